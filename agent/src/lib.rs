@@ -1,0 +1,2 @@
+//! The node agent.
+pub mod protocol;

