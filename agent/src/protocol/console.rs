@@ -1,0 +1,106 @@
+//! Console lines and commands.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `server_command`: one line for the game's standard input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerCommand {
+    /// Which server.
+    pub server_id: String,
+    /// Without a line end.
+    pub command: String,
+}
+
+/// Where a line came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// The game (with a terminal this carries its standard error too).
+    #[default]
+    Stdout,
+    /// The game.
+    Stderr,
+    /// Us.
+    System,
+}
+
+/// `server_output`, for a panel that never subscribes: whole lines, `\n` between them, none at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerOutput {
+    /// Whose.
+    pub server_id: String,
+    /// The lines.
+    pub output: String,
+    /// Where from.
+    #[serde(default)]
+    pub stream: Stream,
+    /// When.
+    #[serde(default = "Timestamp::now")]
+    pub timestamp: Timestamp,
+}
+
+/// Part 2: `console_subscribe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleSubscribe {
+    /// Whose.
+    pub server_id: String,
+    /// The last line that the reader has; lines after it follow. Without it the last 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+}
+
+/// Part 2: `console_tail`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleTail {
+    /// Whose.
+    pub server_id: String,
+    /// How many lines at most.
+    pub tail: u32,
+}
+
+/// One line: no line end, valid UTF-8, only colour escapes left, at most 16 KiB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleLine {
+    /// Counts lines without gaps over restarts of the game.
+    pub seq: u64,
+    /// When it was read.
+    pub time: Timestamp,
+    /// Where from.
+    pub stream: Stream,
+    /// The line.
+    pub text: String,
+    /// It was longer than 16 KiB.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// A line, or how many stood here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ConsoleItem {
+    /// A line.
+    Line(ConsoleLine),
+    /// This many lines were dropped, because the reader was too slow or the game too fast.
+    Skipped {
+        /// Their number.
+        skipped: u64,
+    },
+}
+
+/// Part 2: `console_lines`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleLines {
+    /// Whose.
+    pub server_id: String,
+    /// In order.
+    pub lines: Vec<ConsoleItem>,
+    /// Counting began anew: these lines replace all that the reader has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reset: bool,
+}

@@ -1,0 +1,39 @@
+//! The two file messages of part 1.
+
+use serde::{Deserialize, Serialize};
+
+/// `file_read`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRead {
+    /// Whose.
+    pub server_id: String,
+    /// Below the server's folder.
+    pub path: String,
+}
+
+/// `file_write`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileWrite {
+    /// Whose.
+    pub server_id: String,
+    /// Below the server's folder.
+    pub path: String,
+    /// UTF-8 text, at most 4 MiB.
+    pub content: String,
+}
+
+/// `file_content`: the answer to both; without `content` after a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileContent {
+    /// Whose; an older test agent leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// The path that was asked for.
+    pub path: String,
+    /// The text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}

@@ -1,0 +1,178 @@
+//! Messages about the machine that an agent runs on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Port;
+
+/// A word in `system_info.capabilities`.
+pub type Capability = String;
+
+/// The words that our agent knows.
+pub mod capability {
+    /// Part 1.
+    pub const DOCKER: &str = "docker";
+    /// Part 1.
+    pub const MONITORING: &str = "monitoring";
+    /// Every request is answered under its id.
+    pub const ACK: &str = "ack";
+    /// `sync` follows `system_info`.
+    pub const SYNC: &str = "sync";
+    /// `console_*`.
+    pub const CONSOLE: &str = "console";
+    /// `stats_*`, `node_stats`.
+    pub const STATS: &str = "stats";
+    /// `install_cancel`, progress of installs.
+    pub const INSTALL: &str = "install";
+    /// `host_check`.
+    pub const HOST_CHECK: &str = "host-check";
+    /// `file_read` and `file_write`.
+    pub const FILES: &str = "files";
+}
+
+/// `heartbeat`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heartbeat {
+    /// Whose.
+    pub node_id: String,
+    /// When.
+    #[serde(default = "Timestamp::now")]
+    pub timestamp: Timestamp,
+    /// `online`.
+    #[serde(default)]
+    pub status: String,
+}
+
+/// The container engine as the agent sees it. Part 2.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Engine {
+    /// It answers.
+    pub available: bool,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The API version that was agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Why it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Something that is wrong, and what to do. Part 2.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A stable word, such as `disk_low`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// `system_info`. All below `networks` is part 2.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemInfo {
+    /// Whose.
+    #[serde(default)]
+    pub node_id: String,
+    /// `linux`.
+    #[serde(default)]
+    pub os: String,
+    /// In Go's words: `amd64`, `arm64`, `arm`.
+    #[serde(default)]
+    pub arch: String,
+    /// Bytes.
+    #[serde(default)]
+    pub memory: u64,
+    /// For people, such as `4 cores, Cortex-A72`.
+    #[serde(default)]
+    pub cpu: String,
+    /// Empty or missing where the engine does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_version: Option<String>,
+    /// What this agent can do.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
+    /// Interface name to address, the machine's own on its networks; the one with the default route first by name
+    /// is `default`.
+    #[serde(default)]
+    pub networks: BTreeMap<String, String>,
+    /// The host's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// Kernel release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// Logical cores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u32>,
+    /// `v1` or `v2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// The agent's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
+    /// Where servers' folders lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+    /// The container engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
+    /// What is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+}
+
+/// Bytes of something that fills up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// In use.
+    pub used: u64,
+    /// In all.
+    pub total: u64,
+}
+
+/// Part 2: `node_stats`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStats {
+    /// Percent of the whole machine, 0 to 100.
+    pub cpu: f64,
+    /// Memory that is not available.
+    pub memory: Space,
+    /// The file system of the data folder.
+    pub disk: Space,
+    /// When.
+    pub timestamp: Timestamp,
+}
+
+/// Part 2: `host_check`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCheck {
+    /// Is this image here already?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Are these ports free on the host?
+    #[serde(default)]
+    pub ports: Vec<Port>,
+}
+
+/// Part 2: `host_report`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostReport {
+    /// The engine has the image.
+    pub image_present: bool,
+    /// Those of the asked ports that another program holds.
+    #[serde(default)]
+    pub ports_taken: Vec<Port>,
+    /// Memory of the machine; `total - used` is what a new server could have.
+    pub memory: Space,
+    /// The file system of the data folder.
+    pub disk: Space,
+}

@@ -1,0 +1,355 @@
+//! Messages about game servers: what one should be, and what it is.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Stats;
+
+/// A message about one server that says nothing more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerRef {
+    /// Which one.
+    pub server_id: String,
+}
+
+/// `server_power`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerPower {
+    /// Which server.
+    pub server_id: String,
+    /// What to do.
+    pub action: PowerAction,
+}
+
+/// What one may do to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PowerAction {
+    /// From stopped, crashed or a failed install.
+    Start,
+    /// Cleanly, with the template's command or signal first.
+    Stop,
+    /// Stop, then start.
+    Restart,
+    /// SIGKILL now.
+    Kill,
+}
+
+/// `tcp` or `udp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// `"tcp"` or `"udp"`, as Docker and people write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// A published port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Port {
+    /// Inside the container.
+    pub internal: u16,
+    /// On the host.
+    pub external: u16,
+    /// Which of the two.
+    pub protocol: Protocol,
+}
+
+fn default_io() -> i64 {
+    500
+}
+
+/// What a server may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes; 0 for no limit.
+    #[serde(default)]
+    pub memory: i64,
+    /// Bytes beyond `memory`; -1 for no limit.
+    #[serde(default)]
+    pub swap: i64,
+    /// Bytes of its folder; 0 for no limit.
+    #[serde(default)]
+    pub disk: i64,
+    /// Block I/O weight, 10 to 1000.
+    #[serde(default = "default_io")]
+    pub io: i64,
+    /// Percent of one core; 0 for no limit.
+    #[serde(default)]
+    pub cpu: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 0, swap: 0, disk: 0, io: default_io(), cpu: 0 }
+    }
+}
+
+/// As whom the container's process runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainerUser {
+    /// 988:988 where the agent is root, otherwise the agent's own ids; its data folder belongs to them.
+    #[default]
+    Agent,
+    /// Whatever the image says.
+    Image,
+    /// This `uid:gid`, which also owns the data folder.
+    Fixed(String),
+}
+
+/// How the startup line gets to the container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartupMode {
+    /// `/bin/sh -c LINE`; an empty line is the image's own command.
+    #[default]
+    Shell,
+    /// The image's entrypoint reads the variable `STARTUP`.
+    Variable,
+}
+
+/// How the game is asked to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// A line on its console.
+    Command(String),
+    /// A signal by name, such as `SIGINT`.
+    Signal(String),
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::Signal("SIGTERM".into())
+    }
+}
+
+/// Part 2: how a template's image wants to be run. All of it may be left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Behaviour {
+    /// As whom.
+    pub user: ContainerUser,
+    /// Where the server's folder is mounted.
+    pub data_path: String,
+    /// The working directory; `data_path` where not given, the image's own for an empty string.
+    pub working_dir: Option<String>,
+    /// Read-only root file system.
+    pub read_only_root: bool,
+    /// How the startup line gets in.
+    pub startup_mode: StartupMode,
+    /// How to ask for a stop.
+    pub stop: Stop,
+    /// Seconds from the stop to SIGTERM (or, where the stop is SIGTERM, to SIGKILL).
+    pub stop_timeout: u32,
+    /// A line that holds this says "running"; `regex:` before it makes it a regular expression. Without it the
+    /// started container is running.
+    pub ready: Option<String>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            user: ContainerUser::default(),
+            data_path: "/home/container".into(),
+            working_dir: None,
+            read_only_root: true,
+            startup_mode: StartupMode::default(),
+            stop: Stop::default(),
+            stop_timeout: 30,
+            ready: None,
+        }
+    }
+}
+
+/// `server_create`: the whole of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerCreate {
+    /// Which one.
+    pub server_id: String,
+    /// Part 2: how people call it; for log lines only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Image reference.
+    pub image: String,
+    /// Startup line; may be empty.
+    #[serde(default)]
+    pub startup: String,
+    /// Environment of the container.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Published ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
+    /// Part 2: how to run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<Behaviour>,
+}
+
+/// `server_update`: what is left out stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerUpdate {
+    /// Which one.
+    pub server_id: String,
+    /// Part 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Part 2: image reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Startup line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup: Option<String>,
+    /// The whole environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<BTreeMap<String, String>>,
+    /// All limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// Part 2: all ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<Port>>,
+    /// Part 2: how to run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<Behaviour>,
+}
+
+/// The states of a server in the API's words; other agents' words are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Its image is being fetched.
+    Installing,
+    /// That failed or was cancelled.
+    InstallFailed,
+    /// Not running, on purpose or after exit code 0.
+    Stopped,
+    /// Asked to run, not ready yet.
+    Starting,
+    /// Running and, where the template says how, ready.
+    Running,
+    /// Asked to stop.
+    Stopping,
+    /// Ended unasked with another code.
+    Crashed,
+    /// May not start.
+    Suspended,
+    /// The engine does not answer.
+    Unknown,
+    /// The Go agent's word for made but never started; shown as stopped.
+    Created,
+    /// Gone.
+    Deleted,
+    /// Any other word.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// How far a long piece of work is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// 0 to 100, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// What is going on, for a person.
+    pub text: String,
+}
+
+/// `server_status`. All but the first two and `stats`, `error` are part 2.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// Which one.
+    pub server_id: String,
+    /// What it is.
+    pub status: Status,
+    /// What it uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<Stats>,
+    /// Why it is so, for a person: crash, failed install, refused start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Of the last run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// The kernel ended it for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
+    /// When the container that runs now was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// Since when `status` is what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When a crashed one is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_at: Option<Timestamp>,
+    /// When a stop that is under way turns into a kill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_deadline: Option<Timestamp>,
+    /// The engine's id of the container, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// While installing or starting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// Settings changed since the running container was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_restart: bool,
+    /// Where its files lie on the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+}
+
+impl ServerStatus {
+    /// A status that says nothing but the state.
+    #[must_use]
+    pub fn new(server_id: impl Into<String>, status: Status) -> Self {
+        Self {
+            server_id: server_id.into(),
+            status,
+            stats: None,
+            error: None,
+            exit_code: None,
+            oom_killed: false,
+            started_at: None,
+            since: None,
+            restart_at: None,
+            stop_deadline: None,
+            container_id: None,
+            progress: None,
+            needs_restart: false,
+            data_dir: None,
+        }
+    }
+}
+
+/// Part 2: `sync`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sync {
+    /// Every server that the agent has.
+    pub servers: Vec<ServerStatus>,
+}

@@ -1,0 +1,64 @@
+//! What a server uses, sampled.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Bytes since the container's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Received.
+    #[serde(rename = "in")]
+    pub received: u64,
+    /// Sent.
+    #[serde(rename = "out")]
+    pub sent: u64,
+}
+
+/// One sample.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Percent of one core.
+    pub cpu: f64,
+    /// Bytes, without the page cache.
+    pub memory: u64,
+    /// Bytes in its folder.
+    pub disk: u64,
+    /// Bytes since its start.
+    pub network: Network,
+    /// Players: a number, or an object, as other agents send it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub players: Option<serde_json::Value>,
+    /// When it was taken.
+    pub timestamp: Timestamp,
+}
+
+/// Part 2: `stats_subscribe`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatsSubscribe {
+    /// Sampled each second while running; the others now and then.
+    pub server_ids: Vec<String>,
+    /// Also [`super::NodeStats`] every 5 s.
+    #[serde(default)]
+    pub node: bool,
+}
+
+/// Part 2: `server_stats`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStats {
+    /// Whose.
+    pub server_id: String,
+    /// The sample.
+    pub stats: Stats,
+}
+
+/// Part 2: `stats_history`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatsHistory {
+    /// Whose.
+    pub server_id: String,
+    /// Oldest first, at most the last 10 minutes.
+    pub samples: Vec<Stats>,
+}
