@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import adapter from '@sveltejs/adapter-static';
+import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+
+/** The version is made from the sources, not from the clock, so that the same sources give the same files. */
+function version() {
+  const hash = createHash('sha256').update(readFileSync('package-lock.json'));
+  for (const name of readdirSync('src', { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()) {
+    hash.update(name).update(readFileSync(name));
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** @type {import('@sveltejs/kit').Config} */
+export default {
+  preprocess: vitePreprocess(),
+  compilerOptions: { runes: true },
+  kit: {
+    // Every path of the page is answered with the shell; the panel serves the .br and .gz beside each file.
+    adapter: adapter({ fallback: 'index.html', precompress: true, strict: true }),
+    version: { name: version() },
+    // Requests from other pages never find inline event handlers or data: URLs here: see the panel's CSP.
+    paths: { relative: false }
+  }
+};
