@@ -1,0 +1,142 @@
+//! Console throughput and latency through agent, panel and WebSocket, beside a plain attach to the same container.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::Result;
+use crate::panel::Panel;
+use crate::report::Report;
+
+const LINES: u64 = 300_000;
+
+/// An attach by the engine's own API: what Docker itself can give.
+async fn attach(id: &str) -> Result<UnixStream> {
+    let mut stream = UnixStream::connect("/var/run/docker.sock").await?;
+    let request = format!(
+        "POST /containers/ctrl-alt-play-{id}/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: docker\r\n\
+         Upgrade: tcp\r\nConnection: Upgrade\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    if !head.starts_with(b"HTTP/1.1 101") {
+        return Err(String::from_utf8_lossy(&head).into_owned().into());
+    }
+    Ok(stream)
+}
+
+async fn watch(panel: &Panel, id: &str) -> Result<WebSocketStream<TcpStream>> {
+    let mut request = format!("ws://{}/api/live", panel.address).into_client_request()?;
+    request.headers_mut().insert("authorization", format!("Bearer {}", panel.token).parse()?);
+    let stream = TcpStream::connect(&panel.address).await?;
+    stream.set_nodelay(true)?;
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await?;
+    let topic = format!("console:{id}");
+    socket.send(Message::text(json!({ "subscribe": [topic] }).to_string())).await?;
+    // The first answer is what was there before.
+    socket.next().await.ok_or("closed")??;
+    Ok(socket)
+}
+
+/// Counts game lines and skipped ones until the line `end` has come.
+async fn count(socket: &mut WebSocketStream<TcpStream>) -> Result<(u64, u64, Instant)> {
+    let (mut lines, mut skipped) = (0, 0);
+    loop {
+        let message = socket.next().await.ok_or("closed")??;
+        let Message::Text(text) = message else { continue };
+        let data: Value = serde_json::from_str(&text)?;
+        for line in data["data"]["lines"].as_array().into_iter().flatten() {
+            match line["text"].as_str() {
+                Some("end") => return Ok((lines, skipped, Instant::now())),
+                Some(_) if line["stream"] == "stdout" => lines += 1,
+                Some(_) => {}
+                None => skipped += line["skipped"].as_u64().unwrap_or(0),
+            }
+        }
+    }
+}
+
+/// Both figures.
+pub(crate) async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
+    // Waits for a word on its standard input, so that both readers are there before the first line.
+    let startup = format!("read word; seq 1 {LINES}; echo end; while read word; do :; done");
+    let id = panel.server("lines", &startup).await?;
+    panel.run(&id).await?;
+    let mut plain = attach(&id).await?;
+    let mut socket = watch(panel, &id).await?;
+    plain.write_all(b"go\n").await?;
+    let began = Instant::now();
+    let direct = async {
+        let mut buffer = vec![0; 256 * 1024];
+        let mut tail = Vec::new();
+        loop {
+            let n = plain.read(&mut buffer).await?;
+            if n == 0 {
+                return Err::<(UnixStream, Instant), crate::panel::BoxError>("attach closed".into());
+            }
+            tail.extend_from_slice(&buffer[..n]);
+            if tail.windows(5).any(|five| five == b"\nend\r") {
+                return Ok((plain, Instant::now()));
+            }
+            let keep = tail.len().saturating_sub(8);
+            tail.drain(..keep);
+        }
+    };
+    let both = async { tokio::try_join!(direct, count(&mut socket)) };
+    let ((mut plain, direct_end), (got, skipped, end)) =
+        tokio::time::timeout(Duration::from_secs(60), both).await??;
+    let rate = got as f64 / (end - began).as_secs_f64();
+    let direct_rate = LINES as f64 / (direct_end - began).as_secs_f64();
+    report.at_least(
+        "console lines to a WebSocket reader",
+        "1/s",
+        rate,
+        50_000.0,
+        Some((direct_rate, "1/s plain attach")),
+    );
+    report.plain("lines skipped of 300,000", "lines", skipped as f64, None);
+
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for n in 0..100 {
+        let word = format!("echo-{n}-");
+        let began = Instant::now();
+        plain.write_all(format!("{word}\n").as_bytes()).await?;
+        let direct = async {
+            let mut seen = Vec::new();
+            let mut buffer = [0; 4096];
+            while !String::from_utf8_lossy(&seen).contains(&word) {
+                let n = plain.read(&mut buffer).await?;
+                seen.extend_from_slice(&buffer[..n]);
+            }
+            Ok::<_, crate::panel::BoxError>(began.elapsed())
+        };
+        let through = async {
+            loop {
+                let message = socket.next().await.ok_or("closed")??;
+                if message.to_text().is_ok_and(|text| text.contains(&word)) {
+                    return Ok::<_, crate::panel::BoxError>(began.elapsed());
+                }
+            }
+        };
+        let (direct, through) =
+            tokio::time::timeout(Duration::from_secs(10), async { tokio::try_join!(direct, through) })
+                .await??;
+        theirs.push(direct.as_secs_f64() * 1e3);
+        ours.push(through.as_secs_f64() * 1e3);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    ours.sort_by(f64::total_cmp);
+    theirs.sort_by(f64::total_cmp);
+    report.row("console latency, median", "ms", ours[50], 20.0, Some((theirs[50], "ms plain attach")));
+    report.row("console latency, 99 of 100", "ms", ours[98], 20.0, Some((theirs[98], "ms plain attach")));
+    Ok(())
+}

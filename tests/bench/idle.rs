@@ -1,0 +1,74 @@
+//! What the binary costs while nothing happens.
+
+use std::time::Duration;
+
+use crate::Result;
+use crate::panel::Panel;
+use crate::report::Report;
+
+fn field(text: &str, name: &str) -> f64 {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.trim_start_matches(':').split_whitespace().next()?.parse().ok())
+        .unwrap_or(f64::NAN)
+}
+
+/// User and system time of a process in seconds.
+fn cpu_seconds(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after = stat.rsplit_once(')').ok_or("no stat")?.1;
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok(ticks / 100.0)
+}
+
+/// From exec to the first answer of `/health`, the median of nine starts on a folder in use.
+pub(crate) async fn start_up(panel: &mut Panel, report: &mut Report) -> Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        times.push(panel.restart().await?);
+    }
+    times.sort();
+    report.row("start to first /health answer", "ms", times[4].as_secs_f64() * 1e3, 100.0, None);
+    Ok(())
+}
+
+/// Resident memory and processor time after ten quiet seconds, over twenty more.
+pub(crate) async fn resident(panel: &Panel, running: usize, report: &mut Report) -> Result<()> {
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let before = cpu_seconds(panel.pid())?;
+    let written = field(&std::fs::read_to_string(format!("/proc/{}/io", panel.pid()))?, "write_bytes");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let cpu = (cpu_seconds(panel.pid())? - before) / 20.0 * 100.0;
+    let written =
+        field(&std::fs::read_to_string(format!("/proc/{}/io", panel.pid()))?, "write_bytes") - written;
+    let map = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", panel.pid()))?;
+    let resident = field(&map, "Rss") / 1e3;
+    let anonymous = field(&map, "Anonymous") / 1e3;
+    report.row(
+        format!("resident, {running} running servers"),
+        "MB",
+        resident,
+        20.0,
+        Some((anonymous, "MB of it anonymous")),
+    );
+    report.row(format!("idle processor, {running} running servers"), "% core", cpu, 0.5, None);
+    report.row(
+        format!("written to disk, {running} running servers"),
+        "MB/h",
+        written * 180.0 / 1e6,
+        1.0,
+        None,
+    );
+    Ok(())
+}
+
+/// The same with ten containers running and nobody watching.
+pub(crate) async fn ten_running(panel: &mut Panel, report: &mut Report) -> Result<()> {
+    for n in 0..10 {
+        let id = panel.server(&format!("idle {n}"), "while true; do echo tick; sleep 5; done").await?;
+        panel.run(&id).await?;
+    }
+    panel.restart().await?;
+    resident(panel, 10, report).await
+}
