@@ -3,6 +3,8 @@
 //!
 //! `tests/run bench`, or `cargo bench --bench bench`. Needs a Docker engine; makes its own 2 MB image.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
+
 mod console;
 mod http;
 mod idle;
