@@ -1,1 +1,34 @@
 //! The panel's database.
+//!
+//! One [`Store`] holds the file. A use case is one closure: [`Store::read`] for a consistent view, [`Store::write`] for
+//! a change that is kept whole or not at all, and is on the disk when the call returns. What can be read and written
+//! stands in the modules, one for each feature, as plain functions of the transaction.
+//!
+//! redb and MessagePack are named in this crate and nowhere else.
+
+/// Milliseconds since 1970-01-01 UTC.
+pub type Millis = i64;
+
+mod error;
+mod migrations;
+mod open;
+mod schema;
+mod store;
+mod table;
+mod tables;
+mod tx;
+mod writer;
+
+pub mod grants;
+pub mod meta;
+pub mod nodes;
+pub mod servers;
+pub mod sessions;
+pub mod settings;
+pub mod templates;
+pub mod users;
+
+pub use error::{Error, Result};
+pub use open::OpenError;
+pub use store::{Health, Store};
+pub use tx::{ReadTx, WriteTx};

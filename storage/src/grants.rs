@@ -1,0 +1,88 @@
+//! Who may do what with which server.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::tables::{GRANTS, GRANTS_BY_USER, SERVERS, USERS};
+use crate::tx::{ReadTx, WriteTx};
+
+/// One thing that a user may do with one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// See that it is there and how it does.
+    View,
+    /// Read and use its console.
+    Console,
+    /// Start and stop it.
+    Power,
+    /// Read and write its files.
+    Files,
+    /// Change its settings.
+    Edit,
+}
+
+/// What a user may do with a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The server.
+    pub server_id: String,
+    /// The user.
+    pub user_id: String,
+    /// What the user may do; an empty set is a grant all the same.
+    pub permissions: BTreeSet<Permission>,
+}
+
+/// Writes a grant, in place of the one that may be there. [`Error::NotFound`] where server or user is gone.
+pub fn put(tx: &WriteTx, grant: &Grant) -> Result<()> {
+    if !SERVERS.contains(tx, grant.server_id.as_str())? {
+        return Err(Error::NotFound { what: "server" });
+    }
+    if !USERS.contains(tx, grant.user_id.as_str())? {
+        return Err(Error::NotFound { what: "user" });
+    }
+    let (server, user) = (grant.server_id.as_str(), grant.user_id.as_str());
+    GRANTS_BY_USER.put(tx, (user, server), &grant.server_id)?;
+    GRANTS.put(tx, (server, user), grant)
+}
+
+/// Takes a grant away and tells whether it was there.
+pub fn delete(tx: &WriteTx, server_id: &str, user_id: &str) -> Result<bool> {
+    GRANTS_BY_USER.remove(tx, (user_id, server_id))?;
+    GRANTS.remove(tx, (server_id, user_id))
+}
+
+/// What this user may do with this server.
+pub fn get(tx: &ReadTx, server_id: &str, user_id: &str) -> Result<Option<Grant>> {
+    GRANTS.get(tx, (server_id, user_id))
+}
+
+/// All grants on a server.
+pub fn list_by_server(tx: &ReadTx, server_id: &str) -> Result<Vec<Grant>> {
+    GRANTS.scan(tx, (server_id, ""), |key| key.0 == server_id)
+}
+
+/// All grants of a user.
+pub fn list_by_user(tx: &ReadTx, user_id: &str) -> Result<Vec<Grant>> {
+    let mut grants = Vec::new();
+    for server in GRANTS_BY_USER.scan(tx, (user_id, ""), |key| key.0 == user_id)? {
+        grants.extend(GRANTS.get(tx, (server.as_str(), user_id))?);
+    }
+    Ok(grants)
+}
+
+pub(crate) fn delete_by_server(tx: &WriteTx, server_id: &str) -> Result<()> {
+    for grant in list_by_server(tx, server_id)? {
+        delete(tx, server_id, &grant.user_id)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn delete_by_user(tx: &WriteTx, user_id: &str) -> Result<()> {
+    for grant in list_by_user(tx, user_id)? {
+        delete(tx, &grant.server_id, user_id)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Machines with an agent.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+use crate::error::{Error, Result};
+use crate::servers;
+use crate::tables::NODES;
+use crate::tx::{ReadTx, WriteTx};
+
+/// A machine on which an agent runs game servers.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// The agent's own id; `local` is the one in the panel's process.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// SHA-256 of the node's own secret, where it has one.
+    #[serde(default, with = "secret")]
+    pub secret_hash: Option<Vec<u8>>,
+    /// Whether it came with the secret that all agents share.
+    #[serde(default)]
+    pub joined_by_shared_secret: bool,
+    /// When it was first known.
+    pub created_at: Millis,
+    /// When its agent was last connected, to about a minute.
+    #[serde(default)]
+    pub last_seen: Option<Millis>,
+    /// The agent's last word on its machine, as JSON.
+    #[serde(default)]
+    pub system: Option<String>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("secret_hash", &self.secret_hash.as_ref().map(|_| "…"))
+            .field("joined_by_shared_secret", &self.joined_by_shared_secret)
+            .field("created_at", &self.created_at)
+            .field("last_seen", &self.last_seen)
+            .field("system", &self.system)
+            .finish()
+    }
+}
+
+/// Adds a node. [`Error::Taken`] where its id is in use.
+pub fn insert(tx: &WriteTx, node: &Node) -> Result<()> {
+    if NODES.contains(tx, node.id.as_str())? {
+        return Err(Error::Taken { what: "the node id" });
+    }
+    NODES.put(tx, node.id.as_str(), node)
+}
+
+/// The node with this id.
+pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Node>> {
+    NODES.get(tx, id)
+}
+
+/// All nodes, in the order of their ids.
+pub fn list(tx: &ReadTx) -> Result<Vec<Node>> {
+    NODES.all(tx)
+}
+
+/// Writes a changed node.
+pub fn update(tx: &WriteTx, node: &Node) -> Result<()> {
+    if !NODES.contains(tx, node.id.as_str())? {
+        return Err(Error::NotFound { what: "node" });
+    }
+    NODES.put(tx, node.id.as_str(), node)
+}
+
+/// Deletes a node. [`Error::NodeInUse`] while servers are placed there.
+pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
+    let count = servers::count_by_node(tx, id)?;
+    if count > 0 {
+        return Err(Error::NodeInUse { count });
+    }
+    if NODES.remove(tx, id)? { Ok(()) } else { Err(Error::NotFound { what: "node" }) }
+}
+
+/// Notes when agents were last connected. Passes over ids that are gone.
+pub fn set_last_seen_many(tx: &WriteTx, seen: &[(String, Millis)]) -> Result<()> {
+    for (id, at) in seen {
+        if let Some(mut node) = NODES.get(tx, id.as_str())? {
+            node.last_seen = Some(*at);
+            NODES.put(tx, id.as_str(), &node)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes as a MessagePack string of hex digits: serde would write a `Vec<u8>` as a list of numbers.
+mod secret {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde's with asks for this shape")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Vec<u8>>, out: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(bytes) => out.collect_str(&Hex(bytes)),
+            None => out.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(input)? else { return Ok(None) };
+        let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+        match digits {
+            Some(digits) if digits.len() % 2 == 0 => {
+                Ok(Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()))
+            }
+            _ => Err(D::Error::custom("a secret's hash is not in hex digits")),
+        }
+    }
+
+    struct Hex<'a>(&'a [u8]);
+
+    impl std::fmt::Display for Hex<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        }
+    }
+}

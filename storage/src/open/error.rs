@@ -1,0 +1,188 @@
+//! Why a database is not opened: what is wrong with which file, and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why a database was not opened. In each case but [`OpenError::MigrationFailed`] every byte of it is as it was.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has the data folder.
+    #[error(
+        "{} is in use by another process{}: stop that one first, or give this one another data folder",
+        path.display(),
+        pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+    )]
+    AlreadyOpen {
+        /// The database.
+        path: PathBuf,
+        /// The other process, where it is known.
+        pid: Option<u32>,
+    },
+    /// A newer version of the program wrote the file.
+    #[error(
+        "{} follows schema {file}, and this version knows schemas up to {known}: \
+         start the newer version that wrote it, or put back the copy from before the upgrade",
+        path.display()
+    )]
+    NewerSchema {
+        /// The database.
+        path: PathBuf,
+        /// The schema of the file.
+        file: u32,
+        /// The newest schema that this program knows.
+        known: u32,
+    },
+    /// The folder was in use and the database is gone.
+    #[error(
+        "{} is missing, although {} says that there was one: put back a copy of it; \
+         only for a fresh start without any accounts and servers, delete the latter",
+        path.display(), marker.display()
+    )]
+    Missing {
+        /// The database.
+        path: PathBuf,
+        /// What says that there was one.
+        marker: PathBuf,
+    },
+    /// The file is there and has no bytes.
+    #[error(
+        "{} is empty: put back a copy of it; only for a fresh start without any accounts and servers, \
+         delete it together with instance.json",
+        path.display()
+    )]
+    Empty {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{} is not a database of this program ({reason}): put back a copy of the right file", path.display())]
+    NotADatabase {
+        /// The database.
+        path: PathBuf,
+        /// How that shows.
+        reason: String,
+    },
+    /// The end of the file is missing.
+    #[error("{} was cut short ({reason}): put back a copy of the whole file", path.display())]
+    Truncated {
+        /// The database.
+        path: PathBuf,
+        /// How that shows.
+        reason: String,
+    },
+    /// The file is damaged.
+    #[error(
+        "{} is damaged ({reason}): check the disk, keep this file aside and put back a copy from before",
+        path.display()
+    )]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// How that shows.
+        reason: String,
+    },
+    /// The file has a form that this program's database library has given up.
+    #[error("{} has the old file format {version}: open it once with the version that wrote it", path.display())]
+    OldFormat {
+        /// The database.
+        path: PathBuf,
+        /// The format's number.
+        version: u8,
+    },
+    /// The file must not be written.
+    #[error("{} is read-only: make it writable for the user that runs this (chmod 600)", path.display())]
+    ReadOnlyFile {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Somebody else owns the file and could change it.
+    #[error(
+        "{} belongs to the user with the id {owner}, and this runs as {ours}: \
+         make it this user's (chown), or run as that one",
+        path.display()
+    )]
+    WrongOwner {
+        /// The database.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        ours: u32,
+    },
+    /// The system does not let us.
+    #[error("{doing} {}: {source}: give it to the user that runs this (chown, chmod)", path.display())]
+    Permission {
+        /// What was attempted.
+        doing: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// There was no space to open it.
+    #[error("{doing} {}: the disk is full: free some space", path.display())]
+    DiskFull {
+        /// What was attempted.
+        doing: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+    },
+    /// The disk failed.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        doing: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The step to a newer schema failed. The file follows its old schema still, and was copied aside.
+    #[error("bringing {} from schema {from} to {to} failed: {reason}; a copy is at {}", path.display(), copy.display())]
+    MigrationFailed {
+        /// The database.
+        path: PathBuf,
+        /// The schema of the file.
+        from: u32,
+        /// The schema that was tried for.
+        to: u32,
+        /// What went wrong.
+        reason: String,
+        /// The copy.
+        copy: PathBuf,
+    },
+}
+
+impl OpenError {
+    /// The exit code that says the same to a script or a service manager, in the numbers of `sysexits.h`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Missing { .. }
+            | Self::Empty { .. }
+            | Self::NotADatabase { .. }
+            | Self::Truncated { .. }
+            | Self::Corrupt { .. }
+            | Self::OldFormat { .. } => 65,
+            Self::MigrationFailed { .. } => 70,
+            Self::DiskFull { .. } | Self::Io { .. } => 74,
+            Self::AlreadyOpen { .. } => 75,
+            Self::ReadOnlyFile { .. } | Self::WrongOwner { .. } | Self::Permission { .. } => 77,
+            Self::NewerSchema { .. } => 78,
+        }
+    }
+
+    /// Sorts an error of the system by what the operator has to do about it.
+    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let path = path.to_owned();
+        match source.kind() {
+            PermissionDenied | ReadOnlyFilesystem => {
+                Self::Permission { doing, path, source: Arc::new(source) }
+            }
+            StorageFull | QuotaExceeded => Self::DiskFull { doing, path },
+            _ => Self::Io { doing, path, source: Arc::new(source) },
+        }
+    }
+}

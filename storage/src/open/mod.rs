@@ -1,0 +1,5 @@
+//! Opening a database without ever making things worse.
+
+mod error;
+
+pub use error::OpenError;

@@ -1,0 +1,82 @@
+//! Game servers: what they should be, and which ports are theirs.
+
+mod ports;
+mod record;
+
+use crate::error::{Error, Result};
+use crate::grants;
+use crate::tables::{NODES, SERVERS, SERVERS_BY_NODE};
+use crate::tx::{ReadTx, WriteTx};
+
+pub use ports::{next_free_port, port_owner, ports_by_node};
+pub use record::{Behaviour, ContainerUser, Limits, Port, Protocol, Server, StartupMode, Stop};
+
+const NOT_FOUND: Error = Error::NotFound { what: "server" };
+
+/// Adds a server and takes its ports. [`Error::PortTaken`] names whoever has one of them.
+pub fn insert(tx: &WriteTx, server: &Server) -> Result<()> {
+    if !NODES.contains(tx, server.node_id.as_str())? {
+        return Err(Error::NotFound { what: "node" });
+    }
+    if SERVERS.contains(tx, server.id.as_str())? {
+        return Err(Error::Taken { what: "the server id" });
+    }
+    ports::take(tx, server)?;
+    SERVERS_BY_NODE.put(tx, (server.node_id.as_str(), server.id.as_str()), &server.id)?;
+    SERVERS.put(tx, server.id.as_str(), server)
+}
+
+/// The server with this id.
+pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Server>> {
+    SERVERS.get(tx, id)
+}
+
+/// The servers with these ids, as far as they are there.
+pub fn get_many<'a>(tx: &ReadTx, ids: impl IntoIterator<Item = &'a str>) -> Result<Vec<Server>> {
+    let mut servers = Vec::new();
+    for id in ids {
+        servers.extend(SERVERS.get(tx, id)?);
+    }
+    Ok(servers)
+}
+
+/// All servers, in the order of their ids.
+pub fn list(tx: &ReadTx) -> Result<Vec<Server>> {
+    SERVERS.all(tx)
+}
+
+/// The servers of a node.
+pub fn list_by_node(tx: &ReadTx, node_id: &str) -> Result<Vec<Server>> {
+    let ids = SERVERS_BY_NODE.scan(tx, (node_id, ""), |key| key.0 == node_id)?;
+    get_many(tx, ids.iter().map(String::as_str))
+}
+
+/// How many servers a node has.
+pub fn count_by_node(tx: &ReadTx, node_id: &str) -> Result<usize> {
+    Ok(SERVERS_BY_NODE.scan(tx, (node_id, ""), |key| key.0 == node_id)?.len())
+}
+
+/// Writes a changed server; gives back ports that it has no more, takes new ones.
+pub fn update(tx: &WriteTx, server: &Server) -> Result<()> {
+    let old = SERVERS.get(tx, server.id.as_str())?.ok_or(NOT_FOUND)?;
+    ports::give_back(tx, &old)?;
+    ports::take(tx, server)?;
+    if old.node_id != server.node_id {
+        if !NODES.contains(tx, server.node_id.as_str())? {
+            return Err(Error::NotFound { what: "node" });
+        }
+        SERVERS_BY_NODE.remove(tx, (old.node_id.as_str(), old.id.as_str()))?;
+        SERVERS_BY_NODE.put(tx, (server.node_id.as_str(), server.id.as_str()), &server.id)?;
+    }
+    SERVERS.put(tx, server.id.as_str(), server)
+}
+
+/// Deletes a server with its grants and gives back its ports.
+pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
+    let server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    ports::give_back(tx, &server)?;
+    grants::delete_by_server(tx, id)?;
+    SERVERS_BY_NODE.remove(tx, (server.node_id.as_str(), id))?;
+    SERVERS.remove(tx, id)?;
+    Ok(())
+}

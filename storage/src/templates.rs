@@ -1,0 +1,44 @@
+//! Templates that somebody added; the built-in ones are part of the program.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+use crate::error::{Error, Result};
+use crate::tables::TEMPLATES;
+use crate::tx::{ReadTx, WriteTx};
+
+/// A template in the panel's own form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Template {
+    /// Never changes.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The template itself, as JSON.
+    pub body: String,
+    /// When it was added.
+    pub created_at: Millis,
+}
+
+/// Adds a template. [`Error::Taken`] where its id is in use.
+pub fn insert(tx: &WriteTx, template: &Template) -> Result<()> {
+    if TEMPLATES.contains(tx, template.id.as_str())? {
+        return Err(Error::Taken { what: "the template id" });
+    }
+    TEMPLATES.put(tx, template.id.as_str(), template)
+}
+
+/// The template with this id.
+pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Template>> {
+    TEMPLATES.get(tx, id)
+}
+
+/// All templates, in the order of their ids.
+pub fn list(tx: &ReadTx) -> Result<Vec<Template>> {
+    TEMPLATES.all(tx)
+}
+
+/// Deletes a template and tells whether it was there. Servers made from it keep what they took over.
+pub fn delete(tx: &WriteTx, id: &str) -> Result<bool> {
+    TEMPLATES.remove(tx, id)
+}

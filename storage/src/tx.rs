@@ -1,0 +1,116 @@
+//! Transactions as the feature modules see them.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+
+use redb::{ReadTransaction, WriteTransaction};
+
+use crate::error::{Error, Result};
+
+/// A consistent view of the database. Also the reading half of a [`WriteTx`], which then sees its own writes.
+pub struct ReadTx {
+    pub(crate) source: Source,
+}
+
+/// Where a [`ReadTx`] reads from.
+pub(crate) enum Source {
+    Read(ReadTransaction),
+    Write(WriteTransaction),
+}
+
+/// What one write closure works with. All of it is kept, or nothing.
+pub struct WriteTx {
+    read: ReadTx,
+    /// How to take back what the closure that runs at present has done, oldest first.
+    undo: RefCell<Vec<Undo>>,
+    /// Set once the layer below failed: nothing of this transaction can be committed any more.
+    broken: RefCell<Option<Error>>,
+    changed: Cell<bool>,
+}
+
+/// Puts back one record as it was.
+pub(crate) type Undo = Box<dyn FnOnce(&WriteTransaction) -> Result<()>>;
+
+impl ReadTx {
+    pub(crate) fn new(transaction: ReadTransaction) -> Self {
+        Self { source: Source::Read(transaction) }
+    }
+}
+
+impl Deref for WriteTx {
+    type Target = ReadTx;
+
+    fn deref(&self) -> &ReadTx {
+        &self.read
+    }
+}
+
+impl WriteTx {
+    pub(crate) fn new(transaction: WriteTransaction) -> Self {
+        Self {
+            read: ReadTx { source: Source::Write(transaction) },
+            undo: RefCell::default(),
+            broken: RefCell::default(),
+            changed: Cell::new(false),
+        }
+    }
+
+    /// Runs a change of one record and remembers how to take it back.
+    pub(crate) fn change<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<(T, Option<Undo>)>,
+    ) -> Result<T> {
+        let Source::Write(transaction) = &self.read.source else { return Err(Error::Closed) };
+        if let Some(error) = self.broken() {
+            return Err(error);
+        }
+        self.changed.set(true);
+        match work(transaction) {
+            Ok((value, undo)) => {
+                self.undo.borrow_mut().extend(undo);
+                Ok(value)
+            }
+            Err(error) => {
+                if error.breaks_handle() {
+                    self.broken.replace(Some(error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps what was done so far, whatever the next closure does.
+    pub(crate) fn keep(&self) {
+        self.undo.borrow_mut().clear();
+    }
+
+    /// Takes back what was done since the last [`Self::keep`], newest first.
+    pub(crate) fn take_back(&self) {
+        let undo = std::mem::take(&mut *self.undo.borrow_mut());
+        let Source::Write(transaction) = &self.read.source else { return };
+        for step in undo.into_iter().rev() {
+            if let Err(error) = step(transaction) {
+                self.broken.replace(Some(error));
+                return;
+            }
+        }
+    }
+
+    /// Why nothing of this transaction can be committed, if so.
+    pub(crate) fn broken(&self) -> Option<Error> {
+        self.broken.borrow().clone()
+    }
+
+    /// Whether anything was written, taken back or not.
+    pub(crate) fn changed(&self) -> bool {
+        self.changed.get()
+    }
+
+    /// The transaction itself, to be committed or aborted.
+    pub(crate) fn into_inner(self) -> Option<WriteTransaction> {
+        match self.read.source {
+            Source::Write(transaction) => Some(transaction),
+            Source::Read(_) => None,
+        }
+    }
+}

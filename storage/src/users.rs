@@ -1,0 +1,144 @@
+//! Accounts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+use crate::error::{Error, Result};
+use crate::tables::{USERS, USERS_BY_NAME};
+use crate::tx::{ReadTx, WriteTx};
+use crate::{grants, sessions};
+
+/// What an account may do everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// What was granted, server by server.
+    User,
+}
+
+/// An account.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// Never changes.
+    pub id: String,
+    /// Unique without regard to ASCII case.
+    pub username: String,
+    /// The argon2id hash in PHC form.
+    pub password_hash: String,
+    /// What the account may do everywhere.
+    pub role: Role,
+    /// When the account was made.
+    pub created_at: Millis,
+    /// When the account was last used, to about a minute.
+    #[serde(default)]
+    pub last_seen: Option<Millis>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("username", &self.username)
+            .field("password_hash", &"…")
+            .field("role", &self.role)
+            .field("created_at", &self.created_at)
+            .field("last_seen", &self.last_seen)
+            .finish()
+    }
+}
+
+const TAKEN: Error = Error::Taken { what: "the user name" };
+const NOT_FOUND: Error = Error::NotFound { what: "user" };
+
+/// Adds an account. [`Error::Taken`] where its id or name is in use.
+pub fn insert(tx: &WriteTx, user: &User) -> Result<()> {
+    if USERS.contains(tx, user.id.as_str())? {
+        return Err(Error::Taken { what: "the user id" });
+    }
+    let name = key(&user.username);
+    if USERS_BY_NAME.contains(tx, name.as_str())? {
+        return Err(TAKEN);
+    }
+    USERS_BY_NAME.put(tx, name.as_str(), &user.id)?;
+    USERS.put(tx, user.id.as_str(), user)
+}
+
+/// The account with this id.
+pub fn get(tx: &ReadTx, id: &str) -> Result<Option<User>> {
+    USERS.get(tx, id)
+}
+
+/// The account with this name, in whatever ASCII case.
+pub fn by_name(tx: &ReadTx, username: &str) -> Result<Option<User>> {
+    match USERS_BY_NAME.get(tx, key(username).as_str())? {
+        Some(id) => USERS.get(tx, id.as_str()),
+        None => Ok(None),
+    }
+}
+
+/// All accounts, in the order of their names.
+pub fn list(tx: &ReadTx) -> Result<Vec<User>> {
+    let mut users = USERS.all(tx)?;
+    users.sort_by_cached_key(|user| key(&user.username));
+    Ok(users)
+}
+
+/// Writes a changed account. [`Error::LastAdmin`] where nobody would be left to administer.
+pub fn update(tx: &WriteTx, user: &User) -> Result<()> {
+    let old = USERS.get(tx, user.id.as_str())?.ok_or(NOT_FOUND)?;
+    if old.role == Role::Admin && user.role != Role::Admin && admins(tx)? <= 1 {
+        return Err(Error::LastAdmin);
+    }
+    let (was, is) = (key(&old.username), key(&user.username));
+    if was != is {
+        if USERS_BY_NAME.contains(tx, is.as_str())? {
+            return Err(TAKEN);
+        }
+        USERS_BY_NAME.remove(tx, was.as_str())?;
+        USERS_BY_NAME.put(tx, is.as_str(), &user.id)?;
+    }
+    USERS.put(tx, user.id.as_str(), user)
+}
+
+/// Deletes an account, its sessions and its grants, and returns the ids of the sessions, so that their connections can
+/// be ended. [`Error::LastAdmin`] where nobody would be left to administer.
+pub fn delete(tx: &WriteTx, id: &str) -> Result<Vec<String>> {
+    let user = USERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    if user.role == Role::Admin && admins(tx)? <= 1 {
+        return Err(Error::LastAdmin);
+    }
+    let ended = sessions::delete_by_user(tx, id, None)?;
+    grants::delete_by_user(tx, id)?;
+    USERS_BY_NAME.remove(tx, key(&user.username).as_str())?;
+    USERS.remove(tx, id)?;
+    Ok(ended)
+}
+
+/// How many accounts there are. None means that the panel was not set up yet.
+pub fn count(tx: &ReadTx) -> Result<u64> {
+    USERS.len(tx)
+}
+
+/// How many administrators there are.
+pub fn admins(tx: &ReadTx) -> Result<usize> {
+    Ok(USERS.all(tx)?.iter().filter(|user| user.role == Role::Admin).count())
+}
+
+/// Notes when accounts were last used; ids that are gone are passed over.
+pub fn set_last_seen_many(tx: &WriteTx, seen: &[(String, Millis)]) -> Result<()> {
+    for (id, at) in seen {
+        if let Some(mut user) = USERS.get(tx, id.as_str())? {
+            user.last_seen = Some(*at);
+            USERS.put(tx, id.as_str(), &user)?;
+        }
+    }
+    Ok(())
+}
+
+fn key(username: &str) -> String {
+    username.to_ascii_lowercase()
+}
