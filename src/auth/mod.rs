@@ -1,0 +1,155 @@
+//! Who is asking, and may they? No HTTP in here: tokens, origins and addresses come as plain values.
+//!
+//! - [`Auth::authenticate`] turns a token into a [`Caller`]; the session is looked up each time, so an ended one is over
+//!   at once.
+//! - [`Auth::server_access`] turns a caller into a [`ServerAccess`], which gives the [`Permit`] that a method asks for.
+//! - [`Auth::watch`] tells a long-lived connection when what its caller may do has changed.
+
+mod access;
+mod password;
+mod sessions;
+mod site;
+mod throttle;
+mod token;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use storage::{ReadTx, Store, grants, servers, users};
+
+pub use access::{Access, Admin, Caller, Need, Permissions, Permit, Role, ServerAccess, Visible, need};
+pub use password::{MAX_PASSWORD, MIN_PASSWORD, check_password};
+pub use sessions::{SESSION_DAYS, SignedIn};
+pub use site::{OwnOrigins, SiteCheck};
+pub use storage::grants::Permission;
+pub use watch::{SessionEnded, Watch};
+
+use crate::error::{ApiError, Code};
+
+/// What a request brings to prove who sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing.
+    None,
+    /// `Authorization: Bearer …`, which a browser never sends by itself.
+    Bearer(String),
+    /// The cookie, which it does.
+    Cookie(String),
+}
+
+impl Credentials {
+    /// Whether the sender must have meant it.
+    pub fn is_bearer(&self) -> bool {
+        matches!(self, Credentials::Bearer(_))
+    }
+}
+
+/// Where a sign-in came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The peer's address.
+    pub address: IpAddr,
+    /// What it calls itself.
+    pub user_agent: String,
+}
+
+/// Accounts' sign-ins and permissions. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    tokens: token::Tokens,
+    own_origins: OwnOrigins,
+    sessions: sessions::Volatile,
+    passwords: password::Hasher,
+    throttle: throttle::Throttle,
+    setup_throttle: throttle::Window,
+    changes: watch::Changes,
+}
+
+impl Auth {
+    /// Over a store, with the secret that signs the tokens.
+    pub fn new(store: Store, jwt_secret: &[u8], own_origins: OwnOrigins) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            tokens: token::Tokens::new(jwt_secret),
+            own_origins,
+            sessions: sessions::Volatile::default(),
+            passwords: password::Hasher::new(),
+            throttle: throttle::Throttle::default(),
+            setup_throttle: throttle::Window::default(),
+            changes: watch::Changes::default(),
+        }))
+    }
+
+    /// Refuses a changing call by cookie that doesn't come from a page of ours.
+    pub fn check_site(&self, site: &SiteCheck<'_>) -> Result<(), ApiError> {
+        self.0.own_origins.check_change(site)
+    }
+
+    /// Refuses a socket by cookie that doesn't come from a page of ours.
+    pub fn check_socket_origin(&self, site: &SiteCheck<'_>) -> Result<(), ApiError> {
+        self.0.own_origins.check_socket(site)
+    }
+
+    /// What somebody may do with a server: 404 where they may not know of it, 403 where they may not do this.
+    pub fn server_access(
+        &self,
+        caller: &Caller,
+        server_id: &str,
+        need: Permission,
+    ) -> Result<ServerAccess, ApiError> {
+        let found = self.0.store.read_now(|tx| permissions(tx, caller, server_id))?;
+        let permissions = found
+            .filter(|permissions| permissions.allow(Permission::View))
+            .ok_or_else(|| ApiError::not_found("server"))?;
+        if !permissions.allow(need) {
+            return Err(access::forbidden());
+        }
+        Ok(ServerAccess { caller: caller.clone(), server_id: server_id.to_owned(), permissions })
+    }
+
+    /// The servers that somebody may see.
+    pub fn visible(&self, caller: &Caller) -> Result<Visible, ApiError> {
+        if caller.is_admin() {
+            return Ok(Visible::All);
+        }
+        let granted = self.0.store.read_now(|tx| grants::list_by_user(tx, &caller.user_id))?;
+        Ok(Visible::Only(
+            granted
+                .into_iter()
+                .map(|grant| (grant.server_id, Permissions { admin: false, granted: grant.permissions }))
+                .collect(),
+        ))
+    }
+
+    /// To be called after whatever changed what somebody may do (grants, role, password, account): their sockets look
+    /// again, and close where the session is over.
+    pub fn changed(&self, user_id: &str) {
+        self.0.changes.tell(user_id);
+    }
+}
+
+/// `None` where the server isn't there.
+fn permissions(tx: &ReadTx, caller: &Caller, server_id: &str) -> storage::Result<Option<Permissions>> {
+    if servers::get(tx, server_id)?.is_none() {
+        return Ok(None);
+    }
+    if caller.is_admin() {
+        return Ok(Some(Permissions { admin: true, granted: BTreeSet::new() }));
+    }
+    let granted =
+        grants::get(tx, server_id, &caller.user_id)?.map(|grant| grant.permissions).unwrap_or_default();
+    Ok(Some(Permissions { admin: false, granted }))
+}
+
+fn unauthenticated() -> ApiError {
+    ApiError::new(Code::Unauthenticated, "Sign in first.")
+}
+
+fn caller_of(user: users::User, session_id: String) -> Caller {
+    Caller { user_id: user.id, username: user.username, role: user.role, session_id }
+}

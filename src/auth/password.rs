@@ -1,0 +1,175 @@
+//! Passwords: argon2id on blocking threads, few at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::{ApiError, Code};
+
+/// Shortest password, in bytes.
+pub const MIN_PASSWORD: usize = 10;
+/// Longest password, in bytes; longer ones are never hashed.
+pub const MAX_PASSWORD: usize = 1024;
+
+/// Hashes that run at the same time: 19 MiB and a core each.
+const AT_ONCE: usize = 2;
+/// How many may wait for their turn before callers are sent away.
+const QUEUE: usize = 32;
+
+/// A hash of our parameters that no password has, so that an unknown name costs what a known one does.
+const DUMMY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$Y3RybC1hbHQtcGxheS0tLQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// 422 on `field` where a new password is too short or too long.
+pub fn check_password(field: &str, password: &str) -> Result<(), ApiError> {
+    match password.len() {
+        ..MIN_PASSWORD => Err(ApiError::field(field, format!("must have at least {MIN_PASSWORD} bytes"))),
+        MIN_PASSWORD..=MAX_PASSWORD => Ok(()),
+        _ => Err(too_long(field)),
+    }
+}
+
+pub(super) fn too_long(field: &str) -> ApiError {
+    ApiError::field(field, format!("must have at most {MAX_PASSWORD} bytes"))
+}
+
+pub(super) struct Hasher {
+    running: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// A turn at the hasher.
+pub(super) struct Turn(OwnedSemaphorePermit);
+
+impl Hasher {
+    pub(super) fn new() -> Self {
+        Self { running: Arc::new(Semaphore::new(AT_ONCE)), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Waits for a turn, or 503 where too many wait already.
+    pub(super) async fn turn(&self) -> Result<Turn, ApiError> {
+        let _place = Place::take(&self.waiting)?;
+        let permit = Arc::clone(&self.running).acquire_owned().await;
+        permit.map(Turn).map_err(|closed| ApiError::internal("waiting for the password hasher", &closed))
+    }
+
+    /// The PHC string of a new password.
+    pub(super) async fn hash(&self, password: String) -> Result<String, ApiError> {
+        let turn = self.turn().await?;
+        let hashed =
+            blocking(turn, move || argon2()?.hash_password(password.as_bytes()).map(|hash| hash.to_string()));
+        hashed.await?.map_err(|cause| ApiError::internal("hashing a password", &cause))
+    }
+
+    /// Whether this is the password. Without a hash to compare with the answer is no, after the same work.
+    pub(super) async fn verify(
+        &self,
+        turn: Turn,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, ApiError> {
+        let known = hash.is_some();
+        let verified = blocking(turn, move || {
+            let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY))?;
+            Ok(argon2()?.verify_password(password.as_bytes(), &hash).is_ok())
+        });
+        let fits: Result<bool, argon2::password_hash::Error> = verified.await?;
+        Ok(fits.map_err(|cause| ApiError::internal("reading a password hash", &cause))? && known)
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, argon2::password_hash::Error> {
+    // 19 MiB, two passes, one lane: spelled out, so that a library's new default changes nothing here.
+    let params =
+        Params::new(19 * 1024, 2, 1, Some(32)).map_err(|_| argon2::password_hash::Error::ParamsInvalid)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// The turn is held by the work itself: a caller who hangs up frees nothing early.
+async fn blocking<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(move || {
+        let result = work();
+        drop(turn.0);
+        result
+    })
+    .await
+    .map_err(|cause| ApiError::internal("hashing on a blocking thread", &cause))
+}
+
+/// A place in the queue, given back when the wait is over or given up.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Result<Self, ApiError> {
+        if waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE + AT_ONCE {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            let sentence = "Too many people are signing in at this moment. Try again in a second.";
+            return Err(ApiError::new(Code::Busy, sentence).retry_after(1));
+        }
+        Ok(Self(waiting))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_right_password_and_no_other() {
+        let hasher = Hasher::new();
+        let hash = hasher.hash("correct horse".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let verify = async |password: &str, hash: Option<String>| {
+            let turn = hasher.turn().await.unwrap();
+            hasher.verify(turn, password.into(), hash).await.unwrap()
+        };
+        assert!(verify("correct horse", Some(hash.clone())).await);
+        assert!(!verify("correct house", Some(hash)).await);
+        assert!(!verify("correct horse", None).await);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_sends_away() {
+        let hasher = Hasher::new();
+        let held = [hasher.turn().await.unwrap(), hasher.turn().await.unwrap()];
+        let mut waiting = Vec::new();
+        let mut refused = 0;
+        for _ in 0..QUEUE + AT_ONCE + 5 {
+            let mut turn = Box::pin(hasher.turn());
+            match futures_util::poll!(&mut turn) {
+                std::task::Poll::Ready(Err(error)) => {
+                    assert_eq!(error.code(), Code::Busy);
+                    refused += 1;
+                }
+                _ => waiting.push(turn),
+            }
+        }
+        assert_eq!(refused, 5);
+        drop(held);
+        for turn in waiting {
+            drop(turn.await.unwrap());
+        }
+        assert!(hasher.turn().await.is_ok());
+    }
+
+    #[test]
+    fn passwords_have_bounds() {
+        assert!(check_password("password", "short").is_err());
+        assert!(check_password("password", &"x".repeat(1025)).is_err());
+        assert!(check_password("password", &"x".repeat(1024)).is_ok());
+        assert!(check_password("password", "ten bytes!").is_ok());
+    }
+}

@@ -1,0 +1,363 @@
+//! Sign-ins: made, looked up, used, ended.
+//!
+//! The store has them. Beside it a few are held in memory: when each was last used (written about once a minute), and, while
+//! the disk is full, those that could not be written or deleted yet, so that signing in and out works then too.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use storage::sessions::{self, Session};
+use storage::users::{self, User};
+use storage::{Millis, ReadTx, WriteTx};
+
+use super::throttle::Place;
+use super::{Auth, Caller, Credentials, MAX_PASSWORD, Origin, caller_of, password, unauthenticated};
+use crate::error::{ApiError, Chain, Code};
+use crate::shutdown::Tasks;
+use crate::{clock, ids};
+
+/// How long a session lasts.
+pub const SESSION_DAYS: i64 = 30;
+const DAY: Millis = 24 * 60 * 60 * 1000;
+/// How long one lasts that nobody uses.
+const UNUSED: Millis = 7 * DAY;
+/// How often uses are written.
+const WRITE_EVERY: Duration = Duration::from_secs(60);
+/// Every how many writes the ended sessions are cleared away.
+const PURGE_EVERY: u64 = 60;
+/// Most sessions of one account; the longest unused ones go.
+const MOST: usize = 200;
+
+/// A fresh session.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// The JWT, shown this once.
+    pub token: String,
+    /// Whose it is.
+    pub user: User,
+}
+
+#[derive(Default)]
+pub(super) struct Volatile(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    used: HashMap<String, (String, Millis)>,
+    unwritten: HashMap<String, Session>,
+    undeleted: HashSet<String>,
+}
+
+impl Volatile {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Auth {
+    /// Who this is, or 401. Looks the session up, so that an ended one is over at once.
+    pub fn authenticate(&self, credentials: &Credentials) -> Result<Caller, ApiError> {
+        let (Credentials::Bearer(token) | Credentials::Cookie(token)) = credentials else {
+            return Err(unauthenticated());
+        };
+        let now = clock::now();
+        let named = self.0.tokens.read(token, now).ok_or_else(unauthenticated)?;
+        let (session, user) = self.live(&named.session_id, now)?.ok_or_else(unauthenticated)?;
+        // A clock that was set back leaves good tokens with an `iat` in the future: only the session's own is taken then.
+        if session.user_id != named.user_id || !named.issued_in_time(now, session.created_at) {
+            return Err(unauthenticated());
+        }
+        self.touch(&session, now);
+        Ok(caller_of(user, session.id))
+    }
+
+    /// The caller as of now; `None` once the session is over. What the store can't say for the moment stays as it was.
+    pub(super) fn refresh(&self, caller: &Caller) -> Option<Caller> {
+        let now = clock::now();
+        match self.live(&caller.session_id, now) {
+            Ok(Some((session, user))) => {
+                self.touch(&session, now);
+                Some(caller_of(user, session.id))
+            }
+            Ok(None) => None,
+            Err(_) => Some(caller.clone()),
+        }
+    }
+
+    fn live(&self, session_id: &str, now: Millis) -> Result<Option<(Session, User)>, ApiError> {
+        let (unwritten, used) = {
+            let held = self.0.sessions.lock();
+            if held.undeleted.contains(session_id) {
+                return Ok(None);
+            }
+            (held.unwritten.get(session_id).cloned(), held.used.get(session_id).map(|(_, at)| *at))
+        };
+        let found = self.0.store.read_now(|tx: &ReadTx| -> storage::Result<_> {
+            let stored = match &unwritten {
+                Some(session) => Some(session.clone()),
+                None => sessions::get(tx, session_id)?,
+            };
+            let Some(session) = stored else { return Ok(None) };
+            Ok(users::get(tx, &session.user_id)?.map(|user| (session, user)))
+        })?;
+        Ok(found.filter(|(session, _)| {
+            let last_used = session.last_used.max(used.unwrap_or(session.last_used));
+            now < session.expires_at && now - last_used < UNUSED
+        }))
+    }
+
+    fn touch(&self, session: &Session, now: Millis) {
+        let mut held = self.0.sessions.lock();
+        match held.used.get_mut(&session.id) {
+            Some((_, at)) => *at = now.max(*at),
+            None => {
+                held.used.insert(session.id.clone(), (session.user_id.clone(), now));
+            }
+        }
+    }
+
+    /// When a session was last used, as far as the store doesn't know yet.
+    pub fn last_used(&self, session: &Session) -> Millis {
+        let held = self.0.sessions.lock();
+        held.used.get(&session.id).map_or(session.last_used, |(_, at)| session.last_used.max(*at))
+    }
+
+    /// Checks name and password and opens a session.
+    pub async fn sign_in(
+        &self,
+        username: &str,
+        password: String,
+        origin: &Origin,
+    ) -> Result<SignedIn, ApiError> {
+        if password.len() > MAX_PASSWORD {
+            return Err(password::too_long("password"));
+        }
+        let user = self.verify(username, password, origin).await?;
+        self.open_session(user, origin).await
+    }
+
+    /// The account with this name and password; wrong ones are counted.
+    pub async fn verify(&self, username: &str, password: String, origin: &Origin) -> Result<User, ApiError> {
+        let throttle = &self.0.throttle;
+        let place = Place::of(origin.address);
+        throttle.addresses.check(place)?;
+        let account: String = username.chars().take(64).map(|c| c.to_ascii_lowercase()).collect();
+        let (user, places) = self.0.store.read_now(|tx: &ReadTx| -> storage::Result<_> {
+            let Some(user) = users::by_name(tx, username)? else { return Ok((None, Vec::new())) };
+            let sessions = sessions::list_by_user(tx, &user.id)?;
+            Ok((Some(user), sessions.into_iter().map(|session| session.address).collect()))
+        })?;
+        let at_home = places.iter().any(|known| known.parse().is_ok_and(|known| Place::of(known) == place));
+        if !at_home {
+            throttle.check_account(&account)?;
+        }
+        let turn = self.0.passwords.turn().await?;
+        // Others may have been wrong while this one waited for its turn.
+        throttle.addresses.check(place)?;
+        if !at_home {
+            throttle.check_account(&account)?;
+        }
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let right = self.0.passwords.verify(turn, password, hash).await?;
+        match user {
+            Some(user) if right => {
+                throttle.right(&account);
+                Ok(user)
+            }
+            _ => {
+                throttle.wrong_account(&account);
+                throttle.addresses.wrong(place)?;
+                Err(ApiError::new(Code::BadCredentials, "The name or the password is wrong."))
+            }
+        }
+    }
+
+    /// The hash to keep of a new password, whose length was checked.
+    pub async fn hash_password(&self, password: String) -> Result<String, ApiError> {
+        self.0.passwords.hash(password).await
+    }
+
+    /// A session of `user` and its token, to be inserted by whoever asked for it.
+    pub fn new_session(&self, user_id: &str, origin: &Origin) -> Result<(Session, String), ApiError> {
+        let now = clock::now();
+        let session = Session {
+            id: ids::long(),
+            user_id: user_id.to_owned(),
+            created_at: now,
+            last_used: now,
+            expires_at: now + SESSION_DAYS * DAY,
+            address: origin.address.to_string(),
+            user_agent: origin.user_agent.clone(),
+        };
+        let token = self
+            .0
+            .tokens
+            .sign(user_id, &session.id, now, session.expires_at)
+            .map_err(|cause| ApiError::internal("signing a session token", &cause))?;
+        Ok((session, token))
+    }
+
+    async fn open_session(&self, user: User, origin: &Origin) -> Result<SignedIn, ApiError> {
+        let (session, token) = self.new_session(&user.id, origin)?;
+        let record = session.clone();
+        let hash = user.password_hash.clone();
+        let written = self
+            .0
+            .store
+            .write(move |tx: &WriteTx| -> Result<(), Refused> {
+                // The password may have been changed while it was checked.
+                if users::get(tx, &record.user_id)?.is_none_or(|user| user.password_hash != hash) {
+                    return Err(Refused::Stale);
+                }
+                let mut others = sessions::list_by_user(tx, &record.user_id)?;
+                others.sort_by_key(|session| session.last_used);
+                for old in others.iter().take((others.len() + 1).saturating_sub(MOST)) {
+                    sessions::delete(tx, &old.id)?;
+                }
+                Ok(sessions::insert(tx, &record)?)
+            })
+            .await;
+        match written {
+            Ok(()) => {}
+            Err(Refused::Store(storage::Error::DiskFull | storage::Error::ReadOnly { .. })) => {
+                self.0.sessions.lock().unwritten.insert(session.id.clone(), session);
+            }
+            Err(Refused::Stale) => {
+                return Err(ApiError::new(Code::BadCredentials, "The name or the password is wrong."));
+            }
+            Err(Refused::Store(cause)) => return Err(cause.into()),
+        }
+        Ok(SignedIn { token, user })
+    }
+
+    /// Ends one session of a user; its sockets close. `false` where the user has no such session.
+    pub async fn end_session(&self, user_id: &str, session_id: &str) -> Result<bool, ApiError> {
+        let unwritten = {
+            let mut held = self.0.sessions.lock();
+            let mine = held.unwritten.get(session_id).is_some_and(|session| session.user_id == user_id);
+            if mine {
+                held.unwritten.remove(session_id);
+            }
+            held.used.remove(session_id);
+            mine
+        };
+        let (user, session) = (user_id.to_owned(), session_id.to_owned());
+        let stored = self.0.store.read_now(|tx| sessions::get(tx, session_id))?;
+        let stored = stored.is_some_and(|session| session.user_id == user_id);
+        if stored {
+            let written = self.0.store.write(move |tx: &WriteTx| sessions::delete(tx, &session)).await;
+            match written {
+                Ok(_) => {}
+                Err(storage::Error::DiskFull | storage::Error::ReadOnly { .. }) => {
+                    self.0.sessions.lock().undeleted.insert(session_id.to_owned());
+                }
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        self.changed(&user);
+        Ok(stored || unwritten)
+    }
+
+    /// Drops what is held in memory of a user whose sessions were deleted in the store, and tells their sockets.
+    pub fn sessions_deleted(&self, user_id: &str, except: Option<&str>) {
+        let mut held = self.0.sessions.lock();
+        held.unwritten.retain(|id, session| session.user_id != user_id || except == Some(id.as_str()));
+        drop(held);
+        self.changed(user_id);
+    }
+
+    /// Sessions of a user that are only in memory so far.
+    pub fn unwritten_sessions(&self, user_id: &str) -> Vec<Session> {
+        self.0
+            .sessions
+            .lock()
+            .unwritten
+            .values()
+            .filter(|session| session.user_id == user_id)
+            .cloned()
+            .collect()
+    }
+
+    /// Writes what is held in memory about once a minute, and at the end.
+    pub fn start(&self, tasks: &Tasks) {
+        let (auth, token) = (self.clone(), tasks.token());
+        drop(tasks.spawn("sessions", async move {
+            for minute in 0_u64.. {
+                let ended = tokio::time::timeout(WRITE_EVERY, token.cancelled()).await.is_ok();
+                if let Err(cause) = auth.write_held(minute % PURGE_EVERY == 0).await {
+                    tracing::debug!(cause = %Chain(&cause), "sessions are written later");
+                }
+                if ended {
+                    return;
+                }
+            }
+        }));
+    }
+
+    async fn write_held(&self, purge: bool) -> storage::Result<()> {
+        let (used, unwritten, undeleted) = {
+            let mut held = self.0.sessions.lock();
+            (std::mem::take(&mut held.used), held.unwritten.clone(), held.undeleted.clone())
+        };
+        let now = clock::now();
+        let touched: Vec<_> = used.iter().map(|(id, (_, at))| (id.clone(), *at)).collect();
+        let mut seen: HashMap<String, Millis> = HashMap::new();
+        for (user, at) in used.values() {
+            let last = seen.entry(user.clone()).or_insert(*at);
+            *last = (*last).max(*at);
+        }
+        let seen: Vec<_> = seen.into_iter().collect();
+        if touched.is_empty() && unwritten.is_empty() && undeleted.is_empty() && !purge {
+            return Ok(());
+        }
+        let (insert, delete) = (unwritten.clone(), undeleted.clone());
+        let written = self
+            .0
+            .store
+            .write(move |tx: &WriteTx| -> storage::Result<()> {
+                for session in insert.values() {
+                    match sessions::insert(tx, session) {
+                        // Its user went away in the meantime, or an earlier try got through.
+                        Ok(()) | Err(storage::Error::NotFound { .. } | storage::Error::Taken { .. }) => {}
+                        Err(cause) => return Err(cause),
+                    }
+                }
+                for session in &delete {
+                    sessions::delete(tx, session)?;
+                }
+                sessions::touch_many(tx, &touched)?;
+                users::set_last_seen_many(tx, &seen)?;
+                if purge {
+                    sessions::delete_expired(tx, now, now - UNUSED)?;
+                }
+                Ok(())
+            })
+            .await;
+        let mut held = self.0.sessions.lock();
+        match written {
+            Ok(()) => {
+                held.unwritten.retain(|id, _| !unwritten.contains_key(id));
+                held.undeleted.retain(|id| !undeleted.contains(id));
+                Ok(())
+            }
+            Err(cause) => {
+                for (id, (user, at)) in used {
+                    held.used.entry(id).or_insert((user, at));
+                }
+                Err(cause)
+            }
+        }
+    }
+}
+
+/// Why a session could not be opened.
+enum Refused {
+    Stale,
+    Store(storage::Error),
+}
+
+impl From<storage::Error> for Refused {
+    fn from(cause: storage::Error) -> Self {
+        Refused::Store(cause)
+    }
+}

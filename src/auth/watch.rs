@@ -1,0 +1,75 @@
+//! Tells long-lived connections that what their caller may do has changed.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
+use super::{Auth, Caller};
+
+/// How many changes a slow listener may be behind before it simply looks again.
+const BACKLOG: usize = 64;
+/// A session also ends by time; each watch looks this often.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) struct Changes(broadcast::Sender<String>);
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self(broadcast::channel(BACKLOG).0)
+    }
+}
+
+impl Changes {
+    pub(super) fn tell(&self, user_id: &str) {
+        // Nobody listening is fine.
+        let _ = self.0.send(user_id.to_owned());
+    }
+}
+
+/// The session is over: a socket closes with 4401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionEnded;
+
+/// One caller's changes.
+pub struct Watch {
+    auth: Auth,
+    caller: Caller,
+    changes: broadcast::Receiver<String>,
+    look_at: Instant,
+}
+
+impl Auth {
+    /// Watches a caller. The watch begins with the caller as passed; the first look is at once, so that nothing that
+    /// happened between the request and this call is missed.
+    pub fn watch(&self, caller: &Caller) -> Watch {
+        Watch {
+            auth: self.clone(),
+            caller: caller.clone(),
+            changes: self.0.changes.0.subscribe(),
+            look_at: Instant::now(),
+        }
+    }
+}
+
+impl Watch {
+    /// Waits until the caller's permissions may have changed and returns the caller anew, or that the session is over.
+    ///
+    /// Safe to drop and call again (in `select!`). Returns at least once a minute.
+    pub async fn changed(&mut self) -> Result<Caller, SessionEnded> {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(self.look_at) => break,
+                told = self.changes.recv() => match told {
+                    Ok(user_id) if user_id != self.caller.user_id => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return Err(SessionEnded),
+                },
+            }
+        }
+        self.look_at = Instant::now() + LOOK_EVERY;
+        self.caller = self.auth.refresh(&self.caller).ok_or(SessionEnded)?;
+        Ok(self.caller.clone())
+    }
+}

@@ -1,0 +1,204 @@
+//! A request's JSON body as a typed value, or exactly what is wrong with it.
+
+use std::collections::BTreeMap;
+
+use bytes::{Buf, Bytes};
+use hyper::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reject::Rejection;
+
+use super::route::refuse;
+use crate::error::{ApiError, Code};
+
+/// The most that a JSON body may hold where nothing else is said.
+pub const DEFAULT_LIMIT: u64 = 256 * 1024;
+
+/// The body as JSON, at most [`DEFAULT_LIMIT`]. `T` should carry `#[serde(deny_unknown_fields)]`.
+pub fn json<T: DeserializeOwned + Send + 'static>() -> BoxedFilter<(T,)> {
+    json_up_to(DEFAULT_LIMIT)
+}
+
+/// The body as JSON with a limit of its own.
+pub fn json_up_to<T: DeserializeOwned + Send + 'static>(limit: u64) -> BoxedFilter<(T,)> {
+    raw_up_to(limit)
+        .and_then(async |content_type: Option<String>, body: Bytes| {
+            if !is_json(content_type.as_deref()) {
+                let sentence = "The body has to be JSON (Content-Type: application/json).";
+                return Err(refuse(ApiError::new(Code::UnsupportedMediaType, sentence)));
+            }
+            parse(&body).map_err(refuse)
+        })
+        .boxed()
+}
+
+/// The body's bytes and its content type (lower case, without parameters), for endpoints that take more than JSON.
+pub fn raw_up_to(limit: u64) -> BoxedFilter<(Option<String>, Bytes)> {
+    warp::header::optional::<u64>("content-length")
+        .and(warp::header::optional::<String>(CONTENT_TYPE.as_str()))
+        .and(warp::body::stream())
+        .and_then(move |length: Option<u64>, content_type: Option<String>, stream| async move {
+            // Told before a byte is read where the length is known.
+            if length.is_some_and(|length| length > limit) {
+                return Err(refuse(too_large(limit)));
+            }
+            let body = collect(stream, limit).await.map_err(refuse)?;
+            let essence = content_type
+                .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+            Ok::<_, Rejection>((essence, body))
+        })
+        .untuple_one()
+        .boxed()
+}
+
+async fn collect<S, B>(stream: S, limit: u64) -> Result<Bytes, ApiError>
+where
+    S: futures_util::Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
+    use futures_util::StreamExt;
+    let mut stream = std::pin::pin!(stream);
+    let mut whole = bytes::BytesMut::new();
+    while let Some(chunk) = stream.next().await {
+        let mut chunk = chunk.map_err(|_cut| {
+            ApiError::new(Code::BadRequest, "The body was cut off or stood still for too long.")
+        })?;
+        if (whole.len() + chunk.remaining()) as u64 > limit {
+            return Err(too_large(limit));
+        }
+        whole.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
+    }
+    Ok(whole.freeze())
+}
+
+fn too_large(limit: u64) -> ApiError {
+    ApiError::new(Code::TooLarge, format!("The body is too large: at most {limit} bytes are taken here."))
+}
+
+fn is_json(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|essence| {
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    })
+}
+
+/// Bytes to a value: 400 where it isn't JSON, 422 with the key's path where it is the wrong JSON.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let cause = error.into_inner();
+        match cause.classify() {
+            Category::Data => invalid(&path, &without_position(&cause)),
+            Category::Syntax | Category::Eof | Category::Io => not_json(&cause),
+        }
+    })?;
+    deserializer.end().map_err(|cause| not_json(&cause))?;
+    Ok(value)
+}
+
+fn not_json(cause: &serde_json::Error) -> ApiError {
+    ApiError::new(Code::BadJson, format!("The body is not valid JSON: {cause}."))
+}
+
+fn without_position(cause: &serde_json::Error) -> String {
+    let text = cause.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// serde's sentence as `fields`: a missing or unknown key is named itself, not the object that lacks or has it.
+pub(super) fn invalid(path: &str, sentence: &str) -> ApiError {
+    let path = if path == "." || path == "?" { "" } else { path };
+    let quoted = |prefix: &str| {
+        sentence.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('`')?.split('`').next())
+    };
+    let below = |key: &str| match path {
+        "" => key.to_owned(),
+        // Some deserializers already point at the key.
+        _ if path == key || path.ends_with(&format!(".{key}")) => path.to_owned(),
+        _ => format!("{path}.{key}"),
+    };
+    let (path, problem) = if let Some(key) = quoted("missing field ") {
+        (below(key), "is missing".to_owned())
+    } else if let Some(key) = quoted("unknown field ") {
+        (below(key), "is not known here".to_owned())
+    } else if let Some(key) = quoted("duplicate field ") {
+        (below(key), "is there twice".to_owned())
+    } else {
+        (path.to_owned(), format!("is wrong: {sentence}"))
+    };
+    ApiError::fields(BTreeMap::from([(path, problem)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Outer {
+        name: String,
+        #[serde(default)]
+        limits: Option<Limits>,
+        #[serde(default)]
+        ports: Vec<Port>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Limits {
+        memory: i64,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Port {
+        internal: u16,
+    }
+
+    fn problem(json: &str) -> (Code, Vec<String>) {
+        let error = parse::<Outer>(json.as_bytes()).unwrap_err();
+        (error.code(), error.problems().keys().cloned().collect())
+    }
+
+    #[test]
+    fn each_fault_has_its_status_and_its_key() {
+        assert_eq!(problem("{"), (Code::BadJson, vec![]));
+        assert_eq!(problem(""), (Code::BadJson, vec![]));
+        assert_eq!(problem(r#"{"name":"a"} x"#), (Code::BadJson, vec![]));
+        assert_eq!(problem(&"[".repeat(10_000)).0, Code::Invalid);
+        assert_eq!(problem("{}"), (Code::Invalid, vec!["name".into()]));
+        assert_eq!(problem("[]").0, Code::Invalid);
+        assert_eq!(problem(r#"{"name":1}"#), (Code::Invalid, vec!["name".into()]));
+        assert_eq!(problem(r#"{"name":"a","extra":1}"#), (Code::Invalid, vec!["extra".into()]));
+        assert_eq!(problem(r#"{"name":"a","limits":{}}"#), (Code::Invalid, vec!["limits.memory".into()]));
+        assert_eq!(
+            problem(r#"{"name":"a","limits":{"memory":1,"x":2}}"#),
+            (Code::Invalid, vec!["limits.x".into()])
+        );
+        assert_eq!(
+            problem(r#"{"name":"a","ports":[{"internal":1},{"internal":65536}]}"#),
+            (Code::Invalid, vec!["ports[1].internal".into()])
+        );
+        assert_eq!(
+            problem(r#"{"name":"a","limits":{"memory":1.5}}"#),
+            (Code::Invalid, vec!["limits.memory".into()])
+        );
+    }
+
+    #[test]
+    fn only_json_types_are_json() {
+        assert!(is_json(Some("application/json")));
+        assert!(!is_json(Some("text/plain")));
+        assert!(!is_json(None));
+    }
+}

@@ -1,0 +1,269 @@
+//! From a request under `/api` to its route: path, then method, then who asks, then the route's filter.
+//!
+//! A table rather than a chain of `or`: a failed extraction never tries the next route, 404 and 405 are exact, and nothing
+//! runs before the caller is known to be allowed.
+
+use std::sync::Arc;
+
+use hyper::header::{ALLOW, AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::{Method, Request};
+use percent_encoding::percent_decode_str;
+use warp::filters::BoxedFilter;
+
+use super::peer::{Client, Peer};
+use super::reply::{self, Response};
+use super::route::Route;
+use super::server::Body;
+use crate::auth::{Access, Auth, Caller, Credentials, SiteCheck};
+use crate::error::{ApiError, Code};
+
+/// All endpoints of the API behind one fence.
+#[derive(Clone)]
+pub struct Dispatch(Arc<Inner>);
+
+struct Inner {
+    auth: Auth,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    method: Method,
+    pattern: Pattern,
+    access: Access,
+    endpoint: BoxedFilter<(Response,)>,
+}
+
+/// The values of a path's parameters, in order, decoded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Params(pub(super) Arc<[String]>);
+
+impl Dispatch {
+    /// Takes over the routes.
+    pub fn new(auth: Auth, routes: Vec<Route>) -> Self {
+        let mut entries: Vec<_> = routes
+            .into_iter()
+            .map(|route| {
+                let (method, pattern, access, endpoint) = route.into_parts();
+                Entry { method, pattern, access, endpoint }
+            })
+            .collect();
+        // "/api/servers/preview" goes before "/api/servers/{id}".
+        entries.sort_by_key(|entry| entry.pattern.parameters);
+        Self(Arc::new(Inner { auth, entries }))
+    }
+
+    /// Answers a request.
+    pub async fn call(&self, mut request: Request<Body>) -> Response {
+        match self.admit(&mut request) {
+            Ok(entry) => {
+                let mut service = warp::service(entry.endpoint.clone());
+                match tower_call(&mut service, request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+
+    fn admit(&self, request: &mut Request<Body>) -> Result<&Entry, Refusal> {
+        let (entry, params) = self.find(request.method(), request.uri().path())?;
+        let client = Client::of(request);
+        let caller = self.caller(entry, request, &client)?;
+        if let (Access::Server(need), Some(caller)) = (entry.access, &caller) {
+            let server = params.0.first().map(String::as_str).unwrap_or_default();
+            let access = self.0.auth.server_access(caller, server, need)?;
+            request.extensions_mut().insert(access);
+        }
+        if let Some(caller) = caller {
+            if entry.access == Access::Admin {
+                request.extensions_mut().insert(caller.admin()?);
+            }
+            request.extensions_mut().insert(caller);
+        }
+        request.extensions_mut().insert(params);
+        request.extensions_mut().insert(client);
+        Ok(entry)
+    }
+
+    /// 404, 405, or the route and its parameters.
+    fn find(&self, method: &Method, path: &str) -> Result<(&Entry, Params), Refusal> {
+        // The body of an answer to HEAD is dropped by hyper.
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        let mut allowed = Vec::new();
+        for entry in &self.0.entries {
+            if let Some(params) = entry.pattern.matches(path) {
+                if entry.method == *wanted {
+                    return Ok((entry, params));
+                }
+                allowed.push(entry.method.as_str());
+            }
+        }
+        if allowed.is_empty() {
+            return Err(ApiError::new(Code::NotFound, "There is nothing at this address.").into());
+        }
+        let sentence = format!("{method} is not possible here.");
+        let error = ApiError::new(Code::MethodNotAllowed, sentence);
+        Err(Refusal { error, allow: HeaderValue::from_str(&allowed.join(", ")).ok() })
+    }
+
+    fn caller(
+        &self,
+        entry: &Entry,
+        request: &Request<Body>,
+        client: &Client,
+    ) -> Result<Option<Caller>, ApiError> {
+        let headers = request.headers();
+        let credentials = credentials(headers)?;
+        if !matches!(request.method(), &Method::GET | &Method::HEAD) && !credentials.is_bearer() {
+            self.0.auth.check_site(&site(headers, client))?;
+        }
+        if entry.access == Access::Open {
+            return Ok(None);
+        }
+        let caller = self.0.auth.authenticate(&credentials)?;
+        if entry.access == Access::Socket && !credentials.is_bearer() {
+            self.0.auth.check_socket_origin(&site(headers, client))?;
+        }
+        Ok(Some(caller))
+    }
+}
+
+/// The token a request brings: the header goes before the cookie.
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials, ApiError> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim().to_owned());
+        return token.map(Credentials::Bearer).ok_or_else(|| {
+            ApiError::new(Code::Unauthenticated, "The Authorization header has to be \"Bearer TOKEN\".")
+        });
+    }
+    let cookie = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == super::SESSION_COOKIE)
+        .map(|(_, token)| token.to_owned());
+    Ok(cookie.map_or(Credentials::None, Credentials::Cookie))
+}
+
+fn site<'a>(headers: &'a HeaderMap, client: &Client) -> SiteCheck<'a> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
+    SiteCheck {
+        origin: text(ORIGIN.as_str()),
+        fetch_site: text("sec-fetch-site"),
+        host: text(HOST.as_str()),
+        secure: client.secure,
+    }
+}
+
+impl Client {
+    fn of(request: &Request<Body>) -> Self {
+        let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
+        let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+        Self { address: peer.address, secure: peer.secure, user_agent: super::peer::printable(agent) }
+    }
+}
+
+/// A refusal before the route's own filter.
+struct Refusal {
+    error: ApiError,
+    allow: Option<HeaderValue>,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self { error, allow: None }
+    }
+}
+
+impl Refusal {
+    fn into_response(self) -> Response {
+        let mut response = reply::error(&self.error);
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
+    }
+}
+
+/// A path cut into its segments.
+pub(super) struct Pattern {
+    segments: Vec<Segment>,
+    parameters: usize,
+}
+
+enum Segment {
+    Literal(&'static str),
+    Parameter,
+}
+
+impl Pattern {
+    pub(super) fn new(path: &'static str) -> Self {
+        let segments: Vec<_> = path
+            .trim_start_matches('/')
+            .split('/')
+            .map(|part| if part.starts_with('{') { Segment::Parameter } else { Segment::Literal(part) })
+            .collect();
+        let parameters = segments.iter().filter(|segment| matches!(segment, Segment::Parameter)).count();
+        Self { segments, parameters }
+    }
+
+    fn matches(&self, path: &str) -> Option<Params> {
+        let mut parts = path.strip_prefix('/')?.split('/');
+        let mut values = Vec::new();
+        for segment in &self.segments {
+            let part = parts.next()?;
+            match segment {
+                Segment::Literal(literal) if *literal == part => {}
+                Segment::Literal(_) => return None,
+                Segment::Parameter if part.is_empty() => return None,
+                Segment::Parameter => values.push(percent_decode_str(part).decode_utf8().ok()?.into_owned()),
+            }
+        }
+        parts.next().is_none().then(|| Params(values.into()))
+    }
+}
+
+/// One call of a warp service.
+async fn tower_call<S>(service: &mut S, request: Request<Body>) -> Result<Response, S::Error>
+where
+    S: tower_service::Service<Request<Body>, Response = Response>,
+{
+    // Always ready: warp's `poll_ready` is a constant.
+    service.call(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_paths_and_decode_parameters() {
+        let pattern = Pattern::new("/api/servers/{id}/users/{user}");
+        let values = |path| pattern.matches(path).map(|params| params.0.to_vec());
+        assert_eq!(values("/api/servers/a/users/b%20c"), Some(vec!["a".into(), "b c".into()]));
+        assert_eq!(values("/api/servers/a/users"), None);
+        assert_eq!(values("/api/servers/a/users/b/"), None);
+        assert_eq!(values("/api/servers//users/b"), None);
+        assert_eq!(values("/api/servers/%ff/users/b"), None);
+    }
+
+    #[test]
+    fn credentials_come_from_header_or_cookie_only() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(credentials(&headers).unwrap(), Credentials::None);
+        headers.insert(COOKIE, HeaderValue::from_static("a=b; session=tok"));
+        assert_eq!(credentials(&headers).unwrap(), Credentials::Cookie("tok".into()));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer other"));
+        assert_eq!(credentials(&headers).unwrap(), Credentials::Bearer("other".into()));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic eDp5"));
+        assert!(credentials(&headers).is_err());
+    }
+}

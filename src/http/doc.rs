@@ -1,0 +1,236 @@
+//! What the OpenAPI document says of an endpoint. It rides on the [`Route`], so the document is as whole as the router.
+
+use hyper::Method;
+use utoipa::ToSchema;
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem,
+};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
+    Required, ResponseBuilder,
+};
+
+use super::route::Route;
+use crate::auth::Access;
+
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// One endpoint's part of the document: `Doc::new("Starts a server").body::<PowerRequest>().answer::<Power>(202)`.
+#[derive(Clone)]
+pub struct Doc {
+    summary: &'static str,
+    body: Option<RefOr<Schema>>,
+    answers: Vec<(u16, &'static str, Option<RefOr<Schema>>)>,
+    query: Vec<(&'static str, RefOr<Schema>, &'static str)>,
+    refusals: Vec<u16>,
+    schemas: Schemas,
+}
+
+impl Doc {
+    /// Begins with one sentence.
+    pub fn new(summary: &'static str) -> Self {
+        let (body, answers, query) = (None, Vec::new(), Vec::new());
+        Self { summary, body, answers, query, refusals: Vec::new(), schemas: Vec::new() }
+    }
+
+    /// The JSON body that it takes.
+    #[must_use]
+    pub fn body<T: ToSchema>(mut self) -> Self {
+        self.body = Some(self.schema::<T>());
+        self
+    }
+
+    /// A body of any form.
+    #[must_use]
+    pub fn any_body(mut self) -> Self {
+        self.body = Some(ObjectBuilder::new().into());
+        self
+    }
+
+    /// A JSON answer.
+    #[must_use]
+    pub fn answer<T: ToSchema>(mut self, status: u16) -> Self {
+        let schema = self.schema::<T>();
+        self.answers.push((status, "application/json", Some(schema)));
+        self
+    }
+
+    /// A JSON answer that is an array.
+    #[must_use]
+    pub fn list<T: ToSchema>(mut self, status: u16) -> Self {
+        let items = self.schema::<T>();
+        self.answers.push((status, "application/json", Some(ArrayBuilder::new().items(items).into())));
+        self
+    }
+
+    /// An answer without a body, or with one that is no JSON.
+    #[must_use]
+    pub fn plain(mut self, status: u16) -> Self {
+        self.answers.push((status, "", None));
+        self
+    }
+
+    /// An optional key of the query.
+    #[must_use]
+    pub fn query<T: ToSchema>(mut self, name: &'static str, says: &'static str) -> Self {
+        let schema = self.schema::<T>();
+        self.query.push((name, schema, says));
+        self
+    }
+
+    /// Error statuses beyond those that every endpoint has.
+    #[must_use]
+    pub fn refusals(mut self, statuses: &[u16]) -> Self {
+        self.refusals.extend_from_slice(statuses);
+        self
+    }
+
+    fn schema<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        let schema = T::schema();
+        T::schemas(&mut self.schemas);
+        // Only objects, enums and the like have a name worth referring to.
+        let primitive = std::any::type_name::<T>().starts_with(|c: char| c.is_lowercase())
+            && !std::any::type_name::<T>().contains("::");
+        if primitive || std::any::type_name::<T>().starts_with("alloc::") {
+            return schema;
+        }
+        let name = T::name().into_owned();
+        self.schemas.push((name.clone(), schema));
+        Ref::from_schema_name(name).into()
+    }
+
+    fn operation(&self, route: &Route) -> Operation {
+        let path = route.path();
+        let mut operation = OperationBuilder::new()
+            .summary(Some(self.summary))
+            .operation_id(Some(operation_id(route.method(), path)))
+            .tag(path.trim_start_matches("/api/").split('/').next().unwrap_or("api"));
+        for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            operation = operation.parameter(
+                ParameterBuilder::new()
+                    .name(name)
+                    .parameter_in(ParameterIn::Path)
+                    .required(Required::True)
+                    .schema(Some(string())),
+            );
+        }
+        for (name, schema, says) in &self.query {
+            operation = operation.parameter(
+                ParameterBuilder::new()
+                    .name(*name)
+                    .parameter_in(ParameterIn::Query)
+                    .description(Some(*says))
+                    .schema(Some(schema.clone())),
+            );
+        }
+        if let Some(schema) = &self.body {
+            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+            operation = operation.request_body(Some(
+                RequestBodyBuilder::new()
+                    .content("application/json", content)
+                    .required(Some(Required::True))
+                    .build(),
+            ));
+        }
+        for (status, content_type, schema) in &self.answers {
+            let mut response = ResponseBuilder::new().description(reason(*status));
+            if let Some(schema) = schema {
+                response = response
+                    .content(*content_type, ContentBuilder::new().schema(Some(schema.clone())).build());
+            }
+            operation = operation.response(status.to_string(), response.build());
+        }
+        let mut refusals = self.refusals.clone();
+        refusals.extend_from_slice(match route.access() {
+            Access::Open => &[],
+            Access::SignedIn | Access::Socket => &[401],
+            Access::Admin => &[401, 403],
+            Access::Server(_) => &[401, 403, 404],
+        });
+        if self.body.is_some() {
+            refusals.extend([400, 413, 415, 422]);
+        }
+        refusals.sort_unstable();
+        refusals.dedup();
+        for status in refusals {
+            let error =
+                ContentBuilder::new().schema(Some(RefOr::from(Ref::from_schema_name("Error")))).build();
+            let response =
+                ResponseBuilder::new().description(reason(status)).content("application/json", error);
+            operation = operation.response(status.to_string(), response.build());
+        }
+        if route.access() != Access::Open {
+            operation = operation
+                .security(SecurityRequirement::new::<_, [String; 0], _>("bearer", []))
+                .security(SecurityRequirement::new::<_, [String; 0], _>("cookie", []));
+        }
+        operation.build()
+    }
+}
+
+/// The whole document.
+pub fn document(routes: &[Route]) -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    let mut components = ComponentsBuilder::new()
+        .schema("Error", error_schema())
+        .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .security_scheme(
+            "cookie",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(super::SESSION_COOKIE))),
+        );
+    for route in routes {
+        let Some(method) = http_method(route.method()) else { continue };
+        paths = paths.path(route.path(), PathItem::new(method, route.doc().operation(route)));
+        components = components.schemas_from_iter(route.doc().schemas.iter().cloned());
+    }
+    OpenApiBuilder::new()
+        .info(InfoBuilder::new().title("Ctrl-Alt-Play").version("1").description(Some(
+            "The panel's HTTP API. JSON keys are camelCase, times RFC 3339 UTC, sizes bytes.",
+        )))
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
+}
+
+fn http_method(method: &Method) -> Option<HttpMethod> {
+    Some(match method.as_str() {
+        "GET" => HttpMethod::Get,
+        "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => return None,
+    })
+}
+
+/// `POST /api/servers/{id}/power` is `post_servers_id_power`.
+fn operation_id(method: &Method, path: &str) -> String {
+    let words = path.trim_start_matches("/api/").replace(['{', '}'], "").replace(['/', '.', '-'], "_");
+    format!("{}_{words}", method.as_str().to_lowercase())
+}
+
+fn reason(status: u16) -> &'static str {
+    hyper::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Answer")
+}
+
+fn string() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn error_schema() -> RefOr<Schema> {
+    let fields = ObjectBuilder::new()
+        .additional_properties(Some(string()))
+        .description(Some("What is wrong with which key; on 422 only"));
+    let detail = ObjectBuilder::new()
+        .property("code", string())
+        .property("message", string())
+        .property("fields", fields)
+        .required("code")
+        .required("message");
+    ObjectBuilder::new().property("error", detail).required("error").into()
+}

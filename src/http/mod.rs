@@ -1,0 +1,76 @@
+//! The kit that endpoints are made of. warp is named here, in `src/router.rs` and in files named `routes.rs` or
+//! `socket.rs`, and nowhere else.
+//!
+//! One endpoint from end to end, in `src/servers/routes.rs`:
+//!
+//! ```ignore
+//! use crate::http::{Access, Doc, Filter, POST, Route, accepted, json, permit, route, with};
+//!
+//! /// Everything of this feature, for the list in `src/router.rs`.
+//! pub fn routes(servers: &Servers) -> Vec<Route> {
+//!     vec![power(servers) /* , … */]
+//! }
+//!
+//! fn power(servers: &Servers) -> Route {
+//!     route(
+//!         POST,
+//!         "/api/servers/{id}/power",
+//!         Access::Server(Permission::Power), // checked before anything below runs; 401, 404, 403 are made there
+//!         Doc::new("Starts, stops, restarts or kills a server")
+//!             .body::<PowerRequest>() //        #[derive(Deserialize, ToSchema)] #[serde(deny_unknown_fields)]
+//!             .answer::<PowerAnswer>(202) //    #[derive(Serialize, ToSchema)]
+//!             .refusals(&[409, 503]),
+//!         with(servers) //                      a handle, cloned
+//!             .and(permit::<need::Power>()) //  the proof that the rule asks for; knows caller and server id
+//!             .and(json::<PowerRequest>()) //   400, 413, 415, 422 are made there
+//!             .then(|servers: Servers, permit: Permit<need::Power>, body: PowerRequest| async move {
+//!                 servers.power(&permit, body.action).await // Result<PowerAnswer, ApiError>
+//!             })
+//!             .map(accepted), //                202, or the error
+//!     )
+//! }
+//! ```
+//!
+//! - Beginnings: [`with`], [`id`], [`ids`], [`caller`], [`admin`], [`permit`], [`client`], [`query`], [`json`],
+//!   [`raw_up_to`], [`header`].
+//! - Ends: [`ok`], [`created`], [`accepted`], [`no_content`] take a `Result<T, ApiError>`; [`raw`] a `Result<Response, _>`.
+//! - [`Upgrade`] is a WebSocket about to be: `upgrade()` in a route, [`Upgrade::of`] outside of warp.
+//! - [`serve`] is the accept loop of every port.
+
+mod body;
+mod dispatch;
+mod doc;
+mod extract;
+mod peer;
+mod reply;
+mod route;
+mod server;
+
+pub use body::{DEFAULT_LIMIT, json, json_up_to, parse, raw_up_to};
+pub use dispatch::Dispatch;
+pub use doc::{Doc, document};
+pub use extract::{admin, caller, client, header, id, ids, permit, query, reject, with};
+pub use hyper::{Method, StatusCode};
+pub use peer::{Client, Peer};
+pub use reply::{
+    Response, accepted, bytes_of, created, empty, error, json as json_reply, no_content, ok, raw,
+};
+pub use route::{Route, route};
+pub use server::Body;
+pub use warp::Filter;
+
+pub use crate::auth::Access;
+
+/// `GET`. Answers `HEAD` too.
+pub const GET: Method = Method::GET;
+/// `POST`.
+pub const POST: Method = Method::POST;
+/// `PUT`.
+pub const PUT: Method = Method::PUT;
+/// `PATCH`.
+pub const PATCH: Method = Method::PATCH;
+/// `DELETE`.
+pub const DELETE: Method = Method::DELETE;
+
+/// The name of the session's cookie.
+pub const SESSION_COOKIE: &str = "session";

@@ -1,0 +1,82 @@
+//! From what a handler returns to what goes over the wire.
+
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use serde::Serialize;
+use warp::Reply;
+
+use crate::error::ApiError;
+
+/// An answer, whole or streamed.
+pub type Response = warp::reply::Response;
+
+/// 200 with a JSON body, or the error.
+pub fn ok<T: Serialize>(result: Result<T, ApiError>) -> Response {
+    json(StatusCode::OK, result)
+}
+
+/// 201 with a JSON body, or the error.
+pub fn created<T: Serialize>(result: Result<T, ApiError>) -> Response {
+    json(StatusCode::CREATED, result)
+}
+
+/// 202 with a JSON body, or the error.
+pub fn accepted<T: Serialize>(result: Result<T, ApiError>) -> Response {
+    json(StatusCode::ACCEPTED, result)
+}
+
+/// 204, or the error.
+pub fn no_content(result: Result<(), ApiError>) -> Response {
+    match result {
+        Ok(()) => empty(StatusCode::NO_CONTENT),
+        Err(problem) => error(&problem),
+    }
+}
+
+/// The handler made its own answer (a stream, an upgrade), or the error.
+pub fn raw(result: Result<Response, ApiError>) -> Response {
+    result.unwrap_or_else(|problem| error(&problem))
+}
+
+/// A JSON answer with any status.
+pub fn json<T: Serialize>(status: StatusCode, result: Result<T, ApiError>) -> Response {
+    match result {
+        Ok(value) => match serde_json::to_vec(&value) {
+            Ok(bytes) => bytes_of(status, "application/json", bytes),
+            Err(cause) => error(&ApiError::internal("writing an answer as JSON", &cause)),
+        },
+        Err(problem) => error(&problem),
+    }
+}
+
+/// The answer that tells of an error.
+pub fn error(problem: &ApiError) -> Response {
+    let status = StatusCode::from_u16(problem.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_vec(&problem.body()).unwrap_or_default();
+    let mut response = bytes_of(status, "application/json", body);
+    if let Some(seconds) = problem.retry_after_seconds() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if status == StatusCode::UPGRADE_REQUIRED {
+        response.headers_mut().insert(hyper::header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    response
+}
+
+/// An answer without a body.
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Some bytes of some type, not to be kept by any cache.
+pub fn bytes_of(status: StatusCode, content_type: &'static str, body: impl Into<bytes::Bytes>) -> Response {
+    let mut response = warp::http::Response::new(body.into()).into_response();
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
