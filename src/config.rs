@@ -1,0 +1,379 @@
+//! Settings: a flag goes before the environment, that before the file, that before the default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// Agents' secrets that everybody knows.
+const WELL_KNOWN: &[&str] = &[
+    "agent-secret",
+    "your-agent-secret",
+    "your-secret-key",
+    "your-secret-here",
+    "change-me",
+    "changeme",
+    "changemeplease",
+    "change-me-please",
+    "change-this",
+    "change-in-production",
+    "secret",
+    "supersecret",
+    "super-secret",
+    "secretsecret",
+    "password",
+    "passwordpassword",
+    "password1234",
+    "default",
+    "example",
+    "123456789012",
+    "ctrl-alt-play",
+    "ctrl-alt-play-agent",
+    "development-secret",
+    "test-agent-secret",
+];
+/// Shortest shared secret of agents.
+const SHORTEST_AGENT_SECRET: usize = 12;
+
+/// A value that `Debug` doesn't show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps it.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// All settings of `serve`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address of every port.
+    pub bind: IpAddr,
+    /// The page and the API; 0 is any free one.
+    pub port: u16,
+    /// The agents' port.
+    pub websocket_port: u16,
+    /// The local node's health; `None` is off.
+    pub health_port: Option<u16>,
+    /// Everything that is kept.
+    pub data_dir: PathBuf,
+    /// Signs session tokens; made at the first start where it isn't given.
+    pub jwt_secret: Option<Secret>,
+    /// Lets any agent in; without it only secrets of single nodes do.
+    pub agent_secret: Option<Secret>,
+    /// One more origin that is ours, and the base of links.
+    pub public_url: Option<String>,
+    /// Where the engine listens.
+    pub docker_host: Option<String>,
+    /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
+    pub log_level: String,
+}
+
+impl Config {
+    /// Any free ports on loopback over one folder: what tests boot.
+    pub fn for_tests(data_dir: &Path) -> Self {
+        Self {
+            bind: IpAddr::from([127, 0, 0, 1]),
+            port: 0,
+            websocket_port: 0,
+            health_port: Some(0),
+            data_dir: data_dir.to_owned(),
+            jwt_secret: None,
+            agent_secret: None,
+            public_url: None,
+            docker_host: None,
+            log_level: "info".to_owned(),
+        }
+    }
+}
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value is not what it has to be.
+    #[error("{from}: {problem}")]
+    Bad {
+        /// Flag, variable or file and key.
+        from: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The file can't be read.
+    #[error("settings file {}: {source}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file isn't TOML.
+    #[error("settings file {}: {problem}", path.display())]
+    NotToml {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        problem: String,
+    },
+}
+
+/// One setting's names.
+struct Key {
+    name: &'static str,
+    variables: &'static [&'static str],
+}
+
+/// All of them; flags are the names with dashes.
+const KEYS: &[Key] = &[
+    Key { name: "bind", variables: &["BIND"] },
+    Key { name: "port", variables: &["PORT"] },
+    Key { name: "websocket_port", variables: &["WEBSOCKET_PORT", "AGENT_PORT"] },
+    Key { name: "health_port", variables: &["HEALTH_PORT"] },
+    Key { name: "data_dir", variables: &["DATA_DIR"] },
+    Key { name: "jwt_secret", variables: &["JWT_SECRET"] },
+    Key { name: "agent_secret", variables: &["AGENT_SECRET"] },
+    Key { name: "public_url", variables: &["PUBLIC_URL"] },
+    Key { name: "docker_host", variables: &["DOCKER_HOST"] },
+    Key { name: "log_level", variables: &["LOG_LEVEL"] },
+];
+
+/// A value and where it was found.
+struct Found {
+    value: String,
+    from: String,
+}
+
+type Layer = BTreeMap<&'static str, Found>;
+
+/// What the command line says: names as in the file, and the file's own path.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// Name (with underscores) and value of each flag that was given.
+    pub given: Vec<(&'static str, String)>,
+}
+
+impl Config {
+    /// Puts the layers together.
+    pub fn load(flags: Flags, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut found = Layer::new();
+        for (name, value) in flags.given {
+            let from = format!("--{}", name.replace('_', "-"));
+            found.insert(name, Found { value, from });
+        }
+        for key in KEYS {
+            for name in key.variables {
+                // An empty variable is one that was not filled in.
+                if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+                    found.entry(key.name).or_insert(Found { value, from: (*name).to_owned() });
+                }
+            }
+        }
+        let data_dir = match found.get("data_dir") {
+            Some(given) => Some(PathBuf::from(&given.value)),
+            None => None,
+        };
+        let data_dir = match data_dir {
+            Some(given) => std::path::absolute(&given)
+                .map_err(|source| ConfigError::Unreadable { path: given, source })?,
+            None => default_data_dir(variable)?,
+        };
+        let (path, must_exist) = match flags.config {
+            Some(path) => (path, true),
+            None => (data_dir.join("config.toml"), false),
+        };
+        for (name, value) in read_file(&path, must_exist)? {
+            let from = format!("{} in {}", name, path.display());
+            found.entry(name).or_insert(Found { value, from });
+        }
+        let data_dir = match found.get("data_dir") {
+            Some(given) => PathBuf::from(&given.value),
+            None => data_dir,
+        };
+        let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
+        Self::assemble(&found, data_dir)
+    }
+
+    fn assemble(found: &Layer, data_dir: PathBuf) -> Result<Self, ConfigError> {
+        let agent_secret = match found.get("agent_secret") {
+            Some(given) => Some(agent_secret(given)?),
+            None => None,
+        };
+        let health_port = match found.get("health_port") {
+            Some(given) if matches!(given.value.as_str(), "off" | "none" | "false") => None,
+            _ => Some(port(found, "health_port", 8081)?),
+        };
+        Ok(Self {
+            bind: match found.get("bind") {
+                Some(given) => given.value.trim_matches(['[', ']']).parse().map_err(|_| {
+                    given.bad("has to be an IP address, such as 0.0.0.0 or 127.0.0.1".to_owned())
+                })?,
+                None => IpAddr::from([0, 0, 0, 0]),
+            },
+            port: port(found, "port", 3000)?,
+            websocket_port: port(found, "websocket_port", 8080)?,
+            health_port,
+            data_dir,
+            jwt_secret: found.get("jwt_secret").map(|given| Secret::new(given.value.as_str())),
+            agent_secret,
+            public_url: found.get("public_url").map(public_url).transpose()?,
+            docker_host: found.get("docker_host").map(|given| given.value.clone()),
+            log_level: found.get("log_level").map_or_else(|| "info".to_owned(), |given| given.value.clone()),
+        })
+    }
+}
+
+impl Found {
+    fn bad(&self, problem: String) -> ConfigError {
+        ConfigError::Bad { from: self.from.clone(), problem }
+    }
+}
+
+fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
+    let Some(given) = found.get(name) else { return Ok(default) };
+    given.value.trim().parse().map_err(|_| {
+        given.bad(format!(
+            "\"{}\" is no port: it has to be a number from 0 (any free port) to 65535",
+            given.value
+        ))
+    })
+}
+
+fn agent_secret(given: &Found) -> Result<Secret, ConfigError> {
+    let value = &given.value;
+    if value.len() < SHORTEST_AGENT_SECRET {
+        return Err(given.bad(format!(
+            "the agents' secret has to have at least {SHORTEST_AGENT_SECRET} characters: \
+             whoever knows it may act as any node. Try `openssl rand -hex 24`"
+        )));
+    }
+    let plain = value.trim().to_ascii_lowercase().replace('_', "-");
+    let one_character = value.bytes().all(|byte| Some(byte) == value.bytes().next());
+    if one_character || WELL_KNOWN.contains(&plain.as_str()) || plain.starts_with("change-me") {
+        return Err(given.bad(
+            "the agents' secret is a well-known value: whoever guesses it may act as any node. \
+             Try `openssl rand -hex 24`"
+                .to_owned(),
+        ));
+    }
+    Ok(Secret::new(value.as_str()))
+}
+
+fn public_url(given: &Found) -> Result<String, ConfigError> {
+    let url = given.value.trim().trim_end_matches('/');
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(url.to_owned()),
+        _ => Err(given.bad("has to be a whole address, such as https://panel.example.org".to_owned())),
+    }
+}
+
+fn default_data_dir(variable: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/ctrl-alt-play"));
+    }
+    let folder = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    folder("XDG_DATA_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+        .map(|base| base.join("ctrl-alt-play"))
+        .ok_or_else(|| ConfigError::Bad {
+            from: "DATA_DIR".to_owned(),
+            problem: "is not given, and neither XDG_DATA_HOME nor HOME says where data goes".to_owned(),
+        })
+}
+
+fn read_file(path: &Path, must_exist: bool) -> Result<Vec<(&'static str, String)>, ConfigError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound && !must_exist => return Ok(Vec::new()),
+        Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+    };
+    let table: toml::Table = text.parse().map_err(|problem: toml::de::Error| ConfigError::NotToml {
+        path: path.to_owned(),
+        problem: problem.message().to_owned(),
+    })?;
+    let mut values = Vec::new();
+    for (name, value) in table {
+        let from = || format!("{name} in {}", path.display());
+        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+            let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            let problem = format!("is no setting; there are {}", names.join(", "));
+            return Err(ConfigError::Bad { from: from(), problem });
+        };
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(yes) => yes.to_string(),
+            _ => {
+                let problem = "has to be text or a number".to_owned();
+                return Err(ConfigError::Bad { from: from(), problem });
+            }
+        };
+        values.push((key.name, value));
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(
+        flags: &[(&'static str, &str)],
+        environment: &[(&str, &str)],
+        file: &str,
+    ) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.toml"), file).unwrap();
+        let mut given: Vec<_> = flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        given.push(("data_dir", folder.path().to_str().unwrap().to_owned()));
+        let variable = |name: &str| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        Config::load(Flags { config: None, given }, &variable)
+    }
+
+    #[test]
+    fn each_layer_goes_before_the_next() {
+        let file = "port = 1\nbind = \"127.0.0.3\"\nhealth_port = \"off\"";
+        let config =
+            load(&[("port", "3")], &[("PORT", "2"), ("BIND", "127.0.0.2"), ("AGENT_PORT", "9")], file)
+                .unwrap();
+        assert_eq!((config.port, config.bind.to_string().as_str()), (3, "127.0.0.2"));
+        assert_eq!((config.health_port, config.websocket_port), (None, 9));
+        let defaults = load(&[], &[("PORT", "")], "").unwrap();
+        assert_eq!((defaults.port, defaults.websocket_port, defaults.health_port), (3000, 8080, Some(8081)));
+    }
+
+    #[test]
+    fn bad_values_are_named_with_their_source() {
+        let message = |result: Result<Config, ConfigError>| result.unwrap_err().to_string();
+        assert!(message(load(&[("port", "65536")], &[], "")).starts_with("--port"));
+        assert!(message(load(&[], &[("WEBSOCKET_PORT", "x")], "")).starts_with("WEBSOCKET_PORT"));
+        assert!(message(load(&[], &[], "prot = 1")).starts_with("prot in "));
+        assert!(message(load(&[], &[], "port = ")).starts_with("settings file"));
+        assert!(message(load(&[], &[("PUBLIC_URL", "panel.example")], "")).starts_with("PUBLIC_URL"));
+    }
+
+    #[test]
+    fn weak_agent_secrets_are_refused() {
+        for weak in ["short", "agent-secret", "CHANGEME_PLEASE", "aaaaaaaaaaaaaaaa"] {
+            assert!(load(&[], &[("AGENT_SECRET", weak)], "").is_err(), "{weak}");
+        }
+        let config = load(&[], &[("AGENT_SECRET", "Xk29-ehc1-qq0z")], "").unwrap();
+        assert!(!format!("{config:?}").contains("Xk29"), "Debug shows the secret");
+    }
+}
