@@ -1,0 +1,319 @@
+//! Bytes to clean lines, independent of how the bytes are cut into chunks.
+//!
+//! A game may print anything, and a line ends up in terminals and log files of people who trust it. So of escape
+//! sequences only well-formed colours (SGR) stay; clipboard, links, titles, queries and cursor moves go, also
+//! where a chunk ends in their middle. A line feed ends every unfinished sequence: a broken one costs at most the
+//! rest of its line, and lines can be counted by their line feeds alone.
+
+use std::borrow::Cow;
+
+/// Bytes of a line that are kept; the rest of it is swallowed.
+pub const LINE_MAX: usize = 16 * 1024;
+
+/// Bytes between `ESC [` and `m`: room for both true colours and a few attributes in one sequence.
+const SGR_MAX: usize = 48;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Text,
+    /// After ESC.
+    Escape,
+    /// After ESC and an intermediate such as `(`: one more character belongs to it.
+    EscapeMore,
+    /// In a control sequence; only one that began as `ESC [` and holds nothing but colour parameters may stay.
+    Control {
+        keep: bool,
+    },
+    /// In an operating system command, device control or similar string.
+    String,
+    /// In such a string, after ESC.
+    StringEscape,
+}
+
+/// Cuts bytes into clean lines. Memory: one line, whatever comes.
+#[derive(Debug)]
+pub struct Cleaner {
+    state: State,
+    line: String,
+    /// Length of `line` at a carriage return that may turn out to be part of a line end.
+    returned: Option<usize>,
+    /// The line is longer than it may be: nothing is added until it ends.
+    full: bool,
+    /// A part of this line was given out by [`Cleaner::flush`].
+    flushed: bool,
+    parameters: String,
+    /// First bytes of a character that a chunk's end cut.
+    pending: [u8; 4],
+    pending_len: usize,
+}
+
+impl Default for Cleaner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cleaner {
+    /// At the start of a line.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            state: State::Text,
+            line: String::new(),
+            returned: None,
+            full: false,
+            flushed: false,
+            parameters: String::new(),
+            pending: [0; 4],
+            pending_len: 0,
+        }
+    }
+
+    /// Takes bytes; `emit` gets each line that ends in them, and whether it was cut at [`LINE_MAX`].
+    pub fn push(&mut self, bytes: &[u8], mut emit: impl FnMut(&str, bool)) {
+        let rest = self.finish_character(bytes, &mut emit);
+        for chunk in rest.utf8_chunks() {
+            self.text(chunk.valid(), &mut emit);
+            let bad = chunk.invalid();
+            match std::str::from_utf8(bad) {
+                // Only the first bytes of a character, and nothing after them: the next chunk may complete it.
+                Err(cut)
+                    if cut.error_len().is_none()
+                        && std::ptr::eq(bad.as_ptr_range().end, rest.as_ptr_range().end) =>
+                {
+                    self.pending_len = bad.len().min(self.pending.len());
+                    self.pending[..self.pending_len].copy_from_slice(&bad[..self.pending_len]);
+                }
+                Err(_) => self.text("\u{FFFD}", &mut emit),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Something that stands in the unfinished line could be shown.
+    #[must_use]
+    pub fn has_partial(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// Gives the unfinished line out, because nothing more came for a while. What follows of it is a line of its own.
+    pub fn flush(&mut self, mut emit: impl FnMut(&str, bool)) {
+        if plain(&self.line).trim().is_empty() {
+            return;
+        }
+        emit(&self.line, self.full);
+        self.line.clear();
+        self.returned = None;
+        self.flushed = true;
+    }
+
+    /// The stream is over: gives the unfinished line out and starts anew.
+    pub fn finish(&mut self, mut emit: impl FnMut(&str, bool)) {
+        if self.pending_len > 0 {
+            self.pending_len = 0;
+            self.text("\u{FFFD}", &mut emit);
+        }
+        self.flush(&mut emit);
+        *self = Self::new();
+    }
+
+    /// Completes a character whose first bytes came with the last chunk; returns the bytes after it.
+    fn finish_character<'b>(&mut self, bytes: &'b [u8], emit: &mut impl FnMut(&str, bool)) -> &'b [u8] {
+        let mut rest = bytes;
+        while self.pending_len > 0 {
+            let Some((&byte, after)) = rest.split_first() else { return rest };
+            let mut tried = self.pending;
+            tried[self.pending_len] = byte;
+            match std::str::from_utf8(&tried[..=self.pending_len]) {
+                Ok(character) => {
+                    self.pending_len = 0;
+                    self.text(character, emit);
+                    rest = after;
+                }
+                Err(bad) if bad.error_len().is_none() => {
+                    self.pending = tried;
+                    self.pending_len += 1;
+                    rest = after;
+                }
+                Err(_) => {
+                    self.pending_len = 0;
+                    self.text("\u{FFFD}", emit);
+                }
+            }
+        }
+        rest
+    }
+
+    fn text(&mut self, mut text: &str, emit: &mut impl FnMut(&str, bool)) {
+        while let Some(first) = text.chars().next() {
+            if self.state == State::Text {
+                let plain = self.plain_run(text);
+                if plain > 0 {
+                    self.visible(&text[..plain]);
+                    text = &text[plain..];
+                    continue;
+                }
+            }
+            self.character(first, emit);
+            text = &text[first.len_utf8()..];
+        }
+    }
+
+    /// Length of the run of printable ASCII at the start; where the line is full, of all that cannot end it.
+    fn plain_run(&self, text: &str) -> usize {
+        let bytes = text.as_bytes();
+        if self.full && self.returned.is_none() {
+            return memchr::memchr3(b'\n', b'\r', 0x1B, bytes).unwrap_or(bytes.len());
+        }
+        bytes.iter().position(|b| !matches!(b, b' '..=b'~' | b'\t')).unwrap_or(bytes.len())
+    }
+
+    fn character(&mut self, c: char, emit: &mut impl FnMut(&str, bool)) {
+        match c {
+            '\n' => {
+                self.state = State::Text;
+                self.end_line(emit);
+                return;
+            }
+            '\u{18}' | '\u{1A}' => {
+                self.state = State::Text;
+                return;
+            }
+            '\u{1B}' => {
+                let in_string = matches!(self.state, State::String | State::StringEscape);
+                self.state = if in_string { State::StringEscape } else { State::Escape };
+                return;
+            }
+            _ => {}
+        }
+        match self.state {
+            State::Text => self.text_character(c),
+            State::String => match c {
+                '\u{07}' | '\u{9C}' => self.state = State::Text,
+                _ => {}
+            },
+            State::StringEscape if c == '\\' => self.state = State::Text,
+            State::Escape | State::StringEscape => self.escape(c),
+            State::EscapeMore => match c {
+                ' '..='/' => {}
+                '0'..='~' => self.state = State::Text,
+                _ => self.abandon(c),
+            },
+            State::Control { keep } => self.control(c, keep),
+        }
+    }
+
+    fn text_character(&mut self, c: char) {
+        match c {
+            '\r' => {
+                // Where several come, the first counts: nothing visible stands between them.
+                self.returned = self.returned.or(Some(self.line.len()));
+            }
+            '\u{9B}' => self.begin_control(false),
+            '\u{90}' | '\u{98}' | '\u{9D}' | '\u{9E}' | '\u{9F}' => self.state = State::String,
+            '\t' => self.visible("\t"),
+            c if c.is_control() => {}
+            // Direction overrides make a line read as what it is not; the separators would end it.
+            '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' => {}
+            c => self.visible(c.encode_utf8(&mut [0; 4])),
+        }
+    }
+
+    fn escape(&mut self, c: char) {
+        match c {
+            '[' => self.begin_control(true),
+            ']' | 'P' | 'X' | '^' | '_' => self.state = State::String,
+            ' '..='/' => self.state = State::EscapeMore,
+            '0'..='~' => self.state = State::Text,
+            _ => self.abandon(c),
+        }
+    }
+
+    fn begin_control(&mut self, keep: bool) {
+        self.parameters.clear();
+        self.state = State::Control { keep };
+    }
+
+    fn control(&mut self, c: char, keep: bool) {
+        match c {
+            '0'..=';' if keep && self.parameters.len() < SGR_MAX => self.parameters.push(c),
+            ' '..='?' => self.state = State::Control { keep: false },
+            '@'..='~' => {
+                self.state = State::Text;
+                if keep && c == 'm' {
+                    self.colour();
+                }
+            }
+            _ => self.abandon(c),
+        }
+    }
+
+    /// No sequence goes on like this: it ends, and the character stands for itself.
+    fn abandon(&mut self, c: char) {
+        self.state = State::Text;
+        self.text_character(c);
+    }
+
+    fn colour(&mut self) {
+        if self.full || self.line.len() + self.parameters.len() + 3 > LINE_MAX {
+            self.full = true;
+            return;
+        }
+        self.line.push_str("\u{1B}[");
+        self.line.push_str(&self.parameters);
+        self.line.push('m');
+    }
+
+    /// Adds what one can see. After a carriage return it replaces the line, as a progress bar wants it.
+    fn visible(&mut self, text: &str) {
+        if let Some(before) = self.returned.take() {
+            self.line.drain(..before.min(self.line.len()));
+            self.full = false;
+            self.flushed = false;
+        }
+        if self.full {
+            return;
+        }
+        let room = LINE_MAX - self.line.len();
+        if text.len() <= room {
+            self.line.push_str(text);
+        } else {
+            self.line.push_str(&text[..boundary(text, room)]);
+            self.full = true;
+        }
+    }
+
+    fn end_line(&mut self, emit: &mut impl FnMut(&str, bool)) {
+        self.returned = None;
+        // What was flushed has been given out: the bare line end after it is no line of its own.
+        if !(self.flushed && self.line.is_empty()) {
+            emit(&self.line, self.full);
+        }
+        self.line.clear();
+        self.full = false;
+        self.flushed = false;
+    }
+}
+
+/// The largest character boundary that is not past `at`.
+pub(super) fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// A clean line without its colours.
+#[must_use]
+pub fn plain(line: &str) -> Cow<'_, str> {
+    if memchr::memchr(0x1B, line.as_bytes()).is_none() {
+        return Cow::Borrowed(line);
+    }
+    let mut text = String::with_capacity(line.len());
+    for (at, part) in line.split('\u{1B}').enumerate() {
+        // Every part but the first begins with `[…m`.
+        text.push_str(if at == 0 { part } else { part.split_once('m').map_or("", |(_, after)| after) });
+    }
+    Cow::Owned(text)
+}

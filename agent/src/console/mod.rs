@@ -1,0 +1,19 @@
+//! A game's console: raw bytes in, clean numbered lines out.
+//!
+//! Bytes go through a [`Cleaner`] into a [`Ring`]; [`Console`] is the handle that the reader of the container and
+//! the followers share. Nothing here grows without bound: a line, the ring and a flood each have their limit, and
+//! what is dropped is counted.
+
+mod clean;
+mod flood;
+mod follow;
+mod ready;
+mod ring;
+mod shared;
+
+pub use clean::{Cleaner, LINE_MAX, plain};
+pub use flood::Rate;
+pub use follow::{Batch, Follower};
+pub use ready::{BadPattern, Ready};
+pub use ring::Ring;
+pub use shared::Console;

@@ -1,0 +1,42 @@
+//! Whether this kernel can hold the limits that a server is given.
+
+use super::Sources;
+
+/// `v1` or `v2`; nothing where there is no cgroup file system to be seen.
+pub(super) fn version(sources: &Sources) -> Option<&'static str> {
+    let root = sources.sys.join("fs/cgroup");
+    if root.join("cgroup.controllers").exists() {
+        Some("v2")
+    } else if root.is_dir() && std::fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some()) {
+        Some("v1")
+    } else {
+        None
+    }
+}
+
+/// Those of `memory`, `cpu` and `pids` that the kernel does not offer. Empty where that cannot be told.
+pub(super) fn missing(sources: &Sources) -> Vec<&'static str> {
+    let wanted = ["memory", "cpu", "pids"];
+    match version(sources) {
+        Some("v2") => {
+            let here = sources.sys("fs/cgroup/cgroup.controllers");
+            let here: Vec<&str> = here.split_ascii_whitespace().collect();
+            wanted.into_iter().filter(|name| !here.contains(name)).collect()
+        }
+        Some(_) => {
+            let table = sources.proc("cgroups");
+            let enabled = |name: &str| {
+                table.lines().any(|line| {
+                    let mut fields = line.split_ascii_whitespace();
+                    fields.next() == Some(name) && fields.nth(2) == Some("1")
+                })
+            };
+            if table.is_empty() {
+                Vec::new()
+            } else {
+                wanted.into_iter().filter(|name| !enabled(name)).collect()
+            }
+        }
+        None => Vec::new(),
+    }
+}

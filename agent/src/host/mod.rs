@@ -1,0 +1,134 @@
+//! The machine: what it is, what it has left, what is wrong with it. Read straight from `/proc` and `/sys`.
+
+mod cgroup;
+mod cpu;
+mod networks;
+mod ports;
+mod problems;
+mod space;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+pub use ports::ports_taken;
+
+use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
+
+/// Where the kernel tells of the machine; another place in tests.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    proc: PathBuf,
+    sys: PathBuf,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self { proc: "/proc".into(), sys: "/sys".into() }
+    }
+}
+
+impl Sources {
+    /// A file's text, or nothing: what cannot be read is not known.
+    fn proc(&self, name: &str) -> String {
+        std::fs::read_to_string(self.proc.join(name)).unwrap_or_default()
+    }
+
+    fn sys(&self, name: &str) -> String {
+        std::fs::read_to_string(self.sys.join(name)).unwrap_or_default()
+    }
+}
+
+/// The machine that this agent runs on. All calls are a few small reads.
+#[derive(Debug)]
+pub struct Host {
+    node_id: String,
+    data_dir: PathBuf,
+    sources: Sources,
+    last_cpu: Mutex<Option<cpu::Times>>,
+}
+
+impl Host {
+    /// `data_dir` is where the servers' folders lie: its file system is the one that counts.
+    #[must_use]
+    pub fn new(node_id: impl Into<String>, data_dir: impl Into<PathBuf>) -> Self {
+        Self::with_sources(node_id.into(), data_dir.into(), Sources::default())
+    }
+
+    fn with_sources(node_id: String, data_dir: PathBuf, sources: Sources) -> Self {
+        let last_cpu = Mutex::new(cpu::times(&sources));
+        Self { node_id, data_dir, sources, last_cpu }
+    }
+
+    /// What it is and what is wrong with it.
+    #[must_use]
+    pub fn system_info(&self, engine: &Engine, version: &str, capabilities: &[&str]) -> SystemInfo {
+        let text =
+            |name: &str| Some(self.sources.proc(name).trim().to_owned()).filter(|text| !text.is_empty());
+        let cores = cpu::cores(&self.sources);
+        SystemInfo {
+            node_id: self.node_id.clone(),
+            os: "linux".into(),
+            arch: cpu::arch().into(),
+            memory: space::memory(&self.sources).total,
+            cpu: cpu::describe(&self.sources, cores),
+            docker_version: engine.version.clone().filter(|_| engine.available),
+            capabilities: capabilities.iter().map(|&word| word.to_owned()).collect(),
+            networks: networks::networks(&self.sources),
+            hostname: text("sys/kernel/hostname"),
+            kernel: text("sys/kernel/osrelease"),
+            cores: Some(cores),
+            cgroup: cgroup::version(&self.sources).map(Into::into),
+            agent_version: Some(version.to_owned()),
+            data_dir: Some(self.data_dir.display().to_string()),
+            engine: Some(engine.clone()),
+            problems: self.problems(engine),
+        }
+    }
+
+    /// What is in use now; the processor's share since the last call (since [`Host::new`] for the first).
+    #[must_use]
+    pub fn node_stats(&self) -> NodeStats {
+        let now = cpu::times(&self.sources);
+        let mut last = self.last_cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu = match (*last, now) {
+            (Some(last), Some(now)) => cpu::percent(last, now),
+            _ => 0.0,
+        };
+        *last = now;
+        drop(last);
+        NodeStats {
+            cpu,
+            memory: space::memory(&self.sources),
+            disk: space::disk(&self.data_dir).unwrap_or_default(),
+            timestamp: Timestamp::now(),
+        }
+    }
+
+    /// What is wrong, worst first, each with what to do.
+    #[must_use]
+    pub fn problems(&self, engine: &Engine) -> Vec<Problem> {
+        problems::problems(&self.sources, &self.data_dir, engine, Timestamp::now())
+    }
+
+    /// Answers a question about an image, ports and room. Opens sockets for a moment.
+    #[must_use]
+    pub fn report(&self, image_present: bool, ports: &[Port]) -> HostReport {
+        HostReport {
+            image_present,
+            ports_taken: ports_taken(ports),
+            memory: space::memory(&self.sources),
+            disk: space::disk(&self.data_dir).unwrap_or_default(),
+        }
+    }
+
+    /// Where the servers' folders lie.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What is wrong with the machine, in words that say what to do.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::space::{FileSystem, file_system, memory};
+use super::{Sources, cgroup};
+use crate::protocol::{Engine, Problem, Space};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+/// Its first second.
+const YEAR_2024: i64 = 1_704_067_200;
+
+pub(super) fn problems(sources: &Sources, data_dir: &Path, engine: &Engine, now: Timestamp) -> Vec<Problem> {
+    let disk = file_system(data_dir).and_then(|fs| disk(&fs, data_dir));
+    [engine_away(engine), disk, clock(now), memory_low(memory(sources))]
+        .into_iter()
+        .flatten()
+        .chain(limits(&cgroup::missing(sources)))
+        .collect()
+}
+
+fn problem(code: &str, message: String, hint: impl Into<String>) -> Problem {
+    Problem { code: code.into(), message, hint: hint.into() }
+}
+
+fn engine_away(engine: &Engine) -> Option<Problem> {
+    if engine.available {
+        return None;
+    }
+    let cause = engine.error.as_deref().filter(|cause| !cause.is_empty());
+    let message = match cause {
+        Some(cause) => format!("Docker does not answer: {cause}"),
+        None => "Docker does not answer.".into(),
+    };
+    let hint = "Start it with `systemctl start docker`, or install it (`apt install docker.io` on Debian). This page \
+                notices by itself when it is back.";
+    Some(problem("engine_unavailable", message, hint))
+}
+
+fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {
+    let Space { used, total } = fs.space;
+    let (free, at) = (total.saturating_sub(used), data_dir.display());
+    let make_room = "Delete servers, worlds or images that nobody needs (`docker image prune`), or move the data \
+                     folder to a larger disk.";
+    if fs.read_only {
+        return Some(problem(
+            "disk_read_only",
+            format!("The disk of {at} can only be read."),
+            "A failing disk or memory card is often the reason: look at `dmesg`, save what you can, replace it.",
+        ));
+    }
+    if total > 0 && free < 64 * MIB {
+        return Some(problem(
+            "disk_full",
+            format!("The disk of {at} is full: {} are free.", size(free)),
+            make_room,
+        ));
+    }
+    if let Some((free, all)) = fs.names
+        && free < all / 100
+    {
+        return Some(problem(
+            "disk_full",
+            format!("The disk of {at} has room for only {free} more files."),
+            "Delete folders with very many small files.",
+        ));
+    }
+    // A tenth of a large disk is a lot of room.
+    let low = free < 2 * GIB || (free < total / 10 && free < 50 * GIB);
+    (total > 0 && low).then(|| {
+        let message = format!("The disk of {at} is almost full: {} of {} are free.", size(free), size(total));
+        problem("disk_low", message, make_room)
+    })
+}
+
+fn memory_low(memory: Space) -> Option<Problem> {
+    let Space { used, total } = memory;
+    let free = total.saturating_sub(used);
+    (total > 0 && free < (total / 12).min(512 * MIB)).then(|| {
+        let message = format!("Memory is almost used up: {} of {} are free.", size(free), size(total));
+        problem(
+            "memory_low",
+            message,
+            "Stop a server, or give servers less memory, before the kernel ends one.",
+        )
+    })
+}
+
+fn clock(now: Timestamp) -> Option<Problem> {
+    // A board without a battery starts in 1970 or on its image's date until it hears from a time server.
+    (now.as_second() < YEAR_2024).then(|| {
+        problem(
+            "clock_wrong",
+            format!("This machine's clock says {now:.0}."),
+            "Connect it to the internet, or set the time (`timedatectl set-ntp true`): certificates fail until then.",
+        )
+    })
+}
+
+fn limits(missing: &[&str]) -> Vec<Problem> {
+    missing
+        .iter()
+        .map(|&controller| match controller {
+            "memory" => problem(
+                "memory_limit_off",
+                "This kernel does not hold memory limits: one server can take all memory.".into(),
+                "On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the line in \
+                 /boot/firmware/cmdline.txt, then reboot.",
+            ),
+            "cpu" => problem(
+                "cpu_limit_off",
+                "This kernel does not hold processor limits.".into(),
+                "A kernel with CONFIG_CFS_BANDWIDTH and the cpu cgroup is needed.",
+            ),
+            other => problem(
+                "pids_limit_off",
+                format!("This kernel does not limit the number of processes ({other})."),
+                "A kernel with CONFIG_CGROUP_PIDS is needed.",
+            ),
+        })
+        .collect()
+}
+
+fn size(bytes: u64) -> String {
+    if bytes >= 10 * GIB {
+        format!("{} GiB", bytes / GIB)
+    } else if bytes >= GIB {
+        format!("{:.1} GiB", bytes as f64 / GIB as f64)
+    } else {
+        format!("{} MiB", bytes / MIB)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fs(free: u64, total: u64) -> FileSystem {
+        FileSystem { space: Space { used: total - free, total }, ..FileSystem::default() }
+    }
+
+    fn disk_code(fs: &FileSystem) -> Option<String> {
+        disk(fs, Path::new("/data")).map(|problem| problem.code)
+    }
+
+    #[test]
+    fn a_disk_is_fine_low_full_or_broken() {
+        assert_eq!(disk_code(&fs(20 * GIB, 100 * GIB)), None);
+        assert_eq!(disk_code(&fs(9 * GIB, 100 * GIB)).as_deref(), Some("disk_low"));
+        assert_eq!(disk_code(&fs(GIB, 4 * GIB)).as_deref(), Some("disk_low"));
+        assert_eq!(disk_code(&fs(100 * GIB, 4000 * GIB)), None, "a tenth of a large disk is a lot");
+        assert_eq!(disk_code(&fs(10 * MIB, 100 * GIB)).as_deref(), Some("disk_full"));
+        let no_names = FileSystem { names: Some((5, 100_000)), ..fs(50 * GIB, 100 * GIB) };
+        assert_eq!(disk_code(&no_names).as_deref(), Some("disk_full"));
+        let broken = FileSystem { read_only: true, ..fs(50 * GIB, 100 * GIB) };
+        assert_eq!(disk_code(&broken).as_deref(), Some("disk_read_only"));
+    }
+
+    #[test]
+    fn the_message_says_how_much_and_where() {
+        let said = disk(&fs(3 * GIB / 2, 16 * GIB), Path::new("/data")).unwrap().message;
+        assert_eq!(said, "The disk of /data is almost full: 1.5 GiB of 16 GiB are free.");
+    }
+
+    #[test]
+    fn memory_is_low_by_share_on_small_machines_and_by_size_on_large_ones() {
+        let low = |free, total| memory_low(Space { used: total - free, total }).is_some();
+        assert!(low(40 * MIB, GIB));
+        assert!(!low(200 * MIB, GIB));
+        assert!(low(300 * MIB, 64 * GIB));
+        assert!(!low(GIB, 64 * GIB));
+        assert!(!low(0, 0), "unknown is not low");
+    }
+
+    #[test]
+    fn a_clock_before_this_software_is_wrong() {
+        assert_eq!(clock("1970-01-01T00:00:09Z".parse().unwrap()).unwrap().code, "clock_wrong");
+        assert_eq!(clock("2026-11-23T00:00:00Z".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn an_engine_that_is_away_says_why() {
+        let away = Engine { error: Some("connection refused".into()), ..Engine::default() };
+        let problem = engine_away(&away).unwrap();
+        assert_eq!(problem.code, "engine_unavailable");
+        assert!(problem.message.contains("connection refused"), "{}", problem.message);
+        assert_eq!(engine_away(&Engine { available: true, ..away }), None);
+    }
+}

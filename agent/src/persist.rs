@@ -1,0 +1,208 @@
+//! The agent's own memory: one small file per server in `DATA_DIR/agent`, so that it knows after a restart what it
+//! cares for without asking a panel.
+//!
+//! A file is replaced whole (written beside, synced, renamed), so a crash leaves the old or the new one. One that
+//! cannot be understood is set aside under a name that says so, and never keeps the others from loading. All calls
+//! block; they are small.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Millis, ServerCreate, Status, valid_server_id};
+
+/// A server's file is some kilobytes: an environment of 32 KiB is the largest thing in it.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// What somebody wants a server to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// It is started again after a reboot, an engine stop or a crash.
+    Running,
+    /// It stays as it is.
+    #[default]
+    Stopped,
+}
+
+/// How the last run (or install) ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRun {
+    /// What it was then: `stopped`, `crashed`, `install_failed`.
+    pub status: Status,
+    /// Of the main process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// For want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
+    /// For a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When.
+    pub at: Millis,
+}
+
+/// Everything that the agent keeps of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerFile {
+    /// What it should be.
+    pub spec: ServerCreate,
+    /// Should it run?
+    #[serde(default)]
+    pub wanted: Wanted,
+    /// `uid:gid` that own its folder; chosen once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastRun>,
+    /// It may not start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+}
+
+impl ServerFile {
+    /// A server that was only just asked for.
+    #[must_use]
+    pub fn new(spec: ServerCreate) -> Self {
+        Self { spec, wanted: Wanted::default(), user: None, last: None, suspended: false }
+    }
+}
+
+/// A state file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {action} {}: {source}", path.display())]
+pub struct PersistError {
+    /// What was tried.
+    pub action: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why not.
+    pub source: io::Error,
+}
+
+impl PersistError {
+    /// There is no room left.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+fn failed<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> PersistError + 'p {
+    move |source| PersistError { action, path: path.to_owned(), source }
+}
+
+/// Every server that has a file in `dir`, by id; makes the folder where it is missing. Leftovers of a crash are
+/// removed, files that cannot be understood renamed to `ID.json.bad`, both with a line in the log.
+///
+/// # Errors
+/// The folder itself cannot be made or listed.
+pub fn load_all(dir: &Path) -> Result<Vec<ServerFile>, PersistError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make the folder", dir))?;
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
+        let path = entry.map_err(failed("list", dir))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if name.ends_with(".tmp") {
+            tracing::info!(path = %path.display(), "removing what an interrupted write left");
+            let _ = fs::remove_file(&path);
+        } else if let Some(id) = name.strip_suffix(".json")
+            && let Some(file) = load(&path, id)
+        {
+            all.push(file);
+        }
+    }
+    all.sort_by(|a, b| a.spec.server_id.cmp(&b.spec.server_id));
+    Ok(all)
+}
+
+/// Writes a server's file. When this returns it is on the disk.
+///
+/// # Errors
+/// It is not; the file before it stands.
+pub fn save(dir: &Path, file: &ServerFile) -> Result<(), PersistError> {
+    let path = path_of(dir, &file.spec.server_id)?;
+    let temporary = path.with_extension("json.tmp");
+    let written = write(&temporary, file).and_then(|()| {
+        fs::rename(&temporary, &path).map_err(failed("replace", &path))?;
+        sync_folder(dir)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Forgets a server. One that is not there is forgotten already.
+///
+/// # Errors
+/// Its file cannot be removed.
+pub fn remove(dir: &Path, id: &str) -> Result<(), PersistError> {
+    let path = path_of(dir, id)?;
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("remove", &path)(error)),
+        Ok(()) => sync_folder(dir),
+    }
+}
+
+fn path_of(dir: &Path, id: &str) -> Result<PathBuf, PersistError> {
+    if valid_server_id(id) {
+        return Ok(dir.join(format!("{id}.json")));
+    }
+    Err(failed("use a bad server id in", dir)(io::ErrorKind::InvalidInput.into()))
+}
+
+fn load(path: &Path, id: &str) -> Option<ServerFile> {
+    let mut bytes = Vec::new();
+    // A file that cannot be read now may be readable tomorrow: it stays where it is.
+    let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        tracing::warn!(path = %path.display(), %error, "could not read a server's file; it is left out");
+        return None;
+    }
+    let cause = match serde_json::from_slice::<ServerFile>(&bytes) {
+        Ok(file) if file.spec.server_id == id && valid_server_id(id) => return Some(file),
+        Ok(file) => format!("it tells of server {:?}", file.spec.server_id),
+        Err(error) => error.to_string(),
+    };
+    let aside = aside(path);
+    tracing::warn!(
+        path = %path.display(), aside = %aside.display(), cause,
+        "a server's file cannot be understood; it is set aside"
+    );
+    if let Err(error) = fs::rename(path, &aside) {
+        tracing::warn!(path = %path.display(), %error, "and that failed");
+    }
+    None
+}
+
+/// `ID.json.bad`, or the first of `ID.json.bad1` … that is free.
+fn aside(path: &Path) -> PathBuf {
+    let first = path.with_extension("json.bad");
+    let numbered = (1..100).map(|n| path.with_extension(format!("json.bad{n}")));
+    std::iter::once(first.clone()).chain(numbered).find(|path| !path.exists()).unwrap_or(first)
+}
+
+fn write(path: &Path, file: &ServerFile) -> Result<(), PersistError> {
+    let text = serde_json::to_vec_pretty(file).map_err(io::Error::from).map_err(failed("encode", path))?;
+    let mut to = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed("create", path))?;
+    to.write_all(&text).and_then(|()| to.sync_all()).map_err(failed("write", path))
+}
+
+fn sync_folder(dir: &Path) -> Result<(), PersistError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("sync", dir))
+}

@@ -1,0 +1,9 @@
+//! What a server uses: from the engine's counters to samples, and the samples of the last ten minutes.
+
+mod disk;
+mod history;
+mod meter;
+
+pub use disk::{Usage, disk_usage};
+pub use history::History;
+pub use meter::{Counters, Meter};
