@@ -1,0 +1,15 @@
+//! The HTTP contract, call by call, against the real binary.
+
+mod bodies;
+mod live;
+mod nodes;
+mod openapi;
+mod ports;
+mod servers;
+mod session;
+mod setup;
+mod slow;
+mod templates;
+mod users;
+mod web;
+mod who_may_call;

@@ -1,0 +1,37 @@
+//! The engine beside the panel, by its own command line.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+/// busybox with a few small games, made by `tests/images/make busybox`.
+pub(crate) const BUSYBOX: &str = "cap-test/busybox";
+
+/// Makes the test image where it is not there; the script does nothing when it is.
+pub(crate) async fn image() {
+    static ONCE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    ONCE.get_or_init(|| async {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/make");
+        let made =
+            Command::new("bash").args([script, "busybox"]).stdout(Stdio::null()).status().await.unwrap();
+        assert!(made.success(), "tests/images/make busybox: is a Docker engine running?");
+    })
+    .await;
+}
+
+/// `docker ARGS`, its output.
+pub(crate) async fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().await.unwrap();
+    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The container of a server, whole; `None` where there is none.
+pub(crate) async fn inspect(server: &str) -> Option<Value> {
+    let name = format!("ctrl-alt-play-{server}");
+    let output =
+        Command::new("docker").args(["inspect", "--type", "container", &name]).output().await.unwrap();
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    all.get(0).cloned()
+}

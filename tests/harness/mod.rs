@@ -1,0 +1,39 @@
+//! What every test stands on: the real binary on a folder of its own, and clients typed by who is asking. Nothing
+//! here reaches into the program: it goes through the command line, HTTP, WebSockets and files, as anybody could.
+
+mod client;
+pub(crate) mod docker;
+mod live;
+mod panel;
+pub(crate) mod raw;
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use live::Live;
+pub(crate) use panel::{Builder, Panel, binary};
+
+use std::time::{Duration, Instant};
+
+/// The password of every account that the harness makes.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// Whether the long counts were asked for (`tests/run --long`).
+pub(crate) fn long() -> bool {
+    std::env::var_os("LONG").is_some()
+}
+
+/// Asks again and again until the answer is there; panics with `what` after the time. Never sleeps longer than it must.
+pub(crate) async fn until<T>(what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {within:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// Seconds, for short lines.
+pub(crate) const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
