@@ -45,6 +45,8 @@ mod peer;
 mod reply;
 mod route;
 mod server;
+mod stall;
+mod websocket;
 
 pub use body::{DEFAULT_LIMIT, json, json_up_to, parse, raw_up_to};
 pub use dispatch::Dispatch;
@@ -56,8 +58,9 @@ pub use reply::{
     Response, accepted, bytes_of, created, empty, error, json as json_reply, no_content, ok, raw,
 };
 pub use route::{Route, route};
-pub use server::Body;
+pub use server::{Body, serve};
 pub use warp::Filter;
+pub use websocket::{Socket, Upgrade, upgrade};
 
 pub use crate::auth::Access;
 
