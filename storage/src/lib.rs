@@ -9,15 +9,24 @@
 /// Milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;
 
+mod disk;
 mod error;
+mod handle;
 mod migrations;
 mod open;
+mod overlay;
 mod schema;
 mod store;
 mod table;
 mod tables;
 mod tx;
+mod verify;
 mod writer;
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod testing;
 
 pub mod grants;
 pub mod meta;
@@ -29,6 +38,8 @@ pub mod templates;
 pub mod users;
 
 pub use error::{Error, Result};
+pub use handle::Health;
 pub use open::OpenError;
-pub use store::{Health, Store};
+pub use store::Store;
 pub use tx::{ReadTx, WriteTx};
+pub use verify::verify;

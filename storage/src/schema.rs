@@ -1,16 +1,56 @@
-//! The number of the schema, and the first contents of a new database.
+//! The number of the schema, the first contents of a new database, the way from an older one.
 
-use crate::error::Result;
+use rand::RngExt;
+
+use crate::Millis;
+use crate::error::{Error, Result};
 use crate::meta::{self, Instance};
+use crate::migrations::{MIGRATIONS, Migration};
 use crate::tables;
 use crate::tx::WriteTx;
 
-/// The schema that this program reads and writes. Each step up to it stands in [`crate::migrations`].
-pub(crate) const SCHEMA: u32 = 1;
+/// A form of tables and records, and how to get there.
+pub(crate) struct Schema {
+    /// Files with a higher one are refused.
+    pub(crate) number: u32,
+    /// The steps that lead to it, oldest first.
+    pub(crate) migrations: &'static [Migration],
+}
 
-/// Fills a new, empty database.
-pub(crate) fn create(tx: &WriteTx, instance: &Instance) -> Result<()> {
-    tables::create_all(tx)?;
-    meta::set_schema(tx, SCHEMA)?;
-    meta::set_instance(tx, instance)
+/// What this program reads and writes.
+pub(crate) const CURRENT: Schema = Schema { number: 1, migrations: MIGRATIONS };
+
+impl Schema {
+    /// Fills a new, empty database.
+    pub(crate) fn create(&self, tx: &WriteTx, instance: &Instance) -> Result<()> {
+        tables::create_all(tx)?;
+        meta::set_instance(tx, instance)?;
+        meta::set_schema(tx, self.number)
+    }
+
+    /// Takes all steps that the database is behind, and notes the new number: to be committed together.
+    pub(crate) fn migrate(&self, tx: &WriteTx, from: u32) -> Result<()> {
+        let mut at = from;
+        for step in self.migrations.iter().filter(|step| step.to > from) {
+            tracing::info!(to = step.to, what = step.what, "changing the database's schema");
+            (step.run)(tx)?;
+            at = step.to;
+        }
+        if at != self.number {
+            return Err(Error::corrupt(
+                "meta",
+                "schema",
+                format_args!("no way leads from {from} to {}", self.number),
+            ));
+        }
+        meta::set_schema(tx, self.number)
+    }
+}
+
+/// A new installation.
+pub(crate) fn new_instance(now: Millis) -> Instance {
+    const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+    let mut random = rand::rng();
+    let id = (0..20).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect();
+    Instance { id, created_at: now }
 }

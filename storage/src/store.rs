@@ -1,35 +1,23 @@
-//! The handle that the rest of the program holds.
+//! What the rest of the program holds of the database.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-use redb::{Database, ReadableDatabase};
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::handle::{Handle, Health};
 use crate::meta::Instance;
-use crate::open::OpenError;
+use crate::open::{self, Lock, OpenError, Opened};
+use crate::schema::{self, Schema};
 use crate::tx::{ReadTx, WriteTx};
 use crate::writer::{self, Job, Work, panic_text};
 
 /// How many reads run at a time; more wait for their turn.
 const READERS: usize = 4;
-
-/// Whether the database takes writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It does.
-    Ok,
-    /// It does not at present. Reads go on, and it heals by itself.
-    ReadOnly {
-        /// Why, in words for an operator.
-        reason: String,
-        /// Whether a full disk is why.
-        disk_full: bool,
-    },
-}
 
 /// The open database. Clones share it; the last one to go closes it.
 #[derive(Clone)]
@@ -38,56 +26,45 @@ pub struct Store {
 }
 
 struct Inner {
-    shared: Arc<Shared>,
+    handle: Arc<Handle>,
     jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Semaphore>,
     instance: Instance,
-}
-
-struct Shared {
-    database: RwLock<Option<Database>>,
-    health: watch::Sender<Health>,
+    lock: Mutex<Option<Lock>>,
 }
 
 impl Store {
-    /// Opens the database in the data folder `dir`, and makes it where there is none yet. Blocking.
+    /// Opens the database `panel.redb` in the data folder, and makes both where there are none yet. Blocking: call it
+    /// before the async runtime has anything else to do, or off its threads.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        let database = Database::create(dir.join("panel.redb"))
-            .map_err(|e| OpenError::NotADatabase { path: dir.to_owned(), reason: e.to_string() })?;
-        let instance = Instance { id: "abcdefghjk".into(), created_at: 0 };
-        let tx = writer::begin(&database)
-            .map_err(|e| OpenError::NotADatabase { path: dir.to_owned(), reason: e.to_string() })?;
-        crate::schema::create(&tx, &instance)
-            .map_err(|e| OpenError::NotADatabase { path: dir.to_owned(), reason: e.to_string() })?;
-        writer::finish(tx)
-            .map_err(|e| OpenError::NotADatabase { path: dir.to_owned(), reason: e.to_string() })?;
-        let shared = Arc::new(Shared {
-            database: RwLock::new(Some(database)),
-            health: watch::Sender::new(Health::Ok),
-        });
-        let (jobs, queue) = mpsc::channel::<Box<dyn Job>>();
-        let worker = shared.clone();
+        Self::open_at(dir, &schema::CURRENT)
+    }
+
+    pub(crate) fn open_at(dir: &Path, schema: &Schema) -> Result<Self, OpenError> {
+        let (opened, disk, lock) = open::open_folder(dir, schema)?;
+        Self::start(Box::new(disk), opened, Some(lock))
+    }
+
+    /// Starts the writer's thread for a database that is open.
+    pub(crate) fn start(disk: Box<dyn Disk>, opened: Opened, lock: Option<Lock>) -> Result<Self, OpenError> {
+        let path = disk.path().to_owned();
+        let instance = opened.instance.clone();
+        let handle = Arc::new(Handle::new(disk, opened));
+        let (jobs, queue) = mpsc::channel();
+        let writing = handle.clone();
         let thread = std::thread::Builder::new()
             .name("storage-writer".to_owned())
-            .spawn(move || {
-                while let Ok(first) = queue.recv() {
-                    let mut batch = vec![first];
-                    batch.extend(queue.try_iter().take(writer::BATCH - 1));
-                    let database = worker.database.read().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(database) = &*database {
-                        let _ = writer::run_batch(database, batch);
-                    }
-                }
-            })
-            .map_err(|e| OpenError::NotADatabase { path: dir.to_owned(), reason: e.to_string() })?;
+            .spawn(move || writer::serve(&writing, &queue))
+            .map_err(|e| OpenError::io("starting the writer of", &path, e))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                shared,
+                handle,
                 jobs: Mutex::new(Some(jobs)),
                 thread: Mutex::new(Some(thread)),
                 readers: Arc::new(Semaphore::new(READERS)),
                 instance,
+                lock: Mutex::new(lock),
             }),
         })
     }
@@ -99,12 +76,12 @@ impl Store {
 
     /// Whether the database takes writes, and every change of that.
     pub fn health(&self) -> watch::Receiver<Health> {
-        self.inner.shared.health.subscribe()
+        self.inner.handle.health()
     }
 
     /// Why the database takes no writes at present, if so.
     pub fn read_only_reason(&self) -> Option<String> {
-        match &*self.inner.shared.health.borrow() {
+        match &*self.inner.handle.health().borrow() {
             Health::Ok => None,
             Health::ReadOnly { reason, .. } => Some(reason.clone()),
         }
@@ -135,10 +112,7 @@ impl Store {
         F: FnOnce(&ReadTx) -> Result<T, E>,
         E: From<Error>,
     {
-        let database = self.inner.shared.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or(Error::Closed)?;
-        let tx = ReadTx::new(database.begin_read().map_err(|e| Error::redb("beginning a read", e))?);
-        closure(&tx)
+        self.inner.handle.read(closure)
     }
 
     /// Writes: when this returns `Ok`, all that the closure did is on the disk; when it returns `Err`, nothing of it is
@@ -187,12 +161,14 @@ impl Inner {
     fn close(&self) {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The last clone may go inside a closure, on the writer's own thread.
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
         {
             drop(thread.join());
         }
-        drop(self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take());
+        self.handle.close();
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

@@ -4,15 +4,24 @@
 //! them. A closure that fails, or panics, takes back its own changes only.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use redb::Database;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::tx::WriteTx;
 
 /// How many closures share one commit at most, so that the first of them need not wait for all.
-pub(crate) const BATCH: usize = 256;
+const BATCH: usize = 256;
+
+/// How often a database that takes no writes tries to heal.
+const HEAL_EVERY: Duration = Duration::from_secs(2);
+
+/// How soon a write may make it try again.
+const HEAL_AT_WRITE: Duration = Duration::from_millis(200);
 
 /// A closure that waits to write, and the one who waits for its answer.
 pub(crate) trait Job: Send {
@@ -63,29 +72,55 @@ where
     }
 }
 
-/// Runs the jobs in one transaction, commits it and answers. The error, if any, is one that the handle does not survive.
-pub(crate) fn run_batch(database: &Database, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| commit(database, &mut jobs)))
-        .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(&*panic))));
-    for job in jobs {
-        job.answer(outcome.clone());
+/// Serves writers until nobody can send any more, and heals the database in between where it needs to.
+pub(crate) fn serve(handle: &Handle, queue: &Receiver<Box<dyn Job>>) {
+    let mut tried: Option<Instant> = None;
+    loop {
+        let first = if handle.refusal().is_none() {
+            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            queue.recv_timeout(HEAL_EVERY.saturating_sub(tried.map_or(Duration::ZERO, |at| at.elapsed())))
+        };
+        let mut jobs = match first {
+            Ok(first) => vec![first],
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        jobs.extend(queue.try_iter().take(BATCH - 1));
+        if handle.refusal().is_some()
+            && (jobs.is_empty() || tried.is_none_or(|at| at.elapsed() > HEAL_AT_WRITE))
+        {
+            handle.heal();
+            tried = Some(Instant::now());
+        }
+        let outcome = match handle.refusal() {
+            Some(refusal) => Err(refusal),
+            None if jobs.is_empty() => Ok(()),
+            None => handle.write(|database| run_batch(database, &mut jobs)),
+        };
+        for job in jobs {
+            job.answer(outcome.clone());
+        }
     }
-    outcome
 }
 
-fn commit(database: &Database, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-    let tx = begin(database)?;
-    for job in jobs {
-        if job.run(&tx) {
-            tx.keep();
-        } else {
-            tx.take_back();
+/// Runs the jobs in one transaction and commits it. After an error the database must be opened anew.
+fn run_batch(database: &Database, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(|| {
+        let tx = begin(database)?;
+        for job in jobs {
+            if job.run(&tx) {
+                tx.keep();
+            } else {
+                tx.take_back();
+            }
+            if let Some(error) = tx.broken() {
+                return Err(error);
+            }
         }
-        if let Some(error) = tx.broken() {
-            return Err(error);
-        }
-    }
-    finish(tx)
+        finish(tx)
+    }))
+    .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(&*panic))))
 }
 
 /// Begins a write that is safe against power cuts, and quick to recover from one.

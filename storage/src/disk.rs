@@ -1,0 +1,122 @@
+//! Where the database's bytes are: a file, or in tests something that fails on purpose.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, StorageBackend};
+
+use crate::overlay::Overlay;
+
+/// redb's page cache. The panel's data is small, and what does not fit here is in the system's cache anyway.
+const CACHE: usize = 4 << 20;
+
+/// How much must fit on a disk that was full before writes are tried again.
+const PROBE: usize = 256 << 10;
+
+/// The bytes of one database.
+pub(crate) trait Disk: Send + Sync {
+    /// Opens the database for reading and writing. Never makes one.
+    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError>;
+    /// The bytes as they are, with writes that go to memory only.
+    fn overlay(&self) -> io::Result<Overlay>;
+    /// Fails where a write would find no space.
+    fn probe(&self) -> io::Result<()>;
+    /// Puts a copy of the bytes beside them, safe on the disk, and says where.
+    fn copy_aside(&self, schema: u32) -> io::Result<PathBuf>;
+    /// What to call it in messages.
+    fn path(&self) -> &Path;
+}
+
+/// The settings with which every handle is opened.
+pub(crate) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+/// A database in a file.
+pub(crate) struct FileDisk {
+    path: PathBuf,
+}
+
+impl FileDisk {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// This name with something appended.
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    }
+}
+
+impl Disk for FileDisk {
+    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        // redb would make a new database in an empty file, and with it a panel that anybody can claim.
+        if file.metadata()?.len() == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        builder.create_with_backend(FileBackend::new(file)?)
+    }
+
+    fn overlay(&self) -> io::Result<Overlay> {
+        let file = File::open(&self.path)?;
+        let backend = FileBackend::new(file).map_err(io::Error::other)?;
+        let len = backend.len()?;
+        Ok(Overlay::new(Box::new(backend), len))
+    }
+
+    fn probe(&self) -> io::Result<()> {
+        let path = self.beside(".probe");
+        let outcome = write_synced(&path, &vec![0x5a; PROBE]);
+        let removed = fs::remove_file(&path);
+        outcome.and(removed)
+    }
+
+    fn copy_aside(&self, schema: u32) -> io::Result<PathBuf> {
+        let copy = self.beside(&format!(".v{schema}.bak"));
+        let unfinished = self.beside(".bak.new");
+        drop(fs::remove_file(&unfinished));
+        let mut to = private_file(&unfinished)?;
+        io::copy(&mut File::open(&self.path)?, &mut to)?;
+        to.sync_all()?;
+        fs::rename(&unfinished, &copy)?;
+        sync_folder_of(&copy)?;
+        Ok(copy)
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A new, empty file that nobody else can read.
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Writes a file as a whole and waits until it is on the disk.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = private_file(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes a rename in the folder of `path` last.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,70 @@
+//! Single bits of a closed file change. Each such file is refused, or shows what it showed before.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::{empty, start};
+use crate::testing::{SimDisk, dump, long, read, workload};
+use crate::{OpenError, schema};
+
+/// A file with some data in it, as a clean stop leaves it.
+fn closed(steps: u16) -> (Vec<u8>, Vec<String>) {
+    let disk = SimDisk::new(empty());
+    let store = start(&disk).unwrap();
+    for step in workload(steps) {
+        store.write_blocking(step).unwrap();
+    }
+    let contents = read(&store, dump);
+    store.close();
+    (disk.bytes(), contents)
+}
+
+/// Whether the file is refused. Panics where it opens and shows something else, or where opening it changed it.
+fn refused(bytes: &[u8], contents: &[String], what: &str) -> bool {
+    let disk = SimDisk::new(bytes.to_vec());
+    match crate::open::open(&disk, &schema::CURRENT) {
+        Ok(opened) => {
+            let store = crate::Store::start(Box::new(disk), opened, None).unwrap();
+            assert_eq!(read(&store, dump), contents, "{what}: silently wrong");
+            false
+        }
+        Err(error) => {
+            assert!(disk.bytes() == bytes, "{what}: refused ({error}), and changed");
+            let known = matches!(
+                error,
+                OpenError::Corrupt { .. }
+                    | OpenError::Truncated { .. }
+                    | OpenError::NotADatabase { .. }
+                    | OpenError::OldFormat { .. }
+                    | OpenError::NewerSchema { .. }
+            );
+            assert!(known, "{what}: {error}");
+            true
+        }
+    }
+}
+
+#[test]
+fn no_flipped_bit_goes_unnoticed() {
+    let (bytes, contents) = closed(40);
+    assert!(!refused(&bytes, &contents, "nothing flipped"));
+    let mut random = StdRng::seed_from_u64(42);
+    let mut noticed = 0;
+    for _ in 0..if long() { 20_000 } else { 1_000 } {
+        let (at, bit) = (random.random_range(0..bytes.len()), random.random_range(0..8));
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << bit;
+        noticed += usize::from(refused(&flipped, &contents, &format!("bit {bit} of byte {at}")));
+    }
+    assert!(noticed > 100, "{noticed} noticed: the file has next to no data");
+}
+
+#[test]
+fn no_flipped_bit_of_the_header_goes_unnoticed() {
+    let (bytes, contents) = closed(6);
+    for bit in 0..320 * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        refused(&flipped, &contents, &format!("bit {} of byte {}", bit % 8, bit / 8));
+    }
+}

@@ -1,0 +1,126 @@
+//! The database handle, which must be given up and taken anew after a failure.
+//!
+//! redb refuses all writes on a handle once one failed for want of space or for a disk error; reads go on. So does the
+//! program: it says that it is read-only, and opens the database anew as soon as that has a chance.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{PoisonError, RwLock};
+
+use redb::{Database, ReadableDatabase};
+use tokio::sync::watch;
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::open::{self, Opened};
+use crate::tx::ReadTx;
+
+/// Whether the database takes writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Ok,
+    /// It does not at present. Reads go on, and it heals by itself.
+    ReadOnly {
+        /// Why, in words for an operator.
+        reason: String,
+        /// Whether a full disk is why.
+        disk_full: bool,
+    },
+}
+
+/// The handle in use, and what it can do at present.
+pub(crate) struct Handle {
+    disk: Box<dyn Disk>,
+    database: RwLock<Option<Database>>,
+    health: watch::Sender<Health>,
+}
+
+impl Handle {
+    pub(crate) fn new(disk: Box<dyn Disk>, opened: Opened) -> Self {
+        let health = if opened.disk_full { read_only(&Error::DiskFull) } else { Health::Ok };
+        Self { disk, database: RwLock::new(Some(opened.database)), health: watch::Sender::new(health) }
+    }
+
+    pub(crate) fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
+    }
+
+    /// What writers are told while nothing can be written.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        match &*self.health.borrow() {
+            Health::Ok => None,
+            Health::ReadOnly { disk_full: true, .. } => Some(Error::DiskFull),
+            Health::ReadOnly { reason, .. } => Some(Error::ReadOnly { reason: reason.clone() }),
+        }
+    }
+
+    /// Runs `work` in a consistent view.
+    pub(crate) fn read<T, E: From<Error>>(&self, work: impl FnOnce(&ReadTx) -> Result<T, E>) -> Result<T, E> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(Error::Closed)?;
+        work(&ReadTx::new(database.begin_read().map_err(|e| Error::redb("beginning a read", e))?))
+    }
+
+    /// Runs `work`, after whose failure nothing can be written until [`Self::heal`] succeeds.
+    pub(crate) fn write(&self, work: impl FnOnce(&Database) -> Result<()>) -> Result<()> {
+        let outcome = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            work(database.as_ref().ok_or(Error::Closed)?)
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "a write to the database failed; it is read-only until it was opened anew");
+            self.health.send_replace(read_only(error));
+        }
+        outcome
+    }
+
+    /// Opens the database anew, if there is a chance that it takes writes then. Waits for reads under way.
+    pub(crate) fn heal(&self) {
+        if self.refusal().is_some_and(|why| matches!(why, Error::DiskFull)) && self.disk.probe().is_err() {
+            return;
+        }
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        close(database.take());
+        match open::reopen(&*self.disk) {
+            Ok(new) => {
+                *database = Some(new);
+                drop(database);
+                tracing::info!("the database takes writes again");
+                self.health.send_replace(Health::Ok);
+            }
+            Err(error) => {
+                // What can be read stays readable.
+                *database = open::open_in_memory(&*self.disk).ok();
+                drop(database);
+                let disk_full = matches!(error, open::OpenError::DiskFull { .. });
+                self.health.send_if_modified(|health| {
+                    let now = Health::ReadOnly { reason: error.to_string(), disk_full };
+                    let changed = *health != now;
+                    if changed {
+                        tracing::error!(%error, "the database cannot be opened anew");
+                        *health = now;
+                    }
+                    changed
+                });
+            }
+        }
+    }
+
+    /// Closes the database so that the next start finds nothing to repair.
+    pub(crate) fn close(&self) {
+        close(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+fn read_only(error: &Error) -> Health {
+    Health::ReadOnly { reason: error.to_string(), disk_full: matches!(error, Error::DiskFull) }
+}
+
+fn close(database: Option<Database>) {
+    let Some(database) = database else { return };
+    match catch_unwind(AssertUnwindSafe(|| database.close())) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the database was not closed cleanly"),
+        Err(_) => tracing::warn!("the database was not closed cleanly"),
+    }
+}

@@ -1,0 +1,121 @@
+//! The first look at a file, before anything may be written to it.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use redb::{DatabaseError, ReadableDatabase, StorageBackend, StorageError};
+
+use crate::disk::{Disk, builder};
+use crate::error::Error;
+use crate::meta::{self, Instance};
+use crate::open::OpenError;
+use crate::tx::ReadTx;
+use crate::writer::panic_text;
+
+/// Files up to this size are checked whole at every start, which takes a few dozen milliseconds; larger ones only after
+/// an unclean stop.
+const ALWAYS_WHOLE: u64 = 64 << 20;
+
+/// What a file that passed says about itself.
+pub(crate) struct Facts {
+    pub(crate) schema: u32,
+    pub(crate) instance: Instance,
+}
+
+/// Checks the file without writing to it: that it is one of ours, that no byte of it was changed from outside, and
+/// which schema it follows.
+pub(crate) fn check(disk: &dyn Disk) -> Result<Facts, OpenError> {
+    // redb promises errors for most damage and panics for some; neither may take the program down.
+    catch_unwind(AssertUnwindSafe(|| check_inner(disk)))
+        .unwrap_or_else(|panic| Err(corrupt(disk.path(), panic_text(&*panic))))
+}
+
+fn check_inner(disk: &dyn Disk) -> Result<Facts, OpenError> {
+    let path = disk.path();
+    let overlay = || disk.overlay().map_err(|e| OpenError::io("reading", path, e));
+    let len = overlay()?.len().map_err(|e| OpenError::io("reading", path, e))?;
+    if len == 0 {
+        return Err(OpenError::Empty { path: path.to_owned() });
+    }
+    let clean = match builder().open_read_only_with_backend(overlay()?) {
+        Ok(database) if len > ALWAYS_WHOLE => return facts(path, &database),
+        Ok(_) => true,
+        Err(DatabaseError::RepairAborted) => false,
+        Err(error) => return Err(sort(path, error)),
+    };
+    if clean {
+        header_in_order(path, &overlay()?)?;
+    }
+
+    // This kind of opening verifies each checksum before it trusts what it reads, but may go back to an older commit.
+    drop(
+        builder()
+            .set_check_integrity_on_open(true)
+            .create_with_backend(overlay()?)
+            .map_err(|e| sort(path, e))?,
+    );
+
+    // This one takes the commit that the next opening will take, and tells whether anything in it had to be repaired.
+    let mut database = builder().create_with_backend(overlay()?).map_err(|e| sort(path, e))?;
+    if !database.check_integrity().map_err(|e| sort(path, e))? {
+        return Err(corrupt(path, "its contents do not match its checksums"));
+    }
+    facts(path, &database)
+}
+
+/// A cleanly closed file points at the newer of its two commits. redb takes the pointer on trust, and one wrong bit of it
+/// would bring back yesterday's accounts.
+fn header_in_order(path: &Path, file: &impl StorageBackend) -> Result<(), OpenError> {
+    let mut header = [0; 320];
+    file.read(0, &mut header).map_err(|e| OpenError::io("reading", path, e))?;
+    let commit = |slot: usize| {
+        let at = 64 + 128 * slot + 104;
+        header[at..at + 8].iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let current = usize::from(header[9] & 1);
+    if commit(current) < commit(1 - current) {
+        return Err(corrupt(path, "its header points at an older state"));
+    }
+    Ok(())
+}
+
+fn facts(path: &Path, database: &impl ReadableDatabase) -> Result<Facts, OpenError> {
+    let not_ours = |error: Error| match error {
+        Error::Corrupt { reason, .. } => OpenError::NotADatabase { path: path.to_owned(), reason },
+        other => corrupt(path, other),
+    };
+    let transaction = database.begin_read().map_err(|e| corrupt(path, e))?;
+    let tx = ReadTx::new(transaction);
+    Ok(Facts {
+        schema: meta::schema(&tx).map_err(not_ours)?,
+        instance: meta::instance(&tx).map_err(not_ours)?,
+    })
+}
+
+fn corrupt(path: &Path, reason: impl ToString) -> OpenError {
+    OpenError::Corrupt { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Sorts what redb says by what the operator has to do about it.
+pub(crate) fn sort(path: &Path, error: DatabaseError) -> OpenError {
+    let owned = path.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            OpenError::AlreadyOpen { path: owned, pid: None }
+        }
+        DatabaseError::UpgradeRequired(version) => OpenError::OldFormat { path: owned, version },
+        DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
+            io::ErrorKind::InvalidData => OpenError::NotADatabase { path: owned, reason: error.to_string() },
+            io::ErrorKind::UnexpectedEof => OpenError::Truncated { path: owned, reason: error.to_string() },
+            _ => OpenError::io("opening", path, error),
+        },
+        DatabaseError::Storage(StorageError::Corrupted(reason))
+            if reason.contains("truncated") || reason.contains("File length") =>
+        {
+            OpenError::Truncated { path: owned, reason }
+        }
+        DatabaseError::Storage(StorageError::Corrupted(reason)) => corrupt(path, reason),
+        other => corrupt(path, other),
+    }
+}
