@@ -206,3 +206,6 @@ fn write(path: &Path, file: &ServerFile) -> Result<(), PersistError> {
 fn sync_folder(dir: &Path) -> Result<(), PersistError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("sync", dir))
 }
+
+#[cfg(test)]
+mod tests;

@@ -317,3 +317,6 @@ pub fn plain(line: &str) -> Cow<'_, str> {
     }
     Cow::Owned(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,3 +17,6 @@ pub use follow::{Batch, Follower};
 pub use ready::{BadPattern, Ready};
 pub use ring::Ring;
 pub use shared::Console;
+
+#[cfg(test)]
+mod tests;

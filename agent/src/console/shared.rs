@@ -67,7 +67,7 @@ impl Console {
     }
 
     /// Takes what the game printed. `line` gets each finished clean line, to look for the ready line in it; in a
-    /// flood it gets only some.
+    /// flood it gets only some. It must not call this console.
     pub fn feed(&self, bytes: &[u8], line: impl FnMut(&str)) {
         self.feed_at(bytes, Instant::now(), Timestamp::now(), line);
     }

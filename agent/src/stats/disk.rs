@@ -137,3 +137,81 @@ impl Walk {
         dir
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    fn allocated(path: &Path) -> u64 {
+        fs::symlink_metadata(path).unwrap().blocks() * 512
+    }
+
+    #[test]
+    fn all_that_lies_below_once_and_as_it_lies_on_the_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("world/region")).unwrap();
+        fs::write(path("world/region/r.0.0"), vec![1; 300_000]).unwrap();
+        fs::write(path("world/level"), vec![1; 10]).unwrap();
+        fs::hard_link(path("world/level"), path("level-again")).unwrap();
+        fs::File::create(path("sparse")).unwrap().set_len(1 << 40).unwrap();
+        let expected: u64 = ["", "world", "world/region", "world/region/r.0.0", "world/level", "sparse"]
+            .iter()
+            .map(|name| allocated(&path(name)))
+            .sum();
+        let usage = disk_usage(root.path()).unwrap();
+        assert_eq!(usage, Usage { bytes: expected, files: 6, complete: true });
+        assert!(usage.bytes >= 300_000 && usage.bytes < 1 << 30, "{usage:?}");
+    }
+
+    #[test]
+    fn links_lead_nowhere() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("large"), vec![1; 1 << 20]).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        symlink(outside.path(), root.path().join("folder")).unwrap();
+        symlink(outside.path().join("large"), root.path().join("file")).unwrap();
+        symlink("loop", root.path().join("loop")).unwrap();
+        let usage = disk_usage(root.path()).unwrap();
+        assert_eq!((usage.files, usage.complete), (4, true));
+        assert!(usage.bytes < 100_000, "{usage:?}");
+        assert!(
+            disk_usage(&root.path().join("folder")).is_err(),
+            "nor does the folder itself, where it is one"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_and_one_that_is_a_file() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(disk_usage(&root.path().join("none")).is_err());
+        fs::write(root.path().join("file"), "").unwrap();
+        assert!(disk_usage(&root.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn folders_without_end_are_given_up_on() {
+        let root = tempfile::tempdir().unwrap();
+        let mut deep = root.path().to_owned();
+        for _ in 0..DEPTH + 20 {
+            deep.push("d");
+        }
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(root.path().join("beside"), "x").unwrap();
+        let usage = disk_usage(root.path()).unwrap();
+        assert!(!usage.complete);
+        assert!((DEPTH as u64..DEPTH as u64 + 5).contains(&usage.files), "{usage:?}");
+    }
+
+    #[test]
+    fn a_fifo_and_names_that_are_no_text_hold_nothing_up() {
+        use std::os::unix::ffi::OsStrExt;
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff\n\x1b[31m")), "x").unwrap();
+        rustix::fs::mknodat(CWD, root.path().join("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(disk_usage(root.path()).unwrap().files, 3);
+    }
+}

@@ -60,3 +60,59 @@ impl History {
         self.samples.iter().filter(|(at, _)| now - *at <= KEPT).map(|(_, sample)| sample.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::protocol::Network;
+
+    fn sample(second: i64) -> Stats {
+        Stats {
+            cpu: 1.0,
+            memory: 2,
+            disk: 3,
+            network: Network::default(),
+            players: None,
+            timestamp: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    fn seconds(history: &History, now: Instant) -> Vec<i64> {
+        history.samples_at(now).iter().map(|sample| sample.timestamp.as_second()).collect()
+    }
+
+    #[test]
+    fn ten_minutes_are_kept_at_any_pace() {
+        let start = Instant::now();
+        let (mut fast, mut slow) = (History::new(), History::new());
+        for second in 0..2_000_u64 {
+            let now = start + Duration::from_secs(second);
+            fast.push_at(sample(i64::try_from(second).unwrap()), now);
+            if second % 10 == 0 {
+                slow.push_at(sample(i64::try_from(second).unwrap()), now);
+            }
+        }
+        let now = start + Duration::from_secs(1_999);
+        assert_eq!(seconds(&fast, now), (1_400..2_000).collect::<Vec<i64>>());
+        assert_eq!(seconds(&slow, now), (1_400..2_000).step_by(10).collect::<Vec<i64>>());
+        assert_eq!(
+            seconds(&slow, now + Duration::from_secs(595)),
+            Vec::<i64>::new(),
+            "a stopped server's grow old"
+        );
+        assert!(fast.samples.capacity() <= 1_200, "{}", fast.samples.capacity());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_leaves_times_that_never_fall() {
+        let start = Instant::now();
+        let mut history = History::new();
+        for (passed, second) in [(0, 100), (1, 101), (2, 5_000), (3, 5_001), (4, 103), (5, 104)] {
+            history.push_at(sample(second), start + Duration::from_secs(passed));
+        }
+        assert_eq!(seconds(&history, start + Duration::from_secs(5)), [100, 101, 103, 104]);
+        assert_eq!(history.last().map(|sample| sample.timestamp.as_second()), Some(104));
+    }
+}

@@ -56,3 +56,37 @@ impl Meter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn at(seconds: u64, cpu_ns: u64) -> Counters {
+        Counters { cpu_ns, at_ns: seconds * SECOND, ..Counters::default() }
+    }
+
+    #[test]
+    fn percent_of_one_core_between_two_readings() {
+        let mut meter = Meter::new();
+        let mut cpu = |counters| meter.sample(counters, 0, Timestamp::UNIX_EPOCH).cpu;
+        assert_eq!(cpu(at(10, 5 * SECOND)), 0.0, "the first has nothing to compare with");
+        assert_eq!(cpu(at(11, 5 * SECOND + SECOND / 4)), 25.0);
+        assert_eq!(cpu(at(13, 9 * SECOND + SECOND / 4)), 200.0, "two cores");
+        assert_eq!(cpu(at(13, 9 * SECOND + SECOND / 4)), 200.0, "the same reading again");
+        assert_eq!(cpu(at(14, SECOND)), 0.0, "a counter that went back");
+        assert_eq!(cpu(at(13, 3 * SECOND)), 0.0, "a clock that went back");
+    }
+
+    #[test]
+    fn memory_is_without_what_the_kernel_would_give_back() {
+        let counters =
+            Counters { memory: 100, inactive_file: 30, received: 7, sent: 8, ..Counters::default() };
+        let sample = Meter::new().sample(counters, 42, Timestamp::UNIX_EPOCH);
+        assert_eq!((sample.memory, sample.disk), (70, 42));
+        assert_eq!(sample.network, Network { received: 7, sent: 8 });
+        let odd = Counters { memory: 10, inactive_file: 30, ..Counters::default() };
+        assert_eq!(Meter::new().sample(odd, 0, Timestamp::UNIX_EPOCH).memory, 0);
+    }
+}

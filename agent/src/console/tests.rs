@@ -1,0 +1,311 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::time::Instant;
+
+use super::*;
+use crate::protocol::{ConsoleItem, Stream};
+
+fn push(ring: &mut Ring, text: &str) -> u64 {
+    ring.push(Timestamp::UNIX_EPOCH, Stream::Stdout, text, false)
+}
+
+/// `3 "text"` or `-5`.
+fn short(items: &[ConsoleItem]) -> Vec<String> {
+    items
+        .iter()
+        .map(|item| match item {
+            ConsoleItem::Line(line) => format!("{} {}", line.seq, line.text),
+            ConsoleItem::Skipped { skipped } => format!("-{skipped}"),
+        })
+        .collect()
+}
+
+/// Walks items that follow line `cursor` and returns the last number; fails where a number is missing.
+fn last_of(items: &[ConsoleItem], mut cursor: u64) -> u64 {
+    for item in items {
+        match item {
+            ConsoleItem::Skipped { skipped } => cursor += skipped,
+            ConsoleItem::Line(line) => {
+                assert_eq!(line.seq, cursor + 1, "a gap that nobody counted");
+                cursor = line.seq;
+            }
+        }
+    }
+    cursor
+}
+
+#[test]
+fn numbers_begin_at_one_and_old_lines_go() {
+    let mut ring = Ring::new(3, 1 << 20);
+    assert_eq!(ring.next_seq(), 1);
+    for text in ["a", "b", "c", "d"] {
+        push(&mut ring, text);
+    }
+    assert_eq!(short(&ring.tail(2)), ["3 c", "4 d"]);
+    assert_eq!(short(&ring.tail(9)), ["2 b", "3 c", "4 d"]);
+    assert_eq!((ring.before_tail(2), ring.before_tail(9)), (2, 1));
+    let (items, last) = ring.after(0, 9, 1 << 20);
+    assert_eq!((short(&items), last), (vec!["-1".into(), "2 b".into(), "3 c".into(), "4 d".into()], 4));
+    assert_eq!(ring.after(4, 9, 1 << 20), (Vec::new(), 4));
+}
+
+#[test]
+fn skipped_lines_have_numbers_too() {
+    let mut ring = Ring::new(10, 1 << 20);
+    push(&mut ring, "a");
+    ring.skip(0);
+    ring.skip(5);
+    ring.skip(2);
+    assert_eq!(push(&mut ring, "b"), 9);
+    assert_eq!(short(&ring.after(0, 9, 1 << 20).0), ["1 a", "-7", "9 b"]);
+    assert_eq!(short(&ring.after(3, 9, 1 << 20).0), ["-5", "9 b"], "a reader that had a part of them");
+}
+
+#[test]
+fn a_batch_is_bounded_and_the_next_one_goes_on() {
+    let mut ring = Ring::new(100, 1 << 20);
+    for n in 1..=10 {
+        push(&mut ring, &n.to_string().repeat(100));
+    }
+    let (items, last) = ring.after(0, 3, 1 << 20);
+    assert_eq!((items.len(), last), (3, 3));
+    let (items, last) = ring.after(last, 100, 150);
+    assert_eq!((items.len(), last), (2, 5), "the bytes are reached within the second");
+}
+
+#[test]
+fn bytes_are_bounded_but_the_newest_line_always_stays() {
+    let mut ring = Ring::new(1000, 10_000);
+    for _ in 0..1000 {
+        push(&mut ring, &"x".repeat(1000));
+    }
+    let kept = ring.tail(1000).len();
+    assert!((5..10).contains(&kept), "{kept}");
+    push(&mut ring, &"y".repeat(16_000));
+    assert_eq!(ring.tail(1000).len(), 1);
+}
+
+#[test]
+fn whatever_comes_no_number_is_lost() {
+    let mut random = SmallRng::seed_from_u64(3);
+    for _ in 0..300 {
+        let mut ring = Ring::new(random.random_range(1..50), random.random_range(100..4000));
+        let mut cursor = 0;
+        for _ in 0..200 {
+            match random.random_range(0..4) {
+                0 => ring.skip(random.random_range(0..4)),
+                1 => {
+                    let (items, last) =
+                        ring.after(cursor, random.random_range(1..20), random.random_range(1..500));
+                    assert_eq!(last_of(&items, cursor), last);
+                    cursor = last;
+                }
+                _ => {
+                    push(&mut ring, &"z".repeat(random.random_range(0..200)));
+                }
+            }
+        }
+        while ring.waiting(cursor) > 0 {
+            let (items, last) = ring.after(cursor, 7, 1000);
+            assert_eq!(last_of(&items, cursor), last);
+            cursor = last;
+        }
+        assert_eq!(cursor + 1, ring.next_seq());
+    }
+}
+
+#[test]
+fn the_ready_line_by_text_or_pattern() {
+    let text = Ready::parse("Done (").unwrap();
+    assert!(text.matches("[12:00:00 INFO]: \x1b[32mDone\x1b[0m (3.2s)! For help"));
+    assert!(!text.matches("Done"));
+    let pattern = Ready::parse(r"regex:Done \(\d+\.\d+s\)!").unwrap();
+    assert!(pattern.matches("Done \x1b[1m(3.2s)!"));
+    assert!(!pattern.matches("Done (soon)!"));
+    assert!(Ready::parse("regex:(").is_err());
+    assert!(Ready::parse("regex:(((a{1000}){1000}){1000})").is_err(), "a monster");
+    assert!(!text.matches(&format!("{}Done (", "é".repeat(16_000))), "nobody looks that far");
+}
+
+#[test]
+fn a_flood_is_counted_exactly_and_costs_no_memory() {
+    let console = Console::new(Rate { lines: 1000, bytes: 1 << 20 });
+    let (now, time) = (Instant::now(), Timestamp::UNIX_EPOCH);
+    let mut random = SmallRng::seed_from_u64(5);
+    let flood: Vec<u8> = (0..200_000).flat_map(|n| format!("line {n}\r\n").into_bytes()).collect();
+    let mut rest = flood.as_slice();
+    let mut seen = 0;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(random.random_range(1..20_000).min(rest.len()));
+        console.feed_at(chunk, now, time, |_| seen += 1);
+        rest = after;
+    }
+    assert_eq!(console.next_seq(), 200_001, "each line has its number");
+    assert!((900..=1000).contains(&seen), "{seen} taken whole");
+
+    // The next second's lines are whole again, and begin where a line begins.
+    console.feed_at(b"after\n", now + Duration::from_secs(1), time, |_| {});
+    assert_eq!(short(&console.tail(1)), ["200001 after"]);
+    let lost: u64 = console
+        .tail(5_000)
+        .iter()
+        .map(|i| if let ConsoleItem::Skipped { skipped } = i { *skipped } else { 0 })
+        .sum();
+    assert!((199_000..=199_100).contains(&lost), "{lost}");
+}
+
+#[test]
+fn lines_that_a_floods_chunks_cut_are_put_together() {
+    let console = Console::new(Rate { lines: 2, bytes: 1 << 20 });
+    let (now, time) = (Instant::now(), Timestamp::UNIX_EPOCH);
+    let feed = |bytes: &[u8], now| console.feed_at(bytes, now, time, |_| {});
+    feed(b"1\n2\n", now);
+    feed(b"3\n4\n5\nsix", now);
+    feed(b" is whole\n", now + Duration::from_secs(2));
+    assert_eq!(short(&console.tail(9)), ["1 1", "2 2", "-3", "6 six is whole"]);
+}
+
+#[test]
+fn a_huge_line_is_shown_even_in_a_flood() {
+    let console = Console::new(Rate { lines: 10, bytes: 100_000 });
+    let (now, time) = (Instant::now(), Timestamp::UNIX_EPOCH);
+    for _ in 0..1600 {
+        console.feed_at(&[b'x'; 64 * 1024], now, time, |_| {});
+    }
+    console.feed_at(b"\nnext\n", now, time, |_| {});
+    let ConsoleItem::Line(line) = &console.tail(2)[0] else { panic!("counted, not shown") };
+    assert_eq!((line.seq, line.text.len(), line.truncated), (1, LINE_MAX, true));
+    assert_eq!(console.next_seq(), 3);
+}
+
+#[test]
+fn our_own_lines_are_cleaned_and_split() {
+    let console = Console::default();
+    console.system("could not fetch: \x1b]0;x\x07bad\nimage");
+    let items = console.tail(9);
+    assert_eq!(short(&items), ["1 could not fetch: bad", "2 image"]);
+    assert!(matches!(&items[0], ConsoleItem::Line(line) if line.stream == Stream::System));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_line_waits_for_half_a_second_of_silence() {
+    let console = Console::default();
+    let quiet = |console: Console| async move {
+        tokio::time::timeout(Duration::from_secs(60), console.silence()).await.is_ok()
+    };
+    assert!(!quiet(console.clone()).await, "nothing is unfinished");
+    let started = Instant::now();
+    console.feed(b"whole\nPass", |_| {});
+    tokio::time::advance(Duration::from_millis(400)).await;
+    console.feed(b"word:", |_| {});
+    assert!(quiet(console.clone()).await);
+    assert_eq!(started.elapsed().as_millis() / 10, 90);
+    let mut seen = String::new();
+    console.flush(|line| seen = line.to_owned());
+    assert_eq!((seen.as_str(), short(&console.tail(1))), ("Password:", vec!["2 Password:".into()]));
+    assert!(!quiet(console.clone()).await, "it has been shown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_gets_the_last_lines_then_each_as_it_comes() {
+    let console = Console::default();
+    let mut early = console.follow(None);
+    assert_eq!(early.next().await, Batch { lines: vec![], reset: false }, "answered at once");
+    for n in 1..=300 {
+        console.feed(format!("l{n}\n").as_bytes(), |_| {});
+    }
+    let mut follower = console.follow(None);
+    let first = follower.next().await;
+    assert_eq!((first.lines.len(), first.reset), (200, false));
+    assert_eq!(last_of(&first.lines, 100), 300);
+    let mut on = console.follow(Some(299));
+    assert_eq!(short(&on.next().await.lines), ["300 l300"]);
+    let mut strange = console.follow(Some(5_000));
+    assert!(strange.next().await.reset, "a number that was never given out");
+
+    // Idle for a while, then a line: at once.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let started = Instant::now();
+    let (batch, ()) = tokio::join!(follower.next(), async { console.feed(b"now\n", |_| {}) });
+    assert_eq!((short(&batch.lines), started.elapsed()), (vec!["301 now".into()], Duration::ZERO));
+    // And more right behind it: together, a little later.
+    let (batch, ()) = tokio::join!(follower.next(), async {
+        console.feed(b"a\n", |_| {});
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        console.feed(b"b\n", |_| {});
+    });
+    assert_eq!(short(&batch.lines), ["302 a", "303 b"]);
+    assert!(started.elapsed() <= Duration::from_millis(12), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_slow_follower_is_told_what_it_missed_and_a_cancelled_one_misses_nothing() {
+    let console = Console::default();
+    let mut follower = console.follow(None);
+    follower.next().await;
+    for n in 0..10_000 {
+        console.feed(format!("l{n}\n").as_bytes(), |_| {});
+    }
+    let mut cursor = 0;
+    while cursor < 10_000 {
+        // Given up on at every point where it waits.
+        if let Ok(batch) = tokio::time::timeout(Duration::ZERO, follower.next()).await {
+            assert!(batch.lines.len() <= 201, "{}", batch.lines.len());
+            cursor = last_of(&batch.lines, cursor);
+        }
+    }
+    assert_eq!(cursor, 10_000);
+}
+
+#[tokio::test]
+async fn fifty_thousand_lines_in_a_burst_reach_a_follower_that_keeps_up() {
+    let console = Console::default();
+    let mut follower = console.follow(None);
+    follower.next().await;
+    let feeding = async {
+        for chunk in 0..500 {
+            let text: String = (0..100).map(|n| format!("chunk {chunk} line {n}\r\n")).collect();
+            console.feed(text.as_bytes(), |_| {});
+            tokio::task::yield_now().await;
+        }
+    };
+    let reading = async {
+        let mut lines = 0;
+        while lines < 50_000 {
+            let batch = follower.next().await;
+            assert!(
+                !batch.lines.iter().any(|item| matches!(item, ConsoleItem::Skipped { .. })),
+                "after {lines}"
+            );
+            lines += batch.lines.len();
+        }
+    };
+    let both = async { tokio::join!(feeding, reading) };
+    tokio::time::timeout(Duration::from_secs(30), both).await.expect("all of them arrive");
+}
+
+#[test]
+fn more_is_kept_while_somebody_looks() {
+    let console = Console::default();
+    let feed = || console.feed("line\n".repeat(10_000).as_bytes(), |_| {});
+    feed();
+    assert_eq!(console.tail(10_000).len(), 1_000);
+    let follower = console.follow(None);
+    feed();
+    assert_eq!(console.tail(10_000).len(), 4_096);
+    drop(follower);
+    feed();
+    assert_eq!(console.tail(10_000).len(), 1_000);
+}
+
+#[test]
+fn the_end_of_a_run_ends_its_last_line() {
+    let console = Console::default();
+    console.feed(b"segfault in \x1b[31", |_| {});
+    console.finish();
+    console.feed(b"m fresh\n", |_| {});
+    assert_eq!(short(&console.tail(9)), ["1 segfault in ", "2 m fresh"]);
+}
