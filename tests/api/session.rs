@@ -25,8 +25,10 @@ async fn a_session_ends_at_once() {
 async fn unknown_and_known_users_fail_alike() {
     let panel = Panel::start().await;
     let nobody = panel.anonymous();
-    let known = nobody.post("/api/session", login("admin", "wrong password")).await.refused(401, "bad_credentials");
-    let unknown = nobody.post("/api/session", login("nobody", "wrong password")).await.refused(401, "bad_credentials");
+    let known =
+        nobody.post("/api/session", login("admin", "wrong password")).await.refused(401, "bad_credentials");
+    let unknown =
+        nobody.post("/api/session", login("nobody", "wrong password")).await.refused(401, "bad_credentials");
     assert_eq!(known.text, unknown.text);
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..4 {
@@ -54,7 +56,10 @@ async fn the_eleventh_bad_login_of_a_minute_waits() {
         let answer = nobody.post("/api/session", login(&format!("user{n}"), "wrong password")).await;
         answer.refused(401, "bad_credentials");
     }
-    let slow = nobody.post("/api/session", login("user99", "wrong password")).await.refused(429, "too_many_requests");
+    let slow = nobody
+        .post("/api/session", login("user99", "wrong password"))
+        .await
+        .refused(429, "too_many_requests");
     assert!(slow.header("retry-after").parse::<u64>().unwrap() >= 1);
     // Who is signed in already is not hindered.
     panel.admin().get("/api/me").await.expect(200);
@@ -181,7 +186,11 @@ async fn a_token_in_the_url_is_no_token_and_none_reaches_the_log() {
     let panel = Panel::start().await;
     let token = panel.admin().token.unwrap();
     panel.anonymous().get(&format!("/api/me?token={token}")).await.refused(401, "unauthenticated");
-    panel.anonymous().get(&format!("/api/servers?access_token={token}")).await.refused(401, "unauthenticated");
+    panel
+        .anonymous()
+        .get(&format!("/api/servers?access_token={token}"))
+        .await
+        .refused(401, "unauthenticated");
     let log = panel.log();
     assert!(!log.contains(&token) && !log.contains(PASSWORD), "a secret in the log");
 }
@@ -200,7 +209,12 @@ async fn a_changing_call_by_cookie_needs_our_origin() {
         client.send(request.json(&body)).await
     };
     let ours = format!("http://{}", panel.address);
-    for good in [&[("origin", ours.as_str())][..], &[], &[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")]] {
+    for good in [
+        &[("origin", ours.as_str())][..],
+        &[],
+        &[("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+    ] {
         let answer = ask(good).await;
         assert_ne!(answer.status, 403, "{good:?} {answer:?}");
     }
@@ -216,7 +230,8 @@ async fn a_changing_call_by_cookie_needs_our_origin() {
     }
     // Reading needs none.
     let client = panel.anonymous();
-    let read = client.request(Method::GET, "/api/me").header("cookie", &cookie).header("origin", "http://evil.test");
+    let read =
+        client.request(Method::GET, "/api/me").header("cookie", &cookie).header("origin", "http://evil.test");
     client.send(read).await.expect(200);
 }
 
@@ -228,7 +243,9 @@ async fn a_changed_password_ends_the_other_sessions_and_their_sockets() {
     let mut socket = Live::open(&there).await;
     socket.subscribe(&["servers"]).await;
     socket.wait(seconds(5), |message| (message["topic"] == "servers").then_some(())).await;
-    here.put("/api/me/password", json!({ "current": "not it at all", "new": "a new password" })).await.expect(401);
+    here.put("/api/me/password", json!({ "current": "not it at all", "new": "a new password" }))
+        .await
+        .expect(401);
     here.put("/api/me/password", json!({ "current": PASSWORD, "new": "a new password" })).await.expect(204);
     assert_eq!(socket.closed(seconds(2)).await, 4401);
     there.get("/api/me").await.refused(401, "unauthenticated");

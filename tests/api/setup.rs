@@ -15,7 +15,10 @@ async fn the_link_is_printed_and_the_token_is_for_its_owner_only() {
     let panel = Panel::builder().fresh().await;
     let token = panel.setup_token();
     assert!(token.len() >= 20, "{token}");
-    until("the link", seconds(5), async || panel.log().contains(&format!("/setup#token={token}")).then_some(())).await;
+    until("the link", seconds(5), async || {
+        panel.log().contains(&format!("/setup#token={token}")).then_some(())
+    })
+    .await;
     let mode = panel.folder().join("setup-token").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(panel.folder().metadata().unwrap().permissions().mode() & 0o777, 0o700);

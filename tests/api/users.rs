@@ -19,12 +19,17 @@ async fn accounts_are_made_changed_and_removed() {
     let list = admin.get("/api/users").await.expect(200).json;
     assert_eq!(list.as_array().unwrap().len(), 2);
     let id = made.id();
-    let changed = admin.patch(&format!("/api/users/{id}"), json!({ "role": "admin", "username": "joanna" })).await;
+    let changed =
+        admin.patch(&format!("/api/users/{id}"), json!({ "role": "admin", "username": "joanna" })).await;
     assert_eq!(changed.expect(200).json["role"], "admin");
     panel.sign_in("joanna").await.get("/api/users").await.expect(200);
     admin.delete(&format!("/api/users/{id}")).await.expect(204);
     admin.delete(&format!("/api/users/{id}")).await.refused(404, "not_found");
-    panel.anonymous().post("/api/session", json!({ "username": "joanna", "password": PASSWORD })).await.expect(401);
+    panel
+        .anonymous()
+        .post("/api/session", json!({ "username": "joanna", "password": PASSWORD }))
+        .await
+        .expect(401);
 }
 
 #[tokio::test]
@@ -67,7 +72,11 @@ async fn a_password_set_by_an_admin_ends_all_sessions() {
     let panel = Panel::start().await;
     let jo = panel.user("jo").await;
     let id = jo.get("/api/me").await.id();
-    panel.admin().patch(&format!("/api/users/{id}"), json!({ "password": "set by an admin" })).await.expect(200);
+    panel
+        .admin()
+        .patch(&format!("/api/users/{id}"), json!({ "password": "set by an admin" }))
+        .await
+        .expect(200);
     jo.get("/api/me").await.refused(401, "unauthenticated");
 }
 

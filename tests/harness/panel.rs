@@ -103,10 +103,11 @@ pub(crate) fn command(
 ) -> Command {
     let mut words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
     words.push(binary());
+    let serve = ["serve".to_owned()];
     let mut command = Command::new(words[0]);
     command
         .args(&words[1..])
-        .args(if args.is_empty() { &["serve".to_owned()] } else { args })
+        .args(if args.is_empty() { &serve } else { args })
         .env("DATA_DIR", folder)
         .env("BIND", "127.0.0.1")
         .env("PORT", "0")

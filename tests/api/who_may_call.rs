@@ -1,0 +1,164 @@
+//! Who may call what: one row per endpoint. An endpoint without a row fails the first test; a row that is not true
+//! fails the second, which calls each as nobody, as a stranger, with every single permission, and as an admin.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Client, Panel, docker};
+
+/// Who gets past the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// Anybody, signed in or not.
+    Everyone,
+    /// Any account.
+    SignedIn,
+    /// Admins.
+    Admin,
+    /// Admins, and accounts with this permission on the server.
+    Server(&'static str),
+}
+
+use Who::{Admin, Everyone, Server, SignedIn};
+
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, Who)] = &[
+    ("GET",    "/health",                          Everyone),
+    ("GET",    "/api/setup",                       Everyone),
+    ("POST",   "/api/setup",                       Everyone),
+    ("POST",   "/api/session",                     Everyone),
+    ("GET",    "/api/openapi.json",                Everyone),
+    ("GET",    "/api/docs",                        Everyone),
+    ("DELETE", "/api/session",                     SignedIn),
+    ("GET",    "/api/me",                          SignedIn),
+    ("PUT",    "/api/me/password",                 SignedIn),
+    ("GET",    "/api/me/sessions",                 SignedIn),
+    ("DELETE", "/api/me/sessions/{id}",            SignedIn),
+    ("GET",    "/api/status",                      SignedIn),
+    ("GET",    "/api/live",                        SignedIn),
+    ("GET",    "/api/users",                       Admin),
+    ("POST",   "/api/users",                       Admin),
+    ("PATCH",  "/api/users/{id}",                  Admin),
+    ("DELETE", "/api/users/{id}",                  Admin),
+    ("GET",    "/api/nodes",                       SignedIn),
+    ("POST",   "/api/nodes",                       Admin),
+    ("GET",    "/api/nodes/{id}",                  SignedIn),
+    ("DELETE", "/api/nodes/{id}",                  Admin),
+    ("GET",    "/api/templates",                   SignedIn),
+    ("GET",    "/api/templates/{id}",              SignedIn),
+    ("GET",    "/api/servers",                     SignedIn),
+    ("POST",   "/api/servers",                     Admin),
+    ("POST",   "/api/servers/preview",             Admin),
+    ("GET",    "/api/servers/{id}",                Server("view")),
+    ("PATCH",  "/api/servers/{id}",                Server("edit")),
+    ("DELETE", "/api/servers/{id}",                Admin),
+    ("POST",   "/api/servers/{id}/power",          Server("power")),
+    ("POST",   "/api/servers/{id}/command",        Server("console")),
+    ("GET",    "/api/servers/{id}/console",        Server("console")),
+    ("GET",    "/api/servers/{id}/stats",          Server("view")),
+    ("POST",   "/api/servers/{id}/install",        Server("edit")),
+    ("DELETE", "/api/servers/{id}/install",        Server("edit")),
+    ("GET",    "/api/servers/{id}/users",          Admin),
+    ("PUT",    "/api/servers/{id}/users/{user}",   Admin),
+    ("DELETE", "/api/servers/{id}/users/{user}",   Admin),
+];
+
+/// What the router has, by its own word: the document is folded from the same list that is routed.
+async fn routed(panel: &Panel) -> BTreeSet<String> {
+    let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
+    let mut all = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            all.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_endpoint_has_its_row() {
+    let panel = Panel::start().await;
+    let rows: BTreeSet<String> = TABLE.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    let routed = routed(&panel).await;
+    let without: Vec<_> = routed.difference(&rows).collect();
+    let stale: Vec<_> = rows.difference(&routed).collect();
+    assert!(without.is_empty(), "endpoints without a row in tests/api/who_may_call.rs: {without:?}");
+    assert!(stale.is_empty(), "rows without an endpoint: {stale:?}");
+    let open: Vec<_> = TABLE.iter().filter(|row| row.2 == Everyone).collect();
+    assert!(open.len() <= 7, "open to everyone: {open:?}");
+}
+
+/// Past the door, whatever comes behind it (a bad body on purpose, so that nothing happens).
+async fn gets_in(client: &Client, method: &str, path: &str) -> (bool, u16) {
+    let method: Method = method.parse().unwrap();
+    let body =
+        matches!(method, Method::POST | Method::PUT | Method::PATCH).then(|| json!({ "noSuchKey": 1 }));
+    let status = client.call(method, path, body).await.status;
+    (!matches!(status, 401 | 403 | 404), status)
+}
+
+#[tokio::test]
+async fn every_row_is_true() {
+    docker::image().await;
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let body = json!({ "name": "World", "image": docker::BUSYBOX, "startup": "game" });
+    let server = admin.post("/api/servers", body).await.expect(201).id();
+    let stranger = panel.user("stranger").await;
+    let stranger_id = stranger.get("/api/me").await.id();
+    let mut friends = BTreeMap::new();
+    for permission in ["view", "console", "power", "files", "edit"] {
+        let friend = panel.user(&format!("with-{permission}")).await;
+        let id = friend.get("/api/me").await.id();
+        let grant = format!("/api/servers/{server}/users/{id}");
+        admin.put(&grant, json!({ "permissions": [permission] })).await.expect(204);
+        friends.insert(permission, friend);
+    }
+    let mut wrong = Vec::new();
+    for (method, path, who) in TABLE {
+        let id = if path.contains("/users/{id}") {
+            stranger_id.as_str()
+        } else if path.contains("/nodes/") {
+            "local"
+        } else if path.contains("/templates/") {
+            "any-image"
+        } else if path.contains("/me/sessions/") {
+            continue;
+        } else {
+            server.as_str()
+        };
+        let path = path.replace("{id}", id).replace("{user}", &stranger_id);
+        let mut expect = vec![(panel.anonymous(), "nobody", *who == Everyone)];
+        let ends_own_session = *method == "DELETE" && path == "/api/session";
+        if !ends_own_session {
+            expect.push((stranger.clone(), "a stranger", matches!(who, Everyone | SignedIn)));
+            for (permission, friend) in &friends {
+                let may = matches!(who, Everyone | SignedIn)
+                    || *who == Server(permission)
+                    // Whoever has any permission sees the server.
+                    || (*who == Server("view"));
+                expect.push((friend.clone(), permission, may));
+            }
+            if *method != "DELETE" {
+                expect.push((admin.clone(), "an admin", true));
+            }
+        }
+        for (client, name, may) in expect {
+            // What an allowed DELETE does is told elsewhere; here it must only be kept from the others.
+            if may && *method == "DELETE" {
+                continue;
+            }
+            let (got_in, status) = gets_in(&client, method, &path).await;
+            if got_in != may {
+                wrong.push(format!("{method} {path} as {name}: {status}, but {who:?}"));
+            }
+            if name == "nobody" && !may && status != 401 {
+                wrong.push(format!("{method} {path} as nobody: {status}, not 401"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    admin.delete(&format!("/api/servers/{server}")).await.expect(204);
+}

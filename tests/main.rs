@@ -1,0 +1,4 @@
+//! The integration tests, one binary. `cargo test --test integration api::` runs a part.
+
+mod api;
+mod harness;
