@@ -1,0 +1,91 @@
+/** The only fetch: one function per call of the HTTP API. Every failure is thrown as an ApiError. */
+import createClient from 'openapi-fetch';
+import { ApiError, errorFrom } from './errors';
+import { now } from './now.svelte';
+import type { paths } from './paths';
+import type { CreateServer, Permission, PowerAction, Role, ServerPatch } from './types';
+
+const client = createClient<paths>({ baseUrl: '/', credentials: 'same-origin', cache: 'no-store' });
+
+/** Called once when an answer says that nobody is signed in (any more). */
+let onSignedOut: () => void = () => {};
+export function whenSignedOut(act: () => void) {
+  onSignedOut = act;
+}
+
+async function call<T>(sent: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  let answer;
+  try {
+    answer = await sent;
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+    throw new ApiError('network', 'The panel could not be reached.');
+  }
+  const { data, error, response } = answer;
+  now.learn(response.headers.get('date'));
+  if (response.ok) return data as T;
+  const failure = errorFrom(error, response.status, response.headers.get('retry-after'));
+  if (failure.code === 'unauthenticated') onSignedOut();
+  throw failure;
+}
+
+const path = (id: string) => ({ params: { path: { id } } });
+const member = (id: string, user: string) => ({ params: { path: { id, user } } });
+
+export const setup = {
+  needed: () => call(client.GET('/api/setup')),
+  claim: (setupToken: string, username: string, password: string) =>
+    call(client.POST('/api/setup', { body: { setupToken, username, password } }))
+};
+
+export const session = {
+  signIn: (username: string, password: string) => call(client.POST('/api/session', { body: { username, password } })),
+  signOut: () => call(client.DELETE('/api/session')),
+  status: () => call(client.GET('/api/status'))
+};
+
+export const me = {
+  get: () => call(client.GET('/api/me')),
+  password: (current: string, next: string) => call(client.PUT('/api/me/password', { body: { current, new: next } })),
+  sessions: () => call(client.GET('/api/me/sessions')),
+  revoke: (id: string) => call(client.DELETE('/api/me/sessions/{id}', path(id)))
+};
+
+export const users = {
+  list: () => call(client.GET('/api/users')),
+  create: (username: string, password: string, role: Role) =>
+    call(client.POST('/api/users', { body: { username, password, role } })),
+  change: (id: string, body: { username?: string; password?: string; role?: Role }) =>
+    call(client.PATCH('/api/users/{id}', { ...path(id), body })),
+  remove: (id: string) => call(client.DELETE('/api/users/{id}', path(id)))
+};
+
+export const nodes = {
+  list: () => call(client.GET('/api/nodes'))
+};
+
+export const templates = {
+  list: () => call(client.GET('/api/templates')),
+  get: (id: string) => call(client.GET('/api/templates/{id}', path(id)))
+};
+
+export const servers = {
+  list: () => call(client.GET('/api/servers')),
+  get: (id: string) => call(client.GET('/api/servers/{id}', path(id))),
+  preview: (body: CreateServer, signal?: AbortSignal) => call(client.POST('/api/servers/preview', { body, signal })),
+  create: (body: CreateServer) => call(client.POST('/api/servers', { body })),
+  change: (id: string, body: ServerPatch) => call(client.PATCH('/api/servers/{id}', { ...path(id), body })),
+  remove: (id: string, force = false) =>
+    call(client.DELETE('/api/servers/{id}', { params: { path: { id }, query: force ? { force } : {} } })),
+  power: (id: string, action: PowerAction) =>
+    call(client.POST('/api/servers/{id}/power', { ...path(id), body: { action } })),
+  command: (id: string, command: string) =>
+    call(client.POST('/api/servers/{id}/command', { ...path(id), body: { command } })),
+  install: (id: string) => call(client.POST('/api/servers/{id}/install', path(id))),
+  cancelInstall: (id: string) => call(client.DELETE('/api/servers/{id}/install', path(id))),
+  stats: (id: string) => call(client.GET('/api/servers/{id}/stats', path(id))),
+  users: (id: string) => call(client.GET('/api/servers/{id}/users', path(id))),
+  permit: (id: string, user: string, permissions: Permission[]) =>
+    call(client.PUT('/api/servers/{id}/users/{user}', { ...member(id, user), body: { permissions } })),
+  forbid: (id: string, user: string) => call(client.DELETE('/api/servers/{id}/users/{user}', member(id, user)))
+};

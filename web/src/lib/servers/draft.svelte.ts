@@ -1,0 +1,134 @@
+/** The server that is about to be made: what was chosen, what the panel proposes, and what it says will happen. */
+import * as api from '../api';
+import { asError, type ApiError } from '../errors';
+import type { CreateServer, Port, Preview, Template, TemplateSummary } from '../types';
+import { portProblems } from './drafts';
+
+const QUIET = 300;
+
+export class Draft {
+  template = $state.raw<Template | null>(null);
+  /** True for a server from any image, without a template. */
+  free = $state(false);
+  name = $state('');
+  image = $state('');
+  startup = $state('');
+  memory = $state(0);
+  cpu = $state(0);
+  ports = $state.raw<Port[]>([]);
+  values = $state<Record<string, string>>({});
+  pairs = $state<{ key: string; value: string }[]>([]);
+  eula = $state(false);
+  nodeId = $state('local');
+
+  /** What one has typed oneself is never replaced by a proposal. */
+  touched = $state({ memory: false, ports: false, image: false, startup: false });
+  preview = $state.raw<Preview | null>(null);
+  previewFailure = $state.raw<ApiError | null>(null);
+  asking = $state(false);
+  failure = $state.raw<ApiError | null>(null);
+
+  chosen = $derived(this.free || this.template !== null);
+  needsEula = $derived(this.template?.eula ?? null);
+  ownProblems = $derived<Record<string, string>>({
+    ...portProblems(this.ports),
+    ...(this.name.trim() === '' ? { name: 'Give it a name.' } : {}),
+    ...(this.free && this.image.trim() === '' ? { image: 'Name the image to run.' } : {}),
+    ...(this.needsEula && !this.eula ? { acceptEula: 'Needed to run this game.' } : {})
+  });
+  /** The API's blockers and field errors, by field. */
+  errors = $derived<Record<string, string>>({
+    ...Object.fromEntries((this.preview?.blockers ?? []).filter((blocker) => blocker.field).map((blocker) => [blocker.field ?? '', blocker.message])),
+    ...this.failure?.fields,
+    ...portProblems(this.ports)
+  });
+  ready = $derived(this.chosen && Object.keys(this.ownProblems).length === 0 && (this.preview?.blockers.length ?? 0) === 0);
+
+  body = $derived.by((): CreateServer => {
+    const own = Object.fromEntries(this.pairs.filter((pair) => pair.key !== '').map((pair) => [pair.key, pair.value]));
+    const environment = { ...own, ...this.values };
+    return {
+      nodeId: this.nodeId,
+      ...(this.name.trim() === '' ? {} : { name: this.name.trim() }),
+      ...(this.template ? { templateId: this.template.id } : {}),
+      ...(this.free || this.touched.image ? { image: this.image.trim() } : {}),
+      ...(this.free || this.touched.startup ? { startup: this.startup } : {}),
+      ...(Object.keys(environment).length > 0 ? { environment } : {}),
+      ...(this.touched.ports ? { ports: this.ports } : {}),
+      limits: { ...(this.touched.memory ? { memory: this.memory } : {}), ...(this.cpu > 0 ? { cpu: this.cpu } : {}) },
+      ...(this.needsEula ? { acceptEula: this.eula } : {})
+    };
+  });
+
+  async choose(summary: TemplateSummary | null) {
+    this.#reset();
+    if (summary === null) {
+      this.free = true;
+      return;
+    }
+    const template = await api.templates.get(summary.id);
+    this.template = template;
+    this.image = template.image;
+    this.startup = template.startup;
+    this.name = template.name;
+    this.values = Object.fromEntries(
+      template.variables.filter((variable) => variable.env_variable !== template.eula?.variable).map((variable) => [variable.env_variable, variable.default_value])
+    );
+  }
+
+  back() {
+    this.#reset();
+  }
+
+  /** Asks what would happen; call it in an effect, it waits for a pause in typing by itself. */
+  look(): () => void {
+    const body = this.body;
+    const stop = new AbortController();
+    const timer = setTimeout(() => void this.#ask(body, stop.signal), QUIET);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }
+
+  /** Sends what is shown, proposals included, so that what was shown is what is made. */
+  async create() {
+    this.failure = null;
+    try {
+      return await api.servers.create({ ...this.body, ports: this.ports, limits: { ...this.body.limits, memory: this.memory } });
+    } catch (thrown) {
+      this.failure = asError(thrown);
+      return null;
+    }
+  }
+
+  async #ask(body: CreateServer, signal: AbortSignal) {
+    this.asking = true;
+    try {
+      const preview = await api.servers.preview(body, signal);
+      if (signal.aborted) return;
+      this.preview = preview;
+      this.previewFailure = null;
+      if (!this.touched.memory) this.memory = preview.limits.memory || preview.memory.proposed;
+      if (!this.touched.ports) this.ports = preview.ports;
+    } catch (thrown) {
+      if (!signal.aborted) this.previewFailure = asError(thrown);
+    } finally {
+      if (!signal.aborted) this.asking = false;
+    }
+  }
+
+  #reset() {
+    this.template = null;
+    this.free = false;
+    this.name = this.image = this.startup = '';
+    this.memory = this.cpu = 0;
+    this.ports = [];
+    this.values = {};
+    this.pairs = [];
+    this.eula = false;
+    this.touched = { memory: false, ports: false, image: false, startup: false };
+    this.preview = null;
+    this.previewFailure = this.failure = null;
+  }
+}

@@ -1,0 +1,71 @@
+/** Form values and what the API wants of them: pure, so that the rules can be tested. */
+import type { Limits, Port, Variable } from '../types';
+
+export const MIB = 1024 * 1024;
+export const GIB = 1024 * MIB;
+export const LEAST_MEMORY = 16 * MIB;
+
+/** Megabytes as typed; null when it is not a number. Empty means none. */
+export function fromMegabytes(text: string | number | null | undefined): number | null {
+  if (text === null || text === undefined || text === '') return 0;
+  const value = Number(text);
+  return Number.isFinite(value) && value >= 0 ? Math.round(value * MIB) : null;
+}
+
+export const toMegabytes = (bytes: number) => (bytes > 0 ? String(Math.round((bytes / MIB) * 100) / 100) : '');
+
+export function limitProblems(limits: Limits): Record<string, string> {
+  const problems: Record<string, string> = {};
+  const whole = (value: number) => Number.isInteger(value);
+  if (!whole(limits.memory) || (limits.memory !== 0 && limits.memory < LEAST_MEMORY)) problems['limits.memory'] = 'At least 16 MB, or empty for no limit.';
+  if (!whole(limits.swap) || limits.swap < -1) problems['limits.swap'] = '0 for none, -1 for no limit, else megabytes.';
+  if (!whole(limits.disk) || limits.disk < 0) problems['limits.disk'] = 'Megabytes, or empty for no limit.';
+  if (!whole(limits.io) || limits.io < 10 || limits.io > 1000) problems['limits.io'] = 'From 10 to 1000.';
+  if (!whole(limits.cpu) || limits.cpu < 0) problems['limits.cpu'] = 'Percent of one core, or empty for no limit.';
+  return problems;
+}
+
+/** The first thing wrong with a list of ports; by index, as the API names fields. */
+export function portProblems(ports: Port[]): Record<string, string> {
+  const problems: Record<string, string> = {};
+  const seen = new Set<string>();
+  const fits = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65535;
+  ports.forEach((port, at) => {
+    if (!fits(port.external)) problems[`ports.${at}.external`] = 'From 1 to 65535.';
+    if (!fits(port.internal)) problems[`ports.${at}.internal`] = 'From 1 to 65535.';
+    const key = `${port.external}/${port.protocol}`;
+    if (seen.has(key)) problems[`ports.${at}.external`] = `${port.external} ${port.protocol.toUpperCase()} is named twice.`;
+    seen.add(key);
+  });
+  return problems;
+}
+
+/** `fields` of an answer may name list entries as `ports[0].external` or `ports.0.external`. */
+export const fieldKey = (key: string) => key.replace(/\[(\d+)\]/g, '.$1');
+
+export function fieldError(fields: Record<string, string>, key: string): string | null {
+  for (const [name, message] of Object.entries(fields)) {
+    if (fieldKey(name) === key) return message;
+  }
+  return null;
+}
+
+export const validKey = (key: string) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key);
+
+export type VariableKind = { kind: 'text'; max?: number } | { kind: 'number' } | { kind: 'switch' } | { kind: 'choice'; choices: string[] };
+
+/** What a variable's rules (`required|integer|in:a,b`) ask of its input. */
+export function variableKind(variable: Variable): VariableKind {
+  const rules = variable.rules.split('|').map((rule) => rule.trim());
+  const choices = rules.find((rule) => rule.startsWith('in:'));
+  if (choices) return { kind: 'choice', choices: choices.slice(3).split(',').map((choice) => choice.trim()) };
+  if (rules.includes('boolean')) return { kind: 'switch' };
+  if (rules.some((rule) => rule === 'integer' || rule === 'numeric' || rule === 'int')) return { kind: 'number' };
+  const max = rules.find((rule) => /^max:\d+$/.test(rule));
+  return max ? { kind: 'text', max: Number(max.slice(4)) } : { kind: 'text' };
+}
+
+/** On and off in the words that the default uses. */
+export function switchWords(variable: Variable): { on: string; off: string } {
+  return /^(true|false)$/i.test(variable.default_value) ? { on: 'true', off: 'false' } : { on: '1', off: '0' };
+}

@@ -1,0 +1,9 @@
+class PaletteState {
+  open = $state(false);
+
+  show() {
+    this.open = true;
+  }
+}
+
+export const palette = new PaletteState();

@@ -1,0 +1,8 @@
+import { error } from '@sveltejs/kit';
+import { session } from '$lib/session.svelte';
+
+/** Not drawn for others; the panel refuses the calls behind it in any case. */
+export const load = async ({ parent }) => {
+  await parent();
+  if (!session.admin) error(404, 'There is no such page');
+};

@@ -1,0 +1,7 @@
+import { error } from '@sveltejs/kit';
+import { session } from '$lib/session.svelte';
+
+export const load = async ({ parent }) => {
+  await parent();
+  if (!session.admin) error(404, 'There is no such page');
+};
