@@ -86,3 +86,37 @@ pub(crate) fn delete_by_user(tx: &WriteTx, user_id: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{node, read, server, store, user, write};
+    use crate::users::{self, Role};
+    use crate::{nodes, servers};
+
+    fn grant(permissions: &[Permission]) -> Grant {
+        let permissions = permissions.iter().copied().collect();
+        Grant { server_id: "s".to_owned(), user_id: "u".to_owned(), permissions }
+    }
+
+    #[test]
+    fn a_grant_needs_both_sides_and_goes_with_either() {
+        let (_dir, store) = store();
+        write(&store, |tx| nodes::insert(tx, &node("n")));
+        let put_it = |tx: &WriteTx| put(tx, &grant(&[Permission::View]));
+        assert!(matches!(store.write_blocking(put_it), Err(Error::NotFound { what: "server" })));
+        write(&store, |tx| servers::insert(tx, &server("s", "n", 1)));
+        assert!(matches!(store.write_blocking(put_it), Err(Error::NotFound { what: "user" })));
+        write(&store, |tx| users::insert(tx, &user("u", Role::User)));
+        write(&store, put_it);
+        write(&store, |tx| put(tx, &grant(&[Permission::Power, Permission::Edit])));
+        let found = read(&store, |tx| get(tx, "s", "u")).unwrap();
+        assert_eq!(found, grant(&[Permission::Power, Permission::Edit]));
+        assert_eq!(read(&store, |tx| list_by_server(tx, "s")), std::slice::from_ref(&found));
+        assert_eq!(read(&store, |tx| list_by_user(tx, "u")), [found]);
+        write(&store, |tx| users::delete(tx, "u"));
+        assert_eq!(read(&store, |tx| list_by_server(tx, "s")), []);
+        assert!(!write(&store, |tx| delete(tx, "s", "u")));
+        assert_eq!(read(&store, crate::verify), Vec::<String>::new());
+    }
+}

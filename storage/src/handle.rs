@@ -4,14 +4,14 @@
 //! program: it says that it is read-only, and opens the database anew as soon as that has a chance.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 use tokio::sync::watch;
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::open::{self, Opened};
+use crate::open::{self, Lock, Opened};
 use crate::tx::ReadTx;
 
 /// Whether the database takes writes.
@@ -33,12 +33,19 @@ pub(crate) struct Handle {
     disk: Box<dyn Disk>,
     database: RwLock<Option<Database>>,
     health: watch::Sender<Health>,
+    /// Given up last.
+    lock: Mutex<Option<Lock>>,
 }
 
 impl Handle {
-    pub(crate) fn new(disk: Box<dyn Disk>, opened: Opened) -> Self {
+    pub(crate) fn new(disk: Box<dyn Disk>, opened: Opened, lock: Option<Lock>) -> Self {
         let health = if opened.disk_full { read_only(&Error::DiskFull) } else { Health::Ok };
-        Self { disk, database: RwLock::new(Some(opened.database)), health: watch::Sender::new(health) }
+        Self {
+            disk,
+            database: RwLock::new(Some(opened.database)),
+            health: watch::Sender::new(health),
+            lock: Mutex::new(lock),
+        }
     }
 
     pub(crate) fn health(&self) -> watch::Receiver<Health> {
@@ -106,9 +113,10 @@ impl Handle {
         }
     }
 
-    /// Closes the database so that the next start finds nothing to repair.
+    /// Closes the database so that the next start finds nothing to repair. Not from inside a read or write.
     pub(crate) fn close(&self) {
         close(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

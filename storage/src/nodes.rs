@@ -125,3 +125,51 @@ mod secret {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{node, read, server, store, write};
+
+    #[test]
+    fn a_node_comes_back_as_it_went() {
+        let (_dir, store) = store();
+        write(&store, |tx| insert(tx, &node("local")));
+        assert_eq!(read(&store, |tx| get(tx, "local")), Some(node("local")));
+        let without = Node { secret_hash: None, system: None, ..node("local") };
+        let copy = without.clone();
+        write(&store, move |tx| update(tx, &copy));
+        assert_eq!(read(&store, list), [without]);
+        assert!(matches!(store.write_blocking(|tx| insert(tx, &node("local"))), Err(Error::Taken { .. })));
+        assert!(matches!(store.write_blocking(|tx| update(tx, &node("b"))), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_node_in_use_stays() {
+        let (_dir, store) = store();
+        write(&store, |tx| {
+            insert(tx, &node("n"))?;
+            servers::insert(tx, &server("s", "n", 1))
+        });
+        let error = store.write_blocking(|tx| delete(tx, "n")).unwrap_err();
+        assert!(matches!(error, Error::NodeInUse { count: 1 }), "{error}");
+        write(&store, |tx| servers::delete(tx, "s"));
+        write(&store, |tx| delete(tx, "n"));
+        assert!(matches!(store.write_blocking(|tx| delete(tx, "n")), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn last_seen_is_noted_for_those_that_are_there() {
+        let (_dir, store) = store();
+        write(&store, |tx| insert(tx, &node("n")));
+        write(&store, |tx| set_last_seen_many(tx, &[("n".to_owned(), 9), ("gone".to_owned(), 9)]));
+        assert_eq!(read(&store, |tx| get(tx, "n")).unwrap().last_seen, Some(9));
+        assert_eq!(read(&store, list).len(), 1);
+    }
+
+    #[test]
+    fn the_secret_is_not_shown() {
+        let shown = format!("{:?}", node("n"));
+        assert!(!shown.contains("254") && shown.contains("secret_hash: Some(\"…\")"), "{shown}");
+    }
+}

@@ -94,3 +94,64 @@ pub fn delete_expired(tx: &WriteTx, now: Millis, unused_since: Millis) -> Result
     }
     Ok(ids)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{read, session, store, user, write};
+    use crate::users::{self, Role};
+
+    fn three() -> (tempfile::TempDir, crate::Store) {
+        let (dir, store) = store();
+        write(&store, |tx| {
+            users::insert(tx, &user("a", Role::Admin))?;
+            users::insert(tx, &user("ab", Role::User))?;
+            insert(tx, &session("s1", "a"))?;
+            insert(tx, &session("s2", "a"))?;
+            insert(tx, &session("s3", "ab"))
+        });
+        (dir, store)
+    }
+
+    fn ids(sessions: Vec<Session>) -> Vec<String> {
+        sessions.into_iter().map(|session| session.id).collect()
+    }
+
+    #[test]
+    fn a_session_needs_its_user() {
+        let (_dir, store) = store();
+        let error = store.write_blocking(|tx| insert(tx, &session("s", "nobody"))).unwrap_err();
+        assert!(matches!(error, Error::NotFound { what: "user" }), "{error}");
+    }
+
+    #[test]
+    fn each_user_has_their_own() {
+        let (_dir, store) = three();
+        assert_eq!(ids(read(&store, |tx| list_by_user(tx, "a"))), ["s1", "s2"]);
+        assert_eq!(ids(read(&store, |tx| list_by_user(tx, "ab"))), ["s3"]);
+        assert_eq!(write(&store, |tx| delete_by_user(tx, "a", Some("s1"))), ["s2"]);
+        assert_eq!(ids(read(&store, |tx| list_by_user(tx, "a"))), ["s1"]);
+        assert!(write(&store, |tx| delete(tx, "s1")));
+        assert!(!write(&store, |tx| delete(tx, "s1")));
+        assert_eq!(read(&store, crate::verify), Vec::<String>::new());
+    }
+
+    #[test]
+    fn use_is_noted_and_never_moved_back() {
+        let (_dir, store) = three();
+        let used = vec![("s1".to_owned(), 50), ("gone".to_owned(), 60), ("s2".to_owned(), 0)];
+        write(&store, move |tx| touch_many(tx, &used));
+        assert_eq!(read(&store, |tx| get(tx, "s1")).unwrap().last_used, 50);
+        assert_eq!(read(&store, |tx| get(tx, "s2")).unwrap().last_used, 1);
+        assert_eq!(read(&store, |tx| get(tx, "gone")), None);
+    }
+
+    #[test]
+    fn old_and_unused_ones_end() {
+        let (_dir, store) = three();
+        write(&store, |tx| touch_many(tx, &[("s1".to_owned(), 500)]));
+        assert_eq!(write(&store, |tx| delete_expired(tx, 999, 1)), Vec::<String>::new());
+        assert_eq!(write(&store, |tx| delete_expired(tx, 999, 400)), ["s2", "s3"]);
+        assert_eq!(write(&store, |tx| delete_expired(tx, 1_000, 400)), ["s1"]);
+    }
+}

@@ -31,7 +31,6 @@ struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Semaphore>,
     instance: Instance,
-    lock: Mutex<Option<Lock>>,
 }
 
 impl Store {
@@ -50,7 +49,7 @@ impl Store {
     pub(crate) fn start(disk: Box<dyn Disk>, opened: Opened, lock: Option<Lock>) -> Result<Self, OpenError> {
         let path = disk.path().to_owned();
         let instance = opened.instance.clone();
-        let handle = Arc::new(Handle::new(disk, opened));
+        let handle = Arc::new(Handle::new(disk, opened, lock));
         let (jobs, queue) = mpsc::channel();
         let writing = handle.clone();
         let thread = std::thread::Builder::new()
@@ -64,7 +63,6 @@ impl Store {
                 thread: Mutex::new(Some(thread)),
                 readers: Arc::new(Semaphore::new(READERS)),
                 instance,
-                lock: Mutex::new(lock),
             }),
         })
     }
@@ -138,7 +136,7 @@ impl Store {
         answer.blocking_recv().unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
 
-    fn submit<T, E, F>(&self, closure: F) -> Result<oneshot::Receiver<Result<T, E>>>
+    pub(crate) fn submit<T, E, F>(&self, closure: F) -> Result<oneshot::Receiver<Result<T, E>>>
     where
         F: FnOnce(&WriteTx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -161,14 +159,14 @@ impl Inner {
     fn close(&self) {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The last clone may go inside a closure, on the writer's own thread.
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-        {
+        if let Some(thread) = thread {
+            if thread.thread().id() == std::thread::current().id() {
+                // The last clone went inside a closure: the database is closed once that has ended.
+                return;
+            }
             drop(thread.join());
         }
         self.handle.close();
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

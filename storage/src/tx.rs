@@ -15,7 +15,7 @@ pub struct ReadTx {
 /// Where a [`ReadTx`] reads from.
 pub(crate) enum Source {
     Read(ReadTransaction),
-    Write(WriteTransaction),
+    Write(Box<WriteTransaction>),
 }
 
 /// What one write closure works with. All of it is kept, or nothing.
@@ -48,7 +48,7 @@ impl Deref for WriteTx {
 impl WriteTx {
     pub(crate) fn new(transaction: WriteTransaction) -> Self {
         Self {
-            read: ReadTx { source: Source::Write(transaction) },
+            read: ReadTx { source: Source::Write(Box::new(transaction)) },
             undo: RefCell::default(),
             broken: RefCell::default(),
             changed: Cell::new(false),
@@ -109,7 +109,7 @@ impl WriteTx {
     /// The transaction itself, to be committed or aborted.
     pub(crate) fn into_inner(self) -> Option<WriteTransaction> {
         match self.read.source {
-            Source::Write(transaction) => Some(transaction),
+            Source::Write(transaction) => Some(*transaction),
             Source::Read(_) => None,
         }
     }

@@ -142,3 +142,74 @@ pub fn set_last_seen_many(tx: &WriteTx, seen: &[(String, Millis)]) -> Result<()>
 fn key(username: &str) -> String {
     username.to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions;
+    use crate::testing::{read, session, store, user, write};
+
+    #[test]
+    fn names_are_unique_without_regard_to_case() {
+        let (_dir, store) = store();
+        write(&store, |tx| insert(tx, &user("a", Role::Admin)));
+        let same_name = User { username: "nAME-A".to_owned(), ..user("b", Role::User) };
+        let error = store.write_blocking(move |tx| insert(tx, &same_name)).unwrap_err();
+        assert!(matches!(error, Error::Taken { what: "the user name" }), "{error}");
+        assert!(store.write_blocking(|tx| insert(tx, &user("a", Role::User))).is_err());
+        assert_eq!(read(&store, |tx| by_name(tx, "NAME-a")).unwrap().id, "a");
+        assert_eq!(read(&store, count), 1);
+    }
+
+    #[test]
+    fn a_renamed_account_is_found_by_its_new_name_only() {
+        let (_dir, store) = store();
+        write(&store, |tx| insert(tx, &user("a", Role::Admin)));
+        write(&store, |tx| insert(tx, &user("b", Role::User)));
+        let renamed = User { username: "Zoe".to_owned(), ..user("b", Role::User) };
+        let copy = renamed.clone();
+        write(&store, move |tx| update(tx, &copy));
+        assert_eq!(read(&store, |tx| by_name(tx, "zoe")), Some(renamed.clone()));
+        assert_eq!(read(&store, |tx| by_name(tx, "name-b")), None);
+        let taken = User { username: "name-A".to_owned(), ..renamed.clone() };
+        assert!(store.write_blocking(move |tx| update(tx, &taken)).is_err());
+        assert_eq!(read(&store, list), [user("a", Role::Admin), renamed]);
+        assert_eq!(read(&store, crate::verify), Vec::<String>::new());
+    }
+
+    #[test]
+    fn somebody_is_left_to_administer() {
+        let (_dir, store) = store();
+        write(&store, |tx| insert(tx, &user("a", Role::Admin)));
+        write(&store, |tx| insert(tx, &user("b", Role::User)));
+        let demote = |tx: &WriteTx| update(tx, &user("a", Role::User));
+        assert!(matches!(store.write_blocking(demote), Err(Error::LastAdmin)));
+        assert!(matches!(store.write_blocking(|tx| delete(tx, "a")), Err(Error::LastAdmin)));
+        write(&store, |tx| update(tx, &user("b", Role::Admin)));
+        write(&store, demote);
+        assert!(matches!(store.write_blocking(|tx| delete(tx, "b")), Err(Error::LastAdmin)));
+        assert!(matches!(store.write_blocking(|tx| delete(tx, "c")), Err(Error::NotFound { what: "user" })));
+    }
+
+    #[test]
+    fn an_account_goes_with_its_sessions() {
+        let (_dir, store) = store();
+        write(&store, |tx| {
+            insert(tx, &user("a", Role::Admin))?;
+            insert(tx, &user("b", Role::User))?;
+            sessions::insert(tx, &session("s1", "a"))?;
+            sessions::insert(tx, &session("s2", "b"))?;
+            sessions::insert(tx, &session("s3", "b"))
+        });
+        assert_eq!(write(&store, |tx| delete(tx, "b")), ["s2", "s3"]);
+        assert_eq!(read(&store, |tx| sessions::get(tx, "s2")), None);
+        assert!(read(&store, |tx| sessions::get(tx, "s1")).is_some());
+        assert_eq!(read(&store, |tx| by_name(tx, "name-b")), None);
+        assert_eq!(read(&store, crate::verify), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_hash_is_not_shown() {
+        assert!(!format!("{:?}", user("a", Role::Admin)).contains("argon2"));
+    }
+}

@@ -26,12 +26,17 @@ pub(crate) struct Facts {
 /// Checks the file without writing to it: that it is one of ours, that no byte of it was changed from outside, and
 /// which schema it follows.
 pub(crate) fn check(disk: &dyn Disk) -> Result<Facts, OpenError> {
+    check_up_to(disk, ALWAYS_WHOLE)
+}
+
+/// As [`check`]; cleanly closed files larger than `always_whole` are only asked for their facts.
+pub(super) fn check_up_to(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
     // redb promises errors for most damage and panics for some; neither may take the program down.
-    catch_unwind(AssertUnwindSafe(|| check_inner(disk)))
+    catch_unwind(AssertUnwindSafe(|| check_inner(disk, always_whole)))
         .unwrap_or_else(|panic| Err(corrupt(disk.path(), panic_text(&*panic))))
 }
 
-fn check_inner(disk: &dyn Disk) -> Result<Facts, OpenError> {
+fn check_inner(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
     let path = disk.path();
     let overlay = || disk.overlay().map_err(|e| OpenError::io("reading", path, e));
     let len = overlay()?.len().map_err(|e| OpenError::io("reading", path, e))?;
@@ -39,7 +44,7 @@ fn check_inner(disk: &dyn Disk) -> Result<Facts, OpenError> {
         return Err(OpenError::Empty { path: path.to_owned() });
     }
     let clean = match builder().open_read_only_with_backend(overlay()?) {
-        Ok(database) if len > ALWAYS_WHOLE => return facts(path, &database),
+        Ok(database) if len > always_whole => return facts(path, &database),
         Ok(_) => true,
         Err(DatabaseError::RepairAborted) => false,
         Err(error) => return Err(sort(path, error)),
@@ -93,7 +98,7 @@ fn facts(path: &Path, database: &impl ReadableDatabase) -> Result<Facts, OpenErr
     })
 }
 
-fn corrupt(path: &Path, reason: impl ToString) -> OpenError {
+fn corrupt(path: &Path, reason: impl std::fmt::Display) -> OpenError {
     OpenError::Corrupt { path: path.to_owned(), reason: reason.to_string() }
 }
 

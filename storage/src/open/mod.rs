@@ -80,15 +80,16 @@ pub(crate) fn open(disk: &dyn Disk, schema: &Schema) -> Result<Opened, OpenError
             known: schema.number,
         });
     }
+    if facts.schema < schema.number {
+        let database = migrate(disk, facts.schema, schema)?;
+        return Ok(Opened { database, instance: facts.instance, disk_full: false });
+    }
     let (database, disk_full) = match open_checked(disk) {
         Ok(database) => (database, false),
         // People can look at what they have, and writes begin once there is space.
-        Err(OpenError::DiskFull { .. }) if facts.schema == schema.number => (open_in_memory(disk)?, true),
+        Err(OpenError::DiskFull { .. }) => (open_in_memory(disk)?, true),
         Err(error) => return Err(error),
     };
-    if facts.schema < schema.number {
-        migrate(disk, &database, facts.schema, schema)?;
-    }
     Ok(Opened { database, instance: facts.instance, disk_full })
 }
 
@@ -116,10 +117,12 @@ fn catching<T>(path: &Path, work: impl FnOnce() -> Result<T, OpenError>) -> Resu
     })
 }
 
-fn migrate(disk: &dyn Disk, database: &Database, from: u32, schema: &Schema) -> Result<(), OpenError> {
+/// Copies the file aside, opens it and takes all the steps that it is behind, in one transaction.
+fn migrate(disk: &dyn Disk, from: u32, schema: &Schema) -> Result<Database, OpenError> {
     let copy = disk.copy_aside(from).map_err(|e| OpenError::io("copying aside", disk.path(), e))?;
+    let database = open_checked(disk)?;
     let run = || {
-        let tx = writer::begin(database)?;
+        let tx = writer::begin(&database)?;
         schema.migrate(&tx, from)?;
         writer::finish(tx)
     };
@@ -133,7 +136,7 @@ fn migrate(disk: &dyn Disk, database: &Database, from: u32, schema: &Schema) -> 
             copy: copy.clone(),
         })?;
     tracing::info!(from, to = schema.number, copy = %copy.display(), "the database follows a newer schema now");
-    Ok(())
+    Ok(database)
 }
 
 /// Makes a new database. It gets its name once it is whole, so that no start ever finds half of one.

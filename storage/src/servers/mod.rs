@@ -80,3 +80,6 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     SERVERS.remove(tx, id)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
