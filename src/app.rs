@@ -1,24 +1,61 @@
 //! The handles that the features share. Nothing happens in here.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use storage::{Millis, Store};
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::docs::Docs;
+use crate::setup::Setup;
 use crate::shutdown::Tasks;
+use crate::status::Status;
+use crate::users::Users;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The settings that the process was started with.
     pub config: Arc<Config>,
+    /// Where it listens.
+    pub ports: Ports,
     /// What is kept.
     pub store: Store,
     /// Who may what.
     pub auth: Auth,
+    /// Accounts and sign-ins.
+    pub users: Users,
+    /// The first account.
+    pub setup: Setup,
+    /// How the panel does.
+    pub status: Status,
+    /// The API's description.
+    pub docs: Docs,
     /// What runs.
     pub tasks: Tasks,
     /// Since when.
     pub started_at: Millis,
+}
+
+/// The addresses that are ours: no game server may have their ports.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// The page and the API.
+    pub panel: SocketAddr,
+    /// The agents.
+    pub agents: SocketAddr,
+    /// The local node's health, unless it is off or its port was taken.
+    pub health: Option<SocketAddr>,
+}
+
+impl Ports {
+    /// The numbers.
+    pub fn numbers(&self) -> Vec<u16> {
+        [Some(self.panel), Some(self.agents), self.health]
+            .into_iter()
+            .flatten()
+            .map(|address| address.port())
+            .collect()
+    }
 }

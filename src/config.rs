@@ -78,6 +78,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where the engine listens.
     pub docker_host: Option<String>,
+    /// Whether `DATA_DIR/config.toml` holds a secret: nobody else may read it then.
+    pub secrets_in_file: bool,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
     pub log_level: String,
 }
@@ -95,6 +97,7 @@ impl Config {
             agent_secret: None,
             public_url: None,
             docker_host: None,
+            secrets_in_file: false,
             log_level: "info".to_owned(),
         }
     }
@@ -182,11 +185,7 @@ impl Config {
                 }
             }
         }
-        let data_dir = match found.get("data_dir") {
-            Some(given) => Some(PathBuf::from(&given.value)),
-            None => None,
-        };
-        let data_dir = match data_dir {
+        let data_dir = match found.get("data_dir").map(|given| PathBuf::from(&given.value)) {
             Some(given) => std::path::absolute(&given)
                 .map_err(|source| ConfigError::Unreadable { path: given, source })?,
             None => default_data_dir(variable)?,
@@ -195,7 +194,9 @@ impl Config {
             Some(path) => (path, true),
             None => (data_dir.join("config.toml"), false),
         };
+        let mut secret_in_file = false;
         for (name, value) in read_file(&path, must_exist)? {
+            secret_in_file |= name.ends_with("_secret");
             let from = format!("{} in {}", name, path.display());
             found.entry(name).or_insert(Found { value, from });
         }
@@ -204,7 +205,9 @@ impl Config {
             None => data_dir,
         };
         let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
-        Self::assemble(&found, data_dir)
+        let mut config = Self::assemble(&found, data_dir)?;
+        config.secrets_in_file = secret_in_file && path == config.data_dir.join("config.toml");
+        Ok(config)
     }
 
     fn assemble(found: &Layer, data_dir: PathBuf) -> Result<Self, ConfigError> {
@@ -230,6 +233,7 @@ impl Config {
             jwt_secret: found.get("jwt_secret").map(|given| Secret::new(given.value.as_str())),
             agent_secret,
             public_url: found.get("public_url").map(public_url).transpose()?,
+            secrets_in_file: false,
             docker_host: found.get("docker_host").map(|given| given.value.clone()),
             log_level: found.get("log_level").map_or_else(|| "info".to_owned(), |given| given.value.clone()),
         })

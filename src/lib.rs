@@ -1,15 +1,30 @@
 //! Ctrl-Alt-Play: a game-server panel, its database and its node agent in one binary.
 //!
-//! In reading order: [`router`] lists every endpoint, the features follow, then what they stand on.
+//! In reading order: [`run`] starts everything, [`router`] lists every endpoint, the features follow, then what they stand
+//! on.
 
 pub mod router;
+
+pub mod docs;
+pub mod health;
+pub mod setup;
+pub mod status;
+pub mod users;
 
 pub mod app;
 pub mod auth;
 pub mod http;
 
+pub mod admin;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod ids;
+pub mod logging;
+pub mod secrets;
 pub mod shutdown;
+
+mod start;
+
+pub use start::{Running, StartError, raise_file_limit, run};

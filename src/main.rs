@@ -1,2 +1,79 @@
 //! Parses the command line, starts the log, runs.
-fn main() {}
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use ctrl_alt_play::cli::{self, Cli, Task};
+use ctrl_alt_play::config::Config;
+use ctrl_alt_play::{logging, run};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long running requests and tasks may take to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+type Failure = (u8, String);
+
+fn main() -> ExitCode {
+    // Nothing that we make is for others on this machine.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, message)) => {
+            // The log may not be there yet, and this is for the person at the terminal.
+            let _ = writeln!(std::io::stderr(), "ctrl-alt-play: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn work() -> Result<(), Failure> {
+    let task = Cli::parse().task().map_err(|cause| (78, cause.to_string()))?;
+    // Requests are small and the real work is elsewhere: few threads, little memory.
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 4));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(32)
+        .thread_keep_alive(Duration::from_secs(5))
+        .enable_all()
+        .build()
+        .map_err(|cause| (71, format!("the runtime can't be started: {cause}")))?;
+    let result = runtime.block_on(async {
+        match task {
+            Task::Serve(config) => serve(*config).await,
+            Task::Password { config, name } => {
+                cli::set_password(&config, name).await.map_err(|cause| (1, cause.to_string()))
+            }
+            Task::Healthcheck(config) => {
+                cli::healthcheck(&config).await.map_err(|cause| (1, format!("not well: {cause}")))
+            }
+        }
+    });
+    // A stuck blocking call must not keep a process alive that was asked to go.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    logging::start(&config.log_level).map_err(|cause| (78, cause.to_string()))?;
+    ctrl_alt_play::raise_file_limit();
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let running = run(config).await.map_err(|cause| (cause.exit_code(), cause.to_string()))?;
+    running.announce(&mut std::io::stdout()).await.map_err(|cause| (74, cause.to_string()))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping; game servers go on");
+    tokio::select! {
+        _ = running.stop(GRACE) => Ok(()),
+        _ = terminate.recv() => Err((130, "ended at once by a second signal".to_owned())),
+        _ = interrupt.recv() => Err((130, "ended at once by a second signal".to_owned())),
+    }
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|cause| (71, format!("signals can't be listened for: {cause}")))
+}

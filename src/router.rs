@@ -1,11 +1,72 @@
-//! The list of all endpoints.
+//! The list of all endpoints, and the way from a request to an answer.
+
+use std::time::Instant;
+
+use hyper::Request;
+use hyper::header::{
+    CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 
 use crate::app::App;
-use crate::http::Route;
+use crate::http::{Body, Dispatch, Peer, Response, Route, assets};
+use crate::{docs, setup, status, users};
 
-/// Every endpoint of the API. Tests read this list: each one has to be in the OpenAPI document and in the table of who may
-/// call it.
+/// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
+/// call what.
 pub fn routes(app: &App) -> Vec<Route> {
-    let _ = app;
-    Vec::new()
+    let mut routes = Vec::new();
+    routes.extend(status::routes(&app.status));
+    routes.extend(setup::routes(&app.setup));
+    routes.extend(users::routes(&app.users));
+    routes.extend(docs::routes(&app.docs));
+    app.docs.describe(&routes);
+    routes
+}
+
+/// Answers everything on the panel's port. Cheap to clone.
+#[derive(Clone)]
+pub struct Router {
+    api: Dispatch,
+}
+
+impl Router {
+    /// Over all routes.
+    pub fn new(app: &App) -> Self {
+        Self { api: Dispatch::new(app.auth.clone(), routes(app)) }
+    }
+
+    /// The fence: what is below `/api` is answered there or nowhere; all else is the page.
+    pub async fn answer(self, request: Request<Body>) -> Response {
+        let began = Instant::now();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let address = request.extensions().get::<Peer>().map(|peer| peer.address);
+        let mut response = if path == "/api" || path.starts_with("/api/") || path == "/health" {
+            self.api.call(request).await
+        } else {
+            assets(&method, &path, request.headers())
+        };
+        guard(&mut response);
+        // Without the query: it is the one part of an address that might carry a secret.
+        tracing::debug!(
+            %method,
+            %path,
+            status = response.status().as_u16(),
+            milliseconds = began.elapsed().as_millis(),
+            address = address.map(tracing::field::display),
+            "answered"
+        );
+        response
+    }
+}
+
+/// What every answer says to browsers.
+fn guard(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-pub use storage::grants::Permission;
+use storage::grants::Permission;
 pub use storage::users::Role;
 
 use crate::error::{ApiError, Code};
@@ -193,7 +193,8 @@ pub trait Need: Clone + Send + Sync + 'static {
 
 /// The permissions as types: `Permit<need::Power>`.
 pub mod need {
-    use super::{Need, Permission};
+    use super::Need;
+    use crate::auth::Permission;
 
     macro_rules! needs {
         ($($(#[$doc:meta])* $name:ident),*) => {$(

@@ -126,6 +126,17 @@ impl Auth {
         ))
     }
 
+    /// Counts wrong setup tokens: 401, and 429 past ten a minute and address.
+    pub fn check_setup_token(&self, right: bool, origin: &Origin) -> Result<(), ApiError> {
+        let place = throttle::Place::of(origin.address);
+        self.0.setup_throttle.check(place)?;
+        if right {
+            return Ok(());
+        }
+        self.0.setup_throttle.wrong(place)?;
+        Err(ApiError::new(Code::BadSetupToken, "This is not the setup token of this panel."))
+    }
+
     /// To be called after whatever changed what somebody may do (grants, role, password, account): their sockets look
     /// again, and close where the session is over.
     pub fn changed(&self, user_id: &str) {

@@ -16,6 +16,9 @@ use crate::error::{ApiError, Code};
 /// The most that a JSON body may hold where nothing else is said.
 pub const DEFAULT_LIMIT: u64 = 256 * 1024;
 
+/// How much of a body that is too large is read and dropped before the connection is.
+const DROPPED: u64 = 8 * 1024 * 1024;
+
 /// The body as JSON, at most [`DEFAULT_LIMIT`]. `T` should carry `#[serde(deny_unknown_fields)]`.
 pub fn json<T: DeserializeOwned + Send + 'static>() -> BoxedFilter<(T,)> {
     json_up_to(DEFAULT_LIMIT)
@@ -40,11 +43,9 @@ pub fn raw_up_to(limit: u64) -> BoxedFilter<(Option<String>, Bytes)> {
         .and(warp::header::optional::<String>(CONTENT_TYPE.as_str()))
         .and(warp::body::stream())
         .and_then(move |length: Option<u64>, content_type: Option<String>, stream| async move {
-            // Told before a byte is read where the length is known.
-            if length.is_some_and(|length| length > limit) {
-                return Err(refuse(too_large(limit)));
-            }
-            let body = collect(stream, limit).await.map_err(refuse)?;
+            let known_too_large = length.is_some_and(|length| length > limit);
+            let body =
+                collect(stream, if known_too_large { 0 } else { limit }, limit).await.map_err(refuse)?;
             let essence = content_type
                 .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
             Ok::<_, Rejection>((essence, body))
@@ -53,7 +54,9 @@ pub fn raw_up_to(limit: u64) -> BoxedFilter<(Option<String>, Bytes)> {
         .boxed()
 }
 
-async fn collect<S, B>(stream: S, limit: u64) -> Result<Bytes, ApiError>
+/// Keeps up to `keep` bytes. What is too much is read on for a while and dropped: a client that is still sending would
+/// otherwise see a broken connection instead of the answer.
+async fn collect<S, B>(stream: S, keep: u64, limit: u64) -> Result<Bytes, ApiError>
 where
     S: futures_util::Stream<Item = Result<B, warp::Error>>,
     B: Buf,
@@ -61,16 +64,21 @@ where
     use futures_util::StreamExt;
     let mut stream = std::pin::pin!(stream);
     let mut whole = bytes::BytesMut::new();
+    let mut seen = 0_u64;
     while let Some(chunk) = stream.next().await {
         let mut chunk = chunk.map_err(|_cut| {
             ApiError::new(Code::BadRequest, "The body was cut off or stood still for too long.")
         })?;
-        if (whole.len() + chunk.remaining()) as u64 > limit {
+        seen += chunk.remaining() as u64;
+        if seen <= keep {
+            whole.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
+        } else if seen > limit.saturating_add(DROPPED) {
             return Err(too_large(limit));
+        } else {
+            whole = bytes::BytesMut::new();
         }
-        whole.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
     }
-    Ok(whole.freeze())
+    if seen > keep { Err(too_large(limit)) } else { Ok(whole.freeze()) }
 }
 
 fn too_large(limit: u64) -> ApiError {

@@ -20,6 +20,11 @@ pub fn with<T: Clone + Send + Sync + 'static>(handle: &T) -> BoxedFilter<(T,)> {
     warp::any().map(move || handle.clone()).boxed()
 }
 
+/// For an endpoint that needs nothing.
+pub fn any() -> BoxedFilter<()> {
+    warp::any().boxed()
+}
+
 /// The path's only (or first) parameter, decoded but not checked.
 pub fn id() -> BoxedFilter<(String,)> {
     params().map(|params: Params| params.0.first().cloned().unwrap_or_default()).boxed()

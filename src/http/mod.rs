@@ -37,6 +37,7 @@
 //! - [`Upgrade`] is a WebSocket about to be: `upgrade()` in a route, [`Upgrade::of`] outside of warp.
 //! - [`serve`] is the accept loop of every port.
 
+mod assets;
 mod body;
 mod dispatch;
 mod doc;
@@ -48,10 +49,11 @@ mod server;
 mod stall;
 mod websocket;
 
+pub use assets::{assets, page};
 pub use body::{DEFAULT_LIMIT, json, json_up_to, parse, raw_up_to};
 pub use dispatch::Dispatch;
 pub use doc::{Doc, document};
-pub use extract::{admin, caller, client, header, id, ids, permit, query, reject, with};
+pub use extract::{admin, any, caller, client, header, id, ids, permit, query, reject, with};
 pub use hyper::{Method, StatusCode};
 pub use peer::{Client, Peer};
 pub use reply::{

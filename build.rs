@@ -1,0 +1,243 @@
+//! Builds the web page where its sources changed, and lists its files for `src/http/assets.rs`.
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What the page is made of, below `web/`. Nothing that a build writes is in it, or cargo would never come to rest.
+const SOURCES: &[&str] = &[
+    "src",
+    "static",
+    "package.json",
+    "package-lock.json",
+    "svelte.config.js",
+    "vite.config.ts",
+    "tsconfig.json",
+];
+const SKIP: &str = "CTRL_ALT_PLAY_SKIP_WEB";
+
+const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Ctrl-Alt-Play</title></head>\
+<body><main><h1>Ctrl-Alt-Play</h1><p>This binary was built without its web page. Its API is described at \
+<a href=\"/api/docs\">/api/docs</a>.</p></main></body></html>";
+
+fn main() -> Result<()> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let web = root.join("web");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed={SKIP}");
+    for source in SOURCES {
+        // A path that isn't there would make every build run this again.
+        if web.join(source).exists() {
+            println!("cargo::rerun-if-changed=web/{source}");
+        }
+    }
+    let build = web.join("build");
+    let skip = env::var_os(SKIP).is_some_and(|value| !value.is_empty() && value != "0");
+    if skip || !web.join("package.json").exists() {
+        if build.join("index.html").exists() {
+            println!("cargo::rerun-if-changed=web/build");
+        }
+    } else if !is_fresh(&web)? {
+        build_page(&web)?;
+    }
+    list(&build, &out)
+}
+
+/// Whether the built page is newer than all its sources.
+fn is_fresh(web: &Path) -> Result<bool> {
+    let Ok(built) = fs::metadata(web.join("build/index.html")).and_then(|found| found.modified()) else {
+        return Ok(false);
+    };
+    for source in SOURCES {
+        let path = web.join(source);
+        if path.exists() && newest(&path)? > built {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn newest(path: &Path) -> Result<SystemTime> {
+    let found = fs::metadata(path)?;
+    let mut time = found.modified()?;
+    if found.is_dir() {
+        for entry in fs::read_dir(path)? {
+            time = time.max(newest(&entry?.path())?);
+        }
+    }
+    Ok(time)
+}
+
+fn build_page(web: &Path) -> Result<()> {
+    let node = said("node", web).ok_or(
+        "the web page needs Node 20.19 or newer, and `node` is not there: install it, or set \
+        CTRL_ALT_PLAY_SKIP_WEB=1 to build without the page",
+    )?;
+    let version: Vec<u32> =
+        node.trim_start_matches('v').split('.').map_while(|part| part.trim().parse().ok()).collect();
+    if version < vec![20, 19] {
+        return Err(format!("the web page needs Node 20.19 or newer, and this is {}", node.trim()).into());
+    }
+    said("npm", web).ok_or("the web page needs npm, which comes with Node, and `npm` is not there")?;
+    let lock = fs::metadata(web.join("package-lock.json")).and_then(|found| found.modified());
+    let installed =
+        fs::metadata(web.join("node_modules/.package-lock.json")).and_then(|found| found.modified());
+    // `npm ci` is slow and deletes what is there: only where the list of packages is newer than what was installed.
+    if !matches!((lock, installed), (Ok(lock), Ok(installed)) if lock <= installed) {
+        npm(web, &["ci", "--no-audit", "--no-fund"])?;
+    }
+    npm(web, &["run", "build"])
+}
+
+fn said(program: &str, folder: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").current_dir(folder).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn npm(web: &Path, arguments: &[&str]) -> Result<()> {
+    let output = Command::new("npm").args(arguments).current_dir(web).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Err(format!("`npm {}` in web/ failed:\n{out}\n{err}", arguments.join(" ")).into())
+}
+
+/// One file of the page.
+struct Asset {
+    path: String,
+    file: PathBuf,
+}
+
+/// Copies the page below `OUT_DIR`, so that the next build of it can't pull files away under the compiler, and writes
+/// `assets.rs`: the list of them, and the policy that names the scripts inside of the shell.
+fn list(build: &Path, out: &Path) -> Result<()> {
+    let copy = out.join("page");
+    if copy.exists() {
+        fs::remove_dir_all(&copy)?;
+    }
+    fs::create_dir_all(&copy)?;
+    if build.join("index.html").exists() {
+        copy_folder(build, &copy)?;
+    } else {
+        fs::write(copy.join("index.html"), PLACEHOLDER)?;
+    }
+    let mut assets = Vec::new();
+    collect(&copy, "", &mut assets)?;
+    assets.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut code = String::from("static ASSETS: &[Asset] = &[\n");
+    for asset in &assets {
+        let bytes = fs::read(&asset.file)?;
+        let tag = BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(&bytes)[..12]);
+        let packed = |ending: &str| {
+            let file = PathBuf::from(format!("{}.{ending}", asset.file.display()));
+            file.exists().then_some(file)
+        };
+        let (br, gz) = (packed("br"), packed("gz"));
+        // Where a packed form is carried, the plain one is not: it is unpacked for the rare client that needs it.
+        let plain = if gz.is_some() { None } else { Some(asset.file.clone()) };
+        let include = |file: &Option<PathBuf>| match file {
+            Some(file) => format!("Some(include_bytes!({:?}))", file.display().to_string()),
+            None => "None".to_owned(),
+        };
+        writeln!(
+            code,
+            "    Asset {{ path: {:?}, content_type: {:?}, tag: {tag:?}, immutable: {}, plain: {}, gzip: {}, brotli: {} }},",
+            asset.path,
+            content_type(&asset.path),
+            asset.path.starts_with("/_app/immutable/"),
+            include(&plain),
+            include(&gz),
+            include(&br),
+        )?;
+    }
+    code.push_str("];\n");
+    let shell = fs::read_to_string(copy.join("index.html"))?;
+    let mut scripts = String::new();
+    for hash in inline_scripts(&shell) {
+        write!(scripts, " 'sha256-{hash}'")?;
+    }
+    let policy = format!(
+        "default-src 'self'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
+         img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    );
+    writeln!(code, "const POLICY: &str = {policy:?};")?;
+    fs::write(out.join("assets.rs"), code)?;
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn collect(folder: &Path, prefix: &str, assets: &mut Vec<Asset>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}/{name}");
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), &path, assets)?;
+        } else if !name.ends_with(".br") && !name.ends_with(".gz") {
+            assets.push(Asset { path, file: entry.path() });
+        }
+    }
+    Ok(())
+}
+
+/// The SHA-256 of each script that stands in the page itself.
+fn inline_scripts(page: &str) -> Vec<String> {
+    let mut hashes = Vec::new();
+    let mut rest = page;
+    while let Some(at) = rest.find("<script") {
+        rest = &rest[at..];
+        let Some(open) = rest.find('>') else { break };
+        let attributes = &rest[..open];
+        let Some(close) = rest.find("</script>") else { break };
+        if !attributes.contains("src=") && close > open {
+            hashes.push(BASE64_STANDARD.encode(Sha256::digest(&rest[open + 1..close])));
+        }
+        rest = &rest[close..];
+    }
+    hashes
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,154 @@
+//! `DATA_DIR/admin.sock`: what the machine's owner may ask a running panel without an account. One line of JSON each way.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+
+use crate::error::{ApiError, Code};
+use crate::shutdown::Tasks;
+use crate::users::Users;
+
+const FILE: &str = "admin.sock";
+/// Longest line in either direction.
+const LINE: u64 = 16 * 1024;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What may be asked.
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// A new password for an account; its sessions end.
+    SetPassword {
+        /// Whose.
+        username: String,
+        /// 10 to 1,024 bytes.
+        password: String,
+    },
+}
+
+/// What comes back.
+#[derive(Deserialize, Serialize)]
+struct Answer {
+    error: Option<String>,
+}
+
+/// Why a running panel could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody is there.
+    #[error("no panel answers on {}: start it first (or name its folder with DATA_DIR): {source}", path.display())]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It stopped answering.
+    #[error("the panel on {} did not answer: {source}", path.display())]
+    NoAnswer {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It said no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Listens until the tasks are cancelled.
+pub fn listen(data_dir: &Path, users: Users, tasks: &Tasks) -> io::Result<()> {
+    let path = data_dir.join(FILE);
+    // Left behind by a kill. The database's lock has made sure that nobody uses it.
+    match std::fs::remove_file(&path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let (token, all) = (tasks.token(), tasks.clone());
+    drop(tasks.spawn("admin socket", async move {
+        loop {
+            let accepted = tokio::select! {
+                () = token.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let users = users.clone();
+                    drop(all.spawn("admin call", async move {
+                        if let Err(cause) = serve(stream, &users).await {
+                            tracing::debug!(%cause, "a call on the admin socket ended early");
+                        }
+                    }));
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "the admin socket failed; trying again");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        let _ = std::fs::remove_file(&path);
+    }));
+    Ok(())
+}
+
+async fn serve(stream: UnixStream, users: &Users) -> io::Result<()> {
+    let peer = stream.peer_cred()?.uid();
+    let own = rustix::process::geteuid().as_raw();
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    timeout(PATIENCE, BufReader::new(reader.take(LINE)).read_line(&mut line)).await??;
+    let result = if peer == own || peer == 0 {
+        match serde_json::from_str(&line) {
+            Ok(ask) => answer(ask, users).await,
+            Err(cause) => Err(ApiError::new(Code::BadJson, cause.to_string())),
+        }
+    } else {
+        tracing::warn!(uid = peer, "somebody else's process asked on the admin socket");
+        Err(ApiError::new(Code::Forbidden, "Only root and the panel's own user may ask this."))
+    };
+    let answer = Answer { error: result.err().map(|error| error.message().to_owned()) };
+    let mut text = serde_json::to_vec(&answer)?;
+    text.push(b'\n');
+    timeout(PATIENCE, writer.write_all(&text)).await?
+}
+
+async fn answer(ask: Ask, users: &Users) -> Result<(), ApiError> {
+    match ask {
+        Ask::SetPassword { username, password } => {
+            users.reset_password(&username, password).await?;
+            tracing::info!(%username, "a password was set over the admin socket");
+            Ok(())
+        }
+    }
+}
+
+/// Asks the panel that runs on this folder.
+pub async fn ask(data_dir: &Path, ask: &Ask) -> Result<(), AskError> {
+    let path = data_dir.join(FILE);
+    let stream = UnixStream::connect(&path)
+        .await
+        .map_err(|source| AskError::NotRunning { path: path.clone(), source })?;
+    let answer = exchange(stream, ask).await.map_err(|source| AskError::NoAnswer { path, source })?;
+    match answer.error {
+        None => Ok(()),
+        Some(sentence) => Err(AskError::Refused(sentence)),
+    }
+}
+
+async fn exchange(stream: UnixStream, ask: &Ask) -> io::Result<Answer> {
+    let (reader, mut writer) = stream.into_split();
+    let mut text = serde_json::to_vec(ask)?;
+    text.push(b'\n');
+    writer.write_all(&text).await?;
+    let mut line = String::new();
+    timeout(PATIENCE * 2, BufReader::new(reader.take(LINE)).read_line(&mut line)).await??;
+    Ok(serde_json::from_str(&line)?)
+}

@@ -1,0 +1,226 @@
+//! The command line.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::admin::{self, Ask};
+use crate::config::{Config, ConfigError, Flags};
+
+/// A game-server panel that brings its own node.
+#[derive(Debug, Parser)]
+#[command(name = "ctrl-alt-play", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `serve` when left out.
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the panel and the local node (the default).
+    Serve(Settings),
+    /// Changes accounts of the panel that runs on this machine.
+    User(UserArgs),
+    /// Asks the panel that runs on this machine whether it is well; for container health checks.
+    Healthcheck(Settings),
+}
+
+#[derive(Debug, Args)]
+struct UserArgs {
+    #[command(subcommand)]
+    command: UserCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Sets a new password, asked for or read from standard input, and ends the account's sessions.
+    Password {
+        /// The account's name.
+        name: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+/// The same names stand in the environment (in capitals) and in the settings file (with underscores).
+#[derive(Clone, Debug, Default, Args)]
+struct Settings {
+    /// Settings file instead of DATA_DIR/config.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address to listen on [default: 0.0.0.0].
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<String>,
+    /// Port of the page and the API [default: 3000].
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Port for agents [default: 8080].
+    #[arg(long, value_name = "PORT", alias = "agent-port")]
+    websocket_port: Option<String>,
+    /// Port of the local node's health, or off [default: 8081].
+    #[arg(long, value_name = "PORT")]
+    health_port: Option<String>,
+    /// Folder for everything that is kept.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Signs session tokens; made at the first start when not given. Others on the machine see flags: prefer the
+    /// environment.
+    #[arg(long, value_name = "SECRET", hide = true)]
+    jwt_secret: Option<String>,
+    /// Lets every agent in that knows it. Others on the machine see flags: prefer the environment.
+    #[arg(long, value_name = "SECRET", hide = true)]
+    agent_secret: Option<String>,
+    /// Address under which the panel is reached from outside, such as https://panel.example.org.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The engine's address [default: unix:///var/run/docker.sock].
+    #[arg(long, value_name = "URL")]
+    docker_host: Option<String>,
+    /// What to log: error, warn, info, debug or a filter [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+/// What was asked for, with its settings.
+pub enum Task {
+    /// Run the panel.
+    Serve(Box<Config>),
+    /// Set a password.
+    Password {
+        /// The settings.
+        config: Box<Config>,
+        /// Whose.
+        name: String,
+    },
+    /// Ask for health.
+    Healthcheck(Box<Config>),
+}
+
+impl Cli {
+    /// Reads the settings of the command.
+    pub fn task(self) -> Result<Task, ConfigError> {
+        match self.command {
+            None => self.settings.load().map(Task::Serve),
+            Some(Command::Serve(settings)) => settings.load().map(Task::Serve),
+            Some(Command::Healthcheck(settings)) => settings.load().map(Task::Healthcheck),
+            Some(Command::User(UserArgs { command: UserCommand::Password { name, settings } })) => {
+                settings.load().map(|config| Task::Password { config, name })
+            }
+        }
+    }
+}
+
+impl Settings {
+    fn load(self) -> Result<Box<Config>, ConfigError> {
+        let given = [
+            ("bind", self.bind),
+            ("port", self.port),
+            ("websocket_port", self.websocket_port),
+            ("health_port", self.health_port),
+            ("data_dir", self.data_dir),
+            ("jwt_secret", self.jwt_secret),
+            ("agent_secret", self.agent_secret),
+            ("public_url", self.public_url),
+            ("docker_host", self.docker_host),
+            ("log_level", self.log_level),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let variable = |name: &str| std::env::var(name).ok();
+        Config::load(Flags { config: self.config, given }, &variable).map(Box::new)
+    }
+}
+
+/// `user password NAME`.
+pub async fn set_password(
+    config: &Config,
+    name: String,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let username = name.clone();
+    let password = tokio::task::spawn_blocking(move || read_password(&username)).await??;
+    admin::ask(&config.data_dir, &Ask::SetPassword { username: name, password }).await?;
+    Ok(())
+}
+
+fn read_password(name: &str) -> io::Result<String> {
+    let input = io::stdin();
+    if !input.is_terminal() {
+        return read_line(&mut input.lock());
+    }
+    let first = prompt(&format!("New password for {name}: "))?;
+    let second = prompt("Once more: ")?;
+    if first != second {
+        return Err(io::Error::other("the two were not the same"));
+    }
+    Ok(first)
+}
+
+fn read_line(input: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks on the terminal without showing what is typed.
+fn prompt(question: &str) -> io::Result<String> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let input = io::stdin();
+    let shown = tcgetattr(&input)?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    let mut output = io::stderr();
+    output.write_all(question.as_bytes())?;
+    output.flush()?;
+    tcsetattr(&input, OptionalActions::Flush, &hidden)?;
+    let line = read_line(&mut input.lock());
+    tcsetattr(&input, OptionalActions::Flush, &shown)?;
+    output.write_all(b"\n")?;
+    line
+}
+
+/// `healthcheck`: fine when the panel's port answers `/health` with 200.
+pub async fn healthcheck(config: &Config) -> io::Result<()> {
+    let address = match config.bind {
+        any if any.is_unspecified() && any.is_ipv4() => std::net::IpAddr::from([127, 0, 0, 1]),
+        any if any.is_unspecified() => std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
+        one => one,
+    };
+    let exchange = async {
+        let mut stream = TcpStream::connect((address, config.port)).await?;
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer).await?;
+        Ok::<_, io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(5), exchange)
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s"))??;
+    if answer.starts_with(b"HTTP/1.1 200") {
+        return Ok(());
+    }
+    Err(io::Error::other("the answer was not 200"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+        assert!(Cli::try_parse_from(["ctrl-alt-play", "--port", "1"]).is_ok());
+        assert!(
+            Cli::try_parse_from(["ctrl-alt-play", "serve", "--websocket-port", "1", "--data-dir", "/x"])
+                .is_ok()
+        );
+        assert!(Cli::try_parse_from(["ctrl-alt-play", "user", "password", "ann"]).is_ok());
+        assert!(Cli::try_parse_from(["ctrl-alt-play", "dance"]).is_err());
+    }
+}

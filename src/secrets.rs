@@ -1,0 +1,194 @@
+//! The files that the panel itself keeps in its data folder, for its owner alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Bits that let others at a file.
+const OTHERS: u32 = 0o077;
+/// What shows that a folder is a data folder of ours.
+const OURS: &[&str] = &["panel.redb", "instance.json", "secrets", "setup-token", "config.toml", "servers"];
+
+/// Why a file of ours can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The disk or the system said no.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A secret that others can read is none.
+    #[error(
+        "{} can be read by other users of this machine (mode {mode:04o}): run `chmod 600 {}`; \
+         if others may have read it, delete it and a new one is made",
+        path.display(), path.display()
+    )]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A folder that is full of other things is no data folder.
+    #[error(
+        "{} is open to other users (mode {mode:04o}) and holds things that are not the panel's: \
+         give the panel a folder of its own (DATA_DIR)",
+        path.display()
+    )]
+    NotOurs {
+        /// Which folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// There is something, but nothing useful in it.
+    #[error("{} is empty: delete it, and a new one is made", path.display())]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError::Io { doing, path, source }
+}
+
+/// Makes the data folder (0700), or closes one of ours that is open to others.
+pub fn data_folder(path: &Path) -> Result<(), FileError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(io_error("making the data folder", path))?;
+    let found = fs::metadata(path).map_err(io_error("looking at the data folder", path))?;
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path).map_err(io_error("listing the data folder", path))?;
+    // Never close a folder that isn't ours: somebody may have said DATA_DIR=/tmp.
+    let ours = entries.next().is_none() || OURS.iter().any(|name| path.join(name).exists());
+    let sticky = mode & 0o1000 != 0;
+    if !ours || sticky || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(FileError::NotOurs { path: path.to_owned(), mode });
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+        .map_err(io_error("closing the data folder to others", path))
+}
+
+/// Makes a folder (0700) where there is none.
+pub fn folder(path: &Path) -> Result<(), FileError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error("making", path))
+}
+
+/// Refuses a folder in which others can read a file.
+pub fn check_folder(path: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(path).map_err(io_error("listing", path))? {
+        let entry = entry.map_err(io_error("listing", path))?;
+        check_private(&entry.path())?;
+    }
+    Ok(())
+}
+
+/// Refuses a file that others can read. One that isn't there is fine.
+pub fn check_private(path: &Path) -> Result<(), FileError> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(io_error("looking at", path)(cause)),
+    };
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(FileError::Exposed { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// The secret in a file, made by `make` where there is none. Refused where others can read it.
+pub fn secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, FileError> {
+    check_private(path)?;
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => Err(FileError::Empty { path: path.to_owned() }),
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            let value = make();
+            write_private(path, &format!("{value}\n"))?;
+            Ok(value)
+        }
+        Err(cause) => Err(io_error("reading", path)(cause)),
+    }
+}
+
+/// Writes a file (0600) whole or not at all.
+fn write_private(path: &Path, text: &str) -> Result<(), FileError> {
+    let fresh = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        sync_parent(path)
+    };
+    write().map_err(io_error("writing", path))
+}
+
+/// Removes a file for good; one that isn't there is fine.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path).map_err(io_error("removing", path)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(io_error("removing", path)(cause)),
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_secret_is_made_once_and_kept_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        assert_eq!(secret(&path, || "first".into()).unwrap(), "first");
+        assert_eq!(secret(&path, || "second".into()).unwrap(), "first");
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(secret(&path, || "third".into()), Err(FileError::Exposed { mode: 0o640, .. })));
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+    }
+
+    #[test]
+    fn only_a_folder_of_ours_is_closed() {
+        let base = tempfile::tempdir().unwrap();
+        let fresh = base.path().join("a/b");
+        data_folder(&fresh).unwrap();
+        assert_eq!(mode(&fresh), 0o700);
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
+        data_folder(&fresh).unwrap();
+        assert_eq!(mode(&fresh), 0o700, "an empty one");
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(fresh.join("holiday.jpg"), "").unwrap();
+        assert!(matches!(data_folder(&fresh), Err(FileError::NotOurs { .. })));
+        assert_eq!(mode(&fresh), 0o755, "left alone");
+    }
+}

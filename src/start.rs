@@ -1,0 +1,247 @@
+//! From settings to a running panel, and back.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage::{OpenError, Store};
+use tokio::net::TcpListener;
+
+use crate::admin;
+use crate::app::{App, Ports};
+use crate::auth::{Auth, OwnOrigins};
+use crate::clock;
+use crate::config::Config;
+use crate::docs::Docs;
+use crate::error::Chain;
+use crate::health::Health;
+use crate::http;
+use crate::ids;
+use crate::router::Router;
+use crate::secrets::{self, FileError};
+use crate::setup::Setup;
+use crate::shutdown::Tasks;
+use crate::status::Status;
+use crate::users::Users;
+
+/// Shortest secret for signing that isn't worth a warning.
+const GOOD_SECRET: usize = 32;
+
+/// Why the panel did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// A folder or a secret.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A port.
+    #[error(
+        "{address} ({what}) can't be listened on: {source}. Another program has it, or the address isn't this \
+             machine's; {setting} chooses another one"
+    )]
+    Port {
+        /// Which.
+        address: SocketAddr,
+        /// What it was for.
+        what: &'static str,
+        /// How to change it.
+        setting: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The admin socket.
+    #[error("admin.sock in the data folder can't be made: {0}")]
+    AdminSocket(std::io::Error),
+    /// A part of the start failed in a way that has no advice.
+    #[error("{doing}: {source}")]
+    Other {
+        /// What was attempted.
+        doing: &'static str,
+        /// What was said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StartError {
+    /// In the numbers of `sysexits.h`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Database(cause) => cause.exit_code(),
+            StartError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
+            StartError::File(_) | StartError::AdminSocket(_) => 74,
+            StartError::Port { .. } => 71,
+            StartError::Other { .. } => 70,
+        }
+    }
+}
+
+/// A panel that runs. Dropping it leaves its tasks running: call [`Running::stop`].
+pub struct Running {
+    /// Everything that it is made of.
+    pub app: App,
+}
+
+/// Starts the panel and returns once it listens.
+pub async fn run(config: Config) -> Result<Running, StartError> {
+    let started_at = clock::now();
+    let folder = config.data_dir.clone();
+    secrets::data_folder(&folder)?;
+    secrets::folder(&folder.join("secrets"))?;
+    secrets::check_folder(&folder.join("secrets"))?;
+    if config.secrets_in_file {
+        secrets::check_private(&folder.join("config.toml"))?;
+    }
+    let opened = folder.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open(&opened))
+        .await
+        .map_err(|source| StartError::Other { doing: "opening the database", source: source.into() })??;
+    let tasks = Tasks::new();
+    let auth = Auth::new(
+        store.clone(),
+        signing_secret(&config)?.as_bytes(),
+        OwnOrigins::new(config.public_url.as_deref()),
+    );
+    let users = Users::new(store.clone(), auth.clone());
+    let setup = Setup::open(store.clone(), auth.clone(), users.clone(), &folder)?;
+
+    let panel = listen(SocketAddr::new(config.bind, config.port), "the panel", "PORT or BIND").await?;
+    let agents =
+        listen(SocketAddr::new(config.bind, config.websocket_port), "the agents", "WEBSOCKET_PORT").await?;
+    let health = match config.health_port {
+        Some(port) => listen(SocketAddr::new(config.bind, port), "the node's health", "HEALTH_PORT")
+            .await
+            .inspect_err(|cause| tracing::warn!(%cause, "the panel starts without it"))
+            .ok(),
+        None => None,
+    };
+    let ports = Ports {
+        panel: address(&panel)?,
+        agents: address(&agents)?,
+        health: health.as_ref().map(address).transpose()?,
+    };
+    let app = App {
+        config: Arc::new(config),
+        ports,
+        status: Status::new(store.clone(), started_at),
+        docs: Docs::default(),
+        store,
+        auth,
+        users,
+        setup,
+        tasks: tasks.clone(),
+        started_at,
+    };
+
+    app.auth.start(&tasks);
+    admin::listen(&folder, app.users.clone(), &tasks).map_err(StartError::AdminSocket)?;
+    let router = Router::new(&app);
+    drop(tasks.spawn(
+        "panel port",
+        http::serve(panel, tasks.clone(), move |request| router.clone().answer(request)),
+    ));
+    if let Some(listener) = health {
+        let probe = Health::new(started_at, || true);
+        drop(tasks.spawn(
+            "health port",
+            http::serve(listener, tasks.clone(), move |request| probe.clone().answer(request)),
+        ));
+    }
+    drop(agents);
+    Ok(Running { app })
+}
+
+impl Running {
+    /// Where a person may open the page: the machine's own address where it listens on all.
+    pub fn url(&self) -> String {
+        if let Some(url) = &self.app.config.public_url {
+            return url.clone();
+        }
+        let bound = self.app.ports.panel;
+        let address = if bound.ip().is_unspecified() { own_address(bound.ip()) } else { bound.ip() };
+        format!("http://{}", SocketAddr::new(address, bound.port()))
+    }
+
+    /// Where the first account is made, while there is none.
+    pub async fn setup_link(&self) -> Option<String> {
+        Some(self.url() + &self.app.setup.link_path().await?)
+    }
+
+    /// Says where it listens, and while there is no account where to make it.
+    pub async fn announce(&self, out: &mut (impl Write + Send)) -> std::io::Result<()> {
+        let ports = self.app.ports;
+        writeln!(out, "Listening on http://{}", ports.panel)?;
+        writeln!(out, "Listening on ws://{} for agents", ports.agents)?;
+        if let Some(health) = ports.health {
+            writeln!(out, "Listening on http://{health}/health for the local node's health")?;
+        }
+        if let Some(link) = self.setup_link().await {
+            writeln!(out, "\nMake the first account here:\n  {link}\n")?;
+        }
+        out.flush()
+    }
+
+    /// Ends everything: no new work, running requests may finish, tasks get `grace`, the database is closed. Returns the
+    /// names of what did not end in time.
+    pub async fn stop(self, grace: Duration) -> Vec<String> {
+        let left = self.app.tasks.finish(grace).await;
+        if !left.is_empty() {
+            tracing::warn!(tasks = left.join(", "), "these did not end in time");
+        }
+        let store = self.app.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        if let Err(cause) = closed {
+            tracing::error!(cause = %Chain(&cause), "closing the database failed");
+        }
+        left
+    }
+}
+
+/// Sockets are files: a thousand of them need more than the usual soft limit.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current =
+        limit.maximum.map_or(Some(65_536), |maximum| Some(maximum.min(65_536))).max(limit.current);
+    // Without it the panel works all the same, with fewer connections.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+async fn listen(
+    address: SocketAddr,
+    what: &'static str,
+    setting: &'static str,
+) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Port { address, what, setting, source })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener
+        .local_addr()
+        .map_err(|source| StartError::Other { doing: "asking for a port's number", source: source.into() })
+}
+
+fn signing_secret(config: &Config) -> Result<String, StartError> {
+    match &config.jwt_secret {
+        Some(given) => {
+            if given.expose().len() < GOOD_SECRET {
+                tracing::warn!(
+                    "JWT_SECRET is short: whoever guesses it can act as anybody; use 32 characters or more"
+                );
+            }
+            Ok(given.expose().to_owned())
+        }
+        None => Ok(secrets::secret(&config.data_dir.join("secrets/jwt"), || ids::random(64))?),
+    }
+}
+
+/// The address by which others in the same network reach this machine. Nothing is sent.
+fn own_address(any: IpAddr) -> IpAddr {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let Ok(socket) = std::net::UdpSocket::bind(("0.0.0.0", 0)) else { return loopback };
+    let _ = any;
+    let route = socket.connect(("192.0.2.1", 9)).and_then(|()| socket.local_addr());
+    route.map_or(loopback, |address| address.ip())
+}

@@ -1,0 +1,60 @@
+//! How the panel itself does: health for everybody, what is wrong for administrators.
+
+mod routes;
+mod views;
+
+use std::sync::Arc;
+
+use storage::{Health, Millis, Store};
+use tokio::sync::watch;
+
+pub use routes::routes;
+pub use views::{Problem, StatusView};
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The panel's own state. Cheap to clone.
+#[derive(Clone)]
+pub struct Status(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    started_at: Millis,
+}
+
+impl Status {
+    /// Since now.
+    pub fn new(store: Store, started_at: Millis) -> Self {
+        Self(Arc::new(Inner { store, started_at }))
+    }
+
+    /// As it is. Only administrators learn what is wrong.
+    pub fn view(&self, admin: bool) -> StatusView {
+        let health = self.0.store.health().borrow().clone();
+        let problems = if admin { problems(&health) } else { Vec::new() };
+        StatusView::new(health != Health::Ok, problems, self.0.started_at)
+    }
+
+    /// Moves whenever [`Status::view`] may have changed.
+    pub fn changes(&self) -> watch::Receiver<Health> {
+        self.0.store.health()
+    }
+}
+
+fn problems(health: &Health) -> Vec<Problem> {
+    match health {
+        Health::Ok => Vec::new(),
+        Health::ReadOnly { reason, disk_full: true } => vec![Problem {
+            code: "disk_full".to_owned(),
+            message: format!("The disk that holds the panel's data is full: {reason}."),
+            hint: "Free some space. Nothing can be changed until then; running servers go on.".to_owned(),
+        }],
+        Health::ReadOnly { reason, disk_full: false } => vec![Problem {
+            code: "read_only".to_owned(),
+            message: format!("The panel's database takes no changes: {reason}."),
+            hint: "Look at the disk and at the permissions of the data folder; it is tried again by itself."
+                .to_owned(),
+        }],
+    }
+}

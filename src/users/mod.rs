@@ -1,0 +1,243 @@
+//! Accounts and sign-ins: the rules.
+
+mod routes;
+mod views;
+
+use storage::sessions::Session;
+use storage::users::{self, User};
+use storage::{ReadTx, Store, WriteTx, sessions};
+
+pub use routes::{client_origin, routes, with_cookie};
+pub use views::{Me, SessionInfo, SignInAnswer, UserView};
+
+use crate::auth::{Admin, Auth, Caller, Origin, Role, SignedIn, check_password};
+use crate::error::{ApiError, Code};
+use crate::{clock, ids};
+
+/// Longest name of an account.
+const MAX_NAME: usize = 32;
+
+/// Everything about accounts. Cheap to clone.
+#[derive(Clone)]
+pub struct Users {
+    store: Store,
+    auth: Auth,
+}
+
+/// A new account.
+pub struct NewUser {
+    /// 1 to 32 characters of `[A-Za-z0-9._-]`.
+    pub username: String,
+    /// 10 to 1,024 bytes.
+    pub password: String,
+    /// What it may do everywhere.
+    pub role: Role,
+}
+
+/// What is to change about an account; the rest stays.
+#[derive(Default)]
+pub struct UserChange {
+    /// Its name.
+    pub username: Option<String>,
+    /// Its password; ends its sessions.
+    pub password: Option<String>,
+    /// Its role.
+    pub role: Option<Role>,
+}
+
+impl Users {
+    /// Over the store.
+    pub fn new(store: Store, auth: Auth) -> Self {
+        Self { store, auth }
+    }
+
+    /// All accounts.
+    pub async fn list(&self, _admin: &Admin) -> Result<Vec<User>, ApiError> {
+        self.store.read(users::list).await.map_err(ApiError::from)
+    }
+
+    /// Makes an account.
+    pub async fn create(&self, _admin: &Admin, new: NewUser) -> Result<User, ApiError> {
+        let user = self.prepare(new).await?;
+        let record = user.clone();
+        self.store.write(move |tx: &WriteTx| users::insert(tx, &record)).await?;
+        Ok(user)
+    }
+
+    /// A record that is not written yet, its password hashed.
+    pub async fn prepare(&self, new: NewUser) -> Result<User, ApiError> {
+        check_username(&new.username)?;
+        check_password("password", &new.password)?;
+        Ok(User {
+            id: ids::short(),
+            username: new.username,
+            password_hash: self.auth.hash_password(new.password).await?,
+            role: new.role,
+            created_at: clock::now(),
+            last_seen: None,
+        })
+    }
+
+    /// Changes an account. A new password ends its sessions, but for the one that asks.
+    pub async fn update(&self, admin: &Admin, id: &str, change: UserChange) -> Result<User, ApiError> {
+        if let Some(username) = &change.username {
+            check_username(username)?;
+        }
+        if let Some(password) = &change.password {
+            check_password("password", password)?;
+        }
+        // Before the hash, which costs something.
+        self.get(id)?;
+        let hash = match change.password {
+            Some(password) => Some(self.auth.hash_password(password).await?),
+            None => None,
+        };
+        let (id, keep) = (id.to_owned(), admin.session_id().to_owned());
+        let new_password = hash.is_some();
+        let user = self
+            .store
+            .write(move |tx: &WriteTx| -> Result<User, ApiError> {
+                let mut user = users::get(tx, &id)?.ok_or_else(|| ApiError::not_found("user"))?;
+                user.username = change.username.unwrap_or(user.username);
+                user.role = change.role.unwrap_or(user.role);
+                user.password_hash = hash.unwrap_or(user.password_hash);
+                users::update(tx, &user)?;
+                if new_password {
+                    sessions::delete_by_user(tx, &user.id, Some(&keep))?;
+                }
+                Ok(user)
+            })
+            .await?;
+        if new_password {
+            self.auth.sessions_deleted(&user.id, Some(admin.session_id()));
+        } else {
+            self.auth.changed(&user.id);
+        }
+        Ok(user)
+    }
+
+    /// Deletes an account with its sessions and grants.
+    pub async fn delete(&self, _admin: &Admin, id: &str) -> Result<(), ApiError> {
+        let owned = id.to_owned();
+        self.store.write(move |tx: &WriteTx| users::delete(tx, &owned)).await?;
+        self.auth.sessions_deleted(id, None);
+        Ok(())
+    }
+
+    /// Opens a session.
+    pub async fn sign_in(
+        &self,
+        username: &str,
+        password: String,
+        origin: &Origin,
+    ) -> Result<SignedIn, ApiError> {
+        self.auth.sign_in(username, password, origin).await
+    }
+
+    /// Ends the session that asks.
+    pub async fn sign_out(&self, caller: &Caller) -> Result<(), ApiError> {
+        self.auth.end_session(caller.user_id(), caller.session_id()).await.map(drop)
+    }
+
+    /// Changes the caller's own password and ends the other sessions.
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        current: String,
+        new: String,
+        origin: &Origin,
+    ) -> Result<(), ApiError> {
+        check_password("new", &new)?;
+        let user = self.auth.verify(caller.username(), current, origin).await?;
+        let hash = self.auth.hash_password(new).await?;
+        let (id, keep, was) = (user.id.clone(), caller.session_id().to_owned(), user.password_hash);
+        self.store
+            .write(move |tx: &WriteTx| -> Result<(), ApiError> {
+                let mut user = users::get(tx, &id)?.ok_or_else(|| ApiError::not_found("user"))?;
+                if user.password_hash != was {
+                    return Err(ApiError::new(
+                        Code::Conflict,
+                        "The password was changed by somebody else just now.",
+                    ));
+                }
+                user.password_hash = hash;
+                users::update(tx, &user)?;
+                sessions::delete_by_user(tx, &id, Some(&keep))?;
+                Ok(())
+            })
+            .await?;
+        self.auth.sessions_deleted(caller.user_id(), Some(caller.session_id()));
+        Ok(())
+    }
+
+    /// Sets a password from the machine itself and ends all sessions of the account.
+    pub async fn reset_password(&self, username: &str, password: String) -> Result<(), ApiError> {
+        check_password("password", &password)?;
+        let user = self.store.read_now(|tx: &ReadTx| users::by_name(tx, username))?;
+        let id = user.ok_or_else(|| ApiError::not_found("user"))?.id;
+        let hash = self.auth.hash_password(password).await?;
+        let owned = id.clone();
+        self.store
+            .write(move |tx: &WriteTx| -> Result<(), ApiError> {
+                let mut user = users::get(tx, &owned)?.ok_or_else(|| ApiError::not_found("user"))?;
+                user.password_hash = hash;
+                users::update(tx, &user)?;
+                sessions::delete_by_user(tx, &owned, None)?;
+                Ok(())
+            })
+            .await?;
+        self.auth.sessions_deleted(&id, None);
+        Ok(())
+    }
+
+    /// The caller's sessions, the last used first.
+    pub async fn sessions(&self, caller: &Caller) -> Result<Vec<Session>, ApiError> {
+        let id = caller.user_id().to_owned();
+        let now = clock::now();
+        let mut sessions = self.store.read(move |tx: &ReadTx| sessions::list_by_user(tx, &id)).await?;
+        sessions.extend(self.auth.unwritten_sessions(caller.user_id()));
+        sessions.retain(|session| session.expires_at > now);
+        for session in &mut sessions {
+            session.last_used = self.auth.last_used(session);
+        }
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_used));
+        Ok(sessions)
+    }
+
+    /// Ends one of the caller's sessions.
+    pub async fn end_session(&self, caller: &Caller, session_id: &str) -> Result<(), ApiError> {
+        if self.auth.end_session(caller.user_id(), session_id).await? {
+            return Ok(());
+        }
+        Err(ApiError::not_found("session"))
+    }
+
+    fn get(&self, id: &str) -> Result<User, ApiError> {
+        self.store.read_now(|tx: &ReadTx| users::get(tx, id))?.ok_or_else(|| ApiError::not_found("user"))
+    }
+}
+
+/// 422 where an account can't be called this.
+pub fn check_username(username: &str) -> Result<(), ApiError> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if (1..=MAX_NAME).contains(&username.len()) && username.chars().all(fine) {
+        return Ok(());
+    }
+    let problem = format!("must be 1 to {MAX_NAME} letters, digits, dots, dashes or underscores");
+    Err(ApiError::field("username", problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_plain() {
+        for good in ["a", "Ann.b_c-9", &"x".repeat(32)] {
+            assert!(check_username(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "ä", "a\n", "<b>", &"x".repeat(33)] {
+            assert_eq!(check_username(bad).unwrap_err().code(), Code::Invalid, "{bad}");
+        }
+    }
+}

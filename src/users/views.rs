@@ -1,0 +1,129 @@
+//! Accounts and sessions as JSON.
+
+use serde::{Deserialize, Serialize};
+use storage::sessions::Session;
+use storage::users::User;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, Role};
+use crate::clock::rfc3339;
+
+/// What an account may do everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Role)]
+pub enum RoleView {
+    /// Everything.
+    Admin,
+    /// What was granted, server by server.
+    User,
+}
+
+impl From<Role> for RoleView {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Admin => RoleView::Admin,
+            Role::User => RoleView::User,
+        }
+    }
+}
+
+impl From<RoleView> for Role {
+    fn from(role: RoleView) -> Self {
+        match role {
+            RoleView::Admin => Role::Admin,
+            RoleView::User => Role::User,
+        }
+    }
+}
+
+/// Who is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Me {
+    id: String,
+    username: String,
+    role: RoleView,
+}
+
+impl From<&Caller> for Me {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            id: caller.user_id().to_owned(),
+            username: caller.username().to_owned(),
+            role: caller.role().into(),
+        }
+    }
+}
+
+impl From<&User> for Me {
+    fn from(user: &User) -> Self {
+        Self { id: user.id.clone(), username: user.username.clone(), role: user.role.into() }
+    }
+}
+
+/// An account, for administrators.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = User)]
+pub struct UserView {
+    id: String,
+    username: String,
+    role: RoleView,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<String>,
+}
+
+impl From<&User> for UserView {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.clone(),
+            username: user.username.clone(),
+            role: user.role.into(),
+            created_at: rfc3339(user.created_at),
+            last_seen: user.last_seen.map(rfc3339),
+        }
+    }
+}
+
+/// One sign-in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    id: String,
+    /// Whether it is the one that asks.
+    current: bool,
+    created_at: String,
+    last_used: String,
+    address: String,
+    user_agent: String,
+}
+
+impl SessionInfo {
+    /// `current` is the session that asks.
+    pub fn new(session: Session, current: &str) -> Self {
+        Self {
+            current: session.id == current,
+            id: session.id,
+            created_at: rfc3339(session.created_at),
+            last_used: rfc3339(session.last_used),
+            address: session.address,
+            user_agent: session.user_agent,
+        }
+    }
+}
+
+/// A fresh session: the token is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignedIn)]
+pub struct SignInAnswer {
+    token: String,
+    user: Me,
+}
+
+impl SignInAnswer {
+    /// Token and account.
+    pub fn new(token: String, user: &User) -> Self {
+        Self { token, user: user.into() }
+    }
+}
