@@ -57,8 +57,12 @@ apt_log() {
 # --- the engine ---
 
 engine_answers() {
-    if have docker && docker version >/dev/null 2>&1; then return 0; fi
-    # Not in the docker group, or no command line: ask the socket itself.
+    if have docker; then
+        # Whoever is not in the docker group asks as root.
+        docker version >/dev/null 2>&1 || as_root docker version >/dev/null 2>&1
+        return
+    fi
+    # No command line, but perhaps an engine.
     have curl || return 1
     as_root curl -fsS -m 5 --unix-socket /var/run/docker.sock http://localhost/_ping >/dev/null 2>&1
 }
