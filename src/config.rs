@@ -5,32 +5,36 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Agents' secrets that everybody knows.
+/// Agents' secrets that everybody knows, without case and punctuation.
 const WELL_KNOWN: &[&str] = &[
-    "agent-secret",
-    "your-agent-secret",
-    "your-secret-key",
-    "your-secret-here",
-    "change-me",
-    "changeme",
-    "changemeplease",
-    "change-me-please",
-    "change-this",
-    "change-in-production",
-    "secret",
-    "supersecret",
-    "super-secret",
-    "secretsecret",
-    "password",
+    "agentsecret",
+    "ctrlaltplay",
+    "ctrlaltplayagent",
+    "ctrlaltplaysecret",
+    "defaultsecret",
+    "developmentsecret",
+    "devagentsecret",
+    "mysecret",
+    "mysupersecret",
     "passwordpassword",
     "password1234",
-    "default",
+    "secretsecret",
+    "supersecret",
+    "supersecretkey",
+    "supersecretpassword",
+    "testagentsecret",
+    "testsecret",
+];
+/// Beginnings of what stands in examples.
+const PLACEHOLDERS: &[&str] = &[
+    "changeme",
+    "changethis",
+    "changeinproduction",
+    "replaceme",
+    "your",
     "example",
-    "123456789012",
-    "ctrl-alt-play",
-    "ctrl-alt-play-agent",
-    "development-secret",
-    "test-agent-secret",
+    "123456789",
+    "agentsecret",
 ];
 /// Shortest shared secret of agents.
 const SHORTEST_AGENT_SECRET: usize = 12;
@@ -264,9 +268,12 @@ fn agent_secret(given: &Found) -> Result<Secret, ConfigError> {
              whoever knows it may act as any node. Try `openssl rand -hex 24`"
         )));
     }
-    let plain = value.trim().to_ascii_lowercase().replace('_', "-");
+    let plain: String =
+        value.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
     let one_character = value.bytes().all(|byte| Some(byte) == value.bytes().next());
-    if one_character || WELL_KNOWN.contains(&plain.as_str()) || plain.starts_with("change-me") {
+    let known =
+        WELL_KNOWN.contains(&plain.as_str()) || PLACEHOLDERS.iter().any(|start| plain.starts_with(start));
+    if one_character || known {
         return Err(given.bad(
             "the agents' secret is a well-known value: whoever guesses it may act as any node. \
              Try `openssl rand -hex 24`"
@@ -374,7 +381,8 @@ mod tests {
 
     #[test]
     fn weak_agent_secrets_are_refused() {
-        for weak in ["short", "agent-secret", "CHANGEME_PLEASE", "aaaaaaaaaaaaaaaa"] {
+        for weak in ["short", "agent-secret", "CHANGE_ME_PLEASE", "your-secret-key-here", "aaaaaaaaaaaaaaaa"]
+        {
             assert!(load(&[], &[("AGENT_SECRET", weak)], "").is_err(), "{weak}");
         }
         let config = load(&[], &[("AGENT_SECRET", "Xk29-ehc1-qq0z")], "").unwrap();

@@ -34,7 +34,7 @@ impl Tasks {
         F::Output: Send + 'static,
     {
         let guard = Named::new(name, Arc::clone(&self.names));
-        let span = tracing::debug_span!("task", name);
+        let span = tracing::debug_span!(parent: None, "task", name);
         self.tracker.spawn(
             async move {
                 let _guard = guard;
