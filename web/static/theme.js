@@ -3,7 +3,7 @@
   var choice = null;
   try {
     choice = localStorage.getItem('theme');
-  } catch (e) {
+  } catch {
     // Storage is off: follow the system.
   }
   if (choice !== 'light' && choice !== 'dark') {

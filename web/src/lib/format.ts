@@ -59,7 +59,8 @@ export function ago(time: string | null | undefined, now: number): string {
   if (!time) return 'never';
   const passed = now - Date.parse(time);
   if (Number.isNaN(passed)) return 'never';
-  return passed < 45_000 ? 'just now' : `${duration(passed)} ago`;
+  // The larger part is enough: nobody needs "2 d 3 h ago".
+  return passed < 45_000 ? 'just now' : `${duration(passed).split(' ').slice(0, 2).join(' ')} ago`;
 }
 
 /** Whole seconds until a time, never below 0; null when there is none. */

@@ -53,6 +53,8 @@ class Live {
   subscribe(topic: string, handler: Handler): () => void {
     let handlers = this.#handlers.get(topic);
     if (!handlers) {
+      // What is listened to is no state of the page.
+      // eslint-disable-next-line svelte/prefer-svelte-reactivity
       handlers = new Set();
       this.#handlers.set(topic, handlers);
     } else {
