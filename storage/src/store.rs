@@ -125,7 +125,7 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
 
-    /// As [`Self::write`], for callers outside the async runtime.
+    /// As [`Self::write`], for callers outside the async runtime; it panics inside.
     pub fn write_blocking<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: FnOnce(&WriteTx) -> Result<T, E> + Send + 'static,

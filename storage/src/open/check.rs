@@ -43,46 +43,19 @@ fn check_inner(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
     if len == 0 {
         return Err(OpenError::Empty { path: path.to_owned() });
     }
-    let clean = match builder().open_read_only_with_backend(overlay()?) {
+    match builder().open_read_only_with_backend(overlay()?) {
         Ok(database) if len > always_whole => return facts(path, &database),
-        Ok(_) => true,
-        Err(DatabaseError::RepairAborted) => false,
+        // Refused because the last stop was not a clean one.
+        Ok(_) | Err(DatabaseError::RepairAborted) => {}
         Err(error) => return Err(sort(path, error)),
-    };
-    if clean {
-        header_in_order(path, &overlay()?)?;
     }
 
-    // This kind of opening verifies each checksum before it trusts what it reads, but may go back to an older commit.
-    drop(
-        builder()
-            .set_check_integrity_on_open(true)
-            .create_with_backend(overlay()?)
-            .map_err(|e| sort(path, e))?,
-    );
-
-    // This one takes the commit that the next opening will take, and tells whether anything in it had to be repaired.
-    let mut database = builder().create_with_backend(overlay()?).map_err(|e| sort(path, e))?;
-    if !database.check_integrity().map_err(|e| sort(path, e))? {
-        return Err(corrupt(path, "its contents do not match its checksums"));
-    }
+    // Verifies each checksum before anything is trusted, and repairs what a crash left, in memory.
+    let database = builder()
+        .set_check_integrity_on_open(true)
+        .create_with_backend(overlay()?)
+        .map_err(|e| sort(path, e))?;
     facts(path, &database)
-}
-
-/// A cleanly closed file points at the newer of its two commits. redb takes the pointer on trust, and one wrong bit of it
-/// would bring back yesterday's accounts.
-fn header_in_order(path: &Path, file: &impl StorageBackend) -> Result<(), OpenError> {
-    let mut header = [0; 320];
-    file.read(0, &mut header).map_err(|e| OpenError::io("reading", path, e))?;
-    let commit = |slot: usize| {
-        let at = 64 + 128 * slot + 104;
-        header[at..at + 8].iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte))
-    };
-    let current = usize::from(header[9] & 1);
-    if commit(current) < commit(1 - current) {
-        return Err(corrupt(path, "its header points at an older state"));
-    }
-    Ok(())
 }
 
 fn facts(path: &Path, database: &impl ReadableDatabase) -> Result<Facts, OpenError> {
