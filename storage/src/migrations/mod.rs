@@ -15,5 +15,5 @@ pub(crate) struct Migration {
     pub(crate) run: fn(&WriteTx) -> Result<()>,
 }
 
-/// All steps, oldest first; the last one leads to [`crate::schema::SCHEMA`].
+/// All steps, oldest first; the last one leads to [`crate::schema::CURRENT`].
 pub(crate) const MIGRATIONS: &[Migration] = &[];
