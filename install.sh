@@ -11,6 +11,7 @@ BINARY=/usr/local/bin/ctrl-alt-play
 UNIT=/etc/systemd/system/ctrl-alt-play.service
 DATA_DIR=${DATA_DIR:-/var/lib/ctrl-alt-play}
 PORT=${PORT:-3000}
+BIND=${BIND:-0.0.0.0}
 
 usage() {
     cat <<TEXT
@@ -101,7 +102,7 @@ start_service() {
 # What the service is told in its settings file goes before what this shell has.
 settings() {
     if as_root test -r /etc/default/ctrl-alt-play; then
-        for name in PORT DATA_DIR; do
+        for name in PORT DATA_DIR BIND; do
             value=$(as_root sed -n "s/^$name=//p" /etc/default/ctrl-alt-play | tail -n 1 | tr -d "\"'")
             [ -z "$value" ] || eval "$name=\$value"
         done
@@ -109,7 +110,7 @@ settings() {
 }
 
 answers() {
-    as_root env PORT="$PORT" DATA_DIR="$DATA_DIR" "$BINARY" healthcheck >/dev/null 2>&1
+    as_root env PORT="$PORT" BIND="$BIND" DATA_DIR="$DATA_DIR" "$BINARY" healthcheck >/dev/null 2>&1
 }
 
 show_address() {
@@ -136,9 +137,9 @@ run_here() {
     fi
     say "Starting in the foreground; Ctrl-C ends the panel, games go on."
     if [ "$(id -u)" = 0 ]; then
-        exec env PORT="$PORT" DATA_DIR="$DATA_DIR" "$BINARY" serve
+        exec env PORT="$PORT" BIND="$BIND" DATA_DIR="$DATA_DIR" "$BINARY" serve
     fi
-    exec sudo env PORT="$PORT" DATA_DIR="$DATA_DIR" "$BINARY" serve
+    exec sudo env PORT="$PORT" BIND="$BIND" DATA_DIR="$DATA_DIR" "$BINARY" serve
 }
 
 uninstall() {
