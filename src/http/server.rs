@@ -112,6 +112,7 @@ async fn connection<H, F>(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
         .max_buf_size(HEADER_BYTES)
+        .max_header_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(Stalling::new(stream)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
