@@ -42,7 +42,8 @@ export class Draft {
     ...this.failure?.fields,
     ...portProblems(this.ports)
   });
-  ready = $derived(this.chosen && Object.keys(this.ownProblems).length === 0 && (this.preview?.blockers.length ?? 0) === 0);
+  /** Made only when the panel has said what it proposes, or cannot say. */
+  ready = $derived(this.chosen && (this.preview !== null || this.previewFailure !== null) && Object.keys(this.ownProblems).length === 0 && (this.preview?.blockers.length ?? 0) === 0);
 
   body = $derived.by((): CreateServer => {
     const own = Object.fromEntries(this.pairs.filter((pair) => pair.key !== '').map((pair) => [pair.key, pair.value]));
@@ -95,7 +96,8 @@ export class Draft {
   async create() {
     this.failure = null;
     try {
-      return await api.servers.create({ ...this.body, ports: this.ports, limits: { ...this.body.limits, memory: this.memory } });
+      const shown = this.preview ? { ports: this.ports, limits: { ...this.body.limits, memory: this.memory } } : {};
+      return await api.servers.create({ ...this.body, ...shown });
     } catch (thrown) {
       this.failure = asError(thrown);
       return null;

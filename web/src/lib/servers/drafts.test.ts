@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { Limits, Variable } from '../types';
+import { fieldError, fromMegabytes, limitProblems, portProblems, switchWords, toMegabytes, validKey, variableKind } from './drafts';
+
+const limits: Limits = { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0 };
+const variable = (rules: string, default_value = ''): Variable => ({ name: '', description: '', env_variable: 'A', default_value, user_viewable: true, user_editable: true, rules });
+
+describe('limits', () => {
+  it('takes the defaults and an unlimited swap', () => {
+    expect(limitProblems(limits)).toEqual({});
+    expect(limitProblems({ ...limits, swap: -1, memory: 16 * 1024 * 1024 })).toEqual({});
+  });
+  it.each([
+    ['limits.memory', { memory: 1024 }],
+    ['limits.memory', { memory: -1 }],
+    ['limits.swap', { swap: -2 }],
+    ['limits.disk', { disk: -1 }],
+    ['limits.io', { io: 9 }],
+    ['limits.io', { io: 1001 }],
+    ['limits.cpu', { cpu: 1.5 }],
+    ['limits.cpu', { cpu: Number.NaN }]
+  ])('names %s for %j', (key, part) => {
+    expect(Object.keys(limitProblems({ ...limits, ...part }))).toEqual([key]);
+  });
+  it('goes through megabytes', () => {
+    expect(fromMegabytes('')).toBe(0);
+    expect(fromMegabytes('512')).toBe(536_870_912);
+    expect(fromMegabytes('-1')).toBeNull();
+    expect(fromMegabytes('x')).toBeNull();
+    expect(toMegabytes(536_870_912)).toBe('512');
+    expect(toMegabytes(0)).toBe('');
+  });
+});
+
+describe('ports', () => {
+  it('names what is out of range or named twice', () => {
+    expect(portProblems([{ internal: 1, external: 65535, protocol: 'tcp' }])).toEqual({});
+    expect(portProblems([{ internal: 0, external: 65536, protocol: 'tcp' }])).toHaveProperty(['ports.0.external']);
+    const twice = portProblems([
+      { internal: 1, external: 5, protocol: 'tcp' },
+      { internal: 2, external: 5, protocol: 'udp' },
+      { internal: 3, external: 5, protocol: 'tcp' }
+    ]);
+    expect(Object.keys(twice)).toEqual(['ports.2.external']);
+  });
+  it('finds the panel’s field names in either spelling', () => {
+    expect(fieldError({ 'ports[0].external': 'taken' }, 'ports.0.external')).toBe('taken');
+    expect(fieldError({ 'ports.0.external': 'taken' }, 'ports.0.external')).toBe('taken');
+    expect(fieldError({}, 'name')).toBeNull();
+  });
+});
+
+describe('variables', () => {
+  it('chooses the input by the rules', () => {
+    expect(variableKind(variable('required|in:easy, hard'))).toEqual({ kind: 'choice', choices: ['easy', 'hard'] });
+    expect(variableKind(variable('boolean'))).toEqual({ kind: 'switch' });
+    expect(variableKind(variable('required|integer|max:100'))).toEqual({ kind: 'number' });
+    expect(variableKind(variable('string|max:20'))).toEqual({ kind: 'text', max: 20 });
+    expect(variableKind(variable(''))).toEqual({ kind: 'text' });
+  });
+  it('says on and off in the default’s words', () => {
+    expect(switchWords(variable('boolean', 'TRUE'))).toEqual({ on: 'true', off: 'false' });
+    expect(switchWords(variable('boolean', '0'))).toEqual({ on: '1', off: '0' });
+  });
+  it('knows names', () => {
+    expect(validKey('A_1')).toBe(true);
+    expect(validKey('1A')).toBe(false);
+    expect(validKey('A-B')).toBe(false);
+  });
+});
