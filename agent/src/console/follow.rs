@@ -38,15 +38,21 @@ pub struct Follower {
     sent: Option<Instant>,
 }
 
-impl Follower {
-    pub(super) fn new(console: Console, changed: watch::Receiver<u64>, after: Option<u64>) -> Self {
-        let (cursor, reset) = console.read(|ring| match after {
+impl Console {
+    /// Reads on from line `after`, or from the last 200 where it is `None` or not a number of ours.
+    #[must_use]
+    pub fn follow(&self, after: Option<u64>) -> Follower {
+        // Subscribed before the first look, so that no line falls in between.
+        let changed = self.changes();
+        let (cursor, reset) = self.read(|ring| match after {
             Some(after) if after < ring.next_seq() => (after, false),
             after => (ring.before_tail(BACKLOG), after.is_some()),
         });
-        Self { console, changed, cursor, first: true, reset, sent: None }
+        Follower { console: self.clone(), changed, cursor, first: true, reset, sent: None }
     }
+}
 
+impl Follower {
     /// The next lines: at once where the console was idle, about every 10 ms or as a batch fills under load. The
     /// first call answers at once, with no lines where there are none. Nothing is lost when it is cancelled.
     pub async fn next(&mut self) -> Batch {

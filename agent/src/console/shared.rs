@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::clean::Cleaner;
 use super::flood::{Flood, Rate};
-use super::follow::Follower;
 use super::ring::Ring;
 use crate::protocol::{ConsoleItem, Stream};
 
@@ -172,12 +171,8 @@ impl Console {
         self.lock().ring.next_seq()
     }
 
-    /// Reads on from line `after`, or from the last 200 where it is `None` or not a number of ours.
-    #[must_use]
-    pub fn follow(&self, after: Option<u64>) -> Follower {
-        // Subscribed before the first look, so that no line falls in between.
-        let changed = self.shared.next.subscribe();
-        Follower::new(self.clone(), changed, after)
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.next.subscribe()
     }
 
     pub(super) fn read<T>(&self, look: impl FnOnce(&Ring) -> T) -> T {

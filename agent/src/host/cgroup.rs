@@ -1,6 +1,6 @@
 //! Whether this kernel can hold the limits that a server is given.
 
-use super::Sources;
+use super::sources::Sources;
 
 /// `v1` or `v2`; nothing where there is no cgroup file system to be seen.
 pub(super) fn version(sources: &Sources) -> Option<&'static str> {

@@ -1,6 +1,6 @@
 //! The processor: its kind, its cores, how busy it is.
 
-use super::Sources;
+use super::sources::Sources;
 
 /// Jiffies since boot over all cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod cpu;
 mod networks;
 mod ports;
 mod problems;
+mod sources;
 mod space;
 
 use std::path::{Path, PathBuf};
@@ -14,31 +15,9 @@ use jiff::Timestamp;
 
 pub use ports::ports_taken;
 
+use sources::Sources;
+
 use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
-
-/// Where the kernel tells of the machine; another place in tests.
-#[derive(Clone, Debug)]
-pub(crate) struct Sources {
-    proc: PathBuf,
-    sys: PathBuf,
-}
-
-impl Default for Sources {
-    fn default() -> Self {
-        Self { proc: "/proc".into(), sys: "/sys".into() }
-    }
-}
-
-impl Sources {
-    /// A file's text, or nothing: what cannot be read is not known.
-    fn proc(&self, name: &str) -> String {
-        std::fs::read_to_string(self.proc.join(name)).unwrap_or_default()
-    }
-
-    fn sys(&self, name: &str) -> String {
-        std::fs::read_to_string(self.sys.join(name)).unwrap_or_default()
-    }
-}
 
 /// The machine that this agent runs on. All calls are a few small reads.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::Sources;
+use super::sources::Sources;
 
 /// Interfaces that container engines and virtual machines make.
 const VIRTUAL: [&str; 12] = [

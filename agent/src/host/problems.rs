@@ -4,8 +4,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::cgroup;
+use super::sources::Sources;
 use super::space::{FileSystem, file_system, memory};
-use super::{Sources, cgroup};
 use crate::protocol::{Engine, Problem, Space};
 
 const MIB: u64 = 1 << 20;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::Sources;
+use super::sources::Sources;
 use crate::protocol::Space;
 
 /// `total - used` is what the kernel would give without swapping.
