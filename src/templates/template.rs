@@ -1,0 +1,76 @@
+//! A template: what a game needs to know of its image, so that nobody has to type it.
+
+use serde::{Deserialize, Serialize};
+use storage::servers::{Behaviour, Port};
+use utoipa::ToSchema;
+
+/// A template in the panel's own form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// Never changes; stands in addresses.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// One or two sentences.
+    pub description: String,
+    /// CPU architectures that the image is made for, in Docker's words; none for any.
+    pub architectures: Vec<String>,
+    /// The container image.
+    pub image: String,
+    /// The startup line; empty for the image's own command.
+    pub startup: String,
+    /// What it listens on by itself; moved together to the next free ones.
+    pub ports: Vec<Port>,
+    /// What it needs.
+    pub memory: Memory,
+    /// What has to be accepted first.
+    pub eula: Option<Eula>,
+    /// What may be set.
+    pub variables: Vec<Variable>,
+    /// How the image is run.
+    pub behaviour: Behaviour,
+    /// What one should know, for people.
+    pub notes: String,
+}
+
+/// Bytes of memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TemplateMemory)]
+pub struct Memory {
+    /// It does not start with less.
+    pub minimum: i64,
+    /// It is fun with this.
+    pub recommended: i64,
+}
+
+/// Terms of the game's maker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Eula {
+    /// What they are called.
+    pub name: String,
+    /// Where they stand.
+    pub url: String,
+    /// The variable that says that they were accepted.
+    pub variable: String,
+    /// And the value that says so.
+    pub value: String,
+}
+
+/// One thing that may be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Variable {
+    /// What people call it.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Its name in the environment.
+    pub env_variable: String,
+    /// Its value where none is given.
+    pub default_value: String,
+    /// Whether everybody may see it.
+    pub user_viewable: bool,
+    /// Whether everybody may change it.
+    pub user_editable: bool,
+    /// What a value has to be, such as `required|integer|between:1,64`.
+    pub rules: String,
+}
