@@ -30,7 +30,7 @@ systemd_runs() {
 }
 
 plan() {
-    say "Ctrl-Alt-Play will be installed from $ROOT:"
+    say "Ctrl-Alt-Play, from $ROOT. This will happen:"
     if engine_answers; then
         say "  - a Docker engine answers: it is used as it is"
     elif have dockerd; then
@@ -113,19 +113,27 @@ answers() {
     as_root env PORT="$PORT" BIND="$BIND" DATA_DIR="$DATA_DIR" "$BINARY" healthcheck >/dev/null 2>&1
 }
 
-show_address() {
-    address=$(hostname -I 2>/dev/null | awk '{print $1}')
+# The address that this machine has towards the outside, rather than one of the engine's bridges.
+own_address() {
+    address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([^ ]*\).*/\1/p' | head -n 1)
+    [ -n "$address" ] || address=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -v '^172\.1[7-9]\.' | head -n 1)
     [ -n "$address" ] || address=localhost
     case $address in *:*) address="[$address]" ;; esac
+    echo "$address"
+}
+
+show_address() {
     say ""
     if as_root test -s "$DATA_DIR/setup-token"; then
-        token=$(as_root cat "$DATA_DIR/setup-token")
         say "Ctrl-Alt-Play runs. Open this link and make your account:"
-        printf '\n    http://%s:%s/setup#token=%s\n\n' "$address" "$PORT" "$token"
+        say ""
+        say "    http://$(own_address):$PORT/setup#token=$(as_root cat "$DATA_DIR/setup-token")"
     else
         say "Ctrl-Alt-Play runs:"
-        printf '\n    http://%s:%s/\n\n' "$address" "$PORT"
+        say ""
+        say "    http://$(own_address):$PORT/"
     fi
+    say ""
     say "Its log: journalctl -u ctrl-alt-play -f        Stop it: systemctl stop ctrl-alt-play (games go on)"
 }
 
