@@ -60,7 +60,11 @@ async fn serve(config: Config) -> Result<(), Failure> {
     ctrl_alt_play::raise_file_limit();
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
-    let running = run(config).await.map_err(|cause| (cause.exit_code(), cause.to_string()))?;
+    let running = tokio::select! {
+        running = run(config) => running.map_err(|cause| (cause.exit_code(), cause.to_string()))?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     running.announce(&mut std::io::stdout()).await.map_err(|cause| (74, cause.to_string()))?;
     tokio::select! {
         _ = terminate.recv() => {}

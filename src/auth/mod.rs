@@ -13,6 +13,9 @@ mod throttle;
 mod token;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -71,6 +71,7 @@ pub struct UserView {
     role: RoleView,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     last_seen: Option<String>,
 }
 

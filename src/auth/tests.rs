@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use storage::sessions::{self, Session};
+use storage::users::User;
+use storage::{Millis, WriteTx};
+use tokio::time::timeout;
+
+use super::*;
+use crate::clock;
+
+const DAY: Millis = 24 * 60 * 60 * 1000;
+
+struct Fixture {
+    auth: Auth,
+    store: Store,
+    user: User,
+    _folder: tempfile::TempDir,
+}
+
+fn from(address: &str) -> Origin {
+    Origin { address: address.parse().unwrap(), user_agent: "test".into() }
+}
+
+impl Fixture {
+    async fn new(role: Role) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let auth = Auth::new(store.clone(), b"a secret of some length, for tests", OwnOrigins::default());
+        let password_hash = auth.hash_password("right password".into()).await.unwrap();
+        let (id, username) = ("u1".to_owned(), "Mira".to_owned());
+        let user = User { id, username, password_hash, role, created_at: clock::now(), last_seen: None };
+        let record = user.clone();
+        store.write(move |tx: &WriteTx| users::insert(tx, &record)).await.unwrap();
+        Self { auth, store, user, _folder: folder }
+    }
+
+    async fn signed_in(&self, change: impl FnOnce(&mut Session) + Send) -> Credentials {
+        let (mut session, token) = self.auth.new_session(&self.user.id, &from("192.0.2.1")).unwrap();
+        change(&mut session);
+        self.store.write(move |tx: &WriteTx| sessions::insert(tx, &session)).await.unwrap();
+        Credentials::Bearer(token)
+    }
+
+    async fn try_password(&self, password: &str, address: &str) -> Code {
+        match self.auth.sign_in("mira", password.into(), &from(address)).await {
+            Ok(_) => Code::Conflict, // stands for "in"
+            Err(error) => error.code(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_over_when_it_was_not_used_for_a_week_or_its_time_is_up() {
+    let fixture = Fixture::new(Role::User).await;
+    let now = clock::now();
+    let fresh = fixture.signed_in(|_| ()).await;
+    assert_eq!(fixture.auth.authenticate(&fresh).unwrap().username(), "Mira");
+    let rested = fixture.signed_in(|session| session.last_used = now - 6 * DAY).await;
+    assert!(fixture.auth.authenticate(&rested).is_ok());
+    let forgotten = fixture.signed_in(|session| session.last_used = now - 8 * DAY).await;
+    assert_eq!(fixture.auth.authenticate(&forgotten).unwrap_err().code(), Code::Unauthenticated);
+    let expired = fixture.signed_in(|session| session.expires_at = now - 1).await;
+    assert_eq!(fixture.auth.authenticate(&expired).unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_watch_tells_of_a_new_role_and_of_the_end() {
+    let fixture = Fixture::new(Role::User).await;
+    let caller = fixture.auth.authenticate(&fixture.signed_in(|_| ()).await).unwrap();
+    let mut watch = fixture.auth.watch(&caller);
+    // The first look is at once; after it, silence.
+    assert!(!watch.changed().await.unwrap().is_admin());
+    assert!(timeout(Duration::from_millis(50), watch.changed()).await.is_err());
+    let mut promoted = fixture.user.clone();
+    promoted.role = Role::Admin;
+    fixture.store.write(move |tx: &WriteTx| users::update(tx, &promoted)).await.unwrap();
+    fixture.auth.changed("somebody else");
+    assert!(timeout(Duration::from_millis(50), watch.changed()).await.is_err());
+    fixture.auth.changed(&fixture.user.id);
+    assert!(watch.changed().await.unwrap().is_admin());
+    assert!(fixture.auth.end_session(caller.user_id(), caller.session_id()).await.unwrap());
+    let told = timeout(Duration::from_secs(2), watch.changed()).await.unwrap();
+    assert_eq!(told.unwrap_err(), SessionEnded);
+}
+
+#[tokio::test]
+async fn nobody_ends_somebody_elses_session() {
+    let fixture = Fixture::new(Role::User).await;
+    let caller = fixture.auth.authenticate(&fixture.signed_in(|_| ()).await).unwrap();
+    assert!(!fixture.auth.end_session("u2", caller.session_id()).await.unwrap());
+    assert!(fixture.auth.refresh(&caller).is_some());
+}
+
+#[tokio::test]
+async fn strangers_wait_for_an_account_under_attack_and_its_owner_does_not() {
+    let fixture = Fixture::new(Role::User).await;
+    assert_eq!(fixture.try_password("right password", "198.51.100.7").await, Code::Conflict);
+    for stranger in 1..=12 {
+        let address = format!("203.0.113.{stranger}");
+        let code = fixture.try_password("wrong password", &address).await;
+        assert!(matches!(code, Code::BadCredentials | Code::TooManyRequests), "{code:?}");
+    }
+    assert_eq!(fixture.try_password("right password", "203.0.113.200").await, Code::TooManyRequests);
+    assert_eq!(
+        fixture.try_password("right password", "198.51.100.7").await,
+        Code::Conflict,
+        "the owner is at home"
+    );
+    assert_eq!(
+        fixture.try_password("right password", "203.0.113.200").await,
+        Code::Conflict,
+        "and ends the wait"
+    );
+}
+
+#[tokio::test]
+async fn servers_that_may_not_be_seen_are_not_there() {
+    let fixture = Fixture::new(Role::User).await;
+    let caller = fixture.auth.authenticate(&fixture.signed_in(|_| ()).await).unwrap();
+    let error = fixture.auth.server_access(&caller, "nothing", Permission::View).unwrap_err();
+    assert_eq!(error.code(), Code::NotFound);
+    assert!(caller.admin().is_err());
+}
+
+#[test]
+fn any_permission_lets_one_see() {
+    let permissions = Permissions { admin: false, granted: BTreeSet::from([Permission::Power]) };
+    assert_eq!(permissions.words(), ["view", "power"]);
+    let nothing = Permissions { admin: false, granted: BTreeSet::new() };
+    assert!(nothing.words().is_empty());
+    let admin = Permissions { admin: true, granted: BTreeSet::new() };
+    assert_eq!(admin.words(), ["view", "console", "power", "files", "edit", "delete"]);
+}
