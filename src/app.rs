@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use storage::{Millis, Store};
 
+use crate::agents::Agents;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::docs::Docs;
+use crate::live::Live;
+use crate::nodes::Nodes;
+use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::shutdown::Tasks;
 use crate::status::Status;
@@ -24,6 +28,14 @@ pub struct App {
     pub store: Store,
     /// Who may what.
     pub auth: Auth,
+    /// Who is connected, and what they say.
+    pub agents: Agents,
+    /// Machines with an agent.
+    pub nodes: Nodes,
+    /// Game servers.
+    pub servers: Servers,
+    /// Live connections.
+    pub live: Live,
     /// Accounts and sign-ins.
     pub users: Users,
     /// The first account.

@@ -7,10 +7,15 @@ pub mod router;
 
 pub mod docs;
 pub mod health;
+pub mod live;
+pub mod nodes;
+pub mod servers;
 pub mod setup;
 pub mod status;
+pub mod templates;
 pub mod users;
 
+pub mod agents;
 pub mod app;
 pub mod auth;
 pub mod http;

@@ -9,7 +9,7 @@ use hyper::header::{
 
 use crate::app::App;
 use crate::http::{Body, Dispatch, Peer, Response, Route, assets};
-use crate::{docs, setup, status, users};
+use crate::{docs, live, nodes, servers, setup, status, templates, users};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
 /// call what.
@@ -18,6 +18,10 @@ pub fn routes(app: &App) -> Vec<Route> {
     routes.extend(status::routes(&app.status));
     routes.extend(setup::routes(&app.setup));
     routes.extend(users::routes(&app.users));
+    routes.extend(nodes::routes(&app.nodes, app.config.public_url.as_deref(), app.ports.agents.port()));
+    routes.extend(templates::routes(&app.agents));
+    routes.extend(servers::routes(&app.servers));
+    routes.extend(live::routes(&app.live));
     routes.extend(docs::routes(&app.docs));
     app.docs.describe(&routes);
     routes

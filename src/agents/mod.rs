@@ -1,0 +1,31 @@
+//! The agents: who is connected, what they last said, and how to ask them something.
+//!
+//! - [`Agents`] is the registry: node → session, and the last known state of every server.
+//! - [`Session`] is one connected agent: requests with deadlines over a bounded queue.
+//! - [`changes`] counts what changed, so that live connections can ask "what is new since?".
+//! - [`console`] and [`stats`] are what is followed while somebody watches.
+//! - [`reconcile`] makes an agent's servers what the store says they should be.
+//! - [`local`] starts the agent that lives in this process.
+
+mod changes;
+mod console;
+mod convert;
+mod receive;
+mod reconcile;
+mod registry;
+mod session;
+mod stats;
+mod watching;
+
+pub mod local;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use changes::{Changed, Changes, Seen};
+pub use console::{Batch, ConsoleFeed, Cursor, Next, Snapshot};
+pub use convert::{create_message, port_message, update_message};
+pub use registry::{Agents, NodeSeen, ServerSeen};
+pub use session::{AskError, Session};
+pub use stats::{Sample, StatsFeed};
+pub use watching::{ConsoleWatch, Interest, InterestGuard, StatsWatch};

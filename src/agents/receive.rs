@@ -1,0 +1,232 @@
+//! What an agent's message means for the registry. An agent's word counts for its own servers only.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agent::protocol::{
+    ConsoleItem, ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel,
+};
+
+use super::registry::{Agents, ServerState};
+use super::session::Session;
+use crate::clock;
+
+/// How often the list of servers tells of a new sample.
+const LIST_STATS_EVERY: Duration = Duration::from_millis(1900);
+
+impl Agents {
+    /// Takes one message of an agent.
+    pub fn receive(&self, session: &Arc<Session>, envelope: Envelope<ToPanel>) {
+        if !self.is_current(session) {
+            return;
+        }
+        let id = envelope.message_id.as_deref();
+        match &envelope.message {
+            ToPanel::SystemInfo(info) => self.system_info(session, info),
+            ToPanel::ServerStatus(status) => self.server_status(session.node_id(), status),
+            ToPanel::Sync(sync) => self.sync(session, sync),
+            ToPanel::ConsoleLines(lines) => {
+                if !id.is_some_and(|id| session.is_private(id)) {
+                    self.console_lines(session.node_id(), lines);
+                }
+            }
+            ToPanel::ServerOutput(output) => {
+                // An agent without numbered lines: only those who look now see them.
+                let numbered = output.output.split('\n').map(|text| ConsoleLine {
+                    seq: 0,
+                    time: output.timestamp,
+                    stream: output.stream,
+                    text: text.to_owned(),
+                    truncated: false,
+                });
+                let lines = numbered.map(ConsoleItem::Line).collect();
+                if self.owns(session.node_id(), &output.server_id) {
+                    self.0.watching.unnumbered_lines(&output.server_id, lines);
+                }
+            }
+            ToPanel::ServerStats(sample) => {
+                if self.owns(session.node_id(), &sample.server_id) {
+                    self.stats(&sample.server_id, sample.stats.clone());
+                }
+            }
+            ToPanel::NodeStats(usage) => {
+                if let Some(node) = self.lock().nodes.get_mut(session.node_id()) {
+                    node.usage = Some(usage.clone());
+                }
+                self.0.changes.node(session.node_id());
+            }
+            ToPanel::Error(report) if id.is_none() => {
+                tracing::warn!(
+                    node = session.node_id(),
+                    code = report.code,
+                    message = report.message,
+                    "agent error"
+                );
+            }
+            ToPanel::Heartbeat(_)
+            | ToPanel::Error(_)
+            | ToPanel::Ack(_)
+            | ToPanel::Progress(_)
+            | ToPanel::FileContent(_)
+            | ToPanel::StatsHistory(_)
+            | ToPanel::HostReport(_) => {}
+        }
+        if let Some(id) = id
+            && !matches!(envelope.message, ToPanel::Progress(_))
+        {
+            session.settle(id, envelope.message);
+        }
+    }
+
+    /// Notes that the node was heard; false for a connection that was replaced.
+    fn is_current(&self, session: &Session) -> bool {
+        let mut state = self.lock();
+        let Some(node) = state.nodes.get_mut(session.node_id()) else { return false };
+        let current = node.session.as_ref().is_some_and(|current| current.number() == session.number());
+        if current {
+            node.last_heard = Some(clock::now());
+        }
+        current
+    }
+
+    fn owns(&self, node_id: &str, server_id: &str) -> bool {
+        let owns = self.lock().servers.get(server_id).is_some_and(|server| server.node_id == node_id);
+        if !owns {
+            tracing::debug!(
+                node = node_id,
+                server = server_id,
+                "dropped a message about a server that is not there"
+            );
+        }
+        owns
+    }
+
+    fn system_info(&self, session: &Session, info: &SystemInfo) {
+        let node_id = session.node_id();
+        let stored = storable(info);
+        let mut state = self.lock();
+        let Some(node) = state.nodes.get_mut(node_id) else { return };
+        node.system = Some(info.clone());
+        let changed = node.stored_system != stored;
+        if changed {
+            node.stored_system.clone_from(&stored);
+        }
+        drop(state);
+        self.0.changes.node(node_id);
+        if changed {
+            self.persist_system(node_id.to_owned(), stored);
+        }
+    }
+
+    /// Written only when it differs from what is there: an SD card wears out.
+    fn persist_system(&self, node_id: String, system: Option<String>) {
+        let store = self.0.store.clone();
+        drop(self.0.tasks.spawn("node-system", async move {
+            let write = store.write(move |tx| {
+                let Some(mut node) = storage::nodes::get(tx, &node_id)? else { return Ok(()) };
+                node.system = system;
+                node.last_seen = Some(clock::now());
+                storage::nodes::update(tx, &node)
+            });
+            if let Err(error) = write.await {
+                tracing::debug!(%error, "could not keep a node's system info");
+            }
+        }));
+    }
+
+    fn server_status(&self, node_id: &str, status: &ServerStatus) {
+        if !self.owns(node_id, &status.server_id) {
+            return;
+        }
+        let mut state = self.lock();
+        let Some(server) = state.servers.get_mut(&status.server_id) else { return };
+        server.note(status.clone());
+        drop(state);
+        if let Some(stats) = &status.stats {
+            self.stats(&status.server_id, stats.clone());
+        }
+        self.0.changes.server(&status.server_id);
+    }
+
+    fn sync(&self, session: &Arc<Session>, sync: &Sync) {
+        let node_id = session.node_id();
+        let mut state = self.lock();
+        let mut strangers = std::collections::HashSet::new();
+        for status in &sync.servers {
+            match state.servers.get_mut(&status.server_id) {
+                Some(server) if server.node_id == node_id => server.note(status.clone()),
+                _ => {
+                    strangers.insert(status.server_id.clone());
+                }
+            }
+        }
+        if !strangers.is_empty() {
+            tracing::warn!(node = node_id, servers = ?strangers, "the node has servers that this panel does not know");
+        }
+        if let Some(node) = state.nodes.get_mut(node_id) {
+            node.strangers = strangers;
+        }
+        let ours: Vec<String> = state
+            .servers
+            .iter()
+            .filter(|(_, server)| server.node_id == node_id)
+            .map(|(id, _)| id.clone())
+            .collect();
+        drop(state);
+        for id in &ours {
+            self.0.changes.server(id);
+        }
+        self.0.changes.node(node_id);
+        self.follow_again(session);
+        self.reconcile(session, sync.servers.clone());
+    }
+
+    fn console_lines(&self, node_id: &str, lines: &ConsoleLines) {
+        if self.owns(node_id, &lines.server_id) {
+            self.0.watching.lines(&lines.server_id, lines.lines.clone(), lines.reset);
+        }
+    }
+
+    fn stats(&self, server_id: &str, stats: Stats) {
+        let mut state = self.lock();
+        let Some(server) = state.servers.get_mut(server_id) else { return };
+        let now = Instant::now();
+        server.stats = Some((stats.clone(), now));
+        let list_watched = self.0.watching.servers_watched();
+        let due = server.told_stats.is_none_or(|told| now.duration_since(told) >= LIST_STATS_EVERY);
+        if list_watched && due {
+            server.told_stats = Some(now);
+        }
+        drop(state);
+        self.0.watching.sample(server_id, stats);
+        if list_watched && due {
+            self.0.changes.server(server_id);
+        }
+    }
+
+    /// A server that could not be handed to its agent.
+    pub(super) fn note_failed(&self, server_id: &str, reason: &str) {
+        let mut state = self.lock();
+        let Some(server) = state.servers.get_mut(server_id) else { return };
+        let mut status = ServerStatus::new(server_id, Status::InstallFailed);
+        status.error = Some(reason.to_owned());
+        server.note(status);
+        drop(state);
+        self.0.changes.server(server_id);
+    }
+}
+
+impl ServerState {
+    fn note(&mut self, status: ServerStatus) {
+        if !matches!(status.status, Status::Starting | Status::Running | Status::Stopping) {
+            self.stats = None;
+        }
+        self.status = if status.status == Status::Deleted { None } else { Some(status) };
+    }
+}
+
+/// What is kept of the system info: not what is true only for the moment.
+fn storable(info: &SystemInfo) -> Option<String> {
+    let lasting = SystemInfo { problems: Vec::new(), engine: None, ..info.clone() };
+    serde_json::to_string(&lasting).ok()
+}

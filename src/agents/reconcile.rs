@@ -1,0 +1,124 @@
+//! Makes what an agent has what the store says it should have: at every `sync`, so after each connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::protocol::{ServerRef, ServerStatus, Status, ToAgent};
+use storage::servers::Server;
+
+use super::convert::{create_message, update_message};
+use super::registry::Agents;
+use super::session::{AskError, Session};
+use crate::error::ApiError;
+
+/// How long an agent may take to take a server over. Not for the fetch of its image, which it does afterwards.
+const TAKE_OVER: Duration = Duration::from_secs(30);
+/// How long somebody who changed settings waits for the agent to have them.
+const WAIT_FOR_UPDATE: Duration = Duration::from_secs(1);
+
+impl Agents {
+    /// Creates what is missing there, updates the rest. In the background; the agent compares and does nothing where
+    /// nothing differs.
+    pub(super) fn reconcile(&self, session: &Arc<Session>, has: Vec<ServerStatus>) {
+        let (agents, session) = (self.clone(), Arc::clone(session));
+        drop(self.0.tasks.spawn("reconcile", async move {
+            let node_id = session.node_id().to_owned();
+            let listed = agents.0.store.read(move |tx| storage::servers::list_by_node(tx, &node_id)).await;
+            let wanted = match listed {
+                Ok(wanted) => wanted,
+                Err(error) => {
+                    tracing::error!(node = session.node_id(), %error, "could not read which servers a node should have");
+                    return;
+                }
+            };
+            let has: HashMap<String, Status> = has.into_iter().map(|status| (status.server_id, status.status)).collect();
+            for server in wanted {
+                if session.ended().is_cancelled() {
+                    return;
+                }
+                agents.settle_server(&session, &server, has.get(&server.id)).await;
+            }
+        }));
+    }
+
+    async fn settle_server(&self, session: &Session, server: &Server, status: Option<&Status>) {
+        let outcome = match status {
+            None => {
+                tracing::info!(
+                    node = session.node_id(),
+                    server = server.id,
+                    "the node lacks this server: made again"
+                );
+                self.hand_over(session, server).await;
+                return;
+            }
+            Some(status) => {
+                let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
+                let suspended = *status == Status::Suspended;
+                let reference = ServerRef { server_id: server.id.clone() };
+                let mut outcome = session.ask(update, TAKE_OVER).await.map(drop);
+                if outcome.is_ok() && server.suspended != suspended {
+                    let message = if server.suspended {
+                        ToAgent::ServerSuspend(reference)
+                    } else {
+                        ToAgent::ServerUnsuspend(reference)
+                    };
+                    outcome = session.ask(message, TAKE_OVER).await.map(drop);
+                }
+                outcome
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(node = session.node_id(), server = server.id, %error, "could not update a server on its node");
+        }
+    }
+
+    /// Gives a server that its agent does not have to the agent.
+    async fn hand_over(&self, session: &Session, server: &Server) {
+        let message = ToAgent::ServerCreate(Box::new(create_message(server)));
+        match session.ask(message, TAKE_OVER).await {
+            Ok(_) => {}
+            // It comes again with the next sync.
+            Err(AskError::Offline) => {}
+            Err(error) => {
+                tracing::warn!(node = session.node_id(), server = server.id, %error, "a node did not take a server over");
+                self.note_failed(&server.id, ApiError::from(error).message());
+            }
+        }
+    }
+
+    /// Tells the agent of a new server, in the background. Where it is offline, the next sync does it.
+    pub fn create(&self, server: Server) {
+        let Ok(session) = self.session(&server.node_id) else { return };
+        let agents = self.clone();
+        drop(self.0.tasks.spawn("server-create", async move { agents.hand_over(&session, &server).await }));
+    }
+
+    /// Tells the agent of changed settings. Where it is offline, the next sync does it. Waits a moment for the agent to
+    /// have them, so that the caller sees what they mean for the running game.
+    pub async fn update(&self, server_id: &str, node_id: &str) {
+        let Ok(session) = self.session(node_id) else { return };
+        // Read again: of two changes at once the one that was written last has to be told last.
+        let asked = match self.0.store.read_now(|tx| storage::servers::get(tx, server_id)) {
+            Ok(Some(server)) => {
+                session.ask_at_once(ToAgent::ServerUpdate(Box::new(update_message(&server))), TAKE_OVER)
+            }
+            Ok(None) | Err(_) => return,
+        };
+        let (told, heard) = tokio::sync::oneshot::channel();
+        let id = server_id.to_owned();
+        drop(self.0.tasks.spawn("server-update", async move {
+            let outcome = match asked {
+                Ok(answer) => answer.await.map(drop),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                tracing::warn!(server = id, %error, "could not tell a node of changed settings");
+            }
+            // Nobody waiting any more is fine.
+            let _ = told.send(());
+        }));
+        drop(tokio::time::timeout(WAIT_FOR_UPDATE, heard).await);
+    }
+}

@@ -1,0 +1,359 @@
+//! Node → session, and the last known state of every node and server. What should be stands in the store; this is what is.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use agent::protocol::{
+    Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel,
+};
+use storage::{Millis, Store};
+use tokio::sync::mpsc;
+
+use super::changes::Changes;
+use super::session::{AskError, Session};
+use super::watching::Watching;
+use crate::clock;
+use crate::shutdown::Tasks;
+
+/// A sample that is older than this says nothing about now.
+const STATS_LAST: Duration = Duration::from_secs(30);
+
+/// All agents. Cheap to clone.
+#[derive(Clone)]
+pub struct Agents(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) tasks: Tasks,
+    pub(super) state: Mutex<State>,
+    pub(super) changes: Changes,
+    pub(super) watching: Watching,
+    sessions: AtomicU64,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) nodes: HashMap<String, NodeState>,
+    pub(super) servers: HashMap<String, ServerState>,
+}
+
+#[derive(Default)]
+pub(super) struct NodeState {
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) system: Option<SystemInfo>,
+    pub(super) usage: Option<NodeStats>,
+    pub(super) last_heard: Option<Millis>,
+    /// Servers that its agent has and the store doesn't.
+    pub(super) strangers: HashSet<String>,
+    /// The system info as it was last written to the store.
+    pub(super) stored_system: Option<String>,
+}
+
+pub(super) struct ServerState {
+    pub(super) node_id: String,
+    pub(super) status: Option<ServerStatus>,
+    pub(super) stats: Option<(Stats, Instant)>,
+    /// When a new sample was last worth telling to those who look at the list.
+    pub(super) told_stats: Option<Instant>,
+}
+
+/// What is known of a node now.
+#[derive(Clone, Debug, Default)]
+pub struct NodeSeen {
+    /// Its agent is connected.
+    pub online: bool,
+    /// The agent's last word on its machine, also of an earlier run of the panel.
+    pub system: Option<SystemInfo>,
+    /// The newest sample of the machine.
+    pub usage: Option<NodeStats>,
+    /// When its agent was last heard.
+    pub last_heard: Option<Millis>,
+    /// What is wrong there, as we see it from here.
+    pub problems: Vec<Problem>,
+}
+
+/// What is known of a server now.
+#[derive(Clone, Debug, Default)]
+pub struct ServerSeen {
+    /// Its node's agent is connected.
+    pub online: bool,
+    /// The agent's last word; `None` where it has not said anything about this server yet.
+    pub status: Option<ServerStatus>,
+    /// The newest sample, where it is of now.
+    pub stats: Option<Stats>,
+}
+
+impl Agents {
+    /// Nobody is connected yet. The store says which server belongs to which node.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub fn new(store: Store, tasks: Tasks) -> storage::Result<Self> {
+        let mut state = State::default();
+        let (nodes, servers) = store.read_now(|tx| {
+            Ok::<_, storage::Error>((storage::nodes::list(tx)?, storage::servers::list(tx)?))
+        })?;
+        for node in nodes {
+            let system = node.system.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let known = NodeState {
+                system,
+                stored_system: node.system,
+                last_heard: node.last_seen,
+                ..NodeState::default()
+            };
+            state.nodes.insert(node.id, known);
+        }
+        for server in servers {
+            state.servers.insert(server.id, ServerState::new(server.node_id));
+        }
+        let inner = Inner {
+            store,
+            tasks,
+            state: Mutex::new(state),
+            changes: Changes::default(),
+            watching: Watching::default(),
+            sessions: AtomicU64::new(1),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// What changed, for live connections.
+    pub fn changes(&self) -> &Changes {
+        &self.0.changes
+    }
+
+    /// An agent has connected. Its messages go to [`Agents::receive`], the returned queue to it. A second connection of
+    /// the same node replaces the first.
+    pub fn attach(&self, node_id: &str) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
+        let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
+        let (session, queue) = Session::new(node_id, number);
+        let mut state = self.lock();
+        let node = state.nodes.entry(node_id.to_owned()).or_default();
+        let replaced = node.session.replace(Arc::clone(&session));
+        node.last_heard = Some(clock::now());
+        let servers = state.forget_states_of(node_id);
+        drop(state);
+        if let Some(old) = replaced {
+            old.end();
+        }
+        tracing::info!("Agent connected for node: {node_id}");
+        self.tell_all(node_id, &servers);
+        (session, queue)
+    }
+
+    /// Its link has ended. The end of a connection that was replaced changes nothing.
+    pub fn detach(&self, session: &Session) {
+        session.end();
+        let node_id = session.node_id();
+        let mut state = self.lock();
+        let Some(node) = state.nodes.get_mut(node_id) else { return };
+        if node.session.as_ref().is_none_or(|current| current.number() != session.number()) {
+            return;
+        }
+        node.session = None;
+        node.usage = None;
+        let servers = state.forget_states_of(node_id);
+        drop(state);
+        tracing::info!("Agent disconnected for node: {node_id}");
+        self.tell_all(node_id, &servers);
+        self.0.watching.set_ready(&servers);
+    }
+
+    /// A node was made; its agent has yet to come.
+    pub fn add_node(&self, node_id: &str) {
+        self.lock().nodes.entry(node_id.to_owned()).or_default();
+        self.0.changes.node(node_id);
+    }
+
+    /// A node is removed: its agent, should it be connected, has no business here any more.
+    pub fn forget_node(&self, node_id: &str) {
+        let node = self.lock().nodes.remove(node_id);
+        if let Some(session) = node.and_then(|node| node.session) {
+            session.end();
+        }
+        self.0.changes.node_gone(node_id);
+    }
+
+    /// A server was put on a node. `installing` until the agent says more, where it can be told now.
+    pub fn place(&self, server_id: &str, node_id: &str) {
+        let mut state = self.lock();
+        let mut server = ServerState::new(node_id.to_owned());
+        let online = state.nodes.get(node_id).is_some_and(|node| node.session.is_some());
+        server.status = online.then(|| ServerStatus::new(server_id, Status::Installing));
+        state.servers.insert(server_id.to_owned(), server);
+        drop(state);
+        self.0.changes.server(server_id);
+        self.0.changes.node(node_id);
+        self.refresh_interest(node_id);
+    }
+
+    /// A server is no more.
+    pub fn forget_server(&self, server_id: &str) {
+        let Some(server) = self.lock().servers.remove(server_id) else { return };
+        self.0.watching.gone(server_id);
+        self.0.changes.server_gone(server_id);
+        self.0.changes.node(&server.node_id);
+    }
+
+    /// What is known of a node.
+    pub fn node(&self, node_id: &str) -> NodeSeen {
+        self.lock().nodes.get(node_id).map(NodeState::seen).unwrap_or_default()
+    }
+
+    /// Each node with its CPU's architecture, as far as it is known.
+    pub fn architectures(&self) -> Vec<(String, String)> {
+        let state = self.lock();
+        let mut known: Vec<_> = state
+            .nodes
+            .iter()
+            .map(|(id, node)| {
+                (id.clone(), node.system.as_ref().map(|info| info.arch.clone()).unwrap_or_default())
+            })
+            .collect();
+        known.sort_unstable();
+        known
+    }
+
+    /// What is known of a server.
+    pub fn server(&self, server_id: &str) -> ServerSeen {
+        self.lock().server(server_id)
+    }
+
+    /// Where a server lives.
+    pub fn node_of(&self, server_id: &str) -> Option<String> {
+        self.lock().servers.get(server_id).map(|server| server.node_id.clone())
+    }
+
+    /// The node's session, where it is connected.
+    pub fn session(&self, node_id: &str) -> Result<Arc<Session>, AskError> {
+        self.lock().nodes.get(node_id).and_then(|node| node.session.clone()).ok_or(AskError::Offline)
+    }
+
+    /// Asks a node and waits for the answer.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask(
+        &self,
+        node_id: &str,
+        message: ToAgent,
+        deadline: Duration,
+    ) -> Result<ToPanel, AskError> {
+        self.session(node_id)?.ask(message, deadline).await
+    }
+
+    /// Which nodes were heard of when, for the store.
+    pub(super) fn heard(&self) -> Vec<(String, Millis)> {
+        let state = self.lock();
+        let online = state.nodes.iter().filter(|(_, node)| node.session.is_some());
+        online.filter_map(|(id, node)| Some((id.clone(), node.last_heard?))).collect()
+    }
+
+    /// Notes from time to time when nodes were last heard, until the process ends.
+    pub async fn keep_last_seen(&self) {
+        let token = self.0.tasks.token();
+        let mut every = tokio::time::interval(Duration::from_secs(60));
+        every.tick().await;
+        loop {
+            tokio::select! {
+                () = token.cancelled() => break,
+                _ = every.tick() => {}
+            }
+            self.write_last_seen().await;
+        }
+    }
+
+    async fn write_last_seen(&self) {
+        let heard = self.heard();
+        if heard.is_empty() {
+            return;
+        }
+        let write = self.0.store.write(move |tx| storage::nodes::set_last_seen_many(tx, &heard)).await;
+        if let Err(error) = write {
+            tracing::debug!(%error, "could not note when nodes were last seen");
+        }
+    }
+
+    fn tell_all(&self, node_id: &str, servers: &[String]) {
+        for server in servers {
+            self.0.changes.server(server);
+        }
+        self.0.changes.node(node_id);
+    }
+
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NodeSeen {
+    /// It is connected, and says that its container engine does not answer.
+    pub fn engine_away(&self) -> bool {
+        let engine = self.system.as_ref().and_then(|system| system.engine.as_ref());
+        self.online && engine.is_some_and(|engine| !engine.available)
+    }
+}
+
+impl State {
+    pub(super) fn server(&self, server_id: &str) -> ServerSeen {
+        let Some(server) = self.servers.get(server_id) else { return ServerSeen::default() };
+        let online = self.nodes.get(&server.node_id).is_some_and(|node| node.session.is_some());
+        if !online {
+            return ServerSeen::default();
+        }
+        let stats = server.stats.as_ref().filter(|(_, at)| at.elapsed() < STATS_LAST);
+        ServerSeen { online, status: server.status.clone(), stats: stats.map(|(stats, _)| stats.clone()) }
+    }
+
+    /// What was known of a node's servers is void; returns their ids.
+    fn forget_states_of(&mut self, node_id: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        for (id, server) in self.servers.iter_mut().filter(|(_, server)| server.node_id == node_id) {
+            server.status = None;
+            server.stats = None;
+            ids.push(id.clone());
+        }
+        ids
+    }
+}
+
+impl NodeState {
+    fn seen(&self) -> NodeSeen {
+        NodeSeen {
+            online: self.session.is_some(),
+            system: self.system.clone(),
+            usage: self.usage.clone(),
+            last_heard: self.last_heard,
+            problems: self.strangers_problem().into_iter().collect(),
+        }
+    }
+
+    fn strangers_problem(&self) -> Option<Problem> {
+        if self.session.is_none() || self.strangers.is_empty() {
+            return None;
+        }
+        let mut ids: Vec<_> = self.strangers.iter().map(String::as_str).collect();
+        ids.sort_unstable();
+        ids.truncate(10);
+        Some(Problem {
+            code: "unknown_servers".to_owned(),
+            message: format!(
+                "{} server(s) there are unknown to this panel: {}.",
+                self.strangers.len(),
+                ids.join(", ")
+            ),
+            hint:
+                "They were deleted here while the node was offline, or belong to another panel. Remove their \
+                   containers and folders by hand if nobody needs them."
+                    .to_owned(),
+        })
+    }
+}
+
+impl ServerState {
+    pub(super) fn new(node_id: String) -> Self {
+        Self { node_id, status: None, stats: None, told_stats: None }
+    }
+}

@@ -1,0 +1,293 @@
+//! One connected agent: requests that end (answer, refusal or deadline), and messages that want no answer.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use agent::protocol::{Envelope, ErrorReport, ToAgent, ToPanel};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{ApiError, Code};
+
+/// Messages that may wait for the agent to take them.
+pub(super) const QUEUE: usize = 1024;
+/// Requests that may wait for an answer.
+const PENDING: usize = 4096;
+
+/// Why a request to an agent has no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AskError {
+    /// The node is not connected, or went away before it answered.
+    #[error("the node is offline")]
+    Offline,
+    /// No answer in time.
+    #[error("the node did not answer within {0:?}")]
+    Timeout(Duration),
+    /// The agent takes no more at present.
+    #[error("the node has too much to do")]
+    Busy,
+    /// The agent refused or failed.
+    #[error("the node refused: {} ({})", .0.message, .0.code)]
+    Refused(Box<ErrorReport>),
+    /// The answer was of another kind than the question.
+    #[error("the node gave an answer that does not fit the question")]
+    Unfitting,
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Offline => Self::new(Code::NodeOffline, "The node of this server is offline."),
+            AskError::Timeout(after) => {
+                Self::new(Code::NodeTimeout, format!("The node did not answer within {} s.", after.as_secs()))
+            }
+            AskError::Busy => Self::new(Code::Busy, "The node has too much to do. Try again.").retry_after(1),
+            AskError::Refused(report) => refusal(&report),
+            AskError::Unfitting => Self::internal("asking a node", &error),
+        }
+    }
+}
+
+/// The agent's words for refusals are the API's; everything else is a fault of the agent, told to the log.
+fn refusal(report: &ErrorReport) -> ApiError {
+    const SHARED: &[Code] = &[
+        Code::AlreadyStarting,
+        Code::AlreadyRunning,
+        Code::AlreadyStopping,
+        Code::NotRunning,
+        Code::Installing,
+        Code::Suspended,
+        Code::NotFound,
+        Code::Conflict,
+        Code::PortInUse,
+        Code::EngineUnavailable,
+        Code::Invalid,
+        Code::DiskFull,
+        Code::Busy,
+    ];
+    match SHARED.iter().find(|code| code.as_str() == report.code) {
+        Some(code) => ApiError::new(*code, report.message.clone()),
+        None => ApiError::internal("a request to a node", &AskError::Refused(Box::new(report.clone()))),
+    }
+}
+
+/// A connected agent. Ends when its link does, or when another connection of the same node replaces it.
+pub struct Session {
+    node_id: String,
+    number: u64,
+    out: mpsc::Sender<Envelope<ToAgent>>,
+    pending: Mutex<HashMap<String, Pending>>,
+    next: AtomicU64,
+    ended: CancellationToken,
+    /// What was last said about who watches stats, so that it is said again only when it changes.
+    pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
+}
+
+struct Pending {
+    answer: oneshot::Sender<Result<ToPanel, AskError>>,
+    /// Console lines that answer this belong to the one who asked, not to those who watch.
+    private: bool,
+}
+
+impl Session {
+    /// A session and the queue of what it wants to say.
+    pub(super) fn new(node_id: &str, number: u64) -> (Arc<Self>, mpsc::Receiver<Envelope<ToAgent>>) {
+        let (out, queue) = mpsc::channel(QUEUE);
+        let session = Self {
+            node_id: node_id.to_owned(),
+            number,
+            out,
+            pending: Mutex::default(),
+            next: AtomicU64::new(1),
+            ended: CancellationToken::new(),
+            stats_wanted: Mutex::default(),
+        };
+        (Arc::new(session), queue)
+    }
+
+    /// Whose.
+    pub fn node_id(&self) -> &str {
+        &self.node_id
+    }
+
+    /// Ended: the link should close.
+    pub fn ended(&self) -> &CancellationToken {
+        &self.ended
+    }
+
+    /// Told apart from an older session of the same node.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// [`AskError`]; after a deadline the agent may still do what it was asked.
+    pub async fn ask(&self, message: ToAgent, deadline: Duration) -> Result<ToPanel, AskError> {
+        let private = matches!(message, ToAgent::ConsoleTail(_));
+        let (id, answered) = self.expect_answer(private)?;
+        let entry = Entry { session: self, id };
+        let asked = async {
+            let envelope = Envelope::with_id(message, entry.id.clone());
+            self.out.send(envelope).await.map_err(|_closed| AskError::Offline)?;
+            answered.await.unwrap_or(Err(AskError::Offline))
+        };
+        tokio::select! {
+            outcome = tokio::time::timeout(deadline, asked) => {
+                outcome.unwrap_or(Err(AskError::Timeout(deadline)))
+            }
+            () = self.ended.cancelled() => Err(AskError::Offline),
+        }
+    }
+
+    /// Asks at once, before anything that is said after this call, and leaves the answer to be waited for.
+    ///
+    /// # Errors
+    /// [`AskError::Busy`] where the queue is full, [`AskError::Offline`].
+    pub fn ask_at_once(
+        self: &Arc<Self>,
+        message: ToAgent,
+        deadline: Duration,
+    ) -> Result<impl Future<Output = Result<ToPanel, AskError>> + Send + 'static, AskError> {
+        let (id, answered) = self.expect_answer(false)?;
+        let entry = Entry { session: Arc::clone(self), id };
+        self.out
+            .try_send(Envelope::with_id(message, entry.id.clone()))
+            .map_err(|refused| not_queued(&refused))?;
+        Ok(async move {
+            let _entry = entry;
+            tokio::time::timeout(deadline, answered)
+                .await
+                .map_or(Err(AskError::Timeout(deadline)), |outcome| outcome.unwrap_or(Err(AskError::Offline)))
+        })
+    }
+
+    /// A new id and where its answer will come.
+    fn expect_answer(&self, private: bool) -> Result<(String, Answer), AskError> {
+        let id = format!("{}-{}", self.number, self.next.fetch_add(1, Ordering::Relaxed));
+        let (answer, answered) = oneshot::channel();
+        let mut pending = self.lock();
+        if self.ended.is_cancelled() {
+            return Err(AskError::Offline);
+        }
+        if pending.len() >= PENDING {
+            return Err(AskError::Busy);
+        }
+        pending.insert(id.clone(), Pending { answer, private });
+        Ok((id, answered))
+    }
+
+    /// Says something that wants no answer. Never waits.
+    ///
+    /// # Errors
+    /// [`AskError::Busy`] where the queue is full, [`AskError::Offline`].
+    pub fn tell(&self, message: ToAgent) -> Result<(), AskError> {
+        self.out.try_send(Envelope::new(message)).map_err(|refused| not_queued(&refused))
+    }
+
+    /// Whether the answer to this id is for the one who asked alone.
+    pub(super) fn is_private(&self, id: &str) -> bool {
+        self.lock().get(id).is_some_and(|pending| pending.private)
+    }
+
+    /// Hands an answer to whoever waits for it. A late one is nobody's.
+    pub(super) fn settle(&self, id: &str, message: ToPanel) {
+        let Some(pending) = self.lock().remove(id) else { return };
+        let outcome = match message {
+            ToPanel::Error(report) => Err(AskError::Refused(Box::new(report))),
+            other => Ok(other),
+        };
+        // Nobody waiting any more is fine.
+        drop(pending.answer.send(outcome));
+    }
+
+    /// Ends it: everybody who waits learns that the node is offline.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Answer = oneshot::Receiver<Result<ToPanel, AskError>>;
+
+fn not_queued<T>(refused: &mpsc::error::TrySendError<T>) -> AskError {
+    match refused {
+        mpsc::error::TrySendError::Full(_) => AskError::Busy,
+        mpsc::error::TrySendError::Closed(_) => AskError::Offline,
+    }
+}
+
+/// A request that is under way. Whatever ends it, also being dropped half-way, takes it out of the list.
+struct Entry<S: Deref<Target = Session>> {
+    session: S,
+    id: String,
+}
+
+impl<S: Deref<Target = Session>> Drop for Entry<S> {
+    fn drop(&mut self) {
+        self.session.lock().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent::protocol::{Ack, Status};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn a_request_is_answered_under_its_id() {
+        let (session, mut queue) = Session::new("n", 1);
+        let asked = session.ask(ToAgent::SystemInfoRequest, SOON);
+        let answered = async {
+            let question = queue.recv().await.unwrap();
+            session.settle("nobody", ToPanel::Ack(Ack::default()));
+            let id = question.message_id.unwrap();
+            session.settle(&id, ToPanel::Ack(Ack { status: Some(Status::Starting) }));
+        };
+        let (answer, ()) = tokio::join!(asked, answered);
+        assert_eq!(answer.unwrap(), ToPanel::Ack(Ack { status: Some(Status::Starting) }));
+        assert!(session.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn refusals_deadlines_and_the_end_are_told_apart() {
+        let (session, mut queue) = Session::new("n", 1);
+        let refused = async {
+            let id = queue.recv().await.unwrap().message_id.unwrap();
+            let report = ErrorReport { code: "already_running".into(), ..ErrorReport::default() };
+            session.settle(&id, ToPanel::Error(report));
+        };
+        let (answer, ()) = tokio::join!(session.ask(ToAgent::SystemInfoRequest, SOON), refused);
+        assert_eq!(ApiError::from(answer.unwrap_err()).code(), Code::AlreadyRunning);
+
+        let short = Duration::from_millis(1);
+        assert_eq!(session.ask(ToAgent::SystemInfoRequest, short).await, Err(AskError::Timeout(short)));
+
+        let end = async { session.end() };
+        let (answer, ()) = tokio::join!(session.ask(ToAgent::SystemInfoRequest, SOON), end);
+        assert_eq!(answer, Err(AskError::Offline));
+        assert_eq!(session.ask(ToAgent::SystemInfoRequest, SOON).await, Err(AskError::Offline));
+        assert!(session.lock().is_empty());
+    }
+
+    #[test]
+    fn an_agents_own_words_do_not_reach_the_caller() {
+        let report =
+            ErrorReport { code: "HANDLER_ERROR".into(), message: "/root/x".into(), ..Default::default() };
+        let error = ApiError::from(AskError::Refused(Box::new(report)));
+        assert_eq!(error.code(), Code::Internal);
+        assert!(!error.message().contains("/root"));
+    }
+}

@@ -1,0 +1,326 @@
+//! Who watches what. An agent sends console lines and stats of exactly what somebody looks at.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use agent::protocol::{ConsoleItem, ConsoleSubscribe, ServerRef, Stats, StatsSubscribe, ToAgent};
+use tokio::sync::Notify;
+
+use super::console::ConsoleFeed;
+use super::registry::Agents;
+use super::session::Session;
+use super::stats::StatsFeed;
+
+/// How long a new reader waits for the first lines before it begins with none.
+const FIRST_LINES_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long a look by HTTP keeps a list current.
+const PEEK_LASTS: Duration = Duration::from_secs(15);
+
+/// Nobody has looked lately; somebody did in this round; nobody did in this round yet.
+const NOBODY: u8 = 0;
+const LOOKED: u8 = 1;
+const WAITING: u8 = 2;
+
+/// What is watched.
+#[derive(Default)]
+pub(super) struct Watching {
+    consoles: Mutex<HashMap<String, Arc<ConsoleFeed>>>,
+    stats: Mutex<HashMap<String, Arc<StatsFeed>>>,
+    servers: AtomicUsize,
+    nodes: AtomicUsize,
+    /// Whether the lists were looked at by HTTP lately, by [`Interest`].
+    looked: [AtomicU8; 2],
+}
+
+/// A list that somebody looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// All servers: each one's stats are wanted.
+    Servers,
+    /// All nodes: each one's usage is wanted.
+    Nodes,
+}
+
+/// Ends the interest when dropped.
+pub struct InterestGuard {
+    agents: Agents,
+    interest: Interest,
+}
+
+/// A console that is followed; no longer when dropped.
+pub struct ConsoleWatch {
+    agents: Agents,
+    server_id: String,
+    node_id: String,
+    feed: Arc<ConsoleFeed>,
+    reader: Arc<Notify>,
+}
+
+/// Stats that are followed; no longer when dropped.
+pub struct StatsWatch {
+    agents: Agents,
+    server_id: String,
+    node_id: String,
+    feed: Arc<StatsFeed>,
+    reader: Arc<Notify>,
+}
+
+impl Agents {
+    /// Follows a console. `reader` is woken when there is something new.
+    pub fn watch_console(&self, server_id: &str, node_id: &str, reader: Arc<Notify>) -> ConsoleWatch {
+        let mut consoles = lock(&self.0.watching.consoles);
+        let feed = if let Some(feed) = consoles.get(server_id) {
+            Arc::clone(feed)
+        } else {
+            let feed = ConsoleFeed::new();
+            consoles.insert(server_id.to_owned(), Arc::clone(&feed));
+            self.follow_console(server_id, node_id, &feed);
+            feed
+        };
+        feed.add_reader(Arc::clone(&reader));
+        drop(consoles);
+        let (server_id, node_id) = (server_id.to_owned(), node_id.to_owned());
+        ConsoleWatch { agents: self.clone(), server_id, node_id, feed, reader }
+    }
+
+    /// Follows stats. `reader` is woken when there is something new.
+    pub fn watch_stats(&self, server_id: &str, node_id: &str, reader: Arc<Notify>) -> StatsWatch {
+        let latest = self.server(server_id).stats;
+        let mut stats = lock(&self.0.watching.stats);
+        let feed = stats.entry(server_id.to_owned()).or_insert_with(|| StatsFeed::new(latest));
+        let feed = Arc::clone(feed);
+        feed.add_reader(Arc::clone(&reader));
+        drop(stats);
+        self.refresh_interest(node_id);
+        let (server_id, node_id) = (server_id.to_owned(), node_id.to_owned());
+        StatsWatch { agents: self.clone(), server_id, node_id, feed, reader }
+    }
+
+    /// Looks at a list until the guard is dropped.
+    pub fn watch_list(&self, interest: Interest) -> InterestGuard {
+        if self.0.watching.counter(interest).fetch_add(1, Ordering::AcqRel) == 0 {
+            self.refresh_all_interest();
+        }
+        InterestGuard { agents: self.clone(), interest }
+    }
+
+    /// Somebody has looked at a list once, and may do so again: keeps it current for a while.
+    pub fn peek(&self, interest: Interest) {
+        let looked = &self.0.watching.looked[interest as usize];
+        if looked.swap(LOOKED, Ordering::AcqRel) != NOBODY {
+            return;
+        }
+        let guard = self.watch_list(interest);
+        let (agents, token) = (self.clone(), self.0.tasks.token());
+        drop(self.0.tasks.spawn("peek", async move {
+            let looked = &agents.0.watching.looked[interest as usize];
+            let next =
+                |from, to| looked.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            // Looked at again in the meantime? Then once more.
+            while next(LOOKED, WAITING) || !next(WAITING, NOBODY) {
+                tokio::select! {
+                    () = token.cancelled() => break,
+                    () = tokio::time::sleep(PEEK_LASTS) => {}
+                }
+            }
+            drop(guard);
+        }));
+    }
+
+    /// A node has come back: what is watched there is asked for again, from where it stopped.
+    pub(super) fn follow_again(&self, session: &Session) {
+        let node_id = session.node_id();
+        let consoles = lock(&self.0.watching.consoles);
+        for (server_id, feed) in consoles.iter() {
+            if self.placed_on(server_id, node_id) {
+                self.follow_console(server_id, node_id, feed);
+            }
+        }
+        drop(consoles);
+        self.refresh_interest(node_id);
+    }
+
+    fn placed_on(&self, server_id: &str, node_id: &str) -> bool {
+        self.lock().servers.get(server_id).is_some_and(|server| server.node_id == node_id)
+    }
+
+    /// Asks the agent for the lines; readers stop waiting for the first ones when it has answered.
+    fn follow_console(&self, server_id: &str, node_id: &str, feed: &Arc<ConsoleFeed>) {
+        let Ok(session) = self.session(node_id) else {
+            feed.set_ready();
+            return;
+        };
+        let subscribe = ConsoleSubscribe { server_id: server_id.to_owned(), after: feed.after() };
+        match session.ask_at_once(ToAgent::ConsoleSubscribe(subscribe), FIRST_LINES_WITHIN) {
+            Ok(answer) => {
+                let feed = Arc::clone(feed);
+                drop(self.0.tasks.spawn("console-subscribe", async move {
+                    if let Err(error) = answer.await {
+                        tracing::debug!(%error, "no console");
+                    }
+                    feed.set_ready();
+                }));
+            }
+            Err(error) => {
+                tracing::warn!(server = server_id, %error, "could not ask for a console");
+                feed.set_ready();
+            }
+        }
+    }
+
+    fn refresh_all_interest(&self) {
+        let nodes: Vec<String> = self.lock().nodes.keys().cloned().collect();
+        for node in nodes {
+            self.refresh_interest(&node);
+        }
+    }
+
+    /// Tells an agent whose stats are wanted, where that has changed.
+    pub(super) fn refresh_interest(&self, node_id: &str) {
+        let Ok(session) = self.session(node_id) else { return };
+        let all = self.0.watching.servers_watched();
+        let watched: Vec<String> = lock(&self.0.watching.stats).keys().cloned().collect();
+        let mut server_ids: Vec<String> = {
+            let state = self.lock();
+            let here = |id: &String| state.servers.get(id).is_some_and(|server| server.node_id == node_id);
+            if all {
+                state.servers.keys().filter(|id| here(id)).cloned().collect()
+            } else {
+                watched.into_iter().filter(here).collect()
+            }
+        };
+        server_ids.sort_unstable();
+        let node = self.0.watching.nodes.load(Ordering::Acquire) > 0;
+        let mut told = lock(&session.stats_wanted);
+        let wanted = Some((server_ids.clone(), node));
+        if *told == wanted || (told.is_none() && server_ids.is_empty() && !node) {
+            return;
+        }
+        match session.tell(ToAgent::StatsSubscribe(StatsSubscribe { server_ids, node })) {
+            Ok(()) => *told = wanted,
+            Err(error) => tracing::debug!(node = node_id, %error, "could not say whose stats are watched"),
+        }
+    }
+}
+
+impl Watching {
+    fn counter(&self, interest: Interest) -> &AtomicUsize {
+        match interest {
+            Interest::Servers => &self.servers,
+            Interest::Nodes => &self.nodes,
+        }
+    }
+
+    pub(super) fn servers_watched(&self) -> bool {
+        self.servers.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn lines(&self, server_id: &str, lines: Vec<ConsoleItem>, reset: bool) {
+        let feed = lock(&self.consoles).get(server_id).cloned();
+        if let Some(feed) = feed {
+            feed.push(lines, reset);
+        }
+    }
+
+    /// Lines of an agent that does not number them: we do, for as long as somebody watches.
+    pub(super) fn unnumbered_lines(&self, server_id: &str, mut lines: Vec<ConsoleItem>) {
+        let Some(feed) = lock(&self.consoles).get(server_id).cloned() else { return };
+        let first = feed.after().map_or(1, |after| after + 1);
+        for (seq, item) in (first..).zip(&mut lines) {
+            if let ConsoleItem::Line(line) = item {
+                line.seq = seq;
+            }
+        }
+        feed.push(lines, false);
+    }
+
+    pub(super) fn sample(&self, server_id: &str, stats: Stats) {
+        let feed = lock(&self.stats).get(server_id).cloned();
+        if let Some(feed) = feed {
+            feed.push(stats);
+        }
+    }
+
+    /// Nobody can send lines of these servers at present.
+    pub(super) fn set_ready(&self, server_ids: &[String]) {
+        let consoles = lock(&self.consoles);
+        for feed in server_ids.iter().filter_map(|id| consoles.get(id)) {
+            feed.set_ready();
+        }
+    }
+
+    /// A server is gone, and whoever looks at it is told.
+    pub(super) fn gone(&self, server_id: &str) {
+        if let Some(feed) = lock(&self.consoles).get(server_id) {
+            feed.set_gone();
+        }
+        if let Some(feed) = lock(&self.stats).get(server_id) {
+            feed.set_gone();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        lock(&self.consoles).is_empty() && lock(&self.stats).is_empty()
+    }
+}
+
+impl ConsoleWatch {
+    /// What comes in.
+    pub fn feed(&self) -> &ConsoleFeed {
+        &self.feed
+    }
+}
+
+impl StatsWatch {
+    /// What comes in.
+    pub fn feed(&self) -> &StatsFeed {
+        &self.feed
+    }
+}
+
+impl Drop for ConsoleWatch {
+    fn drop(&mut self) {
+        let mut consoles = lock(&self.agents.0.watching.consoles);
+        let last = self.feed.remove_reader(&self.reader);
+        if last && consoles.get(&self.server_id).is_some_and(|feed| Arc::ptr_eq(feed, &self.feed)) {
+            consoles.remove(&self.server_id);
+            if let Ok(session) = self.agents.session(&self.node_id) {
+                // Where its queue is full, the lines that still come are dropped here.
+                drop(
+                    session
+                        .tell(ToAgent::ConsoleUnsubscribe(ServerRef { server_id: self.server_id.clone() })),
+                );
+            }
+        }
+    }
+}
+
+impl Drop for StatsWatch {
+    fn drop(&mut self) {
+        let mut stats = lock(&self.agents.0.watching.stats);
+        let last = self.feed.remove_reader(&self.reader);
+        if last && stats.get(&self.server_id).is_some_and(|feed| Arc::ptr_eq(feed, &self.feed)) {
+            stats.remove(&self.server_id);
+        }
+        drop(stats);
+        if last {
+            self.agents.refresh_interest(&self.node_id);
+        }
+    }
+}
+
+impl Drop for InterestGuard {
+    fn drop(&mut self) {
+        if self.agents.0.watching.counter(self.interest).fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.agents.refresh_all_interest();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

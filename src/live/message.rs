@@ -1,0 +1,154 @@
+//! What goes over the socket: the client's wishes, and our frames.
+
+use agent::protocol::ConsoleItem;
+use serde::{Deserialize, Serialize};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::error::ApiError;
+
+/// What a client may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientMessage {
+    #[serde(default)]
+    pub(super) subscribe: Vec<String>,
+    #[serde(default)]
+    pub(super) unsubscribe: Vec<String>,
+}
+
+/// A topic by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Servers,
+    Nodes,
+    Status,
+    Console(String),
+    Stats(String),
+}
+
+impl Topic {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        match name.split_once(':') {
+            None => match name {
+                "servers" => Some(Self::Servers),
+                "nodes" => Some(Self::Nodes),
+                "status" => Some(Self::Status),
+                _ => None,
+            },
+            Some(("console", id)) if agent::protocol::valid_server_id(id) => {
+                Some(Self::Console(id.to_owned()))
+            }
+            Some(("stats", id)) if agent::protocol::valid_server_id(id) => Some(Self::Stats(id.to_owned())),
+            Some(_) => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Data<'a, T> {
+    topic: &'a str,
+    data: T,
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
+    error: Detail<'a>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'static str,
+    message: &'a str,
+}
+
+/// What a list says.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Change<'a, T> {
+    All(&'a [T]),
+    Changed(&'a T),
+    Removed(&'a str),
+}
+
+#[derive(Serialize)]
+struct Lines<'a> {
+    lines: &'a [ConsoleItem],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reset: bool,
+}
+
+/// `{"topic", "data"}`.
+pub(super) fn data(topic: &str, data: impl Serialize) -> Utf8Bytes {
+    encode(&Data { topic, data })
+}
+
+/// `{"topic", "error"}`.
+pub(super) fn error(topic: Option<&str>, error: &ApiError) -> Utf8Bytes {
+    // A topic that nobody has heard of may be long.
+    let short = topic.map(|name| name.char_indices().nth(128).map_or(name, |(end, _)| &name[..end]));
+    encode(&Refusal { topic: short, error: Detail { code: error.code().as_str(), message: error.message() } })
+}
+
+/// A console's lines.
+pub(super) fn lines(server_id: &str, lines: &[ConsoleItem], reset: bool) -> Utf8Bytes {
+    data(&format!("console:{server_id}"), Lines { lines, reset })
+}
+
+fn encode(value: &impl Serialize) -> Utf8Bytes {
+    match serde_json::to_string(value) {
+        Ok(text) => Utf8Bytes::from(text),
+        Err(cause) => {
+            tracing::error!(%cause, "a live message could not be written as JSON");
+            Utf8Bytes::from_static("{}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent::protocol::{ConsoleLine, Stream};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn topics_have_names() {
+        assert_eq!(Topic::parse("servers"), Some(Topic::Servers));
+        assert_eq!(Topic::parse("console:a-1"), Some(Topic::Console("a-1".into())));
+        assert_eq!(Topic::parse("stats:a-1"), Some(Topic::Stats("a-1".into())));
+        for bad in ["", "server", "console:", "console:../x", "console:A", "files:a", "servers:", ":"] {
+            assert_eq!(Topic::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn frames_have_the_shapes_that_scripts_read() {
+        let line = ConsoleLine {
+            seq: 7,
+            time: Timestamp::UNIX_EPOCH,
+            stream: Stream::System,
+            text: "<b>\u{1b}[31m".into(),
+            truncated: false,
+        };
+        let items = [ConsoleItem::Skipped { skipped: 3 }, ConsoleItem::Line(line)];
+        assert_eq!(
+            lines("a", &items, true).as_str(),
+            r#"{"topic":"console:a","data":{"lines":[{"skipped":3},{"seq":7,"time":"1970-01-01T00:00:00Z","stream":"system","text":"<b>\u001b[31m"}],"reset":true}}"#
+        );
+        assert_eq!(
+            data("servers", Change::<u8>::Removed("a")).as_str(),
+            r#"{"topic":"servers","data":{"removed":"a"}}"#
+        );
+        assert_eq!(
+            data("servers", Change::All(&[1, 2])).as_str(),
+            r#"{"topic":"servers","data":{"all":[1,2]}}"#
+        );
+        assert_eq!(
+            error(Some("x"), &ApiError::not_found("topic")).as_str(),
+            r#"{"topic":"x","error":{"code":"not_found","message":"There is no such topic."}}"#
+        );
+        assert!(error(Some(&"é".repeat(9999)), &ApiError::not_found("topic")).len() < 400);
+    }
+}

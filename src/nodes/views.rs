@@ -1,0 +1,214 @@
+//! Nodes as JSON.
+
+use std::collections::BTreeMap;
+
+use agent::protocol::{self as wire, SystemInfo};
+use serde::Serialize;
+use storage::nodes::Node;
+use utoipa::ToSchema;
+
+use crate::agents::{NodeSeen, local};
+use crate::clock::rfc3339;
+use crate::status::Problem;
+
+/// A machine with an agent.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Node)]
+pub struct NodeView {
+    /// The agent's own id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its agent is connected.
+    pub online: bool,
+    /// It is the panel's own machine.
+    pub local: bool,
+    /// The agent's last word on its machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemView>,
+    /// When its agent was last heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+    /// What its agent can do.
+    pub capabilities: Vec<String>,
+    /// What the machine uses, where somebody has looked in the last seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageView>,
+    /// Its container engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineView>,
+    /// What is wrong there; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<Vec<Problem>>,
+    /// Servers that are placed there.
+    pub servers: usize,
+}
+
+/// A machine. Whoever is no administrator sees `os`, `arch` and `networks` only.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SystemInfo)]
+pub struct SystemView {
+    /// `linux`.
+    pub os: String,
+    /// In Docker's words.
+    pub arch: String,
+    /// Interface name to address.
+    pub networks: BTreeMap<String, String>,
+    /// Whose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// The engine's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker_version: Option<String>,
+    /// What its agent can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
+    /// The host's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// Kernel release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// Logical cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u32>,
+    /// `v1` or `v2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// The agent's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
+    /// Where servers' folders lie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+}
+
+/// What a machine uses.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = NodeUsage)]
+pub struct UsageView {
+    /// Percent of the whole machine.
+    pub cpu: f64,
+    /// Memory.
+    pub memory: SpaceView,
+    /// The file system of the data folder.
+    pub disk: SpaceView,
+    /// When it was looked at.
+    pub timestamp: String,
+}
+
+/// Bytes of something that fills up.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Space)]
+pub struct SpaceView {
+    /// In use.
+    pub used: u64,
+    /// In all.
+    pub total: u64,
+}
+
+/// A container engine.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Engine)]
+pub struct EngineView {
+    /// It answers.
+    pub available: bool,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The API version that was agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Why it does not answer; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A new node.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeMade {
+    /// Its id.
+    pub id: String,
+    /// Its agent's secret, shown this once.
+    pub secret: String,
+    /// What to run there.
+    pub join_command: String,
+}
+
+impl NodeView {
+    /// Puts together what is kept and what is known now.
+    pub fn new(node: Node, seen: NodeSeen, servers: usize, admin: bool) -> Self {
+        let system = seen.system;
+        let engine = system.as_ref().and_then(|system| system.engine.as_ref()).filter(|_| seen.online);
+        let told = system.as_ref().map(|system| system.problems.as_slice()).filter(|_| seen.online);
+        let problems = told.unwrap_or_default().iter().chain(&seen.problems).map(|problem| Problem {
+            code: problem.code.clone(),
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        });
+        Self {
+            local: node.id == local::NODE_ID,
+            online: seen.online,
+            last_seen: seen.last_heard.or(node.last_seen).map(rfc3339),
+            capabilities: system.as_ref().map(|system| system.capabilities.clone()).unwrap_or_default(),
+            usage: seen.usage.as_ref().map(UsageView::from),
+            engine: engine.map(|engine| EngineView {
+                available: engine.available,
+                version: engine.version.clone(),
+                api_version: engine.api_version.clone(),
+                error: engine.error.clone().filter(|_| admin),
+            }),
+            problems: admin.then(|| problems.collect()),
+            system: system.map(|system| SystemView::new(system, admin)),
+            servers,
+            id: node.id,
+            name: node.name,
+        }
+    }
+}
+
+impl SystemView {
+    fn new(system: SystemInfo, admin: bool) -> Self {
+        let SystemInfo { os, arch, networks, .. } = system;
+        let open = Self { os, arch, networks, ..Self::default() };
+        if !admin {
+            return open;
+        }
+        Self {
+            node_id: Some(system.node_id),
+            memory: Some(system.memory),
+            cpu: Some(system.cpu),
+            docker_version: system.docker_version,
+            capabilities: Some(system.capabilities),
+            hostname: system.hostname,
+            kernel: system.kernel,
+            cores: system.cores,
+            cgroup: system.cgroup,
+            agent_version: system.agent_version,
+            data_dir: system.data_dir,
+            ..open
+        }
+    }
+}
+
+impl From<&wire::NodeStats> for UsageView {
+    fn from(stats: &wire::NodeStats) -> Self {
+        let space = |space: wire::Space| SpaceView { used: space.used, total: space.total };
+        Self {
+            cpu: if stats.cpu.is_finite() { stats.cpu.clamp(0.0, 100.0) } else { 0.0 },
+            memory: space(stats.memory),
+            disk: space(stats.disk),
+            timestamp: stats.timestamp.to_string(),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What clients send about servers.
+
+use std::collections::BTreeMap;
+
+use agent::protocol::PowerAction;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+/// A new server, or a preview of one.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CreateServer)]
+pub struct CreateRequest {
+    /// 1 to 80 characters.
+    #[serde(default, deserialize_with = "given")]
+    pub name: Option<String>,
+    /// `local` when left out.
+    #[serde(default, deserialize_with = "given")]
+    pub node_id: Option<String>,
+    /// The template that fills in what is left out.
+    #[serde(default, deserialize_with = "given")]
+    pub template_id: Option<String>,
+    /// Needed without a template.
+    #[serde(default, deserialize_with = "given")]
+    pub image: Option<String>,
+    /// Empty for the image's own command.
+    #[serde(default, deserialize_with = "given")]
+    pub startup: Option<String>,
+    /// Beside the template's own.
+    #[serde(default, deserialize_with = "given")]
+    pub environment: Option<BTreeMap<String, String>>,
+    /// Left-out keys have their defaults.
+    #[serde(default, deserialize_with = "given")]
+    pub limits: Option<LimitsRequest>,
+    /// The template's, moved to free ones, when left out.
+    #[serde(default, deserialize_with = "given")]
+    pub ports: Option<Vec<PortRequest>>,
+    /// Needed where the template has an EULA.
+    #[serde(default)]
+    pub accept_eula: bool,
+}
+
+/// What is to change; left-out keys stay.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ServerPatch)]
+pub struct ChangeRequest {
+    /// 1 to 80 characters.
+    #[serde(default, deserialize_with = "given")]
+    pub name: Option<String>,
+    /// A container image.
+    #[serde(default, deserialize_with = "given")]
+    pub image: Option<String>,
+    /// Empty for the image's own command.
+    #[serde(default, deserialize_with = "given")]
+    pub startup: Option<String>,
+    /// Replaces all of it.
+    #[serde(default, deserialize_with = "given")]
+    pub environment: Option<BTreeMap<String, String>>,
+    /// Merged by key.
+    #[serde(default, deserialize_with = "given")]
+    pub limits: Option<LimitsRequest>,
+    /// Replaces all of them.
+    #[serde(default, deserialize_with = "given")]
+    pub ports: Option<Vec<PortRequest>>,
+}
+
+/// Limits as they are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = LimitsChange)]
+pub struct LimitsRequest {
+    /// Bytes: 0 for none, else at least 16 MiB.
+    #[serde(default, deserialize_with = "given")]
+    pub memory: Option<i64>,
+    /// Bytes beyond memory, -1 for no limit.
+    #[serde(default, deserialize_with = "given")]
+    pub swap: Option<i64>,
+    /// Bytes, 0 for none.
+    #[serde(default, deserialize_with = "given")]
+    pub disk: Option<i64>,
+    /// 10 to 1000.
+    #[serde(default, deserialize_with = "given")]
+    pub io: Option<i64>,
+    /// Percent of one core, 0 for none.
+    #[serde(default, deserialize_with = "given")]
+    pub cpu: Option<i64>,
+}
+
+/// A port as it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PortChange)]
+pub struct PortRequest {
+    /// Inside the container, 1 to 65535.
+    pub internal: i64,
+    /// On the node, 1 to 65535.
+    pub external: i64,
+    /// `tcp` or `udp`.
+    pub protocol: ProtocolWord,
+}
+
+/// `tcp` or `udp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Protocol)]
+pub enum ProtocolWord {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PowerRequest {
+    /// `start`, `stop`, `restart` or `kill`.
+    pub action: ActionWord,
+}
+
+/// What one may do to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = PowerAction)]
+pub enum ActionWord {
+    /// From stopped, crashed or a failed install.
+    Start,
+    /// Cleanly.
+    Stop,
+    /// Stop, then start.
+    Restart,
+    /// At once.
+    Kill,
+}
+
+impl From<ActionWord> for PowerAction {
+    fn from(word: ActionWord) -> Self {
+        match word {
+            ActionWord::Start => Self::Start,
+            ActionWord::Stop => Self::Stop,
+            ActionWord::Restart => Self::Restart,
+            ActionWord::Kill => Self::Kill,
+        }
+    }
+}
+
+/// One line for the game.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CommandRequest {
+    /// 1 to 4,000 bytes, no control characters.
+    pub command: String,
+}
+
+/// What somebody may do with a server.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantRequest {
+    /// All of it.
+    pub permissions: Vec<PermissionWord>,
+}
+
+/// One thing that somebody may do with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = GrantedPermission)]
+pub enum PermissionWord {
+    /// See it.
+    View,
+    /// Read and use its console.
+    Console,
+    /// Start and stop it.
+    Power,
+    /// Read and write its files.
+    Files,
+    /// Change its settings.
+    Edit,
+}
+
+/// How many lines.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TailQuery {
+    /// 1 to 1,000; 100 when left out.
+    #[serde(default)]
+    pub tail: Option<u32>,
+}
+
+/// Whether to forget a server that its node can't be told of.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForceQuery {
+    /// `true`: also where the node is offline.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// A key that is there has a value: `null` is of the wrong type, not the same as left out.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}

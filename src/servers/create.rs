@@ -1,0 +1,128 @@
+//! A new server.
+
+use std::time::Duration;
+
+use agent::protocol::{HostCheck, HostReport, ToAgent, ToPanel};
+use storage::servers::{Port, Protocol, Server};
+
+use super::body::CreateRequest;
+use super::draft::{Draft, Ports};
+use super::ports::{Excluded, next_free};
+use super::validate::Faults;
+use super::views::ServerView;
+use super::{Servers, template_runs};
+use crate::agents::port_message;
+use crate::auth::Admin;
+use crate::error::{ApiError, Code};
+use crate::{clock, ids};
+
+/// How long the node may take over the question which ports are free there.
+const HOST_CHECK: Duration = Duration::from_secs(3);
+/// How often other ports are looked for where other programs hold the proposed ones.
+const PROPOSALS: usize = 8;
+
+impl Servers {
+    /// Makes a server. Its agent is told once it is on the disk.
+    pub async fn create(&self, admin: &Admin, request: CreateRequest) -> Result<ServerView, ApiError> {
+        let mut faults = Faults::default();
+        let draft = Draft::new(&request, &mut faults);
+        self.check_node(&draft, &mut faults)?;
+        let draft = faults.or(draft)?;
+        if let Some(terms) = draft.eula {
+            let sentence = format!("The {} ({}) has to be accepted first.", terms.name, terms.url);
+            return Err(
+                ApiError::new(Code::EulaRequired, sentence).with_field("acceptEula", "has to be true")
+            );
+        }
+        let excluded = match &draft.ports {
+            Ports::Given(ports) => {
+                self.own_ports.check(&draft.node_id, ports)?;
+                Excluded::new()
+            }
+            Ports::NextFree(wanted) => self.held_by_others(&draft.node_id, wanted).await?,
+        };
+        let own = self.own_ports.clone();
+        let written = self.store.write(move |tx| {
+            let ports = match &draft.ports {
+                Ports::Given(ports) => ports.clone(),
+                Ports::NextFree(wanted) => next_free(tx, &draft.node_id, wanted, &own, &excluded)?,
+            };
+            let server = draft.into_record(ids::short(), ports, clock::now());
+            storage::servers::insert(tx, &server)?;
+            Ok::<Server, ApiError>(server)
+        });
+        let server = written.await?;
+        tracing::info!(
+            server = server.id,
+            name = server.name,
+            node = server.node_id,
+            by = admin.username(),
+            "server made"
+        );
+        self.agents.place(&server.id, &server.node_id);
+        self.agents.create(server.clone());
+        self.view(server, admin)
+    }
+
+    /// Its node has to be there, and its CPU has to fit.
+    pub(super) fn check_node(&self, draft: &Draft, faults: &mut Faults) -> Result<(), ApiError> {
+        let node_id = draft.node_id.clone();
+        let there = self.store.read_now(|tx| storage::nodes::get(tx, &node_id))?.is_some();
+        if !there {
+            faults.add("nodeId", "is no node that is known here");
+        } else if let Some(template) = draft.template
+            && !template_runs(&self.agents, template, &draft.node_id)
+        {
+            faults.add("templateId", "does not run on this node's CPU");
+        }
+        Ok(())
+    }
+
+    /// Ports near the wanted ones that other programs hold, as far as the node can say. Nothing hangs on it: a start finds
+    /// out for certain.
+    pub(super) async fn held_by_others(&self, node_id: &str, wanted: &[Port]) -> Result<Excluded, ApiError> {
+        let mut excluded = Excluded::new();
+        if wanted.is_empty() {
+            return Ok(excluded);
+        }
+        for _ in 0..PROPOSALS {
+            let own = &self.own_ports;
+            let proposed = self.store.read_now(|tx| next_free(tx, node_id, wanted, own, &excluded))?;
+            let Some(report) = self.host_report(node_id, None, &proposed).await else { break };
+            if report.ports_taken.is_empty() {
+                break;
+            }
+            excluded.extend(report.ports_taken.iter().map(taken));
+        }
+        Ok(excluded)
+    }
+
+    /// What the node says of an image and of ports; `None` where it can't be asked.
+    pub(super) async fn host_report(
+        &self,
+        node_id: &str,
+        image: Option<&str>,
+        ports: &[Port],
+    ) -> Option<HostReport> {
+        let check = HostCheck {
+            image: image.map(str::to_owned),
+            ports: ports.iter().copied().map(port_message).collect(),
+        };
+        match self.agents.ask(node_id, ToAgent::HostCheck(check), HOST_CHECK).await {
+            Ok(ToPanel::HostReport(report)) => Some(report),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::debug!(node = node_id, %error, "no host report");
+                None
+            }
+        }
+    }
+}
+
+pub(super) fn taken(port: &agent::protocol::Port) -> (u16, Protocol) {
+    let protocol = match port.protocol {
+        agent::protocol::Protocol::Tcp => Protocol::Tcp,
+        agent::protocol::Protocol::Udp => Protocol::Udp,
+    };
+    (port.external, protocol)
+}

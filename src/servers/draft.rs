@@ -1,0 +1,210 @@
+//! From what was asked for to a server as it would be made: the template fills in what was left out.
+
+use std::collections::BTreeMap;
+
+use storage::servers::{Behaviour, Limits, Port, Server};
+
+use super::body::CreateRequest;
+use super::validate::{self, Faults};
+use crate::agents::local;
+use crate::templates::{self, Template, Variable};
+
+/// A server that is not made yet.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) node_id: String,
+    pub(super) template: Option<&'static Template>,
+    pub(super) image: String,
+    pub(super) startup: String,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) limits: Limits,
+    pub(super) ports: Ports,
+    pub(super) behaviour: Behaviour,
+    /// The template's terms, where they were not accepted.
+    pub(super) eula: Option<&'static templates::Eula>,
+}
+
+/// Its ports.
+#[derive(Clone, Debug)]
+pub(super) enum Ports {
+    /// As given.
+    Given(Vec<Port>),
+    /// Wherever these can be moved.
+    NextFree(Vec<Port>),
+}
+
+impl Draft {
+    /// Puts it together and notes every fault.
+    pub(super) fn new(request: &CreateRequest, faults: &mut Faults) -> Self {
+        let template = request.template_id.as_deref().and_then(|id| {
+            let found = templates::get(id);
+            if found.is_none() {
+                faults.add("templateId", "is no template that is known here");
+            }
+            found
+        });
+        let name = request.name.clone();
+        match &name {
+            Some(name) => validate::name(name, faults),
+            None => faults.add("name", "is missing"),
+        }
+        let image = request
+            .image
+            .clone()
+            .or_else(|| template.map(|template| template.image.clone()).filter(|image| !image.is_empty()));
+        match &image {
+            Some(image) => validate::image(image, faults),
+            None if request.template_id.is_some() && template.is_none() => {}
+            None => faults.add("image", "is missing"),
+        }
+        let startup = request.startup.clone();
+        let startup = startup.unwrap_or_else(|| template.map(|t| t.startup.clone()).unwrap_or_default());
+        validate::startup(&startup, faults);
+        let ports = match &request.ports {
+            Some(given) => Ports::Given(validate::ports(given, faults)),
+            None => Ports::NextFree(template.map(|template| template.ports.clone()).unwrap_or_default()),
+        };
+        let base = Limits {
+            memory: template.map_or(0, |template| template.memory.recommended),
+            ..Limits::default()
+        };
+        let given = request.limits.unwrap_or_default();
+        let limits = validate::limits(base, &given, faults);
+        let terms = template.and_then(|template| template.eula.as_ref());
+        let environment = environment(request, template);
+        validate::environment(&environment, template, faults);
+        Self {
+            name: name.unwrap_or_default(),
+            node_id: request.node_id.clone().unwrap_or_else(|| local::NODE_ID.to_owned()),
+            template,
+            image: image.unwrap_or_default(),
+            startup,
+            environment,
+            limits,
+            ports,
+            behaviour: template.map(|template| template.behaviour.clone()).unwrap_or_default(),
+            eula: terms.filter(|_| !request.accept_eula),
+        }
+    }
+
+    /// The record of it.
+    pub(super) fn into_record(self, id: String, ports: Vec<Port>, now: storage::Millis) -> Server {
+        Server {
+            id,
+            name: self.name,
+            node_id: self.node_id,
+            template_id: self.template.map(|template| template.id.clone()),
+            image: self.image,
+            startup: self.startup,
+            environment: self.environment,
+            limits: self.limits,
+            ports,
+            suspended: false,
+            created_at: now,
+            updated_at: now,
+            behaviour: self.behaviour,
+        }
+    }
+}
+
+/// The template's defaults, what was given over them, and the word that terms were accepted.
+fn environment(request: &CreateRequest, template: Option<&Template>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    if let Some(template) = template {
+        // `present`: an image may tell an empty variable from a missing one.
+        let set = |variable: &&Variable| {
+            !variable.default_value.is_empty() || variable.rules.split('|').any(|rule| rule == "present")
+        };
+        for variable in template.variables.iter().filter(set) {
+            environment.insert(variable.env_variable.clone(), variable.default_value.clone());
+        }
+    }
+    environment.extend(request.environment.clone().unwrap_or_default());
+    if let Some(terms) = template.and_then(|template| template.eula.as_ref())
+        && request.accept_eula
+    {
+        environment.insert(terms.variable.clone(), terms.value.clone());
+    }
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(request: &CreateRequest) -> Vec<String> {
+        let mut faults = Faults::default();
+        drop(Draft::new(request, &mut faults));
+        faults.into_map().into_keys().collect()
+    }
+
+    #[test]
+    fn a_name_and_an_image_are_enough() {
+        let request = CreateRequest {
+            name: Some("a".into()),
+            image: Some("busybox".into()),
+            ..CreateRequest::default()
+        };
+        let mut none = Faults::default();
+        let draft = Draft::new(&request, &mut none);
+        assert!(none.into_map().is_empty());
+        assert_eq!((draft.node_id.as_str(), draft.limits), ("local", Limits::default()));
+        assert_eq!(draft.behaviour, Behaviour::default());
+        let server = draft.into_record("x".into(), vec![], 5);
+        assert_eq!((server.created_at, server.template_id), (5, None));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        assert_eq!(faults(&CreateRequest::default()), ["image", "name"]);
+        let request = CreateRequest {
+            name: Some("a\n".into()),
+            image: Some("x y".into()),
+            template_id: Some("nothing".into()),
+            startup: Some("a\0b".into()),
+            ..CreateRequest::default()
+        };
+        assert_eq!(faults(&request), ["image", "name", "startup", "templateId"]);
+    }
+
+    #[test]
+    fn every_template_makes_a_server_out_of_a_name() {
+        for template in templates::list() {
+            let mut request = CreateRequest {
+                name: Some("a".into()),
+                template_id: Some(template.id.clone()),
+                accept_eula: true,
+                ..CreateRequest::default()
+            };
+            match template.id.as_str() {
+                "any-image" => request.image = Some("busybox".into()),
+                "valheim" => {
+                    request.environment = Some([("PASSWORD".to_owned(), "secret".to_owned())].into());
+                }
+                _ => {}
+            }
+            assert_eq!(faults(&request), [""; 0], "{}", template.id);
+        }
+        let paper = templates::get("minecraft-paper");
+        let request = CreateRequest { accept_eula: true, ..CreateRequest::default() };
+        let environment = environment(&request, paper);
+        let value = |name: &str| environment.get(name).map(String::as_str);
+        assert_eq!((value("EULA"), value("TYPE")), (Some("TRUE"), Some("PAPER")));
+        assert_eq!(
+            (value("MEMORY"), value("SEED")),
+            (Some(""), None),
+            "set though empty, and not set at all"
+        );
+    }
+
+    #[test]
+    fn the_template_any_image_needs_an_image() {
+        let request = CreateRequest {
+            name: Some("a".into()),
+            template_id: Some("any-image".into()),
+            ..CreateRequest::default()
+        };
+        assert_eq!(faults(&request), ["image"]);
+    }
+}

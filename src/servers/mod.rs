@@ -1,0 +1,198 @@
+//! Game servers: the rules. What should be is in the store, what is comes from the agents.
+
+mod body;
+mod change;
+mod create;
+mod draft;
+mod grants;
+mod ports;
+mod preview;
+mod routes;
+mod rules;
+mod validate;
+mod views;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::protocol::{
+    ConsoleItem, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, Status, ToAgent, ToPanel,
+};
+use storage::Store;
+use storage::servers::Server;
+
+pub use ports::OwnPorts;
+pub use routes::routes;
+pub use views::{ServerView, StatsView};
+
+use crate::agents::{Agents, AskError, Interest};
+use crate::auth::{Auth, Caller, Permit, Visible, need};
+use crate::error::ApiError;
+use crate::shutdown::Tasks;
+use crate::templates::{self, Template};
+use views::{PowerAnswer, StatsHistoryView, StatusWord};
+
+/// How long an agent may take to say whether it takes an action. Not to do it.
+const ANSWER: Duration = Duration::from_secs(15);
+/// Lines of a console where the caller does not say how many.
+const TAIL: u32 = 100;
+const MOST_TAIL: u32 = 1000;
+
+/// Everything about servers. Cheap to clone.
+#[derive(Clone)]
+pub struct Servers {
+    store: Store,
+    auth: Auth,
+    agents: Agents,
+    tasks: Tasks,
+    own_ports: Arc<OwnPorts>,
+}
+
+impl Servers {
+    /// Over the store and the agents. `own_ports` are those of this process.
+    pub fn new(store: Store, auth: Auth, agents: Agents, tasks: Tasks, own_ports: OwnPorts) -> Self {
+        Self { store, auth, agents, tasks, own_ports: Arc::new(own_ports) }
+    }
+
+    /// The servers that somebody may see, oldest first.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<ServerView>, ApiError> {
+        self.agents.peek(Interest::Servers);
+        let visible = self.auth.visible(caller)?;
+        self.list_visible(&visible).await
+    }
+
+    /// The same for whoever knows already what may be seen.
+    pub async fn list_visible(&self, visible: &Visible) -> Result<Vec<ServerView>, ApiError> {
+        let ids: Option<Vec<String>> = match visible {
+            Visible::All => None,
+            Visible::Only(servers) => Some(servers.keys().cloned().collect()),
+        };
+        let listed = self.store.read(move |tx| match &ids {
+            None => storage::servers::list(tx),
+            Some(ids) => storage::servers::get_many(tx, ids.iter().map(String::as_str)),
+        });
+        let mut records = listed.await?;
+        records.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(records.into_iter().filter_map(|record| self.seen_by(record, visible)).collect())
+    }
+
+    /// One server, if it is there and may be seen.
+    pub fn get_visible(&self, id: &str, visible: &Visible) -> Result<Option<ServerView>, ApiError> {
+        let record = self.store.read_now(|tx| storage::servers::get(tx, id))?;
+        Ok(record.and_then(|record| self.seen_by(record, visible)))
+    }
+
+    /// One server.
+    pub fn get(&self, permit: &Permit<need::View>) -> Result<ServerView, ApiError> {
+        self.agents.peek(Interest::Servers);
+        let record = self.record(permit.server_id())?;
+        let seen = self.agents.server(&record.id);
+        Ok(ServerView::new(record, &seen, permit.permissions()))
+    }
+
+    /// Starts, stops, restarts or kills.
+    pub async fn power(
+        &self,
+        permit: &Permit<need::Power>,
+        action: PowerAction,
+    ) -> Result<PowerAnswer, ApiError> {
+        let server = self.record(permit.server_id())?;
+        let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
+        let answer = self.ask(&server, message).await?;
+        tracing::info!(server = server.id, ?action, by = permit.caller().username(), "power");
+        let begun = match action {
+            PowerAction::Start => StatusWord::Starting,
+            PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => StatusWord::Stopping,
+        };
+        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(begun) })
+    }
+
+    /// One line for the game.
+    pub async fn command(&self, permit: &Permit<need::Console>, command: String) -> Result<(), ApiError> {
+        validate::command(&command)?;
+        let server = self.record(permit.server_id())?;
+        let message = ToAgent::ServerCommand(ServerCommand { server_id: server.id.clone(), command });
+        self.ask(&server, message).await.map(drop)
+    }
+
+    /// The last lines of the console.
+    pub async fn console(
+        &self,
+        permit: &Permit<need::Console>,
+        tail: Option<u32>,
+    ) -> Result<Vec<ConsoleItem>, ApiError> {
+        let tail = tail.unwrap_or(TAIL);
+        if !(1..=MOST_TAIL).contains(&tail) {
+            return Err(ApiError::field("tail", format!("must be from 1 to {MOST_TAIL}")));
+        }
+        let server = self.record(permit.server_id())?;
+        let message = ToAgent::ConsoleTail(ConsoleTail { server_id: server.id.clone(), tail });
+        match self.ask(&server, message).await? {
+            ToPanel::ConsoleLines(lines) => Ok(lines.lines),
+            _ => Err(AskError::Unfitting.into()),
+        }
+    }
+
+    /// Samples of the last 10 minutes.
+    pub async fn stats(&self, permit: &Permit<need::View>) -> Result<StatsHistoryView, ApiError> {
+        let server = self.record(permit.server_id())?;
+        let message = ToAgent::StatsHistory(ServerRef { server_id: server.id.clone() });
+        match self.ask(&server, message).await? {
+            ToPanel::StatsHistory(history) => {
+                Ok(StatsHistoryView { samples: history.samples.iter().map(StatsView::from).collect() })
+            }
+            _ => Err(AskError::Unfitting.into()),
+        }
+    }
+
+    /// Fetches the image again.
+    pub async fn install(&self, permit: &Permit<need::Edit>) -> Result<PowerAnswer, ApiError> {
+        let server = self.record(permit.server_id())?;
+        let message = ToAgent::ServerReinstall(ServerRef { server_id: server.id.clone() });
+        let answer = self.ask(&server, message).await?;
+        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(StatusWord::Installing) })
+    }
+
+    /// Breaks a fetch off.
+    pub async fn cancel_install(&self, permit: &Permit<need::Edit>) -> Result<(), ApiError> {
+        let server = self.record(permit.server_id())?;
+        let message = ToAgent::InstallCancel(ServerRef { server_id: server.id.clone() });
+        self.ask(&server, message).await.map(drop)
+    }
+
+    fn seen_by(&self, record: Server, visible: &Visible) -> Option<ServerView> {
+        let permissions = visible.of(&record.id)?;
+        let seen = self.agents.server(&record.id);
+        Some(ServerView::new(record, &seen, &permissions))
+    }
+
+    fn view(&self, record: Server, caller: &Caller) -> Result<ServerView, ApiError> {
+        let visible = self.auth.visible(caller)?;
+        self.seen_by(record, &visible).ok_or_else(|| ApiError::not_found("server"))
+    }
+
+    fn record(&self, id: &str) -> Result<Server, ApiError> {
+        self.store.read_now(|tx| storage::servers::get(tx, id))?.ok_or_else(|| ApiError::not_found("server"))
+    }
+
+    async fn ask(&self, server: &Server, message: ToAgent) -> Result<ToPanel, ApiError> {
+        self.agents.ask(&server.node_id, message, ANSWER).await.map_err(ApiError::from)
+    }
+}
+
+fn answered_status(answer: &ToPanel) -> Option<StatusWord> {
+    match answer {
+        ToPanel::Ack(ack) => {
+            ack.status.as_ref().filter(|status| **status != Status::Unknown).map(StatusWord::of)
+        }
+        _ => None,
+    }
+}
+
+fn template_runs(agents: &Agents, template: &Template, node_id: &str) -> bool {
+    let system = agents.node(node_id).system;
+    templates::runs_on(template, system.as_ref().map_or("", |system| system.arch.as_str()))
+}

@@ -1,0 +1,260 @@
+//! What would happen if this server were made. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use agent::protocol::HostReport;
+use serde::Serialize;
+use storage::servers::{Port, port_owner};
+use utoipa::ToSchema;
+
+use super::Servers;
+use super::body::CreateRequest;
+use super::create::taken;
+use super::draft::{Draft, Ports};
+use super::ports::next_free;
+use super::validate::Faults;
+use super::views::{LimitsView, PortView};
+use crate::auth::Admin;
+use crate::error::{ApiError, Code};
+use crate::templates::Memory;
+
+/// What a server without a template is given room for.
+const USUAL: Memory = Memory { minimum: 64 << 20, recommended: 1 << 30 };
+/// Proposals are whole multiples of this.
+const STEP: i64 = 64 << 20;
+
+/// What would happen.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    node_id: String,
+    image: String,
+    image_present: bool,
+    startup: String,
+    environment: BTreeMap<String, String>,
+    ports: Vec<PortView>,
+    limits: LimitsView,
+    memory: PreviewMemory,
+    steps: Vec<String>,
+    warnings: Vec<PreviewWarning>,
+    blockers: Vec<PreviewBlocker>,
+}
+
+/// Bytes of memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct PreviewMemory {
+    recommended: i64,
+    proposed: i64,
+    free: i64,
+    total: i64,
+}
+
+/// Something to know.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct PreviewWarning {
+    code: &'static str,
+    message: String,
+}
+
+/// Something that stands in the way.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct PreviewBlocker {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+impl Servers {
+    /// Says what would happen.
+    pub async fn preview(&self, _admin: &Admin, request: CreateRequest) -> Result<Preview, ApiError> {
+        let mut faults = Faults::default();
+        // The name is chosen last; its absence says nothing yet.
+        let named =
+            CreateRequest { name: Some(request.name.clone().unwrap_or_else(|| "…".into())), ..request };
+        let draft = Draft::new(&named, &mut faults);
+        self.check_node(&draft, &mut faults)?;
+        let mut blockers: Vec<_> = faults
+            .into_map()
+            .into_iter()
+            .map(|(path, problem)| PreviewBlocker {
+                code: Code::Invalid.as_str(),
+                message: format!("{path} {problem}."),
+                field: Some(path),
+            })
+            .collect();
+        if let Some(terms) = draft.eula {
+            blockers.push(PreviewBlocker {
+                code: Code::EulaRequired.as_str(),
+                message: format!("The {} has to be accepted first: {}", terms.name, terms.url),
+                field: Some("acceptEula".into()),
+            });
+        }
+        let online = self.agents.node(&draft.node_id).online;
+        let ports = self.preview_ports(&draft, &mut blockers).await?;
+        let image = Some(draft.image.as_str()).filter(|image| !image.is_empty());
+        let report = if online { self.host_report(&draft.node_id, image, &ports).await } else { None };
+        let memory = memory(draft.template.map_or(USUAL, |template| template.memory), report.as_ref());
+        let warnings = self.warnings(&draft, &ports, memory, online, report.as_ref());
+        let present = report.as_ref().is_some_and(|report| report.image_present);
+        Ok(Preview {
+            steps: steps(&draft, &ports, present, online),
+            node_id: draft.node_id,
+            image: draft.image,
+            image_present: present,
+            startup: draft.startup,
+            environment: draft.environment,
+            ports: ports.into_iter().map(PortView::from).collect(),
+            limits: draft.limits.into(),
+            memory,
+            warnings,
+            blockers,
+        })
+    }
+
+    async fn preview_ports(
+        &self,
+        draft: &Draft,
+        blockers: &mut Vec<PreviewBlocker>,
+    ) -> Result<Vec<Port>, ApiError> {
+        let in_use = |message: &str, field: String| PreviewBlocker {
+            code: Code::PortInUse.as_str(),
+            message: message.to_owned(),
+            field: Some(field),
+        };
+        match &draft.ports {
+            Ports::NextFree(wanted) => {
+                let excluded = self.held_by_others(&draft.node_id, wanted).await?;
+                let own = &self.own_ports;
+                match self.store.read_now(|tx| next_free(tx, &draft.node_id, wanted, own, &excluded)) {
+                    Ok(ports) => Ok(ports),
+                    Err(error) => {
+                        blockers.push(in_use(error.message(), "ports".into()));
+                        Ok(wanted.clone())
+                    }
+                }
+            }
+            Ports::Given(ports) => {
+                for (at, port) in ports.iter().enumerate() {
+                    let field = format!("ports[{at}].external");
+                    if let Err(error) = self.own_ports.check(&draft.node_id, &[*port]) {
+                        blockers.push(in_use(error.message(), field));
+                        continue;
+                    }
+                    let owner = self.store.read_now(|tx| {
+                        let id = port_owner(tx, &draft.node_id, port.protocol, port.external)?;
+                        id.map_or(Ok(None), |id| storage::servers::get(tx, &id))
+                    })?;
+                    if let Some(owner) = owner {
+                        let message = format!(
+                            "Port {}/{} belongs to the server \"{}\".",
+                            port.external, port.protocol, owner.name
+                        );
+                        blockers.push(in_use(&message, field));
+                    }
+                }
+                Ok(ports.clone())
+            }
+        }
+    }
+
+    fn warnings(
+        &self,
+        draft: &Draft,
+        ports: &[Port],
+        memory: PreviewMemory,
+        online: bool,
+        report: Option<&HostReport>,
+    ) -> Vec<PreviewWarning> {
+        let mut warnings = Vec::new();
+        let mut warn = |code, message: String| warnings.push(PreviewWarning { code, message });
+        if !online {
+            warn("node_offline", "The node is offline: the server is made there once it is back.".into());
+        } else if self.agents.node(&draft.node_id).engine_away() {
+            let message = "The container engine does not answer: the server is made once it is back.";
+            warn("engine_unavailable", message.into());
+        }
+        let limit = draft.limits.memory;
+        if memory.total > 0 && limit > memory.total {
+            let (limit, total) = (mebibytes(limit), mebibytes(memory.total));
+            warn("memory_over", format!("{limit} MiB are more than the machine has ({total} MiB)."));
+        } else if memory.total > 0 && limit > memory.free {
+            let (limit, free) = (mebibytes(limit), mebibytes(memory.free));
+            warn("memory_low", format!("{limit} MiB are more than is free at the moment ({free} MiB)."));
+        }
+        if let Some(template) = draft.template
+            && limit > 0
+            && limit < template.memory.minimum
+        {
+            let least = mebibytes(template.memory.minimum);
+            warn("memory_little", format!("{} hardly starts with less than {least} MiB.", template.name));
+        }
+        let taken_there = report.map(|report| report.ports_taken.as_slice()).unwrap_or_default();
+        for port in ports {
+            if taken_there.iter().any(|other| taken(other) == (port.external, port.protocol)) {
+                let message = format!(
+                    "Port {}/{} is held by another program at the moment.",
+                    port.external, port.protocol
+                );
+                warn("port_in_use", message);
+            }
+        }
+        warnings
+    }
+}
+
+fn mebibytes(bytes: i64) -> i64 {
+    bytes >> 20
+}
+
+/// What is recommended where there is room for it with a quarter to spare, else what the room allows.
+fn memory(wanted: Memory, report: Option<&HostReport>) -> PreviewMemory {
+    let of = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (free, total) = report.map_or((0, 0), |report| {
+        (of(report.memory.total.saturating_sub(report.memory.used)), of(report.memory.total))
+    });
+    let room = free / 4 * 3 / STEP * STEP;
+    let proposed =
+        if total == 0 { wanted.recommended } else { wanted.recommended.min(room).max(wanted.minimum) };
+    PreviewMemory { recommended: wanted.recommended, proposed, free, total }
+}
+
+fn steps(draft: &Draft, ports: &[Port], present: bool, online: bool) -> Vec<String> {
+    let mut steps = Vec::new();
+    if !ports.is_empty() {
+        let list: Vec<_> = ports.iter().map(|port| format!("{}/{}", port.external, port.protocol)).collect();
+        let plural = if ports.len() == 1 { "port" } else { "ports" };
+        steps.push(format!("Reserve the {plural} {} on the node {}.", list.join(", "), draft.node_id));
+    }
+    steps.push(if present {
+        format!("Use the image {}, which is there already.", draft.image)
+    } else if online {
+        format!("Fetch the image {} from its registry.", draft.image)
+    } else {
+        format!("Fetch the image {}, once the node is back.", draft.image)
+    });
+    steps.push("Make an empty folder for its data.".to_owned());
+    steps.push("Leave it stopped: nothing runs until it is started.".to_owned());
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use agent::protocol::Space;
+
+    use super::*;
+
+    #[test]
+    fn memory_is_proposed_by_what_is_free() {
+        let report = |used: u64, total: u64| HostReport {
+            memory: Space { used: used << 20, total: total << 20 },
+            ..HostReport::default()
+        };
+        let wanted = Memory { minimum: 1 << 30, recommended: 4 << 30 };
+        assert_eq!(memory(wanted, None).proposed, 4 << 30);
+        assert_eq!(memory(wanted, Some(&report(1000, 16_000))).proposed, 4 << 30);
+        let tight = memory(wanted, Some(&report(4000, 8000)));
+        assert_eq!((tight.free >> 20, tight.proposed >> 20), (4000, 2944));
+        assert_eq!(memory(wanted, Some(&report(7900, 8000))).proposed, 1 << 30, "never below what it needs");
+    }
+}

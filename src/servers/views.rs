@@ -1,0 +1,382 @@
+//! Servers as JSON: the record, what is known of it now, and what the caller may do with it.
+
+use std::collections::BTreeMap;
+
+use agent::protocol::{self as wire, Status};
+use serde::Serialize;
+use storage::servers::{Limits, Port, Protocol, Server};
+use utoipa::ToSchema;
+
+use super::body::{PermissionWord, ProtocolWord};
+use crate::agents::ServerSeen;
+use crate::auth::{Permission, Permissions};
+use crate::clock::rfc3339;
+
+/// A server as its caller may see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Server)]
+pub struct ServerView {
+    /// Never changes.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The node on which it lives.
+    pub node_id: String,
+    /// Whether that node's agent is connected.
+    pub node_online: bool,
+    /// The template that it was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_id: Option<String>,
+    /// What that template is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_name: Option<String>,
+    /// The container image.
+    pub image: String,
+    /// The startup line; empty for the image's own command.
+    pub startup: String,
+    /// The environment of the container.
+    pub environment: BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: LimitsView,
+    /// What it is reached by.
+    pub ports: Vec<PortView>,
+    /// What it is now.
+    pub status: StatusWord,
+    /// Why, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_since: Option<String>,
+    /// Of the last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// Whether the last run ended for want of memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_killed: Option<bool>,
+    /// When the run that goes on began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it is started again after a crash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_at: Option<String>,
+    /// When the stop that is under way turns into a kill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_deadline: Option<String>,
+    /// While it is being installed or starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
+    /// What it uses, where somebody has looked in the last seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stats: Option<StatsView>,
+    /// Whether settings changed since the running container was made.
+    pub needs_restart: bool,
+    /// Where its files lie on the node; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+    /// What the caller may do with it.
+    #[schema(value_type = Vec<PermissionView>)]
+    pub permissions: Vec<&'static str>,
+    /// When it was made.
+    pub created_at: String,
+}
+
+/// One thing that the caller may do with a server.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Permission)]
+#[allow(missing_docs, dead_code, reason = "for the document: the words of GrantedPermission, and delete")]
+pub(super) enum PermissionView {
+    View,
+    Console,
+    Power,
+    Files,
+    Edit,
+    Delete,
+}
+
+/// What a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ServerStatus)]
+pub enum StatusWord {
+    /// Its image is being fetched.
+    Installing,
+    /// That failed or was cancelled.
+    InstallFailed,
+    /// Not running, on purpose or after exit code 0.
+    Stopped,
+    /// Asked to run, not ready yet.
+    Starting,
+    /// Running and, where its template says how, ready.
+    Running,
+    /// Asked to stop.
+    Stopping,
+    /// Ended unasked with another code.
+    Crashed,
+    /// May not start.
+    Suspended,
+    /// Its node is offline, or the engine there does not answer.
+    Unknown,
+}
+
+impl StatusWord {
+    /// From an agent's word; other agents have words of their own.
+    pub fn of(status: &Status) -> Self {
+        match status {
+            Status::Installing => Self::Installing,
+            Status::InstallFailed => Self::InstallFailed,
+            Status::Stopped | Status::Created => Self::Stopped,
+            Status::Starting => Self::Starting,
+            Status::Running => Self::Running,
+            Status::Stopping => Self::Stopping,
+            Status::Crashed => Self::Crashed,
+            Status::Suspended => Self::Suspended,
+            Status::Unknown | Status::Deleted | Status::Other(_) => Self::Unknown,
+        }
+    }
+}
+
+/// What a server may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Limits)]
+pub struct LimitsView {
+    /// Bytes, 0 for none.
+    pub memory: i64,
+    /// Bytes beyond memory, -1 for no limit.
+    pub swap: i64,
+    /// Bytes, 0 for none.
+    pub disk: i64,
+    /// 10 to 1000.
+    pub io: i64,
+    /// Percent of one core, 0 for none.
+    pub cpu: i64,
+}
+
+impl From<Limits> for LimitsView {
+    fn from(limits: Limits) -> Self {
+        let Limits { memory, swap, disk, io, cpu } = limits;
+        Self { memory, swap, disk, io, cpu }
+    }
+}
+
+/// A port of the node that leads to one of the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Port)]
+pub struct PortView {
+    /// Inside the container.
+    pub internal: u16,
+    /// On the node.
+    pub external: u16,
+    /// `tcp` or `udp`.
+    pub protocol: ProtocolWord,
+}
+
+impl From<Port> for PortView {
+    fn from(port: Port) -> Self {
+        let protocol = match port.protocol {
+            Protocol::Tcp => ProtocolWord::Tcp,
+            Protocol::Udp => ProtocolWord::Udp,
+        };
+        Self { internal: port.internal, external: port.external, protocol }
+    }
+}
+
+/// How far a piece of work is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Progress)]
+pub struct ProgressView {
+    /// 0 to 100, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// What is going on.
+    pub text: String,
+}
+
+/// What a server uses.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Stats)]
+pub struct StatsView {
+    /// Percent of one core.
+    pub cpu: f64,
+    /// Bytes, without the page cache.
+    pub memory: u64,
+    /// Bytes in its folder.
+    pub disk: u64,
+    /// Bytes since its start.
+    pub network: NetworkView,
+    /// Players, where they can be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub players: Option<serde_json::Value>,
+    /// When it was looked at.
+    pub timestamp: String,
+}
+
+/// Bytes since a server's start.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Network)]
+pub struct NetworkView {
+    /// Received.
+    #[serde(rename = "in")]
+    pub received: u64,
+    /// Sent.
+    #[serde(rename = "out")]
+    pub sent: u64,
+}
+
+impl From<&wire::Stats> for StatsView {
+    fn from(stats: &wire::Stats) -> Self {
+        // JSON has no word for what is not a number.
+        let cpu = if stats.cpu.is_finite() { stats.cpu.max(0.0) } else { 0.0 };
+        Self {
+            cpu,
+            memory: stats.memory,
+            disk: stats.disk,
+            network: NetworkView { received: stats.network.received, sent: stats.network.sent },
+            players: stats.players.clone(),
+            timestamp: stats.timestamp.to_string(),
+        }
+    }
+}
+
+/// The last 10 minutes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = StatsHistory)]
+pub struct StatsHistoryView {
+    /// Oldest first.
+    pub samples: Vec<StatsView>,
+}
+
+/// The state in which a request left a server.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct PowerAnswer {
+    /// What it is now.
+    pub status: StatusWord,
+}
+
+/// The last lines of a console.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ConsoleTail)]
+pub(super) struct ConsoleView {
+    /// Oldest first; `{"skipped": n}` stands for lines that were dropped.
+    #[schema(value_type = Vec<ConsoleLineView>)]
+    pub lines: Vec<wire::ConsoleItem>,
+}
+
+/// One line of a console. For the document; the agent's own is what is sent.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ConsoleLine)]
+#[allow(dead_code)]
+pub(super) struct ConsoleLineView {
+    /// Counts lines without gaps over restarts of the game.
+    pub seq: u64,
+    /// When it was read.
+    pub time: String,
+    /// `stdout`, `stderr` or `system`.
+    pub stream: String,
+    /// The line, with colour escapes.
+    pub text: String,
+    /// It was longer than 16 KiB.
+    pub truncated: Option<bool>,
+}
+
+/// What somebody may do with a server.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ServerUser {
+    /// The account's id.
+    pub user: String,
+    /// The account's name.
+    pub username: String,
+    /// What it may do.
+    pub permissions: Vec<PermissionWord>,
+}
+
+impl From<Permission> for PermissionWord {
+    fn from(permission: Permission) -> Self {
+        match permission {
+            Permission::View => Self::View,
+            Permission::Console => Self::Console,
+            Permission::Power => Self::Power,
+            Permission::Files => Self::Files,
+            Permission::Edit => Self::Edit,
+        }
+    }
+}
+
+impl From<PermissionWord> for Permission {
+    fn from(word: PermissionWord) -> Self {
+        match word {
+            PermissionWord::View => Self::View,
+            PermissionWord::Console => Self::Console,
+            PermissionWord::Power => Self::Power,
+            PermissionWord::Files => Self::Files,
+            PermissionWord::Edit => Self::Edit,
+        }
+    }
+}
+
+impl ServerView {
+    /// Puts the three together.
+    pub fn new(server: Server, seen: &ServerSeen, permissions: &Permissions) -> Self {
+        let words = permissions.words();
+        let admin = words.contains(&"delete");
+        let (status, status_reason) = status_of(&server, seen);
+        let template = server.template_id.as_deref().and_then(crate::templates::get);
+        let told = seen.status.as_ref();
+        let time = |pick: fn(&wire::ServerStatus) -> Option<jiff::Timestamp>| {
+            told.and_then(pick).map(|at| at.to_string())
+        };
+        let alive = matches!(status, StatusWord::Starting | StatusWord::Running | StatusWord::Stopping);
+        let ended = told.and_then(|told| told.exit_code);
+        Self {
+            template_name: template.map(|template| template.name.clone()),
+            status,
+            status_reason,
+            status_since: time(|told| told.since),
+            exit_code: ended,
+            oom_killed: told.filter(|told| ended.is_some() || told.oom_killed).map(|told| told.oom_killed),
+            started_at: time(|told| told.started_at),
+            restart_at: time(|told| told.restart_at),
+            stop_deadline: time(|told| told.stop_deadline),
+            progress: told.and_then(|told| told.progress.as_ref()).map(|progress| ProgressView {
+                percent: progress.percent.filter(|percent| percent.is_finite()),
+                text: progress.text.clone(),
+            }),
+            stats: seen.stats.as_ref().filter(|_| alive).map(StatsView::from),
+            needs_restart: told.is_some_and(|told| told.needs_restart),
+            data_dir: told.filter(|_| admin).and_then(|told| told.data_dir.clone()),
+            permissions: words,
+            created_at: rfc3339(server.created_at),
+            id: server.id,
+            name: server.name,
+            node_id: server.node_id,
+            node_online: seen.online,
+            template_id: server.template_id,
+            image: server.image,
+            startup: server.startup,
+            environment: server.environment,
+            limits: server.limits.into(),
+            ports: server.ports.into_iter().map(PortView::from).collect(),
+        }
+    }
+}
+
+fn status_of(server: &Server, seen: &ServerSeen) -> (StatusWord, Option<String>) {
+    if !seen.online {
+        return (StatusWord::Unknown, Some("Its node is offline.".to_owned()));
+    }
+    match &seen.status {
+        Some(told) => {
+            let word = StatusWord::of(&told.status);
+            let strange = match &told.status {
+                Status::Other(word) => Some(format!("Its node calls this \"{word}\".")),
+                _ => None,
+            };
+            (word, told.error.clone().or(strange))
+        }
+        None if server.suspended => (StatusWord::Suspended, None),
+        None => (StatusWord::Unknown, Some("Its node has not told about it yet.".to_owned())),
+    }
+}

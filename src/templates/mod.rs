@@ -1,0 +1,58 @@
+//! Templates: the rules. At present those that come with the program.
+
+mod builtin;
+mod routes;
+mod template;
+mod views;
+
+use std::sync::LazyLock;
+
+pub use routes::routes;
+pub use template::{Eula, Memory, Template, Variable};
+pub use views::{TemplateSummary, TemplateView};
+
+static ALL: LazyLock<Vec<Template>> = LazyLock::new(builtin::all);
+
+/// All templates, in the order in which they are shown.
+pub fn list() -> &'static [Template] {
+    &ALL
+}
+
+/// The template with this id.
+pub fn get(id: &str) -> Option<&'static Template> {
+    ALL.iter().find(|template| template.id == id)
+}
+
+/// Whether a CPU of this architecture (in Docker's words) can run its image; yes where nothing is known.
+pub fn runs_on(template: &Template, architecture: &str) -> bool {
+    architecture.is_empty()
+        || template.architectures.is_empty()
+        || template.architectures.iter().any(|known| known == architecture)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_fit_into_an_address() {
+        let ids: BTreeSet<_> = list().iter().map(|template| template.id.as_str()).collect();
+        assert_eq!(ids.len(), list().len());
+        for id in ids {
+            assert!(agent::protocol::valid_server_id(id), "{id}");
+            assert!(get(id).is_some());
+        }
+        assert!(get("no-such-thing").is_none());
+    }
+
+    #[test]
+    fn an_image_for_one_cpu_does_not_run_on_another() {
+        let mut template = list()[0].clone();
+        template.architectures = vec!["amd64".into()];
+        assert!(runs_on(&template, "amd64"));
+        assert!(!runs_on(&template, "arm64"));
+        assert!(runs_on(&template, ""));
+    }
+}
