@@ -9,6 +9,7 @@ use storage::{OpenError, Store};
 use tokio::net::TcpListener;
 
 use crate::admin;
+use crate::agents::{Agents, local};
 use crate::app::{App, Ports};
 use crate::auth::{Auth, OwnOrigins};
 use crate::clock;
@@ -18,8 +19,11 @@ use crate::error::Chain;
 use crate::health::Health;
 use crate::http;
 use crate::ids;
+use crate::live::Live;
+use crate::nodes::Nodes;
 use crate::router::Router;
 use crate::secrets::{self, FileError};
+use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
 use crate::shutdown::Tasks;
 use crate::status::Status;
@@ -122,10 +126,27 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         agents: address(&agents)?,
         health: health.as_ref().map(address).transpose()?,
     };
+    let registry = registry(&store, &tasks).await?;
+    let status = Status::new(store.clone(), started_at);
+    let nodes = Nodes::new(store.clone(), registry.clone());
+    let servers =
+        Servers::new(store.clone(), auth.clone(), registry.clone(), tasks.clone(), own_ports(&ports));
+    let live = Live::new(
+        auth.clone(),
+        registry.clone(),
+        servers.clone(),
+        nodes.clone(),
+        status.clone(),
+        tasks.clone(),
+    );
     let app = App {
         config: Arc::new(config),
         ports,
-        status: Status::new(store.clone(), started_at),
+        agents: registry,
+        nodes,
+        servers,
+        live,
+        status,
         docs: Docs::default(),
         store,
         auth,
@@ -143,14 +164,34 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         http::serve(panel, tasks.clone(), move |request| router.clone().answer(request)),
     ));
     if let Some(listener) = health {
-        let probe = Health::new(started_at, || true);
+        let known = app.agents.clone();
+        let probe = Health::new(started_at, move || known.node(local::NODE_ID).online);
         drop(tasks.spawn(
             "health port",
             http::serve(listener, tasks.clone(), move |request| probe.clone().answer(request)),
         ));
     }
     drop(agents);
+    start_local_agent(&app);
     Ok(Running { app })
+}
+
+async fn registry(store: &Store, tasks: &Tasks) -> Result<Agents, StartError> {
+    let failed =
+        |source: storage::Error| StartError::Other { doing: "reading the nodes", source: source.into() };
+    local::make_node(store).await.map_err(failed)?;
+    Agents::new(store.clone(), tasks.clone()).map_err(failed)
+}
+
+fn own_ports(ports: &Ports) -> OwnPorts {
+    let mut own = vec![(ports.panel.port(), "its page"), (ports.agents.port(), "for agents")];
+    own.extend(ports.health.map(|health| (health.port(), "the node's health")));
+    OwnPorts(own)
+}
+
+fn start_local_agent(app: &App) {
+    let agents = app.agents.clone();
+    drop(app.tasks.spawn("last-seen", async move { agents.keep_last_seen().await }));
 }
 
 impl Running {
@@ -245,3 +286,6 @@ fn own_address(any: IpAddr) -> IpAddr {
     let route = socket.connect(("192.0.2.1", 9)).and_then(|()| socket.local_addr());
     route.map_or(loopback, |address| address.ip())
 }
+
+#[cfg(test)]
+mod tests;
