@@ -54,3 +54,21 @@ pub(crate) fn new_instance(now: Millis) -> Instance {
     let id = (0..20).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect();
     Instance { id, created_at: now }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_lead_from_the_first_schema_to_the_present_one() {
+        let steps: Vec<u32> = std::iter::once(1).chain(MIGRATIONS.iter().map(|step| step.to)).collect();
+        assert!(steps.is_sorted_by(|a, b| a < b), "{steps:?}");
+        assert_eq!(steps.last(), Some(&CURRENT.number));
+    }
+
+    #[test]
+    fn installations_differ() {
+        let (a, b) = (new_instance(1), new_instance(1));
+        assert!(a.id != b.id && a.id.len() == 20);
+    }
+}

@@ -1,4 +1,4 @@
-//! A real, small file system that is full.
+//! A real, small file system that is full, or must not be written.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -162,4 +162,17 @@ fn a_new_folder_on_a_full_disk_is_refused_and_works_later() {
     fs::remove_file(filler).unwrap();
     let store = Store::open(&disk.data()).unwrap();
     store.write_blocking(|tx| settings::put(tx, "works", &1)).unwrap();
+}
+
+#[test]
+fn a_disk_that_must_not_be_written_is_refused() {
+    let Some(disk) = Small::mount() else { return };
+    drop(Store::open(&disk.data()).unwrap());
+    let before = fs::read(disk.data().join("panel.redb")).unwrap();
+    let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.folder.path()).status().unwrap();
+    assert!(remount.success());
+    let error = Store::open(&disk.data()).map(drop).unwrap_err();
+    assert_eq!(error.exit_code(), 77, "{error}");
+    assert!(error.to_string().contains("Read-only file system"), "{error}");
+    assert!(fs::read(disk.data().join("panel.redb")).unwrap() == before);
 }

@@ -1,6 +1,11 @@
 //! The steps from each released schema to the next.
 //!
 //! All steps that a file is behind by commit in one transaction with the new number, after the file was copied aside.
+//!
+//! To change the schema: change tables and records, write the step in a file of its own here (with the old records as
+//! they were, so that later changes cannot break it), put it at the end of [`MIGRATIONS`], raise the number in
+//! [`crate::schema::CURRENT`] and `PRESENT` in `tests/schema_files.rs`, and make the new schema's file as told there. A
+//! field with `#[serde(default)]` is no change of the schema unless an older program must not write the record.
 
 use crate::error::Result;
 use crate::tx::WriteTx;

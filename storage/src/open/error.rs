@@ -112,7 +112,10 @@ pub enum OpenError {
         ours: u32,
     },
     /// The system does not let us.
-    #[error("{doing} {}: {source}: give it to the user that runs this (chown, chmod)", path.display())]
+    #[error(
+        "{doing} {}: {source}: make it writable for the user that runs this (chown, chmod, mount)",
+        path.display()
+    )]
     Permission {
         /// What was attempted.
         doing: &'static str,
