@@ -13,11 +13,8 @@ const QUIET: &str =
 
 /// Starts the log on stderr. `level` is a word (`info`) or a filter (`warn,ctrl_alt_play=debug`).
 pub fn start(level: &str) -> Result<(), ConfigError> {
-    let text = if level.contains(['=', ',']) { level.to_owned() } else { format!("{level},{QUIET}") };
-    let filter = EnvFilter::builder().parse(text).map_err(|problem| ConfigError::Bad {
-        from: "LOG_LEVEL".to_owned(),
-        problem: format!("{problem}; it has to be error, warn, info, debug, trace or a filter"),
-    })?;
+    let filter =
+        EnvFilter::builder().parse(directives(level)?).map_err(|problem| bad(&problem.to_string()))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
@@ -26,6 +23,23 @@ pub fn start(level: &str) -> Result<(), ConfigError> {
     // In tests several panels share one process and one log.
     let _ = subscriber.try_init();
     Ok(())
+}
+
+fn directives(level: &str) -> Result<String, ConfigError> {
+    if level.contains(['=', ',']) {
+        return Ok(level.to_owned());
+    }
+    // The filter would take any other word as the name of a module, and be silent.
+    match level.trim().to_ascii_lowercase().as_str() {
+        "warning" => Ok(format!("warn,{QUIET}")),
+        word @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => Ok(format!("{word},{QUIET}")),
+        _ => Err(bad(&format!("\"{level}\" is no level"))),
+    }
+}
+
+fn bad(problem: &str) -> ConfigError {
+    let problem = format!("{problem}; it has to be error, warn, info, debug, trace or a filter");
+    ConfigError::Bad { from: "LOG_LEVEL".to_owned(), problem }
 }
 
 /// Writes each event as one line: control characters are spelled out, so that nothing in a name or an answer can forge a
@@ -72,6 +86,13 @@ fn escaped(event: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn words_that_are_no_level_are_refused() {
+        assert!(super::directives("INFO").unwrap().starts_with("info,"));
+        assert_eq!(super::directives("warn,ctrl_alt_play=debug").unwrap(), "warn,ctrl_alt_play=debug");
+        assert!(super::directives("loud").is_err());
+    }
+
     #[test]
     fn one_event_is_one_harmless_line() {
         let event = "INFO login name=a\n2026 INFO ok\u{1b}[2J\u{9b}31m\u{202e}\r\n";

@@ -65,7 +65,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    running.announce(&mut std::io::stdout()).await.map_err(|cause| (74, cause.to_string()))?;
+    // Somebody who closed our output still wants the panel.
+    let _ = running.announce(&mut std::io::stdout()).await;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

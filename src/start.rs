@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::AgentConfig;
 use storage::{OpenError, Store};
 use tokio::net::TcpListener;
 
@@ -56,9 +57,6 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The admin socket.
-    #[error("admin.sock in the data folder can't be made: {0}")]
-    AdminSocket(std::io::Error),
     /// A part of the start failed in a way that has no advice.
     #[error("{doing}: {source}")]
     Other {
@@ -75,7 +73,7 @@ impl StartError {
         match self {
             StartError::Database(cause) => cause.exit_code(),
             StartError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
-            StartError::File(_) | StartError::AdminSocket(_) => 74,
+            StartError::File(_) => 74,
             StartError::Port { .. } => 71,
             StartError::Other { .. } => 70,
         }
@@ -157,7 +155,10 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     };
 
     app.auth.start(&tasks);
-    admin::listen(&folder, app.users.clone(), &tasks).map_err(StartError::AdminSocket)?;
+    if let Err(cause) = admin::listen(&folder, app.users.clone(), &tasks) {
+        // A full disk or a path too long for a socket: no reason to keep everybody out.
+        tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
+    }
     let router = Router::new(&app);
     drop(tasks.spawn(
         "panel port",
@@ -190,6 +191,14 @@ fn own_ports(ports: &Ports) -> OwnPorts {
 }
 
 fn start_local_agent(app: &App) {
+    let config = AgentConfig {
+        node_id: local::NODE_ID.to_owned(),
+        data_dir: app.config.data_dir.clone(),
+        docker_host: app.config.docker_host.clone(),
+        version: crate::status::VERSION.to_owned(),
+        ..AgentConfig::default()
+    };
+    local::start(&app.agents, config, &app.tasks);
     let agents = app.agents.clone();
     drop(app.tasks.spawn("last-seen", async move { agents.keep_last_seen().await }));
 }

@@ -23,6 +23,9 @@ pub enum Access {
     /// Whoever has this permission on the server named by the path's first parameter. Others get 404 where they may not
     /// even see it, else 403.
     Server(Permission),
+    /// Administrators, on the server named by the path's first parameter. Others get 404 where they may not see it, else
+    /// 403.
+    ServerAdmin,
 }
 
 /// Somebody with a live session.

@@ -14,7 +14,7 @@ use super::peer::{Client, Peer};
 use super::reply::{self, Response};
 use super::route::Route;
 use super::server::Body;
-use crate::auth::{Access, Auth, Caller, Credentials, SiteCheck};
+use crate::auth::{Access, Auth, Caller, Credentials, Permission, SiteCheck};
 use crate::error::{ApiError, Code};
 
 /// All endpoints of the API behind one fence.
@@ -70,13 +70,18 @@ impl Dispatch {
         let (entry, params) = self.find(request.method(), request.uri().path())?;
         let client = Client::of(request);
         let caller = self.caller(entry, request, &client)?;
-        if let (Access::Server(need), Some(caller)) = (entry.access, &caller) {
+        let on_server = match entry.access {
+            Access::Server(need) => Some(need),
+            Access::ServerAdmin => Some(Permission::View),
+            Access::Open | Access::SignedIn | Access::Socket | Access::Admin => None,
+        };
+        if let (Some(need), Some(caller)) = (on_server, &caller) {
             let server = params.0.first().map(String::as_str).unwrap_or_default();
             let access = self.0.auth.server_access(caller, server, need)?;
             request.extensions_mut().insert(access);
         }
         if let Some(caller) = caller {
-            if entry.access == Access::Admin {
+            if matches!(entry.access, Access::Admin | Access::ServerAdmin) {
                 request.extensions_mut().insert(caller.admin()?);
             }
             request.extensions_mut().insert(caller);

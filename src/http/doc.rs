@@ -150,7 +150,7 @@ impl Doc {
             Access::Open => &[],
             Access::SignedIn | Access::Socket => &[401],
             Access::Admin => &[401, 403],
-            Access::Server(_) => &[401, 403, 404],
+            Access::Server(_) | Access::ServerAdmin => &[401, 403, 404],
         });
         if self.body.is_some() {
             refusals.extend([400, 413, 415, 422]);

@@ -50,7 +50,7 @@ pub fn caller() -> BoxedFilter<(Caller,)> {
     found::<Caller>()
 }
 
-/// The administrator who asks. For `Access::Admin`.
+/// The administrator who asks. For `Access::Admin` and `Access::ServerAdmin`.
 pub fn admin() -> BoxedFilter<(Admin,)> {
     found::<Admin>()
 }

@@ -31,8 +31,9 @@
 //! }
 //! ```
 //!
+//! - Rules: `Access::{Open, SignedIn, Socket, Admin, Server(permission), ServerAdmin}`.
 //! - Beginnings: [`with`], [`id`], [`ids`], [`caller`], [`admin`], [`permit`], [`client`], [`query`], [`json`],
-//!   [`raw_up_to`], [`header`].
+//!   [`raw_up_to`], [`header`], [`any`] for none.
 //! - Ends: [`ok`], [`created`], [`accepted`], [`no_content`] take a `Result<T, ApiError>`; [`raw`] a `Result<Response, _>`.
 //! - [`Upgrade`] is a WebSocket about to be: `upgrade()` in a route, [`Upgrade::of`] outside of warp.
 //! - [`serve`] is the accept loop of every port.

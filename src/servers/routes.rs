@@ -120,17 +120,17 @@ fn delete(servers: &Servers) -> Route {
     route(
         DELETE,
         "/api/servers/{id}",
-        Access::Server(Permission::View),
+        Access::ServerAdmin,
         Doc::new("Stops a server, removes its container and its data; administrators only")
             .query::<bool>("force", "Forget it even where its node is offline")
             .plain(204)
             .refusals(&[422, 503, 507]),
         with(servers)
-            .and(caller())
+            .and(admin())
             .and(id())
             .and(query::<ForceQuery>())
-            .then(|servers: Servers, caller: Caller, id: String, query: ForceQuery| async move {
-                servers.delete(&caller.admin()?, &id, query.force).await
+            .then(|servers: Servers, admin: Admin, id: String, query: ForceQuery| async move {
+                servers.delete(&admin, &id, query.force).await
             })
             .map(no_content),
     )
@@ -239,14 +239,14 @@ fn users(servers: &Servers) -> Route {
     route(
         GET,
         "/api/servers/{id}/users",
-        Access::Server(Permission::View),
+        Access::ServerAdmin,
         Doc::new("Who may do what with the server; administrators only").list::<ServerUser>(200),
         with(servers)
-            .and(caller())
+            .and(admin())
             .and(id())
-            .then(|servers: Servers, caller: Caller, id: String| async move {
-                servers.users(&caller.admin()?, &id).await
-            })
+            .then(
+                |servers: Servers, admin: Admin, id: String| async move { servers.users(&admin, &id).await },
+            )
             .map(ok),
     )
 }
@@ -255,18 +255,18 @@ fn grant(servers: &Servers) -> Route {
     route(
         PUT,
         "/api/servers/{id}/users/{user}",
-        Access::Server(Permission::View),
+        Access::ServerAdmin,
         Doc::new("Gives somebody exactly these permissions; administrators only")
             .body::<GrantRequest>()
             .plain(204)
             .refusals(&[503, 507]),
         with(servers)
-            .and(caller())
+            .and(admin())
             .and(ids())
             .and(json::<GrantRequest>())
-            .then(|servers: Servers, caller: Caller, server: String, user: String, body: GrantRequest| async move {
+            .then(|servers: Servers, admin: Admin, server: String, user: String, body: GrantRequest| async move {
                 let permissions = body.permissions.into_iter().map(Permission::from).collect();
-                servers.grant(&caller.admin()?, &server, &user, permissions).await
+                servers.grant(&admin, &server, &user, permissions).await
             })
             .map(no_content),
     )
@@ -276,13 +276,13 @@ fn revoke(servers: &Servers) -> Route {
     route(
         DELETE,
         "/api/servers/{id}/users/{user}",
-        Access::Server(Permission::View),
+        Access::ServerAdmin,
         Doc::new("Takes all of somebody's permissions; administrators only").plain(204).refusals(&[503, 507]),
         with(servers)
-            .and(caller())
+            .and(admin())
             .and(ids())
-            .then(|servers: Servers, caller: Caller, server: String, user: String| async move {
-                servers.revoke(&caller.admin()?, &server, &user).await
+            .then(|servers: Servers, admin: Admin, server: String, user: String| async move {
+                servers.revoke(&admin, &server, &user).await
             })
             .map(no_content),
     )
