@@ -24,7 +24,7 @@ export default {
     // Every path of the page is answered with the shell; the panel serves the .br and .gz beside each file.
     adapter: adapter({ fallback: 'index.html', precompress: true, strict: true }),
     version: { name: version() },
-    // Requests from other pages never find inline event handlers or data: URLs here: see the panel's CSP.
+    // The same shell answers paths of every depth, so what it names is named from the root.
     paths: { relative: false }
   }
 };

@@ -26,6 +26,8 @@ class Live {
   open = $derived(this.#state.phase === 'open');
   /** Called when the session was ended elsewhere. */
   onSessionEnded: () => void = () => {};
+  /** Called when an attempt failed before it was open: browsers do not say why, but the API does. */
+  onRefused: () => void = () => {};
 
   start() {
     this.#advance({ type: 'start' });
@@ -102,6 +104,7 @@ class Live {
     socket.onclose = (event: CloseEvent) => {
       if (this.#socket !== socket) return;
       this.#socket = null;
+      if (this.#state.phase === 'connecting') this.onRefused();
       this.#advance({ type: 'closed', code: event.code, random: Math.random() });
     };
   }

@@ -21,6 +21,7 @@ class Session {
   start() {
     api.whenSignedOut(() => this.ended());
     live.onSessionEnded = () => this.ended();
+    live.onRefused = () => void api.session.status().catch(() => {});
     this.#unsubscribe = [
       live.subscribe('status', ({ data }) => {
         if (data) this.status = data as Status;

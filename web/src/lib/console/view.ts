@@ -10,8 +10,9 @@ import { parse, plain, readable, type Piece } from './sgr';
 const BLOCK = 100;
 /** How near to the end counts as being there, in pixels. */
 const NEAR = 24;
-/** Rows above this in one go are drawn no oftener than every 80 ms. */
+/** Rows above this in one go are drawn no oftener than every 80 ms, in a flood every 250 ms. */
 const BUSY = 200;
+const FLOOD = 1000;
 
 export class LogView {
   #pending: Row[] = [];
@@ -93,7 +94,8 @@ export class LogView {
 
   #draw = (time: number) => {
     this.#frame = 0;
-    if (this.#pending.length > BUSY && time - this.#drawn < 80) {
+    const pause = this.#pending.length > FLOOD ? 250 : this.#pending.length > BUSY ? 80 : 0;
+    if (time - this.#drawn < pause) {
       this.#frame = requestAnimationFrame(this.#draw);
       return;
     }
