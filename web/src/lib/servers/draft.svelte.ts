@@ -29,11 +29,13 @@ export class Draft {
   failure = $state.raw<ApiError | null>(null);
 
   chosen = $derived(this.free || this.template !== null);
+  /** Without a template, or with one that brings no image, the image is the first question. */
+  asksImage = $derived(this.free || this.template?.image === '');
   needsEula = $derived(this.template?.eula ?? null);
   ownProblems = $derived<Record<string, string>>({
     ...portProblems(this.ports),
     ...(this.name.trim() === '' ? { name: 'Give it a name.' } : {}),
-    ...(this.free && this.image.trim() === '' ? { image: 'Name the image to run.' } : {}),
+    ...(this.asksImage && this.image.trim() === '' ? { image: 'Name the image to run.' } : {}),
     ...(this.needsEula && !this.eula ? { acceptEula: 'Needed to run this game.' } : {})
   });
   /** The API's blockers and field errors, by field. */
@@ -52,7 +54,7 @@ export class Draft {
       nodeId: this.nodeId,
       ...(this.name.trim() === '' ? {} : { name: this.name.trim() }),
       ...(this.template ? { templateId: this.template.id } : {}),
-      ...(this.free || this.touched.image ? { image: this.image.trim() } : {}),
+      ...((this.asksImage && this.image.trim() !== '') || this.touched.image ? { image: this.image.trim() } : {}),
       ...(this.free || this.touched.startup ? { startup: this.startup } : {}),
       ...(Object.keys(environment).length > 0 ? { environment } : {}),
       ...(this.touched.ports ? { ports: this.ports } : {}),
@@ -71,7 +73,7 @@ export class Draft {
     this.template = template;
     this.image = template.image;
     this.startup = template.startup;
-    this.name = template.name;
+    this.name = template.image === '' ? '' : template.name;
     this.values = Object.fromEntries(
       template.variables.filter((variable) => variable.env_variable !== template.eula?.variable).map((variable) => [variable.env_variable, variable.default_value])
     );
