@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Lines that a new reader gets first.
-const FIRST_LINES: usize = 200;
+pub(super) const FIRST_LINES: usize = 200;
 /// Bytes of text that the ring holds for slow readers.
 const RING_BYTES: usize = 4 << 20;
 /// What one line costs beside its text.

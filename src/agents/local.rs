@@ -1,7 +1,9 @@
 //! The agent in this process: the node `local`. It speaks the same messages as any other, over a link without encoding.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use agent::AgentConfig;
 use agent::link::PanelSide;
 use storage::Store;
 use tokio::sync::mpsc;
@@ -10,9 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::registry::Agents;
 use super::session::Session;
 use crate::clock;
+use crate::error::Chain;
+use crate::shutdown::Tasks;
 
 /// Its id.
 pub const NODE_ID: &str = "local";
+/// Console batches and samples that may wait for us: one is up to 64 KiB.
+const CAPACITY: usize = 64;
+/// How long to wait before an agent that ended by itself is started again.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Makes the node's record at the first start. The machine's name is its name.
 ///
 /// # Errors
@@ -38,6 +46,42 @@ fn hostname() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name: String = name.trim().chars().filter(|c| !c.is_control()).take(80).collect();
     Some(name).filter(|name| !name.is_empty() && name != "(none)")
+}
+
+/// Starts the agent and connects it. Returns at once; it ends with `tasks`, its game servers go on.
+pub fn start(agents: &Agents, config: AgentConfig, tasks: &Tasks) {
+    let (agents, all) = (agents.clone(), tasks.clone());
+    drop(tasks.spawn("local-agent", async move {
+        let token = all.token();
+        while !token.is_cancelled() {
+            run(&agents, config.clone(), &all, &token).await;
+            if token.is_cancelled() {
+                return;
+            }
+            tracing::error!("the local agent does not run; it is started again");
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = tokio::time::sleep(AGAIN_AFTER) => {}
+            }
+        }
+    }));
+}
+
+async fn run(agents: &Agents, config: AgentConfig, tasks: &Tasks, token: &CancellationToken) {
+    let mine = token.child_token();
+    let (panel_side, agent_side) = agent::link::local(CAPACITY);
+    let running = match agent::start(config, agent_side, tasks.tracker(), mine.clone()) {
+        Ok(running) => running,
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "the local agent could not start");
+            return;
+        }
+    };
+    let (session, queue) = agents.attach(NODE_ID);
+    carry(agents, &session, panel_side, queue, token).await;
+    agents.detach(&session);
+    mine.cancel();
+    drop(running);
 }
 
 /// Carries messages both ways until one side is gone.

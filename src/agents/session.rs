@@ -81,6 +81,8 @@ pub struct Session {
     number: u64,
     out: mpsc::Sender<Envelope<ToAgent>>,
     pending: Mutex<HashMap<String, Pending>>,
+    /// An agent remembers what it has answered, longer than we may live: ids never come again.
+    prefix: String,
     next: AtomicU64,
     ended: CancellationToken,
     /// What was last said about who watches stats, so that it is said again only when it changes.
@@ -102,6 +104,7 @@ impl Session {
             number,
             out,
             pending: Mutex::default(),
+            prefix: crate::ids::random(8),
             next: AtomicU64::new(1),
             ended: CancellationToken::new(),
             stats_wanted: Mutex::default(),
@@ -169,7 +172,7 @@ impl Session {
 
     /// A new id and where its answer will come.
     fn expect_answer(&self, private: bool) -> Result<(String, Answer), AskError> {
-        let id = format!("{}-{}", self.number, self.next.fetch_add(1, Ordering::Relaxed));
+        let id = format!("{}-{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
         let (answer, answered) = oneshot::channel();
         let mut pending = self.lock();
         if self.ended.is_cancelled() {

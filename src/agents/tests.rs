@@ -225,11 +225,11 @@ async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
     let reader = Arc::new(Notify::new());
     let one = world.agents.watch_console("a", "local", Arc::clone(&reader));
     let asked = agent.hear().await;
-    assert!(
-        matches!(&asked.message, ToAgent::ConsoleSubscribe(wish) if wish.server_id == "a" && wish.after.is_none())
-    );
+    assert!(matches!(&asked.message, ToAgent::ConsoleTail(wish) if wish.server_id == "a"), "{asked:?}");
     let lines = ConsoleLines { server_id: "a".into(), lines: vec![line(7, "x")], reset: false };
     agent.answer(&asked.message_id.unwrap(), ToPanel::ConsoleLines(lines));
+    let followed = agent.hear().await.message;
+    assert!(matches!(&followed, ToAgent::ConsoleSubscribe(wish) if wish.after == Some(7)), "{followed:?}");
     let mut cursor = until(|| one.feed().snapshot()).await.cursor;
     let two = world.agents.watch_console("a", "local", Arc::clone(&reader));
     assert_eq!(two.feed().snapshot().unwrap().items, [line(7, "x")], "the second one waits for nobody");

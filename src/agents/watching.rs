@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use agent::protocol::{ConsoleItem, ConsoleSubscribe, ServerRef, Stats, StatsSubscribe, ToAgent};
+use agent::protocol::{
+    ConsoleItem, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent, ToPanel,
+};
 use tokio::sync::Notify;
 
-use super::console::ConsoleFeed;
+use super::console::{ConsoleFeed, FIRST_LINES};
 use super::registry::Agents;
 use super::session::Session;
 use super::stats::StatsFeed;
@@ -147,28 +149,32 @@ impl Agents {
         self.lock().servers.get(server_id).is_some_and(|server| server.node_id == node_id)
     }
 
-    /// Asks the agent for the lines; readers stop waiting for the first ones when it has answered.
+    /// Asks the agent for the lines: the last ones first, so that readers know at once whether there are any, then all
+    /// that follow.
     fn follow_console(&self, server_id: &str, node_id: &str, feed: &Arc<ConsoleFeed>) {
         let Ok(session) = self.session(node_id) else {
             feed.set_ready();
             return;
         };
-        let subscribe = ConsoleSubscribe { server_id: server_id.to_owned(), after: feed.after() };
-        match session.ask_at_once(ToAgent::ConsoleSubscribe(subscribe), FIRST_LINES_WITHIN) {
-            Ok(answer) => {
-                let feed = Arc::clone(feed);
-                drop(self.0.tasks.spawn("console-subscribe", async move {
-                    if let Err(error) = answer.await {
-                        tracing::debug!(%error, "no console");
-                    }
-                    feed.set_ready();
-                }));
-            }
-            Err(error) => {
-                tracing::warn!(server = server_id, %error, "could not ask for a console");
-                feed.set_ready();
-            }
+        if feed.after().is_some() {
+            subscribe(&session, server_id, feed);
+            return;
         }
+        let tail =
+            ToAgent::ConsoleTail(ConsoleTail { server_id: server_id.to_owned(), tail: FIRST_LINES as u32 });
+        let (agents, server_id, feed) = (self.clone(), server_id.to_owned(), Arc::clone(feed));
+        drop(self.0.tasks.spawn("console-tail", async move {
+            match session.ask(tail, FIRST_LINES_WITHIN).await {
+                Ok(ToPanel::ConsoleLines(lines)) if !lines.lines.is_empty() => feed.push(lines.lines, false),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(server = server_id, %error, "no console"),
+            }
+            // Under the lock, so that an unsubscribe of the last reader comes either before or after all of this.
+            let consoles = lock(&agents.0.watching.consoles);
+            if consoles.get(&server_id).is_some_and(|watched| Arc::ptr_eq(watched, &feed)) {
+                subscribe(&session, &server_id, &feed);
+            }
+        }));
     }
 
     fn refresh_all_interest(&self) {
@@ -204,6 +210,15 @@ impl Agents {
             Err(error) => tracing::debug!(node = node_id, %error, "could not say whose stats are watched"),
         }
     }
+}
+
+/// All that follows what the feed has.
+fn subscribe(session: &Session, server_id: &str, feed: &ConsoleFeed) {
+    let wish = ConsoleSubscribe { server_id: server_id.to_owned(), after: feed.after() };
+    if let Err(error) = session.tell(ToAgent::ConsoleSubscribe(wish)) {
+        tracing::warn!(server = server_id, %error, "could not follow a console");
+    }
+    feed.set_ready();
 }
 
 impl Watching {

@@ -48,7 +48,7 @@ async fn next(topics: &mut Topics) -> Value {
 async fn answer_console(agent: &mut FakeAgent, id: &str, text: &str) {
     loop {
         let asked = agent.hear().await;
-        if let ToAgent::ConsoleSubscribe(_) = asked.message {
+        if let ToAgent::ConsoleTail(_) = asked.message {
             let lines = ConsoleLines { server_id: id.into(), lines: vec![line(1, text)], reset: false };
             agent.answer(&asked.message_id.unwrap(), ToPanel::ConsoleLines(lines));
             return;

@@ -226,12 +226,13 @@ fn steps(draft: &Draft, ports: &[Port], present: bool, online: bool) -> Vec<Stri
         let plural = if ports.len() == 1 { "port" } else { "ports" };
         steps.push(format!("Reserve the {plural} {} on the node {}.", list.join(", "), draft.node_id));
     }
+    let image = if draft.image.is_empty() { "that is chosen" } else { draft.image.as_str() };
     steps.push(if present {
-        format!("Use the image {}, which is there already.", draft.image)
+        format!("Use the image {image}, which is there already.")
     } else if online {
-        format!("Fetch the image {} from its registry.", draft.image)
+        format!("Fetch the image {image} from its registry.")
     } else {
-        format!("Fetch the image {}, once the node is back.", draft.image)
+        format!("Fetch the image {image}, once the node is back.")
     });
     steps.push("Make an empty folder for its data.".to_owned());
     steps.push("Leave it stopped: nothing runs until it is started.".to_owned());
