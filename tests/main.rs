@@ -1,5 +1,9 @@
 //! The integration tests, one binary. `cargo test --test integration api::` runs a part.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
+
 mod api;
+mod crash;
+mod docker;
 mod harness;
 mod house;

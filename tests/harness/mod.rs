@@ -7,7 +7,7 @@ mod live;
 mod panel;
 pub(crate) mod raw;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client};
 pub(crate) use live::Live;
 pub(crate) use panel::{Panel, binary};
 

@@ -1,0 +1,4 @@
+//! The process ends without a word, and what it finds when it comes back.
+
+mod kill9;
+mod refuse;

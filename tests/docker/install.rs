@@ -1,0 +1,130 @@
+//! Fetching an image: progress, failure, cancel, and another try.
+
+use serde_json::json;
+
+use super::game::{Game, body};
+use super::registry::Registry;
+use crate::harness::{Panel, docker, seconds, until};
+
+/// Nobody listens there.
+fn absent() -> String {
+    format!("127.0.0.1:{}/nosuch/image:none", super::free_port())
+}
+
+#[tokio::test]
+async fn an_absent_image_is_a_failed_install_with_its_reason() {
+    let panel = Panel::start().await;
+    let image = absent();
+    let game = Game::ask(&panel, body("game", &json!({ "image": image }))).await;
+    let view = game.becomes("install_failed", seconds(30)).await;
+    let reason = view["statusReason"].as_str().unwrap_or_default();
+    assert!(reason.len() > 10, "a reason for a person: {view}");
+    assert!(docker::inspect(&game.id).await.is_none(), "no container is made for it");
+
+    // A start fetches again, and fails again.
+    assert_eq!(game.power("start").await.expect(202).json["status"], "starting");
+    game.shows("it failed again", seconds(30), |view| view["status"] == "install_failed").await;
+    game.power("stop").await.refused(409, "not_running");
+
+    // The image appears: one more try and it is there.
+    docker::docker(&["tag", docker::BUSYBOX, &image]).await;
+    let retried = game.admin.post(&game.path("/install"), json!({})).await;
+    let stopped = async || (game.status().await == "stopped").then_some(());
+    until("installed", seconds(20), stopped).await;
+    docker::docker(&["rmi", &image]).await;
+    assert_eq!(retried.expect(202).json["status"], "installing");
+    assert!(
+        game.view().await.get("statusReason").is_none_or(serde_json::Value::is_null),
+        "the old reason is gone"
+    );
+}
+
+#[tokio::test]
+async fn a_start_after_a_failed_install_fetches_and_runs() {
+    let panel = Panel::start().await;
+    let image = absent();
+    let game = Game::ask(&panel, body("game", &json!({ "image": image }))).await;
+    game.becomes("install_failed", seconds(30)).await;
+    docker::docker(&["tag", docker::BUSYBOX, &image]).await;
+    game.power("start").await.expect(202);
+    let ran = async || (game.status().await == "running").then_some(());
+    until("it runs", seconds(20), ran).await;
+    game.power("kill").await.expect(202);
+    game.becomes("stopped", seconds(10)).await;
+    game.admin.delete(&game.path("")).await.expect(204);
+    game.gone(seconds(10)).await;
+    docker::docker(&["rmi", &image]).await;
+}
+
+#[tokio::test]
+async fn another_image_is_fetched_at_the_next_start() {
+    let panel = Panel::start().await;
+    let game = Game::new(&panel, "game").await;
+    game.admin.patch(&game.path(""), json!({ "image": absent() })).await.expect(200);
+    game.power("start").await.expect(202);
+    let view = game
+        .shows("the start failed", seconds(30), |view| {
+            matches!(view["status"].as_str(), Some("install_failed" | "crashed" | "stopped"))
+                && view["statusReason"].as_str().is_some_and(|reason| reason.len() > 10)
+        })
+        .await;
+    assert_eq!(view["status"], "install_failed", "{view}");
+    game.admin.patch(&game.path(""), json!({ "image": docker::BUSYBOX })).await.expect(200);
+    game.start().await;
+}
+
+#[tokio::test]
+async fn a_fetch_can_be_cancelled() {
+    let panel = Panel::start().await;
+    let registry = Registry::stalling().await;
+    let game = Game::ask(&panel, body("game", &json!({ "image": registry.image("slow") }))).await;
+    game.becomes("installing", seconds(10)).await;
+    game.admin.delete(&game.path("/install")).await.expect(204);
+    let view = game.becomes("install_failed", seconds(5)).await;
+    let reason = view["statusReason"].as_str().unwrap_or_default().to_lowercase();
+    assert!(reason.contains("cancel"), "{view}");
+    // Nothing is left of it: another try is one from the beginning.
+    game.admin.post(&game.path("/install"), json!({})).await.expect(202);
+    game.becomes("installing", seconds(5)).await;
+    game.admin.delete(&game.path("/install")).await.expect(204);
+    game.becomes("install_failed", seconds(5)).await;
+    // None runs.
+    let nothing = game.admin.delete(&game.path("/install")).await;
+    assert!(matches!(nothing.status, 204 | 409), "{nothing:?}");
+}
+
+#[tokio::test]
+async fn a_fetch_shows_how_far_it_is() {
+    let panel = Panel::start().await;
+    let registry = Registry::giving(8, seconds(4)).await;
+    let game = Game::ask(&panel, body("game", &json!({ "image": registry.image("game") }))).await;
+    let mut seen = Vec::new();
+    until("it is fetched", seconds(40), async || {
+        let view = game.view().await;
+        if let Some(percent) = view["progress"]["percent"].as_f64() {
+            assert!((0.0..=100.0).contains(&percent), "{view}");
+            assert!(view["progress"]["text"].as_str().is_some_and(|text| !text.is_empty()), "{view}");
+            if seen.last() != Some(&percent) {
+                seen.push(percent);
+            }
+        }
+        assert_ne!(view["status"], "install_failed", "{view}");
+        (view["status"] == "stopped").then_some(())
+    })
+    .await;
+    let between = seen.iter().filter(|percent| (1.0..100.0).contains(*percent)).count();
+    assert!(between >= 3, "steps between nothing and all: {seen:?}");
+    assert!(seen.is_sorted(), "it never goes back: {seen:?}");
+    let view = game.view().await;
+    assert!(view.get("progress").is_none_or(serde_json::Value::is_null), "{view}");
+}
+
+#[tokio::test]
+async fn one_that_is_being_fetched_can_be_removed() {
+    let panel = Panel::start().await;
+    let registry = Registry::stalling().await;
+    let game = Game::ask(&panel, body("game", &json!({ "image": registry.image("slow") }))).await;
+    game.becomes("installing", seconds(10)).await;
+    game.admin.delete(&game.path("")).await.expect(204);
+    game.admin.get(&game.path("")).await.refused(404, "not_found");
+}

@@ -1,0 +1,46 @@
+//! Game servers for real: the binary, a Docker engine, containers. Every test has a panel and a data folder of its own
+//! and removes its containers whatever happens.
+
+mod clock;
+mod console;
+mod crashes;
+mod disk_full;
+mod engine_away;
+mod flood;
+mod game;
+mod install;
+mod life;
+mod limits;
+mod ports;
+mod power;
+mod proxy;
+mod ready;
+mod registry;
+mod restart_of_panel;
+mod sigterm;
+mod stop;
+mod viewer;
+
+use std::future::Future;
+
+use tokio::task::JoinHandle;
+
+/// Something that goes on beside the test and ends with its runtime.
+#[allow(clippy::disallowed_methods, reason = "a test's own, ends with the test")]
+fn beside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(work)
+}
+
+/// A TCP port that nobody has at the moment. Below the range from which the system gives ports to those who don't care.
+fn free_port() -> u16 {
+    use std::sync::atomic::{AtomicU16, Ordering};
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let port = 21_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 6_000;
+        if std::net::TcpListener::bind(("0.0.0.0", port)).is_ok()
+            && std::net::UdpSocket::bind(("0.0.0.0", port)).is_ok()
+        {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A door between the panel and the real engine that a test can close or jam. The engine itself notices nothing.
+
+use std::path::PathBuf;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+
+/// How the door stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Everything passes.
+    Open,
+    /// Connections are taken and nothing passes, neither old nor new.
+    Hung,
+    /// There is no socket, and old connections are cut.
+    Closed,
+}
+
+/// A socket that leads to the engine.
+pub(crate) struct Proxy {
+    folder: tempfile::TempDir,
+    door: watch::Sender<Door>,
+}
+
+impl Proxy {
+    /// A new one, open or not.
+    pub(crate) async fn new(door: Door) -> Self {
+        let folder = tempfile::Builder::new().prefix("cap-engine-").tempdir().unwrap();
+        let this = Self { folder, door: watch::Sender::new(door) };
+        let (path, watching) = (this.path(), this.door.subscribe());
+        super::beside(keep(path, watching));
+        this.set(door).await;
+        this
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("engine.sock")
+    }
+
+    /// For `DOCKER_HOST`.
+    pub(crate) fn address(&self) -> String {
+        format!("unix://{}", self.path().display())
+    }
+
+    /// Moves the door, and returns when it stands.
+    pub(crate) async fn set(&self, door: Door) {
+        self.door.send_replace(door);
+        let path = self.path();
+        let stands = async || (path.exists() == (door != Door::Closed)).then_some(());
+        crate::harness::until("the door moves", crate::harness::seconds(5), stands).await;
+    }
+}
+
+fn engine() -> String {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned()
+}
+
+/// Keeps the socket there while the door is not closed. Ends with the proxy.
+async fn keep(path: PathBuf, mut door: watch::Receiver<Door>) {
+    loop {
+        if *door.borrow_and_update() == Door::Closed {
+            let _ = std::fs::remove_file(&path);
+            if door.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let _ = std::fs::remove_file(&path);
+        let Ok(listener) = UnixListener::bind(&path) else { return };
+        loop {
+            tokio::select! {
+                changed = door.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    if *door.borrow_and_update() == Door::Closed {
+                        break;
+                    }
+                }
+                accepted = listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        super::beside(relay(stream, door.clone()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn relay(ours: UnixStream, door: watch::Receiver<Door>) {
+    let Ok(theirs) = UnixStream::connect(engine()).await else { return };
+    let ((our_read, our_write), (their_read, their_write)) = (ours.into_split(), theirs.into_split());
+    tokio::join!(pass(our_read, their_write, door.clone()), pass(their_read, our_write, door));
+}
+
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut door: watch::Receiver<Door>,
+) {
+    let mut cut = door.clone();
+    let cut = async move { drop(cut.wait_for(|door| *door == Door::Closed).await) };
+    let work = async {
+        let mut buffer = vec![0; 16 << 10];
+        while let Ok(n @ 1..) = from.read(&mut buffer).await {
+            if door.wait_for(|door| *door == Door::Open).await.is_err()
+                || to.write_all(&buffer[..n]).await.is_err()
+            {
+                break;
+            }
+        }
+        let _ = to.shutdown().await;
+    };
+    tokio::select! {
+        () = cut => {}
+        () = work => {}
+    }
+}

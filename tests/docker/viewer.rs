@@ -1,0 +1,103 @@
+//! A console as a browser follows it: every number once and in order, or counted as skipped.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::harness::{Client, Live};
+
+/// A reader of one console.
+pub(crate) struct Viewer {
+    live: Live,
+    topic: String,
+    next: Option<u64>,
+    /// Lines that did not fit through.
+    pub(crate) skipped: u64,
+    /// How often counting began anew.
+    pub(crate) resets: usize,
+}
+
+impl Viewer {
+    /// Opens a socket and subscribes to the console of a server.
+    pub(crate) async fn open(client: &Client, server: &str) -> Self {
+        let mut live = Live::open(client).await;
+        let topic = format!("console:{server}");
+        live.subscribe(&[&topic]).await;
+        Self { live, topic, next: None, skipped: 0, resets: 0 }
+    }
+
+    /// The lines of the next message, checked: no number is missing, none comes twice.
+    pub(crate) async fn batch(&mut self, within: Duration) -> Result<Vec<Value>, u16> {
+        let until = Instant::now() + within;
+        loop {
+            let message = self.live.next(until.saturating_duration_since(Instant::now())).await?;
+            if message["topic"] != self.topic.as_str() {
+                continue;
+            }
+            assert!(message["error"].is_null(), "{message}");
+            let data = &message["data"];
+            if data["reset"] == true {
+                self.next = None;
+                self.resets += 1;
+            }
+            let mut lines = Vec::new();
+            for element in data["lines"].as_array().unwrap_or_else(|| panic!("no lines: {message}")) {
+                if let Some(skipped) = element["skipped"].as_u64() {
+                    assert!(skipped > 0, "{element}");
+                    self.skipped += skipped;
+                    self.next = self.next.map(|next| next + skipped);
+                    continue;
+                }
+                let seq = element["seq"].as_u64().unwrap_or_else(|| panic!("no number: {element}"));
+                let expected = self.next.unwrap_or(seq);
+                assert_eq!(seq, expected, "a gap, or a line twice: {element}");
+                self.next = Some(seq + 1);
+                lines.push(element.clone());
+            }
+            return Ok(lines);
+        }
+    }
+
+    /// Reads on until a line is as wanted; gives all lines up to it.
+    pub(crate) async fn wait(
+        &mut self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<Value> {
+        let until = Instant::now() + within;
+        let mut all = Vec::new();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "not within {within:?}: {what}; the last of {} lines: {:?}",
+                all.len(),
+                all.last()
+            );
+            let lines = match tokio::time::timeout(left, self.batch(left + Duration::from_secs(1))).await {
+                Ok(Ok(lines)) => lines,
+                Ok(Err(code)) => panic!("closed with {code} before {what}"),
+                Err(_) => continue,
+            };
+            for line in lines {
+                let found = wanted(line["text"].as_str().unwrap_or_default());
+                all.push(line);
+                if found {
+                    return all;
+                }
+            }
+        }
+    }
+
+    /// The socket below.
+    pub(crate) fn live(&mut self) -> &mut Live {
+        &mut self.live
+    }
+}
+
+/// The texts of lines.
+pub(crate) fn texts(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["text"].as_str().unwrap_or_default()).collect()
+}
