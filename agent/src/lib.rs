@@ -1,6 +1,26 @@
-//! The node agent.
+//! The node agent: the game servers of one machine, and the protocol by which a panel asks for them.
+//!
+//! [`start`] runs an agent over a [`link`]. The floors, each knowing only those below it: `agent` takes messages
+//! and answers them; `supervisor` has all servers; `server` is the life cycle of one; [`runtime`] is what an engine
+//! can do, and [`docker`] does it. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
+
+mod agent;
+mod answers;
+mod config;
 pub mod console;
+pub mod docker;
+mod engine;
+mod error;
 pub mod host;
+pub mod link;
 pub mod persist;
 pub mod protocol;
+pub mod runtime;
+mod server;
 pub mod stats;
+mod supervisor;
+mod watching;
+
+pub use agent::{Agent, start};
+pub use config::{AgentConfig, Patience, Tunables};
+pub use error::Error;

@@ -1,0 +1,344 @@
+//! One agent: takes the panel's messages, hands them on, and says unasked what the panel must know.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::answers::{Answers, Reply};
+use crate::config::{self, AgentConfig};
+use crate::docker::Engine;
+use crate::engine::{EngineState, EngineWatch, watch_engine};
+use crate::error::Error;
+use crate::host::Host;
+use crate::link::{AgentSide, Inbox, Outbox};
+use crate::protocol::{
+    ConsoleLines, Envelope, Heartbeat, HostCheck, PowerAction, Problem, StatsHistory, Sync, ToAgent, ToPanel,
+    capability,
+};
+use crate::runtime::Runtime;
+use crate::server::{Context, Request, Turns, folder};
+use crate::supervisor::Supervisor;
+use crate::watching::{Consoles, Needs, Sampler, Wanted};
+
+/// What this agent can do.
+const CAPABILITIES: &[&str] = &[
+    capability::DOCKER,
+    capability::MONITORING,
+    capability::ACK,
+    capability::SYNC,
+    capability::CONSOLE,
+    capability::STATS,
+    capability::INSTALL,
+    capability::HOST_CHECK,
+];
+/// How long the first `sync` waits for the first look at every server.
+const SETTLE: Duration = Duration::from_secs(3);
+/// Between two looks at what is wrong with the machine.
+const PROBLEMS: Duration = Duration::from_secs(60);
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Agent {
+    cancel: CancellationToken,
+}
+
+impl Agent {
+    /// Ends it. Games run on.
+    pub fn stop(&self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Starts an agent: its tasks run on `tasks` until `cancel`. Games outlive it. Returns at once, whether the engine
+/// answers or not.
+///
+/// # Errors
+/// The data folder cannot be used.
+pub fn start(
+    config: AgentConfig,
+    link: AgentSide,
+    tasks: &TaskTracker,
+    cancel: CancellationToken,
+) -> Result<Agent, Error> {
+    let servers_dir = folder::servers(&config.data_dir);
+    DirBuilder::new().recursive(true).mode(0o700).create(&servers_dir).map_err(Error::DataDir)?;
+    // Its true name: it becomes part of mounts and labels, and must be the same by whichever way it was reached.
+    let data_dir = config.data_dir.canonicalize().map_err(Error::DataDir)?;
+    let engine: Arc<dyn Runtime> = Arc::new(Engine::new(config.docker_host.clone(), data_dir.clone()));
+    let (watch, look) = watch_engine(Arc::clone(&engine), &config.tunables, cancel.clone());
+    drop(tasks.spawn(look));
+    for gone in folder::leftovers(&data_dir) {
+        drop(tasks.spawn_blocking(move || folder::sweep(&gone)));
+    }
+    let AgentSide { to_panel, from_panel } = link;
+    let context = Arc::new(Context {
+        engine: Arc::clone(&engine),
+        watch: watch.clone(),
+        tunables: config.tunables.clone(),
+        data_dir: data_dir.clone(),
+        timezone: config.timezone.clone().unwrap_or_else(config::timezone),
+        tasks: tasks.clone(),
+        cancel: cancel.clone(),
+        out: to_panel.clone(),
+        turns: Turns::default(),
+        io_weight: AtomicBool::new(true),
+    });
+    let servers = Supervisor::load(Arc::clone(&context)).map_err(Error::State)?;
+    let host = Arc::new(Host::new(config.node_id.clone(), folder::servers(&data_dir)));
+    let wanted = Arc::new(Wanted::default());
+    let sampler = Sampler::default();
+    let (there, engine_there) = watch::channel(false);
+    let needs = Needs {
+        engine: Arc::clone(&engine),
+        engine_there,
+        out: to_panel.clone(),
+        tasks: tasks.clone(),
+        cancel: cancel.clone(),
+        servers_dir: folder::servers(&data_dir),
+        idle: config.tunables.sample_idle,
+    };
+    drop(tasks.spawn(sampler.clone().run(servers.clone(), Arc::clone(&wanted), Arc::clone(&host), needs)));
+    let voice = Voice {
+        config,
+        out: to_panel.clone(),
+        watch,
+        host: Arc::clone(&host),
+        servers: servers.clone(),
+        there,
+    };
+    drop(tasks.spawn(voice.clone().news(cancel.clone())));
+    let ears = Ears {
+        answers: Answers::new(to_panel.clone()),
+        consoles: Consoles::new(to_panel, tasks.clone(), cancel.clone()),
+        voice,
+        engine,
+        servers,
+        wanted,
+        sampler,
+        host,
+        tasks: tasks.clone(),
+    };
+    drop(tasks.spawn(ears.listen(from_panel, cancel.clone())));
+    Ok(Agent { cancel })
+}
+
+/// What the agent says unasked.
+#[derive(Clone, Debug)]
+struct Voice {
+    config: AgentConfig,
+    out: Outbox<ToPanel>,
+    watch: EngineWatch,
+    host: Arc<Host>,
+    servers: Supervisor,
+    there: watch::Sender<bool>,
+}
+
+impl Voice {
+    fn say(&self, message: ToPanel) {
+        if let Err(error) = self.out.try_send(Envelope::new(message)) {
+            tracing::debug!(%error, "a message could not be sent");
+        }
+    }
+
+    fn system_info(&self) -> ToPanel {
+        let engine = self.watch.state().report();
+        ToPanel::SystemInfo(Box::new(self.host.system_info(&engine, &self.config.version, CAPABILITIES)))
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.host.problems(&self.watch.state().report())
+    }
+
+    /// `system_info` and `sync` at the start and whenever the engine comes back; `system_info` when something in it
+    /// changes; heartbeats.
+    async fn news(self, cancel: CancellationToken) {
+        let mut engine = self.watch.subscribe();
+        // The first look at the engine takes a moment or its deadline; nothing is known before.
+        let _ = tokio::time::timeout(SETTLE, engine.wait_for(|state| *state != EngineState::NotYet)).await;
+        let mut first = true;
+        let mut heartbeat = tokio::time::interval(self.config.tunables.heartbeat);
+        let mut look = tokio::time::interval(PROBLEMS);
+        heartbeat.reset();
+        look.reset();
+        loop {
+            let there = engine.borrow_and_update().is_there();
+            self.there.send_replace(there);
+            self.say(self.system_info());
+            let mut told = self.problems();
+            if there {
+                self.servers.find_elders().await;
+                self.servers.settled(SETTLE).await;
+            }
+            if first || there {
+                self.say(ToPanel::Sync(Sync { servers: self.servers.statuses() }));
+                first = false;
+            }
+            loop {
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    changed = engine.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                        break;
+                    }
+                    _ = heartbeat.tick() => self.say(ToPanel::Heartbeat(Heartbeat {
+                        node_id: self.config.node_id.clone(),
+                        timestamp: Timestamp::now(),
+                        status: "online".into(),
+                    })),
+                    _ = look.tick() => {
+                        let now = self.problems();
+                        let same = |a: &[Problem], b: &[Problem]| a.iter().map(|p| &p.code).eq(b.iter().map(|p| &p.code));
+                        if !same(&now, &told) {
+                            told = now;
+                            self.say(self.system_info());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the agent hears.
+struct Ears {
+    answers: Answers,
+    consoles: Consoles,
+    voice: Voice,
+    engine: Arc<dyn Runtime>,
+    servers: Supervisor,
+    wanted: Arc<Wanted>,
+    sampler: Sampler,
+    host: Arc<Host>,
+    tasks: TaskTracker,
+}
+
+impl Ears {
+    async fn listen(self, mut from_panel: Inbox<ToAgent>, cancel: CancellationToken) {
+        loop {
+            let envelope = tokio::select! {
+                () = cancel.cancelled() => return,
+                envelope = from_panel.recv() => envelope,
+            };
+            // The panel is gone; games go on, and so does everything that keeps them going.
+            let Some(envelope) = envelope else { return };
+            self.hear(envelope);
+        }
+    }
+
+    /// Never waits: whoever has something to wait for answers by himself.
+    fn hear(&self, envelope: Envelope<ToAgent>) {
+        let Envelope { message, message_id, .. } = envelope;
+        let Some(reply) = self.answers.take(message_id, server_of(&message)) else { return };
+        let ask = |id: &str, what: Request, reply: Reply| self.servers.ask(id, what, reply);
+        match message {
+            ToAgent::SystemInfoRequest => reply.answer(self.voice.system_info()),
+            ToAgent::ServerCreate(spec) => self.servers.create(*spec, reply),
+            ToAgent::ServerUpdate(update) => {
+                let id = update.server_id.clone();
+                ask(&id, Request::Update(update), reply);
+            }
+            ToAgent::ServerStart(of) => ask(&of.server_id, Request::Power(PowerAction::Start), reply),
+            ToAgent::ServerStop(of) => ask(&of.server_id, Request::Power(PowerAction::Stop), reply),
+            ToAgent::ServerRestart(of) => {
+                ask(&of.server_id, Request::Power(PowerAction::Restart), reply);
+            }
+            ToAgent::ServerPower(power) => ask(&power.server_id, Request::Power(power.action), reply),
+            ToAgent::ServerDelete(of) => {
+                self.consoles.unsubscribe(&of.server_id);
+                ask(&of.server_id, Request::Delete, reply);
+            }
+            ToAgent::ServerSuspend(of) => ask(&of.server_id, Request::Suspend, reply),
+            ToAgent::ServerUnsuspend(of) => ask(&of.server_id, Request::Unsuspend, reply),
+            ToAgent::ServerReinstall(of) => ask(&of.server_id, Request::Reinstall, reply),
+            ToAgent::InstallCancel(of) => ask(&of.server_id, Request::CancelInstall, reply),
+            ToAgent::ServerCommand(command) => {
+                ask(&command.server_id, Request::Command(command.command), reply);
+            }
+            ToAgent::ConsoleSubscribe(of) => match self.servers.get(&of.server_id) {
+                Some(handle) => {
+                    self.consoles.subscribe(&of.server_id, &handle, of.after);
+                    reply.ack(None);
+                }
+                None => not_found(reply),
+            },
+            ToAgent::ConsoleUnsubscribe(of) => {
+                self.consoles.unsubscribe(&of.server_id);
+                reply.ack(None);
+            }
+            ToAgent::ConsoleTail(of) => match self.servers.get(&of.server_id) {
+                Some(handle) => {
+                    let lines = handle.console.tail(usize::try_from(of.tail).unwrap_or(usize::MAX));
+                    reply.answer(ToPanel::ConsoleLines(ConsoleLines {
+                        server_id: of.server_id,
+                        lines,
+                        reset: false,
+                    }));
+                }
+                None => not_found(reply),
+            },
+            ToAgent::StatsSubscribe(of) => {
+                self.wanted.replace(of.server_ids, of.node);
+                reply.ack(None);
+            }
+            ToAgent::StatsHistory(of) => {
+                let samples = self.sampler.history(&of.server_id);
+                reply.answer(ToPanel::StatsHistory(StatsHistory { server_id: of.server_id, samples }));
+            }
+            ToAgent::HostCheck(check) => self.host_check(check, reply),
+            ToAgent::FileRead(_) | ToAgent::FileWrite(_) => {
+                reply.refuse("not_supported", "This agent does not serve files yet.");
+            }
+        }
+    }
+
+    fn host_check(&self, check: HostCheck, reply: Reply) {
+        let (engine, host) = (Arc::clone(&self.engine), Arc::clone(&self.host));
+        drop(self.tasks.spawn(async move {
+            let present = match &check.image {
+                Some(image) if !image.is_empty() => engine.has_image(image).await,
+                _ => Ok(false),
+            };
+            // Whether the engine answers is told elsewhere; what is not known is not there.
+            let report = host.report(present.unwrap_or(false), &check.ports);
+            reply.answer(ToPanel::HostReport(report));
+        }));
+    }
+}
+
+fn not_found(reply: Reply) {
+    reply.refuse("not_found", "There is no such server on this node.");
+}
+
+/// Which server a message is about.
+fn server_of(message: &ToAgent) -> Option<&str> {
+    Some(match message {
+        ToAgent::ServerCreate(spec) => &spec.server_id,
+        ToAgent::ServerUpdate(update) => &update.server_id,
+        ToAgent::ServerStart(of)
+        | ToAgent::ServerStop(of)
+        | ToAgent::ServerRestart(of)
+        | ToAgent::ServerDelete(of)
+        | ToAgent::ServerSuspend(of)
+        | ToAgent::ServerUnsuspend(of)
+        | ToAgent::ServerReinstall(of)
+        | ToAgent::InstallCancel(of)
+        | ToAgent::ConsoleUnsubscribe(of)
+        | ToAgent::StatsHistory(of) => &of.server_id,
+        ToAgent::ServerPower(power) => &power.server_id,
+        ToAgent::ServerCommand(command) => &command.server_id,
+        ToAgent::FileRead(file) => &file.server_id,
+        ToAgent::FileWrite(file) => &file.server_id,
+        ToAgent::ConsoleSubscribe(of) => &of.server_id,
+        ToAgent::ConsoleTail(of) => &of.server_id,
+        ToAgent::SystemInfoRequest | ToAgent::StatsSubscribe(_) | ToAgent::HostCheck(_) => return None,
+    })
+}

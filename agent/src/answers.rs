@@ -1,0 +1,175 @@
+//! Every request is answered once under its id. The last answers are remembered: a request that comes again (its
+//! answer was lost on the way) gets the same answer, and nothing is done twice.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::link::Outbox;
+use crate::protocol::{Ack, Envelope, ErrorReport, Status, ToPanel};
+
+/// Answers that are remembered.
+const REMEMBERED: usize = 1_000;
+/// Requests that may be under way; more are refused.
+const PENDING: usize = 10_000;
+
+/// All answers of an agent. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    out: Outbox<ToPanel>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// None: still under way.
+    known: HashMap<String, Option<ToPanel>>,
+    order: VecDeque<String>,
+}
+
+impl Answers {
+    pub(crate) fn new(out: Outbox<ToPanel>) -> Self {
+        Self { out, memory: Arc::default() }
+    }
+
+    /// Takes a request on. `None` for one that was seen before: it is answered again, or will be.
+    pub(crate) fn take(&self, id: Option<String>, server_id: Option<&str>) -> Option<Reply> {
+        if let Some(id) = &id {
+            let mut memory = self.lock();
+            match memory.known.get(id) {
+                Some(Some(answer)) => {
+                    let answer = answer.clone();
+                    drop(memory);
+                    self.send(Some(id), answer);
+                    return None;
+                }
+                Some(None) => return None,
+                None => {}
+            }
+            if memory.known.len() - memory.order.len() >= PENDING {
+                drop(memory);
+                let reply = Reply { answers: self.clone(), id: None, server_id: None, open: false };
+                self.send(Some(id), reply.error("busy", "The node has too much to do."));
+                return None;
+            }
+            memory.known.insert(id.clone(), None);
+        }
+        Some(Reply { answers: self.clone(), id, server_id: server_id.map(str::to_owned), open: true })
+    }
+
+    fn send(&self, id: Option<&str>, message: ToPanel) {
+        let envelope = match id {
+            Some(id) => Envelope::with_id(message, id),
+            None => Envelope::new(message),
+        };
+        if let Err(error) = self.out.try_send(envelope) {
+            tracing::debug!(%error, "an answer could not be sent");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The answer that is owed to one request. Dropped without one, it says so.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    answers: Answers,
+    id: Option<String>,
+    server_id: Option<String>,
+    open: bool,
+}
+
+impl Reply {
+    /// Done, or accepted with this state.
+    pub(crate) fn ack(self, status: Option<Status>) {
+        self.answer(ToPanel::Ack(Ack { status }));
+    }
+
+    /// Refused or failed.
+    pub(crate) fn refuse(self, code: &str, message: impl Into<String>) {
+        let error = self.error(code, message);
+        self.answer(error);
+    }
+
+    /// Answered by a message of its own kind.
+    pub(crate) fn answer(mut self, message: ToPanel) {
+        self.settle(message);
+    }
+
+    fn error(&self, code: &str, message: impl Into<String>) -> ToPanel {
+        ToPanel::Error(ErrorReport {
+            code: code.to_owned(),
+            message: message.into(),
+            details: None,
+            server_id: self.server_id.clone(),
+        })
+    }
+
+    fn settle(&mut self, message: ToPanel) {
+        self.open = false;
+        let Some(id) = self.id.take() else {
+            // Nobody waits; only a failure or a real answer is worth a message.
+            if !matches!(message, ToPanel::Ack(_)) {
+                self.answers.send(None, message);
+            }
+            return;
+        };
+        let mut memory = self.answers.lock();
+        memory.known.insert(id.clone(), Some(message.clone()));
+        memory.order.push_back(id.clone());
+        if memory.order.len() > REMEMBERED
+            && let Some(oldest) = memory.order.pop_front()
+        {
+            memory.known.remove(&oldest);
+        }
+        drop(memory);
+        self.answers.send(Some(&id), message);
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if self.open {
+            let error = self.error("busy", "The request was broken off. Try again.");
+            self.settle(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::local;
+
+    #[tokio::test]
+    async fn a_request_that_comes_again_gets_the_same_answer() {
+        let (mut panel, agent) = local(8);
+        let answers = Answers::new(agent.to_panel.clone());
+        let reply = answers.take(Some("1".into()), Some("a")).unwrap();
+        assert!(answers.take(Some("1".into()), Some("a")).is_none(), "it is under way");
+        reply.ack(Some(Status::Starting));
+        assert!(answers.take(Some("1".into()), Some("a")).is_none(), "it was answered");
+        let first = panel.from_agent.recv().await.unwrap();
+        let second = panel.from_agent.recv().await.unwrap();
+        assert_eq!(first.message, ToPanel::Ack(Ack { status: Some(Status::Starting) }));
+        assert_eq!((first.message, first.message_id), (second.message, second.message_id));
+    }
+
+    #[tokio::test]
+    async fn a_thousand_are_remembered_and_a_forgotten_reply_is_an_error() {
+        let (mut panel, agent) = local(8);
+        let answers = Answers::new(agent.to_panel.clone());
+        for n in 0..1_001 {
+            answers.take(Some(n.to_string()), None).unwrap().ack(None);
+        }
+        assert!(answers.take(Some("1".into()), None).is_none());
+        drop(answers.take(Some("0".into()), Some("a")).unwrap());
+        let mut last = None;
+        for _ in 0..1_003 {
+            last = panel.from_agent.recv().await;
+        }
+        let ToPanel::Error(error) = last.unwrap().message else { panic!("no error") };
+        assert_eq!((error.code.as_str(), error.server_id.as_deref()), ("busy", Some("a")));
+    }
+}

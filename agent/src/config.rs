@@ -1,0 +1,103 @@
+//! What an agent is told at its start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::console::Rate;
+
+/// How patient we are with games that crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Before the first restart, the second, …; the last one counts for all after it.
+    pub delays: Vec<Duration>,
+    /// So many restarts …
+    pub restarts: usize,
+    /// … within this time, and it is given up.
+    pub window: Duration,
+    /// A run of this length clears what was before it.
+    pub good_run: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            delays: vec![seconds(2), seconds(10), seconds(30)],
+            restarts: 3,
+            window: seconds(600),
+            good_run: seconds(600),
+        }
+    }
+}
+
+/// Times and rates; the defaults are for people, tests are less patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunables {
+    /// With games that crash.
+    pub patience: Patience,
+    /// From SIGTERM to SIGKILL, where the stop did not begin with SIGTERM.
+    pub grace: Duration,
+    /// Between two looks for an engine that is away.
+    pub probe_away: Duration,
+    /// Between two looks at an engine that is there.
+    pub probe_there: Duration,
+    /// How long an engine may take to answer a look.
+    pub probe_deadline: Duration,
+    /// Between two starts that nobody clicked: after a boot, or when the engine is back.
+    pub stagger: Duration,
+    /// Between two heartbeats.
+    pub heartbeat: Duration,
+    /// Between two samples of a server that nobody watches.
+    pub sample_idle: Duration,
+    /// What a console takes before it only counts.
+    pub flood: Rate,
+}
+
+impl Default for Tunables {
+    fn default() -> Self {
+        Self {
+            patience: Patience::default(),
+            grace: Duration::from_secs(10),
+            probe_away: Duration::from_secs(2),
+            probe_there: Duration::from_secs(15),
+            probe_deadline: Duration::from_secs(5),
+            stagger: Duration::from_millis(500),
+            heartbeat: Duration::from_secs(30),
+            sample_idle: Duration::from_secs(10),
+            flood: Rate::default(),
+        }
+    }
+}
+
+/// What an agent is told at its start.
+#[derive(Clone, Debug, Default)]
+pub struct AgentConfig {
+    /// Its node's id.
+    pub node_id: String,
+    /// Holds `servers/ID` and `agent/ID.json`.
+    pub data_dir: PathBuf,
+    /// As `DOCKER_HOST`; none for the usual sockets of Docker and Podman.
+    pub docker_host: Option<String>,
+    /// The version that is told to the panel.
+    pub version: String,
+    /// `TZ` of the games; none for this machine's own.
+    pub timezone: Option<String>,
+    /// Times and rates.
+    pub tunables: Tunables,
+}
+
+/// This machine's time zone by name, `UTC` where it has none.
+pub(crate) fn timezone() -> String {
+    let from_env = std::env::var("TZ").ok().map(|tz| tz.trim_start_matches(':').to_owned());
+    let from_file = || std::fs::read_to_string("/etc/timezone").ok().map(|text| text.trim().to_owned());
+    let from_link = || {
+        let target = std::fs::read_link("/etc/localtime").ok()?;
+        Some(target.to_str()?.split_once("zoneinfo/")?.1.to_owned())
+    };
+    let named = |tz: &String| !tz.is_empty() && tz.len() < 64 && tz.bytes().all(|b| b.is_ascii_graphic());
+    from_env
+        .filter(named)
+        .or_else(|| from_link().filter(named))
+        .or_else(|| from_file().filter(named))
+        .unwrap_or_else(|| "UTC".into())
+}

@@ -1,0 +1,210 @@
+//! A container's settings in the engine's words. What is not written here cannot be asked for.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding, PortMap,
+    RestartPolicy, RestartPolicyNameEnum,
+};
+
+use crate::runtime::Container;
+
+/// Managed by an agent.
+pub(super) const MANAGED: &str = "ctrl-alt-play.managed";
+/// Which server.
+pub(super) const SERVER_ID: &str = "ctrl-alt-play.server-id";
+/// Whose: the data folder of the agent that made it.
+pub(super) const DATA_DIR: &str = "ctrl-alt-play.data-dir";
+
+/// Rows and columns of the terminal.
+pub(super) const SIZE: (u16, u16) = (50, 250);
+
+/// What a process that may change its user (the image's own wish) still cannot do.
+const DROPPED: [&str; 6] = ["SETPCAP", "MKNOD", "AUDIT_WRITE", "NET_RAW", "SYS_CHROOT", "SETFCAP"];
+
+/// `ctrl-alt-play-ID`.
+pub(super) fn name(server_id: &str) -> String {
+    format!("ctrl-alt-play-{server_id}")
+}
+
+pub(super) fn body(container: &Container, data_dir: &Path, podman: bool) -> ContainerCreateBody {
+    let ports = container.ports.iter().map(|port| {
+        let binding = PortBinding { host_ip: None, host_port: Some(port.external.to_string()) };
+        (format!("{}/{}", port.internal, port.protocol.as_str()), binding)
+    });
+    let mut bindings = PortMap::new();
+    for (port, binding) in ports {
+        bindings.entry(port).or_insert_with(|| Some(Vec::new())).get_or_insert_default().push(binding);
+    }
+    let labels = [
+        (MANAGED.to_owned(), "true".to_owned()),
+        (SERVER_ID.to_owned(), container.server_id.clone()),
+        (DATA_DIR.to_owned(), data_dir.display().to_string()),
+    ];
+    ContainerCreateBody {
+        hostname: Some(container.server_id.chars().take(63).collect()),
+        image: Some(container.image.clone()),
+        entrypoint: container.command.as_ref().map(|command| command[..command.len().min(2)].to_vec()),
+        cmd: container.command.as_ref().map(|command| command[command.len().min(2)..].to_vec()),
+        env: Some(container.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        user: container.user.clone(),
+        working_dir: container.working_dir.clone(),
+        tty: Some(true),
+        open_stdin: Some(true),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        stop_signal: container.stop_signal.clone(),
+        exposed_ports: Some(bindings.keys().cloned().collect()),
+        labels: Some(HashMap::from(labels)),
+        host_config: Some(host_config(container, bindings, podman)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(container: &Container, bindings: PortMap, podman: bool) -> HostConfig {
+    let some = |value: i64| (value != 0).then_some(value);
+    let drop: Vec<String> = match &container.user {
+        // Another user than root has none that count, and cannot get any.
+        Some(user) if !user.starts_with("0:") && user != "0" => vec!["ALL".into()],
+        _ => DROPPED.iter().map(|&name| name.to_owned()).collect(),
+    };
+    HostConfig {
+        mounts: Some(vec![Mount {
+            target: Some(container.data_path.clone()),
+            source: Some(container.data_dir.display().to_string()),
+            typ: Some(MountType::BIND),
+            ..Mount::default()
+        }]),
+        readonly_rootfs: Some(container.read_only_root),
+        tmpfs: container.read_only_root.then(|| {
+            HashMap::from([("/tmp".to_owned(), "rw,exec,nosuid,nodev,size=100M,mode=1777".to_owned())])
+        }),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        cap_drop: Some(drop),
+        pids_limit: Some(512),
+        memory: some(container.memory),
+        memory_reservation: some(container.memory_reservation),
+        memory_swap: some(container.memory_swap),
+        cpu_period: (container.cpu > 0).then_some(100_000),
+        cpu_quota: (container.cpu > 0).then_some(container.cpu * 1_000),
+        blkio_weight: container.io_weight,
+        port_bindings: Some(bindings),
+        log_config: Some(log_config(podman)),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        init: Some(true),
+        console_size: Some(vec![usize::from(SIZE.0), usize::from(SIZE.1)]),
+        ..HostConfig::default()
+    }
+}
+
+/// The engine's own log is what an agent reads that comes later: small, and never in the game's way.
+fn log_config(podman: bool) -> HostConfigLogConfig {
+    let config = |pairs: &[(&str, &str)]| {
+        Some(pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect())
+    };
+    if podman {
+        return HostConfigLogConfig { typ: Some("json-file".into()), config: config(&[("max-size", "4m")]) };
+    }
+    HostConfigLogConfig {
+        typ: Some("local".into()),
+        config: config(&[
+            ("max-size", "2m"),
+            ("max-file", "2"),
+            ("compress", "false"),
+            ("mode", "non-blocking"),
+        ]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Port, Protocol};
+
+    fn container() -> Container {
+        Container {
+            server_id: "abc".into(),
+            image: "img:1".into(),
+            command: Some(vec!["/bin/sh".into(), "-c".into(), "exec ./game".into()]),
+            environment: [("A".to_owned(), "b c".to_owned())].into(),
+            user: Some("988:988".into()),
+            data_dir: "/data/servers/abc".into(),
+            data_path: "/home/container".into(),
+            working_dir: Some("/home/container".into()),
+            read_only_root: true,
+            memory: 1150,
+            memory_reservation: 1000,
+            memory_swap: 1150,
+            cpu: 150,
+            io_weight: None,
+            ports: vec![
+                Port { internal: 1, external: 2, protocol: Protocol::Tcp },
+                Port { internal: 1, external: 2, protocol: Protocol::Udp },
+            ],
+            stop_signal: Some("SIGINT".into()),
+        }
+    }
+
+    /// Whoever changes how containers are made sees here what that means.
+    #[test]
+    fn the_whole_of_what_is_asked_for() {
+        let body = serde_json::to_value(body(&container(), Path::new("/data"), false)).unwrap();
+        let golden = serde_json::json!({
+            "Hostname": "abc",
+            "Image": "img:1",
+            "Entrypoint": ["/bin/sh", "-c"],
+            "Cmd": ["exec ./game"],
+            "Env": ["A=b c"],
+            "User": "988:988",
+            "WorkingDir": "/home/container",
+            "Tty": true, "OpenStdin": true,
+            "AttachStdin": true, "AttachStdout": true, "AttachStderr": true,
+            "StopSignal": "SIGINT",
+            "ExposedPorts": {"1/tcp": {}, "1/udp": {}},
+            "Labels": {
+                "ctrl-alt-play.managed": "true",
+                "ctrl-alt-play.server-id": "abc",
+                "ctrl-alt-play.data-dir": "/data"
+            },
+            "HostConfig": {
+                "Mounts": [{"Target": "/home/container", "Source": "/data/servers/abc", "Type": "bind"}],
+                "ReadonlyRootfs": true,
+                "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=100M,mode=1777"},
+                "SecurityOpt": ["no-new-privileges"],
+                "CapDrop": ["ALL"],
+                "PidsLimit": 512,
+                "Memory": 1150, "MemoryReservation": 1000, "MemorySwap": 1150,
+                "CpuPeriod": 100000, "CpuQuota": 150000,
+                "PortBindings": {"1/tcp": [{"HostPort": "2"}], "1/udp": [{"HostPort": "2"}]},
+                "LogConfig": {"Type": "local", "Config":
+                    {"max-size": "2m", "max-file": "2", "compress": "false", "mode": "non-blocking"}},
+                "RestartPolicy": {"Name": "no"},
+                "Init": true,
+                "ConsoleSize": [50, 250]
+            }
+        });
+        assert_eq!(body, golden);
+    }
+
+    #[test]
+    fn the_images_own_user_keeps_what_it_needs_to_change_users() {
+        let mut own = container();
+        own.user = None;
+        own.command = None;
+        own.working_dir = None;
+        own.read_only_root = false;
+        let body = body(&own, Path::new("/data"), false);
+        assert_eq!(
+            (&body.entrypoint, &body.cmd, &body.user, &body.working_dir),
+            (&None, &None, &None, &None)
+        );
+        let host = body.host_config.unwrap();
+        assert_eq!(host.cap_drop.unwrap(), DROPPED);
+        assert_eq!((host.readonly_rootfs, host.tmpfs), (Some(false), None));
+    }
+}

@@ -1,0 +1,465 @@
+//! The container engine: Docker, or Podman by the same words. The only place that names the client library.
+//!
+//! Every call has a deadline, so an engine that hangs holds up nobody. The API version is agreed on at each
+//! [`Runtime::probe`]; before the first one every call says that the engine is away.
+
+mod counters;
+mod create;
+mod endpoint;
+mod pull;
+mod raw;
+mod words;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    ResizeContainerTTYOptionsBuilder, StatsOptionsBuilder, WaitContainerOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use futures_util::{StreamExt, pin_mut};
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::endpoint::Endpoint;
+use crate::protocol::Progress;
+use crate::runtime::{
+    Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Maker, Output, Runtime, Seen,
+};
+use crate::stats::Counters;
+
+/// For calls that look something up.
+const LOOK: Duration = Duration::from_secs(10);
+/// For calls that change something: also a slow disk gets by with this.
+const ACT: Duration = Duration::from_secs(30);
+/// A fetch that says nothing for so long is dead (unpacking a large layer says nothing).
+const PULL_SILENCE: Duration = Duration::from_secs(300);
+
+/// An engine at an address.
+#[derive(Debug)]
+pub struct Engine {
+    /// As it was given; none for the usual sockets, looked for at each probe.
+    host: Option<String>,
+    /// Tells our containers from those of another agent on the same engine.
+    data_dir: PathBuf,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+/// What a probe found.
+#[derive(Debug)]
+struct Link {
+    client: Docker,
+    endpoint: Endpoint,
+    /// `/v1.41`.
+    prefix: String,
+    podman: bool,
+    /// The terminal's size can be said at creation.
+    sizes: bool,
+}
+
+impl Engine {
+    /// Connects at the first probe. `host` is what `DOCKER_HOST` says.
+    #[must_use]
+    pub fn new(host: Option<String>, data_dir: PathBuf) -> Self {
+        Self { host, data_dir, link: Mutex::new(None) }
+    }
+
+    fn link(&self, action: &str) -> Result<Arc<Link>, EngineError> {
+        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        link.ok_or_else(|| EngineError::new(Fault::Away, action, "the engine has not answered yet"))
+    }
+
+    async fn connect(&self) -> Result<(Link, EngineInfo), EngineError> {
+        let action = "reach the container engine";
+        let endpoint = match self.host.as_deref().filter(|host| !host.trim().is_empty()) {
+            Some(host) => {
+                Endpoint::parse(host).map_err(|error| EngineError::new(Fault::Away, action, error))?
+            }
+            None => Endpoint::usual(),
+        };
+        let at =
+            |error: EngineError| EngineError { message: format!("{} ({endpoint})", error.message), ..error };
+        // Without a version in the path, which an older engine would refuse.
+        let (mut read, _write) = raw::open(&endpoint, "GET", "/version", false, action).await.map_err(at)?;
+        let mut body = Vec::new();
+        (&mut read)
+            .take(1 << 20)
+            .read_to_end(&mut body)
+            .await
+            .map_err(|error| at(EngineError::new(Fault::Away, action, error.to_string())))?;
+        let value: serde_json::Value = serde_json::from_slice(&body).map_err(|_| {
+            at(EngineError::new(Fault::Away, action, "what answers there is no container engine"))
+        })?;
+        let text = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let version = agreed(&text("ApiVersion"))
+            .ok_or_else(|| at(EngineError::new(Fault::Away, action, "it does not name its API version")))?;
+        let components = value.get("Components").map(ToString::to_string).unwrap_or_default();
+        let client = match &endpoint {
+            Endpoint::Unix(path) => {
+                Docker::connect_with_unix(&path.display().to_string(), ACT.as_secs(), &version)
+            }
+            Endpoint::Tcp(address) => Docker::connect_with_http(address, ACT.as_secs(), &version),
+        };
+        let client = client.map_err(|error| words::failed(action, &error))?;
+        let api_version = version.to_string();
+        let link = Link {
+            client,
+            prefix: format!("/v{api_version}"),
+            podman: components.contains("Podman"),
+            sizes: version.minor_version >= 42 || version.major_version > 1,
+            endpoint,
+        };
+        Ok((link, EngineInfo { version: text("Version"), api_version }))
+    }
+}
+
+/// The lower one of the engine's version and ours.
+fn agreed(theirs: &str) -> Option<ClientVersion> {
+    let (major, minor) = theirs.split_once('.')?;
+    let theirs = ClientVersion { major_version: major.parse().ok()?, minor_version: minor.parse().ok()? };
+    let ours = API_DEFAULT_VERSION;
+    let lower = if theirs < *ours { &theirs } else { ours };
+    Some(ClientVersion { major_version: lower.major_version, minor_version: lower.minor_version })
+}
+
+/// Ends a call at its deadline.
+async fn within<T>(
+    action: &str,
+    deadline: Duration,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, EngineError> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(done) => done.map_err(|error| words::failed(action, &error)),
+        Err(_) => Err(late(action, deadline)),
+    }
+}
+
+fn late(action: &str, deadline: Duration) -> EngineError {
+    EngineError::new(Fault::Away, action, format!("no answer within {} s", deadline.as_secs()))
+}
+
+impl Runtime for Engine {
+    fn probe(&self, deadline: Duration) -> Call<'_, EngineInfo> {
+        Box::pin(async move {
+            let (link, info) = tokio::time::timeout(deadline, self.connect())
+                .await
+                .map_err(|_| late("reach the container engine", deadline))??;
+            *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(link));
+            Ok(info)
+        })
+    }
+
+    fn has_image<'a>(&'a self, image: &'a str) -> Call<'a, bool> {
+        Box::pin(async move {
+            let action = format!("look for the image {image}");
+            let link = self.link(&action)?;
+            match within(&action, LOOK, link.client.inspect_image(&pull::with_tag(image))).await {
+                Ok(_) => Ok(true),
+                Err(error) if error.fault == Fault::Missing => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = format!("fetch the image {image}");
+            let link = self.link(&action)?;
+            let plain = |error: EngineError| match error.fault {
+                Fault::Away => error,
+                _ => EngineError { message: words::pull_failed(image, &error.message), ..error },
+            };
+            let options = CreateImageOptionsBuilder::new().from_image(&pull::with_tag(image)).build();
+            let lines = link.client.create_image(Some(options), None, None);
+            pin_mut!(lines);
+            let mut fetch = pull::Fetch::default();
+            loop {
+                let Ok(line) = tokio::time::timeout(PULL_SILENCE, lines.next()).await else {
+                    return Err(plain(late(&action, PULL_SILENCE)));
+                };
+                let line = match line {
+                    None => return Ok(()),
+                    Some(Ok(line)) => line,
+                    Some(Err(error)) => return Err(plain(words::failed(&action, &error))),
+                };
+                if let Some(message) = line.error_detail.as_ref().and_then(|detail| detail.message.as_deref())
+                {
+                    return Err(plain(words::answered(&action, 500, message)));
+                }
+                if let Some(now) = fetch.line(&line, Instant::now()) {
+                    progress.send_replace(Some(now));
+                }
+            }
+        })
+    }
+
+    fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String> {
+        Box::pin(async move {
+            let action = format!("see as whom the image {image} runs");
+            let link = self.link(&action)?;
+            let inspect = within(&action, LOOK, link.client.inspect_image(&pull::with_tag(image))).await?;
+            let user = inspect.config.and_then(|config| config.user).unwrap_or_default();
+            let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(u, g)| (u, Some(g)));
+            if name.is_empty() || name == "root" || name == "0" {
+                return Ok("0:0".into());
+            }
+            if let (Ok(uid), Some(Ok(gid))) = (name.parse::<u32>(), group.map(str::parse::<u32>)) {
+                return Ok(format!("{uid}:{gid}"));
+            }
+            let options = DownloadFromContainerOptionsBuilder::new().path("/etc/passwd").build();
+            let bytes = within(&action, LOOK, async {
+                let mut all = Vec::new();
+                let chunks = link.client.download_from_container(container, Some(options));
+                pin_mut!(chunks);
+                while let Some(chunk) = chunks.next().await {
+                    all.extend_from_slice(&chunk?);
+                    if all.len() > 1 << 20 {
+                        break;
+                    }
+                }
+                Ok(all)
+            })
+            .await
+            .unwrap_or_default();
+            let found = passwd_entry(&String::from_utf8_lossy(&bytes), name);
+            match (found, name.parse::<u32>()) {
+                (Some(pair), _) => Ok(pair),
+                (None, Ok(uid)) => Ok(format!("{uid}:0")),
+                (None, Err(_)) => {
+                    Err(EngineError::new(Fault::Missing, action, format!("it has no user {name:?}")))
+                }
+            }
+        })
+    }
+
+    fn create<'a>(&'a self, container: &'a Container) -> Call<'a, Created> {
+        Box::pin(async move {
+            let name = create::name(&container.server_id);
+            let action = format!("make the container {name}");
+            let link = self.link(&action)?;
+            let options = CreateContainerOptionsBuilder::new().name(&name).build();
+            let mut body = create::body(container, &self.data_dir, link.podman);
+            body.image = body.image.map(|image| pull::with_tag(&image));
+            let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
+            Ok(Created { id: made.id, warnings: made.warnings })
+        })
+    }
+
+    fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = "start the container";
+            let link = self.link(action)?;
+            within(action, ACT, link.client.start_container(id, None))
+                .await
+                .map_err(|error| EngineError { message: words::start_failed(&error.message), ..error })
+        })
+    }
+
+    fn attach<'a>(&'a self, id: &'a str, output: Output, tty: bool) -> Call<'a, Attached> {
+        Box::pin(async move {
+            let action = "connect to the container's terminal";
+            let link = self.link(action)?;
+            let open = async |method, path: String, upgrade| {
+                let path = format!("{}/containers/{id}/{path}", link.prefix);
+                let opened = raw::open(&link.endpoint, method, &path, upgrade, action);
+                tokio::time::timeout(LOOK, opened).await.map_err(|_| late(action, LOOK))?
+            };
+            let frames = |read: Box<dyn tokio::io::AsyncRead + Send + Unpin>| -> Box<dyn tokio::io::AsyncRead + Send + Unpin> {
+                if tty { read } else { Box::new(raw::Frames::new(read)) }
+            };
+            if let Output::WithLast(lines) = output {
+                // The engine's log and what follows it in one stream: neither gap nor doubled line in between.
+                let log = format!("logs?stdout=1&stderr=1&follow=1&tail={lines}");
+                if let Ok((log, _)) = open("GET", log, false).await {
+                    let (_, input) = open("POST", "attach?stream=1&stdin=1".into(), true).await?;
+                    return Ok(Attached { output: frames(log), input });
+                }
+            }
+            let all = "attach?stream=1&stdin=1&stdout=1&stderr=1".to_owned();
+            let (output, input) = open("POST", all, true).await?;
+            Ok(Attached { output: frames(output), input })
+        })
+    }
+
+    fn resize<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = "set the terminal's size";
+            let link = self.link(action)?;
+            if link.sizes {
+                return Ok(());
+            }
+            let (rows, columns) = create::SIZE;
+            let options = ResizeContainerTTYOptionsBuilder::new().h(rows.into()).w(columns.into()).build();
+            within(action, LOOK, link.client.resize_container_tty(id, options)).await
+        })
+    }
+
+    fn wait<'a>(&'a self, id: &'a str) -> Call<'a, i64> {
+        Box::pin(async move {
+            let action = "wait for the container";
+            let link = self.link(action)?;
+            let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+            let answers = link.client.wait_container(id, Some(options));
+            pin_mut!(answers);
+            match answers.next().await {
+                Some(Ok(answer)) => Ok(answer.status_code),
+                Some(Err(Error::DockerContainerWaitError { code, error }))
+                    if code != 0 || error.is_empty() =>
+                {
+                    Ok(code)
+                }
+                Some(Err(error)) => Err(words::failed(action, &error)),
+                None => Err(EngineError::new(Fault::Away, action, "the engine hung up")),
+            }
+        })
+    }
+
+    fn signal<'a>(&'a self, id: &'a str, signal: &'a str) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = format!("send {signal} to the container");
+            let link = self.link(&action)?;
+            let options = KillContainerOptionsBuilder::new().signal(signal).build();
+            within(&action, LOOK, link.client.kill_container(id, Some(options))).await
+        })
+    }
+
+    fn remove<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = "remove the container";
+            let link = self.link(action)?;
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            match within(action, ACT, link.client.remove_container(id, Some(options))).await {
+                Err(error) if error.fault == Fault::Missing => Ok(()),
+                done => done,
+            }
+        })
+    }
+
+    fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<Seen>> {
+        Box::pin(async move {
+            let action = "look at the container";
+            let link = self.link(action)?;
+            match within(action, LOOK, link.client.inspect_container(id, None)).await {
+                Ok(found) => Ok(Some(self.seen(found))),
+                Err(error) if error.fault == Fault::Missing => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<Seen>> {
+        Box::pin(async move { self.inspect(&create::name(server_id)).await })
+    }
+
+    fn list(&self) -> Call<'_, Vec<(String, Maker)>> {
+        Box::pin(async move {
+            let action = "list the containers";
+            let link = self.link(action)?;
+            let filters = HashMap::from([("label", vec![format!("{}=true", create::MANAGED)])]);
+            let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+            let all = within(action, LOOK, link.client.list_containers(Some(options))).await?;
+            let servers = all.into_iter().filter_map(|container| {
+                let labels = container.labels?;
+                let maker = self.maker(&labels);
+                Some((labels.get(create::SERVER_ID)?.clone(), maker))
+            });
+            Ok(servers.collect())
+        })
+    }
+
+    fn counters<'a>(&'a self, id: &'a str, pid: Option<u32>) -> Call<'a, Counters> {
+        Box::pin(async move {
+            let action = "see what the container uses";
+            let link = self.link(action)?;
+            if link.endpoint.socket().is_some()
+                && let Some(counters) = pid.and_then(|pid| counters::from_kernel(id, pid))
+            {
+                return Ok(counters);
+            }
+            let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+            let report = within(action, LOOK, async {
+                let reports = link.client.stats(id, Some(options));
+                pin_mut!(reports);
+                reports.next().await.transpose()
+            })
+            .await?;
+            report
+                .and_then(counters::from_engine)
+                .ok_or_else(|| EngineError::new(Fault::Missing, action, "it does not run"))
+        })
+    }
+}
+
+impl Engine {
+    fn maker(&self, labels: &HashMap<String, String>) -> Maker {
+        match (labels.get(create::MANAGED).map(String::as_str), labels.get(create::DATA_DIR)) {
+            (Some("true"), Some(dir)) if *dir == self.data_dir.display().to_string() => Maker::Us,
+            (Some("true"), None) => Maker::Elder,
+            _ => Maker::Stranger,
+        }
+    }
+
+    fn seen(&self, found: ContainerInspectResponse) -> Seen {
+        let state = found.state.unwrap_or_default();
+        let config = found.config.unwrap_or_default();
+        let labels = config.labels.unwrap_or_default();
+        let time = |text: Option<String>| text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        Seen {
+            id: found.id.unwrap_or_default(),
+            server_id: labels.get(create::SERVER_ID).cloned(),
+            maker: self.maker(&labels),
+            running: state.running.unwrap_or(false),
+            pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
+            // The engine writes year 1 for never.
+            started_at: time(state.started_at).filter(|at| at.as_second() > 0),
+            exit_code: state.exit_code.unwrap_or(0),
+            oom_killed: state.oom_killed.unwrap_or(false),
+            error: state.error.filter(|error| !error.is_empty()),
+            tty: config.tty.unwrap_or(false),
+            image: config.image.unwrap_or_default(),
+        }
+    }
+}
+
+/// `uid:gid` of a user, by name or number, in the text of a password file (with a tar's head around it).
+fn passwd_entry(text: &str, user: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.rsplit('\0').next()?;
+        let (uid, gid) = (fields.nth(1)?.parse::<u32>().ok()?, fields.next()?.parse::<u32>().ok()?);
+        (name == user || user.parse() == Ok(uid)).then(|| format!("{uid}:{gid}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lower_version_is_agreed_on() {
+        let version = |theirs: &str| agreed(theirs).map(|version| version.to_string());
+        assert_eq!(version("1.41").as_deref(), Some("1.41"));
+        assert_eq!(version("1.99"), Some(API_DEFAULT_VERSION.to_string()));
+        assert_eq!(version("rubbish"), None);
+    }
+
+    #[test]
+    fn users_of_an_image() {
+        let tar = format!(
+            "passwd{}root:x:0:0:root:/root:/bin/sh\nsteam:x:1000:1001::/home/steam:/bin/sh\n",
+            "\0".repeat(506)
+        );
+        assert_eq!(passwd_entry(&tar, "root").as_deref(), Some("0:0"));
+        assert_eq!(passwd_entry(&tar, "steam").as_deref(), Some("1000:1001"));
+        assert_eq!(passwd_entry(&tar, "1000").as_deref(), Some("1000:1001"));
+        assert_eq!(passwd_entry(&tar, "nobody"), None);
+    }
+}

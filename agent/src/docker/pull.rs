@@ -1,0 +1,164 @@
+//! How far a fetch is, from the engine's stream of lines about layers.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::models::CreateImageInfo;
+use tokio::time::Instant;
+
+use crate::protocol::Progress;
+
+/// Between two words to the panel.
+const PACE: Duration = Duration::from_millis(250);
+/// What share of a layer's work its download is; the rest is unpacking.
+const DOWNLOAD: f64 = 0.75;
+/// For a layer whose size is not known yet.
+const GUESS: f64 = 8_000_000.0;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Layer {
+    total: f64,
+    loaded: f64,
+    unpacked: f64,
+    /// Already here.
+    present: bool,
+}
+
+/// Adds layers up.
+#[derive(Debug, Default)]
+pub(super) struct Fetch {
+    layers: HashMap<String, Layer>,
+    percent: f64,
+    told: Option<Instant>,
+}
+
+impl Fetch {
+    /// Takes one line; gives what is worth saying now.
+    pub(super) fn line(&mut self, line: &CreateImageInfo, now: Instant) -> Option<Progress> {
+        let id = line.id.as_deref()?;
+        let status = line.status.as_deref().unwrap_or_default();
+        let (current, total) = line
+            .progress_detail
+            .as_ref()
+            .map_or((0, 0), |detail| (detail.current.unwrap_or(0), detail.total.unwrap_or(0)));
+        let (current, total) = (current.max(0) as f64, total.max(0) as f64);
+        let new = Layer { total: 0.0, ..Layer::default() };
+        match status {
+            "Pulling fs layer" | "Waiting" => {
+                self.layers.entry(id.to_owned()).or_insert(new);
+            }
+            "Downloading" => {
+                let layer = self.layers.entry(id.to_owned()).or_insert(new);
+                layer.total = layer.total.max(total).max(current);
+                layer.loaded = current;
+            }
+            "Verifying Checksum" | "Download complete" => {
+                let layer = self.layers.entry(id.to_owned()).or_insert(new);
+                layer.total = layer.total.max(1.0);
+                layer.loaded = layer.total;
+            }
+            "Extracting" => {
+                let layer = self.layers.entry(id.to_owned()).or_insert(new);
+                layer.total = layer.total.max(total).max(1.0);
+                layer.loaded = layer.total;
+                layer.unpacked = current.min(layer.total);
+            }
+            "Pull complete" => {
+                let layer = self.layers.entry(id.to_owned()).or_insert(new);
+                layer.total = layer.total.max(1.0);
+                layer.loaded = layer.total;
+                layer.unpacked = layer.total;
+            }
+            "Already exists" => {
+                self.layers.entry(id.to_owned()).or_insert(new).present = true;
+            }
+            _ => return None,
+        }
+        if self.told.is_some_and(|told| now < told + PACE) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(self.progress())
+    }
+
+    fn progress(&mut self) -> Progress {
+        let (mut all, mut done, mut loaded, mut known) = (0.0, 0.0, 0.0, 0.0);
+        for layer in self.layers.values().filter(|layer| !layer.present) {
+            let total = if layer.total > 0.0 { layer.total } else { GUESS };
+            all += total;
+            done += layer.loaded * DOWNLOAD + layer.unpacked * (1.0 - DOWNLOAD);
+            loaded += layer.loaded;
+            known += layer.total;
+        }
+        let percent = if all > 0.0 { (done / all * 100.0).clamp(0.0, 100.0) } else { 0.0 };
+        // New layers make the sum larger; a bar never runs backwards.
+        self.percent = self.percent.max((percent * 10.0).round() / 10.0);
+        let mb = |bytes: f64| (bytes / 1e6).ceil();
+        let text = if loaded < known || known == 0.0 {
+            format!("Fetching the image: {} of {} MB", mb(loaded), mb(known))
+        } else {
+            "Unpacking the image".into()
+        };
+        Progress { percent: Some(self.percent), text }
+    }
+}
+
+/// With a tag where there is neither tag nor digest: otherwise the engine fetches all tags.
+pub(super) fn with_tag(image: &str) -> String {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    if name.contains(':') || name.contains('@') { image.to_owned() } else { format!("{image}:latest") }
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::ProgressDetail;
+
+    use super::*;
+
+    fn line(id: &str, status: &str, current: i64, total: i64) -> CreateImageInfo {
+        CreateImageInfo {
+            id: Some(id.into()),
+            status: Some(status.into()),
+            progress_detail: Some(ProgressDetail { current: Some(current), total: Some(total) }),
+            ..CreateImageInfo::default()
+        }
+    }
+
+    #[test]
+    fn percent_rises_and_is_told_four_times_a_second() {
+        let mut fetch = Fetch::default();
+        let mut now = Instant::now();
+        let mut last = 0.0;
+        let mut told = 0;
+        let lines = [
+            line("a", "Pulling fs layer", 0, 0),
+            line("b", "Already exists", 0, 0),
+            line("a", "Downloading", 10, 100),
+            line("c", "Pulling fs layer", 0, 0),
+            line("a", "Downloading", 100, 100),
+            line("c", "Downloading", 50, 100),
+            line("a", "Extracting", 50, 100),
+            line("a", "Pull complete", 0, 0),
+            line("c", "Download complete", 0, 0),
+            line("c", "Pull complete", 0, 0),
+        ];
+        for line in &lines {
+            now += Duration::from_millis(125);
+            if let Some(progress) = fetch.line(line, now) {
+                told += 1;
+                assert!(progress.percent.unwrap() >= last, "{progress:?}");
+                last = progress.percent.unwrap();
+            }
+        }
+        assert_eq!(told, 5);
+        assert_eq!(fetch.progress().percent, Some(100.0));
+    }
+
+    #[test]
+    fn a_reference_gets_a_tag_only_where_it_has_none() {
+        assert_eq!(with_tag("busybox"), "busybox:latest");
+        assert_eq!(with_tag("host:5000/a/b"), "host:5000/a/b:latest");
+        assert_eq!(with_tag("host:5000/a/b:1"), "host:5000/a/b:1");
+        assert_eq!(with_tag("a@sha256:00"), "a@sha256:00");
+    }
+}

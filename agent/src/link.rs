@@ -1,0 +1,303 @@
+//! The link between a panel and an agent: two queues of envelopes.
+//!
+//! Each queue has two lanes. Answers, statuses and requests are always taken and always overtake; console lines and
+//! samples are bulk, have `capacity` places, and give way when these are full. So a flood on one console can neither
+//! hold up an answer nor take memory without bound. Statuses of one server that nobody has read yet are replaced by
+//! the newest.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::protocol::{Envelope, ToAgent, ToPanel};
+
+/// Urgent messages that may wait before statuses are folded into one per server.
+const FOLD_FROM: usize = 256;
+/// Urgent messages past which the other side is taken for dead.
+const MOST_URGENT: usize = 65_536;
+
+/// Which lane a message takes.
+pub trait Lane {
+    /// It may be dropped or held up: console lines and samples.
+    fn is_bulk(&self) -> bool;
+    /// A message that makes an older one with the same key worthless.
+    fn replaces(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Lane for ToAgent {
+    fn is_bulk(&self) -> bool {
+        false
+    }
+}
+
+impl Lane for ToPanel {
+    fn is_bulk(&self) -> bool {
+        matches!(
+            self,
+            Self::ConsoleLines(_) | Self::ServerStats(_) | Self::NodeStats(_) | Self::ServerOutput(_)
+        )
+    }
+
+    fn replaces(&self) -> Option<&str> {
+        match self {
+            Self::ServerStatus(status) => Some(&status.server_id),
+            _ => None,
+        }
+    }
+}
+
+/// A message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// No room for bulk now.
+    #[error("the link is full")]
+    Full,
+    /// The other side is gone.
+    #[error("the link is closed")]
+    Closed,
+}
+
+#[derive(Debug)]
+struct Queue<M> {
+    lanes: Mutex<Lanes<M>>,
+    /// Something is there to read, or the sender is gone.
+    filled: Notify,
+    /// There is room for bulk, or the reader is gone.
+    drained: Notify,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Lanes<M> {
+    urgent: VecDeque<Envelope<M>>,
+    bulk: VecDeque<Envelope<M>>,
+    senders: usize,
+    reader: bool,
+}
+
+impl<M: Lane> Queue<M> {
+    fn lock(&self) -> MutexGuard<'_, Lanes<M>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, envelope: Envelope<M>) -> Result<(), (LinkError, Envelope<M>)> {
+        let mut lanes = self.lock();
+        if !lanes.reader {
+            return Err((LinkError::Closed, envelope));
+        }
+        // A message that answers a request is never bulk, whatever it holds.
+        if envelope.message_id.is_none() && envelope.message.is_bulk() {
+            if lanes.bulk.len() >= self.capacity {
+                return Err((LinkError::Full, envelope));
+            }
+            lanes.bulk.push_back(envelope);
+        } else {
+            if lanes.urgent.len() >= FOLD_FROM
+                && envelope.message_id.is_none()
+                && let Some(key) = envelope.message.replaces()
+            {
+                lanes.urgent.retain(|old| old.message_id.is_some() || old.message.replaces() != Some(key));
+            }
+            if lanes.urgent.len() >= MOST_URGENT {
+                return Err((LinkError::Full, envelope));
+            }
+            lanes.urgent.push_back(envelope);
+        }
+        drop(lanes);
+        self.filled.notify_one();
+        Ok(())
+    }
+}
+
+/// The sending end. Cheap to clone; the link closes when the last one is dropped.
+#[derive(Debug)]
+pub struct Outbox<M: Lane>(Arc<Queue<M>>);
+
+impl<M: Lane> Clone for Outbox<M> {
+    fn clone(&self) -> Self {
+        self.0.lock().senders += 1;
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Lane> Drop for Outbox<M> {
+    fn drop(&mut self) {
+        self.0.lock().senders -= 1;
+        self.0.filled.notify_one();
+    }
+}
+
+impl<M: Lane> Outbox<M> {
+    /// Sends without waiting. Only bulk is ever refused for want of room.
+    ///
+    /// # Errors
+    /// [`LinkError`]; the message is lost.
+    pub fn try_send(&self, envelope: Envelope<M>) -> Result<(), LinkError> {
+        self.0.push(envelope).map_err(|(error, _)| error)
+    }
+
+    /// Sends, waiting for room.
+    ///
+    /// # Errors
+    /// [`LinkError::Closed`].
+    pub async fn send(&self, mut envelope: Envelope<M>) -> Result<(), LinkError> {
+        loop {
+            let drained = self.0.drained.notified();
+            match self.0.push(envelope) {
+                Ok(()) => return Ok(()),
+                Err((LinkError::Closed, _)) => return Err(LinkError::Closed),
+                Err((LinkError::Full, back)) => envelope = back,
+            }
+            drained.await;
+        }
+    }
+}
+
+/// The reading end.
+#[derive(Debug)]
+pub struct Inbox<M: Lane>(Arc<Queue<M>>);
+
+impl<M: Lane> Drop for Inbox<M> {
+    fn drop(&mut self) {
+        let mut lanes = self.0.lock();
+        lanes.reader = false;
+        lanes.urgent.clear();
+        lanes.bulk.clear();
+        drop(lanes);
+        self.0.drained.notify_waiters();
+    }
+}
+
+impl<M: Lane> Inbox<M> {
+    /// The next message, urgent ones first; `None` when the other side is gone and everything is read. Nothing is
+    /// lost when it is cancelled.
+    pub async fn recv(&mut self) -> Option<Envelope<M>> {
+        loop {
+            let filled = self.0.filled.notified();
+            let (next, open) = {
+                let mut lanes = self.0.lock();
+                (lanes.urgent.pop_front().or_else(|| lanes.bulk.pop_front()), lanes.senders > 0)
+            };
+            if next.is_some() {
+                self.0.drained.notify_waiters();
+                return next;
+            }
+            if !open {
+                return None;
+            }
+            filled.await;
+        }
+    }
+}
+
+/// What the panel holds of a link.
+#[derive(Debug)]
+pub struct PanelSide {
+    /// Requests to the agent.
+    pub to_agent: Outbox<ToAgent>,
+    /// What the agent says.
+    pub from_agent: Inbox<ToPanel>,
+}
+
+/// What the agent holds of a link.
+#[derive(Debug)]
+pub struct AgentSide {
+    /// What the agent says.
+    pub to_panel: Outbox<ToPanel>,
+    /// Requests of the panel.
+    pub from_panel: Inbox<ToAgent>,
+}
+
+/// A link within this process, without encoding. `capacity` is the room for bulk.
+#[must_use]
+pub fn local(capacity: usize) -> (PanelSide, AgentSide) {
+    let (to_agent, from_panel) = queue(capacity);
+    let (to_panel, from_agent) = queue(capacity);
+    (PanelSide { to_agent, from_agent }, AgentSide { to_panel, from_panel })
+}
+
+fn queue<M: Lane>(capacity: usize) -> (Outbox<M>, Inbox<M>) {
+    let queue = Arc::new(Queue {
+        lanes: Mutex::new(Lanes { urgent: VecDeque::new(), bulk: VecDeque::new(), senders: 1, reader: true }),
+        filled: Notify::new(),
+        drained: Notify::new(),
+        capacity: capacity.max(1),
+    });
+    (Outbox(Arc::clone(&queue)), Inbox(queue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Ack, ConsoleLines, ServerStatus, Status};
+
+    fn lines() -> Envelope<ToPanel> {
+        let lines = ConsoleLines { server_id: "a".into(), lines: Vec::new(), reset: false };
+        Envelope::new(ToPanel::ConsoleLines(lines))
+    }
+
+    #[tokio::test]
+    async fn bulk_gives_way_and_answers_overtake() {
+        let (mut panel, agent) = local(2);
+        assert_eq!(agent.to_panel.try_send(lines()), Ok(()));
+        assert_eq!(agent.to_panel.try_send(lines()), Ok(()));
+        assert_eq!(agent.to_panel.try_send(lines()), Err(LinkError::Full));
+        agent.to_panel.try_send(Envelope::with_id(ToPanel::Ack(Ack::default()), "1")).unwrap();
+        assert!(matches!(panel.from_agent.recv().await.unwrap().message, ToPanel::Ack(_)));
+        assert!(matches!(panel.from_agent.recv().await.unwrap().message, ToPanel::ConsoleLines(_)));
+        assert_eq!(agent.to_panel.try_send(lines()), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_sender_waits_for_room_and_learns_of_the_end() {
+        let (mut panel, agent) = local(1);
+        agent.to_panel.try_send(lines()).unwrap();
+        let send = agent.to_panel.send(lines());
+        let (sent, _) = tokio::join!(send, panel.from_agent.recv());
+        assert_eq!(sent, Ok(()));
+        let (sent, ()) = tokio::join!(agent.to_panel.send(lines()), async { drop(panel) });
+        assert_eq!(sent, Err(LinkError::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_reader_learns_of_the_end() {
+        let (mut panel, agent) = local(1);
+        agent.to_panel.try_send(lines()).unwrap();
+        drop(agent);
+        assert!(panel.from_agent.recv().await.is_some());
+        assert!(panel.from_agent.recv().await.is_none());
+        assert_eq!(
+            panel.to_agent.try_send(Envelope::new(ToAgent::SystemInfoRequest)),
+            Err(LinkError::Closed)
+        );
+    }
+
+    #[tokio::test]
+    async fn unread_statuses_fold_into_the_newest_and_answers_never_go() {
+        let (mut panel, agent) = local(1);
+        let out = &agent.to_panel;
+        for n in 0..1_000 {
+            let status = if n % 2 == 0 { Status::Running } else { Status::Stopped };
+            out.try_send(Envelope::new(ToPanel::ServerStatus(Box::new(ServerStatus::new("a", status)))))
+                .unwrap();
+            out.try_send(Envelope::with_id(ToPanel::Ack(Ack::default()), n.to_string())).unwrap();
+        }
+        drop(agent);
+        let (mut answers, mut last) = (0, None);
+        let mut statuses = 0;
+        while let Some(envelope) = panel.from_agent.recv().await {
+            match envelope.message {
+                ToPanel::ServerStatus(status) => {
+                    statuses += 1;
+                    last = Some(status.status);
+                }
+                _ => answers += 1,
+            }
+        }
+        assert_eq!((answers, last), (1_000, Some(Status::Stopped)));
+        assert!(statuses < 200, "{statuses}");
+    }
+}

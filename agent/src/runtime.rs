@@ -1,0 +1,204 @@
+//! What a container engine can do, in the words of a game server. [`crate::docker`] does it; the life cycle of a
+//! server knows only this.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use crate::protocol::{Port, Progress};
+use crate::stats::Counters;
+
+/// A call to the engine.
+pub type Call<'a, T> = BoxFuture<'a, Result<T, EngineError>>;
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It cannot be reached, hung up or took too long.
+    Away,
+    /// There is no such container or image.
+    Missing,
+    /// The name is taken, or the container is in another state.
+    Conflict,
+    /// No room on the disk.
+    DiskFull,
+    /// Anything else that it said no to.
+    Refused,
+}
+
+/// A call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("could not {action}: {message}")]
+pub struct EngineError {
+    /// What was tried, on what.
+    pub action: String,
+    /// How it failed.
+    pub fault: Fault,
+    /// Why, for a person.
+    pub message: String,
+}
+
+impl EngineError {
+    /// A failure of this kind.
+    #[must_use]
+    pub fn new(fault: Fault, action: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { action: action.into(), fault, message: message.into() }
+    }
+}
+
+/// The engine as it answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// Its version.
+    pub version: String,
+    /// The API version that was agreed.
+    pub api_version: String,
+}
+
+/// A container to be made: everything that we ever ask for, and nothing that a message could widen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Which server.
+    pub server_id: String,
+    /// Image reference.
+    pub image: String,
+    /// Instead of the image's entrypoint and command; none keeps both.
+    pub command: Option<Vec<String>>,
+    /// `NAME=VALUE`.
+    pub environment: BTreeMap<String, String>,
+    /// `uid:gid`; none for the image's own.
+    pub user: Option<String>,
+    /// The server's folder on the host.
+    pub data_dir: PathBuf,
+    /// Where it is mounted.
+    pub data_path: String,
+    /// None for the image's own.
+    pub working_dir: Option<String>,
+    /// Read-only root with a small writable `/tmp`.
+    pub read_only_root: bool,
+    /// Bytes; 0 for no limit.
+    pub memory: i64,
+    /// Bytes that the game was promised; 0 for none.
+    pub memory_reservation: i64,
+    /// Bytes of memory and swap together; -1 for no limit.
+    pub memory_swap: i64,
+    /// Percent of one core; 0 for no limit.
+    pub cpu: i64,
+    /// Block I/O weight; none for the engine's default.
+    pub io_weight: Option<u16>,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// What `docker stop` would send.
+    pub stop_signal: Option<String>,
+}
+
+/// A container that was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Created {
+    /// The engine's id.
+    pub id: String,
+    /// What the engine did not like about it.
+    pub warnings: Vec<String>,
+}
+
+/// Who made a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// This agent, with this data folder.
+    Us,
+    /// An agent that says nothing of its data folder: the Go agent.
+    Elder,
+    /// Somebody else: hands off.
+    Stranger,
+}
+
+/// A container as the engine tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The engine's id.
+    pub id: String,
+    /// Of which server, by its label.
+    pub server_id: Option<String>,
+    /// Who made it.
+    pub maker: Maker,
+    /// It runs.
+    pub running: bool,
+    /// Its main process on the host.
+    pub pid: Option<u32>,
+    /// Its last start.
+    pub started_at: Option<Timestamp>,
+    /// Of the last run.
+    pub exit_code: i64,
+    /// The kernel ended the last run for want of memory.
+    pub oom_killed: bool,
+    /// Why the engine could not start it.
+    pub error: Option<String>,
+    /// It has a terminal.
+    pub tty: bool,
+    /// Image reference.
+    pub image: String,
+}
+
+/// What to read of a container's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// From now on.
+    FromNow,
+    /// The last lines that the engine kept, and all that follows.
+    WithLast(u32),
+}
+
+/// The two ends of a container's terminal.
+pub struct Attached {
+    /// What it prints.
+    pub output: Box<dyn AsyncRead + Send + Unpin>,
+    /// What it reads.
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+impl Debug for Attached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attached")
+    }
+}
+
+/// A container engine. Every call ends within its deadline (30 s at most), but for [`Runtime::wait`] and
+/// [`Runtime::pull`], which end when the caller drops them.
+pub trait Runtime: Debug + Send + Sync + 'static {
+    /// Is it there? Agrees on the API version.
+    fn probe(&self, deadline: Duration) -> Call<'_, EngineInfo>;
+    /// Has it this image?
+    fn has_image<'a>(&'a self, image: &'a str) -> Call<'a, bool>;
+    /// Fetches an image, telling how far it is at most four times a second.
+    fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()>;
+    /// As whom the image runs: `uid:gid`, names looked up in a container that was made from it.
+    fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String>;
+    /// Makes a container under the server's name.
+    fn create<'a>(&'a self, container: &'a Container) -> Call<'a, Created>;
+    /// Starts it; one that runs is started.
+    fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
+    /// Connects to its terminal.
+    fn attach<'a>(&'a self, id: &'a str, output: Output, tty: bool) -> Call<'a, Attached>;
+    /// Sets the terminal's size, where it was not set at creation.
+    fn resize<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
+    /// Resolves with the exit code when it does not run (any more).
+    fn wait<'a>(&'a self, id: &'a str) -> Call<'a, i64>;
+    /// Sends a signal to its main process.
+    fn signal<'a>(&'a self, id: &'a str, signal: &'a str) -> Call<'a, ()>;
+    /// Kills and removes it; one that is not there is removed.
+    fn remove<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
+    /// What it is, by id.
+    fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<Seen>>;
+    /// The container that holds a server's name.
+    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<Seen>>;
+    /// All containers that some agent made, running or not: (server id, maker).
+    fn list(&self) -> Call<'_, Vec<(String, Maker)>>;
+    /// What it has used so far. `pid` is its main process where it is known.
+    fn counters<'a>(&'a self, id: &'a str, pid: Option<u32>) -> Call<'a, Counters>;
+}

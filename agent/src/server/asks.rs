@@ -1,0 +1,346 @@
+//! Requests: what one may ask, and the first thing that follows from it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::jobs::{self, Event};
+use super::launch::Launch;
+use super::queue::{Act, Ask, Happened, Phase, Refusal};
+use super::state::{Asked, Intent, Request, Run, Server};
+use super::stop::{Blow, Stopping};
+use super::{folder, plan, terminal};
+use crate::answers::Reply;
+use crate::host;
+use crate::persist::Wanted;
+use crate::protocol::{Behaviour, ContainerUser, PowerAction, ServerCreate, ServerUpdate, Status};
+
+/// Requests that wait for the first look.
+const HELD: usize = 64;
+/// Bytes of a command: what a terminal takes as one line, with room for its end.
+const COMMAND: usize = 4_000;
+/// The engine lets a port go a moment after a game's end.
+const PORT_LINGERS: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl Server {
+    /// Takes one request. Answers at once, but for those that wait for the disk or for a removal.
+    pub(super) fn asked(&mut self, asked: Asked) {
+        let Asked { what, reply } = asked;
+        match what {
+            Request::Replace(spec) => return self.replace(*spec, reply),
+            Request::Update(update) => return self.update(*update, reply),
+            _ => {}
+        }
+        if self.queue.phase() == Phase::Looking && !self.queue.away() && self.held.len() < HELD {
+            return self.held.push(Asked { what, reply });
+        }
+        let ask = match &what {
+            Request::Power(action) => Ask::Power(*action),
+            Request::Command(_) => Ask::Command,
+            Request::Delete => Ask::Delete,
+            Request::Suspend => Ask::Suspend,
+            Request::Unsuspend => Ask::Unsuspend,
+            Request::Reinstall => Ask::Reinstall,
+            Request::CancelInstall => Ask::CancelInstall,
+            Request::Replace(_) | Request::Update(_) => return,
+        };
+        let mut queue = self.queue.clone();
+        let act = match queue.ask(ask) {
+            Ok(act) => act,
+            Err(refusal) => return self.refuse(refusal, ask, reply),
+        };
+        if act == Act::Launch
+            && let Err((code, message)) = self.may_start()
+        {
+            return reply.refuse(code, message);
+        }
+        let command = match what {
+            Request::Command(line) => match check_command(&line) {
+                Ok(()) => Some(line),
+                Err(message) => return reply.refuse("invalid", message),
+            },
+            _ => None,
+        };
+        self.queue = queue;
+        match ask {
+            Ask::Power(PowerAction::Start | PowerAction::Restart) => self.want(Wanted::Running),
+            Ask::Power(PowerAction::Stop | PowerAction::Kill) | Ask::Suspend => self.want(Wanted::Stopped),
+            _ => {}
+        }
+        if matches!(ask, Ask::Suspend | Ask::Unsuspend) {
+            self.file.suspended = self.queue.suspended();
+            self.save(None);
+        }
+        match (act, command) {
+            (Act::Command, Some(line)) => return self.command(line, reply),
+            (Act::Remove, _) => {
+                self.deletes.push(reply);
+                self.act(act);
+                return self.publish();
+            }
+            (Act::Nothing, _) if ask == Ask::Delete => return self.deletes.push(reply),
+            _ => {}
+        }
+        if act == Act::Launch {
+            self.crashes.forget();
+        }
+        self.act(act);
+        reply.ack(Some(self.queue.status()));
+        self.publish();
+    }
+
+    fn refuse(&mut self, refusal: Refusal, ask: Ask, reply: Reply) {
+        let (code, message) = refusal.words();
+        // Who stops a crashed server means the restart that is due.
+        let stop = matches!(ask, Ask::Power(PowerAction::Stop | PowerAction::Kill));
+        if stop && refusal == Refusal::NotRunning && self.restart_at.take().is_some() {
+            self.want(Wanted::Stopped);
+            self.console.system("The restart was called off.");
+            self.publish();
+            return reply.refuse(code, "The server is not running; its restart was called off.");
+        }
+        reply.refuse(code, message);
+    }
+
+    pub(super) fn want(&mut self, wanted: Wanted) {
+        if self.file.wanted != wanted {
+            self.file.wanted = wanted;
+            self.save(None);
+        }
+    }
+
+    /// What would make a start fail for certain.
+    fn may_start(&self) -> Result<(), (&'static str, String)> {
+        if !folder::has_room(&self.context.data_dir) {
+            let message = "The disk of the data folder is full: the game could not save anything.";
+            return Err(("disk_full", message.into()));
+        }
+        if self.ended.is_some_and(|ended| ended.elapsed() < PORT_LINGERS) {
+            return Ok(());
+        }
+        let taken = host::ports_taken(&self.file.spec.ports);
+        let Some(port) = taken.first() else { return Ok(()) };
+        let (number, protocol) = (port.external, port.protocol.as_str());
+        Err((
+            "port_in_use",
+            format!("Port {number}/{protocol} is in use by another program on this machine."),
+        ))
+    }
+
+    fn command(&mut self, line: String, reply: Reply) {
+        let Some(run) = &self.run else { return reply.refuse("not_running", "The server is not running.") };
+        match run.lines.try_send(line) {
+            Ok(()) => reply.ack(None),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                reply.refuse("busy", "The game does not read its input.");
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                reply.refuse("busy", "The game's input is closed.");
+            }
+        }
+    }
+
+    /// Does what the queue said.
+    pub(super) fn act(&mut self, act: Act) {
+        match act {
+            Act::Nothing | Act::Command => {}
+            Act::Launch => self.launch(),
+            Act::Fetch => self.fetch(true),
+            Act::CancelFetch => {
+                if let Some(fetching) = &self.fetching {
+                    fetching.cancel();
+                }
+            }
+            Act::CallOff => self.restart_at = None,
+            Act::Stop => self.stop(Intent::Stop),
+            Act::Kill => self.stop(Intent::Kill),
+            Act::Remove => {
+                self.restart_at = None;
+                self.start_at = None;
+                for going in self.launching.iter().chain(&self.fetching) {
+                    going.cancel();
+                }
+                self.try_remove();
+            }
+        }
+    }
+
+    /// Begins the removal as soon as nothing else of ours is at the engine.
+    pub(super) fn try_remove(&mut self) {
+        let idle = self.launching.is_none() && self.fetching.is_none() && !self.saving;
+        if self.queue.phase() == Phase::Deleting && idle && !self.removing {
+            self.removing = true;
+            let (context, id) = (Arc::clone(&self.context), self.id.clone());
+            self.job(async move { Event::Removed(jobs::remove(context, id).await) });
+        }
+    }
+
+    pub(super) fn launch(&mut self) {
+        self.restart_at = None;
+        self.start_at = None;
+        self.intent = None;
+        self.stopping = None;
+        self.error = None;
+        self.exit_code = None;
+        self.oom_killed = false;
+        self.progress.send_replace(None);
+        let (lines, receiver) = mpsc::channel(terminal::LINES);
+        let run = self.new_run(lines);
+        let cancel = self.context.cancel.child_token();
+        self.launching = Some(cancel.clone());
+        self.made_with = Some(self.file.spec.clone());
+        let launch = Launch {
+            context: Arc::clone(&self.context),
+            spec: self.file.spec.clone(),
+            user: self.file.user.clone(),
+            old: self.last_container.take(),
+            console: self.console.clone(),
+            lines: receiver,
+            progress: self.progress.clone(),
+            cancel,
+            run: run.1,
+        };
+        let number = run.0;
+        self.console.system("Starting the server.");
+        self.job(async move { Event::Launched(number, Box::new(launch.launch().await)) });
+    }
+
+    pub(super) fn new_run(
+        &mut self,
+        lines: mpsc::Sender<String>,
+    ) -> (u64, tokio_util::sync::CancellationToken) {
+        self.runs += 1;
+        let cancel = self.context.cancel.child_token();
+        if let Some(old) =
+            self.run.replace(Run { number: self.runs, lines, cancel: cancel.clone(), live: None })
+        {
+            old.cancel.cancel();
+        }
+        (self.runs, cancel)
+    }
+
+    pub(super) fn fetch(&mut self, anew: bool) {
+        self.error = None;
+        let cancel = self.context.cancel.child_token();
+        self.fetching = Some(cancel.clone());
+        let image = self.file.spec.image.clone();
+        let job = jobs::fetch(Arc::clone(&self.context), image, anew, self.progress.clone(), cancel);
+        self.job(async move { Event::Fetched(job.await) });
+    }
+
+    fn stop(&mut self, intent: Intent) {
+        self.restart_at = None;
+        let behaviour = self.file.spec.behaviour.clone().unwrap_or_default();
+        if self.live().is_none() {
+            self.intent = Some(intent);
+            match &self.launching {
+                Some(launching) => launching.cancel(),
+                // Its turn had not come yet.
+                None if self.start_at.take().is_some() => {
+                    self.run = None;
+                    let act = self.queue.happened(Happened::EndedWell);
+                    self.remember(Status::Stopped);
+                    self.act(act);
+                }
+                None => {}
+            }
+            return;
+        }
+        let (now, grace) = (Instant::now(), self.context.tunables.grace);
+        let (stopping, blow) = match intent {
+            Intent::Stop => {
+                let timeout = std::time::Duration::from_secs(behaviour.stop_timeout.into());
+                Stopping::begin(&behaviour.stop, timeout, grace, now)
+            }
+            Intent::Kill => Stopping::kill(now, grace),
+        };
+        self.stopping = Some(stopping);
+        self.strike(blow);
+    }
+
+    pub(super) fn strike(&mut self, blow: Blow) {
+        let Some(run) = &self.run else { return };
+        match blow {
+            Blow::Line(line) => {
+                if run.lines.try_send(line).is_err() {
+                    self.console.system("The game does not read its input: the stop command waits.");
+                }
+            }
+            Blow::Signal(signal) => {
+                let Some(live) = &run.live else { return };
+                let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
+                self.job(async move {
+                    let sent = context.engine.signal(&id, &signal).await;
+                    Event::Signalled(signal, sent)
+                });
+            }
+        }
+    }
+
+    fn replace(&mut self, spec: ServerCreate, reply: Reply) {
+        self.change(spec, reply);
+    }
+
+    fn update(&mut self, update: ServerUpdate, reply: Reply) {
+        let mut spec = self.file.spec.clone();
+        let ServerUpdate { server_id: _, name, image, startup, environment, limits, ports, behaviour } =
+            update;
+        spec.name = name.or(spec.name);
+        spec.image = image.unwrap_or(spec.image);
+        spec.startup = startup.unwrap_or(spec.startup);
+        spec.environment = environment.unwrap_or(spec.environment);
+        spec.limits = limits.unwrap_or(spec.limits);
+        spec.ports = ports.unwrap_or(spec.ports);
+        spec.behaviour = behaviour.or(spec.behaviour);
+        self.change(spec, reply);
+    }
+
+    fn change(&mut self, spec: ServerCreate, reply: Reply) {
+        if self.queue.phase() == Phase::Deleting {
+            let (code, message) = Refusal::NotFound.words();
+            return reply.refuse(code, message);
+        }
+        if let Err(message) = plan::check(&spec) {
+            return reply.refuse("invalid", message);
+        }
+        if spec == self.file.spec {
+            return reply.ack(Some(self.queue.status()));
+        }
+        let user = |spec: &ServerCreate| {
+            spec.behaviour.clone().map_or_else(ContainerUser::default, |b: Behaviour| b.user)
+        };
+        let (before, after) = (user(&self.file.spec), user(&spec));
+        if before != after || (after == ContainerUser::Image && spec.image != self.file.spec.image) {
+            self.file.user = None;
+        }
+        self.file.spec = spec;
+        self.save(Some(reply));
+        self.publish();
+    }
+
+    /// What was held back is asked now.
+    pub(super) fn ask_held(&mut self) {
+        for asked in std::mem::take(&mut self.held) {
+            self.asked(asked);
+        }
+    }
+
+    /// A restart is due after this.
+    pub(super) fn restart_in(&mut self, delay: std::time::Duration) {
+        let span = jiff::SignedDuration::try_from(delay).unwrap_or_default();
+        let at = Timestamp::now().checked_add(span).unwrap_or_default();
+        self.restart_at = Some((Instant::now() + delay, at));
+    }
+}
+
+fn check_command(line: &str) -> Result<(), String> {
+    if line.is_empty() || line.len() > COMMAND {
+        return Err(format!("A command is one line of 1 to {COMMAND} bytes."));
+    }
+    if line.chars().any(char::is_control) {
+        return Err("A command holds no control characters.".into());
+    }
+    Ok(())
+}

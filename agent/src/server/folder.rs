@@ -1,0 +1,200 @@
+//! A server's folder on the host: made, handed to the game's user, thrown away. What lies in it belongs to a game,
+//! which may have filled it with links to anywhere: nothing here follows one.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fchown, openat, statat};
+
+/// Less than this and nothing is started: a world that cannot be saved is worse than a game that is down.
+const ROOM: u64 = 1 << 20;
+/// Folders within folders.
+const DEPTH: usize = 64;
+
+/// `DATA_DIR/servers`.
+pub(crate) fn servers(data_dir: &Path) -> PathBuf {
+    data_dir.join("servers")
+}
+
+/// `DATA_DIR/servers/ID`.
+pub(crate) fn of(data_dir: &Path, id: &str) -> PathBuf {
+    servers(data_dir).join(id)
+}
+
+/// `uid:gid` in numbers.
+pub(crate) fn parse_pair(pair: &str) -> Option<(u32, u32)> {
+    let (uid, gid) = pair.split_once(':')?;
+    Some((uid.parse().ok()?, gid.parse().ok()?))
+}
+
+/// Our own ids.
+pub(crate) fn own_ids() -> (u32, u32) {
+    fs::metadata("/proc/self").map_or((u32::MAX, u32::MAX), |meta| (meta.uid(), meta.gid()))
+}
+
+/// Whether there is room to save anything at all. Two reads of a number: cheap enough to ask before every start.
+pub(crate) fn has_room(data_dir: &Path) -> bool {
+    let room = |path: &Path| rustix::fs::statvfs(path).ok();
+    let Some(stat) = room(&servers(data_dir)).or_else(|| room(data_dir)) else { return true };
+    let bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
+    bytes >= ROOM && (stat.f_files == 0 || stat.f_favail > 0)
+}
+
+/// Makes the folder and gives it, with all that is in it, to its user. One that it has already costs one look.
+pub(crate) fn prepare(data_dir: &Path, id: &str, owner: Option<(u32, u32)>) -> io::Result<PathBuf> {
+    let path = of(data_dir, id);
+    DirBuilder::new().recursive(true).mode(0o700).create(servers(data_dir))?;
+    match DirBuilder::new().mode(0o755).create(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        done => done?,
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = openat(rustix::fs::CWD, &path, flags, Mode::empty())?;
+    let Some((uid, gid)) = owner else { return Ok(path) };
+    let stat = rustix::fs::fstat(&folder)?;
+    if (stat.st_uid, stat.st_gid) == (uid, gid) {
+        return Ok(path);
+    }
+    if own_ids().0 != 0 {
+        // Only root can give it away. The data folder is closed to others, so this opens it to the game alone.
+        if stat.st_uid == own_ids().0 && stat.st_uid != uid {
+            File::from(folder).set_permissions(fs::Permissions::from_mode(0o777))?;
+        }
+        return Ok(path);
+    }
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    // What is inside comes first: cut off half-way, the folder itself still says that it is to be done again.
+    give(&folder, uid, gid, 0)?;
+    fchown(&folder, Some(uid), Some(gid))?;
+    Ok(path)
+}
+
+fn give(folder: &impl rustix::fd::AsFd, uid: Uid, gid: Gid, depth: usize) -> io::Result<()> {
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        // A file with a second name could be one of the host's.
+        let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        if stat.st_nlink > 1 && !directory {
+            continue;
+        }
+        if directory && depth < DEPTH {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            if let Ok(below) = openat(folder, name, flags, Mode::empty()) {
+                give(&below, uid, gid, depth + 1)?;
+                fchown(&below, Some(uid), Some(gid))?;
+            }
+            continue;
+        }
+        match chownat(folder, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Takes a server's folder out of the way at once; [`sweep`] removes it. Gives its new name, none where there was none.
+pub(crate) fn discard(data_dir: &Path, id: &str) -> io::Result<Option<PathBuf>> {
+    let path = of(data_dir, id);
+    for n in 0..1_000 {
+        // No server's id begins with a dot.
+        let gone = servers(data_dir).join(format!(".deleted-{id}-{n}"));
+        if fs::symlink_metadata(&gone).is_ok() {
+            continue;
+        }
+        return match fs::rename(&path, &gone) {
+            Ok(()) => Ok(Some(gone)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    Err(io::Error::other("too many deleted folders are still there"))
+}
+
+/// Removes a folder that [`discard`] moved. The standard library's removal works on handles and never follows a link.
+pub(crate) fn sweep(gone: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(gone)?.is_dir() { fs::remove_dir_all(gone) } else { fs::remove_file(gone) }
+}
+
+/// What an earlier run did not get to remove.
+pub(crate) fn leftovers(data_dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(servers(data_dir)) else { return Vec::new() };
+    let deleted =
+        |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(".deleted-"));
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(deleted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = prepare(dir.path(), "a", Some(own_ids())).unwrap();
+        fs::write(path.join("world"), "x").unwrap();
+        assert_eq!(prepare(dir.path(), "a", Some(own_ids())).unwrap(), path);
+        assert_eq!(fs::read(path.join("world")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_folder_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::create_dir(servers(dir.path())).unwrap();
+        symlink(outside.path(), of(dir.path(), "a")).unwrap();
+        assert!(prepare(dir.path(), "a", Some(own_ids())).is_err());
+    }
+
+    #[test]
+    fn owners_change_without_following_links() {
+        if own_ids().0 != 0 {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let canary = outside.path().join("canary");
+        fs::write(&canary, "x").unwrap();
+        let path = prepare(dir.path(), "a", Some((0, 0))).unwrap();
+        fs::create_dir(path.join("d")).unwrap();
+        fs::write(path.join("d/f"), "x").unwrap();
+        symlink(&canary, path.join("d/link")).unwrap();
+        symlink(outside.path(), path.join("out")).unwrap();
+        fs::hard_link(&canary, path.join("second")).unwrap();
+        prepare(dir.path(), "a", Some((988, 987))).unwrap();
+        let owner = |path: PathBuf| {
+            let meta = fs::symlink_metadata(path).unwrap();
+            (meta.uid(), meta.gid())
+        };
+        for name in ["", "d", "d/f", "d/link", "out"] {
+            assert_eq!(owner(path.join(name)), (988, 987), "{name}");
+        }
+        assert_eq!(owner(canary), (0, 0));
+        assert_eq!(owner(outside.path().to_owned()), (0, 0));
+    }
+
+    #[test]
+    fn a_deleted_folder_goes_at_once_and_takes_nothing_else_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("canary"), "x").unwrap();
+        let path = prepare(dir.path(), "a", None).unwrap();
+        symlink(outside.path(), path.join("out")).unwrap();
+        let gone = discard(dir.path(), "a").unwrap().unwrap();
+        assert!(!path.exists());
+        assert_eq!(leftovers(dir.path()), [gone.clone()]);
+        sweep(&gone).unwrap();
+        assert_eq!(leftovers(dir.path()), [PathBuf::new(); 0]);
+        assert!(outside.path().join("canary").exists());
+        assert_eq!(discard(dir.path(), "a").unwrap(), None);
+    }
+}

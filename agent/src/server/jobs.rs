@@ -1,0 +1,181 @@
+//! What goes on at the engine for one server, each as a future that ends in an event. None of them touches the state.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::folder;
+use super::launch::{LaunchError, Launched};
+use crate::persist::{self, PersistError, ServerFile};
+use crate::protocol::Progress;
+use crate::runtime::{EngineError, Fault, Maker, Seen};
+
+/// How long the last lines of a game that ended may take to arrive.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// Between two attempts that failed for the engine's absence.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What a job ends in. The number is the run's that it belongs to: what comes too late belongs to none.
+pub(super) enum Event {
+    Launched(u64, Box<Result<Launched, LaunchError>>),
+    Ready(u64),
+    Exited(u64, Result<Exit, EngineError>),
+    Signalled(String, Result<(), EngineError>),
+    Fetched(Result<Option<String>, FetchError>),
+    Looked(Option<Seen>),
+    Adopted(u64, Box<Result<Launched, EngineError>>),
+    Saved(Box<ServerFile>, Result<(), PersistError>),
+    Removed(Result<(), EngineError>),
+}
+
+/// How a game ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exit {
+    pub(super) code: i64,
+    pub(super) oom_killed: bool,
+    /// The container is gone as well.
+    pub(super) removed: bool,
+}
+
+/// Why an image is not there.
+#[derive(Debug)]
+pub(super) enum FetchError {
+    Cancelled,
+    Failed(String),
+}
+
+/// Waits for the end of a game and finds out how it was.
+pub(super) async fn exit(
+    context: Arc<Context>,
+    id: String,
+    over: oneshot::Receiver<()>,
+) -> Result<Exit, EngineError> {
+    let code = match context.engine.wait(&id).await {
+        Ok(code) => Some(code),
+        Err(error) if error.fault == Fault::Missing => None,
+        Err(error) => return Err(error),
+    };
+    // Either way the output is over now.
+    let _ = tokio::time::timeout(LAST_LINES, over).await;
+    match context.engine.inspect(&id).await? {
+        None => Ok(Exit { code: code.unwrap_or(137), oom_killed: false, removed: true }),
+        Some(seen) if seen.running => {
+            Err(EngineError::new(Fault::Away, "wait for the container", "it runs again"))
+        }
+        Some(seen) => {
+            Ok(Exit { code: code.unwrap_or(seen.exit_code), oom_killed: seen.oom_killed, removed: false })
+        }
+    }
+}
+
+/// Looks what the engine has under the server's name, until the engine answers.
+pub(super) async fn look(context: Arc<Context>, server_id: String) -> Option<Seen> {
+    loop {
+        if !context.watch.there().await {
+            // The agent ends; nobody will hear.
+            std::future::pending::<()>().await;
+        }
+        match context.engine.inspect_server(&server_id).await {
+            Ok(seen) => return seen.filter(|seen| seen.maker != Maker::Stranger),
+            Err(error) => {
+                tracing::debug!(server = server_id, %error, "looking for its container");
+                context.watch.suspect(&error);
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Fetches an image where it is missing, or `anew` in any case. Goes on when the engine went away and came back.
+/// Gives what is to be said about an old one that had to do.
+pub(super) async fn fetch(
+    context: Arc<Context>,
+    image: String,
+    anew: bool,
+    progress: watch::Sender<Option<Progress>>,
+    cancel: CancellationToken,
+) -> Result<Option<String>, FetchError> {
+    let engine = &context.engine;
+    let work = async {
+        loop {
+            if !context.watch.there().await {
+                std::future::pending::<()>().await;
+            }
+            let present = engine.has_image(&image).await;
+            let pulled = match &present {
+                Ok(true) if !anew => Ok(()),
+                Ok(_) => engine.pull(&image, &progress).await,
+                Err(error) => Err(error.clone()),
+            };
+            match (pulled, present) {
+                (Ok(()), _) => return Ok(None),
+                (Err(error), _) if error.fault == Fault::Away => {
+                    context.watch.suspect(&error);
+                    tokio::time::sleep(AGAIN).await;
+                }
+                (Err(error), Ok(true)) => return Ok(Some(error.message)),
+                (Err(error), _) => return Err(FetchError::Failed(error.message)),
+            }
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = cancel.cancelled() => Err(FetchError::Cancelled),
+    }
+}
+
+/// Writes the server's file; for a new server also makes its folder.
+pub(super) async fn save(context: Arc<Context>, file: ServerFile, fresh: bool) -> Event {
+    let (dir, data_dir) = (context.state_dir(), context.data_dir.clone());
+    let kept = Box::new(file.clone());
+    let done = tokio::task::spawn_blocking(move || {
+        if fresh {
+            let owner = file.user.as_deref().and_then(folder::parse_pair);
+            let path = folder::of(&data_dir, &file.spec.server_id);
+            folder::prepare(&data_dir, &file.spec.server_id, owner).map_err(|source| PersistError {
+                action: "make the folder",
+                path,
+                source,
+            })?;
+        }
+        persist::save(&dir, &file)
+    })
+    .await;
+    let broken = |_| PersistError {
+        action: "write in",
+        path: context.state_dir(),
+        source: std::io::Error::other("broken off"),
+    };
+    Event::Saved(kept, done.map_err(broken).and_then(|done| done))
+}
+
+/// Removes the container, the folder and the server's file, in this order: broken off anywhere, it can be done again.
+pub(super) async fn remove(context: Arc<Context>, server_id: String) -> Result<(), EngineError> {
+    let action = "remove the server";
+    if let Some(seen) = context.engine.inspect_server(&server_id).await?
+        && seen.maker != Maker::Stranger
+    {
+        context.engine.remove(&seen.id).await?;
+    }
+    let (dir, data_dir, id) = (context.state_dir(), context.data_dir.clone(), server_id);
+    let gone: Result<Option<PathBuf>, String> = tokio::task::spawn_blocking(move || {
+        let gone = folder::discard(&data_dir, &id).map_err(|error| error.to_string())?;
+        persist::remove(&dir, &id).map_err(|error| error.to_string())?;
+        Ok(gone)
+    })
+    .await
+    .unwrap_or_else(|error| Err(error.to_string()));
+    let gone = gone.map_err(|message| EngineError::new(Fault::Refused, action, message))?;
+    if let Some(gone) = gone {
+        drop(context.tasks.spawn_blocking(move || {
+            if let Err(error) = folder::sweep(&gone) {
+                tracing::warn!(path = %gone.display(), %error, "a deleted server's folder could not be removed");
+            }
+        }));
+    }
+    Ok(())
+}

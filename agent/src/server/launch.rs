@@ -1,0 +1,268 @@
+//! From "start" to a game that runs: its folder, its image, a fresh container, its terminal, its start.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::{folder, plan, terminal};
+use crate::console::{Console, Ready};
+use crate::protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
+use crate::runtime::{EngineError, Fault, Maker, Output, Seen};
+
+/// As whom games run where the agent is root.
+const USER: &str = "988:988";
+/// Lines that an adopted game's console begins with.
+const KEPT: u32 = 1_000;
+
+/// A game that runs.
+pub(super) struct Launched {
+    pub(super) container_id: String,
+    pub(super) started_at: Timestamp,
+    pub(super) pid: Option<u32>,
+    /// Whose the folder is now.
+    pub(super) user: Option<String>,
+    pub(super) connected: terminal::Connected,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum LaunchError {
+    /// Somebody stopped it before it ran.
+    Cancelled,
+    /// Its image cannot be had.
+    Fetch(String),
+    /// It will not work the next time either.
+    Failed { message: String, exit_code: Option<i64> },
+    /// The engine went away meanwhile.
+    Away(EngineError),
+}
+
+impl From<EngineError> for LaunchError {
+    fn from(error: EngineError) -> Self {
+        match error.fault {
+            Fault::Away => Self::Away(error),
+            Fault::DiskFull => {
+                Self::Failed { message: format!("The disk is full: {}", error.message), exit_code: None }
+            }
+            _ => Self::Failed { message: error.message, exit_code: None },
+        }
+    }
+}
+
+fn failed(message: impl Into<String>) -> LaunchError {
+    LaunchError::Failed { message: message.into(), exit_code: None }
+}
+
+/// As whom the game runs by default, and whose its folder is.
+pub(super) fn default_user() -> String {
+    match folder::own_ids() {
+        (0, _) => USER.to_owned(),
+        (uid, gid) => format!("{uid}:{gid}"),
+    }
+}
+
+/// One start.
+pub(super) struct Launch {
+    pub(super) context: Arc<Context>,
+    pub(super) spec: ServerCreate,
+    /// Whose the folder is, where that is known.
+    pub(super) user: Option<String>,
+    /// The container of the last run.
+    pub(super) old: Option<String>,
+    pub(super) console: Console,
+    pub(super) lines: mpsc::Receiver<String>,
+    pub(super) progress: watch::Sender<Option<Progress>>,
+    /// Before the game runs: break off. After that nothing listens to it.
+    pub(super) cancel: CancellationToken,
+    /// Ends the terminal's tasks.
+    pub(super) run: CancellationToken,
+}
+
+impl Launch {
+    pub(super) async fn launch(self) -> Result<Launched, LaunchError> {
+        let context = Arc::clone(&self.context);
+        let engine = &context.engine;
+        let behaviour = self.spec.behaviour.clone().unwrap_or_default();
+        let mut user = match &behaviour.user {
+            ContainerUser::Agent => Some(self.user.clone().unwrap_or_else(default_user)),
+            ContainerUser::Fixed(pair) => Some(pair.clone()),
+            ContainerUser::Image => self.user.clone(),
+        };
+        self.prepare(user.as_deref()).await?;
+        self.unless_cancelled()?;
+        if let Some(old) = &self.old {
+            engine.remove(old).await?;
+        }
+        self.unless_cancelled()?;
+        let run_as = (behaviour.user != ContainerUser::Image).then(|| user.clone()).flatten();
+        let id = match self.create(run_as).await? {
+            Made::Fresh(id) => id,
+            Made::Elder(seen) => return self.start(seen.id, seen.tty, user, &behaviour).await,
+        };
+        if behaviour.user == ContainerUser::Image && user.is_none() {
+            // Only a container of the image knows what its user's name means in numbers.
+            let found = engine.image_user(&self.spec.image, &id).await?;
+            self.prepare(Some(&found)).await?;
+            user = Some(found);
+        }
+        self.unless_cancelled()?;
+        self.start(id, true, user, &behaviour).await
+    }
+
+    fn unless_cancelled(&self) -> Result<(), LaunchError> {
+        if self.cancel.is_cancelled() { Err(LaunchError::Cancelled) } else { Ok(()) }
+    }
+
+    async fn prepare(&self, user: Option<&str>) -> Result<(), LaunchError> {
+        let owner = user.and_then(folder::parse_pair);
+        let (data_dir, id) = (self.context.data_dir.clone(), self.spec.server_id.clone());
+        let done = tokio::task::spawn_blocking(move || folder::prepare(&data_dir, &id, owner)).await;
+        match done {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(failed(format!("The server's folder could not be prepared: {error}"))),
+            Err(_) => Err(failed("The server's folder could not be prepared.")),
+        }
+    }
+
+    /// A new container under the server's name, whatever had it before; fetches the image where it is missing.
+    async fn create(&self, run_as: Option<String>) -> Result<Made, LaunchError> {
+        let context = &self.context;
+        let folder = folder::of(&context.data_dir, &self.spec.server_id);
+        let mut container = plan::container(&self.spec, run_as, &folder, &context.timezone);
+        if !context.io_weight.load(Ordering::Relaxed) {
+            container.io_weight = None;
+        }
+        // Once for a name that is taken, once for an image that is missing, and once more for both.
+        for _ in 0..3 {
+            self.unless_cancelled()?;
+            match context.engine.create(&container).await {
+                Ok(created) => {
+                    for warning in &created.warnings {
+                        if warning.to_ascii_lowercase().contains("weight") {
+                            context.io_weight.store(false, Ordering::Relaxed);
+                        }
+                        self.console.system(&format!("The engine says: {warning}"));
+                    }
+                    return Ok(Made::Fresh(created.id));
+                }
+                Err(error) if error.fault == Fault::Missing => self.fetch().await?,
+                Err(error) if error.fault == Fault::Conflict => {
+                    if let Some(elder) = self.make_room(&error).await? {
+                        return Ok(Made::Elder(elder));
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(failed("The container's name is taken again and again."))
+    }
+
+    /// Removes our own last container; hands over one of an older agent; leaves everybody else's alone.
+    async fn make_room(&self, error: &EngineError) -> Result<Option<Seen>, LaunchError> {
+        let engine = &self.context.engine;
+        match engine.inspect_server(&self.spec.server_id).await? {
+            None => Ok(None),
+            Some(seen) if seen.maker == Maker::Us => {
+                engine.remove(&seen.id).await?;
+                Ok(None)
+            }
+            Some(seen) if seen.maker == Maker::Elder => {
+                self.console.system(
+                    "This container was made by another agent and keeps its files inside: it is started as it is, \
+                     and settings do not apply to it.",
+                );
+                Ok(Some(seen))
+            }
+            Some(_) => {
+                Err(failed(format!("A container that is not ours has this server's name: {}", error.message)))
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<(), LaunchError> {
+        let image = &self.spec.image;
+        self.console.system(&format!("Fetching the image {image} …"));
+        self.progress.send_replace(Some(Progress { percent: None, text: "Fetching the image".into() }));
+        let pulled = tokio::select! {
+            pulled = self.context.engine.pull(image, &self.progress) => pulled,
+            () = self.cancel.cancelled() => return Err(LaunchError::Cancelled),
+        };
+        self.progress.send_replace(None);
+        pulled.map_err(|error| match error.fault {
+            Fault::Away => LaunchError::Away(error),
+            _ => LaunchError::Fetch(error.message),
+        })
+    }
+
+    /// Connects the terminal first: a game's first line must not be lost.
+    async fn start(
+        self,
+        id: String,
+        tty: bool,
+        user: Option<String>,
+        behaviour: &Behaviour,
+    ) -> Result<Launched, LaunchError> {
+        let engine = &self.context.engine;
+        let ready = behaviour.ready.as_deref().and_then(|ready| Ready::parse(ready).ok());
+        let attached = engine.attach(&id, Output::FromNow, tty).await?;
+        let connected =
+            terminal::connect(&self.context.tasks, attached, &self.console, ready, self.lines, &self.run);
+        if self.cancel.is_cancelled() {
+            self.run.cancel();
+            return Err(LaunchError::Cancelled);
+        }
+        if let Err(error) = engine.start(&id).await {
+            self.run.cancel();
+            if error.fault == Fault::Away {
+                return Err(LaunchError::Away(error));
+            }
+            let code =
+                engine.inspect(&id).await.ok().flatten().map(|seen| seen.exit_code).filter(|code| *code != 0);
+            return Err(LaunchError::Failed { message: error.message, exit_code: code });
+        }
+        let (resized, seen) = tokio::join!(engine.resize(&id), engine.inspect(&id));
+        if let Err(error) = resized {
+            // A game that ended already has no terminal to resize.
+            tracing::debug!(%error, server = self.spec.server_id, "terminal size");
+        }
+        let seen = seen.ok().flatten();
+        Ok(Launched {
+            started_at: seen.as_ref().and_then(|seen| seen.started_at).unwrap_or_else(Timestamp::now),
+            pid: seen.and_then(|seen| seen.pid),
+            container_id: id,
+            user,
+            connected,
+        })
+    }
+}
+
+/// A container to be started.
+enum Made {
+    Fresh(String),
+    Elder(Seen),
+}
+
+/// Takes a running container over: one of ours from before this process, or one that the link broke to.
+pub(super) async fn adopt(
+    context: &Context,
+    seen: Seen,
+    console: &Console,
+    lines: mpsc::Receiver<String>,
+    run: &CancellationToken,
+) -> Result<Launched, EngineError> {
+    // A console that has lines already goes on from now; a new one begins with what the engine kept.
+    let output = if console.next_seq() > 1 { Output::FromNow } else { Output::WithLast(KEPT) };
+    let attached = context.engine.attach(&seen.id, output, seen.tty).await?;
+    let connected = terminal::connect(&context.tasks, attached, console, None, lines, run);
+    Ok(Launched {
+        started_at: seen.started_at.unwrap_or_else(Timestamp::now),
+        pid: seen.pid,
+        container_id: seen.id,
+        user: None,
+        connected,
+    })
+}

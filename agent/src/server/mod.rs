@@ -1,0 +1,23 @@
+//! One game server.
+//!
+//! Three things are kept apart: what is asked ([`queue`], which is pure, and holds the drawing of the life cycle),
+//! what is done ([`launch`], [`jobs`], at the engine), and what is seen ([`state`], which has one writer: [`task`]).
+
+mod asks;
+mod context;
+mod crash;
+mod events;
+pub(crate) mod folder;
+mod jobs;
+mod launch;
+pub(crate) mod plan;
+mod queue;
+mod startup;
+mod state;
+mod stop;
+mod task;
+mod terminal;
+
+pub(crate) use context::{Context, Turns};
+pub(crate) use state::{Asked, Request, Running};
+pub(crate) use task::{Handle, create, load};

@@ -1,0 +1,131 @@
+//! All servers of an agent: those that it knows from its own files, and those of an older agent that it finds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::answers::Reply;
+use crate::persist::{self, PersistError, ServerFile, Wanted};
+use crate::protocol::{Limits, ServerCreate, ServerStatus, Status, valid_server_id};
+use crate::runtime::Maker;
+use crate::server::{self, Asked, Context, Handle, Request, plan};
+
+/// All servers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Supervisor {
+    context: Arc<Context>,
+    servers: Arc<Mutex<HashMap<String, Handle>>>,
+}
+
+impl Supervisor {
+    /// Takes up what is on the disk.
+    pub(crate) fn load(context: Arc<Context>) -> Result<Self, PersistError> {
+        let files = persist::load_all(&context.state_dir())?;
+        let servers = files
+            .into_iter()
+            .map(|file| (file.spec.server_id.clone(), server::load(&context, file)))
+            .collect();
+        Ok(Self { context, servers: Arc::new(Mutex::new(servers)) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Handle>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Handle> {
+        let mut servers = self.lock();
+        if servers.get(id).is_some_and(Handle::is_gone) {
+            servers.remove(id);
+        }
+        servers.get(id).cloned()
+    }
+
+    /// Everybody, by id.
+    pub(crate) fn all(&self) -> Vec<(String, Handle)> {
+        let mut servers = self.lock();
+        servers.retain(|_, handle| !handle.is_gone());
+        let mut all: Vec<_> = servers.iter().map(|(id, handle)| (id.clone(), handle.clone())).collect();
+        drop(servers);
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// What everybody is.
+    pub(crate) fn statuses(&self) -> Vec<ServerStatus> {
+        self.all().into_iter().map(|(_, handle)| handle.status.borrow().clone()).collect()
+    }
+
+    /// Resolves when it is known of everybody what there is, or after a while.
+    pub(crate) async fn settled(&self, patience: std::time::Duration) {
+        let all = async {
+            for (_, mut handle) in self.all() {
+                // A server that ends meanwhile is settled as well.
+                let _ = handle.status.wait_for(|status| status.status != Status::Unknown).await;
+            }
+        };
+        // Otherwise the rest follows by itself.
+        let _ = tokio::time::timeout(patience, all).await;
+    }
+
+    /// Asks something of a server.
+    pub(crate) fn ask(&self, id: &str, what: Request, reply: Reply) {
+        match self.get(id) {
+            Some(handle) => handle.ask(Asked { what, reply }),
+            None => reply.refuse("not_found", "There is no such server on this node."),
+        }
+    }
+
+    /// Takes a new server over; one that is known already becomes this.
+    pub(crate) fn create(&self, spec: ServerCreate, reply: Reply) {
+        if let Err(message) = plan::check(&spec) {
+            return reply.refuse("invalid", message);
+        }
+        let id = spec.server_id.clone();
+        if let Some(handle) = self.get(&id) {
+            return handle.ask(Asked { what: Request::Replace(Box::new(spec)), reply });
+        }
+        let handle = server::create(&self.context, ServerFile::new(spec), reply);
+        self.lock().insert(id, handle);
+    }
+
+    /// Looks for containers of an older agent, which has no files that we know.
+    pub(crate) async fn find_elders(&self) {
+        let listed = match self.context.engine.list().await {
+            Ok(listed) => listed,
+            Err(error) => {
+                tracing::debug!(%error, "looking for containers of another agent");
+                return;
+            }
+        };
+        for (id, maker) in listed {
+            if maker != Maker::Elder || !valid_server_id(&id) || self.get(&id).is_some() {
+                continue;
+            }
+            let Ok(Some(seen)) = self.context.engine.inspect_server(&id).await else { continue };
+            if seen.maker != Maker::Elder || seen.server_id.as_deref() != Some(&id) {
+                continue;
+            }
+            tracing::info!(server = id, "took over a container of another agent");
+            let spec = ServerCreate {
+                server_id: id.clone(),
+                name: None,
+                image: seen.image,
+                startup: String::new(),
+                environment: Default::default(),
+                limits: Limits::default(),
+                ports: Vec::new(),
+                behaviour: None,
+            };
+            let mut file = ServerFile::new(spec);
+            file.wanted = if seen.running { Wanted::Running } else { Wanted::Stopped };
+            file.last = Some(persist::LastRun {
+                status: Status::Stopped,
+                exit_code: Some(seen.exit_code).filter(|_| !seen.running),
+                oom_killed: false,
+                error: None,
+                at: jiff::Timestamp::now().as_millisecond(),
+            });
+            let handle = server::load(&self.context, file);
+            self.lock().entry(id).or_insert(handle);
+        }
+    }
+}
