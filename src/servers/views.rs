@@ -372,6 +372,7 @@ fn status_of(server: &Server, seen: &ServerSeen) -> (StatusWord, Option<String>)
             let word = StatusWord::of(&told.status);
             let strange = match &told.status {
                 Status::Other(word) => Some(format!("Its node calls this \"{word}\".")),
+                Status::Unknown => Some("The container engine of its node does not answer.".to_owned()),
                 _ => None,
             };
             (word, told.error.clone().or(strange))
