@@ -10,6 +10,10 @@ const OTHERS: u32 = 0o077;
 /// What shows that a folder is a data folder of ours.
 const OURS: &[&str] = &["panel.redb", "instance.json", "secrets", "setup-token", "config.toml", "servers"];
 
+/// Never closed, however empty.
+const EVERYBODYS: &[&str] =
+    &["/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/var/lib", "/home", "/srv", "/opt", "/mnt"];
+
 /// Why a file of ours can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -37,7 +41,7 @@ pub enum FileError {
     },
     /// A folder that is full of other things is no data folder.
     #[error(
-        "{} is open to other users (mode {mode:04o}) and holds things that are not the panel's: \
+        "{} is open to other users (mode {mode:04o}) and is not the panel's alone: \
          give the panel a folder of its own (DATA_DIR)",
         path.display()
     )]
@@ -75,8 +79,8 @@ pub fn data_folder(path: &Path) -> Result<(), FileError> {
     let mut entries = fs::read_dir(path).map_err(io_error("listing the data folder", path))?;
     // Never close a folder that isn't ours: somebody may have said DATA_DIR=/tmp.
     let ours = entries.next().is_none() || OURS.iter().any(|name| path.join(name).exists());
-    let sticky = mode & 0o1000 != 0;
-    if !ours || sticky || found.uid() != rustix::process::geteuid().as_raw() {
+    let everybodys = EVERYBODYS.iter().any(|other| path == Path::new(other));
+    if !ours || everybodys || found.uid() != rustix::process::geteuid().as_raw() {
         return Err(FileError::NotOurs { path: path.to_owned(), mode });
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
