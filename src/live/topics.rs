@@ -1,6 +1,6 @@
 //! What one socket follows, and what comes next on it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ use crate::servers::StatsView;
 
 /// Topics that one socket may follow.
 const MOST: usize = 512;
+/// Longer names are no topic's.
+const LONGEST_NAME: usize = 80;
 /// Frames that may wait before no more wishes are read.
 const ENOUGH: usize = 1024;
 
@@ -34,6 +36,8 @@ pub(super) struct Topics {
     status: Option<Option<Utf8Bytes>>,
     consoles: BTreeMap<String, Console>,
     stats: BTreeMap<String, Stats>,
+    /// Topics that were asked for and refused. They count as well: nobody gets to try names without end.
+    refused: BTreeSet<String>,
     /// The console that was served last: the others come first now.
     last_served: String,
 }
@@ -71,6 +75,7 @@ impl Topics {
             status: None,
             consoles: BTreeMap::new(),
             stats: BTreeMap::new(),
+            refused: BTreeSet::new(),
             last_served: String::new(),
         })
     }
@@ -98,6 +103,9 @@ impl Topics {
                 }
                 for name in &message.subscribe {
                     if let Err(error) = self.subscribe(name) {
+                        if self.open() < MOST && name.len() <= LONGEST_NAME {
+                            self.refused.insert(name.clone());
+                        }
                         self.ready.push_back(message::error(Some(name), &error));
                     }
                 }
@@ -107,6 +115,7 @@ impl Topics {
     }
 
     fn unsubscribe(&mut self, name: &str) {
+        self.refused.remove(name);
         match Topic::parse(name) {
             Some(Topic::Servers) => self.servers = None,
             Some(Topic::Nodes) => self.nodes = None,
@@ -119,14 +128,12 @@ impl Topics {
 
     /// Asking again begins again.
     fn subscribe(&mut self, name: &str) -> Result<(), ApiError> {
-        let topic = Topic::parse(name).ok_or_else(|| ApiError::not_found("topic"))?;
         self.unsubscribe(name);
-        let lists = [self.servers.is_some(), self.nodes.is_some(), self.status.is_some()];
-        let open = self.consoles.len() + self.stats.len() + lists.into_iter().filter(|there| *there).count();
-        if open >= MOST {
+        if self.open() >= MOST {
             let sentence = format!("One connection may follow at most {MOST} topics.");
             return Err(ApiError::new(Code::TooManyRequests, sentence));
         }
+        let topic = Topic::parse(name).ok_or_else(|| ApiError::not_found("topic"))?;
         let agents = self.live.agents.clone();
         match topic {
             Topic::Servers => {
@@ -148,6 +155,12 @@ impl Topics {
             }
         }
         Ok(())
+    }
+
+    fn open(&self) -> usize {
+        let lists = [self.servers.is_some(), self.nodes.is_some(), self.status.is_some()];
+        let lists = lists.into_iter().filter(|there| *there).count();
+        self.consoles.len() + self.stats.len() + self.refused.len() + lists
     }
 
     /// The node of a server with which the caller may do this.
