@@ -25,6 +25,11 @@ impl File {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whether it belongs to a test binary rather than to the program.
+    pub(super) fn test(&self) -> bool {
+        self.path.starts_with("tests/") || self.path.contains("/tests/")
+    }
+
     /// Whether it is Rust.
     pub(super) fn rust(&self) -> bool {
         self.path.ends_with(".rs")

@@ -146,7 +146,7 @@ fn work_in_the_protocol_is_seen() {
 
 /// `tokio::spawn` leaves a task that nobody owns, awaits or names.
 fn bare_spawn(file: &File) -> Vec<Breach> {
-    if !file.rust() || file.within("tests") {
+    if !file.rust() || file.test() {
         return Vec::new();
     }
     let mut found = Vec::new();
