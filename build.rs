@@ -1,4 +1,4 @@
-//! Builds the web page where its sources changed, and lists its files for `src/http/assets.rs`.
+//! Builds the web page where its sources changed, and lays its files out for `src/http/assets.rs` to embed.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is how a build script speaks to cargo")]
 
 use std::env;
@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::SystemTime;
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -62,7 +62,7 @@ fn work() -> Result<()> {
     } else if !is_fresh(&web)? {
         build_page(&web)?;
     }
-    list(&build, &out)
+    lay_out(&build, &out)
 }
 
 /// Whether the built page is newer than all its sources.
@@ -125,15 +125,10 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<()> {
     Err(format!("`npm {}` in web/ failed:\n{out}\n{err}", arguments.join(" ")).into())
 }
 
-/// One file of the page.
-struct Asset {
-    path: String,
-    file: PathBuf,
-}
-
 /// Copies the page below `OUT_DIR`, so that the next build of it can't pull files away under the compiler, and writes
-/// `assets.rs`: the list of them, and the policy that names the scripts inside of the shell.
-fn list(build: &Path, out: &Path) -> Result<()> {
+/// `policy.rs`: the policy that names the scripts inside of the shell. Where a file has a packed form, the plain one is
+/// left out: it is unpacked for the rare client that needs it.
+fn lay_out(build: &Path, out: &Path) -> Result<()> {
     let copy = out.join("page");
     if copy.exists() {
         fs::remove_dir_all(&copy)?;
@@ -144,36 +139,6 @@ fn list(build: &Path, out: &Path) -> Result<()> {
     } else {
         fs::write(copy.join("index.html"), PLACEHOLDER)?;
     }
-    let mut assets = Vec::new();
-    collect(&copy, "", &mut assets)?;
-    assets.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut code = String::from("static ASSETS: &[Asset] = &[\n");
-    for asset in &assets {
-        let bytes = fs::read(&asset.file)?;
-        let tag = BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(&bytes)[..12]);
-        let packed = |ending: &str| {
-            let file = PathBuf::from(format!("{}.{ending}", asset.file.display()));
-            file.exists().then_some(file)
-        };
-        let (br, gz) = (packed("br"), packed("gz"));
-        // Where a packed form is carried, the plain one is not: it is unpacked for the rare client that needs it.
-        let plain = if gz.is_some() { None } else { Some(asset.file.clone()) };
-        let include = |file: &Option<PathBuf>| match file {
-            Some(file) => format!("Some(include_bytes!({:?}))", file.display().to_string()),
-            None => "None".to_owned(),
-        };
-        writeln!(
-            code,
-            "    Asset {{ path: {:?}, content_type: {:?}, tag: {tag:?}, immutable: {}, plain: {}, gzip: {}, brotli: {} }},",
-            asset.path,
-            content_type(&asset.path),
-            asset.path.starts_with("/_app/immutable/"),
-            include(&plain),
-            include(&gz),
-            include(&br),
-        )?;
-    }
-    code.push_str("];\n");
     let shell = fs::read_to_string(copy.join("index.html"))?;
     let mut scripts = String::new();
     for hash in inline_scripts(&shell) {
@@ -183,8 +148,22 @@ fn list(build: &Path, out: &Path) -> Result<()> {
         "default-src 'self'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
          img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
     );
-    writeln!(code, "const POLICY: &str = {policy:?};")?;
-    fs::write(out.join("assets.rs"), code)?;
+    fs::write(out.join("policy.rs"), format!("const POLICY: &str = {policy:?};\n"))?;
+    leave_packed(&copy)
+}
+
+fn leave_packed(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            leave_packed(&path)?;
+        } else if path.extension().is_some_and(|ending| ending == "gz") {
+            let plain = path.with_extension("");
+            if plain.exists() {
+                fs::remove_file(plain)?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -197,20 +176,6 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
             copy_folder(&entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), &target)?;
-        }
-    }
-    Ok(())
-}
-
-fn collect(folder: &Path, prefix: &str, assets: &mut Vec<Asset>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = format!("{prefix}/{name}");
-        if entry.file_type()?.is_dir() {
-            collect(&entry.path(), &path, assets)?;
-        } else if !name.ends_with(".br") && !name.ends_with(".gz") {
-            assets.push(Asset { path, file: entry.path() });
         }
     }
     Ok(())
@@ -231,23 +196,4 @@ fn inline_scripts(page: &str) -> Vec<String> {
         rest = &rest[close..];
     }
     hashes
-}
-
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next().unwrap_or_default() {
-        "html" => "text/html; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "json" | "map" => "application/json",
-        "webmanifest" => "application/manifest+json",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
-        "txt" => "text/plain; charset=utf-8",
-        "wasm" => "application/wasm",
-        _ => "application/octet-stream",
-    }
 }

@@ -1,31 +1,34 @@
-//! The web page's files, carried inside the binary. `build.rs` lists them.
+//! The web page's files, carried inside the binary by rust-embed. `build.rs` lays them out.
 
+use std::borrow::Cow;
 use std::io::Read;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
 };
 use hyper::{Method, StatusCode};
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::reply::{self, Response};
 use crate::error::{ApiError, Code};
 
-/// One file. Text is carried packed only.
-struct Asset {
-    path: &'static str,
-    content_type: &'static str,
-    /// Of the plain form.
-    tag: &'static str,
-    /// Its name changes with its content.
-    immutable: bool,
-    plain: Option<&'static [u8]>,
-    gzip: Option<&'static [u8]>,
-    brotli: Option<&'static [u8]>,
-}
+/// Text is in it packed only, as `NAME.br` and `NAME.gz`.
+#[derive(RustEmbed)]
+#[folder = "$OUT_DIR/page"]
+struct Page;
 
-include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+include!(concat!(env!("OUT_DIR"), "/policy.rs"));
+
+/// One file in the form that suits the client.
+struct Asset<'p> {
+    path: &'p str,
+    encoding: Option<&'static str>,
+    file: EmbeddedFile,
+}
 
 /// What `/api/docs` is made of beside its page.
 const DOCS: [(&str, &str, &str); 2] = [
@@ -33,7 +36,7 @@ const DOCS: [(&str, &str, &str); 2] = [
     ("/docs.css", "text/css; charset=utf-8", include_str!("../docs/page.css")),
 ];
 
-const SHELL: &str = "/index.html";
+const SHELL: &str = "index.html";
 
 /// Everything that isn't the API: a file, or for the address of a page the shell that shows it.
 pub fn assets(method: &Method, path: &str, headers: &HeaderMap) -> Response {
@@ -48,8 +51,8 @@ pub fn assets(method: &Method, path: &str, headers: &HeaderMap) -> Response {
     if let Some((_, content_type, text)) = DOCS.iter().find(|(name, ..)| *name == path) {
         return reply::bytes_of(StatusCode::OK, content_type, *text);
     }
-    let found = find(path).or_else(|| if is_page(path) { find(SHELL) } else { None });
-    match found {
+    let found = find(path.trim_start_matches('/'), headers);
+    match found.or_else(|| if is_page(path) { find(SHELL, headers) } else { None }) {
         Some(asset) => serve(asset, headers),
         None => reply::error(&ApiError::new(Code::NotFound, "There is nothing at this address.")),
     }
@@ -62,8 +65,21 @@ pub fn page(html: &'static str) -> Response {
     response
 }
 
-fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS.binary_search_by(|asset| asset.path.cmp(path)).ok().map(|at| &ASSETS[at])
+/// The smallest form that the client takes.
+fn find<'p>(path: &'p str, headers: &HeaderMap) -> Option<Asset<'p>> {
+    for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {
+        if takes(headers, encoding)
+            && let Some(file) = Page::get(&format!("{path}.{ending}"))
+        {
+            return Some(Asset { path, encoding: Some(encoding), file });
+        }
+    }
+    let file = Page::get(path).or_else(|| {
+        let mut file = Page::get(&format!("{path}.gz"))?;
+        file.data = Cow::Owned(unpacked(&file.data));
+        Some(file)
+    })?;
+    Some(Asset { path, encoding: None, file })
 }
 
 /// Addresses of pages have no dot in their last part; what has one is a file, and it isn't there.
@@ -71,52 +87,64 @@ fn is_page(path: &str) -> bool {
     !path.starts_with("/_app/") && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }
 
-fn serve(asset: &'static Asset, headers: &HeaderMap) -> Response {
-    let (encoding, body) = form(asset, headers);
+fn serve(asset: Asset<'_>, headers: &HeaderMap) -> Response {
+    let Asset { path, encoding, file } = asset;
+    let hash = BASE64_URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..12]);
     // Each form has a tag of its own: they are different bytes.
-    let tag = format!("\"{}{}\"", asset.tag, encoding.map(|name| format!("-{name}")).unwrap_or_default());
+    let tag = format!("\"{hash}{}\"", encoding.map(|name| format!("-{name}")).unwrap_or_default());
+    let content_type = content_type(path);
     let mut response = if knows(headers, &tag) {
         reply::empty(StatusCode::NOT_MODIFIED)
     } else {
-        reply::bytes_of(StatusCode::OK, asset.content_type, body)
+        let body = match file.data {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::from(bytes),
+        };
+        reply::bytes_of(StatusCode::OK, content_type, body)
     };
     let known = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&tag) {
         known.insert(ETAG, value);
     }
-    let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    // What lies there has a name that changes with its content.
+    let immutable = path.starts_with("_app/immutable/");
+    let cache = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
     known.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     known.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    known.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    known.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Some(encoding) = encoding {
         known.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    if asset.content_type.starts_with("text/html") {
+    if content_type.starts_with("text/html") {
         known.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     }
     response
 }
 
-/// The smallest form that the client takes.
-fn form(asset: &'static Asset, headers: &HeaderMap) -> (Option<&'static str>, Bytes) {
-    if let Some(bytes) = asset.brotli.filter(|_| takes(headers, "br")) {
-        return (Some("br"), Bytes::from_static(bytes));
-    }
-    if let Some(bytes) = asset.gzip.filter(|_| takes(headers, "gzip")) {
-        return (Some("gzip"), Bytes::from_static(bytes));
-    }
-    match (asset.plain, asset.gzip) {
-        (Some(bytes), _) => (None, Bytes::from_static(bytes)),
-        (None, Some(bytes)) => (None, unpacked(bytes)),
-        (None, None) => (None, Bytes::new()),
-    }
-}
-
-fn unpacked(packed: &[u8]) -> Bytes {
+fn unpacked(packed: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     // Our own files, packed when this binary was built: nothing to go wrong.
     let _ = flate2::read::GzDecoder::new(packed).read_to_end(&mut plain);
-    plain.into()
+    plain
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    }
 }
 
 fn takes(headers: &HeaderMap, encoding: &str) -> bool {
@@ -151,9 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_sorted_and_has_the_shell() {
-        assert!(ASSETS.windows(2).all(|pair| pair[0].path < pair[1].path));
-        assert!(find(SHELL).is_some());
+    fn a_packed_file_is_not_an_address_of_its_own_type() {
+        let response = get("/index.html.gz", &HeaderMap::new());
+        assert!(!response.headers().contains_key(CONTENT_SECURITY_POLICY));
     }
 
     #[test]
