@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::ContainerInspectResponse;
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
     KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -278,9 +278,9 @@ impl Runtime for Engine {
             if let Output::WithLast(lines) = output {
                 // The engine's log and what follows it in one stream: neither gap nor doubled line in between.
                 let log = format!("logs?stdout=1&stderr=1&follow=1&tail={lines}");
-                if let Ok((log, _)) = open("GET", log, false).await {
+                if let Ok(log) = open("GET", log, false).await {
                     let (_, input) = open("POST", "attach?stream=1&stdin=1".into(), true).await?;
-                    return Ok(Attached { output: frames(log), input });
+                    return Ok(Attached { output: frames(Box::new(raw::Kept::new(log))), input });
                 }
             }
             let all = "attach?stream=1&stdin=1&stdout=1&stderr=1".to_owned();
@@ -417,6 +417,10 @@ impl Engine {
             server_id: labels.get(create::SERVER_ID).cloned(),
             maker: self.maker(&labels),
             running: state.running.unwrap_or(false),
+            removing: matches!(
+                state.status,
+                Some(ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD)
+            ),
             pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
             // The engine writes year 1 for never.
             started_at: time(state.started_at).filter(|at| at.as_second() > 0),

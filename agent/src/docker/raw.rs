@@ -96,6 +96,28 @@ impl<R: AsyncRead + Unpin> AsyncRead for Prefixed<R> {
     }
 }
 
+/// A reader that keeps the connection's other half: where that closes, the engine takes it for "no more, thanks".
+pub(super) struct Kept<R, W> {
+    read: R,
+    _write: W,
+}
+
+impl<R, W> Kept<R, W> {
+    pub(super) fn new((read, write): (R, W)) -> Self {
+        Self { read, _write: write }
+    }
+}
+
+impl<R: AsyncRead + Unpin, W: Unpin> AsyncRead for Kept<R, W> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.read).poll_read(cx, buf)
+    }
+}
+
 /// Output of a container without a terminal: frames of eight bytes of head (stream, 0, 0, 0, length) and a payload.
 /// Reads as the payloads alone.
 pub(super) struct Frames<R> {

@@ -148,11 +148,8 @@ impl Server {
             Act::Nothing | Act::Command => {}
             Act::Launch => self.launch(),
             Act::Fetch => self.fetch(true),
-            Act::CancelFetch => {
-                if let Some(fetching) = &self.fetching {
-                    fetching.cancel();
-                }
-            }
+            // A new server's fetch begins when its file is written: it then finds that it was called off.
+            Act::CancelFetch => self.fetching.get_or_insert_default().cancel(),
             Act::CallOff => self.restart_at = None,
             Act::Stop => self.stop(Intent::Stop),
             Act::Kill => self.stop(Intent::Kill),
@@ -196,6 +193,7 @@ impl Server {
             spec: self.file.spec.clone(),
             user: self.file.user.clone(),
             old: self.last_container.take(),
+            elder: self.elder,
             console: self.console.clone(),
             lines: receiver,
             progress: self.progress.clone(),
@@ -223,7 +221,7 @@ impl Server {
 
     pub(super) fn fetch(&mut self, anew: bool) {
         self.error = None;
-        let cancel = self.context.cancel.child_token();
+        let cancel = self.fetching.take().unwrap_or_else(|| self.context.cancel.child_token());
         self.fetching = Some(cancel.clone());
         let image = self.file.spec.image.clone();
         let job = jobs::fetch(Arc::clone(&self.context), image, anew, self.progress.clone(), cancel);

@@ -14,7 +14,7 @@ use super::terminal;
 use crate::engine::EngineState;
 use crate::persist::{PersistError, ServerFile, Wanted};
 use crate::protocol::{ServerStatus, Status};
-use crate::runtime::{EngineError, Fault, Seen};
+use crate::runtime::{EngineError, Fault, Maker, Seen};
 
 impl Server {
     pub(super) fn event(&mut self, event: Event) {
@@ -230,6 +230,7 @@ impl Server {
             return;
         }
         self.last_container = seen.as_ref().map(|seen| seen.id.clone());
+        self.elder = seen.as_ref().is_some_and(|seen| seen.maker == Maker::Elder);
         if let Some(seen) = seen.filter(|seen| seen.running) {
             let (lines, receiver) = mpsc::channel(terminal::LINES);
             let (number, run) = self.new_run(lines);
@@ -343,6 +344,8 @@ impl Server {
                 self.saved = Some(file);
                 if fresh && self.queue.phase() == Phase::Installing {
                     self.fetch(false);
+                } else if fresh {
+                    self.fetching = None;
                 }
                 for reply in waiters {
                     reply.ack(Some(self.queue.status()));
