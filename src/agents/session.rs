@@ -69,7 +69,9 @@ fn refusal(report: &ErrorReport) -> ApiError {
         Code::DiskFull,
         Code::Busy,
     ];
-    match SHARED.iter().find(|code| code.as_str() == report.code) {
+    // The cancel of a fetch that does not run: the API has no word of its own for it.
+    let word = if report.code == "not_installing" { Code::Conflict.as_str() } else { report.code.as_str() };
+    match SHARED.iter().find(|code| code.as_str() == word) {
         Some(code) => ApiError::new(*code, report.message.clone()),
         None => ApiError::internal("a request to a node", &AskError::Refused(Box::new(report.clone()))),
     }
