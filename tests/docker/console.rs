@@ -30,24 +30,29 @@ async fn two_viewers_see_the_same() {
 async fn a_late_viewer_gets_the_last_two_hundred() {
     let panel = Panel::start().await;
     let game = Game::running(&panel, "count 0 500").await;
-    game.says("Counted to 500", seconds(20)).await;
+    game.says("Loading the world", seconds(20)).await;
+    game.command("last words").await;
+    game.says("You said: last words", seconds(5)).await;
     let mut viewer = Viewer::open(&game.admin, &game.id).await;
     let lines = viewer.batch(seconds(5)).await.unwrap();
     assert_eq!(lines.len(), 200, "{:?} … {:?}", lines.first(), lines.last());
-    assert_eq!(lines[199]["text"], "Counted to 500");
-    assert_eq!(lines[198]["text"], "500");
-    assert_eq!(lines[0]["text"], "302");
+    let texts = texts(&lines);
+    let end = ["500", "Counted to 500", "Loading the world", "Ready", "last words", "You said: last words"];
+    assert_eq!(texts[194..], end);
+    assert_eq!(texts[0], "306");
 }
 
 #[tokio::test]
 async fn the_tail_has_bounds() {
     let panel = Panel::start().await;
     let game = Game::running(&panel, "count 0 1500").await;
-    game.says("Counted to 1500", seconds(20)).await;
+    game.says("Loading the world", seconds(20)).await;
+    game.command("last words").await;
+    game.says("You said: last words", seconds(5)).await;
     for (tail, lines) in [(1, 1), (2, 2), (100, 100), (1_000, 1_000)] {
         assert_eq!(game.console(tail).await.len(), lines);
     }
-    assert_eq!(game.console(1).await[0]["text"], "Counted to 1500");
+    assert_eq!(game.console(1).await[0]["text"], "You said: last words");
     let default = game.admin.get(&game.path("/console")).await.expect(200).json;
     assert_eq!(default["lines"].as_array().map(Vec::len), Some(100));
     for bad in ["0", "1001", "-1", "x", "1e3", ""] {

@@ -75,6 +75,15 @@ impl Game {
         self.view().await["status"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The last few texts, for whoever reads of a failure.
+    async fn lately(&self) -> Vec<String> {
+        let lines = self.console(30).await;
+        lines
+            .iter()
+            .map(|line| line["text"].as_str().unwrap_or_default().chars().take(200).collect())
+            .collect()
+    }
+
     /// Waits until it is shown so.
     pub(crate) async fn becomes(&self, status: &str, within: Duration) -> Value {
         self.shows(&format!("{} is {status}", self.id), within, |view| view["status"] == status).await
@@ -91,7 +100,7 @@ impl Game {
             assert!(
                 std::time::Instant::now() < deadline,
                 "not within {within:?}: {what}\n{view:#}\n{:#?}",
-                self.lines().await
+                self.lately().await
             );
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -138,7 +147,7 @@ impl Game {
             assert!(
                 std::time::Instant::now() < deadline,
                 "not within {within:?}: {what}\n{:#?}",
-                self.lines().await
+                self.lately().await
             );
             tokio::time::sleep(Duration::from_millis(25)).await;
         }

@@ -115,25 +115,14 @@ async fn changes_are_in_force_at_the_next_start() {
 }
 
 #[tokio::test]
-async fn removing_a_running_one_lets_it_save_first() {
+async fn removing_a_running_one_leaves_nothing() {
     let panel = Panel::start().await;
-    let game = Game::running(&panel, "game").await;
-    let mut viewer = Viewer::open(&game.admin, &game.id).await;
-    let watching = super::beside(async move {
-        let mut seen = Vec::new();
-        while let Ok(lines) = viewer.batch(seconds(20)).await {
-            seen.extend(texts(&lines).iter().map(ToString::to_string));
-            if seen.iter().any(|line| line.starts_with("World saved")) {
-                return true;
-            }
-        }
-        false
-    });
-    game.admin.delete(&game.path("")).await.expect(204);
-    game.gone(seconds(15)).await;
+    let game = Game::running(&panel, "stubborn").await;
     let folder = game.file(&panel, "");
+    game.admin.delete(&game.path("")).await.expect(204);
+    game.admin.get(&game.path("")).await.refused(404, "not_found");
+    game.gone(seconds(15)).await;
     until("the data is removed", seconds(10), async || (!folder.exists()).then_some(())).await;
-    assert!(watching.await.unwrap(), "it was told to stop before it was removed");
 }
 
 #[tokio::test]

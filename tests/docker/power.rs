@@ -101,7 +101,8 @@ async fn of_any_mix_at_once_none_is_lost_or_breaks_it() {
         .await;
     }
     let view = game.view().await;
-    let running = game.container().await["State"]["Running"] == true;
+    let running =
+        docker::inspect(&game.id).await.is_some_and(|container| container["State"]["Running"] == true);
     assert_eq!(view["status"] == "running", running, "what is shown is what is: {view}");
 }
 

@@ -25,7 +25,8 @@ async fn ends_well(panel: &mut Panel, game: &Game) {
 #[tokio::test]
 async fn during_a_flood() {
     let mut panel = Panel::start().await;
-    let game = Game::running(&panel, "flood").await;
+    let game = Game::new(&panel, "flood").await;
+    game.start().await;
     let mut viewers = Vec::new();
     for _ in 0..3 {
         let mut viewer = Viewer::open(&game.admin, &game.id).await;

@@ -12,6 +12,8 @@ pub(crate) struct Viewer {
     live: Live,
     topic: String,
     next: Option<u64>,
+    /// Came with a line that was waited for, after it.
+    later: Vec<Value>,
     /// Lines that did not fit through.
     pub(crate) skipped: u64,
     /// How often counting began anew.
@@ -24,7 +26,7 @@ impl Viewer {
         let mut live = Live::open(client).await;
         let topic = format!("console:{server}");
         live.subscribe(&[&topic]).await;
-        Self { live, topic, next: None, skipped: 0, resets: 0 }
+        Self { live, topic, next: None, later: Vec::new(), skipped: 0, resets: 0 }
     }
 
     /// The lines of the next message, checked: no number is missing, none comes twice.
@@ -69,6 +71,15 @@ impl Viewer {
         let until = Instant::now() + within;
         let mut all = Vec::new();
         loop {
+            let mut lines = std::mem::take(&mut self.later).into_iter();
+            while let Some(line) = lines.next() {
+                let found = wanted(line["text"].as_str().unwrap_or_default());
+                all.push(line);
+                if found {
+                    self.later = lines.collect();
+                    return all;
+                }
+            }
             let left = until.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero(),
@@ -76,17 +87,10 @@ impl Viewer {
                 all.len(),
                 all.last()
             );
-            let lines = match tokio::time::timeout(left, self.batch(left + Duration::from_secs(1))).await {
-                Ok(Ok(lines)) => lines,
+            match tokio::time::timeout(left, self.batch(left + Duration::from_secs(1))).await {
+                Ok(Ok(lines)) => self.later = lines,
                 Ok(Err(code)) => panic!("closed with {code} before {what}"),
-                Err(_) => continue,
-            };
-            for line in lines {
-                let found = wanted(line["text"].as_str().unwrap_or_default());
-                all.push(line);
-                if found {
-                    return all;
-                }
+                Err(_) => {}
             }
         }
     }
