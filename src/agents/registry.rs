@@ -244,10 +244,12 @@ impl Agents {
         self.session(node_id)?.ask(message, deadline).await
     }
 
-    /// Which nodes were heard of when, for the store.
+    /// Which nodes were heard of when, for the store. Not our own machine: nobody asks for that while we are down, and a
+    /// write a minute wears out an SD card.
     pub(super) fn heard(&self) -> Vec<(String, Millis)> {
         let state = self.lock();
-        let online = state.nodes.iter().filter(|(_, node)| node.session.is_some());
+        let online =
+            state.nodes.iter().filter(|(id, node)| node.session.is_some() && *id != super::local::NODE_ID);
         online.filter_map(|(id, node)| Some((id.clone(), node.last_heard?))).collect()
     }
 
