@@ -2,9 +2,9 @@
 //!
 //! - [`Agents`] is the registry: node → session, and the last known state of every server.
 //! - [`Session`] is one connected agent: requests with deadlines over a bounded queue.
-//! - [`changes`] counts what changed, so that live connections can ask "what is new since?".
-//! - [`console`] and [`stats`] are what is followed while somebody watches.
-//! - [`reconcile`] makes an agent's servers what the store says they should be.
+//! - `changes` counts what changed, so that live connections can ask "what is new since?".
+//! - `console` and `stats` are what is followed while somebody watches.
+//! - `reconcile` makes an agent's servers what the store says they should be.
 //! - [`local`] starts the agent that lives in this process.
 
 mod changes;

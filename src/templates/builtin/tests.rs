@@ -62,7 +62,7 @@ fn each_says_all_that_a_person_and_an_engine_need() {
         match &behaviour.stop {
             Stop::Command(line) => assert!(!line.is_empty() && !line.contains(char::is_control), "{id}"),
             Stop::Signal(signal) => {
-                assert!(["SIGTERM", "SIGINT", "SIGQUIT"].contains(&signal.as_str()), "{id}")
+                assert!(["SIGTERM", "SIGINT", "SIGQUIT"].contains(&signal.as_str()), "{id}");
             }
         }
         if let ContainerUser::Fixed(user) = &behaviour.user {
