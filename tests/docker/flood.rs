@@ -1,15 +1,81 @@
 //! A game that prints without end, and the others beside it.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use futures_util::SinkExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::game::Game;
 use super::viewer::Viewer;
-use crate::harness::{Live, Panel, long, seconds, until};
+use crate::harness::{Live, Panel, docker, seconds, until};
 
 const MIB: u64 = 1 << 20;
+
+/// How long things took.
+#[derive(Debug)]
+struct Spread {
+    count: usize,
+    half: Duration,
+    /// 95 of 100.
+    nearly_all: Duration,
+    most: Duration,
+}
+
+impl Spread {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        let at = |percent| times[(times.len() - 1) * percent / 100];
+        Self { count: times.len(), half: at(50), nearly_all: at(95), most: at(100) }
+    }
+}
+
+/// The same game on the same engine, and no panel between.
+struct Plain {
+    name: String,
+    _child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    pings: usize,
+}
+
+impl Plain {
+    async fn start() -> Self {
+        let name = format!("cap-test-plain-{}", std::process::id());
+        let mut child = Command::new("docker")
+            .args(["run", "-i", "--rm", "--name", &name, docker::BUSYBOX, "game"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut this = Self { name, _child: child, input, output: BufReader::new(output).lines(), pings: 0 };
+        this.line("Ready").await;
+        this
+    }
+
+    async fn line(&mut self, text: &str) {
+        let came = async { while self.output.next_line().await.unwrap().expect("a line") != text {} };
+        tokio::time::timeout(seconds(20), came).await.unwrap_or_else(|_| panic!("no {text:?}"));
+    }
+
+    async fn ping(&mut self) -> Duration {
+        let asked = Instant::now();
+        self.pings += 1;
+        self.input.write_all(format!("ping {}\n", self.pings).as_bytes()).await.unwrap();
+        self.line(&format!("You said: ping {}", self.pings)).await;
+        asked.elapsed()
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("docker").args(["rm", "-f", &self.name]).output();
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn costs_a_bounded_amount_of_memory_and_nobody_else_their_console() {
@@ -18,6 +84,7 @@ async fn costs_a_bounded_amount_of_memory_and_nobody_else_their_console() {
     let mut watching = Viewer::open(&quiet.admin, &quiet.id).await;
     // On two cores the game itself, the engine and this test's reader would leave nothing for anybody.
     let loud = Game::with(&panel, "flood", serde_json::json!({ "limits": { "cpu": 50 } })).await;
+    let mut beside = Plain::start().await;
     let before = panel.resident();
     loud.start().await;
     let mut viewer = Viewer::open(&loud.admin, &loud.id).await;
@@ -29,32 +96,33 @@ async fn costs_a_bounded_amount_of_memory_and_nobody_else_their_console() {
         (lines, viewer)
     });
 
-    let (mut times, mut most, began) = (Vec::new(), before, Instant::now());
+    let (mut times, mut plain, mut most, began) = (Vec::new(), Vec::new(), before, Instant::now());
     while began.elapsed() < seconds(10) {
         let asked = Instant::now();
         let said = format!("You said: ping {}", times.len());
         quiet.command(&format!("ping {}", times.len())).await;
         watching.wait("the answer", seconds(5), |text| text == said).await;
         times.push(asked.elapsed());
+        plain.push(beside.ping().await);
         most = most.max(panel.resident());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let (lines, viewer) = reading.await.unwrap();
-    times.sort();
-    // Other tests share the machine with this one, unless somebody has the time to run them one by one.
-    let nearly_all = times[times.len() * if long() { 99 } else { 90 } / 100];
+    let (times, plain) = (Spread::of(times), Spread::of(plain));
     println!(
-        "{lines} lines seen, {} skipped; {} commands, nearly all within {nearly_all:?}; {} MiB before, at most {} MiB",
+        "{lines} lines seen, {} skipped; {} MiB before, at most {} MiB",
         viewer.skipped,
-        times.len(),
         before / MIB,
         most / MIB
     );
+    println!("commands by the panel: {times:?}; by the engine alone: {plain:?}");
     assert!(lines > 1_000, "only {lines} lines");
     assert!(viewer.skipped > 0, "no reader keeps up with `yes`: what it misses is counted");
     assert!(most < before + 64 * MIB, "{before} grew to {most} bytes");
-    assert!(nearly_all < Duration::from_millis(300), "another console took {nearly_all:?}; {times:?}");
-    assert!(times.len() > 30, "only {} commands in 10 s", times.len());
+    // Where the whole machine is slow, the engine alone is slow too.
+    let allowed = Duration::from_millis(300).max(plain.nearly_all * 3);
+    assert!(times.nearly_all < allowed, "another console took {times:?}, the engine alone {plain:?}");
+    assert!(times.count > 20, "only {} commands in 10 s", times.count);
     loud.power("kill").await.expect(202);
     loud.becomes("stopped", seconds(10)).await;
 }
