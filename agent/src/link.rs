@@ -14,6 +14,8 @@ use crate::protocol::{Envelope, ToAgent, ToPanel};
 
 /// Urgent messages that may wait before statuses are folded into one per server.
 const FOLD_FROM: usize = 256;
+/// Bulk messages of one source that may wait.
+const EACH: usize = 4;
 /// Urgent messages past which the other side is taken for dead.
 const MOST_URGENT: usize = 65_536;
 
@@ -21,6 +23,10 @@ const MOST_URGENT: usize = 65_536;
 pub trait Lane {
     /// It may be dropped or held up: console lines and samples.
     fn is_bulk(&self) -> bool;
+    /// Bulk of which source: one alone cannot take all the room, so that nobody stands behind a flood for long.
+    fn source(&self) -> Option<&str> {
+        None
+    }
     /// A message that makes an older one with the same key worthless.
     fn replaces(&self) -> Option<&str> {
         None
@@ -39,6 +45,13 @@ impl Lane for ToPanel {
             self,
             Self::ConsoleLines(_) | Self::ServerStats(_) | Self::NodeStats(_) | Self::ServerOutput(_)
         )
+    }
+
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::ConsoleLines(lines) => Some(&lines.server_id),
+            _ => None,
+        }
     }
 
     fn replaces(&self) -> Option<&str> {
@@ -90,7 +103,10 @@ impl<M: Lane> Queue<M> {
         }
         // A message that answers a request is never bulk, whatever it holds.
         if envelope.message_id.is_none() && envelope.message.is_bulk() {
-            if lanes.bulk.len() >= self.capacity {
+            let same = |source| lanes.bulk.iter().filter(|old| old.message.source() == Some(source)).count();
+            if lanes.bulk.len() >= self.capacity
+                || envelope.message.source().is_some_and(|source| same(source) >= EACH)
+            {
                 return Err((LinkError::Full, envelope));
             }
             lanes.bulk.push_back(envelope);
@@ -235,8 +251,24 @@ mod tests {
     use crate::protocol::{Ack, ConsoleLines, ServerStatus, Status};
 
     fn lines() -> Envelope<ToPanel> {
-        let lines = ConsoleLines { server_id: "a".into(), lines: Vec::new(), reset: false };
+        lines_of("a")
+    }
+
+    fn lines_of(server: &str) -> Envelope<ToPanel> {
+        let lines = ConsoleLines { server_id: server.into(), lines: Vec::new(), reset: false };
         Envelope::new(ToPanel::ConsoleLines(lines))
+    }
+
+    #[tokio::test]
+    async fn a_flood_leaves_room_for_others() {
+        let (mut panel, agent) = local(64);
+        for _ in 0..EACH {
+            agent.to_panel.try_send(lines_of("loud")).unwrap();
+        }
+        assert_eq!(agent.to_panel.try_send(lines_of("loud")), Err(LinkError::Full));
+        agent.to_panel.try_send(lines_of("quiet")).unwrap();
+        panel.from_agent.recv().await.unwrap();
+        agent.to_panel.try_send(lines_of("loud")).unwrap();
     }
 
     #[tokio::test]
