@@ -1,6 +1,6 @@
 //! The panel ends, well or badly, and comes back: games don't notice, consoles go on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::game::Game;
 use super::viewer::{Viewer, texts};
@@ -103,6 +103,42 @@ async fn what_ended_meanwhile_is_seen() {
     .await;
     let view = stopped.becomes("stopped", seconds(5)).await;
     assert_eq!(view["exitCode"], 0, "how it ended is remembered: {view}");
+}
+
+#[tokio::test]
+async fn a_kill_over_an_action_leaves_nothing_stuck() {
+    let mut panel = Panel::start().await;
+    let mut game = Game::new(&panel, "game").await;
+    for round in 0..if long() { 60 } else { 12 } {
+        let action = ["start", "restart", "stop", "kill"][round % 4];
+        let status = game.power(action).await.status;
+        assert!(matches!(status, 202 | 409), "round {round}: {action} answered {status}");
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..400))).await;
+        panel.kill().await;
+        panel.again().await;
+        game.again(&panel);
+        let view = game
+            .shows(&format!("round {round}: it came to rest after {action}"), seconds(45), |view| {
+                matches!(view["status"].as_str(), Some("running" | "stopped"))
+            })
+            .await;
+        // What was asked last is what it does.
+        let wanted = if matches!(action, "start" | "restart") { "running" } else { "stopped" };
+        assert_eq!(view["status"], wanted, "round {round}: {action} was answered {status}: {view}");
+        let filter = format!("label=ctrl-alt-play.server-id={}", game.id);
+        let containers = docker::docker(&["ps", "-aq", "--filter", &filter]).await;
+        assert!(containers.lines().count() <= 1, "round {round}: {containers}");
+        let running =
+            docker::inspect(&game.id).await.is_some_and(|container| container["State"]["Running"] == true);
+        assert_eq!(running, wanted == "running", "round {round}: what is shown is what is");
+    }
+    game.admin.delete(&game.path("")).await.expect(204);
+    panel.kill().await;
+    panel.again().await;
+    assert_eq!(panel.admin().get("/api/servers").await.expect(200).json, serde_json::json!([]));
+    game.gone(seconds(15)).await;
+    let folder = game.file(&panel, "");
+    until("the data is removed", seconds(10), async || (!folder.exists()).then_some(())).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::disk_full::SmallDisk;
 use super::game::{Game, body};
+use super::proxy::{Door, Proxy};
 use super::registry::Registry;
 use super::viewer::Viewer;
 use crate::harness::{Live, Panel, docker, seconds};
@@ -97,6 +98,22 @@ async fn while_the_disk_is_full() {
     panel.again().await;
     game.again(&panel);
     game.becomes("running", seconds(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_engine_hangs() {
+    let proxy = Proxy::new(Door::Open).await;
+    let mut panel = Panel::builder().env("DOCKER_HOST", proxy.address()).start().await;
+    let mut game = Game::running(&panel, "game").await;
+    let other = Game::new(&panel, "game").await;
+    proxy.set(Door::Hung).await;
+    // Something of ours is at the engine and gets no answer.
+    other.power("start").await;
+    ends_well(&mut panel, &game).await;
+    proxy.set(Door::Open).await;
+    panel.again().await;
+    game.again(&panel);
+    game.becomes("running", seconds(10)).await;
 }
 
 #[tokio::test]
