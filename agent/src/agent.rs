@@ -67,6 +67,10 @@ pub fn start(
     tasks: &TaskTracker,
     cancel: CancellationToken,
 ) -> Result<Agent, Error> {
+    // Its own: a link that closes ends this agent and nothing else.
+    let given = cancel;
+    let cancel = given.child_token();
+    drop(given);
     let servers_dir = folder::servers(&config.data_dir);
     DirBuilder::new().recursive(true).mode(0o700).create(&servers_dir).map_err(Error::DataDir)?;
     // Its true name: it becomes part of mounts and labels, and must be the same by whichever way it was reached.
@@ -228,8 +232,8 @@ impl Ears {
                 () = cancel.cancelled() => return,
                 envelope = from_panel.recv() => envelope,
             };
-            // The panel is gone; games go on, and so does everything that keeps them going.
-            let Some(envelope) = envelope else { return };
+            // The panel is gone: another agent may be started over another link, and must not meet this one.
+            let Some(envelope) = envelope else { return cancel.cancel() };
             self.hear(envelope);
         }
     }

@@ -98,9 +98,11 @@ pub(crate) fn watch_engine(
                 if news {
                     match &now {
                         EngineState::There(info) => {
-                            tracing::info!(version = info.version, "the engine answers")
+                            tracing::info!(version = info.version, "the engine answers");
                         }
-                        EngineState::Away(error) => tracing::warn!(error, "the engine does not answer"),
+                        EngineState::Away(error) => {
+                            tracing::warn!(error, "the engine does not answer");
+                        }
                         EngineState::NotYet => {}
                     }
                     *state = now.clone();

@@ -129,6 +129,8 @@ pub struct Seen {
     pub maker: Maker,
     /// It runs.
     pub running: bool,
+    /// Somebody is removing it.
+    pub removing: bool,
     /// Its main process on the host.
     pub pid: Option<u32>,
     /// Its last start.

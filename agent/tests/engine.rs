@@ -1,7 +1,27 @@
 //! The agent on a real engine, spoken to as the panel does: over a link, by messages. Needs Docker; every container
 //! carries a name of its own and goes with its test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
+
+#[path = "engine/adoption.rs"]
+mod adoption;
+#[path = "engine/away.rs"]
+mod away;
+#[path = "engine/console.rs"]
+mod console;
+#[path = "engine/container.rs"]
+mod container;
+#[path = "engine/crash.rs"]
+mod crash;
 #[path = "engine/harness.rs"]
 mod harness;
+#[path = "engine/install.rs"]
+mod install;
 #[path = "engine/life.rs"]
 mod life;
+#[path = "engine/proxy.rs"]
+mod proxy;
+#[path = "engine/stop.rs"]
+mod stop;
+#[path = "engine/watch.rs"]
+mod watch;

@@ -191,9 +191,9 @@ mod tests {
         symlink(outside.path(), path.join("out")).unwrap();
         let gone = discard(dir.path(), "a").unwrap().unwrap();
         assert!(!path.exists());
-        assert_eq!(leftovers(dir.path()), [gone.clone()]);
+        assert_eq!(leftovers(dir.path()), std::slice::from_ref(&gone));
         sweep(&gone).unwrap();
-        assert_eq!(leftovers(dir.path()), [PathBuf::new(); 0]);
+        assert!(leftovers(dir.path()).is_empty());
         assert!(outside.path().join("canary").exists());
         assert_eq!(discard(dir.path(), "a").unwrap(), None);
     }

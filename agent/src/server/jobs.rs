@@ -66,9 +66,11 @@ pub(super) async fn exit(
         Some(seen) if seen.running => {
             Err(EngineError::new(Fault::Away, "wait for the container", "it runs again"))
         }
-        Some(seen) => {
-            Ok(Exit { code: code.unwrap_or(seen.exit_code), oom_killed: seen.oom_killed, removed: false })
-        }
+        Some(seen) => Ok(Exit {
+            code: code.unwrap_or(seen.exit_code),
+            oom_killed: seen.oom_killed,
+            removed: seen.removing,
+        }),
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) struct Launch {
     pub(super) user: Option<String>,
     /// The container of the last run.
     pub(super) old: Option<String>,
+    /// It was made by another agent.
+    pub(super) elder: bool,
     pub(super) console: Console,
     pub(super) lines: mpsc::Receiver<String>,
     pub(super) progress: watch::Sender<Option<Progress>>,
@@ -95,13 +97,20 @@ impl Launch {
         self.prepare(user.as_deref()).await?;
         self.unless_cancelled()?;
         if let Some(old) = &self.old {
+            if self.elder {
+                let seen = engine.inspect(old).await?;
+                let seen = seen.ok_or_else(|| {
+                    failed("Its container was made by another agent and is gone, and its files with it.")
+                })?;
+                return self.start_elder(seen, &behaviour).await;
+            }
             engine.remove(old).await?;
         }
         self.unless_cancelled()?;
         let run_as = (behaviour.user != ContainerUser::Image).then(|| user.clone()).flatten();
         let id = match self.create(run_as).await? {
             Made::Fresh(id) => id,
-            Made::Elder(seen) => return self.start(seen.id, seen.tty, user, &behaviour).await,
+            Made::Elder(seen) => return self.start_elder(seen, &behaviour).await,
         };
         if behaviour.user == ContainerUser::Image && user.is_none() {
             // Only a container of the image knows what its user's name means in numbers.
@@ -170,17 +179,20 @@ impl Launch {
                 engine.remove(&seen.id).await?;
                 Ok(None)
             }
-            Some(seen) if seen.maker == Maker::Elder => {
-                self.console.system(
-                    "This container was made by another agent and keeps its files inside: it is started as it is, \
-                     and settings do not apply to it.",
-                );
-                Ok(Some(seen))
-            }
+            Some(seen) if seen.maker == Maker::Elder => Ok(Some(seen)),
             Some(_) => {
                 Err(failed(format!("A container that is not ours has this server's name: {}", error.message)))
             }
         }
+    }
+
+    /// A container of another agent keeps its files inside: made anew, it would be empty.
+    async fn start_elder(self, seen: Seen, behaviour: &Behaviour) -> Result<Launched, LaunchError> {
+        self.console.system(
+            "This container was made by another agent and keeps its files inside: it is started as it is, and \
+             settings do not apply to it.",
+        );
+        self.start(seen.id, seen.tty, None, behaviour).await
     }
 
     async fn fetch(&self) -> Result<(), LaunchError> {

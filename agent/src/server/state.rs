@@ -109,6 +109,8 @@ pub(super) struct Server {
     /// With what the present container was made.
     pub(super) made_with: Option<ServerCreate>,
     pub(super) last_container: Option<String>,
+    /// It was made by another agent and is never made anew.
+    pub(super) elder: bool,
     pub(super) ended: Option<Instant>,
 
     /// Requests that wait until it is known what there is.

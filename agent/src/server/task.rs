@@ -103,6 +103,7 @@ fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Hand
         crashes: Crashes::default(),
         made_with: None,
         last_container: None,
+        elder: false,
         ended: None,
         held: Vec::new(),
         deletes: Vec::new(),

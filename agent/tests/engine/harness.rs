@@ -178,8 +178,22 @@ impl Node {
 
     pub(crate) async fn power(&self, id: &str, action: PowerAction) -> Result<Status, String> {
         let power = ServerPower { server_id: id.into(), action };
+        let before = self.statuses(id).len();
         match self.ask(ToAgent::ServerPower(power)).await {
-            Ok(ToPanel::Ack(ack)) => Ok(ack.status.expect("an ack of a power action has a status")),
+            Ok(ToPanel::Ack(ack)) => {
+                let status = ack.status.expect("an ack of a power action has a status");
+                // From here on the last status is one from after the click.
+                self.until("the status that was answered", |seen| {
+                    seen.statuses
+                        .iter()
+                        .filter(|s| s.server_id == id)
+                        .skip(before)
+                        .find(|s| s.status == status)
+                        .map(drop)
+                })
+                .await;
+                Ok(status)
+            }
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.code),
         }
