@@ -74,6 +74,7 @@ async fn the_path_of_the_key_is_named() {
     assert_eq!(panel.admin().get("/api/servers").await.json, json!([]), "nothing was made");
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the rows of the table read better")]
 fn ports(internal: Value, external: Value, protocol: Value) -> Value {
     let port = json!({ "internal": internal, "external": external, "protocol": protocol });
     json!({ "name": "a", "image": "b", "ports": [port] })

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::harness::{Client, PASSWORD, Panel, binary, long, seconds};
+use crate::harness::{Client, PASSWORD, Panel, as_root, binary, long, seconds};
 
 const SETTINGS: [(&str, &str); 4] =
     [("BIND", "127.0.0.1"), ("PORT", "0"), ("WEBSOCKET_PORT", "0"), ("HEALTH_PORT", "off")];
@@ -188,7 +188,7 @@ struct ReadOnly(PathBuf);
 
 impl Drop for ReadOnly {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(&self.0).status();
+        as_root("umount", &[self.0.to_str().unwrap()]);
     }
 }
 
@@ -196,10 +196,9 @@ impl Drop for ReadOnly {
 async fn a_folder_on_a_read_only_disk() {
     let folder = used().await;
     let path = folder.path().to_str().unwrap();
-    let mount = |args: &[&str]| std::process::Command::new("mount").args(args).status().unwrap().success();
-    assert!(mount(&["--bind", path, path]), "mounting needs root");
+    assert!(as_root("mount", &["--bind", path, path]), "mounting needs root or sudo");
     let _guard = ReadOnly(folder.path().to_owned());
-    assert!(mount(&["-o", "remount,bind,ro", path]));
+    assert!(as_root("mount", &["-o", "remount,bind,ro", path]));
     let before = bytes(folder.path());
     let output = start(folder.path()).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -2,27 +2,16 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::game::Game;
-use crate::harness::{PASSWORD, Panel, seconds, until};
+use crate::harness::{PASSWORD, Panel, as_root, seconds, until};
 
 /// A small file system of its own; unmounted when dropped.
 pub(crate) struct SmallDisk {
     folder: tempfile::TempDir,
-}
-
-fn as_root(program: &str, args: &[&str]) -> bool {
-    let root =
-        std::fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
-    let mut command = if root { Command::new(program) } else { Command::new("sudo") };
-    if !root {
-        command.args(["-n", program]);
-    }
-    command.args(args).status().is_ok_and(|status| status.success())
 }
 
 impl SmallDisk {

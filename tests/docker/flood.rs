@@ -1,5 +1,6 @@
 //! A game that prints without end, and the others beside it.
 
+use std::fmt::{Display, Formatter};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,6 @@ use crate::harness::{Live, Panel, docker, seconds, until};
 const MIB: u64 = 1 << 20;
 
 /// How long things took.
-#[derive(Debug)]
 struct Spread {
     count: usize,
     half: Duration,
@@ -29,6 +29,13 @@ impl Spread {
         times.sort();
         let at = |percent| times[(times.len() - 1) * percent / 100];
         Self { count: times.len(), half: at(50), nearly_all: at(95), most: at(100) }
+    }
+}
+
+impl Display for Spread {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { count, half, nearly_all, most } = self;
+        write!(f, "half of {count} within {half:.1?}, 95 % within {nearly_all:.1?}, all within {most:.1?}")
     }
 }
 
@@ -115,13 +122,13 @@ async fn costs_a_bounded_amount_of_memory_and_nobody_else_their_console() {
         before / MIB,
         most / MIB
     );
-    println!("commands by the panel: {times:?}; by the engine alone: {plain:?}");
+    println!("commands by the panel: {times}; by the engine alone: {plain}");
     assert!(lines > 1_000, "only {lines} lines");
     assert!(viewer.skipped > 0, "no reader keeps up with `yes`: what it misses is counted");
     assert!(most < before + 64 * MIB, "{before} grew to {most} bytes");
     // Where the whole machine is slow, the engine alone is slow too.
     let allowed = Duration::from_millis(300).max(plain.nearly_all * 3);
-    assert!(times.nearly_all < allowed, "another console took {times:?}, the engine alone {plain:?}");
+    assert!(times.nearly_all < allowed, "another console took {times}, the engine alone {plain}");
     assert!(times.count > 20, "only {} commands in 10 s", times.count);
     loud.power("kill").await.expect(202);
     loud.becomes("stopped", seconds(10)).await;

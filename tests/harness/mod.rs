@@ -37,3 +37,14 @@ pub(crate) async fn until<T>(what: &str, within: Duration, mut ask: impl AsyncFn
 pub(crate) const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
+/// Runs a program as root, by sudo where we are not; whether it went well.
+pub(crate) fn as_root(program: &str, args: &[&str]) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let root = std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0);
+    let mut command = std::process::Command::new(if root { program } else { "sudo" });
+    if !root {
+        command.args(["-n", program]);
+    }
+    command.args(args).status().is_ok_and(|status| status.success())
+}
