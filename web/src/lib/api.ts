@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch';
 import { ApiError, errorFrom } from './errors';
 import { now } from './now.svelte';
 import type { paths } from './paths';
-import type { CreateServer, Permission, PowerAction, Role, ServerPatch } from './types';
+import type { CreateServer, GrantedPermission, PowerAction, Role, ServerPatch } from './types';
 
 const client = createClient<paths>({ baseUrl: '/', credentials: 'same-origin', cache: 'no-store' });
 
@@ -85,7 +85,7 @@ export const servers = {
   cancelInstall: (id: string) => call(client.DELETE('/api/servers/{id}/install', path(id))),
   stats: (id: string) => call(client.GET('/api/servers/{id}/stats', path(id))),
   users: (id: string) => call(client.GET('/api/servers/{id}/users', path(id))),
-  permit: (id: string, user: string, permissions: Permission[]) =>
+  permit: (id: string, user: string, permissions: GrantedPermission[]) =>
     call(client.PUT('/api/servers/{id}/users/{user}', { ...member(id, user), body: { permissions } })),
   forbid: (id: string, user: string) => call(client.DELETE('/api/servers/{id}/users/{user}', member(id, user)))
 };
