@@ -21,7 +21,7 @@ use crate::health::Health;
 use crate::http;
 use crate::ids;
 use crate::live::Live;
-use crate::nodes::Nodes;
+use crate::nodes::{Door, Nodes};
 use crate::router::Router;
 use crate::secrets::{self, FileError};
 use crate::servers::{OwnPorts, Servers};
@@ -172,7 +172,11 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
             http::serve(listener, tasks.clone(), move |request| probe.clone().answer(request)),
         ));
     }
-    drop(agents);
+    let door = Door::new(app.store.clone(), app.config.agent_secret.as_ref());
+    drop(tasks.spawn(
+        "agents port",
+        http::serve(agents, tasks.clone(), move |request| door.clone().answer(request)),
+    ));
     start_local_agent(&app);
     Ok(Running { app })
 }

@@ -1,5 +1,6 @@
 //! Machines with an agent: the rules.
 
+mod door;
 mod routes;
 mod views;
 
@@ -7,6 +8,7 @@ use sha2::{Digest, Sha256};
 use storage::Store;
 use storage::nodes::Node;
 
+pub use door::Door;
 pub use routes::routes;
 pub use views::{NodeMade, NodeView};
 

@@ -1,5 +1,6 @@
 //! The HTTP contract, call by call, against the real binary.
 
+mod agents_port;
 mod bodies;
 mod live;
 mod nodes;

@@ -179,6 +179,14 @@ impl Panel {
         &self.folder
     }
 
+    /// Where agents connect.
+    pub(crate) fn agents_address(&self) -> String {
+        let log = self.log();
+        let (_, rest) = log.split_once("Listening on ws://").expect("the agents' port is announced");
+        let port: String = rest.split_once(':').unwrap().1.chars().take_while(char::is_ascii_digit).collect();
+        format!("127.0.0.1:{port}")
+    }
+
     /// What it has printed.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()

@@ -24,6 +24,22 @@ pub(crate) async fn exchange(address: &str, bytes: &[u8], within: Duration) -> (
     (String::from_utf8_lossy(&got).into_owned(), read.ok().map(|()| began.elapsed()))
 }
 
+/// Sends bytes and reads until a whole head has come, the other side closes or the time is over.
+pub(crate) async fn exchange_head(address: &str, bytes: &[u8], within: Duration) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    let mut got = Vec::new();
+    let _ = tokio::time::timeout(within, async {
+        while !got.windows(4).any(|four| four == b"\r\n\r\n") {
+            if stream.read_buf(&mut got).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+    })
+    .await;
+    String::from_utf8_lossy(&got).into_owned()
+}
+
 /// The status of a raw answer.
 pub(crate) fn status(answer: &str) -> u16 {
     answer.split_whitespace().nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
