@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::disk_full::SmallDisk;
+use super::flood::flood;
 use super::game::{Game, body};
 use super::proxy::{Door, Proxy};
 use super::registry::Registry;
@@ -26,7 +27,7 @@ async fn ends_well(panel: &mut Panel, game: &Game) {
 #[tokio::test]
 async fn during_a_flood() {
     let mut panel = Panel::start().await;
-    let game = Game::new(&panel, "flood").await;
+    let game = flood(&panel).await;
     game.start().await;
     let mut viewers = Vec::new();
     for _ in 0..3 {
