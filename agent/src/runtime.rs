@@ -66,6 +66,8 @@ pub struct EngineInfo {
 pub struct Container {
     /// Which server.
     pub server_id: String,
+    /// Tells settings apart; comes back as [`Seen::settings`].
+    pub settings: String,
     /// Image reference.
     pub image: String,
     /// Instead of the image's entrypoint and command; none keeps both.
@@ -141,6 +143,8 @@ pub struct Seen {
     pub oom_killed: bool,
     /// Why the engine could not start it.
     pub error: Option<String>,
+    /// With which settings it was made.
+    pub settings: Option<String>,
     /// It has a terminal.
     pub tty: bool,
     /// Image reference.

@@ -19,6 +19,8 @@ mod harness;
 mod install;
 #[path = "engine/life.rs"]
 mod life;
+#[path = "engine/own_engine.rs"]
+mod own_engine;
 #[path = "engine/proxy.rs"]
 mod proxy;
 #[path = "engine/stop.rs"]

@@ -17,6 +17,9 @@ pub(super) const SERVER_ID: &str = "ctrl-alt-play.server-id";
 /// Whose: the data folder of the agent that made it.
 pub(super) const DATA_DIR: &str = "ctrl-alt-play.data-dir";
 
+/// With which settings it was made.
+pub(super) const SETTINGS: &str = "ctrl-alt-play.settings";
+
 /// Rows and columns of the terminal.
 pub(super) const SIZE: (u16, u16) = (50, 250);
 
@@ -41,6 +44,7 @@ pub(super) fn body(container: &Container, data_dir: &Path, podman: bool) -> Cont
         (MANAGED.to_owned(), "true".to_owned()),
         (SERVER_ID.to_owned(), container.server_id.clone()),
         (DATA_DIR.to_owned(), data_dir.display().to_string()),
+        (SETTINGS.to_owned(), container.settings.clone()),
     ];
     ContainerCreateBody {
         hostname: Some(container.server_id.chars().take(63).collect()),
@@ -129,6 +133,7 @@ mod tests {
     fn container() -> Container {
         Container {
             server_id: "abc".into(),
+            settings: "0f".into(),
             image: "img:1".into(),
             command: Some(vec!["/bin/sh".into(), "-c".into(), "exec ./game".into()]),
             environment: [("A".to_owned(), "b c".to_owned())].into(),
@@ -169,7 +174,8 @@ mod tests {
             "Labels": {
                 "ctrl-alt-play.managed": "true",
                 "ctrl-alt-play.server-id": "abc",
-                "ctrl-alt-play.data-dir": "/data"
+                "ctrl-alt-play.data-dir": "/data",
+                "ctrl-alt-play.settings": "0f"
             },
             "HostConfig": {
                 "Mounts": [{"Target": "/home/container", "Source": "/data/servers/abc", "Type": "bind"}],

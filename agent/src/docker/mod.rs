@@ -183,7 +183,9 @@ impl Runtime for Engine {
             let mut fetch = pull::Fetch::default();
             loop {
                 let Ok(line) = tokio::time::timeout(PULL_SILENCE, lines.next()).await else {
-                    return Err(plain(late(&action, PULL_SILENCE)));
+                    let minutes = PULL_SILENCE.as_secs() / 60;
+                    let message = format!("The fetch of {image} stood still for {minutes} minutes.");
+                    return Err(EngineError::new(Fault::Refused, action, message));
                 };
                 let line = match line {
                     None => return Ok(()),
@@ -338,6 +340,7 @@ impl Runtime for Engine {
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
             match within(action, ACT, link.client.remove_container(id, Some(options))).await {
                 Err(error) if error.fault == Fault::Missing => Ok(()),
+                Err(error) if error.fault == Fault::Conflict => self.until_removed(id, error).await,
                 done => done,
             }
         })
@@ -399,6 +402,19 @@ impl Runtime for Engine {
 }
 
 impl Engine {
+    /// Somebody else is removing it already: waits for that.
+    async fn until_removed(&self, id: &str, refusal: EngineError) -> Result<(), EngineError> {
+        let end = Instant::now() + ACT;
+        while Instant::now() < end {
+            match self.inspect(id).await? {
+                None => return Ok(()),
+                Some(seen) if !seen.removing => break,
+                Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        Err(refusal)
+    }
+
     fn maker(&self, labels: &HashMap<String, String>) -> Maker {
         match (labels.get(create::MANAGED).map(String::as_str), labels.get(create::DATA_DIR)) {
             (Some("true"), Some(dir)) if *dir == self.data_dir.display().to_string() => Maker::Us,
@@ -427,6 +443,7 @@ impl Engine {
             exit_code: state.exit_code.unwrap_or(0),
             oom_killed: state.oom_killed.unwrap_or(false),
             error: state.error.filter(|error| !error.is_empty()),
+            settings: labels.get(create::SETTINGS).cloned(),
             tty: config.tty.unwrap_or(false),
             image: config.image.unwrap_or_default(),
         }

@@ -187,7 +187,7 @@ impl Server {
         let run = self.new_run(lines);
         let cancel = self.context.cancel.child_token();
         self.launching = Some(cancel.clone());
-        self.made_with = Some(self.file.spec.clone());
+        self.made_with = Some(self.settings.clone());
         let launch = Launch {
             context: Arc::clone(&self.context),
             spec: self.file.spec.clone(),
@@ -314,6 +314,7 @@ impl Server {
             self.file.user = None;
         }
         self.file.spec = spec;
+        self.settings = plan::fingerprint(&self.file.spec);
         self.save(Some(reply));
         self.publish();
     }

@@ -10,7 +10,7 @@ use super::jobs::{self, Event, Exit, FetchError};
 use super::launch::{self, LaunchError, Launched};
 use super::queue::{Act, Happened, Idle, Phase};
 use super::state::{Intent, Live, Server};
-use super::terminal;
+use super::{plan, terminal};
 use crate::engine::EngineState;
 use crate::persist::{PersistError, ServerFile, Wanted};
 use crate::protocol::{ServerStatus, Status};
@@ -232,6 +232,7 @@ impl Server {
         self.last_container = seen.as_ref().map(|seen| seen.id.clone());
         self.elder = seen.as_ref().is_some_and(|seen| seen.maker == Maker::Elder);
         if let Some(seen) = seen.filter(|seen| seen.running) {
+            self.made_with.clone_from(&seen.settings);
             let (lines, receiver) = mpsc::channel(terminal::LINES);
             let (number, run) = self.new_run(lines);
             let (context, console) = (Arc::clone(&self.context), self.console.clone());
@@ -356,6 +357,7 @@ impl Server {
                 let code = if error.is_disk_full() { "disk_full" } else { "busy" };
                 if let (Some(saved), false) = (&self.saved, waiters.is_empty()) {
                     self.file.spec = saved.spec.clone();
+                    self.settings = plan::fingerprint(&self.file.spec);
                 }
                 for reply in waiters {
                     reply.refuse(code, format!("The node could not write it down: {error}"));

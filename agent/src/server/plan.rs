@@ -21,6 +21,17 @@ fn with_overhead(memory: i64) -> i64 {
     memory.saturating_mul(percent) / 100
 }
 
+/// Tells two settings apart that make different containers. Kept on the container, so it never changes its way.
+pub(super) fn fingerprint(spec: &ServerCreate) -> String {
+    let unnamed = ServerCreate { name: None, ..spec.clone() };
+    // A struct of strings, numbers and maps with string keys can always be written.
+    let text = serde_json::to_vec(&unnamed).unwrap_or_default();
+    let hash = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
 /// The container of a server. `user` is as whom it runs; none for the image's own.
 pub(super) fn container(
     spec: &ServerCreate,
@@ -57,6 +68,7 @@ pub(super) fn container(
     }
     Container {
         server_id: spec.server_id.clone(),
+        settings: fingerprint(spec),
         image: spec.image.clone(),
         command,
         environment,
@@ -211,6 +223,15 @@ mod tests {
         spec.startup = "x".into();
         spec.behaviour = Some(Behaviour { startup_mode: StartupMode::Variable, ..Behaviour::default() });
         assert_eq!(super::container(&spec, None, Path::new("/d"), "UTC").command, None);
+    }
+
+    #[test]
+    fn a_fingerprint_sees_everything_but_the_name() {
+        let mut other = spec();
+        other.name = Some("x".into());
+        assert_eq!(fingerprint(&spec()), fingerprint(&other));
+        other.limits.cpu = 1;
+        assert_ne!(fingerprint(&spec()), fingerprint(&other));
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub(super) struct Server {
 
     /// What is kept, and what of it is on the disk.
     pub(super) file: ServerFile,
+    /// The fingerprint of `file.spec`.
+    pub(super) settings: String,
     pub(super) saved: Option<ServerFile>,
     pub(super) saving: bool,
     pub(super) save_again: bool,
@@ -106,8 +108,8 @@ pub(super) struct Server {
     /// A restart after a crash.
     pub(super) restart_at: Option<(Instant, Timestamp)>,
     pub(super) crashes: Crashes,
-    /// With what the present container was made.
-    pub(super) made_with: Option<ServerCreate>,
+    /// The settings with which the present container was made.
+    pub(super) made_with: Option<String>,
     pub(super) last_container: Option<String>,
     /// It was made by another agent and is never made anew.
     pub(super) elder: bool,
@@ -166,10 +168,7 @@ impl Server {
         if let Some(live) = self.live() {
             status.started_at = Some(live.started_at);
             status.container_id = Some(live.container_id.clone());
-            status.needs_restart = self.made_with.as_ref().is_some_and(|made| {
-                let named = ServerCreate { name: made.name.clone(), ..self.file.spec.clone() };
-                named != *made
-            });
+            status.needs_restart = self.made_with.as_ref().is_some_and(|made| *made != self.settings);
         } else {
             status.container_id.clone_from(&self.last_container);
         }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::context::Context;
 use super::crash::Crashes;
 use super::launch;
+use super::plan;
 use super::queue::{Phase, Queue};
 use super::state::{Asked, Running, Server};
 use crate::answers::Reply;
@@ -85,6 +86,7 @@ fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Hand
         console: console.clone(),
         jobs: FuturesUnordered::new(),
         saved: fresh.is_none().then(|| file.clone()),
+        settings: plan::fingerprint(&file.spec),
         file,
         saving: false,
         save_again: false,

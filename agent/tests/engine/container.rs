@@ -154,9 +154,15 @@ async fn changed_settings_are_in_force_at_the_next_start() {
     assert_eq!(inspect(&id)["HostConfig"]["MemoryReservation"], 32 << 20);
     node.ask(update).await.unwrap();
     assert!(!node.is(&id, Status::Running).await.needs_restart);
+    // An agent that comes later knows as much.
     let dir = node.stop().await;
     let node = Node::with(dir, None, quick()).await;
-    node.is(&id, Status::Running).await;
+    assert!(!node.is(&id, Status::Running).await.needs_restart);
+    let update = serde_json::json!({"serverId": id, "environment": {"A": "newer"}});
+    node.ask(ToAgent::ServerUpdate(Box::new(serde_json::from_value(update).unwrap()))).await.unwrap();
+    let dir = node.stop().await;
+    let node = Node::with(dir, None, quick()).await;
+    assert!(node.is(&id, Status::Running).await.needs_restart);
     node.delete(&id).await;
 }
 

@@ -100,7 +100,7 @@ async fn a_console_costs_nothing_while_nobody_looks_and_begins_with_the_last_lin
 }
 
 /// Processor time of this process so far.
-fn used() -> Duration {
+pub(crate) fn used() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<u64> =
         stat.rsplit(')').next().unwrap().split_ascii_whitespace().filter_map(|f| f.parse().ok()).collect();
