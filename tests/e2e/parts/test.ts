@@ -1,0 +1,85 @@
+/** What every test stands on: a panel, a page that is watched, and short words for what is done often. */
+import { test as base, expect, type Browser, type BrowserContext, type Locator, type Page } from '@playwright/test';
+import { ADMIN, Panel } from './panel.ts';
+
+export const NARROW = { width: 390, height: 844 };
+/** Text that would run as a script if anything took it for markup. */
+export const HOSTILE = '<img src=x onerror="window.__p=1">';
+
+const problems = new WeakMap<Page, string[]>();
+
+/** Whatever breaks the page's policy, throws, or runs what came as text is a failure of any test. */
+export function watch(page: Page): Page {
+  const found: string[] = [];
+  problems.set(page, found);
+  page.on('pageerror', (error) => found.push(`${page.url()}: ${error.message}`));
+  page.on('console', (message) => {
+    if (/content security policy/i.test(message.text())) found.push(`${page.url()}: ${message.text()}`);
+  });
+  page.on('dialog', (dialog) => {
+    found.push(`${page.url()}: a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  return page;
+}
+
+export async function clean(page: Page) {
+  expect(problems.get(page)).toEqual([]);
+  expect(await page.evaluate(() => (window as { __p?: number }).__p)).toBeUndefined();
+}
+
+interface Fixtures {
+  /** A page of somebody who is signed in as `ADMIN`. */
+  admin: Page;
+}
+
+export const test = base.extend<Fixtures, { panel: Panel }>({
+  panel: [
+    // eslint-disable-next-line no-empty-pattern
+    async ({}, use) => {
+      const panel = await Panel.claimed();
+      await use(panel);
+      await panel.close();
+    },
+    { scope: 'worker' }
+  ],
+  page: async ({ page }, use) => {
+    await use(watch(page));
+    await clean(page);
+  },
+  admin: async ({ page, panel }, use) => {
+    await signIn(page.context(), panel);
+    await use(page);
+  }
+});
+
+/** Without the form, which has tests of its own. */
+export async function signIn(context: BrowserContext, panel: Panel, who = ADMIN) {
+  const answer = await context.request.post(`${panel.url}/api/session`, { data: who });
+  expect(answer.status()).toBe(200);
+}
+
+/** Another browser, as far as cookies go. */
+export async function another(browser: Browser, panel: Panel, who = ADMIN): Promise<Page> {
+  const context = await browser.newContext();
+  await signIn(context, panel, who);
+  return watch(await context.newPage());
+}
+
+/** The state beside a server's name on its own page. */
+export const badge = (page: Page): Locator => page.locator('main .head .state[data-state]');
+
+export async function is(page: Page, state: string) {
+  await expect(badge(page)).toHaveAttribute('data-state', state, { timeout: 30_000 });
+}
+
+export const consoleOf = (page: Page): Locator => page.getByRole('log', { name: 'Console output' });
+
+export async function say(page: Page, command: string) {
+  const input = page.getByLabel('Command', { exact: true });
+  await input.fill(command);
+  await input.press('Enter');
+  await expect(input).toHaveValue('');
+}
+
+export { expect };
