@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
@@ -17,6 +19,10 @@ use crate::runtime::{EngineError, Fault, Maker, Output, Seen};
 const USER: &str = "988:988";
 /// Lines that an adopted game's console begins with.
 const KEPT: u32 = 1_000;
+
+/// How long the engine may take over a container that has the name and cannot be seen yet, or any more.
+const NAME_TAKEN: Duration = Duration::from_secs(20);
+const NAME_PAUSE: Duration = Duration::from_millis(100);
 
 /// A game that runs.
 pub(super) struct Launched {
@@ -145,8 +151,9 @@ impl Launch {
         if !context.io_weight.load(Ordering::Relaxed) {
             container.io_weight = None;
         }
-        // Once for a name that is taken, once for an image that is missing, and once more for both.
-        for _ in 0..3 {
+        let mut fetched = false;
+        let mut end = Instant::now() + NAME_TAKEN;
+        while Instant::now() < end {
             self.unless_cancelled()?;
             match context.engine.create(&container).await {
                 Ok(created) => {
@@ -158,7 +165,11 @@ impl Launch {
                     }
                     return Ok(Made::Fresh(created.id));
                 }
-                Err(error) if error.fault == Fault::Missing => self.fetch().await?,
+                Err(error) if error.fault == Fault::Missing && !fetched => {
+                    self.fetch().await?;
+                    fetched = true;
+                    end = Instant::now() + NAME_TAKEN;
+                }
                 Err(error) if error.fault == Fault::Conflict => {
                     if let Some(elder) = self.make_room(&error).await? {
                         return Ok(Made::Elder(elder));
@@ -167,14 +178,18 @@ impl Launch {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(failed("The container's name is taken again and again."))
+        Err(failed("The container's name is taken by one that cannot be seen."))
     }
 
     /// Removes our own last container; hands over one of an older agent; leaves everybody else's alone.
     async fn make_room(&self, error: &EngineError) -> Result<Option<Seen>, LaunchError> {
         let engine = &self.context.engine;
         match engine.inspect_server(&self.spec.server_id).await? {
-            None => Ok(None),
+            None => {
+                // The engine is still making or removing it: a request of an agent before this one.
+                tokio::time::sleep(NAME_PAUSE).await;
+                Ok(None)
+            }
             Some(seen) if seen.maker == Maker::Us => {
                 engine.remove(&seen.id).await?;
                 Ok(None)

@@ -28,7 +28,7 @@ async fn a_running_game_is_taken_over_and_no_line_is_lost_or_doubled() {
     // The first sync knows it already.
     let status = node
         .message("the first sync", |message| match message {
-            ToPanel::Sync(sync) => sync.servers.first().cloned(),
+            ToPanel::Sync(sync) => sync.servers.iter().find(|s| s.server_id == id).cloned(),
             _ => None,
         })
         .await;
