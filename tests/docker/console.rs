@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::game::Game;
 use super::viewer::{Viewer, texts};
-use crate::harness::{Panel, seconds};
+use crate::harness::{Panel, seconds, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -31,6 +31,8 @@ async fn a_late_viewer_gets_the_last_two_hundred() {
     let panel = Panel::start().await;
     let game = Game::running(&panel, "count 0 500").await;
     game.says("Loading the world", seconds(20)).await;
+    let ready = async || (game.console(1).await[0]["text"] == "Ready").then_some(());
+    until("the game is ready", seconds(10), ready).await;
     game.command("last words").await;
     game.says("You said: last words", seconds(5)).await;
     let mut viewer = Viewer::open(&game.admin, &game.id).await;
@@ -47,6 +49,8 @@ async fn the_tail_has_bounds() {
     let panel = Panel::start().await;
     let game = Game::running(&panel, "count 0 1500").await;
     game.says("Loading the world", seconds(20)).await;
+    let ready = async || (game.console(1).await[0]["text"] == "Ready").then_some(());
+    until("the game is ready", seconds(10), ready).await;
     game.command("last words").await;
     game.says("You said: last words", seconds(5)).await;
     for (tail, lines) in [(1, 1), (2, 2), (100, 100), (1_000, 1_000)] {

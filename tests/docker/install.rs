@@ -6,9 +6,25 @@ use super::game::{Game, body};
 use super::registry::Registry;
 use crate::harness::{Panel, docker, seconds, until};
 
-/// Nobody listens there.
+/// Nobody listens there, and no earlier run left such an image.
 fn absent() -> String {
-    format!("127.0.0.1:{}/nosuch/image:none", super::free_port())
+    format!("127.0.0.1:{}/nosuch/image:{:08x}", super::free_port(), rand::random::<u32>())
+}
+
+/// Another name for the busybox image, until this is dropped.
+struct Tag(String);
+
+impl Tag {
+    async fn new(name: &str) -> Self {
+        docker::docker(&["tag", docker::BUSYBOX, name]).await;
+        Self(name.to_owned())
+    }
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("docker").args(["rmi", "-f", &self.0]).output();
+    }
 }
 
 #[tokio::test]
@@ -27,11 +43,10 @@ async fn an_absent_image_is_a_failed_install_with_its_reason() {
     game.power("stop").await.refused(409, "not_running");
 
     // The image appears: one more try and it is there.
-    docker::docker(&["tag", docker::BUSYBOX, &image]).await;
+    let _tag = Tag::new(&image).await;
     let retried = game.admin.post(&game.path("/install"), json!({})).await;
     let stopped = async || (game.status().await == "stopped").then_some(());
     until("installed", seconds(20), stopped).await;
-    docker::docker(&["rmi", &image]).await;
     assert_eq!(retried.expect(202).json["status"], "installing");
     assert!(
         game.view().await.get("statusReason").is_none_or(serde_json::Value::is_null),
@@ -45,15 +60,9 @@ async fn a_start_after_a_failed_install_fetches_and_runs() {
     let image = absent();
     let game = Game::ask(&panel, body("game", &json!({ "image": image }))).await;
     game.becomes("install_failed", seconds(30)).await;
-    docker::docker(&["tag", docker::BUSYBOX, &image]).await;
+    let _tag = Tag::new(&image).await;
     game.power("start").await.expect(202);
-    let ran = async || (game.status().await == "running").then_some(());
-    until("it runs", seconds(20), ran).await;
-    game.power("kill").await.expect(202);
-    game.becomes("stopped", seconds(10)).await;
-    game.admin.delete(&game.path("")).await.expect(204);
-    game.gone(seconds(10)).await;
-    docker::docker(&["rmi", &image]).await;
+    game.shows("it runs", seconds(20), |view| view["status"] == "running").await;
 }
 
 #[tokio::test]
