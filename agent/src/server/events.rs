@@ -32,7 +32,7 @@ impl Server {
             Event::Exited(run, result) => {
                 if self.is_current(run) {
                     match result {
-                        Ok(exit) => self.ended(exit),
+                        Ok(exit) => self.exited(run, exit),
                         Err(error) => self.lost(&error),
                     }
                 }
@@ -123,6 +123,18 @@ impl Server {
         }
         self.remember(if asked { Status::Stopped } else { status });
         self.act(act);
+    }
+
+    /// A kill that nobody asked for is looked into before it is told.
+    fn exited(&mut self, run: u64, exit: Exit) {
+        let asked = matches!(self.queue.phase(), Phase::Stopping | Phase::Deleting);
+        match self.live() {
+            Some(live) if !exit.sure && !asked => {
+                let why = jobs::why_killed(Arc::clone(&self.context), live.container_id.clone(), exit);
+                self.job(async move { Event::Exited(run, Ok(why.await)) });
+            }
+            _ => self.ended(exit),
+        }
     }
 
     fn ended(&mut self, exit: Exit) {

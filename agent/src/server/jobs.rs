@@ -16,6 +16,8 @@ use crate::runtime::{EngineError, Fault, Maker, Seen};
 
 /// How long the last lines of a game that ended may take to arrive.
 const LAST_LINES: Duration = Duration::from_secs(1);
+/// Between two looks at why a game was killed.
+const SECOND_LOOK: Duration = Duration::from_millis(150);
 /// Between two attempts that failed for the engine's absence.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -39,6 +41,8 @@ pub(super) struct Exit {
     pub(super) oom_killed: bool,
     /// The container is gone as well.
     pub(super) removed: bool,
+    /// There is nothing more to learn by looking again.
+    pub(super) sure: bool,
 }
 
 /// Why an image is not there.
@@ -62,7 +66,7 @@ pub(super) async fn exit(
     // Either way the output is over now.
     let _ = tokio::time::timeout(LAST_LINES, over).await;
     match context.engine.inspect(&id).await? {
-        None => Ok(Exit { code: code.unwrap_or(137), oom_killed: false, removed: true }),
+        None => Ok(Exit { code: code.unwrap_or(137), oom_killed: false, removed: true, sure: true }),
         Some(seen) if seen.running => {
             Err(EngineError::new(Fault::Away, "wait for the container", "it runs again"))
         }
@@ -70,8 +74,30 @@ pub(super) async fn exit(
             code: code.unwrap_or(seen.exit_code),
             oom_killed: seen.oom_killed,
             removed: seen.removing,
+            sure: code != Some(137) || seen.oom_killed || seen.removing,
         }),
     }
+}
+
+/// The engine hears of an end for want of memory from another side than of the end itself, sometimes later.
+pub(super) async fn why_killed(context: Arc<Context>, id: String, mut exit: Exit) -> Exit {
+    exit.sure = true;
+    for _ in 0..5 {
+        tokio::time::sleep(SECOND_LOOK).await;
+        match context.engine.inspect(&id).await {
+            Ok(Some(seen)) if seen.oom_killed => {
+                exit.oom_killed = true;
+                break;
+            }
+            Ok(Some(seen)) if !seen.removing => {}
+            Ok(_) => {
+                exit.removed = true;
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    exit
 }
 
 /// Looks what the engine has under the server's name, until the engine answers.

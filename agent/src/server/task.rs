@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::context::Context;
 use super::crash::Crashes;
+use super::jobs::Event;
 use super::launch;
 use super::plan;
 use super::queue::{Phase, Queue};
@@ -156,8 +157,15 @@ async fn run(mut server: Server, mut inbox: mpsc::Receiver<Asked>) {
         server.farewell();
         return;
     }
-    // The agent ends, the games go on. What is not on the disk yet goes there.
-    if (server.save_again || server.saving) && server.queue.phase() != Phase::Deleting {
+    // The agent ends, the games go on. What is not on the disk yet goes there, after what is being written now.
+    let unsaved = server.save_again || server.saving;
+    while server.saving {
+        match server.jobs.next().await {
+            Some(Event::Saved(..)) | None => server.saving = false,
+            Some(_) => {}
+        }
+    }
+    if unsaved && server.queue.phase() != Phase::Deleting {
         let (dir, file) = (server.context.state_dir(), server.file.clone());
         let saved = tokio::task::spawn_blocking(move || persist::save(&dir, &file)).await;
         if let Ok(Err(error)) = saved {

