@@ -77,7 +77,7 @@ struct Settings {
     /// Lets every agent in that knows it. Others on the machine see flags: prefer the environment.
     #[arg(long, value_name = "SECRET", hide = true)]
     agent_secret: Option<String>,
-    /// Address under which the panel is reached from outside, such as https://panel.example.org.
+    /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// The engine's address [default: unix:///var/run/docker.sock].

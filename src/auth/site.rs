@@ -20,7 +20,7 @@ pub struct SiteCheck<'a> {
 pub struct OwnOrigins(Vec<String>);
 
 impl OwnOrigins {
-    /// Takes the origin of a URL ("https://panel.example/x" counts as "https://panel.example").
+    /// Takes the origin of a URL (`https://panel.example/x` counts as `https://panel.example`).
     pub fn new(public_url: Option<&str>) -> Self {
         Self(public_url.and_then(origin_of).into_iter().collect())
     }
