@@ -2,7 +2,7 @@
 import * as api from '../api';
 import { asError, type ApiError } from '../errors';
 import type { CreateServer, Port, Preview, Template, TemplateSummary } from '../types';
-import { portProblems } from './drafts';
+import { fieldKey, portProblems } from './drafts';
 
 const QUIET = 300;
 
@@ -25,7 +25,9 @@ export class Draft {
   touched = $state({ memory: false, ports: false, image: false, startup: false });
   preview = $state.raw<Preview | null>(null);
   previewFailure = $state.raw<ApiError | null>(null);
+  /** What the panel was last asked is not answered yet. */
   asking = $state(false);
+  #answered: (() => void)[] = [];
   failure = $state.raw<ApiError | null>(null);
 
   chosen = $derived(this.free || this.template !== null);
@@ -40,7 +42,7 @@ export class Draft {
   });
   /** The API's blockers and field errors, by field. */
   errors = $derived<Record<string, string>>({
-    ...Object.fromEntries((this.preview?.blockers ?? []).filter((blocker) => blocker.field).map((blocker) => [blocker.field ?? '', blocker.message])),
+    ...Object.fromEntries((this.preview?.blockers ?? []).filter((blocker) => blocker.field).map((blocker) => [fieldKey(blocker.field ?? ''), blocker.message])),
     ...this.failure?.fields,
     ...portProblems(this.ports)
   });
@@ -87,6 +89,7 @@ export class Draft {
   look(): () => void {
     const body = this.body;
     const stop = new AbortController();
+    this.asking = true;
     const timer = setTimeout(() => void this.#ask(body, stop.signal), QUIET);
     return () => {
       clearTimeout(timer);
@@ -106,8 +109,12 @@ export class Draft {
     }
   }
 
+  /** Waits for the answer to what is typed now. */
+  answered(): Promise<void> {
+    return this.asking ? new Promise((resolve) => this.#answered.push(resolve)) : Promise.resolve();
+  }
+
   async #ask(body: CreateServer, signal: AbortSignal) {
-    this.asking = true;
     try {
       const preview = await api.servers.preview(body, signal);
       if (signal.aborted) return;
@@ -118,11 +125,17 @@ export class Draft {
     } catch (thrown) {
       if (!signal.aborted) this.previewFailure = asError(thrown);
     } finally {
-      if (!signal.aborted) this.asking = false;
+      if (!signal.aborted) this.#settle();
     }
   }
 
+  #settle() {
+    this.asking = false;
+    for (const go of this.#answered.splice(0)) go();
+  }
+
   #reset() {
+    this.#settle();
     this.template = null;
     this.free = false;
     this.name = this.image = this.startup = '';
