@@ -16,6 +16,14 @@ export function watch(page: Page): Page {
   page.on('console', (message) => {
     if (/content security policy/i.test(message.text())) found.push(`${page.url()}: ${message.text()}`);
   });
+  page.on('requestfailed', (request) => {
+    // A page that one leaves lets go of what it was fetching.
+    const why = request.failure()?.errorText ?? '';
+    if (request.url().includes('/_app/') && why !== 'net::ERR_ABORTED') found.push(`${request.url()}: ${why}`);
+  });
+  page.on('response', (response) => {
+    if (response.url().includes('/_app/') && !response.ok()) found.push(`${response.url()}: ${response.status()}`);
+  });
   page.on('dialog', (dialog) => {
     found.push(`${page.url()}: a dialog: ${dialog.message()}`);
     void dialog.dismiss();

@@ -1,0 +1,55 @@
+/** What can be checked of the looks by a machine: contrast, names, roles, and that nothing sticks out. */
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { expect, NARROW, test } from './parts/test.ts';
+
+/** What axe calls wrong and is not; each with its reason. */
+const EXCEPT: string[] = [];
+
+async function check(page: Page, where: string) {
+  await expect(page.locator('main h1').first()).toBeVisible();
+  await expect(page.locator('.skeleton')).toHaveCount(0);
+  // What is half faded in has half its contrast.
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations !== Infinity).map((one) => one.finished)));
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode().disableRules(EXCEPT).analyze();
+  const found = violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.target.join(' ')} (${node.any[0]?.message ?? ''})`).join('; ')}`);
+  expect(found, where).toEqual([]);
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  expect(over, `${where}: something sticks out`).toBeLessThanOrEqual(0);
+}
+
+for (const theme of ['dark', 'light'] as const) {
+  test(`every page in the ${theme} theme`, async ({ page, panel, admin }) => {
+    await page.context().clearCookies();
+    await page.addInitScript((chosen) => localStorage.setItem('theme', chosen), theme);
+    await page.goto(`${panel.url}/sign-in`);
+    await expect(page.locator('html')).toHaveAttribute('data-theme', theme);
+    await check(page, 'sign-in');
+    expect(admin).toBe(page);
+    await page.request.post(`${panel.url}/api/session`, {
+      data: { username: 'admin', password: 'correct horse battery' }
+    });
+    const running = await panel.server(`Looks ${theme}`, 'markup');
+    await panel.power(running.id, 'start', 'running');
+    const failed = await panel.call<{ id: string }>('POST', '/api/servers', {
+      name: `Failed ${theme}`,
+      image: '127.0.0.1:9/absent'
+    });
+    await panel.state(failed.id, 'install_failed');
+    const paths = ['/servers', `/servers/${running.id}`, `/servers/${running.id}/startup`, `/servers/${running.id}/users`, `/servers/${running.id}/settings`, `/servers/${failed.id}`, '/servers/new', '/nodes', '/users', '/account', '/nowhere'];
+    for (const path of paths) {
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.goto(panel.url + path);
+      await check(page, `${path}, wide`);
+      await page.setViewportSize(NARROW);
+      await check(page, `${path}, narrow`);
+    }
+    await page.goto(`${panel.url}/servers/new`);
+    await page.getByRole('button', { name: /^Luanti/ }).click();
+    await expect(page.getByLabel('What will happen').getByRole('listitem').first()).toBeVisible();
+    await check(page, 'the form of a new server');
+    await panel.power(running.id, 'kill', 'stopped');
+  });
+}
