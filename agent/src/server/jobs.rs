@@ -15,7 +15,7 @@ use crate::protocol::Progress;
 use crate::runtime::{EngineError, Fault, Maker, Seen};
 
 /// How long the last lines of a game that ended may take to arrive.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const LAST_LINES: Duration = Duration::from_secs(5);
 /// Between two looks at why a game was killed.
 const SECOND_LOOK: Duration = Duration::from_millis(150);
 /// Between two attempts that failed for the engine's absence.

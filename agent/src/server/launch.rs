@@ -251,12 +251,13 @@ impl Launch {
                 engine.inspect(&id).await.ok().flatten().map(|seen| seen.exit_code).filter(|code| *code != 0);
             return Err(LaunchError::Failed { message: error.message, exit_code: code });
         }
-        let (resized, seen) = tokio::join!(engine.resize(&id), engine.inspect(&id));
-        if let Err(error) = resized {
-            // A game that ended already has no terminal to resize.
+        let seen = engine.inspect(&id).await.ok().flatten();
+        // A game that ended already has no terminal to resize.
+        if seen.as_ref().is_some_and(|seen| seen.running)
+            && let Err(error) = engine.resize(&id).await
+        {
             tracing::debug!(%error, server = self.spec.server_id, "terminal size");
         }
-        let seen = seen.ok().flatten();
         Ok(Launched {
             started_at: seen.as_ref().and_then(|seen| seen.started_at).unwrap_or_else(Timestamp::now),
             pid: seen.and_then(|seen| seen.pid),

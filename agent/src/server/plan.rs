@@ -63,6 +63,8 @@ pub(super) fn container(
         ("SERVER_IP", "0.0.0.0".to_owned()),
         ("SERVER_PORT", port),
         ("TINI_KILL_PROCESS_GROUP", "1".to_owned()),
+        // Its warnings would stand between the game's lines.
+        ("TINI_VERBOSITY", "0".to_owned()),
     ] {
         environment.insert(name.to_owned(), value);
     }
@@ -215,6 +217,7 @@ mod tests {
                 "SERVER_PORT=7",
                 "STARTUP=./game {{NAME}}",
                 "TINI_KILL_PROCESS_GROUP=1",
+                "TINI_VERBOSITY=0",
                 "TZ=UTC",
             ]
         );
