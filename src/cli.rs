@@ -12,7 +12,7 @@ use crate::admin::{self, Ask};
 use crate::config::{Config, ConfigError, Flags};
 
 /// A game-server panel that brings its own node.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "ctrl-alt-play", version, about, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// What to do; `serve` when left out.
@@ -22,7 +22,7 @@ pub struct Cli {
     settings: Settings,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Runs the panel and the local node (the default).
     Serve(Settings),
@@ -32,13 +32,13 @@ enum Command {
     Healthcheck(Settings),
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 struct UserArgs {
     #[command(subcommand)]
     command: UserCommand,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum UserCommand {
     /// Sets a new password, asked for or read from standard input, and ends the account's sessions.
     Password {
@@ -49,8 +49,9 @@ enum UserCommand {
     },
 }
 
-/// The same names stand in the environment (in capitals) and in the settings file (with underscores).
-#[derive(Clone, Debug, Default, Args)]
+/// The same names stand in the environment (in capitals) and in the settings file (with underscores). Without `Debug`:
+/// there are secrets among them.
+#[derive(Clone, Default, Args)]
 struct Settings {
     /// Settings file instead of DATA_DIR/config.toml.
     #[arg(long, value_name = "FILE")]

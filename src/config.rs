@@ -164,8 +164,8 @@ struct Found {
 
 type Layer = BTreeMap<&'static str, Found>;
 
-/// What the command line says: names as in the file, and the file's own path.
-#[derive(Clone, Debug, Default)]
+/// What the command line says: names as in the file, and the file's own path. Without `Debug`: secrets may be among it.
+#[derive(Clone, Default)]
 pub struct Flags {
     /// `--config`.
     pub config: Option<PathBuf>,

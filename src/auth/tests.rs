@@ -131,3 +131,12 @@ fn any_permission_lets_one_see() {
     let admin = Permissions { admin: true, granted: BTreeSet::new() };
     assert_eq!(admin.words(), ["view", "console", "power", "files", "edit", "delete"]);
 }
+
+#[test]
+fn no_token_is_shown_by_debug() {
+    for credentials in
+        [Credentials::Bearer("a.token.here".into()), Credentials::Cookie("a.token.here".into())]
+    {
+        assert!(!format!("{credentials:?}").contains("token"), "{credentials:?}");
+    }
+}

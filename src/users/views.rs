@@ -115,7 +115,7 @@ impl SessionInfo {
 }
 
 /// A fresh session: the token is shown this once.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = SignedIn)]
 pub struct SignInAnswer {
     token: String,
