@@ -2,6 +2,7 @@
 
 mod agents_port;
 mod bodies;
+mod hostile;
 mod live;
 mod nodes;
 mod openapi;

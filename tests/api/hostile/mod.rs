@@ -1,0 +1,79 @@
+//! What published holes of systems like this one looked like, tried here: each test is one way in that must stay shut.
+
+mod door;
+mod fields;
+mod headers;
+mod local;
+mod others;
+mod secrets;
+mod sockets;
+mod tokens;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::harness::{Client, Panel, docker};
+
+/// Every endpoint by the router's own word: method and path with its parameters in braces.
+async fn endpoints(panel: &Panel) -> Vec<(Method, String)> {
+    let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
+    let mut all = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            all.push((method.to_uppercase().parse().unwrap(), path.clone()));
+        }
+    }
+    assert!(all.len() > 30, "the document lists the endpoints: {all:?}");
+    all
+}
+
+/// Whether nobody needs to be signed in for it; held against the router by `who_may_call`.
+fn is_open(method: &Method, path: &str) -> bool {
+    matches!(
+        (method.as_str(), path),
+        ("GET", "/health" | "/api/setup" | "/api/openapi.json" | "/api/docs")
+            | ("POST", "/api/setup" | "/api/session")
+    )
+}
+
+/// A path with this in each of its parameters.
+fn filled(path: &str, value: &str) -> String {
+    path.split('/').map(|part| if part.starts_with('{') { value } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// A server that is stopped, ready for whatever a test does to it.
+async fn server(admin: &Client, name: &str) -> String {
+    docker::image().await;
+    let body = serde_json::json!({ "name": name, "image": docker::BUSYBOX, "startup": "game" });
+    admin.post("/api/servers", body).await.expect(201).id()
+}
+
+/// All that a changing call could have changed, as an administrator sees it.
+async fn state(admin: &Client) -> Vec<Value> {
+    let mut all = Vec::new();
+    for path in ["/api/users", "/api/servers", "/api/nodes", "/api/me/sessions"] {
+        let mut seen = admin.get(path).await.expect(200).json;
+        for one in seen.as_array_mut().unwrap() {
+            let one = one.as_object_mut().unwrap();
+            // Time goes on, and the engine is met, whoever asks.
+            for moving in [
+                "lastSeen",
+                "lastUsed",
+                "usage",
+                "system",
+                "stats",
+                "engine",
+                "problems",
+                "online",
+                "status",
+                "statusSince",
+                "progress",
+                "capabilities",
+            ] {
+                one.remove(moving);
+            }
+        }
+        all.push(seen);
+    }
+    all
+}
