@@ -26,6 +26,8 @@ pub struct Cli {
 enum Command {
     /// Runs the panel and the local node (the default).
     Serve(Settings),
+    /// Runs this machine as a node of a panel elsewhere (PANEL_URL, NODE_ID, AGENT_SECRET).
+    Agent(Settings),
     /// Changes accounts of the panel that runs on this machine.
     User(UserArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
@@ -81,6 +83,12 @@ struct Settings {
     /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// An agent's panel [default: ws://localhost:8080].
+    #[arg(long, value_name = "URL")]
+    panel_url: Option<String>,
+    /// An agent's node id [default: node-1].
+    #[arg(long, value_name = "ID")]
+    node_id: Option<String>,
     /// The engine's address [default: unix:///var/run/docker.sock].
     #[arg(long, value_name = "URL")]
     docker_host: Option<String>,
@@ -93,6 +101,8 @@ struct Settings {
 pub enum Task {
     /// Run the panel.
     Serve(Box<Config>),
+    /// Run a node of a panel elsewhere.
+    Agent(Box<Config>),
     /// Set a password.
     Password {
         /// The settings.
@@ -108,18 +118,19 @@ impl Cli {
     /// Reads the settings of the command.
     pub fn task(self) -> Result<Task, ConfigError> {
         match self.command {
-            None => self.settings.load().map(Task::Serve),
-            Some(Command::Serve(settings)) => settings.load().map(Task::Serve),
-            Some(Command::Healthcheck(settings)) => settings.load().map(Task::Healthcheck),
+            None => self.settings.load(false).map(Task::Serve),
+            Some(Command::Serve(settings)) => settings.load(false).map(Task::Serve),
+            Some(Command::Agent(settings)) => settings.load(true).map(Task::Agent),
+            Some(Command::Healthcheck(settings)) => settings.load(false).map(Task::Healthcheck),
             Some(Command::User(UserArgs { command: UserCommand::Password { name, settings } })) => {
-                settings.load().map(|config| Task::Password { config, name })
+                settings.load(false).map(|config| Task::Password { config, name })
             }
         }
     }
 }
 
 impl Settings {
-    fn load(self) -> Result<Box<Config>, ConfigError> {
+    fn load(self, of_agent: bool) -> Result<Box<Config>, ConfigError> {
         let given = [
             ("bind", self.bind),
             ("port", self.port),
@@ -129,12 +140,14 @@ impl Settings {
             ("jwt_secret", self.jwt_secret),
             ("agent_secret", self.agent_secret),
             ("public_url", self.public_url),
+            ("panel_url", self.panel_url),
+            ("node_id", self.node_id),
             ("docker_host", self.docker_host),
             ("log_level", self.log_level),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let variable = |name: &str| std::env::var(name).ok();
-        Config::load(Flags { config: self.config, given }, &variable).map(Box::new)
+        Config::load(Flags { config: self.config, given, of_agent }, &variable).map(Box::new)
     }
 }
 

@@ -36,6 +36,9 @@ const PLACEHOLDERS: &[&str] = &[
     "123456789",
     "agentsecret",
 ];
+/// Where an agent looks for its panel, and what it calls itself, when it is not told.
+const PANEL_URL: &str = "ws://localhost:8080";
+const NODE_ID: &str = "node-1";
 /// Shortest shared secret of agents.
 const SHORTEST_AGENT_SECRET: usize = 12;
 
@@ -61,7 +64,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// All settings of `serve`.
+/// All settings, of `serve` and of `agent`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address of every port.
@@ -84,6 +87,10 @@ pub struct Config {
     pub docker_host: Option<String>,
     /// Whether `DATA_DIR/config.toml` holds a secret: nobody else may read it then.
     pub secrets_in_file: bool,
+    /// Where an agent's panel is, such as `ws://panel.example:8080`.
+    pub panel_url: String,
+    /// An agent's node id.
+    pub node_id: String,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
     pub log_level: String,
 }
@@ -102,6 +109,8 @@ impl Config {
             public_url: None,
             docker_host: None,
             secrets_in_file: false,
+            panel_url: PANEL_URL.to_owned(),
+            node_id: NODE_ID.to_owned(),
             log_level: "info".to_owned(),
         }
     }
@@ -152,6 +161,8 @@ const KEYS: &[Key] = &[
     Key { name: "jwt_secret", variables: &["JWT_SECRET"] },
     Key { name: "agent_secret", variables: &["AGENT_SECRET"] },
     Key { name: "public_url", variables: &["PUBLIC_URL"] },
+    Key { name: "panel_url", variables: &["PANEL_URL"] },
+    Key { name: "node_id", variables: &["NODE_ID"] },
     Key { name: "docker_host", variables: &["DOCKER_HOST"] },
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
 ];
@@ -171,6 +182,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// Name (with underscores) and value of each flag that was given.
     pub given: Vec<(&'static str, String)>,
+    /// They are an agent's: it presents a secret and does not choose it, so a weak one is only warned about.
+    pub of_agent: bool,
 }
 
 impl Config {
@@ -209,13 +222,14 @@ impl Config {
             None => data_dir,
         };
         let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
-        let mut config = Self::assemble(&found, data_dir)?;
+        let mut config = Self::assemble(&found, data_dir, flags.of_agent)?;
         config.secrets_in_file = secret_in_file && path == config.data_dir.join("config.toml");
         Ok(config)
     }
 
-    fn assemble(found: &Layer, data_dir: PathBuf) -> Result<Self, ConfigError> {
+    fn assemble(found: &Layer, data_dir: PathBuf, of_agent: bool) -> Result<Self, ConfigError> {
         let agent_secret = match found.get("agent_secret") {
+            Some(given) if of_agent => Some(Secret::new(given.value.as_str())),
             Some(given) => Some(agent_secret(given)?),
             None => None,
         };
@@ -238,8 +252,10 @@ impl Config {
             agent_secret,
             public_url: found.get("public_url").map(public_url).transpose()?,
             secrets_in_file: false,
+            panel_url: text(found, "panel_url", PANEL_URL),
+            node_id: text(found, "node_id", NODE_ID),
             docker_host: found.get("docker_host").map(|given| given.value.clone()),
-            log_level: found.get("log_level").map_or_else(|| "info".to_owned(), |given| given.value.clone()),
+            log_level: text(found, "log_level", "info"),
         })
     }
 }
@@ -248,6 +264,15 @@ impl Found {
     fn bad(&self, problem: String) -> ConfigError {
         ConfigError::Bad { from: self.from.clone(), problem }
     }
+}
+
+fn text(found: &Layer, name: &str, default: &str) -> String {
+    found.get(name).map_or(default, |given| &given.value).to_owned()
+}
+
+/// Whether whoever guesses may come in.
+pub fn is_weak_agent_secret(secret: &Secret) -> bool {
+    agent_secret(&Found { value: secret.expose().to_owned(), from: String::new() }).is_err()
 }
 
 fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
@@ -354,7 +379,7 @@ mod tests {
         let variable = |name: &str| {
             environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
-        Config::load(Flags { config: None, given }, &variable)
+        Config::load(Flags { config: None, given, of_agent: false }, &variable)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The local node's health on a port of its own, as every agent has it: health, and nothing else.
+//! A node's health on a port of its own, as every agent has it: health, and nothing else.
 
 use std::sync::Arc;
 
@@ -15,25 +15,30 @@ use crate::http::{Body, Response, empty, error, json_reply};
 #[derive(Clone)]
 pub struct Health {
     started_at: Millis,
+    node_id: Arc<str>,
     connected: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct Answer<'h> {
     status: &'static str,
     timestamp: String,
     version: &'static str,
-    node_id: &'static str,
+    node_id: &'h str,
     /// Seconds.
     uptime: i64,
     connected: bool,
 }
 
 impl Health {
-    /// `connected` tells whether the local agent and the panel talk.
-    pub fn new(started_at: Millis, connected: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self { started_at, connected: Arc::new(connected) }
+    /// `connected` tells whether the node's agent and its panel talk.
+    pub fn new(
+        started_at: Millis,
+        node_id: &str,
+        connected: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { started_at, node_id: node_id.into(), connected: Arc::new(connected) }
     }
 
     /// Answers everything on that port.
@@ -61,7 +66,7 @@ impl Health {
             status: if connected { "healthy" } else { "degraded" },
             timestamp: clock::rfc3339(now),
             version: crate::status::VERSION,
-            node_id: "local",
+            node_id: &self.node_id,
             uptime: (now - self.started_at).max(0) / 1000,
             connected,
         };

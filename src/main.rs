@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use ctrl_alt_play::cli::{self, Cli, Task};
-use ctrl_alt_play::config::Config;
-use ctrl_alt_play::{logging, run};
+use ctrl_alt_play::config::{Config, is_weak_agent_secret};
+use ctrl_alt_play::{logging, run, run_node};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long running requests and tasks may take to end.
@@ -42,6 +42,7 @@ fn work() -> Result<(), Failure> {
     let result = runtime.block_on(async {
         match task {
             Task::Serve(config) => serve(*config).await,
+            Task::Agent(config) => node(*config).await,
             Task::Password { config, name } => {
                 cli::set_password(&config, name).await.map_err(|cause| (1, cause.to_string()))
             }
@@ -77,6 +78,25 @@ async fn serve(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => Err((130, "ended at once by a second signal".to_owned())),
         _ = interrupt.recv() => Err((130, "ended at once by a second signal".to_owned())),
     }
+}
+
+async fn node(config: Config) -> Result<(), Failure> {
+    logging::start(&config.log_level).map_err(|cause| (78, cause.to_string()))?;
+    if config.agent_secret.as_ref().is_some_and(is_weak_agent_secret) {
+        tracing::warn!(
+            "AGENT_SECRET is short or well known: whoever guesses it may act as any node of that panel"
+        );
+    }
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let node = run_node(&config).await.map_err(|cause| (cause.exit_code(), cause.to_string()))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping; game servers go on");
+    node.stop(GRACE).await;
+    Ok(())
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {

@@ -166,13 +166,14 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     ));
     if let Some(listener) = health {
         let known = app.agents.clone();
-        let probe = Health::new(started_at, move || known.node(local::NODE_ID).online);
+        let probe = Health::new(started_at, local::NODE_ID, move || known.node(local::NODE_ID).online);
         drop(tasks.spawn(
             "health port",
             http::serve(listener, tasks.clone(), move |request| probe.clone().answer(request)),
         ));
     }
-    let door = Door::new(app.store.clone(), app.config.agent_secret.as_ref());
+    let door =
+        Door::new(app.store.clone(), app.agents.clone(), tasks.clone(), app.config.agent_secret.as_ref());
     drop(tasks.spawn(
         "agents port",
         http::serve(agents, tasks.clone(), move |request| door.clone().answer(request)),

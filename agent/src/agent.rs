@@ -244,7 +244,10 @@ impl Ears {
         let Some(reply) = self.answers.take(message_id, server_of(&message)) else { return };
         let ask = |id: &str, what: Request, reply: Reply| self.servers.ask(id, what, reply);
         match message {
-            ToAgent::SystemInfoRequest => reply.answer(self.voice.system_info()),
+            ToAgent::SystemInfoRequest => {
+                reply.answer(self.voice.system_info());
+                self.voice.say(ToPanel::Sync(Sync { servers: self.servers.statuses() }));
+            }
             ToAgent::ServerCreate(spec) => self.servers.create(*spec, reply),
             ToAgent::ServerUpdate(update) => {
                 let id = update.server_id.clone();

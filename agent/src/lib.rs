@@ -2,7 +2,7 @@
 //!
 //! [`start`] runs an agent over a [`link`]. The floors, each knowing only those below it: `agent` takes messages
 //! and answers them; `supervisor` has all servers; `server` is the life cycle of one; [`runtime`] is what an engine
-//! can do, and [`docker`] does it. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
+//! can do, and [`docker`] does it. [`remote`] carries the link to another machine. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
 
 mod agent;
 mod answers;
@@ -15,6 +15,7 @@ pub mod host;
 pub mod link;
 pub mod persist;
 pub mod protocol;
+pub mod remote;
 pub mod runtime;
 mod server;
 pub mod stats;

@@ -5,11 +5,12 @@
 //! - `changes` counts what changed, so that live connections can ask "what is new since?".
 //! - `console` and `stats` are what is followed while somebody watches.
 //! - `reconcile` makes an agent's servers what the store says they should be.
-//! - [`local`] starts the agent that lives in this process.
+//! - [`local`] starts the agent that lives in this process, [`remote`] speaks with those on other machines.
 
 mod changes;
 mod console;
 mod convert;
+mod part_one;
 mod receive;
 mod reconcile;
 mod registry;
@@ -18,6 +19,7 @@ mod stats;
 mod watching;
 
 pub mod local;
+pub mod remote;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,6 +7,7 @@ use agent::protocol::{
     ConsoleItem, ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel,
 };
 
+use super::part_one;
 use super::registry::{Agents, ServerState};
 use super::session::Session;
 use crate::clock;
@@ -23,7 +24,12 @@ impl Agents {
         let id = envelope.message_id.as_deref();
         match &envelope.message {
             ToPanel::SystemInfo(info) => self.system_info(session, info),
-            ToPanel::ServerStatus(status) => self.server_status(session.node_id(), status),
+            ToPanel::ServerStatus(status) => {
+                self.server_status(session.node_id(), status);
+                if id.is_none() {
+                    session.settle_in_hand(Some(&status.server_id), || part_one::answer(status));
+                }
+            }
             ToPanel::Sync(sync) => self.sync(session, sync),
             ToPanel::ConsoleLines(lines) => {
                 if !id.is_some_and(|id| session.is_private(id)) {
@@ -56,6 +62,7 @@ impl Agents {
                 self.0.changes.node(session.node_id());
             }
             ToPanel::Error(report) if id.is_none() => {
+                session.settle_in_hand(None, || ToPanel::Error(report.clone()));
                 tracing::warn!(
                     node = session.node_id(),
                     code = report.code,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use agent::protocol::{Envelope, ErrorReport, ToAgent, ToPanel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::part_one;
 use crate::error::{ApiError, Code};
 
 /// Messages that may wait for the agent to take them.
@@ -71,6 +72,9 @@ fn refusal(report: &ErrorReport) -> ApiError {
     ];
     // The cancel of a fetch that does not run: the API has no word of its own for it.
     let word = if report.code == "not_installing" { Code::Conflict.as_str() } else { report.code.as_str() };
+    if report.code == "not_supported" {
+        return ApiError::new(Code::Conflict, report.message.clone());
+    }
     match SHARED.iter().find(|code| code.as_str() == word) {
         Some(code) => ApiError::new(*code, report.message.clone()),
         None => ApiError::internal("a request to a node", &AskError::Refused(Box::new(report.clone()))),
@@ -87,6 +91,12 @@ pub struct Session {
     prefix: String,
     next: AtomicU64,
     ended: CancellationToken,
+    /// It answers under the id of what was asked.
+    answers: AtomicBool,
+    /// The one request that an agent which does not answer by ids has in hand: its id, and whose status ends it.
+    in_hand: Mutex<Option<(String, Option<String>)>>,
+    /// Held by whoever asks such an agent.
+    turn: tokio::sync::Mutex<()>,
     /// What was last said about who watches stats, so that it is said again only when it changes.
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
 }
@@ -109,6 +119,9 @@ impl Session {
             prefix: crate::ids::random(8),
             next: AtomicU64::new(1),
             ended: CancellationToken::new(),
+            answers: AtomicBool::new(true),
+            in_hand: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             stats_wanted: Mutex::default(),
         };
         (Arc::new(session), queue)
@@ -134,6 +147,9 @@ impl Session {
     /// # Errors
     /// [`AskError`]; after a deadline the agent may still do what it was asked.
     pub async fn ask(&self, message: ToAgent, deadline: Duration) -> Result<ToPanel, AskError> {
+        if !self.answers() {
+            return self.ask_one_by_one(message).await;
+        }
         let private = matches!(message, ToAgent::ConsoleTail(_));
         let (id, answered) = self.expect_answer(private)?;
         let entry = Entry { session: self, id };
@@ -150,6 +166,49 @@ impl Session {
         }
     }
 
+    /// As the first part of the protocol has it.
+    async fn ask_one_by_one(&self, message: ToAgent) -> Result<ToPanel, AskError> {
+        let (message, deadline) = part_one::spoken(message).map_err(AskError::Refused)?;
+        let _turn = tokio::time::timeout(deadline, self.turn.lock()).await.map_err(|_| AskError::Busy)?;
+        let (id, answered) = self.expect_answer(false)?;
+        let entry = Entry { session: self, id };
+        *self.lock_in_hand() = Some((entry.id.clone(), part_one::server_of(&message)));
+        let asked = async {
+            let envelope = Envelope::with_id(message, entry.id.clone());
+            self.out.send(envelope).await.map_err(|_closed| AskError::Offline)?;
+            answered.await.unwrap_or(Err(AskError::Offline))
+        };
+        let outcome = tokio::select! {
+            outcome = tokio::time::timeout(deadline, asked) => outcome.unwrap_or(Err(AskError::Timeout(deadline))),
+            () = self.ended.cancelled() => Err(AskError::Offline),
+        };
+        self.lock_in_hand().take();
+        outcome
+    }
+
+    /// A status, or an error without an id, ends what an agent of the first part has in hand.
+    pub(super) fn settle_in_hand(&self, server_id: Option<&str>, answer: impl FnOnce() -> ToPanel) {
+        let id = match &*self.lock_in_hand() {
+            Some((id, of)) if server_id.is_none() || of.as_deref() == server_id => id.clone(),
+            _ => return,
+        };
+        self.settle(&id, answer());
+    }
+
+    fn lock_in_hand(&self) -> std::sync::MutexGuard<'_, Option<(String, Option<String>)>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it answers under the ids of requests.
+    pub(super) fn answers(&self) -> bool {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// Known once its `system_info` is.
+    pub(super) fn set_answers(&self, answers: bool) {
+        self.answers.store(answers, Ordering::Relaxed);
+    }
+
     /// Asks at once, before anything that is said after this call, and leaves the answer to be waited for.
     ///
     /// # Errors
@@ -159,6 +218,9 @@ impl Session {
         message: ToAgent,
         deadline: Duration,
     ) -> Result<impl Future<Output = Result<ToPanel, AskError>> + Send + 'static, AskError> {
+        if !self.answers() {
+            part_one::spoken(message.clone()).map_err(AskError::Refused)?;
+        }
         let (id, answered) = self.expect_answer(false)?;
         let entry = Entry { session: Arc::clone(self), id };
         self.out
@@ -192,6 +254,10 @@ impl Session {
     /// # Errors
     /// [`AskError::Busy`] where the queue is full, [`AskError::Offline`].
     pub fn tell(&self, message: ToAgent) -> Result<(), AskError> {
+        if !self.answers() {
+            // Nothing that wants no answer is in the first part of the protocol.
+            return Ok(());
+        }
         self.out.try_send(Envelope::new(message)).map_err(|refused| not_queued(&refused))
     }
 

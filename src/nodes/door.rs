@@ -7,53 +7,92 @@ use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
 use hyper::{Request, Uri};
 use sha2::{Digest, Sha256};
 use storage::Store;
+use storage::nodes::Node;
 
-use crate::agents::local;
+use crate::agents::{Agents, local, remote};
+use crate::clock;
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
 use crate::http::{Body, Response, Upgrade, error};
+use crate::shutdown::Tasks;
 
 /// Stands at the agents' port. Cheap to clone.
 #[derive(Clone)]
 pub struct Door {
     store: Store,
+    agents: Agents,
+    tasks: Tasks,
     /// SHA-256 of the secret that all agents may share.
     shared: Option<[u8; 32]>,
 }
 
 impl Door {
     /// Over the nodes that have secrets of their own, and the shared secret where one is set.
-    pub fn new(store: Store, shared: Option<&Secret>) -> Self {
-        Self { store, shared: shared.map(|secret| hash(secret.expose())) }
+    pub fn new(store: Store, agents: Agents, tasks: Tasks, shared: Option<&Secret>) -> Self {
+        Self { store, agents, tasks, shared: shared.map(|secret| hash(secret.expose())) }
     }
 
     /// Answers everything on that port.
     pub async fn answer(self, request: Request<Body>) -> Response {
-        match self.check(&request) {
-            Ok(node) => {
-                tracing::info!(node, "a remote agent came, and this version takes none yet");
-                let sentence = "Remote agents are not taken by this version of the panel.";
-                error(&ApiError::new(Code::Busy, sentence).retry_after(60))
-            }
+        match self.admit(&request).await {
+            Ok(response) => response,
             Err(refusal) => error(&refusal),
         }
     }
 
+    async fn admit(&self, request: &Request<Body>) -> Result<Response, ApiError> {
+        let (node_id, upgrade) = self.check(request)?;
+        if request.uri().path() != "/" {
+            return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
+        }
+        self.welcome(&node_id).await?;
+        let (agents, token) = (self.agents.clone(), self.tasks.token());
+        Ok(upgrade.accept(&self.tasks, "agent", remote::MAX_MESSAGE, None, move |socket| {
+            remote::speak(socket, agents, node_id, token)
+        }))
+    }
+
+    /// A node that comes for the first time, with the shared secret, is a new one.
+    async fn welcome(&self, node_id: &str) -> Result<(), ApiError> {
+        let known = self.store.read_now(|tx| storage::nodes::get(tx, node_id))?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let node = Node {
+            id: node_id.to_owned(),
+            name: node_id.to_owned(),
+            secret_hash: None,
+            joined_by_shared_secret: true,
+            created_at: clock::now(),
+            last_seen: None,
+            system: None,
+        };
+        let write = self.store.write(move |tx| match storage::nodes::insert(tx, &node) {
+            // Another connection of the same agent was quicker.
+            Err(storage::Error::Taken { .. }) => Ok(()),
+            other => other,
+        });
+        write.await?;
+        tracing::info!(node = node_id, "a new node joined by the shared secret");
+        self.agents.add_node(node_id);
+        Ok(())
+    }
+
     /// Whose agent this is.
-    fn check(&self, request: &Request<Body>) -> Result<String, ApiError> {
+    fn check(&self, request: &Request<Body>) -> Result<(String, Upgrade), ApiError> {
         let path = request.uri().path();
         let transfer = path.strip_prefix("/transfer/").is_some_and(|id| !id.is_empty() && !id.contains('/'));
         if path != "/" && !transfer {
             return Err(ApiError::new(Code::NotFound, "Agents connect at `/`."));
         }
-        Upgrade::of(request)?;
+        let upgrade = Upgrade::of(request)?;
         let headers = request.headers();
         if headers.contains_key(ORIGIN) {
             return Err(ApiError::new(Code::BadOrigin, "This port is for agents, not for browsers."));
         }
         let named = node_id(headers, request.uri());
         self.check_secret(headers, named.as_ref().ok().map(String::as_str))?;
-        named
+        Ok((named?, upgrade))
     }
 
     /// A node with a secret of its own takes no other; every other id goes by the shared one.

@@ -16,6 +16,7 @@ mod power;
 mod proxy;
 mod ready;
 mod registry;
+mod remote;
 mod restart_of_panel;
 mod sigterm;
 mod stop;

@@ -9,7 +9,7 @@ use super::{Breach, breach, hold, reason};
 /// The floors of `src/`, from the ground up. What is not listed is a feature.
 const GROUND: usize = 0;
 const FEATURES: usize = 4;
-const PANEL: [(&str, usize); 17] = [
+const PANEL: [(&str, usize); 18] = [
     ("error", GROUND),
     ("config", GROUND),
     ("clock", GROUND),
@@ -24,6 +24,7 @@ const PANEL: [(&str, usize); 17] = [
     ("router", 6),
     ("admin", 7),
     ("start", 8),
+    ("node", 8),
     ("cli", 9),
     ("lib", 9),
     ("main", 9),

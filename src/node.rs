@@ -1,0 +1,134 @@
+//! `ctrl-alt-play agent`: this machine as a node of a panel elsewhere.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use agent::remote::{BadPanelUrl, Remote};
+use agent::{AgentConfig, link};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::config::Config;
+use crate::health::Health;
+use crate::http;
+use crate::secrets::{self, FileError};
+use crate::shutdown::Tasks;
+
+/// Console batches and samples that may wait for the network.
+const CAPACITY: usize = 64;
+
+/// Why the agent did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A folder or a file in it.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The data folder is a panel's, which brings its own agent.
+    #[error(
+        "{0} is the data folder of a panel, and the panel looks after the servers in it: give the agent a folder of its \
+         own with DATA_DIR"
+    )]
+    PanelsFolder(String),
+    /// Another agent has the folder.
+    #[error("another agent runs on {0}: stop it first, or give this one another DATA_DIR")]
+    Taken(String),
+    /// The secret is not there.
+    #[error("AGENT_SECRET is missing: it stands in the line that the panel shows under Nodes, Add")]
+    NoSecret,
+    /// The panel's address.
+    #[error(transparent)]
+    PanelUrl(#[from] BadPanelUrl),
+    /// The agent itself.
+    #[error(transparent)]
+    Agent(#[from] agent::Error),
+}
+
+impl NodeError {
+    /// In the numbers of `sysexits.h`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            NodeError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
+            NodeError::File(_) | NodeError::Agent(_) => 74,
+            NodeError::Taken(_) => 75,
+            NodeError::PanelsFolder(_) | NodeError::NoSecret | NodeError::PanelUrl(_) => 78,
+        }
+    }
+}
+
+/// A node that runs.
+pub struct Node {
+    tasks: Tasks,
+    // Held as long as the agent runs.
+    _lock: File,
+}
+
+/// Starts the agent and the link to its panel. Returns at once, whether the panel answers or not.
+pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
+    let folder = &config.data_dir;
+    let secret = config.agent_secret.as_ref().ok_or(NodeError::NoSecret)?;
+    let remote = Remote {
+        panel_url: config.panel_url.clone(),
+        node_id: config.node_id.clone(),
+        secret: secret.expose().to_owned(),
+    };
+    remote.check()?;
+    secrets::data_folder(folder)?;
+    if folder.join("instance.json").exists() {
+        return Err(NodeError::PanelsFolder(folder.display().to_string()));
+    }
+    let lock = lock(&folder.join("agent.lock"))?.ok_or(NodeError::Taken(folder.display().to_string()))?;
+    let tasks = Tasks::new();
+    let started_at = clock::now();
+    let (connected, is_connected) = watch::channel(false);
+    let (panel_side, agent_side) = link::local(CAPACITY);
+    let about = AgentConfig {
+        node_id: config.node_id.clone(),
+        data_dir: folder.clone(),
+        docker_host: config.docker_host.clone(),
+        version: crate::status::VERSION.to_owned(),
+        ..AgentConfig::default()
+    };
+    agent::start(about, agent_side, tasks.tracker(), tasks.token())?;
+    drop(tasks.spawn("link to the panel", remote.run(panel_side, connected, tasks.token())));
+    if let Some(port) = config.health_port {
+        match TcpListener::bind((config.bind, port)).await {
+            Ok(listener) => {
+                let health = Health::new(started_at, &config.node_id, move || *is_connected.borrow());
+                let all = tasks.clone();
+                drop(tasks.spawn(
+                    "health port",
+                    http::serve(listener, all, move |request| health.clone().answer(request)),
+                ));
+            }
+            Err(cause) => {
+                tracing::warn!(%cause, port, "health can't be served: HEALTH_PORT chooses another port")
+            }
+        }
+    }
+    tracing::info!(node = config.node_id, panel = config.panel_url, "the agent runs");
+    Ok(Node { tasks, _lock: lock })
+}
+
+impl Node {
+    /// Ends the agent; games go on.
+    pub async fn stop(self, grace: Duration) {
+        let left = self.tasks.finish(grace).await;
+        if !left.is_empty() {
+            tracing::warn!(tasks = left.join(", "), "these did not end in time");
+        }
+    }
+}
+
+/// The folder's lock, where nobody has it.
+fn lock(path: &Path) -> Result<Option<File>, FileError> {
+    use rustix::fs::{FlockOperation, flock};
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|source| FileError::Io { doing: "opening", path: path.to_owned(), source })?;
+    Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(file))
+}
