@@ -30,8 +30,8 @@ pub mod logging;
 pub mod secrets;
 pub mod shutdown;
 
-mod node;
+mod join;
 mod start;
 
-pub use node::{Node, NodeError, run_node};
+pub use join::{Node, NodeError, run_node};
 pub use start::{Running, StartError, raise_file_limit, run};

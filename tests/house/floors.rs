@@ -24,7 +24,7 @@ const PANEL: [(&str, usize); 18] = [
     ("router", 6),
     ("admin", 7),
     ("start", 8),
-    ("node", 8),
+    ("join", 8),
     ("cli", 9),
     ("lib", 9),
     ("main", 9),

@@ -103,7 +103,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
                 ));
             }
             Err(cause) => {
-                tracing::warn!(%cause, port, "health can't be served: HEALTH_PORT chooses another port")
+                tracing::warn!(%cause, port, "health can't be served: HEALTH_PORT chooses another port");
             }
         }
     }
