@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{Answer, Client, Live, PASSWORD, Panel, binary, raw, seconds};
+use crate::harness::{Answer, Client, Live, PASSWORD, Panel, binary, docker, raw, seconds, until};
 
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -195,4 +195,43 @@ async fn what_is_kept_is_for_the_owner_alone() {
         assert!(others.is_empty(), "{} is also in {others:?}", file.display());
         assert!(!panel.log().contains(&secret), "{} is in the log", file.display());
     }
+}
+
+#[tokio::test]
+async fn a_container_knows_no_secret_of_ours() {
+    let panel = Panel::builder().env("AGENT_SECRET", "canary-agent-secret-0123456789").fresh().await;
+    let setup = panel.setup_token();
+    let body = json!({ "setupToken": setup, "username": "admin", "password": PASSWORD });
+    let made = panel.anonymous().post("/api/setup", body).await.expect(201);
+    let admin = Client::new(&panel.address, made.json["token"].as_str().map(Into::into));
+    let node = admin.post("/api/nodes", json!({ "id": "attic" })).await.expect(201);
+    let id = super::server(&admin, "World").await;
+    let path = format!("/api/servers/{id}");
+    until("it is installed", seconds(20), async || {
+        (admin.get(&path).await.expect(200).json["status"] == "stopped").then_some(())
+    })
+    .await;
+    admin.post(&format!("{path}/power"), json!({ "action": "start" })).await.expect(202);
+    let container = until("its container runs", seconds(20), async || {
+        docker::inspect(&id).await.filter(|container| container["State"]["Running"] == true)
+    })
+    .await
+    .to_string();
+    let mut secrets = vec![
+        setup,
+        admin.token.clone().unwrap(),
+        node.json["secret"].as_str().unwrap().to_owned(),
+        "canary-agent-secret".to_owned(),
+        PASSWORD.to_owned(),
+        "docker.sock".to_owned(),
+        panel.folder().join("secrets").display().to_string(),
+    ];
+    let kept = files(&panel.folder().join("secrets"));
+    assert!(!kept.is_empty());
+    secrets.extend(kept.iter().map(|file| std::fs::read_to_string(file).unwrap().trim().to_owned()));
+    for secret in &secrets {
+        assert!(!container.contains(secret.as_str()), "{secret} in {container}");
+    }
+    admin.delete(&path).await.expect(204);
+    assert!(docker::inspect(&id).await.is_none());
 }
