@@ -45,6 +45,11 @@ class Servers {
     }
   }
 
+  /** What a call answered, unless the live topic was quicker: a new server may be installed by the time of the answer. */
+  add(server: Server) {
+    if (!this.byId[server.id]) this.put(server);
+  }
+
   put(server: Server) {
     this.byId = applyChange(this.byId, { changed: server });
   }
@@ -54,10 +59,11 @@ class Servers {
   }
 
   async power(id: string, action: PowerAction) {
+    const before = this.byId[id];
     const { status } = await api.servers.power(id, action);
     const server = this.byId[id];
-    // The live topic says the rest; this only makes the click felt at once.
-    if (server) this.put({ ...server, status, statusReason: null });
+    // The live topic says the rest; this only makes the click felt at once. What came by it meanwhile is newer.
+    if (server && server === before) this.put({ ...server, status, statusReason: null });
   }
 
   clear() {
