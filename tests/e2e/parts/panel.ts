@@ -48,6 +48,7 @@ export class Panel {
   static async fresh(folder?: string): Promise<Panel> {
     const panel = new Panel(folder);
     await panel.start();
+    await until('the setup link is printed', () => /\/setup#token=\S+\s/.test(panel.#log));
     return panel;
   }
 
