@@ -1,6 +1,6 @@
 /** Signing in and out, sessions, and what the browser remembers. */
 import { ADMIN, type Server } from './parts/panel.ts';
-import { another, expect, HOSTILE, is, NARROW, signIn, test } from './parts/test.ts';
+import { another, expect, HOSTILE, is, NARROW, signIn, test, watch } from './parts/test.ts';
 
 test('a wrong password is said, and nothing of it stays', async ({ page, panel }) => {
   await page.goto(`${panel.url}/users`);
@@ -109,7 +109,7 @@ test('whoever is no admin sees what was granted, and no more', async ({ panel, b
   const [mine, hidden] = [await panel.server('For the guest', 'game'), await panel.server('Not for the guest', 'game')];
   const context = await browser.newContext();
   await signIn(context, panel, guest);
-  const page = await context.newPage();
+  const page = watch(await context.newPage());
   await page.goto(`${panel.url}/servers`);
   await expect(page.getByRole('heading', { name: 'No servers for you yet' })).toBeVisible();
 

@@ -12,6 +12,16 @@ const problems = new WeakMap<Page, string[]>();
 export function watch(page: Page): Page {
   const found: string[] = [];
   problems.set(page, found);
+  // Chromium drops what it is fetching when a network interface comes or goes (ERR_NETWORK_CHANGED), and each container
+  // that starts or ends on this machine brings one: the page's files go by Node, which does not mind. Not the page
+  // itself: one that was not fetched from this machine may not open a WebSocket to it.
+  void page.route('**/_app/**', async (route) => {
+    try {
+      await route.fulfill({ response: await route.fetch({ maxRedirects: 0 }) });
+    } catch {
+      await route.abort().catch(() => {});
+    }
+  });
   page.on('pageerror', (error) => found.push(`${page.url()}: ${error.message}`));
   page.on('console', (message) => {
     if (/content security policy/i.test(message.text())) found.push(`${page.url()}: ${message.text()}`);
