@@ -84,3 +84,25 @@ async fn a_port_of_the_panel_is_not_given_away() {
         panel.admin().post("/api/servers", body("game", &json!({ "ports": [port(7777, own)] }))).await;
     answer.refused(409, "port_in_use");
 }
+
+#[tokio::test]
+async fn a_game_does_not_reach_another_ones_ports() {
+    let panel = Panel::start().await;
+    let external = super::free_port();
+    let greeter = Game::with(&panel, "greet", json!({ "ports": [port(7777, external)] })).await;
+    greeter.start().await;
+    until("it answers the world", seconds(10), async || greeting(external).await).await;
+    let inside = docker::inspect(&greeter.id).await.unwrap();
+    let address =
+        inside["NetworkSettings"]["Networks"]["ctrl-alt-play"]["IPAddress"].as_str().unwrap().to_owned();
+    let neighbour = Game::running(&panel, "game").await;
+    let name = format!("ctrl-alt-play-{}", neighbour.id);
+    let knock = format!("nc -w 2 {address} 7777 </dev/null; true");
+    let heard = docker::docker(&["exec", &name, "sh", "-c", &knock]).await;
+    assert!(!heard.contains("Hello"), "{address} answered a neighbour: {heard}");
+    // The knock itself works: the greeter hears it from within.
+    let own = format!("ctrl-alt-play-{}", greeter.id);
+    let knock = "nc -w 2 127.0.0.1 7777 </dev/null; true";
+    let heard = docker::docker(&["exec", &own, "sh", "-c", knock]).await;
+    assert!(heard.contains("Hello"), "{heard}");
+}

@@ -8,6 +8,7 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum,
 };
 
+use super::network;
 use crate::runtime::Container;
 
 /// Managed by an agent.
@@ -31,7 +32,12 @@ pub(super) fn name(server_id: &str) -> String {
     format!("ctrl-alt-play-{server_id}")
 }
 
-pub(super) fn body(container: &Container, data_dir: &Path, podman: bool) -> ContainerCreateBody {
+pub(super) fn body(
+    container: &Container,
+    data_dir: &Path,
+    podman: bool,
+    own_network: bool,
+) -> ContainerCreateBody {
     let ports = container.ports.iter().map(|port| {
         let binding = PortBinding { host_ip: None, host_port: Some(port.external.to_string()) };
         (format!("{}/{}", port.internal, port.protocol.as_str()), binding)
@@ -62,7 +68,10 @@ pub(super) fn body(container: &Container, data_dir: &Path, podman: bool) -> Cont
         stop_signal: container.stop_signal.clone(),
         exposed_ports: Some(bindings.keys().cloned().collect()),
         labels: Some(HashMap::from(labels)),
-        host_config: Some(host_config(container, bindings, podman)),
+        host_config: Some(HostConfig {
+            network_mode: own_network.then(|| network::NAME.to_owned()),
+            ..host_config(container, bindings, podman)
+        }),
         ..ContainerCreateBody::default()
     }
 }
@@ -158,7 +167,7 @@ mod tests {
     /// Whoever changes how containers are made sees here what that means.
     #[test]
     fn the_whole_of_what_is_asked_for() {
-        let body = serde_json::to_value(body(&container(), Path::new("/data"), false)).unwrap();
+        let body = serde_json::to_value(body(&container(), Path::new("/data"), false, true)).unwrap();
         let golden = serde_json::json!({
             "Hostname": "abc",
             "Image": "img:1",
@@ -179,6 +188,7 @@ mod tests {
             },
             "HostConfig": {
                 "Mounts": [{"Target": "/home/container", "Source": "/data/servers/abc", "Type": "bind"}],
+                "NetworkMode": "ctrl-alt-play",
                 "ReadonlyRootfs": true,
                 "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=100M,mode=1777"},
                 "SecurityOpt": ["no-new-privileges"],
@@ -204,7 +214,7 @@ mod tests {
         own.command = None;
         own.working_dir = None;
         own.read_only_root = false;
-        let body = body(&own, Path::new("/data"), false);
+        let body = body(&own, Path::new("/data"), false, false);
         assert_eq!(
             (&body.entrypoint, &body.cmd, &body.user, &body.working_dir),
             (&None, &None, &None, &None)

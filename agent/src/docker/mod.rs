@@ -6,6 +6,7 @@
 mod counters;
 mod create;
 mod endpoint;
+mod network;
 mod pull;
 mod raw;
 mod words;
@@ -248,10 +249,23 @@ impl Runtime for Engine {
             let action = format!("make the container {name}");
             let link = self.link(&action)?;
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
-            let mut body = create::body(container, &self.data_dir, link.podman);
+            // Podman has other words for what keeps its containers apart.
+            let network = if link.podman { Ok(()) } else { network::ensure(&link.client).await };
+            if let Err(error) = &network
+                && error.fault == Fault::Away
+            {
+                return Err(error.clone());
+            }
+            let own = !link.podman && network.is_ok();
+            let mut body = create::body(container, &self.data_dir, link.podman, own);
             body.image = body.image.map(|image| pull::with_tag(&image));
             let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
-            Ok(Created { id: made.id, warnings: made.warnings })
+            let mut warnings = made.warnings;
+            if let Err(error) = network {
+                let message = format!("this game shares the common network, because: {}", error.message);
+                warnings.push(message);
+            }
+            Ok(Created { id: made.id, warnings })
         })
     }
 

@@ -37,7 +37,7 @@ async fn it_may_do_what_it_must_and_no_more() {
     assert_eq!(host["RestartPolicy"]["Name"], "no");
     assert_eq!(host["LogConfig"]["Type"], "local");
     assert_eq!(host["Binds"], serde_json::Value::Null);
-    assert_eq!(host["NetworkMode"], "default");
+    assert_eq!(host["NetworkMode"], "ctrl-alt-play");
     assert_eq!(host["PidMode"], "");
     assert!(host["Devices"].as_array().is_none_or(Vec::is_empty));
     assert_eq!(found["Mounts"].as_array().unwrap().len(), 1);
