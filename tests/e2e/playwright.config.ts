@@ -6,6 +6,8 @@ export default defineConfig({
   testMatch: '*.spec.ts',
   globalSetup: './parts/images.ts',
   workers: 2,
+  // The machine is busy with engine and browser at once: what fails runs once more, and is reported as flaky.
+  retries: 1,
   timeout: 60_000,
   expect: { timeout: 15_000 },
   reporter: 'list',
