@@ -1,6 +1,7 @@
 //! `kill -9` at random moments under writing clients: what was answered is there, whatever came after.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -62,12 +63,19 @@ async fn users(client: Client, promised: Shared, round: usize) {
     }
 }
 
+/// A port that no server of this test has had, and below those that the system gives away (the panel's own are such).
+fn next_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(1_100);
+    let port = NEXT.fetch_add(1, Ordering::Relaxed);
+    assert!(port < 32_768, "more servers than ports");
+    port
+}
+
 /// Makes servers, and removes every other one again.
 async fn servers(client: Client, promised: Shared, round: usize) {
     for n in 0.. {
         let name = format!("World {round}.{n}");
-        let port =
-            json!({ "internal": 7777, "external": 30_000 + (round * 40 + n) % 30_000, "protocol": "udp" });
+        let port = json!({ "internal": 7777, "external": next_port(), "protocol": "udp" });
         let body = json!({ "name": name, "image": docker::BUSYBOX, "startup": "game", "ports": [port] });
         let Some((status, body)) = call(&client, Method::POST, "/api/servers", Some(body)).await else {
             return;
