@@ -197,6 +197,11 @@ impl Agents {
         self.0.changes.node(&server.node_id);
     }
 
+    /// Whether there is such a node.
+    pub(super) fn has_node(&self, node_id: &str) -> bool {
+        self.lock().nodes.contains_key(node_id)
+    }
+
     /// What is known of a node.
     pub fn node(&self, node_id: &str) -> NodeSeen {
         self.lock().nodes.get(node_id).map(NodeState::seen).unwrap_or_default()

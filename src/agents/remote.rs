@@ -31,6 +31,9 @@ const BLOCKED: Duration = Duration::from_secs(30);
 /// How long a last word may take. Some agents answer a close and leave the connection open: then it is cut.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+const REPLACED: End = End::Close(4409, "replaced");
+const REMOVED: End = End::Close(1008, "the node was removed");
+
 /// Why it is over.
 enum End {
     Close(u16, &'static str),
@@ -46,11 +49,12 @@ where
 {
     let (mut sink, mut stream) = socket.split();
     let mut first = None;
+    let mut known = false;
     let end = loop {
         let (session, queue) = agents.attach(&node_id);
         session.set_answers(false);
         let talk = Talk { agents: &agents, session: &session, token: &token };
-        let end = talk.run(&mut sink, &mut stream, queue, first.take()).await;
+        let end = talk.run(&mut sink, &mut stream, queue, first.take(), &mut known).await;
         agents.detach(&session);
         if !matches!(end, End::Quiet) {
             break end;
@@ -60,6 +64,13 @@ where
         match word(&mut stream, &token).await {
             Some(message) => first = Some(message),
             None => break End::Gone,
+        }
+        // While it was quiet, a newer connection may have come, or the node may have gone: a stale word takes no place.
+        if !agents.has_node(&node_id) {
+            break REMOVED;
+        }
+        if agents.session(&node_id).is_ok() {
+            break REPLACED;
         }
     };
     if let End::Close(code, reason) = end {
@@ -98,16 +109,16 @@ impl Talk<'_> {
         stream: &mut SplitStream<WebSocketStream<S>>,
         mut queue: mpsc::Receiver<Envelope<ToAgent>>,
         first: Option<Message>,
+        known: &mut bool,
     ) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut known = false;
         let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         // Any sign of life, and the last message.
         let (mut alive, mut heard) = (Instant::now(), Instant::now());
         if let Some(message) = first
-            && let Err(end) = self.take(&message, &mut known)
+            && let Err(end) = self.take(&message, known)
         {
             return end;
         }
@@ -141,7 +152,7 @@ impl Talk<'_> {
                     if matches!(message, Message::Text(_) | Message::Binary(_)) {
                         heard = alive;
                     }
-                    match self.take(&message, &mut known) {
+                    match self.take(&message, known) {
                         Ok(Some(answer)) => answer,
                         Ok(None) => continue,
                         Err(end) => return end,
@@ -158,10 +169,7 @@ impl Talk<'_> {
 
     /// Somebody else ended it.
     fn ended(&self) -> End {
-        match self.agents.session(self.session.node_id()) {
-            Ok(_) => End::Close(4409, "replaced"),
-            Err(_) => End::Close(1008, "the node was removed"),
-        }
+        if self.agents.has_node(self.session.node_id()) { REPLACED } else { REMOVED }
     }
 
     /// One message; gives the answer where it can't be taken.
