@@ -26,7 +26,8 @@ impl Report {
         target: f64,
         baseline: Option<(f64, &'static str)>,
     ) {
-        self.rows.push(Row { name: name.into(), unit, value, target: Some((target, false)), baseline });
+        self.plain(name, unit, value, baseline);
+        self.aim(target, false);
     }
 
     /// A figure that should be at least `target`.
@@ -38,7 +39,14 @@ impl Report {
         target: f64,
         baseline: Option<(f64, &'static str)>,
     ) {
-        self.rows.push(Row { name: name.into(), unit, value, target: Some((target, true)), baseline });
+        self.plain(name, unit, value, baseline);
+        self.aim(target, true);
+    }
+
+    fn aim(&mut self, target: f64, at_least: bool) {
+        if let Some(row) = self.rows.last_mut() {
+            row.target = Some((target, at_least));
+        }
     }
 
     /// A figure without a target.
