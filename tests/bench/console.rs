@@ -47,17 +47,20 @@ async fn watch(panel: &Panel, id: &str) -> Result<WebSocketStream<TcpStream>> {
     Ok(socket)
 }
 
-/// Counts game lines and skipped ones until the line `end` has come.
+/// Counts game lines and skipped ones until the line `end` has come, and says when the last one before it did.
 async fn count(socket: &mut WebSocketStream<TcpStream>) -> Result<(u64, u64, Instant)> {
-    let (mut lines, mut skipped) = (0, 0);
+    let (mut lines, mut skipped, mut last) = (0, 0, Instant::now());
     loop {
         let message = socket.next().await.ok_or("closed")??;
         let Message::Text(text) = message else { continue };
         let data: Value = serde_json::from_str(&text)?;
         for line in data["data"]["lines"].as_array().into_iter().flatten() {
             match line["text"].as_str() {
-                Some("end") => return Ok((lines, skipped, Instant::now())),
-                Some(_) if line["stream"] == "stdout" => lines += 1,
+                Some("end") => return Ok((lines, skipped, last)),
+                Some(_) if line["stream"] == "stdout" => {
+                    lines += 1;
+                    last = Instant::now();
+                }
                 Some(_) => {}
                 None => skipped += line["skipped"].as_u64().unwrap_or(0),
             }
@@ -67,8 +70,9 @@ async fn count(socket: &mut WebSocketStream<TcpStream>) -> Result<(u64, u64, Ins
 
 /// Both figures.
 pub(crate) async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
-    // Waits for a word on its standard input, so that both readers are there before the first line.
-    let startup = format!("read word; seq 1 {LINES}; echo end; while read word; do :; done");
+    // Waits for a word on its standard input, so that both readers are there before the first line. The pause lets the
+    // flood guard forget: it may count the last lines of the run, but the mark of its end has to come through.
+    let startup = format!("read word; seq 1 {LINES}; sleep 2; echo end; while read word; do :; done");
     let id = panel.server("lines", &startup).await?;
     panel.run(&id).await?;
     let mut plain = attach(&id).await?;
@@ -78,16 +82,17 @@ pub(crate) async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
     let direct = async {
         let mut buffer = vec![0; 256 * 1024];
         let mut tail = Vec::new();
+        let last = format!("\n{LINES}\r").into_bytes();
         loop {
             let n = plain.read(&mut buffer).await?;
             if n == 0 {
                 return Err::<(UnixStream, Instant), crate::panel::BoxError>("attach closed".into());
             }
             tail.extend_from_slice(&buffer[..n]);
-            if tail.windows(5).any(|five| five == b"\nend\r") {
+            if tail.windows(last.len()).any(|bytes| bytes == last) {
                 return Ok((plain, Instant::now()));
             }
-            let keep = tail.len().saturating_sub(8);
+            let keep = tail.len().saturating_sub(last.len());
             tail.drain(..keep);
         }
     };
