@@ -10,7 +10,7 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::docs::Docs;
 use crate::live::Live;
-use crate::nodes::Nodes;
+use crate::nodes::{Joining, Nodes};
 use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::shutdown::Tasks;
@@ -30,6 +30,8 @@ pub struct App {
     pub auth: Auth,
     /// Who is connected, and what they say.
     pub agents: Agents,
+    /// Where machines that join find us.
+    pub joining: Joining,
     /// Machines with an agent.
     pub nodes: Nodes,
     /// Game servers.

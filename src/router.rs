@@ -8,7 +8,7 @@ use hyper::header::{
 };
 
 use crate::app::App;
-use crate::http::{Body, Dispatch, Peer, Response, Route, assets};
+use crate::http::{Body, Dispatch, Method, Peer, Response, Route, StatusCode, assets, bytes_of};
 use crate::{docs, live, nodes, servers, setup, status, templates, users};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
@@ -18,7 +18,7 @@ pub fn routes(app: &App) -> Vec<Route> {
     routes.extend(status::routes(&app.status));
     routes.extend(setup::routes(&app.setup));
     routes.extend(users::routes(&app.users));
-    routes.extend(nodes::routes(&app.nodes, app.config.public_url.as_deref(), app.ports.agents.port()));
+    routes.extend(nodes::routes(&app.nodes, &app.joining));
     routes.extend(templates::routes(&app.agents));
     routes.extend(servers::routes(&app.servers));
     routes.extend(live::routes(&app.live));
@@ -47,6 +47,8 @@ impl Router {
         let address = request.extensions().get::<Peer>().map(|peer| peer.address);
         let mut response = if path == "/api" || path.starts_with("/api/") || path == "/health" {
             self.api.call(request).await
+        } else if path == "/join.sh" && matches!(method, Method::GET | Method::HEAD) {
+            bytes_of(StatusCode::OK, "text/x-shellscript; charset=utf-8", nodes::script())
         } else {
             assets(&method, &path, request.headers())
         };

@@ -21,7 +21,7 @@ use crate::health::Health;
 use crate::http;
 use crate::ids;
 use crate::live::Live;
-use crate::nodes::{Door, Nodes};
+use crate::nodes::{Door, Joining, Nodes};
 use crate::router::Router;
 use crate::secrets::{self, FileError};
 use crate::servers::{OwnPorts, Servers};
@@ -137,10 +137,19 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         status.clone(),
         tasks.clone(),
     );
+    let joining = Joining {
+        public_url: config.public_url.clone(),
+        page_port: ports.panel.port(),
+        agents_port: ports.agents.port(),
+        own_address: ports.agents.ip().is_unspecified().then(own_address),
+        pin: None,
+        programs: folder.join("agents"),
+    };
     let app = App {
         config: Arc::new(config),
         ports,
         agents: registry,
+        joining,
         nodes,
         servers,
         live,
@@ -215,7 +224,7 @@ impl Running {
             return url.clone();
         }
         let bound = self.app.ports.panel;
-        let address = if bound.ip().is_unspecified() { own_address(bound.ip()) } else { bound.ip() };
+        let address = if bound.ip().is_unspecified() { own_address() } else { bound.ip() };
         format!("http://{}", SocketAddr::new(address, bound.port()))
     }
 
@@ -293,10 +302,9 @@ fn signing_secret(config: &Config) -> Result<String, StartError> {
 }
 
 /// The address by which others in the same network reach this machine. Nothing is sent.
-fn own_address(any: IpAddr) -> IpAddr {
+fn own_address() -> IpAddr {
     let loopback = IpAddr::from([127, 0, 0, 1]);
     let Ok(socket) = std::net::UdpSocket::bind(("0.0.0.0", 0)) else { return loopback };
-    let _ = any;
     let route = socket.connect(("192.0.2.1", 9)).and_then(|()| socket.local_addr());
     route.map_or(loopback, |address| address.ip())
 }

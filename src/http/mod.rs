@@ -58,7 +58,7 @@ pub use extract::{admin, any, caller, client, header, id, ids, permit, query, re
 pub use hyper::{Method, StatusCode};
 pub use peer::{Client, Peer};
 pub use reply::{
-    Response, accepted, bytes_of, created, empty, error, json as json_reply, no_content, ok, raw,
+    Response, accepted, bytes_of, created, empty, error, json as json_reply, no_content, ok, raw, streamed,
 };
 pub use route::{Route, route};
 pub use server::{Body, serve};

@@ -1,6 +1,7 @@
 //! Machines with an agent: the rules.
 
 mod door;
+mod join;
 mod routes;
 mod views;
 
@@ -9,6 +10,7 @@ use storage::Store;
 use storage::nodes::Node;
 
 pub use door::Door;
+pub use join::{Joining, Meeting, script};
 pub use routes::routes;
 pub use views::{NodeMade, NodeView};
 
@@ -68,14 +70,14 @@ impl Nodes {
         Ok(found.map(|(node, servers)| self.view(node, servers, admin)))
     }
 
-    /// Makes a node with a secret of its own. The secret is kept as a hash and told this once. `panel` is the address
-    /// under which its agent reaches us, as in `ws://panel.example:8080`.
+    /// Makes a node with a secret of its own. The secret is kept as a hash and told this once. `meeting` is where
+    /// its agent finds us.
     pub async fn create(
         &self,
         admin: &Admin,
         id: String,
         name: Option<String>,
-        panel: &str,
+        meeting: &Meeting,
     ) -> Result<NodeMade, ApiError> {
         if !agent::protocol::valid_node_id(&id) {
             let problem = "must have 1 to 64 letters, digits, dots, - or _, and begin with a letter or digit";
@@ -101,8 +103,7 @@ impl Nodes {
         self.store.write(move |tx| storage::nodes::insert(tx, &node)).await?;
         tracing::info!(node = id, by = admin.username(), "node made");
         self.agents.add_node(&id);
-        let join_command =
-            format!("PANEL_URL={panel} NODE_ID={id} AGENT_SECRET={secret} ctrl-alt-play agent");
+        let join_command = meeting.line(&id, &secret);
         Ok(NodeMade { id, secret, join_command })
     }
 

@@ -2,18 +2,20 @@
 
 use serde::Deserialize;
 use utoipa::ToSchema;
+use warp::filters::BoxedFilter;
 
 use super::Nodes;
+use super::join::{Joining, Meeting};
 use super::views::{NodeMade, NodeView};
 use crate::auth::{Admin, Caller};
 use crate::http::{
     Access, DELETE, Doc, Filter, GET, POST, Route, admin, caller, created, header, id, json, no_content, ok,
-    route, with,
+    query, raw, route, streamed, with,
 };
 
-/// All endpoints of this feature. `agents_port` is where remote agents come to.
-pub fn routes(nodes: &Nodes, public_url: Option<&str>, agents_port: u16) -> Vec<Route> {
-    vec![list(nodes), get(nodes), create(nodes, public_url, agents_port), delete(nodes)]
+/// All endpoints of this feature. `joining` is where remote agents find us.
+pub fn routes(nodes: &Nodes, joining: &Joining) -> Vec<Route> {
+    vec![list(nodes), get(nodes), create(nodes, joining), delete(nodes), program(nodes, joining)]
 }
 
 /// A node to be.
@@ -26,6 +28,14 @@ struct CreateRequest {
     /// What people call it; its id when left out.
     #[serde(default)]
     name: Option<String>,
+}
+
+/// Which program.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProgramQuery {
+    /// In the words of `uname -m`.
+    arch: String,
 }
 
 fn list(nodes: &Nodes) -> Route {
@@ -55,13 +65,7 @@ fn get(nodes: &Nodes) -> Route {
     )
 }
 
-fn create(nodes: &Nodes, public_url: Option<&str>, agents_port: u16) -> Route {
-    let public_host = public_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.to_owned());
-    let address =
-        with(&public_host).and(header("host")).map(move |public: Option<String>, asked: Option<String>| {
-            let host = public.or(asked).unwrap_or_default();
-            format!("ws://{}:{agents_port}", host_of(&host))
-        });
+fn create(nodes: &Nodes, joining: &Joining) -> Route {
     route(
         POST,
         "/api/nodes",
@@ -72,10 +76,10 @@ fn create(nodes: &Nodes, public_url: Option<&str>, agents_port: u16) -> Route {
             .refusals(&[409, 503, 507]),
         with(nodes)
             .and(admin())
-            .and(address)
+            .and(meeting(joining))
             .and(json::<CreateRequest>())
-            .then(|nodes: Nodes, admin: Admin, address: String, body: CreateRequest| async move {
-                nodes.create(&admin, body.id, body.name, &address).await
+            .then(|nodes: Nodes, admin: Admin, meeting: Meeting, body: CreateRequest| async move {
+                nodes.create(&admin, body.id, body.name, &meeting).await
             })
             .map(created),
     )
@@ -95,32 +99,30 @@ fn delete(nodes: &Nodes) -> Route {
     )
 }
 
-/// The host of `host:port/path`, and nothing that a shell could take for more: it goes into a line to be pasted.
-fn host_of(authority: &str) -> String {
-    let authority = authority.split('/').next().unwrap_or("");
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-    if host.is_empty() || !host.chars().all(plain) { "PANEL".to_owned() } else { host.to_owned() }
+/// Where a new machine finds us: as the one who asks does.
+fn meeting(joining: &Joining) -> BoxedFilter<(Meeting,)> {
+    with(joining).and(header("host")).map(|joining, host| Meeting { joining, host }).boxed()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::host_of;
-
-    #[test]
-    fn hosts_are_safe_to_paste() {
-        for (given, host) in [
-            ("panel.example:3000", "panel.example"),
-            ("10.0.0.5", "10.0.0.5"),
-            ("[fe80::1]:3000", "[fe80::1]"),
-            ("panel.example/path", "panel.example"),
-            ("$(id):80", "PANEL"),
-            ("", "PANEL"),
-        ] {
-            assert_eq!(host_of(given), host, "{given}");
-        }
-    }
+fn program(nodes: &Nodes, joining: &Joining) -> Route {
+    route(
+        GET,
+        "/api/nodes/{id}/program",
+        Access::Open,
+        Doc::new("The program for a machine that joins; takes that node's secret")
+            .plain(200)
+            .query::<String>("arch", "In the words of `uname -m`.")
+            .refusals(&[401, 404]),
+        with(nodes)
+            .and(with(joining))
+            .and(id())
+            .and(header("authorization"))
+            .and(query::<ProgramQuery>())
+            .then(|nodes: Nodes, joining: Joining, id: String, secret: Option<String>, query: ProgramQuery| async move {
+                let secret = secret.as_deref().and_then(|value| value.strip_prefix("Bearer "));
+                let program = nodes.program(&joining, &id, secret, &query.arch).await;
+                program.map(|(file, length)| streamed(file, length))
+            })
+            .map(raw),
+    )
 }

@@ -19,9 +19,11 @@ enum Who {
     Admin,
     /// Admins, and accounts with this permission on the server.
     Server(&'static str),
+    /// Whoever has the node's secret; no account does.
+    Node,
 }
 
-use Who::{Admin, Everyone, Server, SignedIn};
+use Who::{Admin, Everyone, Node, Server, SignedIn};
 
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, Who)] = &[
@@ -46,6 +48,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/nodes",                       Admin),
     ("GET",    "/api/nodes/{id}",                  SignedIn),
     ("DELETE", "/api/nodes/{id}",                  Admin),
+    ("GET",    "/api/nodes/{id}/program",          Node),
     ("GET",    "/api/templates",                   SignedIn),
     ("GET",    "/api/templates/{id}",              SignedIn),
     ("GET",    "/api/servers",                     SignedIn),
@@ -130,6 +133,7 @@ async fn every_row_is_true() {
             server.as_str()
         };
         let path = path.replace("{id}", id).replace("{user}", &stranger_id);
+        let path = if *who == Node { path + "?arch=none" } else { path };
         let mut expect = vec![(panel.anonymous(), "nobody", *who == Everyone)];
         let ends_own_session = *method == "DELETE" && path == "/api/session";
         if !ends_own_session {
@@ -142,7 +146,7 @@ async fn every_row_is_true() {
                 expect.push((friend.clone(), permission, may));
             }
             if *method != "DELETE" {
-                expect.push((admin.clone(), "an admin", true));
+                expect.push((admin.clone(), "an admin", *who != Node));
             }
         }
         for (client, name, may) in expect {

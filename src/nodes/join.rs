@@ -1,0 +1,214 @@
+//! How another machine becomes a node: the one line to copy, the script that it fetches, and the program that the
+//! script fetches.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use tokio::fs::File;
+
+use super::{Nodes, hash};
+use crate::error::{ApiError, Code};
+
+/// What the line's script is made of. `@UNIT@` stands for the service's unit.
+const SCRIPT: &str = include_str!("../../packaging/join.sh");
+const UNIT: &str = include_str!("../../packaging/systemd/ctrl-alt-play-agent.service");
+
+/// Where machines that join find us.
+#[derive(Clone, Debug)]
+pub struct Joining {
+    /// The page's address from outside, where one is set.
+    pub public_url: Option<String>,
+    /// The page's port.
+    pub page_port: u16,
+    /// The agents' port.
+    pub agents_port: u16,
+    /// The machine's own address in its network, where it listens on all: what a browser on this machine calls
+    /// `localhost` has to be found by others.
+    pub own_address: Option<IpAddr>,
+    /// The SHA-256 of our key as `sha256//BASE64`, where both ports speak TLS with it.
+    pub pin: Option<String>,
+    /// The folder for programs of other architectures than ours.
+    pub programs: PathBuf,
+}
+
+impl Joining {
+    /// The line for a bare machine: gets the script, which gets the program and an engine, and starts the agent.
+    /// `host` is how the browser that asks calls us.
+    fn line(&self, host: Option<&str>, node: &str, secret: &str) -> String {
+        let public = self.public_url.as_deref().filter(|url| plain(url)).map(|url| url.trim_end_matches('/'));
+        let host = public.and_then(|url| url.split_once("://")).map(|(_, rest)| rest).or(host);
+        let host = self.host_for_others(&host_of(host.unwrap_or_default()));
+        let secure = if self.pin.is_some() { "s" } else { "" };
+        let page = public.map_or_else(|| format!("http{secure}://{host}:{}", self.page_port), str::to_owned);
+        let mut line = format!(
+            "curl -fsS{}{page}/join.sh | sh -s -- --panel {page} --agents ws{secure}://{host}:{} --node {node} --secret {secret}",
+            match &self.pin {
+                // The certificate is our own, no authority knows it: the key itself is checked.
+                Some(pin) if public.is_none() => format!("k --pinnedpubkey '{pin}' "),
+                _ => "L ".to_owned(),
+            },
+            self.agents_port,
+        );
+        if let Some(pin) = &self.pin {
+            line.push_str(&format!(" --pin '{pin}'"));
+            if public.is_some() {
+                line.push_str(" --public");
+            }
+        }
+        line
+    }
+
+    fn host_for_others(&self, host: &str) -> String {
+        let ours = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+        match self.own_address.filter(|_| ours) {
+            Some(IpAddr::V6(address)) => format!("[{address}]"),
+            Some(address) => address.to_string(),
+            None => host.to_owned(),
+        }
+    }
+
+    fn program(&self, arch: &str) -> Option<PathBuf> {
+        let ours = std::env::consts::ARCH;
+        if arch == ours || (ours == "arm" && arch.starts_with("armv7")) {
+            // Also after an upgrade has put another file at our place.
+            return Some(PathBuf::from("/proc/self/exe"));
+        }
+        let name =
+            (1..=32).contains(&arch.len()) && arch.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        name.then(|| self.programs.join(format!("ctrl-alt-play-{arch}"))).filter(|path| path.is_file())
+    }
+}
+
+/// How one who asks finds us, and so how a machine beside him does.
+#[derive(Clone, Debug)]
+pub struct Meeting {
+    /// What is known here.
+    pub joining: Joining,
+    /// How his browser calls us.
+    pub host: Option<String>,
+}
+
+impl Meeting {
+    /// The line for the machine of this node.
+    pub fn line(&self, node: &str, secret: &str) -> String {
+        self.joining.line(self.host.as_deref(), node, secret)
+    }
+}
+
+/// The host of `host:port/path`, and nothing that a shell could take for more: it goes into a line to be pasted.
+fn host_of(authority: &str) -> String {
+    let authority = authority.split('/').next().unwrap_or("");
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    if host.is_empty() || !plain(host) { "PANEL".to_owned() } else { host.to_owned() }
+}
+
+fn plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '/' | '_'))
+}
+
+/// The script.
+pub fn script() -> String {
+    SCRIPT.replacen("@UNIT@", UNIT.trim_end(), 1)
+}
+
+impl Nodes {
+    /// The program for a machine of this architecture (in the words of `uname -m`), opened, and its length. For whoever
+    /// has the node's secret.
+    pub async fn program(
+        &self,
+        joining: &Joining,
+        node: &str,
+        secret: Option<&str>,
+        arch: &str,
+    ) -> Result<(File, u64), ApiError> {
+        let wrong = || ApiError::new(Code::Unauthenticated, "The node's secret is wrong or missing.");
+        let given = secret.map(hash).ok_or_else(wrong)?;
+        let known = self.store.read_now(|tx| storage::nodes::get(tx, node))?;
+        // Digests are compared: how long that takes tells nothing of the secret.
+        if known.and_then(|node| node.secret_hash).is_none_or(|own| own != given) {
+            return Err(wrong());
+        }
+        let path = joining.program(arch).ok_or_else(|| {
+            ApiError::new(Code::NotFound, "This panel has no program for that architecture.")
+        })?;
+        let opened = async {
+            let file = File::open(path).await?;
+            let length = file.metadata().await?.len();
+            Ok::<_, std::io::Error>((file, length))
+        };
+        opened.await.map_err(|cause| ApiError::internal("opening the program", &cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joining() -> Joining {
+        Joining {
+            public_url: None,
+            page_port: 3000,
+            agents_port: 8080,
+            own_address: Some(IpAddr::from([10, 0, 0, 2])),
+            pin: Some("sha256//abc=".into()),
+            programs: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn the_line_pins_our_key_and_trusts_others_by_their_authority() {
+        let mut joining = joining();
+        assert_eq!(
+            joining.line(Some("localhost:3000"), "attic", "5ecret"),
+            "curl -fsSk --pinnedpubkey 'sha256//abc=' https://10.0.0.2:3000/join.sh | sh -s -- --panel \
+             https://10.0.0.2:3000 --agents wss://10.0.0.2:8080 --node attic --secret 5ecret --pin 'sha256//abc='"
+        );
+        joining.public_url = Some("https://panel.example/".into());
+        assert_eq!(
+            joining.line(Some("10.0.0.9"), "attic", "5ecret"),
+            "curl -fsSL https://panel.example/join.sh | sh -s -- --panel https://panel.example --agents \
+             wss://panel.example:8080 --node attic --secret 5ecret --pin 'sha256//abc=' --public"
+        );
+        joining.pin = None;
+        joining.public_url = None;
+        let line = joining.line(Some("192.168.1.3:3000"), "attic", "5ecret");
+        assert!(line.starts_with("curl -fsSL http://192.168.1.3:3000/join.sh | sh"), "{line}");
+        assert!(line.contains("--agents ws://192.168.1.3:8080 ") && !line.contains("pin"), "{line}");
+    }
+
+    #[test]
+    fn hosts_are_safe_to_paste() {
+        for (given, host) in [
+            ("panel.example:3000", "panel.example"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("[fe80::1]:3000", "[fe80::1]"),
+            ("panel.example/path", "panel.example"),
+            ("$(id):80", "PANEL"),
+            ("", "PANEL"),
+        ] {
+            assert_eq!(host_of(given), host, "{given}");
+        }
+    }
+
+    #[test]
+    fn programs_have_plain_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let joining = Joining { programs: folder.path().to_owned(), ..joining() };
+        std::fs::write(folder.path().join("ctrl-alt-play-riscv64"), "x").unwrap();
+        assert_eq!(joining.program(std::env::consts::ARCH), Some(PathBuf::from("/proc/self/exe")));
+        assert_eq!(joining.program("riscv64"), Some(folder.path().join("ctrl-alt-play-riscv64")));
+        for odd in ["", "sparc", "../x", "a/b", "riscv64/", &"a".repeat(40)] {
+            assert_eq!(joining.program(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_script_holds_the_unit() {
+        let script = script();
+        assert!(!script.contains("@UNIT@"));
+        assert!(script.contains("ExecStart=/usr/local/bin/ctrl-alt-play agent"));
+    }
+}
