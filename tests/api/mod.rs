@@ -3,6 +3,7 @@
 mod agents_port;
 mod bodies;
 mod hostile;
+mod join;
 mod live;
 mod nodes;
 mod openapi;

@@ -9,6 +9,7 @@ mod engine_away;
 mod flood;
 mod game;
 mod install;
+mod joining;
 mod life;
 mod limits;
 mod ports;
