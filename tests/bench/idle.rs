@@ -6,7 +6,8 @@ use crate::Result;
 use crate::panel::Panel;
 use crate::report::Report;
 
-fn field(text: &str, name: &str) -> f64 {
+/// A number of a file such as `/proc/PID/io`, by its name.
+pub(crate) fn field(text: &str, name: &str) -> f64 {
     text.lines()
         .find_map(|line| line.strip_prefix(name))
         .and_then(|rest| rest.trim_start_matches(':').split_whitespace().next()?.parse().ok())
@@ -14,7 +15,7 @@ fn field(text: &str, name: &str) -> f64 {
 }
 
 /// User and system time of a process in seconds.
-fn cpu_seconds(pid: u32) -> Result<f64> {
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after = stat.rsplit_once(')').ok_or("no stat")?.1;
     let fields: Vec<&str> = after.split_whitespace().collect();

@@ -1,11 +1,12 @@
 //! The benchmark: what one machine gets from this binary, each figure beside a baseline taken in the same run,
 //! because machines are noisy. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`. Needs a Docker engine; makes its own 2 MB image.
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine` or `-- fleet` takes one half. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
 mod console;
+mod fleet;
 mod http;
 mod idle;
 mod panel;
@@ -31,22 +32,40 @@ fn main() -> std::process::ExitCode {
     }
 }
 
+/// Something that goes on beside the measuring.
+#[allow(clippy::disallowed_methods, reason = "ends with the benchmark")]
+fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(work));
+}
+
 async fn measure() -> Result<Report> {
     let mut report = Report::default();
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("machine") {
+        machine(&mut report).await?;
+    }
+    if wanted("fleet") {
+        fleet::measure(&mut report).await?;
+    }
+    Ok(report)
+}
+
+/// What one machine gets.
+async fn machine(report: &mut Report) -> Result<()> {
     panel::make_image()?;
     report.row("binary size", "MB", panel::binary_size()? as f64 / 1e6, 25.0, None);
 
     let mut panel = Panel::start().await?;
-    idle::start_up(&mut panel, &mut report).await?;
-    idle::resident(&panel, 0, &mut report).await?;
-    writes::per_second(&panel, &mut report).await?;
-    http::list(&panel, 5, &mut report).await?;
-    http::list(&panel, 50, &mut report).await?;
+    idle::start_up(&mut panel, report).await?;
+    idle::resident(&panel, 0, report).await?;
+    writes::per_second(&panel, report).await?;
+    http::list(&panel, 5, report).await?;
+    http::list(&panel, 50, report).await?;
     panel.remove_servers().await?;
-    console::lines(&panel, &mut report).await?;
+    console::lines(&panel, report).await?;
     panel.remove_servers().await?;
-    idle::ten_running(&mut panel, &mut report).await?;
+    idle::ten_running(&mut panel, report).await?;
     panel.remove_servers().await?;
-    panel.stop().await?;
-    Ok(report)
+    panel.stop().await
 }

@@ -21,6 +21,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_ctrl-alt-play");
 pub(crate) struct Panel {
     child: Child,
     folder: tempfile::TempDir,
+    env: Vec<(&'static str, String)>,
     /// `127.0.0.1:PORT` of the web side.
     pub(crate) address: String,
     /// Bearer token of the admin.
@@ -51,7 +52,7 @@ pub(crate) fn binary_size() -> Result<u64> {
     Ok(std::fs::metadata(BINARY)?.len())
 }
 
-async fn spawn(folder: &Path) -> Result<(Child, String, Duration)> {
+async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, Duration)> {
     let began = Instant::now();
     let mut child = AsyncCommand::new(BINARY)
         .args(["serve"])
@@ -61,6 +62,7 @@ async fn spawn(folder: &Path) -> Result<(Child, String, Duration)> {
         .env("WEBSOCKET_PORT", "0")
         .env("HEALTH_PORT", "off")
         .env("LOG_LEVEL", "warn")
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
@@ -81,16 +83,20 @@ async fn spawn(folder: &Path) -> Result<(Child, String, Duration)> {
     if !answer.starts_with("HTTP/1.1 200") {
         return Err(format!("/health: {answer}").into());
     }
-    #[allow(clippy::disallowed_methods)]
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    crate::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok((child, address, took))
 }
 
 impl Panel {
     /// Starts it on an empty folder and makes the account.
     pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with settings.
+    pub(crate) async fn start_with(env: &[(&'static str, String)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("cap-bench-").tempdir()?;
-        let (child, address, _) = spawn(folder.path()).await?;
+        let (child, address, _) = spawn(folder.path(), env).await?;
         let setup = std::fs::read_to_string(folder.path().join("setup-token"))?;
         let client = reqwest::Client::new();
         let answer: Value = client
@@ -104,7 +110,7 @@ impl Panel {
             .json()
             .await?;
         let token = answer["token"].as_str().ok_or("no token")?.to_owned();
-        Ok(Self { child, folder, address, token, client })
+        Ok(Self { child, folder, env: env.to_vec(), address, token, client })
     }
 
     /// Process id.
@@ -120,10 +126,25 @@ impl Panel {
     /// Ends it with SIGTERM and starts it again; gives the time from exec to the first answer.
     pub(crate) async fn restart(&mut self) -> Result<Duration> {
         self.terminate().await?;
-        let (child, address, took) = spawn(self.folder.path()).await?;
+        self.again().await
+    }
+
+    /// Ends it with SIGKILL.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Starts it again; gives the time from exec to the first answer.
+    pub(crate) async fn again(&mut self) -> Result<Duration> {
+        let (child, address, took) = spawn(self.folder.path(), &self.env).await?;
         self.child = child;
         self.address = address;
         Ok(took)
+    }
+
+    /// Whoever may call it, also beside this.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller { address: self.address.clone(), token: self.token.clone(), client: self.client.clone() }
     }
 
     async fn terminate(&mut self) -> Result<()> {
@@ -144,18 +165,7 @@ impl Panel {
         path: &str,
         body: Option<Value>,
     ) -> Result<Value> {
-        let mut request =
-            self.client.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        if !status.is_success() {
-            return Err(format!("{path}: {status} {text}").into());
-        }
-        Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
+        self.caller().call(method, path, body).await
     }
 
     /// Makes a server that runs `startup`, and waits until its image is there.
@@ -201,5 +211,35 @@ impl Panel {
             self.call(reqwest::Method::DELETE, &format!("/api/servers/{id}"), None).await?;
         }
         Ok(())
+    }
+}
+
+/// The admin, on the way to a panel.
+pub(crate) struct Caller {
+    address: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Caller {
+    /// One API call.
+    pub(crate) async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value> {
+        let mut request =
+            self.client.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            return Err(format!("{path}: {status} {text}").into());
+        }
+        Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
     }
 }
