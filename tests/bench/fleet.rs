@@ -328,9 +328,9 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
         ];
         for (name, unit, value, target) in rows {
             if most {
-                report.row(name, unit, value, target, None)
+                report.row(name, unit, value, target, None);
             } else {
-                report.plain(name, unit, value, None)
+                report.plain(name, unit, value, None);
             }
         }
         report.plain(format!("{of}: processor, one looks at all"), "% core", watched, None);
