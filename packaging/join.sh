@@ -135,13 +135,16 @@ ctrl-alt-play-$(uname -m), then run this again" ;;
         *) die "the program could not be fetched: $(cat "$work/words")" ;;
         esac
     }
-    # Whole, and made for this machine: otherwise nothing is put in place.
-    chmod 0755 "$work/program"
-    "$work/program" --version >"$work/words" 2>&1 || die "the panel's program does not run here: $(head -n 2 "$work/words")"
 }
 
+# Beside the old one and tried there (nothing runs in the /tmp of some machines), and only then over it.
 place() {
+    as_root mkdir -p "$(dirname "$BINARY")"
     as_root install -m 0755 -o root -g root "$work/program" "$BINARY.new"
+    if ! "$BINARY.new" --version >"$work/words" 2>&1; then
+        as_root rm -f "$BINARY.new"
+        die "the panel's program does not run here: $(head -n 2 "$work/words")"
+    fi
     as_root mv -f "$BINARY.new" "$BINARY"
     cat >"$work/settings" <<TEXT
 PANEL_URL=$agents
