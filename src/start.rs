@@ -126,9 +126,9 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     };
     let registry = registry(&store, &tasks).await?;
     let status = Status::new(store.clone(), started_at);
-    let nodes = Nodes::new(store.clone(), registry.clone());
     let servers =
         Servers::new(store.clone(), auth.clone(), registry.clone(), tasks.clone(), own_ports(&ports));
+    let nodes = Nodes::new(store.clone(), registry.clone(), servers.clone(), config.agent_secret.as_ref());
     let live = Live::new(
         auth.clone(),
         registry.clone(),

@@ -37,6 +37,7 @@ const CAPABILITIES: &[&str] = &[
     capability::STATS,
     capability::INSTALL,
     capability::HOST_CHECK,
+    capability::DESCRIBE,
 ];
 /// How long the first `sync` waits for the first look at every server.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -301,6 +302,7 @@ impl Ears {
                 reply.answer(ToPanel::StatsHistory(StatsHistory { server_id: of.server_id, samples }));
             }
             ToAgent::HostCheck(check) => self.host_check(check, reply),
+            ToAgent::ServerDescribe(of) => ask(&of.server_id, Request::Describe, reply),
             ToAgent::FileRead(_) | ToAgent::FileWrite(_) => {
                 reply.refuse("not_supported", "This agent does not serve files yet.");
             }
@@ -339,7 +341,8 @@ fn server_of(message: &ToAgent) -> Option<&str> {
         | ToAgent::ServerReinstall(of)
         | ToAgent::InstallCancel(of)
         | ToAgent::ConsoleUnsubscribe(of)
-        | ToAgent::StatsHistory(of) => &of.server_id,
+        | ToAgent::StatsHistory(of)
+        | ToAgent::ServerDescribe(of) => &of.server_id,
         ToAgent::ServerPower(power) => &power.server_id,
         ToAgent::ServerCommand(command) => &command.server_id,
         ToAgent::FileRead(file) => &file.server_id,

@@ -1,4 +1,4 @@
-//! From the record on the disk to the message for an agent.
+//! From the record on the disk to the message for an agent, and back for what an agent tells of a server.
 
 use agent::protocol as wire;
 use storage::servers as record;
@@ -80,5 +80,31 @@ fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {
         },
         stop_timeout: behaviour.stop_timeout_secs,
         ready: behaviour.ready.clone(),
+    }
+}
+
+/// How an agent says that an image is run.
+pub fn behaviour_record(behaviour: wire::Behaviour) -> record::Behaviour {
+    record::Behaviour {
+        user: match behaviour.user {
+            wire::ContainerUser::Agent => record::ContainerUser::Agent,
+            wire::ContainerUser::Image => record::ContainerUser::Image,
+            wire::ContainerUser::Fixed(pair) => record::ContainerUser::Fixed(pair),
+        },
+        data_path: behaviour.data_path,
+        working_dir: behaviour.working_dir,
+        read_only_root: behaviour.read_only_root,
+        startup_mode: match behaviour.startup_mode {
+            wire::StartupMode::Shell => record::StartupMode::Shell,
+            wire::StartupMode::Variable => record::StartupMode::Variable,
+        },
+        stop: match behaviour.stop {
+            wire::Stop::Command(line) => record::Stop::Command(line),
+            wire::Stop::Signal(name) => record::Stop::Signal(name),
+        },
+        stop_timeout_secs: behaviour.stop_timeout,
+        ready: behaviour.ready,
+        // An agent does not know them; it has the image, so its CPU fits.
+        architectures: Vec::new(),
     }
 }

@@ -30,15 +30,8 @@ pub async fn make_node(store: &Store) -> storage::Result<()> {
     if there.is_some() {
         return Ok(());
     }
-    let node = storage::nodes::Node {
-        id: NODE_ID.to_owned(),
-        name: hostname().unwrap_or_else(|| "This machine".to_owned()),
-        secret_hash: None,
-        joined_by_shared_secret: false,
-        created_at: clock::now(),
-        last_seen: None,
-        system: None,
-    };
+    let name = hostname().unwrap_or_else(|| "This machine".to_owned());
+    let node = storage::nodes::Node::new(NODE_ID, name, clock::now());
     store.write(move |tx| storage::nodes::insert(tx, &node)).await
 }
 

@@ -4,12 +4,13 @@
 //! - [`Session`] is one connected agent: requests with deadlines over a bounded queue.
 //! - `changes` counts what changed, so that live connections can ask "what is new since?".
 //! - `console` and `stats` are what is followed while somebody watches.
-//! - `reconcile` makes an agent's servers what the store says they should be.
+//! - `reconcile` makes an agent's servers what the store says they should be, `differences` holds what that can't mend.
 //! - [`local`] starts the agent that lives in this process, [`remote`] speaks with those on other machines.
 
 mod changes;
 mod console;
 mod convert;
+mod differences;
 mod part_one;
 mod receive;
 mod reconcile;
@@ -26,7 +27,8 @@ pub(crate) mod tests;
 
 pub use changes::{Changed, Changes, Seen};
 pub use console::{Batch, ConsoleFeed, Cursor, Next, Snapshot};
-pub use convert::{create_message, port_message, update_message};
+pub use convert::{behaviour_record, create_message, port_message, update_message};
+pub use differences::{Difference, Kind as DifferenceKind};
 pub use registry::{Agents, NodeSeen, ServerSeen};
 pub use session::{AskError, Session};
 pub use stats::{Sample, StatsFeed};

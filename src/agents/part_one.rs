@@ -37,7 +37,8 @@ pub(super) fn spoken(message: ToAgent) -> Result<(ToAgent, Duration), Box<ErrorR
         | ToAgent::ConsoleTail(_)
         | ToAgent::StatsSubscribe(_)
         | ToAgent::StatsHistory(_)
-        | ToAgent::HostCheck(_) => return Err(unable("do that")),
+        | ToAgent::HostCheck(_)
+        | ToAgent::ServerDescribe(_) => return Err(unable("do that")),
     })
 }
 

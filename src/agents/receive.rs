@@ -1,12 +1,15 @@
 //! What an agent's message means for the registry. An agent's word counts for its own servers only.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent::protocol::{
     ConsoleItem, ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel,
+    valid_server_id,
 };
 
+use super::differences::Difference;
 use super::part_one;
 use super::registry::{Agents, ServerState};
 use super::session::Session;
@@ -14,6 +17,8 @@ use crate::clock;
 
 /// How often the list of servers tells of a new sample.
 const LIST_STATS_EVERY: Duration = Duration::from_millis(1900);
+/// Servers of one node that are unknown here and yet remembered.
+const MOST_STRANGERS: usize = 1000;
 
 impl Agents {
     /// Takes one message of an agent.
@@ -76,7 +81,8 @@ impl Agents {
             | ToPanel::Progress(_)
             | ToPanel::FileContent(_)
             | ToPanel::StatsHistory(_)
-            | ToPanel::HostReport(_) => {}
+            | ToPanel::HostReport(_)
+            | ToPanel::ServerDescription(_) => {}
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_))
@@ -148,44 +154,70 @@ impl Agents {
         let mut state = self.lock();
         let Some(server) = state.servers.get_mut(&status.server_id) else { return };
         server.note(status.clone());
+        // Whoever speaks of it has it.
+        let found = status.status != Status::Deleted && state.settle_missing(node_id, &status.server_id);
         drop(state);
         if let Some(stats) = &status.stats {
             self.stats(&status.server_id, stats.clone());
         }
         self.0.changes.server(&status.server_id);
+        if found {
+            self.0.changes.node(node_id);
+        }
     }
 
     fn sync(&self, session: &Arc<Session>, sync: &Sync) {
         let node_id = session.node_id();
         let mut state = self.lock();
-        let mut strangers = std::collections::HashSet::new();
+        let mut differences = BTreeMap::new();
+        let mut has = HashMap::new();
+        let mut news = Vec::new();
+        let mut strangers = 0;
         for status in &sync.servers {
-            match state.servers.get_mut(&status.server_id) {
-                Some(server) if server.node_id == node_id => server.note(status.clone()),
-                _ => {
-                    strangers.insert(status.server_id.clone());
+            let id = &status.server_id;
+            match state.servers.get_mut(id) {
+                Some(server) if server.node_id == node_id => {
+                    server.note(status.clone());
+                    if !std::mem::replace(&mut server.handed_over, true) {
+                        news.push(id.clone());
+                    }
+                    has.insert(id.clone(), status.status.clone());
+                }
+                other => {
+                    strangers += 1;
+                    if valid_server_id(id) && differences.len() < MOST_STRANGERS {
+                        let elsewhere = other.map(|server| server.node_id.clone());
+                        differences.insert(id.clone(), Difference::unknown(status.clone(), elsewhere));
+                    }
                 }
             }
         }
-        if !strangers.is_empty() {
-            tracing::warn!(node = node_id, servers = ?strangers, "the node has servers that this panel does not know");
+        if strangers > 0 {
+            let some: Vec<_> = differences.keys().take(10).collect();
+            tracing::warn!(node = node_id, strangers, servers = ?some, "the node has servers that this panel does not know");
+        }
+        let ours = state.servers_of(node_id);
+        // Said now, by what had been acknowledged before this sync was read: an answer to a creation that crosses it must
+        // not make its server one that was lost.
+        for id in &ours {
+            let lost =
+                state.servers.get(id).is_some_and(|server| server.handed_over) && !has.contains_key(id);
+            if lost {
+                tracing::warn!(node = node_id, server = id, "the node has lost this server");
+                differences.insert(id.clone(), Difference::missing());
+            }
         }
         if let Some(node) = state.nodes.get_mut(node_id) {
-            node.strangers = strangers;
+            node.differences = differences;
         }
-        let ours: Vec<String> = state
-            .servers
-            .iter()
-            .filter(|(_, server)| server.node_id == node_id)
-            .map(|(id, _)| id.clone())
-            .collect();
         drop(state);
         for id in &ours {
             self.0.changes.server(id);
         }
         self.0.changes.node(node_id);
+        self.note_handed_over(news);
         self.follow_again(session);
-        self.reconcile(session, sync.servers.clone());
+        self.reconcile(session, has);
     }
 
     fn console_lines(&self, node_id: &str, lines: &ConsoleLines) {

@@ -1,10 +1,11 @@
-//! Makes what an agent has what the store says it should have: at every `sync`, so after each connection.
+//! Makes what an agent has what the store says it should have: at every `sync`, so after each connection. What an agent
+//! had and lost is not made again by itself: somebody decides, see `differences`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::protocol::{ServerRef, ServerStatus, Status, ToAgent};
+use agent::protocol::{ServerRef, Status, ToAgent};
 use storage::servers::Server;
 
 use super::convert::{create_message, update_message};
@@ -13,14 +14,14 @@ use super::session::{AskError, Session};
 use crate::error::ApiError;
 
 /// How long an agent may take to take a server over. Not for the fetch of its image, which it does afterwards.
-const TAKE_OVER: Duration = Duration::from_secs(30);
+pub(super) const TAKE_OVER: Duration = Duration::from_secs(30);
 /// How long somebody who changed settings waits for the agent to have them.
 const WAIT_FOR_UPDATE: Duration = Duration::from_secs(1);
 
 impl Agents {
-    /// Creates what is missing there, updates the rest. In the background; the agent compares and does nothing where
-    /// nothing differs.
-    pub(super) fn reconcile(&self, session: &Arc<Session>, has: Vec<ServerStatus>) {
+    /// Creates what was never handed over, updates what is there. In the background; the agent compares and does nothing
+    /// where nothing differs.
+    pub(super) fn reconcile(&self, session: &Arc<Session>, has: HashMap<String, Status>) {
         let (agents, session) = (self.clone(), Arc::clone(session));
         drop(self.0.tasks.spawn("reconcile", async move {
             let node_id = session.node_id().to_owned();
@@ -32,7 +33,6 @@ impl Agents {
                     return;
                 }
             };
-            let has: HashMap<String, Status> = has.into_iter().map(|status| (status.server_id, status.status)).collect();
             for server in wanted {
                 if session.ended().is_cancelled() {
                     return;
@@ -44,12 +44,9 @@ impl Agents {
 
     async fn settle_server(&self, session: &Session, server: &Server, status: Option<&Status>) {
         let outcome = match status {
+            None if server.handed_over => return,
             None => {
-                tracing::info!(
-                    node = session.node_id(),
-                    server = server.id,
-                    "the node lacks this server: made again"
-                );
+                tracing::info!(node = session.node_id(), server = server.id, "the node gets this server");
                 self.hand_over(session, server).await;
                 return;
             }
@@ -69,16 +66,17 @@ impl Agents {
                 outcome
             }
         };
-        if let Err(error) = outcome {
+        if let Err(error) = &outcome {
             tracing::warn!(node = session.node_id(), server = server.id, %error, "could not update a server on its node");
         }
+        self.note_update(server, outcome.as_ref().err());
     }
 
     /// Gives a server that its agent does not have to the agent.
     async fn hand_over(&self, session: &Session, server: &Server) {
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
         match session.ask(message, TAKE_OVER).await {
-            Ok(_) => {}
+            Ok(_) => self.note_handed_over(vec![server.id.clone()]),
             // It comes again with the next sync.
             Err(AskError::Offline) => {}
             Err(error) => {
@@ -100,22 +98,21 @@ impl Agents {
     pub async fn update(&self, server_id: &str, node_id: &str) {
         let Ok(session) = self.session(node_id) else { return };
         // Read again: of two changes at once the one that was written last has to be told last.
-        let asked = match self.0.store.read_now(|tx| storage::servers::get(tx, server_id)) {
-            Ok(Some(server)) => {
-                session.ask_at_once(ToAgent::ServerUpdate(Box::new(update_message(&server))), TAKE_OVER)
-            }
-            Ok(None) | Err(_) => return,
+        let Ok(Some(server)) = self.0.store.read_now(|tx| storage::servers::get(tx, server_id)) else {
+            return;
         };
+        let asked = session.ask_at_once(ToAgent::ServerUpdate(Box::new(update_message(&server))), TAKE_OVER);
         let (told, heard) = tokio::sync::oneshot::channel();
-        let id = server_id.to_owned();
+        let agents = self.clone();
         drop(self.0.tasks.spawn("server-update", async move {
             let outcome = match asked {
                 Ok(answer) => answer.await.map(drop),
                 Err(error) => Err(error),
             };
-            if let Err(error) = outcome {
-                tracing::warn!(server = id, %error, "could not tell a node of changed settings");
+            if let Err(error) = &outcome {
+                tracing::warn!(server = server.id, %error, "could not tell a node of changed settings");
             }
+            agents.note_update(&server, outcome.as_ref().err());
             // Nobody waiting any more is fine.
             let _ = told.send(());
         }));

@@ -1,6 +1,6 @@
 //! Node → session, and the last known state of every node and server. What should be stands in the store; this is what is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,8 +10,10 @@ use agent::protocol::{
 };
 use storage::{Millis, Store};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
+use super::differences::{Difference, Kind};
 use super::session::{AskError, Session};
 use super::watching::Watching;
 use crate::clock;
@@ -41,12 +43,18 @@ pub(super) struct State {
 
 #[derive(Default)]
 pub(super) struct NodeState {
+    /// What people call it.
+    pub(super) name: String,
     pub(super) session: Option<Arc<Session>>,
     pub(super) system: Option<SystemInfo>,
     pub(super) usage: Option<NodeStats>,
     pub(super) last_heard: Option<Millis>,
-    /// Servers that its agent has and the store doesn't.
-    pub(super) strangers: HashSet<String>,
+    /// Since when no agent of it is connected.
+    pub(super) away_since: Option<Millis>,
+    /// Where what its agent has is not what the store says, by server.
+    pub(super) differences: BTreeMap<String, Difference>,
+    /// Cancelled when the secrets that opened to its connections open no more.
+    pub(super) admission: Option<CancellationToken>,
     /// The system info as it was last written to the store.
     pub(super) stored_system: Option<String>,
 }
@@ -57,6 +65,8 @@ pub(super) struct ServerState {
     pub(super) stats: Option<(Stats, Instant)>,
     /// When a new sample was last worth telling to those who look at the list.
     pub(super) told_stats: Option<Instant>,
+    /// Its agent has said that it has it.
+    pub(super) handed_over: bool,
 }
 
 /// What is known of a node now.
@@ -72,6 +82,8 @@ pub struct NodeSeen {
     pub last_heard: Option<Millis>,
     /// What is wrong there, as we see it from here.
     pub problems: Vec<Problem>,
+    /// Where what its agent has is not what it should have, by server; empty while it is away.
+    pub differences: BTreeMap<String, Difference>,
 }
 
 /// What is known of a server now.
@@ -79,6 +91,12 @@ pub struct NodeSeen {
 pub struct ServerSeen {
     /// Its node's agent is connected.
     pub online: bool,
+    /// What people call its node.
+    pub node_name: String,
+    /// Since when its node is away.
+    pub away_since: Option<Millis>,
+    /// Its agent had it once and has it no more.
+    pub missing: bool,
     /// The agent's last word; `None` where it has not said anything about this server yet.
     pub status: Option<ServerStatus>,
     /// The newest sample, where it is of now.
@@ -98,15 +116,17 @@ impl Agents {
         for node in nodes {
             let system = node.system.as_deref().and_then(|text| serde_json::from_str(text).ok());
             let known = NodeState {
+                name: node.name,
                 system,
                 stored_system: node.system,
                 last_heard: node.last_seen,
+                away_since: node.last_seen,
                 ..NodeState::default()
             };
             state.nodes.insert(node.id, known);
         }
         for server in servers {
-            state.servers.insert(server.id, ServerState::new(server.node_id));
+            state.servers.insert(server.id, ServerState::new(server.node_id, server.handed_over));
         }
         let inner = Inner {
             store,
@@ -133,6 +153,8 @@ impl Agents {
         let node = state.nodes.entry(node_id.to_owned()).or_default();
         let replaced = node.session.replace(Arc::clone(&session));
         node.last_heard = Some(clock::now());
+        node.away_since = None;
+        node.differences.clear();
         let servers = state.forget_states_of(node_id);
         drop(state);
         if let Some(old) = replaced {
@@ -154,6 +176,8 @@ impl Agents {
         }
         node.session = None;
         node.usage = None;
+        node.away_since = Some(clock::now());
+        node.differences.clear();
         let servers = state.forget_states_of(node_id);
         drop(state);
         tracing::info!("Agent disconnected for node: {node_id}");
@@ -161,17 +185,50 @@ impl Agents {
         self.0.watching.set_ready(&servers);
     }
 
-    /// A node was made; its agent has yet to come.
-    pub fn add_node(&self, node_id: &str) {
-        self.lock().nodes.entry(node_id.to_owned()).or_default();
+    /// A node was made, or has another name. Its agent may have yet to come.
+    pub fn add_node(&self, node_id: &str, name: &str) {
+        let mut state = self.lock();
+        name.clone_into(&mut state.nodes.entry(node_id.to_owned()).or_default().name);
+        let servers = state.servers_of(node_id);
+        drop(state);
+        self.tell_all(node_id, &servers);
+    }
+
+    /// Whether the panel is ending.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.0.tasks.token().is_cancelled()
+    }
+
+    /// What a connection of this node lives by: cancelled when the secret that let it in opens no more, or the panel ends.
+    pub fn admission(&self, node_id: &str) -> Option<CancellationToken> {
+        let mut state = self.lock();
+        let node = state.nodes.get_mut(node_id)?;
+        Some(node.admission.get_or_insert_with(|| self.0.tasks.token().child_token()).clone())
+    }
+
+    /// Its connections end; who comes from now on is judged anew.
+    pub fn cut_off(&self, node_id: &str) {
+        let admission = self.lock().nodes.get_mut(node_id).and_then(|node| node.admission.take());
+        if let Some(admission) = admission {
+            admission.cancel();
+        }
+    }
+
+    /// Something about a node changed that is kept elsewhere.
+    pub fn node_changed(&self, node_id: &str) {
         self.0.changes.node(node_id);
     }
 
     /// A node is removed: its agent, should it be connected, has no business here any more.
     pub fn forget_node(&self, node_id: &str) {
         let node = self.lock().nodes.remove(node_id);
-        if let Some(session) = node.and_then(|node| node.session) {
-            session.end();
+        if let Some(node) = node {
+            if let Some(session) = node.session {
+                session.end();
+            }
+            if let Some(admission) = node.admission {
+                admission.cancel();
+            }
         }
         self.0.changes.node_gone(node_id);
     }
@@ -179,7 +236,7 @@ impl Agents {
     /// A server was put on a node. `installing` until the agent says more, where it can be told now.
     pub fn place(&self, server_id: &str, node_id: &str) {
         let mut state = self.lock();
-        let mut server = ServerState::new(node_id.to_owned());
+        let mut server = ServerState::new(node_id.to_owned(), false);
         let online = state.nodes.get(node_id).is_some_and(|node| node.session.is_some());
         server.status = online.then(|| ServerStatus::new(server_id, Status::Installing));
         state.servers.insert(server_id.to_owned(), server);
@@ -191,7 +248,12 @@ impl Agents {
 
     /// A server is no more.
     pub fn forget_server(&self, server_id: &str) {
-        let Some(server) = self.lock().servers.remove(server_id) else { return };
+        let mut state = self.lock();
+        let Some(server) = state.servers.remove(server_id) else { return };
+        if let Some(node) = state.nodes.get_mut(&server.node_id) {
+            node.differences.remove(server_id);
+        }
+        drop(state);
         self.0.watching.gone(server_id);
         self.0.changes.server_gone(server_id);
         self.0.changes.node(&server.node_id);
@@ -306,12 +368,27 @@ impl NodeSeen {
 impl State {
     pub(super) fn server(&self, server_id: &str) -> ServerSeen {
         let Some(server) = self.servers.get(server_id) else { return ServerSeen::default() };
-        let online = self.nodes.get(&server.node_id).is_some_and(|node| node.session.is_some());
-        if !online {
-            return ServerSeen::default();
+        let Some(node) = self.nodes.get(&server.node_id) else { return ServerSeen::default() };
+        let mut seen = ServerSeen {
+            online: node.session.is_some(),
+            node_name: node.name.clone(),
+            away_since: node.away_since,
+            ..ServerSeen::default()
+        };
+        if seen.online {
+            let difference = node.differences.get(server_id);
+            seen.missing = difference.is_some_and(|difference| difference.kind == Kind::Missing);
+            let stats = server.stats.as_ref().filter(|(_, at)| at.elapsed() < STATS_LAST);
+            seen.stats = stats.map(|(stats, _)| stats.clone());
+            seen.status.clone_from(&server.status);
         }
-        let stats = server.stats.as_ref().filter(|(_, at)| at.elapsed() < STATS_LAST);
-        ServerSeen { online, status: server.status.clone(), stats: stats.map(|(stats, _)| stats.clone()) }
+        seen
+    }
+
+    /// The ids of a node's servers.
+    pub(super) fn servers_of(&self, node_id: &str) -> Vec<String> {
+        let of_node = self.servers.iter().filter(|(_, server)| server.node_id == node_id);
+        of_node.map(|(id, _)| id.clone()).collect()
     }
 
     /// What was known of a node's servers is void; returns their ids.
@@ -333,34 +410,14 @@ impl NodeState {
             system: self.system.clone(),
             usage: self.usage.clone(),
             last_heard: self.last_heard,
-            problems: self.strangers_problem().into_iter().collect(),
+            problems: Vec::new(),
+            differences: self.differences.clone(),
         }
-    }
-
-    fn strangers_problem(&self) -> Option<Problem> {
-        if self.session.is_none() || self.strangers.is_empty() {
-            return None;
-        }
-        let mut ids: Vec<_> = self.strangers.iter().map(String::as_str).collect();
-        ids.sort_unstable();
-        ids.truncate(10);
-        Some(Problem {
-            code: "unknown_servers".to_owned(),
-            message: format!(
-                "{} server(s) there are unknown to this panel: {}.",
-                self.strangers.len(),
-                ids.join(", ")
-            ),
-            hint:
-                "They were deleted here while the node was offline, or belong to another panel. Remove their \
-                   containers and folders by hand if nobody needs them."
-                    .to_owned(),
-        })
     }
 }
 
 impl ServerState {
-    pub(super) fn new(node_id: String) -> Self {
-        Self { node_id, status: None, stats: None, told_stats: None }
+    pub(super) fn new(node_id: String, handed_over: bool) -> Self {
+        Self { node_id, status: None, stats: None, told_stats: None, handed_over }
     }
 }

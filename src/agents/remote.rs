@@ -33,6 +33,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 const REPLACED: End = End::Close(4409, "replaced");
 const REMOVED: End = End::Close(1008, "the node was removed");
+/// The secret that let it in opens no more.
+const SHUT_OUT: End = End::Close(1008, "the node's secret has changed");
 
 /// Why it is over.
 enum End {
@@ -42,7 +44,7 @@ enum End {
     Quiet,
 }
 
-/// Speaks with the agent of a node until one side is gone.
+/// Speaks with the agent of a node until one side is gone, or `token` says that its time here is over.
 pub async fn speak<S>(socket: WebSocketStream<S>, agents: Agents, node_id: String, token: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -63,6 +65,7 @@ where
         // Only a message brings it back.
         match word(&mut stream, &token).await {
             Some(message) => first = Some(message),
+            None if token.is_cancelled() => break over(&agents),
             None => break End::Gone,
         }
         // While it was quiet, a newer connection may have come, or the node may have gone: a stale word takes no place.
@@ -78,6 +81,11 @@ where
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         let _ = timeout(FAREWELL, sink.send(Message::Close(Some(frame)))).await;
     }
+}
+
+/// Why its time is over.
+fn over(agents: &Agents) -> End {
+    if agents.is_stopping() { End::Close(1001, "the panel is stopping") } else { SHUT_OUT }
 }
 
 async fn word<S>(stream: &mut SplitStream<WebSocketStream<S>>, token: &CancellationToken) -> Option<Message>
@@ -126,7 +134,7 @@ impl Talk<'_> {
             let answers = self.session.answers();
             let deadline = if answers { alive + SILENCE } else { heard + QUIET };
             let out = tokio::select! {
-                () = self.token.cancelled() => return End::Close(1001, "the panel is stopping"),
+                () = self.token.cancelled() => return over(self.agents),
                 () = self.session.ended().cancelled() => return self.ended(),
                 () = sleep_until(deadline) => return if answers { End::Gone } else { End::Quiet },
                 asked = queue.recv() => match asked {

@@ -47,7 +47,7 @@ impl World {
         FakeAgent { side }
     }
 
-    async fn place(&self, id: &str) -> Server {
+    pub(crate) async fn place(&self, id: &str) -> Server {
         let server = server(id);
         let record = server.clone();
         self.store.write(move |tx| storage::servers::insert(tx, &record)).await.unwrap();
@@ -70,6 +70,7 @@ fn server(id: &str) -> Server {
         suspended: false,
         created_at: 1,
         updated_at: 1,
+        handed_over: false,
         behaviour: Behaviour::default(),
     }
 }
@@ -153,17 +154,9 @@ fn status_of(agents: &Agents, id: &str) -> Option<Status> {
 async fn an_agents_word_counts_for_its_own_servers_only() {
     let world = World::new().await;
     world.place("a").await;
-    let other = storage::nodes::Node {
-        id: "other".into(),
-        name: "other".into(),
-        secret_hash: None,
-        joined_by_shared_secret: false,
-        created_at: 1,
-        last_seen: None,
-        system: None,
-    };
+    let other = storage::nodes::Node::new("other", "other", 1);
     world.store.write(move |tx| storage::nodes::insert(tx, &other)).await.unwrap();
-    world.agents.add_node("other");
+    world.agents.add_node("other", "other");
     let mine = world.connect("local");
     let stranger = world.connect("other");
     mine.status("a", Status::Running);
@@ -196,8 +189,8 @@ async fn a_sync_makes_what_is_missing_and_updates_what_is_there() {
         .await;
     assert_eq!((updated.server_id.as_str(), updated.startup.as_deref()), ("b", Some("game")));
     assert_eq!(status_of(&world.agents, "b"), Some(Status::Running));
-    let problems = world.agents.node("local").problems;
-    assert!(problems[0].message.contains("stranger"), "{problems:?}");
+    let differences = world.agents.node("local").differences;
+    assert_eq!(differences.keys().collect::<Vec<_>>(), ["stranger"], "{differences:?}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn live(games: &Games) -> Live {
         games.auth.clone(),
         world.agents.clone(),
         games.servers.clone(),
-        Nodes::new(world.store.clone(), world.agents.clone()),
+        Nodes::new(world.store.clone(), world.agents.clone(), games.servers.clone(), None),
         PanelStatus::new(world.store.clone(), 1),
         world.tasks.clone(),
     )
@@ -211,6 +211,7 @@ async fn one_socket_follows_a_bounded_number_of_topics() {
             suspended: false,
             created_at: 1,
             updated_at: 1,
+            handed_over: false,
             behaviour: Default::default(),
         };
         games.world.store.write(move |tx| storage::servers::insert(tx, &record)).await.unwrap();

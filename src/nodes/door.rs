@@ -5,11 +5,13 @@
 
 use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
 use hyper::{Request, Uri};
-use sha2::{Digest, Sha256};
 use storage::Store;
 use storage::nodes::Node;
+use tokio_util::sync::CancellationToken;
 
-use crate::agents::{Agents, local, remote};
+use super::secrets::{self, Hash, Judged};
+
+use crate::agents::{Agents, remote};
 use crate::clock;
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
@@ -23,13 +25,13 @@ pub struct Door {
     agents: Agents,
     tasks: Tasks,
     /// SHA-256 of the secret that all agents may share.
-    shared: Option<[u8; 32]>,
+    shared: Option<Hash>,
 }
 
 impl Door {
     /// Over the nodes that have secrets of their own, and the shared secret where one is set.
     pub fn new(store: Store, agents: Agents, tasks: Tasks, shared: Option<&Secret>) -> Self {
-        Self { store, agents, tasks, shared: shared.map(|secret| hash(secret.expose())) }
+        Self { store, agents, tasks, shared: shared.map(|secret| secrets::hash(secret.expose())) }
     }
 
     /// Answers everything on that port.
@@ -41,32 +43,56 @@ impl Door {
     }
 
     async fn admit(&self, request: &Request<Body>) -> Result<Response, ApiError> {
-        let (node_id, upgrade) = self.check(request)?;
+        let (node_id, upgrade, known) = self.check(request)?;
         if request.uri().path() != "/" {
             return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
         }
-        self.welcome(&node_id).await?;
-        let (agents, token) = (self.agents.clone(), self.tasks.token());
+        let token = match known {
+            Some(admitted) => self.noted(&node_id, admitted).await,
+            None => self.welcome(&node_id).await?,
+        };
+        let agents = self.agents.clone();
         Ok(upgrade.accept(&self.tasks, "agent", remote::MAX_MESSAGE, None, move |socket| {
             remote::speak(socket, agents, node_id, token)
         }))
     }
 
-    /// A node that comes for the first time, with the shared secret, is a new one.
-    async fn welcome(&self, node_id: &str) -> Result<(), ApiError> {
-        let known = self.store.read_now(|tx| storage::nodes::get(tx, node_id))?;
-        if known.is_some() {
-            return Ok(());
+    /// Notes that a node's secret was used; the new one of two is the only one from then on. What can't be written (a full
+    /// disk) keeps nobody out.
+    async fn noted(&self, node_id: &str, admitted: Admitted) -> CancellationToken {
+        let Admitted { judged, token } = admitted;
+        let id = node_id.to_owned();
+        let write = self.store.write(move |tx| {
+            let Some(mut node) = storage::nodes::get(tx, &id)? else { return Ok(()) };
+            if secrets::used(&mut node, judged, clock::now()) {
+                storage::nodes::update(tx, &node)?;
+            }
+            Ok::<_, storage::Error>(())
+        });
+        if let Err(error) = write.await {
+            tracing::debug!(node = node_id, %error, "could not note the use of a secret");
         }
-        let node = Node {
-            id: node_id.to_owned(),
-            name: node_id.to_owned(),
-            secret_hash: None,
-            joined_by_shared_secret: true,
-            created_at: clock::now(),
-            last_seen: None,
-            system: None,
-        };
+        if judged == Judged::Right {
+            self.agents.node_changed(node_id);
+        }
+        if let Judged::Old(until) = judged {
+            let left = u64::try_from(until - clock::now()).unwrap_or(0);
+            let (over, all) = (token.clone(), self.tasks.token());
+            drop(self.tasks.spawn("old-secret", async move {
+                tokio::select! {
+                    () = all.cancelled() => {}
+                    () = over.cancelled() => {}
+                    () = tokio::time::sleep(std::time::Duration::from_millis(left)) => over.cancel(),
+                }
+            }));
+        }
+        token
+    }
+
+    /// A node that comes for the first time, with the shared secret, is a new one.
+    async fn welcome(&self, node_id: &str) -> Result<CancellationToken, ApiError> {
+        let mut node = Node::new(node_id, node_id, clock::now());
+        node.joined_by_shared_secret = true;
         let write = self.store.write(move |tx| match storage::nodes::insert(tx, &node) {
             // Another connection of the same agent was quicker.
             Err(storage::Error::Taken { .. }) => Ok(()),
@@ -74,12 +100,12 @@ impl Door {
         });
         write.await?;
         tracing::info!(node = node_id, "a new node joined by the shared secret");
-        self.agents.add_node(node_id);
-        Ok(())
+        self.agents.add_node(node_id, node_id);
+        Ok(self.agents.admission(node_id).unwrap_or_default())
     }
 
     /// Whose agent this is.
-    fn check(&self, request: &Request<Body>) -> Result<(String, Upgrade), ApiError> {
+    fn check(&self, request: &Request<Body>) -> Result<(String, Upgrade, Option<Admitted>), ApiError> {
         let path = request.uri().path();
         let transfer = path.strip_prefix("/transfer/").is_some_and(|id| !id.is_empty() && !id.contains('/'));
         if path != "/" && !transfer {
@@ -91,33 +117,38 @@ impl Door {
             return Err(ApiError::new(Code::BadOrigin, "This port is for agents, not for browsers."));
         }
         let named = node_id(headers, request.uri());
-        self.check_secret(headers, named.as_ref().ok().map(String::as_str))?;
-        Ok((named?, upgrade))
+        let admitted = self.check_secret(headers, named.as_ref().ok().map(String::as_str))?;
+        Ok((named?, upgrade, admitted))
     }
 
-    /// A node with a secret of its own takes no other; every other id goes by the shared one.
-    fn check_secret(&self, headers: &HeaderMap, node: Option<&str>) -> Result<(), ApiError> {
+    /// Whether the secret opens; `None` for a node that is not known yet.
+    fn check_secret(&self, headers: &HeaderMap, node: Option<&str>) -> Result<Option<Admitted>, ApiError> {
         let wrong = || ApiError::new(Code::Unauthenticated, "The agent's secret is wrong or missing.");
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.strip_prefix("Bearer ")).map(hash).ok_or_else(wrong)?;
-        let own = self.store.read_now(|tx| {
-            Ok::<_, storage::Error>(match node {
-                Some(id) => {
-                    storage::nodes::get(tx, id)?.and_then(|node| node.secret_hash).into_iter().collect()
-                }
-                // Without an id, any node's secret shows that somebody of ours asks.
-                None => storage::nodes::list(tx)?.into_iter().filter_map(|node| node.secret_hash).collect(),
-            })
-        })?;
-        let own: Vec<Vec<u8>> = own;
-        // Digests are compared: how long that takes tells nothing of the secret.
-        let right = if node.is_some() && !own.is_empty() {
-            own.iter().any(|hash| *hash == given)
-        } else {
-            self.shared == Some(given) || own.iter().any(|hash| *hash == given)
+        let given = given.and_then(|value| value.strip_prefix("Bearer ")).map(secrets::hash);
+        let given = given.ok_or_else(wrong)?;
+        let (shared, now) = (self.shared.as_ref(), clock::now());
+        let Some(id) = node else {
+            // Without an id, any node's secret shows that somebody of ours asks.
+            let all = self.store.read_now(storage::nodes::list)?;
+            let opens = |node: &Node| secrets::judge(Some(node), None, &given, now) != Judged::Wrong;
+            return if shared == Some(&given) || all.iter().any(opens) { Ok(None) } else { Err(wrong()) };
         };
-        if right { Ok(()) } else { Err(wrong()) }
+        // Taken before the look at the secret: one that is taken away in between ends this connection too.
+        let token = self.agents.admission(id).map(|admission| admission.child_token());
+        let known = self.store.read_now(|tx| storage::nodes::get(tx, id))?;
+        match secrets::judge(known.as_ref(), shared, &given, now) {
+            Judged::Wrong => Err(wrong()),
+            judged => Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, token })),
+        }
     }
+}
+
+/// Somebody of a known node whose secret opens.
+struct Admitted {
+    judged: Judged,
+    /// His connection's time.
+    token: CancellationToken,
 }
 
 /// From the header or the query; where both are there they have to agree.
@@ -140,12 +171,8 @@ fn node_id(headers: &HeaderMap, uri: &Uri) -> Result<String, ApiError> {
     if !agent::protocol::valid_node_id(&id) {
         return Err(bad("The node's id has to be 1 to 64 letters, digits, dots, - or _."));
     }
-    if id == local::NODE_ID {
-        return Err(bad("`local` is the panel's own node: choose another id."));
+    if super::is_reserved(&id) {
+        return Err(bad("`local` is the panel's own node, and `auto` is none: choose another id."));
     }
     Ok(id)
-}
-
-fn hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
 }

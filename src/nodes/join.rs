@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use tokio::fs::File;
 
-use super::{Nodes, hash};
+use super::Nodes;
+use super::secrets::{self, Judged};
+use crate::clock;
 use crate::error::{ApiError, Code};
 
 /// What the line's script is made of. `@UNIT@` stands for the service's unit.
@@ -125,10 +127,9 @@ impl Nodes {
         arch: &str,
     ) -> Result<(File, u64), ApiError> {
         let wrong = || ApiError::new(Code::Unauthenticated, "The node's secret is wrong or missing.");
-        let given = secret.map(hash).ok_or_else(wrong)?;
+        let given = secret.map(secrets::hash).ok_or_else(wrong)?;
         let known = self.store.read_now(|tx| storage::nodes::get(tx, node))?;
-        // Digests are compared: how long that takes tells nothing of the secret.
-        if known.and_then(|node| node.secret_hash).is_none_or(|own| own != given) {
+        if secrets::judge(known.as_ref(), None, &given, clock::now()) == Judged::Wrong {
             return Err(wrong());
         }
         let path = joining.program(arch).ok_or_else(|| {

@@ -2,10 +2,14 @@
 
 mod door;
 mod join;
+mod mend;
 mod routes;
+mod secrets;
 mod views;
 
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
 use storage::Store;
 use storage::nodes::Node;
 
@@ -14,10 +18,13 @@ pub use join::{Joining, Meeting, script};
 pub use routes::routes;
 pub use views::{NodeMade, NodeView};
 
+use self::secrets::Hash;
 use crate::agents::{Agents, Interest, local};
 use crate::auth::{Admin, Caller};
 use crate::clock;
+use crate::config::Secret;
 use crate::error::{ApiError, Code};
+use crate::servers::{self, Servers};
 
 /// Longest name of a node.
 const NAME_CHARACTERS: usize = 80;
@@ -27,12 +34,18 @@ const NAME_CHARACTERS: usize = 80;
 pub struct Nodes {
     store: Store,
     agents: Agents,
+    servers: Servers,
+    /// SHA-256 of the secret that all agents may share.
+    shared: Option<Arc<Hash>>,
+    /// How long a renewed secret opens at most.
+    overlap: Duration,
 }
 
 impl Nodes {
-    /// Over the store and the agents.
-    pub fn new(store: Store, agents: Agents) -> Self {
-        Self { store, agents }
+    /// Over the store, the agents and the servers that live on them; `shared` is the secret of all agents.
+    pub fn new(store: Store, agents: Agents, servers: Servers, shared: Option<&Secret>) -> Self {
+        let shared = shared.map(|secret| Arc::new(secrets::hash(secret.expose())));
+        Self { store, agents, servers, shared, overlap: secrets::overlap() }
     }
 
     /// All nodes. Only administrators see all of each.
@@ -46,12 +59,12 @@ impl Nodes {
         let listed = self.store.read(|tx| {
             let mut all = Vec::new();
             for node in storage::nodes::list(tx)? {
-                let servers = storage::servers::count_by_node(tx, &node.id)?;
-                all.push((node, servers));
+                let placed = storage::servers::placed_on(tx, &node.id)?;
+                all.push((node, placed));
             }
             Ok::<_, storage::Error>(all)
         });
-        Ok(listed.await?.into_iter().map(|(node, servers)| self.view(node, servers, admin)).collect())
+        Ok(listed.await?.into_iter().map(|(node, placed)| self.view(node, placed, admin)).collect())
     }
 
     /// One node.
@@ -64,10 +77,10 @@ impl Nodes {
     pub fn get_for(&self, admin: bool, id: &str) -> Result<Option<NodeView>, ApiError> {
         let found = self.store.read_now(|tx| {
             let Some(node) = storage::nodes::get(tx, id)? else { return Ok(None) };
-            let servers = storage::servers::count_by_node(tx, id)?;
-            Ok::<_, storage::Error>(Some((node, servers)))
+            let placed = storage::servers::placed_on(tx, id)?;
+            Ok::<_, storage::Error>(Some((node, placed)))
         })?;
-        Ok(found.map(|(node, servers)| self.view(node, servers, admin)))
+        Ok(found.map(|(node, placed)| self.view(node, placed, admin)))
     }
 
     /// Makes a node with a secret of its own. The secret is kept as a hash and told this once. `meeting` is where
@@ -83,79 +96,149 @@ impl Nodes {
             let problem = "must have 1 to 64 letters, digits, dots, - or _, and begin with a letter or digit";
             return Err(ApiError::field("id", problem));
         }
-        let name = name.unwrap_or_else(|| id.clone());
-        let length = name.chars().count();
-        if !(1..=NAME_CHARACTERS).contains(&length) || name.chars().any(char::is_control) {
-            let problem =
-                format!("must have 1 to {NAME_CHARACTERS} characters, none of them control characters");
-            return Err(ApiError::field("name", problem));
+        if id == servers::AUTO {
+            return Err(ApiError::field("id", "is the word for \"where there is room\": choose another one"));
         }
-        let secret = secret();
-        let node = Node {
-            id: id.clone(),
-            name,
-            secret_hash: Some(hash(&secret)),
-            joined_by_shared_secret: false,
-            created_at: clock::now(),
-            last_seen: None,
-            system: None,
-        };
+        let name = name.unwrap_or_else(|| id.clone());
+        check_name(&name)?;
+        let secret = secrets::make();
+        let mut node = Node::new(id.clone(), name.clone(), clock::now());
+        node.secret_hash = Some(secrets::hash(&secret).to_vec());
         self.store.write(move |tx| storage::nodes::insert(tx, &node)).await?;
         tracing::info!(node = id, by = admin.username(), "node made");
-        self.agents.add_node(&id);
-        let join_command = meeting.line(&id, &secret);
-        Ok(NodeMade { id, secret, join_command })
+        self.agents.add_node(&id, &name);
+        Ok(made(meeting, id, secret))
     }
 
-    /// Removes a node without servers; its agent is cut off.
-    pub async fn delete(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
-        if id == local::NODE_ID {
-            return Err(ApiError::new(Code::Conflict, "The panel's own machine can't be removed."));
+    /// Changes a node's name, or whether new servers are placed there.
+    pub async fn change(
+        &self,
+        admin: &Admin,
+        id: &str,
+        name: Option<String>,
+        draining: Option<bool>,
+    ) -> Result<NodeView, ApiError> {
+        if let Some(name) = &name {
+            check_name(name)?;
+        }
+        let node = self
+            .update(id, move |node| {
+                node.name = name.unwrap_or_else(|| node.name.clone());
+                node.draining = draining.unwrap_or(node.draining);
+            })
+            .await?;
+        tracing::info!(
+            node = id,
+            name = node.name,
+            draining = node.draining,
+            by = admin.username(),
+            "node changed"
+        );
+        self.agents.add_node(id, &node.name);
+        self.get_for(true, id)?.ok_or_else(|| ApiError::not_found("node"))
+    }
+
+    /// Gives a node a new secret, told this once. The one that its agent has opens until the agent came with the new one,
+    /// and no longer than a while. The connection ends, and is judged anew.
+    pub async fn renew_secret(
+        &self,
+        admin: &Admin,
+        id: &str,
+        meeting: &Meeting,
+    ) -> Result<NodeMade, ApiError> {
+        not_local(id, "has no secret")?;
+        let secret = secrets::make();
+        let (new, shared, lasts) = (secrets::hash(&secret), self.shared.clone(), self.overlap);
+        self.update(id, move |node| secrets::renew(node, &new, shared.as_deref(), clock::now(), lasts))
+            .await?;
+        tracing::info!(node = id, by = admin.username(), "the secret of a node was renewed");
+        self.agents.cut_off(id);
+        self.agents.node_changed(id);
+        Ok(made(meeting, id.to_owned(), secret))
+    }
+
+    /// Takes a node's secret away: its agent is cut off at once, and stays out.
+    pub async fn revoke_secret(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
+        not_local(id, "has no secret")?;
+        self.update(id, secrets::revoke).await?;
+        tracing::info!(node = id, by = admin.username(), "the secret of a node was revoked");
+        self.agents.cut_off(id);
+        self.agents.node_changed(id);
+        Ok(())
+    }
+
+    /// Removes a node without servers; its agent is cut off. With `force` a dead one goes together with its servers, which
+    /// are forgotten: what is left of them on that machine stays there.
+    pub async fn delete(&self, admin: &Admin, id: &str, force: bool) -> Result<(), ApiError> {
+        not_local(id, "can't be removed")?;
+        if force && self.agents.node(id).online {
+            let sentence = "The node is online: move or delete its servers, or stop its agent first.";
+            return Err(ApiError::new(Code::Conflict, sentence));
         }
         let key = id.to_owned();
-        self.store.write(move |tx| storage::nodes::delete(tx, &key)).await?;
-        tracing::info!(node = id, by = admin.username(), "node removed");
+        let write = self.store.write(move |tx| {
+            if force {
+                return storage::nodes::delete_with_servers(tx, &key);
+            }
+            storage::nodes::delete(tx, &key)?;
+            Ok(Vec::new())
+        });
+        let forgotten = write.await?;
+        tracing::info!(node = id, servers = ?forgotten, by = admin.username(), "node removed");
+        for server in &forgotten {
+            self.agents.forget_server(server);
+        }
         self.agents.forget_node(id);
         Ok(())
     }
 
-    fn view(&self, node: Node, servers: usize, admin: bool) -> NodeView {
+    /// One node's record in a transaction of its own.
+    async fn update(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Node) + Send + 'static,
+    ) -> Result<Node, ApiError> {
+        let id = id.to_owned();
+        let write = self.store.write(move |tx| {
+            let mut node = storage::nodes::get(tx, &id)?.ok_or_else(|| ApiError::not_found("node"))?;
+            change(&mut node);
+            storage::nodes::update(tx, &node)?;
+            Ok::<Node, ApiError>(node)
+        });
+        write.await
+    }
+
+    fn view(&self, node: Node, placed: storage::servers::Placed, admin: bool) -> NodeView {
         let seen = self.agents.node(&node.id);
-        NodeView::new(node, seen, servers, admin)
+        NodeView::new(node, seen, placed, admin)
     }
 }
 
-/// 256 bits from the system's generator, in hex digits.
-fn secret() -> String {
-    hex(&rand::random::<[u8; 32]>())
+/// Ids that no other machine may have.
+fn is_reserved(id: &str) -> bool {
+    id == local::NODE_ID || id == servers::AUTO
 }
 
-fn hash(secret: &str) -> Vec<u8> {
-    Sha256::digest(secret.as_bytes()).to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_have_256_bits_and_are_kept_as_a_hash() {
-        let (one, other) = (secret(), secret());
-        assert_eq!(one.len(), 64);
-        assert_ne!(one, other);
-        assert_eq!(
-            hex(&hash("abc")),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-            "FIPS 180-2, appendix B.1"
-        );
+fn not_local(id: &str, what: &str) -> Result<(), ApiError> {
+    if id == local::NODE_ID {
+        return Err(ApiError::new(Code::Conflict, format!("The panel's own machine {what}.")));
     }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let length = name.chars().count();
+    if !(1..=NAME_CHARACTERS).contains(&length)
+        || name.trim().is_empty()
+        || name.chars().any(char::is_control)
+    {
+        let problem = format!("must have 1 to {NAME_CHARACTERS} characters, none of them control characters");
+        return Err(ApiError::field("name", problem));
+    }
+    Ok(())
+}
+
+fn made(meeting: &Meeting, id: String, secret: String) -> NodeMade {
+    let join_command = meeting.line(&id, &secret);
+    NodeMade { id, secret, join_command }
 }

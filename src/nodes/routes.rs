@@ -6,16 +6,27 @@ use warp::filters::BoxedFilter;
 
 use super::Nodes;
 use super::join::{Joining, Meeting};
+use super::mend::Mend;
 use super::views::{NodeMade, NodeView};
 use crate::auth::{Admin, Caller};
 use crate::http::{
-    Access, DELETE, Doc, Filter, GET, POST, Route, admin, caller, created, header, id, json, no_content, ok,
-    query, raw, route, streamed, with,
+    Access, DELETE, Doc, Filter, GET, PATCH, POST, Route, admin, caller, created, header, id, ids, json,
+    no_content, ok, query, raw, route, streamed, with,
 };
 
 /// All endpoints of this feature. `joining` is where remote agents find us.
 pub fn routes(nodes: &Nodes, joining: &Joining) -> Vec<Route> {
-    vec![list(nodes), get(nodes), create(nodes, joining), delete(nodes), program(nodes, joining)]
+    vec![
+        list(nodes),
+        get(nodes),
+        create(nodes, joining),
+        change(nodes),
+        delete(nodes),
+        renew_secret(nodes, joining),
+        revoke_secret(nodes),
+        mend(nodes),
+        program(nodes, joining),
+    ]
 }
 
 /// A node to be.
@@ -30,12 +41,79 @@ struct CreateRequest {
     name: Option<String>,
 }
 
+/// What is to change; left-out keys stay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NodePatch)]
+struct ChangeRequest {
+    /// 1 to 80 characters.
+    #[serde(default)]
+    name: Option<String>,
+    /// No new servers are placed there.
+    #[serde(default)]
+    draining: Option<bool>,
+}
+
+/// Whether a dead node's servers go with it.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForceQuery {
+    #[serde(default)]
+    force: bool,
+}
+
 /// Which program.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProgramQuery {
     /// In the words of `uname -m`.
     arch: String,
+}
+
+/// How to mend a difference.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MendDifference)]
+struct MendRequest {
+    /// One of the difference's `actions`.
+    action: MendWord,
+}
+
+/// An act that mends a difference.
+#[derive(Clone, Copy, Debug, Deserialize, serde::Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Mend)]
+pub enum MendWord {
+    /// A missing server is made again, with nothing in its folder.
+    Recreate,
+    /// An unknown server becomes one of the panel's.
+    Adopt,
+    /// The node deletes an unknown server with its data.
+    Remove,
+    /// Changed settings are sent again.
+    Apply,
+}
+
+impl From<MendWord> for Mend {
+    fn from(word: MendWord) -> Self {
+        match word {
+            MendWord::Recreate => Self::Recreate,
+            MendWord::Adopt => Self::Adopt,
+            MendWord::Remove => Self::Remove,
+            MendWord::Apply => Self::Apply,
+        }
+    }
+}
+
+impl From<Mend> for MendWord {
+    fn from(how: Mend) -> Self {
+        match how {
+            Mend::Recreate => Self::Recreate,
+            Mend::Adopt => Self::Adopt,
+            Mend::Remove => Self::Remove,
+            Mend::Apply => Self::Apply,
+        }
+    }
 }
 
 fn list(nodes: &Nodes) -> Route {
@@ -85,16 +163,97 @@ fn create(nodes: &Nodes, joining: &Joining) -> Route {
     )
 }
 
+fn change(nodes: &Nodes) -> Route {
+    route(
+        PATCH,
+        "/api/nodes/{id}",
+        Access::Admin,
+        Doc::new("Changes a node's name, or whether new servers are placed there; left-out keys stay")
+            .body::<ChangeRequest>()
+            .answer::<NodeView>(200)
+            .refusals(&[404, 503, 507]),
+        with(nodes)
+            .and(admin())
+            .and(id())
+            .and(json::<ChangeRequest>())
+            .then(|nodes: Nodes, admin: Admin, id: String, body: ChangeRequest| async move {
+                nodes.change(&admin, &id, body.name, body.draining).await
+            })
+            .map(ok),
+    )
+}
+
 fn delete(nodes: &Nodes) -> Route {
     route(
         DELETE,
         "/api/nodes/{id}",
         Access::Admin,
-        Doc::new("Removes a node without servers").plain(204).refusals(&[404, 409, 503, 507]),
+        Doc::new("Removes a node without servers")
+            .query::<bool>("force", "Remove an offline one that has servers, and forget them")
+            .plain(204)
+            .refusals(&[404, 409, 422, 503, 507]),
         with(nodes)
             .and(admin())
             .and(id())
-            .then(|nodes: Nodes, admin: Admin, id: String| async move { nodes.delete(&admin, &id).await })
+            .and(query::<ForceQuery>())
+            .then(|nodes: Nodes, admin: Admin, id: String, query: ForceQuery| async move {
+                nodes.delete(&admin, &id, query.force).await
+            })
+            .map(no_content),
+    )
+}
+
+fn renew_secret(nodes: &Nodes, joining: &Joining) -> Route {
+    route(
+        POST,
+        "/api/nodes/{id}/secret",
+        Access::Admin,
+        Doc::new("Renews a node's secret, shown this once; the old one opens until the agent came with the new one, 10 minutes at most")
+            .answer::<NodeMade>(200)
+            .refusals(&[404, 409, 503, 507]),
+        with(nodes)
+            .and(admin())
+            .and(id())
+            .and(meeting(joining))
+            .then(|nodes: Nodes, admin: Admin, id: String, meeting: Meeting| async move {
+                nodes.renew_secret(&admin, &id, &meeting).await
+            })
+            .map(ok),
+    )
+}
+
+fn revoke_secret(nodes: &Nodes) -> Route {
+    route(
+        DELETE,
+        "/api/nodes/{id}/secret",
+        Access::Admin,
+        Doc::new("Takes a node's secret away: its agent is cut off, and stays out")
+            .plain(204)
+            .refusals(&[404, 409, 503, 507]),
+        with(nodes)
+            .and(admin())
+            .and(id())
+            .then(|nodes: Nodes, admin: Admin, id: String| async move { nodes.revoke_secret(&admin, &id).await })
+            .map(no_content),
+    )
+}
+
+fn mend(nodes: &Nodes) -> Route {
+    route(
+        POST,
+        "/api/nodes/{id}/differences/{server}",
+        Access::Admin,
+        Doc::new("Mends a difference between what a node has and what it should have")
+            .body::<MendRequest>()
+            .plain(204)
+            .refusals(&[404, 409, 503, 507]),
+        with(nodes)
+            .and(admin())
+            .and(ids())
+            .and(json::<MendRequest>())
+            .then(|nodes: Nodes, admin: Admin, id: String, server: String, body: MendRequest| async move {
+                nodes.mend(&admin, &id, &server, body.action.into()).await
+            })
             .map(no_content),
     )
 }

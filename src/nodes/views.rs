@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use agent::protocol::{self as wire, SystemInfo};
 use serde::Serialize;
 use storage::nodes::Node;
+use storage::servers::Placed;
 use utoipa::ToSchema;
 
-use crate::agents::{NodeSeen, local};
+use super::mend::Mend;
+use super::routes::MendWord;
+use crate::agents::{Difference, DifferenceKind, NodeSeen, local};
+use crate::clock;
 use crate::clock::rfc3339;
+use crate::servers::StatusWord;
 use crate::status::Problem;
 
 /// A machine with an agent.
@@ -43,6 +48,110 @@ pub struct NodeView {
     pub problems: Option<Vec<Problem>>,
     /// Servers that are placed there.
     pub servers: usize,
+    /// Memory that is promised to them, in bytes; those without a limit are not counted.
+    pub promised_memory: i64,
+    /// No new servers are placed there.
+    pub draining: bool,
+    /// When it was first known; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// What its agent comes in by; for administrators, and not of the panel's own machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretView>,
+    /// Servers about which the node and the panel do not agree, while it is online; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Vec<DifferenceView>>,
+}
+
+/// What a node's agent comes in by. Never the secret itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NodeSecret)]
+pub struct SecretView {
+    /// Which.
+    pub kind: SecretWord,
+    /// When an agent last came with it, to about a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+    /// Until when the one before it opens too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_until: Option<String>,
+}
+
+/// What a node's agent comes in by.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = NodeSecretKind)]
+pub enum SecretWord {
+    /// A secret of its own.
+    Own,
+    /// The secret that all agents may share.
+    Shared,
+    /// None: it was taken away.
+    Revoked,
+}
+
+/// A server about which a node and the panel do not agree.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Difference)]
+pub struct DifferenceView {
+    /// Which.
+    pub server_id: String,
+    /// How.
+    pub kind: DifferenceWord,
+    /// In a sentence.
+    pub detail: String,
+    /// What the node says of one that is unknown here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusWord>,
+    /// What can be done about it.
+    pub actions: Vec<MendWord>,
+}
+
+/// How a node and the panel do not agree.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = DifferenceKind)]
+pub enum DifferenceWord {
+    /// The node had it, and has it no more.
+    Missing,
+    /// The node has it, and the panel does not know it there.
+    Unknown,
+    /// The node would not take changed settings.
+    Changed,
+}
+
+impl DifferenceView {
+    fn new(server_id: String, difference: Difference) -> Self {
+        Self {
+            server_id,
+            kind: match difference.kind {
+                DifferenceKind::Missing => DifferenceWord::Missing,
+                DifferenceKind::Unknown => DifferenceWord::Unknown,
+                DifferenceKind::Changed => DifferenceWord::Changed,
+            },
+            actions: Mend::of(&difference).iter().copied().map(MendWord::from).collect(),
+            status: difference.status.map(|status| StatusWord::of(&status.status)),
+            detail: difference.detail,
+        }
+    }
+}
+
+impl SecretView {
+    fn new(node: &Node) -> Self {
+        let kind = match &node.secret_hash {
+            _ if node.revoked => SecretWord::Revoked,
+            Some(_) => SecretWord::Own,
+            None => SecretWord::Shared,
+        };
+        let old = node.old_secret.as_ref().filter(|old| old.until > clock::now());
+        Self {
+            kind,
+            last_used: node.secret_used_at.map(rfc3339),
+            old_until: old.map(|old| rfc3339(old.until)),
+        }
+    }
 }
 
 /// A machine. Whoever is no administrator sees `os`, `arch` and `networks` only.
@@ -147,7 +256,7 @@ pub struct NodeMade {
 
 impl NodeView {
     /// Puts together what is kept and what is known now.
-    pub fn new(node: Node, seen: NodeSeen, servers: usize, admin: bool) -> Self {
+    pub fn new(node: Node, seen: NodeSeen, placed: Placed, admin: bool) -> Self {
         let system = seen.system;
         let engine = system.as_ref().and_then(|system| system.engine.as_ref()).filter(|_| seen.online);
         let told = system.as_ref().map(|system| system.problems.as_slice()).filter(|_| seen.online);
@@ -170,7 +279,17 @@ impl NodeView {
             }),
             problems: admin.then(|| problems.collect()),
             system: system.map(|system| SystemView::new(system, admin)),
-            servers,
+            servers: placed.servers,
+            promised_memory: placed.memory,
+            draining: node.draining,
+            created_at: admin.then(|| rfc3339(node.created_at)),
+            secret: (admin && node.id != local::NODE_ID).then(|| SecretView::new(&node)),
+            differences: admin.then(|| {
+                seen.differences
+                    .into_iter()
+                    .map(|(id, difference)| DifferenceView::new(id, difference))
+                    .collect()
+            }),
             id: node.id,
             name: node.name,
         }

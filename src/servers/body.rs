@@ -14,7 +14,7 @@ pub struct CreateRequest {
     /// 1 to 80 characters.
     #[serde(default, deserialize_with = "given")]
     pub name: Option<String>,
-    /// `local` when left out.
+    /// `local` when left out; `auto` for where there is room.
     #[serde(default, deserialize_with = "given")]
     pub node_id: Option<String>,
     /// The template that fills in what is left out.

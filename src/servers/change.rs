@@ -125,6 +125,7 @@ mod tests {
             suspended: false,
             created_at: 1,
             updated_at: 1,
+            handed_over: false,
             behaviour: Behaviour::default(),
         }
     }

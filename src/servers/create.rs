@@ -7,6 +7,7 @@ use storage::servers::{Port, Protocol, Server};
 
 use super::body::CreateRequest;
 use super::draft::{Draft, Ports};
+use super::placement::AUTO;
 use super::ports::{Excluded, next_free};
 use super::validate::Faults;
 use super::views::ServerView;
@@ -27,13 +28,17 @@ impl Servers {
         let mut faults = Faults::default();
         let draft = Draft::new(&request, &mut faults);
         self.check_node(&draft, &mut faults)?;
-        let draft = faults.or(draft)?;
+        let mut draft = faults.or(draft)?;
         if let Some(terms) = draft.eula {
             let sentence = format!("The {} ({}) has to be accepted first.", terms.name, terms.url);
             return Err(
                 ApiError::new(Code::EulaRequired, sentence).with_field("acceptEula", "has to be true")
             );
         }
+        if draft.node_id == AUTO {
+            draft.node_id = self.place(&draft).await?;
+        }
+        self.check_draining(&draft.node_id)?;
         let excluded = match &draft.ports {
             Ports::Given(ports) => {
                 self.own_ports.check(&draft.node_id, ports)?;
@@ -66,6 +71,9 @@ impl Servers {
 
     /// Its node has to be there, and its CPU has to fit.
     pub(super) fn check_node(&self, draft: &Draft, faults: &mut Faults) -> Result<(), ApiError> {
+        if draft.node_id == AUTO {
+            return Ok(());
+        }
         let node_id = draft.node_id.clone();
         let there = self.store.read_now(|tx| storage::nodes::get(tx, &node_id))?.is_some();
         if !there {
@@ -76,6 +84,18 @@ impl Servers {
             faults.add("templateId", "does not run on this node's CPU");
         }
         Ok(())
+    }
+
+    /// Nothing new is placed on a node that is being emptied.
+    pub(super) fn check_draining(&self, node_id: &str) -> Result<(), ApiError> {
+        let node = self.store.read_now(|tx| storage::nodes::get(tx, node_id))?;
+        match node.filter(|node| node.draining) {
+            Some(node) => {
+                let sentence = format!("{} is being drained: no new servers are placed there.", node.name);
+                Err(ApiError::new(Code::Conflict, sentence))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Ports near the wanted ones that other programs hold, as far as the node can say. Nothing hangs on it: a start finds

@@ -103,6 +103,7 @@ impl Draft {
             suspended: false,
             created_at: now,
             updated_at: now,
+            handed_over: false,
             behaviour: self.behaviour,
         }
     }

@@ -1,10 +1,12 @@
 //! Game servers: the rules. What should be is in the store, what is comes from the agents.
 
+mod adopt;
 mod body;
 mod change;
 mod create;
 mod draft;
 mod grants;
+mod placement;
 mod ports;
 mod preview;
 mod routes;
@@ -24,16 +26,17 @@ use agent::protocol::{
 use storage::Store;
 use storage::servers::Server;
 
+pub use placement::AUTO;
 pub use ports::OwnPorts;
 pub use routes::routes;
-pub use views::{ServerView, StatsView};
+pub use views::{ServerView, StatsView, StatusWord};
 
 use crate::agents::{Agents, AskError, Interest};
 use crate::auth::{Auth, Caller, Permit, Visible, need};
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::shutdown::Tasks;
 use crate::templates::{self, Template};
-use views::{PowerAnswer, StatsHistoryView, StatusWord};
+use views::{PowerAnswer, StatsHistoryView};
 
 /// How long an agent may take to say whether it takes an action. Not to do it.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -179,6 +182,10 @@ impl Servers {
     }
 
     async fn ask(&self, server: &Server, message: ToAgent) -> Result<ToPanel, ApiError> {
+        if self.agents.server(&server.id).missing {
+            let sentence = "The node has lost this server. An administrator can make it again under Nodes.";
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
         self.agents.ask(&server.node_id, message, ANSWER).await.map_err(ApiError::from)
     }
 }

@@ -11,9 +11,11 @@ use super::Servers;
 use super::body::CreateRequest;
 use super::create::taken;
 use super::draft::{Draft, Ports};
+use super::placement::AUTO;
 use super::ports::next_free;
 use super::validate::Faults;
 use super::views::{LimitsView, PortView};
+use crate::agents::local;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::templates::Memory;
@@ -72,7 +74,7 @@ impl Servers {
         // The name is chosen last; its absence says nothing yet.
         let named =
             CreateRequest { name: Some(request.name.clone().unwrap_or_else(|| "…".into())), ..request };
-        let draft = Draft::new(&named, &mut faults);
+        let mut draft = Draft::new(&named, &mut faults);
         self.check_node(&draft, &mut faults)?;
         let mut blockers: Vec<_> = faults
             .into_map()
@@ -88,6 +90,16 @@ impl Servers {
                 code: Code::EulaRequired.as_str(),
                 message: format!("The {} has to be accepted first: {}", terms.name, terms.url),
                 field: Some("acceptEula".into()),
+            });
+        }
+        let placed = if draft.node_id == AUTO { self.place(&draft).await } else { Ok(draft.node_id.clone()) };
+        // Without room anywhere the rest is told of our own machine.
+        draft.node_id = placed.as_ref().map_or_else(|_| local::NODE_ID.to_owned(), String::clone);
+        if let Err(error) = placed.and_then(|id| self.check_draining(&id)) {
+            blockers.push(PreviewBlocker {
+                code: error.code().as_str(),
+                message: error.message().to_owned(),
+                field: Some("nodeId".into()),
             });
         }
         let online = self.agents.node(&draft.node_id).online;

@@ -23,6 +23,8 @@ pub struct ServerView {
     pub name: String,
     /// The node on which it lives.
     pub node_id: String,
+    /// What people call that node.
+    pub node_name: String,
     /// Whether that node's agent is connected.
     pub node_online: bool,
     /// The template that it was made from.
@@ -334,7 +336,10 @@ impl ServerView {
             template_name: template.map(|template| template.name.clone()),
             status,
             status_reason,
-            status_since: time(|told| told.since),
+            status_since: match seen.away_since.filter(|_| !seen.online) {
+                Some(away) => Some(rfc3339(away)),
+                None => time(|told| told.since),
+            },
             exit_code: ended,
             oom_killed: told.filter(|told| ended.is_some() || told.oom_killed).map(|told| told.oom_killed),
             started_at: time(|told| told.started_at),
@@ -353,6 +358,7 @@ impl ServerView {
             name: server.name,
             node_id: server.node_id,
             node_online: seen.online,
+            node_name: seen.node_name.clone(),
             template_id: server.template_id,
             image: server.image,
             startup: server.startup,
@@ -365,7 +371,12 @@ impl ServerView {
 
 fn status_of(server: &Server, seen: &ServerSeen) -> (StatusWord, Option<String>) {
     if !seen.online {
-        return (StatusWord::Unknown, Some("Its node is offline.".to_owned()));
+        return (StatusWord::Unknown, Some(format!("Its node {} is offline.", seen.node_name)));
+    }
+    if seen.missing {
+        let reason =
+            format!("Its node {} has lost it: its data folder there is not what it was.", seen.node_name);
+        return (StatusWord::Unknown, Some(reason));
     }
     match &seen.status {
         Some(told) => {

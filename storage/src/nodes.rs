@@ -31,6 +31,54 @@ pub struct Node {
     /// The agent's last word on its machine, as JSON.
     #[serde(default)]
     pub system: Option<String>,
+    /// The secret that was renewed; it opens until the agent has come with the new one, and no longer than it says.
+    #[serde(default)]
+    pub old_secret: Option<OldSecret>,
+    /// When an agent last came with the node's secret.
+    #[serde(default)]
+    pub secret_used_at: Option<Millis>,
+    /// Its secret was taken away: the hash is one that no secret has.
+    #[serde(default)]
+    pub revoked: bool,
+    /// No new servers are placed there.
+    #[serde(default)]
+    pub draining: bool,
+}
+
+/// A secret on its way out.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct OldSecret {
+    /// Its SHA-256.
+    #[serde(with = "hex")]
+    pub hash: Vec<u8>,
+    /// When it opens no more.
+    pub until: Millis,
+}
+
+impl Node {
+    /// A node that nobody has heard of yet, without a secret of its own.
+    #[must_use]
+    pub fn new(id: impl Into<String>, name: impl Into<String>, created_at: Millis) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            secret_hash: None,
+            joined_by_shared_secret: false,
+            created_at,
+            last_seen: None,
+            system: None,
+            old_secret: None,
+            secret_used_at: None,
+            revoked: false,
+            draining: false,
+        }
+    }
+}
+
+impl fmt::Debug for OldSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OldSecret").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Node {
@@ -43,6 +91,10 @@ impl fmt::Debug for Node {
             .field("created_at", &self.created_at)
             .field("last_seen", &self.last_seen)
             .field("system", &self.system)
+            .field("old_secret", &self.old_secret)
+            .field("secret_used_at", &self.secret_used_at)
+            .field("revoked", &self.revoked)
+            .field("draining", &self.draining)
             .finish()
     }
 }
@@ -82,6 +134,17 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     if NODES.remove(tx, id)? { Ok(()) } else { Err(Error::NotFound { what: "node" }) }
 }
 
+/// Deletes a node and forgets its servers with it; gives their ids.
+pub fn delete_with_servers(tx: &WriteTx, id: &str) -> Result<Vec<String>> {
+    let mut forgotten = Vec::new();
+    for server in servers::list_by_node(tx, id)? {
+        servers::delete(tx, &server.id)?;
+        forgotten.push(server.id);
+    }
+    delete(tx, id)?;
+    Ok(forgotten)
+}
+
 /// Notes when agents were last connected. Passes over ids that are gone.
 pub fn set_last_seen_many(tx: &WriteTx, seen: &[(String, Millis)]) -> Result<()> {
     for (id, at) in seen {
@@ -94,35 +157,52 @@ pub fn set_last_seen_many(tx: &WriteTx, seen: &[(String, Millis)]) -> Result<()>
 }
 
 /// Bytes as a MessagePack string of hex digits: serde would write a `Vec<u8>` as a list of numbers.
-mod secret {
-    use serde::de::Error as _;
+mod hex {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    #[expect(clippy::ref_option, reason = "serde's with asks for this shape")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Vec<u8>>, out: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(bytes) => out.collect_str(&Hex(bytes)),
-            None => out.serialize_none(),
-        }
+    pub(super) fn serialize<S: Serializer>(value: &[u8], out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(&Hex(value))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<u8>>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(input)? else { return Ok(None) };
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<u8>, D::Error> {
+        bytes(&String::deserialize(input)?)
+    }
+
+    pub(super) fn bytes<E: serde::de::Error>(text: &str) -> Result<Vec<u8>, E> {
         let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
         match digits {
             Some(digits) if digits.len() % 2 == 0 => {
-                Ok(Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()))
+                Ok(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
             }
-            _ => Err(D::Error::custom("a secret's hash is not in hex digits")),
+            _ => Err(E::custom("a secret's hash is not in hex digits")),
         }
     }
 
-    struct Hex<'a>(&'a [u8]);
+    pub(super) struct Hex<'a>(pub(super) &'a [u8]);
 
     impl std::fmt::Display for Hex<'_> {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
         }
+    }
+}
+
+/// The same where there may be none.
+mod secret {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::hex;
+
+    #[expect(clippy::ref_option, reason = "serde's with asks for this shape")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Vec<u8>>, out: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(bytes) => out.collect_str(&hex::Hex(bytes)),
+            None => out.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Option::<String>::deserialize(input)?.map(|text| hex::bytes(&text)).transpose()
     }
 }
 
@@ -136,7 +216,8 @@ mod tests {
         let (_dir, store) = store();
         write(&store, |tx| insert(tx, &node("local")));
         assert_eq!(read(&store, |tx| get(tx, "local")), Some(node("local")));
-        let without = Node { secret_hash: None, system: None, ..node("local") };
+        let old_secret = Some(OldSecret { hash: vec![7; 32], until: 9 });
+        let without = Node { secret_hash: None, system: None, old_secret, draining: true, ..node("local") };
         let copy = without.clone();
         write(&store, move |tx| update(tx, &copy));
         assert_eq!(read(&store, list), [without]);
@@ -156,6 +237,22 @@ mod tests {
         write(&store, |tx| servers::delete(tx, "s"));
         write(&store, |tx| delete(tx, "n"));
         assert!(matches!(store.write_blocking(|tx| delete(tx, "n")), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_dead_node_takes_its_servers_with_it_and_no_others() {
+        let (_dir, store) = store();
+        write(&store, |tx| {
+            insert(tx, &node("n"))?;
+            insert(tx, &node("o"))?;
+            servers::insert(tx, &server("a", "n", 1))?;
+            servers::insert(tx, &server("b", "n", 2))?;
+            servers::insert(tx, &server("c", "o", 1))
+        });
+        assert_eq!(write(&store, |tx| delete_with_servers(tx, "n")), ["a", "b"]);
+        assert_eq!(read(&store, servers::list).len(), 1);
+        assert_eq!(read(&store, list).len(), 1);
+        assert_eq!(read(&store, |tx| servers::port_owner(tx, "n", crate::servers::Protocol::Tcp, 1)), None);
     }
 
     #[test]

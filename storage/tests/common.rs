@@ -26,6 +26,10 @@ pub(crate) fn node(id: &str) -> Node {
         created_at: 1,
         last_seen: None,
         system: None,
+        old_secret: None,
+        secret_used_at: None,
+        revoked: false,
+        draining: false,
     }
 }
 
@@ -43,6 +47,7 @@ pub(crate) fn server(id: &str, port: u16) -> Server {
         suspended: false,
         created_at: 1,
         updated_at: 1,
+        handed_over: false,
         behaviour: Behaviour::default(),
     }
 }

@@ -2,11 +2,15 @@
 
 mod agents_port;
 mod bodies;
+mod fake_node;
 mod hostile;
 mod join;
 mod live;
+mod node_differences;
+mod node_secrets;
 mod nodes;
 mod openapi;
+mod placement;
 mod ports;
 mod servers;
 mod session;

@@ -7,7 +7,7 @@ use tokio::process::{Child, Command};
 
 use crate::harness::{Live, Panel, docker, seconds, until};
 
-struct Agent {
+pub(super) struct Agent {
     child: Child,
     folder: tempfile::TempDir,
     env: Vec<(&'static str, String)>,
@@ -15,7 +15,7 @@ struct Agent {
 
 impl Agent {
     /// As the join line has it.
-    async fn join(panel: &Panel, id: &str) -> Self {
+    pub(super) async fn join(panel: &Panel, id: &str) -> Self {
         let made = panel.admin().post("/api/nodes", json!({ "id": id })).await.expect(201).json;
         let secret = made["secret"].as_str().unwrap().to_owned();
         let folder = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
@@ -28,12 +28,24 @@ impl Agent {
         Self { child, folder, env }
     }
 
-    async fn kill(&mut self) {
+    pub(super) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
-    fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         self.child = start(&self.env, &self.folder);
+    }
+
+    /// The same node on a new disk.
+    pub(super) fn again_with_nothing(&mut self) {
+        self.folder = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
+        self.again();
+    }
+
+    /// The secret that it comes with from the next start on.
+    pub(super) fn set_secret(&mut self, secret: &str) {
+        self.env.retain(|(name, _)| *name != "AGENT_SECRET");
+        self.env.push(("AGENT_SECRET", secret.to_owned()));
     }
 }
 
@@ -51,7 +63,7 @@ fn start(env: &[(&'static str, String)], folder: &tempfile::TempDir) -> Child {
         .unwrap()
 }
 
-async fn online(panel: &Panel, id: &str, online: bool) -> Value {
+pub(super) async fn online(panel: &Panel, id: &str, online: bool) -> Value {
     until(&format!("{id} online: {online}"), seconds(40), async || {
         let node = panel.admin().get(&format!("/api/nodes/{id}")).await.expect(200).json;
         (node["online"] == online && (!online || node["engine"]["available"] == true)).then_some(node)
@@ -59,7 +71,7 @@ async fn online(panel: &Panel, id: &str, online: bool) -> Value {
     .await
 }
 
-async fn status(panel: &Panel, server: &str, status: &str) -> Value {
+pub(super) async fn status(panel: &Panel, server: &str, status: &str) -> Value {
     until(&format!("{server} is {status}"), seconds(40), async || {
         let server = panel.admin().get(&format!("/api/servers/{server}")).await.expect(200).json;
         (server["status"] == status).then_some(server)
@@ -122,7 +134,7 @@ async fn a_server_on_another_node_lives_as_one_here() {
 }
 
 /// Removes the container, whatever becomes of the test.
-struct Gone(String);
+pub(super) struct Gone(pub(super) String);
 
 impl Drop for Gone {
     fn drop(&mut self) {

@@ -28,8 +28,8 @@ pub use nodes::{
     Capability, Engine, Heartbeat, HostCheck, HostReport, NodeStats, Problem, Space, SystemInfo, capability,
 };
 pub use servers::{
-    Behaviour, ContainerUser, Limits, Port, PowerAction, Progress, Protocol, ServerCreate, ServerPower,
-    ServerRef, ServerStatus, ServerUpdate, StartupMode, Status, Stop, Sync,
+    Behaviour, ContainerUser, Limits, Port, PowerAction, Progress, Protocol, ServerCreate, ServerDescription,
+    ServerPower, ServerRef, ServerStatus, ServerUpdate, StartupMode, Status, Stop, Sync,
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
 
@@ -82,6 +82,8 @@ pub enum ToAgent {
     StatsHistory(ServerRef),
     /// Part 2: what this host says of an image, of ports and of its room; answered by [`ToPanel::HostReport`].
     HostCheck(HostCheck),
+    /// Part 2: what the agent keeps of a server; answered by [`ToPanel::ServerDescription`].
+    ServerDescribe(ServerRef),
 }
 
 /// Agent to panel.
@@ -116,6 +118,8 @@ pub enum ToPanel {
     NodeStats(NodeStats),
     /// Part 2: answers [`ToAgent::HostCheck`].
     HostReport(HostReport),
+    /// Part 2: answers [`ToAgent::ServerDescribe`].
+    ServerDescription(Box<ServerDescription>),
 }
 
 /// `ack`: nothing, or the state in which the request left the server.

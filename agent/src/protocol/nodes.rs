@@ -28,6 +28,8 @@ pub mod capability {
     pub const INSTALL: &str = "install";
     /// `host_check`.
     pub const HOST_CHECK: &str = "host-check";
+    /// `server_describe`.
+    pub const DESCRIBE: &str = "describe";
     /// `file_read` and `file_write`.
     pub const FILES: &str = "files";
 }

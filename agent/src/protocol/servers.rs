@@ -207,6 +207,17 @@ pub struct ServerCreate {
     pub behaviour: Option<Behaviour>,
 }
 
+/// Part 2: `server_description`: what the agent keeps of a server, so that a panel that does not know it can take it over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerDescription {
+    /// The server as it was last asked for.
+    pub spec: ServerCreate,
+    /// It may not start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+}
+
 /// `server_update`: what is left out stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -56,3 +56,15 @@ fn server_ids_are_folder_names() {
         assert!(!valid_server_id(bad), "{bad:?}");
     }
 }
+
+#[test]
+fn a_server_is_described_as_it_was_asked_for() {
+    let asked: ToAgent = round(r#"{"type":"server_describe","data":{"serverId":"a"},"messageId":"1"}"#);
+    assert_eq!(asked, ToAgent::ServerDescribe(ServerRef { server_id: "a".into() }));
+    let told: ToPanel = round(
+        r#"{"type":"server_description","data":{"spec":{"serverId":"a","name":"World","image":"busybox",
+            "startup":"game","ports":[{"internal":1,"external":2,"protocol":"udp"}]},"suspended":true}}"#,
+    );
+    let ToPanel::ServerDescription(told) = told else { panic!("{told:?}") };
+    assert_eq!((told.spec.server_id.as_str(), told.spec.ports.len(), told.suspended), ("a", 1, true));
+}

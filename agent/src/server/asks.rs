@@ -15,7 +15,9 @@ use super::{folder, plan, terminal};
 use crate::answers::Reply;
 use crate::host;
 use crate::persist::Wanted;
-use crate::protocol::{Behaviour, ContainerUser, PowerAction, ServerCreate, ServerUpdate, Status};
+use crate::protocol::{
+    Behaviour, ContainerUser, PowerAction, ServerCreate, ServerDescription, ServerUpdate, Status, ToPanel,
+};
 
 /// Requests that wait for the first look.
 const HELD: usize = 64;
@@ -31,6 +33,11 @@ impl Server {
         match what {
             Request::Replace(spec) => return self.replace(*spec, reply),
             Request::Update(update) => return self.update(*update, reply),
+            Request::Describe => {
+                let description =
+                    ServerDescription { spec: self.file.spec.clone(), suspended: self.file.suspended };
+                return reply.answer(ToPanel::ServerDescription(Box::new(description)));
+            }
             _ => {}
         }
         if self.queue.phase() == Phase::Looking && !self.queue.away() && self.held.len() < HELD {
@@ -44,7 +51,7 @@ impl Server {
             Request::Unsuspend => Ask::Unsuspend,
             Request::Reinstall => Ask::Reinstall,
             Request::CancelInstall => Ask::CancelInstall,
-            Request::Replace(_) | Request::Update(_) => return,
+            Request::Replace(_) | Request::Update(_) | Request::Describe => return,
         };
         let mut queue = self.queue.clone();
         let act = match queue.ask(ask) {

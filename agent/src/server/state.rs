@@ -41,6 +41,7 @@ pub(crate) enum Request {
     CancelInstall,
     Replace(Box<ServerCreate>),
     Update(Box<ServerUpdate>),
+    Describe,
 }
 
 /// The container that runs, for those who sample it.

@@ -56,6 +56,28 @@ pub fn count_by_node(tx: &ReadTx, node_id: &str) -> Result<usize> {
     Ok(SERVERS_BY_NODE.scan(tx, (node_id, ""), |key| key.0 == node_id)?.len())
 }
 
+/// What is placed on a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// Servers.
+    pub servers: usize,
+    /// Bytes of memory that they may use; those without a limit are not counted.
+    pub memory: i64,
+    /// Those without a limit.
+    pub unlimited: usize,
+}
+
+/// How much is placed on a node.
+pub fn placed_on(tx: &ReadTx, node_id: &str) -> Result<Placed> {
+    let mut placed = Placed::default();
+    for server in list_by_node(tx, node_id)? {
+        placed.servers += 1;
+        placed.memory = placed.memory.saturating_add(server.limits.memory.max(0));
+        placed.unlimited += usize::from(server.limits.memory <= 0);
+    }
+    Ok(placed)
+}
+
 /// Writes a changed server; gives back ports that it has no more, takes new ones.
 pub fn update(tx: &WriteTx, server: &Server) -> Result<()> {
     let old = SERVERS.get(tx, server.id.as_str())?.ok_or(NOT_FOUND)?;
@@ -69,6 +91,21 @@ pub fn update(tx: &WriteTx, server: &Server) -> Result<()> {
         SERVERS_BY_NODE.put(tx, (server.node_id.as_str(), server.id.as_str()), &server.id)?;
     }
     SERVERS.put(tx, server.id.as_str(), server)
+}
+
+/// Notes of these servers that their agents have them. Passes over ids that are gone; gives how many were news.
+pub fn set_handed_over_many(tx: &WriteTx, ids: &[String]) -> Result<usize> {
+    let mut news = 0;
+    for id in ids {
+        if let Some(mut server) = SERVERS.get(tx, id.as_str())?
+            && !server.handed_over
+        {
+            server.handed_over = true;
+            SERVERS.put(tx, id.as_str(), &server)?;
+            news += 1;
+        }
+    }
+    Ok(news)
 }
 
 /// Deletes a server with its grants and gives back its ports.

@@ -39,6 +39,9 @@ pub struct Server {
     /// How its image is run.
     #[serde(default)]
     pub behaviour: Behaviour,
+    /// Whether its agent has said that it has it: one that lacks it later has lost it.
+    #[serde(default)]
+    pub handed_over: bool,
 }
 
 /// What a server may use of its machine.

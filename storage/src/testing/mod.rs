@@ -70,6 +70,10 @@ pub(crate) fn node(id: &str) -> Node {
         created_at: 1,
         last_seen: None,
         system: Some("{}".to_owned()),
+        old_secret: None,
+        secret_used_at: None,
+        revoked: false,
+        draining: false,
     }
 }
 
@@ -87,6 +91,7 @@ pub(crate) fn server(id: &str, node: &str, port: u16) -> Server {
         suspended: false,
         created_at: 1,
         updated_at: 1,
+        handed_over: false,
         behaviour: Behaviour::default(),
     }
 }

@@ -1,0 +1,174 @@
+//! A node's secret: made here, kept as a hash, renewed and taken away.
+//!
+//! A renewed one has a time in which the old one opens too, so that nobody has to be quick: until the agent has come with
+//! the new one, and ten minutes at most.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use storage::Millis;
+use storage::nodes::{Node, OldSecret};
+
+/// How long a renewed secret opens at most.
+const OVERLAP: Duration = Duration::from_secs(600);
+/// How much newer a use has to be to be worth a write: an SD card wears out.
+const WORTH_NOTING: Millis = 60_000;
+
+/// The SHA-256 of a secret. Only these are kept and compared: how long that takes tells nothing of the secret.
+pub(super) type Hash = [u8; 32];
+
+/// What a given secret opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// It is the node's own, or the shared one of a node without.
+    Right,
+    /// It is the one before, until then.
+    Old(Millis),
+    /// Nothing.
+    Wrong,
+}
+
+/// 256 bits from the system's generator, in hex digits.
+pub(super) fn make() -> String {
+    hex(&rand::random::<Hash>())
+}
+
+pub(super) fn hash(secret: &str) -> Hash {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A node with a secret of its own takes no other; one without goes by the shared one.
+pub(super) fn judge(node: Option<&Node>, shared: Option<&Hash>, given: &Hash, now: Millis) -> Judged {
+    let own = node.and_then(|node| node.secret_hash.as_deref());
+    let right = own.map_or(shared == Some(given), |own| own == given);
+    if right {
+        return Judged::Right;
+    }
+    let old = node.and_then(|node| node.old_secret.as_ref());
+    match old.filter(|old| old.until > now && old.hash == given) {
+        Some(old) => Judged::Old(old.until),
+        None => Judged::Wrong,
+    }
+}
+
+/// Gives a node a new secret; the one that its agent has opens for a while longer.
+pub(super) fn renew(node: &mut Node, new: &Hash, shared: Option<&Hash>, now: Millis, lasts: Duration) {
+    let until = now.saturating_add(Millis::try_from(lasts.as_millis()).unwrap_or(Millis::MAX));
+    // Renewed again before the agent came with the first new one: what it has is still the one before that.
+    let pending = node.old_secret.take().filter(|old| old.until > now && !node.revoked);
+    let current = node.secret_hash.take().or_else(|| shared.map(|hash| hash.to_vec()));
+    let has = pending.map(|old| old.hash).or(current).filter(|_| !node.revoked);
+    node.old_secret = has.map(|hash| OldSecret { hash, until });
+    node.secret_hash = Some(new.to_vec());
+    node.revoked = false;
+}
+
+/// Takes a node's secret away, the old one too: it has the hash of a secret that nobody ever had.
+pub(super) fn revoke(node: &mut Node) {
+    node.secret_hash = Some(rand::random::<Hash>().to_vec());
+    node.old_secret = None;
+    node.revoked = true;
+}
+
+/// An agent came with a secret: whether that is worth a write.
+pub(super) fn used(node: &mut Node, judged: Judged, now: Millis) -> bool {
+    let settled = judged == Judged::Right && node.old_secret.take().is_some();
+    let news = node.secret_used_at.is_none_or(|at| (now - at).abs() > WORTH_NOTING);
+    node.secret_used_at = Some(now);
+    settled || news
+}
+
+/// How long a renewed secret opens. The variable is there for tests.
+pub(super) fn overlap() -> Duration {
+    let given = std::env::var("RENEWED_SECRET_SECONDS").ok().and_then(|text| text.parse().ok());
+    given.map_or(OVERLAP, Duration::from_secs).min(OVERLAP)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn node(own: Option<&str>) -> Node {
+        let mut node = Node::new("n", "n", 1);
+        node.secret_hash = own.map(|secret| hash(secret).to_vec());
+        node
+    }
+
+    fn judged(node: &Node, given: &str, now: Millis) -> Judged {
+        judge(Some(node), Some(&hash("shared")), &hash(given), now)
+    }
+
+    #[test]
+    fn secrets_have_256_bits_and_are_kept_as_a_hash() {
+        let (one, other) = (make(), make());
+        assert_eq!(one.len(), 64);
+        assert_ne!(one, other);
+        assert_eq!(
+            hex(&hash("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "FIPS 180-2, appendix B.1"
+        );
+    }
+
+    #[test]
+    fn a_node_with_its_own_secret_takes_no_other() {
+        assert_eq!(judged(&node(Some("own")), "own", 1), Judged::Right);
+        assert_eq!(judged(&node(Some("own")), "shared", 1), Judged::Wrong);
+        assert_eq!(judged(&node(None), "shared", 1), Judged::Right);
+        assert_eq!(judged(&node(None), "own", 1), Judged::Wrong);
+        assert_eq!(judge(None, None, &hash(""), 1), Judged::Wrong);
+    }
+
+    #[test]
+    fn both_open_until_the_agent_came_with_the_new_one_or_the_time_is_over() {
+        let mut node = node(Some("one"));
+        renew(&mut node, &hash("two"), None, 1_000, HOUR);
+        assert_eq!(judged(&node, "one", 2_000), Judged::Old(3_601_000));
+        assert_eq!(judged(&node, "one", 3_601_000), Judged::Wrong);
+        assert_eq!(judged(&node, "two", 9_000_000), Judged::Right);
+        // Renewed again: the agent still has the first, nobody ever used the second.
+        renew(&mut node, &hash("three"), None, 2_000, HOUR);
+        assert_eq!(judged(&node, "one", 3_000), Judged::Old(3_602_000));
+        assert_eq!(judged(&node, "two", 3_000), Judged::Wrong);
+        assert!(!{
+            let mut same = node.clone();
+            same.secret_used_at = Some(3_000);
+            used(&mut same, Judged::Old(0), 3_500)
+        });
+        assert!(used(&mut node, Judged::Right, 4_000));
+        assert_eq!(judged(&node, "one", 4_001), Judged::Wrong);
+        assert!(!used(&mut node, Judged::Right, 5_000), "nothing new within a minute");
+    }
+
+    #[test]
+    fn who_came_with_the_shared_secret_may_do_so_for_a_while() {
+        let mut node = node(None);
+        renew(&mut node, &hash("own"), Some(&hash("shared")), 0, HOUR);
+        assert!(matches!(judged(&node, "shared", 1), Judged::Old(_)));
+        assert_eq!(judged(&node, "own", 1), Judged::Right);
+    }
+
+    #[test]
+    fn a_revoked_secret_opens_nothing_and_neither_does_what_was_before_it() {
+        let mut node = node(Some("one"));
+        renew(&mut node, &hash("two"), None, 0, HOUR);
+        revoke(&mut node);
+        for secret in ["one", "two", "shared", ""] {
+            assert_eq!(judged(&node, secret, 1), Judged::Wrong, "{secret}");
+        }
+        renew(&mut node, &hash("three"), Some(&hash("shared")), 2, HOUR);
+        assert_eq!(judged(&node, "three", 3), Judged::Right);
+        assert_eq!(node.old_secret, None);
+    }
+}
