@@ -10,7 +10,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use crate::error::{ApiError, Code};
+use storage::Store;
+
+use crate::error::{ApiError, Chain, Code};
 use crate::shutdown::Tasks;
 use crate::users::Users;
 
@@ -29,6 +31,11 @@ pub enum Ask {
         username: String,
         /// 10 to 1,024 bytes.
         password: String,
+    },
+    /// A copy of the database, checked.
+    CopyDatabase {
+        /// Where to, from the root. Whoever may ask may write there himself: the panel writes what he could.
+        to: PathBuf,
     },
 }
 
@@ -63,7 +70,7 @@ pub enum AskError {
 }
 
 /// Listens until the tasks are cancelled.
-pub fn listen(data_dir: &Path, users: Users, tasks: &Tasks) -> io::Result<()> {
+pub fn listen(data_dir: &Path, users: Users, store: Store, tasks: &Tasks) -> io::Result<()> {
     let path = data_dir.join(FILE);
     // Left behind by a kill. The database's lock has made sure that nobody uses it.
     match std::fs::remove_file(&path) {
@@ -81,9 +88,9 @@ pub fn listen(data_dir: &Path, users: Users, tasks: &Tasks) -> io::Result<()> {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let users = users.clone();
+                    let (users, store) = (users.clone(), store.clone());
                     drop(all.spawn("admin call", async move {
-                        if let Err(cause) = serve(stream, &users).await {
+                        if let Err(cause) = serve(stream, &users, &store).await {
                             tracing::debug!(%cause, "a call on the admin socket ended early");
                         }
                     }));
@@ -99,7 +106,7 @@ pub fn listen(data_dir: &Path, users: Users, tasks: &Tasks) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve(stream: UnixStream, users: &Users) -> io::Result<()> {
+async fn serve(stream: UnixStream, users: &Users, store: &Store) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     let (reader, mut writer) = stream.into_split();
@@ -107,7 +114,7 @@ async fn serve(stream: UnixStream, users: &Users) -> io::Result<()> {
     timeout(PATIENCE, BufReader::new(reader.take(LINE)).read_line(&mut line)).await??;
     let result = if peer == own || peer == 0 {
         match serde_json::from_str(&line) {
-            Ok(ask) => answer(ask, users).await,
+            Ok(ask) => answer(ask, users, store).await,
             Err(cause) => Err(ApiError::new(Code::BadJson, cause.to_string())),
         }
     } else {
@@ -120,11 +127,22 @@ async fn serve(stream: UnixStream, users: &Users) -> io::Result<()> {
     timeout(PATIENCE, writer.write_all(&text)).await?
 }
 
-async fn answer(ask: Ask, users: &Users) -> Result<(), ApiError> {
+async fn answer(ask: Ask, users: &Users, store: &Store) -> Result<(), ApiError> {
     match ask {
         Ask::SetPassword { username, password } => {
             users.reset_password(&username, password).await?;
             tracing::info!(%username, "a password was set over the admin socket");
+            Ok(())
+        }
+        Ask::CopyDatabase { to } => {
+            // Its own sentences: they go to the machine's owner, and name files of his.
+            let refused = |sentence: String| ApiError::new(Code::Conflict, sentence);
+            if !to.is_absolute() {
+                return Err(refused("The copy's place has to be named from the root.".to_owned()));
+            }
+            let copied =
+                store.copy_to(to.clone()).await.map_err(|error| refused(Chain(&error).to_string()))?;
+            tracing::info!(to = %to.display(), bytes = copied.bytes, "the database was copied over the admin socket");
             Ok(())
         }
     }

@@ -1,14 +1,17 @@
 //! The command line.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::admin::{self, Ask};
+use storage::OpenError;
+use storage::copies::{self, Copied, CopyError};
+
+use crate::admin::{self, Ask, AskError};
 use crate::config::{Config, ConfigError, Flags};
 
 /// A game-server panel that brings its own node.
@@ -30,8 +33,41 @@ enum Command {
     Agent(Settings),
     /// Changes accounts of the panel that runs on this machine.
     User(UserArgs),
+    /// Copies, checks or puts back the panel's database.
+    Db(DbArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
     Healthcheck(Settings),
+}
+
+#[derive(Args)]
+struct DbArgs {
+    #[command(subcommand)]
+    command: DbCommand,
+}
+
+#[derive(Subcommand)]
+enum DbCommand {
+    /// Makes a consistent copy, also while the panel runs.
+    Backup {
+        /// Where to.
+        file: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Puts a copy in the database's place, which is kept beside it. The panel has to be stopped.
+    Restore {
+        /// The copy.
+        file: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Checks every byte of the database, or of a copy of it.
+    Check {
+        /// The copy; the panel's own database when left out.
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 #[derive(Args)]
@@ -110,8 +146,25 @@ pub enum Task {
         /// Whose.
         name: String,
     },
+    /// Copy, check or put back the database.
+    Database {
+        /// The settings.
+        config: Box<Config>,
+        /// What to do.
+        work: DatabaseWork,
+    },
     /// Ask for health.
     Healthcheck(Box<Config>),
+}
+
+/// What is done to the database.
+pub enum DatabaseWork {
+    /// A copy to this file.
+    Backup(PathBuf),
+    /// This file in its place.
+    Restore(PathBuf),
+    /// A check of this file, or of the database itself.
+    Check(Option<PathBuf>),
 }
 
 impl Cli {
@@ -122,6 +175,14 @@ impl Cli {
             Some(Command::Serve(settings)) => settings.load(false).map(Task::Serve),
             Some(Command::Agent(settings)) => settings.load(true).map(Task::Agent),
             Some(Command::Healthcheck(settings)) => settings.load(false).map(Task::Healthcheck),
+            Some(Command::Db(DbArgs { command })) => {
+                let (settings, work) = match command {
+                    DbCommand::Backup { file, settings } => (settings, DatabaseWork::Backup(file)),
+                    DbCommand::Restore { file, settings } => (settings, DatabaseWork::Restore(file)),
+                    DbCommand::Check { file, settings } => (settings, DatabaseWork::Check(file)),
+                };
+                settings.load(false).map(|config| Task::Database { config, work })
+            }
             Some(Command::User(UserArgs { command: UserCommand::Password { name, settings } })) => {
                 settings.load(false).map(|config| Task::Password { config, name })
             }
@@ -160,6 +221,69 @@ pub async fn set_password(
     let password = tokio::task::spawn_blocking(move || read_password(&username)).await??;
     admin::ask(&config.data_dir, &Ask::SetPassword { username: name, password }).await?;
     Ok(())
+}
+
+/// `db backup`, `db restore`, `db check`: says what was done, or the exit code and why not.
+pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8, String)> {
+    let folder = config.data_dir.clone();
+    let absolute = |file: PathBuf| std::path::absolute(file).map_err(|cause| (74, cause.to_string()));
+    match work {
+        DatabaseWork::Backup(file) => {
+            let to = absolute(file)?;
+            let copied = backup(&folder, &to).await?;
+            Ok(format!("Copied to {} ({} bytes, checked).", to.display(), copied.bytes))
+        }
+        DatabaseWork::Restore(file) => {
+            let from = absolute(file)?;
+            let named = from.display().to_string();
+            let kept = blocking(move || copies::restore(&folder, &from)).await?;
+            let kept = kept.map(|path| format!(" What was there is kept as {}.", path.display()));
+            Ok(format!("{named} is the database now; start the panel.{}", kept.unwrap_or_default()))
+        }
+        DatabaseWork::Check(Some(file)) => {
+            let file = absolute(file)?;
+            let named = file.display().to_string();
+            let found = blocking(move || copies::check_file(&file)).await?;
+            Ok(format!("{named} is whole: schema {}, {} bytes.", found.schema, found.bytes))
+        }
+        // Not the file itself, which may be in use: a copy of it, which is checked as it is made.
+        DatabaseWork::Check(None) => {
+            let to = folder.join("check.redb");
+            let found = backup(&folder, &to).await?;
+            std::fs::remove_file(&to).map_err(|cause| (74, cause.to_string()))?;
+            Ok(format!("The database is whole: schema {}, {} bytes.", found.schema, found.bytes))
+        }
+    }
+}
+
+/// By the panel where one runs, else by ourselves.
+async fn backup(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
+    match admin::ask(folder, &Ask::CopyDatabase { to: to.to_owned() }).await {
+        Ok(()) => {
+            let to = to.to_owned();
+            blocking(move || copies::check_file(&to)).await
+        }
+        Err(AskError::NotRunning { .. }) => {
+            let (folder, to) = (folder.to_owned(), to.to_owned());
+            tokio::task::spawn_blocking(move || copies::copy_of_closed(&folder, &to))
+                .await
+                .map_err(|cause| (70, cause.to_string()))?
+                .map_err(|error| match &error {
+                    CopyError::Open(cause) => (cause.exit_code(), cause.to_string()),
+                    CopyError::Database(cause) => (74, cause.to_string()),
+                })
+        }
+        Err(error) => Err((74, error.to_string())),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, (u8, String)> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|cause| (70, cause.to_string()))?
+        .map_err(|error| (error.exit_code(), error.to_string()))
 }
 
 fn read_password(name: &str) -> io::Result<String> {

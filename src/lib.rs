@@ -24,6 +24,7 @@ pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod copies;
 pub mod error;
 pub mod ids;
 pub mod logging;

@@ -46,6 +46,12 @@ fn work() -> Result<(), Failure> {
             Task::Password { config, name } => {
                 cli::set_password(&config, name).await.map_err(|cause| (1, cause.to_string()))
             }
+            Task::Database { config, work } => {
+                let said = cli::database(&config, work).await?;
+                // Whoever closed our output wants no words.
+                let _ = writeln!(std::io::stdout(), "{said}");
+                Ok(())
+            }
             Task::Healthcheck(config) => {
                 cli::healthcheck(&config).await.map_err(|cause| (1, format!("not well: {cause}")))
             }

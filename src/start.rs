@@ -15,6 +15,7 @@ use crate::app::{App, Ports};
 use crate::auth::{Auth, OwnOrigins};
 use crate::clock;
 use crate::config::Config;
+use crate::copies;
 use crate::docs::Docs;
 use crate::error::Chain;
 use crate::health::Health;
@@ -164,7 +165,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     };
 
     app.auth.start(&tasks);
-    if let Err(cause) = admin::listen(&folder, app.users.clone(), &tasks) {
+    if let Err(cause) = admin::listen(&folder, app.users.clone(), app.store.clone(), &tasks) {
         // A full disk or a path too long for a socket: no reason to keep everybody out.
         tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
     }
@@ -188,6 +189,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         http::serve(agents, tasks.clone(), move |request| door.clone().answer(request)),
     ));
     start_local_agent(&app);
+    copies::start(&app.store, &app.config.data_dir, &tasks);
     Ok(Running { app })
 }
 

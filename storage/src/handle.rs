@@ -4,6 +4,7 @@
 //! program: it says that it is read-only, and opens the database anew as soon as that has a chance.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
@@ -46,6 +47,10 @@ impl Handle {
             health: watch::Sender::new(health),
             lock: Mutex::new(lock),
         }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.disk.path()
     }
 
     pub(crate) fn health(&self) -> watch::Receiver<Health> {

@@ -28,6 +28,7 @@ mod faults;
 #[cfg(test)]
 mod testing;
 
+pub mod copies;
 pub mod grants;
 pub mod meta;
 pub mod nodes;

@@ -72,6 +72,11 @@ impl Store {
         &self.inner.instance
     }
 
+    /// Where the database is.
+    pub(crate) fn path(&self) -> &Path {
+        self.inner.handle.path()
+    }
+
     /// Whether the database takes writes, and every change of that.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.inner.handle.health()

@@ -30,7 +30,7 @@ pub(crate) fn check(disk: &dyn Disk) -> Result<Facts, OpenError> {
 }
 
 /// As [`check`]; cleanly closed files larger than `always_whole` are only asked for their facts.
-pub(super) fn check_up_to(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
+pub(crate) fn check_up_to(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
     // redb promises errors for most damage and panics for some; neither may take the program down.
     catch_unwind(AssertUnwindSafe(|| check_inner(disk, always_whole)))
         .unwrap_or_else(|panic| Err(corrupt(disk.path(), panic_text(&*panic))))

@@ -36,8 +36,8 @@ pub enum OpenError {
     },
     /// The folder was in use and the database is gone.
     #[error(
-        "{} is missing, although {} says that there was one: put back a copy of it; \
-         only for a fresh start without any accounts and servers, delete the latter",
+        "{} is missing, although {} says that there was one: put back a copy of it \
+         (the folder copies beside it has one of each day: ctrl-alt-play db restore FILE); only for a fresh start without any accounts and servers, delete the latter",
         path.display(), marker.display()
     )]
     Missing {
@@ -48,7 +48,8 @@ pub enum OpenError {
     },
     /// The file is there and has no bytes.
     #[error(
-        "{} is empty: put back a copy of it; only for a fresh start without any accounts and servers, \
+        "{} is empty: put back a copy of it \
+         (the folder copies beside it has one of each day: ctrl-alt-play db restore FILE); only for a fresh start without any accounts and servers, \
          delete it together with instance.json",
         path.display()
     )]
@@ -74,7 +75,8 @@ pub enum OpenError {
     },
     /// The file is damaged.
     #[error(
-        "{} is damaged ({reason}): check the disk, keep this file aside and put back a copy from before",
+        "{} is damaged ({reason}): check the disk, keep this file aside and put back a copy from before \
+         (the folder copies beside it has one of each day: ctrl-alt-play db restore FILE)",
         path.display()
     )]
     Corrupt {

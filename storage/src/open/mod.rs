@@ -7,7 +7,7 @@
 
 pub(crate) mod check;
 mod error;
-mod lock;
+pub(crate) mod lock;
 mod marker;
 #[cfg(test)]
 mod tests;
