@@ -1,7 +1,6 @@
 //! The first look at a file, before anything may be written to it.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::{DatabaseError, ReadableDatabase, StorageBackend, StorageError};
@@ -10,6 +9,7 @@ use crate::disk::{Disk, builder};
 use crate::error::Error;
 use crate::meta::{self, Instance};
 use crate::open::OpenError;
+use crate::open::quiet::catch_quietly;
 use crate::tx::ReadTx;
 use crate::writer::panic_text;
 
@@ -32,7 +32,7 @@ pub(crate) fn check(disk: &dyn Disk) -> Result<Facts, OpenError> {
 /// As [`check`]; cleanly closed files larger than `always_whole` are only asked for their facts.
 pub(crate) fn check_up_to(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
     // redb promises errors for most damage and panics for some; neither may take the program down.
-    catch_unwind(AssertUnwindSafe(|| check_inner(disk, always_whole)))
+    catch_quietly(|| check_inner(disk, always_whole))
         .unwrap_or_else(|panic| Err(corrupt(disk.path(), panic_text(&*panic))))
 }
 

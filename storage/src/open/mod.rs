@@ -9,6 +9,7 @@ pub(crate) mod check;
 mod error;
 pub(crate) mod lock;
 mod marker;
+mod quiet;
 #[cfg(test)]
 mod tests;
 
@@ -112,7 +113,7 @@ fn open_checked(disk: &dyn Disk) -> Result<Database, OpenError> {
 }
 
 fn catching<T>(path: &Path, work: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+    quiet::catch_quietly(work).unwrap_or_else(|panic| {
         Err(OpenError::Corrupt { path: path.to_owned(), reason: panic_text(&*panic) })
     })
 }

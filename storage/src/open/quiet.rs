@@ -1,0 +1,40 @@
+//! Panics that are expected and caught: redb answers some damage with one, and its words are for its developers.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` and catches its panic, of which nothing is printed: whoever calls says what it means.
+pub(crate) fn catch_quietly<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    let outer = QUIET.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    QUIET.set(outer);
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_caught_and_the_next_one_is_heard_again() {
+        assert_eq!(catch_quietly(|| 5).unwrap(), 5);
+        assert!(catch_quietly(|| panic!("unheard")).is_err());
+        assert!(!QUIET.get());
+        catch_quietly(|| assert!(catch_quietly(|| QUIET.get()).unwrap())).unwrap();
+    }
+}
