@@ -60,11 +60,14 @@ impl Door {
     /// Notes that a node's secret was used; the new one of two is the only one from then on. What can't be written (a full
     /// disk) keeps nobody out.
     async fn noted(&self, node_id: &str, admitted: Admitted) -> CancellationToken {
-        let Admitted { judged, token } = admitted;
-        let id = node_id.to_owned();
+        let Admitted { judged, given, token } = admitted;
+        let (id, shared) = (node_id.to_owned(), self.shared);
         let write = self.store.write(move |tx| {
             let Some(mut node) = storage::nodes::get(tx, &id)? else { return Ok(()) };
-            if secrets::used(&mut node, judged, clock::now()) {
+            // Judged again: it may have been renewed just now, and this secret be the old one.
+            let (now, shared) = (clock::now(), shared.as_ref());
+            let judged = secrets::judge(Some(&node), shared, &given, now);
+            if judged != Judged::Wrong && secrets::used(&mut node, judged, now) {
                 storage::nodes::update(tx, &node)?;
             }
             Ok::<_, storage::Error>(())
@@ -139,7 +142,7 @@ impl Door {
         let known = self.store.read_now(|tx| storage::nodes::get(tx, id))?;
         match secrets::judge(known.as_ref(), shared, &given, now) {
             Judged::Wrong => Err(wrong()),
-            judged => Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, token })),
+            judged => Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, given, token })),
         }
     }
 }
@@ -147,6 +150,7 @@ impl Door {
 /// Somebody of a known node whose secret opens.
 struct Admitted {
     judged: Judged,
+    given: Hash,
     /// His connection's time.
     token: CancellationToken,
 }
