@@ -3,10 +3,12 @@
 //! What is refused is refused before the upgrade, in this order: another address (404), no WebSocket (426), a browser
 //! (any `Origin`: 403), a wrong secret (401), a missing, bad or doubtful node id (400). The order is the protocol's.
 
+use std::time::Duration;
+
 use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
 use hyper::{Request, Uri};
-use storage::Store;
 use storage::nodes::Node;
+use storage::{Millis, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Hash, Judged};
@@ -47,19 +49,19 @@ impl Door {
         if request.uri().path() != "/" {
             return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
         }
-        let token = match known {
+        let (token, until) = match known {
             Some(admitted) => self.noted(&node_id, admitted).await,
-            None => self.welcome(&node_id).await?,
+            None => (self.welcome(&node_id).await?, None),
         };
         let agents = self.agents.clone();
         Ok(upgrade.accept(&self.tasks, "agent", remote::MAX_MESSAGE, None, move |socket| {
-            remote::speak(socket, agents, node_id, token)
+            speak_until(until, token.clone(), remote::speak(socket, agents, node_id, token))
         }))
     }
 
-    /// Notes that a node's secret was used; the new one of two is the only one from then on. What can't be written (a full
-    /// disk) keeps nobody out.
-    async fn noted(&self, node_id: &str, admitted: Admitted) -> CancellationToken {
+    /// Notes that a node's secret was used; the new one of two is the only one from then on. Gives the connection's time,
+    /// and where the secret was the old one, its end. What can't be written (a full disk) keeps nobody out.
+    async fn noted(&self, node_id: &str, admitted: Admitted) -> (CancellationToken, Option<Millis>) {
         let Admitted { judged, given, token } = admitted;
         let (id, shared) = (node_id.to_owned(), self.shared);
         let write = self.store.write(move |tx| {
@@ -78,18 +80,7 @@ impl Door {
         if judged == Judged::Right {
             self.agents.node_changed(node_id);
         }
-        if let Judged::Old(until) = judged {
-            let left = u64::try_from(until - clock::now()).unwrap_or(0);
-            let (over, all) = (token.clone(), self.tasks.token());
-            drop(self.tasks.spawn("old-secret", async move {
-                tokio::select! {
-                    () = all.cancelled() => {}
-                    () = over.cancelled() => {}
-                    () = tokio::time::sleep(std::time::Duration::from_millis(left)) => over.cancel(),
-                }
-            }));
-        }
-        token
+        (token, if let Judged::Old(until) = judged { Some(until) } else { None })
     }
 
     /// A node that comes for the first time, with the shared secret, is a new one.
@@ -145,6 +136,19 @@ impl Door {
             judged => Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, given, token })),
         }
     }
+}
+
+/// Who came by an old secret stays no longer than that.
+async fn speak_until(until: Option<Millis>, token: CancellationToken, speak: impl Future<Output = ()>) {
+    let mut speak = std::pin::pin!(speak);
+    if let Some(until) = until {
+        let left = u64::try_from(until - clock::now()).unwrap_or(0);
+        tokio::select! {
+            () = &mut speak => return,
+            () = tokio::time::sleep(Duration::from_millis(left)) => token.cancel(),
+        }
+    }
+    speak.await;
 }
 
 /// Somebody of a known node whose secret opens.
