@@ -4,11 +4,13 @@
 //! (any `Origin`: 403), a wrong secret (401), a missing, bad or doubtful node id (400), one of two machines with one id
 //! (409). The order is the protocol's.
 
+use std::time::Duration;
+
 use agent::protocol::{AGENT_PROCESS, Encoding};
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Request, Uri};
-use storage::Store;
 use storage::nodes::Node;
+use storage::{Millis, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Hash, Judged};
@@ -60,9 +62,9 @@ impl Door {
             let sentence = "Another machine uses this node's id, and stays connected.";
             return Err(ApiError::new(Code::Conflict, sentence));
         }
-        let token = match known {
+        let (token, until) = match known {
             Some(admitted) => self.noted(&node_id, admitted).await,
-            None => self.welcome(&node_id).await?,
+            None => (self.welcome(&node_id).await?, None),
         };
         let agents = self.agents.clone();
         let chosen = Encoding::choose(upgrade.protocols());
@@ -73,18 +75,21 @@ impl Door {
             process,
         };
         Ok(upgrade.grant(&self.tasks, "agent", chosen.map(Encoding::subprotocol), move |connection| {
-            remote::speak(connection, agents, guest, token)
+            speak_until(until, token.clone(), remote::speak(connection, agents, guest, token))
         }))
     }
 
-    /// Notes that a node's secret was used; the new one of two is the only one from then on. What can't be written (a full
-    /// disk) keeps nobody out.
-    async fn noted(&self, node_id: &str, admitted: Admitted) -> CancellationToken {
-        let Admitted { judged, token } = admitted;
-        let id = node_id.to_owned();
+    /// Notes that a node's secret was used; the new one of two is the only one from then on. Gives the connection's time,
+    /// and where the secret was the old one, its end. What can't be written (a full disk) keeps nobody out.
+    async fn noted(&self, node_id: &str, admitted: Admitted) -> (CancellationToken, Option<Millis>) {
+        let Admitted { judged, given, token } = admitted;
+        let (id, shared) = (node_id.to_owned(), self.shared);
         let write = self.store.write(move |tx| {
             let Some(mut node) = storage::nodes::get(tx, &id)? else { return Ok(()) };
-            if secrets::used(&mut node, judged, clock::now()) {
+            // Judged again: it may have been renewed just now, and this secret be the old one.
+            let (now, shared) = (clock::now(), shared.as_ref());
+            let judged = secrets::judge(Some(&node), shared, &given, now);
+            if judged != Judged::Wrong && secrets::used(&mut node, judged, now) {
                 storage::nodes::update(tx, &node)?;
             }
             Ok::<_, storage::Error>(())
@@ -95,18 +100,7 @@ impl Door {
         if judged == Judged::Right {
             self.agents.node_changed(node_id);
         }
-        if let Judged::Old(until) = judged {
-            let left = u64::try_from(until - clock::now()).unwrap_or(0);
-            let (over, all) = (token.clone(), self.tasks.token());
-            drop(self.tasks.spawn("old-secret", async move {
-                tokio::select! {
-                    () = all.cancelled() => {}
-                    () = over.cancelled() => {}
-                    () = tokio::time::sleep(std::time::Duration::from_millis(left)) => over.cancel(),
-                }
-            }));
-        }
-        token
+        (token, if let Judged::Old(until) = judged { Some(until) } else { None })
     }
 
     /// A node that comes for the first time, with the shared secret, is a new one.
@@ -159,14 +153,28 @@ impl Door {
         let known = self.store.read_now(|tx| storage::nodes::get(tx, id))?;
         match secrets::judge(known.as_ref(), shared, &given, now) {
             Judged::Wrong => Err(wrong()),
-            judged => Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, token })),
+            judged => Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, given, token })),
         }
     }
+}
+
+/// Who came by an old secret stays no longer than that.
+async fn speak_until(until: Option<Millis>, token: CancellationToken, speak: impl Future<Output = ()>) {
+    let mut speak = std::pin::pin!(speak);
+    if let Some(until) = until {
+        let left = u64::try_from(until - clock::now()).unwrap_or(0);
+        tokio::select! {
+            () = &mut speak => return,
+            () = tokio::time::sleep(Duration::from_millis(left)) => token.cancel(),
+        }
+    }
+    speak.await;
 }
 
 /// Somebody of a known node whose secret opens.
 struct Admitted {
     judged: Judged,
+    given: Hash,
     /// His connection's time.
     token: CancellationToken,
 }

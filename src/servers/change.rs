@@ -41,6 +41,8 @@ impl Servers {
         let server = written.await?;
         tracing::info!(server = server.id, by = permit.caller().username(), "server changed");
         self.agents.changes().server(&server.id);
+        // What is promised there may be another sum now.
+        self.agents.node_changed(&server.node_id);
         self.agents.update(&server.id, &server.node_id).await;
         self.view(server, permit.caller())
     }

@@ -92,7 +92,8 @@ impl Servers {
                 field: Some("acceptEula".into()),
             });
         }
-        let placed = if draft.node_id == AUTO { self.place(&draft).await } else { Ok(draft.node_id.clone()) };
+        let anywhere = draft.node_id == AUTO;
+        let placed = if anywhere { self.place(&draft).await } else { Ok(draft.node_id.clone()) };
         // Without room anywhere the rest is told of our own machine.
         draft.node_id = placed.as_ref().map_or_else(|_| local::NODE_ID.to_owned(), String::clone);
         if let Err(error) = placed.and_then(|id| self.check_draining(&id)) {
@@ -110,7 +111,7 @@ impl Servers {
         let warnings = self.warnings(&draft, &ports, memory, online, report.as_ref());
         let present = report.as_ref().is_some_and(|report| report.image_present);
         Ok(Preview {
-            steps: steps(&draft, &ports, present, online),
+            steps: steps(&draft, &self.node_name(&draft.node_id)?, anywhere, &ports, present, online),
             node_id: draft.node_id,
             image: draft.image,
             image_present: present,
@@ -122,6 +123,11 @@ impl Servers {
             warnings,
             blockers,
         })
+    }
+
+    fn node_name(&self, id: &str) -> Result<String, ApiError> {
+        let node = self.store.read_now(|tx| storage::nodes::get(tx, id))?;
+        Ok(node.map_or_else(|| id.to_owned(), |node| node.name))
     }
 
     async fn preview_ports(
@@ -231,12 +237,22 @@ fn memory(wanted: Memory, report: Option<&HostReport>) -> PreviewMemory {
     PreviewMemory { recommended: wanted.recommended, proposed, free, total }
 }
 
-fn steps(draft: &Draft, ports: &[Port], present: bool, online: bool) -> Vec<String> {
+fn steps(
+    draft: &Draft,
+    node: &str,
+    anywhere: bool,
+    ports: &[Port],
+    present: bool,
+    online: bool,
+) -> Vec<String> {
     let mut steps = Vec::new();
+    if anywhere {
+        steps.push(format!("Put it on the node {node}: there most memory is promised to nobody."));
+    }
     if !ports.is_empty() {
         let list: Vec<_> = ports.iter().map(|port| format!("{}/{}", port.external, port.protocol)).collect();
         let plural = if ports.len() == 1 { "port" } else { "ports" };
-        steps.push(format!("Reserve the {plural} {} on the node {}.", list.join(", "), draft.node_id));
+        steps.push(format!("Reserve the {plural} {} on the node {node}.", list.join(", ")));
     }
     let image = if draft.image.is_empty() { "that is chosen" } else { draft.image.as_str() };
     steps.push(if present {

@@ -119,7 +119,7 @@ impl FakeNode {
     }
 
     /// Says something.
-    pub(super) fn say(&self, kind: &str, data: Value) {
+    pub(super) fn say(&self, kind: &str, data: &Value) {
         let _ = self.say.send(json!({ "type": kind, "data": data }));
     }
 

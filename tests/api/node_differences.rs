@@ -28,7 +28,7 @@ async fn a_lost_server_is_missing_and_made_again_by_hand() {
     let (node, secret) = FakeNode::join(&panel, "attic", Told::default()).await;
     let id = server(&panel, "attic", "World").await;
     until("it is handed over", seconds(5), async || node.asked("server_create").pop()).await;
-    node.say("server_status", json!({ "serverId": id, "status": "stopped" }));
+    node.say("server_status", &json!({ "serverId": id, "status": "stopped" }));
     server_is(&panel, &id, "stopped", |server| server["status"] == "stopped").await;
     drop(node);
     let away = server_is(&panel, &id, "unknown", |server| server["status"] == "unknown").await;

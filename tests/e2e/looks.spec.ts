@@ -22,6 +22,7 @@ async function check(page: Page, where: string) {
 
 for (const theme of ['dark', 'light'] as const) {
   test(`every page in the ${theme} theme`, async ({ page, panel, admin }) => {
+    test.slow();
     await page.context().clearCookies();
     await page.addInitScript((chosen) => localStorage.setItem('theme', chosen), theme);
     await page.goto(`${panel.url}/sign-in`);
@@ -38,7 +39,7 @@ for (const theme of ['dark', 'light'] as const) {
       image: '127.0.0.1:9/absent'
     });
     await panel.state(failed.id, 'install_failed');
-    const paths = ['/servers', `/servers/${running.id}`, `/servers/${running.id}/startup`, `/servers/${running.id}/users`, `/servers/${running.id}/settings`, `/servers/${failed.id}`, '/servers/new', '/nodes', '/users', '/account', '/nowhere'];
+    const paths = ['/servers', `/servers/${running.id}`, `/servers/${running.id}/startup`, `/servers/${running.id}/users`, `/servers/${running.id}/settings`, `/servers/${failed.id}`, '/servers/new', '/nodes', '/nodes/local', '/nodes/absent-node', '/users', '/account', '/nowhere'];
     for (const path of paths) {
       await page.setViewportSize({ width: 1440, height: 900 });
       await page.goto(panel.url + path);
@@ -46,6 +47,16 @@ for (const theme of ['dark', 'light'] as const) {
       await page.setViewportSize(NARROW);
       await check(page, `${path}, narrow`);
     }
+    await page.goto(`${panel.url}/nodes`);
+    await page.getByRole('button', { name: 'Add node' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill(`Looks ${theme}`);
+    await check(page, 'the dialog of a new node');
+    await page.getByRole('dialog').getByRole('button', { name: 'Add node' }).click();
+    await expect(page.getByText('Waiting for its agent …')).toBeVisible();
+    await check(page, 'the line of a new node');
+    await page.keyboard.press('Escape');
+    await page.goto(`${panel.url}/nodes/looks-${theme}`);
+    await check(page, 'a node that is waited for');
     await page.goto(`${panel.url}/servers/new`);
     await page.getByRole('button', { name: /^Luanti/ }).click();
     await expect(page.getByLabel('What will happen').getByRole('listitem').first()).toBeVisible();

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const BINARY =
+export const BINARY =
   process.env.PANEL_BINARY ?? fileURLToPath(new URL('../../../target/debug/ctrl-alt-play', import.meta.url));
 export const ADMIN = { username: 'admin', password: 'correct horse battery' };
 

@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch';
 import { ApiError, errorFrom } from './errors';
 import { now } from './now.svelte';
 import type { paths } from './paths';
-import type { CreateServer, GrantedPermission, PowerAction, Role, ServerPatch } from './types';
+import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
 
 const client = createClient<paths>({ baseUrl: '/', credentials: 'same-origin', cache: 'no-store' });
 
@@ -61,7 +61,16 @@ export const users = {
 };
 
 export const nodes = {
-  list: () => call(client.GET('/api/nodes'))
+  list: () => call(client.GET('/api/nodes')),
+  get: (id: string) => call(client.GET('/api/nodes/{id}', path(id))),
+  create: (id: string, name: string) => call(client.POST('/api/nodes', { body: { id, name } })),
+  change: (id: string, body: NodePatch) => call(client.PATCH('/api/nodes/{id}', { ...path(id), body })),
+  remove: (id: string, force = false) =>
+    call(client.DELETE('/api/nodes/{id}', { params: { path: { id }, query: force ? { force } : {} } })),
+  renewSecret: (id: string) => call(client.POST('/api/nodes/{id}/secret', path(id))),
+  revokeSecret: (id: string) => call(client.DELETE('/api/nodes/{id}/secret', path(id))),
+  mend: (id: string, server: string, action: Mend) =>
+    call(client.POST('/api/nodes/{id}/differences/{server}', { params: { path: { id, server } }, body: { action } }))
 };
 
 export const templates = {

@@ -11,7 +11,7 @@ class Nodes {
   loaded = $state(false);
   error = $state.raw<ApiError | null>(null);
   local = $derived(this.list.find((node) => node.local) ?? null);
-  problems = $derived(this.list.reduce((sum, node) => sum + (node.problems?.length ?? 0), 0));
+  problems = $derived(this.list.reduce((sum, node) => sum + (node.problems?.length ?? 0) + (node.differences?.length ?? 0), 0));
 
   start() {
     void this.load();
@@ -30,6 +30,14 @@ class Nodes {
     } catch (error) {
       if (!this.loaded) this.error = asError(error);
     }
+  }
+
+  put(node: Node) {
+    this.#apply({ changed: node });
+  }
+
+  drop(id: string) {
+    this.#apply({ removed: id });
   }
 
   clear() {

@@ -26,7 +26,23 @@ export type Preview = Schemas['Preview'];
 export type ServerUser = Schemas['ServerUser'];
 export type Problem = Schemas['Problem'];
 export type SystemInfo = Schemas['SystemInfo'];
-export type Node = Schemas['Node'];
+export type Node = Schemas['Node'] & NodeLink;
+export type NodePatch = Schemas['NodePatch'];
+export type NodeMade = Schemas['NodeMade'];
+export type Difference = Schemas['Difference'];
+export type Mend = Schemas['Mend'];
+/** What is known of the link to a node's agent, where it is. */
+export interface NodeLink {
+  /** A round trip, smoothed. */
+  latencyMs?: number | null;
+  /** How far its clock is ahead of the panel's. */
+  clockSkewMs?: number | null;
+  /** It came by TLS. */
+  secure?: boolean | null;
+  encoding?: string | null;
+  /** Its agent is of another make. */
+  limited?: boolean | null;
+}
 export type TemplateSummary = Schemas['TemplateSummary'];
 export type Template = Schemas['Template'];
 export type Variable = Schemas['Variable'];

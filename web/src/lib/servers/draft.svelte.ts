@@ -19,6 +19,7 @@ export class Draft {
   values = $state<Record<string, string>>({});
   pairs = $state<{ key: string; value: string }[]>([]);
   eula = $state(false);
+  /** `auto` is where there is room. */
   nodeId = $state('local');
 
   /** What one has typed oneself is never replaced by a proposal. */
@@ -101,7 +102,7 @@ export class Draft {
   async create() {
     this.failure = null;
     try {
-      const shown = this.preview ? { ports: this.ports, limits: { ...this.body.limits, memory: this.memory } } : {};
+      const shown = this.preview ? { nodeId: this.preview.nodeId, ports: this.ports, limits: { ...this.body.limits, memory: this.memory } } : {};
       return await api.servers.create({ ...this.body, ...shown });
     } catch (thrown) {
       this.failure = asError(thrown);

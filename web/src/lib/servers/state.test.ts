@@ -7,6 +7,7 @@ const server = (part: Partial<Server>): Server => ({
   id: 'a',
   name: 'A',
   nodeId: 'local',
+  nodeName: 'Box',
   image: 'x',
   startup: '',
   environment: {},
