@@ -9,6 +9,7 @@ mod answers;
 mod config;
 pub mod console;
 pub mod docker;
+pub mod elder;
 mod engine;
 mod error;
 pub mod host;

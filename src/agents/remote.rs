@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::part_one;
 use super::registry::Agents;
 use super::session::Session;
 
@@ -24,8 +25,6 @@ const MAX_FIRST: usize = 64 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// Where `ack` was agreed: this long without a sign of life, and it is gone.
 const SILENCE: Duration = Duration::from_secs(45);
-/// An agent of part 1 that says nothing for this long is shown as offline, and not closed: pongs don't count.
-const QUIET: Duration = Duration::from_secs(60);
 /// An agent that takes nothing for this long is gone.
 const BLOCKED: Duration = Duration::from_secs(30);
 /// How long a last word may take. Some agents answer a close and leave the connection open: then it is cut.
@@ -61,7 +60,7 @@ where
         if !matches!(end, End::Quiet) {
             break end;
         }
-        tracing::info!(node = node_id, "nothing heard for 60 s: taken for offline");
+        tracing::info!(node = node_id, "nothing heard for long: taken for offline");
         // Only a message brings it back.
         match word(&mut stream, &token).await {
             Some(message) => first = Some(message),
@@ -132,13 +131,13 @@ impl Talk<'_> {
         }
         loop {
             let answers = self.session.answers();
-            let deadline = if answers { alive + SILENCE } else { heard + QUIET };
+            let deadline = if answers { alive + SILENCE } else { heard + part_one::times().quiet };
             let out = tokio::select! {
                 () = self.token.cancelled() => return over(self.agents),
                 () = self.session.ended().cancelled() => return self.ended(),
                 () = sleep_until(deadline) => return if answers { End::Gone } else { End::Quiet },
                 asked = queue.recv() => match asked {
-                    Some(envelope) => match serde_json::to_string(&envelope) {
+                    Some(envelope) => match self.encode(&envelope) {
                         Ok(text) => Message::text(text),
                         Err(error) => {
                             tracing::error!(%error, "a request could not be written as JSON");
@@ -175,6 +174,13 @@ impl Talk<'_> {
         }
     }
 
+    fn encode(&self, envelope: &Envelope<ToAgent>) -> serde_json::Result<String> {
+        if self.session.answers() {
+            return serde_json::to_string(envelope);
+        }
+        part_one::encode(envelope, self.session.node_id())
+    }
+
     /// Somebody else ended it.
     fn ended(&self) -> End {
         if self.agents.has_node(self.session.node_id()) { REPLACED } else { REMOVED }
@@ -191,14 +197,17 @@ impl Talk<'_> {
             return Err(End::Close(1009, "too long for a first message"));
         }
         match decode::<ToPanel>(bytes) {
-            Ok(envelope) => {
+            Ok(mut envelope) => {
+                part_one::mend(&mut envelope);
                 if let ToPanel::SystemInfo(info) = &envelope.message {
                     *known = true;
                     self.session.set_answers(info.capabilities.iter().any(|word| word == capability::ACK));
+                    self.session.show_ourselves();
                 }
                 self.agents.receive(self.session, envelope);
                 Ok(None)
             }
+            Err(error) if part_one::take(self.agents, self.session, bytes, &error) => Ok(None),
             Err(error) => Ok(self.refuse(&error)),
         }
     }
