@@ -12,6 +12,7 @@ pub mod docker;
 pub mod elder;
 mod engine;
 mod error;
+mod files;
 pub mod host;
 pub mod link;
 pub mod persist;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use self::backoff::Backoff;
 use self::carry::End;
 use self::dial::DialError;
+use crate::elder::Interpreter;
 use crate::link::PanelSide;
 
 /// A connection that lasted this long was a good one: the next break is dialled at once.
@@ -66,6 +67,7 @@ impl Remote {
     pub async fn run(self, mut link: PanelSide, connected: watch::Sender<bool>, cancel: CancellationToken) {
         let mut backoff = Backoff::default();
         let mut said_refused = false;
+        let mut elder = Interpreter::default();
         while !cancel.is_cancelled() {
             let began = Instant::now();
             let dialled = tokio::select! {
@@ -77,7 +79,7 @@ impl Remote {
                     said_refused = false;
                     tracing::info!(panel = self.panel_url, "Successfully connected to panel");
                     connected.send_replace(true);
-                    let end = carry::carry(socket, &mut link, &cancel).await;
+                    let end = carry::carry(socket, &mut link, &mut elder, &cancel).await;
                     connected.send_replace(false);
                     if began.elapsed() > GOOD {
                         backoff = Backoff::default();

@@ -11,6 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use crate::elder::Interpreter;
 use crate::link::PanelSide;
 use crate::protocol::{
     DecodeError, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel, decode,
@@ -37,15 +38,22 @@ pub(super) enum End {
     Lost(String),
 }
 
-pub(super) async fn carry(socket: Socket, link: &mut PanelSide, cancel: &CancellationToken) -> End {
+pub(super) async fn carry(
+    socket: Socket,
+    link: &mut PanelSide,
+    elder: &mut Interpreter,
+    cancel: &CancellationToken,
+) -> End {
     let (mut sink, mut stream) = socket.split();
     let mut followed = HashSet::new();
+    elder.connected();
     // What the panel must know first, whatever it knew before.
     let greeting = Envelope::new(ToAgent::SystemInfoRequest);
     if link.to_agent.send(greeting).await.is_err() {
         return End::Stopped;
     }
-    let end = both_ways(&mut sink, &mut stream, link, &mut followed, cancel).await;
+    let end = both_ways(&mut sink, &mut stream, link, elder, &mut followed, cancel).await;
+    elder.ended(&link.to_agent);
     // Nobody looks any more: consoles and stats cost nothing until the next connection asks for them.
     for server_id in followed {
         let _ = link.to_agent.try_send(Envelope::new(ToAgent::ConsoleUnsubscribe(ServerRef { server_id })));
@@ -60,16 +68,24 @@ async fn both_ways(
     sink: &mut SplitSink<Socket, Message>,
     stream: &mut SplitStream<Socket>,
     link: &mut PanelSide,
+    elder: &mut Interpreter,
     followed: &mut HashSet<String>,
     cancel: &CancellationToken,
 ) -> End {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let mut heard = Instant::now();
     loop {
+        if let Some(text) = elder.frame() {
+            if let Err(end) = send(sink, Message::text(text)).await {
+                return end;
+            }
+            continue;
+        }
         let out = tokio::select! {
             () = cancel.cancelled() => return End::Stopped,
-            said = link.from_agent.recv() => match said {
-                Some(envelope) => match serde_json::to_string(&envelope) {
+            said = link.from_agent.recv() => match said.map(|envelope| elder.said(envelope, &link.to_agent)) {
+                Some(None) => continue,
+                Some(Some(envelope)) => match serde_json::to_string(&envelope) {
                     Ok(text) => Message::text(text),
                     Err(error) => {
                         tracing::error!(%error, "a message could not be written as JSON");
@@ -81,7 +97,7 @@ async fn both_ways(
             message = stream.next() => {
                 heard = Instant::now();
                 match message {
-                    Some(Ok(Message::Text(text))) => match take(text.as_bytes(), link, followed) {
+                    Some(Ok(Message::Text(text))) => match take(text.as_bytes(), link, elder, followed) {
                         Some(answer) => answer,
                         None => continue,
                     },
@@ -97,21 +113,37 @@ async fn both_ways(
                     Some(Err(error)) => return End::Lost(error.to_string()),
                 }
             }
+            () = elder.due() => {
+                elder.tick(&link.to_agent);
+                continue;
+            }
             _ = ping.tick() => Message::Ping(Bytes::new()),
             () = sleep_until(heard + SILENCE) => return End::Lost("45 s without a sign of life".into()),
         };
-        match timeout(BLOCKED, sink.send(out)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return End::Lost(error.to_string()),
-            Err(_) => return End::Lost("the panel takes nothing any more".into()),
+        if let Err(end) = send(sink, out).await {
+            return end;
         }
     }
 }
 
+async fn send(sink: &mut SplitSink<Socket, Message>, out: Message) -> Result<(), End> {
+    match timeout(BLOCKED, sink.send(out)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Lost(error.to_string())),
+        Err(_) => Err(End::Lost("the panel takes nothing any more".into())),
+    }
+}
+
 /// Hands a message to the agent; gives the answer where it is none.
-fn take(frame: &[u8], link: &PanelSide, followed: &mut HashSet<String>) -> Option<Message> {
+fn take(
+    frame: &[u8],
+    link: &PanelSide,
+    elder: &mut Interpreter,
+    followed: &mut HashSet<String>,
+) -> Option<Message> {
     let (code, error, message_id) = match decode::<ToAgent>(frame) {
         Ok(envelope) => {
+            elder.heard(&envelope, &link.to_agent);
             match &envelope.message {
                 ToAgent::ConsoleSubscribe(of) => drop(followed.insert(of.server_id.clone())),
                 ToAgent::ConsoleUnsubscribe(of) => drop(followed.remove(&of.server_id)),
@@ -122,6 +154,7 @@ fn take(frame: &[u8], link: &PanelSide, followed: &mut HashSet<String>) -> Optio
             }
             return None;
         }
+        Err(error) if elder.command(frame, &error, &link.to_agent) => return None,
         Err(error) => {
             tracing::debug!(%error, "a message of the panel could not be taken");
             match error {
