@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use agent::protocol::commands::{Became, Command, Response, STOP_SERVER, Word};
 use agent::protocol::{
-    Ack, DecodeError, Envelope, ErrorReport, FileContent, PowerAction, Problem, ServerRef,
-    Status, SystemInfo, ToAgent, ToPanel, capability,
+    Ack, DecodeError, Envelope, ErrorReport, FileContent, PowerAction, Problem, ServerRef, Status,
+    SystemInfo, ToAgent, ToPanel, capability,
 };
 use serde_json::json;
 
@@ -309,4 +309,3 @@ pub(super) fn problem(online: bool, no_files: bool) -> Problem {
     };
     Problem { code: "limited_agent".into(), message, hint }
 }
-

@@ -113,9 +113,11 @@ async fn one_request_at_a_time_and_each_ends() {
         agent.wait(&json!({"type": "server_start", "...": true}), "the first").await;
         // The second waits until the first has its answer.
         assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err());
-        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}})).await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}}))
+            .await;
         agent.wait(&json!({"type": "server_stop", "...": true}), "the second").await;
-        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "stopped"}})).await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "stopped"}}))
+            .await;
     };
     let second = async {
         until("the first is under way", seconds(5), async || Some(())).await;
@@ -127,13 +129,14 @@ async fn one_request_at_a_time_and_each_ends() {
     assert_eq!(second.json["status"], "stopped");
 
     // No answer at all: 2 s here, 10 elsewhere.
-    ask("start").await.refused(504, "node_timeout");
+    ask("start").await.refused(503, "node_timeout");
     agent.wait(&json!({"type": "server_start", "...": true}), "unanswered").await;
     // And its late word ends no other request: a stop is not answered by `running`.
     let late = async {
         agent.wait(&json!({"type": "server_stop", "...": true}), "the stop").await;
         for status in ["running", "stopped"] {
-            say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": status}})).await;
+            say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": status}}))
+                .await;
         }
     };
     let (stopped, ()) = tokio::join!(ask("stop"), late);
@@ -155,9 +158,11 @@ async fn a_caller_who_hangs_up_ends_no_turn() {
     let next = admin.post(&power, json!({"action": "start"}));
     let played = async {
         assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err(), "two at a time");
-        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "stopped"}})).await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "stopped"}}))
+            .await;
         agent.wait(&json!({"type": "server_start", "...": true}), "the start").await;
-        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}})).await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}}))
+            .await;
     };
     let (next, ()) = tokio::join!(next, played);
     next.expect(202);
@@ -187,7 +192,8 @@ async fn a_quiet_one_is_offline_and_not_closed() {
 async fn a_close_is_seen_through() {
     let panel = panel().await;
     let mut agent = script(&panel, "go-1").await;
-    say(&mut agent, json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}})).await;
+    say(&mut agent, json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}}))
+        .await;
     until("it is there", seconds(5), async || {
         (panel.admin().get("/api/nodes/go-1").await.json["online"] == true).then_some(())
     })

@@ -236,7 +236,11 @@ pub struct ServerUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup: Option<String>,
     /// The whole environment.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::texts_or_nothing")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::texts_or_nothing"
+    )]
     pub environment: Option<BTreeMap<String, String>>,
     /// All limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
