@@ -309,3 +309,6 @@ pub(super) fn problem(online: bool, no_files: bool) -> Problem {
     };
     Problem { code: "limited_agent".into(), message, hint }
 }
+
+#[cfg(test)]
+mod tests;
