@@ -1,5 +1,6 @@
 //! An agent on another machine: its messages come over a WebSocket, as JSON text.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,12 +200,17 @@ impl Talk<'_> {
         match decode::<ToPanel>(bytes) {
             Ok(mut envelope) => {
                 part_one::mend(&mut envelope);
+                let mut first = false;
                 if let ToPanel::SystemInfo(info) = &envelope.message {
-                    *known = true;
+                    first = !std::mem::replace(known, true);
                     self.session.set_answers(info.capabilities.iter().any(|word| word == capability::ACK));
                     self.session.show_ourselves();
                 }
                 self.agents.receive(self.session, envelope);
+                if first && !self.session.answers() {
+                    // It sends no sync. What it was never given it certainly lacks.
+                    self.agents.reconcile(self.session, HashMap::new());
+                }
                 Ok(None)
             }
             Err(error) if part_one::take(self.agents, self.session, bytes, &error) => Ok(None),

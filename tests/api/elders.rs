@@ -216,3 +216,24 @@ async fn a_close_is_seen_through() {
     ended.await.expect("the panel closes TCP");
     assert_eq!(closed, Some(1008));
 }
+
+/// Such an agent sends no sync, so nobody knows what it has; but what it was never given it lacks for certain.
+#[tokio::test]
+async fn what_was_made_while_it_was_away_it_gets_when_it_comes() {
+    let panel = panel().await;
+    drop(with_a_server(&panel).await);
+    until("it is away", seconds(5), async || {
+        (panel.admin().get("/api/nodes/go-1").await.json["online"] == false).then_some(())
+    })
+    .await;
+    let body = json!({"name": "B", "nodeId": "go-1", "image": "busybox:1", "startup": "later", "ports": []});
+    let id = panel.admin().post("/api/servers", body).await.expect(201).id();
+    let mut agent = script(&panel, "go-1").await;
+    let info = json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}});
+    say(&mut agent, info).await;
+    let create = json!({"type": "server_create", "data": {"serverId": id, "startup": "later", "...": true}, "...": true});
+    // The other one, which it was given, is left alone.
+    agent.wait(&create, "the new one").await;
+    say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "created"}})).await;
+    assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err());
+}

@@ -14,7 +14,7 @@ use crate::harness::{binary, docker, seconds};
 /// A panel that knows the first part only: it reads the node id from the query, and speaks as it always did.
 struct OldPanel {
     listener: TcpListener,
-    _agent: Child,
+    agent: Child,
     _folder: tempfile::TempDir,
 }
 
@@ -36,7 +36,7 @@ impl OldPanel {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { listener, _agent: agent, _folder: folder }
+        Self { listener, agent, _folder: folder }
     }
 
     #[allow(clippy::result_large_err, reason = "the library's own type")]
@@ -138,4 +138,42 @@ async fn output_goes_on_where_it_stopped() {
     say(&mut script, &json!({"type": "server_delete", "data": {"serverId": server.0}})).await;
     let deleted = json!({"type": "server_status", "data": {"status": "deleted", "...": true}, "...": true});
     script.wait(&deleted, "deleted").await;
+}
+
+/// A game that floods, under a panel that does not read: memory is bounded, and what gave way is counted.
+#[tokio::test]
+async fn a_flood_gives_way_and_is_counted() {
+    let server = Gone::new("flood");
+    let panel = OldPanel::with_an_agent().await;
+    let mut script = panel.script(&server).await;
+    let create = json!({"type": "server_create", "data": {
+        "serverId": server.0, "image": docker::BUSYBOX, "startup": "flood", "environment": {},
+        "limits": {"memory": 67_108_864, "disk": 0, "cpu": 0},
+    }});
+    let say = async |script: &mut Script, frame: serde_json::Value| {
+        use futures_util::SinkExt;
+        script.socket.send(tokio_tungstenite::tungstenite::Message::text(frame.to_string())).await.unwrap();
+    };
+    say(&mut script, create).await;
+    let status = |word: &str| json!({"type": "server_status", "data": {"serverId": server.0, "status": word, "...": true}, "...": true});
+    script.wait(&status("stopped"), "made").await;
+    let pid = panel.agent.id().unwrap();
+    let resident = || {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    };
+    let before = resident();
+    say(&mut script, json!({"type": "server_start", "data": {"serverId": server.0}})).await;
+    tokio::time::sleep(seconds(4)).await;
+    let skipped = json!({"type": "server_output", "data": {"output": "<has> lines skipped]", "...": true}, "...": true});
+    script.wait(&skipped, "what gave way").await;
+    script.backlog().clear();
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 64 << 20, "the agent grew by {grown} bytes");
+    // An answer is not held up by it.
+    say(&mut script, json!({"type": "server_power", "data": {"serverId": server.0, "action": "kill"}})).await;
+    script.wait(&status("stopped"), "the kill").await;
+    say(&mut script, json!({"type": "server_delete", "data": {"serverId": server.0}})).await;
+    script.wait(&json!({"type": "server_status", "data": {"serverId": server.0, "status": "deleted"}, "...": true}), "deleted").await;
 }

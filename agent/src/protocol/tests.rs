@@ -136,7 +136,8 @@ fn what_other_makes_send_is_taken() {
         "error":{"code":1}}}"#;
     let ToPanel::ServerStatus(status) = round::<ToPanel>(status) else { panic!() };
     assert_eq!((status.stats.unwrap().cpu, status.error.as_deref()), (1.5, Some(r#"{"code":1}"#)));
-    let output = r#"{"type":"server_output","data":{"serverId":"a","output":"x","stream":"log","timestamp":5}}"#;
+    let output =
+        r#"{"type":"server_output","data":{"serverId":"a","output":"x","stream":"log","timestamp":5}}"#;
     assert!(matches!(round::<ToPanel>(output), ToPanel::ServerOutput(o) if o.stream == Stream::Stdout));
     let info = r#"{"type":"system_info","data":{"memory":1e9,"networks":null}}"#;
     assert!(matches!(round::<ToPanel>(info), ToPanel::SystemInfo(i) if i.memory == 1_000_000_000));

@@ -13,17 +13,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// A node whose agent knows the first part only.
 async fn old_agent(world: &World) -> FakeAgent {
-    let node = storage::nodes::Node {
-        id: "old".into(),
-        name: "old".into(),
-        secret_hash: None,
-        joined_by_shared_secret: true,
-        created_at: 1,
-        last_seen: None,
-        system: None,
-    };
-    world.store.write(move |tx| storage::nodes::insert(tx, &node)).await.unwrap();
-    world.agents.add_node("old");
+    world.agents.add_node("old", "old");
     let agent = world.connect("old");
     world.agents.session("old").unwrap().set_answers(false);
     let info = SystemInfo { capabilities: vec!["docker".into()], ..SystemInfo::default() };
@@ -58,7 +48,8 @@ async fn answers_without_a_server_are_those_of_the_one_in_hand() {
         };
         tokio::join!(world.agents.ask("old", asked, SOON), answered).0
     };
-    let content = ask(read(), r#"{"type":"file_content","data":{"path":"x","content":"y"}}"#, &mut agent).await;
+    let content =
+        ask(read(), r#"{"type":"file_content","data":{"path":"x","content":"y"}}"#, &mut agent).await;
     let Ok(ToPanel::FileContent(FileContent { content: Some(content), .. })) = content else {
         panic!("{content:?}")
     };
