@@ -186,6 +186,36 @@ fn sizes_and_texts() {
     assert_eq!((error.code(), error.sentence().as_str()), ("not_text", "The file is no text in UTF-8."));
 }
 
+/// A disk of 64 KiB, where we may make one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = ["-t", "tmpfs", "-o", "size=64k", "none"];
+        let made = std::process::Command::new("mount").args(mount).arg(dir.path()).status();
+        made.is_ok_and(|status| status.success()).then(|| Self(dir))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_file_and_nothing_beside_it() {
+    // Only root may; elsewhere the rest of the tests has to do.
+    let Some(disk) = SmallDisk::new() else { return };
+    let root = Below::open(disk.0.path()).unwrap();
+    write(&root, "world.txt", "the old world").unwrap();
+    let error = write(&root, "world.txt", &"x".repeat(200_000)).unwrap_err();
+    assert_eq!((error.code(), error.sentence().as_str()), ("disk_full", "The disk is full."));
+    assert_eq!(read(&root, "world.txt").unwrap(), "the old world");
+    assert_eq!(fs::read_dir(disk.0.path()).unwrap().count(), 1);
+}
+
 /// A game that swaps a folder for a link to outside, again and again, while files below it are read and written.
 #[test]
 fn a_race_is_lost_by_the_game() {

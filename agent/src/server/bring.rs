@@ -66,7 +66,7 @@ impl Bring<'_> {
             Err(error) => {
                 discard(temporary).await;
                 return match error {
-                    LaunchError::Failed { message, .. } => Err(failed(message)),
+                    LaunchError::Failed { message, .. } => Err(failed(&message)),
                     other => Err(other),
                 };
             }
@@ -75,8 +75,8 @@ impl Bring<'_> {
         let moved = tokio::task::spawn_blocking(move || settle(&servers, &temporary, &home)).await;
         match moved {
             Ok(Ok(())) => Ok(Brought::Home(taken)),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed("broken off".into())),
+            Ok(Err(error)) => Err(failed(&error.to_string())),
+            Err(_) => Err(failed("broken off")),
         }
     }
 
@@ -102,17 +102,17 @@ impl Bring<'_> {
         match (sent, unpacked) {
             (Ok(()), Ok(Ok(taken))) => Ok(taken),
             (_, Ok(Err(error))) if error.kind() == io::ErrorKind::StorageFull => {
-                Err(failed("the disk is full".into()))
+                Err(failed("the disk is full"))
             }
             (Err(error), _) if error.fault == Fault::Away => Err(LaunchError::Away(error)),
-            (Err(EngineError { message, .. }), _) => Err(failed(message)),
-            (Ok(()), Ok(Err(error))) => Err(failed(error.to_string())),
-            (Ok(()), Err(_)) => Err(failed("broken off".into())),
+            (Err(EngineError { message, .. }), _) => Err(failed(&message)),
+            (Ok(()), Ok(Err(error))) => Err(failed(&error.to_string())),
+            (Ok(()), Err(_)) => Err(failed("broken off")),
         }
     }
 }
 
-fn failed(message: String) -> LaunchError {
+fn failed(message: &str) -> LaunchError {
     let message = format!(
         "Its files could not be copied out of the container that another agent made, which is left as it is: {message}"
     );
