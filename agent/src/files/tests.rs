@@ -216,6 +216,15 @@ fn a_full_disk_leaves_the_old_file_and_nothing_beside_it() {
     assert_eq!(fs::read_dir(disk.0.path()).unwrap().count(), 1);
 }
 
+/// Says that it is over, also where the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A game that swaps a folder for a link to outside, again and again, while files below it are read and written.
 #[test]
 fn a_race_is_lost_by_the_game() {
@@ -234,6 +243,7 @@ fn a_race_is_lost_by_the_game() {
                 swapped.unwrap();
             }
         });
+        let _over = Over(&over);
         let root = place.root();
         for round in 0..rounds {
             let outcome = if round % 2 == 0 {
@@ -249,7 +259,6 @@ fn a_race_is_lost_by_the_game() {
                 }
             }
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert!(in_time > 0 && refused > 0, "no race: {in_time} went well, {refused} were refused");
     place.untouched();
