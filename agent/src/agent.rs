@@ -16,6 +16,7 @@ use crate::config::{self, AgentConfig};
 use crate::docker::Engine;
 use crate::engine::{EngineState, EngineWatch, watch_engine};
 use crate::error::Error;
+use crate::files::Files;
 use crate::host::Host;
 use crate::link::{AgentSide, Inbox, Outbox};
 use crate::protocol::{
@@ -38,6 +39,7 @@ const CAPABILITIES: &[&str] = &[
     capability::INSTALL,
     capability::HOST_CHECK,
     capability::DESCRIBE,
+    capability::FILES,
 ];
 /// How long the first `sync` waits for the first look at every server.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -128,6 +130,7 @@ pub fn start(
         wanted,
         sampler,
         host,
+        files: Files::new(data_dir, tasks.clone()),
         tasks: tasks.clone(),
     };
     drop(tasks.spawn(ears.listen(from_panel, cancel.clone())));
@@ -223,6 +226,7 @@ struct Ears {
     wanted: Arc<Wanted>,
     sampler: Sampler,
     host: Arc<Host>,
+    files: Files,
     tasks: TaskTracker,
 }
 
@@ -303,9 +307,14 @@ impl Ears {
             }
             ToAgent::HostCheck(check) => self.host_check(check, reply),
             ToAgent::ServerDescribe(of) => ask(&of.server_id, Request::Describe, reply),
-            ToAgent::FileRead(_) | ToAgent::FileWrite(_) => {
-                reply.refuse("not_supported", "This agent does not serve files yet.");
-            }
+            ToAgent::FileRead(file) => match self.servers.get(&file.server_id) {
+                Some(_) => self.files.read(file, reply),
+                None => not_found(reply),
+            },
+            ToAgent::FileWrite(file) => match self.servers.get(&file.server_id) {
+                Some(_) => self.files.write(file, reply),
+                None => not_found(reply),
+            },
         }
     }
 

@@ -116,8 +116,12 @@ impl Reply {
             return;
         };
         let mut memory = self.answers.lock();
-        memory.known.insert(id.clone(), Some(message.clone()));
-        memory.order.push_back(id.clone());
+        if is_act(&message) {
+            memory.known.insert(id.clone(), Some(message.clone()));
+            memory.order.push_back(id.clone());
+        } else {
+            memory.known.remove(&id);
+        }
         if memory.order.len() > REMEMBERED
             && let Some(oldest) = memory.order.pop_front()
         {
@@ -125,6 +129,16 @@ impl Reply {
         }
         drop(memory);
         self.answers.send(Some(&id), message);
+    }
+}
+
+/// Whether the request did something, so that it must not be done twice. What was only read may be read again: a
+/// thousand files and consoles in memory would be gigabytes.
+fn is_act(answer: &ToPanel) -> bool {
+    match answer {
+        ToPanel::Ack(_) | ToPanel::Error(_) => true,
+        ToPanel::FileContent(file) => file.content.is_none(),
+        _ => false,
     }
 }
 
@@ -141,6 +155,7 @@ impl Drop for Reply {
 mod tests {
     use super::*;
     use crate::link::local;
+    use crate::protocol::FileContent;
 
     #[tokio::test]
     async fn a_request_that_comes_again_gets_the_same_answer() {
@@ -154,6 +169,20 @@ mod tests {
         let second = panel.from_agent.recv().await.unwrap();
         assert_eq!(first.message, ToPanel::Ack(Ack { status: Some(Status::Starting) }));
         assert_eq!((first.message, first.message_id), (second.message, second.message_id));
+    }
+
+    #[tokio::test]
+    async fn what_was_only_read_is_not_kept() {
+        let (mut panel, agent) = local(8);
+        let answers = Answers::new(agent.to_panel.clone());
+        let read = FileContent { path: "x".into(), content: Some("y".into()), ..FileContent::default() };
+        answers.take(Some("1".into()), None).unwrap().answer(ToPanel::FileContent(read));
+        assert!(answers.lock().known.is_empty());
+        assert!(answers.take(Some("1".into()), None).is_some(), "it is read again");
+        panel.from_agent.recv().await.unwrap();
+        let written = FileContent { path: "x".into(), ..FileContent::default() };
+        answers.take(Some("2".into()), None).unwrap().answer(ToPanel::FileContent(written));
+        assert!(answers.take(Some("2".into()), None).is_none(), "it is written once");
     }
 
     #[tokio::test]

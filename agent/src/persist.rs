@@ -65,13 +65,16 @@ pub struct ServerFile {
     /// It may not start.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+    /// Its container was made by another agent, and nobody has said yet what it should be: `spec` is what was found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_found: bool,
 }
 
 impl ServerFile {
     /// A server that was only just asked for.
     #[must_use]
     pub fn new(spec: ServerCreate) -> Self {
-        Self { spec, wanted: Wanted::default(), user: None, last: None, suspended: false }
+        Self { spec, wanted: Wanted::default(), user: None, last: None, suspended: false, as_found: false }
     }
 }
 

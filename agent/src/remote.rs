@@ -18,6 +18,7 @@ pub use self::pin::KeyPin;
 
 use self::backoff::Backoff;
 use self::carry::End;
+use crate::elder::Interpreter;
 use crate::link::PanelSide;
 use crate::times::LinkTimes;
 
@@ -65,6 +66,7 @@ impl Dialer {
         let fresh = || Backoff::new(times.first_wait, times.most_wait);
         let mut backoff = fresh();
         let mut said_refused = None;
+        let mut elder = Interpreter::default();
         while !cancel.is_cancelled() {
             let dialled = tokio::select! {
                 () = cancel.cancelled() => return,
@@ -83,7 +85,7 @@ impl Dialer {
                         "Successfully connected to panel"
                     );
                     connected.send_replace(true);
-                    let end = carry::carry(dialled, times, &mut link, &cancel).await;
+                    let end = carry::carry(dialled, times, &mut link, &mut elder, &cancel).await;
                     connected.send_replace(false);
                     if began.elapsed() > times.good {
                         backoff = fresh();

@@ -6,10 +6,11 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::protocol::{Port, Progress};
 use crate::stats::Counters;
@@ -151,6 +152,25 @@ pub struct Seen {
     pub image: String,
 }
 
+/// How another agent made a container: what ours would have to be told to make the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The line that its shell runs; empty for the image's own command.
+    pub startup: String,
+    /// What was set beside the image's own variables.
+    pub environment: BTreeMap<String, String>,
+    /// Where it works, `/` where nobody said.
+    pub working_dir: String,
+    /// Bytes; 0 for no limit.
+    pub memory: i64,
+    /// Percent of one core; 0 for no limit.
+    pub cpu: i64,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// Places in it that lie elsewhere on the host.
+    pub mounts: Vec<String>,
+}
+
 /// What to read of a container's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -174,8 +194,8 @@ impl Debug for Attached {
     }
 }
 
-/// A container engine. Every call ends within its deadline (30 s at most), but for [`Runtime::wait`] and
-/// [`Runtime::pull`], which end when the caller drops them.
+/// A container engine. Every call ends within its deadline (30 s at most), but for [`Runtime::wait`],
+/// [`Runtime::pull`] and [`Runtime::copy_out`], which end when the caller drops them.
 pub trait Runtime: Debug + Send + Sync + 'static {
     /// Is it there? Agrees on the API version.
     fn probe(&self, deadline: Duration) -> Call<'_, EngineInfo>;
@@ -203,6 +223,12 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<Seen>>;
     /// The container that holds a server's name.
     fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<Seen>>;
+    /// How a container was made, by another agent.
+    fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<Found>>;
+    /// The engine starts it no more by itself.
+    fn stay_down<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
+    /// What lies in a folder of a container, as a tar archive in pieces; ends early where nobody takes them.
+    fn copy_out<'a>(&'a self, id: &'a str, folder: &'a str, to: mpsc::Sender<Bytes>) -> Call<'a, ()>;
     /// All containers that some agent made, running or not: (server id, maker).
     fn list(&self) -> Call<'_, Vec<(String, Maker)>>;
     /// What it has used so far. `pid` is its main process where it is known.

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::answers::Reply;
 use crate::persist::{self, PersistError, ServerFile, Wanted};
-use crate::protocol::{Limits, ServerCreate, ServerStatus, Status, valid_server_id};
+use crate::protocol::{
+    Behaviour, ContainerUser, Limits, ServerCreate, ServerStatus, Status, valid_server_id,
+};
 use crate::runtime::Maker;
 use crate::server::{self, Asked, Context, Handle, Request, plan};
 
@@ -105,17 +107,27 @@ impl Supervisor {
                 continue;
             }
             tracing::info!(server = id, "took over a container of another agent");
+            let Ok(Some(found)) = self.context.engine.describe(&seen.id).await else { continue };
+            // Made anew, it finds its files where they were, and runs as it did.
+            let rooted = found.working_dir.trim_matches('/').is_empty();
+            let behaviour = Behaviour {
+                user: ContainerUser::Image,
+                data_path: if rooted { Behaviour::default().data_path } else { found.working_dir.clone() },
+                read_only_root: false,
+                ..Behaviour::default()
+            };
             let spec = ServerCreate {
                 server_id: id.clone(),
                 name: None,
                 image: seen.image,
-                startup: String::new(),
-                environment: Default::default(),
-                limits: Limits::default(),
-                ports: Vec::new(),
-                behaviour: None,
+                startup: found.startup,
+                environment: found.environment,
+                limits: Limits { memory: found.memory, cpu: found.cpu, ..Limits::default() },
+                ports: found.ports,
+                behaviour: Some(behaviour),
             };
             let mut file = ServerFile::new(spec);
+            file.as_found = true;
             file.wanted = if seen.running { Wanted::Running } else { Wanted::Stopped };
             file.last = Some(persist::LastRun {
                 status: Status::Stopped,

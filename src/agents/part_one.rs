@@ -1,71 +1,312 @@
 //! Agents that know the first part of the protocol only: they repeat no ids, so requests go to them one at a time, each
-//! ended by the next status of that server, the next error, or a deadline.
+//! ended by the next status of that server, the next error, or a deadline. What they can't do is said plainly.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use agent::protocol::{Ack, ErrorReport, PowerAction, ServerRef, ServerStatus, ToAgent, ToPanel};
+use agent::protocol::commands::{Became, Command, Response, STOP_SERVER, Word};
+use agent::protocol::{
+    Ack, DecodeError, Envelope, ErrorReport, FileContent, PowerAction, Problem, ServerRef, Status,
+    SystemInfo, ToAgent, ToPanel, capability,
+};
+use serde_json::json;
 
-/// Such an agent answers a stop once the container has ended, for which it waits 30 s.
-const STOP: Duration = Duration::from_secs(40);
-const OTHERS: Duration = Duration::from_secs(10);
+use super::registry::Agents;
+use super::session::Session;
 
-/// The message in words of the first part and how long its answer may take; nothing where there are no such words.
-pub(super) fn spoken(message: ToAgent) -> Result<(ToAgent, Duration), Box<ErrorReport>> {
+/// How long to wait for such an agent.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// It answers a stop once the container has ended, for which it waits 30 s.
+    stop: Duration,
+    others: Duration,
+    /// An agent that has no files says nothing at all.
+    files: Duration,
+}
+
+/// Tests are less patient: a divisor of all times here.
+const HURRY: &str = "CTRL_ALT_PLAY_HURRY";
+
+fn times() -> Times {
+    static TIMES: LazyLock<Times> = LazyLock::new(|| {
+        let hurry = std::env::var(HURRY).ok().and_then(|text| text.parse().ok());
+        let hurry: u32 = hurry.filter(|factor| (1..=1_000).contains(factor)).unwrap_or(1);
+        let seconds = |n| Duration::from_secs(n) / hurry;
+        Times { stop: seconds(40), others: seconds(10), files: seconds(5) }
+    });
+    *TIMES
+}
+
+/// What ends a request. Words of other makes that are not named here end everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// A status that says the server is there.
+    Made,
+    /// One that says more than that it is about to run; a restart says `stopped` on its way.
+    Running,
+    Stopped,
+    Deleted,
+    /// The console line that such an agent sends instead.
+    Output,
+    /// `system_info`.
+    Info,
+    /// `file_content`.
+    File,
+    /// The second response, or a status.
+    Killed,
+}
+
+impl Goal {
+    fn reached(self, status: &Status) -> bool {
+        use Status::{Created, Installing, Running, Starting, Stopped, Stopping};
+        match self {
+            Self::Made => !matches!(status, Installing),
+            Self::Running => !matches!(status, Starting | Stopping | Stopped | Created | Installing),
+            Self::Stopped | Self::Killed => !matches!(status, Running | Starting | Stopping),
+            Self::Deleted => !matches!(status, Running | Starting | Stopping | Stopped | Created),
+            Self::Output | Self::Info | Self::File => false,
+        }
+    }
+}
+
+/// A request in the words of the first part.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    pub(super) message: ToAgent,
+    pub(super) server_id: Option<String>,
+    pub(super) goal: Goal,
+    pub(super) deadline: Duration,
+}
+
+/// The one request that such an agent has in hand.
+#[derive(Debug)]
+pub(super) struct InHand {
+    pub(super) id: String,
+    pub(super) server_id: Option<String>,
+    pub(super) goal: Goal,
+    /// What was heard on the way; at the deadline it is better than nothing.
+    pub(super) so_far: Option<Status>,
+}
+
+/// What a message of the agent means for what it has in hand.
+pub(super) enum Heard {
+    Nothing,
+    OnTheWay(Status),
+    Answer(ToPanel),
+}
+
+/// The message in words of the first part; a refusal where there are no such words.
+pub(super) fn spoken(message: ToAgent) -> Result<Spoken, Box<ErrorReport>> {
+    let Times { stop, others, files, .. } = times();
     let of = |server_id: String| ServerRef { server_id };
-    Ok(match message {
-        ToAgent::ServerPower(power) => match power.action {
-            PowerAction::Start => (ToAgent::ServerStart(of(power.server_id)), OTHERS),
-            PowerAction::Stop => (ToAgent::ServerStop(of(power.server_id)), STOP),
-            PowerAction::Restart => (ToAgent::ServerRestart(of(power.server_id)), STOP),
-            PowerAction::Kill => return Err(unable("kill a server")),
+    let message = match message {
+        ToAgent::ServerPower(power) if power.action != PowerAction::Kill => match power.action {
+            PowerAction::Start => ToAgent::ServerStart(of(power.server_id)),
+            PowerAction::Restart => ToAgent::ServerRestart(of(power.server_id)),
+            PowerAction::Stop | PowerAction::Kill => ToAgent::ServerStop(of(power.server_id)),
         },
-        ToAgent::ServerStop(of) => (ToAgent::ServerStop(of), STOP),
-        ToAgent::ServerRestart(of) => (ToAgent::ServerRestart(of), STOP),
-        ToAgent::ServerDelete(of) => (ToAgent::ServerDelete(of), STOP),
-        message @ (ToAgent::ServerCreate(_)
-        | ToAgent::ServerStart(_)
-        | ToAgent::ServerCommand(_)
-        | ToAgent::SystemInfoRequest) => (message, OTHERS),
+        other => other,
+    };
+    let (goal, deadline) = match &message {
+        ToAgent::ServerCreate(spec) if spec.startup.trim().is_empty() => {
+            return Err(unable("run an image's own command: give the server a startup line"));
+        }
+        ToAgent::ServerCreate(_) => (Goal::Made, others),
+        ToAgent::ServerStart(_) => (Goal::Running, others),
+        ToAgent::ServerRestart(_) => (Goal::Running, stop),
+        ToAgent::ServerStop(_) => (Goal::Stopped, stop),
+        ToAgent::ServerDelete(_) => (Goal::Deleted, stop),
+        ToAgent::ServerPower(_) => (Goal::Killed, others),
+        ToAgent::ServerCommand(_) => (Goal::Output, others),
+        ToAgent::SystemInfoRequest => (Goal::Info, others),
+        ToAgent::FileRead(_) | ToAgent::FileWrite(_) => (Goal::File, files),
         ToAgent::ServerUpdate(_) => return Err(unable("change a server")),
         ToAgent::ServerReinstall(_) | ToAgent::InstallCancel(_) => {
             return Err(unable("install a server again"));
         }
         ToAgent::ServerSuspend(_) | ToAgent::ServerUnsuspend(_) => return Err(unable("suspend a server")),
-        ToAgent::FileRead(_) | ToAgent::FileWrite(_) => return Err(unable("serve files")),
-        ToAgent::ConsoleSubscribe(_)
-        | ToAgent::ConsoleUnsubscribe(_)
-        | ToAgent::ConsoleTail(_)
-        | ToAgent::StatsSubscribe(_)
-        | ToAgent::StatsHistory(_)
-        | ToAgent::HostCheck(_)
-        | ToAgent::ServerDescribe(_) => return Err(unable("do that")),
-    })
+        ToAgent::ConsoleSubscribe(_) | ToAgent::ConsoleUnsubscribe(_) | ToAgent::ConsoleTail(_) => {
+            return Err(unable("show a console"));
+        }
+        ToAgent::StatsSubscribe(_) | ToAgent::StatsHistory(_) => return Err(unable("measure servers")),
+        _ => return Err(unable("do that")),
+    };
+    let server_id = server_of(&message);
+    let message = match message {
+        ToAgent::ServerCreate(spec) => ToAgent::ServerCreate(Box::new(agent::elder::plain(*spec))),
+        other => other,
+    };
+    Ok(Spoken { message, server_id, goal, deadline })
 }
 
-fn unable(what: &str) -> Box<ErrorReport> {
+pub(super) fn unable(what: &str) -> Box<ErrorReport> {
     Box::new(ErrorReport {
         code: "not_supported".into(),
         message: format!(
-            "The agent of this node cannot {what}: it is of another make, and knows the basic messages only."
+            "The agent of this node cannot {what}. It is of another make, and knows the basic messages only."
         ),
         ..ErrorReport::default()
     })
 }
 
 /// Whose next status ends the request.
-pub(super) fn server_of(message: &ToAgent) -> Option<String> {
+fn server_of(message: &ToAgent) -> Option<String> {
     Some(match message {
         ToAgent::ServerCreate(spec) => spec.server_id.clone(),
         ToAgent::ServerStart(of)
         | ToAgent::ServerStop(of)
         | ToAgent::ServerRestart(of)
         | ToAgent::ServerDelete(of) => of.server_id.clone(),
+        ToAgent::ServerPower(power) => power.server_id.clone(),
         ToAgent::ServerCommand(command) => command.server_id.clone(),
+        ToAgent::FileRead(file) => file.server_id.clone(),
+        ToAgent::FileWrite(file) => file.server_id.clone(),
         _ => return None,
     })
 }
 
 /// A status is all the answer that there is.
-pub(super) fn answer(status: &ServerStatus) -> ToPanel {
-    ToPanel::Ack(Ack { status: Some(status.status.clone()) })
+pub(super) fn answer(status: Status) -> ToPanel {
+    ToPanel::Ack(Ack { status: Some(status) })
 }
+
+/// What a message that carries no id means for the request in hand.
+pub(super) fn heard(message: &ToPanel, in_hand: &InHand) -> Heard {
+    let same = |server_id: &str| in_hand.server_id.as_deref() == Some(server_id);
+    match (message, in_hand.goal) {
+        (ToPanel::ServerStatus(status), goal) if same(&status.server_id) => {
+            if goal.reached(&status.status) {
+                Heard::Answer(answer(status.status.clone()))
+            } else {
+                Heard::OnTheWay(status.status.clone())
+            }
+        }
+        (ToPanel::Error(report), _) => Heard::Answer(ToPanel::Error(report.clone())),
+        (ToPanel::ServerOutput(output), Goal::Output) if same(&output.server_id) => {
+            Heard::Answer(ToPanel::Ack(Ack::default()))
+        }
+        (ToPanel::SystemInfo(_), Goal::Info) => Heard::Answer(message.clone()),
+        (ToPanel::FileContent(file), Goal::File) if file.server_id.as_deref().is_none_or(same) => {
+            Heard::Answer(file_answer(file))
+        }
+        _ => Heard::Nothing,
+    }
+}
+
+/// An older test agent tells of a failed write in the answer's own words.
+fn file_answer(file: &FileContent) -> ToPanel {
+    if file.success != Some(false) {
+        return ToPanel::FileContent(file.clone());
+    }
+    ToPanel::Error(failed(file.message.clone().unwrap_or_default()))
+}
+
+/// As it goes over the wire: kill is a command, everything else as ever.
+pub(super) fn encode(envelope: &Envelope<ToAgent>, node_id: &str) -> serde_json::Result<String> {
+    match &envelope.message {
+        ToAgent::ServerPower(power) if power.action == PowerAction::Kill => {
+            let command = Command {
+                id: envelope.message_id.clone().unwrap_or_default(),
+                agent_id: node_id.to_owned(),
+                action: STOP_SERVER.into(),
+                server_id: Some(power.server_id.clone()),
+                payload: json!({ "signal": "SIGKILL", "timeout": 5 }),
+            };
+            serde_json::to_string(&command.json())
+        }
+        _ => serde_json::to_string(envelope),
+    }
+}
+
+/// What an agent of another make means by what it says.
+pub(super) fn mend(envelope: &mut Envelope<ToPanel>) {
+    let ToPanel::SystemInfo(info) = &mut envelope.message else { return };
+    if knows_acks(info) {
+        return;
+    }
+    // Nobody has a machine of so few bytes: these are megabytes.
+    if (1..1 << 24).contains(&info.memory) {
+        info.memory <<= 20;
+    }
+    let arch = match info.arch.as_str() {
+        "x64" | "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "ia32" | "x86" => "386",
+        _ => return,
+    };
+    info.arch = arch.into();
+}
+
+fn knows_acks(info: &SystemInfo) -> bool {
+    info.capabilities.iter().any(|word| word == capability::ACK)
+}
+
+/// A frame in the command form, which is no message of the tables. False where it is something else.
+pub(super) fn take(agents: &Agents, session: &Arc<Session>, frame: &[u8], error: &DecodeError) -> bool {
+    let DecodeError::UnknownType { kind, .. } = error else { return false };
+    if session.answers() || !matches!(kind.as_str(), "response" | "event") {
+        return false;
+    }
+    match Word::read(frame) {
+        Some(Word::Response(response)) => session.responded(&response),
+        Some(Word::Event(event)) => match (event.status(), event.now) {
+            (Some(status), _) => {
+                agents.receive(session, Envelope::new(ToPanel::ServerStatus(Box::new(status))));
+            }
+            (None, Became::Done(what, reason)) => {
+                let report = failed(format!("{what}: {}", reason.unwrap_or_default()));
+                agents.receive(session, Envelope::new(ToPanel::Error(report)));
+            }
+            (None, Became::Is(_)) => {}
+        },
+        _ => return false,
+    }
+    true
+}
+
+/// What a response means for the command in hand. The first one says that it is under way, the second that it is done.
+pub(super) fn responded(response: &Response, in_hand: &InHand) -> Heard {
+    if in_hand.goal != Goal::Killed || response.id != in_hand.id {
+        return Heard::Nothing;
+    }
+    if !response.success {
+        let (code, message) = response.error.clone().unwrap_or_default();
+        return Heard::Answer(ToPanel::Error(failed(format!("{code}: {message}"))));
+    }
+    let status = Status::Stopping;
+    if in_hand.so_far.is_some() { Heard::Answer(answer(status)) } else { Heard::OnTheWay(status) }
+}
+
+/// Whatever fails there has this one code.
+pub(super) const OTHERS_WORD: &str = "HANDLER_ERROR";
+
+fn failed(message: String) -> ErrorReport {
+    ErrorReport { code: OTHERS_WORD.into(), message, ..ErrorReport::default() }
+}
+
+/// The node's agent is of this kind.
+pub(super) fn is_limited(info: &SystemInfo) -> bool {
+    !knows_acks(info)
+}
+
+/// What the page says of such a node.
+pub(super) fn problem(online: bool, no_files: bool) -> Problem {
+    let files = if no_files { " It does not serve files." } else { "" };
+    let message = format!(
+        "The agent of this node is of another make and knows the basic messages only: it publishes no ports, limits \
+         memory alone, can't change or suspend a server, and shows neither numbered consoles nor what it measures. A \
+         crash there is not told. What this panel wants and what the agent has can't be compared: the state of a \
+         server is known once it was asked something.{files}"
+    );
+    let lost = "Such an agent may connect once and never again: then a restart of this panel loses the node until \
+                somebody restarts its agent.";
+    let hint = if online {
+        format!("{lost} The agent of this panel, joined under the same id, can all of it.")
+    } else {
+        format!("Restart the agent on its machine. {lost}")
+    };
+    Problem { code: "limited_agent".into(), message, hint }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,6 @@ use agent::protocol::{
 };
 
 use super::differences::Difference;
-use super::part_one;
 use super::registry::{Agents, ServerState};
 use super::session::Session;
 use crate::clock;
@@ -31,9 +30,6 @@ impl Agents {
             ToPanel::SystemInfo(info) => self.system_info(session, info),
             ToPanel::ServerStatus(status) => {
                 self.server_status(session.node_id(), status);
-                if id.is_none() {
-                    session.settle_in_hand(Some(&status.server_id), || part_one::answer(status));
-                }
             }
             ToPanel::Sync(sync) => self.sync(session, sync),
             ToPanel::ConsoleLines(lines) => {
@@ -67,7 +63,6 @@ impl Agents {
                 self.0.changes.node(session.node_id());
             }
             ToPanel::Error(report) if id.is_none() => {
-                session.settle_in_hand(None, || ToPanel::Error(report.clone()));
                 if session.tells(&report.code) {
                     let brief = |text: &str| text.chars().take(500).collect::<String>();
                     let (code, said) = (brief(&report.code), brief(&report.message));
@@ -82,6 +77,9 @@ impl Agents {
             | ToPanel::StatsHistory(_)
             | ToPanel::HostReport(_)
             | ToPanel::ServerDescription(_) => {}
+        }
+        if id.is_none() && !session.answers() {
+            session.hear(&envelope.message);
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_))

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::Changes;
 use super::differences::{Difference, Kind};
 use super::figures::{Figures, LinkSeen};
+use super::part_one;
 use super::rivals::Rivals;
 use super::session::{AskError, Session};
 use super::watching::Watching;
@@ -93,6 +94,8 @@ pub struct NodeSeen {
     pub differences: BTreeMap<String, Difference>,
     /// How the link to its agent does, while there is one.
     pub link: LinkSeen,
+    /// Its agent knows the first part of the protocol only.
+    pub limited: bool,
 }
 
 /// What is known of a server now.
@@ -345,7 +348,20 @@ impl Agents {
         message: ToAgent,
         deadline: Duration,
     ) -> Result<ToPanel, AskError> {
-        self.session(node_id)?.ask(message, deadline).await
+        let session = self.session(node_id)?;
+        if session.answers() {
+            return session.ask(message, deadline).await;
+        }
+        // To the end, also when the caller hangs up half-way: only one request may be with such an agent.
+        let agents = self.clone();
+        let asked = self.0.tasks.spawn("ask-one-by-one", async move {
+            let outcome = session.ask(message, deadline).await;
+            if session.lacks_files() {
+                agents.0.changes.node(session.node_id());
+            }
+            outcome
+        });
+        asked.await.unwrap_or(Err(AskError::Offline))
     }
 
     /// Which nodes were heard of when, for the store. Not our own machine: nobody asks for that while we are down, and a
@@ -448,10 +464,20 @@ impl NodeState {
             system: self.system.clone(),
             usage: self.usage.clone(),
             last_heard: self.last_heard,
-            problems: figures.and_then(Figures::problem).into_iter().collect(),
+            problems: figures.and_then(Figures::problem).into_iter().chain(self.limited_problem()).collect(),
             differences: self.differences.clone(),
             link: figures.map(Figures::seen).unwrap_or_default(),
+            limited: self.is_limited(),
         }
+    }
+
+    fn is_limited(&self) -> bool {
+        self.system.as_ref().is_some_and(part_one::is_limited)
+    }
+
+    fn limited_problem(&self) -> Option<Problem> {
+        let no_files = self.session.as_ref().is_some_and(|session| session.lacks_files());
+        self.is_limited().then(|| part_one::problem(self.session.is_some(), no_files))
     }
 }
 

@@ -1,6 +1,6 @@
 //! An agent on another machine: its messages come over a WebSocket, as JSON text or MessagePack.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
+use super::part_one;
 use super::registry::Agents;
 use super::session::Session;
 
@@ -241,7 +242,7 @@ impl Talk<'_> {
                     return if answers { End::Gone } else { End::Quiet };
                 }
                 asked = queue.recv() => match asked {
-                    Some(envelope) => match self.frame(&envelope) {
+                    Some(envelope) => match self.request(&envelope) {
                         Some(frame) => frame,
                         None => continue,
                     },
@@ -298,6 +299,20 @@ impl Talk<'_> {
         if self.agents.has_node(self.session.node_id()) { REPLACED } else { REMOVED }
     }
 
+    /// What is asked, in words that the agent knows.
+    fn request(&self, envelope: &Envelope<ToAgent>) -> Option<Message> {
+        if self.session.answers() {
+            return self.frame(envelope);
+        }
+        match part_one::encode(envelope, self.session.node_id()) {
+            Ok(text) => Some(Message::text(text)),
+            Err(error) => {
+                tracing::error!(%error, "a request could not be written as JSON");
+                None
+            }
+        }
+    }
+
     fn frame<M: serde::Serialize>(&self, envelope: &Envelope<M>) -> Option<Message> {
         let bytes = match self.encoding.encode(envelope) {
             Ok(bytes) => bytes,
@@ -323,11 +338,18 @@ impl Talk<'_> {
             return Err(End::Close(1009, "too long for a first message"));
         }
         match encoding.decode::<ToPanel>(bytes) {
-            Ok(envelope) => {
+            Ok(mut envelope) => {
+                part_one::mend(&mut envelope);
+                let first = !heard.known;
                 self.look_at(&envelope, heard);
                 self.agents.receive(self.session, envelope);
+                if first && heard.known && !self.session.answers() {
+                    // It sends no sync. What it was never given it certainly lacks.
+                    self.agents.reconcile(self.session, HashMap::new());
+                }
                 Ok(None)
             }
+            Err(error) if part_one::take(self.agents, self.session, bytes, &error) => Ok(None),
             Err(error) => Ok(self.refuse(&error, &mut heard.odd)),
         }
     }
@@ -337,6 +359,7 @@ impl Talk<'_> {
             ToPanel::SystemInfo(info) => {
                 heard.known = true;
                 self.session.set_answers(info.capabilities.iter().any(|word| word == capability::ACK));
+                self.session.show_ourselves();
                 true
             }
             message => matches!(message, ToPanel::Heartbeat(_)),

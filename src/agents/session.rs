@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use agent::protocol::{Envelope, ErrorReport, ToAgent, ToPanel};
+use agent::protocol::commands::Response;
+use agent::protocol::{Envelope, ErrorReport, StatsSubscribe, ToAgent, ToPanel};
 use agent::tally::Tally;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
-use super::part_one;
+use super::part_one::{self, Goal, Heard, InHand, Spoken};
 use crate::error::{ApiError, Code};
 
 /// Messages that may wait for the agent to take them.
@@ -76,8 +77,19 @@ fn refusal(report: &ErrorReport) -> ApiError {
     ];
     // The cancel of a fetch that does not run: the API has no word of its own for it.
     let word = if report.code == "not_installing" { Code::Conflict.as_str() } else { report.code.as_str() };
-    if report.code == "not_supported" {
-        return ApiError::new(Code::Conflict, report.message.clone());
+    match report.code.as_str() {
+        "not_supported" | "path_escape" | "not_regular" | "not_text" => {
+            return ApiError::new(Code::Conflict, report.message.clone());
+        }
+        "FILE_TOO_LARGE" => return ApiError::new(Code::TooLarge, report.message.clone()),
+        // An agent of another make, whose own words are the engine's. They stand in the log.
+        part_one::OTHERS_WORD => {
+            return ApiError::new(
+                Code::Conflict,
+                "The agent of this node could not do it. What it said stands in the panel's log.",
+            );
+        }
+        _ => {}
     }
     match SHARED.iter().find(|code| code.as_str() == word) {
         Some(code) => ApiError::new(*code, report.message.clone()),
@@ -97,10 +109,12 @@ pub struct Session {
     ended: CancellationToken,
     /// It answers under the id of what was asked.
     answers: AtomicBool,
-    /// The one request that an agent which does not answer by ids has in hand: its id, and whose status ends it.
-    in_hand: Mutex<Option<(String, Option<String>)>>,
+    /// The one request that an agent which does not answer by ids has in hand.
+    in_hand: Mutex<Option<InHand>>,
     /// Held by whoever asks such an agent.
     turn: tokio::sync::Mutex<()>,
+    /// It did not answer when it was asked for a file.
+    no_files: AtomicBool,
     /// What was last said about who watches stats, so that it is said again only when it changes.
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
     /// How its link does.
@@ -130,6 +144,7 @@ impl Session {
             answers: AtomicBool::new(true),
             in_hand: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            no_files: AtomicBool::new(false),
             stats_wanted: Mutex::default(),
             figures: Figures::default(),
             told: Mutex::default(),
@@ -181,37 +196,82 @@ impl Session {
         }
     }
 
-    /// As the first part of the protocol has it.
+    /// As the first part of the protocol has it. To be carried through to its end: who drops it half-way leaves the
+    /// agent at work for nobody.
     async fn ask_one_by_one(&self, message: ToAgent) -> Result<ToPanel, AskError> {
-        let (message, deadline) = part_one::spoken(message).map_err(AskError::Refused)?;
-        let _turn = tokio::time::timeout(deadline, self.turn.lock()).await.map_err(|_| AskError::Busy)?;
+        let Spoken { message, server_id, goal, deadline } =
+            part_one::spoken(message).map_err(AskError::Refused)?;
+        if goal == Goal::File && self.lacks_files() {
+            return Err(AskError::Refused(part_one::unable("serve files")));
+        }
+        let _turn = tokio::select! {
+            turn = tokio::time::timeout(deadline, self.turn.lock()) => turn.map_err(|_| AskError::Busy)?,
+            () = self.ended.cancelled() => return Err(AskError::Offline),
+        };
         let (id, answered) = self.expect_answer(false)?;
         let entry = Entry { session: self, id };
-        *self.lock_in_hand() = Some((entry.id.clone(), part_one::server_of(&message)));
+        let hand = Hand { session: self };
+        *self.lock_in_hand() = Some(InHand { id: entry.id.clone(), server_id, goal, so_far: None });
         let asked = async {
             let envelope = Envelope::with_id(message, entry.id.clone());
             self.out.send(envelope).await.map_err(|_closed| AskError::Offline)?;
             answered.await.unwrap_or(Err(AskError::Offline))
         };
-        let outcome = tokio::select! {
-            outcome = tokio::time::timeout(deadline, asked) => outcome.unwrap_or(Err(AskError::Timeout(deadline))),
+        tokio::select! {
+            outcome = tokio::time::timeout(deadline, asked) => match outcome {
+                Ok(outcome) => outcome,
+                Err(_) if goal == Goal::File => {
+                    self.no_files.store(true, Ordering::Relaxed);
+                    Err(AskError::Refused(part_one::unable("serve files")))
+                }
+                Err(_) => match hand.so_far() {
+                    Some(status) => Ok(part_one::answer(status)),
+                    None => Err(AskError::Timeout(deadline)),
+                },
+            },
             () = self.ended.cancelled() => Err(AskError::Offline),
-        };
-        self.lock_in_hand().take();
-        outcome
+        }
     }
 
-    /// A status, or an error without an id, ends what an agent of the first part has in hand.
-    pub(super) fn settle_in_hand(&self, server_id: Option<&str>, answer: impl FnOnce() -> ToPanel) {
-        let id = match &*self.lock_in_hand() {
-            Some((id, of)) if server_id.is_none() || of.as_deref() == server_id => id.clone(),
-            _ => return,
-        };
-        self.settle(&id, answer());
+    /// A message without an id may end what an agent of the first part has in hand.
+    pub(super) fn hear(&self, message: &ToPanel) {
+        self.heard(|in_hand| part_one::heard(message, in_hand));
     }
 
-    fn lock_in_hand(&self) -> std::sync::MutexGuard<'_, Option<(String, Option<String>)>> {
+    /// The answer to a command.
+    pub(super) fn responded(&self, response: &Response) {
+        self.heard(|in_hand| part_one::responded(response, in_hand));
+    }
+
+    fn heard(&self, meaning: impl FnOnce(&InHand) -> Heard) {
+        let mut hand = self.lock_in_hand();
+        let Some(in_hand) = hand.as_mut() else { return };
+        match meaning(in_hand) {
+            Heard::Nothing => {}
+            Heard::OnTheWay(status) => in_hand.so_far = Some(status),
+            Heard::Answer(answer) => {
+                let id = in_hand.id.clone();
+                drop(hand);
+                self.settle(&id, answer);
+            }
+        }
+    }
+
+    fn lock_in_hand(&self) -> std::sync::MutexGuard<'_, Option<InHand>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It was asked for a file once and said nothing.
+    pub(super) fn lacks_files(&self) -> bool {
+        self.no_files.load(Ordering::Relaxed)
+    }
+
+    /// The first word to an agent that knows more than the first part: it shows that we do too.
+    pub(super) fn show_ourselves(&self) {
+        let mut told = self.stats_wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none() && self.tell(ToAgent::StatsSubscribe(StatsSubscribe::default())).is_ok() {
+            *told = Some((Vec::new(), false));
+        }
     }
 
     /// Whether it answers under the ids of requests.
@@ -234,7 +294,8 @@ impl Session {
         deadline: Duration,
     ) -> Result<impl Future<Output = Result<ToPanel, AskError>> + Send + 'static, AskError> {
         if !self.answers() {
-            part_one::spoken(message.clone()).map_err(AskError::Refused)?;
+            // Nothing that is asked like this has words in the first part.
+            return Err(AskError::Refused(part_one::unable("change a server")));
         }
         let (id, answered) = self.expect_answer(false)?;
         let entry = Entry { session: Arc::clone(self), id };
@@ -312,6 +373,23 @@ fn not_queued<T>(refused: &mpsc::error::TrySendError<T>) -> AskError {
     }
 }
 
+/// What an agent of the first part has in hand, for as long as somebody waits for it.
+struct Hand<'s> {
+    session: &'s Session,
+}
+
+impl Hand<'_> {
+    fn so_far(&self) -> Option<agent::protocol::Status> {
+        self.session.lock_in_hand().as_ref().and_then(|in_hand| in_hand.so_far.clone())
+    }
+}
+
+impl Drop for Hand<'_> {
+    fn drop(&mut self) {
+        self.session.lock_in_hand().take();
+    }
+}
+
 /// A request that is under way. Whatever ends it, also being dropped half-way, takes it out of the list.
 struct Entry<S: Deref<Target = Session>> {
     session: S,
@@ -370,10 +448,11 @@ mod tests {
 
     #[test]
     fn an_agents_own_words_do_not_reach_the_caller() {
-        let report =
-            ErrorReport { code: "HANDLER_ERROR".into(), message: "/root/x".into(), ..Default::default() };
-        let error = ApiError::from(AskError::Refused(Box::new(report)));
-        assert_eq!(error.code(), Code::Internal);
-        assert!(!error.message().contains("/root"));
+        for (word, code) in [("PANIC", Code::Internal), ("HANDLER_ERROR", Code::Conflict)] {
+            let report = ErrorReport { code: word.into(), message: "/root/x".into(), ..Default::default() };
+            let error = ApiError::from(AskError::Refused(Box::new(report)));
+            assert_eq!(error.code(), code);
+            assert!(!error.message().contains("/root"));
+        }
     }
 }

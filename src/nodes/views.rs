@@ -73,6 +73,8 @@ pub struct NodeView {
     /// Servers about which the node and the panel do not agree, while it is online; for administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differences: Option<Vec<DifferenceView>>,
+    /// Its agent is of another make and can't do all that ours can: `problems` says what.
+    pub limited: bool,
 }
 
 /// What a node's agent comes in by. Never the secret itself.
@@ -307,6 +309,7 @@ impl NodeView {
                     .map(|(id, difference)| DifferenceView::new(id, difference))
                     .collect()
             }),
+            limited: seen.limited,
             id: node.id,
             name: node.name,
         }

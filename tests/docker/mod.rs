@@ -5,6 +5,7 @@ mod clock;
 mod console;
 mod crashes;
 mod disk_full;
+mod elders;
 mod engine_away;
 mod flood;
 mod game;

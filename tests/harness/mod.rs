@@ -3,6 +3,7 @@
 
 mod client;
 pub(crate) mod docker;
+pub(crate) mod golden;
 mod live;
 mod panel;
 pub(crate) mod raw;

@@ -5,10 +5,12 @@
 
 mod counters;
 mod create;
+mod elder;
 mod endpoint;
 mod network;
 mod pull;
 mod raw;
+mod user;
 mod words;
 
 use std::collections::HashMap;
@@ -20,20 +22,21 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
-    KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    ResizeContainerTTYOptionsBuilder, StatsOptionsBuilder, WaitContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, ResizeContainerTTYOptionsBuilder,
+    StatsOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use bytes::Bytes;
 use futures_util::{StreamExt, pin_mut};
 use tokio::io::AsyncReadExt;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use self::endpoint::Endpoint;
 use crate::protocol::Progress;
 use crate::runtime::{
-    Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Maker, Output, Runtime, Seen,
+    Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Found, Maker, Output, Runtime, Seen,
 };
 use crate::stats::Counters;
 
@@ -207,39 +210,7 @@ impl Runtime for Engine {
     fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String> {
         Box::pin(async move {
             let action = format!("see as whom the image {image} runs");
-            let link = self.link(&action)?;
-            let inspect = within(&action, LOOK, link.client.inspect_image(&pull::with_tag(image))).await?;
-            let user = inspect.config.and_then(|config| config.user).unwrap_or_default();
-            let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(u, g)| (u, Some(g)));
-            if name.is_empty() || name == "root" || name == "0" {
-                return Ok("0:0".into());
-            }
-            if let (Ok(uid), Some(Ok(gid))) = (name.parse::<u32>(), group.map(str::parse::<u32>)) {
-                return Ok(format!("{uid}:{gid}"));
-            }
-            let options = DownloadFromContainerOptionsBuilder::new().path("/etc/passwd").build();
-            let bytes = within(&action, LOOK, async {
-                let mut all = Vec::new();
-                let chunks = link.client.download_from_container(container, Some(options));
-                pin_mut!(chunks);
-                while let Some(chunk) = chunks.next().await {
-                    all.extend_from_slice(&chunk?);
-                    if all.len() > 1 << 20 {
-                        break;
-                    }
-                }
-                Ok(all)
-            })
-            .await
-            .unwrap_or_default();
-            let found = passwd_entry(&String::from_utf8_lossy(&bytes), name);
-            match (found, name.parse::<u32>()) {
-                (Some(pair), _) => Ok(pair),
-                (None, Ok(uid)) => Ok(format!("{uid}:0")),
-                (None, Err(_)) => {
-                    Err(EngineError::new(Fault::Missing, action, format!("it has no user {name:?}")))
-                }
-            }
+            user::of_image(&self.link(&action)?.client, action, image, container).await
         })
     }
 
@@ -376,6 +347,27 @@ impl Runtime for Engine {
         Box::pin(async move { self.inspect(&create::name(server_id)).await })
     }
 
+    fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<Found>> {
+        Box::pin(async move {
+            let action = "see how the container was made";
+            elder::describe(&self.link(action)?.client, action, id).await
+        })
+    }
+
+    fn stay_down<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = "keep the engine from starting the container";
+            elder::stay_down(&self.link(action)?.client, action, id).await
+        })
+    }
+
+    fn copy_out<'a>(&'a self, id: &'a str, folder: &'a str, to: mpsc::Sender<Bytes>) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = "copy files out of the container";
+            elder::copy_out(&self.link(action)?.client, action, id, folder, to).await
+        })
+    }
+
     fn list(&self) -> Call<'_, Vec<(String, Maker)>> {
         Box::pin(async move {
             let action = "list the containers";
@@ -464,16 +456,6 @@ impl Engine {
     }
 }
 
-/// `uid:gid` of a user, by name or number, in the text of a password file (with a tar's head around it).
-fn passwd_entry(text: &str, user: &str) -> Option<String> {
-    text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?.rsplit('\0').next()?;
-        let (uid, gid) = (fields.nth(1)?.parse::<u32>().ok()?, fields.next()?.parse::<u32>().ok()?);
-        (name == user || user.parse() == Ok(uid)).then(|| format!("{uid}:{gid}"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -484,17 +466,5 @@ mod tests {
         assert_eq!(version("1.41").as_deref(), Some("1.41"));
         assert_eq!(version("1.99"), Some(API_DEFAULT_VERSION.to_string()));
         assert_eq!(version("rubbish"), None);
-    }
-
-    #[test]
-    fn users_of_an_image() {
-        let tar = format!(
-            "passwd{}root:x:0:0:root:/root:/bin/sh\nsteam:x:1000:1001::/home/steam:/bin/sh\n",
-            "\0".repeat(506)
-        );
-        assert_eq!(passwd_entry(&tar, "root").as_deref(), Some("0:0"));
-        assert_eq!(passwd_entry(&tar, "steam").as_deref(), Some("1000:1001"));
-        assert_eq!(passwd_entry(&tar, "1000").as_deref(), Some("1000:1001"));
-        assert_eq!(passwd_entry(&tar, "nobody"), None);
     }
 }

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lenient;
+
 /// `server_command`: one line for the game's standard input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,11 +36,11 @@ pub struct ServerOutput {
     pub server_id: String,
     /// The lines.
     pub output: String,
-    /// Where from.
-    #[serde(default)]
+    /// Where from; an older test agent leaves it out.
+    #[serde(default, deserialize_with = "lenient::stream")]
     pub stream: Stream,
     /// When.
-    #[serde(default = "Timestamp::now")]
+    #[serde(default = "Timestamp::now", deserialize_with = "lenient::time")]
     pub timestamp: Timestamp,
 }
 

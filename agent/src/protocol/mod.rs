@@ -6,9 +6,11 @@
 //! Part 1 of the protocol exists outside this project (a Go agent, a TypeScript panel). Part 2 are our extensions:
 //! they are only sent to a peer whose `system_info.capabilities` told of them.
 
+pub mod commands;
 mod console;
 mod envelope;
 mod files;
+mod lenient;
 mod nodes;
 mod servers;
 mod stats;
@@ -141,8 +143,10 @@ pub struct Ack {
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
     /// Machine-readable word, such as `already_running` or `HANDLER_ERROR`.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub code: String,
     /// One sentence for a person.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub message: String,
     /// Anything more.
     #[serde(default, skip_serializing_if = "Option::is_none")]

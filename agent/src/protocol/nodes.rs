@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Port;
+use super::{Port, lenient};
 
 /// A word in `system_info.capabilities`.
 pub type Capability = String;
@@ -39,12 +39,13 @@ pub mod capability {
 #[serde(rename_all = "camelCase")]
 pub struct Heartbeat {
     /// Whose.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub node_id: String,
     /// When.
-    #[serde(default = "Timestamp::now")]
+    #[serde(default = "Timestamp::now", deserialize_with = "lenient::time")]
     pub timestamp: Timestamp,
     /// `online`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub status: String,
 }
 
@@ -90,10 +91,10 @@ pub struct SystemInfo {
     #[serde(default)]
     pub arch: String,
     /// Bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::unsigned")]
     pub memory: u64,
     /// For people, such as `4 cores, Cortex-A72`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub cpu: String,
     /// Empty or missing where the engine does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +104,7 @@ pub struct SystemInfo {
     pub capabilities: Vec<Capability>,
     /// Interface name to address, the machine's own on its networks; the one with the default route first by name
     /// is `default`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub networks: BTreeMap<String, String>,
     /// The host's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Stats;
+use super::{Stats, lenient};
 
 /// A message about one server that says nothing more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +44,10 @@ pub enum PowerAction {
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// TCP.
+    #[serde(alias = "TCP")]
     Tcp,
     /// UDP.
+    #[serde(alias = "UDP")]
     Udp,
 }
 
@@ -79,19 +81,19 @@ fn default_io() -> i64 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes; 0 for no limit.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::signed")]
     pub memory: i64,
     /// Bytes beyond `memory`; -1 for no limit.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::signed")]
     pub swap: i64,
     /// Bytes of its folder; 0 for no limit.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::signed")]
     pub disk: i64,
     /// Block I/O weight, 10 to 1000.
-    #[serde(default = "default_io")]
+    #[serde(default = "default_io", deserialize_with = "lenient::signed")]
     pub io: i64,
     /// Percent of one core; 0 for no limit.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::signed")]
     pub cpu: i64,
 }
 
@@ -194,7 +196,7 @@ pub struct ServerCreate {
     #[serde(default)]
     pub startup: String,
     /// Environment of the container.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub environment: BTreeMap<String, String>,
     /// What it may use.
     #[serde(default)]
@@ -234,7 +236,11 @@ pub struct ServerUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup: Option<String>,
     /// The whole environment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::texts_or_nothing"
+    )]
     pub environment: Option<BTreeMap<String, String>>,
     /// All limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -298,10 +304,10 @@ pub struct ServerStatus {
     /// What it is.
     pub status: Status,
     /// What it uses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::stats")]
     pub stats: Option<Stats>,
     /// Why it is so, for a person: crash, failed install, refused start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text_or_nothing")]
     pub error: Option<String>,
     /// Of the last run.
     #[serde(default, skip_serializing_if = "Option::is_none")]

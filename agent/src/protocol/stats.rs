@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lenient;
+
 /// Bytes since the container's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     /// Received.
-    #[serde(rename = "in")]
+    #[serde(rename = "in", default, deserialize_with = "lenient::unsigned")]
     pub received: u64,
     /// Sent.
-    #[serde(rename = "out")]
+    #[serde(rename = "out", default, deserialize_with = "lenient::unsigned")]
     pub sent: u64,
 }
 
@@ -18,17 +20,22 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Percent of one core.
+    #[serde(default, deserialize_with = "lenient::fraction")]
     pub cpu: f64,
     /// Bytes, without the page cache.
+    #[serde(default, deserialize_with = "lenient::unsigned")]
     pub memory: u64,
     /// Bytes in its folder.
+    #[serde(default, deserialize_with = "lenient::unsigned")]
     pub disk: u64,
     /// Bytes since its start.
+    #[serde(default)]
     pub network: Network,
     /// Players: a number, or an object, as other agents send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub players: Option<serde_json::Value>,
     /// When it was taken.
+    #[serde(default = "Timestamp::now", deserialize_with = "lenient::time")]
     pub timestamp: Timestamp,
 }
 

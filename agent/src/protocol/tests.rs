@@ -68,3 +68,78 @@ fn a_server_is_described_as_it_was_asked_for() {
     let ToPanel::ServerDescription(told) = told else { panic!("{told:?}") };
     assert_eq!((told.spec.server_id.as_str(), told.spec.ports.len(), told.suspended), ("a", 1, true));
 }
+
+/// One sample of each message of the protocol: read, written again, and the same.
+const GOLDEN: &str = include_str!("../../../tests/golden/messages.jsonl");
+
+#[test]
+fn the_golden_samples() {
+    use super::commands::Word;
+    use serde_json::Value;
+    let mut seen = std::collections::BTreeSet::new();
+    for line in GOLDEN.lines() {
+        let sample: Value = serde_json::from_str(line).unwrap();
+        let (to, frame) = (sample["to"].as_str().unwrap(), &sample["frame"]);
+        let bytes = frame.to_string();
+        let written = match (to, sample["command"] == true) {
+            (_, true) => {
+                let again = match Word::read(bytes.as_bytes()).expect(line) {
+                    Word::Command(command) => command.json(),
+                    Word::Response(response) => response.json(),
+                    Word::Event(event) => event.json(),
+                };
+                stamped(&again)
+            }
+            ("agent", _) => written::<ToAgent>(&bytes),
+            _ => written::<ToPanel>(&bytes),
+        };
+        assert_eq!(written, stamped(frame), "{line}");
+        seen.insert(format!("{to} {}", frame["type"].as_str().unwrap()));
+    }
+    // What is not shown here is refused by the decoder in its own list of words.
+    for (to, error) in [
+        ("agent", serde_json::from_str::<ToAgent>(r#"{"type":"?"}"#).unwrap_err().to_string()),
+        ("panel", serde_json::from_str::<ToPanel>(r#"{"type":"?"}"#).unwrap_err().to_string()),
+    ] {
+        let (_, words) = error.split_once("expected one of ").unwrap();
+        for word in words.split('`').skip(1).step_by(2) {
+            assert!(seen.contains(&format!("{to} {word}")), "no golden sample of {word}, to the {to}");
+        }
+    }
+
+    fn written<M: serde::de::DeserializeOwned + serde::Serialize>(bytes: &str) -> Value {
+        let envelope: Envelope<M> = decode(bytes.as_bytes()).unwrap_or_else(|e| panic!("{bytes}: {e}"));
+        serde_json::to_value(envelope).unwrap()
+    }
+
+    /// The command form is stamped when it is written.
+    fn stamped(value: &Value) -> Value {
+        let mut value = value.clone();
+        if value.get("data").is_some() && value.get("type").is_some_and(|kind| kind == "command") {
+            value["data"]["timestamp"] = Value::Null;
+        }
+        if ["command", "response", "event"].iter().any(|kind| value["type"] == *kind) {
+            value["timestamp"] = Value::Null;
+        }
+        value
+    }
+}
+
+#[test]
+fn what_other_makes_send_is_taken() {
+    let limits = r#"{"type":"server_create","data":{"serverId":"a","image":"i","environment":{"N":5,"B":true},
+        "limits":{"memory":536870912.0,"cpu":"150","swap":null},"ports":[{"internal":1,"external":2,"protocol":"TCP"}]}}"#;
+    let ToAgent::ServerCreate(spec) = round::<ToAgent>(limits) else { panic!() };
+    assert_eq!((spec.limits.memory, spec.limits.cpu, spec.limits.swap), (536_870_912, 150, 0));
+    assert_eq!((spec.environment["N"].as_str(), spec.environment["B"].as_str()), ("5", "true"));
+    let status = r#"{"type":"server_status","data":{"serverId":"a","status":"running","stats":{"cpu":"1.5"},
+        "error":{"code":1}}}"#;
+    let ToPanel::ServerStatus(status) = round::<ToPanel>(status) else { panic!() };
+    assert_eq!((status.stats.unwrap().cpu, status.error.as_deref()), (1.5, Some(r#"{"code":1}"#)));
+    let output =
+        r#"{"type":"server_output","data":{"serverId":"a","output":"x","stream":"log","timestamp":5}}"#;
+    assert!(matches!(round::<ToPanel>(output), ToPanel::ServerOutput(o) if o.stream == Stream::Stdout));
+    let info = r#"{"type":"system_info","data":{"memory":1e9,"networks":null}}"#;
+    assert!(matches!(round::<ToPanel>(info), ToPanel::SystemInfo(i) if i.memory == 1_000_000_000));
+    assert!(matches!(round::<ToPanel>(r#"{"type":"heartbeat"}"#), ToPanel::Heartbeat(_)));
+}

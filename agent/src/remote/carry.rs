@@ -10,11 +10,13 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::dial::{Dialled, Socket};
+use crate::elder::Interpreter;
 use crate::gate::Gauge;
 use crate::link::PanelSide;
 use crate::protocol::{Encoding, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel};
 use crate::tally::Tally;
 use crate::times::LinkTimes;
+
 /// The close code of a panel that has a newer connection of this node.
 const REPLACED: u16 = 4409;
 
@@ -33,17 +35,20 @@ pub(super) async fn carry(
     dialled: Dialled,
     times: &LinkTimes,
     link: &mut PanelSide,
+    elder: &mut Interpreter,
     cancel: &CancellationToken,
 ) -> End {
     let Dialled { socket, gauge, encoding } = dialled;
     let (mut sink, mut stream) = socket.split();
-    let mut talk = Talk { encoding, gauge, times, followed: HashSet::new(), odd: Tally::default() };
+    elder.connected(encoding);
+    let mut talk = Talk { encoding, gauge, times, elder, followed: HashSet::new(), odd: Tally::default() };
     // What the panel must know first, whatever it knew before.
     let greeting = Envelope::new(ToAgent::SystemInfoRequest);
     if link.to_agent.send(greeting).await.is_err() {
         return End::Stopped;
     }
     let end = talk.both_ways(&mut sink, &mut stream, link, cancel).await;
+    talk.elder.ended(&link.to_agent);
     // Nobody looks any more: consoles and stats cost nothing until the next connection asks for them.
     for server_id in talk.followed {
         let _ = link.to_agent.try_send(Envelope::new(ToAgent::ConsoleUnsubscribe(ServerRef { server_id })));
@@ -58,6 +63,8 @@ struct Talk<'t> {
     encoding: Encoding,
     gauge: Gauge,
     times: &'t LinkTimes,
+    /// What a panel of another make needs beside this.
+    elder: &'t mut Interpreter,
     /// The consoles that the panel follows.
     followed: HashSet<String>,
     /// What could not be taken, by kind.
@@ -76,11 +83,18 @@ impl Talk<'_> {
         let mut introduced = false;
         let mut ping = interval_at(Instant::now() + self.times.ping, self.times.ping);
         loop {
+            if introduced && let Some(text) = self.elder.frame() {
+                if let Err(end) = self.send(sink, Message::text(text)).await {
+                    return end;
+                }
+                continue;
+            }
             let out = tokio::select! {
                 () = cancel.cancelled() => return End::Stopped,
                 said = link.from_agent.recv() => match said {
                     Some(envelope) => {
                         introduced |= matches!(envelope.message, ToPanel::SystemInfo(_));
+                        let Some(envelope) = self.elder.said(envelope, &link.to_agent) else { continue };
                         match self.frame(&envelope).filter(|_| introduced) {
                             Some(frame) => frame,
                             None => continue,
@@ -108,6 +122,10 @@ impl Talk<'_> {
                     Some(Err(Error::ConnectionClosed)) | None => return End::Lost("closed by the panel".into()),
                     Some(Err(error)) => return End::Lost(error.to_string()),
                 },
+                () = self.elder.due() => {
+                    self.elder.tick(&link.to_agent);
+                    continue;
+                }
                 _ = ping.tick() => Message::Ping(Bytes::new()),
                 () = sleep_until(self.gauge.heard() + self.times.silence) => {
                     if self.gauge.heard().elapsed() < self.times.silence {
@@ -116,11 +134,17 @@ impl Talk<'_> {
                     return End::Lost(format!("{:?} without a sign of life", self.times.silence));
                 }
             };
-            match timeout(self.times.blocked, sink.send(out)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return End::Lost(error.to_string()),
-                Err(_) => return End::Lost("the panel takes nothing any more".into()),
+            if let Err(end) = self.send(sink, out).await {
+                return end;
             }
+        }
+    }
+
+    async fn send(&self, sink: &mut SplitSink<Socket, Message>, out: Message) -> Result<(), End> {
+        match timeout(self.times.blocked, sink.send(out)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(End::Lost(error.to_string())),
+            Err(_) => Err(End::Lost("the panel takes nothing any more".into())),
         }
     }
 
@@ -138,6 +162,7 @@ impl Talk<'_> {
     fn take(&mut self, encoding: Encoding, frame: &[u8], link: &PanelSide) -> Option<Message> {
         let error = match encoding.decode::<ToAgent>(frame) {
             Ok(envelope) => {
+                self.elder.heard(&envelope, &link.to_agent);
                 match &envelope.message {
                     ToAgent::ConsoleSubscribe(of) => drop(self.followed.insert(of.server_id.clone())),
                     ToAgent::ConsoleUnsubscribe(of) => drop(self.followed.remove(&of.server_id)),
@@ -148,6 +173,7 @@ impl Talk<'_> {
                 }
                 return None;
             }
+            Err(error) if self.elder.command(frame, &error, &link.to_agent) => return None,
             Err(error) => error,
         };
         // A panel of another make may say something that we don't know every second: one line for each kind.

@@ -199,8 +199,10 @@ impl Server {
             context: Arc::clone(&self.context),
             spec: self.file.spec.clone(),
             user: self.file.user.clone(),
-            old: self.last_container.take(),
+            // One that is not ours stays what it is, whatever becomes of this start.
+            old: if self.elder { self.last_container.clone() } else { self.last_container.take() },
             elder: self.elder,
+            as_found: self.file.as_found,
             console: self.console.clone(),
             lines: receiver,
             progress: self.progress.clone(),
@@ -253,6 +255,16 @@ impl Server {
             }
             return;
         }
+        if let Some(live) = self.live().filter(|_| self.elder) {
+            // Whoever made it told the engine to start it again when it ends by itself, as after a stop command.
+            let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
+            self.job(async move {
+                if let Err(error) = context.engine.stay_down(&id).await {
+                    tracing::debug!(%error, "its restart policy");
+                }
+                Event::Nothing
+            });
+        }
         let (now, grace) = (Instant::now(), self.context.tunables.grace);
         let (stopping, blow) = match intent {
             Intent::Stop => {
@@ -302,7 +314,7 @@ impl Server {
         self.change(spec, reply);
     }
 
-    fn change(&mut self, spec: ServerCreate, reply: Reply) {
+    fn change(&mut self, mut spec: ServerCreate, reply: Reply) {
         if self.queue.phase() == Phase::Deleting {
             let (code, message) = Refusal::NotFound.words();
             return reply.refuse(code, message);
@@ -310,9 +322,14 @@ impl Server {
         if let Err(message) = plan::check(&spec) {
             return reply.refuse("invalid", message);
         }
+        if self.file.as_found && spec.behaviour.is_none() {
+            // Who knows nothing of where its files lie leaves them where they are.
+            spec.behaviour.clone_from(&self.file.spec.behaviour);
+        }
         if spec == self.file.spec {
             return reply.ack(Some(self.queue.status()));
         }
+        self.file.as_found = false;
         let user = |spec: &ServerCreate| {
             spec.behaviour.clone().map_or_else(ContainerUser::default, |b: Behaviour| b.user)
         };

@@ -47,6 +47,7 @@ impl Server {
             }
             Event::Saved(file, result) => self.saved(*file, result),
             Event::Removed(result) => self.removed(result),
+            Event::Nothing => {}
         }
         self.try_remove();
         self.publish();
@@ -77,7 +78,8 @@ impl Server {
 
     /// A game runs: waits for its end and its ready line.
     fn goes_on(&mut self, number: u64, launched: Launched) {
-        let Launched { container_id, started_at, pid, connected, .. } = launched;
+        let Launched { container_id, started_at, pid, connected, elder, .. } = launched;
+        self.elder = elder;
         let Some(run) = self.run.as_mut() else { return };
         self.last_container = Some(container_id.clone());
         run.live = Some(Live { container_id: container_id.clone(), pid, since: Instant::now(), started_at });
@@ -245,6 +247,9 @@ impl Server {
         self.elder = seen.as_ref().is_some_and(|seen| seen.maker == Maker::Elder);
         if let Some(seen) = seen.filter(|seen| seen.running) {
             self.made_with.clone_from(&seen.settings);
+            if self.elder {
+                self.made_with = Some(if self.file.as_found { self.settings.clone() } else { String::new() });
+            }
             let (lines, receiver) = mpsc::channel(terminal::LINES);
             let (number, run) = self.new_run(lines);
             let (context, console) = (Arc::clone(&self.context), self.console.clone());

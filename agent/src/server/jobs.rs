@@ -32,6 +32,8 @@ pub(super) enum Event {
     Adopted(u64, Box<Result<Launched, EngineError>>),
     Saved(Box<ServerFile>, Result<(), PersistError>),
     Removed(Result<(), EngineError>),
+    /// It is done, and nothing follows from it.
+    Nothing,
 }
 
 /// How a game ended.

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::bring::{Bring, Brought};
 use super::context::Context;
 use super::{folder, plan, terminal};
 use crate::console::{Console, Ready};
@@ -32,6 +33,8 @@ pub(super) struct Launched {
     /// Whose the folder is now.
     pub(super) user: Option<String>,
     pub(super) connected: terminal::Connected,
+    /// Its container is still the one that another agent made.
+    pub(super) elder: bool,
 }
 
 /// Why there is none.
@@ -81,6 +84,8 @@ pub(super) struct Launch {
     pub(super) old: Option<String>,
     /// It was made by another agent.
     pub(super) elder: bool,
+    /// And nobody has said yet what it should be.
+    pub(super) as_found: bool,
     pub(super) console: Console,
     pub(super) lines: mpsc::Receiver<String>,
     pub(super) progress: watch::Sender<Option<Progress>>,
@@ -100,24 +105,27 @@ impl Launch {
             ContainerUser::Fixed(pair) => Some(pair.clone()),
             ContainerUser::Image => self.user.clone(),
         };
+        if let Some(old) = self.old.as_ref().filter(|_| self.elder) {
+            let seen = engine.inspect(old).await?;
+            let seen = seen.ok_or_else(|| {
+                failed("Its container was made by another agent and is gone, and its files with it.")
+            })?;
+            if self.as_found {
+                let why = "nobody has changed its settings yet";
+                return self.start_elder(seen, &behaviour, why).await;
+            }
+            if let Some(why) = self.bring_home(&seen, user.as_deref()).await? {
+                return self.start_elder(seen, &behaviour, &why).await;
+            }
+        }
         self.prepare(user.as_deref()).await?;
         self.unless_cancelled()?;
         if let Some(old) = &self.old {
-            if self.elder {
-                let seen = engine.inspect(old).await?;
-                let seen = seen.ok_or_else(|| {
-                    failed("Its container was made by another agent and is gone, and its files with it.")
-                })?;
-                return self.start_elder(seen, &behaviour).await;
-            }
             engine.remove(old).await?;
         }
         self.unless_cancelled()?;
         let run_as = (behaviour.user != ContainerUser::Image).then(|| user.clone()).flatten();
-        let id = match self.create(run_as).await? {
-            Made::Fresh(id) => id,
-            Made::Elder(seen) => return self.start_elder(seen, &behaviour).await,
-        };
+        let id = self.create(run_as).await?;
         if behaviour.user == ContainerUser::Image && user.is_none() {
             // Only a container of the image knows what its user's name means in numbers.
             let found = engine.image_user(&self.spec.image, &id).await?;
@@ -125,7 +133,7 @@ impl Launch {
             user = Some(found);
         }
         self.unless_cancelled()?;
-        self.start(id, true, user, &behaviour).await
+        self.start(id, true, user, &behaviour, false).await
     }
 
     fn unless_cancelled(&self) -> Result<(), LaunchError> {
@@ -144,7 +152,7 @@ impl Launch {
     }
 
     /// A new container under the server's name, whatever had it before; fetches the image where it is missing.
-    async fn create(&self, run_as: Option<String>) -> Result<Made, LaunchError> {
+    async fn create(&self, run_as: Option<String>) -> Result<String, LaunchError> {
         let context = &self.context;
         let folder = folder::of(&context.data_dir, &self.spec.server_id);
         let mut container = plan::container(&self.spec, run_as, &folder, &context.timezone);
@@ -163,7 +171,7 @@ impl Launch {
                         }
                         self.console.system(&format!("The engine says: {warning}"));
                     }
-                    return Ok(Made::Fresh(created.id));
+                    return Ok(created.id);
                 }
                 Err(error) if error.fault == Fault::Missing && !fetched => {
                     self.fetch().await?;
@@ -171,9 +179,7 @@ impl Launch {
                     end = Instant::now() + NAME_TAKEN;
                 }
                 Err(error) if error.fault == Fault::Conflict => {
-                    if let Some(elder) = self.make_room(&error).await? {
-                        return Ok(Made::Elder(elder));
-                    }
+                    self.make_room(&error).await?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -181,33 +187,86 @@ impl Launch {
         Err(failed("The container's name is taken by one that cannot be seen."))
     }
 
-    /// Removes our own last container; hands over one of an older agent; leaves everybody else's alone.
-    async fn make_room(&self, error: &EngineError) -> Result<Option<Seen>, LaunchError> {
+    /// Removes our own last container; leaves everybody else's alone.
+    async fn make_room(&self, error: &EngineError) -> Result<(), LaunchError> {
         let engine = &self.context.engine;
         match engine.inspect_server(&self.spec.server_id).await? {
             None => {
                 // The engine is still making or removing it: a request of an agent before this one.
                 tokio::time::sleep(NAME_PAUSE).await;
-                Ok(None)
+                Ok(())
             }
-            Some(seen) if seen.maker == Maker::Us => {
-                engine.remove(&seen.id).await?;
-                Ok(None)
-            }
-            Some(seen) if seen.maker == Maker::Elder => Ok(Some(seen)),
+            Some(seen) if seen.maker == Maker::Us => Ok(engine.remove(&seen.id).await?),
+            Some(seen) if seen.maker == Maker::Elder => self.take_place_of(&seen).await,
             Some(_) => {
                 Err(failed(format!("A container that is not ours has this server's name: {}", error.message)))
             }
         }
     }
 
+    /// One of another agent that came after we looked.
+    async fn take_place_of(&self, seen: &Seen) -> Result<(), LaunchError> {
+        let place = folder::of(&self.context.data_dir, &self.spec.server_id);
+        let empty = tokio::task::spawn_blocking(move || {
+            std::fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none())
+        });
+        if seen.running || !empty.await.unwrap_or(false) {
+            return Err(failed(
+                "A container of another agent has this server's name, and runs or stands beside files that are here \
+                 already: stop and remove the one that is not wanted.",
+            ));
+        }
+        match self.bring_home(seen, self.user.as_deref()).await? {
+            None => Ok(self.context.engine.remove(&seen.id).await?),
+            Some(why) => Err(failed(format!("A container of another agent has this server's name: {why}."))),
+        }
+    }
+
     /// A container of another agent keeps its files inside: made anew, it would be empty.
-    async fn start_elder(self, seen: Seen, behaviour: &Behaviour) -> Result<Launched, LaunchError> {
-        self.console.system(
-            "This container was made by another agent and keeps its files inside: it is started as it is, and \
-             settings do not apply to it.",
-        );
-        self.start(seen.id, seen.tty, None, behaviour).await
+    async fn start_elder(
+        self,
+        seen: Seen,
+        behaviour: &Behaviour,
+        why: &str,
+    ) -> Result<Launched, LaunchError> {
+        self.console.system(&format!(
+            "This container was made by another agent and keeps its files inside. It is started as it is, and \
+             settings do not apply to it: {why}."
+        ));
+        self.start(seen.id, seen.tty, None, behaviour, true).await
+    }
+
+    /// Copies what such a container holds into the server's folder. Gives the reason where that can't be.
+    async fn bring_home(&self, seen: &Seen, user: Option<&str>) -> Result<Option<String>, LaunchError> {
+        let own;
+        let user = match user {
+            Some(user) => user,
+            // Whose its image says.
+            None => {
+                own = self.context.engine.image_user(&seen.image, &seen.id).await?;
+                &own
+            }
+        };
+        self.console.system("Copying the files out of the container that another agent made.");
+        let bring = Bring {
+            context: &self.context,
+            server_id: &self.spec.server_id,
+            owner: folder::parse_pair(user),
+            progress: &self.progress,
+            cancel: &self.cancel,
+        };
+        match bring.home(seen).await? {
+            Brought::No(why) => Ok(Some(why)),
+            Brought::Home(taken) => {
+                let megabytes = taken.bytes.div_ceil(1_000_000);
+                let mut line = format!("{megabytes} MB were copied; the container is made anew around them.");
+                if taken.left_out > 0 {
+                    line.push_str(&format!(" {} pipes, sockets and devices were left out.", taken.left_out));
+                }
+                self.console.system(&line);
+                Ok(None)
+            }
+        }
     }
 
     async fn fetch(&self) -> Result<(), LaunchError> {
@@ -232,6 +291,7 @@ impl Launch {
         tty: bool,
         user: Option<String>,
         behaviour: &Behaviour,
+        elder: bool,
     ) -> Result<Launched, LaunchError> {
         let engine = &self.context.engine;
         let ready = behaviour.ready.as_deref().and_then(|ready| Ready::parse(ready).ok());
@@ -264,14 +324,9 @@ impl Launch {
             container_id: id,
             user,
             connected,
+            elder,
         })
     }
-}
-
-/// A container to be started.
-enum Made {
-    Fresh(String),
-    Elder(Seen),
 }
 
 /// Takes a running container over: one of ours from before this process, or one that the link broke to.
@@ -292,5 +347,6 @@ pub(super) async fn adopt(
         container_id: seen.id,
         user: None,
         connected,
+        elder: seen.maker == Maker::Elder,
     })
 }

@@ -4,6 +4,7 @@
 //! what is done ([`launch`], [`jobs`], at the engine), and what is seen ([`state`], which has one writer: [`task`]).
 
 mod asks;
+mod bring;
 mod context;
 mod crash;
 mod events;
@@ -17,7 +18,10 @@ mod state;
 mod stop;
 mod task;
 mod terminal;
+mod unpack;
 
+pub(crate) use self::plan::for_everybody;
+pub(crate) use self::startup::variables;
 pub(crate) use context::{Context, Turns};
 pub(crate) use state::{Asked, Request, Running};
 pub(crate) use task::{Handle, create, load};

@@ -32,6 +32,17 @@ pub(super) fn fingerprint(spec: &ServerCreate) -> String {
     format!("{hash:016x}")
 }
 
+/// The variables that a startup line may count on, whoever runs it.
+pub(crate) fn for_everybody(spec: &ServerCreate) -> [(&'static str, String); 4] {
+    let port = spec.ports.first().map(|port| port.internal.to_string()).unwrap_or_default();
+    [
+        ("STARTUP", spec.startup.trim().to_owned()),
+        ("SERVER_MEMORY", (spec.limits.memory.max(0) / MIB).to_string()),
+        ("SERVER_IP", "0.0.0.0".to_owned()),
+        ("SERVER_PORT", port),
+    ]
+}
+
 /// The container of a server. `user` is as whom it runs; none for the image's own.
 pub(super) fn container(
     spec: &ServerCreate,
@@ -56,17 +67,15 @@ pub(super) fn container(
     if behaviour.user != ContainerUser::Image {
         environment.entry("HOME".into()).or_insert_with(|| behaviour.data_path.clone());
     }
-    let port = spec.ports.first().map(|port| port.internal.to_string()).unwrap_or_default();
-    for (name, value) in [
-        ("STARTUP", startup.to_owned()),
-        ("SERVER_MEMORY", (memory.max(0) / MIB).to_string()),
-        ("SERVER_IP", "0.0.0.0".to_owned()),
-        ("SERVER_PORT", port),
-        ("TINI_KILL_PROCESS_GROUP", "1".to_owned()),
-        // Its warnings would stand between the game's lines.
-        ("TINI_VERBOSITY", "0".to_owned()),
-    ] {
+    for (name, value) in for_everybody(spec) {
         environment.insert(name.to_owned(), value);
+    }
+    for (name, value) in [
+        ("TINI_KILL_PROCESS_GROUP", "1"),
+        // Its warnings would stand between the game's lines.
+        ("TINI_VERBOSITY", "0"),
+    ] {
+        environment.insert(name.to_owned(), value.to_owned());
     }
     Container {
         server_id: spec.server_id.clone(),

@@ -146,6 +146,106 @@ async fn a_container_of_another_agent_is_taken_over_as_it_is() {
     assert_eq!(docker(&["ps", "-aq", "--filter", &format!("name={name}")]), "");
 }
 
+/// As the Go agent makes one: no mount, started again by the engine, its files inside.
+fn made_by_the_go_agent(id: &str, dir: &str, line: &str) -> String {
+    image();
+    let (name, label) = (format!("ctrl-alt-play-{id}"), format!("ctrl-alt-play.server-id={id}"));
+    let managed = "ctrl-alt-play.managed=true";
+    let run = ["run", "-d", "--name", &name, "--label", managed, "--label", &label];
+    let how = ["--restart", "unless-stopped", "-w", dir, "-e", "OLD=yes", IMAGE, "/bin/sh", "-c", line];
+    let made = docker(&[&run[..], &how[..]].concat());
+    assert_eq!(made.len(), 64, "{made}");
+    made
+}
+
+const WORLD: &str = "mkdir -p world; echo the old world > world/level; ln -sf level world/current; chmod 640 world/level; \
+                     mkfifo pipe; echo saved; trap 'exit 0' TERM; while :; do sleep 0.1; done";
+
+fn inspect(id: &str, format: &str) -> String {
+    docker(&["inspect", "-f", format, &format!("ctrl-alt-play-{id}")])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_it_is_made_anew_its_world_is_brought_home() {
+    let id = new_id();
+    let _container = Container(id.clone());
+    let old = made_by_the_go_agent(&id, "/srv/game", WORLD);
+    let node = Node::new().await;
+    let found = node.is(&id, Status::Running).await;
+    assert!(!found.needs_restart, "{found:?}");
+    node.subscribe(&id).await;
+    node.line(&id, "saved").await;
+
+    // A panel says what it should be: that is for the next start.
+    let mut spec = spec("cat world/current; echo OLD=$OLD NEW=$NEW; sleep 1000");
+    spec.server_id.clone_from(&id);
+    spec.environment.insert("NEW".into(), "yes".into());
+    spec.behaviour = None;
+    node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
+    node.status(&id, |status| status.needs_restart).await;
+    assert_eq!(inspect(&id, "{{.Id}}"), old);
+
+    node.power(&id, PowerAction::Restart).await.unwrap();
+    node.line(&id, "the old world").await;
+    node.line(&id, "OLD= NEW=yes").await;
+    let status = node.status(&id, |status| status.status == Status::Running && !status.needs_restart).await;
+    assert_ne!(status.container_id, Some(old));
+    assert_eq!(inspect(&id, "{{.HostConfig.RestartPolicy.Name}}"), "no");
+    assert_eq!(inspect(&id, "{{(index .Mounts 0).Destination}}"), "/srv/game");
+    let home = node.file(&id, "");
+    assert_eq!(std::fs::read_to_string(home.join("world/current")).unwrap(), "the old world\n");
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(home.join("world/level")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o640);
+    assert!(!home.join("pipe").exists());
+    let beside: Vec<_> = std::fs::read_dir(home.parent().unwrap()).unwrap().collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    node.delete(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_brought_home_belongs_to_the_game() {
+    let id = new_id();
+    let _container = Container(id.clone());
+    made_by_the_go_agent(&id, "/srv/game", WORLD);
+    let node = Node::new().await;
+    node.is(&id, Status::Running).await;
+    node.power(&id, PowerAction::Stop).await.unwrap();
+    node.is(&id, Status::Stopped).await;
+    let mut spec = spec("id -u; cat world/level && echo more >> world/level; sleep 1000");
+    spec.server_id.clone_from(&id);
+    node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
+    node.subscribe(&id).await;
+    node.start(&id).await;
+    node.line(&id, "the old world").await;
+    let text = node.written(&id, "world/level").await;
+    assert!(text.starts_with("the old world"), "{text}");
+    use std::os::unix::fs::MetadataExt;
+    let owner = std::fs::metadata(node.file(&id, "world/level")).unwrap();
+    let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    assert!(!root || (owner.uid(), owner.gid()) == (988, 988), "{}:{}", owner.uid(), owner.gid());
+    node.delete(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_brought_home_runs_as_it_is() {
+    let id = new_id();
+    let _container = Container(id.clone());
+    let old = made_by_the_go_agent(&id, "/", "trap 'exit 0' TERM; while :; do sleep 0.1; done");
+    let node = Node::new().await;
+    node.is(&id, Status::Running).await;
+    let mut spec = spec("sleep 1000");
+    spec.server_id.clone_from(&id);
+    node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
+    node.subscribe(&id).await;
+    node.power(&id, PowerAction::Restart).await.unwrap();
+    let why = "settings do not apply to it: its working directory is the whole of its file system.";
+    eventually("the reason", || node.texts(&id).iter().any(|line| line.contains(why)).then_some(())).await;
+    node.is(&id, Status::Running).await;
+    assert_eq!(inspect(&id, "{{.Id}}"), old);
+    node.delete(&id).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_of_somebody_else_is_left_alone() {
     image();

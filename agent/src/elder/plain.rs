@@ -1,0 +1,39 @@
+//! A server in words that every agent understands.
+
+use crate::protocol::ServerCreate;
+use crate::server::{for_everybody, variables};
+
+/// For an agent that runs `/bin/sh -c STARTUP` and knows none of our extensions: what ours would do by itself is done
+/// beforehand, as far as it can be.
+#[must_use]
+pub fn plain(spec: ServerCreate) -> ServerCreate {
+    let startup = variables(spec.startup.trim());
+    let mut environment = spec.environment.clone();
+    for (name, value) in for_everybody(&spec) {
+        environment.insert(name.to_owned(), value);
+    }
+    ServerCreate { name: None, startup, environment, behaviour: None, ..spec }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Limits, Port, Protocol};
+
+    #[test]
+    fn placeholders_and_what_is_always_set() {
+        let spec: ServerCreate = serde_json::from_value(serde_json::json!({
+            "serverId": "a", "name": "x", "image": "i", "startup": " ./game {{NAME}} {{SERVER_PORT}} ",
+            "environment": {"NAME": "$(id)"}, "behaviour": {},
+        }))
+        .unwrap();
+        let limits = Limits { memory: 512 << 20, ..Limits::default() };
+        let ports = vec![Port { internal: 7, external: 8, protocol: Protocol::Udp }];
+        let plain = plain(ServerCreate { limits, ports, ..spec });
+        assert_eq!(plain.startup, "./game ${NAME} ${SERVER_PORT}");
+        assert_eq!(plain.environment["NAME"], "$(id)");
+        assert_eq!(plain.environment["SERVER_PORT"], "7");
+        assert_eq!(plain.environment["SERVER_MEMORY"], "512");
+        assert_eq!((plain.name, plain.behaviour), (None, None));
+    }
+}

@@ -1,0 +1,111 @@
+use super::Interpreter;
+use crate::link::{AgentSide, local};
+use crate::protocol::*;
+
+fn lines(server: &str, texts: &[(u64, &str, Stream)]) -> Envelope<ToPanel> {
+    let line = |(seq, text, stream): &(u64, &str, Stream)| {
+        ConsoleItem::Line(ConsoleLine {
+            seq: *seq,
+            time: jiff::Timestamp::now(),
+            stream: *stream,
+            text: (*text).into(),
+            truncated: false,
+        })
+    };
+    let mut lines: Vec<ConsoleItem> = texts.iter().map(line).collect();
+    lines.push(ConsoleItem::Skipped { skipped: 3 });
+    Envelope::new(ToPanel::ConsoleLines(ConsoleLines { server_id: server.into(), lines, reset: false }))
+}
+
+async fn asked(agent: &mut AgentSide) -> ToAgent {
+    agent.from_panel.recv().await.unwrap().message
+}
+
+fn frames(elder: &mut Interpreter) -> Vec<serde_json::Value> {
+    std::iter::from_fn(|| elder.frame()).map(|text| serde_json::from_str(&text).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn lines_flow_to_a_panel_that_never_asks_and_stop_when_it_shows_more() {
+    let (panel, mut agent) = local(8);
+    let mut elder = Interpreter::default();
+    elder.connected(Encoding::Json);
+    let sync = Sync { servers: vec![ServerStatus::new("a", Status::Running)] };
+    assert!(elder.said(Envelope::new(ToPanel::Sync(sync)), &panel.to_agent).is_some());
+    elder.tick(&panel.to_agent);
+    let ToAgent::ConsoleSubscribe(wish) = asked(&mut agent).await else { panic!() };
+    assert_eq!((wish.server_id.as_str(), wish.after), ("a", None));
+    assert!(matches!(asked(&mut agent).await, ToAgent::StatsHistory(_)));
+
+    let texts = [(1, "one", Stream::Stdout), (2, "two", Stream::System), (3, "bad", Stream::Stderr)];
+    assert!(elder.said(lines("a", &texts), &panel.to_agent).is_none());
+    let said = frames(&mut elder);
+    let told: Vec<_> =
+        said.iter().map(|f| (f["data"]["output"].as_str(), f["data"]["stream"].as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Some("one\ntwo"), Some("stdout")),
+            (Some("bad"), Some("stderr")),
+            (Some("[3 lines skipped]"), Some("stdout"))
+        ]
+    );
+    assert!(said.iter().all(|frame| frame["type"] == "server_output"));
+
+    // The next connection goes on after the last line.
+    elder.ended(&panel.to_agent);
+    assert!(matches!(asked(&mut agent).await, ToAgent::ConsoleUnsubscribe(_)));
+    elder.connected(Encoding::Json);
+    elder.tick(&panel.to_agent);
+    let ToAgent::ConsoleSubscribe(wish) = asked(&mut agent).await else { panic!() };
+    assert_eq!(wish.after, Some(3));
+    assert!(matches!(asked(&mut agent).await, ToAgent::StatsHistory(_)));
+
+    // An id shows a panel like ours: nothing is added any more.
+    elder.heard(&Envelope::with_id(ToAgent::SystemInfoRequest, "1"), &panel.to_agent);
+    assert!(matches!(asked(&mut agent).await, ToAgent::ConsoleUnsubscribe(_)));
+    assert!(elder.said(lines("a", &texts), &panel.to_agent).is_some());
+    assert!(frames(&mut elder).is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_as_a_status_too() {
+    let (panel, _agent) = local(8);
+    let mut elder = Interpreter::default();
+    elder.connected(Encoding::Json);
+    elder.said(
+        Envelope::new(ToPanel::ServerStatus(Box::new(ServerStatus::new("a", Status::Running)))),
+        &panel.to_agent,
+    );
+    let report = ErrorReport {
+        code: "already_running".into(),
+        message: "It runs.".into(),
+        server_id: Some("a".into()),
+        ..ErrorReport::default()
+    };
+    assert!(elder.said(Envelope::new(ToPanel::Error(report)), &panel.to_agent).is_some());
+    let said = frames(&mut elder);
+    assert_eq!(said[0]["data"]["status"], "running");
+    assert_eq!(said[0]["data"]["error"], "It runs.");
+}
+
+#[tokio::test]
+async fn a_message_of_the_second_part_shows_it_as_well() {
+    let (panel, mut agent) = local(8);
+    for shows in [
+        Envelope::new(ToAgent::StatsSubscribe(StatsSubscribe::default())),
+        Envelope::with_id(ToAgent::ServerStart(ServerRef { server_id: "a".into() }), "7"),
+    ] {
+        let mut elder = Interpreter::default();
+        elder.connected(Encoding::Json);
+        let status = ServerStatus::new("a", Status::Running);
+        elder.said(Envelope::new(ToPanel::ServerStatus(Box::new(status))), &panel.to_agent);
+        elder.tick(&panel.to_agent);
+        elder.heard(&shows, &panel.to_agent);
+        let mut ends = false;
+        for _ in 0..3 {
+            ends |= matches!(asked(&mut agent).await, ToAgent::ConsoleUnsubscribe(_));
+        }
+        assert!(ends);
+    }
+}

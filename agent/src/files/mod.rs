@@ -1,0 +1,137 @@
+//! Text files of a server, read and written for a panel. What lies in that folder belongs to a game, which may be at
+//! work in it at the same moment: every path is resolved by the kernel below the folder's handle, with no way out, and
+//! nothing that is not a plain file is opened.
+
+mod below;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::answers::Reply;
+use crate::protocol::{FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
+use crate::server::folder;
+
+/// Files that are held in memory at once; who comes beyond that is told to try again.
+const AT_ONCE: usize = 8;
+/// Bytes of a text that is read or written.
+pub(crate) const MOST: usize = 4 << 20;
+
+/// Why a file was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("the path {0}")]
+    BadPath(&'static str),
+    #[error("the path leads out of the server's folder")]
+    Escape,
+    #[error("there is no such file or folder")]
+    NotFound,
+    #[error("that is {0}, not a plain file")]
+    NotRegular(&'static str),
+    #[error("the file has more than 4 MiB: it is too large to edit")]
+    TooLarge,
+    #[error("the file is no text in UTF-8")]
+    NotText,
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("the folder changes too fast: try again")]
+    Restless,
+    #[error("the agent may not do that there")]
+    Denied,
+    #[error("could not {0}: {1}")]
+    Io(&'static str, std::io::Error),
+}
+
+impl FileError {
+    /// The word for the panel.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::BadPath(_) => "invalid",
+            Self::Escape => "path_escape",
+            Self::NotFound => "not_found",
+            Self::NotRegular(_) => "not_regular",
+            Self::TooLarge => "FILE_TOO_LARGE",
+            Self::NotText => "not_text",
+            Self::DiskFull => "disk_full",
+            Self::Restless | Self::Io(..) => "busy",
+            Self::Denied => "forbidden",
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let text = self.to_string();
+        let mut letters = text.chars();
+        let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}.", letters.as_str())
+    }
+}
+
+/// The files of all servers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    data_dir: PathBuf,
+    tasks: TaskTracker,
+    room: Arc<Semaphore>,
+}
+
+impl Files {
+    pub(crate) fn new(data_dir: PathBuf, tasks: TaskTracker) -> Self {
+        Self { data_dir, tasks, room: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Reads a file, and answers with it.
+    pub(crate) fn read(&self, asked: FileRead, reply: Reply) {
+        let FileRead { server_id, path } = asked;
+        self.work(server_id.clone(), reply, move |root| {
+            let content = text::read(&root, &path)?;
+            Ok(FileContent {
+                server_id: Some(server_id),
+                path,
+                content: Some(content),
+                ..FileContent::default()
+            })
+        });
+    }
+
+    /// Writes a file whole, and answers when it is on the disk.
+    pub(crate) fn write(&self, asked: FileWrite, reply: Reply) {
+        let FileWrite { server_id, path, content } = asked;
+        self.work(server_id.clone(), reply, move |root| {
+            text::write(&root, &path, &content)?;
+            Ok(FileContent { server_id: Some(server_id), path, ..FileContent::default() })
+        });
+    }
+
+    fn work(
+        &self,
+        server_id: String,
+        reply: Reply,
+        work: impl FnOnce(below::Below) -> Result<FileContent, FileError> + Send + 'static,
+    ) {
+        if !valid_server_id(&server_id) {
+            return reply.refuse("invalid", "The server id is not one.");
+        }
+        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
+            return reply.refuse("busy", "The node is busy with other files. Try again.");
+        };
+        let data_dir = self.data_dir.clone();
+        drop(self.tasks.spawn_blocking(move || {
+            let _place = place;
+            match below::Below::open(&folder::of(&data_dir, &server_id)).and_then(work) {
+                Ok(content) => reply.answer(ToPanel::FileContent(content)),
+                Err(error) => {
+                    if let FileError::Io(..) = &error {
+                        tracing::warn!(server = server_id, %error, "a file");
+                    }
+                    reply.refuse(error.code(), error.sentence());
+                }
+            }
+        }));
+    }
+}

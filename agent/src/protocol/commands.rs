@@ -1,0 +1,231 @@
+//! The command form of part 1: flat frames without `data` around them. A command is answered by a `response` with its
+//! id, what follows is told by `event`s without one.
+//!
+//! One make of agent reads a command only from inside `data`, another only the flat one: ours sends both and takes
+//! either.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{ServerStatus, Status};
+
+/// The action that stops a server, or kills it.
+pub const STOP_SERVER: &str = "stop_server";
+/// The only event.
+pub const STATUS_CHANGED: &str = "server_status_changed";
+
+/// A frame in this form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Word {
+    /// Panel to agent.
+    Command(Command),
+    /// Agent to panel.
+    Response(Response),
+    /// Agent to panel.
+    Event(Event),
+}
+
+/// `command`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Command {
+    /// Comes back in the responses.
+    pub id: String,
+    /// Whose agent.
+    pub agent_id: String,
+    /// What to do.
+    pub action: String,
+    /// To which server.
+    pub server_id: Option<String>,
+    /// More about it; null for nothing.
+    pub payload: Value,
+}
+
+/// `response`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Response {
+    /// The command's.
+    pub id: String,
+    /// Done, or under way.
+    pub success: bool,
+    /// For a person.
+    pub message: Option<String>,
+    /// `{serverId, status, …}`.
+    pub data: Value,
+    /// Code and sentence, where it failed.
+    pub error: Option<(String, String)>,
+}
+
+/// `event`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Whose.
+    pub server_id: String,
+    /// What it was, where that is known.
+    pub previous: Option<Status>,
+    /// What it is, or what became of a command.
+    pub now: Became,
+}
+
+/// What an event tells of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Became {
+    /// `currentStatus`.
+    Is(Status),
+    /// `status`: `created`, `deleted`, or a failure such as `start_failed`, with the reason.
+    Done(String, Option<String>),
+}
+
+impl Word {
+    /// Reads a frame; nothing where it is none in this form.
+    #[must_use]
+    pub fn read(frame: &[u8]) -> Option<Self> {
+        let Value::Object(frame) = serde_json::from_slice(frame).ok()? else { return None };
+        match frame.get("type")?.as_str()? {
+            "command" => Some(Self::Command(Command::of(&frame))),
+            "response" => Some(Self::Response(Response::of(&frame))),
+            "event" => Event::of(&frame).map(Self::Event),
+            _ => None,
+        }
+    }
+}
+
+fn text(from: &Map<String, Value>, key: &str) -> Option<String> {
+    match from.get(key)? {
+        Value::String(text) if text.len() <= 256 => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+impl Command {
+    fn of(frame: &Map<String, Value>) -> Self {
+        let inner = match frame.get("data") {
+            Some(Value::Object(inner)) if !frame.contains_key("action") => inner,
+            _ => frame,
+        };
+        let id = text(inner, "id").or_else(|| text(frame, "id")).unwrap_or_default();
+        Self {
+            id,
+            agent_id: text(inner, "agentId").unwrap_or_default(),
+            action: text(inner, "action").unwrap_or_default(),
+            server_id: text(inner, "serverId"),
+            payload: inner.get("payload").cloned().unwrap_or(Value::Null),
+        }
+    }
+
+    /// Flat, and the same object under `data`.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut flat = json!({
+            "id": self.id,
+            "type": "command",
+            "timestamp": Timestamp::now(),
+            "agentId": self.agent_id,
+            "action": self.action,
+        });
+        if let Some(server_id) = &self.server_id {
+            flat["serverId"] = json!(server_id);
+        }
+        if !self.payload.is_null() {
+            flat["payload"] = self.payload.clone();
+        }
+        let inner = flat.clone();
+        flat["data"] = inner;
+        flat
+    }
+}
+
+impl Response {
+    fn of(frame: &Map<String, Value>) -> Self {
+        let inner = match frame.get("data") {
+            Some(Value::Object(inner)) if !frame.contains_key("success") => inner,
+            _ => frame,
+        };
+        let error = match inner.get("error") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(error)) => {
+                Some((text(error, "code").unwrap_or_default(), text(error, "message").unwrap_or_default()))
+            }
+            Some(other) => {
+                Some((String::new(), other.as_str().map_or_else(|| other.to_string(), str::to_owned)))
+            }
+        };
+        Self {
+            id: text(inner, "id").or_else(|| text(frame, "id")).unwrap_or_default(),
+            success: inner.get("success").and_then(Value::as_bool).unwrap_or(error.is_none()),
+            message: text(inner, "message"),
+            data: inner.get("data").cloned().unwrap_or(Value::Null),
+            error,
+        }
+    }
+
+    /// As it is sent.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut json = json!({
+            "type": "response", "id": self.id, "timestamp": Timestamp::now(), "success": self.success,
+        });
+        if let Some(message) = &self.message {
+            json["message"] = json!(message);
+        }
+        if !self.data.is_null() {
+            json["data"] = self.data.clone();
+        }
+        if let Some((code, message)) = &self.error {
+            json["error"] = json!({ "code": code, "message": message });
+        }
+        json
+    }
+}
+
+impl Event {
+    fn of(frame: &Map<String, Value>) -> Option<Self> {
+        let data = frame.get("data")?.as_object()?;
+        let server_id = text(data, "serverId")?;
+        let word = |key: &str| serde_json::from_value::<Status>(data.get(key)?.clone()).ok();
+        let reason = |value: &Value| match value {
+            Value::Object(error) => text(error, "message").unwrap_or_default(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let now = match (word("currentStatus"), text(data, "status")) {
+            (Some(status), _) => Became::Is(status),
+            (None, Some(done)) => Became::Done(done, data.get("error").map(reason)),
+            (None, None) => return None,
+        };
+        Some(Self { server_id, previous: word("previousStatus"), now })
+    }
+
+    /// As it is sent.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut data = json!({ "serverId": self.server_id });
+        if let Some(previous) = &self.previous {
+            data["previousStatus"] = json!(previous);
+        }
+        match &self.now {
+            Became::Is(status) => data["currentStatus"] = json!(status),
+            Became::Done(done, error) => {
+                data["status"] = json!(done);
+                if let Some(error) = error {
+                    data["error"] = json!(error);
+                }
+            }
+        }
+        json!({ "type": "event", "timestamp": Timestamp::now(), "event": STATUS_CHANGED, "data": data })
+    }
+
+    /// The same as a status, where it tells of one. A failure is told with its reason by whoever knows the state.
+    #[must_use]
+    pub fn status(&self) -> Option<ServerStatus> {
+        let status = match &self.now {
+            Became::Is(status) => status.clone(),
+            Became::Done(done, _) => match done.as_str() {
+                "created" => Status::Created,
+                "deleted" => Status::Deleted,
+                _ => return None,
+            },
+        };
+        Some(ServerStatus::new(self.server_id.clone(), status))
+    }
+}

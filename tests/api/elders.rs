@@ -1,0 +1,249 @@
+//! Agents of other makes, played from golden transcripts against the real panel.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::harness::golden::{Script, Side};
+use crate::harness::{Live, Panel, seconds, until};
+
+const SECRET: &str = "a shared secret of ours";
+
+async fn panel() -> Panel {
+    Panel::builder().env("AGENT_SECRET", SECRET).start().await
+}
+
+/// All times of the first part, but a fifth of them.
+async fn hurried() -> Panel {
+    Panel::builder()
+        .env("AGENT_SECRET", SECRET)
+        .env("CTRL_ALT_PLAY_HURRY", "5")
+        .env("LINK_TIMES", "quiet=12000")
+        .start()
+        .await
+}
+
+/// As the Go agent connects: two headers and nothing else.
+async fn connect(panel: &Panel, node: &str, more: &[(&'static str, &str)]) -> WebSocketStream<TcpStream> {
+    let address = panel.agents_address();
+    let mut request = format!("ws://{address}/").into_client_request().unwrap();
+    let headers = request.headers_mut();
+    headers.insert("authorization", format!("Bearer {SECRET}").parse().unwrap());
+    headers.insert("x-node-id", node.parse().unwrap());
+    for (name, value) in more {
+        headers.insert(*name, value.parse().unwrap());
+    }
+    let stream = TcpStream::connect(&address).await.unwrap();
+    let (socket, answer) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    assert!(answer.headers().get("sec-websocket-extensions").is_none(), "{answer:?}");
+    socket
+}
+
+async fn script(panel: &Panel, node: &str) -> Script {
+    Script::new(connect(panel, node, &[]).await, Side::Agent, Some(panel.admin()))
+}
+
+#[tokio::test]
+async fn the_go_agent() {
+    let panel = panel().await;
+    let mut agent = script(&panel, "go-1").await;
+    // Somebody looks at everything meanwhile: it changes nothing for the agent.
+    let mut live = Live::open(&panel.admin()).await;
+    live.subscribe(&["servers", "nodes"]).await;
+    agent.play("go-agent.jsonl").await;
+    assert!(panel.log().contains("Agent connected for node: go-1"));
+    drop(agent);
+    until("it is offline", seconds(5), async || {
+        let node = panel.admin().get("/api/nodes/go-1").await.json;
+        let lost = node["problems"][0]["hint"].as_str().unwrap().starts_with("Restart the agent");
+        (node["online"] == false && node["limited"] == true && lost).then_some(())
+    })
+    .await;
+    assert!(panel.log().contains("Agent disconnected for node: go-1"));
+}
+
+#[tokio::test]
+async fn the_go_agent_where_it_fails() {
+    let panel = panel().await;
+    script(&panel, "go-1").await.play("go-agent-failures.jsonl").await;
+}
+
+#[tokio::test]
+async fn the_older_test_agent() {
+    let panel = panel().await;
+    let offers = [("sec-websocket-extensions", "permessage-deflate; client_max_window_bits")];
+    let socket = connect(&panel, "test-1", &offers).await;
+    Script::new(socket, Side::Agent, Some(panel.admin())).play("ts-test-agent.jsonl").await;
+}
+
+async fn say(agent: &mut Script, frame: Value) {
+    agent.socket.send(Message::text(frame.to_string())).await.unwrap();
+}
+
+/// A Go agent with one server that it has made.
+async fn with_a_server(panel: &Panel) -> Script {
+    let mut agent = script(panel, "go-1").await;
+    say(
+        &mut agent,
+        json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker", "monitoring"]}}),
+    )
+    .await;
+    until("it is there", seconds(5), async || {
+        (panel.admin().get("/api/nodes/go-1").await.json["limited"] == true).then_some(())
+    })
+    .await;
+    let body = json!({"name": "A", "nodeId": "go-1", "image": "busybox:1", "startup": "x", "ports": []});
+    let id = panel.admin().post("/api/servers", body).await.expect(201).id();
+    agent.wait(&json!({"type": "server_create", "...": true}), "with_a_server").await;
+    say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "created"}})).await;
+    until("it is made", seconds(5), async || {
+        (panel.admin().get(&format!("/api/servers/{id}")).await.json["status"] == "stopped").then_some(())
+    })
+    .await;
+    agent.name("id", &id)
+}
+
+/// Requests come one at a time, and one that is not answered ends with a clear word.
+#[tokio::test]
+async fn one_request_at_a_time_and_each_ends() {
+    let panel = hurried().await;
+    let mut agent = with_a_server(&panel).await;
+    let id = agent.names["id"].clone();
+    let power = format!("/api/servers/{id}/power");
+    let ask = async |action: &str| panel.admin().post(&power, json!({ "action": action })).await;
+    let played = async {
+        agent.wait(&json!({"type": "server_start", "...": true}), "the first").await;
+        // The second waits until the first has its answer.
+        assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err());
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}}))
+            .await;
+        agent.wait(&json!({"type": "server_stop", "...": true}), "the second").await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "stopped"}}))
+            .await;
+    };
+    let second = async {
+        until("the first is under way", seconds(5), async || Some(())).await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        ask("stop").await
+    };
+    let (first, second, ()) = tokio::join!(ask("start"), second, played);
+    assert_eq!((first.status, second.status), (202, 202), "{first:?} {second:?}");
+    assert_eq!(second.json["status"], "stopped");
+
+    // No answer at all: 2 s here, 10 elsewhere.
+    ask("start").await.refused(503, "node_timeout");
+    agent.wait(&json!({"type": "server_start", "...": true}), "unanswered").await;
+    // And its late word ends no other request: a stop is not answered by `running`.
+    let late = async {
+        agent.wait(&json!({"type": "server_stop", "...": true}), "the stop").await;
+        for status in ["running", "stopped"] {
+            say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": status}}))
+                .await;
+        }
+    };
+    let (stopped, ()) = tokio::join!(ask("stop"), late);
+    assert_eq!(stopped.expect(202).json["status"], "stopped");
+}
+
+/// Whoever asked has hung up; the agent still has it in hand, and the next one waits.
+#[tokio::test]
+async fn a_caller_who_hangs_up_ends_no_turn() {
+    let panel = hurried().await;
+    let mut agent = with_a_server(&panel).await;
+    let id = agent.names["id"].clone();
+    let power = format!("/api/servers/{id}/power");
+    let admin = panel.admin();
+    let asked = admin.post(&power, json!({"action": "stop"}));
+    assert!(tokio::time::timeout(seconds(1), asked).await.is_err(), "nobody answered yet");
+    agent.wait(&json!({"type": "server_stop", "...": true}), "the stop").await;
+    let admin = panel.admin();
+    let next = admin.post(&power, json!({"action": "start"}));
+    let played = async {
+        assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err(), "two at a time");
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "stopped"}}))
+            .await;
+        agent.wait(&json!({"type": "server_start", "...": true}), "the start").await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}}))
+            .await;
+    };
+    let (next, ()) = tokio::join!(next, played);
+    next.expect(202);
+}
+
+/// Pongs are no sign of life of such an agent; a message brings it back on the same connection.
+#[tokio::test]
+async fn a_quiet_one_is_offline_and_not_closed() {
+    let panel = Panel::builder()
+        .env("AGENT_SECRET", SECRET)
+        .env("CTRL_ALT_PLAY_HURRY", "20")
+        .env("LINK_TIMES", "quiet=3000")
+        .start()
+        .await;
+    let mut agent = script(&panel, "go-1").await;
+    let info = json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}});
+    say(&mut agent, info.clone()).await;
+    let online = async |online: bool| {
+        until(&format!("online: {online}"), seconds(10), async || {
+            (panel.admin().get("/api/nodes/go-1").await.json["online"] == online).then_some(())
+        })
+        .await;
+    };
+    online(true).await;
+    online(false).await;
+    say(&mut agent, json!({"type": "heartbeat", "data": {"nodeId": "go-1"}})).await;
+    online(true).await;
+}
+
+/// It answers a close and leaves TCP open: then it is cut off.
+#[tokio::test]
+async fn a_close_is_seen_through() {
+    let panel = panel().await;
+    let mut agent = script(&panel, "go-1").await;
+    say(&mut agent, json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}}))
+        .await;
+    until("it is there", seconds(5), async || {
+        (panel.admin().get("/api/nodes/go-1").await.json["online"] == true).then_some(())
+    })
+    .await;
+    panel.admin().delete("/api/nodes/go-1").await.expect(204);
+    let mut closed = None;
+    let ended = tokio::time::timeout(seconds(8), async {
+        while let Some(message) = agent.socket.next().await {
+            match message {
+                Ok(Message::Close(frame)) => closed = frame.map(|frame| u16::from(frame.code)),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        // The stream below is at its end too.
+        use tokio::io::AsyncReadExt;
+        let mut rest = Vec::new();
+        let _ = agent.socket.get_mut().read_to_end(&mut rest).await;
+    });
+    ended.await.expect("the panel closes TCP");
+    assert_eq!(closed, Some(1008));
+}
+
+/// Such an agent sends no sync, so nobody knows what it has; but what it was never given it lacks for certain.
+#[tokio::test]
+async fn what_was_made_while_it_was_away_it_gets_when_it_comes() {
+    let panel = panel().await;
+    drop(with_a_server(&panel).await);
+    until("it is away", seconds(5), async || {
+        (panel.admin().get("/api/nodes/go-1").await.json["online"] == false).then_some(())
+    })
+    .await;
+    let body = json!({"name": "B", "nodeId": "go-1", "image": "busybox:1", "startup": "later", "ports": []});
+    let id = panel.admin().post("/api/servers", body).await.expect(201).id();
+    let mut agent = script(&panel, "go-1").await;
+    let info = json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}});
+    say(&mut agent, info).await;
+    let create = json!({"type": "server_create", "data": {"serverId": id, "startup": "later", "...": true}, "...": true});
+    // The other one, which it was given, is left alone.
+    agent.wait(&create, "the new one").await;
+    say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "created"}})).await;
+    assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err());
+}
