@@ -132,6 +132,9 @@ impl Nodes {
         if secrets::judge(known.as_ref(), None, &given, clock::now()) == Judged::Wrong {
             return Err(wrong());
         }
+        if arch.is_empty() {
+            return Err(ApiError::field("arch", "is missing"));
+        }
         let path = joining.program(arch).ok_or_else(|| {
             ApiError::new(Code::NotFound, "This panel has no program for that architecture.")
         })?;

@@ -66,7 +66,8 @@ struct ForceQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProgramQuery {
-    /// In the words of `uname -m`.
+    /// In the words of `uname -m`. Whoever names none learns that only after his secret was looked at.
+    #[serde(default)]
     arch: String,
 }
 
@@ -271,7 +272,7 @@ fn program(nodes: &Nodes, joining: &Joining) -> Route {
         Doc::new("The program for a machine that joins; takes that node's secret")
             .plain(200)
             .query::<String>("arch", "In the words of `uname -m`.")
-            .refusals(&[401, 404]),
+            .refusals(&[401, 404, 422]),
         with(nodes)
             .and(with(joining))
             .and(id())
