@@ -42,10 +42,15 @@ impl OldPanel {
     #[allow(clippy::result_large_err, reason = "the library's own type")]
     async fn accept(&self) -> WebSocketStream<TcpStream> {
         let (stream, _) = tokio::time::timeout(seconds(20), self.listener.accept()).await.unwrap().unwrap();
-        let look = |request: &Request, response: Response| {
+        let look = |request: &Request, mut response: Response| {
             assert_eq!(request.uri().to_string(), "/?nodeId=attic-pi");
             assert_eq!(request.headers()["x-node-id"], "attic-pi");
             assert_eq!(request.headers()["authorization"], "Bearer a shared secret of ours");
+            // Node's library takes the first subprotocol of any list.
+            if let Some(offered) = request.headers().get("sec-websocket-protocol") {
+                let first = offered.to_str().unwrap().split(',').next().unwrap().trim();
+                response.headers_mut().insert("sec-websocket-protocol", first.parse().unwrap());
+            }
             Ok(response)
         };
         tokio_tungstenite::accept_hdr_async(stream, look).await.unwrap()
