@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use agent::remote::{BadPanelUrl, Remote};
+use agent::remote::{BadPanelUrl, Remote, RemoteCarrier};
 use agent::{AgentConfig, link};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -88,6 +89,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         data_dir: folder.clone(),
         docker_host: config.docker_host.clone(),
         version: crate::status::VERSION.to_owned(),
+        carrier: Some(Arc::new(RemoteCarrier::new(remote.clone(), tasks.tracker().clone(), tasks.token()))),
         ..AgentConfig::default()
     };
     agent::start(about, agent_side, tasks.tracker(), tasks.token())?;

@@ -4,6 +4,7 @@
 //! says is dropped; after each connection it is asked for `system_info` and `sync`, which is the truth from then on.
 
 mod backoff;
+mod bulk;
 mod carry;
 mod dial;
 
@@ -17,6 +18,8 @@ use self::backoff::Backoff;
 use self::carry::End;
 use self::dial::DialError;
 use crate::link::PanelSide;
+
+pub use self::bulk::RemoteCarrier;
 
 /// A connection that lasted this long was a good one: the next break is dialled at once.
 const GOOD: Duration = Duration::from_secs(60);
@@ -59,7 +62,7 @@ impl Remote {
     /// # Errors
     /// [`BadPanelUrl`].
     pub fn check(&self) -> Result<(), BadPanelUrl> {
-        dial::request(self).map(drop).map_err(|problem| BadPanelUrl { url: self.panel_url.clone(), problem })
+        dial::request(self, "/").map(drop).map_err(|problem| BadPanelUrl { url: self.panel_url.clone(), problem })
     }
 
     /// Keeps the link up until `cancel`. `connected` says whether it is.

@@ -11,6 +11,7 @@ mod changes;
 mod console;
 mod convert;
 mod differences;
+mod moved;
 mod part_one;
 mod receive;
 mod reconcile;

@@ -39,6 +39,11 @@ pub(super) fn spoken(message: ToAgent) -> Result<(ToAgent, Duration), Box<ErrorR
         | ToAgent::StatsHistory(_)
         | ToAgent::HostCheck(_)
         | ToAgent::ServerDescribe(_) => return Err(unable("do that")),
+        ToAgent::TransferMeasure(_)
+        | ToAgent::TransferPrepare(_)
+        | ToAgent::TransferSend(_)
+        | ToAgent::TransferReceive(_)
+        | ToAgent::TransferDiscard(_) => return Err(unable("move a server")),
     })
 }
 

@@ -82,7 +82,8 @@ impl Agents {
             | ToPanel::FileContent(_)
             | ToPanel::StatsHistory(_)
             | ToPanel::HostReport(_)
-            | ToPanel::ServerDescription(_) => {}
+            | ToPanel::ServerDescription(_)
+            | ToPanel::TransferSize(_) => {}
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_))

@@ -3,6 +3,7 @@
 //! What is refused is refused before the upgrade, in this order: another address (404), no WebSocket (426), a browser
 //! (any `Origin`: 403), a wrong secret (401), a missing, bad or doubtful node id (400). The order is the protocol's.
 
+use agent::bulk::PIECE;
 use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
 use hyper::{Request, Uri};
 use storage::Store;
@@ -17,12 +18,14 @@ use crate::config::Secret;
 use crate::error::{ApiError, Code};
 use crate::http::{Body, Response, Upgrade, error};
 use crate::shutdown::Tasks;
+use crate::transfers::Transfers;
 
 /// Stands at the agents' port. Cheap to clone.
 #[derive(Clone)]
 pub struct Door {
     store: Store,
     agents: Agents,
+    transfers: Transfers,
     tasks: Tasks,
     /// SHA-256 of the secret that all agents may share.
     shared: Option<Hash>,
@@ -30,8 +33,14 @@ pub struct Door {
 
 impl Door {
     /// Over the nodes that have secrets of their own, and the shared secret where one is set.
-    pub fn new(store: Store, agents: Agents, tasks: Tasks, shared: Option<&Secret>) -> Self {
-        Self { store, agents, tasks, shared: shared.map(|secret| secrets::hash(secret.expose())) }
+    pub fn new(
+        store: Store,
+        agents: Agents,
+        transfers: Transfers,
+        tasks: Tasks,
+        shared: Option<&Secret>,
+    ) -> Self {
+        Self { store, agents, transfers, tasks, shared: shared.map(|secret| secrets::hash(secret.expose())) }
     }
 
     /// Answers everything on that port.
@@ -44,8 +53,12 @@ impl Door {
 
     async fn admit(&self, request: &Request<Body>) -> Result<Response, ApiError> {
         let (node_id, upgrade, known) = self.check(request)?;
-        if request.uri().path() != "/" {
-            return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
+        if let Some(id) = request.uri().path().strip_prefix("/transfer/") {
+            let token = request.headers().get("x-transfer-token").and_then(|token| token.to_str().ok());
+            let admitted = self.transfers.admit(&node_id, id, token)?;
+            let token = known.map_or_else(|| self.tasks.token(), |admitted| admitted.token);
+            let carry = move |socket| admitted.carry(socket, token);
+            return Ok(upgrade.buffered(PIECE).accept(&self.tasks, "transfer", PIECE, None, carry));
         }
         let token = match known {
             Some(admitted) => self.noted(&node_id, admitted).await,

@@ -11,9 +11,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 
 use super::Remote;
+use crate::bulk::{PIECE, Ticket};
 
 /// For the connection and for the upgrade, each.
 const PATIENCE: Duration = Duration::from_secs(10);
+const BUFFER: usize = 16 * 1024;
 /// The largest message that a panel may send.
 const MAX_MESSAGE: usize = 32 << 20;
 
@@ -26,8 +28,8 @@ pub(super) enum DialError {
     Away(String),
 }
 
-/// The request that opens the connection: node id in header and query, because panels read either.
-pub(super) fn request(remote: &Remote) -> Result<Request, String> {
+/// The request that opens a connection at this path: node id in header and query, because panels read either.
+pub(super) fn request(remote: &Remote, path: &str) -> Result<Request, String> {
     let url = remote.panel_url.trim().trim_end_matches('/');
     if url.starts_with("wss://") {
         return Err(
@@ -40,7 +42,7 @@ pub(super) fn request(remote: &Remote) -> Result<Request, String> {
     if !crate::protocol::valid_node_id(&remote.node_id) {
         return Err(format!("NODE_ID {:?} is no node id", remote.node_id));
     }
-    let mut request = format!("{url}/?nodeId={}", remote.node_id)
+    let mut request = format!("{url}{path}?nodeId={}", remote.node_id)
         .into_client_request()
         .map_err(|error| error.to_string())?;
     let mut secret = HeaderValue::from_str(&format!("Bearer {}", remote.secret))
@@ -52,9 +54,32 @@ pub(super) fn request(remote: &Remote) -> Result<Request, String> {
     Ok(request)
 }
 
+/// The control connection.
 pub(super) async fn dial(remote: &Remote) -> Result<WebSocketStream<TcpStream>, DialError> {
     let away = |reason: String| DialError::Away(reason);
-    let request = request(remote).map_err(away)?;
+    open(request(remote, "/").map_err(away)?, BUFFER).await
+}
+
+/// A connection for bulk bytes: shown to be ours by the secret, and to be this one by the token.
+pub(super) async fn dial_transfer(
+    remote: &Remote,
+    ticket: &Ticket,
+) -> Result<WebSocketStream<TcpStream>, DialError> {
+    let away = |reason: String| DialError::Away(reason);
+    let id = &ticket.transfer_id;
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(away("the panel gave no number of a transfer".into()));
+    }
+    let mut request = request(remote, &format!("/transfer/{id}")).map_err(away)?;
+    let mut token = HeaderValue::from_str(&ticket.token).map_err(|error| away(error.to_string()))?;
+    token.set_sensitive(true);
+    request.headers_mut().insert("x-transfer-token", token);
+    open(request, PIECE).await
+}
+
+/// Dials, and asks for the upgrade.
+async fn open(request: Request, buffer: usize) -> Result<WebSocketStream<TcpStream>, DialError> {
+    let away = |reason: String| DialError::Away(reason);
     let host = request.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = request.uri().port_u16().unwrap_or(80);
     let connect = tokio::time::timeout(PATIENCE, TcpStream::connect((host.as_str(), port)));
@@ -66,8 +91,8 @@ pub(super) async fn dial(remote: &Remote) -> Result<WebSocketStream<TcpStream>, 
     // A status must not wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let config = WebSocketConfig::default()
-        .read_buffer_size(16 * 1024)
-        .write_buffer_size(16 * 1024)
+        .read_buffer_size(buffer)
+        .write_buffer_size(buffer)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
@@ -97,7 +122,7 @@ mod tests {
 
     #[test]
     fn header_and_query_name_the_node() {
-        let request = request(&remote("ws://panel.example:8080/")).unwrap();
+        let request = request(&remote("ws://panel.example:8080/"), "/").unwrap();
         assert_eq!(request.uri().to_string(), "ws://panel.example:8080/?nodeId=attic-pi");
         assert_eq!(request.headers()["x-node-id"], "attic-pi");
         assert_eq!(request.headers()["authorization"], "Bearer s3cret");
@@ -108,10 +133,10 @@ mod tests {
     #[test]
     fn other_addresses_are_refused_with_a_reason() {
         for bad in ["", "http://panel", "wss://panel", "ws://", "panel:8080"] {
-            assert!(request(&remote(bad)).is_err(), "{bad}");
+            assert!(request(&remote(bad), "/").is_err(), "{bad}");
         }
         let mut odd = remote("ws://panel");
         odd.node_id = "../x".into();
-        assert!(request(&odd).is_err());
+        assert!(request(&odd, "/").is_err());
     }
 }

@@ -20,4 +20,4 @@ mod terminal;
 
 pub(crate) use context::{Context, Turns};
 pub(crate) use state::{Asked, Request, Running};
-pub(crate) use task::{Handle, create, load};
+pub(crate) use task::{Handle, create, load, owner_of};

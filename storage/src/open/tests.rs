@@ -176,7 +176,7 @@ fn a_newer_schema_is_refused_by_name() {
     Store::open_at(dir.path(), &Schema { number: 7, migrations: &[] }).unwrap().close();
     let error = refusal(dir.path(), 78);
     assert!(matches!(error, OpenError::NewerSchema { file: 7, known: 1, .. }), "{error}");
-    assert!(error.to_string().contains("schema 7") && error.to_string().contains("knows schemas up to 1"));
+    assert!(error.to_string().contains("schema 7") && error.to_string().contains("knows schemas up to 2"));
 }
 
 #[test]
