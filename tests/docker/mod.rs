@@ -12,6 +12,7 @@ mod install;
 mod joining;
 mod life;
 mod limits;
+mod moving;
 mod nodes;
 mod ports;
 mod power;
