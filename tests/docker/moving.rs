@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -28,7 +29,7 @@ pub(super) struct Agent {
 impl Agent {
     pub(super) async fn join(panel: &Panel, id: &str) -> Self {
         let kept = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
-        let mut agent = Self::join_in(panel, id, kept.path()).await;
+        let mut agent = Self::join_in(panel, id, &kept.path().join("data")).await;
         agent._kept = Some(kept);
         agent
     }
@@ -43,8 +44,13 @@ impl Agent {
         ];
         let child = start(&env, folder);
         let agent = Self { child, _kept: None, folder: folder.to_owned(), env };
-        online(panel, id).await;
+        let there = std::panic::AssertUnwindSafe(online(panel, id)).catch_unwind().await;
+        assert!(there.is_ok(), "{id} did not join: {}", agent.log());
         agent
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.with_extension("log")).unwrap_or_default()
     }
 
     async fn kill(&mut self) {
@@ -57,15 +63,16 @@ impl Agent {
 }
 
 fn start(env: &[(&'static str, String)], folder: &Path) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.with_extension("log")).unwrap();
     Command::new(crate::harness::binary())
         .arg("agent")
         .env("DATA_DIR", folder)
         .env("HEALTH_PORT", "off")
-        .env("RUST_LOG", "info")
+        .env("LOG_LEVEL", "info")
         .envs(env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
         .kill_on_drop(true)
         .spawn()
         .unwrap()
@@ -396,7 +403,6 @@ async fn the_panel_is_killed_after_the_switch_and_the_old_node_is_away() {
 async fn the_other_nodes_disk_is_full() {
     let panel = panel().await;
     let disk = SmallDisk::new(420);
-    std::fs::create_dir(disk.data()).unwrap();
     let attic = Agent::join_in(&panel, "attic", &disk.data()).await;
     let world = World::make(&panel, "local", GAME).await;
     world.runs().await;
@@ -417,5 +423,6 @@ async fn the_other_nodes_disk_is_full() {
     world.move_to("attic").await.expect(202);
     world.moved("done").await;
     panel.admin().delete(&format!("/api/servers/{}", world.id)).await.expect(204);
-    drop(attic);
+    let mut attic = attic;
+    attic.kill().await;
 }
