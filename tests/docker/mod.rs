@@ -13,6 +13,7 @@ mod joining;
 mod life;
 mod limits;
 mod moving;
+mod moving_lies;
 mod nodes;
 mod ports;
 mod power;
