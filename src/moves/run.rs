@@ -142,6 +142,11 @@ impl Moves {
         let server = self.server(&record.server_id)?;
         let made = self.agents.ask(to, ToAgent::ServerCreate(Box::new(create_message(&server))), SOON).await;
         made.map_err(Failure::asking("Handing the server to", to))?;
+        // A look at what it made of it: the original goes only for a server that has all of this.
+        let there = self.measure(&server, to).await?;
+        if (there.bytes, there.entries) != (size.bytes, size.entries) {
+            return Err(Failure(format!("The node {to} did not keep what it was sent. Look at its disk, then try again.")));
+        }
         if server.suspended {
             let suspended = self.agents.ask(to, ToAgent::ServerSuspend(reference()), SOON).await;
             suspended.map_err(Failure::asking("Suspending the server on", to))?;

@@ -309,7 +309,8 @@ fn receive(
     let made = DirBuilder::new().mode(0o700).create(&incoming);
     made.map_err(|source| TransferError::File { doing: "making", path: incoming.display().to_string(), source })?;
     let root = pack::open(&incoming)?;
-    if pack::room(&root).is_some_and(|room| room < of.bytes.saturating_add(unpack::RESERVE)) {
+    let (room, names) = pack::room(&root);
+    if room < of.bytes.saturating_add(unpack::RESERVE) || names < of.entries {
         return Err(TransferError::NoRoom);
     }
     let owners = Owners {

@@ -230,8 +230,10 @@ fn changed(path: &[u8]) -> TransferError {
     TransferError::refused(format!("the file {path} changed while it was read"))
 }
 
-/// Room for bytes on the file system of a folder.
-pub(super) fn room(folder: impl AsFd) -> Option<u64> {
-    let stat = rustix::fs::fstatvfs(folder).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+/// Room for bytes and for names on the file system of a folder.
+pub(super) fn room(folder: impl AsFd) -> (u64, u64) {
+    let Ok(stat) = rustix::fs::fstatvfs(folder) else { return (u64::MAX, u64::MAX) };
+    // Some file systems do not count names.
+    let names = if stat.f_files == 0 { u64::MAX } else { stat.f_favail };
+    (stat.f_bavail.saturating_mul(stat.f_frsize), names)
 }

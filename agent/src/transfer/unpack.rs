@@ -20,6 +20,8 @@ use super::pack::{DEPTH, FOLDER, PATH, room};
 
 /// What the disk keeps for its own.
 pub(super) const RESERVE: u64 = 64 << 20;
+/// The same of names.
+const NAMES: u64 = 4096;
 /// Bytes between two looks at how much room there is.
 const LOOK_EVERY: u64 = 32 << 20;
 /// Between the end of the archive and the end of the stream: it is filled up to a block.
@@ -164,6 +166,10 @@ impl Unpacking {
         if self.taken.entries > self.bounds.entries {
             return Err(TransferError::refused("there is more in it than was announced"));
         }
+        // The name itself takes no bytes.
+        if self.taken.entries.is_multiple_of(NAMES / 4) {
+            self.look_at_room()?;
+        }
         let parts = parts(name)?;
         let (last, above) = parts.split_last().ok_or_else(|| TransferError::refused("an entry has no name"))?;
         self.go_to(above)?;
@@ -299,8 +305,8 @@ impl Unpacking {
 
     fn look_at_room(&mut self) -> Result<(), TransferError> {
         self.looked = self.taken.bytes;
-        let room = room(self.here()?).unwrap_or(u64::MAX);
-        if room < RESERVE { Err(TransferError::NoRoom) } else { Ok(()) }
+        let (bytes, names) = room(self.here()?);
+        if bytes < RESERVE || names < NAMES { Err(TransferError::NoRoom) } else { Ok(()) }
     }
 }
 
