@@ -62,7 +62,9 @@ impl Remote {
     /// # Errors
     /// [`BadPanelUrl`].
     pub fn check(&self) -> Result<(), BadPanelUrl> {
-        dial::request(self, "/").map(drop).map_err(|problem| BadPanelUrl { url: self.panel_url.clone(), problem })
+        dial::request(self, "/")
+            .map(drop)
+            .map_err(|problem| BadPanelUrl { url: self.panel_url.clone(), problem })
     }
 
     /// Keeps the link up until `cancel`. `connected` says whether it is.

@@ -22,7 +22,12 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// Copies; good is only what both ends counted alike.
-pub(super) async fn copy(moves: &Moves, live: &Live, mut source: Pipe, mut target: Pipe) -> Result<(), Failure> {
+pub(super) async fn copy(
+    moves: &Moves,
+    live: &Live,
+    mut source: Pipe,
+    mut target: Pipe,
+) -> Result<(), Failure> {
     let record = live.record();
     let (from, to) = (record.from.as_str(), record.to.as_str());
     let (mut copied, mut told) = (0, Instant::now());
@@ -84,6 +89,8 @@ fn said(node: &str, word: Option<Piece>) -> Failure {
             Failure(format!("The node {node} broke off: {message}.{advice}"))
         }
         Some(_) => Failure(format!("The node {node} sent what was not asked for.")),
-        None => Failure(format!("The connection to the node {node} broke off. The server is where it was; try again.")),
+        None => Failure(format!(
+            "The connection to the node {node} broke off. The server is where it was; try again."
+        )),
     }
 }

@@ -150,7 +150,8 @@ impl Moves {
         if record.step != Step::Under {
             return Ok(());
         }
-        let sentence = format!("The server is moving to the node {}: {}.", record.to, live.view().step.text());
+        let sentence =
+            format!("The server is moving to the node {}: {}.", record.to, live.view().step.text());
         Err(ApiError::new(Code::Conflict, sentence))
     }
 
@@ -192,7 +193,9 @@ impl Moves {
         }
         let ports = server.ports.iter().copied().map(port_message).collect();
         let asked = ToAgent::HostCheck(HostCheck { image: None, ports });
-        let ToPanel::HostReport(report) = self.agents.ask(to, asked, HOST_CHECK).await? else { return Ok(()) };
+        let ToPanel::HostReport(report) = self.agents.ask(to, asked, HOST_CHECK).await? else {
+            return Ok(());
+        };
         // A port that the server itself holds at the moment is free once it has stopped: two agents on one machine.
         let seen = self.agents.server(&server.id);
         let runs = seen.status.is_some_and(|status| run::runs(&status.status));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use agent::protocol::{
-    HostCheck, PowerAction, ServerPower, ServerRef, Status, ToAgent, ToPanel, TransferPrepare, TransferReceive,
-    TransferSend, TransferSize,
+    HostCheck, PowerAction, ServerPower, ServerRef, Status, ToAgent, ToPanel, TransferPrepare,
+    TransferReceive, TransferSend, TransferSize,
 };
 use storage::moves::{Move, Step};
 use storage::servers::Server;
@@ -65,7 +65,10 @@ pub(super) fn runs(status: &Status) -> bool {
 }
 
 fn idle(status: &Status) -> bool {
-    matches!(status, Status::Stopped | Status::Created | Status::Crashed | Status::InstallFailed | Status::Suspended)
+    matches!(
+        status,
+        Status::Stopped | Status::Created | Status::Crashed | Status::InstallFailed | Status::Suspended
+    )
 }
 
 impl Moves {
@@ -98,7 +101,9 @@ impl Moves {
                 outcome = self.copy_over(live) => outcome,
             }
         } else {
-            Err(Failure::new("The panel was stopped in the middle of it. The server is where it was; try again."))
+            Err(Failure::new(
+                "The panel was stopped in the middle of it. The server is where it was; try again.",
+            ))
         };
         let outcome = match outcome {
             // From here on there is no way back, and nothing that waits for anybody.
@@ -145,7 +150,9 @@ impl Moves {
         // A look at what it made of it: the original goes only for a server that has all of this.
         let there = self.measure(&server, to).await?;
         if (there.bytes, there.entries) != (size.bytes, size.entries) {
-            return Err(Failure(format!("The node {to} did not keep what it was sent. Look at its disk, then try again.")));
+            return Err(Failure(format!(
+                "The node {to} did not keep what it was sent. Look at its disk, then try again."
+            )));
         }
         if server.suspended {
             let suspended = self.agents.ask(to, ToAgent::ServerSuspend(reference()), SOON).await;
@@ -195,7 +202,8 @@ impl Moves {
         let power = ServerPower { server_id: server.id.clone(), action: PowerAction::Stop };
         match self.agents.ask(from, ToAgent::ServerPower(power), SOON).await {
             Ok(_) => {}
-            Err(AskError::Refused(report)) if matches!(report.code.as_str(), "not_running" | "already_stopping") => {}
+            Err(AskError::Refused(report))
+                if matches!(report.code.as_str(), "not_running" | "already_stopping") => {}
             Err(error) => return Err(Failure::asking("Stopping the server on", from)(error)),
         }
         let within = Duration::from_secs(server.behaviour.stop_timeout_secs.into()) + STOPPING;
@@ -237,7 +245,8 @@ impl Moves {
         };
         let sent = self.agents.ask(from, ToAgent::TransferSend(send), SOON).await;
         sent.map_err(Failure::asking("Taking the data from", from))?;
-        let missing = |node: &str| Failure(format!("The node {node} did not open a connection for the data."));
+        let missing =
+            |node: &str| Failure(format!("The node {node} did not open a connection for the data."));
         let source = source.pipe().await.ok_or_else(|| missing(from))?;
         let target = target.pipe().await.ok_or_else(|| missing(to))?;
         super::copy::copy(self, live, source, target).await
@@ -265,13 +274,21 @@ impl Moves {
             record.litter.push(record.to.clone());
         }
         record.step = Step::Failed;
-        tracing::warn!(server = record.server_id, from = record.from, to = record.to, why, "a move has failed");
+        tracing::warn!(
+            server = record.server_id,
+            from = record.from,
+            to = record.to,
+            why,
+            "a move has failed"
+        );
         loop {
             let failed = record.clone();
             match self.store.write(move |tx| storage::moves::fail(tx, &failed)).await {
                 Ok(()) => break,
                 Err(storage::Error::NotFound { .. } | storage::Error::Closed) => break,
-                Err(error) => tracing::warn!(server = record.server_id, %error, "a failed move could not be noted"),
+                Err(error) => {
+                    tracing::warn!(server = record.server_id, %error, "a failed move could not be noted")
+                }
             }
             tokio::time::sleep(AGAIN).await;
         }

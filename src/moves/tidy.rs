@@ -133,7 +133,9 @@ impl Moves {
     pub(super) async fn clean(&self, id: &str, node: &str) -> Result<(), AskError> {
         let (server, known) = self
             .store
-            .read_now(|tx| Ok::<_, storage::Error>((storage::servers::get(tx, id)?, storage::nodes::get(tx, node)?)))
+            .read_now(|tx| {
+                Ok::<_, storage::Error>((storage::servers::get(tx, id)?, storage::nodes::get(tx, node)?))
+            })
             .map_err(|_| AskError::Busy)?;
         if known.is_none() || server.is_none_or(|server| server.node_id == node) {
             return Ok(());

@@ -187,6 +187,9 @@ mod tests {
         let expected = transfers.expect("attic").unwrap();
         let late = expected.ticket().clone();
         transfers.lock().get_mut(&late.transfer_id).unwrap().until = Instant::now();
-        assert_eq!(code(transfers.admit("attic", &late.transfer_id, Some(&late.token))), Some(Code::NotFound));
+        assert_eq!(
+            code(transfers.admit("attic", &late.transfer_id, Some(&late.token))),
+            Some(Code::NotFound)
+        );
     }
 }

@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::moves::Step;
 use crate::servers::{Protocol, Server};
 use crate::tables::{
-    GRANTS, GRANTS_BY_USER, MOVES, NODES, PORTS, SERVERS, SERVERS_BY_NODE, SESSIONS, SESSIONS_BY_USER, TEMPLATES,
-    USERS, USERS_BY_NAME,
+    GRANTS, GRANTS_BY_USER, MOVES, NODES, PORTS, SERVERS, SERVERS_BY_NODE, SESSIONS, SESSIONS_BY_USER,
+    TEMPLATES, USERS, USERS_BY_NAME,
 };
 use crate::tx::ReadTx;
 

@@ -63,7 +63,8 @@ impl Agent {
 }
 
 fn start(env: &[(&'static str, String)], folder: &Path) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.with_extension("log")).unwrap();
+    let log =
+        std::fs::OpenOptions::new().create(true).append(true).open(folder.with_extension("log")).unwrap();
     Command::new(crate::harness::binary())
         .arg("agent")
         .env("DATA_DIR", folder)
@@ -174,9 +175,11 @@ impl World {
         until("it says where its world is", seconds(20), async || {
             let path = format!("/api/servers/{}/console?tail=50", self.id);
             let lines = self.admin.get(&path).await.json;
-            lines["lines"].as_array()?.iter().rev().find_map(|line| {
-                line["text"].as_str()?.strip_prefix("World at ")?.parse().ok()
-            })
+            lines["lines"]
+                .as_array()?
+                .iter()
+                .rev()
+                .find_map(|line| line["text"].as_str()?.strip_prefix("World at ")?.parse().ok())
         })
         .await
     }
@@ -250,7 +253,10 @@ async fn a_world_goes_round_and_continues() {
         at = now;
         let others: Vec<&Path> = (0..3).filter(|n| *n != here).map(|n| folders[n]).collect();
         world.lies_in(folders[here], &others).await;
-        assert_eq!(std::fs::read_link(world.folder(folders[here]).join("out")).unwrap(), Path::new("/etc/passwd"));
+        assert_eq!(
+            std::fs::read_link(world.folder(folders[here]).join("out")).unwrap(),
+            Path::new("/etc/passwd")
+        );
         assert_eq!(containers(&world.id).await, 1);
         // Whoever looked all the time sees the new node's lines.
         live.wait(seconds(20), |message| {
@@ -280,9 +286,16 @@ async fn nothing_else_is_done_with_it_meanwhile() {
     world.move_to("attic").await.expect(202);
     world.is_half_way().await;
     let seen = world.seen().await;
-    assert_eq!((seen["status"].as_str(), seen["move"]["to"].as_str()), (Some("stopped"), Some("attic")), "{seen}");
+    assert_eq!(
+        (seen["status"].as_str(), seen["move"]["to"].as_str()),
+        (Some("stopped"), Some("attic")),
+        "{seen}"
+    );
     let refused = world.power("start").await;
-    assert!(refused.json["error"]["message"].as_str().unwrap().contains("moving to the node attic"), "{refused:?}");
+    assert!(
+        refused.json["error"]["message"].as_str().unwrap().contains("moving to the node attic"),
+        "{refused:?}"
+    );
     refused.refused(409, "conflict");
     let path = format!("/api/servers/{}", world.id);
     panel.admin().patch(&path, json!({ "name": "Other" })).await.refused(409, "conflict");
@@ -291,14 +304,16 @@ async fn nothing_else_is_done_with_it_meanwhile() {
     panel.admin().delete("/api/nodes/attic").await.refused(409, "conflict");
     world.move_to("attic").await.refused(409, "conflict");
     // The port is kept for it there.
-    let body = json!({ "name": "Other", "nodeId": "attic", "image": docker::BUSYBOX, "ports": seen["ports"] });
+    let body =
+        json!({ "name": "Other", "nodeId": "attic", "image": docker::BUSYBOX, "ports": seen["ports"] });
     panel.admin().post("/api/servers", body).await.refused(409, "port_in_use");
     // Bulk bytes are in nobody's way.
     let began = Instant::now();
     panel.admin().get("/api/nodes").await.expect(200);
     assert!(began.elapsed() < seconds(2), "{:?}", began.elapsed());
     live.wait(seconds(20), |message| {
-        let percent = message.to_string().contains("\"percent\"") && message.to_string().contains("\"copying\"");
+        let percent =
+            message.to_string().contains("\"percent\"") && message.to_string().contains("\"copying\"");
         percent.then_some(())
     })
     .await;
@@ -339,7 +354,11 @@ async fn broken(what: &str) {
         _ => {}
     }
     let seen = world.is("running").await;
-    assert_eq!((seen["nodeId"].as_str(), &seen["move"]["step"]), (Some("cellar"), &json!("failed")), "{seen}");
+    assert_eq!(
+        (seen["nodeId"].as_str(), &seen["move"]["step"]),
+        (Some("cellar"), &json!("failed")),
+        "{seen}"
+    );
     assert!(world.world().await > before, "its world continues");
     world.lies_in(&cellar.folder, &[panel.folder(), &attic.folder]).await;
     assert_eq!(containers(&world.id).await, 1);

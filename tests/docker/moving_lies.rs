@@ -56,8 +56,12 @@ async fn liar(panel: String, secret: String, lie: Lie) {
         let (id, data) = (&asked["messageId"], &asked["data"]);
         let answer = match asked["type"].as_str().unwrap() {
             "transfer_measure" => say("transfer_size", Some(id), json!({ "bytes": 100_000, "entries": 50 })),
-            "host_check" => say("host_report", Some(id), json!({ "imagePresent": true, "portsTaken": [],
-                "memory": { "used": 0, "total": 1 }, "disk": { "used": 0, "total": 1_u64 << 40 } })),
+            "host_check" => say(
+                "host_report",
+                Some(id),
+                json!({ "imagePresent": true, "portsTaken": [],
+                "memory": { "used": 0, "total": 1 }, "disk": { "used": 0, "total": 1_u64 << 40 } }),
+            ),
             "server_create" => {
                 let status = json!({ "serverId": data["serverId"], "status": "stopped" });
                 socket.send(say("server_status", None, status)).await.unwrap();
@@ -139,7 +143,11 @@ async fn a_liars_folder_is_refused_and_nothing_else_is_touched() {
     let honest = json!({ "bytes": 4, "entries": 1, "sha256": "0".repeat(64) });
     let lies: Vec<(&str, Vec<Vec<u8>>, Option<Value>)> = vec![
         ("up", vec![entry(b'0', "../canary/world", "", 0o644, b"evil"), end.clone()], Some(honest.clone())),
-        ("absolute", vec![entry(b'0', "/tmp/cap-evil", "", 0o644, b"evil"), end.clone()], Some(honest.clone())),
+        (
+            "absolute",
+            vec![entry(b'0', "/tmp/cap-evil", "", 0o644, b"evil"), end.clone()],
+            Some(honest.clone()),
+        ),
         (
             "through a link",
             vec![
@@ -149,7 +157,11 @@ async fn a_liars_folder_is_refused_and_nothing_else_is_touched() {
             ],
             Some(honest.clone()),
         ),
-        ("second name", vec![entry(b'1', "a", "../canary/world", 0o644, b""), end.clone()], Some(honest.clone())),
+        (
+            "second name",
+            vec![entry(b'1', "a", "../canary/world", 0o644, b""), end.clone()],
+            Some(honest.clone()),
+        ),
         ("device", vec![entry(b'3', "a", "", 0o666, b""), end.clone()], Some(honest.clone())),
         ("setuid", vec![entry(b'0', "a", "", 0o4755, b"evil"), end.clone()], Some(honest.clone())),
         ("another hash", vec![entry(b'0', "a", "", 0o644, b"evil"), end.clone()], Some(honest.clone())),

@@ -192,7 +192,8 @@ pub(super) async fn remove(context: Arc<Context>, server_id: String) -> Result<(
     }
     let (dir, data_dir, id) = (context.state_dir(), context.data_dir.clone(), server_id);
     let gone: Result<Option<PathBuf>, String> = tokio::task::spawn_blocking(move || {
-        let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id)).map_err(|error| error.to_string())?;
+        let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))
+            .map_err(|error| error.to_string())?;
         persist::remove(&dir, &id).map_err(|error| error.to_string())?;
         Ok(gone)
     })

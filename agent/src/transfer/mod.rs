@@ -142,7 +142,9 @@ impl Transfers {
             let Ok((sent, back)) = work.await else { return };
             pipe = back;
             match &sent {
-                Ok(summary) => tracing::info!(server = id, bytes = summary.bytes, "the server's data was sent"),
+                Ok(summary) => {
+                    tracing::info!(server = id, bytes = summary.bytes, "the server's data was sent")
+                }
                 Err(error) => tracing::warn!(server = id, %error, "sending the server's data"),
             }
             last_word(&pipe, sent, &id).await;
@@ -170,7 +172,9 @@ impl Transfers {
             });
             let Ok((received, pipe)) = work.await else { return };
             match &received {
-                Ok(summary) => tracing::info!(server = id, bytes = summary.bytes, "a server's data has arrived"),
+                Ok(summary) => {
+                    tracing::info!(server = id, bytes = summary.bytes, "a server's data has arrived")
+                }
                 Err(error) => tracing::warn!(server = id, %error, "receiving a server's data"),
             }
             last_word(&pipe, received, &id).await;
@@ -251,7 +255,8 @@ impl Transfers {
         if seen.is_some_and(|seen| seen.maker == Maker::Elder) {
             return Err((
                 "conflict",
-                "Its container was made by another agent and keeps its files inside: it cannot be moved.".into(),
+                "Its container was made by another agent and keeps its files inside: it cannot be moved."
+                    .into(),
             ));
         }
         Ok(())
@@ -267,7 +272,8 @@ impl Transfers {
             _ => return Err(("conflict", "The server has to be stopped first.".into())),
         }
         let engine = &self.context.engine;
-        let seen = engine.inspect_server(server_id).await.map_err(|error| ("engine_unavailable", error.message))?;
+        let seen =
+            engine.inspect_server(server_id).await.map_err(|error| ("engine_unavailable", error.message))?;
         if let Some(seen) = seen.filter(|seen| seen.maker == Maker::Us) {
             if seen.running {
                 return Err(("conflict", "The server has to be stopped first.".into()));
@@ -307,7 +313,11 @@ fn receive(
         return Err(TransferError::refused("what an earlier transfer left could not be removed"));
     }
     let made = DirBuilder::new().mode(0o700).create(&incoming);
-    made.map_err(|source| TransferError::File { doing: "making", path: incoming.display().to_string(), source })?;
+    made.map_err(|source| TransferError::File {
+        doing: "making",
+        path: incoming.display().to_string(),
+        source,
+    })?;
     let root = pack::open(&incoming)?;
     let (room, names) = pack::room(&root);
     if room < of.bytes.saturating_add(unpack::RESERVE) || names < of.entries {
@@ -325,8 +335,11 @@ fn receive(
     if told.as_ref() != Some(&summary) {
         return Err(TransferError::refused("it is not what was sent"));
     }
-    arrive(data_dir, &of.server_id, owners)
-        .map_err(|source| TransferError::File { doing: "keeping", path: of.server_id.clone(), source })?;
+    arrive(data_dir, &of.server_id, owners).map_err(|source| TransferError::File {
+        doing: "keeping",
+        path: of.server_id.clone(),
+        source,
+    })?;
     Ok(summary)
 }
 

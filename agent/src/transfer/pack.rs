@@ -78,7 +78,10 @@ struct Packing<'t, W: Write> {
 impl<W: Write> Packing<'_, W> {
     fn folder(&mut self, folder: &OwnedFd, path: &mut Vec<u8>, depth: usize) -> Result<(), TransferError> {
         if depth > DEPTH || path.len() > PATH {
-            return Err(TransferError::refused(format!("folders lie too deep: {}", String::from_utf8_lossy(path))));
+            return Err(TransferError::refused(format!(
+                "folders lie too deep: {}",
+                String::from_utf8_lossy(path)
+            )));
         }
         for entry in Dir::read_from(folder).map_err(TransferError::file("listing", path))? {
             let entry = entry.map_err(TransferError::file("listing", path))?;
@@ -110,14 +113,14 @@ impl<W: Write> Packing<'_, W> {
     ) -> Result<(), TransferError> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let below =
-                    openat(folder, name, FOLDER, Mode::empty()).map_err(TransferError::file("opening", path))?;
+                let below = openat(folder, name, FOLDER, Mode::empty())
+                    .map_err(TransferError::file("opening", path))?;
                 self.head(EntryType::Directory, stat, path, None, 0)?;
                 self.folder(&below, path, depth + 1)
             }
             FileType::Symlink => {
-                let target =
-                    readlinkat(folder, name, Vec::new()).map_err(TransferError::file("reading the link", path))?;
+                let target = readlinkat(folder, name, Vec::new())
+                    .map_err(TransferError::file("reading the link", path))?;
                 self.head(EntryType::Symlink, stat, path, Some(target.as_bytes()), 0)
             }
             FileType::RegularFile => {
@@ -164,7 +167,9 @@ impl<W: Write> Packing<'_, W> {
             return Err(changed(path));
         }
         let filling = (512 - bytes % 512) % 512;
-        to.get_mut().write_all(&[0; 512][..usize::try_from(filling).unwrap_or(0)]).map_err(TransferError::Link)
+        to.get_mut()
+            .write_all(&[0; 512][..usize::try_from(filling).unwrap_or(0)])
+            .map_err(TransferError::Link)
     }
 
     fn count(&mut self, bytes: u64) -> Result<(), TransferError> {

@@ -86,11 +86,17 @@ fn a_folder_arrives_as_it_was() {
     let owners = Owners { settable: own_ids().0 == 0, ..Owners::default() };
     let taken = unpacked(&stream, bounds, owners, &to.inside()).unwrap();
     assert_eq!((taken.bytes, taken.entries), (bounds.bytes, bounds.entries));
-    for name in ["world", "empty", "blocks", "closed", "closed/in", &deep, "link", "far", "out", "sp ace\n\u{fc}"] {
+    for name in
+        ["world", "empty", "blocks", "closed", "closed/in", &deep, "link", "far", "out", "sp ace\n\u{fc}"]
+    {
         let there = fs::symlink_metadata(at(name)).unwrap();
         let here = fs::symlink_metadata(to.inside().join(name)).unwrap();
         assert_eq!(there.mode() & 0o170_777, here.mode(), "{name}: all but who it runs as");
-        assert_eq!((there.uid(), there.gid(), there.mtime()), (here.uid(), here.gid(), here.mtime()), "{name}");
+        assert_eq!(
+            (there.uid(), there.gid(), there.mtime()),
+            (here.uid(), here.gid(), here.mtime()),
+            "{name}"
+        );
         match there.file_type() {
             kind if kind.is_file() => {
                 assert_eq!(fs::read(at(name)).unwrap(), fs::read(to.inside().join(name)).unwrap());
@@ -178,7 +184,10 @@ fn nothing_leads_out_and_nothing_strange_comes_in() {
         ("setuid", vec![entry(Kind::Regular, "a", "", 0o4755, b"x")]),
         ("setgid", vec![entry(Kind::Regular, "a", "", 0o2755, b"x")]),
         ("a sticky folder", vec![entry(Kind::Directory, "a", "", 0o1777, b"")]),
-        ("headers of another kind", vec![entry(Kind::XHeader, "a", "", 0o644, b"30 mtime=1350244992.023960108\n")]),
+        (
+            "headers of another kind",
+            vec![entry(Kind::XHeader, "a", "", 0o644, b"30 mtime=1350244992.023960108\n")],
+        ),
         ("a global header", vec![entry(Kind::XGlobalHeader, "a", "", 0o644, b"x")]),
         ("a sparse file", vec![entry(Kind::GNUSparse, "a", "", 0o644, b"x")]),
         ("a name without end", vec![entry(Kind::GNULongName, "a", "", 0o644, &vec![b'x'; 10_000])]),

@@ -10,8 +10,8 @@ use std::io::{self, Read, Write};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, chownat, fchmod, fchown, futimens,
-    linkat, mkdirat, openat, statat, symlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, chownat, fchmod, fchown,
+    futimens, linkat, mkdirat, openat, statat, symlinkat, utimensat,
 };
 use tar::{Archive, Entry, EntryType};
 
@@ -171,16 +171,22 @@ impl Unpacking {
             self.look_at_room()?;
         }
         let parts = parts(name)?;
-        let (last, above) = parts.split_last().ok_or_else(|| TransferError::refused("an entry has no name"))?;
+        let (last, above) =
+            parts.split_last().ok_or_else(|| TransferError::refused("an entry has no name"))?;
         self.go_to(above)?;
         let meta = meta(entry, kind)?;
-        let link = || link.filter(|link| !link.is_empty()).ok_or_else(|| TransferError::refused("a link without target"));
+        let link = || {
+            link.filter(|link| !link.is_empty())
+                .ok_or_else(|| TransferError::refused("a link without target"))
+        };
         match kind {
             EntryType::Directory => self.folder(last, name, meta),
             EntryType::Regular => self.file(entry, last, name, meta),
             EntryType::Symlink => self.symlink(last, name, link()?, meta),
             EntryType::Link => self.second_name(last, name, link()?),
-            other => Err(TransferError::refused(format!("it holds what no server's folder does ({other:?})"))),
+            other => {
+                Err(TransferError::refused(format!("it holds what no server's folder does ({other:?})")))
+            }
         }
     }
 
@@ -216,7 +222,8 @@ impl Unpacking {
             fchown(handle, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
                 .map_err(TransferError::file("giving away", name))?;
         }
-        fchmod(handle, Mode::from_raw_mode(meta.mode)).map_err(TransferError::file("changing the mode of", name))?;
+        fchmod(handle, Mode::from_raw_mode(meta.mode))
+            .map_err(TransferError::file("changing the mode of", name))?;
         futimens(handle, &meta.times()).map_err(TransferError::file("changing the time of", name))
     }
 
@@ -225,8 +232,8 @@ impl Unpacking {
             return Err(TransferError::refused("folders lie too deep"));
         }
         mkdirat(self.here()?, last, Mode::RWXU).map_err(TransferError::file("making", name))?;
-        let handle =
-            openat(self.here()?, last, FOLDER, Mode::empty()).map_err(TransferError::file("opening", name))?;
+        let handle = openat(self.here()?, last, FOLDER, Mode::empty())
+            .map_err(TransferError::file("opening", name))?;
         self.way.push(Folder { name: last.to_vec(), handle, last: Some(meta) });
         Ok(())
     }
@@ -284,18 +291,20 @@ impl Unpacking {
     /// A second name of a file that came before.
     fn second_name(&self, last: &[u8], name: &[u8], first: &[u8]) -> Result<(), TransferError> {
         let parts = parts(first)?;
-        let (target, above) = parts.split_last().ok_or_else(|| TransferError::refused("a link without target"))?;
+        let (target, above) =
+            parts.split_last().ok_or_else(|| TransferError::refused("a link without target"))?;
         let top = self.way.first().map(|folder| folder.handle.as_fd());
         let top = top.ok_or_else(|| TransferError::refused("it has no top"))?;
         let mut below: Option<OwnedFd> = None;
         for part in above {
             let at = below.as_ref().map_or(top, AsFd::as_fd);
-            let next = openat(at, *part, FOLDER, Mode::empty()).map_err(TransferError::file("opening", first))?;
+            let next =
+                openat(at, *part, FOLDER, Mode::empty()).map_err(TransferError::file("opening", first))?;
             below = Some(next);
         }
         let at = below.as_ref().map_or(top, AsFd::as_fd);
-        let stat =
-            statat(at, *target, AtFlags::SYMLINK_NOFOLLOW).map_err(TransferError::file("looking at", first))?;
+        let stat = statat(at, *target, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(TransferError::file("looking at", first))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(TransferError::refused("a second name of what is no file"));
         }
@@ -320,7 +329,10 @@ fn parts(path: &[u8]) -> Result<Vec<&[u8]>, TransferError> {
     if path.len() <= PATH && parts.iter().all(good) {
         return Ok(parts);
     }
-    Err(TransferError::refused(format!("{:?} is no path below a server's folder", String::from_utf8_lossy(path))))
+    Err(TransferError::refused(format!(
+        "{:?} is no path below a server's folder",
+        String::from_utf8_lossy(path)
+    )))
 }
 
 fn meta<R: Read>(entry: &Entry<'_, R>, kind: EntryType) -> Result<Meta, TransferError> {
@@ -331,7 +343,10 @@ fn meta<R: Read>(entry: &Entry<'_, R>, kind: EntryType) -> Result<Meta, Transfer
     }
     let id = |id: io::Result<u64>| {
         let id = id.map_err(TransferError::Link)?;
-        u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or_else(|| TransferError::refused("an owner is none"))
+        u32::try_from(id)
+            .ok()
+            .filter(|id| *id != u32::MAX)
+            .ok_or_else(|| TransferError::refused("an owner is none"))
     };
     let seconds = i64::try_from(head.mtime().map_err(TransferError::Link)?)
         .map_err(|_| TransferError::refused("a time is none"))?;

@@ -9,8 +9,8 @@ use crate::moves;
 use crate::tables::{NODES, SERVERS, SERVERS_BY_NODE};
 use crate::tx::{ReadTx, WriteTx};
 
-pub use ports::{next_free_port, port_owner, ports_by_node};
 pub(crate) use ports::take as take_ports;
+pub use ports::{next_free_port, port_owner, ports_by_node};
 pub use record::{Behaviour, ContainerUser, Limits, Port, Protocol, Server, StartupMode, Stop};
 
 const NOT_FOUND: Error = Error::NotFound { what: "server" };
