@@ -287,7 +287,7 @@ impl Moves {
                 Ok(()) => break,
                 Err(storage::Error::NotFound { .. } | storage::Error::Closed) => break,
                 Err(error) => {
-                    tracing::warn!(server = record.server_id, %error, "a failed move could not be noted")
+                    tracing::warn!(server = record.server_id, %error, "a failed move could not be noted");
                 }
             }
             tokio::time::sleep(AGAIN).await;

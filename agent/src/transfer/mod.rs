@@ -143,7 +143,7 @@ impl Transfers {
             pipe = back;
             match &sent {
                 Ok(summary) => {
-                    tracing::info!(server = id, bytes = summary.bytes, "the server's data was sent")
+                    tracing::info!(server = id, bytes = summary.bytes, "the server's data was sent");
                 }
                 Err(error) => tracing::warn!(server = id, %error, "sending the server's data"),
             }
@@ -173,7 +173,7 @@ impl Transfers {
             let Ok((received, pipe)) = work.await else { return };
             match &received {
                 Ok(summary) => {
-                    tracing::info!(server = id, bytes = summary.bytes, "a server's data has arrived")
+                    tracing::info!(server = id, bytes = summary.bytes, "a server's data has arrived");
                 }
                 Err(error) => tracing::warn!(server = id, %error, "receiving a server's data"),
             }
