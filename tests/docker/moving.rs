@@ -57,6 +57,11 @@ impl Agent {
         self.child.kill().await.unwrap();
     }
 
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
     fn again(&mut self) {
         self.child = start(&self.env, &self.folder);
     }
@@ -432,8 +437,12 @@ async fn the_other_nodes_disk_is_full() {
     assert_eq!(world.is("running").await["exitCode"], Value::Null, "it was not even stopped");
     world.weigh(panel.folder(), 250);
     world.move_to("attic").await.expect(202);
-    world.is_half_way().await;
+    until("it is copied", seconds(60), async || (world.moving().await["step"] == "copying").then_some(()))
+        .await;
+    // However quick the copy is: nothing of it is taken while the disk fills.
+    attic.signal("STOP");
     disk.fill();
+    attic.signal("CONT");
     let failed = world.moved("failed").await;
     assert!(failed["error"].as_str().unwrap().contains("Make room there"), "{failed}");
     world.is("running").await;

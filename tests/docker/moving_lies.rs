@@ -27,6 +27,9 @@ async fn dial(panel: &str, path: &str, secret: &str, token: Option<&str>) -> Res
     }
 }
 
+/// What it is called, the frames, and what is said of them.
+type Told = (&'static str, Vec<Vec<u8>>, Option<Value>);
+
 /// What the liar sends when it is asked for a server's folder.
 #[derive(Clone, Debug)]
 struct Lie {
@@ -141,7 +144,7 @@ async fn a_liars_folder_is_refused_and_nothing_else_is_touched() {
     std::fs::write(canary.join("world"), "alive").unwrap();
     let end = vec![0_u8; 1024];
     let honest = json!({ "bytes": 4, "entries": 1, "sha256": "0".repeat(64) });
-    let lies: Vec<(&str, Vec<Vec<u8>>, Option<Value>)> = vec![
+    let lies: Vec<Told> = vec![
         ("up", vec![entry(b'0', "../canary/world", "", 0o644, b"evil"), end.clone()], Some(honest.clone())),
         (
             "absolute",
