@@ -10,6 +10,7 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::docs::Docs;
 use crate::live::Live;
+use crate::moves::Moves;
 use crate::nodes::{Joining, Nodes};
 use crate::servers::Servers;
 use crate::setup::Setup;
@@ -39,6 +40,8 @@ pub struct App {
     pub nodes: Nodes,
     /// Game servers.
     pub servers: Servers,
+    /// Servers on their way to another node.
+    pub moves: Moves,
     /// Live connections.
     pub live: Live,
     /// Accounts and sign-ins.

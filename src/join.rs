@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use agent::remote::{BadPanelUrl, Dialer, Remote};
+use agent::remote::{BadPanelUrl, Dialer, Remote, RemoteCarrier};
 use agent::{AgentConfig, Tunables, link};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -94,6 +95,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         docker_host: config.docker_host.clone(),
         version: crate::status::VERSION.to_owned(),
         tunables: Tunables { heartbeat: config.link_times.heartbeat, ..Tunables::default() },
+        carrier: Some(Arc::new(RemoteCarrier::new(dialer.clone(), tasks.tracker().clone(), tasks.token()))),
         ..AgentConfig::default()
     };
     agent::start(about, agent_side, tasks.tracker(), tasks.token())?;

@@ -8,11 +8,13 @@ pub mod router;
 pub mod docs;
 pub mod health;
 pub mod live;
+pub mod moves;
 pub mod nodes;
 pub mod servers;
 pub mod setup;
 pub mod status;
 pub mod templates;
+pub mod transfers;
 pub mod users;
 
 pub mod agents;

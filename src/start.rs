@@ -22,6 +22,7 @@ use crate::health::Health;
 use crate::http;
 use crate::ids;
 use crate::live::Live;
+use crate::moves::Moves;
 use crate::nodes::{Door, Joining, Nodes};
 use crate::router::Router;
 use crate::secrets::{self, FileError};
@@ -30,6 +31,7 @@ use crate::setup::Setup;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::tls::{self, Identity, TlsError};
+use crate::transfers::Transfers;
 use crate::users::Users;
 
 /// Connections that may wait to be accepted: a thousand agents come back at once.
@@ -138,8 +140,18 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     };
     let registry = registry(&store, &tasks, config.link_times.clone()).await?;
     let status = Status::new(store.clone(), started_at);
-    let servers =
-        Servers::new(store.clone(), auth.clone(), registry.clone(), tasks.clone(), own_ports(&ports));
+    let transfers = Transfers::default();
+    let moves =
+        Moves::new(store.clone(), registry.clone(), transfers.clone(), tasks.clone(), ports.numbers())
+            .map_err(|source| StartError::Other { doing: "reading the moves", source: source.into() })?;
+    let servers = Servers::new(
+        store.clone(),
+        auth.clone(),
+        registry.clone(),
+        moves.clone(),
+        tasks.clone(),
+        own_ports(&ports),
+    );
     let nodes = Nodes::new(store.clone(), registry.clone(), servers.clone(), config.agent_secret.as_ref());
     let live = Live::new(
         auth.clone(),
@@ -165,6 +177,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         joining,
         nodes,
         servers,
+        moves,
         live,
         status,
         docs: Docs::default(),
@@ -195,13 +208,18 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
             http::serve(listener, None, tasks.clone(), move |request| probe.clone().answer(request)),
         ));
     }
-    let door =
-        Door::new(app.store.clone(), app.agents.clone(), tasks.clone(), app.config.agent_secret.as_ref());
+    let door = Door::new(
+        app.store.clone(),
+        app.agents.clone(),
+        transfers.clone(),
+        tasks.clone(),
+        app.config.agent_secret.as_ref(),
+    );
     drop(tasks.spawn(
         "agents port",
         http::serve(agents, Some(tls), tasks.clone(), move |request| door.clone().answer(request)),
     ));
-    start_local_agent(&app);
+    start_local_agent(&app, &transfers);
     copies::start(&app.store, &app.config.data_dir, &tasks);
     Ok(Running { app })
 }
@@ -219,12 +237,13 @@ fn own_ports(ports: &Ports) -> OwnPorts {
     OwnPorts(own)
 }
 
-fn start_local_agent(app: &App) {
+fn start_local_agent(app: &App, transfers: &Transfers) {
     let config = AgentConfig {
         node_id: local::NODE_ID.to_owned(),
         data_dir: app.config.data_dir.clone(),
         docker_host: app.config.docker_host.clone(),
         version: crate::status::VERSION.to_owned(),
+        carrier: Some(transfers.local()),
         ..AgentConfig::default()
     };
     local::start(&app.agents, config, &app.tasks);

@@ -26,6 +26,7 @@ use crate::protocol::{
 use crate::runtime::Runtime;
 use crate::server::{Context, Request, Turns, folder};
 use crate::supervisor::Supervisor;
+use crate::transfer::Transfers;
 use crate::watching::{Consoles, Needs, Sampler, Wanted};
 
 /// What this agent can do.
@@ -112,6 +113,7 @@ pub fn start(
         idle: config.tunables.sample_idle,
     };
     drop(tasks.spawn(sampler.clone().run(servers.clone(), Arc::clone(&wanted), Arc::clone(&host), needs)));
+    let transfers = Transfers::new(Arc::clone(&context), servers.clone(), config.carrier.clone());
     let voice = Voice {
         config,
         out: to_panel.clone(),
@@ -127,6 +129,7 @@ pub fn start(
         voice,
         engine,
         servers,
+        transfers,
         wanted,
         sampler,
         host,
@@ -157,7 +160,9 @@ impl Voice {
 
     fn system_info(&self) -> ToPanel {
         let engine = self.watch.state().report();
-        ToPanel::SystemInfo(Box::new(self.host.system_info(&engine, &self.config.version, CAPABILITIES)))
+        let mut capabilities = CAPABILITIES.to_vec();
+        capabilities.extend(self.config.carrier.as_ref().map(|_| capability::TRANSFER));
+        ToPanel::SystemInfo(Box::new(self.host.system_info(&engine, &self.config.version, &capabilities)))
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -223,6 +228,7 @@ struct Ears {
     voice: Voice,
     engine: Arc<dyn Runtime>,
     servers: Supervisor,
+    transfers: Transfers,
     wanted: Arc<Wanted>,
     sampler: Sampler,
     host: Arc<Host>,
@@ -307,6 +313,11 @@ impl Ears {
             }
             ToAgent::HostCheck(check) => self.host_check(check, reply),
             ToAgent::ServerDescribe(of) => ask(&of.server_id, Request::Describe, reply),
+            ToAgent::TransferMeasure(of) => self.transfers.measure(of.server_id, reply),
+            ToAgent::TransferPrepare(of) => self.transfers.prepare(of, reply),
+            ToAgent::TransferSend(of) => self.transfers.send(of, reply),
+            ToAgent::TransferReceive(of) => self.transfers.receive(of, reply),
+            ToAgent::TransferDiscard(of) => self.transfers.discard(of.server_id, reply),
             ToAgent::FileRead(file) => match self.servers.get(&file.server_id) {
                 Some(_) => self.files.read(file, reply),
                 None => not_found(reply),
@@ -351,7 +362,12 @@ fn server_of(message: &ToAgent) -> Option<&str> {
         | ToAgent::InstallCancel(of)
         | ToAgent::ConsoleUnsubscribe(of)
         | ToAgent::StatsHistory(of)
-        | ToAgent::ServerDescribe(of) => &of.server_id,
+        | ToAgent::ServerDescribe(of)
+        | ToAgent::TransferMeasure(of)
+        | ToAgent::TransferDiscard(of) => &of.server_id,
+        ToAgent::TransferPrepare(of) => &of.server_id,
+        ToAgent::TransferSend(of) => &of.server_id,
+        ToAgent::TransferReceive(of) => &of.server_id,
         ToAgent::ServerPower(power) => &power.server_id,
         ToAgent::ServerCommand(command) => &command.server_id,
         ToAgent::FileRead(file) => &file.server_id,

@@ -1,8 +1,10 @@
 //! What an agent is told at its start.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bulk::Carrier;
 use crate::console::Rate;
 
 /// How patient we are with games that crash.
@@ -84,6 +86,8 @@ pub struct AgentConfig {
     pub timezone: Option<String>,
     /// Times and rates.
     pub tunables: Tunables,
+    /// Opens connections for servers' data; none: servers can't move here or away.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 /// This machine's time zone by name, `UTC` where it has none.

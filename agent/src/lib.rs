@@ -2,10 +2,11 @@
 //!
 //! [`start`] runs an agent over a [`link`]. The floors, each knowing only those below it: `agent` takes messages
 //! and answers them; `supervisor` has all servers; `server` is the life cycle of one; [`runtime`] is what an engine
-//! can do, and [`docker`] does it. [`remote`] carries the link to another machine. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
+//! can do, and [`docker`] does it. [`remote`] carries the link to another machine, [`bulk`] what is too much for it, `transfer` a server's data. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
 
 mod agent;
 mod answers;
+pub mod bulk;
 mod config;
 pub mod console;
 pub mod docker;
@@ -25,6 +26,7 @@ pub mod stats;
 mod supervisor;
 pub mod tally;
 mod times;
+mod transfer;
 mod watching;
 
 pub use agent::{Agent, start};

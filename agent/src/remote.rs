@@ -4,6 +4,7 @@
 //! says is dropped; after each connection it is asked for `system_info` and `sync`, which is the truth from then on.
 
 mod backoff;
+mod bulk;
 mod carry;
 mod dial;
 mod pin;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::bulk::RemoteCarrier;
 pub use self::dial::{DialError, Dialer, Socket, Transport};
 pub use self::pin::KeyPin;
 

@@ -129,6 +129,11 @@ pub(super) fn spoken(message: ToAgent) -> Result<Spoken, Box<ErrorReport>> {
             return Err(unable("show a console"));
         }
         ToAgent::StatsSubscribe(_) | ToAgent::StatsHistory(_) => return Err(unable("measure servers")),
+        ToAgent::TransferMeasure(_)
+        | ToAgent::TransferPrepare(_)
+        | ToAgent::TransferSend(_)
+        | ToAgent::TransferReceive(_)
+        | ToAgent::TransferDiscard(_) => return Err(unable("move a server")),
         _ => return Err(unable("do that")),
     };
     let server_id = server_of(&message);

@@ -76,7 +76,8 @@ impl Agents {
             | ToPanel::FileContent(_)
             | ToPanel::StatsHistory(_)
             | ToPanel::HostReport(_)
-            | ToPanel::ServerDescription(_) => {}
+            | ToPanel::ServerDescription(_)
+            | ToPanel::TransferSize(_) => {}
         }
         if id.is_none() && !session.answers() {
             session.hear(&envelope.message);

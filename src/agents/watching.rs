@@ -303,7 +303,9 @@ impl Drop for ConsoleWatch {
         let last = self.feed.remove_reader(&self.reader);
         if last && consoles.get(&self.server_id).is_some_and(|feed| Arc::ptr_eq(feed, &self.feed)) {
             consoles.remove(&self.server_id);
-            if let Ok(session) = self.agents.session(&self.node_id) {
+            // The server may have moved meanwhile.
+            let node_id = self.agents.node_of(&self.server_id).unwrap_or_else(|| self.node_id.clone());
+            if let Ok(session) = self.agents.session(&node_id) {
                 // Where its queue is full, the lines that still come are dropped here.
                 drop(
                     session

@@ -34,6 +34,7 @@ pub struct Upgrade {
     connection: OnUpgrade,
     accept: HeaderValue,
     protocols: Vec<String>,
+    buffer: usize,
 }
 
 impl Upgrade {
@@ -61,12 +62,19 @@ impl Upgrade {
             .flat_map(|value| value.split(','))
             .map(|name| name.trim().to_owned())
             .collect();
-        Ok(Self { connection, accept, protocols })
+        Ok(Self { connection, accept, protocols, buffer: BUFFER })
     }
 
     /// The subprotocols that the client offers, in its order.
     pub fn protocols(&self) -> &[String] {
         &self.protocols
+    }
+
+    /// For bulk bytes: takes so many at once.
+    #[must_use]
+    pub fn buffered(mut self, bytes: usize) -> Self {
+        self.buffer = bytes;
+        self
     }
 
     /// Grants it: answers 101 and runs `speak` as a task of this name once the connection is there.
@@ -86,8 +94,8 @@ impl Upgrade {
         F: Future<Output = ()> + Send + 'static,
     {
         let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER)
-            .write_buffer_size(BUFFER)
+            .read_buffer_size(self.buffer)
+            .write_buffer_size(self.buffer)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
         self.grant(tasks, name, protocol, async move |connection| {

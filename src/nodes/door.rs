@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use agent::bulk::PIECE;
 use agent::protocol::{AGENT_PROCESS, Encoding};
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Request, Uri};
@@ -21,12 +22,14 @@ use crate::config::Secret;
 use crate::error::{ApiError, Code};
 use crate::http::{Body, Peer, Response, Upgrade, error};
 use crate::shutdown::Tasks;
+use crate::transfers::Transfers;
 
 /// Stands at the agents' port. Cheap to clone.
 #[derive(Clone)]
 pub struct Door {
     store: Store,
     agents: Agents,
+    transfers: Transfers,
     tasks: Tasks,
     /// SHA-256 of the secret that all agents may share.
     shared: Option<Hash>,
@@ -34,8 +37,14 @@ pub struct Door {
 
 impl Door {
     /// Over the nodes that have secrets of their own, and the shared secret where one is set.
-    pub fn new(store: Store, agents: Agents, tasks: Tasks, shared: Option<&Secret>) -> Self {
-        Self { store, agents, tasks, shared: shared.map(|secret| secrets::hash(secret.expose())) }
+    pub fn new(
+        store: Store,
+        agents: Agents,
+        transfers: Transfers,
+        tasks: Tasks,
+        shared: Option<&Secret>,
+    ) -> Self {
+        Self { store, agents, transfers, tasks, shared: shared.map(|secret| secrets::hash(secret.expose())) }
     }
 
     /// Answers everything on that port.
@@ -53,8 +62,12 @@ impl Door {
 
     async fn admit(&self, request: &Request<Body>) -> Result<Response, ApiError> {
         let (node_id, upgrade, known) = self.check(request)?;
-        if request.uri().path() != "/" {
-            return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
+        if let Some(id) = request.uri().path().strip_prefix("/transfer/") {
+            let token = request.headers().get("x-transfer-token").and_then(|token| token.to_str().ok());
+            let admitted = self.transfers.admit(&node_id, id, token)?;
+            let token = known.map_or_else(|| self.tasks.token(), |admitted| admitted.token);
+            let carry = move |socket| admitted.carry(socket, token);
+            return Ok(upgrade.buffered(PIECE).accept(&self.tasks, "transfer", PIECE, None, carry));
         }
         let process = request.headers().get(AGENT_PROCESS).and_then(|value| value.to_str().ok());
         let process = process.filter(|process| (1..=64).contains(&process.len())).map(ToOwned::to_owned);

@@ -22,6 +22,7 @@ impl Servers {
     /// Makes a server that its node has lost again, with nothing in its folder.
     pub async fn recreate(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
         let server = self.of_node(node_id, id)?;
+        self.moves.allows(id)?;
         self.agents.recreate(&server).await?;
         tracing::info!(server = id, node = node_id, by = admin.username(), "a lost server was made again");
         Ok(())
@@ -37,6 +38,8 @@ impl Servers {
 
     /// Has a node delete a server that is unknown here.
     pub async fn remove_unknown(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
+        // It may be the copy of one that is just moving there.
+        self.moves.allows(id)?;
         let (servers, node, id) = (self.clone(), node_id.to_owned(), id.to_owned());
         let by = admin.username().to_owned();
         // To the end, also when the caller hangs up half-way.

@@ -25,6 +25,7 @@ impl Servers {
         change: ChangeRequest,
     ) -> Result<ServerView, ApiError> {
         let id = permit.server_id().to_owned();
+        self.moves.allows(&id)?;
         let own = self.own_ports.clone();
         let written = self.store.write(move |tx| {
             let before = storage::servers::get(tx, &id)?.ok_or_else(|| ApiError::not_found("server"))?;
@@ -51,6 +52,7 @@ impl Servers {
     /// node can't be told.
     pub async fn delete(&self, admin: &Admin, id: &str, force: bool) -> Result<(), ApiError> {
         let server = self.record(id)?;
+        self.moves.allows(id)?;
         let (servers, by) = (self.clone(), admin.username().to_owned());
         // To the end, also when the caller hangs up half-way: else a server without data would be left over.
         let work = self.tasks.spawn("server-delete", async move { servers.remove(server, force, &by).await });
@@ -70,6 +72,7 @@ impl Servers {
         }
         let id = server.id.clone();
         self.store.write(move |tx| storage::servers::delete(tx, &id)).await?;
+        self.moves.forget(&server.id);
         self.agents.forget_server(&server.id);
         tracing::info!(server = server.id, name = server.name, by, "server deleted");
         Ok(())

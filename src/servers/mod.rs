@@ -32,8 +32,9 @@ pub use routes::routes;
 pub use views::{ServerView, StatsView, StatusWord};
 
 use crate::agents::{Agents, AskError, Interest};
-use crate::auth::{Auth, Caller, Permit, Visible, need};
+use crate::auth::{Auth, Caller, Permissions, Permit, Visible, need};
 use crate::error::{ApiError, Code};
+use crate::moves::Moves;
 use crate::shutdown::Tasks;
 use crate::templates::{self, Template};
 use views::{PowerAnswer, StatsHistoryView};
@@ -50,14 +51,22 @@ pub struct Servers {
     store: Store,
     auth: Auth,
     agents: Agents,
+    moves: Moves,
     tasks: Tasks,
     own_ports: Arc<OwnPorts>,
 }
 
 impl Servers {
     /// Over the store and the agents. `own_ports` are those of this process.
-    pub fn new(store: Store, auth: Auth, agents: Agents, tasks: Tasks, own_ports: OwnPorts) -> Self {
-        Self { store, auth, agents, tasks, own_ports: Arc::new(own_ports) }
+    pub fn new(
+        store: Store,
+        auth: Auth,
+        agents: Agents,
+        moves: Moves,
+        tasks: Tasks,
+        own_ports: OwnPorts,
+    ) -> Self {
+        Self { store, auth, agents, moves, tasks, own_ports: Arc::new(own_ports) }
     }
 
     /// The servers that somebody may see, oldest first.
@@ -92,8 +101,7 @@ impl Servers {
     pub fn get(&self, permit: &Permit<need::View>) -> Result<ServerView, ApiError> {
         self.agents.peek(Interest::Servers);
         let record = self.record(permit.server_id())?;
-        let seen = self.agents.server(&record.id);
-        Ok(ServerView::new(record, &seen, permit.permissions()))
+        Ok(self.put_together(record, permit.permissions()))
     }
 
     /// Starts, stops, restarts or kills.
@@ -103,6 +111,7 @@ impl Servers {
         action: PowerAction,
     ) -> Result<PowerAnswer, ApiError> {
         let server = self.record(permit.server_id())?;
+        self.moves.allows(&server.id)?;
         let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
         let answer = self.ask(&server, message).await?;
         tracing::info!(server = server.id, ?action, by = permit.caller().username(), "power");
@@ -154,6 +163,7 @@ impl Servers {
     /// Fetches the image again.
     pub async fn install(&self, permit: &Permit<need::Edit>) -> Result<PowerAnswer, ApiError> {
         let server = self.record(permit.server_id())?;
+        self.moves.allows(&server.id)?;
         let message = ToAgent::ServerReinstall(ServerRef { server_id: server.id.clone() });
         let answer = self.ask(&server, message).await?;
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(StatusWord::Installing) })
@@ -168,8 +178,13 @@ impl Servers {
 
     fn seen_by(&self, record: Server, visible: &Visible) -> Option<ServerView> {
         let permissions = visible.of(&record.id)?;
+        Some(self.put_together(record, &permissions))
+    }
+
+    fn put_together(&self, record: Server, permissions: &Permissions) -> ServerView {
         let seen = self.agents.server(&record.id);
-        Some(ServerView::new(record, &seen, &permissions))
+        let moving = self.moves.shown(&record.id);
+        ServerView { moving, ..ServerView::new(record, &seen, permissions) }
     }
 
     fn view(&self, record: Server, caller: &Caller) -> Result<ServerView, ApiError> {

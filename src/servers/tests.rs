@@ -23,10 +23,15 @@ impl Games {
     pub(crate) async fn new() -> Self {
         let world = World::new().await;
         let auth = Auth::new(world.store.clone(), b"0123456789abcdef0123456789abcdef", OwnOrigins::new(None));
+        let (agents, tasks) = (world.agents.clone(), world.tasks.clone());
+        let moves =
+            crate::moves::Moves::new(world.store.clone(), agents, Default::default(), tasks, Vec::new());
+        let moves = moves.unwrap();
         let servers = Servers::new(
             world.store.clone(),
             auth.clone(),
             world.agents.clone(),
+            moves,
             world.tasks.clone(),
             OwnPorts(vec![(3000, "its page")]),
         );

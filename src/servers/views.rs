@@ -11,6 +11,7 @@ use super::body::{PermissionWord, ProtocolWord};
 use crate::agents::ServerSeen;
 use crate::auth::{Permission, Permissions};
 use crate::clock::rfc3339;
+use crate::moves::MoveView;
 
 /// A server as its caller may see it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -77,6 +78,9 @@ pub struct ServerView {
     /// Where its files lie on the node; for administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
+    /// Its way to another node, while it is under way, or since it failed.
+    #[serde(rename = "move", skip_serializing_if = "Option::is_none")]
+    pub moving: Option<MoveView>,
     /// What the caller may do with it.
     #[schema(value_type = Vec<PermissionView>)]
     pub permissions: Vec<&'static str>,
@@ -352,6 +356,7 @@ impl ServerView {
             stats: seen.stats.as_ref().filter(|_| alive).map(StatsView::from),
             needs_restart: told.is_some_and(|told| told.needs_restart),
             data_dir: told.filter(|_| admin).and_then(|told| told.data_dir.clone()),
+            moving: None,
             permissions: words,
             created_at: rfc3339(server.created_at),
             id: server.id,

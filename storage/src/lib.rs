@@ -31,6 +31,7 @@ mod testing;
 pub mod copies;
 pub mod grants;
 pub mod meta;
+pub mod moves;
 pub mod nodes;
 pub mod servers;
 pub mod sessions;

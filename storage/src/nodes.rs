@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 use crate::error::{Error, Result};
+use crate::moves;
 use crate::servers;
 use crate::tables::NODES;
 use crate::tx::{ReadTx, WriteTx};
@@ -125,9 +126,10 @@ pub fn update(tx: &WriteTx, node: &Node) -> Result<()> {
     NODES.put(tx, node.id.as_str(), node)
 }
 
-/// Deletes a node. [`Error::NodeInUse`] while servers are placed there.
+/// Deletes a node. [`Error::NodeInUse`] while servers are placed there, or on their way to it.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
-    let count = servers::count_by_node(tx, id)?;
+    let coming = moves::list(tx)?.iter().filter(|it| it.to == id && it.step == moves::Step::Under).count();
+    let count = servers::count_by_node(tx, id)? + coming;
     if count > 0 {
         return Err(Error::NodeInUse { count });
     }

@@ -18,7 +18,7 @@ pub(crate) struct Schema {
 }
 
 /// What this program reads and writes.
-pub(crate) const CURRENT: Schema = Schema { number: 1, migrations: MIGRATIONS };
+pub(crate) const CURRENT: Schema = Schema { number: 2, migrations: MIGRATIONS };
 
 impl Schema {
     /// Fills a new, empty database.

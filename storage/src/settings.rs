@@ -52,7 +52,7 @@ mod tests {
         write(&store, |tx| meta::claim(tx, 7));
         assert!(matches!(store.write_blocking(|tx| meta::claim(tx, 8)), Err(Error::Taken { .. })));
         assert_eq!(read(&store, meta::claimed_at), Some(7));
-        assert_eq!(read(&store, meta::schema), 1);
+        assert_eq!(read(&store, meta::schema), 2);
         assert_eq!(read(&store, meta::app_version).as_deref(), Some(env!("CARGO_PKG_VERSION")));
         assert_eq!(read(&store, meta::instance), *store.instance());
     }

@@ -4,6 +4,7 @@
 
 use crate::error::Result;
 use crate::grants::Grant;
+use crate::moves::Move;
 use crate::nodes::Node;
 use crate::servers::Server;
 use crate::sessions::Session;
@@ -44,10 +45,12 @@ pub(crate) const PORTS: Table<(Id, u8, u16), String> = Table::new("ports");
 pub(crate) const GRANTS: Table<(Id, Id), Grant> = Table::new("grants");
 /// (User id, server id) → server id.
 pub(crate) const GRANTS_BY_USER: Table<(Id, Id), String> = Table::new("grants_by_user");
+/// Server id → its move to another node.
+pub(crate) const MOVES: Table<Id, Move> = Table::new("moves");
 /// Template id → template that somebody added.
 pub(crate) const TEMPLATES: Table<Id, Template> = Table::new("templates");
 
-/// Makes all tables of the first schema.
+/// Makes all tables.
 pub(crate) fn create_all(tx: &WriteTx) -> Result<()> {
     meta::<()>().create(tx)?;
     settings::<()>().create(tx)?;
@@ -61,5 +64,6 @@ pub(crate) fn create_all(tx: &WriteTx) -> Result<()> {
     PORTS.create(tx)?;
     GRANTS.create(tx)?;
     GRANTS_BY_USER.create(tx)?;
-    TEMPLATES.create(tx)
+    TEMPLATES.create(tx)?;
+    MOVES.create(tx)
 }

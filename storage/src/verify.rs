@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
+use crate::moves::Step;
 use crate::servers::{Protocol, Server};
 use crate::tables::{
-    GRANTS, GRANTS_BY_USER, NODES, PORTS, SERVERS, SERVERS_BY_NODE, SESSIONS, SESSIONS_BY_USER, TEMPLATES,
-    USERS, USERS_BY_NAME,
+    GRANTS, GRANTS_BY_USER, MOVES, NODES, PORTS, SERVERS, SERVERS_BY_NODE, SESSIONS, SESSIONS_BY_USER,
+    TEMPLATES, USERS, USERS_BY_NAME,
 };
 use crate::tx::ReadTx;
 
@@ -57,7 +58,19 @@ fn servers(tx: &ReadTx, wrong: &mut Vec<String>) -> Result<()> {
         ports(tx, server, wrong)?;
     }
     same(wrong, "servers by node", servers.len(), SERVERS_BY_NODE.len(tx)?);
-    same(wrong, "ports", servers.iter().map(|server| server.ports.len()).sum(), PORTS.len(tx)?);
+    let mut ports: usize = servers.iter().map(|server| server.ports.len()).sum();
+    for this in MOVES.all(tx)? {
+        let Some(server) = servers.iter().find(|server| server.id == this.server_id) else {
+            wrong.push(format!("the move of {} has no server", this.server_id));
+            continue;
+        };
+        if this.step == Step::Under {
+            let there = Server { node_id: this.to, ..server.clone() };
+            self::ports(tx, &there, wrong)?;
+            ports += there.ports.len();
+        }
+    }
+    same(wrong, "ports", ports, PORTS.len(tx)?);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use storage::grants::{self, Grant, Permission};
+use storage::moves::{self, Move, Step};
 use storage::nodes::{self, Node};
 use storage::servers::{self, Behaviour, ContainerUser, Limits, Port, Protocol, Server, StartupMode, Stop};
 use storage::sessions::{self, Session};
@@ -18,7 +19,7 @@ use storage::{ReadTx, Result, Store, WriteTx, meta, settings, verify};
 use crate::common::{node, server, user};
 
 /// The schema that the last migration leads to.
-const PRESENT: u32 = 1;
+const PRESENT: u32 = 2;
 
 fn file(schema: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/schema-{schema}.redb"))
@@ -93,6 +94,20 @@ fn grant() -> Grant {
     Grant { server_id: "full".to_owned(), user_id: "u2".to_owned(), permissions }
 }
 
+fn under_way() -> Move {
+    Move {
+        server_id: "full".to_owned(),
+        from: "remote.example".to_owned(),
+        to: "local".to_owned(),
+        step: Step::Under,
+        ran: true,
+        error: Some("none yet".to_owned()),
+        started_at: 6,
+        litter: vec!["attic".to_owned()],
+        restart: true,
+    }
+}
+
 fn fill(tx: &WriteTx) -> Result<()> {
     meta::claim(tx, 9)?;
     users::insert(tx, &user("u1"))?;
@@ -104,6 +119,7 @@ fn fill(tx: &WriteTx) -> Result<()> {
     servers::insert(tx, &full_server())?;
     grants::put(tx, &grant())?;
     templates::insert(tx, &template())?;
+    moves::begin(tx, &under_way())?;
     settings::put(tx, "text", &"value".to_owned())
 }
 
@@ -130,6 +146,11 @@ fn a_file_of_every_schema_opens_with_all_that_is_in_it() {
         fs::copy(file(schema), dir.path().join("panel.redb")).unwrap();
         let store = Store::open(dir.path()).unwrap_or_else(|e| panic!("schema {schema}: {e}"));
         store.read_now(look).unwrap_or_else(|e| panic!("schema {schema}: {e}"));
+        let moved = store.read_now(|tx| moves::get(tx, "full")).unwrap();
+        assert_eq!(moved, (schema >= 2).then(under_way), "schema {schema}");
+        if moved.is_some() {
+            store.write_blocking(|tx| moves::fail(tx, &under_way())).unwrap();
+        }
         store.write_blocking(|tx| servers::delete(tx, "full")).unwrap();
     }
     assert!(!file(PRESENT + 1).exists(), "a newer schema's file is not tested: raise PRESENT");

@@ -13,6 +13,8 @@ mod install;
 mod joining;
 mod life;
 mod limits;
+mod moving;
+mod moving_lies;
 mod nodes;
 mod ports;
 mod power;

@@ -14,6 +14,7 @@ mod lenient;
 mod nodes;
 mod servers;
 mod stats;
+mod transfer;
 mod wire;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use servers::{
     ServerPower, ServerRef, ServerStatus, ServerUpdate, StartupMode, Status, Stop, Sync,
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
+pub use transfer::{Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize, Word};
 pub use wire::{EncodeError, Encoding};
 
 /// The header in which our agents say which process they are: a random word, the same as long as it lives.
@@ -91,6 +93,16 @@ pub enum ToAgent {
     HostCheck(HostCheck),
     /// Part 2: what the agent keeps of a server; answered by [`ToPanel::ServerDescription`].
     ServerDescribe(ServerRef),
+    /// Part 2: how much there is to send of a server; answered by [`ToPanel::TransferSize`].
+    TransferMeasure(ServerRef),
+    /// Part 2: a server is to come here: fetches its image. Answered when it is there.
+    TransferPrepare(TransferPrepare),
+    /// Part 2: dials for a transfer and sends a server's folder.
+    TransferSend(TransferSend),
+    /// Part 2: dials for a transfer and takes a server's folder.
+    TransferReceive(TransferReceive),
+    /// Part 2: no server will come of what was prepared or received: it is removed.
+    TransferDiscard(ServerRef),
 }
 
 /// Agent to panel.
@@ -127,6 +139,8 @@ pub enum ToPanel {
     HostReport(HostReport),
     /// Part 2: answers [`ToAgent::ServerDescribe`].
     ServerDescription(Box<ServerDescription>),
+    /// Part 2: answers [`ToAgent::TransferMeasure`].
+    TransferSize(TransferSize),
 }
 
 /// `ack`: nothing, or the state in which the request left the server.

@@ -32,6 +32,8 @@ pub mod capability {
     pub const DESCRIBE: &str = "describe";
     /// `file_read` and `file_write`.
     pub const FILES: &str = "files";
+    /// `transfer_*`: servers may move here and away.
+    pub const TRANSFER: &str = "transfer";
 }
 
 /// `heartbeat`.

@@ -20,11 +20,13 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::pin::KeyPin;
 use super::{BadPanelUrl, Remote, tls};
+use crate::bulk::{PIECE, Ticket};
 use crate::gate::{Gate, Gauge};
 use crate::protocol::{AGENT_PROCESS, Encoding};
 
 /// For the connection, for TLS and for the upgrade, each.
 const PATIENCE: Duration = Duration::from_secs(10);
+const BUFFER: usize = 16 * 1024;
 /// The largest message that a panel may send.
 const MAX_MESSAGE: usize = 32 << 20;
 
@@ -69,6 +71,12 @@ pub(super) struct Dialled {
     pub(super) socket: Socket,
     pub(super) gauge: Gauge,
     pub(super) encoding: Encoding,
+}
+
+impl std::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialer").field("remote", &self.0.remote).finish_non_exhaustive()
+    }
 }
 
 impl Dialer {
@@ -124,25 +132,30 @@ impl Dialer {
     pub(super) async fn control(&self) -> Result<Dialled, DialError> {
         let offered = !self.0.plain.load(Ordering::Relaxed);
         let request = self.control_request(offered).map_err(DialError::Away)?;
-        match self.upgrade(request).await {
+        match self.upgrade(request, BUFFER).await {
             Err(Failed::NoSubprotocol) => {
                 // A panel of part 1: it says so by saying nothing.
                 self.0.plain.store(true, Ordering::Relaxed);
                 let request = self.control_request(false).map_err(DialError::Away)?;
-                self.upgrade(request).await.map_err(Failed::into_error)
+                self.upgrade(request, BUFFER).await.map_err(Failed::into_error)
             }
             other => other.map_err(Failed::into_error),
         }
     }
 
-    /// A connection of its own beside the control connection, for bulk bytes: `path` begins with a slash, `bearer` is
-    /// what opens it there.
-    ///
-    /// # Errors
-    /// [`DialError`].
-    pub async fn open(&self, path: &str, bearer: &str) -> Result<Socket, DialError> {
-        let request = self.request(path, bearer).map_err(DialError::Away)?;
-        Ok(self.upgrade(request).await.map_err(Failed::into_error)?.socket)
+    /// A connection of its own beside the control connection, for bulk bytes: shown to be ours by the secret, and to be
+    /// this one by the token.
+    pub(super) async fn transfer(&self, ticket: &Ticket) -> Result<Socket, DialError> {
+        let away = |reason: String| DialError::Away(reason);
+        let id = &ticket.transfer_id;
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(away("the panel gave no number of a transfer".into()));
+        }
+        let mut request = self.request(&format!("/transfer/{id}"), &self.0.remote.secret).map_err(away)?;
+        let mut token = HeaderValue::from_str(&ticket.token).map_err(|error| away(error.to_string()))?;
+        token.set_sensitive(true);
+        request.headers_mut().insert("x-transfer-token", token);
+        Ok(self.upgrade(request, PIECE).await.map_err(Failed::into_error)?.socket)
     }
 
     /// Node id in header and query, because panels read either.
@@ -171,11 +184,11 @@ impl Dialer {
         Ok(request)
     }
 
-    async fn upgrade(&self, request: Request) -> Result<Dialled, Failed> {
+    async fn upgrade(&self, request: Request, buffer: usize) -> Result<Dialled, Failed> {
         let (stream, gauge) = Gate::new(self.connect().await?);
         let config = WebSocketConfig::default()
-            .read_buffer_size(16 * 1024)
-            .write_buffer_size(16 * 1024)
+            .read_buffer_size(buffer)
+            .write_buffer_size(buffer)
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
         let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(config));

@@ -23,6 +23,16 @@ pub(crate) fn of(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(id)
 }
 
+/// Where the data of a server that is to come here lies until it is whole. No server's id begins with a dot.
+pub(crate) fn incoming(data_dir: &Path, id: &str) -> PathBuf {
+    servers(data_dir).join(format!(".incoming-{id}"))
+}
+
+/// Where it lies then, until the server is made.
+pub(crate) fn arrived(data_dir: &Path, id: &str) -> PathBuf {
+    servers(data_dir).join(format!(".arrived-{id}"))
+}
+
 /// `uid:gid` in numbers.
 pub(crate) fn parse_pair(pair: &str) -> Option<(u32, u32)> {
     let (uid, gid) = pair.split_once(':')?;
@@ -46,6 +56,10 @@ pub(crate) fn has_room(data_dir: &Path) -> bool {
 pub(crate) fn prepare(data_dir: &Path, id: &str, owner: Option<(u32, u32)>) -> io::Result<PathBuf> {
     let path = of(data_dir, id);
     DirBuilder::new().recursive(true).mode(0o700).create(servers(data_dir))?;
+    // A server that moved here has its data already.
+    if fs::symlink_metadata(&path).is_err() && fs::rename(arrived(data_dir, id), &path).is_ok() {
+        File::open(servers(data_dir))?.sync_all()?;
+    }
     match DirBuilder::new().mode(0o755).create(&path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         done => done?,
@@ -100,16 +114,15 @@ fn give(folder: &impl rustix::fd::AsFd, uid: Uid, gid: Gid, depth: usize) -> io:
     Ok(())
 }
 
-/// Takes a server's folder out of the way at once; [`sweep`] removes it. Gives its new name, none where there was none.
-pub(crate) fn discard(data_dir: &Path, id: &str) -> io::Result<Option<PathBuf>> {
-    let path = of(data_dir, id);
+/// Takes a folder of a server out of the way at once; [`sweep`] removes it. Gives its new name, none where there was none.
+pub(crate) fn discard(data_dir: &Path, id: &str, path: &Path) -> io::Result<Option<PathBuf>> {
     for n in 0..1_000 {
         // No server's id begins with a dot.
         let gone = servers(data_dir).join(format!(".deleted-{id}-{n}"));
         if fs::symlink_metadata(&gone).is_ok() {
             continue;
         }
-        return match fs::rename(&path, &gone) {
+        return match fs::rename(path, &gone) {
             Ok(()) => Ok(Some(gone)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -126,8 +139,10 @@ pub(crate) fn sweep(gone: &Path) -> io::Result<()> {
 /// What an earlier run did not get to remove.
 pub(crate) fn leftovers(data_dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(servers(data_dir)) else { return Vec::new() };
-    let deleted =
-        |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(".deleted-"));
+    let deleted = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        name.starts_with(".deleted-") || name.starts_with(".incoming-")
+    };
     entries.filter_map(|entry| Some(entry.ok()?.path())).filter(deleted).collect()
 }
 
@@ -189,12 +204,12 @@ mod tests {
         fs::write(outside.path().join("canary"), "x").unwrap();
         let path = prepare(dir.path(), "a", None).unwrap();
         symlink(outside.path(), path.join("out")).unwrap();
-        let gone = discard(dir.path(), "a").unwrap().unwrap();
+        let gone = discard(dir.path(), "a", &path).unwrap().unwrap();
         assert!(!path.exists());
         assert_eq!(leftovers(dir.path()), std::slice::from_ref(&gone));
         sweep(&gone).unwrap();
         assert!(leftovers(dir.path()).is_empty());
         assert!(outside.path().join("canary").exists());
-        assert_eq!(discard(dir.path(), "a").unwrap(), None);
+        assert_eq!(discard(dir.path(), "a", &path).unwrap(), None);
     }
 }

@@ -163,16 +163,17 @@ pub(super) async fn save(context: Arc<Context>, file: ServerFile, fresh: bool) -
     let (dir, data_dir) = (context.state_dir(), context.data_dir.clone());
     let kept = Box::new(file.clone());
     let done = tokio::task::spawn_blocking(move || {
+        persist::save(&dir, &file)?;
         if fresh {
-            let owner = file.user.as_deref().and_then(folder::parse_pair);
-            let path = folder::of(&data_dir, &file.spec.server_id);
-            folder::prepare(&data_dir, &file.spec.server_id, owner).map_err(|source| PersistError {
-                action: "make the folder",
-                path,
-                source,
-            })?;
+            // Only now: data that has moved here is found under its name for as long as nobody answers for it.
+            let (id, owner) = (&file.spec.server_id, file.user.as_deref().and_then(folder::parse_pair));
+            if let Err(source) = folder::prepare(&data_dir, id, owner) {
+                persist::remove(&dir, id)?;
+                let path = folder::of(&data_dir, id);
+                return Err(PersistError { action: "make the folder", path, source });
+            }
         }
-        persist::save(&dir, &file)
+        Ok(())
     })
     .await;
     let broken = |_| PersistError {
@@ -193,7 +194,8 @@ pub(super) async fn remove(context: Arc<Context>, server_id: String) -> Result<(
     }
     let (dir, data_dir, id) = (context.state_dir(), context.data_dir.clone(), server_id);
     let gone: Result<Option<PathBuf>, String> = tokio::task::spawn_blocking(move || {
-        let gone = folder::discard(&data_dir, &id).map_err(|error| error.to_string())?;
+        let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))
+            .map_err(|error| error.to_string())?;
         persist::remove(&dir, &id).map_err(|error| error.to_string())?;
         Ok(gone)
     })

@@ -24,4 +24,4 @@ pub(crate) use self::plan::for_everybody;
 pub(crate) use self::startup::variables;
 pub(crate) use context::{Context, Turns};
 pub(crate) use state::{Asked, Request, Running};
-pub(crate) use task::{Handle, create, load};
+pub(crate) use task::{Handle, create, load, owner_of};

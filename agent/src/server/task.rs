@@ -61,14 +61,19 @@ pub(crate) fn load(context: &Arc<Context>, file: ServerFile) -> Handle {
     start(context, file, None)
 }
 
+/// Whose the folder of a server is, `uid:gid`, where that is known before its image is.
+pub(crate) fn owner_of(user: &ContainerUser) -> Option<String> {
+    match user {
+        ContainerUser::Agent => Some(launch::default_user()),
+        ContainerUser::Fixed(pair) => Some(pair.clone()),
+        ContainerUser::Image => None,
+    }
+}
+
 /// Starts the task of a new one; `reply` is answered when it is on the disk.
 pub(crate) fn create(context: &Arc<Context>, mut file: ServerFile, reply: Reply) -> Handle {
     let behaviour = file.spec.behaviour.clone().unwrap_or_default();
-    file.user = match behaviour.user {
-        ContainerUser::Agent => Some(launch::default_user()),
-        ContainerUser::Fixed(pair) => Some(pair),
-        ContainerUser::Image => None,
-    };
+    file.user = owner_of(&behaviour.user);
     start(context, file, Some(reply))
 }
 

@@ -105,6 +105,7 @@ impl Node {
             version: "0.0.0".into(),
             timezone: Some("UTC".into()),
             tunables,
+            carrier: None,
         };
         drop(agent::start(config, agent, &tasks, cancel.clone()).unwrap());
         let PanelSide { to_agent, mut from_agent } = panel;

@@ -7,6 +7,8 @@
 //! [`crate::schema::CURRENT`] and `PRESENT` in `tests/schema_files.rs`, and make the new schema's file as told there. A
 //! field with `#[serde(default)]` is no change of the schema unless an older program must not write the record.
 
+mod to_2;
+
 use crate::error::Result;
 use crate::tx::WriteTx;
 
@@ -21,4 +23,5 @@ pub(crate) struct Migration {
 }
 
 /// All steps, oldest first; the last one leads to [`crate::schema::CURRENT`].
-pub(crate) const MIGRATIONS: &[Migration] = &[];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[Migration { to: 2, what: "servers can move to another node", run: to_2::run }];

@@ -5,9 +5,11 @@ mod record;
 
 use crate::error::{Error, Result};
 use crate::grants;
+use crate::moves;
 use crate::tables::{NODES, SERVERS, SERVERS_BY_NODE};
 use crate::tx::{ReadTx, WriteTx};
 
+pub(crate) use ports::take as take_ports;
 pub use ports::{next_free_port, port_owner, ports_by_node};
 pub use record::{Behaviour, ContainerUser, Limits, Port, Protocol, Server, StartupMode, Stop};
 
@@ -108,9 +110,10 @@ pub fn set_handed_over_many(tx: &WriteTx, ids: &[String]) -> Result<usize> {
     Ok(news)
 }
 
-/// Deletes a server with its grants and gives back its ports.
+/// Deletes a server with its grants and gives back its ports. [`Error::Taken`] while it moves.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     let server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    moves::forget(tx, id)?;
     ports::give_back(tx, &server)?;
     grants::delete_by_server(tx, id)?;
     SERVERS_BY_NODE.remove(tx, (server.node_id.as_str(), id))?;

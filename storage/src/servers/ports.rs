@@ -31,7 +31,7 @@ pub fn ports_by_node(tx: &ReadTx, node_id: &str, protocol: Protocol) -> Result<V
 }
 
 /// Takes the ports of a server.
-pub(super) fn take(tx: &WriteTx, server: &Server) -> Result<()> {
+pub(crate) fn take(tx: &WriteTx, server: &Server) -> Result<()> {
     for port in &server.ports {
         let key = (server.node_id.as_str(), number(port.protocol), port.external);
         if let Some(owner) = PORTS.get(tx, key)? {

@@ -145,6 +145,7 @@ pub(crate) fn dump(tx: &ReadTx) -> Result<Vec<String>> {
     add("grants", &tables::GRANTS.all(tx)?);
     add("grants_by_user", &tables::GRANTS_BY_USER.all(tx)?);
     add("templates", &tables::TEMPLATES.all(tx)?);
+    add("moves", &tables::MOVES.all(tx)?);
     Ok(all)
 }
 

@@ -93,6 +93,8 @@ export const servers = {
   install: (id: string) => call(client.POST('/api/servers/{id}/install', path(id))),
   cancelInstall: (id: string) => call(client.DELETE('/api/servers/{id}/install', path(id))),
   stats: (id: string) => call(client.GET('/api/servers/{id}/stats', path(id))),
+  move: (id: string, nodeId: string) => call(client.POST('/api/servers/{id}/move', { ...path(id), body: { nodeId } })),
+  cancelMove: (id: string) => call(client.DELETE('/api/servers/{id}/move', path(id))),
   users: (id: string) => call(client.GET('/api/servers/{id}/users', path(id))),
   permit: (id: string, user: string, permissions: GrantedPermission[]) =>
     call(client.PUT('/api/servers/{id}/users/{user}', { ...member(id, user), body: { permissions } })),

@@ -44,6 +44,8 @@ export interface NodeLink {
   limited?: boolean | null;
 }
 export type TemplateSummary = Schemas['TemplateSummary'];
+export type Move = Schemas['Move'];
+export type MoveStep = Schemas['MoveStep'];
 export type Template = Schemas['Template'];
 export type Variable = Schemas['Variable'];
 export type Status = Schemas['Status'];

@@ -1,5 +1,6 @@
 /** What a server's state is called, how it looks, and what may be asked of it. */
 import { secondsUntil } from '../format';
+import { isMoving } from './moves';
 import type { Permission, PowerAction, Server, ServerStatus } from '../types';
 
 export type Tone = 'ok' | 'warn' | 'bad' | 'info' | 'off';
@@ -28,7 +29,8 @@ const FROM: Record<PowerAction, ServerStatus[]> = {
 export const can = (server: Server, permission: Permission) => server.permissions.includes(permission);
 
 /** Whether the action makes sense now and the caller may ask for it. */
-export const may = (server: Server, action: PowerAction) => can(server, 'power') && FROM[action].includes(server.status);
+export const may = (server: Server, action: PowerAction) =>
+  can(server, 'power') && !isMoving(server.move) && FROM[action].includes(server.status);
 
 export const takesCommands = (status: ServerStatus) => status === 'starting' || status === 'running' || status === 'stopping';
 

@@ -1,0 +1,244 @@
+//! A server's folder as a tar stream. A game may have filled it with links to anywhere: everything is reached by the
+//! handle of the folder that it is in, and no link is ever followed.
+//!
+//! Each folder comes before what is in it, so that whoever unpacks needs to remember nothing but the way to where he
+//! is. Left out are sockets, pipes and devices, which hold no data, and bits that let a program run as its owner.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use tar::{Builder, EntryType, Header};
+
+use super::error::TransferError;
+use crate::protocol::TransferSize;
+
+/// Folders within folders.
+pub(super) const DEPTH: usize = 128;
+/// Bytes of a path below the server's folder.
+pub(super) const PATH: usize = 4096;
+/// Bytes that are read of a file at once.
+const READ: usize = 128 * 1024;
+
+/// Opens a server's folder itself.
+pub(crate) fn open(path: &Path) -> Result<OwnedFd, TransferError> {
+    openat(rustix::fs::CWD, path, FOLDER, Mode::empty())
+        .map_err(TransferError::file("opening the folder", path.as_os_str().as_encoded_bytes()))
+}
+
+/// How a folder is opened, here and where it is unpacked.
+pub(super) const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// How much there is to send. `tick` is called for each entry and may end it.
+pub(crate) fn measure(
+    root: &OwnedFd,
+    tick: &mut dyn FnMut() -> Result<(), TransferError>,
+) -> Result<TransferSize, TransferError> {
+    let mut counting = Packing::<io::Sink> { to: None, size: size_of(root)?, names: HashMap::new(), tick };
+    counting.folder(root, &mut Vec::new(), 0)?;
+    Ok(counting.size)
+}
+
+/// Sends everything that is below the folder; says how much it was.
+pub(crate) fn pack<W: Write>(root: &OwnedFd, to: W) -> Result<(TransferSize, W), TransferError> {
+    let mut nothing = || Ok(());
+    let mut packing = Packing {
+        to: Some(Builder::new(to)),
+        size: size_of(root)?,
+        names: HashMap::new(),
+        tick: &mut nothing,
+    };
+    packing.folder(root, &mut Vec::new(), 0)?;
+    let Packing { to, size, .. } = packing;
+    match to.map(Builder::into_inner) {
+        Some(Ok(to)) => Ok((size, to)),
+        Some(Err(error)) => Err(TransferError::Link(error)),
+        None => Err(TransferError::Link(io::ErrorKind::BrokenPipe.into())),
+    }
+}
+
+fn size_of(root: &OwnedFd) -> Result<TransferSize, TransferError> {
+    let stat = fstat(root).map_err(TransferError::file("looking at", b"."))?;
+    Ok(TransferSize { owner: Some(format!("{}:{}", stat.st_uid, stat.st_gid)), ..TransferSize::default() })
+}
+
+struct Packing<'t, W: Write> {
+    /// None counts only.
+    to: Option<Builder<W>>,
+    size: TransferSize,
+    /// Files with more than one name, and the first of these.
+    names: HashMap<(u64, u64), Vec<u8>>,
+    tick: &'t mut dyn FnMut() -> Result<(), TransferError>,
+}
+
+impl<W: Write> Packing<'_, W> {
+    fn folder(&mut self, folder: &OwnedFd, path: &mut Vec<u8>, depth: usize) -> Result<(), TransferError> {
+        if depth > DEPTH || path.len() > PATH {
+            return Err(TransferError::refused(format!(
+                "folders lie too deep: {}",
+                String::from_utf8_lossy(path)
+            )));
+        }
+        for entry in Dir::read_from(folder).map_err(TransferError::file("listing", path))? {
+            let entry = entry.map_err(TransferError::file("listing", path))?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            (self.tick)()?;
+            let before = path.len();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.to_bytes());
+            let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(TransferError::file("looking at", path))?;
+            self.entry(folder, name, &stat, path, depth)?;
+            path.truncate(before);
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        folder: &OwnedFd,
+        name: &std::ffi::CStr,
+        stat: &Stat,
+        path: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<(), TransferError> {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {
+                let below = openat(folder, name, FOLDER, Mode::empty())
+                    .map_err(TransferError::file("opening", path))?;
+                self.head(EntryType::Directory, stat, path, None, 0)?;
+                self.folder(&below, path, depth + 1)
+            }
+            FileType::Symlink => {
+                let target = readlinkat(folder, name, Vec::new())
+                    .map_err(TransferError::file("reading the link", path))?;
+                self.head(EntryType::Symlink, stat, path, Some(target.as_bytes()), 0)
+            }
+            FileType::RegularFile => {
+                let key = (stat.st_dev, stat.st_ino);
+                if stat.st_nlink > 1 {
+                    if let Some(first) = self.names.get(&key).cloned() {
+                        return self.head(EntryType::Link, stat, path, Some(&first), 0);
+                    }
+                    self.names.insert(key, path.clone());
+                }
+                self.file(folder, name, stat, path)
+            }
+            _ => {
+                tracing::debug!(path = %String::from_utf8_lossy(path), "neither file, folder nor link: left out");
+                Ok(())
+            }
+        }
+    }
+
+    fn file(
+        &mut self,
+        folder: &OwnedFd,
+        name: &std::ffi::CStr,
+        stat: &Stat,
+        path: &[u8],
+    ) -> Result<(), TransferError> {
+        let bytes = u64::try_from(stat.st_size).unwrap_or(0);
+        if self.to.is_none() {
+            return self.count(bytes);
+        }
+        // A pipe that took the file's place must not hang us.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file =
+            openat(folder, name, flags, Mode::empty()).map_err(TransferError::file("opening", path))?;
+        let now = fstat(&file).map_err(TransferError::file("looking at", path))?;
+        if (now.st_dev, now.st_ino, now.st_size) != (stat.st_dev, stat.st_ino, stat.st_size) {
+            return Err(changed(path));
+        }
+        self.head(EntryType::Regular, stat, path, None, bytes)?;
+        let Some(to) = &mut self.to else { return Ok(()) };
+        let mut from = BufReader::with_capacity(READ, File::from(file).take(bytes));
+        let sent = io::copy(&mut from, to.get_mut()).map_err(TransferError::Link)?;
+        if sent != bytes {
+            return Err(changed(path));
+        }
+        let filling = (512 - bytes % 512) % 512;
+        to.get_mut()
+            .write_all(&[0; 512][..usize::try_from(filling).unwrap_or(0)])
+            .map_err(TransferError::Link)
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), TransferError> {
+        self.size.entries += 1;
+        self.size.bytes += bytes;
+        Ok(())
+    }
+
+    fn head(
+        &mut self,
+        kind: EntryType,
+        stat: &Stat,
+        path: &[u8],
+        link: Option<&[u8]>,
+        bytes: u64,
+    ) -> Result<(), TransferError> {
+        self.count(bytes)?;
+        let Some(to) = &mut self.to else { return Ok(()) };
+        let mut head = Header::new_gnu();
+        head.set_entry_type(kind);
+        head.set_mode(stat.st_mode & 0o777);
+        head.set_uid(stat.st_uid.into());
+        head.set_gid(stat.st_gid.into());
+        head.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
+        head.set_size(bytes);
+        if path.len() > 100 {
+            long(to, EntryType::GNULongName, path)?;
+        }
+        if let Some(link) = link {
+            if link.len() > 100 {
+                long(to, EntryType::GNULongLink, link)?;
+            }
+            put(&mut head.as_old_mut().linkname, link);
+        }
+        put(&mut head.as_old_mut().name, path);
+        head.set_cksum();
+        to.get_mut().write_all(head.as_bytes()).map_err(TransferError::Link)
+    }
+}
+
+/// A name that has no room in a header comes before it.
+fn long<W: Write>(to: &mut Builder<W>, kind: EntryType, name: &[u8]) -> Result<(), TransferError> {
+    let mut head = Header::new_gnu();
+    head.set_entry_type(kind);
+    put(&mut head.as_old_mut().name, b"././@LongLink");
+    head.set_mode(0o644);
+    head.set_uid(0);
+    head.set_gid(0);
+    head.set_mtime(0);
+    head.set_size(name.len() as u64 + 1);
+    head.set_cksum();
+    let data = name.chain(&b"\0"[..]);
+    to.append(&head, data).map_err(TransferError::Link)
+}
+
+fn put(field: &mut [u8; 100], text: &[u8]) {
+    let length = text.len().min(field.len());
+    field[..length].copy_from_slice(&text[..length]);
+}
+
+fn changed(path: &[u8]) -> TransferError {
+    let path = String::from_utf8_lossy(path);
+    TransferError::refused(format!("the file {path} changed while it was read"))
+}
+
+/// Room for bytes and for names on the file system of a folder.
+pub(super) fn room(folder: impl AsFd) -> (u64, u64) {
+    let Ok(stat) = rustix::fs::fstatvfs(folder) else { return (u64::MAX, u64::MAX) };
+    // Some file systems do not count names.
+    let names = if stat.f_files == 0 { u64::MAX } else { stat.f_favail };
+    (stat.f_bavail.saturating_mul(stat.f_frsize), names)
+}

@@ -1,0 +1,236 @@
+//! Moving a server to another node: the rules.
+//!
+//! A server belongs to the node that its record names, and is started nowhere else. The record changes once, in one
+//! transaction, when the copy is whole, on the disk and known to the other agent: before that moment everything can be
+//! called off and nothing of the original was touched; after it, all that is left is to start the server and to remove
+//! what nobody needs any more. What has to be done is in the record of the move, so a panel that was killed goes on.
+
+mod copy;
+mod live;
+mod routes;
+mod run;
+mod tidy;
+mod views;
+
+use std::sync::Arc;
+
+use agent::protocol::{HostCheck, SystemInfo, ToAgent, ToPanel, capability};
+use storage::Store;
+use storage::moves::{Move, Step};
+use storage::servers::Server;
+
+pub use routes::routes;
+pub use views::{MoveView, StepWord};
+
+use self::live::Lives;
+use crate::agents::{Agents, local, port_message};
+use crate::auth::Admin;
+use crate::clock;
+use crate::error::{ApiError, Code};
+use crate::shutdown::Tasks;
+use crate::transfers::Transfers;
+
+/// How long a node may take over the question which ports are free there.
+const HOST_CHECK: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Everything about moves. Cheap to clone.
+#[derive(Clone)]
+pub struct Moves {
+    store: Store,
+    agents: Agents,
+    transfers: Transfers,
+    tasks: Tasks,
+    /// TCP ports of the panel's own machine that are ours.
+    own_ports: Arc<Vec<u16>>,
+    lives: Lives,
+}
+
+impl Moves {
+    /// Takes up what an earlier run has left. `own_ports` are those of this process.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub fn new(
+        store: Store,
+        agents: Agents,
+        transfers: Transfers,
+        tasks: Tasks,
+        own_ports: Vec<u16>,
+    ) -> storage::Result<Self> {
+        let left = store.read_now(storage::moves::list)?;
+        let lives = Lives::default();
+        let own_ports = Arc::new(own_ports);
+        let moves = Self { store, agents, transfers, tasks, own_ports, lives };
+        for record in left {
+            let over = record.step == Step::Done;
+            let live = moves.lives.put(record);
+            if !over {
+                moves.drive(live, false);
+            }
+        }
+        Ok(moves)
+    }
+
+    /// Begins a move. What would make it fail for certain is told at once.
+    pub async fn begin(&self, admin: &Admin, server_id: &str, to: &str) -> Result<MoveView, ApiError> {
+        let server = self.server(server_id)?;
+        self.allows(server_id)?;
+        self.check(&server, to).await?;
+        let earlier = self.store.read_now(|tx| storage::moves::get(tx, server_id))?;
+        let record = Move {
+            server_id: server_id.to_owned(),
+            from: server.node_id.clone(),
+            to: to.to_owned(),
+            step: Step::Under,
+            ran: false,
+            error: None,
+            started_at: clock::now(),
+            litter: earlier.map(|earlier| earlier.litter).unwrap_or_default(),
+            restart: false,
+        };
+        let new = record.clone();
+        let begun = self.store.write(move |tx| storage::moves::begin(tx, &new)).await;
+        begun.map_err(|error| match error {
+            storage::Error::Taken { .. } => ApiError::new(Code::Conflict, "The server is moving already."),
+            other => other.into(),
+        })?;
+        tracing::info!(server = server_id, from = record.from, to, by = admin.username(), "a move begins");
+        let live = self.lives.put(record);
+        self.agents.changes().server(server_id);
+        let view = live.view();
+        self.drive(live, true);
+        Ok(view)
+    }
+
+    /// The last move of a server.
+    pub fn get(&self, server_id: &str) -> Result<MoveView, ApiError> {
+        self.lives.get(server_id).map(|live| live.view()).ok_or_else(|| ApiError::not_found("move"))
+    }
+
+    /// Calls a move off; one that is over is put away.
+    pub async fn cancel(&self, admin: &Admin, server_id: &str) -> Result<(), ApiError> {
+        let live = self.lives.get(server_id).ok_or_else(|| ApiError::not_found("move"))?;
+        match live.record().step {
+            Step::Under => {
+                tracing::info!(server = server_id, by = admin.username(), "a move is called off");
+                live.cancel();
+                return Ok(());
+            }
+            Step::Switched => {
+                let sentence = "It can't be called off any more: the server lives on its new node already.";
+                return Err(ApiError::new(Code::Conflict, sentence));
+            }
+            Step::Failed | Step::Done => {}
+        }
+        let mut record = live.record();
+        let id = server_id.to_owned();
+        if record.litter.is_empty() && !record.restart {
+            self.store.write(move |tx| storage::moves::forget(tx, &id)).await?;
+            self.lives.forget(&live);
+        } else {
+            record.error = None;
+            let changed = record.clone();
+            self.store.write(move |tx| storage::moves::update(tx, &changed)).await?;
+            live.set_record(record);
+        }
+        self.agents.changes().server(server_id);
+        Ok(())
+    }
+
+    /// What everybody who sees the server sees of its move: nothing where there is nothing to say any more.
+    pub fn shown(&self, server_id: &str) -> Option<MoveView> {
+        let view = self.lives.get(server_id)?.view();
+        (!matches!(view.step, StepWord::Failed | StepWord::Done) || view.error.is_some()).then_some(view)
+    }
+
+    /// Refuses what must not be done with a server while it moves.
+    pub fn allows(&self, server_id: &str) -> Result<(), ApiError> {
+        let Some(live) = self.lives.get(server_id) else { return Ok(()) };
+        let record = live.record();
+        if record.step != Step::Under {
+            return Ok(());
+        }
+        let sentence =
+            format!("The server is moving to the node {}: {}.", record.to, live.view().step.text());
+        Err(ApiError::new(Code::Conflict, sentence))
+    }
+
+    /// A server is no more.
+    pub fn forget(&self, server_id: &str) {
+        if let Some(live) = self.lives.get(server_id) {
+            live.cancel();
+            self.lives.forget(&live);
+        }
+    }
+
+    fn server(&self, id: &str) -> Result<Server, ApiError> {
+        self.store.read_now(|tx| storage::servers::get(tx, id))?.ok_or_else(|| ApiError::not_found("server"))
+    }
+
+    async fn check(&self, server: &Server, to: &str) -> Result<(), ApiError> {
+        if server.node_id == to {
+            return Err(ApiError::field("nodeId", "is the node where it lives already"));
+        }
+        let node = self.store.read_now(|tx| storage::nodes::get(tx, to))?;
+        let node = node.ok_or_else(|| ApiError::field("nodeId", "is no node that is known here"))?;
+        if node.draining {
+            let sentence = format!("The node {to} is being drained: it takes no servers.");
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        self.can_move(&server.node_id)?;
+        let system = self.can_move(to)?;
+        let fits = &server.behaviour.architectures;
+        if !system.arch.is_empty() && !fits.is_empty() && !fits.contains(&system.arch) {
+            let sentence = format!("The image does not run on the CPU of the node {to} ({}).", system.arch);
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        for port in &server.ports {
+            let tcp = port.protocol == storage::servers::Protocol::Tcp;
+            if to == local::NODE_ID && tcp && self.own_ports.contains(&port.external) {
+                let sentence = format!("Port {}/tcp of the node {to} is the panel's own.", port.external);
+                return Err(ApiError::new(Code::PortInUse, sentence));
+            }
+        }
+        let ports = server.ports.iter().copied().map(port_message).collect();
+        let asked = ToAgent::HostCheck(HostCheck { image: None, ports });
+        let ToPanel::HostReport(report) = self.agents.ask(to, asked, HOST_CHECK).await? else {
+            return Ok(());
+        };
+        // A port that the server itself holds at the moment is free once it has stopped: two agents on one machine.
+        let seen = self.agents.server(&server.id);
+        let runs = seen.status.is_some_and(|status| run::runs(&status.status));
+        match report.ports_taken.first() {
+            Some(port) if !runs || !self.same_machine(&server.node_id, to) => {
+                let (number, protocol) = (port.external, port.protocol.as_str());
+                let sentence =
+                    format!("Port {number}/{protocol} of the node {to} is in use by another program there.");
+                Err(ApiError::new(Code::PortInUse, sentence))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn same_machine(&self, one: &str, other: &str) -> bool {
+        let host = |id: &str| self.agents.node(id).system.and_then(|system| system.hostname);
+        host(one).is_some() && host(one) == host(other)
+    }
+
+    /// Its agent is there and takes part in moves.
+    fn can_move(&self, node_id: &str) -> Result<SystemInfo, ApiError> {
+        let seen = self.agents.node(node_id);
+        let Some(system) = seen.system.clone().filter(|_| seen.online) else {
+            return Err(ApiError::new(Code::NodeOffline, format!("The node {node_id} is offline.")));
+        };
+        if !system.capabilities.iter().any(|word| word == capability::TRANSFER) {
+            let sentence = format!(
+                "The agent of the node {node_id} can't move servers: it is of another make, or older than this panel."
+            );
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        if seen.engine_away() {
+            let sentence = format!("The container engine of the node {node_id} does not answer.");
+            return Err(ApiError::new(Code::EngineUnavailable, sentence));
+        }
+        Ok(system)
+    }
+}

@@ -1,0 +1,9 @@
+//! The table of moves.
+
+use crate::error::Result;
+use crate::table::Table;
+use crate::tx::WriteTx;
+
+pub(super) fn run(tx: &WriteTx) -> Result<()> {
+    Table::<&'static str, ()>::new("moves").create(tx)
+}
