@@ -13,6 +13,7 @@ mod engine;
 mod error;
 pub mod host;
 pub mod link;
+pub mod pace;
 pub mod persist;
 pub mod protocol;
 pub mod remote;

@@ -17,9 +17,11 @@ use self::backoff::Backoff;
 use self::carry::End;
 use self::dial::DialError;
 use crate::link::PanelSide;
+use crate::pace::paced;
 
-/// A connection that lasted this long was a good one: the next break is dialled at once.
-const GOOD: Duration = Duration::from_secs(60);
+/// A connection that lasted this long was a good one, and its break is a new one. Not longer: a panel that is killed again
+/// soon after it came back must not find us waiting for the break before.
+const GOOD: Duration = Duration::from_secs(2);
 /// After the panel refused the secret: somebody has to change something first.
 const REFUSED: Duration = Duration::from_secs(60);
 /// After another agent with this node's id took the place.
@@ -67,11 +69,13 @@ impl Remote {
         let mut backoff = Backoff::default();
         let mut said_refused = false;
         while !cancel.is_cancelled() {
-            let began = Instant::now();
             let dialled = tokio::select! {
                 () = cancel.cancelled() => return,
                 dialled = dial::dial(&self) => dialled,
+                // Nobody hears it, and the next panel must not take it for news.
+                () = discard(&mut link) => return,
             };
+            let began = Instant::now();
             let wait = match dialled {
                 Ok(socket) => {
                     said_refused = false;
@@ -88,7 +92,7 @@ impl Remote {
                             tracing::warn!(
                                 "another agent with this node id took our place; trying again in 5 minutes"
                             );
-                            REPLACED
+                            paced(REPLACED)
                         }
                         End::Lost(reason) => {
                             tracing::warn!(reason, "the connection to the panel ended");
@@ -104,7 +108,7 @@ impl Remote {
                         );
                     }
                     said_refused = true;
-                    REFUSED
+                    paced(REFUSED)
                 }
                 Err(DialError::Away(reason)) => {
                     let wait = backoff.next();
@@ -112,16 +116,17 @@ impl Remote {
                     wait
                 }
             };
-            let pause = tokio::time::sleep(wait);
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    () = cancel.cancelled() => return,
-                    () = &mut pause => break,
-                    // Nobody hears it. The sync after the next connection says what counts.
-                    said = link.from_agent.recv() => if said.is_none() { return },
-                }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = discard(&mut link) => return,
             }
         }
     }
+}
+
+/// Drops what the agent says while there is no panel: the sync after the next connection says what counts. Returns only
+/// when the agent has ended.
+async fn discard(link: &mut PanelSide) {
+    while link.from_agent.recv().await.is_some() {}
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::pace::paced;
 use agent::protocol::{DecodeError, Envelope, ErrorReport, ToAgent, ToPanel, capability, decode};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -122,7 +123,7 @@ impl Talk<'_> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        let mut ping = interval_at(Instant::now() + paced(PING_EVERY), paced(PING_EVERY));
         // Any sign of life, and the last message.
         let (mut alive, mut heard) = (Instant::now(), Instant::now());
         if let Some(message) = first
@@ -132,7 +133,7 @@ impl Talk<'_> {
         }
         loop {
             let answers = self.session.answers();
-            let deadline = if answers { alive + SILENCE } else { heard + QUIET };
+            let deadline = if answers { alive + paced(SILENCE) } else { heard + paced(QUIET) };
             let out = tokio::select! {
                 () = self.token.cancelled() => return over(self.agents),
                 () = self.session.ended().cancelled() => return self.ended(),
@@ -168,7 +169,7 @@ impl Talk<'_> {
                 }
                 _ = ping.tick(), if answers => Message::Ping(Bytes::new()),
             };
-            match timeout(BLOCKED, sink.send(out)).await {
+            match timeout(paced(BLOCKED), sink.send(out)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return End::Gone,
             }

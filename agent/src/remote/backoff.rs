@@ -2,27 +2,39 @@
 
 use std::time::Duration;
 
-const FIRST: Duration = Duration::from_millis(500);
+use crate::pace::paced;
+
+/// The least and the most of a wait while the break is young.
+const DENSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(2_500));
+/// A break is young until it has been waited out for this long: a panel that was restarted meets us within 2.5 s.
+const YOUNG: Duration = Duration::from_secs(10);
+const FIRST_LONG: Duration = Duration::from_secs(4);
 const MOST: Duration = Duration::from_secs(30);
 
-/// Doubles from 0.5 s to 30 s; each wait is drawn between half of it and all of it, so that a thousand agents do not
-/// come back in one second.
+/// Dense tries at first, because a panel that is restarted is away for seconds; then doubled up to 30 s. Each wait is
+/// drawn, so that a thousand agents do not come back in one moment.
 #[derive(Debug)]
 pub(super) struct Backoff {
-    next: Duration,
+    waited: Duration,
+    long: Duration,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { next: FIRST }
+        Self { waited: Duration::ZERO, long: FIRST_LONG }
     }
 }
 
 impl Backoff {
     pub(super) fn next(&mut self) -> Duration {
-        let wait = self.next;
-        self.next = (wait * 2).min(MOST);
-        wait.mul_f64(rand::random_range(0.5..=1.0))
+        if self.waited < YOUNG {
+            let wait = rand::random_range(DENSE.0..=DENSE.1);
+            self.waited += wait;
+            return wait;
+        }
+        let wait = self.long;
+        self.long = (wait * 2).min(MOST);
+        paced(wait.mul_f64(rand::random_range(0.5..=1.0)))
     }
 }
 
@@ -31,16 +43,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_grows_to_its_bound_and_is_spread() {
-        let mut backoff = Backoff::default();
-        let waits: Vec<Duration> = (0..12).map(|_| backoff.next()).collect();
-        assert!(waits[0] >= FIRST / 2 && waits[0] <= FIRST, "{waits:?}");
-        assert!(waits[11] >= MOST / 2 && waits[11] <= MOST, "{waits:?}");
-        let mut last = Vec::new();
-        for _ in 0..50 {
-            last.push(backoff.next());
+    fn a_young_break_is_dialled_often_and_an_old_one_seldom() {
+        for _ in 0..200 {
+            let mut backoff = Backoff::default();
+            let mut passed = Duration::ZERO;
+            while passed < YOUNG {
+                let wait = backoff.next();
+                assert!(wait >= DENSE.0 && wait <= DENSE.1, "{wait:?} after {passed:?}");
+                passed += wait;
+            }
+            let longer: Vec<Duration> = (0..4).map(|_| backoff.next()).collect();
+            assert!(longer[0] >= FIRST_LONG / 2 && longer[0] <= FIRST_LONG, "{longer:?}");
+            assert!(longer[3] >= MOST / 2 && longer[3] <= MOST, "{longer:?}");
+            assert!(backoff.next() <= MOST);
         }
-        last.dedup();
-        assert!(last.len() > 40, "waits are drawn");
+    }
+
+    #[test]
+    fn waits_are_spread() {
+        let mut first: Vec<Duration> = (0..100).map(|_| Backoff::default().next()).collect();
+        first.sort_unstable();
+        first.dedup();
+        assert!(first.len() > 80, "{} different waits", first.len());
+        assert!(first[first.len() - 1] - first[0] > Duration::from_secs(1), "{first:?}");
     }
 }

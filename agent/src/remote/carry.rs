@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::link::PanelSide;
+use crate::pace::paced;
 use crate::protocol::{
     DecodeError, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel, decode,
 };
@@ -63,7 +64,7 @@ async fn both_ways(
     followed: &mut HashSet<String>,
     cancel: &CancellationToken,
 ) -> End {
-    let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let mut ping = interval_at(Instant::now() + paced(PING_EVERY), paced(PING_EVERY));
     let mut heard = Instant::now();
     loop {
         let out = tokio::select! {
@@ -98,9 +99,9 @@ async fn both_ways(
                 }
             }
             _ = ping.tick() => Message::Ping(Bytes::new()),
-            () = sleep_until(heard + SILENCE) => return End::Lost("45 s without a sign of life".into()),
+            () = sleep_until(heard + paced(SILENCE)) => return End::Lost("45 s without a sign of life".into()),
         };
-        match timeout(BLOCKED, sink.send(out)).await {
+        match timeout(paced(BLOCKED), sink.send(out)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return End::Lost(error.to_string()),
             Err(_) => return End::Lost("the panel takes nothing any more".into()),

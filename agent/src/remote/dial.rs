@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 
 use super::Remote;
+use crate::pace::paced;
 
 /// For the connection and for the upgrade, each.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +58,7 @@ pub(super) async fn dial(remote: &Remote) -> Result<WebSocketStream<TcpStream>, 
     let request = request(remote).map_err(away)?;
     let host = request.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = request.uri().port_u16().unwrap_or(80);
-    let connect = tokio::time::timeout(PATIENCE, TcpStream::connect((host.as_str(), port)));
+    let connect = tokio::time::timeout(paced(PATIENCE), TcpStream::connect((host.as_str(), port)));
     let stream = match connect.await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(away(error.to_string())),
@@ -71,7 +72,7 @@ pub(super) async fn dial(remote: &Remote) -> Result<WebSocketStream<TcpStream>, 
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
-    match tokio::time::timeout(PATIENCE, upgrade).await {
+    match tokio::time::timeout(paced(PATIENCE), upgrade).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(Error::Http(answer))) => Err(refusal(&answer)),
         Ok(Err(error)) => Err(away(error.to_string())),
