@@ -1,13 +1,13 @@
 //! Game servers for real: the binary, a Docker engine, containers. Every test has a panel and a data folder of its own
 //! and removes its containers whatever happens.
 
-mod clock;
+pub(crate) mod clock;
 mod console;
 mod crashes;
 mod disk_full;
 mod engine_away;
 mod flood;
-mod game;
+pub(crate) mod game;
 mod install;
 mod joining;
 mod life;
@@ -22,7 +22,7 @@ mod remote;
 mod restart_of_panel;
 mod sigterm;
 mod stop;
-mod viewer;
+pub(crate) mod viewer;
 
 use std::future::Future;
 
@@ -30,12 +30,12 @@ use tokio::task::JoinHandle;
 
 /// Something that goes on beside the test and ends with its runtime.
 #[allow(clippy::disallowed_methods, reason = "a test's own, ends with the test")]
-fn beside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+pub(crate) fn beside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(work)
 }
 
 /// A TCP port that nobody has at the moment. Below the range from which the system gives ports to those who don't care.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {

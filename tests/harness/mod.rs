@@ -3,8 +3,12 @@
 
 mod client;
 pub(crate) mod docker;
+pub(crate) mod fake;
 mod live;
+pub(crate) mod netns;
+pub(crate) mod node;
 mod panel;
+pub(crate) mod proxy;
 pub(crate) mod raw;
 
 pub(crate) use client::{Answer, Client};
