@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use agent::protocol::{Envelope, ErrorReport, ToAgent, ToPanel};
+use agent::protocol::{Envelope, ErrorReport, Status, ToAgent, ToPanel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -97,8 +97,17 @@ pub struct Session {
     in_hand: Mutex<Option<(String, Option<String>)>>,
     /// Held by whoever asks such an agent.
     turn: tokio::sync::Mutex<()>,
+    /// What the agent last said to have, and whether somebody is at it.
+    pub(super) settling: Mutex<Settling>,
     /// What was last said about who watches stats, so that it is said again only when it changes.
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
+}
+
+/// One comparison with the store runs at a time; of the syncs that come meanwhile the last one counts.
+#[derive(Default)]
+pub(super) struct Settling {
+    pub(super) running: bool,
+    pub(super) next: Option<HashMap<String, Status>>,
 }
 
 struct Pending {
@@ -122,6 +131,7 @@ impl Session {
             answers: AtomicBool::new(true),
             in_hand: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            settling: Mutex::default(),
             stats_wanted: Mutex::default(),
         };
         (Arc::new(session), queue)
@@ -311,7 +321,7 @@ impl<S: Deref<Target = Session>> Drop for Entry<S> {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::{Ack, Status};
+    use agent::protocol::Ack;
 
     use super::*;
 

@@ -63,9 +63,8 @@ async fn a_kill_over_an_action_leaves_nothing_stuck_and_nothing_twice() {
         online(&panel, &node.id, false, seconds(5)).await;
         node.again();
         online(&panel, &node.id, true, seconds(10)).await;
-        let at_rest = |view: &Value| {
-            matches!(view["status"].as_str(), Some("running" | "stopped" | "install_failed"))
-        };
+        let at_rest =
+            |view: &Value| matches!(view["status"].as_str(), Some("running" | "stopped" | "install_failed"));
         let view = game.shows(&format!("round {round}: at rest after {action}"), seconds(45), at_rest).await;
         if asked.status == 202 && action != "install" {
             let wanted = if matches!(action, "start" | "restart") { "running" } else { "stopped" };

@@ -16,7 +16,8 @@ use crate::harness::{docker, long, seconds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_is_done_once_or_refused() {
-    let seed: u64 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    let seed: u64 =
+        std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("SEED={seed}");
     let panel = panel().await;
     let mut dice = StdRng::seed_from_u64(seed);
@@ -37,7 +38,7 @@ async fn each_is_done_once_or_refused() {
         ];
         Weather {
             delay: Duration::from_millis(dice.random_range(0..10)),
-            after: Some(dice.random_range(4_000..16_000)),
+            after: Some(dice.random_range(3_000..9_000)),
             then: FATES[dice.random_range(0..FATES.len())],
         }
     })
@@ -58,13 +59,14 @@ async fn each_is_done_once_or_refused() {
             // Not now: for the next one it may be better.
             409 | 503 | 504 => {
                 assert!(!answer.code().is_empty(), "{answer:?}");
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                online(&panel, &node.id, true, seconds(40)).await;
                 (text, false)
             }
             other => panic!("{text}: {other}: {answer:?}"),
         }
     };
-    let sent: Vec<(String, bool)> = futures_util::stream::iter(0..count).map(send).buffer_unordered(4).collect().await;
+    let sent: Vec<(String, bool)> =
+        futures_util::stream::iter(0..count).map(send).buffer_unordered(4).collect().await;
     // The last of them may still be on its way.
     online(&panel, &node.id, true, seconds(40)).await;
     game.becomes("running", seconds(10)).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use super::{game_on, pace, panel, paced};
+use super::{game_on, pace, paced, panel};
 use crate::docker::beside;
 use crate::harness::fake::{self, FakeAgent, envelope};
 use crate::harness::node::{Node, online};

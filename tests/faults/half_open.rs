@@ -19,7 +19,8 @@ async fn they_are_dropped_and_an_agent_gets_in_meanwhile() {
     let before = panel.resident();
     let address = panel.agents_address();
     let hello: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
-    let openings: [&[u8]; 4] = [b"", b"GET / HT", hello, b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"];
+    let openings: [&[u8]; 4] =
+        [b"", b"GET / HT", hello, b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"];
     let began = Instant::now();
     let mut held: Vec<TcpStream> = futures_util::stream::iter(0..1_000)
         .map(|n: usize| {

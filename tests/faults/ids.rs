@@ -95,9 +95,8 @@ async fn answers_out_of_order_reach_their_own_callers() {
     let mut agent = FakeAgent::join(&panel, "backwards").await;
     agent.introduce(&[]).await;
     let server = agent.server(&panel, "Backwards").await;
-    let callers: Vec<_> = (1..=20)
-        .map(|n| crate::docker::beside(tail(panel.admin(), server.clone(), n)))
-        .collect();
+    let callers: Vec<_> =
+        (1..=20).map(|n| crate::docker::beside(tail(panel.admin(), server.clone(), n))).collect();
     let mut questions = Vec::new();
     while questions.len() < callers.len() {
         questions.push(asked(&mut agent).await);

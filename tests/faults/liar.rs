@@ -29,8 +29,10 @@ async fn its_word_counts_for_its_own_servers_only() {
     let mut liar = FakeAgent::join(&panel, "liar").await;
     liar.introduce(&[]).await;
     let own = liar.server(&panel, "Own").await;
-    until("it runs", seconds(5), async || (shown(&panel, &theirs).await["status"] == "running").then_some(()))
-        .await;
+    until("it runs", seconds(5), async || {
+        (shown(&panel, &theirs).await["status"] == "running").then_some(())
+    })
+    .await;
 
     let mut live = crate::harness::Live::open(&panel.admin()).await;
     live.subscribe(&[&format!("console:{theirs}"), &format!("stats:{theirs}")]).await;
@@ -57,7 +59,8 @@ async fn its_word_counts_for_its_own_servers_only() {
     l.say_with(&id, "ack", json!({ "status": "crashed" })).await;
     l.say_with(&id, "error", json!({ "code": "not_found", "message": "a lie", "serverId": t })).await;
     for status in ["crashed", "stopped", "deleted", "suspended", "install_failed"] {
-        l.say("server_status", json!({ "serverId": t, "status": status, "error": "a lie", "stats": stats })).await;
+        l.say("server_status", json!({ "serverId": t, "status": status, "error": "a lie", "stats": stats }))
+            .await;
         l.say_with(&id, "server_status", json!({ "serverId": t, "status": status })).await;
     }
     l.say("console_lines", line("a lie")).await;
@@ -65,8 +68,12 @@ async fn its_word_counts_for_its_own_servers_only() {
     reset["reset"] = true.into();
     l.say("console_lines", reset).await;
     l.say("server_output", json!({ "serverId": t, "output": "a lie", "stream": "stdout" })).await;
-    l.say("server_stats", json!({ "serverId": t, "stats": stats, "cpu": 1.0, "memory": 666, "disk": 1,
-        "network": { "in": 1, "out": 1 }, "timestamp": "2026-01-01T00:00:00Z" })).await;
+    l.say(
+        "server_stats",
+        json!({ "serverId": t, "stats": stats, "cpu": 1.0, "memory": 666, "disk": 1,
+        "network": { "in": 1, "out": 1 }, "timestamp": "2026-01-01T00:00:00Z" }),
+    )
+    .await;
     l.say("file_content", json!({ "serverId": t, "path": "a", "content": "a lie" })).await;
     l.say("sync", json!({ "servers": [{ "serverId": t, "status": "crashed" }, { "serverId": own, "status": "stopped" }] }))
         .await;
@@ -90,7 +97,10 @@ async fn its_word_counts_for_its_own_servers_only() {
     honest.peer.say("console_lines", line("the truth, live")).await;
     let heard = live
         .wait(seconds(5), |message| {
-            assert!(!message.to_string().contains("a lie") && !message.to_string().contains("666"), "{message}");
+            assert!(
+                !message.to_string().contains("a lie") && !message.to_string().contains("666"),
+                "{message}"
+            );
             message.to_string().contains("the truth, live").then_some(())
         })
         .await;

@@ -26,7 +26,8 @@ fn status(server: &str, status: &str) -> Value {
 /// A frame as it was buffered an hour ago.
 fn old(server: &str, word: &str) -> String {
     let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
-    json!({ "type": "server_status", "data": status(server, word), "timestamp": then.to_string() }).to_string()
+    json!({ "type": "server_status", "data": status(server, word), "timestamp": then.to_string() })
+        .to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -79,11 +79,6 @@ impl Node {
         node
     }
 
-    /// The data folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.kept.path()
-    }
-
     /// What it has printed, of all its lives.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(log_of(self.kept.path())).unwrap_or_default()
@@ -111,7 +106,7 @@ fn spawn(wrapper: &[String], env: &[(String, String)], folder: &Path) -> Child {
     Command::new(words[0])
         .args(&words[1..])
         .arg("agent")
-        .env("DATA_DIR", folder)
+        .env("DATA_DIR", folder.join("data"))
         .env("BIND", "127.0.0.1")
         .env("HEALTH_PORT", "off")
         .env("LOG_LEVEL", "debug")
