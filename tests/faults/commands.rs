@@ -9,8 +9,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use super::{game_on, pace_variable, panel};
-use crate::harness::node::{Node, online};
+use super::{game_on, panel};
+use crate::harness::node::online;
 use crate::harness::proxy::{Fate, Proxy, Weather};
 use crate::harness::{docker, long, seconds};
 
@@ -43,9 +43,7 @@ async fn each_is_done_once_or_refused() {
         }
     })
     .await;
-    let (pace, value) = pace_variable();
-    let node =
-        Node::builder().env(pace, value).through(proxy.address.as_str()).join(&panel, "far-away").await;
+    let node = super::node().through(proxy.address.as_str()).join(&panel, "far-away").await;
     online(&panel, &node.id, true, seconds(30)).await;
     let game = game_on(&panel, &node.id, "game").await;
     let begun = game.started_at().await;

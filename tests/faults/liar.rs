@@ -147,6 +147,30 @@ async fn garbage_costs_it_nothing_but_our_patience() {
     assert!(!log.contains("panicked") && log.len() < 100_000, "{} bytes of log", log.len());
 }
 
+/// Few bytes on the wire that become many in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn millions_of_small_values_are_not_taken_in() {
+    let panel = panel().await;
+    let mut liar = FakeAgent::join(&panel, "liar").await;
+    liar.introduce(&[]).await;
+    let own = liar.server(&panel, "Own").await;
+    let before = panel.resident();
+    for _ in 0..3 {
+        for data in [format!("[{}0]", "0,".repeat(4 << 20)), format!("[{}[]]", "[],".repeat(2 << 20))] {
+            liar.peer.text(format!(r#"{{"type":"heartbeat","data":{data}}}"#)).await;
+            let grown = panel.resident().saturating_sub(before);
+            assert!(grown < MOST, "{} MiB", grown >> 20);
+        }
+    }
+    liar.peer.say("server_status", json!({ "serverId": own, "status": "running" })).await;
+    until("it is still heard", seconds(20), async || {
+        let grown = panel.resident().saturating_sub(before);
+        assert!(grown < MOST, "{} MiB", grown >> 20);
+        (shown(&panel, &own).await["status"] == "running").then_some(())
+    })
+    .await;
+}
+
 /// The head of a client's text frame of this length, masked with zeros.
 fn head(length: u64) -> Vec<u8> {
     let mut head = vec![0x81, 0x80 | 127];

@@ -4,26 +4,18 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{game_on, heard, pace_variable, paced};
+use super::{game_on, heard, paced, panel_at};
 use crate::docker::{beside, free_port};
 use crate::harness::netns::Network;
-use crate::harness::node::{Node, online};
-use crate::harness::{Panel, docker, seconds, until};
+use crate::harness::node::online;
+use crate::harness::{docker, seconds, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_noticed_on_both_sides_and_heals_and_nothing_is_done_twice() {
     let network = Network::new();
     let port = free_port();
-    let (pace, value) = pace_variable();
-    let panel = Panel::builder()
-        .env("BIND", "0.0.0.0")
-        .env("WEBSOCKET_PORT", port.to_string())
-        .env("LOG_LEVEL", "info")
-        .env(pace, value.clone())
-        .start()
-        .await;
-    let node = Node::builder()
-        .env(pace, value)
+    let panel = panel_at("0.0.0.0", port).await;
+    let node = super::node()
         .under(&network.wrapper())
         .through(format!("{}:{port}", network.here))
         .join(&panel, "attic-pi")

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::docker::free_port;
 use crate::docker::game::Game;
+use crate::harness::node::{Node, NodeBuilder};
 use crate::harness::{Panel, docker, long};
 
 /// How much faster than life the protocol's times run.
@@ -33,20 +34,33 @@ fn paced(seconds: u64) -> Duration {
     Duration::from_secs(seconds) / pace() + Duration::from_millis(2_500)
 }
 
-/// The variable that sets the pace of a program.
-fn pace_variable() -> (&'static str, String) {
-    ("LINK_PACE", pace().to_string())
+/// The variables that set the pace of a program.
+fn pace_variables() -> [(&'static str, String); 2] {
+    let times =
+        [("ping", 15), ("silence", 45), ("quiet", 60), ("blocked", 30), ("most_wait", 30), ("refused", 60)];
+    let times: Vec<String> =
+        times.iter().map(|(name, time)| format!("{name}={}", time * 1_000 / pace())).collect();
+    [("LINK_PACE", pace().to_string()), ("LINK_TIMES", times.join(","))]
 }
 
 /// A panel whose agents find it again after it was restarted.
 async fn panel() -> Panel {
-    let (name, value) = pace_variable();
-    Panel::builder()
-        .env("WEBSOCKET_PORT", free_port().to_string())
-        .env("LOG_LEVEL", "info")
-        .env(name, value)
-        .start()
-        .await
+    panel_at("127.0.0.1", free_port()).await
+}
+
+/// The same on an address and a port for agents.
+async fn panel_at(bind: &str, port: u16) -> Panel {
+    let mut panel =
+        Panel::builder().env("BIND", bind).env("WEBSOCKET_PORT", port.to_string()).env("LOG_LEVEL", "info");
+    for (name, value) in pace_variables() {
+        panel = panel.env(name, value);
+    }
+    panel.start().await
+}
+
+/// An agent at this pace, yet to be started.
+fn node() -> NodeBuilder {
+    pace_variables().into_iter().fold(Node::builder(), |node, (name, value)| node.env(name, value))
 }
 
 /// A running game on a node.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::{game_on, pace_variable, paced, panel};
+use super::{game_on, node, paced, panel};
 use crate::docker::game::Game;
 use crate::harness::node::Node;
 use crate::harness::{Panel, docker, long, seconds, until};
@@ -16,8 +16,7 @@ async fn twenty_agents_are_back_and_true() {
     docker::image().await;
     let mut panel = panel().await;
     let names: Vec<String> = (0..AGENTS).map(|n| format!("pi-{n}")).collect();
-    let (pace, value) = pace_variable();
-    let joining = names.iter().map(|name| Node::builder().env(pace, value.clone()).join(&panel, name));
+    let joining = names.iter().map(|name| node().join(&panel, name));
     let nodes: Vec<Node> = join_all(joining).await;
     until("all are online", seconds(30), async || (online(&panel).await == AGENTS).then_some(())).await;
     let mut games: Vec<Game> = Vec::new();

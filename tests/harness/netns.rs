@@ -8,6 +8,8 @@ pub(crate) struct Network {
     name: String,
     /// Our end of the cable.
     pub(crate) here: String,
+    /// The other end.
+    pub(crate) there: String,
 }
 
 impl Network {
@@ -26,12 +28,12 @@ impl Network {
         // What a killed run left behind.
         ip(&["link", "del", &near]);
         ip(&["netns", "del", &name]);
-        let this = Self { name, here };
+        let this = Self { name, here, there };
         let made = ip(&["netns", "add", &this.name])
             && ip(&["link", "add", &near, "type", "veth", "peer", "name", &far, "netns", &this.name])
             && ip(&["addr", "add", &format!("{}/30", this.here), "dev", &near])
             && ip(&["link", "set", &near, "up"])
-            && ip(&["-n", &this.name, "addr", "add", &format!("{there}/30"), "dev", &far])
+            && ip(&["-n", &this.name, "addr", "add", &format!("{}/30", this.there), "dev", &far])
             && ip(&["-n", &this.name, "link", "set", &far, "up"])
             && ip(&["-n", &this.name, "link", "set", "lo", "up"]);
         assert!(made, "no network namespace could be made: it takes root, iproute2 and veth");
@@ -65,6 +67,15 @@ impl Network {
         }
     }
 
+    /// One of the kernel's counters of this network, by its name in `/proc/net/netstat`.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let shown = output(&["ip", "netns", "exec", &self.name, "cat", "/proc/net/netstat"]);
+        let mut lines = shown.lines().filter(|line| line.starts_with("TcpExt:"));
+        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+        let mut pairs = names.split_whitespace().zip(values.split_whitespace());
+        pairs.find(|(found, _)| *found == name).expect("such a counter").1.parse().unwrap()
+    }
+
     fn rule(&self, args: &[&str]) -> bool {
         run(&[&["ip", "netns", "exec", &self.name, "iptables", "-w"], args].concat())
     }
@@ -81,10 +92,20 @@ fn ip(args: &[&str]) -> bool {
     run(&[&["ip"], args].concat())
 }
 
-/// As root; quiet, because some of it is only sweeping.
 fn run(words: &[&str]) -> bool {
+    command(words).output().is_ok_and(|output| output.status.success())
+}
+
+fn output(words: &[&str]) -> String {
+    String::from_utf8(command(words).output().expect("it runs").stdout).unwrap()
+}
+
+/// As root; what it says is kept quiet, because some of it is only sweeping.
+fn command(words: &[&str]) -> Command {
     use std::os::unix::fs::MetadataExt;
     let root = std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0);
     let words = if root { words.to_vec() } else { [&["sudo", "-n"], words].concat() };
-    Command::new(words[0]).args(&words[1..]).output().is_ok_and(|output| output.status.success())
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
 }

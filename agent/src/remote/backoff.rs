@@ -8,8 +8,10 @@ use crate::pace::paced;
 const DENSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(2_500));
 /// A break is young until it has been waited out for this long: a panel that was restarted meets us within 2.5 s.
 const YOUNG: Duration = Duration::from_secs(10);
-const FIRST_LONG: Duration = Duration::from_secs(8);
+const FIRST_LONG: Duration = Duration::from_secs(10);
 const MOST: Duration = Duration::from_secs(30);
+/// All agents of a panel lost it at the same moment: a wide draw, or they would stay together.
+const LEAST_SHARE: f64 = 0.2;
 
 /// Dense tries at first, because a panel that is restarted is away for seconds; then doubled up to 30 s. Each wait is
 /// drawn, so that a thousand agents do not come back in one moment.
@@ -34,7 +36,7 @@ impl Backoff {
         }
         let wait = self.long;
         self.long = (wait * 2).min(MOST);
-        paced(wait.mul_f64(rand::random_range(0.5..=1.0)))
+        paced(wait.mul_f64(rand::random_range(LEAST_SHARE..=1.0)))
     }
 }
 
@@ -53,8 +55,8 @@ mod tests {
                 passed += wait;
             }
             let longer: Vec<Duration> = (0..3).map(|_| backoff.next()).collect();
-            assert!(longer[0] >= FIRST_LONG / 2 && longer[0] <= FIRST_LONG, "{longer:?}");
-            assert!(longer[2] >= MOST / 2 && longer[2] <= MOST, "{longer:?}");
+            assert!(longer[0] >= FIRST_LONG / 5 && longer[0] <= FIRST_LONG, "{longer:?}");
+            assert!(longer[2] >= MOST / 5 && longer[2] <= MOST, "{longer:?}");
             assert!(backoff.next() <= MOST);
         }
     }
