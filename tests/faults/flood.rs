@@ -50,7 +50,7 @@ async fn a_flood_costs_neither_memory_nor_others_their_time() {
                 "server_output" => json!({ "serverId": own, "output": "another line\nand one more" }),
                 _ => status,
             };
-            burst.extend(frame(&envelope(kind, data, None)));
+            burst.extend(frame(&envelope(kind, &data, None)));
         }
         let began = Instant::now();
         let mut sent = 0;

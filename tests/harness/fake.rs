@@ -27,12 +27,12 @@ impl Peer {
 
     /// One message without an id.
     pub(crate) async fn say(&mut self, kind: &str, data: Value) -> bool {
-        self.text(envelope(kind, data, None)).await
+        self.text(envelope(kind, &data, None)).await
     }
 
     /// One message with an id.
     pub(crate) async fn say_with(&mut self, id: &str, kind: &str, data: Value) -> bool {
-        self.text(envelope(kind, data, Some(id))).await
+        self.text(envelope(kind, &data, Some(id))).await
     }
 
     /// The next message; `Err(close code)` at the end, 1006 for an end without a close frame.
@@ -95,7 +95,7 @@ impl Peer {
 }
 
 /// One frame.
-pub(crate) fn envelope(kind: &str, data: Value, id: Option<&str>) -> String {
+pub(crate) fn envelope(kind: &str, data: &Value, id: Option<&str>) -> String {
     let mut envelope = json!({ "type": kind, "data": data, "timestamp": jiff::Timestamp::now().to_string() });
     if let Some(id) = id {
         envelope["messageId"] = id.into();
