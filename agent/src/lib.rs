@@ -20,8 +20,10 @@ pub mod runtime;
 mod server;
 pub mod stats;
 mod supervisor;
+mod times;
 mod watching;
 
 pub use agent::{Agent, start};
 pub use config::{AgentConfig, Patience, Tunables};
 pub use error::Error;
+pub use times::LinkTimes;
