@@ -259,9 +259,9 @@ impl Config {
             None => None,
         };
         let file = |name| found.get(name).map(|given| PathBuf::from(&given.value));
-        let link_times = found.get(LINK_TIMES).map(|given| {
-            LinkTimes::parse(&given.value).map_err(|problem| given.bad(problem))
-        });
+        let link_times = found
+            .get(LINK_TIMES)
+            .map(|given| LinkTimes::parse(&given.value).map_err(|problem| given.bad(problem)));
         let health_port = match found.get("health_port") {
             Some(given) if matches!(given.value.as_str(), "off" | "none" | "false") => None,
             _ => Some(port(found, "health_port", 8081)?),
@@ -390,8 +390,7 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Vec<(&'static str, String)
     for (name, value) in table {
         let from = || format!("{name} in {}", path.display());
         let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            let names: Vec<_> =
-                KEYS.iter().map(|key| key.name).filter(|name| *name != LINK_TIMES).collect();
+            let names: Vec<_> = KEYS.iter().map(|key| key.name).filter(|name| *name != LINK_TIMES).collect();
             let problem = format!("is no setting; there are {}", names.join(", "));
             return Err(ConfigError::Bad { from: from(), problem });
         };

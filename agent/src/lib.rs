@@ -11,6 +11,7 @@ pub mod console;
 pub mod docker;
 mod engine;
 mod error;
+pub mod gate;
 pub mod host;
 pub mod link;
 pub mod persist;

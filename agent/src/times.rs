@@ -59,7 +59,8 @@ impl LinkTimes {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut times = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').ok_or_else(|| format!("{part:?} is not NAME=MILLISECONDS"))?;
+            let (name, value) =
+                part.split_once('=').ok_or_else(|| format!("{part:?} is not NAME=MILLISECONDS"))?;
             let time = value.trim().parse().ok().filter(|time| *time > 0).map(Duration::from_millis);
             let time = time.ok_or_else(|| format!("{value:?} is no time in milliseconds"))?;
             *times.named(name.trim()).ok_or_else(|| format!("there is no time called {name:?}"))? = time;
@@ -94,7 +95,10 @@ mod tests {
     fn times_are_named_one_by_one() {
         let times = LinkTimes::parse("ping=200, silence=1500,").unwrap();
         assert_eq!((times.ping, times.silence), (Duration::from_millis(200), Duration::from_millis(1500)));
-        assert_eq!(LinkTimes { ping: Duration::from_secs(15), silence: Duration::from_secs(45), ..times }, LinkTimes::default());
+        assert_eq!(
+            LinkTimes { ping: Duration::from_secs(15), silence: Duration::from_secs(45), ..times },
+            LinkTimes::default()
+        );
         for bad in ["ping", "ping=", "ping=0", "ping=-1", "pong=5", "ping=1s"] {
             assert!(LinkTimes::parse(bad).is_err(), "{bad}");
         }

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::wire::Encoding;
+
 /// `{"type", "data"?, "messageId"?, "timestamp"}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,8 +59,9 @@ pub enum DecodeError {
     },
 }
 
+/// An envelope whose data is not looked at yet.
 #[derive(Deserialize)]
-struct Frame {
+pub(super) struct Frame {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
@@ -89,10 +92,16 @@ fn timestamp_or_now<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timesta
 /// # Errors
 /// [`DecodeError`], none of which is a reason to close the link.
 pub fn decode<M: DeserializeOwned>(frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
-    let frame: Frame = serde_json::from_slice(frame).map_err(|e| DecodeError::NotAMessage(e.to_string()))?;
+    Encoding::Json.decode(frame)
+}
+
+/// The second step: what the frame's type says of its data.
+pub(super) fn open<M: DeserializeOwned>(frame: Frame) -> Result<Envelope<M>, DecodeError> {
     let Frame { kind, data, message_id, timestamp } = frame;
     let message = read_message(&kind, data).map_err(|cause| {
         let unknown = cause.starts_with(&format!("unknown variant `{kind}`"));
+        // It may quote what was sent, however long that is.
+        let cause: String = cause.chars().take(256).collect();
         let kind: String = kind.chars().take(64).collect();
         let message_id = message_id.clone();
         if unknown {
