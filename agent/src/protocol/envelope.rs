@@ -59,6 +59,35 @@ pub enum DecodeError {
     },
 }
 
+impl DecodeError {
+    /// The code of the answer to it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownType { .. } => "UNKNOWN_TYPE",
+            Self::NotAMessage(_) | Self::BadData { .. } => "BAD_MESSAGE",
+        }
+    }
+
+    /// What it was, for counting: the `type`, empty where there is none.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::NotAMessage(_) => "",
+            Self::UnknownType { kind, .. } | Self::BadData { kind, .. } => kind,
+        }
+    }
+
+    /// Whose answer it becomes.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        match self {
+            Self::NotAMessage(_) => None,
+            Self::UnknownType { message_id, .. } | Self::BadData { message_id, .. } => message_id.as_deref(),
+        }
+    }
+}
+
 /// An envelope whose data is not looked at yet.
 #[derive(Deserialize)]
 pub(super) struct Frame {
