@@ -105,7 +105,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
                 let all = tasks.clone();
                 drop(tasks.spawn(
                     "health port",
-                    http::serve(listener, all, move |request| health.clone().answer(request)),
+                    http::serve(listener, None, all, move |request| health.clone().answer(request)),
                 ));
             }
             Err(cause) => {

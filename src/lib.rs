@@ -29,6 +29,7 @@ pub mod ids;
 pub mod logging;
 pub mod secrets;
 pub mod shutdown;
+pub mod tls;
 
 mod join;
 mod start;

@@ -48,6 +48,7 @@ mod reply;
 mod route;
 mod server;
 mod stall;
+mod waiting;
 mod websocket;
 
 pub use assets::{assets, page};
