@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::AgentConfig;
+use agent::{AgentConfig, LinkTimes};
 use storage::{OpenError, Store};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -134,7 +134,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         agents: address(&agents)?,
         health: health.as_ref().map(address).transpose()?,
     };
-    let registry = registry(&store, &tasks).await?;
+    let registry = registry(&store, &tasks, config.link_times.clone()).await?;
     let status = Status::new(store.clone(), started_at);
     let servers =
         Servers::new(store.clone(), auth.clone(), registry.clone(), tasks.clone(), own_ports(&ports));
@@ -203,11 +203,11 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     Ok(Running { app })
 }
 
-async fn registry(store: &Store, tasks: &Tasks) -> Result<Agents, StartError> {
+async fn registry(store: &Store, tasks: &Tasks, times: LinkTimes) -> Result<Agents, StartError> {
     let failed =
         |source: storage::Error| StartError::Other { doing: "reading the nodes", source: source.into() };
     local::make_node(store).await.map_err(failed)?;
-    Agents::new(store.clone(), tasks.clone()).map_err(failed)
+    Agents::with_times(store.clone(), tasks.clone(), times).map_err(failed)
 }
 
 fn own_ports(ports: &Ports) -> OwnPorts {

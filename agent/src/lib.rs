@@ -21,6 +21,7 @@ pub mod runtime;
 mod server;
 pub mod stats;
 mod supervisor;
+pub mod tally;
 mod times;
 mod watching;
 

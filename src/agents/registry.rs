@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use agent::LinkTimes;
 use agent::protocol::{
     Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel,
 };
@@ -14,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::differences::{Difference, Kind};
+use super::figures::{Figures, LinkSeen};
+use super::rivals::Rivals;
 use super::session::{AskError, Session};
 use super::watching::Watching;
 use crate::clock;
@@ -32,6 +35,8 @@ pub(super) struct Inner {
     pub(super) state: Mutex<State>,
     pub(super) changes: Changes,
     pub(super) watching: Watching,
+    pub(super) times: LinkTimes,
+    rivals: Rivals,
     sessions: AtomicU64,
 }
 
@@ -84,6 +89,8 @@ pub struct NodeSeen {
     pub problems: Vec<Problem>,
     /// Where what its agent has is not what it should have, by server; empty while it is away.
     pub differences: BTreeMap<String, Difference>,
+    /// How the link to its agent does, while there is one.
+    pub link: LinkSeen,
 }
 
 /// What is known of a server now.
@@ -109,6 +116,14 @@ impl Agents {
     /// # Errors
     /// Where the store can't be read.
     pub fn new(store: Store, tasks: Tasks) -> storage::Result<Self> {
+        Self::with_times(store, tasks, LinkTimes::default())
+    }
+
+    /// The same with other times for the links to agents.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub fn with_times(store: Store, tasks: Tasks, times: LinkTimes) -> storage::Result<Self> {
         let mut state = State::default();
         let (nodes, servers) = store.read_now(|tx| {
             Ok::<_, storage::Error>((storage::nodes::list(tx)?, storage::servers::list(tx)?))
@@ -134,6 +149,8 @@ impl Agents {
             state: Mutex::new(state),
             changes: Changes::default(),
             watching: Watching::default(),
+            rivals: Rivals::new(times.clone()),
+            times,
             sessions: AtomicU64::new(1),
         };
         Ok(Self(Arc::new(inner)))
@@ -158,6 +175,7 @@ impl Agents {
         let servers = state.forget_states_of(node_id);
         drop(state);
         if let Some(old) = replaced {
+            self.0.rivals.replaced(node_id);
             old.end();
         }
         tracing::info!("Agent connected for node: {node_id}");
@@ -264,9 +282,16 @@ impl Agents {
         self.lock().nodes.contains_key(node_id)
     }
 
+    /// Whether a newcomer is turned away because two machines use this id and one of them is connected.
+    pub fn turns_away(&self, node_id: &str) -> bool {
+        self.session(node_id).is_ok() && self.0.rivals.turns_away(node_id)
+    }
+
     /// What is known of a node.
     pub fn node(&self, node_id: &str) -> NodeSeen {
-        self.lock().nodes.get(node_id).map(NodeState::seen).unwrap_or_default()
+        let mut seen = self.lock().nodes.get(node_id).map(NodeState::seen).unwrap_or_default();
+        seen.problems.extend(self.0.rivals.problem(node_id));
+        seen
     }
 
     /// Each node with its CPU's architecture, as far as it is known.
@@ -405,13 +430,15 @@ impl State {
 
 impl NodeState {
     fn seen(&self) -> NodeSeen {
+        let figures = self.session.as_ref().map(|session| &session.figures);
         NodeSeen {
             online: self.session.is_some(),
             system: self.system.clone(),
             usage: self.usage.clone(),
             last_heard: self.last_heard,
-            problems: Vec::new(),
+            problems: figures.and_then(Figures::problem).into_iter().collect(),
             differences: self.differences.clone(),
+            link: figures.map(Figures::seen).unwrap_or_default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use agent::protocol::{Envelope, ErrorReport, ToAgent, ToPanel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::figures::Figures;
 use super::part_one;
 use crate::error::{ApiError, Code};
 
@@ -99,6 +100,8 @@ pub struct Session {
     turn: tokio::sync::Mutex<()>,
     /// What was last said about who watches stats, so that it is said again only when it changes.
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
+    /// How its link does.
+    pub(super) figures: Figures,
 }
 
 struct Pending {
@@ -123,6 +126,7 @@ impl Session {
             in_hand: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             stats_wanted: Mutex::default(),
+            figures: Figures::default(),
         };
         (Arc::new(session), queue)
     }

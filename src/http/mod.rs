@@ -64,7 +64,7 @@ pub use reply::{
 pub use route::{Route, route};
 pub use server::{Body, serve};
 pub use warp::Filter;
-pub use websocket::{Socket, Upgrade, upgrade};
+pub use websocket::{Connection, Socket, Upgrade, upgrade};
 
 pub use crate::auth::Access;
 

@@ -1,6 +1,6 @@
 //! Messages both ways, until one side is gone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -13,10 +13,8 @@ use super::dial::{Dialled, Socket};
 use crate::gate::Gauge;
 use crate::link::PanelSide;
 use crate::protocol::{Encoding, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel};
+use crate::tally::Tally;
 use crate::times::LinkTimes;
-
-/// Kinds of messages that cannot be taken and are told apart.
-const ODD_KINDS: usize = 32;
 /// The close code of a panel that has a newer connection of this node.
 const REPLACED: u16 = 4409;
 
@@ -39,7 +37,7 @@ pub(super) async fn carry(
 ) -> End {
     let Dialled { socket, gauge, encoding } = dialled;
     let (mut sink, mut stream) = socket.split();
-    let mut talk = Talk { encoding, gauge, times, followed: HashSet::new(), odd: HashMap::new() };
+    let mut talk = Talk { encoding, gauge, times, followed: HashSet::new(), odd: Tally::default() };
     // What the panel must know first, whatever it knew before.
     let greeting = Envelope::new(ToAgent::SystemInfoRequest);
     if link.to_agent.send(greeting).await.is_err() {
@@ -63,7 +61,7 @@ struct Talk<'t> {
     /// The consoles that the panel follows.
     followed: HashSet<String>,
     /// What could not be taken, by kind.
-    odd: HashMap<String, u64>,
+    odd: Tally,
 }
 
 impl Talk<'_> {
@@ -148,13 +146,8 @@ impl Talk<'_> {
             Err(error) => error,
         };
         // A panel of another make may say something that we don't know every second: one line for each kind.
-        let kind = error.kind().to_owned();
-        if self.odd.len() < ODD_KINDS || self.odd.contains_key(&kind) {
-            let count = self.odd.entry(kind).or_insert(0);
-            *count += 1;
-            if *count == 1 {
-                tracing::warn!(%error, "a message of the panel cannot be taken; others of its kind are not told of");
-            }
+        if self.odd.note(error.kind()) {
+            tracing::warn!(%error, "a message of the panel cannot be taken; others of its kind are not told of");
         }
         let report =
             ErrorReport { code: error.code().into(), message: error.to_string(), ..ErrorReport::default() };
