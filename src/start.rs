@@ -108,6 +108,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         &folder.join("secrets"),
         &tls::names(config.bind, config.public_url.as_deref()),
     )?;
+    tracing::info!(pin = identity.pin(), "whoever asks by TLS is answered with this key");
     let opened = folder.clone();
     let store = tokio::task::spawn_blocking(move || Store::open(&opened))
         .await

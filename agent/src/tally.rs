@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+/// What of a kind's name is kept.
+const NAME: usize = 64;
 /// Kinds that are told apart; the peer chooses their names, so there is an end to them.
 const KINDS: usize = 32;
 
@@ -13,18 +15,15 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts one. True where it is the first of its kind, to be told of.
-    pub fn note(&mut self, kind: &str) -> bool {
-        if let Some(count) = self.kinds.get_mut(kind) {
-            *count += 1;
-            return false;
-        }
-        if self.kinds.len() >= KINDS {
-            self.others += 1;
-            return self.others == 1;
-        }
-        self.kinds.insert(kind.to_owned(), 1);
-        true
+    /// Counts one; how many there were of its kind. The first is to be told of.
+    pub fn note(&mut self, kind: &str) -> u64 {
+        let kind: String = kind.chars().take(NAME).collect();
+        let count = match self.kinds.len() >= KINDS && !self.kinds.contains_key(&kind) {
+            true => &mut self.others,
+            false => self.kinds.entry(kind).or_default(),
+        };
+        *count += 1;
+        *count
     }
 
     /// All of them.
@@ -41,7 +40,7 @@ mod tests {
     #[test]
     fn the_first_of_each_kind_is_told_and_kinds_have_an_end() {
         let mut tally = Tally::default();
-        let told = (0..1000).filter(|n| tally.note(&(n % 100).to_string())).count();
+        let told = (0..1000).filter(|n| tally.note(&(n % 100).to_string()) == 1).count();
         assert_eq!((told, tally.total(), tally.kinds.len()), (KINDS + 1, 1000, KINDS));
     }
 }

@@ -68,12 +68,11 @@ impl Agents {
             }
             ToPanel::Error(report) if id.is_none() => {
                 session.settle_in_hand(None, || ToPanel::Error(report.clone()));
-                tracing::warn!(
-                    node = session.node_id(),
-                    code = report.code,
-                    message = report.message,
-                    "agent error"
-                );
+                if session.tells(&report.code) {
+                    let brief = |text: &str| text.chars().take(500).collect::<String>();
+                    let (code, said) = (brief(&report.code), brief(&report.message));
+                    tracing::warn!(node = session.node_id(), code, said, "agent error");
+                }
             }
             ToPanel::Heartbeat(_)
             | ToPanel::Error(_)

@@ -345,7 +345,7 @@ impl Talk<'_> {
     }
 
     fn refuse(&self, error: &DecodeError, odd: &mut Tally) -> Option<Message> {
-        if odd.note(error.kind()) {
+        if odd.note(error.kind()) == 1 {
             let node = self.session.node_id();
             tracing::warn!(node, %error, "a message cannot be taken; others of its kind are counted only");
         }

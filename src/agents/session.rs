@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::protocol::{Envelope, ErrorReport, ToAgent, ToPanel};
+use agent::tally::Tally;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,8 @@ use crate::error::{ApiError, Code};
 
 /// Messages that may wait for the agent to take them.
 pub(super) const QUEUE: usize = 1024;
+/// Lines in the log for one kind of thing that one connection says.
+const TOLD: u64 = 10;
 /// Requests that may wait for an answer.
 const PENDING: usize = 4096;
 
@@ -102,6 +105,8 @@ pub struct Session {
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
     /// How its link does.
     pub(super) figures: Figures,
+    /// What was told of it to the log.
+    told: Mutex<Tally>,
 }
 
 struct Pending {
@@ -127,6 +132,7 @@ impl Session {
             turn: tokio::sync::Mutex::default(),
             stats_wanted: Mutex::default(),
             figures: Figures::default(),
+            told: Mutex::default(),
         };
         (Arc::new(session), queue)
     }
@@ -144,6 +150,11 @@ impl Session {
     /// Told apart from an older session of the same node.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether the log should be told once more of something of this kind: an agent may say it all day.
+    pub(super) fn tells(&self, kind: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).note(kind) <= TOLD
     }
 
     /// Asks and waits for the answer.

@@ -72,15 +72,20 @@ impl Talk<'_> {
         link: &mut PanelSide,
         cancel: &CancellationToken,
     ) -> End {
+        // What was left over from before says nothing that the sync doesn't, and a panel wants to know first who speaks.
+        let mut introduced = false;
         let mut ping = interval_at(Instant::now() + self.times.ping, self.times.ping);
         loop {
             let out = tokio::select! {
                 () = cancel.cancelled() => return End::Stopped,
                 said = link.from_agent.recv() => match said {
-                    Some(envelope) => match self.frame(&envelope) {
-                        Some(frame) => frame,
-                        None => continue,
-                    },
+                    Some(envelope) => {
+                        introduced |= matches!(envelope.message, ToPanel::SystemInfo(_));
+                        match self.frame(&envelope).filter(|_| introduced) {
+                            Some(frame) => frame,
+                            None => continue,
+                        }
+                    }
                     None => return End::Stopped,
                 },
                 message = stream.next() => match message {
@@ -146,7 +151,7 @@ impl Talk<'_> {
             Err(error) => error,
         };
         // A panel of another make may say something that we don't know every second: one line for each kind.
-        if self.odd.note(error.kind()) {
+        if self.odd.note(error.kind()) == 1 {
             tracing::warn!(%error, "a message of the panel cannot be taken; others of its kind are not told of");
         }
         let report =
