@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 /// One that runs. Killed when dropped.
 pub(crate) struct AgentProcess {
-    pub(crate) child: Child,
+    _child: Child,
     log: Arc<Mutex<String>>,
     _folder: tempfile::TempDir,
 }
@@ -46,7 +46,7 @@ impl AgentProcess {
                 log.push('\n');
             }
         });
-        Self { child, log, _folder: folder }
+        Self { _child: child, log, _folder: folder }
     }
 
     /// What it has printed.
