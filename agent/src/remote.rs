@@ -66,11 +66,13 @@ impl Dialer {
         let mut backoff = fresh();
         let mut said_refused = None;
         while !cancel.is_cancelled() {
-            let began = Instant::now();
             let dialled = tokio::select! {
                 () = cancel.cancelled() => return,
                 dialled = self.control() => dialled,
+                // Nobody hears it, and the next panel must not take it for news.
+                () = discard(&mut link) => return,
             };
+            let began = Instant::now();
             let wait = match dialled {
                 Ok(dialled) => {
                     said_refused = None;
@@ -120,16 +122,17 @@ impl Dialer {
                     wait
                 }
             };
-            let pause = tokio::time::sleep(wait);
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    () = cancel.cancelled() => return,
-                    () = &mut pause => break,
-                    // Nobody hears it. The sync after the next connection says what counts.
-                    said = link.from_agent.recv() => if said.is_none() { return },
-                }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = discard(&mut link) => return,
             }
         }
     }
+}
+
+/// Drops what the agent says while there is no panel: the sync after the next connection says what counts. Returns only
+/// when the agent has ended.
+async fn discard(link: &mut PanelSide) {
+    while link.from_agent.recv().await.is_some() {}
 }

@@ -16,11 +16,12 @@ pub struct LinkTimes {
     pub quiet: Duration,
     /// Whoever takes nothing for this long is gone.
     pub blocked: Duration,
-    /// An agent's first wait before it dials again.
+    /// An agent's shortest wait before it dials again.
     pub first_wait: Duration,
     /// Its longest.
     pub most_wait: Duration,
-    /// A connection that lasted this long was a good one: the waits begin with the first again.
+    /// A connection that lasted this long was a good one, and its break is a new one. Not longer: a panel that is killed
+    /// again soon after it came back must not find its agents waiting for the break before.
     pub good: Duration,
     /// An agent's wait after the panel refused it: somebody has to change something first.
     pub refused: Duration,
@@ -42,7 +43,7 @@ impl Default for LinkTimes {
             blocked: Duration::from_secs(30),
             first_wait: Duration::from_millis(500),
             most_wait: Duration::from_secs(30),
-            good: Duration::from_secs(60),
+            good: Duration::from_secs(2),
             refused: Duration::from_secs(60),
             replaced: Duration::from_secs(300),
             rivals_within: Duration::from_secs(60),

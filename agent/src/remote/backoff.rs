@@ -2,23 +2,40 @@
 
 use std::time::Duration;
 
-/// Doubles from the first to the longest; each wait is drawn between half of it and all of it, so that a thousand agents do not
-/// come back in one second.
+/// The longest wait of a young break, in shortest ones.
+const DENSE: u32 = 5;
+/// A break is young until it has been waited out for so many shortest waits: a panel that was restarted meets us soon.
+const YOUNG: u32 = 20;
+/// The first wait of an old break, as a part of the longest.
+const OLD: u32 = 3;
+/// All agents of a panel lost it at the same moment: a wide draw, or they would stay together.
+const LEAST_SHARE: f64 = 0.2;
+
+/// Dense tries at first, because a panel that is restarted is away for seconds; then doubled up to the longest wait. Each
+/// is drawn, so that a thousand agents do not come back in one moment.
 #[derive(Debug)]
 pub(super) struct Backoff {
-    next: Duration,
-    most: Duration,
+    shortest: Duration,
+    longest: Duration,
+    waited: Duration,
+    old: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, most: Duration) -> Self {
-        Self { next: first.min(most), most }
+    /// With the protocol's times: 0.5 to 2.5 s for the first 10 s, then up to 10, 20, 30 s.
+    pub(super) fn new(shortest: Duration, longest: Duration) -> Self {
+        Self { shortest, longest, waited: Duration::ZERO, old: longest / OLD }
     }
 
     pub(super) fn next(&mut self) -> Duration {
-        let wait = self.next;
-        self.next = (wait * 2).min(self.most);
-        wait.mul_f64(rand::random_range(0.5..=1.0))
+        if self.waited < self.shortest * YOUNG {
+            let wait = rand::random_range(self.shortest..=self.shortest * DENSE);
+            self.waited += wait;
+            return wait;
+        }
+        let wait = self.old;
+        self.old = (wait * 2).min(self.longest);
+        wait.mul_f64(rand::random_range(LEAST_SHARE..=1.0))
     }
 }
 
@@ -26,20 +43,32 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    const FIRST: Duration = Duration::from_millis(500);
-    const MOST: Duration = Duration::from_secs(30);
+    const SHORTEST: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_secs(30);
 
     #[test]
-    fn it_grows_to_its_bound_and_is_spread() {
-        let mut backoff = Backoff::new(FIRST, MOST);
-        let waits: Vec<Duration> = (0..12).map(|_| backoff.next()).collect();
-        assert!(waits[0] >= FIRST / 2 && waits[0] <= FIRST, "{waits:?}");
-        assert!(waits[11] >= MOST / 2 && waits[11] <= MOST, "{waits:?}");
-        let mut last = Vec::new();
-        for _ in 0..50 {
-            last.push(backoff.next());
+    fn a_young_break_is_dialled_often_and_an_old_one_seldom() {
+        for _ in 0..200 {
+            let mut backoff = Backoff::new(SHORTEST, LONGEST);
+            let mut passed = Duration::ZERO;
+            while passed < Duration::from_secs(10) {
+                let wait = backoff.next();
+                assert!(wait >= SHORTEST && wait <= SHORTEST * DENSE, "{wait:?} after {passed:?}");
+                passed += wait;
+            }
+            let longer: Vec<Duration> = (0..3).map(|_| backoff.next()).collect();
+            assert!(longer[0] >= LONGEST / 15 && longer[0] <= LONGEST / 3, "{longer:?}");
+            assert!(longer[2] >= LONGEST / 5 && longer[2] <= LONGEST, "{longer:?}");
+            assert!(backoff.next() <= LONGEST);
         }
-        last.dedup();
-        assert!(last.len() > 40, "waits are drawn");
+    }
+
+    #[test]
+    fn waits_are_spread() {
+        let mut first: Vec<Duration> = (0..100).map(|_| Backoff::new(SHORTEST, LONGEST).next()).collect();
+        first.sort_unstable();
+        first.dedup();
+        assert!(first.len() > 80, "{} different waits", first.len());
+        assert!(first[first.len() - 1] - first[0] > Duration::from_secs(1), "{first:?}");
     }
 }

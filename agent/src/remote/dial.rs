@@ -180,7 +180,7 @@ impl Dialer {
             Ok(Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
                 SubProtocolError::NoSubProtocol,
             )))) => Err(Failed::NoSubprotocol),
-            Ok(Err(error)) => Err(away(error)),
+            Ok(Err(error)) => Err(away(error.to_string())),
             Err(_) => Err(away("no answer to the upgrade within 10 s")),
         }
     }
@@ -188,7 +188,7 @@ impl Dialer {
     async fn connect(&self) -> Result<Box<dyn Transport>, Failed> {
         let stream = match timeout(PATIENCE, TcpStream::connect((self.0.host.as_str(), self.0.port))).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(away(error)),
+            Ok(Err(error)) => return Err(away(error.to_string())),
             Err(_) => return Err(away("no connection within 10 s")),
         };
         // A status must not wait for the acknowledgement of the one before.
@@ -216,8 +216,8 @@ impl Failed {
     }
 }
 
-fn away(reason: impl ToString) -> Failed {
-    Failed::Dial(DialError::Away(reason.to_string()))
+fn away(reason: impl Into<String>) -> Failed {
+    Failed::Dial(DialError::Away(reason.into()))
 }
 
 fn refusal(status: u16) -> Failed {
