@@ -153,7 +153,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         page_port: ports.panel.port(),
         agents_port: ports.agents.port(),
         own_address: ports.agents.ip().is_unspecified().then(own_address),
-        pin: None,
+        pin: Some(identity.pin()),
         programs: folder.join("agents"),
     };
     let app = App {
