@@ -51,6 +51,8 @@ pub(super) struct NodeState {
     /// What people call it.
     pub(super) name: String,
     pub(super) session: Option<Arc<Session>>,
+    /// Which process its agent is, where it says so.
+    process: Option<String>,
     pub(super) system: Option<SystemInfo>,
     pub(super) usage: Option<NodeStats>,
     pub(super) last_heard: Option<Millis>,
@@ -164,18 +166,28 @@ impl Agents {
     /// An agent has connected. Its messages go to [`Agents::receive`], the returned queue to it. A second connection of
     /// the same node replaces the first.
     pub fn attach(&self, node_id: &str) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
+        self.attach_as(node_id, None)
+    }
+
+    /// The same of an agent that says which process it is.
+    pub(super) fn attach_as(
+        &self,
+        node_id: &str,
+        process: Option<&str>,
+    ) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
         let (session, queue) = Session::new(node_id, number);
         let mut state = self.lock();
         let node = state.nodes.entry(node_id.to_owned()).or_default();
         let replaced = node.session.replace(Arc::clone(&session));
+        let before = std::mem::replace(&mut node.process, process.map(ToOwned::to_owned));
         node.last_heard = Some(clock::now());
         node.away_since = None;
         node.differences.clear();
         let servers = state.forget_states_of(node_id);
         drop(state);
         if let Some(old) = replaced {
-            self.0.rivals.replaced(node_id);
+            self.0.rivals.replaced(node_id, before.as_deref(), process);
             old.end();
         }
         tracing::info!("Agent connected for node: {node_id}");
@@ -283,8 +295,8 @@ impl Agents {
     }
 
     /// Whether a newcomer is turned away because two machines use this id and one of them is connected.
-    pub fn turns_away(&self, node_id: &str) -> bool {
-        self.session(node_id).is_ok() && self.0.rivals.turns_away(node_id)
+    pub fn turns_away(&self, node_id: &str, process: Option<&str>) -> bool {
+        self.session(node_id).is_ok() && self.0.rivals.turns_away(node_id, process)
     }
 
     /// What is known of a node.

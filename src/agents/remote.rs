@@ -52,6 +52,8 @@ pub struct Guest {
     pub secure: bool,
     /// What was agreed.
     pub encoding: Encoding,
+    /// Which process it is, where it says so.
+    pub process: Option<String>,
 }
 
 /// Why it is over.
@@ -81,7 +83,7 @@ where
     let mut heard = Heard { gauge, known: false, pace: Pace::new(), odd: Tally::default() };
     heard.allow();
     let end = loop {
-        let (session, queue) = agents.attach(node_id);
+        let (session, queue) = agents.attach_as(node_id, guest.process.as_deref());
         session.set_answers(false);
         session.figures.came(guest.secure, guest.encoding);
         let talk = Talk { agents: &agents, session: &session, token: &token, encoding: guest.encoding };

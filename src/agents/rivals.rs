@@ -1,5 +1,6 @@
 //! Two machines that use one node's id. Each takes the place of the other, and would for ever: after some rounds the one
-//! that is there stays.
+//! that is there stays. An agent of ours says which process it is, so that it is known again: the same process that dials
+//! anew is no rival, and one that was replaced does not replace in its turn.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,9 @@ use agent::protocol::Problem;
 /// So many replacements in a short time are no bad network.
 const REPLACEMENTS: usize = 3;
 
+/// Processes that were replaced and are known again.
+const OUSTED: usize = 8;
+
 /// Per node.
 pub(super) struct Rivals {
     times: LinkTimes,
@@ -21,6 +25,8 @@ pub(super) struct Rivals {
 struct Contest {
     /// The last replacements.
     replaced: VecDeque<Instant>,
+    /// Which processes were replaced by others.
+    ousted: VecDeque<String>,
     /// Until then the one that is there stays.
     until: Option<Instant>,
 }
@@ -30,8 +36,11 @@ impl Rivals {
         Self { times, nodes: Mutex::default() }
     }
 
-    /// A connection took another one's place.
-    pub(super) fn replaced(&self, node_id: &str) {
+    /// A connection of `new` took the place of one of `old`.
+    pub(super) fn replaced(&self, node_id: &str, old: Option<&str>, new: Option<&str>) {
+        if old.is_some() && old == new {
+            return;
+        }
         let now = Instant::now();
         let mut nodes = self.lock();
         nodes.retain(|_, contest| !self.is_over(contest, now));
@@ -39,6 +48,12 @@ impl Rivals {
         contest.replaced.push_back(now);
         if contest.replaced.len() > REPLACEMENTS {
             contest.replaced.pop_front();
+        }
+        if let Some(old) = old {
+            contest.ousted.push_back(old.to_owned());
+            if contest.ousted.len() > OUSTED {
+                contest.ousted.pop_front();
+            }
         }
         let first = contest.replaced.front().copied().unwrap_or(now);
         if contest.replaced.len() == REPLACEMENTS && now.duration_since(first) <= self.times.rivals_within {
@@ -51,15 +66,16 @@ impl Rivals {
     }
 
     /// Whether a newcomer is turned away, while another one is there. As long as one comes it lasts.
-    pub(super) fn turns_away(&self, node_id: &str) -> bool {
+    pub(super) fn turns_away(&self, node_id: &str, newcomer: Option<&str>) -> bool {
         let now = Instant::now();
         let mut nodes = self.lock();
         let Some(contest) = nodes.get_mut(node_id) else { return false };
         let lasts = contest.until.is_some_and(|until| now < until);
-        if lasts {
+        let back = newcomer.is_some_and(|newcomer| contest.ousted.iter().any(|ousted| ousted == newcomer));
+        if lasts || back {
             contest.until = Some(now + self.times.rivals_refused);
         }
-        lasts
+        lasts || back
     }
 
     /// What is wrong with a node, as long as it lasts.
@@ -75,8 +91,9 @@ impl Rivals {
     }
 
     fn is_over(&self, contest: &Contest, now: Instant) -> bool {
-        let recent =
-            contest.replaced.back().is_some_and(|last| now.duration_since(*last) < self.times.rivals_within);
+        // One that was replaced comes back after its wait.
+        let known = self.times.rivals_within + self.times.replaced * 2;
+        let recent = contest.replaced.back().is_some_and(|last| now.duration_since(*last) < known);
         !recent && contest.until.is_none_or(|until| now >= until)
     }
 
@@ -96,20 +113,32 @@ mod tests {
         let times = LinkTimes { rivals_refused: Duration::from_millis(300), ..LinkTimes::default() };
         let rivals = Rivals::new(times);
         for _ in 0..2 {
-            rivals.replaced("n");
-            assert!(!rivals.turns_away("n") && rivals.problem("n").is_none());
+            rivals.replaced("n", None, None);
+            assert!(!rivals.turns_away("n", None) && rivals.problem("n").is_none());
         }
-        rivals.replaced("n");
-        rivals.replaced("other");
-        assert!(rivals.turns_away("n") && rivals.problem("n").is_some());
-        assert!(!rivals.turns_away("other") && !rivals.turns_away("nobody"));
+        rivals.replaced("n", None, None);
+        rivals.replaced("other", None, None);
+        assert!(rivals.turns_away("n", None) && rivals.problem("n").is_some());
+        assert!(!rivals.turns_away("other", None) && !rivals.turns_away("nobody", None));
         let ended = Instant::now() + Duration::from_secs(5);
         while rivals.problem("n").is_some() {
             assert!(Instant::now() < ended);
         }
-        assert!(!rivals.turns_away("n"), "it is over");
-        rivals.replaced("third");
-        assert!(!rivals.lock().contains_key("gone"));
+        assert!(!rivals.turns_away("n", None), "it is over");
+        rivals.replaced("third", None, None);
+    }
+
+    #[test]
+    fn a_process_is_known_again() {
+        let rivals = Rivals::new(LinkTimes::default());
+        for _ in 0..9 {
+            rivals.replaced("n", Some("a"), Some("a"));
+        }
+        assert!(!rivals.turns_away("n", Some("a")) && rivals.problem("n").is_none(), "a bad network");
+        rivals.replaced("n", Some("a"), Some("b"));
+        assert!(!rivals.turns_away("n", Some("b")) && rivals.problem("n").is_none());
+        assert!(rivals.turns_away("n", Some("a")), "it was replaced");
+        assert!(rivals.problem("n").is_some());
     }
 
     #[test]
@@ -117,8 +146,8 @@ mod tests {
         let times = LinkTimes { rivals_within: Duration::from_nanos(1), ..LinkTimes::default() };
         let rivals = Rivals::new(times);
         for _ in 0..9 {
-            rivals.replaced("n");
+            rivals.replaced("n", None, None);
         }
-        assert!(!rivals.turns_away("n"));
+        assert!(!rivals.turns_away("n", None));
     }
 }

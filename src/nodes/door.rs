@@ -4,7 +4,7 @@
 //! (any `Origin`: 403), a wrong secret (401), a missing, bad or doubtful node id (400), one of two machines with one id
 //! (409). The order is the protocol's.
 
-use agent::protocol::Encoding;
+use agent::protocol::{AGENT_PROCESS, Encoding};
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Request, Uri};
 use storage::Store;
@@ -54,7 +54,9 @@ impl Door {
         if request.uri().path() != "/" {
             return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
         }
-        if self.agents.turns_away(&node_id) {
+        let process = request.headers().get(AGENT_PROCESS).and_then(|value| value.to_str().ok());
+        let process = process.filter(|process| (1..=64).contains(&process.len())).map(ToOwned::to_owned);
+        if self.agents.turns_away(&node_id, process.as_deref()) {
             let sentence = "Another machine uses this node's id, and stays connected.";
             return Err(ApiError::new(Code::Conflict, sentence));
         }
@@ -68,6 +70,7 @@ impl Door {
             node_id,
             secure: request.extensions().get::<Peer>().is_some_and(|peer| peer.secure),
             encoding: chosen.unwrap_or_default(),
+            process,
         };
         Ok(upgrade.grant(&self.tasks, "agent", chosen.map(Encoding::subprotocol), move |connection| {
             remote::speak(connection, agents, guest, token)

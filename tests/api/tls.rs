@@ -37,6 +37,35 @@ async fn both_ports_speak_both() {
     assert_eq!(connection.alpn_protocol(), Some(&b"http/1.1"[..]));
 }
 
+/// Slow in the handshake, silent after it, half a request in it: each has its deadline.
+#[tokio::test]
+async fn whoever_is_slow_in_tls_is_dropped() {
+    let panel = Panel::start().await;
+    let agents = panel.agents_address();
+    let patience = seconds(16);
+    let mut silent = connect(&panel.address).await;
+    let mut half = connect(&agents).await;
+    half.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-").await.unwrap();
+    let ended = async |stream: &mut TlsStream<TcpStream>| {
+        let mut rest = [0; 64];
+        tokio::time::timeout(patience, async { while let Ok(1..) = stream.read(&mut rest).await {} }).await
+    };
+    let dribble = async {
+        let mut stream = TcpStream::connect(&agents).await.unwrap();
+        let began = std::time::Instant::now();
+        // A hello that would go on for minutes.
+        for byte in b"\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03".iter().chain(std::iter::repeat(&7)) {
+            if stream.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+            assert!(began.elapsed() < patience, "dribbling still");
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        }
+    };
+    let (silent, half, ()) = tokio::join!(ended(&mut silent), ended(&mut half), dribble);
+    assert!(silent.is_ok() && half.is_ok(), "silent: {silent:?}, half a request: {half:?}");
+}
+
 #[tokio::test]
 async fn the_cookie_is_secure_where_the_connection_is() {
     let panel = Panel::start().await;

@@ -35,6 +35,9 @@ pub use servers::{
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
 pub use wire::{EncodeError, Encoding};
 
+/// The header in which our agents say which process they are: a random word, the same as long as it lives.
+pub const AGENT_PROCESS: &str = "x-agent-process";
+
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::pin::KeyPin;
 use super::{BadPanelUrl, Remote, tls};
 use crate::gate::{Gate, Gauge};
-use crate::protocol::Encoding;
+use crate::protocol::{AGENT_PROCESS, Encoding};
 
 /// For the connection, for TLS and for the upgrade, each.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,6 +58,8 @@ struct Inner {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// Which process this is.
+    process: HeaderValue,
     /// The panel knows no subprotocols.
     plain: AtomicBool,
 }
@@ -103,7 +105,9 @@ impl Dialer {
             None
         };
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let dialer = Self(Arc::new(Inner { url, host, port, tls, plain: AtomicBool::new(false), remote }));
+        let process = HeaderValue::from(rand::random::<u64>());
+        let plain = AtomicBool::new(false);
+        let dialer = Self(Arc::new(Inner { url, host, port, tls, process, plain, remote }));
         dialer.control_request(true).map_err(|problem| BadPanelUrl {
             setting: "PANEL_URL",
             value: dialer.0.remote.panel_url.clone(),
@@ -148,6 +152,7 @@ impl Dialer {
             return Err(format!("NODE_ID {node_id:?} is no node id"));
         }
         let mut request = self.request(&format!("/?nodeId={node_id}"), secret)?;
+        request.headers_mut().insert(AGENT_PROCESS, self.0.process.clone());
         if offer {
             request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(Encoding::OFFER));
         }

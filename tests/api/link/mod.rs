@@ -6,6 +6,7 @@ mod limits;
 pub(crate) mod process;
 pub(crate) mod raw_agent;
 mod rivals;
+mod settings;
 
 use serde_json::Value;
 

@@ -52,7 +52,7 @@ async fn an_empty_place_is_free() {
 }
 
 #[tokio::test]
-async fn our_agent_waits_after_it_was_replaced() {
+async fn our_agent_waits_after_it_was_replaced_and_takes_no_place_back() {
     let panel = Panel::start().await;
     let secret = raw_agent::node(&panel, "attic").await;
     let url = format!("ws://{}", panel.agents_address());
@@ -60,13 +60,22 @@ async fn our_agent_waits_after_it_was_replaced() {
         ("PANEL_URL", url.as_str()),
         ("NODE_ID", "attic"),
         ("AGENT_SECRET", secret.as_str()),
-        ("LINK_TIMES", "first_wait=10,most_wait=20,replaced=3000"),
+        ("LINK_TIMES", "first_wait=10,most_wait=20,replaced=3000,refused=300"),
     ];
     let agent = AgentProcess::start(&env);
     node_where(&panel, "attic", "it is online", |node| node["online"] == true).await;
     let mut other = RawAgent::join(&panel, "attic", &secret).await;
     until("it says so", seconds(10), async || agent.log().contains("took our place").then_some(())).await;
     let began = std::time::Instant::now();
-    assert_eq!(other.closed(seconds(20)).await, 4409, "it comes back in the end");
+    until("it comes back", seconds(20), async || agent.log().contains("another machine uses").then_some(()))
+        .await;
     assert!(began.elapsed() > seconds(2), "{:?}", began.elapsed());
+    // It is known again: otherwise the two would take turns for ever, and nobody would see it.
+    let node = panel.admin().get("/api/nodes/attic").await.expect(200).json;
+    assert!(has_problem(&node, "two_machines") && node["encoding"] == "json", "{node}");
+    other.say(&serde_json::json!({ "type": "tea", "messageId": "5" })).await;
+    while other.wait_for("error", seconds(10)).await["messageId"] != "5" {}
+    // Once the other is gone, the place is free.
+    drop(other);
+    node_where(&panel, "attic", "it has its place", |node| node["encoding"] == "msgpack").await;
 }
