@@ -15,6 +15,7 @@ use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::shutdown::Tasks;
 use crate::status::Status;
+use crate::tls::Identity;
 use crate::users::Users;
 
 /// Cheap to clone.
@@ -22,6 +23,8 @@ use crate::users::Users;
 pub struct App {
     /// The settings that the process was started with.
     pub config: Arc<Config>,
+    /// Who it is by TLS; the pin that agents know it by.
+    pub identity: Identity,
     /// Where it listens.
     pub ports: Ports,
     /// What is kept.

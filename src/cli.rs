@@ -116,6 +116,15 @@ struct Settings {
     /// Lets every agent in that knows it. Others on the machine see flags: prefer the environment.
     #[arg(long, value_name = "SECRET", hide = true)]
     agent_secret: Option<String>,
+    /// A file that holds that secret.
+    #[arg(long, value_name = "FILE")]
+    agent_secret_file: Option<String>,
+    /// Certificate to serve instead of the panel's own, a PEM file.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The key of that certificate, a PEM file.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -125,6 +134,9 @@ struct Settings {
     /// An agent's node id [default: node-1].
     #[arg(long, value_name = "ID")]
     node_id: Option<String>,
+    /// SHA-256 of the key by which an agent knows its panel, as sha256//BASE64=; more than one with commas between.
+    #[arg(long, value_name = "PIN")]
+    panel_pin: Option<String>,
     /// The engine's address [default: unix:///var/run/docker.sock].
     #[arg(long, value_name = "URL")]
     docker_host: Option<String>,
@@ -200,9 +212,13 @@ impl Settings {
             ("data_dir", self.data_dir),
             ("jwt_secret", self.jwt_secret),
             ("agent_secret", self.agent_secret),
+            ("agent_secret_file", self.agent_secret_file),
+            ("tls_cert", self.tls_cert),
+            ("tls_key", self.tls_key),
             ("public_url", self.public_url),
             ("panel_url", self.panel_url),
             ("node_id", self.node_id),
+            ("panel_pin", self.panel_pin),
             ("docker_host", self.docker_host),
             ("log_level", self.log_level),
         ];

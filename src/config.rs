@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use agent::LinkTimes;
+
 /// Agents' secrets that everybody knows, without case and punctuation.
 const WELL_KNOWN: &[&str] = &[
     "agentsecret",
@@ -39,6 +41,8 @@ const PLACEHOLDERS: &[&str] = &[
 /// Where an agent looks for its panel, and what it calls itself, when it is not told.
 const PANEL_URL: &str = "ws://localhost:8080";
 const NODE_ID: &str = "node-1";
+/// For tests, so not in the users' lists.
+const LINK_TIMES: &str = "link_times";
 /// Shortest shared secret of agents.
 const SHORTEST_AGENT_SECRET: usize = 12;
 
@@ -91,6 +95,14 @@ pub struct Config {
     pub panel_url: String,
     /// An agent's node id.
     pub node_id: String,
+    /// SHA-256 of the keys by which an agent knows its panel (`sha256//BASE64=`, more than one with commas between).
+    pub panel_pin: Option<String>,
+    /// Certificate chain that the panel serves instead of its own, a PEM file.
+    pub tls_cert: Option<PathBuf>,
+    /// The key that belongs to it, a PEM file.
+    pub tls_key: Option<PathBuf>,
+    /// Times of the link between panel and agents; tests are less patient than people.
+    pub link_times: LinkTimes,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
     pub log_level: String,
 }
@@ -111,6 +123,10 @@ impl Config {
             secrets_in_file: false,
             panel_url: PANEL_URL.to_owned(),
             node_id: NODE_ID.to_owned(),
+            panel_pin: None,
+            tls_cert: None,
+            tls_key: None,
+            link_times: LinkTimes::default(),
             log_level: "info".to_owned(),
         }
     }
@@ -160,9 +176,14 @@ const KEYS: &[Key] = &[
     Key { name: "data_dir", variables: &["DATA_DIR"] },
     Key { name: "jwt_secret", variables: &["JWT_SECRET"] },
     Key { name: "agent_secret", variables: &["AGENT_SECRET"] },
+    Key { name: "agent_secret_file", variables: &["AGENT_SECRET_FILE"] },
     Key { name: "public_url", variables: &["PUBLIC_URL"] },
     Key { name: "panel_url", variables: &["PANEL_URL"] },
     Key { name: "node_id", variables: &["NODE_ID"] },
+    Key { name: "panel_pin", variables: &["PANEL_PIN"] },
+    Key { name: "tls_cert", variables: &["TLS_CERT"] },
+    Key { name: "tls_key", variables: &["TLS_KEY"] },
+    Key { name: LINK_TIMES, variables: &["LINK_TIMES"] },
     Key { name: "docker_host", variables: &["DOCKER_HOST"] },
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
 ];
@@ -228,11 +249,19 @@ impl Config {
     }
 
     fn assemble(found: &Layer, data_dir: PathBuf, of_agent: bool) -> Result<Self, ConfigError> {
-        let agent_secret = match found.get("agent_secret") {
+        let from_file = match (found.get("agent_secret"), found.get("agent_secret_file")) {
+            (None, Some(file)) => Some(secret_in(file)?),
+            _ => None,
+        };
+        let agent_secret = match found.get("agent_secret").or(from_file.as_ref()) {
             Some(given) if of_agent => Some(Secret::new(given.value.as_str())),
             Some(given) => Some(agent_secret(given)?),
             None => None,
         };
+        let file = |name| found.get(name).map(|given| PathBuf::from(&given.value));
+        let link_times = found
+            .get(LINK_TIMES)
+            .map(|given| LinkTimes::parse(&given.value).map_err(|problem| given.bad(problem)));
         let health_port = match found.get("health_port") {
             Some(given) if matches!(given.value.as_str(), "off" | "none" | "false") => None,
             _ => Some(port(found, "health_port", 8081)?),
@@ -254,6 +283,10 @@ impl Config {
             secrets_in_file: false,
             panel_url: text(found, "panel_url", PANEL_URL),
             node_id: text(found, "node_id", NODE_ID),
+            panel_pin: found.get("panel_pin").map(|given| given.value.clone()),
+            tls_cert: file("tls_cert"),
+            tls_key: file("tls_key"),
+            link_times: link_times.transpose()?.unwrap_or_default(),
             docker_host: found.get("docker_host").map(|given| given.value.clone()),
             log_level: text(found, "log_level", "info"),
         })
@@ -283,6 +316,18 @@ fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
             given.value
         ))
     })
+}
+
+/// A secret that stands in a file of its own.
+fn secret_in(file: &Found) -> Result<Found, ConfigError> {
+    let path = PathBuf::from(&file.value);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| file.bad(format!("{} can't be read: {source}", path.display())))?;
+    let value = text.trim().to_owned();
+    if value.is_empty() {
+        return Err(file.bad(format!("{} is empty", path.display())));
+    }
+    Ok(Found { value, from: file.from.clone() })
 }
 
 fn agent_secret(given: &Found) -> Result<Secret, ConfigError> {
@@ -345,7 +390,7 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Vec<(&'static str, String)
     for (name, value) in table {
         let from = || format!("{name} in {}", path.display());
         let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            let names: Vec<_> = KEYS.iter().map(|key| key.name).filter(|name| *name != LINK_TIMES).collect();
             let problem = format!("is no setting; there are {}", names.join(", "));
             return Err(ConfigError::Bad { from: from(), problem });
         };

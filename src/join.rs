@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use agent::remote::{BadPanelUrl, Remote};
-use agent::{AgentConfig, link};
+use agent::remote::{BadPanelUrl, Dialer, Remote};
+use agent::{AgentConfig, Tunables, link};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -72,9 +72,14 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         panel_url: config.panel_url.clone(),
         node_id: config.node_id.clone(),
         secret: secret.expose().to_owned(),
+        pin: config.panel_pin.clone(),
+        times: config.link_times.clone(),
     };
-    remote.check()?;
+    let dialer = Dialer::new(remote)?;
     secrets::data_folder(folder)?;
+    if config.secrets_in_file {
+        secrets::check_private(&folder.join("config.toml"))?;
+    }
     if folder.join("instance.json").exists() {
         return Err(NodeError::PanelsFolder(folder.display().to_string()));
     }
@@ -88,10 +93,11 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         data_dir: folder.clone(),
         docker_host: config.docker_host.clone(),
         version: crate::status::VERSION.to_owned(),
+        tunables: Tunables { heartbeat: config.link_times.heartbeat, ..Tunables::default() },
         ..AgentConfig::default()
     };
     agent::start(about, agent_side, tasks.tracker(), tasks.token())?;
-    drop(tasks.spawn("link to the panel", remote.run(panel_side, connected, tasks.token())));
+    drop(tasks.spawn("link to the panel", dialer.run(panel_side, connected, tasks.token())));
     if let Some(port) = config.health_port {
         match TcpListener::bind((config.bind, port)).await {
             Ok(listener) => {
@@ -99,7 +105,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
                 let all = tasks.clone();
                 drop(tasks.spawn(
                     "health port",
-                    http::serve(listener, all, move |request| health.clone().answer(request)),
+                    http::serve(listener, None, all, move |request| health.clone().answer(request)),
                 ));
             }
             Err(cause) => {

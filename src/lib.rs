@@ -30,6 +30,7 @@ pub mod ids;
 pub mod logging;
 pub mod secrets;
 pub mod shutdown;
+pub mod tls;
 
 mod join;
 mod start;

@@ -131,7 +131,7 @@ pub fn secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, File
 }
 
 /// Writes a file (0600) whole or not at all.
-fn write_private(path: &Path, text: &str) -> Result<(), FileError> {
+pub fn write_private(path: &Path, text: &str) -> Result<(), FileError> {
     let fresh = path.with_extension("new");
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;

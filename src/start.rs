@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::AgentConfig;
+use agent::{AgentConfig, LinkTimes};
 use storage::{OpenError, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::admin;
 use crate::agents::{Agents, local};
@@ -29,8 +29,11 @@ use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
 use crate::shutdown::Tasks;
 use crate::status::Status;
+use crate::tls::{self, Identity, TlsError};
 use crate::users::Users;
 
+/// Connections that may wait to be accepted: a thousand agents come back at once.
+const BACKLOG: u32 = 4096;
 /// Shortest secret for signing that isn't worth a warning.
 const GOOD_SECRET: usize = 32;
 
@@ -43,6 +46,9 @@ pub enum StartError {
     /// A folder or a secret.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The key and certificate of its ports.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A port.
     #[error(
         "{address} ({what}) can't be listened on: {source}. Another program has it, or the address isn't this \
@@ -75,6 +81,7 @@ impl StartError {
             StartError::Database(cause) => cause.exit_code(),
             StartError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
             StartError::File(_) => 74,
+            StartError::Tls(cause) => cause.exit_code(),
             StartError::Port { .. } => 71,
             StartError::Other { .. } => 70,
         }
@@ -97,6 +104,12 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     if config.secrets_in_file {
         secrets::check_private(&folder.join("config.toml"))?;
     }
+    let identity = Identity::open(
+        (config.tls_cert.as_deref(), config.tls_key.as_deref()),
+        &folder.join("secrets"),
+        &tls::names(config.bind, config.public_url.as_deref()),
+    )?;
+    tracing::info!(pin = identity.pin(), "whoever asks by TLS is answered with this key");
     let opened = folder.clone();
     let store = tokio::task::spawn_blocking(move || Store::open(&opened))
         .await
@@ -110,12 +123,10 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     let users = Users::new(store.clone(), auth.clone());
     let setup = Setup::open(store.clone(), auth.clone(), users.clone(), &folder)?;
 
-    let panel = listen(SocketAddr::new(config.bind, config.port), "the panel", "PORT or BIND").await?;
-    let agents =
-        listen(SocketAddr::new(config.bind, config.websocket_port), "the agents", "WEBSOCKET_PORT").await?;
+    let panel = listen(SocketAddr::new(config.bind, config.port), "the panel", "PORT or BIND")?;
+    let agents = listen(SocketAddr::new(config.bind, config.websocket_port), "the agents", "WEBSOCKET_PORT")?;
     let health = match config.health_port {
         Some(port) => listen(SocketAddr::new(config.bind, port), "the node's health", "HEALTH_PORT")
-            .await
             .inspect_err(|cause| tracing::warn!(%cause, "the panel starts without it"))
             .ok(),
         None => None,
@@ -125,7 +136,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         agents: address(&agents)?,
         health: health.as_ref().map(address).transpose()?,
     };
-    let registry = registry(&store, &tasks).await?;
+    let registry = registry(&store, &tasks, config.link_times.clone()).await?;
     let status = Status::new(store.clone(), started_at);
     let servers =
         Servers::new(store.clone(), auth.clone(), registry.clone(), tasks.clone(), own_ports(&ports));
@@ -143,11 +154,12 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         page_port: ports.panel.port(),
         agents_port: ports.agents.port(),
         own_address: ports.agents.ip().is_unspecified().then(own_address),
-        pin: None,
+        pin: Some(identity.pin()),
         programs: folder.join("agents"),
     };
     let app = App {
         config: Arc::new(config),
+        identity,
         ports,
         agents: registry,
         joining,
@@ -170,34 +182,35 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
     }
     let router = Router::new(&app);
+    let tls = app.identity.acceptor();
     drop(tasks.spawn(
         "panel port",
-        http::serve(panel, tasks.clone(), move |request| router.clone().answer(request)),
+        http::serve(panel, Some(tls.clone()), tasks.clone(), move |request| router.clone().answer(request)),
     ));
     if let Some(listener) = health {
         let known = app.agents.clone();
         let probe = Health::new(started_at, local::NODE_ID, move || known.node(local::NODE_ID).online);
         drop(tasks.spawn(
             "health port",
-            http::serve(listener, tasks.clone(), move |request| probe.clone().answer(request)),
+            http::serve(listener, None, tasks.clone(), move |request| probe.clone().answer(request)),
         ));
     }
     let door =
         Door::new(app.store.clone(), app.agents.clone(), tasks.clone(), app.config.agent_secret.as_ref());
     drop(tasks.spawn(
         "agents port",
-        http::serve(agents, tasks.clone(), move |request| door.clone().answer(request)),
+        http::serve(agents, Some(tls), tasks.clone(), move |request| door.clone().answer(request)),
     ));
     start_local_agent(&app);
     copies::start(&app.store, &app.config.data_dir, &tasks);
     Ok(Running { app })
 }
 
-async fn registry(store: &Store, tasks: &Tasks) -> Result<Agents, StartError> {
+async fn registry(store: &Store, tasks: &Tasks, times: LinkTimes) -> Result<Agents, StartError> {
     let failed =
         |source: storage::Error| StartError::Other { doing: "reading the nodes", source: source.into() };
     local::make_node(store).await.map_err(failed)?;
-    Agents::new(store.clone(), tasks.clone()).map_err(failed)
+    Agents::with_times(store.clone(), tasks.clone(), times).map_err(failed)
 }
 
 fn own_ports(ports: &Ports) -> OwnPorts {
@@ -275,12 +288,14 @@ pub fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-async fn listen(
-    address: SocketAddr,
-    what: &'static str,
-    setting: &'static str,
-) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Port { address, what, setting, source })
+fn listen(address: SocketAddr, what: &'static str, setting: &'static str) -> Result<TcpListener, StartError> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|source| StartError::Port { address, what, setting, source })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {

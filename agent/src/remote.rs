@@ -6,36 +6,34 @@
 mod backoff;
 mod carry;
 mod dial;
-
-use std::time::Duration;
+mod pin;
+mod tls;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::dial::{DialError, Dialer, Socket, Transport};
+pub use self::pin::KeyPin;
+
 use self::backoff::Backoff;
 use self::carry::End;
-use self::dial::DialError;
 use crate::link::PanelSide;
-use crate::pace::paced;
-
-/// A connection that lasted this long was a good one, and its break is a new one. Not longer: a panel that is killed again
-/// soon after it came back must not find us waiting for the break before.
-const GOOD: Duration = Duration::from_secs(2);
-/// After the panel refused the secret: somebody has to change something first.
-const REFUSED: Duration = Duration::from_secs(60);
-/// After another agent with this node's id took the place.
-const REPLACED: Duration = Duration::from_secs(300);
+use crate::times::LinkTimes;
 
 /// Where the panel is, and who we are there.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Remote {
-    /// `ws://HOST:PORT`, where a path may follow.
+    /// `ws://HOST:PORT` or `wss://HOST:PORT`, where a path may follow.
     pub panel_url: String,
     /// Our node's id.
     pub node_id: String,
     /// The node's own secret, or the one that all agents share.
     pub secret: String,
+    /// The panel's key, see [`KeyPin::parse_list`]; none for whom the public roots vouch for.
+    pub pin: Option<String>,
+    /// How patient we are.
+    pub times: LinkTimes,
 }
 
 impl std::fmt::Debug for Remote {
@@ -43,56 +41,61 @@ impl std::fmt::Debug for Remote {
         f.debug_struct("Remote")
             .field("panel_url", &self.panel_url)
             .field("node_id", &self.node_id)
+            .field("pin", &self.pin)
             .finish_non_exhaustive()
     }
 }
 
-/// The panel's address cannot be used.
+/// The panel cannot be dialled with these settings.
 #[derive(Debug, thiserror::Error)]
-#[error("PANEL_URL {url:?}: {problem}")]
+#[error("{setting} {value:?}: {problem}")]
 pub struct BadPanelUrl {
+    /// Which setting.
+    pub setting: &'static str,
     /// As it was given.
-    pub url: String,
+    pub value: String,
     /// What is wrong.
     pub problem: String,
 }
 
-impl Remote {
-    /// # Errors
-    /// [`BadPanelUrl`].
-    pub fn check(&self) -> Result<(), BadPanelUrl> {
-        dial::request(self).map(drop).map_err(|problem| BadPanelUrl { url: self.panel_url.clone(), problem })
-    }
-
+impl Dialer {
     /// Keeps the link up until `cancel`. `connected` says whether it is.
     pub async fn run(self, mut link: PanelSide, connected: watch::Sender<bool>, cancel: CancellationToken) {
-        let mut backoff = Backoff::default();
-        let mut said_refused = false;
+        let times = &self.remote().times;
+        let fresh = || Backoff::new(times.first_wait, times.most_wait);
+        let mut backoff = fresh();
+        let mut said_refused = None;
         while !cancel.is_cancelled() {
             let dialled = tokio::select! {
                 () = cancel.cancelled() => return,
-                dialled = dial::dial(&self) => dialled,
+                dialled = self.control() => dialled,
                 // Nobody hears it, and the next panel must not take it for news.
                 () = discard(&mut link) => return,
             };
             let began = Instant::now();
             let wait = match dialled {
-                Ok(socket) => {
-                    said_refused = false;
-                    tracing::info!(panel = self.panel_url, "Successfully connected to panel");
+                Ok(dialled) => {
+                    said_refused = None;
+                    let panel = &self.remote().panel_url;
+                    tracing::info!(
+                        panel,
+                        encoding = dialled.encoding.name(),
+                        "Successfully connected to panel"
+                    );
                     connected.send_replace(true);
-                    let end = carry::carry(socket, &mut link, &cancel).await;
+                    let end = carry::carry(dialled, times, &mut link, &cancel).await;
                     connected.send_replace(false);
-                    if began.elapsed() > GOOD {
-                        backoff = Backoff::default();
+                    if began.elapsed() > times.good {
+                        backoff = fresh();
                     }
                     match end {
                         End::Stopped => return,
                         End::Replaced => {
                             tracing::warn!(
-                                "another agent with this node id took our place; trying again in 5 minutes"
+                                again_in_s = times.replaced.as_secs(),
+                                "another agent with this node id took our place"
                             );
-                            paced(REPLACED)
+                            times.replaced
                         }
                         End::Lost(reason) => {
                             tracing::warn!(reason, "the connection to the panel ended");
@@ -101,14 +104,17 @@ impl Remote {
                     }
                 }
                 Err(DialError::Refused(status)) => {
-                    if !said_refused {
-                        tracing::error!(
-                            status,
-                            "the panel refuses this agent: check AGENT_SECRET and NODE_ID"
-                        );
+                    // Said once, not every minute.
+                    if said_refused.replace(status) != Some(status) {
+                        let hint = match status {
+                            409 => {
+                                "another machine uses this node id: stop the agent there, or choose another NODE_ID"
+                            }
+                            _ => "check AGENT_SECRET and NODE_ID",
+                        };
+                        tracing::error!(status, "the panel refuses this agent: {hint}");
                     }
-                    said_refused = true;
-                    paced(REFUSED)
+                    times.refused
                 }
                 Err(DialError::Away(reason)) => {
                     let wait = backoff.next();

@@ -68,12 +68,11 @@ impl Agents {
             }
             ToPanel::Error(report) if id.is_none() => {
                 session.settle_in_hand(None, || ToPanel::Error(report.clone()));
-                tracing::warn!(
-                    node = session.node_id(),
-                    code = report.code,
-                    message = report.message,
-                    "agent error"
-                );
+                if session.tells(&report.code) {
+                    let brief = |text: &str| text.chars().take(500).collect::<String>();
+                    let (code, said) = (brief(&report.code), brief(&report.message));
+                    tracing::warn!(node = session.node_id(), code, said, "agent error");
+                }
             }
             ToPanel::Heartbeat(_)
             | ToPanel::Error(_)
@@ -153,6 +152,8 @@ impl Agents {
         }
         let mut state = self.lock();
         let Some(server) = state.servers.get_mut(&status.server_id) else { return };
+        // Said again, it is nothing new to those who look.
+        let same = server.status.as_ref() == Some(status);
         server.note(status.clone());
         // Whoever speaks of it has it.
         let found = status.status != Status::Deleted && state.settle_missing(node_id, &status.server_id);
@@ -160,7 +161,9 @@ impl Agents {
         if let Some(stats) = &status.stats {
             self.stats(&status.server_id, stats.clone());
         }
-        self.0.changes.server(&status.server_id);
+        if !same {
+            self.0.changes.server(&status.server_id);
+        }
         if found {
             self.0.changes.node(node_id);
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use agent::LinkTimes;
 use agent::protocol::{
     Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel,
 };
@@ -14,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::differences::{Difference, Kind};
+use super::figures::{Figures, LinkSeen};
+use super::rivals::Rivals;
 use super::session::{AskError, Session};
 use super::watching::Watching;
 use crate::clock;
@@ -32,6 +35,8 @@ pub(super) struct Inner {
     pub(super) state: Mutex<State>,
     pub(super) changes: Changes,
     pub(super) watching: Watching,
+    pub(super) times: LinkTimes,
+    rivals: Rivals,
     sessions: AtomicU64,
 }
 
@@ -46,6 +51,8 @@ pub(super) struct NodeState {
     /// What people call it.
     pub(super) name: String,
     pub(super) session: Option<Arc<Session>>,
+    /// Which process its agent is, where it says so.
+    process: Option<String>,
     pub(super) system: Option<SystemInfo>,
     pub(super) usage: Option<NodeStats>,
     pub(super) last_heard: Option<Millis>,
@@ -84,6 +91,8 @@ pub struct NodeSeen {
     pub problems: Vec<Problem>,
     /// Where what its agent has is not what it should have, by server; empty while it is away.
     pub differences: BTreeMap<String, Difference>,
+    /// How the link to its agent does, while there is one.
+    pub link: LinkSeen,
 }
 
 /// What is known of a server now.
@@ -109,6 +118,14 @@ impl Agents {
     /// # Errors
     /// Where the store can't be read.
     pub fn new(store: Store, tasks: Tasks) -> storage::Result<Self> {
+        Self::with_times(store, tasks, LinkTimes::default())
+    }
+
+    /// The same with other times for the links to agents.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub fn with_times(store: Store, tasks: Tasks, times: LinkTimes) -> storage::Result<Self> {
         let mut state = State::default();
         let (nodes, servers) = store.read_now(|tx| {
             Ok::<_, storage::Error>((storage::nodes::list(tx)?, storage::servers::list(tx)?))
@@ -134,6 +151,8 @@ impl Agents {
             state: Mutex::new(state),
             changes: Changes::default(),
             watching: Watching::default(),
+            rivals: Rivals::new(times.clone()),
+            times,
             sessions: AtomicU64::new(1),
         };
         Ok(Self(Arc::new(inner)))
@@ -147,17 +166,28 @@ impl Agents {
     /// An agent has connected. Its messages go to [`Agents::receive`], the returned queue to it. A second connection of
     /// the same node replaces the first.
     pub fn attach(&self, node_id: &str) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
+        self.attach_as(node_id, None)
+    }
+
+    /// The same of an agent that says which process it is.
+    pub(super) fn attach_as(
+        &self,
+        node_id: &str,
+        process: Option<&str>,
+    ) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
         let (session, queue) = Session::new(node_id, number);
         let mut state = self.lock();
         let node = state.nodes.entry(node_id.to_owned()).or_default();
         let replaced = node.session.replace(Arc::clone(&session));
+        let before = std::mem::replace(&mut node.process, process.map(ToOwned::to_owned));
         node.last_heard = Some(clock::now());
         node.away_since = None;
         node.differences.clear();
         let servers = state.forget_states_of(node_id);
         drop(state);
         if let Some(old) = replaced {
+            self.0.rivals.replaced(node_id, before.as_deref(), process);
             old.end();
         }
         tracing::info!("Agent connected for node: {node_id}");
@@ -264,9 +294,16 @@ impl Agents {
         self.lock().nodes.contains_key(node_id)
     }
 
+    /// Whether a newcomer is turned away because two machines use this id and one of them is connected.
+    pub fn turns_away(&self, node_id: &str, process: Option<&str>) -> bool {
+        self.session(node_id).is_ok() && self.0.rivals.turns_away(node_id, process)
+    }
+
     /// What is known of a node.
     pub fn node(&self, node_id: &str) -> NodeSeen {
-        self.lock().nodes.get(node_id).map(NodeState::seen).unwrap_or_default()
+        let mut seen = self.lock().nodes.get(node_id).map(NodeState::seen).unwrap_or_default();
+        seen.problems.extend(self.0.rivals.problem(node_id));
+        seen
     }
 
     /// Each node with its CPU's architecture, as far as it is known.
@@ -405,13 +442,15 @@ impl State {
 
 impl NodeState {
     fn seen(&self) -> NodeSeen {
+        let figures = self.session.as_ref().map(|session| &session.figures);
         NodeSeen {
             online: self.session.is_some(),
             system: self.system.clone(),
             usage: self.usage.clone(),
             last_heard: self.last_heard,
-            problems: Vec::new(),
+            problems: figures.and_then(Figures::problem).into_iter().collect(),
             differences: self.differences.clone(),
+            link: figures.map(Figures::seen).unwrap_or_default(),
         }
     }
 }

@@ -1,41 +1,60 @@
-//! An agent on another machine: its messages come over a WebSocket, as JSON text.
+//! An agent on another machine: its messages come over a WebSocket, as JSON text or MessagePack.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::pace::paced;
-use agent::protocol::{DecodeError, Envelope, ErrorReport, ToAgent, ToPanel, capability, decode};
+use agent::gate::{Gate, Gauge};
+use agent::protocol::{DecodeError, Encoding, Envelope, ErrorReport, ToAgent, ToPanel, capability};
+use agent::tally::Tally;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::pace::Pace;
 use super::registry::Agents;
 use super::session::Session;
 
 /// The largest message of an agent.
-pub const MAX_MESSAGE: usize = 32 << 20;
+const MAX_MESSAGE: usize = 32 << 20;
 /// The largest one before it has said what it is.
 const MAX_FIRST: usize = 64 * 1024;
-const PING_EVERY: Duration = Duration::from_secs(15);
-/// Where `ack` was agreed: this long without a sign of life, and it is gone.
-const SILENCE: Duration = Duration::from_secs(45);
-/// An agent of part 1 that says nothing for this long is shown as offline, and not closed: pongs don't count.
-const QUIET: Duration = Duration::from_secs(60);
-/// An agent that takes nothing for this long is gone.
-const BLOCKED: Duration = Duration::from_secs(30);
+/// Most links are idle most of the time: small buffers.
+const BUFFER: usize = 4 * 1024;
+/// What may have been read beyond a message.
+const SLACK: u64 = 2 * BUFFER as u64;
 /// How long a last word may take. Some agents answer a close and leave the connection open: then it is cut.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// Pings under way whose answers are measured.
+const PINGS: usize = 8;
 
 const REPLACED: End = End::Close(4409, "replaced");
 const REMOVED: End = End::Close(1008, "the node was removed");
 /// The secret that let it in opens no more.
 const SHUT_OUT: End = End::Close(1008, "the node's secret has changed");
+
+type Sink<S> = SplitSink<WebSocketStream<Gate<S>>, Message>;
+type Stream<S> = SplitStream<WebSocketStream<Gate<S>>>;
+
+/// An agent that was let in.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// Whose.
+    pub node_id: String,
+    /// It came by TLS.
+    pub secure: bool,
+    /// What was agreed.
+    pub encoding: Encoding,
+    /// Which process it is, where it says so.
+    pub process: Option<String>,
+}
 
 /// Why it is over.
 enum End {
@@ -45,24 +64,35 @@ enum End {
     Quiet,
 }
 
-/// Speaks with the agent of a node until one side is gone, or `token` says that its time here is over.
-pub async fn speak<S>(socket: WebSocketStream<S>, agents: Agents, node_id: String, token: CancellationToken)
+/// Speaks with the agent of a node over a connection that has just become a WebSocket, until one side is gone, or `token`
+/// says that its time here is over.
+pub async fn speak<S>(connection: S, agents: Agents, guest: Guest, token: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let (connection, gauge) = Gate::new(connection);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
+    let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sink, mut stream) = socket.split();
+    let node_id = guest.node_id.as_str();
     let mut first = None;
-    let mut known = false;
+    let mut heard = Heard { gauge, known: false, pace: Pace::new(), odd: Tally::default() };
+    heard.allow();
     let end = loop {
-        let (session, queue) = agents.attach(&node_id);
+        let (session, queue) = agents.attach_as(node_id, guest.process.as_deref());
         session.set_answers(false);
-        let talk = Talk { agents: &agents, session: &session, token: &token };
-        let end = talk.run(&mut sink, &mut stream, queue, first.take(), &mut known).await;
+        session.figures.came(guest.secure, guest.encoding);
+        let talk = Talk { agents: &agents, session: &session, token: &token, encoding: guest.encoding };
+        let end = talk.run(&mut sink, &mut stream, queue, first.take(), &mut heard).await;
         agents.detach(&session);
         if !matches!(end, End::Quiet) {
             break end;
         }
-        tracing::info!(node = node_id, "nothing heard for 60 s: taken for offline");
+        tracing::info!(node = node_id, "nothing heard for {:?}: taken for offline", agents.0.times.quiet);
         // Only a message brings it back.
         match word(&mut stream, &token).await {
             Some(message) => first = Some(message),
@@ -70,13 +100,20 @@ where
             None => break End::Gone,
         }
         // While it was quiet, a newer connection may have come, or the node may have gone: a stale word takes no place.
-        if !agents.has_node(&node_id) {
+        if !agents.has_node(node_id) {
             break REMOVED;
         }
-        if agents.session(&node_id).is_ok() {
+        if agents.session(node_id).is_ok() {
             break REPLACED;
         }
     };
+    if heard.odd.total() > 0 {
+        tracing::info!(
+            node = node_id,
+            messages = heard.odd.total(),
+            "could not be taken in all of this connection"
+        );
+    }
     if let End::Close(code, reason) = end {
         tracing::debug!(node = node_id, code, reason, "the connection of an agent is closed");
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
@@ -89,7 +126,7 @@ fn over(agents: &Agents) -> End {
     if agents.is_stopping() { End::Close(1001, "the panel is stopping") } else { SHUT_OUT }
 }
 
-async fn word<S>(stream: &mut SplitStream<WebSocketStream<S>>, token: &CancellationToken) -> Option<Message>
+async fn word<S>(stream: &mut Stream<S>, token: &CancellationToken) -> Option<Message>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -105,71 +142,151 @@ where
     }
 }
 
+/// What is known of a connection, over all sessions on it.
+struct Heard {
+    gauge: Gauge,
+    /// It has said what it is.
+    known: bool,
+    pace: Pace,
+    /// What could not be taken.
+    odd: Tally,
+}
+
+impl Heard {
+    /// Before it has said what it is, nothing large is even read.
+    fn allow(&self) {
+        self.gauge.allow((!self.known).then_some(MAX_FIRST as u64 + SLACK));
+    }
+}
+
+/// The pings that have not come back.
+#[derive(Default)]
+struct Pings {
+    next: u64,
+    under_way: VecDeque<(u64, Instant)>,
+    /// Since when none of them has.
+    unanswered: Option<Instant>,
+}
+
+impl Pings {
+    fn send(&mut self) -> Message {
+        let now = Instant::now();
+        self.next += 1;
+        self.under_way.push_back((self.next, now));
+        if self.under_way.len() > PINGS {
+            self.under_way.pop_front();
+        }
+        self.unanswered.get_or_insert(now);
+        Message::Ping(Bytes::copy_from_slice(&self.next.to_be_bytes()))
+    }
+
+    /// How long it took, where it is the answer to one of ours.
+    fn answered(&mut self, pong: &[u8]) -> Option<Duration> {
+        let number = u64::from_be_bytes(pong.try_into().ok()?);
+        let (_, sent) = *self.under_way.iter().find(|(asked, _)| *asked == number)?;
+        self.under_way.retain(|(asked, _)| *asked > number);
+        self.unanswered = self.under_way.front().map(|(_, sent)| *sent);
+        Some(sent.elapsed())
+    }
+}
+
 struct Talk<'t> {
     agents: &'t Agents,
     session: &'t Arc<Session>,
     token: &'t CancellationToken,
+    encoding: Encoding,
 }
 
 impl Talk<'_> {
     async fn run<S>(
         &self,
-        sink: &mut SplitSink<WebSocketStream<S>, Message>,
-        stream: &mut SplitStream<WebSocketStream<S>>,
+        sink: &mut Sink<S>,
+        stream: &mut Stream<S>,
         mut queue: mpsc::Receiver<Envelope<ToAgent>>,
         first: Option<Message>,
-        known: &mut bool,
+        heard: &mut Heard,
     ) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut ping = interval_at(Instant::now() + paced(PING_EVERY), paced(PING_EVERY));
-        // Any sign of life, and the last message.
-        let (mut alive, mut heard) = (Instant::now(), Instant::now());
+        let times = &self.agents.0.times;
+        let mut ping = interval_at(Instant::now() + times.ping, times.ping);
+        let mut pings = Pings::default();
+        // The last message; pongs and halves of messages don't count.
+        let mut word = Instant::now();
         if let Some(message) = first
-            && let Err(end) = self.take(&message, known)
+            && let Err(end) = self.take(&message, heard)
         {
             return end;
         }
         loop {
             let answers = self.session.answers();
-            let deadline = if answers { alive + paced(SILENCE) } else { heard + paced(QUIET) };
+            let due = |pings: &Pings| {
+                if !answers {
+                    return word + times.quiet;
+                }
+                let alive = heard.gauge.heard() + times.silence;
+                pings.unanswered.map_or(alive, |since| alive.min(since + times.silence))
+            };
+            let deadline = due(&pings);
+            let pause = heard.pace.pause();
             let out = tokio::select! {
                 () = self.token.cancelled() => return over(self.agents),
                 () = self.session.ended().cancelled() => return self.ended(),
-                () = sleep_until(deadline) => return if answers { End::Gone } else { End::Quiet },
+                () = sleep_until(deadline) => {
+                    // Bytes of a long message may have come since.
+                    if Instant::now() < due(&pings) {
+                        continue;
+                    }
+                    return if answers { End::Gone } else { End::Quiet };
+                }
                 asked = queue.recv() => match asked {
-                    Some(envelope) => match serde_json::to_string(&envelope) {
-                        Ok(text) => Message::text(text),
-                        Err(error) => {
-                            tracing::error!(%error, "a request could not be written as JSON");
-                            continue;
-                        }
+                    Some(envelope) => match self.frame(&envelope) {
+                        Some(frame) => frame,
+                        None => continue,
                     },
                     None => return End::Close(1001, "the panel is stopping"),
                 },
-                message = stream.next() => {
-                    alive = Instant::now();
+                message = stream.next(), if pause.is_none() => {
                     let message = match message {
                         Some(Ok(message)) => message,
                         Some(Err(Error::Capacity(_))) => return End::Close(1009, "too long"),
+                        Some(Err(_)) if heard.gauge.overrun() => {
+                            return End::Close(1009, "too long for a first message");
+                        }
                         Some(Err(_)) | None => return End::Gone,
                     };
-                    if matches!(message, Message::Close(_)) {
-                        return End::Gone;
+                    heard.pace.spend(message.len());
+                    match &message {
+                        Message::Close(_) => return End::Gone,
+                        Message::Pong(payload) => {
+                            if pings.answered(payload).is_some_and(|took| self.session.figures.answered(took)) {
+                                self.agents.0.changes.node(self.session.node_id());
+                            }
+                            continue;
+                        }
+                        Message::Text(_) | Message::Binary(_) => word = Instant::now(),
+                        _ => {}
                     }
-                    if matches!(message, Message::Text(_) | Message::Binary(_)) {
-                        heard = alive;
-                    }
-                    match self.take(&message, known) {
-                        Ok(Some(answer)) => answer,
-                        Ok(None) => continue,
+                    match self.take(&message, heard) {
+                        Ok(answer) => {
+                            heard.allow();
+                            // The first ping goes out as soon as it is known that it will be answered.
+                            if !answers && self.session.answers() {
+                                ping.reset_immediately();
+                            }
+                            match answer {
+                                Some(answer) => answer,
+                                None => continue,
+                            }
+                        }
                         Err(end) => return end,
                     }
                 }
-                _ = ping.tick(), if answers => Message::Ping(Bytes::new()),
+                () = sleep_until(pause.unwrap_or(deadline)), if pause.is_some() => continue,
+                _ = ping.tick(), if answers => pings.send(),
             };
-            match timeout(paced(BLOCKED), sink.send(out)).await {
+            match timeout(times.blocked, sink.send(out)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return End::Gone,
             }
@@ -181,43 +298,67 @@ impl Talk<'_> {
         if self.agents.has_node(self.session.node_id()) { REPLACED } else { REMOVED }
     }
 
-    /// One message; gives the answer where it can't be taken.
-    fn take(&self, message: &Message, known: &mut bool) -> Result<Option<Message>, End> {
-        let bytes: &[u8] = match message {
-            Message::Text(text) => text.as_bytes(),
-            Message::Binary(bytes) => bytes,
-            _ => return Ok(None),
-        };
-        if !*known && bytes.len() > MAX_FIRST {
-            return Err(End::Close(1009, "too long for a first message"));
-        }
-        match decode::<ToPanel>(bytes) {
-            Ok(envelope) => {
-                if let ToPanel::SystemInfo(info) = &envelope.message {
-                    *known = true;
-                    self.session.set_answers(info.capabilities.iter().any(|word| word == capability::ACK));
-                }
-                self.agents.receive(self.session, envelope);
-                Ok(None)
+    fn frame<M: serde::Serialize>(&self, envelope: &Envelope<M>) -> Option<Message> {
+        let bytes = match self.encoding.encode(envelope) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::error!(%error, "a message is left out");
+                return None;
             }
-            Err(error) => Ok(self.refuse(&error)),
+        };
+        match self.encoding {
+            Encoding::Json => String::from_utf8(bytes).ok().map(Message::text),
+            Encoding::MessagePack => Some(Message::binary(bytes)),
         }
     }
 
-    fn refuse(&self, error: &DecodeError) -> Option<Message> {
-        tracing::debug!(node = self.session.node_id(), %error, "a message of an agent could not be taken");
+    /// One message; gives the answer where it can't be taken.
+    fn take(&self, message: &Message, heard: &mut Heard) -> Result<Option<Message>, End> {
+        let (encoding, bytes): (_, &[u8]) = match message {
+            Message::Text(text) => (Encoding::Json, text.as_bytes()),
+            Message::Binary(bytes) => (self.encoding, bytes),
+            _ => return Ok(None),
+        };
+        if !heard.known && bytes.len() > MAX_FIRST {
+            return Err(End::Close(1009, "too long for a first message"));
+        }
+        match encoding.decode::<ToPanel>(bytes) {
+            Ok(envelope) => {
+                self.look_at(&envelope, heard);
+                self.agents.receive(self.session, envelope);
+                Ok(None)
+            }
+            Err(error) => Ok(self.refuse(&error, &mut heard.odd)),
+        }
+    }
+
+    fn look_at(&self, envelope: &Envelope<ToPanel>, heard: &mut Heard) {
+        let clock = match &envelope.message {
+            ToPanel::SystemInfo(info) => {
+                heard.known = true;
+                self.session.set_answers(info.capabilities.iter().any(|word| word == capability::ACK));
+                true
+            }
+            message => matches!(message, ToPanel::Heartbeat(_)),
+        };
+        if clock && self.session.figures.clock(envelope.timestamp, Timestamp::now()) {
+            self.agents.0.changes.node(self.session.node_id());
+        }
+    }
+
+    fn refuse(&self, error: &DecodeError, odd: &mut Tally) -> Option<Message> {
+        if odd.note(error.kind()) == 1 {
+            let node = self.session.node_id();
+            tracing::warn!(node, %error, "a message cannot be taken; others of its kind are counted only");
+        }
         // An agent of part 1 would not know what to do with it.
         if !self.session.answers() {
             return None;
         }
-        let (code, message_id) = match error {
-            DecodeError::UnknownType { message_id, .. } => ("UNKNOWN_TYPE", message_id.clone()),
-            DecodeError::BadData { message_id, .. } => ("BAD_MESSAGE", message_id.clone()),
-            DecodeError::NotAMessage(_) => ("BAD_MESSAGE", None),
-        };
-        let report = ErrorReport { code: code.into(), message: error.to_string(), ..ErrorReport::default() };
+        let report =
+            ErrorReport { code: error.code().into(), message: error.to_string(), ..ErrorReport::default() };
         let mut envelope = Envelope::new(ToPanel::Error(report));
-        envelope.message_id = message_id;
-        serde_json::to_string(&envelope).ok().map(Message::text)
+        envelope.message_id = error.message_id().map(ToOwned::to_owned);
+        self.frame(&envelope)
     }
 }

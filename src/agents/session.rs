@@ -8,14 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::protocol::{Envelope, ErrorReport, Status, ToAgent, ToPanel};
+use agent::tally::Tally;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::figures::Figures;
 use super::part_one;
 use crate::error::{ApiError, Code};
 
 /// Messages that may wait for the agent to take them.
 pub(super) const QUEUE: usize = 1024;
+/// Lines in the log for one kind of thing that one connection says.
+const TOLD: u64 = 10;
 /// Requests that may wait for an answer.
 const PENDING: usize = 4096;
 
@@ -101,6 +105,10 @@ pub struct Session {
     pub(super) settling: Mutex<Settling>,
     /// What was last said about who watches stats, so that it is said again only when it changes.
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
+    /// How its link does.
+    pub(super) figures: Figures,
+    /// What was told of it to the log.
+    told: Mutex<Tally>,
 }
 
 /// One comparison with the store runs at a time; of the syncs that come meanwhile the last one counts.
@@ -133,6 +141,8 @@ impl Session {
             turn: tokio::sync::Mutex::default(),
             settling: Mutex::default(),
             stats_wanted: Mutex::default(),
+            figures: Figures::default(),
+            told: Mutex::default(),
         };
         (Arc::new(session), queue)
     }
@@ -150,6 +160,11 @@ impl Session {
     /// Told apart from an older session of the same node.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether the log should be told once more of something of this kind: an agent may say it all day.
+    pub(super) fn tells(&self, kind: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).note(kind) <= TOLD
     }
 
     /// Asks and waits for the answer.

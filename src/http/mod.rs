@@ -48,6 +48,7 @@ mod reply;
 mod route;
 mod server;
 mod stall;
+mod waiting;
 mod websocket;
 
 pub use assets::{assets, page};
@@ -63,7 +64,7 @@ pub use reply::{
 pub use route::{Route, route};
 pub use server::{Body, serve};
 pub use warp::Filter;
-pub use websocket::{Socket, Upgrade, upgrade};
+pub use websocket::{Connection, Socket, Upgrade, upgrade};
 
 pub use crate::auth::Access;
 

@@ -1,7 +1,8 @@
-//! The accept loop of every port: HTTP/1.1 only, a deadline on everything, a bound on connections.
+//! The accept loop of every port: HTTP/1.1 only, plain or by TLS, a deadline on everything, a bound on connections.
 
 use std::error::Error;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,16 +17,26 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::peer::Peer;
 use super::reply::{self, Response};
 use super::stall::Stalling;
+use super::waiting::{Place, Waiting};
 use crate::error::{ApiError, Code};
 use crate::shutdown::Tasks;
+use crate::tls::TlsAcceptor;
 
+/// From the connection to its first byte, which tells plain and TLS apart.
+const FIRST_BYTE: Duration = Duration::from_secs(10);
+/// From there to the end of the handshake of TLS.
+const HELLO: Duration = Duration::from_secs(10);
+/// The first byte of every TLS connection, and of no request.
+const TLS: u8 = 0x16;
 /// From the connection, or from the last answer, to the end of a request's headers.
 const HEADERS: Duration = Duration::from_secs(10);
 /// Between two pieces of a request's body.
@@ -35,25 +46,32 @@ const HEADER_BYTES: usize = 64 * 1024;
 /// Open connections of one port, sockets included.
 const CONNECTIONS: usize = 4096;
 
-/// Answers on `listener` until the tasks are cancelled, then lets the running requests end.
-pub async fn serve<H, F>(listener: TcpListener, tasks: Tasks, handler: H)
+/// Answers on `listener` until the tasks are cancelled, then lets the running requests end. With `tls` whoever begins
+/// with TLS is answered by it.
+pub async fn serve<H, F>(listener: TcpListener, tls: Option<TlsAcceptor>, tasks: Tasks, handler: H)
 where
     H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
     let token = tasks.token();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let waiting = Waiting::default();
     loop {
         let accepted = tokio::select! {
             () = token.cancelled() => return,
             accepted = accept(&listener, &room) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else { return };
-        let ending = tasks.token();
-        let connection = connection(stream, peer, handler.clone(), ending);
+        let Some((stream, address, room)) = accepted else { return };
+        let (place, dropped) = waiting.enter();
+        let connection = Connection { address, place, ending: tasks.token(), handler: handler.clone() };
+        let tls = tls.clone();
         drop(tasks.spawn("connection", async move {
-            connection.await;
-            drop(place);
+            tokio::select! {
+                () = connection.run(stream, tls) => {}
+                // Others came, and this one has not asked anything yet.
+                () = dropped.cancelled() => {}
+            }
+            drop(room);
         }));
     }
 }
@@ -62,15 +80,14 @@ where
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(room).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 // A small answer must not wait for the acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
-                let peer = Peer { address: address.ip().to_canonical(), secure: false };
-                return Some((stream, peer, place));
+                return Some((stream, address.ip().to_canonical(), place));
             }
             Err(cause) if connection_gone(&cause) => {}
             Err(cause) => {
@@ -86,46 +103,81 @@ fn connection_gone(cause: &std::io::Error) -> bool {
     matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-async fn connection<H, F>(
-    stream: TcpStream,
-    peer: Peer,
+/// One that was accepted.
+struct Connection<H> {
+    address: IpAddr,
+    place: Place,
+    ending: CancellationToken,
     handler: H,
-    ending: tokio_util::sync::CancellationToken,
-) where
+}
+
+impl<H, F> Connection<H>
+where
     H: Fn(Request<Body>) -> F + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        let answer = if one_host(&request) { Ok(handler(request)) } else { Err(two_hosts()) };
-        async move {
-            Ok::<_, std::convert::Infallible>(match answer {
-                Ok(answer) => {
-                    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic))
-                }
-                Err(error) => reply::error(&error),
-            })
+    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let Some(acceptor) = tls else { return self.speak(stream, false).await };
+        let mut byte = [0];
+        let first = tokio::select! {
+            first = timeout(FIRST_BYTE, stream.peek(&mut byte)) => first,
+            () = self.ending.cancelled() => return,
+        };
+        match first {
+            Ok(Ok(1)) if byte[0] == TLS => {}
+            Ok(Ok(1)) => return self.speak(stream, false).await,
+            // Closed, broken or silent.
+            _ => return,
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
-        .max_buf_size(HEADER_BYTES)
-        .max_header_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(Stalling::new(stream)), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = &mut connection => result,
-        () = ending.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        let hello = tokio::select! {
+            hello = timeout(HELLO, acceptor.accept(stream)) => hello,
+            () = self.ending.cancelled() => return,
+        };
+        match hello {
+            // Boxed: most connections are plain, and need not be as large as this one.
+            Ok(Ok(stream)) => Box::pin(self.speak(stream, true)).await,
+            Ok(Err(cause)) => tracing::trace!(%cause, address = %self.address, "no TLS came about"),
+            Err(_) => {}
         }
-    };
-    if let Err(cause) = result {
-        // Cut and slow connections are the network's weather, not failures of ours.
-        tracing::trace!(%cause, address = %peer.address, "connection ended early");
+    }
+
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, secure: bool) {
+        let Self { address, place, ending, handler } = self;
+        let peer = Peer { address, secure };
+        let service = service_fn(move |request: Request<Incoming>| {
+            place.leave();
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let answer = if one_host(&request) { Ok(handler(request)) } else { Err(two_hosts()) };
+            async move {
+                Ok::<_, std::convert::Infallible>(match answer {
+                    Ok(answer) => AssertUnwindSafe(answer)
+                        .catch_unwind()
+                        .await
+                        .unwrap_or_else(|panic| panicked(&*panic)),
+                    Err(error) => reply::error(&error),
+                })
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS)
+            .max_buf_size(HEADER_BYTES)
+            .max_header_size(HEADER_BYTES)
+            .serve_connection(TokioIo::new(Stalling::new(stream)), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let result = tokio::select! {
+            result = &mut connection => result,
+            () = ending.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(cause) = result {
+            // Cut and slow connections are the network's weather, not failures of ours.
+            tracing::trace!(%cause, %address, "connection ended early");
+        }
     }
 }
 

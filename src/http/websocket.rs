@@ -20,8 +20,11 @@ use super::route::refuse;
 use crate::error::{ApiError, Code};
 use crate::shutdown::Tasks;
 
+/// A connection that hyper let go of.
+pub type Connection = TokioIo<Upgraded>;
+
 /// An open WebSocket.
-pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub type Socket = WebSocketStream<Connection>;
 
 /// tungstenite takes 128 KiB for reading at once; most sockets are idle.
 const BUFFER: usize = 4 * 1024;
@@ -82,6 +85,22 @@ impl Upgrade {
         S: FnOnce(Socket) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(BUFFER)
+            .write_buffer_size(BUFFER)
+            .max_message_size(Some(max_message))
+            .max_frame_size(Some(max_message));
+        self.grant(tasks, name, protocol, async move |connection| {
+            speak(WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await).await;
+        })
+    }
+
+    /// The same for whoever makes the socket from the connection himself.
+    pub fn grant<S, F>(self, tasks: &Tasks, name: &'static str, protocol: Option<&str>, speak: S) -> Response
+    where
+        S: FnOnce(Connection) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let mut response = reply::empty(StatusCode::SWITCHING_PROTOCOLS);
         let headers = response.headers_mut();
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -90,18 +109,10 @@ impl Upgrade {
         if let Some(protocol) = protocol.and_then(|name| HeaderValue::from_str(name).ok()) {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
         }
-        let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER)
-            .write_buffer_size(BUFFER)
-            .max_message_size(Some(max_message))
-            .max_frame_size(Some(max_message));
         let connection = self.connection;
         drop(tasks.spawn(name, async move {
             match connection.await {
-                Ok(connection) => {
-                    let io = TokioIo::new(connection);
-                    speak(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await).await;
-                }
+                Ok(connection) => speak(TokioIo::new(connection)).await,
                 Err(cause) => tracing::debug!(%cause, "a connection was gone before it became a socket"),
             }
         }));

@@ -1,9 +1,11 @@
 //! The agents' port: who may come in.
 //!
 //! What is refused is refused before the upgrade, in this order: another address (404), no WebSocket (426), a browser
-//! (any `Origin`: 403), a wrong secret (401), a missing, bad or doubtful node id (400). The order is the protocol's.
+//! (any `Origin`: 403), a wrong secret (401), a missing, bad or doubtful node id (400), one of two machines with one id
+//! (409). The order is the protocol's.
 
-use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
+use agent::protocol::{AGENT_PROCESS, Encoding};
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Request, Uri};
 use storage::Store;
 use storage::nodes::Node;
@@ -15,7 +17,7 @@ use crate::agents::{Agents, remote};
 use crate::clock;
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
-use crate::http::{Body, Response, Upgrade, error};
+use crate::http::{Body, Peer, Response, Upgrade, error};
 use crate::shutdown::Tasks;
 
 /// Stands at the agents' port. Cheap to clone.
@@ -38,7 +40,12 @@ impl Door {
     pub async fn answer(self, request: Request<Body>) -> Response {
         match self.admit(&request).await {
             Ok(response) => response,
-            Err(refusal) => error(&refusal),
+            Err(refusal) => {
+                // Nobody has a second question here, and a connection that stays takes an agent's place.
+                let mut response = error(&refusal);
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
         }
     }
 
@@ -47,13 +54,26 @@ impl Door {
         if request.uri().path() != "/" {
             return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
         }
+        let process = request.headers().get(AGENT_PROCESS).and_then(|value| value.to_str().ok());
+        let process = process.filter(|process| (1..=64).contains(&process.len())).map(ToOwned::to_owned);
+        if self.agents.turns_away(&node_id, process.as_deref()) {
+            let sentence = "Another machine uses this node's id, and stays connected.";
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
         let token = match known {
             Some(admitted) => self.noted(&node_id, admitted).await,
             None => self.welcome(&node_id).await?,
         };
         let agents = self.agents.clone();
-        Ok(upgrade.accept(&self.tasks, "agent", remote::MAX_MESSAGE, None, move |socket| {
-            remote::speak(socket, agents, node_id, token)
+        let chosen = Encoding::choose(upgrade.protocols());
+        let guest = remote::Guest {
+            node_id,
+            secure: request.extensions().get::<Peer>().is_some_and(|peer| peer.secure),
+            encoding: chosen.unwrap_or_default(),
+            process,
+        };
+        Ok(upgrade.grant(&self.tasks, "agent", chosen.map(Encoding::subprotocol), move |connection| {
+            remote::speak(connection, agents, guest, token)
         }))
     }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::mend::Mend;
 use super::routes::MendWord;
-use crate::agents::{Difference, DifferenceKind, NodeSeen, local};
+use crate::agents::{Difference, DifferenceKind, LinkSeen, NodeSeen, local};
 use crate::clock;
 use crate::clock::rfc3339;
 use crate::servers::StatusWord;
@@ -43,6 +43,18 @@ pub struct NodeView {
     /// Its container engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineView>,
+    /// Milliseconds to its agent and back; for administrators, as all of its link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// Milliseconds by which its clock is ahead of the panel's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_skew_ms: Option<i64>,
+    /// Its agent came by TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secure: Option<bool>,
+    /// How its agent's messages are written: `json` or `msgpack`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// What is wrong there; for administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problems: Option<Vec<Problem>>,
@@ -257,6 +269,7 @@ pub struct NodeMade {
 impl NodeView {
     /// Puts together what is kept and what is known now.
     pub fn new(node: Node, seen: NodeSeen, placed: Placed, admin: bool) -> Self {
+        let link = if admin { seen.link } else { LinkSeen::default() };
         let system = seen.system;
         let engine = system.as_ref().and_then(|system| system.engine.as_ref()).filter(|_| seen.online);
         let told = system.as_ref().map(|system| system.problems.as_slice()).filter(|_| seen.online);
@@ -266,6 +279,10 @@ impl NodeView {
             hint: problem.hint.clone(),
         });
         Self {
+            latency_ms: link.latency_ms.map(|latency| (latency * 10.0).round() / 10.0),
+            clock_skew_ms: link.clock_skew_ms,
+            secure: link.secure,
+            encoding: link.encoding.map(ToOwned::to_owned),
             local: node.id == local::NODE_ID,
             online: seen.online,
             last_seen: seen.last_heard.or(node.last_seen).map(rfc3339),

@@ -10,7 +10,7 @@ use agent::protocol::{
     Ack, Envelope, Heartbeat, Network, ServerStats, ServerStatus, Stats, Status, Sync, SystemInfo, ToAgent,
     ToPanel,
 };
-use agent::remote::Remote;
+use agent::remote::{Dialer, Remote};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -53,10 +53,11 @@ impl Fleet {
                 panel_url: self.panel_url.clone(),
                 node_id: format!("node-{number:04}"),
                 secret: SECRET.to_owned(),
+                ..Remote::default()
             };
             let (panel_side, agent_side) = link::local(64);
             let (connected, _) = watch::channel(false);
-            spawn(remote.clone().run(panel_side, connected, self.stop.clone()));
+            spawn(Dialer::new(remote.clone())?.run(panel_side, connected, self.stop.clone()));
             let machine = Arc::new(Machine {
                 node_id: remote.node_id,
                 servers: Mutex::default(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use agent::link::{self, AgentSide};
 use agent::protocol::{Envelope, Sync, SystemInfo, ToAgent, ToPanel};
-use agent::remote::Remote;
+use agent::remote::{Dialer, Remote};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -62,11 +62,13 @@ async fn a_restart_brings_all_back_and_not_in_one_moment() {
             panel_url: format!("ws://{}", panel.agents_address()),
             node_id: id.clone(),
             secret: SECRET.to_owned(),
+            ..Remote::default()
         };
+        let dialer = Dialer::new(remote).unwrap();
         let (panel_side, agent_side) = link::local(8);
         let (connected, mut is_connected) = watch::channel(false);
         beside(introduce(agent_side, id));
-        beside(remote.run(panel_side, connected, cancel.clone()));
+        beside(dialer.run(panel_side, connected, cancel.clone()));
         let came = Arc::clone(&came);
         beside(async move {
             while is_connected.changed().await.is_ok() {

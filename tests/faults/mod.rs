@@ -34,13 +34,13 @@ fn paced(seconds: u64) -> Duration {
     Duration::from_secs(seconds) / pace() + Duration::from_millis(2_500)
 }
 
-/// The variables that set the pace of a program.
-fn pace_variables() -> [(&'static str, String); 2] {
+/// The variable that sets the pace of a program.
+fn pace_variable() -> (&'static str, String) {
     let times =
         [("ping", 15), ("silence", 45), ("quiet", 60), ("blocked", 30), ("most_wait", 30), ("refused", 60)];
     let times: Vec<String> =
         times.iter().map(|(name, time)| format!("{name}={}", time * 1_000 / pace())).collect();
-    [("LINK_PACE", pace().to_string()), ("LINK_TIMES", times.join(","))]
+    ("LINK_TIMES", times.join(","))
 }
 
 /// A panel whose agents find it again after it was restarted.
@@ -50,17 +50,15 @@ async fn panel() -> Panel {
 
 /// The same on an address and a port for agents.
 async fn panel_at(bind: &str, port: u16) -> Panel {
-    let mut panel =
-        Panel::builder().env("BIND", bind).env("WEBSOCKET_PORT", port.to_string()).env("LOG_LEVEL", "info");
-    for (name, value) in pace_variables() {
-        panel = panel.env(name, value);
-    }
-    panel.start().await
+    let (name, value) = pace_variable();
+    let panel = Panel::builder().env("BIND", bind).env("WEBSOCKET_PORT", port.to_string());
+    panel.env("LOG_LEVEL", "info").env(name, value).start().await
 }
 
 /// An agent at this pace, yet to be started.
 fn node() -> NodeBuilder {
-    pace_variables().into_iter().fold(Node::builder(), |node, (name, value)| node.env(name, value))
+    let (name, value) = pace_variable();
+    Node::builder().env(name, value)
 }
 
 /// A running game on a node.

@@ -9,7 +9,7 @@ use super::{Breach, breach, hold, reason};
 /// The floors of `src/`, from the ground up. What is not listed is a feature.
 const GROUND: usize = 0;
 const FEATURES: usize = 4;
-const PANEL: [(&str, usize); 18] = [
+const PANEL: [(&str, usize); 19] = [
     ("error", GROUND),
     ("config", GROUND),
     ("clock", GROUND),
@@ -17,6 +17,7 @@ const PANEL: [(&str, usize); 18] = [
     ("logging", GROUND),
     ("secrets", GROUND),
     ("shutdown", GROUND),
+    ("tls", GROUND),
     ("auth", 1),
     ("http", 2),
     ("agents", 3),

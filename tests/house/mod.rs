@@ -33,16 +33,26 @@ struct Kept {
     why: &'static str,
 }
 
-const KEPT: [Kept; 4] = [
+const KEPT: [Kept; 6] = [
     Kept {
         names: &["warp"],
         home: "src/http, src/router.rs and files named routes.rs or socket.rs",
         why: "the rules of a feature must not know how they are asked",
     },
     Kept {
-        names: &["redb", "rmp_serde"],
+        names: &["redb"],
         home: "storage",
         why: "what the records look like on the disk is known there alone",
+    },
+    Kept {
+        names: &["rmp_serde"],
+        home: "storage and agent/src/protocol",
+        why: "records are packed on the disk and messages on the wire, each in one place",
+    },
+    Kept {
+        names: &["rustls", "tokio_rustls", "rcgen", "webpki"],
+        home: "src/http, src/tls and agent/src/remote",
+        why: "who is trusted, and by which key, is decided in one place on each side",
     },
     Kept {
         names: &["bollard", "bollard_stubs"],
@@ -65,6 +75,13 @@ fn at_home(kept: &Kept, file: &File) -> bool {
                 || (file.within("src") && matches!(file.name(), "routes.rs" | "socket.rs"))
         }
         "redb" => file.within("storage"),
+        "rmp_serde" => file.within("storage") || file.within("agent/src/protocol"),
+        "rustls" => {
+            file.within("src/http")
+                || file.within("src/tls")
+                || file.path == "src/tls.rs"
+                || file.within("agent/src/remote")
+        }
         "bollard" => file.within("agent/src/docker"),
         _ => file.within("src/http") || file.path == "src/http.rs",
     }

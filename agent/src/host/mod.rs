@@ -8,6 +8,7 @@ mod problems;
 mod sources;
 mod space;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,13 @@ pub use ports::ports_taken;
 use sources::Sources;
 
 use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
+
+/// The machine's own addresses, without loopback and what engines make for containers.
+#[must_use]
+pub fn addresses() -> Vec<IpAddr> {
+    let named = networks::networks(&Sources::default());
+    named.values().filter_map(|address| address.parse().ok()).collect()
+}
 
 /// The machine that this agent runs on. All calls are a few small reads.
 #[derive(Debug)]

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::wire::Encoding;
+
 /// `{"type", "data"?, "messageId"?, "timestamp"}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,8 +59,38 @@ pub enum DecodeError {
     },
 }
 
+impl DecodeError {
+    /// The code of the answer to it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownType { .. } => "UNKNOWN_TYPE",
+            Self::NotAMessage(_) | Self::BadData { .. } => "BAD_MESSAGE",
+        }
+    }
+
+    /// What it was, for counting: the `type`, empty where there is none.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::NotAMessage(_) => "",
+            Self::UnknownType { kind, .. } | Self::BadData { kind, .. } => kind,
+        }
+    }
+
+    /// Whose answer it becomes.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        match self {
+            Self::NotAMessage(_) => None,
+            Self::UnknownType { message_id, .. } | Self::BadData { message_id, .. } => message_id.as_deref(),
+        }
+    }
+}
+
+/// An envelope whose data is not looked at yet.
 #[derive(Deserialize)]
-struct Frame {
+pub(super) struct Frame {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
@@ -89,10 +121,16 @@ fn timestamp_or_now<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timesta
 /// # Errors
 /// [`DecodeError`], none of which is a reason to close the link.
 pub fn decode<M: DeserializeOwned>(frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
-    let frame: Frame = serde_json::from_slice(frame).map_err(|e| DecodeError::NotAMessage(e.to_string()))?;
+    Encoding::Json.decode(frame)
+}
+
+/// The second step: what the frame's type says of its data.
+pub(super) fn open<M: DeserializeOwned>(frame: Frame) -> Result<Envelope<M>, DecodeError> {
     let Frame { kind, data, message_id, timestamp } = frame;
     let message = read_message(&kind, data).map_err(|cause| {
         let unknown = cause.starts_with(&format!("unknown variant `{kind}`"));
+        // It may quote what was sent, however long that is.
+        let cause: String = cause.chars().take(256).collect();
         let kind: String = kind.chars().take(64).collect();
         let message_id = message_id.clone();
         if unknown {

@@ -12,6 +12,7 @@ mod files;
 mod nodes;
 mod servers;
 mod stats;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,10 @@ pub use servers::{
     ServerPower, ServerRef, ServerStatus, ServerUpdate, StartupMode, Status, Stop, Sync,
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
+pub use wire::{EncodeError, Encoding};
+
+/// The header in which our agents say which process they are: a random word, the same as long as it lives.
+pub const AGENT_PROCESS: &str = "x-agent-process";
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;

@@ -2,41 +2,40 @@
 
 use std::time::Duration;
 
-use crate::pace::paced;
-
-/// The least and the most of a wait while the break is young.
-const DENSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(2_500));
-/// A break is young until it has been waited out for this long: a panel that was restarted meets us within 2.5 s.
-const YOUNG: Duration = Duration::from_secs(10);
-const FIRST_LONG: Duration = Duration::from_secs(10);
-const MOST: Duration = Duration::from_secs(30);
+/// The longest wait of a young break, in shortest ones.
+const DENSE: u32 = 5;
+/// A break is young until it has been waited out for so many shortest waits: a panel that was restarted meets us soon.
+const YOUNG: u32 = 20;
+/// The first wait of an old break, as a part of the longest.
+const OLD: u32 = 3;
 /// All agents of a panel lost it at the same moment: a wide draw, or they would stay together.
 const LEAST_SHARE: f64 = 0.2;
 
-/// Dense tries at first, because a panel that is restarted is away for seconds; then doubled up to 30 s. Each wait is
-/// drawn, so that a thousand agents do not come back in one moment.
+/// Dense tries at first, because a panel that is restarted is away for seconds; then doubled up to the longest wait. Each
+/// is drawn, so that a thousand agents do not come back in one moment.
 #[derive(Debug)]
 pub(super) struct Backoff {
+    shortest: Duration,
+    longest: Duration,
     waited: Duration,
-    long: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { waited: Duration::ZERO, long: FIRST_LONG }
-    }
+    old: Duration,
 }
 
 impl Backoff {
+    /// With the protocol's times: 0.5 to 2.5 s for the first 10 s, then up to 10, 20, 30 s.
+    pub(super) fn new(shortest: Duration, longest: Duration) -> Self {
+        Self { shortest, longest, waited: Duration::ZERO, old: longest / OLD }
+    }
+
     pub(super) fn next(&mut self) -> Duration {
-        if self.waited < YOUNG {
-            let wait = rand::random_range(DENSE.0..=DENSE.1);
+        if self.waited < self.shortest * YOUNG {
+            let wait = rand::random_range(self.shortest..=self.shortest * DENSE);
             self.waited += wait;
             return wait;
         }
-        let wait = self.long;
-        self.long = (wait * 2).min(MOST);
-        paced(wait.mul_f64(rand::random_range(LEAST_SHARE..=1.0)))
+        let wait = self.old;
+        self.old = (wait * 2).min(self.longest);
+        wait.mul_f64(rand::random_range(LEAST_SHARE..=1.0))
     }
 }
 
@@ -44,26 +43,29 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    const SHORTEST: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_secs(30);
+
     #[test]
     fn a_young_break_is_dialled_often_and_an_old_one_seldom() {
         for _ in 0..200 {
-            let mut backoff = Backoff::default();
+            let mut backoff = Backoff::new(SHORTEST, LONGEST);
             let mut passed = Duration::ZERO;
-            while passed < YOUNG {
+            while passed < Duration::from_secs(10) {
                 let wait = backoff.next();
-                assert!(wait >= DENSE.0 && wait <= DENSE.1, "{wait:?} after {passed:?}");
+                assert!(wait >= SHORTEST && wait <= SHORTEST * DENSE, "{wait:?} after {passed:?}");
                 passed += wait;
             }
             let longer: Vec<Duration> = (0..3).map(|_| backoff.next()).collect();
-            assert!(longer[0] >= FIRST_LONG / 5 && longer[0] <= FIRST_LONG, "{longer:?}");
-            assert!(longer[2] >= MOST / 5 && longer[2] <= MOST, "{longer:?}");
-            assert!(backoff.next() <= MOST);
+            assert!(longer[0] >= LONGEST / 15 && longer[0] <= LONGEST / 3, "{longer:?}");
+            assert!(longer[2] >= LONGEST / 5 && longer[2] <= LONGEST, "{longer:?}");
+            assert!(backoff.next() <= LONGEST);
         }
     }
 
     #[test]
     fn waits_are_spread() {
-        let mut first: Vec<Duration> = (0..100).map(|_| Backoff::default().next()).collect();
+        let mut first: Vec<Duration> = (0..100).map(|_| Backoff::new(SHORTEST, LONGEST).next()).collect();
         first.sort_unstable();
         first.dedup();
         assert!(first.len() > 80, "{} different waits", first.len());

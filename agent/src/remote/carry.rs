@@ -5,27 +5,18 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::dial::{Dialled, Socket};
+use crate::gate::Gauge;
 use crate::link::PanelSide;
-use crate::pace::paced;
-use crate::protocol::{
-    DecodeError, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel, decode,
-};
-
-const PING_EVERY: Duration = Duration::from_secs(15);
-/// A panel that says nothing for this long, not even a pong, is gone.
-const SILENCE: Duration = Duration::from_secs(45);
-/// A panel that takes nothing for this long is gone.
-const BLOCKED: Duration = Duration::from_secs(30);
+use crate::protocol::{Encoding, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel};
+use crate::tally::Tally;
+use crate::times::LinkTimes;
 /// The close code of a panel that has a newer connection of this node.
 const REPLACED: u16 = 4409;
-
-type Socket = WebSocketStream<TcpStream>;
 
 /// Why it is over.
 #[derive(Debug)]
@@ -38,17 +29,23 @@ pub(super) enum End {
     Lost(String),
 }
 
-pub(super) async fn carry(socket: Socket, link: &mut PanelSide, cancel: &CancellationToken) -> End {
+pub(super) async fn carry(
+    dialled: Dialled,
+    times: &LinkTimes,
+    link: &mut PanelSide,
+    cancel: &CancellationToken,
+) -> End {
+    let Dialled { socket, gauge, encoding } = dialled;
     let (mut sink, mut stream) = socket.split();
-    let mut followed = HashSet::new();
+    let mut talk = Talk { encoding, gauge, times, followed: HashSet::new(), odd: Tally::default() };
     // What the panel must know first, whatever it knew before.
     let greeting = Envelope::new(ToAgent::SystemInfoRequest);
     if link.to_agent.send(greeting).await.is_err() {
         return End::Stopped;
     }
-    let end = both_ways(&mut sink, &mut stream, link, &mut followed, cancel).await;
+    let end = talk.both_ways(&mut sink, &mut stream, link, cancel).await;
     // Nobody looks any more: consoles and stats cost nothing until the next connection asks for them.
-    for server_id in followed {
+    for server_id in talk.followed {
         let _ = link.to_agent.try_send(Envelope::new(ToAgent::ConsoleUnsubscribe(ServerRef { server_id })));
     }
     let _ = link.to_agent.try_send(Envelope::new(ToAgent::StatsSubscribe(StatsSubscribe::default())));
@@ -57,32 +54,46 @@ pub(super) async fn carry(socket: Socket, link: &mut PanelSide, cancel: &Cancell
     end
 }
 
-async fn both_ways(
-    sink: &mut SplitSink<Socket, Message>,
-    stream: &mut SplitStream<Socket>,
-    link: &mut PanelSide,
-    followed: &mut HashSet<String>,
-    cancel: &CancellationToken,
-) -> End {
-    let mut ping = interval_at(Instant::now() + paced(PING_EVERY), paced(PING_EVERY));
-    let mut heard = Instant::now();
-    loop {
-        let out = tokio::select! {
-            () = cancel.cancelled() => return End::Stopped,
-            said = link.from_agent.recv() => match said {
-                Some(envelope) => match serde_json::to_string(&envelope) {
-                    Ok(text) => Message::text(text),
-                    Err(error) => {
-                        tracing::error!(%error, "a message could not be written as JSON");
-                        continue;
+struct Talk<'t> {
+    encoding: Encoding,
+    gauge: Gauge,
+    times: &'t LinkTimes,
+    /// The consoles that the panel follows.
+    followed: HashSet<String>,
+    /// What could not be taken, by kind.
+    odd: Tally,
+}
+
+impl Talk<'_> {
+    async fn both_ways(
+        &mut self,
+        sink: &mut SplitSink<Socket, Message>,
+        stream: &mut SplitStream<Socket>,
+        link: &mut PanelSide,
+        cancel: &CancellationToken,
+    ) -> End {
+        // What was left over from before says nothing that the sync doesn't, and a panel wants to know first who speaks.
+        let mut introduced = false;
+        let mut ping = interval_at(Instant::now() + self.times.ping, self.times.ping);
+        loop {
+            let out = tokio::select! {
+                () = cancel.cancelled() => return End::Stopped,
+                said = link.from_agent.recv() => match said {
+                    Some(envelope) => {
+                        introduced |= matches!(envelope.message, ToPanel::SystemInfo(_));
+                        match self.frame(&envelope).filter(|_| introduced) {
+                            Some(frame) => frame,
+                            None => continue,
+                        }
                     }
+                    None => return End::Stopped,
                 },
-                None => return End::Stopped,
-            },
-            message = stream.next() => {
-                heard = Instant::now();
-                match message {
-                    Some(Ok(Message::Text(text))) => match take(text.as_bytes(), link, followed) {
+                message = stream.next() => match message {
+                    Some(Ok(Message::Text(text))) => match self.take(Encoding::Json, text.as_bytes(), link) {
+                        Some(answer) => answer,
+                        None => continue,
+                    },
+                    Some(Ok(Message::Binary(bytes))) => match self.take(self.encoding, &bytes, link) {
                         Some(answer) => answer,
                         None => continue,
                     },
@@ -96,48 +107,65 @@ async fn both_ways(
                     Some(Ok(_)) => continue,
                     Some(Err(Error::ConnectionClosed)) | None => return End::Lost("closed by the panel".into()),
                     Some(Err(error)) => return End::Lost(error.to_string()),
+                },
+                _ = ping.tick() => Message::Ping(Bytes::new()),
+                () = sleep_until(self.gauge.heard() + self.times.silence) => {
+                    if self.gauge.heard().elapsed() < self.times.silence {
+                        continue;
+                    }
+                    return End::Lost(format!("{:?} without a sign of life", self.times.silence));
                 }
+            };
+            match timeout(self.times.blocked, sink.send(out)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return End::Lost(error.to_string()),
+                Err(_) => return End::Lost("the panel takes nothing any more".into()),
             }
-            _ = ping.tick() => Message::Ping(Bytes::new()),
-            () = sleep_until(heard + paced(SILENCE)) => return End::Lost("45 s without a sign of life".into()),
-        };
-        match timeout(paced(BLOCKED), sink.send(out)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return End::Lost(error.to_string()),
-            Err(_) => return End::Lost("the panel takes nothing any more".into()),
         }
+    }
+
+    fn frame(&self, envelope: &Envelope<ToPanel>) -> Option<Message> {
+        match self.encoding.encode(envelope) {
+            Ok(bytes) => frame(self.encoding, bytes),
+            Err(error) => {
+                tracing::error!(%error, "a message is left out");
+                None
+            }
+        }
+    }
+
+    /// Hands a message to the agent; gives the answer where it is none.
+    fn take(&mut self, encoding: Encoding, frame: &[u8], link: &PanelSide) -> Option<Message> {
+        let error = match encoding.decode::<ToAgent>(frame) {
+            Ok(envelope) => {
+                match &envelope.message {
+                    ToAgent::ConsoleSubscribe(of) => drop(self.followed.insert(of.server_id.clone())),
+                    ToAgent::ConsoleUnsubscribe(of) => drop(self.followed.remove(&of.server_id)),
+                    _ => {}
+                }
+                if let Err(error) = link.to_agent.try_send(envelope) {
+                    tracing::warn!(%error, "a request of the panel could not be taken");
+                }
+                return None;
+            }
+            Err(error) => error,
+        };
+        // A panel of another make may say something that we don't know every second: one line for each kind.
+        if self.odd.note(error.kind()) == 1 {
+            tracing::warn!(%error, "a message of the panel cannot be taken; others of its kind are not told of");
+        }
+        let report =
+            ErrorReport { code: error.code().into(), message: error.to_string(), ..ErrorReport::default() };
+        let mut envelope = Envelope::new(ToPanel::Error(report));
+        envelope.message_id = error.message_id().map(ToOwned::to_owned);
+        self.frame(&envelope)
     }
 }
 
-/// Hands a message to the agent; gives the answer where it is none.
-fn take(frame: &[u8], link: &PanelSide, followed: &mut HashSet<String>) -> Option<Message> {
-    let (code, error, message_id) = match decode::<ToAgent>(frame) {
-        Ok(envelope) => {
-            match &envelope.message {
-                ToAgent::ConsoleSubscribe(of) => drop(followed.insert(of.server_id.clone())),
-                ToAgent::ConsoleUnsubscribe(of) => drop(followed.remove(&of.server_id)),
-                _ => {}
-            }
-            if let Err(error) = link.to_agent.try_send(envelope) {
-                tracing::warn!(%error, "a request of the panel could not be taken");
-            }
-            return None;
-        }
-        Err(error) => {
-            tracing::debug!(%error, "a message of the panel could not be taken");
-            match error {
-                DecodeError::UnknownType { ref message_id, .. } => {
-                    ("UNKNOWN_TYPE", error.to_string(), message_id.clone())
-                }
-                DecodeError::BadData { ref message_id, .. } => {
-                    ("BAD_MESSAGE", error.to_string(), message_id.clone())
-                }
-                DecodeError::NotAMessage(_) => ("BAD_MESSAGE", error.to_string(), None),
-            }
-        }
-    };
-    let report = ErrorReport { code: code.into(), message: error, ..ErrorReport::default() };
-    let mut envelope = Envelope::new(ToPanel::Error(report));
-    envelope.message_id = message_id;
-    serde_json::to_string(&envelope).ok().map(Message::text)
+/// Bytes as the frame that their encoding wants.
+fn frame(encoding: Encoding, bytes: Vec<u8>) -> Option<Message> {
+    match encoding {
+        Encoding::Json => String::from_utf8(bytes).ok().map(Message::text),
+        Encoding::MessagePack => Some(Message::binary(bytes)),
+    }
 }

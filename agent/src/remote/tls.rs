@@ -1,0 +1,84 @@
+//! Who the panel has to be before it is told anything: whoever holds one of the pinned keys, or whom the public roots
+//! and this machine's own vouch for.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
+
+use super::pin::KeyPin;
+
+/// For the pinned keys, or for public roots where there are none.
+pub(super) fn connector(pins: &[KeyPin]) -> Result<TlsConnector, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let mut config = if pins.is_empty() {
+        config.with_root_certificates(roots()).with_no_client_auth()
+    } else {
+        let verifier = Arc::new(Pinned { pins: pins.to_vec(), provider });
+        config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn roots() -> RootCertStore {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    // Where the machine has a store, its owner may have put a root of his own into it.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// Takes a key and nothing else: a certificate that is made anew on the same key, for other names or another year,
+/// changes nothing.
+#[derive(Debug)]
+struct Pinned {
+    pins: Vec<KeyPin>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let certificate = webpki::EndEntityCert::try_from(end_entity)
+            .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        let pin = KeyPin::of_spki(certificate.subject_public_key_info().as_ref());
+        if self.pins.contains(&pin) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(Error::General(format!("its key is {pin}, which is not the one in PANEL_PIN")))
+    }
+
+    // Whoever shows a certificate has yet to show that the key in it is his.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
