@@ -29,9 +29,6 @@ async fn a_flood_costs_neither_memory_nor_others_their_time() {
     let panel = panel().await;
     let node = Node::joined(&panel, "honest").await;
     let game = game_on(&panel, &node.id, "game").await;
-    let mut liar = FakeAgent::join(&panel, "loud").await;
-    liar.introduce(&[]).await;
-    let own = liar.server(&panel, "Own").await;
     // A browser that follows all servers sees the flood too.
     let mut live = crate::harness::Live::open(&panel.admin()).await;
     live.subscribe(&["servers", "nodes"]).await;
@@ -42,6 +39,9 @@ async fn a_flood_costs_neither_memory_nor_others_their_time() {
     let other = ["server_status", "sync", "server_output", "no_such_type"];
     let took = if long() { seconds(20) } else { seconds(3) };
     for kind in other {
+        let mut liar = FakeAgent::join(&panel, &format!("loud-{kind}").replace('_', "-")).await;
+        liar.introduce(&[]).await;
+        let own = liar.server(&panel, "Own").await;
         let mut burst = Vec::new();
         for n in 0..1_000 {
             let status = json!({ "serverId": own, "status": words[n % 4] });

@@ -230,14 +230,21 @@ impl FakePanel {
         Self { listener, address }
     }
 
-    /// The next agent that comes, heard until it has introduced itself.
+    /// The next agent that comes, heard until it has introduced itself. One that offers what we do not speak comes again
+    /// without it.
     pub(crate) async fn agent(&self, within: Duration) -> Peer {
-        let accepted = tokio::time::timeout(within, self.listener.accept()).await;
-        let (stream, _) = accepted.expect("an agent came").unwrap();
-        let _ = stream.set_nodelay(true);
-        let socket = tokio_tungstenite::accept_async_with_config(stream, Some(limits())).await.unwrap();
-        let mut peer = Peer { socket };
-        peer.find("sync", seconds(20), |message| message["type"] == "sync").await;
-        peer
+        let until = Instant::now() + within;
+        loop {
+            let accepted = timeout_at(until, self.listener.accept()).await;
+            let (stream, _) = accepted.expect("an agent came").unwrap();
+            let _ = stream.set_nodelay(true);
+            let socket = tokio_tungstenite::accept_async_with_config(stream, Some(limits())).await;
+            let mut peer = Peer { socket: socket.expect("an upgrade") };
+            while let Ok(message) = peer.next(seconds(20)).await {
+                if message["type"] == "sync" {
+                    return peer;
+                }
+            }
+        }
     }
 }
