@@ -119,6 +119,7 @@ impl FakeNode {
     }
 
     /// Says something.
+    #[allow(clippy::needless_pass_by_value, reason = "callers write the value where they say it")]
     pub(super) fn say(&self, kind: &str, data: Value) {
         let _ = self.say.send(json!({ "type": kind, "data": data }));
     }
