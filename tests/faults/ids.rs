@@ -125,6 +125,11 @@ async fn a_late_answer_is_nobodys() {
     assert_eq!(waiting.await.unwrap().0, 503);
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     agent.introduce(&[(&server, "stopped")]).await;
+    until("it has introduced itself", seconds(5), async || {
+        let view = panel.admin().get(&format!("/api/servers/{server}")).await.expect(200).json;
+        (view["status"] == "stopped").then_some(())
+    })
+    .await;
     old.peer.say_with(&late, "console_lines", lines(&server, "from the old connection")).await;
     let waiting = crate::docker::beside(tail(panel.admin(), server.clone(), 2));
     let (now, _) = asked(&mut agent).await;
