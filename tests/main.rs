@@ -5,5 +5,6 @@
 mod api;
 mod crash;
 mod docker;
+mod faults;
 mod harness;
 mod house;

@@ -2,8 +2,8 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answers::{Answers, Reply};
 use crate::config::{self, AgentConfig};
+use crate::console::Place;
 use crate::docker::Engine;
 use crate::engine::{EngineState, EngineWatch, watch_engine};
 use crate::error::Error;
@@ -121,6 +122,7 @@ pub fn start(
         host: Arc::clone(&host),
         servers: servers.clone(),
         there,
+        telling: Arc::default(),
     };
     drop(tasks.spawn(voice.clone().news(cancel.clone())));
     let ears = Ears {
@@ -149,6 +151,8 @@ struct Voice {
     host: Arc<Host>,
     servers: Supervisor,
     there: watch::Sender<bool>,
+    /// Held from the look at the engine until it is told.
+    telling: Arc<Mutex<()>>,
 }
 
 impl Voice {
@@ -158,11 +162,33 @@ impl Voice {
         }
     }
 
-    fn system_info(&self) -> ToPanel {
+    /// Tells what this machine is. Two may do so at once, the one who was asked and the one with news: what is said last
+    /// has to be what was seen last.
+    fn tell_system_info(&self, tell: impl FnOnce(ToPanel)) {
+        let _turn = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = self.watch.state().report();
         let mut capabilities = CAPABILITIES.to_vec();
         capabilities.extend(self.config.carrier.as_ref().map(|_| capability::TRANSFER));
-        ToPanel::SystemInfo(Box::new(self.host.system_info(&engine, &self.config.version, &capabilities)))
+        let info = self.host.system_info(&engine, &self.config.version, &capabilities);
+        tell(ToPanel::SystemInfo(Box::new(info)));
+    }
+
+    /// Tells of every server. A server may change between the look and the telling, and tell that itself in between: what
+    /// was overtaken so is told again.
+    fn tell_sync(&self) {
+        let mut told = self.servers.statuses();
+        self.say(ToPanel::Sync(Sync { servers: told.clone() }));
+        loop {
+            let now = self.servers.statuses();
+            let overtaken: Vec<_> = now.iter().filter(|status| !told.contains(status)).cloned().collect();
+            if overtaken.is_empty() {
+                return;
+            }
+            for status in overtaken {
+                self.say(ToPanel::ServerStatus(Box::new(status)));
+            }
+            told = now;
+        }
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -183,14 +209,14 @@ impl Voice {
         loop {
             let there = engine.borrow_and_update().is_there();
             self.there.send_replace(there);
-            self.say(self.system_info());
+            self.tell_system_info(|info| self.say(info));
             let mut told = self.problems();
             if there {
                 self.servers.find_elders().await;
                 self.servers.settled(SETTLE).await;
             }
             if first || there {
-                self.say(ToPanel::Sync(Sync { servers: self.servers.statuses() }));
+                self.tell_sync();
                 first = false;
             }
             loop {
@@ -212,7 +238,7 @@ impl Voice {
                         let same = |a: &[Problem], b: &[Problem]| a.iter().map(|p| &p.code).eq(b.iter().map(|p| &p.code));
                         if !same(&now, &told) {
                             told = now;
-                            self.say(self.system_info());
+                            self.tell_system_info(|info| self.say(info));
                         }
                     }
                 }
@@ -256,8 +282,8 @@ impl Ears {
         let ask = |id: &str, what: Request, reply: Reply| self.servers.ask(id, what, reply);
         match message {
             ToAgent::SystemInfoRequest => {
-                reply.answer(self.voice.system_info());
-                self.voice.say(ToPanel::Sync(Sync { servers: self.servers.statuses() }));
+                self.voice.tell_system_info(|info| reply.answer(info));
+                self.voice.tell_sync();
             }
             ToAgent::ServerCreate(spec) => self.servers.create(*spec, reply),
             ToAgent::ServerUpdate(update) => {
@@ -283,7 +309,8 @@ impl Ears {
             }
             ToAgent::ConsoleSubscribe(of) => match self.servers.get(&of.server_id) {
                 Some(handle) => {
-                    self.consoles.subscribe(&of.server_id, &handle, of.after);
+                    let place = of.after.map(|after| Place { after, last: of.last });
+                    self.consoles.subscribe(&of.server_id, &handle, place);
                     reply.ack(None);
                 }
                 None => not_found(reply),

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::console::Place;
 use crate::host::Host;
 use crate::link::Outbox;
 use crate::protocol::{ConsoleLines, Envelope, ServerStats, Stats, ToPanel};
@@ -41,13 +42,13 @@ impl Consoles {
         Self { out, tasks, cancel, forwarders: Mutex::default() }
     }
 
-    /// Lines of this console flow, after `after` or from the last 200 on. A second time starts anew.
-    pub(crate) fn subscribe(&self, id: &str, handle: &Handle, after: Option<u64>) {
+    /// Lines of this console flow, from `place` or from the last 200 on. A second time starts anew.
+    pub(crate) fn subscribe(&self, id: &str, handle: &Handle, place: Option<Place>) {
         let cancel = self.cancel.child_token();
         if let Some(old) = self.lock().insert(id.to_owned(), cancel.clone()) {
             old.cancel();
         }
-        let (out, id, mut follower) = (self.out.clone(), id.to_owned(), handle.console.follow(after));
+        let (out, id, mut follower) = (self.out.clone(), id.to_owned(), handle.console.follow(place));
         // A server that is deleted closes its status; its console has nothing more to say then.
         let mut status = handle.status.clone();
         drop(self.tasks.spawn(async move {

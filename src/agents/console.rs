@@ -7,12 +7,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use agent::protocol::ConsoleItem;
+use agent::protocol::{ConsoleItem, Stream, fingerprint};
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Lines that a new reader gets first.
 pub(super) const FIRST_LINES: usize = 200;
+/// Lines by which an agent recognises where a reader stopped.
+const FINGERPRINTS: usize = 32;
 /// Bytes of text that the ring holds for slow readers.
 const RING_BYTES: usize = 4 << 20;
 /// What one line costs beside its text.
@@ -129,6 +131,23 @@ impl ConsoleFeed {
     /// The number after which the agent should go on.
     pub(super) fn after(&self) -> Option<u64> {
         self.lock().next_seq.map(|next| next.saturating_sub(1))
+    }
+
+    /// Fingerprints of the game's lines up to that number, as far back as none is missing: an agent that was started
+    /// again finds by them where to go on.
+    pub(super) fn fingerprints(&self) -> Vec<u32> {
+        let state = self.lock();
+        let mut last: Vec<u32> = state
+            .last
+            .iter()
+            .rev()
+            .map_while(|item| if let ConsoleItem::Line(line) = item { Some(line) } else { None })
+            .filter(|line| line.stream != Stream::System)
+            .take(FINGERPRINTS)
+            .map(|line| fingerprint(&line.text))
+            .collect();
+        last.reverse();
+        last
     }
 
     /// The last lines, once the first have come.
@@ -269,7 +288,7 @@ fn drop_known(items: &mut Vec<ConsoleItem>, next: u64) {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::{ConsoleLine, Stream};
+    use agent::protocol::ConsoleLine;
     use jiff::Timestamp;
 
     use super::*;

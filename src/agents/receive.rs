@@ -194,10 +194,6 @@ impl Agents {
                 }
             }
         }
-        if strangers > 0 {
-            let some: Vec<_> = differences.keys().take(10).collect();
-            tracing::warn!(node = node_id, strangers, servers = ?some, "the node has servers that this panel does not know");
-        }
         let ours = state.servers_of(node_id);
         // Said now, by what had been acknowledged before this sync was read: an answer to a creation that crosses it must
         // not make its server one that was lost.
@@ -205,11 +201,22 @@ impl Agents {
             let lost =
                 state.servers.get(id).is_some_and(|server| server.handed_over) && !has.contains_key(id);
             if lost {
-                tracing::warn!(node = node_id, server = id, "the node has lost this server");
                 differences.insert(id.clone(), Difference::missing());
             }
         }
         if let Some(node) = state.nodes.get_mut(node_id) {
+            // Said once for each lot: an agent may sync as often as it likes.
+            if !differences.is_empty() && node.differences != differences {
+                let lost: Vec<_> = ours.iter().filter(|id| differences.contains_key(*id)).take(10).collect();
+                let some: Vec<_> = differences.keys().take(10).collect();
+                tracing::warn!(
+                    node = node_id,
+                    strangers,
+                    servers = ?some,
+                    ?lost,
+                    "the node has servers that this panel does not know, or has lost some"
+                );
+            }
             node.differences = differences;
         }
         drop(state);

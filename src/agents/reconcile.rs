@@ -2,7 +2,7 @@
 //! had and lost is not made again by itself: somebody decides, see `differences`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use agent::protocol::{ServerRef, Status, ToAgent};
@@ -22,24 +22,38 @@ impl Agents {
     /// Creates what was never handed over, updates what is there. In the background; the agent compares and does nothing
     /// where nothing differs.
     pub(super) fn reconcile(&self, session: &Arc<Session>, has: HashMap<String, Status>) {
+        {
+            let mut settling = session.settling.lock().unwrap_or_else(PoisonError::into_inner);
+            settling.next = Some(has);
+            // An agent that sends one sync after another gets one comparison after another, not all at once.
+            if std::mem::replace(&mut settling.running, true) {
+                return;
+            }
+        }
         let (agents, session) = (self.clone(), Arc::clone(session));
         drop(self.0.tasks.spawn("reconcile", async move {
-            let node_id = session.node_id().to_owned();
-            let listed = agents.0.store.read(move |tx| storage::servers::list_by_node(tx, &node_id)).await;
-            let wanted = match listed {
-                Ok(wanted) => wanted,
-                Err(error) => {
-                    tracing::error!(node = session.node_id(), %error, "could not read which servers a node should have");
-                    return;
-                }
-            };
-            for server in wanted {
-                if session.ended().is_cancelled() {
-                    return;
-                }
-                agents.settle_server(&session, &server, has.get(&server.id)).await;
+            while let Some(has) = next_to_settle(&session) {
+                agents.settle(&session, has).await;
             }
         }));
+    }
+
+    async fn settle(&self, session: &Arc<Session>, has: HashMap<String, Status>) {
+        let node_id = session.node_id().to_owned();
+        let listed = self.0.store.read(move |tx| storage::servers::list_by_node(tx, &node_id)).await;
+        let wanted = match listed {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                tracing::error!(node = session.node_id(), %error, "could not read which servers a node should have");
+                return;
+            }
+        };
+        for server in wanted {
+            if session.ended().is_cancelled() {
+                return;
+            }
+            self.settle_server(session, &server, has.get(&server.id)).await;
+        }
     }
 
     async fn settle_server(&self, session: &Session, server: &Server, status: Option<&Status>) {
@@ -118,4 +132,12 @@ impl Agents {
         }));
         drop(tokio::time::timeout(WAIT_FOR_UPDATE, heard).await);
     }
+}
+
+/// The newest sync that nobody has looked at; `None` ends the comparing.
+fn next_to_settle(session: &Session) -> Option<HashMap<String, Status>> {
+    let mut settling = session.settling.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = settling.next.take();
+    settling.running = next.is_some();
+    next
 }

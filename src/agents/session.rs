@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::protocol::commands::Response;
-use agent::protocol::{Envelope, ErrorReport, StatsSubscribe, ToAgent, ToPanel};
+use agent::protocol::{Envelope, ErrorReport, StatsSubscribe, Status, ToAgent, ToPanel};
 use agent::tally::Tally;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -115,12 +115,21 @@ pub struct Session {
     turn: tokio::sync::Mutex<()>,
     /// It did not answer when it was asked for a file.
     no_files: AtomicBool,
+    /// What the agent last said to have, and whether somebody is at it.
+    pub(super) settling: Mutex<Settling>,
     /// What was last said about who watches stats, so that it is said again only when it changes.
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
     /// How its link does.
     pub(super) figures: Figures,
     /// What was told of it to the log.
     told: Mutex<Tally>,
+}
+
+/// One comparison with the store runs at a time; of the syncs that come meanwhile the last one counts.
+#[derive(Default)]
+pub(super) struct Settling {
+    pub(super) running: bool,
+    pub(super) next: Option<HashMap<String, Status>>,
 }
 
 struct Pending {
@@ -145,6 +154,7 @@ impl Session {
             in_hand: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             no_files: AtomicBool::new(false),
+            settling: Mutex::default(),
             stats_wanted: Mutex::default(),
             figures: Figures::default(),
             told: Mutex::default(),
@@ -404,7 +414,7 @@ impl<S: Deref<Target = Session>> Drop for Entry<S> {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::{Ack, Status};
+    use agent::protocol::Ack;
 
     use super::*;
 

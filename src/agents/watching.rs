@@ -214,7 +214,8 @@ impl Agents {
 
 /// All that follows what the feed has.
 fn subscribe(session: &Session, server_id: &str, feed: &ConsoleFeed) {
-    let wish = ConsoleSubscribe { server_id: server_id.to_owned(), after: feed.after() };
+    let wish =
+        ConsoleSubscribe { server_id: server_id.to_owned(), after: feed.after(), last: feed.fingerprints() };
     if let Err(error) = session.tell(ToAgent::ConsoleSubscribe(wish)) {
         tracing::warn!(server = server_id, %error, "could not follow a console");
     }

@@ -49,19 +49,47 @@ async fn a_body_that_stops_coming_is_given_up() {
 
 #[tokio::test]
 async fn three_hundred_idle_sockets_cost_little_and_hinder_nobody() {
-    let panel = Panel::start().await;
+    let health = free_port();
+    let panel = Panel::builder().env("HEALTH_PORT", health.to_string()).start().await;
+    let ports = [panel.address.clone(), panel.agents_address(), format!("127.0.0.1:{health}")];
     let before = panel.resident();
     let mut held = Vec::new();
-    for _ in 0..300 {
-        let mut stream = TcpStream::connect(&panel.address).await.unwrap();
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(&ports[n % ports.len()]).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-").await.unwrap();
         held.push(stream);
     }
     let began = std::time::Instant::now();
-    panel.anonymous().get("/health").await.expect(200);
+    for address in &ports {
+        let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let (answer, _) = raw::exchange(address, request.as_bytes(), seconds(5)).await;
+        // The agents' port has no such address.
+        assert!(matches!(raw::status(&answer), 200 | 404 | 503), "{answer}");
+    }
     assert!(began.elapsed() < seconds(1));
     let each = panel.resident().saturating_sub(before) / 300;
     assert!(each < 48 << 10, "{each} bytes for a half request");
+}
+
+/// One byte a second keeps no connection alive, on any port.
+#[tokio::test]
+async fn a_slow_loris_is_dropped_on_every_port() {
+    let health = free_port();
+    let panel = Panel::builder().env("HEALTH_PORT", health.to_string()).start().await;
+    let mut all = Vec::new();
+    for address in [panel.address.clone(), panel.agents_address(), format!("127.0.0.1:{health}")] {
+        all.push(async move {
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+            let began = std::time::Instant::now();
+            // Whole header lines, one after another, never the last.
+            while stream.write_all(b"X-A: b\r\n").await.is_ok() {
+                assert!(began.elapsed() < PATIENCE, "{address} listens for ever");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+    }
+    futures_util::future::join_all(all).await;
 }
 
 #[tokio::test]

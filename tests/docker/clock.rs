@@ -6,7 +6,7 @@ use super::game::Game;
 use crate::harness::{Panel, seconds, until};
 
 /// Debian's `libfaketime`, wherever this machine's architecture has it.
-fn library() -> String {
+pub(crate) fn library() -> String {
     let found = std::fs::read_dir("/usr/lib").unwrap().flatten().find_map(|entry| {
         let path = entry.path().join("faketime/libfaketime.so.1");
         path.exists().then_some(path)

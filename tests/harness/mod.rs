@@ -3,9 +3,13 @@
 
 mod client;
 pub(crate) mod docker;
+pub(crate) mod fake;
 pub(crate) mod golden;
 mod live;
+pub(crate) mod netns;
+pub(crate) mod node;
 mod panel;
+pub(crate) mod proxy;
 pub(crate) mod raw;
 
 pub(crate) use client::{Answer, Client};

@@ -158,9 +158,21 @@ async fn spawn(
 }
 
 fn address_in(log: &str) -> Option<String> {
-    let (_, rest) = log.split_once("Listening on http://")?;
-    let port: String = rest.split_once(':')?.1.chars().take_while(char::is_ascii_digit).collect();
-    rest.contains('\n').then(|| format!("127.0.0.1:{port}"))
+    announced(log, "Listening on http://")
+}
+
+/// The address that a line of the log tells of, as it is reached from here.
+fn announced(log: &str, line: &str) -> Option<String> {
+    let (_, rest) = log.split_once(line)?;
+    let (host, rest) = rest.split_once(':')?;
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    // A name stands for all of this machine's addresses.
+    let host = if host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| !ip.is_unspecified()) {
+        host
+    } else {
+        "127.0.0.1"
+    };
+    rest.contains('\n').then(|| format!("{host}:{port}"))
 }
 
 impl Panel {
@@ -181,10 +193,7 @@ impl Panel {
 
     /// Where agents connect.
     pub(crate) fn agents_address(&self) -> String {
-        let log = self.log();
-        let (_, rest) = log.split_once("Listening on ws://").expect("the agents' port is announced");
-        let port: String = rest.split_once(':').unwrap().1.chars().take_while(char::is_ascii_digit).collect();
-        format!("127.0.0.1:{port}")
+        announced(&self.log(), "Listening on ws://").expect("the agents' port is announced")
     }
 
     /// What it has printed.

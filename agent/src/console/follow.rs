@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::resume::{Found, Place};
 use super::shared::Console;
 use crate::protocol::ConsoleItem;
 
@@ -16,6 +17,8 @@ const BATCH_LINES: usize = 200;
 const BATCH_BYTES: usize = 64 * 1024;
 /// Under load a batch that is not full goes out this long after the last one.
 const PACE: Duration = Duration::from_millis(10);
+/// How long lines that a reader had are waited for: an agent that was just started reads the engine's log.
+const LOG_IS_READ: Duration = Duration::from_secs(3);
 
 /// What a reader gets at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Follower {
     console: Console,
     changed: watch::Receiver<u64>,
     cursor: u64,
+    /// Where the reader stopped before, until it is found, and how long that is tried.
+    place: Option<(Place, Instant)>,
     /// The first batch is due, even an empty one.
     first: bool,
     reset: bool,
@@ -39,16 +44,14 @@ pub struct Follower {
 }
 
 impl Console {
-    /// Reads on from line `after`, or from the last 200 where it is `None` or not a number of ours.
+    /// Reads on from `place`, or from the last 200 where there is none or it is not found.
     #[must_use]
-    pub fn follow(&self, after: Option<u64>) -> Follower {
+    pub fn follow(&self, place: Option<Place>) -> Follower {
         // Subscribed before the first look, so that no line falls in between.
         let changed = self.changes();
-        let (cursor, reset) = self.read(|ring| match after {
-            Some(after) if after < ring.next_seq() => (after, false),
-            after => (ring.before_tail(BACKLOG), after.is_some()),
-        });
-        Follower { console: self.clone(), changed, cursor, first: true, reset, sent: None }
+        let cursor = self.read(|ring| ring.before_tail(BACKLOG));
+        let place = place.map(|place| (place, Instant::now() + LOG_IS_READ));
+        Follower { console: self.clone(), changed, cursor, place, first: true, reset: false, sent: None }
     }
 }
 
@@ -58,6 +61,9 @@ impl Follower {
     pub async fn next(&mut self) -> Batch {
         loop {
             self.changed.borrow_and_update();
+            if !self.found().await {
+                continue;
+            }
             let waiting = self.console.read(|ring| ring.waiting(self.cursor));
             if waiting == 0 && !self.first {
                 // The sender lives in the console that we hold.
@@ -76,6 +82,29 @@ impl Follower {
             }
             return self.take();
         }
+    }
+
+    /// Whether the reader knows where to go on; waits for more lines where it does not.
+    async fn found(&mut self) -> bool {
+        let Some((place, until)) = &self.place else { return true };
+        let until = *until;
+        match self.console.find(place, Instant::now() >= until) {
+            Found::At(seq) => self.cursor = seq,
+            Found::Nowhere => {
+                self.cursor = self.console.read(|ring| ring.before_tail(BACKLOG));
+                self.reset = true;
+            }
+            Found::NotYet => {
+                let more = async {
+                    let _ = self.changed.changed().await;
+                    tokio::time::sleep(PACE).await;
+                };
+                let _ = tokio::time::timeout_at(until, more).await;
+                return false;
+            }
+        }
+        self.place = None;
+        true
     }
 
     /// What is there now, without waiting.

@@ -8,6 +8,7 @@ mod clean;
 mod flood;
 mod follow;
 mod ready;
+mod resume;
 mod ring;
 mod shared;
 
@@ -15,6 +16,7 @@ pub use clean::{Cleaner, LINE_MAX, plain};
 pub use flood::Rate;
 pub use follow::{Batch, Follower};
 pub use ready::{BadPattern, Ready};
+pub use resume::Place;
 pub use ring::Ring;
 pub use shared::Console;
 

@@ -83,6 +83,34 @@ impl Ring {
         self.next_seq
     }
 
+    /// The number of the oldest that is here, or of the next where nothing is.
+    #[must_use]
+    pub fn first_seq(&self) -> u64 {
+        self.entries.front().map_or(self.next_seq, |entry| entry.seq)
+    }
+
+    /// The lines that are here: number, stream, text.
+    pub fn lines(&self) -> impl Iterator<Item = (u64, Stream, &str)> {
+        self.entries.iter().filter_map(|entry| match &entry.what {
+            What::Line(line) => Some((entry.seq, line.stream, &*line.text)),
+            What::Skipped(_) => None,
+        })
+    }
+
+    /// Counts on so that what is number `from` becomes number `to`. What would come before number 1 is dropped.
+    pub fn renumber(&mut self, from: u64, to: u64) {
+        while let Some(front) = self.entries.front()
+            && front.seq + to <= from
+        {
+            self.bytes -= front.bytes();
+            self.entries.pop_front();
+        }
+        for entry in &mut self.entries {
+            entry.seq = entry.seq + to - from;
+        }
+        self.next_seq = (self.next_seq + to).saturating_sub(from).max(1);
+    }
+
     /// Changes how many lines are kept, from the next one on.
     pub fn set_max_lines(&mut self, max_lines: usize) {
         self.max_lines = max_lines.max(1);

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::clean::Cleaner;
 use super::flood::{Flood, Rate};
+use super::resume::{self, Found, Place};
 use super::ring::Ring;
 use crate::protocol::{ConsoleItem, Stream};
 
@@ -169,6 +170,11 @@ impl Console {
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.lock().ring.next_seq()
+    }
+
+    /// Finds where a reader stopped.
+    pub(super) fn find(&self, place: &Place, last_look: bool) -> Found {
+        resume::find(&mut self.lock().ring, place, last_look)
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {

@@ -204,7 +204,11 @@ impl Interpreter {
         let mut wishes = Vec::new();
         for (server_id, known) in self.servers.iter_mut().filter(|(_, known)| !known.follows) {
             known.follows = true;
-            wishes.push(ConsoleSubscribe { server_id: server_id.clone(), after: known.after });
+            wishes.push(ConsoleSubscribe {
+                server_id: server_id.clone(),
+                after: known.after,
+                last: Vec::new(),
+            });
         }
         for wish in wishes {
             self.ask(to_agent, ToAgent::ConsoleSubscribe(wish));

@@ -53,6 +53,16 @@ pub struct ConsoleSubscribe {
     /// The last line that the reader has; lines after it follow. Without it the last 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
+    /// Fingerprints of the game's lines that the reader had last, in order, up to `after`: by them an agent that has
+    /// begun to count anew since goes on counting as the reader does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last: Vec<u32>,
+}
+
+/// What [`ConsoleSubscribe::last`] holds of a line: 32 bits of FNV-1a over its text.
+#[must_use]
+pub fn fingerprint(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Part 2: `console_tail`.

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use console::{
     ConsoleItem, ConsoleLine, ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerCommand, ServerOutput,
-    Stream,
+    Stream, fingerprint,
 };
 pub use envelope::{DecodeError, Envelope, decode};
 pub use files::{FileContent, FileRead, FileWrite};

@@ -94,7 +94,7 @@ impl Server {
             self.crashes.forget();
         }
         self.act(act);
-        reply.ack(Some(self.queue.status()));
+        self.answer_when_saved(reply);
         self.publish();
     }
 

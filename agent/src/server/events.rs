@@ -9,7 +9,7 @@ use super::crash::Next;
 use super::jobs::{self, Event, Exit, FetchError};
 use super::launch::{self, LaunchError, Launched};
 use super::queue::{Act, Happened, Idle, Phase};
-use super::state::{Intent, Live, Server};
+use super::state::{Intent, Live, Server, Waiter};
 use super::{plan, terminal};
 use crate::engine::EngineState;
 use crate::persist::{PersistError, ServerFile, Wanted};
@@ -365,26 +365,36 @@ impl Server {
                 } else if fresh {
                     self.fetching = None;
                 }
-                for reply in waiters {
-                    reply.ack(Some(self.queue.status()));
+                for waiter in waiters {
+                    match waiter {
+                        Waiter::Keep(reply) => reply.ack(Some(self.queue.status())),
+                        Waiter::Act(reply, status) => reply.ack(Some(status)),
+                    }
                 }
             }
             Err(error) => {
                 tracing::error!(server = self.id, %error, "a server's file could not be written");
                 let code = if error.is_disk_full() { "disk_full" } else { "busy" };
-                if let (Some(saved), false) = (&self.saved, waiters.is_empty()) {
+                let kept = waiters.iter().any(|waiter| matches!(waiter, Waiter::Keep(_)));
+                if let (Some(saved), true) = (&self.saved, kept) {
                     self.file.spec = saved.spec.clone();
                     self.settings = plan::fingerprint(&self.file.spec);
                 }
-                for reply in waiters {
-                    reply.refuse(code, format!("The node could not write it down: {error}"));
+                for waiter in waiters {
+                    match waiter {
+                        Waiter::Keep(reply) => {
+                            reply.refuse(code, format!("The node could not write it down: {error}"));
+                        }
+                        // It is done, and that nobody could write it down does not undo it.
+                        Waiter::Act(reply, status) => reply.ack(Some(status)),
+                    }
                 }
                 self.gone |= fresh;
             }
         }
         if std::mem::take(&mut self.save_again) && !self.gone {
             let mut next = std::mem::take(&mut self.save_waiters_next).into_iter();
-            self.save(next.next());
+            self.save_for(next.next());
             self.save_waiters.extend(next);
         }
     }

@@ -92,8 +92,8 @@ pub(super) struct Server {
     pub(super) saving: bool,
     pub(super) save_again: bool,
     /// Those who wait for what is being written, and for what comes after it.
-    pub(super) save_waiters: Vec<Reply>,
-    pub(super) save_waiters_next: Vec<Reply>,
+    pub(super) save_waiters: Vec<Waiter>,
+    pub(super) save_waiters_next: Vec<Waiter>,
 
     pub(super) run: Option<Run>,
     pub(super) runs: u64,
@@ -128,6 +128,15 @@ pub(super) struct Server {
     pub(super) status: watch::Sender<ServerStatus>,
     pub(super) running: watch::Sender<Option<Running>>,
     pub(super) gone: bool,
+}
+
+/// Who is answered once the file is on the disk.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    /// It asked for what the file holds: without the file it has failed.
+    Keep(Reply),
+    /// What it asked for is under way in this state; the file makes it outlive a crash.
+    Act(Reply, Status),
 }
 
 /// The clock's time at a moment of the steady one.
@@ -224,19 +233,33 @@ impl Server {
         self.save(None);
     }
 
+    /// Answers what is under way, once a crash cannot undo it any more.
+    pub(super) fn answer_when_saved(&mut self, reply: Reply) {
+        let status = self.queue.status();
+        match (self.saving, self.save_again) {
+            (true, true) => self.save_waiters_next.push(Waiter::Act(reply, status)),
+            (true, false) => self.save_waiters.push(Waiter::Act(reply, status)),
+            (false, _) => reply.ack(Some(status)),
+        }
+    }
+
     /// Writes the file, now or after the write that is under way. `reply` is answered when it is on the disk.
     pub(super) fn save(&mut self, reply: Option<Reply>) {
+        self.save_for(reply.map(Waiter::Keep));
+    }
+
+    pub(super) fn save_for(&mut self, waiter: Option<Waiter>) {
         if self.queue.phase() == Phase::Deleting {
             // What is being removed must not come back.
             return;
         }
         if self.saving {
             self.save_again = true;
-            self.save_waiters_next.extend(reply);
+            self.save_waiters_next.extend(waiter);
             return;
         }
         self.saving = true;
-        self.save_waiters.extend(reply);
+        self.save_waiters.extend(waiter);
         let fresh = self.saved.is_none();
         let job = jobs::save(Arc::clone(&self.context), self.file.clone(), fresh);
         self.job(job);

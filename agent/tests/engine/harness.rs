@@ -219,7 +219,7 @@ impl Node {
     }
 
     pub(crate) async fn subscribe(&self, id: &str) {
-        let subscribe = ConsoleSubscribe { server_id: id.into(), after: None };
+        let subscribe = ConsoleSubscribe { server_id: id.into(), after: None, last: Vec::new() };
         self.ask(ToAgent::ConsoleSubscribe(subscribe)).await.unwrap();
     }
 

@@ -1,0 +1,145 @@
+//! A reader that comes back: where it goes on in a console that may have begun to count anew.
+//!
+//! An agent that was started again reads the engine's log and numbers what it finds there from 1. Whoever looked on
+//! before has other numbers for the same lines, and tells by fingerprints which lines it had last. Where they are found,
+//! the console goes on counting as its reader does: no line comes twice, none is lost, and nobody counts anew.
+
+use super::ring::Ring;
+use crate::protocol::{Stream, fingerprint};
+
+/// Where a reader stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The number of its last line.
+    pub after: u64,
+    /// Fingerprints of the game's lines that it had last, in order.
+    pub last: Vec<u32>,
+}
+
+/// What becomes of a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It goes on after this line.
+    At(u64),
+    /// Its lines are not to be found: it begins anew.
+    Nowhere,
+    /// They may still come: the log is being read.
+    NotYet,
+}
+
+/// Finds the place; renumbers the ring where that makes the numbers fit. `last_look`: no more lines are waited for.
+pub(super) fn find(ring: &mut Ring, place: &Place, last_look: bool) -> Found {
+    let lines: Vec<(u64, u32)> = ring
+        .lines()
+        .filter(|(_, stream, _)| *stream != Stream::System)
+        .map(|(seq, _, text)| (seq, fingerprint(text)))
+        .collect();
+    let before = lines.partition_point(|(seq, _)| *seq <= place.after);
+    let counted = place.after < ring.next_seq();
+    if counted && (place.last.is_empty() || place.after < ring.first_seq()) {
+        // Nothing to compare by: nobody has told, or what could be compared is gone.
+        return Found::At(place.after);
+    }
+    if counted && before > 0 && alike(&lines[..before], &place.last) == before.min(place.last.len()) {
+        return Found::At(place.after);
+    }
+    if place.last.is_empty() && !lines.is_empty() {
+        return Found::Nowhere;
+    }
+    let best = (1..=lines.len()).map(|end| (alike(&lines[..end], &place.last), end)).max();
+    match best {
+        // All that can be compared is alike; or as much of it as will ever be.
+        Some((score, end)) if score > 0 && (score == place.last.len() || (last_look && score >= 2)) => {
+            ring.renumber(lines[end - 1].0, place.after);
+            Found::At(place.after)
+        }
+        _ if !last_look => Found::NotYet,
+        // It has said nothing since: the next thing that it says is what comes after.
+        None => {
+            ring.renumber(ring.first_seq(), place.after + 1);
+            Found::At(place.after)
+        }
+        Some(_) => Found::Nowhere,
+    }
+}
+
+/// How many lines at the end of both are the same.
+fn alike(lines: &[(u64, u32)], last: &[u32]) -> usize {
+    lines.iter().rev().zip(last.iter().rev()).take_while(|((_, ours), theirs)| ours == *theirs).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn ring(lines: &[&str]) -> Ring {
+        let mut ring = Ring::new(1_000, 1 << 20);
+        for line in lines {
+            let (stream, text) = match line.strip_prefix("sys ") {
+                Some(text) => (Stream::System, text),
+                None => (Stream::Stdout, *line),
+            };
+            ring.push(Timestamp::UNIX_EPOCH, stream, text, false);
+        }
+        ring
+    }
+
+    fn place(after: u64, last: &[&str]) -> Place {
+        Place { after, last: last.iter().map(|text| fingerprint(text)).collect() }
+    }
+
+    #[test]
+    fn who_comes_back_to_the_same_counting_goes_on() {
+        let mut same = ring(&["sys Starting", "a", "b", "sys note", "c", "d"]);
+        assert_eq!(find(&mut same, &place(5, &["a", "b", "c"]), false), Found::At(5));
+        assert_eq!(find(&mut same, &place(4, &["a", "b"]), false), Found::At(4));
+        assert_eq!(find(&mut same, &place(5, &[]), false), Found::At(5));
+        assert_eq!(same.next_seq(), 7, "nothing was renumbered");
+    }
+
+    #[test]
+    fn a_new_counting_fits_on_where_the_lines_are_found() {
+        // The reader had `Starting` and `note` as well, which the engine's log does not have.
+        let mut anew = ring(&["a", "b", "c", "d", "e"]);
+        assert_eq!(find(&mut anew, &place(105, &["a", "b", "c"]), false), Found::At(105));
+        assert_eq!(anew.next_seq(), 108);
+        let (items, last) = anew.after(105, 100, 1 << 20);
+        assert_eq!((items.len(), last), (2, 107));
+        // Smaller numbers, too: the reader's counting began after ours.
+        let mut anew = ring(&["x", "y", "a", "b", "c"]);
+        assert_eq!(find(&mut anew, &place(2, &["a", "b"]), false), Found::At(2));
+        assert_eq!((anew.next_seq(), anew.tail(10).len()), (4, 3));
+    }
+
+    #[test]
+    fn lines_that_are_still_read_are_waited_for() {
+        let place = place(50, &["a", "b", "c"]);
+        assert_eq!(find(&mut ring(&[]), &place, false), Found::NotYet);
+        assert_eq!(find(&mut ring(&["a", "b"]), &place, false), Found::NotYet);
+        assert_eq!(find(&mut ring(&["x", "b", "c"]), &place, false), Found::NotYet);
+        assert_eq!(find(&mut ring(&["x", "b", "c"]), &place, true), Found::At(50));
+        assert_eq!(find(&mut ring(&["x", "y", "z"]), &place, true), Found::Nowhere);
+        let mut silent = ring(&["sys it is here again"]);
+        assert_eq!(find(&mut silent, &place, true), Found::At(50));
+        assert_eq!(silent.next_seq(), 52);
+    }
+
+    #[test]
+    fn what_is_gone_is_counted_as_ever() {
+        let mut small = Ring::new(3, 1 << 20);
+        for n in 0..10 {
+            small.push(Timestamp::UNIX_EPOCH, Stream::Stdout, &n.to_string(), false);
+        }
+        assert_eq!(find(&mut small, &place(4, &["2", "3"]), false), Found::At(4));
+        assert_eq!(small.next_seq(), 11);
+    }
+
+    #[test]
+    fn lines_that_repeat_are_told_apart_by_those_before() {
+        let mut anew = ring(&["one", "tick", "two", "tick", "three", "tick"]);
+        assert_eq!(find(&mut anew, &place(20, &["one", "tick", "two", "tick"]), false), Found::At(20));
+        assert_eq!(anew.next_seq(), 23);
+    }
+}

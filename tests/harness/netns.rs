@@ -1,0 +1,111 @@
+//! A machine's network: a namespace of its own, joined to this machine by a cable that can be cut or be bad.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A namespace with one cable. Gone with all of its rules when dropped.
+pub(crate) struct Network {
+    name: String,
+    /// Our end of the cable.
+    pub(crate) here: String,
+    /// The other end.
+    pub(crate) there: String,
+}
+
+impl Network {
+    /// Makes one; panics where the kernel or our rights do not let us.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        // Two test binaries at once must not take the same numbers.
+        let process = std::process::id() % 200;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(number < 60, "more networks than addresses");
+        let name = format!("cap{process}x{number}");
+        let near = format!("{name}n");
+        let far = format!("{name}f");
+        let base = format!("10.{}.{process}", 213);
+        let (here, there) = (format!("{base}.{}", number * 4 + 1), format!("{base}.{}", number * 4 + 2));
+        // What a killed run left behind.
+        ip(&["link", "del", &near]);
+        ip(&["netns", "del", &name]);
+        let this = Self { name, here, there };
+        let made = ip(&["netns", "add", &this.name])
+            && ip(&["link", "add", &near, "type", "veth", "peer", "name", &far, "netns", &this.name])
+            && ip(&["addr", "add", &format!("{}/30", this.here), "dev", &near])
+            && ip(&["link", "set", &near, "up"])
+            && ip(&["-n", &this.name, "addr", "add", &format!("{}/30", this.there), "dev", &far])
+            && ip(&["-n", &this.name, "link", "set", &far, "up"])
+            && ip(&["-n", &this.name, "link", "set", "lo", "up"]);
+        assert!(made, "no network namespace could be made: it takes root, iproute2 and veth");
+        this
+    }
+
+    /// What a program is started under to have this network and no other.
+    pub(crate) fn wrapper(&self) -> Vec<&str> {
+        vec!["ip", "netns", "exec", &self.name]
+    }
+
+    /// Nothing passes any more, either way, and nobody is told.
+    pub(crate) fn cut(&self) {
+        assert!(
+            self.rule(&["-I", "INPUT", "-j", "DROP"]) && self.rule(&["-I", "OUTPUT", "-j", "DROP"]),
+            "iptables"
+        );
+    }
+
+    /// All passes again.
+    pub(crate) fn mend(&self) {
+        assert!(self.rule(&["-F"]), "iptables");
+    }
+
+    /// This share of the packets is lost on the way, either way.
+    pub(crate) fn loses(&self, share: f64) {
+        let share = share.to_string();
+        let random = ["-m", "statistic", "--mode", "random", "--probability", &share, "-j", "DROP"];
+        for chain in ["INPUT", "OUTPUT"] {
+            assert!(self.rule(&[&["-A", chain], &random[..]].concat()), "iptables -m statistic");
+        }
+    }
+
+    /// One of the kernel's counters of this network, by its name in `/proc/net/netstat`.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let shown = output(&["ip", "netns", "exec", &self.name, "cat", "/proc/net/netstat"]);
+        let mut lines = shown.lines().filter(|line| line.starts_with("TcpExt:"));
+        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+        let mut pairs = names.split_whitespace().zip(values.split_whitespace());
+        pairs.find(|(found, _)| *found == name).expect("such a counter").1.parse().unwrap()
+    }
+
+    fn rule(&self, args: &[&str]) -> bool {
+        run(&[&["ip", "netns", "exec", &self.name, "iptables", "-w"], args].concat())
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        // The cable goes with the namespace.
+        ip(&["netns", "del", &self.name]);
+    }
+}
+
+fn ip(args: &[&str]) -> bool {
+    run(&[&["ip"], args].concat())
+}
+
+fn run(words: &[&str]) -> bool {
+    command(words).output().is_ok_and(|output| output.status.success())
+}
+
+fn output(words: &[&str]) -> String {
+    String::from_utf8(command(words).output().expect("it runs").stdout).unwrap()
+}
+
+/// As root; what it says is kept quiet, because some of it is only sweeping.
+fn command(words: &[&str]) -> Command {
+    use std::os::unix::fs::MetadataExt;
+    let root = std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0);
+    let words = if root { words.to_vec() } else { [&["sudo", "-n"], words].concat() };
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
