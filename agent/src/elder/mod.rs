@@ -1,6 +1,6 @@
 //! Other makes of panels and agents, which know the first part of the protocol only.
 //!
-//! [`Interpreter`] stands between our agent and such a panel: the agent speaks as ever, the interpreter asks it for what
+//! An interpreter stands between our agent and such a panel: the agent speaks as ever, the interpreter asks it for what
 //! that panel never asks for, and says it in the words that it knows.
 
 mod commands;

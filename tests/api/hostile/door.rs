@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{endpoints, filled, server, state};
-use crate::harness::{Panel, raw, seconds};
+use crate::harness::{Panel, raw, seconds, until};
 
 #[tokio::test]
 async fn no_changing_call_works_from_another_site() {
@@ -86,6 +86,11 @@ async fn reading_changes_nothing() {
     server(&admin, "World").await;
     let id = admin.get("/api/servers").await.json[0]["id"].as_str().unwrap().to_owned();
     let me = admin.get("/api/me").await.id();
+    // What the agent says of it a moment later is no change that somebody made.
+    until("the agent has it", seconds(20), async || {
+        admin.get(&format!("/api/servers/{id}")).await.json["dataDir"].is_string().then_some(())
+    })
+    .await;
     let before = state(&admin).await;
     let paths: BTreeSet<String> = endpoints(&panel)
         .await
