@@ -18,7 +18,7 @@ const EVERYBODYS: &[&str] =
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The disk or the system said no.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {}", path.display(), in_words(source))]
     Io {
         /// What was attempted.
         doing: &'static str,
@@ -57,6 +57,15 @@ pub enum FileError {
         /// Which file.
         path: PathBuf,
     },
+}
+
+fn in_words(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: free some space".to_owned()
+        }
+        _ => source.to_string(),
+    }
 }
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {

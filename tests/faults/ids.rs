@@ -26,6 +26,21 @@ async fn ask(peer: &mut Peer, id: &str, kind: &str, data: Value) -> Value {
     peer.find(&format!("the answer to {id}"), seconds(20), |message| message["messageId"] == id).await
 }
 
+/// Waits for a server's state. It is asked for: the status that told of it may have been passed over.
+async fn becomes(peer: &mut Peer, server: &str, status: &str) {
+    let end = std::time::Instant::now() + seconds(20);
+    loop {
+        peer.say("system_info_request", json!({})).await;
+        let sync = peer.expect("sync", seconds(10)).await;
+        let all = sync["data"]["servers"].as_array().unwrap();
+        if all.iter().any(|told| told["serverId"] == server && told["status"] == status) {
+            return;
+        }
+        assert!(std::time::Instant::now() < end, "{server} is not {status}: {sync}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_comes_again_is_done_once() {
     docker::image().await;
@@ -39,13 +54,13 @@ async fn a_request_that_comes_again_is_done_once() {
     for _ in 0..3 {
         assert_eq!(ask(&mut peer, "create-1", "server_create", made.clone()).await["type"], "ack");
     }
-    peer.find("it is installed", seconds(20), |message| message["data"]["status"] == "stopped").await;
+    becomes(&mut peer, &server, "stopped").await;
     let first = ask(&mut peer, "start-1", "server_start", of()).await;
     // A new request would be refused with `already_starting`; the same one is answered as it was.
     let again = ask(&mut peer, "start-1", "server_start", of()).await;
     assert_eq!((&first["type"], &first["data"]), (&again["type"], &again["data"]));
     assert_eq!(ask(&mut peer, "start-2", "server_start", of()).await["type"], "error");
-    peer.find("it runs", seconds(20), |message| message["data"]["status"] == "running").await;
+    becomes(&mut peer, &server, "running").await;
 
     let typed = |text: &str| json!({ "serverId": server, "command": text });
     for _ in 0..5 {
