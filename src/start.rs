@@ -106,16 +106,16 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     if config.secrets_in_file {
         secrets::check_private(&folder.join("config.toml"))?;
     }
+    let opened = folder.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open(&opened))
+        .await
+        .map_err(|source| StartError::Other { doing: "opening the database", source: source.into() })??;
+    // After the database: a folder in which that is refused stays as it is.
     let identity = Identity::open(
         (config.tls_cert.as_deref(), config.tls_key.as_deref()),
         &folder.join("secrets"),
         &tls::names(config.bind, config.public_url.as_deref()),
     )?;
-    tracing::info!(pin = identity.pin(), "whoever asks by TLS is answered with this key");
-    let opened = folder.clone();
-    let store = tokio::task::spawn_blocking(move || Store::open(&opened))
-        .await
-        .map_err(|source| StartError::Other { doing: "opening the database", source: source.into() })??;
     let tasks = Tasks::new();
     let auth = Auth::new(
         store.clone(),
@@ -138,6 +138,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         agents: address(&agents)?,
         health: health.as_ref().map(address).transpose()?,
     };
+    tracing::info!(pin = identity.pin(), "whoever asks by TLS is answered with this key");
     let registry = registry(&store, &tasks, config.link_times.clone()).await?;
     let status = Status::new(store.clone(), started_at);
     let transfers = Transfers::default();
