@@ -1,7 +1,7 @@
 //! A fleet: a hundred, three hundred, a thousand agents with ten servers each, over real sockets. Their link is the real
 //! one; behind it stands no engine, but something that answers as an agent does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -238,15 +238,17 @@ async fn look(panel: &Panel) -> Result<Browser> {
 /// From a status at an agent to the browser that looks, in milliseconds, sorted.
 async fn status_latency(fleet: &Fleet, browser: &mut Browser) -> Result<Vec<f64>> {
     let mut times = Vec::with_capacity(SAMPLES);
-    let mut last: HashMap<String, bool> = HashMap::new();
     for _ in 0..SAMPLES {
         let machine = &fleet.machines[rand::random_range(0..fleet.machines.len())];
-        let id = {
-            let servers = lock(&machine.servers);
-            servers.keys().nth(rand::random_range(0..servers.len())).cloned().ok_or("no server")?
+        // Another one than before: what is no news is not told.
+        let (id, status, word) = {
+            let mut servers = lock(&machine.servers);
+            let which = rand::random_range(0..servers.len());
+            let (id, status) = servers.iter_mut().nth(which).ok_or("no server")?;
+            let up = *status != Status::Running;
+            *status = if up { Status::Running } else { Status::Stopped };
+            (id.clone(), status.clone(), if up { "running" } else { "stopped" })
         };
-        let up = last.entry(id.clone()).and_modify(|up| *up = !*up).or_insert(false);
-        let (status, word) = if *up { (Status::Running, "running") } else { (Status::Stopped, "stopped") };
         let began = Instant::now();
         machine.status(&id, status);
         let seen = async {
