@@ -34,7 +34,7 @@ pub enum Ask {
     },
     /// A copy of the database, checked.
     CopyDatabase {
-        /// Where to, from the root. Whoever may ask may write there himself: the panel writes what he could.
+        /// Where to, from the root, as the panel sees it. Whoever may ask may write what the panel can.
         to: PathBuf,
     },
 }

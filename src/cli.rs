@@ -274,23 +274,20 @@ pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8
 
 /// By the panel where one runs, else by ourselves.
 async fn backup(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
-    match admin::ask(folder, &Ask::CopyDatabase { to: to.to_owned() }).await {
-        Ok(()) => {
-            let to = to.to_owned();
-            blocking(move || copies::check_file(&to)).await
-        }
+    // The panel writes into its own folder: as a service it sees another /tmp than we do, and no home.
+    let aside = folder.join("copy-by-hand.redb");
+    let (folder, to) = (folder.to_owned(), to.to_owned());
+    let copied = match admin::ask(&folder, &Ask::CopyDatabase { to: aside.clone() }).await {
+        Ok(()) => tokio::task::spawn_blocking(move || copies::bring(&aside, &to)).await,
         Err(AskError::NotRunning { .. }) => {
-            let (folder, to) = (folder.to_owned(), to.to_owned());
-            tokio::task::spawn_blocking(move || copies::copy_of_closed(&folder, &to))
-                .await
-                .map_err(|cause| (70, cause.to_string()))?
-                .map_err(|error| match &error {
-                    CopyError::Open(cause) => (cause.exit_code(), cause.to_string()),
-                    CopyError::Database(cause) => (74, cause.to_string()),
-                })
+            tokio::task::spawn_blocking(move || copies::copy_of_closed(&folder, &to)).await
         }
-        Err(error) => Err((74, error.to_string())),
-    }
+        Err(error) => return Err((74, error.to_string())),
+    };
+    copied.map_err(|cause| (70, cause.to_string()))?.map_err(|error| match &error {
+        CopyError::Open(cause) => (cause.exit_code(), cause.to_string()),
+        CopyError::Database(cause) => (74, cause.to_string()),
+    })
 }
 
 async fn blocking<T: Send + 'static>(

@@ -58,6 +58,17 @@ pub fn check_file(path: &Path) -> Result<Copied, OpenError> {
     Ok(Copied { schema: facts.schema, bytes })
 }
 
+/// Brings a copy to another place, which is replaced as a whole, and removes it where it was.
+///
+/// # Errors
+/// [`CopyError`]; what was at `to` is then as it was.
+pub fn bring(from: &Path, to: &Path) -> Result<Copied, CopyError> {
+    let unfinished = beside(to);
+    let brought = copy(from, &unfinished).map_err(CopyError::Open).and_then(|()| finish(&unfinished, to));
+    remove(from).map_err(|e| OpenError::io("removing a copy", from, e))?;
+    brought
+}
+
 /// As [`Store::copy_to`], of the database in a data folder that no panel uses.
 ///
 /// # Errors

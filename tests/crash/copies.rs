@@ -33,7 +33,9 @@ async fn a_copy_of_a_running_panel_is_put_back() {
         let checked = db(folder.path(), words).await;
         assert!(checked.status.success() && said(&checked).contains("is whole"), "{}", said(&checked));
     }
-    assert!(!folder.path().join("check.redb").exists());
+    for left in ["check.redb", "copy-by-hand.redb"] {
+        assert!(!folder.path().join(left).exists(), "{left}");
+    }
     // Not under a panel that uses it.
     let refused = db(folder.path(), &["restore", named]).await;
     assert_eq!(refused.status.code(), Some(75), "{}", said(&refused));
