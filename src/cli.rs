@@ -125,6 +125,9 @@ struct Settings {
     /// The key of that certificate, a PEM file.
     #[arg(long, value_name = "FILE")]
     tls_key: Option<String>,
+    /// MiB a second that one move of a server takes of the network at most [default: no limit].
+    #[arg(long, value_name = "MIB")]
+    move_limit: Option<String>,
     /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -215,6 +218,7 @@ impl Settings {
             ("agent_secret_file", self.agent_secret_file),
             ("tls_cert", self.tls_cert),
             ("tls_key", self.tls_key),
+            ("move_limit", self.move_limit),
             ("public_url", self.public_url),
             ("panel_url", self.panel_url),
             ("node_id", self.node_id),

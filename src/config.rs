@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use agent::LinkTimes;
@@ -101,6 +102,8 @@ pub struct Config {
     pub tls_cert: Option<PathBuf>,
     /// The key that belongs to it, a PEM file.
     pub tls_key: Option<PathBuf>,
+    /// MiB a second that one move of a server takes of the network at most.
+    pub move_limit: Option<NonZeroU32>,
     /// Times of the link between panel and agents; tests are less patient than people.
     pub link_times: LinkTimes,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
@@ -126,6 +129,7 @@ impl Config {
             panel_pin: None,
             tls_cert: None,
             tls_key: None,
+            move_limit: None,
             link_times: LinkTimes::default(),
             log_level: "info".to_owned(),
         }
@@ -183,6 +187,7 @@ const KEYS: &[Key] = &[
     Key { name: "panel_pin", variables: &["PANEL_PIN"] },
     Key { name: "tls_cert", variables: &["TLS_CERT"] },
     Key { name: "tls_key", variables: &["TLS_KEY"] },
+    Key { name: "move_limit", variables: &["MOVE_LIMIT"] },
     Key { name: LINK_TIMES, variables: &["LINK_TIMES"] },
     Key { name: "docker_host", variables: &["DOCKER_HOST"] },
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
@@ -286,6 +291,7 @@ impl Config {
             panel_pin: found.get("panel_pin").map(|given| given.value.clone()),
             tls_cert: file("tls_cert"),
             tls_key: file("tls_key"),
+            move_limit: found.get("move_limit").map(move_limit).transpose()?,
             link_times: link_times.transpose()?.unwrap_or_default(),
             docker_host: found.get("docker_host").map(|given| given.value.clone()),
             log_level: text(found, "log_level", "info"),
@@ -316,6 +322,11 @@ fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
             given.value
         ))
     })
+}
+
+fn move_limit(given: &Found) -> Result<NonZeroU32, ConfigError> {
+    let problem = format!("\"{}\" has to be a whole number of MiB a second, 1 or more", given.value);
+    given.value.trim().parse().map_err(|_| given.bad(problem))
 }
 
 /// A secret that stands in a file of its own.

@@ -142,9 +142,15 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     let registry = registry(&store, &tasks, config.link_times.clone()).await?;
     let status = Status::new(store.clone(), started_at);
     let transfers = Transfers::default();
-    let moves =
-        Moves::new(store.clone(), registry.clone(), transfers.clone(), tasks.clone(), ports.numbers())
-            .map_err(|source| StartError::Other { doing: "reading the moves", source: source.into() })?;
+    let moves = Moves::new(
+        store.clone(),
+        registry.clone(),
+        transfers.clone(),
+        tasks.clone(),
+        ports.numbers(),
+        config.move_limit,
+    )
+    .map_err(|source| StartError::Other { doing: "reading the moves", source: source.into() })?;
     let servers = Servers::new(
         store.clone(),
         auth.clone(),

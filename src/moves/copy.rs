@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use agent::bulk::{Piece, Pipe};
 use agent::protocol::{Summary, Word};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 
 use super::Moves;
 use super::live::Live;
@@ -30,7 +30,7 @@ pub(super) async fn copy(
 ) -> Result<(), Failure> {
     let record = live.record();
     let (from, to) = (record.from.as_str(), record.to.as_str());
-    let (mut copied, mut told) = (0, Instant::now());
+    let (began, mut copied, mut told) = (Instant::now(), 0, Instant::now());
     let sent = loop {
         let piece = tokio::select! {
             piece = timeout(STALLED, source.inward.recv()) => piece,
@@ -40,6 +40,10 @@ pub(super) async fn copy(
             Ok(Some(Piece::Bytes(bytes))) => {
                 copied += bytes.len() as u64;
                 hand_on(&mut target, Piece::Bytes(bytes), to).await?;
+                if let Some(limit) = moves.limit {
+                    let allowed = copied as f64 / (f64::from(limit.get()) * f64::from(1 << 20));
+                    sleep_until((began + Duration::from_secs_f64(allowed)).into()).await;
+                }
             }
             Ok(Some(Piece::Word(Word::Done(summary)))) => break summary,
             Ok(word) => return Err(said(from, word)),

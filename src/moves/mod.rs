@@ -12,6 +12,7 @@ mod run;
 mod tidy;
 mod views;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use agent::protocol::{HostCheck, SystemInfo, ToAgent, ToPanel, capability};
@@ -42,11 +43,14 @@ pub struct Moves {
     tasks: Tasks,
     /// TCP ports of the panel's own machine that are ours.
     own_ports: Arc<Vec<u16>>,
+    /// MiB a second that one move takes of the network at most.
+    limit: Option<NonZeroU32>,
     lives: Lives,
 }
 
 impl Moves {
-    /// Takes up what an earlier run has left. `own_ports` are those of this process.
+    /// Takes up what an earlier run has left. `own_ports` are those of this process; `limit` is in MiB a
+    /// second.
     ///
     /// # Errors
     /// Where the store can't be read.
@@ -56,11 +60,12 @@ impl Moves {
         transfers: Transfers,
         tasks: Tasks,
         own_ports: Vec<u16>,
+        limit: Option<NonZeroU32>,
     ) -> storage::Result<Self> {
         let left = store.read_now(storage::moves::list)?;
         let lives = Lives::default();
         let own_ports = Arc::new(own_ports);
-        let moves = Self { store, agents, transfers, tasks, own_ports, lives };
+        let moves = Self { store, agents, transfers, tasks, own_ports, limit, lives };
         for record in left {
             let over = record.step == Step::Done;
             let live = moves.lives.put(record);

@@ -24,8 +24,14 @@ impl Games {
         let world = World::new().await;
         let auth = Auth::new(world.store.clone(), b"0123456789abcdef0123456789abcdef", OwnOrigins::new(None));
         let (agents, tasks) = (world.agents.clone(), world.tasks.clone());
-        let moves =
-            crate::moves::Moves::new(world.store.clone(), agents, Default::default(), tasks, Vec::new());
+        let moves = crate::moves::Moves::new(
+            world.store.clone(),
+            agents,
+            Default::default(),
+            tasks,
+            Vec::new(),
+            None,
+        );
         let moves = moves.unwrap();
         let servers = Servers::new(
             world.store.clone(),

@@ -86,7 +86,8 @@ fn start(env: &[(&'static str, String)], folder: &Path) -> Child {
 
 async fn panel() -> Panel {
     docker::image().await;
-    Panel::builder().env("WEBSOCKET_PORT", free_port().to_string()).start().await
+    // Slow enough that something can happen half-way.
+    Panel::builder().env("WEBSOCKET_PORT", free_port().to_string()).env("MOVE_LIMIT", "50").start().await
 }
 
 async fn online(panel: &Panel, id: &str) {
