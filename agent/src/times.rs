@@ -27,6 +27,14 @@ pub struct LinkTimes {
     pub refused: Duration,
     /// An agent's wait after another one with its node's id took the place.
     pub replaced: Duration,
+    /// What an agent of part 1 may take to answer.
+    pub answer: Duration,
+    /// The same for a stop, which it answers once the container has ended; it waits 30 s for that.
+    pub answer_stop: Duration,
+    /// The same for a file: an agent that has none says nothing at all.
+    pub answer_file: Duration,
+    /// A node's old secret opens beside its renewed one for this long at most.
+    pub renewed: Duration,
     /// Three replacements within this time, and two machines use one id …
     pub rivals_within: Duration,
     /// … so that for this long nobody takes the place of the one that is there.
@@ -46,6 +54,10 @@ impl Default for LinkTimes {
             good: Duration::from_secs(2),
             refused: Duration::from_secs(60),
             replaced: Duration::from_secs(300),
+            answer: Duration::from_secs(10),
+            answer_stop: Duration::from_secs(40),
+            answer_file: Duration::from_secs(5),
+            renewed: Duration::from_secs(600),
             rivals_within: Duration::from_secs(60),
             rivals_refused: Duration::from_secs(300),
         }
@@ -81,6 +93,10 @@ impl LinkTimes {
             "good" => &mut self.good,
             "refused" => &mut self.refused,
             "replaced" => &mut self.replaced,
+            "answer" => &mut self.answer,
+            "answer_stop" => &mut self.answer_stop,
+            "answer_file" => &mut self.answer_file,
+            "renewed" => &mut self.renewed,
             "rivals_within" => &mut self.rivals_within,
             "rivals_refused" => &mut self.rivals_refused,
             _ => return None,

@@ -1,9 +1,10 @@
 //! Agents that know the first part of the protocol only: they repeat no ids, so requests go to them one at a time, each
 //! ended by the next status of that server, the next error, or a deadline. What they can't do is said plainly.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use agent::LinkTimes;
 use agent::protocol::commands::{Became, Command, Response, STOP_SERVER, Word};
 use agent::protocol::{
     Ack, DecodeError, Envelope, ErrorReport, FileContent, PowerAction, Problem, ServerRef, Status,
@@ -13,29 +14,6 @@ use serde_json::json;
 
 use super::registry::Agents;
 use super::session::Session;
-
-/// How long to wait for such an agent.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    /// It answers a stop once the container has ended, for which it waits 30 s.
-    stop: Duration,
-    others: Duration,
-    /// An agent that has no files says nothing at all.
-    files: Duration,
-}
-
-/// Tests are less patient: a divisor of all times here.
-const HURRY: &str = "CTRL_ALT_PLAY_HURRY";
-
-fn times() -> Times {
-    static TIMES: LazyLock<Times> = LazyLock::new(|| {
-        let hurry = std::env::var(HURRY).ok().and_then(|text| text.parse().ok());
-        let hurry: u32 = hurry.filter(|factor| (1..=1_000).contains(factor)).unwrap_or(1);
-        let seconds = |n| Duration::from_secs(n) / hurry;
-        Times { stop: seconds(40), others: seconds(10), files: seconds(5) }
-    });
-    *TIMES
-}
 
 /// What ends a request. Words of other makes that are not named here end everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +74,8 @@ pub(super) enum Heard {
 }
 
 /// The message in words of the first part; a refusal where there are no such words.
-pub(super) fn spoken(message: ToAgent) -> Result<Spoken, Box<ErrorReport>> {
-    let Times { stop, others, files, .. } = times();
+pub(super) fn spoken(message: ToAgent, times: &LinkTimes) -> Result<Spoken, Box<ErrorReport>> {
+    let LinkTimes { answer: others, answer_stop: stop, answer_file: files, .. } = *times;
     let of = |server_id: String| ServerRef { server_id };
     let message = match message {
         ToAgent::ServerPower(power) if power.action != PowerAction::Kill => match power.action {

@@ -161,6 +161,11 @@ impl Agents {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// The times of the links to agents.
+    pub fn times(&self) -> &LinkTimes {
+        &self.0.times
+    }
+
     /// What changed, for live connections.
     pub fn changes(&self) -> &Changes {
         &self.0.changes
@@ -179,7 +184,7 @@ impl Agents {
         process: Option<&str>,
     ) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
-        let (session, queue) = Session::new(node_id, number);
+        let (session, queue) = Session::new(node_id, number, self.0.times.clone());
         let mut state = self.lock();
         let node = state.nodes.entry(node_id.to_owned()).or_default();
         let replaced = node.session.replace(Arc::clone(&session));

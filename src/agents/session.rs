@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use agent::LinkTimes;
 use agent::protocol::commands::Response;
 use agent::protocol::{Envelope, ErrorReport, StatsSubscribe, Status, ToAgent, ToPanel};
 use agent::tally::Tally;
@@ -101,6 +102,7 @@ fn refusal(report: &ErrorReport) -> ApiError {
 pub struct Session {
     node_id: String,
     number: u64,
+    times: LinkTimes,
     out: mpsc::Sender<Envelope<ToAgent>>,
     pending: Mutex<HashMap<String, Pending>>,
     /// An agent remembers what it has answered, longer than we may live: ids never come again.
@@ -140,11 +142,16 @@ struct Pending {
 
 impl Session {
     /// A session and the queue of what it wants to say.
-    pub(super) fn new(node_id: &str, number: u64) -> (Arc<Self>, mpsc::Receiver<Envelope<ToAgent>>) {
+    pub(super) fn new(
+        node_id: &str,
+        number: u64,
+        times: LinkTimes,
+    ) -> (Arc<Self>, mpsc::Receiver<Envelope<ToAgent>>) {
         let (out, queue) = mpsc::channel(QUEUE);
         let session = Self {
             node_id: node_id.to_owned(),
             number,
+            times,
             out,
             pending: Mutex::default(),
             prefix: crate::ids::random(8),
@@ -210,7 +217,7 @@ impl Session {
     /// agent at work for nobody.
     async fn ask_one_by_one(&self, message: ToAgent) -> Result<ToPanel, AskError> {
         let Spoken { message, server_id, goal, deadline } =
-            part_one::spoken(message).map_err(AskError::Refused)?;
+            part_one::spoken(message, &self.times).map_err(AskError::Refused)?;
         if goal == Goal::File && self.lacks_files() {
             return Err(AskError::Refused(part_one::unable("serve files")));
         }
@@ -422,7 +429,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_answered_under_its_id() {
-        let (session, mut queue) = Session::new("n", 1);
+        let (session, mut queue) = Session::new("n", 1, LinkTimes::default());
         let asked = session.ask(ToAgent::SystemInfoRequest, SOON);
         let answered = async {
             let question = queue.recv().await.unwrap();
@@ -437,7 +444,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_deadlines_and_the_end_are_told_apart() {
-        let (session, mut queue) = Session::new("n", 1);
+        let (session, mut queue) = Session::new("n", 1, LinkTimes::default());
         let refused = async {
             let id = queue.recv().await.unwrap().message_id.unwrap();
             let report = ErrorReport { code: "already_running".into(), ..ErrorReport::default() };

@@ -8,7 +8,6 @@ mod secrets;
 mod views;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use storage::Store;
 use storage::nodes::Node;
@@ -37,15 +36,13 @@ pub struct Nodes {
     servers: Servers,
     /// SHA-256 of the secret that all agents may share.
     shared: Option<Arc<Hash>>,
-    /// How long a renewed secret opens at most.
-    overlap: Duration,
 }
 
 impl Nodes {
     /// Over the store, the agents and the servers that live on them; `shared` is the secret of all agents.
     pub fn new(store: Store, agents: Agents, servers: Servers, shared: Option<&Secret>) -> Self {
         let shared = shared.map(|secret| Arc::new(secrets::hash(secret.expose())));
-        Self { store, agents, servers, shared, overlap: secrets::overlap() }
+        Self { store, agents, servers, shared }
     }
 
     /// All nodes. Only administrators see all of each.
@@ -148,7 +145,7 @@ impl Nodes {
     ) -> Result<NodeMade, ApiError> {
         not_local(id, "has no secret")?;
         let secret = secrets::make();
-        let (new, shared, lasts) = (secrets::hash(&secret), self.shared.clone(), self.overlap);
+        let (new, shared, lasts) = (secrets::hash(&secret), self.shared.clone(), self.agents.times().renewed);
         self.update(id, move |node| secrets::renew(node, &new, shared.as_deref(), clock::now(), lasts))
             .await?;
         tracing::info!(node = id, by = admin.username(), "the secret of a node was renewed");

@@ -9,8 +9,6 @@ use sha2::{Digest, Sha256};
 use storage::Millis;
 use storage::nodes::{Node, OldSecret};
 
-/// How long a renewed secret opens at most.
-const OVERLAP: Duration = Duration::from_secs(600);
 /// How much newer a use has to be to be worth a write: an SD card wears out.
 const WORTH_NOTING: Millis = 60_000;
 
@@ -76,12 +74,6 @@ pub(super) fn used(node: &mut Node, judged: Judged, now: Millis) -> bool {
     let news = node.secret_used_at.is_none_or(|at| (now - at).abs() > WORTH_NOTING);
     node.secret_used_at = Some(now);
     settled || news
-}
-
-/// How long a renewed secret opens. The variable is there for tests.
-pub(super) fn overlap() -> Duration {
-    let given = std::env::var("RENEWED_SECRET_SECONDS").ok().and_then(|text| text.parse().ok());
-    given.map_or(OVERLAP, Duration::from_secs).min(OVERLAP)
 }
 
 fn hex(bytes: &[u8]) -> String {

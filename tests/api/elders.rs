@@ -20,8 +20,7 @@ async fn panel() -> Panel {
 async fn hurried() -> Panel {
     Panel::builder()
         .env("AGENT_SECRET", SECRET)
-        .env("CTRL_ALT_PLAY_HURRY", "5")
-        .env("LINK_TIMES", "quiet=12000")
+        .env("LINK_TIMES", "answer=2000,answer_stop=8000,answer_file=1000,quiet=12000")
         .start()
         .await
 }
@@ -176,12 +175,7 @@ async fn a_caller_who_hangs_up_ends_no_turn() {
 /// Pongs are no sign of life of such an agent; a message brings it back on the same connection.
 #[tokio::test]
 async fn a_quiet_one_is_offline_and_not_closed() {
-    let panel = Panel::builder()
-        .env("AGENT_SECRET", SECRET)
-        .env("CTRL_ALT_PLAY_HURRY", "20")
-        .env("LINK_TIMES", "quiet=3000")
-        .start()
-        .await;
+    let panel = Panel::builder().env("AGENT_SECRET", SECRET).env("LINK_TIMES", "quiet=3000").start().await;
     let mut agent = script(&panel, "go-1").await;
     let info = json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}});
     say(&mut agent, info.clone()).await;

@@ -46,7 +46,7 @@ async fn both_secrets_open_until_the_agent_came_with_the_new_one() {
 
 #[tokio::test]
 async fn an_old_secret_ends_by_its_time_and_so_does_who_came_with_it() {
-    let panel = Panel::builder().env("RENEWED_SECRET_SECONDS", "2").start().await;
+    let panel = Panel::builder().env("LINK_TIMES", "renewed=2000").start().await;
     let (_first, old) = FakeNode::join(&panel, "attic", Told::default()).await;
     let new = renewed(&panel, "attic").await;
     let began = Instant::now();
