@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::remote::{Agent, Gone, online, status};
+use super::remote::{Gone, online, status};
+use crate::harness::node::Node;
 use crate::harness::{Panel, docker, seconds, until};
 
 async fn make(panel: &Panel, name: &str) -> String {
@@ -38,7 +39,7 @@ async fn begun(id: &str) -> Value {
 async fn a_node_that_lost_its_disk_gets_its_server_again_when_asked() {
     docker::image().await;
     let panel = Panel::start().await;
-    let mut agent = Agent::join(&panel, "attic").await;
+    let mut agent = Node::builder().join(&panel, "attic").await;
     online(&panel, "attic", true).await;
     let id = make(&panel, "World").await;
     let _gone = Gone(id.clone());
@@ -59,7 +60,7 @@ async fn a_node_that_lost_its_disk_gets_its_server_again_when_asked() {
 async fn a_forgotten_server_runs_on_and_is_adopted_or_removed() {
     docker::image().await;
     let panel = Panel::start().await;
-    let mut agent = Agent::join(&panel, "attic").await;
+    let mut agent = Node::builder().join(&panel, "attic").await;
     online(&panel, "attic", true).await;
     let id = make(&panel, "World").await;
     let _gone = Gone(id.clone());
@@ -93,7 +94,7 @@ async fn a_forgotten_server_runs_on_and_is_adopted_or_removed() {
 async fn a_renewed_secret_leaves_time_and_a_revoked_one_none() {
     docker::image().await;
     let panel = Panel::start().await;
-    let mut agent = Agent::join(&panel, "attic").await;
+    let mut agent = Node::builder().join(&panel, "attic").await;
     online(&panel, "attic", true).await;
     let id = make(&panel, "World").await;
     let _gone = Gone(id.clone());

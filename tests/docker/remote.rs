@@ -1,74 +1,12 @@
 //! Another machine: the same binary as an agent, a process of its own with a folder of its own.
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
 
+use crate::harness::node::{self, Node};
 use crate::harness::{Live, Panel, docker, seconds, until};
 
-pub(super) struct Agent {
-    child: Child,
-    folder: tempfile::TempDir,
-    env: Vec<(&'static str, String)>,
-}
-
-impl Agent {
-    /// As the join line has it.
-    pub(super) async fn join(panel: &Panel, id: &str) -> Self {
-        let made = panel.admin().post("/api/nodes", json!({ "id": id })).await.expect(201).json;
-        let secret = made["secret"].as_str().unwrap().to_owned();
-        let folder = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
-        let env = vec![
-            ("PANEL_URL", format!("ws://{}", panel.agents_address())),
-            ("NODE_ID", id.to_owned()),
-            ("AGENT_SECRET", secret),
-        ];
-        let child = start(&env, &folder);
-        Self { child, folder, env }
-    }
-
-    pub(super) async fn kill(&mut self) {
-        self.child.kill().await.unwrap();
-    }
-
-    pub(super) fn again(&mut self) {
-        self.child = start(&self.env, &self.folder);
-    }
-
-    /// The same node on a new disk.
-    pub(super) fn again_with_nothing(&mut self) {
-        self.folder = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
-        self.again();
-    }
-
-    /// The secret that it comes with from the next start on.
-    pub(super) fn set_secret(&mut self, secret: &str) {
-        self.env.retain(|(name, _)| *name != "AGENT_SECRET");
-        self.env.push(("AGENT_SECRET", secret.to_owned()));
-    }
-}
-
-fn start(env: &[(&'static str, String)], folder: &tempfile::TempDir) -> Child {
-    Command::new(crate::harness::binary())
-        .arg("agent")
-        .env("DATA_DIR", folder.path())
-        .env("HEALTH_PORT", "off")
-        .envs(env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
-}
-
 pub(super) async fn online(panel: &Panel, id: &str, online: bool) -> Value {
-    until(&format!("{id} online: {online}"), seconds(40), async || {
-        let node = panel.admin().get(&format!("/api/nodes/{id}")).await.expect(200).json;
-        (node["online"] == online && (!online || node["engine"]["available"] == true)).then_some(node)
-    })
-    .await
+    node::online(panel, id, online, seconds(40)).await
 }
 
 pub(super) async fn status(panel: &Panel, server: &str, status: &str) -> Value {
@@ -83,7 +21,7 @@ pub(super) async fn status(panel: &Panel, server: &str, status: &str) -> Value {
 async fn a_server_on_another_node_lives_as_one_here() {
     docker::image().await;
     let mut panel = Panel::builder().env("WEBSOCKET_PORT", free_port().to_string()).start().await;
-    let mut agent = Agent::join(&panel, "attic-pi").await;
+    let mut agent = Node::builder().join(&panel, "attic-pi").await;
     let node = online(&panel, "attic-pi", true).await;
     assert!(node["capabilities"].as_array().unwrap().contains(&json!("ack")), "{node}");
 

@@ -93,6 +93,18 @@ impl Node {
     pub(crate) fn again(&mut self) {
         self.child = spawn(&self.wrapper, &self.env, self.kept.path());
     }
+
+    /// The same node on a new disk.
+    pub(crate) fn again_with_nothing(&mut self) {
+        self.kept = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
+        self.again();
+    }
+
+    /// The secret that it comes with from the next start on.
+    pub(crate) fn set_secret(&mut self, secret: &str) {
+        self.env.retain(|(name, _)| name != "AGENT_SECRET");
+        self.env.push(("AGENT_SECRET".to_owned(), secret.to_owned()));
+    }
 }
 
 fn log_of(folder: &Path) -> PathBuf {
