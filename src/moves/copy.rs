@@ -98,3 +98,21 @@ fn said(node: &str, word: Option<Piece>) -> Failure {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_was_counted_otherwise_is_none() {
+        let sent = Summary { bytes: 10, entries: 2, sha256: "ab".into() };
+        assert!(compare(&sent, &sent.clone()).is_ok());
+        for other in [
+            Summary { bytes: 9, ..sent.clone() },
+            Summary { entries: 3, ..sent.clone() },
+            Summary { sha256: "ac".into(), ..sent.clone() },
+        ] {
+            assert!(compare(&sent, &other).is_err(), "{other:?}");
+        }
+    }
+}
