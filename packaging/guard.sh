@@ -198,8 +198,10 @@ go_back() {
     flush .
     if there before.redb; then mv -f before.redb ../panel.redb || return 1; fi
     if [ -f "$PROGRAM.before" ]; then
-        mv -f "$PROGRAM.before" "$PROGRAM" || return 1
-        # Where both are one file still, a rename leaves both names.
+        # Where the swap was never made both are one file, which no rename takes.
+        if [ "$(hash_of "$PROGRAM.before")" != "$(hash_of "$PROGRAM")" ]; then
+            mv -f "$PROGRAM.before" "$PROGRAM" || return 1
+        fi
         rm -f "$PROGRAM.before"
     fi
     flush .. "$(dirname "$PROGRAM")"

@@ -32,9 +32,8 @@ pub fn start(level: &str) -> Result<(), ConfigError> {
 /// Whether a stream is the one that systemd has connected to its journal: `JOURNAL_STREAM` names its device and inode.
 fn is_journal(stream: &impl AsFd, named: Option<&str>) -> bool {
     let Some((device, inode)) = named.and_then(|named| named.split_once(':')) else { return false };
-    rustix::fs::fstat(stream).is_ok_and(|found| {
-        device == found.st_dev.to_string() && inode == found.st_ino.to_string()
-    })
+    rustix::fs::fstat(stream)
+        .is_ok_and(|found| device == found.st_dev.to_string() && inode == found.st_ino.to_string())
 }
 
 fn directives(level: &str) -> Result<String, ConfigError> {
