@@ -203,6 +203,7 @@ install_packages() {
     *) die "$purpose is missing, and how to install it here is not known: install it, then run this again" ;;
     esac
     if ! as_root "$@" </dev/null >"$log" 2>&1; then
+        if [ "$purpose" = perhaps ]; then return 1; fi
         tail -n 15 "$log" >&2
         die "$packages could not install $purpose; above are its last words. Mend that or install it by hand, then run this again"
     fi
@@ -317,8 +318,40 @@ openssl_checks() {
     case $(openssl version 2>/dev/null) in "OpenSSL "[3-9]*) return 0 ;; *) return 1 ;; esac
 }
 
+# Debian 11 has no minisign and an older openssl, but OpenBSD's signify, whose signatures are of the same kind.
 can_check() {
-    have minisign || openssl_checks
+    have minisign || openssl_checks || have signify-openbsd
+}
+
+# verified FILE SIGNATURE: 64 bytes, of the whole file, by the key in $work/key.
+verified() {
+    if openssl_checks; then
+        # The head that makes an Ed25519 key of 32 bytes.
+        { printf '\060\052\060\005\006\003\053\145\160\003\041\000' && tail -c 32 "$work/key"; } >"$work/key.der"
+        openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey "$work/key.der" -in "$1" -sigfile "$2" >/dev/null 2>&1
+        return
+    fi
+    printf 'untrusted comment: key\n%s\n' "$KEY" >"$work/key.pub"
+    {
+        echo 'untrusted comment: signature'
+        { head -c 10 "$work/key" && cat "$2"; } | base64 | tr -d '\n'
+        echo
+    } >"$work/signify"
+    signify-openbsd -V -q -p "$work/key.pub" -x "$work/signify" -m "$1" >/dev/null 2>&1
+}
+
+blake2b() {
+    if openssl_checks; then
+        openssl dgst -blake2b512 -binary "$1"
+        return
+    fi
+    # shellcheck disable=SC2059
+    printf "$(b2sum "$1" | awk '{
+        for (i = 1; i < 128; i += 2) {
+            high = index("0123456789abcdef", substr($1, i, 1)) - 1
+            printf "\\%03o", high * 16 + index("0123456789abcdef", substr($1, i + 1, 1)) - 1
+        }
+    }')"
 }
 
 # signed FILE: whether FILE.minisig is KEY's signature of it; what it says of itself is in $comment.
@@ -328,26 +361,21 @@ signed() {
         comment=$(minisign -V -Q -P "$KEY" -m "$1" -x "$1.minisig" 2>"$work/words")
         return
     fi
-    # The same by openssl: "Ed", the key's number in 8 bytes, the key. "ED", the number, the signature of the file's
-    # BLAKE2b. Then the signature of that signature and the comment.
+    # By hand: "Ed", the key's number in 8 bytes, the key. "ED", the number, the signature of the file's BLAKE2b. Then
+    # that of the signature itself and the comment.
     comment=$(sed -n '3s/^trusted comment: //p' "$1.minisig")
-    printf '%s' "$KEY" | openssl base64 -d -A >"$work/key" 2>/dev/null || return 1
-    sed -n 2p "$1.minisig" | openssl base64 -d -A >"$work/signature" 2>/dev/null || return 1
-    sed -n 4p "$1.minisig" | openssl base64 -d -A >"$work/whole.sig" 2>/dev/null || return 1
+    printf '%s' "$KEY" | base64 -d >"$work/key" 2>/dev/null || return 1
+    sed -n 2p "$1.minisig" | base64 -d >"$work/signature" 2>/dev/null || return 1
+    sed -n 4p "$1.minisig" | base64 -d >"$work/whole.sig" 2>/dev/null || return 1
     sizes=$(wc -c <"$work/key")/$(wc -c <"$work/signature")/$(wc -c <"$work/whole.sig")
     [ "$(printf '%s' "$sizes" | tr -d ' ')" = 42/74/64 ] || return 1
     [ "$(head -c 2 "$work/key")$(head -c 2 "$work/signature")" = EdED ] || return 1
     head -c 10 "$work/key" | tail -c 8 >"$work/number"
     head -c 10 "$work/signature" | tail -c 8 | cmp -s - "$work/number" || return 1
     tail -c 64 "$work/signature" >"$work/part.sig"
-    openssl dgst -blake2b512 -binary "$1" >"$work/part" || return 1
+    blake2b "$1" >"$work/part" || return 1
     { cat "$work/part.sig" && printf '%s' "$comment"; } >"$work/whole"
-    # The head that makes an Ed25519 key of 32 bytes.
-    { printf '\060\052\060\005\006\003\053\145\160\003\041\000' && tail -c 32 "$work/key"; } >"$work/key.der"
-    for one in part whole; do
-        openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey "$work/key.der" -in "$work/$one" \
-            -sigfile "$work/$one.sig" >/dev/null 2>&1 || return 1
-    done
+    verified "$work/part" "$work/part.sig" && verified "$work/whole" "$work/whole.sig"
 }
 
 # What is published: the version in $release, the hash of this machine's program in $wanted.
@@ -616,6 +644,17 @@ with_settings() {
 
 trial() {
     as_root test -e "$DATA_DIR/upgrade/trial"
+}
+
+# An upgrade that someone else has begun, or a run of this that was killed, is not cut short.
+wait_for_trial() {
+    waited=0
+    while [ "$init" = systemd ] && trial && [ "$(systemctl is-active "$SERVICE" 2>/dev/null)" = activating ]; do
+        if [ "$waited" = 0 ]; then say "An upgrade is under way: waiting for its end"; fi
+        waited=$((waited + 1))
+        if [ "$waited" -gt 240 ]; then break; fi
+        sleep 1
+    done
 }
 
 # --- saying what will be done ---
@@ -1212,10 +1251,11 @@ set_up() {
         die "it is installed by the system's packages here: upgrade it with apt-get install ./ctrl-alt-play_VERSION_$(dpkg --print-architecture).deb, or remove it first with apt-get remove ctrl-alt-play (its data stays)"
     fi
     [ "$from" = checkout ] || architecture
+    wait_for_trial
     missing=$(tools_missing | tr '\n' ' ' | sed 's/ $//')
     case $from in folder | download) if [ -z "$missing" ]; then find_release; fi ;; esac
     look
-    if [ -n "$missing" ]; then note "$missing is installed from the packages of $system, to fetch and to check the program"; fi
+    if [ -n "$missing" ]; then note "installed from the packages of $system, to fetch the program and to check its signature: $missing"; fi
     if [ "$judged" = same ] && [ -z "$changes" ]; then
         say "Nothing to do: Ctrl-Alt-Play $has is installed."
         if [ "$start" = yes ]; then show; fi
@@ -1237,8 +1277,13 @@ set_up() {
         exec 9>>/run/ctrl-alt-play-install.lock
         if have flock && ! flock -n 9; then die "another installer is at work: wait for it, then run this again"; fi
     fi
-    # shellcheck disable=SC2086
-    if [ -n "$missing" ]; then install_packages "$missing" $missing; fi
+    for tool in $missing; do
+        if [ "$tool" = minisign ] && [ "$packages" = apt-get ]; then
+            install_packages perhaps minisign || install_packages "a tool that checks signatures" signify-openbsd
+        else
+            install_packages "$tool" "$tool"
+        fi
+    done
     case $from in
     folder | download) if [ -z "$wanted" ]; then find_release; fi ;;
     checkout)
