@@ -48,7 +48,7 @@ impl Router {
         let address = request.extensions().get::<Peer>().map(|peer| peer.address);
         let mut response = if path == "/api" || path.starts_with("/api/") || path == "/health" {
             self.api.call(request).await
-        } else if path == "/join.sh" && matches!(method, Method::GET | Method::HEAD) {
+        } else if path == "/install.sh" && matches!(method, Method::GET | Method::HEAD) {
             bytes_of(StatusCode::OK, "text/x-shellscript; charset=utf-8", nodes::script())
         } else {
             assets(&method, &path, request.headers())

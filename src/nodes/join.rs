@@ -11,9 +11,8 @@ use super::secrets::{self, Judged};
 use crate::clock;
 use crate::error::{ApiError, Code};
 
-/// What the line's script is made of. `@UNIT@` stands for the service's unit.
-const SCRIPT: &str = include_str!("../../packaging/join.sh");
-const UNIT: &str = include_str!("../../packaging/systemd/ctrl-alt-play-agent.service");
+/// What the line fetches: the installer of everything else too.
+const SCRIPT: &str = include_str!("../../install.sh");
 
 /// Where machines that join find us.
 #[derive(Clone, Debug)]
@@ -43,7 +42,8 @@ impl Joining {
         let secure = if self.pin.is_some() { "s" } else { "" };
         let page = public.map_or_else(|| format!("http{secure}://{host}:{}", self.page_port), str::to_owned);
         let mut line = format!(
-            "curl -fsS{}{page}/join.sh | sh -s -- --panel {page} --agents ws{secure}://{host}:{} --node {node} --secret {secret}",
+            "curl -fsS{}{page}/install.sh | sh -s -- --agent --panel {page} --agents ws{secure}://{host}:{} --node {node} \
+             --secret {secret}",
             match &self.pin {
                 // The certificate is our own, no authority knows it: the key itself is checked.
                 Some(pin) if public.is_none() => format!("k --pinnedpubkey '{pin}' "),
@@ -112,8 +112,8 @@ fn plain(text: &str) -> bool {
 }
 
 /// The script.
-pub fn script() -> String {
-    SCRIPT.replacen("@UNIT@", UNIT.trim_end(), 1)
+pub fn script() -> &'static str {
+    SCRIPT
 }
 
 impl Nodes {
@@ -167,19 +167,19 @@ mod tests {
         let mut joining = joining();
         assert_eq!(
             joining.line(Some("localhost:3000"), "attic", "5ecret"),
-            "curl -fsSk --pinnedpubkey 'sha256//abc=' https://10.0.0.2:3000/join.sh | sh -s -- --panel \
+            "curl -fsSk --pinnedpubkey 'sha256//abc=' https://10.0.0.2:3000/install.sh | sh -s -- --agent --panel \
              https://10.0.0.2:3000 --agents wss://10.0.0.2:8080 --node attic --secret 5ecret --pin 'sha256//abc='"
         );
         joining.public_url = Some("https://panel.example/".into());
         assert_eq!(
             joining.line(Some("10.0.0.9"), "attic", "5ecret"),
-            "curl -fsSL https://panel.example/join.sh | sh -s -- --panel https://panel.example --agents \
+            "curl -fsSL https://panel.example/install.sh | sh -s -- --agent --panel https://panel.example --agents \
              wss://panel.example:8080 --node attic --secret 5ecret --pin 'sha256//abc=' --public"
         );
         joining.pin = None;
         joining.public_url = None;
         let line = joining.line(Some("192.168.1.3:3000"), "attic", "5ecret");
-        assert!(line.starts_with("curl -fsSL http://192.168.1.3:3000/join.sh | sh"), "{line}");
+        assert!(line.starts_with("curl -fsSL http://192.168.1.3:3000/install.sh | sh"), "{line}");
         assert!(line.contains("--agents ws://192.168.1.3:8080 ") && !line.contains("pin"), "{line}");
     }
 
@@ -207,12 +207,5 @@ mod tests {
         for odd in ["", "sparc", "../x", "a/b", "riscv64/", &"a".repeat(40)] {
             assert_eq!(joining.program(odd), None, "{odd}");
         }
-    }
-
-    #[test]
-    fn the_script_holds_the_unit() {
-        let script = script();
-        assert!(!script.contains("@UNIT@"));
-        assert!(script.contains("ExecStart=/usr/local/bin/ctrl-alt-play agent"));
     }
 }

@@ -12,14 +12,15 @@ async fn the_line_leads_to_a_script_that_is_whole() {
     let made = panel.admin().post("/api/nodes", json!({ "id": "attic" })).await.expect(201).json;
     let (line, secret) = (made["joinCommand"].as_str().unwrap(), made["secret"].as_str().unwrap());
     assert!(
-        line.starts_with("curl -fsS") && line.contains(&format!("{}/join.sh | sh -s -- ", panel.address)),
+        line.starts_with("curl -fsS")
+            && line.contains(&format!("{}/install.sh | sh -s -- --agent ", panel.address)),
         "{line}"
     );
     assert!(line.contains(" --node attic ") && line.contains(&format!(" --secret {secret}")), "{line}");
     assert!(line.contains(&panel.agents_address()), "{line}");
-    let script = panel.anonymous().get("/join.sh").await.expect(200);
+    let script = panel.anonymous().get("/install.sh").await.expect(200);
     assert!(script.header("content-type").starts_with("text/x-shellscript"));
-    assert!(script.text.ends_with("main \"$@\"\n") && script.text.contains("[Install]"));
+    assert!(script.text.ends_with("main \"$@\"\n") && script.text.contains("--agent"));
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &script.text).unwrap();
     assert!(Command::new("sh").arg("-n").arg(file.path()).status().unwrap().success());
@@ -27,7 +28,7 @@ async fn the_line_leads_to_a_script_that_is_whole() {
     std::fs::write(file.path(), &script.text[..script.text.len() - 10]).unwrap();
     let half = Command::new("sh").arg(file.path()).arg("--help").output().unwrap();
     assert_eq!((half.stdout.len(), half.stderr.len()), (0, 0), "{half:?}");
-    panel.anonymous().post("/join.sh", json!({})).await.expect(405);
+    panel.anonymous().post("/install.sh", json!({})).await.expect(405);
 }
 
 #[tokio::test]
