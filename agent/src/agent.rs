@@ -80,7 +80,9 @@ pub fn start(
     DirBuilder::new().recursive(true).mode(0o700).create(&servers_dir).map_err(Error::DataDir)?;
     // Its true name: it becomes part of mounts and labels, and must be the same by whichever way it was reached.
     let data_dir = config.data_dir.canonicalize().map_err(Error::DataDir)?;
-    let engine: Arc<dyn Runtime> = Arc::new(Engine::new(config.docker_host.clone(), data_dir.clone()));
+    let engine = Engine::new(config.docker_host.clone(), data_dir.clone());
+    let paths = engine.paths();
+    let engine: Arc<dyn Runtime> = Arc::new(engine);
     let (watch, look) = watch_engine(Arc::clone(&engine), &config.tunables, cancel.clone());
     drop(tasks.spawn(look));
     for gone in folder::leftovers(&data_dir) {
@@ -92,6 +94,7 @@ pub fn start(
         watch: watch.clone(),
         tunables: config.tunables.clone(),
         data_dir: data_dir.clone(),
+        paths: paths.clone(),
         timezone: config.timezone.clone().unwrap_or_else(config::timezone),
         tasks: tasks.clone(),
         cancel: cancel.clone(),
@@ -100,7 +103,7 @@ pub fn start(
         io_weight: AtomicBool::new(true),
     });
     let servers = Supervisor::load(Arc::clone(&context)).map_err(Error::State)?;
-    let host = Arc::new(Host::new(config.node_id.clone(), folder::servers(&data_dir)));
+    let host = Arc::new(Host::new(config.node_id.clone(), folder::servers(&data_dir)).seen_by(paths));
     let wanted = Arc::new(Wanted::default());
     let sampler = Sampler::default();
     let (there, engine_there) = watch::channel(false);

@@ -16,6 +16,7 @@ mod error;
 mod files;
 pub mod gate;
 pub mod host;
+pub mod hostpath;
 pub mod link;
 pub mod persist;
 pub mod protocol;

@@ -77,7 +77,7 @@ pub struct Container {
     pub environment: BTreeMap<String, String>,
     /// `uid:gid`; none for the image's own.
     pub user: Option<String>,
-    /// The server's folder on the host.
+    /// The server's folder, as this process sees it.
     pub data_dir: PathBuf,
     /// Where it is mounted.
     pub data_path: String,

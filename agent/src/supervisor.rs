@@ -9,7 +9,7 @@ use crate::protocol::{
     Behaviour, ContainerUser, Limits, ServerCreate, ServerStatus, Status, valid_server_id,
 };
 use crate::runtime::Maker;
-use crate::server::{self, Asked, Context, Handle, Request, plan};
+use crate::server::{self, Asked, Context, Handle, Request, folder, plan};
 
 /// All servers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -82,6 +82,9 @@ impl Supervisor {
             return reply.refuse("invalid", message);
         }
         let id = spec.server_id.clone();
+        if let Err(error) = self.context.paths.check(&folder::of(&self.context.data_dir, &id)) {
+            return reply.refuse("conflict", error.to_string());
+        }
         if let Some(handle) = self.get(&id) {
             return handle.ask(Asked { what: Request::Replace(Box::new(spec)), reply });
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use agent::LinkTimes;
 use agent::protocol::{
-    Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel,
+    Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel, problem_code,
 };
 use storage::{Millis, Store};
 use tokio::sync::mpsc;
@@ -416,6 +416,12 @@ impl Agents {
 }
 
 impl NodeSeen {
+    /// Why no game can run there, where it is in a container without a place on its host; it says so itself.
+    pub fn no_host_path(&self) -> Option<&Problem> {
+        let problems = self.system.as_ref().map_or(&[][..], |system| system.problems.as_slice());
+        problems.iter().find(|problem| problem.code == problem_code::NO_HOST_PATH)
+    }
+
     /// It is connected, and says that its container engine does not answer.
     pub fn engine_away(&self) -> bool {
         let engine = self.system.as_ref().and_then(|system| system.engine.as_ref());

@@ -182,6 +182,9 @@ impl Moves {
             let sentence = format!("The node {to} is being drained: it takes no servers.");
             return Err(ApiError::new(Code::Conflict, sentence));
         }
+        if let Some(problem) = self.agents.node(to).no_host_path() {
+            return Err(ApiError::new(Code::Conflict, format!("{} {}", problem.message, problem.hint)));
+        }
         self.can_move(&server.node_id)?;
         let system = self.can_move(to)?;
         let fits = &server.behaviour.architectures;

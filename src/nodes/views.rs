@@ -209,7 +209,7 @@ pub struct SystemView {
     /// The agent's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
-    /// Where servers' folders lie.
+    /// Where servers' folders lie, as the host has them where the agent is in a container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
 }

@@ -38,7 +38,7 @@ impl Servers {
         if draft.node_id == AUTO {
             draft.node_id = self.place(&draft).await?;
         }
-        self.check_draining(&draft.node_id)?;
+        self.check_takes_servers(&draft.node_id)?;
         let excluded = match &draft.ports {
             Ports::Given(ports) => {
                 self.own_ports.check(&draft.node_id, ports)?;
@@ -86,8 +86,11 @@ impl Servers {
         Ok(())
     }
 
-    /// Nothing new is placed on a node that is being emptied.
-    pub(super) fn check_draining(&self, node_id: &str) -> Result<(), ApiError> {
+    /// Nothing new is placed on a node that is being emptied, or where no game could get at its files.
+    pub(super) fn check_takes_servers(&self, node_id: &str) -> Result<(), ApiError> {
+        if let Some(problem) = self.agents.node(node_id).no_host_path() {
+            return Err(ApiError::new(Code::Conflict, format!("{} {}", problem.message, problem.hint)));
+        }
         let node = self.store.read_now(|tx| storage::nodes::get(tx, node_id))?;
         match node.filter(|node| node.draining) {
             Some(node) => {

@@ -100,6 +100,9 @@ impl Servers {
         if seen.engine_away() {
             return Err("has no container engine that answers".into());
         }
+        if seen.no_host_path().is_some() {
+            return Err("runs in a container without a place for its data on the host".into());
+        }
         if draft.template.is_some_and(|template| !template_runs(&self.agents, template, &node.id)) {
             return Err(format!("has another CPU ({})", system.arch));
         }

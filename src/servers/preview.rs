@@ -96,7 +96,7 @@ impl Servers {
         let placed = if anywhere { self.place(&draft).await } else { Ok(draft.node_id.clone()) };
         // Without room anywhere the rest is told of our own machine.
         draft.node_id = placed.as_ref().map_or_else(|_| local::NODE_ID.to_owned(), String::clone);
-        if let Err(error) = placed.and_then(|id| self.check_draining(&id)) {
+        if let Err(error) = placed.and_then(|id| self.check_takes_servers(&id)) {
             blockers.push(PreviewBlocker {
                 code: error.code().as_str(),
                 message: error.message().to_owned(),

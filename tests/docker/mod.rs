@@ -9,6 +9,7 @@ mod elders;
 mod engine_away;
 mod flood;
 pub(crate) mod game;
+mod in_container;
 mod install;
 mod joining;
 mod life;

@@ -1,7 +1,7 @@
 //! A container's settings in the engine's words. What is not written here cannot be asked for.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding, PortMap,
@@ -27,6 +27,14 @@ pub(super) const SIZE: (u16, u16) = (50, 250);
 /// What a process that may change its user (the image's own wish) still cannot do.
 const DROPPED: [&str; 6] = ["SETPCAP", "MKNOD", "AUDIT_WRITE", "NET_RAW", "SYS_CHROOT", "SETFCAP"];
 
+/// Folders, as the host has them.
+pub(super) struct Places {
+    /// The agent's data folder.
+    pub(super) data_dir: PathBuf,
+    /// The server's.
+    pub(super) server: PathBuf,
+}
+
 /// `ctrl-alt-play-ID`.
 pub(super) fn name(server_id: &str) -> String {
     format!("ctrl-alt-play-{server_id}")
@@ -34,7 +42,7 @@ pub(super) fn name(server_id: &str) -> String {
 
 pub(super) fn body(
     container: &Container,
-    data_dir: &Path,
+    places: &Places,
     podman: bool,
     own_network: bool,
 ) -> ContainerCreateBody {
@@ -49,7 +57,7 @@ pub(super) fn body(
     let labels = [
         (MANAGED.to_owned(), "true".to_owned()),
         (SERVER_ID.to_owned(), container.server_id.clone()),
-        (DATA_DIR.to_owned(), data_dir.display().to_string()),
+        (DATA_DIR.to_owned(), places.data_dir.display().to_string()),
         (SETTINGS.to_owned(), container.settings.clone()),
     ];
     ContainerCreateBody {
@@ -70,13 +78,13 @@ pub(super) fn body(
         labels: Some(HashMap::from(labels)),
         host_config: Some(HostConfig {
             network_mode: own_network.then(|| network::NAME.to_owned()),
-            ..host_config(container, bindings, podman)
+            ..host_config(container, places, bindings, podman)
         }),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(container: &Container, bindings: PortMap, podman: bool) -> HostConfig {
+fn host_config(container: &Container, places: &Places, bindings: PortMap, podman: bool) -> HostConfig {
     let some = |value: i64| (value != 0).then_some(value);
     let drop: Vec<String> = match &container.user {
         // Another user than root has none that count, and cannot get any.
@@ -86,7 +94,7 @@ fn host_config(container: &Container, bindings: PortMap, podman: bool) -> HostCo
     HostConfig {
         mounts: Some(vec![Mount {
             target: Some(container.data_path.clone()),
-            source: Some(container.data_dir.display().to_string()),
+            source: Some(places.server.display().to_string()),
             typ: Some(MountType::BIND),
             ..Mount::default()
         }]),
@@ -164,10 +172,14 @@ mod tests {
         }
     }
 
+    fn places() -> Places {
+        Places { data_dir: "/srv/cap".into(), server: "/srv/cap/servers/abc".into() }
+    }
+
     /// Whoever changes how containers are made sees here what that means.
     #[test]
     fn the_whole_of_what_is_asked_for() {
-        let body = serde_json::to_value(body(&container(), Path::new("/data"), false, true)).unwrap();
+        let body = serde_json::to_value(body(&container(), &places(), false, true)).unwrap();
         let golden = serde_json::json!({
             "Hostname": "abc",
             "Image": "img:1",
@@ -183,11 +195,11 @@ mod tests {
             "Labels": {
                 "ctrl-alt-play.managed": "true",
                 "ctrl-alt-play.server-id": "abc",
-                "ctrl-alt-play.data-dir": "/data",
+                "ctrl-alt-play.data-dir": "/srv/cap",
                 "ctrl-alt-play.settings": "0f"
             },
             "HostConfig": {
-                "Mounts": [{"Target": "/home/container", "Source": "/data/servers/abc", "Type": "bind"}],
+                "Mounts": [{"Target": "/home/container", "Source": "/srv/cap/servers/abc", "Type": "bind"}],
                 "NetworkMode": "ctrl-alt-play",
                 "ReadonlyRootfs": true,
                 "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=100M,mode=1777"},
@@ -214,7 +226,7 @@ mod tests {
         own.command = None;
         own.working_dir = None;
         own.read_only_root = false;
-        let body = body(&own, Path::new("/data"), false, false);
+        let body = body(&own, &places(), false, false);
         assert_eq!(
             (&body.entrypoint, &body.cmd, &body.user, &body.working_dir),
             (&None, &None, &None, &None)

@@ -8,6 +8,7 @@ mod create;
 mod elder;
 mod endpoint;
 mod network;
+mod own_container;
 mod pull;
 mod raw;
 mod user;
@@ -15,7 +16,7 @@ mod words;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use self::endpoint::Endpoint;
+use crate::hostpath::KnownPaths;
 use crate::protocol::Progress;
 use crate::runtime::{
     Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Found, Maker, Output, Runtime, Seen,
@@ -54,6 +56,7 @@ pub struct Engine {
     host: Option<String>,
     /// Tells our containers from those of another agent on the same engine.
     data_dir: PathBuf,
+    paths: KnownPaths,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -73,7 +76,21 @@ impl Engine {
     /// Connects at the first probe. `host` is what `DOCKER_HOST` says.
     #[must_use]
     pub fn new(host: Option<String>, data_dir: PathBuf) -> Self {
-        Self { host, data_dir, link: Mutex::new(None) }
+        Self { host, data_dir, paths: KnownPaths::default(), link: Mutex::new(None) }
+    }
+
+    /// Where our files lie for the engine; known from the first probe on.
+    #[must_use]
+    pub fn paths(&self) -> KnownPaths {
+        self.paths.clone()
+    }
+
+    /// Where the host has a path of ours.
+    fn on_host(&self, path: &Path, action: &str) -> Result<PathBuf, EngineError> {
+        let paths = self.paths.get();
+        let paths =
+            paths.ok_or_else(|| EngineError::new(Fault::Away, action, "the engine has not answered yet"))?;
+        paths.on_host(path).map_err(|error| EngineError::new(Fault::Refused, action, error.to_string()))
     }
 
     fn link(&self, action: &str) -> Result<Arc<Link>, EngineError> {
@@ -113,6 +130,9 @@ impl Engine {
             Endpoint::Tcp(address) => Docker::connect_with_http(address, ACT.as_secs(), &version),
         };
         let client = client.map_err(|error| words::failed(action, &error))?;
+        if self.paths.get().is_none() {
+            self.paths.learn(own_container::host_paths(&client).await.map_err(at)?);
+        }
         let api_version = version.to_string();
         let link = Link {
             client,
@@ -219,6 +239,10 @@ impl Runtime for Engine {
             let name = create::name(&container.server_id);
             let action = format!("make the container {name}");
             let link = self.link(&action)?;
+            let places = create::Places {
+                data_dir: self.on_host(&self.data_dir, &action)?,
+                server: self.on_host(&container.data_dir, &action)?,
+            };
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
             // Podman has other words for what keeps its containers apart.
             let network = if link.podman { Ok(()) } else { network::ensure(&link.client).await };
@@ -228,7 +252,7 @@ impl Runtime for Engine {
                 return Err(error.clone());
             }
             let own = !link.podman && network.is_ok();
-            let mut body = create::body(container, &self.data_dir, link.podman, own);
+            let mut body = create::body(container, &places, link.podman, own);
             body.image = body.image.map(|image| pull::with_tag(&image));
             let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
             let mut warnings = made.warnings;
@@ -422,8 +446,12 @@ impl Engine {
     }
 
     fn maker(&self, labels: &HashMap<String, String>) -> Maker {
+        // By the host's path: ours may be `/data` in more than one container.
+        let own = self.paths.get().and_then(|paths| paths.on_host(&self.data_dir).ok());
         match (labels.get(create::MANAGED).map(String::as_str), labels.get(create::DATA_DIR)) {
-            (Some("true"), Some(dir)) if *dir == self.data_dir.display().to_string() => Maker::Us,
+            (Some("true"), Some(dir)) if own.is_some_and(|own| *dir == own.display().to_string()) => {
+                Maker::Us
+            }
             (Some("true"), None) => Maker::Elder,
             _ => Maker::Stranger,
         }

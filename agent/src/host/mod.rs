@@ -18,6 +18,7 @@ pub use ports::ports_taken;
 
 use sources::Sources;
 
+use crate::hostpath::KnownPaths;
 use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 
 /// The machine's own addresses, without loopback and what engines make for containers.
@@ -32,6 +33,7 @@ pub fn addresses() -> Vec<IpAddr> {
 pub struct Host {
     node_id: String,
     data_dir: PathBuf,
+    paths: KnownPaths,
     sources: Sources,
     last_cpu: Mutex<Option<cpu::Times>>,
 }
@@ -43,9 +45,16 @@ impl Host {
         Self::with_sources(node_id.into(), data_dir.into(), Sources::default())
     }
 
+    /// Where its folders lie for the engine, once that has said so.
+    #[must_use]
+    pub fn seen_by(mut self, paths: KnownPaths) -> Self {
+        self.paths = paths;
+        self
+    }
+
     fn with_sources(node_id: String, data_dir: PathBuf, sources: Sources) -> Self {
         let last_cpu = Mutex::new(cpu::times(&sources));
-        Self { node_id, data_dir, sources, last_cpu }
+        Self { node_id, data_dir, paths: KnownPaths::default(), sources, last_cpu }
     }
 
     /// What it is and what is wrong with it.
@@ -68,7 +77,7 @@ impl Host {
             cores: Some(cores),
             cgroup: cgroup::version(&self.sources).map(Into::into),
             agent_version: Some(version.to_owned()),
-            data_dir: Some(self.data_dir.display().to_string()),
+            data_dir: Some(self.paths.shown(&self.data_dir).display().to_string()),
             engine: Some(engine.clone()),
             problems: self.problems(engine),
         }
@@ -96,7 +105,8 @@ impl Host {
     /// What is wrong, worst first, each with what to do.
     #[must_use]
     pub fn problems(&self, engine: &Engine) -> Vec<Problem> {
-        problems::problems(&self.sources, &self.data_dir, engine, Timestamp::now())
+        let folder = problems::Folder { here: &self.data_dir, paths: &self.paths };
+        problems::problems(&self.sources, &folder, engine, Timestamp::now())
     }
 
     /// Answers a question about an image, ports and room. Opens sockets for a moment.

@@ -7,16 +7,28 @@ use jiff::Timestamp;
 use super::cgroup;
 use super::sources::Sources;
 use super::space::{FileSystem, file_system, memory};
-use crate::protocol::{Engine, Problem, Space};
+use crate::hostpath::KnownPaths;
+use crate::protocol::{Engine, Problem, Space, problem_code};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// Its first second.
 const YEAR_2024: i64 = 1_704_067_200;
 
-pub(super) fn problems(sources: &Sources, data_dir: &Path, engine: &Engine, now: Timestamp) -> Vec<Problem> {
-    let disk = file_system(data_dir).and_then(|fs| disk(&fs, data_dir));
-    [engine_away(engine), disk, clock(now), memory_low(memory(sources))]
+/// Where the servers' folders lie.
+pub(super) struct Folder<'a> {
+    pub(super) here: &'a Path,
+    pub(super) paths: &'a KnownPaths,
+}
+
+pub(super) fn problems(
+    sources: &Sources,
+    folder: &Folder<'_>,
+    engine: &Engine,
+    now: Timestamp,
+) -> Vec<Problem> {
+    let disk = file_system(folder.here).and_then(|fs| disk(&fs, &folder.paths.shown(folder.here)));
+    [engine_away(engine), no_host_path(folder), disk, clock(now), memory_low(memory(sources))]
         .into_iter()
         .flatten()
         .chain(limits(&cgroup::missing(sources)))
@@ -39,6 +51,11 @@ fn engine_away(engine: &Engine) -> Option<Problem> {
     let hint = "Start it with `systemctl start docker`, or install it (`apt install docker.io` on Debian). This page \
                 notices by itself when it is back.";
     Some(problem("engine_unavailable", message, hint))
+}
+
+fn no_host_path(folder: &Folder<'_>) -> Option<Problem> {
+    let error = folder.paths.check(folder.here).err()?;
+    Some(problem(problem_code::NO_HOST_PATH, error.message, error.hint))
 }
 
 fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {

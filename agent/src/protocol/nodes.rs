@@ -68,6 +68,12 @@ pub struct Engine {
     pub error: Option<String>,
 }
 
+/// Codes of problems that others act by.
+pub mod problem_code {
+    /// The agent is in a container, and the host has no place for its servers' folders: it takes no servers.
+    pub const NO_HOST_PATH: &str = "no_host_path";
+}
+
 /// Something that is wrong, and what to do. Part 2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -123,7 +129,7 @@ pub struct SystemInfo {
     /// The agent's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
-    /// Where servers' folders lie.
+    /// Where servers' folders lie, as the host has them where the agent is in a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
     /// The container engine.

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Tunables;
 use crate::engine::EngineWatch;
+use crate::hostpath::KnownPaths;
 use crate::link::Outbox;
 use crate::protocol::ToPanel;
 use crate::runtime::Runtime;
@@ -22,6 +23,8 @@ pub(crate) struct Context {
     pub(crate) watch: EngineWatch,
     pub(crate) tunables: Tunables,
     pub(crate) data_dir: PathBuf,
+    /// Where that lies on the host.
+    pub(crate) paths: KnownPaths,
     pub(crate) timezone: String,
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,

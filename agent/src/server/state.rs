@@ -174,7 +174,8 @@ impl Server {
         status.restart_at = self.restart_at.map(|(_, at)| at);
         status.stop_deadline = self.stopping.as_ref().and_then(Stopping::deadline).map(wall);
         status.progress.clone_from(&self.progress.borrow());
-        status.data_dir = Some(folder::of(&self.context.data_dir, &self.id).display().to_string());
+        let folder = folder::of(&self.context.data_dir, &self.id);
+        status.data_dir = Some(self.context.paths.shown(&folder).display().to_string());
         if let Some(live) = self.live() {
             status.started_at = Some(live.started_at);
             status.container_id = Some(live.container_id.clone());

@@ -288,6 +288,9 @@ impl Transfers {
             return Err(("invalid", "The server id is not one.".into()));
         }
         let there = folder::of(&self.context.data_dir, server_id);
+        if let Err(error) = self.context.paths.check(&there) {
+            return Err(("conflict", error.to_string()));
+        }
         if self.servers.get(server_id).is_some() || fs::symlink_metadata(&there).is_ok() {
             return Err(("conflict", "This node has a server or a folder of this id already.".into()));
         }
