@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::bulk::Carrier;
 use crate::console::Rate;
+use crate::upgrades::Guard;
 
 /// How patient we are with games that crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub struct AgentConfig {
     pub tunables: Tunables,
     /// Opens connections for servers' data; none: servers can't move here or away.
     pub carrier: Option<Arc<dyn Carrier>>,
+    /// Ends this process for whoever then starts it with the program that was staged; none: nobody does.
+    pub guard: Option<Guard>,
 }
 
 /// This machine's time zone by name, `UTC` where it has none.

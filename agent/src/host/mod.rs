@@ -71,6 +71,7 @@ impl Host {
             data_dir: Some(self.data_dir.display().to_string()),
             engine: Some(engine.clone()),
             problems: self.problems(engine),
+            upgrade: None,
         }
     }
 
