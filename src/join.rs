@@ -120,6 +120,11 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
 }
 
 impl Node {
+    /// Returns once somebody inside wants the process to be started again.
+    pub async fn restart_asked(&self) {
+        self.tasks.restart_token().cancelled().await;
+    }
+
     /// Ends the agent; games go on.
     pub async fn stop(self, grace: Duration) {
         let left = self.tasks.finish(grace).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use ctrl_alt_play::cli::{self, Cli, Task};
 use ctrl_alt_play::config::{Config, is_weak_agent_secret};
-use ctrl_alt_play::{logging, run, run_node};
+use ctrl_alt_play::{logging, run, run_node, shutdown};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long running requests and tasks may take to end.
@@ -74,13 +74,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
     };
     // Somebody who closed our output still wants the panel.
     let _ = running.announce(&mut std::io::stdout()).await;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let end = tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        () = running.restart_asked() => Err(again()),
+    };
     tracing::info!("stopping; game servers go on");
     tokio::select! {
-        _ = running.stop(GRACE) => Ok(()),
+        _ = running.stop(GRACE) => end,
         _ = terminate.recv() => Err((130, "ended at once by a second signal".to_owned())),
         _ = interrupt.recv() => Err((130, "ended at once by a second signal".to_owned())),
     }
@@ -96,13 +97,18 @@ async fn node(config: Config) -> Result<(), Failure> {
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let node = run_node(&config).await.map_err(|cause| (cause.exit_code(), cause.to_string()))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let end = tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        () = node.restart_asked() => Err(again()),
+    };
     tracing::info!("stopping; game servers go on");
     node.stop(GRACE).await;
-    Ok(())
+    end
+}
+
+fn again() -> Failure {
+    (shutdown::RESTART, "ends to be started again".to_owned())
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {

@@ -10,11 +10,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+/// The exit code of a process that wants to be started again, by the program that is in its place then.
+pub const RESTART: u8 = 79;
+
 /// The running tasks of this process. Cheap to clone; hand it down, never keep a task elsewhere.
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     token: CancellationToken,
+    restart: CancellationToken,
     names: Arc<Mutex<BTreeMap<&'static str, usize>>>,
 }
 
@@ -62,6 +66,17 @@ impl Tasks {
     /// Begins the end: every token is cancelled.
     pub fn cancel(&self) {
         self.token.cancel();
+    }
+
+    /// Asks for the process to end in good order and be started again: it ends with [`RESTART`]. Only worth asking where
+    /// something starts it again, so under a guard.
+    pub fn restart(&self) {
+        self.restart.cancel();
+    }
+
+    /// Cancelled once a restart is asked for. For parts that take tokens as arguments: cancelling it asks for one.
+    pub fn restart_token(&self) -> CancellationToken {
+        self.restart.clone()
     }
 
     /// Cancels everything and waits up to `grace`. Returns the names of those still running.
@@ -120,6 +135,16 @@ mod tests {
         drop(tasks.spawn("good", async move { token.cancelled().await }));
         assert_eq!(tasks.left(), ["good"]);
         assert!(tasks.finish(Duration::from_secs(5)).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_restart_is_asked_for_and_ends_nothing_by_itself() {
+        let tasks = Tasks::new();
+        let asked = tasks.clone().restart_token();
+        assert!(!asked.is_cancelled());
+        tasks.restart();
+        asked.cancelled().await;
+        assert!(!tasks.ending());
     }
 
     #[tokio::test]

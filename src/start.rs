@@ -288,6 +288,11 @@ impl Running {
         out.flush()
     }
 
+    /// Returns once somebody inside wants the process to be started again.
+    pub async fn restart_asked(&self) {
+        self.app.tasks.restart_token().cancelled().await;
+    }
+
     /// Ends everything: no new work, running requests may finish, tasks get `grace`, the database is closed. Returns the
     /// names of what did not end in time.
     pub async fn stop(self, grace: Duration) -> Vec<String> {
