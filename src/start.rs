@@ -32,6 +32,7 @@ use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::tls::{self, Identity, TlsError};
 use crate::transfers::Transfers;
+use crate::upgrades::{Parts, Upgrades};
 use crate::users::Users;
 
 /// Connections that may wait to be accepted: a thousand agents come back at once.
@@ -160,12 +161,22 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         own_ports(&ports),
     );
     let nodes = Nodes::new(store.clone(), registry.clone(), servers.clone(), config.agent_secret.as_ref());
+    let parts = Parts {
+        data_dir: folder.clone(),
+        store: store.clone(),
+        agents: registry.clone(),
+        transfers: transfers.clone(),
+        moves: moves.clone(),
+        tasks: tasks.clone(),
+    };
+    let upgrades = Upgrades::new(&config.upgrades, parts);
     let live = Live::new(
         auth.clone(),
         registry.clone(),
         servers.clone(),
         nodes.clone(),
         status.clone(),
+        upgrades.clone(),
         tasks.clone(),
     );
     let joining = Joining {
@@ -174,7 +185,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         agents_port: ports.agents.port(),
         own_address: ports.agents.ip().is_unspecified().then(own_address),
         pin: Some(identity.pin()),
-        programs: folder.join("agents"),
+        programs: upgrades.programs().clone(),
     };
     let app = App {
         config: Arc::new(config),
@@ -185,6 +196,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         nodes,
         servers,
         moves,
+        upgrades,
         live,
         status,
         docs: Docs::default(),
@@ -228,6 +240,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     ));
     start_local_agent(&app, &transfers);
     copies::start(&app.store, &app.config.data_dir, &tasks);
+    app.upgrades.start();
     Ok(Running { app })
 }
 

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::bulk::Carrier;
 use crate::console::Rate;
-use crate::upgrades::Guard;
 
 /// How patient we are with games that crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +90,8 @@ pub struct AgentConfig {
     pub tunables: Tunables,
     /// Opens connections for servers' data; none: servers can't move here or away.
     pub carrier: Option<Arc<dyn Carrier>>,
-    /// Ends this process for whoever then starts it with the program that was staged; none: nobody does.
-    pub guard: Option<Guard>,
+    /// Cancelled, it ends this process for a guard that starts it again with the program that was staged; none: nobody does.
+    pub guard: Option<CancellationToken>,
 }
 
 /// This machine's time zone by name, `UTC` where it has none.

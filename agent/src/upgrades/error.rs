@@ -26,7 +26,9 @@ pub enum StageError {
     #[error("an upgrade is on trial: wait until it is over")]
     OnTrial,
     /// The disk is full, or nearly.
-    #[error("there is no room for it: {free} MiB are free, {needed} MiB are needed. Make room, then try again")]
+    #[error(
+        "there is no room for it: {free} MiB are free, {needed} MiB are needed. Make room, then try again"
+    )]
     NoRoom {
         /// MiB.
         free: u64,

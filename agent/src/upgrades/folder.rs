@@ -44,7 +44,11 @@ pub struct Folder {
 pub fn newer(current: &str, offered: &str) -> Result<Version, StageError> {
     let parse = |text: &str| Version::parse(text).map_err(|_| StageError::NoVersion(text.to_owned()));
     let (current, offered) = (parse(current)?, parse(offered)?);
-    if offered.cmp_precedence(&current).is_gt() { Ok(offered) } else { Err(StageError::NotNewer { current, offered }) }
+    if offered.cmp_precedence(&current).is_gt() {
+        Ok(offered)
+    } else {
+        Err(StageError::NotNewer { current, offered })
+    }
 }
 
 impl Folder {
@@ -106,7 +110,8 @@ impl Folder {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
         made.map_err(StageError::file("making", &self.path))?;
         self.give(&self.path)?;
-        let stat = statvfs(&self.path).map_err(|errno| StageError::file("looking at", &self.path)(errno.into()))?;
+        let stat =
+            statvfs(&self.path).map_err(|errno| StageError::file("looking at", &self.path)(errno.into()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         let needed = bytes.saturating_add(RESERVE);
         if free < needed {
@@ -155,7 +160,8 @@ impl Folder {
     /// [`StageError::DoesNotRun`].
     pub async fn try_part(&self, version: &str) -> Result<(), StageError> {
         let part = self.part();
-        fs::set_permissions(&part, Permissions::from_mode(0o755)).map_err(StageError::file("making runnable", &part))?;
+        fs::set_permissions(&part, Permissions::from_mode(0o755))
+            .map_err(StageError::file("making runnable", &part))?;
         let odd = |why: String| StageError::DoesNotRun(why);
         let deadline = tokio::time::Instant::now() + BUSY_WITHIN;
         let mut child = loop {
@@ -217,7 +223,8 @@ impl Folder {
         self.sync()?;
         let new = self.at("staged.new");
         let write = || {
-            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+            let mut file =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
             file.write_all(format!("{version} {sha256}\n").as_bytes())?;
             file.sync_all()
         };
@@ -239,15 +246,19 @@ impl Folder {
         synced.map_err(StageError::file("writing", &self.path))
     }
 
-    /// What root makes here has to belong to whom the folder belongs to: the service is not root.
     fn give(&self, path: &Path) -> Result<(), StageError> {
-        let owner = |path: &Path| fs::symlink_metadata(path).map(|data| (data.uid(), data.gid()));
-        let give = || {
-            let (theirs, ours) = (owner(&self.data_dir)?, owner(path)?);
-            if ours == theirs { Ok(()) } else { std::os::unix::fs::lchown(path, Some(theirs.0), Some(theirs.1)) }
-        };
-        give().map_err(StageError::file("giving away", path))
+        give(path, &self.data_dir).map_err(StageError::file("giving away", path))
     }
+}
+
+/// What root makes has to belong to whom the data folder belongs to: the service is not root.
+///
+/// # Errors
+/// Its owner could not be changed.
+pub fn give(path: &Path, data_dir: &Path) -> io::Result<()> {
+    let owner = |path: &Path| fs::symlink_metadata(path).map(|data| (data.uid(), data.gid()));
+    let (theirs, ours) = (owner(data_dir)?, owner(path)?);
+    if ours == theirs { Ok(()) } else { std::os::unix::fs::lchown(path, Some(theirs.0), Some(theirs.1)) }
 }
 
 /// All that a file still holds, hashed.
@@ -316,7 +327,12 @@ mod tests {
     #[tokio::test]
     async fn what_says_something_else_or_nothing_is_not() {
         let (_data, folder) = folder();
-        for odd in ["echo ctrl-alt-play 9.9.8", "echo ctrl-alt-play 9.9.9; echo more", "exit 3", "printf 'ctrl-alt-play 9.9.9'"] {
+        for odd in [
+            "echo ctrl-alt-play 9.9.8",
+            "echo ctrl-alt-play 9.9.9; echo more",
+            "exit 3",
+            "printf 'ctrl-alt-play 9.9.9'",
+        ] {
             script(&folder, odd);
             let refused = folder.try_part("9.9.9").await.unwrap_err();
             assert!(matches!(refused, StageError::DoesNotRun(_)), "{odd}: {refused}");
@@ -345,10 +361,14 @@ mod tests {
     fn the_outcome_is_read_as_the_guard_writes_it() {
         let (data, folder) = folder();
         assert_eq!(folder.outcome(), None);
-        let text = "from=0.1.0\nto=0.1.9\nresult=reverted\nreason=it ended with 1 = bad\nat=2026-01-02T03:04:05Z\n";
+        let text =
+            "from=0.1.0\nto=0.1.9\nresult=reverted\nreason=it ended with 1 = bad\nat=2026-01-02T03:04:05Z\n";
         fs::write(data.path().join("upgrade/outcome"), text).unwrap();
         let told = folder.outcome().unwrap();
-        assert_eq!((told.from.as_str(), told.to.as_str(), told.result.as_str()), ("0.1.0", "0.1.9", "reverted"));
+        assert_eq!(
+            (told.from.as_str(), told.to.as_str(), told.result.as_str()),
+            ("0.1.0", "0.1.9", "reverted")
+        );
         assert_eq!(told.reason.as_deref(), Some("it ended with 1 = bad"));
         fs::write(data.path().join("upgrade/outcome"), "from=0.1.0\n").unwrap();
         assert_eq!(folder.outcome(), None, "half of it");

@@ -4,7 +4,6 @@
 mod error;
 mod folder;
 
-use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::StageError;
-pub use self::folder::{Folder, hash, newer};
+pub use self::folder::{Folder, give, hash, newer};
 
 use crate::answers::Reply;
 use crate::bulk::{Carrier, Incoming, Piece, Pipe, Ticket};
@@ -29,23 +28,13 @@ const COMES_WITHIN: Duration = Duration::from_secs(1800);
 /// How long the panel may take to hear our last word.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// Ends this process so that whoever watches over it starts the program that was staged.
-#[derive(Clone)]
-pub struct Guard(pub Arc<dyn Fn() + Send + Sync>);
-
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Guard")
-    }
-}
-
 /// The program of this agent. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Upgrades {
     context: Arc<Context>,
     servers: Supervisor,
     carrier: Option<Arc<dyn Carrier>>,
-    guard: Option<Guard>,
+    guard: Option<CancellationToken>,
     version: String,
     /// One at a time.
     turn: Arc<Mutex<()>>,
@@ -82,7 +71,9 @@ impl Upgrades {
             let (taken, mut pipe) = all.take(&of, pipe).await;
             let staged = taken.is_ok();
             match &taken {
-                Ok(_) => tracing::info!(version = of.version, "the next version is here: starting anew with it"),
+                Ok(_) => {
+                    tracing::info!(version = of.version, "the next version is here: starting anew with it");
+                }
                 Err(error) => tracing::warn!(version = of.version, %error, "the next version was not taken"),
             }
             let word = match taken {
@@ -100,7 +91,7 @@ impl Upgrades {
             };
             let _ = tokio::time::timeout(FAREWELL, heard).await;
             if staged {
-                (guard.0)();
+                guard.cancel();
             }
         }));
     }
@@ -179,7 +170,12 @@ fn sentence(error: &StageError) -> String {
     first.into_iter().chain(letters).collect::<String>() + "."
 }
 
-fn write(of: &UpgradeReceive, folder: &Folder, pipe: &mut Pipe, stop: &CancellationToken) -> Result<(), StageError> {
+fn write(
+    of: &UpgradeReceive,
+    folder: &Folder,
+    pipe: &mut Pipe,
+    stop: &CancellationToken,
+) -> Result<(), StageError> {
     let mut file = folder.open_part(false)?;
     let mut incoming = Incoming::new(&mut pipe.inward, stop);
     let copied = copy(&mut incoming, &mut file, of.size)?;
