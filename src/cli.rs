@@ -1,21 +1,20 @@
 //! The command line.
 
-mod service;
+mod manager;
 mod upgrade;
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use storage::OpenError;
 use storage::copies::{self, Copied, CopyError};
 
 use crate::admin::{self, Ask, AskError};
 use crate::config::{Config, ConfigError, Flags};
+use crate::service::{self, files};
 
 pub use upgrade::{UpgradeWork, upgrade};
 
@@ -44,6 +43,21 @@ enum Command {
     Upgrade(UpgradeArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
     Healthcheck(Settings),
+    /// Prints a file of the service: what installs it puts it in place.
+    #[command(hide = true)]
+    ServiceFile(ServiceFileArgs),
+}
+
+#[derive(Args)]
+struct ServiceFileArgs {
+    /// Which file.
+    kind: files::Kind,
+    /// Of an agent of a panel elsewhere.
+    #[arg(long)]
+    agent: bool,
+    /// What the program lies below.
+    #[arg(long, value_name = "FOLDER", default_value = files::PREFIX)]
+    prefix: PathBuf,
 }
 
 #[derive(Args)]
@@ -199,6 +213,8 @@ pub enum Task {
     },
     /// Ask for health.
     Healthcheck(Box<Config>),
+    /// Print this.
+    Print(String),
 }
 
 /// What is done to the database.
@@ -219,6 +235,9 @@ impl Cli {
             Some(Command::Serve(settings)) => settings.load(false).map(Task::Serve),
             Some(Command::Agent(settings)) => settings.load(true).map(Task::Agent),
             Some(Command::Healthcheck(settings)) => settings.load(false).map(Task::Healthcheck),
+            Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
+                Ok(Task::Print(files::text(kind, agent, &prefix)))
+            }
             Some(Command::Db(DbArgs { command })) => {
                 let (settings, work) = match command {
                     DbCommand::Backup { file, settings } => (settings, DatabaseWork::Backup(file)),
@@ -228,7 +247,7 @@ impl Cli {
                 settings.load(false).map(|config| Task::Database { config, work })
             }
             Some(Command::Upgrade(UpgradeArgs { check, yes, agent, settings })) => {
-                let (agent, service) = service::find(agent);
+                let (agent, service) = manager::find(agent);
                 let own_folder = (agent && rustix::process::geteuid().is_root())
                     .then(|| "/var/lib/ctrl-alt-play-agent".to_owned());
                 // As its process has them: who types this has none of the service's environment.
@@ -391,22 +410,8 @@ fn prompt(question: &str) -> io::Result<String> {
 
 /// `healthcheck`: fine when the panel's port answers `/health` with 200.
 pub async fn healthcheck(config: &Config) -> io::Result<()> {
-    let address = match config.bind {
-        any if any.is_unspecified() && any.is_ipv4() => std::net::IpAddr::from([127, 0, 0, 1]),
-        any if any.is_unspecified() => std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
-        one => one,
-    };
-    let exchange = async {
-        let mut stream = TcpStream::connect((address, config.port)).await?;
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-        let mut answer = Vec::new();
-        stream.take(4096).read_to_end(&mut answer).await?;
-        Ok::<_, io::Error>(answer)
-    };
-    let answer = tokio::time::timeout(Duration::from_secs(5), exchange)
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s"))??;
-    if answer.starts_with(b"HTTP/1.1 200") {
+    let port = service::reached(SocketAddr::new(config.bind, config.port));
+    if service::probe(port).await?.starts_with(b"HTTP/1.1 200") {
         return Ok(());
     }
     Err(io::Error::other("the answer was not 200"))

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::remote::{BadPanelUrl, Dialer, Remote, RemoteCarrier};
+use agent::remote::{BadPanelUrl, Dialer, Remote, RemoteCarrier, Standing};
 use agent::{AgentConfig, Tunables, link};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,7 +15,9 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::http;
 use crate::secrets::{self, FileError};
+use crate::service;
 use crate::shutdown::Tasks;
+use crate::trial::{Trial, TrialError};
 use crate::upgrades::place;
 
 /// Console batches and samples that may wait for the network.
@@ -45,6 +47,12 @@ pub enum NodeError {
     /// The agent itself.
     #[error(transparent)]
     Agent(#[from] agent::Error),
+    /// Whether it is on trial is not known, or can't be said.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
+    /// It was on trial, and came to nothing.
+    #[error("on trial after an upgrade: the panel has not taken this agent within {0:?}")]
+    NotTaken(Duration),
 }
 
 impl NodeError {
@@ -52,7 +60,8 @@ impl NodeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             NodeError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
-            NodeError::File(_) | NodeError::Agent(_) => 74,
+            NodeError::File(_) | NodeError::Agent(_) | NodeError::Trial(_) => 74,
+            NodeError::NotTaken(_) => 69,
             NodeError::Taken(_) => 75,
             NodeError::PanelsFolder(_) | NodeError::NoSecret | NodeError::PanelUrl(_) => 78,
         }
@@ -62,6 +71,9 @@ impl NodeError {
 /// A node that runs.
 pub struct Node {
     tasks: Tasks,
+    standing: watch::Receiver<Standing>,
+    trial: Option<Trial>,
+    patience: Duration,
     // Held as long as the agent runs.
     _lock: File,
 }
@@ -88,7 +100,8 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
     let lock = lock(&folder.join("agent.lock"))?.ok_or(NodeError::Taken(folder.display().to_string()))?;
     let tasks = Tasks::new();
     let started_at = clock::now();
-    let (connected, is_connected) = watch::channel(false);
+    let (stands, standing) = watch::channel(Standing::Away);
+    let trial = Trial::find(folder, crate::status::VERSION)?;
     let (panel_side, agent_side) = link::local(CAPACITY);
     let about = AgentConfig {
         node_id: config.node_id.clone(),
@@ -101,11 +114,15 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         ..AgentConfig::default()
     };
     agent::start(about, agent_side, tasks.tracker(), tasks.token())?;
-    drop(tasks.spawn("link to the panel", dialer.run(panel_side, connected, tasks.token())));
-    if let Some(port) = config.health_port {
-        match TcpListener::bind((config.bind, port)).await {
+    drop(tasks.spawn("link to the panel", dialer.run(panel_side, stands, tasks.token())));
+    let mut port = None;
+    if let Some(chosen) = config.health_port {
+        match TcpListener::bind((config.bind, chosen)).await {
             Ok(listener) => {
-                let health = Health::new(started_at, &config.node_id, move || *is_connected.borrow());
+                port = listener.local_addr().ok().map(service::reached);
+                let standing = standing.clone();
+                let health =
+                    Health::new(started_at, &config.node_id, move || *standing.borrow() != Standing::Away);
                 let all = tasks.clone();
                 drop(tasks.spawn(
                     "health port",
@@ -113,15 +130,36 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
                 ));
             }
             Err(cause) => {
-                tracing::warn!(%cause, port, "health can't be served: HEALTH_PORT chooses another port");
+                tracing::warn!(%cause, port = chosen, "health can't be served: HEALTH_PORT chooses another port");
             }
         }
     }
     tracing::info!(node = config.node_id, panel = config.panel_url, "the agent runs");
-    Ok(Node { tasks, _lock: lock })
+    service::watchdog(port, || false, &tasks);
+    let patience = config.link_times.silence + config.link_times.ping;
+    Ok(Node { tasks, standing, trial, patience, _lock: lock })
 }
 
 impl Node {
+    /// On trial after an upgrade, waits for the panel to take this agent, and ends the trial so. Returns at once where
+    /// there is none.
+    ///
+    /// # Errors
+    /// The panel doesn't within a minute: the program before this one should have the place again.
+    pub async fn prove(&mut self) -> Result<(), NodeError> {
+        let Some(trial) = self.trial.take() else { return Ok(()) };
+        tracing::info!(from = trial.from, "on trial after an upgrade");
+        service::status("On trial after an upgrade: waiting for the panel");
+        let taken = self.standing.wait_for(|standing| *standing == Standing::Taken);
+        if !matches!(tokio::time::timeout(self.patience, taken).await, Ok(Ok(_))) {
+            return Err(NodeError::NotTaken(self.patience));
+        }
+        tokio::task::spawn_blocking(move || trial.pass())
+            .await
+            .map_err(|_| NodeError::NotTaken(self.patience))??;
+        Ok(())
+    }
+
     /// Returns once somebody inside wants the process to be started again.
     pub async fn restart_asked(&self) {
         self.tasks.restart_token().cancelled().await;

@@ -32,8 +32,10 @@ pub mod error;
 pub mod ids;
 pub mod logging;
 pub mod secrets;
+pub mod service;
 pub mod shutdown;
 pub mod tls;
+pub mod trial;
 
 mod join;
 mod start;

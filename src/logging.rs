@@ -1,7 +1,9 @@
 //! The log: one event, one line, whatever strangers put into it.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -11,18 +13,27 @@ use crate::config::ConfigError;
 const QUIET: &str =
     "hyper=info,hyper_util=info,bollard=info,tungstenite=info,tokio_tungstenite=info,warp=info,mio=info";
 
-/// Starts the log on stderr. `level` is a word (`info`) or a filter (`warn,ctrl_alt_play=debug`).
+/// Starts the log on stderr. `level` is a word (`info`) or a filter (`warn,ctrl_alt_play=debug`). The journal knows the
+/// time of each line, and how grave it is where the line begins with that.
 pub fn start(level: &str) -> Result<(), ConfigError> {
     let filter =
         EnvFilter::builder().parse(directives(level)?).map_err(|problem| bad(&problem.to_string()))?;
+    let journal = is_journal(&io::stderr(), std::env::var("JOURNAL_STREAM").ok().as_deref());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
         .with_target(false)
-        .with_writer(OneLine);
+        .with_writer(OneLine { journal, level: None });
     // In tests several panels share one process and one log.
-    let _ = subscriber.try_init();
+    let _ = if journal { subscriber.without_time().try_init() } else { subscriber.try_init() };
     Ok(())
+}
+
+/// Whether a stream is the one that systemd has connected to its journal: `JOURNAL_STREAM` names its device and inode.
+fn is_journal(stream: &impl AsFd, named: Option<&str>) -> bool {
+    let Some((device, inode)) = named.and_then(|named| named.split_once(':')) else { return false };
+    rustix::fs::fstat(stream)
+        .is_ok_and(|found| device == found.st_dev.to_string() && inode == found.st_ino.to_string())
 }
 
 fn directives(level: &str) -> Result<String, ConfigError> {
@@ -44,24 +55,45 @@ fn bad(problem: &str) -> ConfigError {
 
 /// Writes each event as one line: control characters are spelled out, so that nothing in a name or an answer can forge a
 /// line or speak to the terminal.
-struct OneLine;
+struct OneLine {
+    journal: bool,
+    level: Option<Level>,
+}
 
 impl<'a> MakeWriter<'a> for OneLine {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
-        Self
+        Self { journal: self.journal, level: None }
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self {
+        Self { journal: self.journal, level: Some(*meta.level()) }
     }
 }
 
 impl Write for OneLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stderr().lock().write_all(escaped(bytes).as_bytes())?;
+        let mut line = escaped(bytes);
+        if let Some(level) = self.level.filter(|_| self.journal) {
+            line = priority(level).to_owned() + line.trim_start();
+        }
+        io::stderr().lock().write_all(line.as_bytes())?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// A level in the words of syslog.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        _ => "<7>",
     }
 }
 
@@ -91,6 +123,18 @@ mod tests {
         assert!(super::directives("INFO").unwrap().starts_with("info,"));
         assert_eq!(super::directives("warn,ctrl_alt_play=debug").unwrap(), "warn,ctrl_alt_play=debug");
         assert!(super::directives("loud").is_err());
+    }
+
+    #[test]
+    fn the_journal_is_known_by_its_stream() {
+        use std::os::unix::fs::MetadataExt;
+        let file = tempfile::tempfile().unwrap();
+        let meta = file.metadata().unwrap();
+        let named = format!("{}:{}", meta.dev(), meta.ino());
+        assert!(super::is_journal(&file, Some(&named)));
+        // Inherited by somebody whose output goes elsewhere.
+        assert!(!super::is_journal(&file, Some("8:1")));
+        assert!(!super::is_journal(&file, Some("nonsense")) && !super::is_journal(&file, None));
     }
 
     #[test]

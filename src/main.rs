@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use ctrl_alt_play::cli::{self, Cli, Task};
 use ctrl_alt_play::config::{Config, is_weak_agent_secret};
-use ctrl_alt_play::{logging, run, run_node, shutdown};
+use ctrl_alt_play::{logging, run, run_node, service, shutdown};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long running requests and tasks may take to end.
@@ -54,6 +54,9 @@ fn work() -> Result<(), Failure> {
                 Ok(())
             }
             Task::Upgrade { config, work } => cli::upgrade(&config, work).await,
+            Task::Print(text) => {
+                std::io::stdout().write_all(text.as_bytes()).map_err(|cause| (74, cause.to_string()))
+            }
             Task::Healthcheck(config) => {
                 cli::healthcheck(&config).await.map_err(|cause| (1, format!("not well: {cause}")))
             }
@@ -74,6 +77,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
+    service::ready(&format!("Serving on {}", running.app.ports.panel));
     // Somebody who closed our output still wants the panel.
     let _ = running.announce(&mut std::io::stdout()).await;
     let end = tokio::select! {
@@ -81,6 +85,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         _ = interrupt.recv() => Ok(()),
         () = running.restart_asked() => Err(again()),
     };
+    service::stopping();
     tracing::info!("stopping; game servers go on");
     tokio::select! {
         _ = running.stop(GRACE) => end,
@@ -98,12 +103,19 @@ async fn node(config: Config) -> Result<(), Failure> {
     }
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
-    let node = run_node(&config).await.map_err(|cause| (cause.exit_code(), cause.to_string()))?;
+    let mut node = run_node(&config).await.map_err(|cause| (cause.exit_code(), cause.to_string()))?;
+    tokio::select! {
+        proved = node.prove() => proved.map_err(|cause| (cause.exit_code(), cause.to_string()))?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
+    service::ready(&format!("The node {}", config.node_id));
     let end = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         () = node.restart_asked() => Err(again()),
     };
+    service::stopping();
     tracing::info!("stopping; game servers go on");
     node.stop(GRACE).await;
     end

@@ -89,6 +89,11 @@ impl Tasks {
         self.left()
     }
 
+    /// How many tasks of this name run now.
+    pub fn running(&self, name: &str) -> usize {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or(0)
+    }
+
     /// Names of the tasks that run now, with their number where it is more than one.
     pub fn left(&self) -> Vec<String> {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,13 +27,17 @@ use crate::nodes::{Door, Joining, Nodes};
 use crate::router::Router;
 use crate::secrets::{self, FileError};
 use crate::servers::{OwnPorts, Servers};
+use crate::service;
 use crate::setup::Setup;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::tls::{self, Identity, TlsError};
 use crate::transfers::Transfers;
+use crate::trial::Trial;
 use crate::upgrades::{Parts, Upgrades};
 use crate::users::Users;
+
+use self::trial::Gate;
 
 /// Connections that may wait to be accepted: a thousand agents come back at once.
 const BACKLOG: u32 = 4096;
@@ -107,6 +111,10 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     if config.secrets_in_file {
         secrets::check_private(&folder.join("config.toml"))?;
     }
+    let failed =
+        |doing| move |source: crate::trial::TrialError| StartError::Other { doing, source: source.into() };
+    let trial = Trial::find(&folder, crate::status::VERSION).map_err(failed("looking for a trial"))?;
+    service::status("Opening the database");
     let opened = folder.clone();
     let store = tokio::task::spawn_blocking(move || Store::open(&opened))
         .await
@@ -208,17 +216,20 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         started_at,
     };
 
+    let gate = Gate::new(Router::new(&app), trial.is_none());
+    let (tls, gated) = (app.identity.acceptor(), gate.clone());
+    drop(tasks.spawn(
+        "panel port",
+        http::serve(panel, Some(tls.clone()), tasks.clone(), move |request| gated.clone().answer(request)),
+    ));
+    if let Some(trial) = trial {
+        trial::prove(trial, &app.store, ports.panel).await?;
+    }
     app.auth.start(&tasks);
     if let Err(cause) = admin::listen(&folder, app.users.clone(), app.store.clone(), &tasks) {
         // A full disk or a path too long for a socket: no reason to keep everybody out.
         tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
     }
-    let router = Router::new(&app);
-    let tls = app.identity.acceptor();
-    drop(tasks.spawn(
-        "panel port",
-        http::serve(panel, Some(tls.clone()), tasks.clone(), move |request| router.clone().answer(request)),
-    ));
     if let Some(listener) = health {
         let known = app.agents.clone();
         let probe = Health::new(started_at, local::NODE_ID, move || known.node(local::NODE_ID).online);
@@ -241,6 +252,10 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     start_local_agent(&app, &transfers);
     copies::start(&app.store, &app.config.data_dir, &tasks);
     app.upgrades.start();
+    gate.open();
+    let full = tasks.clone();
+    let full = move || full.running("connection") >= http::CONNECTIONS;
+    service::watchdog(Some(service::reached(ports.panel)), full, &tasks);
     Ok(Running { app })
 }
 
@@ -372,3 +387,4 @@ fn own_address() -> IpAddr {
 
 #[cfg(test)]
 mod tests;
+mod trial;

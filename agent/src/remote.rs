@@ -61,9 +61,26 @@ pub struct BadPanelUrl {
     pub problem: String,
 }
 
+/// How the link stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none.
+    #[default]
+    Away,
+    /// The panel has let us in.
+    Connected,
+    /// And has taken what we said of this machine: it answered something after that.
+    Taken,
+}
+
 impl Dialer {
-    /// Keeps the link up until `cancel`. `connected` says whether it is.
-    pub async fn run(self, mut link: PanelSide, connected: watch::Sender<bool>, cancel: CancellationToken) {
+    /// Keeps the link up until `cancel`. `standing` says whether it is.
+    pub async fn run(
+        self,
+        mut link: PanelSide,
+        standing: watch::Sender<Standing>,
+        cancel: CancellationToken,
+    ) {
         let times = &self.remote().times;
         let fresh = || Backoff::new(times.first_wait, times.most_wait);
         let mut backoff = fresh();
@@ -86,9 +103,10 @@ impl Dialer {
                         encoding = dialled.encoding.name(),
                         "Successfully connected to panel"
                     );
-                    connected.send_replace(true);
-                    let end = carry::carry(dialled, times, &mut link, &mut elder, &cancel).await;
-                    connected.send_replace(false);
+                    standing.send_replace(Standing::Connected);
+                    let carried = carry::carry(dialled, times, &mut link, &mut elder, &standing, &cancel);
+                    let end = carried.await;
+                    standing.send_replace(Standing::Away);
                     if began.elapsed() > times.good {
                         backoff = fresh();
                     }

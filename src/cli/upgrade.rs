@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use agent::upgrades::{Folder, give, newer};
 use tokio_util::sync::CancellationToken;
 
-use super::service::Service;
+use super::manager::Service;
 use crate::config::Config;
 use crate::copies;
 use crate::status::VERSION;

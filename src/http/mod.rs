@@ -62,7 +62,7 @@ pub use reply::{
     Response, accepted, bytes_of, created, empty, error, json as json_reply, no_content, ok, raw, streamed,
 };
 pub use route::{Route, route};
-pub use server::{Body, serve};
+pub use server::{Body, CONNECTIONS, serve};
 pub use warp::Filter;
 pub use websocket::{Connection, Socket, Upgrade, upgrade};
 

@@ -44,7 +44,7 @@ const IDLE_BODY: Duration = Duration::from_secs(30);
 /// The most that a request's headers may hold.
 const HEADER_BYTES: usize = 64 * 1024;
 /// Open connections of one port, sockets included.
-const CONNECTIONS: usize = 4096;
+pub const CONNECTIONS: usize = 4096;
 
 /// Answers on `listener` until the tasks are cancelled, then lets the running requests end. With `tls` whoever begins
 /// with TLS is answered by it.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{FileDisk, private_file, sync_folder_of};
+use crate::disk::{FileDisk, give_to_owner_of_folder, private_file, sync_folder_of};
 use crate::error::Error;
 use crate::open::{FILE, OpenError, check, lock};
 use crate::schema;
@@ -97,6 +97,9 @@ pub fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, OpenError> {
     }
     let unfinished = beside(&path);
     copy(from, &unfinished)?;
+    File::open(&unfinished)
+        .and_then(|file| give_to_owner_of_folder(&file, &unfinished))
+        .map_err(|e| OpenError::io("giving away", &unfinished, e))?;
     check_file(&unfinished)?;
     let failed = |e| OpenError::io("putting back", &path, e);
     let before = dir.join(format!("{FILE}.before-restore"));
@@ -197,6 +200,26 @@ mod tests {
         restore(dir.path(), &kept).unwrap();
         let store = Store::open(dir.path()).unwrap();
         assert_eq!(read(&store, nodes::list).len(), then.len() - 1);
+    }
+
+    #[test]
+    fn what_root_puts_back_is_the_folders_owners() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let (dir, store) = store();
+        store.close();
+        let copy = tempfile::tempdir().unwrap();
+        let copy = copy.path().join("copy.redb");
+        if chown(dir.path(), Some(1234), Some(1235)).is_err() {
+            return;
+        }
+        fs::remove_file(dir.path().join("panel.lock")).unwrap();
+        copy_of_closed(dir.path(), &copy).unwrap();
+        restore(dir.path(), &copy).unwrap();
+        for name in [FILE, "panel.lock"] {
+            let found = fs::metadata(dir.path().join(name)).unwrap();
+            assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (1234, 1235, 0o600), "{name}");
+        }
+        assert_eq!(fs::metadata(&copy).unwrap().uid(), 0, "what root takes out is root's");
     }
 
     #[test]

@@ -9,15 +9,17 @@ use super::{Breach, breach, hold, reason};
 /// The floors of `src/`, from the ground up. What is not listed is a feature.
 const GROUND: usize = 0;
 const FEATURES: usize = 4;
-const PANEL: [(&str, usize); 19] = [
+const PANEL: [(&str, usize); 21] = [
     ("error", GROUND),
     ("config", GROUND),
     ("clock", GROUND),
     ("ids", GROUND),
     ("logging", GROUND),
     ("secrets", GROUND),
+    ("service", GROUND),
     ("shutdown", GROUND),
     ("tls", GROUND),
+    ("trial", GROUND),
     ("auth", 1),
     ("http", 2),
     ("agents", 3),

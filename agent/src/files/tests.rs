@@ -77,7 +77,7 @@ fn mode_and_owner_stay_and_new_files_belong_to_the_game() {
     write(&root, "run.sh", "new").unwrap();
     let meta = fs::metadata(place.at("run.sh")).unwrap();
     assert_eq!(meta.permissions().mode() & 0o7777, 0o755, "no setuid, else as it was");
-    if folder::own_ids().0 != 0 {
+    if !folder::may_give() {
         return;
     }
     std::os::unix::fs::chown(place.at("run.sh"), Some(1234), Some(1235)).unwrap();
@@ -151,7 +151,7 @@ fn what_is_no_plain_file_is_refused_at_once() {
     let _socket = UnixListener::bind(place.at("socket")).unwrap();
     fs::create_dir(place.at("folder")).unwrap();
     let mut names = vec!["pipe", "socket", "folder"];
-    if folder::own_ids().0 == 0 {
+    if folder::may_give() {
         let null = rustix::fs::makedev(1, 3);
         let made =
             mknodat(CWD, place.at("null"), FileType::CharacterDevice, Mode::from_raw_mode(0o666), null);

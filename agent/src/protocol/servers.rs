@@ -107,7 +107,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainerUser {
-    /// 988:988 where the agent is root, otherwise the agent's own ids; its data folder belongs to them.
+    /// 988:988 where the agent may give files away (as root, or with that right alone), otherwise the agent's own ids; its data folder belongs to them.
     #[default]
     Agent,
     /// Whatever the image says.

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::Standing;
 use super::dial::{Dialled, Socket};
 use crate::elder::Interpreter;
 use crate::gate::Gauge;
@@ -36,12 +38,14 @@ pub(super) async fn carry(
     times: &LinkTimes,
     link: &mut PanelSide,
     elder: &mut Interpreter,
+    standing: &watch::Sender<Standing>,
     cancel: &CancellationToken,
 ) -> End {
     let Dialled { socket, gauge, encoding } = dialled;
     let (mut sink, mut stream) = socket.split();
     elder.connected(encoding);
-    let mut talk = Talk { encoding, gauge, times, elder, followed: HashSet::new(), odd: Tally::default() };
+    let mut talk =
+        Talk { encoding, gauge, times, elder, standing, followed: HashSet::new(), odd: Tally::default() };
     // What the panel must know first, whatever it knew before.
     let greeting = Envelope::new(ToAgent::SystemInfoRequest);
     if link.to_agent.send(greeting).await.is_err() {
@@ -65,6 +69,7 @@ struct Talk<'t> {
     times: &'t LinkTimes,
     /// What a panel of another make needs beside this.
     elder: &'t mut Interpreter,
+    standing: &'t watch::Sender<Standing>,
     /// The consoles that the panel follows.
     followed: HashSet<String>,
     /// What could not be taken, by kind.
@@ -102,7 +107,7 @@ impl Talk<'_> {
                     }
                     None => return End::Stopped,
                 },
-                message = stream.next() => match message {
+                message = stream.next() => match message.inspect(|message| self.heard(introduced, message)) {
                     Some(Ok(Message::Text(text))) => match self.take(Encoding::Json, text.as_bytes(), link) {
                         Some(answer) => answer,
                         None => continue,
@@ -137,6 +142,15 @@ impl Talk<'_> {
             if let Err(end) = self.send(sink, out).await {
                 return end;
             }
+        }
+    }
+
+    /// A panel reads in order, and closes on what it can't take: whatever it says after we were introduced says that it
+    /// took us, a ping too.
+    fn heard(&self, introduced: bool, message: &Result<Message, Error>) {
+        if introduced && matches!(message, Ok(message) if !message.is_close()) {
+            self.standing
+                .send_if_modified(|standing| std::mem::replace(standing, Standing::Taken) != Standing::Taken);
         }
     }
 

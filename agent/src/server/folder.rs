@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fchown, openat, statat};
 
@@ -44,6 +45,17 @@ pub(crate) fn own_ids() -> (u32, u32) {
     fs::metadata("/proc/self").map_or((u32::MAX, u32::MAX), |meta| (meta.uid(), meta.gid()))
 }
 
+/// Whether we may give files away and do with a game's files as we like: root may, and a service that was given these
+/// rights alone. Being root says nothing by itself, in a container for instance.
+pub(crate) fn may_give() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    static MAY: OnceLock<bool> = OnceLock::new();
+    *MAY.get_or_init(|| {
+        let needed = CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER;
+        capabilities(None).is_ok_and(|ours| ours.effective.contains(needed))
+    })
+}
+
 /// Whether there is room to save anything at all. Two reads of a number: cheap enough to ask before every start.
 pub(crate) fn has_room(data_dir: &Path) -> bool {
     let room = |path: &Path| rustix::fs::statvfs(path).ok();
@@ -71,8 +83,8 @@ pub(crate) fn prepare(data_dir: &Path, id: &str, owner: Option<(u32, u32)>) -> i
     if (stat.st_uid, stat.st_gid) == (uid, gid) {
         return Ok(path);
     }
-    if own_ids().0 != 0 {
-        // Only root can give it away. The data folder is closed to others, so this opens it to the game alone.
+    if !may_give() {
+        // It cannot be given away. The data folder is closed to others, so this opens it to the game alone.
         if stat.st_uid == own_ids().0 && stat.st_uid != uid {
             File::from(folder).set_permissions(fs::Permissions::from_mode(0o777))?;
         }
@@ -172,7 +184,7 @@ mod tests {
 
     #[test]
     fn owners_change_without_following_links() {
-        if own_ids().0 != 0 {
+        if !may_give() {
             return;
         }
         let dir = tempfile::tempdir().unwrap();

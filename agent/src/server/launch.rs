@@ -16,7 +16,7 @@ use crate::console::{Console, Ready};
 use crate::protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
 use crate::runtime::{EngineError, Fault, Maker, Output, Seen};
 
-/// As whom games run where the agent is root.
+/// As whom games run where the agent may give files away.
 const USER: &str = "988:988";
 /// Lines that an adopted game's console begins with.
 const KEPT: u32 = 1_000;
@@ -68,10 +68,11 @@ fn failed(message: impl Into<String>) -> LaunchError {
 
 /// As whom the game runs by default, and whose its folder is.
 pub(super) fn default_user() -> String {
-    match folder::own_ids() {
-        (0, _) => USER.to_owned(),
-        (uid, gid) => format!("{uid}:{gid}"),
+    if folder::may_give() {
+        return USER.to_owned();
     }
+    let (uid, gid) = folder::own_ids();
+    format!("{uid}:{gid}")
 }
 
 /// One start.

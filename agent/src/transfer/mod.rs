@@ -324,7 +324,7 @@ fn receive(
         return Err(TransferError::NoRoom);
     }
     let owners = Owners {
-        settable: folder::own_ids().0 == 0,
+        settable: folder::may_give(),
         there: of.owner.as_deref().and_then(folder::parse_pair),
         here: owner_of(&of.user).as_deref().and_then(folder::parse_pair),
     };

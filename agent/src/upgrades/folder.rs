@@ -72,7 +72,7 @@ impl Folder {
     /// Whether the guard tries a program at the moment.
     #[must_use]
     pub fn on_trial(&self) -> bool {
-        self.at("trial").exists()
+        self.at("trial").exists() || self.at("back").exists()
     }
 
     /// Whether a program waits for the guard.

@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::disk::give_to_owner_of_folder;
 use crate::open::OpenError;
 
 /// Held for as long as the database is open. redb's own lock is not enough: it is given up while a handle is reopened,
@@ -23,6 +24,7 @@ pub(crate) fn take(path: &Path, database: &Path) -> Result<Lock, OpenError> {
         .mode(0o600)
         .open(path)
         .map_err(|e| OpenError::io("opening", path, e))?;
+    give_to_owner_of_folder(&file, path).map_err(|e| OpenError::io("giving away", path, e))?;
     match file.try_lock() {
         Ok(()) => {
             // For the message of whoever comes second. Not worth failing for, on a full disk say.

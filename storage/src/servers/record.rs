@@ -140,7 +140,7 @@ impl Default for Behaviour {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainerUser {
-    /// The agent's choice: 988:988 where it is root, else its own user.
+    /// The agent's choice: 988:988 where it may give files away, else its own user.
     Agent,
     /// The one that the image names.
     Image,

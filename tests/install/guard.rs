@@ -1,0 +1,485 @@
+//! `packaging/guard.sh` by itself: programs that are scripts, a folder for a machine, and a kill between any two commands.
+//! With the real program under a real systemd it is in `service`.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use sha2::{Digest, Sha256};
+
+use crate::harness::as_root;
+
+const OLD: &str = "#!/bin/sh\necho ctrl-alt-play 1.0.0\n";
+const NEW: &str = "#!/bin/sh\necho ctrl-alt-play 1.1.0\n";
+const DATABASE: &str = "all that is kept";
+
+/// A machine: a program, a data folder with a database, and a folder of commands that can kill the guard.
+struct Machine {
+    dir: tempfile::TempDir,
+    data: PathBuf,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        Self::at(dir, data)
+    }
+
+    fn at(dir: tempfile::TempDir, data: PathBuf) -> Self {
+        fs::create_dir_all(data.join("upgrade")).unwrap();
+        fs::create_dir(dir.path().join("bin")).unwrap();
+        let machine = Self { dir, data };
+        script(&machine.program(), OLD);
+        fs::write(machine.database(), DATABASE).unwrap();
+        machine
+    }
+
+    fn program(&self) -> PathBuf {
+        self.dir.path().join("bin/ctrl-alt-play")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.data.join("panel.redb")
+    }
+
+    fn upgrade(&self, name: &str) -> PathBuf {
+        self.data.join("upgrade").join(name)
+    }
+
+    /// As whoever upgrades does it.
+    fn stage(&self, version: &str, program: &str) {
+        script(&self.upgrade("program"), program);
+        fs::write(self.upgrade("staged"), format!("{version} {}\n", sha256(program))).unwrap();
+    }
+
+    fn guard(&self, command: &str) -> Command {
+        let mut guard = Command::new("setsid");
+        guard
+            .args(["--wait", "sh", concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/guard.sh"), command])
+            .arg(self.program())
+            .env("DATA_DIR", &self.data)
+            .env("CTRL_ALT_PLAY_USER", "nobody-of-this-name")
+            .env_remove("JOURNAL_STREAM")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        guard
+    }
+
+    fn start(&self) -> ExitStatus {
+        self.guard("start").status().unwrap()
+    }
+
+    /// The service ended so.
+    fn ended(&self, result: &str) -> ExitStatus {
+        self.guard("stop")
+            .env("SERVICE_RESULT", result)
+            .env("EXIT_CODE", "exited")
+            .env("EXIT_STATUS", "1")
+            .status()
+            .unwrap()
+    }
+
+    /// Runs it until its `n`th command, which kills it and all that it started. False where it has ended before.
+    fn killed(&self, command: &str, n: usize) -> bool {
+        let bin = self.dir.path().join("shims");
+        let (count, _) = (self.dir.path().join("count"), fs::create_dir_all(&bin));
+        for name in [
+            "cat",
+            "chmod",
+            "chown",
+            "cp",
+            "cut",
+            "date",
+            "dirname",
+            "find",
+            "id",
+            "ln",
+            "mkdir",
+            "mv",
+            "rm",
+            "sha256sum",
+            "stat",
+            "sync",
+            "timeout",
+        ] {
+            script(
+                &bin.join(name),
+                &format!(
+                    "#!/bin/sh\necho >>{count}\n[ \"$(/usr/bin/wc -l <{count})\" = {n} ] && kill -9 0\n\
+                     PATH=/usr/sbin:/usr/bin:/sbin:/bin exec {name} \"$@\"\n",
+                    count = count.display()
+                ),
+            );
+        }
+        let _ = fs::remove_file(&count);
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
+        let mut guard = self.guard(command);
+        guard.env("SERVICE_RESULT", "exit-code").env("PATH", path);
+        !guard.status().unwrap().success()
+    }
+
+    /// What runs now: the program's text.
+    fn runs(&self) -> String {
+        assert_eq!(fs::metadata(self.program()).unwrap().permissions().mode() & 0o777, 0o755);
+        fs::read_to_string(self.program()).unwrap()
+    }
+
+    fn outcome(&self) -> String {
+        fs::read_to_string(self.upgrade("outcome")).unwrap_or_default()
+    }
+
+    fn on_trial(&self) -> bool {
+        self.upgrade("trial").exists()
+    }
+
+    /// The program may be started now: what is there is one of the two states, and nothing between.
+    fn consistent(&self, when: &str) {
+        let database = fs::read_to_string(self.database()).unwrap();
+        assert_eq!(database, DATABASE, "{when}");
+        assert!(!self.upgrade("staged").exists() && !self.upgrade("back").exists(), "{when}");
+        match self.runs().as_str() {
+            OLD => assert!(!self.on_trial(), "{when}: the old program on trial"),
+            NEW => {
+                assert!(self.on_trial(), "{when}: the new program without a way back");
+                assert_eq!(fs::read_to_string(self.upgrade("before.redb")).unwrap(), DATABASE, "{when}");
+            }
+            other => panic!("{when}: {other}"),
+        }
+    }
+
+    /// What a new program may do that is no good.
+    fn spoil(&self) {
+        fs::write(self.database(), "scribbles").unwrap();
+    }
+}
+
+fn script(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_new_program_is_put_in_place_and_stays_when_it_is_well() {
+    let machine = Machine::new();
+    assert!(machine.start().success());
+    assert_eq!(machine.runs(), OLD);
+    machine.stage("1.1.0", NEW);
+    assert!(machine.start().success());
+    machine.consistent("after the swap");
+    let trial = fs::read_to_string(machine.upgrade("trial")).unwrap();
+    assert_eq!(trial, format!("from=1.0.0\nto=1.1.0\nattempts=1\nsha256={}\n", sha256(NEW)));
+    // It says that it is well, and writes on.
+    fs::remove_file(machine.upgrade("trial")).unwrap();
+    machine.spoil();
+    assert!(machine.ended("exit-code").success());
+    assert!(machine.start().success());
+    assert_eq!(machine.runs(), NEW);
+    assert_eq!(fs::read_to_string(machine.database()).unwrap(), "scribbles");
+    let left: Vec<_> = fs::read_dir(machine.data.join("upgrade")).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(fs::read_dir(machine.program().parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn one_that_fails_goes_with_what_it_wrote() {
+    let machine = Machine::new();
+    machine.stage("1.1.0", NEW);
+    machine.start();
+    machine.spoil();
+    assert!(machine.ended("exit-code").success());
+    machine.consistent("after the failure");
+    assert_eq!(machine.runs(), OLD);
+    let outcome = machine.outcome();
+    assert!(
+        outcome.starts_with("from=1.0.0\nto=1.1.0\nresult=reverted\nreason=it ended with 1\nat=20"),
+        "{outcome}"
+    );
+    machine.start();
+    machine.consistent("and after another start");
+}
+
+#[test]
+fn a_stop_by_hand_is_no_failure_and_two_starts_are_enough() {
+    let machine = Machine::new();
+    machine.stage("1.1.0", NEW);
+    machine.start();
+    assert!(machine.ended("success").success());
+    assert!(machine.on_trial());
+    // Power is cut twice.
+    machine.start();
+    assert!(machine.on_trial(), "one cut is no proof");
+    machine.spoil();
+    machine.start();
+    machine.consistent("after two");
+    assert_eq!(machine.runs(), OLD);
+    assert!(machine.outcome().contains("reason=it was started 2 times"), "{}", machine.outcome());
+}
+
+#[test]
+fn an_agent_has_no_database() {
+    let machine = Machine::new();
+    fs::remove_file(machine.database()).unwrap();
+    machine.stage("1.1.0", NEW);
+    machine.start();
+    assert_eq!((machine.runs().as_str(), machine.on_trial()), (NEW, true));
+    machine.ended("watchdog");
+    assert_eq!((machine.runs().as_str(), machine.on_trial()), (OLD, false));
+    assert!(!machine.database().exists());
+}
+
+#[test]
+fn what_is_not_what_was_checked_is_refused_and_the_old_one_starts() {
+    let damage: [(&str, fn(&Machine)); 7] = [
+        ("not the one that was checked", |m| script(&m.upgrade("program"), "#!/bin/sh\nrm -rf /\n")),
+        ("is not there", |m| fs::remove_file(m.upgrade("program")).unwrap()),
+        ("is not there", |m| {
+            fs::rename(m.upgrade("program"), m.upgrade("elsewhere")).unwrap();
+            symlink("elsewhere", m.upgrade("program")).unwrap();
+        }),
+        ("not readable", |m| fs::write(m.upgrade("staged"), "").unwrap()),
+        ("not readable", |m| fs::write(m.upgrade("staged"), "1.1.0 abc\n").unwrap()),
+        ("not readable", |m| fs::write(m.upgrade("staged"), format!("$(id) {} x\n", sha256(NEW))).unwrap()),
+        ("the database", |m| {
+            fs::rename(m.database(), m.data.join("other")).unwrap();
+            symlink("other", m.database()).unwrap();
+        }),
+    ];
+    for (reason, damage) in damage {
+        let machine = Machine::new();
+        machine.stage("1.1.0", NEW);
+        damage(&machine);
+        assert!(machine.start().success(), "{reason}");
+        assert_eq!((machine.runs().as_str(), machine.on_trial()), (OLD, false), "{reason}");
+        assert!(!machine.upgrade("staged").exists(), "{reason}");
+        let outcome = machine.outcome();
+        assert!(outcome.contains("result=reverted") && outcome.contains(reason), "{reason}: {outcome}");
+    }
+}
+
+#[test]
+fn the_same_program_again_is_no_upgrade() {
+    let machine = Machine::new();
+    machine.stage("1.0.0", OLD);
+    machine.start();
+    machine.consistent("the same program");
+    assert!(!machine.upgrade("program").exists());
+}
+
+#[test]
+fn another_program_that_somebody_put_there_ends_the_trial() {
+    let machine = Machine::new();
+    machine.stage("1.1.0", NEW);
+    machine.start();
+    let third = "#!/bin/sh\necho ctrl-alt-play 1.2.0\n";
+    script(&machine.program(), third);
+    machine.start();
+    assert_eq!((machine.runs().as_str(), machine.on_trial()), (third, false));
+}
+
+/// The service's user owns the data folder, and may have put anything there.
+#[test]
+fn links_in_the_folder_lead_nowhere() {
+    let machine = Machine::new();
+    let outside = machine.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("canary"), "sings").unwrap();
+    for name in ["trial.new", "outcome.new", "outcome.back.new", "before.redb.new", "before.redb", "outcome"]
+    {
+        symlink(outside.join("canary"), machine.upgrade(name)).unwrap();
+    }
+    machine.stage("1.1.0", NEW);
+    machine.start();
+    machine.consistent("with links in the way");
+    machine.spoil();
+    machine.ended("exit-code");
+    machine.consistent("and back");
+    assert_eq!(fs::read_to_string(outside.join("canary")).unwrap(), "sings");
+    assert!(fs::symlink_metadata(machine.upgrade("outcome")).unwrap().is_file());
+
+    // And the whole folder elsewhere.
+    fs::remove_dir_all(machine.data.join("upgrade")).unwrap();
+    symlink(&outside, machine.data.join("upgrade")).unwrap();
+    machine.stage("1.1.0", NEW);
+    assert!(machine.start().success());
+    assert_eq!(machine.runs(), OLD, "a folder behind a link is not looked into");
+}
+
+#[test]
+fn a_kill_before_any_command_leaves_one_of_the_two_states() {
+    let mut steps = 0;
+    for systemd in [false, true] {
+        for n in 1.. {
+            let machine = Machine::new();
+            machine.stage("1.1.0", NEW);
+            if !machine.killed("start", n) {
+                steps += n;
+                break;
+            }
+            let when = format!("killed at {n}, seen by systemd: {systemd}");
+            if systemd {
+                assert!(machine.ended("signal").success(), "{when}");
+            }
+            assert!(machine.start().success(), "{when}");
+            machine.consistent(&when);
+            let fails = machine.on_trial();
+            if fails {
+                machine.spoil();
+            }
+            assert!(machine.ended(if fails { "timeout" } else { "success" }).success(), "{when}");
+            machine.consistent(&when);
+            assert_eq!(machine.runs(), OLD, "{when}");
+            // Nothing of all that is in the way of the next one.
+            machine.stage("1.1.0", NEW);
+            machine.start();
+            machine.consistent(&when);
+            assert_eq!(machine.runs(), NEW, "{when}");
+        }
+    }
+    assert!(steps > 30, "only {steps} commands were seen");
+}
+
+#[test]
+fn a_kill_on_the_way_back_is_made_good() {
+    let mut steps = 0;
+    for n in 1.. {
+        let machine = Machine::new();
+        machine.stage("1.1.0", NEW);
+        machine.start();
+        machine.spoil();
+        if !machine.killed("stop", n) {
+            steps = n;
+            break;
+        }
+        // Power is cut before systemd notices, so the program of that moment is started again, and spoils what it finds.
+        assert!(machine.start().success(), "killed at {n}");
+        if machine.on_trial() {
+            machine.spoil();
+            assert!(machine.ended("exit-code").success(), "killed at {n}");
+        }
+        machine.consistent(&format!("killed at {n}"));
+        assert_eq!(machine.runs(), OLD, "killed at {n}");
+        assert!(machine.outcome().contains("result=reverted"), "killed at {n}: {}", machine.outcome());
+    }
+    assert!(steps > 8, "only {steps} commands were seen");
+}
+
+/// Small file systems for the program and the data folder.
+struct Full {
+    machine: Option<Machine>,
+    places: Vec<PathBuf>,
+}
+
+impl Full {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("data");
+        fs::create_dir(&place).unwrap();
+        let at = place.to_str().unwrap();
+        assert!(as_root("mount", &["-t", "tmpfs", "-o", "size=1m,mode=0700", "cap-guard", at]), "needs root");
+        Self { places: vec![place.clone()], machine: Some(Machine::at(dir, place)) }
+    }
+
+    fn fill(&self) -> PathBuf {
+        let filler = self.machine.as_ref().unwrap().data.join("filler");
+        let mut file = File::create(&filler).unwrap();
+        while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+        filler
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        for place in &self.places {
+            as_root("umount", &["-l", place.to_str().unwrap()]);
+        }
+        drop(self.machine.take());
+    }
+}
+
+#[test]
+fn a_full_disk_stops_an_upgrade_and_no_way_back() {
+    let full = Full::new();
+    let machine = full.machine.as_ref().unwrap();
+    machine.stage("1.1.0", NEW);
+    let filler = full.fill();
+    assert!(machine.start().success());
+    machine.consistent("no room for a copy of the database");
+    assert_eq!(machine.runs(), OLD);
+
+    fs::remove_file(&filler).unwrap();
+    machine.stage("1.1.0", NEW);
+    machine.start();
+    assert_eq!(machine.runs(), NEW);
+    machine.spoil();
+    full.fill();
+    assert!(machine.ended("exit-code").success());
+    machine.consistent("back on a full disk");
+    assert_eq!(machine.runs(), OLD);
+    assert!(machine.outcome().contains("result=reverted"), "{}", machine.outcome());
+
+    // A start that can't be counted is none.
+    fs::remove_file(machine.data.join("filler")).unwrap();
+    machine.stage("1.1.0", NEW);
+    machine.start();
+    full.fill();
+    assert!(machine.start().success());
+    machine.consistent("a start on a full disk");
+    assert_eq!(machine.runs(), OLD);
+}
+
+#[test]
+fn the_folder_becomes_the_services() {
+    let machine = Machine::new();
+    let mine = |command: &str| machine.guard(command).env("CTRL_ALT_PLAY_USER", "nobody").status().unwrap();
+    let data = &machine.data;
+    fs::create_dir_all(data.join("servers/a/world")).unwrap();
+    fs::create_dir_all(data.join("servers/.incoming-b")).unwrap();
+    fs::create_dir(data.join("secrets")).unwrap();
+    fs::write(data.join("servers/a/world/level"), "x").unwrap();
+    fs::write(data.join("secrets/jwt"), "x").unwrap();
+    let outside = machine.dir.path().join("outside");
+    fs::write(&outside, "x").unwrap();
+    symlink(&outside, data.join("link")).unwrap();
+    for name in ["servers/a", "servers/a/world", "servers/a/world/level"] {
+        chown(data.join(name), Some(988), Some(988)).unwrap();
+    }
+    assert!(mine("start").success());
+    let owner = |path: &Path| fs::symlink_metadata(path).unwrap().uid();
+    let nobody = owner(data);
+    assert_ne!(nobody, 0, "the folder itself");
+    for name in ["servers", "secrets", "secrets/jwt", "panel.redb", "upgrade", "link"] {
+        assert_eq!(owner(&data.join(name)), nobody, "{name}");
+    }
+    for name in ["servers/a", "servers/a/world", "servers/a/world/level"] {
+        assert_eq!(owner(&data.join(name)), 988, "{name}");
+    }
+    assert_eq!(owner(&outside), 0);
+
+    // What the guard writes there is the service's too, and so is a database that it puts back.
+    machine.stage("1.1.0", NEW);
+    assert!(mine("start").success());
+    assert_eq!(owner(&machine.upgrade("trial")), nobody);
+    machine.spoil();
+    machine
+        .guard("stop")
+        .env("CTRL_ALT_PLAY_USER", "nobody")
+        .env("SERVICE_RESULT", "signal")
+        .status()
+        .unwrap();
+    for name in ["panel.redb", "upgrade/outcome"] {
+        assert_eq!(owner(&data.join(name)), nobody, "{name}");
+    }
+    assert_eq!(owner(&machine.program()), 0);
+
+    // One that is not there is made.
+    fs::remove_dir_all(data).unwrap();
+    assert!(mine("start").success());
+    let made = fs::metadata(data).unwrap();
+    assert_eq!((made.uid(), made.mode() & 0o777), (nobody, 0o700));
+}

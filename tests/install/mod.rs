@@ -1,0 +1,3 @@
+//! What brings the program to a machine and keeps it there.
+
+mod guard;
