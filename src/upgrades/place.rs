@@ -5,6 +5,10 @@ use std::path::Path;
 /// The files of a package's program belong to the package manager.
 const PACKAGED: (&str, &str) = ("/usr/bin/ctrl-alt-play", "/var/lib/dpkg/info/ctrl-alt-play.list");
 
+/// The first process of a container that was made from an image of ours.
+const ALONE: &[&str] =
+    &["ctrl-alt-play", "docker-init", "podman-init", "catatonit", "dumb-init", "tini", "tini-static"];
+
 /// How the next version gets here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
@@ -24,17 +28,19 @@ impl How {
     /// Of the process that asks; `known` is whether it knows where releases are, `guarded` whether it is watched over.
     pub fn of_this(known: bool, guarded: bool) -> Self {
         let exe = std::env::current_exe().unwrap_or_default();
-        Self::of(known, guarded, &exe, &|path| Path::new(path).exists())
+        let first = std::fs::read_to_string("/proc/1/comm").unwrap_or_default();
+        Self::of(known, guarded, &exe, first.trim(), &|path| Path::new(path).exists())
     }
 
-    fn of(known: bool, guarded: bool, exe: &Path, there: &dyn Fn(&str) -> bool) -> Self {
+    fn of(known: bool, guarded: bool, exe: &Path, first: &str, there: &dyn Fn(&str) -> bool) -> Self {
+        // A container that runs us and little else: not a whole machine that happens to be one.
         let container = there("/.dockerenv") || there("/run/.containerenv");
-        let services = there("/run/systemd/system") || there("/run/openrc");
+        let image = container && ALONE.contains(&first);
         if exe == Path::new(PACKAGED.0) && there(PACKAGED.1) {
             Self::Package
         } else if guarded && known {
             Self::Here
-        } else if container && !services && !guarded {
+        } else if image && !guarded {
             Self::Image
         } else if known {
             Self::Command
@@ -95,17 +101,19 @@ mod tests {
     fn each_kind_of_place_has_its_way() {
         let local = Path::new("/usr/local/bin/ctrl-alt-play");
         let packaged = Path::new(PACKAGED.0);
-        let of = |known, guarded, exe, there: &'static [&'static str]| {
-            How::of(known, guarded, exe, &move |path| there.contains(&path))
+        let of = |known, guarded, exe, first, there: &'static [&'static str]| {
+            How::of(known, guarded, exe, first, &move |path| there.contains(&path))
         };
-        assert_eq!(of(true, true, local, &[]), How::Here);
-        assert_eq!(of(true, false, local, &[]), How::Command);
-        assert_eq!(of(false, true, local, &[]), How::Checkout);
-        assert_eq!(of(true, true, packaged, &["/var/lib/dpkg/info/ctrl-alt-play.list"]), How::Package);
-        assert_eq!(of(true, true, packaged, &[]), How::Here);
-        assert_eq!(of(true, false, local, &["/.dockerenv"]), How::Image);
-        assert_eq!(of(true, false, local, &["/.dockerenv", "/run/systemd/system"]), How::Command);
-        assert_eq!(of(true, true, local, &["/run/.containerenv"]), How::Here);
+        assert_eq!(of(true, true, local, "systemd", &[]), How::Here);
+        assert_eq!(of(true, false, local, "systemd", &[]), How::Command);
+        assert_eq!(of(false, true, local, "systemd", &[]), How::Checkout);
+        let listed = &["/var/lib/dpkg/info/ctrl-alt-play.list"];
+        assert_eq!(of(true, true, packaged, "systemd", listed), How::Package);
+        assert_eq!(of(true, true, packaged, "systemd", &[]), How::Here);
+        assert_eq!(of(true, false, local, "ctrl-alt-play", &["/.dockerenv"]), How::Image);
+        assert_eq!(of(true, false, local, "tini", &["/run/.containerenv"]), How::Image);
+        assert_eq!(of(true, false, local, "systemd", &["/.dockerenv"]), How::Command);
+        assert_eq!(of(true, true, local, "ctrl-alt-play", &["/run/.containerenv"]), How::Here);
     }
 
     #[test]
