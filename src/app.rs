@@ -17,6 +17,7 @@ use crate::setup::Setup;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::tls::Identity;
+use crate::upgrades::Upgrades;
 use crate::users::Users;
 
 /// Cheap to clone.
@@ -42,6 +43,8 @@ pub struct App {
     pub servers: Servers,
     /// Servers on their way to another node.
     pub moves: Moves,
+    /// Newer versions.
+    pub upgrades: Upgrades,
     /// Live connections.
     pub live: Live,
     /// Accounts and sign-ins.

@@ -1,5 +1,8 @@
 //! The command line.
 
+mod manager;
+mod upgrade;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,8 @@ use storage::copies::{self, Copied, CopyError};
 use crate::admin::{self, Ask, AskError};
 use crate::config::{Config, ConfigError, Flags};
 use crate::service::{self, files};
+
+pub use upgrade::{UpgradeWork, upgrade};
 
 /// A game-server panel that brings its own node.
 #[derive(Parser)]
@@ -34,6 +39,8 @@ enum Command {
     User(UserArgs),
     /// Copies, checks or puts back the panel's database.
     Db(DbArgs),
+    /// Gets the newest published version of this program, checked, and restarts its service with it.
+    Upgrade(UpgradeArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
     Healthcheck(Settings),
     /// Prints a file of the service: what installs it puts it in place.
@@ -51,6 +58,21 @@ struct ServiceFileArgs {
     /// What the program lies below.
     #[arg(long, value_name = "FOLDER", default_value = files::PREFIX)]
     prefix: PathBuf,
+}
+
+#[derive(Args)]
+struct UpgradeArgs {
+    /// Only says whether there is something newer: exit code 10 where there is, 0 where there is not.
+    #[arg(long)]
+    check: bool,
+    /// Asks nothing.
+    #[arg(long, short)]
+    yes: bool,
+    /// The agent's service on this machine, not the panel's.
+    #[arg(long)]
+    agent: bool,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 #[derive(Args)]
@@ -182,6 +204,13 @@ pub enum Task {
         /// What to do.
         work: DatabaseWork,
     },
+    /// Get a newer version.
+    Upgrade {
+        /// The settings.
+        config: Box<Config>,
+        /// What to do.
+        work: UpgradeWork,
+    },
     /// Ask for health.
     Healthcheck(Box<Config>),
     /// Print this.
@@ -217,6 +246,20 @@ impl Cli {
                 };
                 settings.load(false).map(|config| Task::Database { config, work })
             }
+            Some(Command::Upgrade(UpgradeArgs { check, yes, agent, settings })) => {
+                let (agent, service) = manager::find(agent);
+                let own_folder = (agent && rustix::process::geteuid().is_root())
+                    .then(|| "/var/lib/ctrl-alt-play-agent".to_owned());
+                // As its process has them: who types this has none of the service's environment.
+                let variable = |name: &str| {
+                    std::env::var(name)
+                        .ok()
+                        .or_else(|| service.as_ref().and_then(|service| service.variable(name)))
+                        .or_else(|| own_folder.clone().filter(|_| name == "DATA_DIR"))
+                };
+                let config = settings.load_from(agent, &variable)?;
+                Ok(Task::Upgrade { config, work: UpgradeWork { check, yes, agent, service } })
+            }
             Some(Command::User(UserArgs { command: UserCommand::Password { name, settings } })) => {
                 settings.load(false).map(|config| Task::Password { config, name })
             }
@@ -226,6 +269,14 @@ impl Cli {
 
 impl Settings {
     fn load(self, of_agent: bool) -> Result<Box<Config>, ConfigError> {
+        self.load_from(of_agent, &|name: &str| std::env::var(name).ok())
+    }
+
+    fn load_from(
+        self,
+        of_agent: bool,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Box<Config>, ConfigError> {
         let given = [
             ("bind", self.bind),
             ("port", self.port),
@@ -246,8 +297,7 @@ impl Settings {
             ("log_level", self.log_level),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let variable = |name: &str| std::env::var(name).ok();
-        Config::load(Flags { config: self.config, given, of_agent }, &variable).map(Box::new)
+        Config::load(Flags { config: self.config, given, of_agent }, variable).map(Box::new)
     }
 }
 

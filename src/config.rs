@@ -1,5 +1,7 @@
 //! Settings: a flag goes before the environment, that before the file, that before the default.
 
+mod upgrades;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -7,6 +9,8 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use agent::LinkTimes;
+
+pub use upgrades::{UpgradeSettings, UpgradeTimes};
 
 /// Agents' secrets that everybody knows, without case and punctuation.
 const WELL_KNOWN: &[&str] = &[
@@ -42,8 +46,10 @@ const PLACEHOLDERS: &[&str] = &[
 /// Where an agent looks for its panel, and what it calls itself, when it is not told.
 const PANEL_URL: &str = "ws://localhost:8080";
 const NODE_ID: &str = "node-1";
-/// For tests, so not in the users' lists.
+/// For tests and units, so not in the users' lists.
 const LINK_TIMES: &str = "link_times";
+const UPGRADE_TIMES: &str = "upgrade_times";
+const GUARDED: &str = "guarded";
 /// Shortest shared secret of agents.
 const SHORTEST_AGENT_SECRET: usize = 12;
 
@@ -104,6 +110,8 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// MiB a second that one move of a server takes of the network at most.
     pub move_limit: Option<NonZeroU32>,
+    /// Where newer versions are, and who puts them in place.
+    pub upgrades: UpgradeSettings,
     /// Times of the link between panel and agents; tests are less patient than people.
     pub link_times: LinkTimes,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
@@ -130,6 +138,7 @@ impl Config {
             tls_cert: None,
             tls_key: None,
             move_limit: None,
+            upgrades: UpgradeSettings::default(),
             link_times: LinkTimes::default(),
             log_level: "info".to_owned(),
         }
@@ -188,6 +197,11 @@ const KEYS: &[Key] = &[
     Key { name: "tls_cert", variables: &["TLS_CERT"] },
     Key { name: "tls_key", variables: &["TLS_KEY"] },
     Key { name: "move_limit", variables: &["MOVE_LIMIT"] },
+    Key { name: "download", variables: &["CTRL_ALT_PLAY_DOWNLOAD"] },
+    Key { name: "download_key", variables: &["CTRL_ALT_PLAY_KEY"] },
+    Key { name: "upgrade_check", variables: &["UPGRADE_CHECK"] },
+    Key { name: GUARDED, variables: &["CTRL_ALT_PLAY_GUARDED"] },
+    Key { name: UPGRADE_TIMES, variables: &["UPGRADE_TIMES"] },
     Key { name: LINK_TIMES, variables: &["LINK_TIMES"] },
     Key { name: "docker_host", variables: &["DOCKER_HOST"] },
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
@@ -292,6 +306,7 @@ impl Config {
             tls_cert: file("tls_cert"),
             tls_key: file("tls_key"),
             move_limit: found.get("move_limit").map(move_limit).transpose()?,
+            upgrades: UpgradeSettings::of(found)?,
             link_times: link_times.transpose()?.unwrap_or_default(),
             docker_host: found.get("docker_host").map(|given| given.value.clone()),
             log_level: text(found, "log_level", "info"),
@@ -401,7 +416,11 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Vec<(&'static str, String)
     for (name, value) in table {
         let from = || format!("{name} in {}", path.display());
         let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            let names: Vec<_> = KEYS.iter().map(|key| key.name).filter(|name| *name != LINK_TIMES).collect();
+            let names: Vec<_> = KEYS
+                .iter()
+                .map(|key| key.name)
+                .filter(|name| ![LINK_TIMES, UPGRADE_TIMES, GUARDED].contains(name))
+                .collect();
             let problem = format!("is no setting; there are {}", names.join(", "));
             return Err(ConfigError::Bad { from: from(), problem });
         };

@@ -35,18 +35,34 @@ pub fn start(store: &Store, data_dir: &Path, tasks: &Tasks) {
                 () = tokio::time::sleep(wait) => {}
             }
             wait = LOOK;
-            // `2026-01-31`, the first word of RFC 3339.
-            let day: String = Timestamp::now().to_string().chars().take(10).collect();
             let folder = folder(&data_dir);
             if !due(&folder, &data_dir.join("panel.redb"), SystemTime::now()) {
                 continue;
             }
-            match daily(&store, &folder, &day).await {
+            match daily(&store, &folder, &today_word()).await {
                 Ok(copied) => tracing::info!(bytes = copied.bytes, "the database was copied"),
                 Err(error) => tracing::warn!(error = %Chain(&error), "the database could not be copied; the next try is in an hour"),
             }
         }
     }));
+}
+
+/// The name of today's copy.
+pub fn name_of_today() -> String {
+    format!("{}{}{}", NAME.0, today_word(), NAME.1)
+}
+
+/// `2026-01-31`, the first word of RFC 3339.
+fn today_word() -> String {
+    Timestamp::now().to_string().chars().take(10).collect()
+}
+
+/// Makes today's copy now, in the place of one that is there.
+///
+/// # Errors
+/// [`CopyError`].
+pub async fn today(store: &Store, data_dir: &Path) -> Result<Copied, CopyError> {
+    daily(store, &folder(data_dir), &today_word()).await
 }
 
 /// A day has passed since the newest copy, and something was written since.

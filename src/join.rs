@@ -18,6 +18,7 @@ use crate::secrets::{self, FileError};
 use crate::service;
 use crate::shutdown::Tasks;
 use crate::trial::{Trial, TrialError};
+use crate::upgrades::place;
 
 /// Console batches and samples that may wait for the network.
 const CAPACITY: usize = 64;
@@ -109,6 +110,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         version: crate::status::VERSION.to_owned(),
         tunables: Tunables { heartbeat: config.link_times.heartbeat, ..Tunables::default() },
         carrier: Some(Arc::new(RemoteCarrier::new(dialer.clone(), tasks.tracker().clone(), tasks.token()))),
+        guard: (config.upgrades.guarded && !place::shared_with_panel()).then(|| tasks.restart_token()),
         ..AgentConfig::default()
     };
     agent::start(about, agent_side, tasks.tracker(), tasks.token())?;

@@ -15,6 +15,7 @@ pub mod setup;
 pub mod status;
 pub mod templates;
 pub mod transfers;
+pub mod upgrades;
 pub mod users;
 
 pub mod agents;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match work() {
         Ok(()) => ExitCode::SUCCESS,
+        Err((code, message)) if message.is_empty() => ExitCode::from(code),
         Err((code, message)) => {
             // The log may not be there yet, and this is for the person at the terminal.
             let _ = writeln!(std::io::stderr(), "ctrl-alt-play: {message}");
@@ -52,6 +53,7 @@ fn work() -> Result<(), Failure> {
                 let _ = writeln!(std::io::stdout(), "{said}");
                 Ok(())
             }
+            Task::Upgrade { config, work } => cli::upgrade(&config, work).await,
             Task::Print(text) => {
                 std::io::stdout().write_all(text.as_bytes()).map_err(|cause| (74, cause.to_string()))
             }

@@ -34,6 +34,7 @@ use crate::status::Status;
 use crate::tls::{self, Identity, TlsError};
 use crate::transfers::Transfers;
 use crate::trial::Trial;
+use crate::upgrades::{Parts, Upgrades};
 use crate::users::Users;
 
 use self::trial::Gate;
@@ -168,12 +169,22 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         own_ports(&ports),
     );
     let nodes = Nodes::new(store.clone(), registry.clone(), servers.clone(), config.agent_secret.as_ref());
+    let parts = Parts {
+        data_dir: folder.clone(),
+        store: store.clone(),
+        agents: registry.clone(),
+        transfers: transfers.clone(),
+        moves: moves.clone(),
+        tasks: tasks.clone(),
+    };
+    let upgrades = Upgrades::new(&config.upgrades, parts);
     let live = Live::new(
         auth.clone(),
         registry.clone(),
         servers.clone(),
         nodes.clone(),
         status.clone(),
+        upgrades.clone(),
         tasks.clone(),
     );
     let joining = Joining {
@@ -182,7 +193,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         agents_port: ports.agents.port(),
         own_address: ports.agents.ip().is_unspecified().then(own_address),
         pin: Some(identity.pin()),
-        programs: folder.join("agents"),
+        programs: upgrades.programs().clone(),
     };
     let app = App {
         config: Arc::new(config),
@@ -193,6 +204,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         nodes,
         servers,
         moves,
+        upgrades,
         live,
         status,
         docs: Docs::default(),
@@ -239,6 +251,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     ));
     start_local_agent(&app, &transfers);
     copies::start(&app.store, &app.config.data_dir, &tasks);
+    app.upgrades.start();
     gate.open();
     let full = tasks.clone();
     let full = move || full.running("connection") >= http::CONNECTIONS;

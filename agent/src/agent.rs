@@ -28,6 +28,7 @@ use crate::runtime::Runtime;
 use crate::server::{Context, Request, Turns, folder};
 use crate::supervisor::Supervisor;
 use crate::transfer::Transfers;
+use crate::upgrades::{Folder, Upgrades};
 use crate::watching::{Consoles, Needs, Sampler, Wanted};
 
 /// What this agent can do.
@@ -118,6 +119,7 @@ pub fn start(
     };
     drop(tasks.spawn(sampler.clone().run(servers.clone(), Arc::clone(&wanted), Arc::clone(&host), needs)));
     let transfers = Transfers::new(Arc::clone(&context), servers.clone(), config.carrier.clone());
+    let upgrades = Upgrades::new(Arc::clone(&context), servers.clone(), &config);
     let voice = Voice {
         config,
         out: to_panel.clone(),
@@ -135,6 +137,7 @@ pub fn start(
         engine,
         servers,
         transfers,
+        upgrades,
         wanted,
         sampler,
         host,
@@ -172,7 +175,11 @@ impl Voice {
         let engine = self.watch.state().report();
         let mut capabilities = CAPABILITIES.to_vec();
         capabilities.extend(self.config.carrier.as_ref().map(|_| capability::TRANSFER));
-        let info = self.host.system_info(&engine, &self.config.version, &capabilities);
+        capabilities.extend(self.config.guard.as_ref().map(|_| capability::UPGRADE));
+        let mut info = self.host.system_info(&engine, &self.config.version, &capabilities);
+        if self.config.guard.is_some() {
+            info.upgrade = Folder::of(&self.config.data_dir).outcome();
+        }
         tell(ToPanel::SystemInfo(Box::new(info)));
     }
 
@@ -258,6 +265,7 @@ struct Ears {
     engine: Arc<dyn Runtime>,
     servers: Supervisor,
     transfers: Transfers,
+    upgrades: Upgrades,
     wanted: Arc<Wanted>,
     sampler: Sampler,
     host: Arc<Host>,
@@ -348,6 +356,7 @@ impl Ears {
             ToAgent::TransferSend(of) => self.transfers.send(of, reply),
             ToAgent::TransferReceive(of) => self.transfers.receive(of, reply),
             ToAgent::TransferDiscard(of) => self.transfers.discard(of.server_id, reply),
+            ToAgent::UpgradeReceive(of) => self.upgrades.receive(of, reply),
             ToAgent::FileRead(file) => match self.servers.get(&file.server_id) {
                 Some(_) => self.files.read(file, reply),
                 None => not_found(reply),
@@ -404,6 +413,9 @@ fn server_of(message: &ToAgent) -> Option<&str> {
         ToAgent::FileWrite(file) => &file.server_id,
         ToAgent::ConsoleSubscribe(of) => &of.server_id,
         ToAgent::ConsoleTail(of) => &of.server_id,
-        ToAgent::SystemInfoRequest | ToAgent::StatsSubscribe(_) | ToAgent::HostCheck(_) => return None,
+        ToAgent::SystemInfoRequest
+        | ToAgent::StatsSubscribe(_)
+        | ToAgent::HostCheck(_)
+        | ToAgent::UpgradeReceive(_) => return None,
     })
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::bulk::Carrier;
 use crate::console::Rate;
 
@@ -88,6 +90,8 @@ pub struct AgentConfig {
     pub tunables: Tunables,
     /// Opens connections for servers' data; none: servers can't move here or away.
     pub carrier: Option<Arc<dyn Carrier>>,
+    /// Cancelled, it ends this process for a guard that starts it again with the program that was staged; none: nobody does.
+    pub guard: Option<CancellationToken>,
 }
 
 /// This machine's time zone by name, `UTC` where it has none.

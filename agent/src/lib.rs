@@ -28,6 +28,7 @@ mod supervisor;
 pub mod tally;
 mod times;
 mod transfer;
+pub mod upgrades;
 mod watching;
 
 pub use agent::{Agent, start};

@@ -21,6 +21,7 @@ mod registry;
 mod rivals;
 mod session;
 mod stats;
+mod upgrades;
 mod watching;
 
 pub mod local;

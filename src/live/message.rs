@@ -22,6 +22,7 @@ pub(super) enum Topic {
     Servers,
     Nodes,
     Status,
+    Upgrade,
     Console(String),
     Stats(String),
 }
@@ -33,6 +34,7 @@ impl Topic {
                 "servers" => Some(Self::Servers),
                 "nodes" => Some(Self::Nodes),
                 "status" => Some(Self::Status),
+                "upgrade" => Some(Self::Upgrade),
                 _ => None,
             },
             Some(("console", id)) if agent::protocol::valid_server_id(id) => {
@@ -116,6 +118,7 @@ mod tests {
     #[test]
     fn topics_have_names() {
         assert_eq!(Topic::parse("servers"), Some(Topic::Servers));
+        assert_eq!(Topic::parse("upgrade"), Some(Topic::Upgrade));
         assert_eq!(Topic::parse("console:a-1"), Some(Topic::Console("a-1".into())));
         assert_eq!(Topic::parse("stats:a-1"), Some(Topic::Stats("a-1".into())));
         for bad in ["", "server", "console:", "console:../x", "console:A", "files:a", "servers:", ":"] {

@@ -22,6 +22,7 @@ use crate::nodes::Nodes;
 use crate::servers::Servers;
 use crate::shutdown::Tasks;
 use crate::status::Status;
+use crate::upgrades::Upgrades;
 use limits::Slots;
 
 /// What the live connections stand on. Cheap to clone.
@@ -32,6 +33,7 @@ pub struct Live {
     servers: Servers,
     nodes: Nodes,
     status: Status,
+    upgrades: Upgrades,
     tasks: Tasks,
     slots: Arc<Slots>,
 }
@@ -44,9 +46,10 @@ impl Live {
         servers: Servers,
         nodes: Nodes,
         status: Status,
+        upgrades: Upgrades,
         tasks: Tasks,
     ) -> Self {
-        let live = Self { auth, agents, servers, nodes, status, tasks, slots: Arc::default() };
+        let live = Self { auth, agents, servers, nodes, status, upgrades, tasks, slots: Arc::default() };
         live.follow_status();
         live
     }

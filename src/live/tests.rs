@@ -8,9 +8,12 @@ use super::Live;
 use super::topics::Topics;
 use crate::agents::tests::{FakeAgent, line, stats};
 use crate::auth::{Caller, Permission};
+use crate::config::UpgradeSettings;
+use crate::moves::Moves;
 use crate::nodes::Nodes;
 use crate::servers::tests::Games;
 use crate::status::Status as PanelStatus;
+use crate::upgrades::{Parts, Upgrades};
 
 fn live(games: &Games) -> Live {
     let world = &games.world;
@@ -20,8 +23,30 @@ fn live(games: &Games) -> Live {
         games.servers.clone(),
         Nodes::new(world.store.clone(), world.agents.clone(), games.servers.clone(), None),
         PanelStatus::new(world.store.clone(), 1),
+        upgrades(games),
         world.tasks.clone(),
     )
+}
+
+fn upgrades(games: &Games) -> Upgrades {
+    let world = &games.world;
+    let moves = Moves::new(
+        world.store.clone(),
+        world.agents.clone(),
+        Default::default(),
+        world.tasks.clone(),
+        Vec::new(),
+        None,
+    );
+    let parts = Parts {
+        data_dir: std::env::temp_dir().join("there-is-none"),
+        store: world.store.clone(),
+        agents: world.agents.clone(),
+        transfers: Default::default(),
+        moves: moves.unwrap(),
+        tasks: world.tasks.clone(),
+    };
+    Upgrades::new(&UpgradeSettings::default(), parts)
 }
 
 fn follow(live: &Live, caller: &Caller, names: &[&str]) -> Topics {

@@ -34,6 +34,7 @@ pub(super) struct Topics {
     servers: Option<List>,
     nodes: Option<List>,
     status: Option<Option<Utf8Bytes>>,
+    upgrade: Option<Upgrade>,
     consoles: BTreeMap<String, Console>,
     stats: BTreeMap<String, Stats>,
     /// Topics that were asked for and refused. They count as well: nobody gets to try names without end.
@@ -46,6 +47,13 @@ struct List {
     /// `None` until everything was sent once.
     seen: Option<u64>,
     _interest: InterestGuard,
+}
+
+/// What was seen last, and said of it.
+#[derive(Default)]
+struct Upgrade {
+    number: Option<(u64, u64)>,
+    said: Option<Utf8Bytes>,
 }
 
 struct Console {
@@ -73,6 +81,7 @@ impl Topics {
             servers: None,
             nodes: None,
             status: None,
+            upgrade: None,
             consoles: BTreeMap::new(),
             stats: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -86,7 +95,7 @@ impl Topics {
 
     /// Whether the bell for lists means anything here.
     pub(super) fn has_lists(&self) -> bool {
-        self.servers.is_some() || self.nodes.is_some() || self.status.is_some()
+        self.servers.is_some() || self.nodes.is_some() || self.status.is_some() || self.upgrade.is_some()
     }
 
     /// Whether another wish may be read.
@@ -120,6 +129,7 @@ impl Topics {
             Some(Topic::Servers) => self.servers = None,
             Some(Topic::Nodes) => self.nodes = None,
             Some(Topic::Status) => self.status = None,
+            Some(Topic::Upgrade) => self.upgrade = None,
             Some(Topic::Console(id)) => drop(self.consoles.remove(&id)),
             Some(Topic::Stats(id)) => drop(self.stats.remove(&id)),
             None => {}
@@ -143,6 +153,10 @@ impl Topics {
                 self.nodes = Some(List { seen: None, _interest: agents.watch_list(Interest::Nodes) });
             }
             Topic::Status => self.status = Some(None),
+            Topic::Upgrade => {
+                self.caller.admin()?;
+                self.upgrade = Some(Upgrade::default());
+            }
             Topic::Console(id) => {
                 let node = self.allowed(&id, Permission::Console)?;
                 let watch = agents.watch_console(&id, &node, self.wake());
@@ -158,7 +172,8 @@ impl Topics {
     }
 
     fn open(&self) -> usize {
-        let lists = [self.servers.is_some(), self.nodes.is_some(), self.status.is_some()];
+        let lists =
+            [self.servers.is_some(), self.nodes.is_some(), self.status.is_some(), self.upgrade.is_some()];
         let lists = lists.into_iter().filter(|there| *there).count();
         self.consoles.len() + self.stats.len() + self.refused.len() + lists
     }
@@ -179,6 +194,10 @@ impl Topics {
                 self.unsubscribe(&name);
                 self.ready.push_back(message::error(Some(&name), &error));
             }
+        }
+        if let (true, Err(error)) = (self.upgrade.is_some(), self.caller.admin()) {
+            self.upgrade = None;
+            self.ready.push_back(message::error(Some("upgrade"), &error));
         }
         match (&before, &self.visible) {
             (Visible::All, Visible::All) => {}
@@ -218,6 +237,7 @@ impl Topics {
                 tracing::warn!(%error, "a live list could not be read");
             }
             self.look_at_status();
+            self.look_at_upgrade();
         }
         self.ready.pop_front().or_else(|| self.next_stats()).or_else(|| self.next_lines())
     }
@@ -289,6 +309,24 @@ impl Topics {
         if last.as_ref() != Some(&now) {
             *last = Some(now.clone());
             self.ready.push_back(now);
+        }
+    }
+
+    fn look_at_upgrade(&mut self) {
+        let Some(last) = &mut self.upgrade else { return };
+        let number = self.live.upgrades.number();
+        if last.number.replace(number) == Some(number) {
+            return;
+        }
+        match self.live.upgrades.view() {
+            Ok(view) => {
+                let now = message::data("upgrade", view);
+                if last.said.as_ref() != Some(&now) {
+                    last.said = Some(now.clone());
+                    self.ready.push_back(now);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the upgrades could not be read"),
         }
     }
 

@@ -62,6 +62,13 @@ impl Lives {
         self.lock().get(server_id).cloned()
     }
 
+    /// The server of one that is not over, where there is such.
+    pub(super) fn under_way(&self, of: impl Fn(&Move) -> bool) -> Option<String> {
+        let all: Vec<_> = self.lock().values().map(Live::record).collect();
+        let under = |record: &Move| matches!(record.step, Step::Under | Step::Switched) && of(record);
+        all.into_iter().find(under).map(|record| record.server_id)
+    }
+
     pub(super) fn forget(&self, live: &Live) {
         live.replaced.cancel();
         let id = live.record().server_id;

@@ -160,6 +160,16 @@ impl Moves {
         Err(ApiError::new(Code::Conflict, sentence))
     }
 
+    /// A server that is on its way, where there is one.
+    pub fn under_way(&self) -> Option<String> {
+        self.lives.under_way(|_| true)
+    }
+
+    /// The same, of those that come from or go to this node.
+    pub fn under_way_at(&self, node_id: &str) -> Option<String> {
+        self.lives.under_way(|record| record.from == node_id || record.to == node_id)
+    }
+
     /// A server is no more.
     pub fn forget(&self, server_id: &str) {
         if let Some(live) = self.lives.get(server_id) {

@@ -2,7 +2,6 @@
 //! script fetches.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use tokio::fs::File;
 
@@ -10,6 +9,8 @@ use super::Nodes;
 use super::secrets::{self, Judged};
 use crate::clock;
 use crate::error::{ApiError, Code};
+use crate::upgrades::programs::{ProgramError, Programs};
+use crate::upgrades::sentence;
 
 /// What the line fetches: the installer of everything else too.
 const SCRIPT: &str = include_str!("../../install.sh");
@@ -28,8 +29,8 @@ pub struct Joining {
     pub own_address: Option<IpAddr>,
     /// The SHA-256 of our key as `sha256//BASE64`, where both ports speak TLS with it.
     pub pin: Option<String>,
-    /// The folder for programs of other architectures than ours.
-    pub programs: PathBuf,
+    /// Programs for other machines.
+    pub programs: Programs,
 }
 
 impl Joining {
@@ -67,17 +68,6 @@ impl Joining {
             Some(address) => address.to_string(),
             None => host.to_owned(),
         }
-    }
-
-    fn program(&self, arch: &str) -> Option<PathBuf> {
-        let ours = std::env::consts::ARCH;
-        if arch == ours || (ours == "arm" && arch.starts_with("armv7")) {
-            // Also after an upgrade has put another file at our place.
-            return Some(PathBuf::from("/proc/self/exe"));
-        }
-        let name =
-            (1..=32).contains(&arch.len()) && arch.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        name.then(|| self.programs.join(format!("ctrl-alt-play-{arch}"))).filter(|path| path.is_file())
     }
 }
 
@@ -135,15 +125,11 @@ impl Nodes {
         if arch.is_empty() {
             return Err(ApiError::field("arch", "is missing"));
         }
-        let path = joining.program(arch).ok_or_else(|| {
-            ApiError::new(Code::NotFound, "This panel has no program for that architecture.")
+        let program = joining.programs.open(arch).await.map_err(|error| match error {
+            ProgramError::Io(cause) => ApiError::internal("opening the program", &cause),
+            other => ApiError::new(Code::NotFound, sentence(&other)),
         })?;
-        let opened = async {
-            let file = File::open(path).await?;
-            let length = file.metadata().await?.len();
-            Ok::<_, std::io::Error>((file, length))
-        };
-        opened.await.map_err(|cause| ApiError::internal("opening the program", &cause))
+        Ok((File::from_std(program.file), program.length))
     }
 }
 
@@ -158,7 +144,7 @@ mod tests {
             agents_port: 8080,
             own_address: Some(IpAddr::from([10, 0, 0, 2])),
             pin: Some("sha256//abc=".into()),
-            programs: PathBuf::new(),
+            programs: Programs::new(std::path::Path::new(""), None),
         }
     }
 
@@ -194,18 +180,6 @@ mod tests {
             ("", "PANEL"),
         ] {
             assert_eq!(host_of(given), host, "{given}");
-        }
-    }
-
-    #[test]
-    fn programs_have_plain_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let joining = Joining { programs: folder.path().to_owned(), ..joining() };
-        std::fs::write(folder.path().join("ctrl-alt-play-riscv64"), "x").unwrap();
-        assert_eq!(joining.program(std::env::consts::ARCH), Some(PathBuf::from("/proc/self/exe")));
-        assert_eq!(joining.program("riscv64"), Some(folder.path().join("ctrl-alt-play-riscv64")));
-        for odd in ["", "sparc", "../x", "a/b", "riscv64/", &"a".repeat(40)] {
-            assert_eq!(joining.program(odd), None, "{odd}");
         }
     }
 }

@@ -20,6 +20,7 @@ mod setup;
 mod slow;
 mod templates;
 mod tls;
+mod upgrades;
 mod users;
 mod web;
 mod who_may_call;

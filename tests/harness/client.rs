@@ -99,6 +99,15 @@ impl Client {
         self.send(request).await
     }
 
+    /// The same as [`Client::get`], while the panel may be away.
+    pub(crate) async fn try_get(&self, path: &str) -> Option<Answer> {
+        let answer = self.request(Method::GET, path).send().await.ok()?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = String::from_utf8_lossy(&answer.bytes().await.ok()?).into_owned();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Some(Answer { status, headers, text, json })
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None).await
     }

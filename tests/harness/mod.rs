@@ -3,6 +3,7 @@
 
 mod client;
 pub(crate) mod docker;
+pub(crate) mod download;
 pub(crate) mod fake;
 pub(crate) mod golden;
 mod live;
@@ -14,7 +15,7 @@ pub(crate) mod raw;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use live::Live;
-pub(crate) use panel::{Panel, binary};
+pub(crate) use panel::{Builder, Panel, binary};
 
 use std::time::{Duration, Instant};
 

@@ -11,4 +11,4 @@ mod socket;
 pub use pipe::{Carrier, PIECE, Piece, Pipe, Ticket, pipe};
 pub use socket::pump;
 
-pub(crate) use blocking::{Incoming, Outgoing};
+pub(crate) use blocking::{Incoming, Outgoing, hex};

@@ -80,6 +80,7 @@ impl Host {
             data_dir: Some(self.paths.shown(&self.data_dir).display().to_string()),
             engine: Some(engine.clone()),
             problems: self.problems(engine),
+            upgrade: None,
         }
     }
 

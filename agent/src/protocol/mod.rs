@@ -15,6 +15,7 @@ mod nodes;
 mod servers;
 mod stats;
 mod transfer;
+mod upgrades;
 mod wire;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use servers::{
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
 pub use transfer::{Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize, Word};
+pub use upgrades::{UpgradeOutcome, UpgradeReceive};
 pub use wire::{EncodeError, Encoding};
 
 /// The header in which our agents say which process they are: a random word, the same as long as it lives.
@@ -104,6 +106,8 @@ pub enum ToAgent {
     TransferReceive(TransferReceive),
     /// Part 2: no server will come of what was prepared or received: it is removed.
     TransferDiscard(ServerRef),
+    /// Part 2: dials for the next version of the agent's program, takes it and starts anew with it.
+    UpgradeReceive(UpgradeReceive),
 }
 
 /// Agent to panel.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Port, lenient};
+use super::{Port, UpgradeOutcome, lenient};
 
 /// A word in `system_info.capabilities`.
 pub type Capability = String;
@@ -34,6 +34,8 @@ pub mod capability {
     pub const FILES: &str = "files";
     /// `transfer_*`: servers may move here and away.
     pub const TRANSFER: &str = "transfer";
+    /// `upgrade_receive`: somebody watches over this agent's program and goes back where the next one does not come up.
+    pub const UPGRADE: &str = "upgrade";
 }
 
 /// `heartbeat`.
@@ -138,6 +140,9 @@ pub struct SystemInfo {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+    /// What became of the last upgrade of its program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<UpgradeOutcome>,
 }
 
 /// Bytes of something that fills up.

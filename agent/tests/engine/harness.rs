@@ -106,6 +106,7 @@ impl Node {
             timezone: Some("UTC".into()),
             tunables,
             carrier: None,
+            guard: None,
         };
         drop(agent::start(config, agent, &tasks, cancel.clone()).unwrap());
         let PanelSide { to_agent, mut from_agent } = panel;

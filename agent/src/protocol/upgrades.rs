@@ -1,0 +1,41 @@
+//! Messages about the agent's own program. The program itself comes over a connection of its own, as a server's data
+//! does.
+
+use serde::{Deserialize, Serialize};
+
+/// `upgrade_receive`: takes the next version of the agent's program and starts anew with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpgradeReceive {
+    /// What it has to call itself.
+    pub version: String,
+    /// Its bytes: neither more nor less are taken.
+    pub size: u64,
+    /// Its SHA-256 in hex digits.
+    pub sha256: String,
+    /// The end of the address to dial: `/transfer/ID`.
+    pub transfer_id: String,
+    /// Opens it, once.
+    pub token: String,
+}
+
+/// What became of the last upgrade of a program, told in `system_info`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpgradeOutcome {
+    /// The version before.
+    #[serde(default)]
+    pub from: String,
+    /// The version that was to be.
+    #[serde(default)]
+    pub to: String,
+    /// `done`, or `reverted`: the version before runs again.
+    #[serde(default)]
+    pub result: String,
+    /// Why it was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When, in RFC 3339.
+    #[serde(default)]
+    pub at: String,
+}

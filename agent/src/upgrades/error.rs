@@ -1,0 +1,82 @@
+//! Why a program is not staged.
+
+use std::io;
+use std::path::PathBuf;
+
+use semver::Version;
+
+/// Why a program is not staged. Each says what a person can do, where there is something.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// It is not above what runs.
+    #[error(
+        "version {offered} is not newer than {current}, which runs: going back is not offered, because an older program \
+         may not read what a newer one has written"
+    )]
+    NotNewer {
+        /// What runs.
+        current: Version,
+        /// What was offered.
+        offered: Version,
+    },
+    /// It is not even a version.
+    #[error("{0:?} is no version, such as 1.2.3")]
+    NoVersion(String),
+    /// The last one is still being tried.
+    #[error("an upgrade is on trial: wait until it is over")]
+    OnTrial,
+    /// The disk is full, or nearly.
+    #[error(
+        "there is no room for it: {free} MiB are free, {needed} MiB are needed. Make room, then try again"
+    )]
+    NoRoom {
+        /// MiB.
+        free: u64,
+        /// MiB.
+        needed: u64,
+    },
+    /// The disk became full.
+    #[error("the disk is full. Make room, then try again")]
+    DiskFull,
+    /// A file could not be read or written.
+    #[error("{doing} {}: {source}", path.display())]
+    File {
+        /// What was attempted.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What came is not what was to come.
+    #[error("what came is not what was to come (its SHA-256 is another): it is thrown away")]
+    OtherBytes,
+    /// It does not run, or says that it is another version.
+    #[error("the new program does not run here: {0}")]
+    DoesNotRun(String),
+    /// The connection that it was to come by.
+    #[error("the program did not come: {0}")]
+    Link(String),
+}
+
+impl StageError {
+    /// For `map_err`; a full disk is told as such.
+    pub fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::File { doing, path, source },
+        }
+    }
+
+    /// In the protocol's words.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoRoom { .. } | Self::DiskFull => "disk_full",
+            Self::NotNewer { .. } | Self::OnTrial => "conflict",
+            Self::NoVersion(_) | Self::OtherBytes | Self::DoesNotRun(_) => "invalid",
+            Self::File { .. } => "file",
+            Self::Link(_) => "broken_off",
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! `ctrl-alt-play upgrade`: looks, fetches, checks, and hands over to whoever swaps programs: the guard of the service,
+//! or where there is none, ourselves.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use agent::upgrades::{Folder, give, newer};
+use tokio_util::sync::CancellationToken;
+
+use super::manager::Service;
+use crate::config::Config;
+use crate::copies;
+use crate::status::VERSION;
+use crate::upgrades::download::download;
+use crate::upgrades::place::How;
+use crate::upgrades::release::{Source, own_architecture};
+use crate::upgrades::{offered, sentence, source};
+
+/// The exit code of `--check` where there is something newer.
+const NEWER: u8 = 10;
+/// How long a service may take to come up with the new program, or to go back to the old one.
+const COMES_UP_WITHIN: Duration = Duration::from_secs(300);
+const LOOK: Duration = Duration::from_millis(250);
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// What was asked for.
+pub struct UpgradeWork {
+    /// Only say whether there is something.
+    pub check: bool,
+    /// Ask nothing.
+    pub yes: bool,
+    /// It is about an agent.
+    pub agent: bool,
+    /// The service that runs it.
+    pub service: Option<Service>,
+}
+
+type Failure = (u8, String);
+
+/// Does it. An exit code without words is an answer too.
+///
+/// # Errors
+/// Exit code, and for a person why.
+pub async fn upgrade(config: &Config, work: UpgradeWork) -> Result<(), Failure> {
+    let known = source(&config.upgrades).map_err(|error| (78, sentence(&error)))?;
+    let guarded = work.service.as_ref().is_some_and(|service| service.guarded);
+    let how = How::of_this(known.is_some(), guarded);
+    let Some(source) = known else { return Err((1, refusal(how, None))) };
+    let looking = source.clone();
+    let release = blocking(move || looking.latest().map_err(|error| (69, sentence(&error)))).await?;
+    let Some(version) = offered(VERSION, &release) else {
+        return match newer(VERSION, &release.version.to_string()) {
+            _ if work.check || release.version.to_string() == VERSION => {
+                say(&format!("Ctrl-Alt-Play {VERSION} is the newest version."));
+                Ok(())
+            }
+            Err(error) => Err((1, sentence(&error))),
+            Ok(_) => {
+                say(&format!("Ctrl-Alt-Play {VERSION} is the newest finished version."));
+                Ok(())
+            }
+        };
+    };
+    say(&format!("Ctrl-Alt-Play {VERSION} is here, {version} is published."));
+    if let Some(notes) = source.notes(&version) {
+        say(&format!("What is new: {notes}"));
+    }
+    if work.check {
+        return Err((NEWER, String::new()));
+    }
+    let version = version.to_string();
+    if matches!(how, How::Package | How::Image) {
+        return Err((1, refusal(how, Some(&version))));
+    }
+    if work.service.is_some() && !rustix::process::geteuid().is_root() {
+        return Err((77, "this needs root: sudo ctrl-alt-play upgrade".to_owned()));
+    }
+    ask(&work, &version)?;
+    let folder = Folder::of(&config.data_dir);
+    let sha256 = fetch(config, &source, &version, &folder).await?;
+    folder.try_part(&version).await.map_err(|error| (1, sentence(&error)))?;
+    match work.service.filter(|service| service.guarded) {
+        Some(service) => by_the_guard(config, work.agent, service, &folder, version, sha256).await,
+        None => blocking(move || by_ourselves(&folder, &version)).await,
+    }
+}
+
+fn refusal(how: How, version: Option<&str>) -> String {
+    let architecture = match own_architecture() {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        _ => "armhf",
+    };
+    let command = how.command().unwrap_or_default();
+    let command = command.replace("VERSION", version.unwrap_or("VERSION")).replace("ARCH", architecture);
+    let why = match how {
+        How::Package => "this program belongs to a package: fetch the new one and run",
+        How::Image => "this program belongs to a container image:",
+        How::Here | How::Command | How::Checkout => "built from a checkout:",
+    };
+    format!("{why} {command}")
+}
+
+fn say(text: &str) {
+    // Whoever closed our output wants no words.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn ask(work: &UpgradeWork, version: &str) -> Result<(), Failure> {
+    if work.yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err((64, "nobody is there to be asked: say --yes".to_owned()));
+    }
+    let what = match &work.service {
+        Some(service) if service.guarded => {
+            "The service is restarted; where the new version does not come up, it goes \
+                                             back by itself. Games run on."
+                .to_owned()
+        }
+        Some(service) => {
+            format!("The program is replaced; afterwards run: {}. Games run on.", service.restart_line())
+        }
+        None => "The program is replaced. Games run on.".to_owned(),
+    };
+    say(&what);
+    let _ = write!(io::stdout(), "Upgrade to {version}? [Y/n] ").and_then(|()| io::stdout().flush());
+    let answer = super::read_line(&mut io::stdin().lock()).map_err(|error| (74, error.to_string()))?;
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes") {
+        return Ok(());
+    }
+    Err((1, "nothing was changed".to_owned()))
+}
+
+async fn fetch(config: &Config, source: &Source, version: &str, folder: &Folder) -> Result<String, Failure> {
+    let (source, folder) = (source.clone(), folder.clone());
+    let wanted = newer(VERSION, version).map_err(|error| (1, sentence(&error)))?;
+    let database = fs::metadata(config.data_dir.join("panel.redb")).map_or(0, |file| file.len());
+    blocking(move || {
+        let release = source.of(&wanted).map_err(|error| (69, sentence(&error)))?;
+        let what = release.program(own_architecture()).map_err(|error| (69, sentence(&error)))?;
+        let shown = io::stderr().is_terminal();
+        let told = Mutex::new(Instant::now());
+        let progress = |done: u64, total: u64| {
+            let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if shown && (told.elapsed() >= TELL_EVERY || done == total) {
+                *told = Instant::now();
+                let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+                let percent = (done * 100).checked_div(total).unwrap_or(0);
+                let _ = write!(io::stderr(), "\r  {:.1} of {:.1} MiB, {percent} %  ", mib(done), mib(total));
+            }
+        };
+        let stop = CancellationToken::new();
+        let fetched = download(&source, &what, &folder, 2 * database, &progress, &stop);
+        if shown {
+            let _ = writeln!(io::stderr());
+        }
+        fetched.map_err(|error| (74, sentence(&error)))?;
+        say("Fetched; signature and checksum are right.");
+        Ok(what.sha256)
+    })
+    .await
+}
+
+/// Stages, restarts and watches.
+async fn by_the_guard(
+    config: &Config,
+    agent: bool,
+    service: Service,
+    folder: &Folder,
+    version: String,
+    sha256: String,
+) -> Result<(), Failure> {
+    if !agent && config.data_dir.join("panel.redb").exists() {
+        copy_database(config).await?;
+    }
+    let before = folder.outcome();
+    let (staging, text) = (folder.clone(), version.clone());
+    blocking(move || staging.stage(&text, &sha256).map_err(|error| (74, sentence(&error)))).await?;
+    if !service.active {
+        say(&format!("{} does not run: it is {version} at its next start.", service.name));
+        return Ok(());
+    }
+    say(&format!("Restarting {}…", service.name));
+    let (restarting, log) = (service.clone(), service.log_line());
+    // It may not come up at once, and then the old one does: what became of it is in the folder.
+    let restart = tokio::task::spawn_blocking(move || restarting.restart());
+    let deadline = Instant::now() + COMES_UP_WITHIN;
+    let outcome = loop {
+        let now = folder.outcome().filter(|now| before.as_ref() != Some(now) && now.to == version);
+        match now {
+            Some(outcome) if !folder.on_trial() => break outcome,
+            _ if Instant::now() > deadline => {
+                let why = "the service has not come up with it yet, and has not gone back";
+                return Err((1, format!("{why}. Look: {log}")));
+            }
+            _ => tokio::time::sleep(LOOK).await,
+        }
+    };
+    if outcome.result != "done" {
+        let why = outcome.reason.unwrap_or_else(|| "no reason was given".to_owned());
+        return Err((
+            1,
+            format!("went back to {}: {}. Look: {log}", outcome.from, why.trim_end_matches('.')),
+        ));
+    }
+    // The manager's own word that it is up.
+    let _ = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), restart).await;
+    if !agent {
+        until_well(config, deadline).await.map_err(|error| {
+            (1, format!("{version} has come up, but its page does not answer: {error}. Look: {log}"))
+        })?;
+    }
+    say(&format!("Ctrl-Alt-Play {version} runs. It was {VERSION}."));
+    Ok(())
+}
+
+async fn until_well(config: &Config, deadline: Instant) -> io::Result<()> {
+    loop {
+        match super::healthcheck(config).await {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            other => return other,
+        }
+    }
+}
+
+/// As the panel does each day. The guard keeps one of its own to go back to; this one stays.
+async fn copy_database(config: &Config) -> Result<(), Failure> {
+    let copies = copies::folder(&config.data_dir);
+    crate::secrets::folder(&copies).map_err(|error| (74, error.to_string()))?;
+    let to = copies.join(copies::name_of_today());
+    super::backup(&config.data_dir, &to).await?;
+    for made in [&copies, &to] {
+        give(made, &config.data_dir).map_err(|error| (74, format!("{}: {error}", made.display())))?;
+    }
+    say(&format!("The database was copied to {}.", to.display()));
+    Ok(())
+}
+
+/// Where nobody watches: the new program takes the place of the old one in one step, and the old one is kept.
+fn by_ourselves(folder: &Folder, version: &str) -> Result<(), Failure> {
+    let place = std::env::current_exe().map_err(|error| (74, error.to_string()))?;
+    let old = beside(&place, ".old");
+    swap(&folder.part(), &place, &old).map_err(|(doing, error)| {
+        let advice = if error.kind() == io::ErrorKind::PermissionDenied { " (as root: sudo)" } else { "" };
+        (74, format!("{doing} {}: {error}{advice}", place.display()))
+    })?;
+    folder.drop_part();
+    say(&format!(
+        "{} is {version} now; {VERSION} is kept as {}. Restart what runs it: games run on.",
+        place.display(),
+        old.display()
+    ));
+    Ok(())
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn swap(new: &Path, place: &Path, old: &Path) -> Result<(), (&'static str, io::Error)> {
+    let (near, kept) = (beside(place, ".new"), beside(place, ".keep"));
+    let step = |doing: &'static str| move |error: io::Error| (doing, error);
+    fs::copy(new, &near).map_err(step("writing beside"))?;
+    fs::set_permissions(&near, Permissions::from_mode(0o755)).map_err(step("writing beside"))?;
+    File::open(&near).and_then(|file| file.sync_all()).map_err(step("writing beside"))?;
+    let _ = fs::remove_file(&kept);
+    fs::hard_link(place, &kept).or_else(|_| fs::copy(place, &kept).map(drop)).map_err(step("keeping"))?;
+    fs::rename(&kept, old).map_err(step("keeping"))?;
+    fs::rename(&near, place).map_err(step("replacing"))?;
+    let folder = place.parent().unwrap_or(Path::new("/"));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(step("writing beside"))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err((70, error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_program_is_kept_and_the_new_one_runnable() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, new) = (folder.path().join("program"), folder.path().join("part"));
+        for (before, after) in [("one", "two"), ("two", "three")] {
+            fs::write(&place, before).unwrap();
+            fs::write(&new, after).unwrap();
+            swap(&new, &place, &beside(&place, ".old")).unwrap();
+            assert_eq!(fs::read_to_string(&place).unwrap(), after);
+            assert_eq!(fs::read_to_string(beside(&place, ".old")).unwrap(), before);
+            assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o755);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left");
+    }
+
+    #[test]
+    fn refusals_name_the_right_command() {
+        assert_eq!(refusal(How::Checkout, None), "built from a checkout: git pull && ./install.sh");
+        let package = refusal(How::Package, Some("1.2.3"));
+        assert!(package.contains("sudo apt install ./ctrl-alt-play_1.2.3_"), "{package}");
+    }
+}

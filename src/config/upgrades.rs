@@ -1,0 +1,119 @@
+//! Settings of upgrades: where releases are, by which key they are known, and whether anybody looks.
+
+use std::time::Duration;
+
+use super::{ConfigError, Found, GUARDED, Layer, UPGRADE_TIMES};
+
+/// Baked into programs of a release.
+const DOWNLOAD: Option<&str> = option_env!("CTRL_ALT_PLAY_DOWNLOAD");
+const KEY: Option<&str> = option_env!("CTRL_ALT_PLAY_KEY");
+
+/// Settings of upgrades.
+#[derive(Clone, Debug)]
+pub struct UpgradeSettings {
+    /// The base of the releases' addresses; none for a program that was built from a checkout.
+    pub download: Option<String>,
+    /// The minisign public key by which they are known.
+    pub key: Option<String>,
+    /// Whether it is looked once a day.
+    pub check: bool,
+    /// Something stands outside that swaps the program at a start, and goes back where the new one does not come up.
+    pub guarded: bool,
+    /// For tests.
+    pub times: UpgradeTimes,
+}
+
+/// How long what may take.
+#[derive(Clone, Debug)]
+pub struct UpgradeTimes {
+    /// A download that brings nothing for so long is broken off.
+    pub stall: Duration,
+    /// A node that was sent a program has to be back within this.
+    pub back: Duration,
+    /// A node that is back says what became of its upgrade within this, or has nothing to say.
+    pub settle: Duration,
+    /// A node that is busy is waited for as long.
+    pub idle: Duration,
+    /// Between two looks that somebody asks for.
+    pub ask: Duration,
+}
+
+impl Default for UpgradeTimes {
+    fn default() -> Self {
+        Self {
+            stall: Duration::from_secs(30),
+            back: Duration::from_secs(120),
+            settle: Duration::from_secs(5),
+            idle: Duration::from_secs(600),
+            ask: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for UpgradeSettings {
+    fn default() -> Self {
+        let baked = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
+        Self {
+            download: baked(DOWNLOAD),
+            key: baked(KEY),
+            check: true,
+            guarded: false,
+            times: UpgradeTimes::default(),
+        }
+    }
+}
+
+impl UpgradeSettings {
+    pub(super) fn of(found: &Layer) -> Result<Self, ConfigError> {
+        let baked = Self::default();
+        let text = |name: &str| found.get(name).map(|given| given.value.trim().to_owned());
+        let off = |given: &Found| matches!(given.value.as_str(), "off" | "no" | "false" | "0");
+        let times = found
+            .get(UPGRADE_TIMES)
+            .map(|given| UpgradeTimes::parse(&given.value).map_err(|problem| given.bad(problem)));
+        Ok(Self {
+            download: text("download").or(baked.download),
+            key: text("download_key").or(baked.key),
+            check: !found.get("upgrade_check").is_some_and(off),
+            guarded: found.get(GUARDED).is_some_and(|given| given.value == "1"),
+            times: times.transpose()?.unwrap_or_default(),
+        })
+    }
+}
+
+impl UpgradeTimes {
+    /// The defaults, but for those that `text` names: `stall=500,back=3000`, in milliseconds.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut times = Self::default();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) =
+                part.split_once('=').ok_or_else(|| format!("{part:?} is not NAME=MILLISECONDS"))?;
+            let time = value.trim().parse().map_err(|_| format!("{value:?} is no time in milliseconds"))?;
+            let place = match name.trim() {
+                "stall" => &mut times.stall,
+                "back" => &mut times.back,
+                "settle" => &mut times.settle,
+                "idle" => &mut times.idle,
+                "ask" => &mut times.ask,
+                _ => return Err(format!("there is no time called {name:?}")),
+            };
+            *place = Duration::from_millis(time);
+        }
+        Ok(times)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_named_one_by_one() {
+        let times = UpgradeTimes::parse("stall=500, back=7").unwrap();
+        assert_eq!((times.stall, times.back), (Duration::from_millis(500), Duration::from_millis(7)));
+        assert_eq!(times.settle, UpgradeTimes::default().settle);
+        for bad in ["stall", "stall=", "stall=1s", "sleep=5"] {
+            assert!(UpgradeTimes::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

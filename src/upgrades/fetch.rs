@@ -1,0 +1,99 @@
+//! What comes by HTTP, with bounds for bytes and time. Blocks: call it off the async threads.
+//!
+//! The addresses may be plain `http://`: what comes is believed for its signature, not for the way that it took.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, http};
+
+/// For the whole of a small file.
+const SMALL_WITHIN: Duration = Duration::from_secs(60);
+const REDIRECTS: u32 = 5;
+
+/// Why something did not come.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// It is not there.
+    #[error("{0} is not there (404)")]
+    Missing(String),
+    /// The other side said something else.
+    #[error("{url} was answered with {status}")]
+    Status {
+        /// Of what.
+        url: String,
+        /// What.
+        status: u16,
+    },
+    /// It is larger than it can be.
+    #[error("{0} is larger than it can be")]
+    TooLarge(String),
+    /// The network.
+    #[error("{url} can't be reached: {source}")]
+    Network {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        source: Box<ureq::Error>,
+    },
+}
+
+/// Fetches. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher(Agent);
+
+impl Fetcher {
+    /// What brings nothing for `stall` is broken off.
+    pub(super) fn new(stall: Duration) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(provider)
+            .root_certs(RootCerts::WebPki)
+            .build();
+        let agent = Agent::config_builder()
+            .tls_config(tls)
+            .user_agent(concat!("ctrl-alt-play/", env!("CARGO_PKG_VERSION")))
+            .max_redirects(REDIRECTS)
+            .timeout_resolve(Some(stall))
+            .timeout_connect(Some(stall))
+            .timeout_recv_response(Some(stall))
+            .timeout_per_read(Some(stall))
+            // Kept for nobody.
+            .max_idle_connections(0)
+            .build();
+        Self(agent.into())
+    }
+
+    /// All of a small file.
+    pub(super) fn small(&self, url: &str, most: u64) -> Result<Vec<u8>, FetchError> {
+        let asked = self.0.get(url).config().timeout_global(Some(SMALL_WITHIN)).build();
+        let answer = asked.call().map_err(failed(url))?;
+        let mut bytes = Vec::new();
+        let mut body = answer.into_body().into_reader().take(most + 1);
+        body.read_to_end(&mut bytes).map_err(|error| failed(url)(error.into()))?;
+        if bytes.len() as u64 > most {
+            return Err(FetchError::TooLarge(url.to_owned()));
+        }
+        Ok(bytes)
+    }
+
+    /// A file from this byte on, where the other side can; from its beginning where it can't (200, not 206).
+    pub(super) fn from(&self, url: &str, from: u64) -> Result<http::Response<Body>, FetchError> {
+        let mut asked = self.0.get(url);
+        if from > 0 {
+            asked = asked.header("range", format!("bytes={from}-"));
+        }
+        asked.call().map_err(failed(url))
+    }
+}
+
+pub(super) fn failed(url: &str) -> impl FnOnce(ureq::Error) -> FetchError {
+    let url = url.to_owned();
+    move |error| match error {
+        ureq::Error::StatusCode(404) => FetchError::Missing(url),
+        ureq::Error::StatusCode(status) => FetchError::Status { url, status },
+        source => FetchError::Network { url, source: Box::new(source) },
+    }
+}

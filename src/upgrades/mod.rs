@@ -1,0 +1,380 @@
+//! Newer versions: of this program, and of the agents of other machines.
+//!
+//! What is published is looked at once a day ([`release`]). The next program is fetched, checked and tried ([`download`])
+//! and lies in the upgrade folder; then this process ends, and the guard outside swaps it. The same program goes to the
+//! other machines, one after another ([`nodes`]).
+
+pub mod download;
+pub mod fetch;
+pub mod place;
+pub mod programs;
+pub mod release;
+
+mod nodes;
+mod routes;
+mod views;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use agent::protocol::UpgradeOutcome;
+use agent::upgrades::{Folder, newer};
+use rand::RngExt;
+use semver::Version;
+use storage::{Millis, Store};
+
+pub use routes::routes;
+pub use views::UpgradeView;
+
+use self::nodes::Round;
+use self::place::How;
+use self::programs::Programs;
+use self::release::{Release, Source, own_architecture};
+use self::views::{OfferView, RunningView, StepWord};
+use crate::agents::Agents;
+use crate::auth::Admin;
+use crate::clock;
+use crate::config::{UpgradeSettings, UpgradeTimes};
+use crate::copies;
+use crate::error::{ApiError, Code};
+use crate::moves::Moves;
+use crate::shutdown::Tasks;
+use crate::status::VERSION;
+use crate::transfers::Transfers;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(24 * 3600);
+/// The same after one that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(6 * 3600);
+/// Seconds from the start to the first: a thousand panels that come back from one power cut do not come at one moment.
+const FIRST: std::ops::Range<u64> = 60..600;
+/// Between two words to those who look.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+/// How long those who look have to see that the panel goes, before it does.
+const LAST_SIGHT: Duration = Duration::from_millis(300);
+
+/// Everything about upgrades. Cheap to clone.
+#[derive(Clone)]
+pub struct Upgrades(Arc<Inner>);
+
+struct Inner {
+    source: Option<Source>,
+    how: How,
+    checks: bool,
+    times: UpgradeTimes,
+    data_dir: PathBuf,
+    programs: Programs,
+    store: Store,
+    agents: Agents,
+    transfers: Transfers,
+    moves: Moves,
+    tasks: Tasks,
+    /// Read once: it changes only while the program does.
+    last: OnceLock<Option<UpgradeOutcome>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    available: Option<Version>,
+    checked_at: Option<Millis>,
+    check_error: Option<String>,
+    asked: Option<Instant>,
+    running: Option<RunningView>,
+    failure: Option<String>,
+    round: Round,
+    /// Moves with every change.
+    number: u64,
+}
+
+/// What it stands on.
+pub struct Parts {
+    /// Where panel and programs keep things.
+    pub data_dir: PathBuf,
+    /// What is kept.
+    pub store: Store,
+    /// Who is connected.
+    pub agents: Agents,
+    /// Connections for bulk bytes.
+    pub transfers: Transfers,
+    /// Servers under way.
+    pub moves: Moves,
+    /// What runs.
+    pub tasks: Tasks,
+}
+
+/// Where releases are, where that is known.
+///
+/// # Errors
+/// What is wrong with address or key.
+pub fn source(settings: &UpgradeSettings) -> Result<Option<Source>, release::SourceError> {
+    let (Some(base), Some(key)) = (&settings.download, &settings.key) else { return Ok(None) };
+    Source::new(base, key, settings.times.stall).map(Some)
+}
+
+/// What of a release is offered: what is above `current`, and what is not finished only to those who have such a one.
+pub fn offered(current: &str, release: &Release) -> Option<Version> {
+    let unfinished = Version::parse(current).is_ok_and(|current| !current.pre.is_empty());
+    newer(current, &release.version.to_string()).ok().filter(|version| version.pre.is_empty() || unfinished)
+}
+
+impl Upgrades {
+    /// Nothing is looked at before [`Upgrades::start`].
+    pub fn new(settings: &UpgradeSettings, parts: Parts) -> Self {
+        let mut state = State::default();
+        let source = source(settings).unwrap_or_else(|error| {
+            tracing::warn!(%error, "no newer version can be found");
+            state.check_error = Some(format!("{error}."));
+            None
+        });
+        state.round.left_behind(&parts.data_dir);
+        let Parts { data_dir, store, agents, transfers, moves, tasks } = parts;
+        Self(Arc::new(Inner {
+            how: How::of_this(source.is_some(), settings.guarded),
+            checks: settings.check && source.is_some(),
+            times: settings.times.clone(),
+            programs: Programs::new(&data_dir, source.clone()),
+            source,
+            data_dir,
+            store,
+            agents,
+            transfers,
+            moves,
+            tasks,
+            last: OnceLock::new(),
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// Programs for machines of other kinds.
+    pub fn programs(&self) -> &Programs {
+        &self.0.programs
+    }
+
+    /// Looks once a day, where it is known where.
+    pub fn start(&self) {
+        if !self.0.checks {
+            return;
+        }
+        let (upgrades, token) = (self.clone(), self.0.tasks.token());
+        drop(self.0.tasks.spawn("upgrade check", async move {
+            let mut wait = Duration::from_secs(rand::rng().random_range(FIRST));
+            loop {
+                tokio::select! {
+                    () = token.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
+                }
+                wait = if upgrades.check().await { EVERY } else { AFTER_FAILURE };
+            }
+        }));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and tells those who look.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let done = change(&mut state);
+        state.number += 1;
+        drop(state);
+        self.0.agents.changes().ring();
+        done
+    }
+
+    /// Moves whenever [`Upgrades::view`] may have changed.
+    pub fn number(&self) -> (u64, u64) {
+        (self.lock().number, self.0.agents.changes().nodes_now())
+    }
+
+    /// How it stands.
+    pub fn view(&self) -> Result<UpgradeView, ApiError> {
+        let inner = &self.0;
+        let listed = inner.store.read_now(storage::nodes::list)?;
+        let last = inner.last.get_or_init(|| Folder::of(&inner.data_dir).outcome()).clone();
+        let state = self.lock();
+        let nodes = self.node_views(&listed, &state.round);
+        Ok(UpgradeView {
+            current: VERSION.to_owned(),
+            available: state.available.as_ref().map(|version| OfferView {
+                version: version.to_string(),
+                notes: inner.source.as_ref().and_then(|source| source.notes(version)),
+            }),
+            checked_at: state.checked_at.map(clock::rfc3339),
+            check_error: state.check_error.clone(),
+            checks: inner.checks,
+            how: inner.how.into(),
+            why: (inner.how != How::Here).then(|| inner.how.sentence().to_owned()),
+            command: inner.how.command().map(ToOwned::to_owned),
+            running: state.running.clone(),
+            failure: state.failure.clone(),
+            last: last.map(Into::into),
+            nodes_running: state.round.runs(),
+            nodes_failure: state.round.failure(),
+            nodes,
+        })
+    }
+
+    /// Somebody wants to know now.
+    pub async fn check_asked(&self) -> Result<UpgradeView, ApiError> {
+        if self.0.source.is_none() {
+            return Err(ApiError::new(Code::Conflict, How::Checkout.sentence()));
+        }
+        let wait = self.0.times.ask;
+        let left = {
+            let mut state = self.lock();
+            let left = state.asked.map_or(Duration::ZERO, |asked| wait.saturating_sub(asked.elapsed()));
+            if left.is_zero() {
+                state.asked = Some(Instant::now());
+            }
+            left
+        };
+        if !left.is_zero() {
+            let sentence = "It was looked a moment ago.";
+            return Err(ApiError::new(Code::TooManyRequests, sentence).retry_after(left.as_secs() + 1));
+        }
+        self.check().await;
+        self.view()
+    }
+
+    /// Whether it could be seen what there is.
+    async fn check(&self) -> bool {
+        let Some(source) = self.0.source.clone() else { return false };
+        let looked = tokio::task::spawn_blocking(move || source.latest()).await;
+        self.change(|state| {
+            state.checked_at = Some(clock::now());
+            match looked {
+                Ok(Ok(release)) => {
+                    state.available = offered(VERSION, &release);
+                    state.check_error = None;
+                    tracing::info!(published = %release.version, "it was looked for a newer version");
+                    true
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "it could not be seen whether there is a newer version");
+                    state.check_error = Some(sentence(&error));
+                    false
+                }
+                Err(_) => false,
+            }
+        })
+    }
+
+    /// Begins to upgrade this panel. It ends, and comes back as that version or as it was.
+    pub fn begin(&self, admin: &Admin, version: &str) -> Result<UpgradeView, ApiError> {
+        let conflict = |sentence: String| ApiError::new(Code::Conflict, sentence);
+        let wanted = Version::parse(version)
+            .map_err(|_| ApiError::field("version", "must be a version, such as 1.2.3"))?;
+        let inner = &self.0;
+        let source = inner.source.clone().filter(|_| inner.how == How::Here).ok_or_else(|| {
+            let how = inner.how;
+            conflict(format!("{} Do this: {}", how.sentence(), how.command().unwrap_or_default()))
+        })?;
+        newer(VERSION, version).map_err(|error| conflict(sentence(&error)))?;
+        if let Some(moving) = inner.moves.under_way() {
+            return Err(conflict(format!(
+                "The server {moving} is moving to another node: wait until it is there."
+            )));
+        }
+        self.change(|state| {
+            if state.running.is_some() {
+                return Err(conflict("An upgrade is under way already.".to_owned()));
+            }
+            if state.round.runs() {
+                return Err(conflict(
+                    "Other machines are being upgraded: wait, or stop that first.".to_owned(),
+                ));
+            }
+            state.failure = None;
+            let step = StepWord::Checking;
+            state.running = Some(RunningView { version: wanted.to_string(), step, done: 0, total: 0 });
+            Ok(())
+        })?;
+        tracing::info!(from = VERSION, to = %wanted, by = admin.username(), "an upgrade begins");
+        let upgrades = self.clone();
+        drop(inner.tasks.spawn("upgrade", async move {
+            match upgrades.upgrade(&source, &wanted).await {
+                Ok(()) => {
+                    upgrades.step(StepWord::Restarting);
+                    tokio::time::sleep(LAST_SIGHT).await;
+                    upgrades.0.tasks.restart();
+                }
+                Err(why) => {
+                    tracing::warn!(to = %wanted, why, "the upgrade came to nothing");
+                    upgrades.change(|state| {
+                        state.running = None;
+                        state.failure = Some(why);
+                    });
+                }
+            }
+        }));
+        self.view()
+    }
+
+    fn step(&self, step: StepWord) {
+        self.change(|state| {
+            if let Some(running) = &mut state.running {
+                running.step = step;
+            }
+        });
+    }
+
+    /// Up to the moment in which there is only one thing left: to start anew.
+    async fn upgrade(&self, source: &Source, version: &Version) -> Result<(), String> {
+        let inner = &self.0;
+        let folder = Folder::of(&inner.data_dir);
+        let sha256 = {
+            let (upgrades, source, version, folder) =
+                (self.clone(), source.clone(), version.clone(), folder.clone());
+            let work = tokio::task::spawn_blocking(move || upgrades.fetch(&source, &version, &folder));
+            work.await.unwrap_or_else(|error| Err(error.to_string()))?
+        };
+        self.step(StepWord::Trying);
+        let text = version.to_string();
+        if let Err(error) = folder.try_part(&text).await {
+            folder.drop_part();
+            return Err(sentence(&error));
+        }
+        self.step(StepWord::Copying);
+        let copied = copies::today(&inner.store, &inner.data_dir).await;
+        copied.map_err(|error| format!("The database could not be copied aside: {error}."))?;
+        let staged = tokio::task::spawn_blocking(move || folder.stage(&text, &sha256));
+        staged.await.map_err(|error| error.to_string())?.map_err(|error| sentence(&error))
+    }
+
+    /// Blocks. Gives the hash of what lies there then.
+    fn fetch(&self, source: &Source, version: &Version, folder: &Folder) -> Result<String, String> {
+        let release = source.of(version).map_err(|error| sentence(&error))?;
+        let what = release.program(own_architecture()).map_err(|error| sentence(&error))?;
+        self.step(StepWord::Downloading);
+        let told = Mutex::new(Instant::now());
+        let progress = |done, total| {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.elapsed() < TELL_EVERY {
+                return;
+            }
+            *told = Instant::now();
+            self.change(|state| {
+                if let Some(running) = &mut state.running {
+                    (running.done, running.total) = (done, total);
+                }
+            });
+        };
+        // The guard makes a copy of the database too.
+        let database = std::fs::metadata(self.0.data_dir.join("panel.redb")).map_or(0, |file| file.len());
+        download::download(source, &what, folder, 2 * database, &progress, &self.0.tasks.token())
+            .map_err(|error| sentence(&error))?;
+        Ok(what.sha256)
+    }
+}
+
+/// An error as a sentence for a person.
+pub fn sentence(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let text: String = first.into_iter().chain(letters).collect();
+    if text.ends_with('.') { text } else { text + "." }
+}

@@ -1,0 +1,53 @@
+//! Newer versions: seen only where they are signed, fetched, tried and staged; the way through a guard and back; other
+//! machines one after another; and the same by the command line.
+
+mod command;
+mod here;
+mod nodes;
+mod seen;
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::harness::download::{Downloads, Guarded, Signer};
+use crate::harness::{Client, Panel, seconds, until};
+
+/// A version above the one under test, of the same length.
+const NEXT: &str = "0.1.9";
+/// Tests are less patient than people.
+const TIMES: &str = "stall=700,ask=0,settle=500,back=15000,idle=15000";
+
+/// A panel that knows where releases are.
+fn knowing(downloads: &Downloads, signer: &Signer) -> crate::harness::Builder {
+    Panel::builder()
+        .env("CTRL_ALT_PLAY_DOWNLOAD", &downloads.base)
+        .env("CTRL_ALT_PLAY_KEY", signer.key())
+        .env("UPGRADE_TIMES", TIMES)
+}
+
+/// Puts a panel under a guard, on ports that stay the same over a restart.
+fn guarded(mut builder: crate::harness::Builder, guarded: &Guarded) -> crate::harness::Builder {
+    // Held until both are known, so that they are two.
+    let held = [0, 0].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let ports = held.each_ref().map(|listener| listener.local_addr().unwrap().port().to_string());
+    for (name, value) in Guarded::env() {
+        builder = builder.env(name, value);
+    }
+    let wrapper = guarded.wrapper();
+    let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+    builder.under(&wrapper).env("PORT", &ports[0]).env("WEBSOCKET_PORT", &ports[1])
+}
+
+async fn view(admin: &Client) -> Value {
+    admin.get("/api/upgrade").await.expect(200).json
+}
+
+/// Waits until the panel shows it, over restarts too.
+async fn shown(admin: &Client, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    until(what, seconds(60), async || {
+        let answer = admin.try_get("/api/upgrade").await.filter(|answer| answer.status == 200)?;
+        is(&answer.json).then_some(answer.json)
+    })
+    .await
+}

@@ -1,0 +1,113 @@
+//! Other machines' agents: each gets the panel's version, one after another, until one does not come back with it.
+
+use serde_json::{Value, json};
+
+use super::{NEXT, TIMES, shown, view};
+use crate::harness::download::{Guarded, VERSION, as_version, install};
+use crate::harness::node::{Node, online};
+use crate::harness::{Panel, seconds};
+
+/// A panel that is one version above the agents.
+async fn newer_panel(folder: &tempfile::TempDir) -> Panel {
+    let program = folder.path().join("ctrl-alt-play");
+    install(&program, &as_version(NEXT));
+    let run = folder.path().join("run");
+    install(&run, format!("#!/bin/sh\nshift\nexec {} \"$@\"\n", program.display()).as_bytes());
+    Panel::builder().under(&[run.to_str().unwrap()]).env("UPGRADE_TIMES", TIMES).start().await
+}
+
+async fn joined(panel: &Panel, id: &str, service: &Guarded, env: &[(&str, &str)]) -> Node {
+    let wrapper = service.wrapper();
+    let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+    let mut builder = Node::builder().under(&wrapper);
+    for (name, value) in Guarded::env() {
+        builder = builder.env(name, value);
+    }
+    for (name, value) in env {
+        builder = builder.env(name, *value);
+    }
+    let node = builder.join(panel, id).await;
+    online(panel, id, true, seconds(30)).await;
+    node
+}
+
+fn of<'v>(view: &'v Value, id: &str) -> &'v Value {
+    view["nodes"].as_array().unwrap().iter().find(|node| node["id"] == id).unwrap()
+}
+
+#[tokio::test]
+async fn each_gets_the_panels_version_and_one_that_cannot_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let panel = newer_panel(&folder).await;
+    let admin = panel.admin();
+    admin.post("/api/upgrade/nodes", json!({})).await.refused(409, "conflict");
+    let old = as_version(VERSION);
+    let services = [Guarded::new(&old), Guarded::new(&old)];
+    let _attic = joined(&panel, "attic", &services[0], &[]).await;
+    let _cellar = joined(&panel, "cellar", &services[1], &[]).await;
+    let _by_hand = Node::joined(&panel, "shed").await;
+    let before = view(&admin).await;
+    for id in ["attic", "cellar"] {
+        let node = of(&before, id);
+        assert_eq!(
+            (&node["version"], &node["older"], &node["can"]),
+            (&json!(VERSION), &json!(true), &json!(true))
+        );
+    }
+    let shed = of(&before, "shed");
+    assert_eq!(shed["can"], false);
+    assert!(shed["why"].as_str().unwrap().contains("ctrl-alt-play upgrade --agent"), "{shed}");
+    admin.post("/api/upgrade/nodes", json!({ "nodes": ["shed"] })).await.refused(409, "conflict");
+    admin.post("/api/upgrade/nodes", json!({ "nodes": ["nowhere"] })).await.refused(404, "not_found");
+
+    let one = admin.post("/api/upgrade/nodes", json!({ "nodes": ["cellar"] })).await.expect(202).json;
+    assert_eq!((&one["nodesRunning"], &of(&one, "attic")["step"]), (&json!(true), &Value::Null));
+    let after = shown(&admin, "one is done", |view| view["nodesRunning"] == false).await;
+    assert_eq!(
+        (&of(&after, "cellar")["step"], &after["nodesFailure"]),
+        (&json!("done"), &Value::Null),
+        "{after}"
+    );
+    assert_eq!((services[0].version(), services[1].version()), (VERSION.to_owned(), NEXT.to_owned()));
+
+    admin.post("/api/upgrade/nodes", json!({})).await.expect(202);
+    admin.post("/api/upgrade/nodes", json!({})).await.refused(409, "conflict");
+    let after = shown(&admin, "all are done", |view| view["nodesRunning"] == false).await;
+    assert_eq!(of(&after, "attic")["version"], NEXT, "{after}");
+    assert_eq!(services[0].version(), NEXT);
+    assert!(!panel.folder().join("upgrade/nodes").exists());
+    admin.delete("/api/upgrade/nodes").await.expect(204);
+    assert!(of(&view(&admin).await, "attic")["step"].is_null());
+}
+
+#[tokio::test]
+async fn the_first_that_goes_back_stops_the_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut panel = newer_panel(&folder).await;
+    let admin = panel.admin();
+    let old = as_version(VERSION);
+    let services = [Guarded::new(&old), Guarded::new(&old)];
+    let _attic = joined(&panel, "attic", &services[0], &[("FAILS", NEXT)]).await;
+    let _cellar = joined(&panel, "cellar", &services[1], &[]).await;
+    admin.post("/api/upgrade/nodes", json!({})).await.expect(202);
+    let after = shown(&admin, "the round is over", |view| view["nodesRunning"] == false).await;
+    let why = after["nodesFailure"].as_str().unwrap();
+    assert!(why.contains(&format!("attic: It came back with {VERSION}: it ended with 1.")), "{why}");
+    let (attic, cellar) = (of(&after, "attic"), of(&after, "cellar"));
+    assert_eq!(
+        (&attic["step"], &attic["version"], &attic["can"]),
+        (&json!("failed"), &json!(VERSION), &json!(true))
+    );
+    assert_eq!((&cellar["step"], &cellar["version"]), (&Value::Null, &json!(VERSION)));
+    assert_eq!((services[0].version(), services[1].version()), (VERSION.to_owned(), VERSION.to_owned()));
+
+    // A panel that is killed in the middle of one says so.
+    admin.post("/api/upgrade/nodes", json!({ "nodes": ["attic"] })).await.expect(202);
+    let mark = panel.folder().join("upgrade/nodes");
+    crate::harness::until("the round is noted", seconds(10), async || mark.exists().then_some(())).await;
+    panel.kill().await;
+    panel.again().await;
+    let after = view(&panel.admin()).await;
+    assert!(after["nodesFailure"].as_str().unwrap().contains("was stopped"), "{after}");
+    assert_eq!(after["nodesRunning"], false);
+}
