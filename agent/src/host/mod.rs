@@ -1,13 +1,14 @@
 //! The machine: what it is, what it has left, what is wrong with it. Read straight from `/proc` and `/sys`.
 
-mod cgroup;
+pub mod cgroup;
 mod cpu;
 mod networks;
 mod ports;
 mod problems;
 mod sources;
-mod space;
+pub mod space;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 pub use ports::ports_taken;
-
-use sources::Sources;
+pub use sources::Sources;
 
 use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 
@@ -25,6 +25,21 @@ use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 pub fn addresses() -> Vec<IpAddr> {
     let named = networks::networks(&Sources::default());
     named.values().filter_map(|address| address.parse().ok()).collect()
+}
+
+/// Its networks: interface name to address, and under `default` the one with the default route. Without loopback and
+/// what engines make for containers.
+#[must_use]
+pub fn networks() -> BTreeMap<String, String> {
+    networks::networks(&Sources::default())
+}
+
+/// The machine's name; none where nobody gave it one.
+#[must_use]
+pub fn hostname(sources: &Sources) -> Option<String> {
+    let name = sources.proc("sys/kernel/hostname");
+    let name = name.trim();
+    (!name.is_empty() && name != "(none)" && name != "localhost").then(|| name.to_owned())
 }
 
 /// The machine that this agent runs on. All calls are a few small reads.
@@ -43,7 +58,9 @@ impl Host {
         Self::with_sources(node_id.into(), data_dir.into(), Sources::default())
     }
 
-    fn with_sources(node_id: String, data_dir: PathBuf, sources: Sources) -> Self {
+    /// The same of a machine that is told of elsewhere.
+    #[must_use]
+    pub fn with_sources(node_id: String, data_dir: PathBuf, sources: Sources) -> Self {
         let last_cpu = Mutex::new(cpu::times(&sources));
         Self { node_id, data_dir, sources, last_cpu }
     }
