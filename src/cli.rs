@@ -128,6 +128,9 @@ struct Settings {
     /// MiB a second that one move of a server takes of the network at most [default: no limit].
     #[arg(long, value_name = "MIB")]
     move_limit: Option<String>,
+    /// on or off: whether the panel is found in the local network as HOST.local [default: on].
+    #[arg(long, value_name = "on|off")]
+    mdns: Option<String>,
     /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -219,6 +222,7 @@ impl Settings {
             ("tls_cert", self.tls_cert),
             ("tls_key", self.tls_key),
             ("move_limit", self.move_limit),
+            ("mdns", self.mdns),
             ("public_url", self.public_url),
             ("panel_url", self.panel_url),
             ("node_id", self.node_id),

@@ -6,6 +6,7 @@
 pub mod router;
 
 pub mod docs;
+pub mod doctor;
 pub mod health;
 pub mod live;
 pub mod moves;
@@ -30,6 +31,7 @@ pub mod copies;
 pub mod error;
 pub mod ids;
 pub mod logging;
+pub mod mdns;
 pub mod secrets;
 pub mod shutdown;
 pub mod tls;
