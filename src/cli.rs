@@ -1,5 +1,7 @@
 //! The command line.
 
+mod doctor;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use storage::copies::{self, Copied, CopyError};
 
 use crate::admin::{self, Ask, AskError};
 use crate::config::{Config, ConfigError, Flags};
+
+pub use doctor::doctor;
 
 /// A game-server panel that brings its own node.
 #[derive(Parser)]
@@ -35,8 +39,19 @@ enum Command {
     User(UserArgs),
     /// Copies, checks or puts back the panel's database.
     Db(DbArgs),
+    /// Looks for what is wrong with the panel and its machine, and says what to do.
+    Doctor(DoctorArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
     Healthcheck(Settings),
+}
+
+#[derive(Args)]
+struct DoctorArgs {
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 #[derive(Args)]
@@ -171,6 +186,13 @@ pub enum Task {
         /// What to do.
         work: DatabaseWork,
     },
+    /// A check-up.
+    Doctor {
+        /// The settings.
+        config: Box<Config>,
+        /// For programs.
+        json: bool,
+    },
     /// Ask for health.
     Healthcheck(Box<Config>),
 }
@@ -186,6 +208,14 @@ pub enum DatabaseWork {
 }
 
 impl Cli {
+    /// The exit code where the settings of the command can't be used.
+    pub fn settings_exit_code(&self) -> u8 {
+        match self.command {
+            Some(Command::Doctor(_)) => doctor::COULD_NOT_RUN,
+            _ => 78,
+        }
+    }
+
     /// Reads the settings of the command.
     pub fn task(self) -> Result<Task, ConfigError> {
         match self.command {
@@ -193,6 +223,9 @@ impl Cli {
             Some(Command::Serve(settings)) => settings.load(false).map(Task::Serve),
             Some(Command::Agent(settings)) => settings.load(true).map(Task::Agent),
             Some(Command::Healthcheck(settings)) => settings.load(false).map(Task::Healthcheck),
+            Some(Command::Doctor(DoctorArgs { json, settings })) => {
+                settings.load_of_service().map(|config| Task::Doctor { config, json })
+            }
             Some(Command::Db(DbArgs { command })) => {
                 let (settings, work) = match command {
                     DbCommand::Backup { file, settings } => (settings, DatabaseWork::Backup(file)),
@@ -210,6 +243,28 @@ impl Cli {
 
 impl Settings {
     fn load(self, of_agent: bool) -> Result<Box<Config>, ConfigError> {
+        self.load_with(of_agent, &|name| std::env::var(name).ok())
+    }
+
+    /// As the service on this machine has them, where the caller says nothing else.
+    fn load_of_service(self) -> Result<Box<Config>, ConfigError> {
+        let named = self.data_dir.is_some() || std::env::var_os("DATA_DIR").is_some();
+        let service = if named { doctor::Service::default() } else { doctor::Service::found() };
+        let variable = |name: &str| std::env::var(name).ok().or_else(|| service.variable(name));
+        match self.clone().load_with(false, &variable) {
+            // The file is the panel's, and closed to us: what stands in it is not known.
+            Err(ConfigError::Unreadable { .. }) if self.config.is_none() => {
+                Self { config: Some("/dev/null".into()), ..self }.load_with(false, &variable)
+            }
+            loaded => loaded,
+        }
+    }
+
+    fn load_with(
+        self,
+        of_agent: bool,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Box<Config>, ConfigError> {
         let given = [
             ("bind", self.bind),
             ("port", self.port),
@@ -231,8 +286,7 @@ impl Settings {
             ("log_level", self.log_level),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let variable = |name: &str| std::env::var(name).ok();
-        Config::load(Flags { config: self.config, given, of_agent }, &variable).map(Box::new)
+        Config::load(Flags { config: self.config, given, of_agent }, variable).map(Box::new)
     }
 }
 

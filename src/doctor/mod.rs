@@ -64,10 +64,28 @@ pub struct Subject {
     pub ports: Vec<Wanted>,
     /// The address from outside.
     pub public_url: Option<String>,
-    /// What the panel tells, where one runs.
-    pub panel: Option<PanelSide>,
-    /// The database of a panel that does not run.
-    pub database: Looked,
+    /// The panel itself.
+    pub panel: Panel,
+}
+
+/// How the panel is.
+#[derive(Debug)]
+pub enum Panel {
+    /// It runs, and told this.
+    Runs(Box<PanelSide>),
+    /// One answers, but tells us nothing; why.
+    Closed(String),
+    /// It does not run; its database.
+    Stopped(Looked),
+}
+
+impl Panel {
+    fn side(&self) -> Option<&PanelSide> {
+        match self {
+            Self::Runs(side) => Some(side),
+            Self::Closed(_) | Self::Stopped(_) => None,
+        }
+    }
 }
 
 impl Subject {
@@ -84,8 +102,7 @@ impl Subject {
             docker_host: config.docker_host.clone(),
             ports,
             public_url: config.public_url.clone(),
-            panel: None,
-            database: Looked::Missing,
+            panel: Panel::Stopped(Looked::Missing),
         }
     }
 }
@@ -135,7 +152,7 @@ struct Seen {
 
 fn look(subject: &Subject, seen: &Seen, sources: &Sources) -> Report {
     let data_dir = subject.data_dir.as_path();
-    let (now, panel, facts) = (SystemTime::now(), subject.panel.as_ref(), seen.engine.as_ref().ok());
+    let (now, panel, facts) = (SystemTime::now(), subject.panel.side(), seen.engine.as_ref().ok());
     let addresses = agent::host::addresses();
     let mut found = engine::engine(&seen.engine);
     found.extend(machine::limits(sources, facts));
@@ -151,12 +168,20 @@ fn look(subject: &Subject, seen: &Seen, sources: &Sources) -> Report {
         found.push(disk::speed(&disk::measure(data_dir), data_dir));
     }
     found.extend(folder::folder(data_dir, panel.map(|panel| panel.user)));
-    found.push(database::database(panel.map_or(&subject.database, |panel| &panel.database)));
+    found.push(database::database(match &subject.panel {
+        Panel::Runs(panel) => &panel.database,
+        Panel::Closed(_) => &Looked::Closed,
+        Panel::Stopped(looked) => looked,
+    }));
     found.extend(database::copies(data_dir, now));
-    found.extend(match panel {
-        Some(panel) => ports::of_running(sources, &subject.ports, &panel.ports),
-        None => ports::of_stopped(sources, &subject.ports, ports::is_taken),
+    found.extend(match &subject.panel {
+        Panel::Runs(panel) => ports::of_running(sources, &subject.ports, &panel.ports),
+        Panel::Closed(cause) => vec![service::closed(cause)],
+        Panel::Stopped(_) => ports::of_stopped(sources, &subject.ports, ports::is_taken),
     });
+    if matches!(&subject.panel, Panel::Stopped(looked) if !matches!(looked, Looked::Missing)) {
+        found.push(service::stopped());
+    }
     found.extend(network::names(&seen.resolved, &addresses));
     let port = panel.and_then(|panel| panel.ports.first().copied());
     if let (Some(panel), Some(port)) = (panel, port) {
@@ -173,11 +198,11 @@ fn look(subject: &Subject, seen: &Seen, sources: &Sources) -> Report {
 
 /// Ports that others in the network have to reach: the agents' only where there are any.
 fn outside(subject: &Subject) -> Vec<u16> {
-    let all = match &subject.panel {
+    let all = match subject.panel.side() {
         Some(panel) => panel.ports.clone(),
         None => subject.ports.iter().map(|port| port.number).collect(),
     };
-    let agents = subject.panel.as_ref().is_some_and(|panel| panel.nodes > 0);
+    let agents = subject.panel.side().is_some_and(|panel| panel.nodes > 0);
     all.into_iter().take(if agents { 2 } else { 1 }).filter(|port| *port != 0).collect()
 }
 
@@ -262,7 +287,7 @@ impl Doctor {
             return Err(ApiError::new(Code::Conflict, "A check-up is under way already."));
         };
         let work = async {
-            let panel = Some(self.side().await);
+            let panel = Panel::Runs(Box::new(self.side().await));
             examine(Subject { panel, ..Subject::of(&self.0.config) }).await
         };
         let report = tokio::time::timeout(PATIENCE, work).await.map_err(|_| {

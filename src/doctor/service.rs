@@ -46,6 +46,20 @@ pub(super) fn service(sources: &Sources, data_dir: &Path, running: Option<&str>,
     found
 }
 
+/// It should run, and does not.
+pub(super) fn stopped() -> Finding {
+    let detail = "No panel answers on this data folder. Games run on without it.";
+    let advice = "Start it: `sudo systemctl start ctrl-alt-play`; why it ended: `sudo journalctl -u ctrl-alt-play -n 50`.";
+    Finding::warning("service", "panel_stopped", "The panel does not run", detail, advice)
+}
+
+/// It answers others, and not us.
+pub(super) fn closed(cause: &str) -> Finding {
+    let detail = format!("A panel answers on its port, but not to us: {}.", cause.trim_end_matches('.'));
+    let advice = "Ask as root or as the panel's user: `sudo ctrl-alt-play doctor`.";
+    Finding::note("service", "panel_unseen", "The panel was not asked", detail, advice)
+}
+
 fn systemd(sources: &Sources, by_hand: impl Fn(&str) -> Finding) -> Vec<Finding> {
     let mut found = Vec::new();
     let there = |path: &str| sources.path(path).symlink_metadata().is_ok();

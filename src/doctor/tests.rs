@@ -70,7 +70,8 @@ async fn the_second_run_knows_the_first() {
     let missing = second.findings.iter().find(|finding| finding.code == "engine_missing").unwrap();
     assert!(!missing.new);
     fs::write(folder.path().join("panel.redb"), "no database").unwrap();
-    let broken = Subject { database: database_of_stopped(folder.path()), ..subject(folder.path()) };
+    let broken =
+        Subject { panel: Panel::Stopped(database_of_stopped(folder.path())), ..subject(folder.path()) };
     let third = examine(broken).await;
     let found = third.findings.iter().find(|finding| finding.code == "database_broken").unwrap();
     assert!(found.new, "{found:?}");

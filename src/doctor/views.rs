@@ -116,10 +116,10 @@ pub struct Report {
 /// The last report, if there is one.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DoctorLast)]
-pub struct Last {
+pub(super) struct Last {
     /// Absent where nobody has asked yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub report: Option<Report>,
+    pub(super) report: Option<Report>,
 }
 
 impl Finding {
