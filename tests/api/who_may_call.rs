@@ -53,6 +53,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/api/nodes/{id}/secret",           Admin),
     ("POST",   "/api/nodes/{id}/differences/{server}", Admin),
     ("GET",    "/api/nodes/{id}/program",          Node),
+    ("GET",    "/api/doctor",                      Admin),
+    ("POST",   "/api/doctor",                      Admin),
     ("GET",    "/api/templates",                   SignedIn),
     ("GET",    "/api/templates/{id}",              SignedIn),
     ("GET",    "/api/servers",                     SignedIn),

@@ -23,8 +23,9 @@ use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 /// The machine's own addresses, without loopback and what engines make for containers.
 #[must_use]
 pub fn addresses() -> Vec<IpAddr> {
-    let named = networks::networks(&Sources::default());
-    named.values().filter_map(|address| address.parse().ok()).collect()
+    // The one with the default route is there twice, the second time as `default`.
+    let named = networks().into_iter().filter(|(name, _)| name != "default");
+    named.filter_map(|(_, address)| address.parse().ok()).collect()
 }
 
 /// Its networks: interface name to address, and under `default` the one with the default route. Without loopback and
