@@ -12,13 +12,15 @@ use tokio::time::timeout;
 
 use storage::Store;
 
+use crate::doctor::{Doctor, PanelSide};
 use crate::error::{ApiError, Chain, Code};
 use crate::shutdown::Tasks;
 use crate::users::Users;
 
 const FILE: &str = "admin.sock";
-/// Longest line in either direction.
+/// Longest question, and longest answer.
 const LINE: u64 = 16 * 1024;
+const ANSWER: u64 = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What may be asked.
@@ -37,12 +39,16 @@ pub enum Ask {
         /// Where to, from the root, as the panel sees it. Whoever may ask may write what the panel can.
         to: PathBuf,
     },
+    /// What only the panel knows of itself, for a check-up.
+    Examine,
 }
 
 /// What comes back.
 #[derive(Deserialize, Serialize)]
 struct Answer {
     error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    said: Option<Box<PanelSide>>,
 }
 
 /// Why a running panel could not be asked.
@@ -70,7 +76,7 @@ pub enum AskError {
 }
 
 /// Listens until the tasks are cancelled.
-pub fn listen(data_dir: &Path, users: Users, store: Store, tasks: &Tasks) -> io::Result<()> {
+pub fn listen(data_dir: &Path, users: Users, store: Store, doctor: Doctor, tasks: &Tasks) -> io::Result<()> {
     let path = data_dir.join(FILE);
     // Left behind by a kill. The database's lock has made sure that nobody uses it.
     match std::fs::remove_file(&path) {
@@ -88,9 +94,9 @@ pub fn listen(data_dir: &Path, users: Users, store: Store, tasks: &Tasks) -> io:
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (users, store) = (users.clone(), store.clone());
+                    let (users, store, doctor) = (users.clone(), store.clone(), doctor.clone());
                     drop(all.spawn("admin call", async move {
-                        if let Err(cause) = serve(stream, &users, &store).await {
+                        if let Err(cause) = serve(stream, &users, &store, &doctor).await {
                             tracing::debug!(%cause, "a call on the admin socket ended early");
                         }
                     }));
@@ -106,7 +112,7 @@ pub fn listen(data_dir: &Path, users: Users, store: Store, tasks: &Tasks) -> io:
     Ok(())
 }
 
-async fn serve(stream: UnixStream, users: &Users, store: &Store) -> io::Result<()> {
+async fn serve(stream: UnixStream, users: &Users, store: &Store, doctor: &Doctor) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     let (reader, mut writer) = stream.into_split();
@@ -114,14 +120,18 @@ async fn serve(stream: UnixStream, users: &Users, store: &Store) -> io::Result<(
     timeout(PATIENCE, BufReader::new(reader.take(LINE)).read_line(&mut line)).await??;
     let result = if peer == own || peer == 0 {
         match serde_json::from_str(&line) {
-            Ok(ask) => answer(ask, users, store).await,
+            Ok(Ask::Examine) => Ok(Some(Box::new(doctor.side().await))),
+            Ok(ask) => answer(ask, users, store).await.map(|()| None),
             Err(cause) => Err(ApiError::new(Code::BadJson, cause.to_string())),
         }
     } else {
         tracing::warn!(uid = peer, "somebody else's process asked on the admin socket");
         Err(ApiError::new(Code::Forbidden, "Only root and the panel's own user may ask this."))
     };
-    let answer = Answer { error: result.err().map(|error| error.message().to_owned()) };
+    let answer = match result {
+        Ok(said) => Answer { error: None, said },
+        Err(error) => Answer { error: Some(error.message().to_owned()), said: None },
+    };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
     timeout(PATIENCE, writer.write_all(&text)).await?
@@ -145,18 +155,32 @@ async fn answer(ask: Ask, users: &Users, store: &Store) -> Result<(), ApiError> 
             tracing::info!(to = %to.display(), bytes = copied.bytes, "the database was copied over the admin socket");
             Ok(())
         }
+        // Has an answer of its own.
+        Ask::Examine => Ok(()),
     }
 }
 
 /// Asks the panel that runs on this folder.
 pub async fn ask(data_dir: &Path, ask: &Ask) -> Result<(), AskError> {
+    put(data_dir, ask).await.map(drop)
+}
+
+/// Asks it for its part of a check-up.
+pub async fn examine(data_dir: &Path) -> Result<PanelSide, AskError> {
+    match put(data_dir, &Ask::Examine).await? {
+        Some(said) => Ok(*said),
+        None => Err(AskError::Refused("the panel that runs tells nothing of itself".to_owned())),
+    }
+}
+
+async fn put(data_dir: &Path, ask: &Ask) -> Result<Option<Box<PanelSide>>, AskError> {
     let path = data_dir.join(FILE);
     let stream = UnixStream::connect(&path)
         .await
         .map_err(|source| AskError::NotRunning { path: path.clone(), source })?;
     let answer = exchange(stream, ask).await.map_err(|source| AskError::NoAnswer { path, source })?;
     match answer.error {
-        None => Ok(()),
+        None => Ok(answer.said),
         Some(sentence) => Err(AskError::Refused(sentence)),
     }
 }
@@ -167,6 +191,6 @@ async fn exchange(stream: UnixStream, ask: &Ask) -> io::Result<Answer> {
     text.push(b'\n');
     writer.write_all(&text).await?;
     let mut line = String::new();
-    timeout(PATIENCE * 2, BufReader::new(reader.take(LINE)).read_line(&mut line)).await??;
+    timeout(PATIENCE * 2, BufReader::new(reader.take(ANSWER)).read_line(&mut line)).await??;
     Ok(serde_json::from_str(&line)?)
 }

@@ -9,7 +9,9 @@ use crate::agents::Agents;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::docs::Docs;
+use crate::doctor::Doctor;
 use crate::live::Live;
+use crate::mdns::Name;
 use crate::moves::Moves;
 use crate::nodes::{Joining, Nodes};
 use crate::servers::Servers;
@@ -29,6 +31,8 @@ pub struct App {
     pub identity: Identity,
     /// Where it listens.
     pub ports: Ports,
+    /// Its name in the local network.
+    pub name: Name,
     /// What is kept.
     pub store: Store,
     /// Who may what.
@@ -53,6 +57,8 @@ pub struct App {
     pub setup: Setup,
     /// How the panel does.
     pub status: Status,
+    /// Looks for what is wrong.
+    pub doctor: Doctor,
     /// The API's description.
     pub docs: Docs,
     /// What runs.

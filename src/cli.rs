@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod manager;
 mod upgrade;
 
@@ -16,6 +17,7 @@ use crate::admin::{self, Ask, AskError};
 use crate::config::{Config, ConfigError, Flags};
 use crate::service::{self, files};
 
+pub use doctor::doctor;
 pub use upgrade::{UpgradeWork, upgrade};
 
 /// A game-server panel that brings its own node.
@@ -41,6 +43,8 @@ enum Command {
     Db(DbArgs),
     /// Gets the newest published version of this program, checked, and restarts its service with it.
     Upgrade(UpgradeArgs),
+    /// Looks for what is wrong with the panel and its machine, and says what to do.
+    Doctor(DoctorArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
     Healthcheck(Settings),
     /// Prints a file of the service: what installs it puts it in place.
@@ -71,6 +75,15 @@ struct UpgradeArgs {
     /// The agent's service on this machine, not the panel's.
     #[arg(long)]
     agent: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Args)]
+struct DoctorArgs {
+    /// For programs.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -164,6 +177,9 @@ struct Settings {
     /// MiB a second that one move of a server takes of the network at most [default: no limit].
     #[arg(long, value_name = "MIB")]
     move_limit: Option<String>,
+    /// on or off: whether the panel is found in the local network as HOST.local [default: on].
+    #[arg(long, value_name = "on|off")]
+    mdns: Option<String>,
     /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -211,6 +227,13 @@ pub enum Task {
         /// What to do.
         work: UpgradeWork,
     },
+    /// A check-up.
+    Doctor {
+        /// The settings.
+        config: Box<Config>,
+        /// For programs.
+        json: bool,
+    },
     /// Ask for health.
     Healthcheck(Box<Config>),
     /// Print this.
@@ -228,6 +251,14 @@ pub enum DatabaseWork {
 }
 
 impl Cli {
+    /// The exit code where the settings of the command can't be used.
+    pub fn settings_exit_code(&self) -> u8 {
+        match self.command {
+            Some(Command::Doctor(_)) => doctor::COULD_NOT_RUN,
+            _ => 78,
+        }
+    }
+
     /// Reads the settings of the command.
     pub fn task(self) -> Result<Task, ConfigError> {
         match self.command {
@@ -237,6 +268,9 @@ impl Cli {
             Some(Command::Healthcheck(settings)) => settings.load(false).map(Task::Healthcheck),
             Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
+            }
+            Some(Command::Doctor(DoctorArgs { json, settings })) => {
+                settings.load_of_service().map(|config| Task::Doctor { config, json })
             }
             Some(Command::Db(DbArgs { command })) => {
                 let (settings, work) = match command {
@@ -257,7 +291,7 @@ impl Cli {
                         .or_else(|| service.as_ref().and_then(|service| service.variable(name)))
                         .or_else(|| own_folder.clone().filter(|_| name == "DATA_DIR"))
                 };
-                let config = settings.load_from(agent, &variable)?;
+                let config = settings.load_with(agent, &variable)?;
                 Ok(Task::Upgrade { config, work: UpgradeWork { check, yes, agent, service } })
             }
             Some(Command::User(UserArgs { command: UserCommand::Password { name, settings } })) => {
@@ -269,10 +303,24 @@ impl Cli {
 
 impl Settings {
     fn load(self, of_agent: bool) -> Result<Box<Config>, ConfigError> {
-        self.load_from(of_agent, &|name: &str| std::env::var(name).ok())
+        self.load_with(of_agent, &|name| std::env::var(name).ok())
     }
 
-    fn load_from(
+    /// As the service on this machine has them, where the caller says nothing else.
+    fn load_of_service(self) -> Result<Box<Config>, ConfigError> {
+        let named = self.data_dir.is_some() || std::env::var_os("DATA_DIR").is_some();
+        let service = if named { doctor::Service::default() } else { doctor::Service::found() };
+        let variable = |name: &str| std::env::var(name).ok().or_else(|| service.variable(name));
+        match self.clone().load_with(false, &variable) {
+            // The file is the panel's, and closed to us: what stands in it is not known.
+            Err(ConfigError::Unreadable { .. }) if self.config.is_none() => {
+                Self { config: Some("/dev/null".into()), ..self }.load_with(false, &variable)
+            }
+            loaded => loaded,
+        }
+    }
+
+    fn load_with(
         self,
         of_agent: bool,
         variable: &dyn Fn(&str) -> Option<String>,
@@ -289,6 +337,7 @@ impl Settings {
             ("tls_cert", self.tls_cert),
             ("tls_key", self.tls_key),
             ("move_limit", self.move_limit),
+            ("mdns", self.mdns),
             ("public_url", self.public_url),
             ("panel_url", self.panel_url),
             ("node_id", self.node_id),

@@ -112,6 +112,8 @@ pub struct Config {
     pub move_limit: Option<NonZeroU32>,
     /// Where newer versions are, and who puts them in place.
     pub upgrades: UpgradeSettings,
+    /// Whether the panel is announced in the local network by mDNS.
+    pub mdns: bool,
     /// Times of the link between panel and agents; tests are less patient than people.
     pub link_times: LinkTimes,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
@@ -139,6 +141,7 @@ impl Config {
             tls_key: None,
             move_limit: None,
             upgrades: UpgradeSettings::default(),
+            mdns: false,
             link_times: LinkTimes::default(),
             log_level: "info".to_owned(),
         }
@@ -202,6 +205,7 @@ const KEYS: &[Key] = &[
     Key { name: "upgrade_check", variables: &["UPGRADE_CHECK"] },
     Key { name: GUARDED, variables: &["CTRL_ALT_PLAY_GUARDED"] },
     Key { name: UPGRADE_TIMES, variables: &["UPGRADE_TIMES"] },
+    Key { name: "mdns", variables: &["MDNS"] },
     Key { name: LINK_TIMES, variables: &["LINK_TIMES"] },
     Key { name: "docker_host", variables: &["DOCKER_HOST"] },
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
@@ -307,6 +311,7 @@ impl Config {
             tls_key: file("tls_key"),
             move_limit: found.get("move_limit").map(move_limit).transpose()?,
             upgrades: UpgradeSettings::of(found)?,
+            mdns: found.get("mdns").map_or(Ok(true), on_or_off)?,
             link_times: link_times.transpose()?.unwrap_or_default(),
             docker_host: found.get("docker_host").map(|given| given.value.clone()),
             log_level: text(found, "log_level", "info"),
@@ -337,6 +342,14 @@ fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
             given.value
         ))
     })
+}
+
+fn on_or_off(given: &Found) -> Result<bool, ConfigError> {
+    match given.value.as_str() {
+        "on" | "true" | "yes" => Ok(true),
+        "off" | "false" | "no" | "none" => Ok(false),
+        other => Err(given.bad(format!("\"{other}\" has to be on or off"))),
+    }
 }
 
 fn move_limit(given: &Found) -> Result<NonZeroU32, ConfigError> {
@@ -474,6 +487,7 @@ mod tests {
         let message = |result: Result<Config, ConfigError>| result.unwrap_err().to_string();
         assert!(message(load(&[("port", "65536")], &[], "")).starts_with("--port"));
         assert!(message(load(&[], &[("WEBSOCKET_PORT", "x")], "")).starts_with("WEBSOCKET_PORT"));
+        assert!(message(load(&[], &[("MDNS", "maybe")], "")).starts_with("MDNS"));
         assert!(message(load(&[], &[], "prot = 1")).starts_with("prot in "));
         assert!(message(load(&[], &[], "port = ")).starts_with("settings file"));
         assert!(message(load(&[], &[("PUBLIC_URL", "panel.example")], "")).starts_with("PUBLIC_URL"));

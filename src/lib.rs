@@ -6,6 +6,7 @@
 pub mod router;
 
 pub mod docs;
+pub mod doctor;
 pub mod health;
 pub mod live;
 pub mod moves;
@@ -31,6 +32,7 @@ pub mod copies;
 pub mod error;
 pub mod ids;
 pub mod logging;
+pub mod mdns;
 pub mod secrets;
 pub mod service;
 pub mod shutdown;

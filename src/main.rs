@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     // Nothing that we make is for others on this machine.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match work() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err((code, message)) if message.is_empty() => ExitCode::from(code),
         Err((code, message)) => {
             // The log may not be there yet, and this is for the person at the terminal.
@@ -29,8 +29,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn work() -> Result<(), Failure> {
-    let task = Cli::parse().task().map_err(|cause| (78, cause.to_string()))?;
+/// The exit code.
+fn work() -> Result<u8, Failure> {
+    let cli = Cli::parse();
+    let unusable = cli.settings_exit_code();
+    let task = cli.task().map_err(|cause| (unusable, cause.to_string()))?;
     // Requests are small and the real work is elsewhere: few threads, little memory.
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 4));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -42,23 +45,29 @@ fn work() -> Result<(), Failure> {
         .map_err(|cause| (71, format!("the runtime can't be started: {cause}")))?;
     let result = runtime.block_on(async {
         match task {
-            Task::Serve(config) => serve(*config).await,
-            Task::Agent(config) => node(*config).await,
+            Task::Serve(config) => serve(*config).await.map(|()| 0),
+            Task::Agent(config) => node(*config).await.map(|()| 0),
             Task::Password { config, name } => {
-                cli::set_password(&config, name).await.map_err(|cause| (1, cause.to_string()))
+                cli::set_password(&config, name).await.map(|()| 0).map_err(|cause| (1, cause.to_string()))
             }
             Task::Database { config, work } => {
                 let said = cli::database(&config, work).await?;
                 // Whoever closed our output wants no words.
                 let _ = writeln!(std::io::stdout(), "{said}");
-                Ok(())
+                Ok(0)
             }
-            Task::Upgrade { config, work } => cli::upgrade(&config, work).await,
+            Task::Doctor { config, json } => {
+                let (said, code) = cli::doctor(&config, json).await;
+                let _ = std::io::stdout().write_all(said.as_bytes());
+                Ok(code)
+            }
+            Task::Upgrade { config, work } => cli::upgrade(&config, work).await.map(|()| 0),
             Task::Print(text) => {
-                std::io::stdout().write_all(text.as_bytes()).map_err(|cause| (74, cause.to_string()))
+                let written = std::io::stdout().write_all(text.as_bytes());
+                written.map(|()| 0).map_err(|cause| (74, cause.to_string()))
             }
             Task::Healthcheck(config) => {
-                cli::healthcheck(&config).await.map_err(|cause| (1, format!("not well: {cause}")))
+                cli::healthcheck(&config).await.map(|()| 0).map_err(|cause| (1, format!("not well: {cause}")))
             }
         }
     });

@@ -9,7 +9,7 @@ use hyper::header::{
 
 use crate::app::App;
 use crate::http::{Body, Dispatch, Method, Peer, Response, Route, StatusCode, assets, bytes_of};
-use crate::{docs, live, moves, nodes, servers, setup, status, templates, upgrades, users};
+use crate::{docs, doctor, live, moves, nodes, servers, setup, status, templates, upgrades, users};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
 /// call what.
@@ -24,6 +24,7 @@ pub fn routes(app: &App) -> Vec<Route> {
     routes.extend(moves::routes(&app.moves));
     routes.extend(upgrades::routes(&app.upgrades));
     routes.extend(live::routes(&app.live));
+    routes.extend(doctor::routes(&app.doctor));
     routes.extend(docs::routes(&app.docs));
     app.docs.describe(&routes);
     routes

@@ -17,11 +17,13 @@ use crate::clock;
 use crate::config::Config;
 use crate::copies;
 use crate::docs::Docs;
+use crate::doctor::Doctor;
 use crate::error::Chain;
 use crate::health::Health;
 use crate::http;
 use crate::ids;
 use crate::live::Live;
+use crate::mdns;
 use crate::moves::Moves;
 use crate::nodes::{Door, Joining, Nodes};
 use crate::router::Router;
@@ -132,7 +134,8 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         OwnOrigins::new(config.public_url.as_deref()),
     );
     let users = Users::new(store.clone(), auth.clone());
-    let setup = Setup::open(store.clone(), auth.clone(), users.clone(), &folder)?;
+    let name = mdns::Name::default();
+    let setup = Setup::open(store.clone(), auth.clone(), users.clone(), &folder, name.clone())?;
 
     let panel = listen(SocketAddr::new(config.bind, config.port), "the panel", "PORT or BIND")?;
     let agents = listen(SocketAddr::new(config.bind, config.websocket_port), "the agents", "WEBSOCKET_PORT")?;
@@ -195,8 +198,19 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         pin: Some(identity.pin()),
         programs: upgrades.programs().clone(),
     };
+    mdns::start(&name, config.mdns, ports.panel.ip(), ports.panel.port(), &tasks);
+    let config = Arc::new(config);
+    let doctor = Doctor::new(
+        Arc::clone(&config),
+        (ports.panel.ip(), ports.numbers()),
+        store.clone(),
+        registry.clone(),
+        name.clone(),
+    );
     let app = App {
-        config: Arc::new(config),
+        config,
+        name,
+        doctor,
         identity,
         ports,
         agents: registry,
@@ -226,7 +240,9 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         trial::prove(trial, &app.store, ports.panel).await?;
     }
     app.auth.start(&tasks);
-    if let Err(cause) = admin::listen(&folder, app.users.clone(), app.store.clone(), &tasks) {
+    if let Err(cause) =
+        admin::listen(&folder, app.users.clone(), app.store.clone(), app.doctor.clone(), &tasks)
+    {
         // A full disk or a path too long for a socket: no reason to keep everybody out.
         tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
     }
@@ -310,8 +326,16 @@ impl Running {
         if let Some(health) = ports.health {
             writeln!(out, "Listening on http://{health}/health for the local node's health")?;
         }
-        if let Some(link) = self.setup_link().await {
-            writeln!(out, "\nMake the first account here:\n  {link}\n")?;
+        let named = self.app.name.url();
+        if let Ok(named) = &named {
+            writeln!(out, "Found in your network as {named}")?;
+        }
+        if let Some(path) = self.app.setup.link_path().await {
+            writeln!(out, "\nMake the first account here:\n  {}{path}", self.url())?;
+            if let Ok(named) = &named {
+                writeln!(out, "or here:\n  {named}{path}")?;
+            }
+            writeln!(out)?;
         }
         out.flush()
     }

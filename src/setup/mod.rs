@@ -13,6 +13,7 @@ pub use routes::routes;
 
 use crate::auth::{Auth, Origin, Role, SignedIn};
 use crate::error::{ApiError, Code};
+use crate::mdns::Name;
 use crate::secrets::{self, FileError};
 use crate::users::{NewUser, Users};
 use crate::{clock, ids};
@@ -31,13 +32,20 @@ struct Inner {
     auth: Auth,
     users: Users,
     file: PathBuf,
+    name: Name,
     /// One at a time: of a hundred right claims the first wins, and the others need no hash to learn that.
     token: Mutex<Option<String>>,
 }
 
 impl Setup {
     /// Reads or makes the token while there is no account; heals what a kill left behind.
-    pub fn open(store: Store, auth: Auth, users: Users, data_dir: &Path) -> Result<Self, FileError> {
+    pub fn open(
+        store: Store,
+        auth: Auth,
+        users: Users,
+        data_dir: &Path,
+        name: Name,
+    ) -> Result<Self, FileError> {
         let file = data_dir.join(FILE);
         let claimed = is_claimed(&store).unwrap_or(true);
         let token = if claimed {
@@ -47,7 +55,12 @@ impl Setup {
         } else {
             Some(secrets::secret(&file, || ids::random(TOKEN_LENGTH))?)
         };
-        Ok(Self(Arc::new(Inner { store, auth, users, file, token: Mutex::new(token) })))
+        Ok(Self(Arc::new(Inner { store, auth, users, file, name, token: Mutex::new(token) })))
+    }
+
+    /// Where the panel is found by name, for whoever is about to write it down. Nobody needs it from us later.
+    pub fn address(&self) -> Option<String> {
+        self.0.name.url().ok()
     }
 
     /// Whether there is no account yet.

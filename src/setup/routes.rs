@@ -16,6 +16,9 @@ pub fn routes(setup: &Setup) -> Vec<Route> {
 struct SetupState {
     /// Whether there is no account yet.
     needed: bool,
+    /// Where the panel is found by name in its own network; told until the first account is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
 }
 
 fn needed(setup: &Setup) -> Route {
@@ -24,7 +27,12 @@ fn needed(setup: &Setup) -> Route {
         "/api/setup",
         Access::Open,
         Doc::new("Whether the first account is still to be made").answer::<SetupState>(200),
-        with(setup).map(|setup: Setup| ok(setup.needed().map(|needed| SetupState { needed }))),
+        with(setup).map(|setup: Setup| {
+            let state = setup
+                .needed()
+                .map(|needed| SetupState { needed, address: setup.address().filter(|_| needed) });
+            ok(state)
+        }),
     )
 }
 

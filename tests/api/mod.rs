@@ -2,6 +2,7 @@
 
 mod agents_port;
 mod bodies;
+mod doctor;
 mod elders;
 mod fake_node;
 mod hostile;

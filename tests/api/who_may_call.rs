@@ -58,6 +58,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/upgrade/check",               Admin),
     ("POST",   "/api/upgrade/nodes",               Admin),
     ("DELETE", "/api/upgrade/nodes",               Admin),
+    ("GET",    "/api/doctor",                      Admin),
+    ("POST",   "/api/doctor",                      Admin),
     ("GET",    "/api/templates",                   SignedIn),
     ("GET",    "/api/templates/{id}",              SignedIn),
     ("GET",    "/api/servers",                     SignedIn),

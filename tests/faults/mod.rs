@@ -12,6 +12,7 @@ mod half_open;
 mod ids;
 mod liar;
 mod link_cut;
+mod mdns;
 mod panel_killed;
 mod stale;
 

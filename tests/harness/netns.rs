@@ -45,6 +45,47 @@ impl Network {
         vec!["ip", "netns", "exec", &self.name]
     }
 
+    /// A second cable, from this machine to that one and past ours: what is told to everybody on it stays there. Their
+    /// addresses on it, this one's first.
+    pub(crate) fn joined_to(&self, other: &Self) -> (String, String) {
+        let (near, far) = (format!("{}j", self.name), format!("{}k", other.name));
+        let base = format!("10.214.{}", std::process::id() % 200);
+        let ends = [(self, &near, 1), (other, &far, 2)].map(|(network, cable, host)| {
+            // Names of other tests' networks end in other numbers.
+            let number: u32 = self.name.rsplit('x').next().unwrap().parse().unwrap();
+            (network, cable, format!("{base}.{}", number * 4 + host))
+        });
+        let mut made = ip(&[
+            "-n",
+            &self.name,
+            "link",
+            "add",
+            &near,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            &far,
+            "netns",
+            &other.name,
+        ]);
+        for (network, cable, address) in &ends {
+            made &= ip(&["-n", &network.name, "addr", "add", &format!("{address}/30"), "dev", cable])
+                && ip(&["-n", &network.name, "link", "set", cable, "up"]);
+        }
+        assert!(made, "no cable between two network namespaces could be made");
+        let [(_, _, here), (_, _, there)] = ends;
+        (here, there)
+    }
+
+    /// A bridge as a container engine makes them.
+    pub(crate) fn bridge(&self, bridge: &str, address: &str) {
+        let made = ip(&["-n", &self.name, "link", "add", bridge, "type", "bridge"])
+            && ip(&["-n", &self.name, "addr", "add", &format!("{address}/24"), "dev", bridge])
+            && ip(&["-n", &self.name, "link", "set", bridge, "up"]);
+        assert!(made, "no bridge could be made");
+    }
+
     /// Nothing passes any more, either way, and nobody is told.
     pub(crate) fn cut(&self) {
         assert!(

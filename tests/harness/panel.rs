@@ -113,6 +113,7 @@ pub(crate) fn command(
         .env("PORT", "0")
         .env("WEBSOCKET_PORT", "0")
         .env("HEALTH_PORT", "off")
+        .env("MDNS", "off")
         .env("LOG_LEVEL", "debug")
         .env_remove("AGENT_SECRET")
         .env_remove("JWT_SECRET")

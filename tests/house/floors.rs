@@ -9,12 +9,13 @@ use super::{Breach, breach, hold, reason};
 /// The floors of `src/`, from the ground up. What is not listed is a feature.
 const GROUND: usize = 0;
 const FEATURES: usize = 4;
-const PANEL: [(&str, usize); 21] = [
+const PANEL: [(&str, usize); 22] = [
     ("error", GROUND),
     ("config", GROUND),
     ("clock", GROUND),
     ("ids", GROUND),
     ("logging", GROUND),
+    ("mdns", GROUND),
     ("secrets", GROUND),
     ("service", GROUND),
     ("shutdown", GROUND),

@@ -29,6 +29,14 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
+    /// What `DOCKER_HOST` says, else the first of the usual sockets.
+    pub(super) fn of(host: Option<&str>) -> Result<Self, String> {
+        match host.filter(|host| !host.trim().is_empty()) {
+            Some(host) => Self::parse(host),
+            None => Ok(Self::usual()),
+        }
+    }
+
     /// `unix:///PATH`, `/PATH`, `tcp://HOST:PORT` or `http://HOST:PORT`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();

@@ -7,6 +7,7 @@ mod counters;
 mod create;
 mod elder;
 mod endpoint;
+mod facts;
 mod network;
 mod own_container;
 mod pull;
@@ -35,6 +36,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use self::endpoint::Endpoint;
+pub use self::facts::{EngineAway, EngineFacts, Limits, facts};
 use crate::hostpath::KnownPaths;
 use crate::protocol::Progress;
 use crate::runtime::{
@@ -100,12 +102,8 @@ impl Engine {
 
     async fn connect(&self) -> Result<(Link, EngineInfo), EngineError> {
         let action = "reach the container engine";
-        let endpoint = match self.host.as_deref().filter(|host| !host.trim().is_empty()) {
-            Some(host) => {
-                Endpoint::parse(host).map_err(|error| EngineError::new(Fault::Away, action, error))?
-            }
-            None => Endpoint::usual(),
-        };
+        let endpoint = Endpoint::of(self.host.as_deref())
+            .map_err(|error| EngineError::new(Fault::Away, action, error))?;
         let at =
             |error: EngineError| EngineError { message: format!("{} ({endpoint})", error.message), ..error };
         // Without a version in the path, which an older engine would refuse.

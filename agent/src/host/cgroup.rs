@@ -3,7 +3,8 @@
 use super::sources::Sources;
 
 /// `v1` or `v2`; nothing where there is no cgroup file system to be seen.
-pub(super) fn version(sources: &Sources) -> Option<&'static str> {
+#[must_use]
+pub fn version(sources: &Sources) -> Option<&'static str> {
     let root = sources.sys.join("fs/cgroup");
     if root.join("cgroup.controllers").exists() {
         Some("v2")
@@ -15,7 +16,8 @@ pub(super) fn version(sources: &Sources) -> Option<&'static str> {
 }
 
 /// Those of `memory`, `cpu` and `pids` that the kernel does not offer. Empty where that cannot be told.
-pub(super) fn missing(sources: &Sources) -> Vec<&'static str> {
+#[must_use]
+pub fn missing(sources: &Sources) -> Vec<&'static str> {
     let wanted = ["memory", "cpu", "pids"];
     match version(sources) {
         Some("v2") => {
@@ -38,5 +40,34 @@ pub(super) fn missing(sources: &Sources) -> Vec<&'static str> {
             }
         }
         None => Vec::new(),
+    }
+}
+
+/// Whether a limit on swap would be held; none where that cannot be told.
+#[must_use]
+pub fn swap_limit(sources: &Sources) -> Option<bool> {
+    match version(sources)? {
+        "v2" => {
+            // The root has no limits of its own; any group below it shows which files there are.
+            let any = std::fs::read_dir(sources.sys.join("fs/cgroup")).ok()?;
+            let mut groups = any.flatten().filter(|group| group.path().join("memory.max").exists());
+            groups.next().map(|group| group.path().join("memory.swap.max").exists())
+        }
+        _ => {
+            let memory = sources.sys.join("fs/cgroup/memory");
+            memory.is_dir().then(|| memory.join("memory.memsw.limit_in_bytes").exists())
+        }
+    }
+}
+
+/// Whether disk weights would be held: v1 kernels and some v2 ones take them and do nothing.
+#[must_use]
+pub fn io_weight(sources: &Sources) -> Option<bool> {
+    match version(sources)? {
+        "v2" => {
+            let here = sources.sys("fs/cgroup/cgroup.controllers");
+            Some(here.split_ascii_whitespace().any(|name| name == "io"))
+        }
+        _ => Some(sources.sys.join("fs/cgroup/blkio/blkio.bfq.weight").exists()),
     }
 }

@@ -1,13 +1,14 @@
 //! The machine: what it is, what it has left, what is wrong with it. Read straight from `/proc` and `/sys`.
 
-mod cgroup;
+pub mod cgroup;
 mod cpu;
 mod networks;
 mod ports;
 mod problems;
 mod sources;
-mod space;
+pub mod space;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 pub use ports::ports_taken;
-
-use sources::Sources;
+pub use sources::Sources;
 
 use crate::hostpath::KnownPaths;
 use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
@@ -24,8 +24,24 @@ use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 /// The machine's own addresses, without loopback and what engines make for containers.
 #[must_use]
 pub fn addresses() -> Vec<IpAddr> {
-    let named = networks::networks(&Sources::default());
-    named.values().filter_map(|address| address.parse().ok()).collect()
+    // The one with the default route is there twice, the second time as `default`.
+    let named = networks().into_iter().filter(|(name, _)| name != "default");
+    named.filter_map(|(_, address)| address.parse().ok()).collect()
+}
+
+/// Its networks: interface name to address, and under `default` the one with the default route. Without loopback and
+/// what engines make for containers.
+#[must_use]
+pub fn networks() -> BTreeMap<String, String> {
+    networks::networks(&Sources::default())
+}
+
+/// The machine's name; none where nobody gave it one.
+#[must_use]
+pub fn hostname(sources: &Sources) -> Option<String> {
+    let name = sources.proc("sys/kernel/hostname");
+    let name = name.trim();
+    (!name.is_empty() && name != "(none)" && name != "localhost").then(|| name.to_owned())
 }
 
 /// The machine that this agent runs on. All calls are a few small reads.
@@ -52,7 +68,9 @@ impl Host {
         self
     }
 
-    fn with_sources(node_id: String, data_dir: PathBuf, sources: Sources) -> Self {
+    /// The same of a machine that is told of elsewhere.
+    #[must_use]
+    pub fn with_sources(node_id: String, data_dir: PathBuf, sources: Sources) -> Self {
         let last_cpu = Mutex::new(cpu::times(&sources));
         Self { node_id, data_dir, paths: KnownPaths::default(), sources, last_cpu }
     }

@@ -28,11 +28,19 @@ pub(super) fn problems(
     now: Timestamp,
 ) -> Vec<Problem> {
     let disk = file_system(folder.here).and_then(|fs| disk(&fs, &folder.paths.shown(folder.here)));
-    [engine_away(engine), no_host_path(folder), disk, clock(now), memory_low(memory(sources))]
-        .into_iter()
-        .flatten()
-        .chain(limits(&cgroup::missing(sources)))
-        .collect()
+    [
+        engine_away(engine),
+        engine_old(engine),
+        no_host_path(folder),
+        disk,
+        clock(now),
+        memory_low(memory(sources)),
+    ]
+    .into_iter()
+    .chain([kernel_old(sources), power_low(sources)])
+    .flatten()
+    .chain(limits(&cgroup::missing(sources)))
+    .collect()
 }
 
 fn problem(code: &str, message: String, hint: impl Into<String>) -> Problem {
@@ -56,6 +64,48 @@ fn engine_away(engine: &Engine) -> Option<Problem> {
 fn no_host_path(folder: &Folder<'_>) -> Option<Problem> {
     let error = folder.paths.check(folder.here).err()?;
     Some(problem(problem_code::NO_HOST_PATH, error.message, error.hint))
+}
+
+/// Docker 20.10 speaks 1.41, and so does Podman whatever its own number is.
+fn engine_old(engine: &Engine) -> Option<Problem> {
+    let api = engine.api_version.as_deref().filter(|_| engine.available)?;
+    let (major, minor) = api.split_once('.')?;
+    let number: (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
+    (number < (1, 41)).then(|| {
+        let version = engine.version.as_deref().unwrap_or("unknown");
+        let message = format!("This container engine is old: version {version}, API {api}.");
+        problem(
+            "engine_old",
+            message,
+            "Docker 20.10 or newer is needed: upgrade it (`apt install docker.io`).",
+        )
+    })
+}
+
+/// Files of servers are opened by openat2 and nothing else, so that no link leads out of their folder.
+fn kernel_old(sources: &Sources) -> Option<Problem> {
+    let release = sources.proc("sys/kernel/osrelease");
+    let mut numbers =
+        release.trim().split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().ok());
+    let number = (numbers.next()??, numbers.next()??);
+    (number < (5, 6)).then(|| {
+        let message = format!("This kernel is too old to open servers' files safely: {}.", release.trim());
+        problem("kernel_old", message, "Linux 5.6 or newer is needed: upgrade the system, then reboot.")
+    })
+}
+
+/// What a Raspberry Pi's firmware says of its power: bit 0 now, bit 16 since it was switched on.
+fn power_low(sources: &Sources) -> Option<Problem> {
+    let bits = sources.sys("devices/platform/soc/soc:firmware/get_throttled");
+    let bits = u32::from_str_radix(bits.trim().trim_start_matches("0x"), 16).ok()?;
+    let message = match (bits & 1 != 0, bits & (1 << 16) != 0) {
+        (true, _) => "This board gets too little voltage now: it runs slower, and may lose data.",
+        (false, true) => "This board has had too little voltage since it was switched on.",
+        (false, false) => return None,
+    };
+    let hint = "Use the power supply that was made for this board and a short thick cable; give USB disks power of their \
+                own.";
+    Some(problem("power_low", message.into(), hint))
 }
 
 fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {
@@ -155,6 +205,54 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A machine that tells this one thing of itself.
+    fn machine(path: &str, text: &str) -> (tempfile::TempDir, Sources) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        let sources = Sources::below(root.path());
+        (root, sources)
+    }
+
+    #[test]
+    fn an_engine_before_20_10_is_old_and_podman_is_not() {
+        let engine = |version: &str, api: &str| Engine {
+            available: true,
+            version: Some(version.into()),
+            api_version: Some(api.into()),
+            error: None,
+        };
+        assert_eq!(engine_old(&engine("19.03.15", "1.40")).unwrap().code, "engine_old");
+        assert_eq!(engine_old(&engine("20.10.24", "1.41")), None);
+        assert_eq!(engine_old(&engine("4.3.1", "1.41")), None);
+        assert_eq!(engine_old(&Engine { available: false, ..engine("1", "1.2") }), None, "it is away");
+    }
+
+    #[test]
+    fn a_kernel_without_openat2_is_old() {
+        let code = |release: &str| {
+            kernel_old(&machine("proc/sys/kernel/osrelease", release).1).map(|problem| problem.code)
+        };
+        assert_eq!(code("5.4.0-42-generic\n").as_deref(), Some("kernel_old"));
+        assert_eq!(code("4.19.118-v7l+").as_deref(), Some("kernel_old"));
+        assert_eq!(code("5.6.0"), None);
+        assert_eq!(code("6.1.21-v8+"), None);
+        assert_eq!(code("new"), None, "what cannot be told is not held against it");
+    }
+
+    #[test]
+    fn a_board_with_too_little_voltage_says_so() {
+        let said = |bits: &str| {
+            let (_root, sources) = machine("sys/devices/platform/soc/soc:firmware/get_throttled", bits);
+            power_low(&sources).map(|problem| problem.message)
+        };
+        assert_eq!(said("0"), None);
+        assert_eq!(said("20002"), None, "slowed down for another reason");
+        assert!(said("50005\n").unwrap().contains("now"));
+        assert!(said("0x50000").unwrap().contains("has had"));
+    }
 
     fn fs(free: u64, total: u64) -> FileSystem {
         FileSystem { space: Space { used: total - free, total }, ..FileSystem::default() }

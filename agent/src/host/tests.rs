@@ -23,7 +23,7 @@ impl Machine {
     }
 
     fn sources(&self) -> Sources {
-        Sources { proc: self.root.path().join("proc"), sys: self.root.path().join("sys") }
+        Sources::below(self.root.path())
     }
 
     fn host(&self) -> Host {
@@ -126,4 +126,27 @@ fn this_machine() {
         report.image_present && report.memory.total == info.memory && report.disk.total > 0,
         "{report:?}"
     );
+}
+
+#[test]
+fn swap_and_disk_weights_of_both_kinds_of_cgroups() {
+    let v2 = Machine::new(&[
+        ("sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n"),
+        ("sys/fs/cgroup/system.slice/memory.max", "max\n"),
+    ]);
+    assert_eq!(cgroup::swap_limit(&v2.sources()), Some(false));
+    assert_eq!(cgroup::io_weight(&v2.sources()), Some(true));
+    v2.write("sys/fs/cgroup/system.slice/memory.swap.max", "max\n");
+    assert_eq!(cgroup::swap_limit(&v2.sources()), Some(true));
+    v2.write("sys/fs/cgroup/cgroup.controllers", "cpu pids\n");
+    assert_eq!(cgroup::io_weight(&v2.sources()), Some(false));
+    let v1 = Machine::new(&[("sys/fs/cgroup/memory/tasks", "")]);
+    assert_eq!(
+        (cgroup::swap_limit(&v1.sources()), cgroup::io_weight(&v1.sources())),
+        (Some(false), Some(false))
+    );
+    let none = Machine::new(&[]);
+    assert_eq!((cgroup::swap_limit(&none.sources()), cgroup::io_weight(&none.sources())), (None, None));
+    assert_eq!(space::swap(&none.sources()), None);
+    assert_eq!(space::swap(&Machine::new(&[("proc/meminfo", "SwapTotal: 2 kB\n")]).sources()), Some(2048));
 }

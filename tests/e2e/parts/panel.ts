@@ -80,6 +80,7 @@ export class Panel {
         ...(process.env.DOCKER_HOST ? { DOCKER_HOST: process.env.DOCKER_HOST } : {}),
         DATA_DIR: this.folder,
         BIND: '127.0.0.1',
+        MDNS: 'off',
         PORT: String(this.#port),
         WEBSOCKET_PORT: '0',
         HEALTH_PORT: 'off'

@@ -73,6 +73,11 @@ export const nodes = {
     call(client.POST('/api/nodes/{id}/differences/{server}', { params: { path: { id, server } }, body: { action } }))
 };
 
+export const doctor = {
+  last: () => call(client.GET('/api/doctor')),
+  run: () => call(client.POST('/api/doctor'))
+};
+
 export const templates = {
   list: () => call(client.GET('/api/templates')),
   get: (id: string) => call(client.GET('/api/templates/{id}', path(id)))

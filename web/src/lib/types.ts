@@ -49,3 +49,6 @@ export type MoveStep = Schemas['MoveStep'];
 export type Template = Schemas['Template'];
 export type Variable = Schemas['Variable'];
 export type Status = Schemas['Status'];
+export type DoctorLevel = Schemas['DoctorLevel'];
+export type DoctorFinding = Schemas['DoctorFinding'];
+export type DoctorReport = Schemas['DoctorReport'];

@@ -2,6 +2,7 @@ import { redirect } from '@sveltejs/kit';
 import { setup } from '$lib/api';
 
 export const load = async () => {
-  const { needed } = await setup.needed().catch(() => ({ needed: true }));
+  const { needed, address } = await setup.needed().catch(() => ({ needed: true, address: undefined }));
   if (!needed) redirect(307, '/servers');
+  return { address };
 };

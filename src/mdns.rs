@@ -1,0 +1,244 @@
+//! The panel's name in the local network: `http://HOST.local:3000`, and a service that browsers of such list.
+//!
+//! Nothing of it is needed: where multicast does not pass, the panel is reached by its addresses as ever.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use agent::host::{self, Sources};
+use mdns_sd::{DaemonEvent, IfKind, Receiver, ServiceDaemon, ServiceInfo};
+
+use crate::shutdown::Tasks;
+
+const SERVICE: &str = "_http._tcp.local.";
+/// Between two looks at the machine's addresses: Wi-Fi may come later than we do.
+const LOOK: Duration = Duration::from_secs(60);
+/// How long the goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+/// Longest part of a name between dots.
+const LABEL: usize = 63;
+/// Of a machine that has no name of its own.
+const NAMELESS: &str = "ctrl-alt-play";
+
+/// The name as it is announced. Cheap to clone.
+#[derive(Clone)]
+pub struct Name(Arc<Mutex<State>>);
+
+struct State {
+    /// Without a dot at its end; or why there is none.
+    host: Result<String, &'static str>,
+    port: u16,
+    events: Option<Receiver<DaemonEvent>>,
+    /// The host name is kept by another program of this machine.
+    by_another: bool,
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        let state = State { host: Err("it is not announced yet"), port: 0, events: None, by_another: false };
+        Self(Arc::new(Mutex::new(state)))
+    }
+}
+
+impl Name {
+    /// Where the panel is reached by name; or why it is not.
+    pub fn url(&self) -> Result<String, String> {
+        let mut state = self.state();
+        state.hear();
+        let port = state.port;
+        state.host.as_ref().map(|host| format!("http://{host}:{port}")).map_err(|why| (*why).to_owned())
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn silent(&self, why: &'static str) {
+        let mut state = self.state();
+        state.host = Err(why);
+        state.events = None;
+    }
+}
+
+impl State {
+    /// What the responder has told since: another machine may have had the name first. Nobody waits for these; they are
+    /// looked at when somebody asks, so that they cost nothing.
+    fn hear(&mut self) {
+        let Some(events) = &self.events else { return };
+        for event in events.try_iter() {
+            match event {
+                DaemonEvent::NameChange(change) if !self.by_another => {
+                    let new = change.new_name.trim_end_matches('.');
+                    let was = self
+                        .host
+                        .as_ref()
+                        .is_ok_and(|host| change.original.trim_end_matches('.').eq_ignore_ascii_case(host));
+                    if was {
+                        tracing::info!(
+                            name = new,
+                            "another machine has this one's name; this is the panel's"
+                        );
+                        self.host = Ok(new.to_owned());
+                    }
+                }
+                DaemonEvent::Error(cause) => tracing::debug!(%cause, "mDNS"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Announces the panel until the tasks are cancelled. `wanted` is the setting.
+pub fn start(name: &Name, wanted: bool, bind: IpAddr, port: u16, tasks: &Tasks) {
+    if !wanted {
+        return name.silent("MDNS is off");
+    }
+    if bind.is_loopback() {
+        return name.silent("the panel listens for this machine only");
+    }
+    let (name, token) = (name.clone(), tasks.token());
+    // Before the first look, so that what is printed at the start has it.
+    let first = facing(&host::networks(), bind);
+    let mut said = announce(&name, &first, port);
+    let mut faces = first;
+    drop(tasks.spawn("mdns", async move {
+        loop {
+            tokio::select! {
+                () = token.cancelled() => break,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            name.state().hear();
+            let now = facing(&host::networks(), bind);
+            if now != faces {
+                goodbye(said.take()).await;
+                said = announce(&name, &now, port);
+                faces = now;
+            }
+        }
+        goodbye(said).await;
+    }));
+}
+
+/// The interfaces that others see us by: name to address. Those of containers are not among them.
+fn facing(networks: &BTreeMap<String, String>, bind: IpAddr) -> BTreeMap<String, IpAddr> {
+    let all = networks.iter().filter(|(name, _)| *name != "default");
+    let all = all.filter_map(|(name, address)| Some((name.clone(), address.parse().ok()?)));
+    all.filter(|(_, address)| bind.is_unspecified() || *address == bind).collect()
+}
+
+fn announce(name: &Name, faces: &BTreeMap<String, IpAddr>, port: u16) -> Option<ServiceDaemon> {
+    if faces.is_empty() {
+        name.silent("this machine is on no network");
+        return None;
+    }
+    let sources = Sources::default();
+    let host = label(&host::hostname(&sources).unwrap_or_else(|| NAMELESS.to_owned()));
+    // Where avahi has the name it answers for it, and two that keep one name only get in each other's way: when we end
+    // and say goodbye, its name would be forgotten with ours. The service then stands on a name of its own, which nobody
+    // has to type: people use the host's, and avahi answers.
+    let by_another = sources.path("run/avahi-daemon/socket").exists();
+    match register(&host, by_another, faces, port) {
+        Ok((daemon, events)) => {
+            *name.state() =
+                State { host: Ok(format!("{host}.local")), port, events: Some(events), by_another };
+            Some(daemon)
+        }
+        Err(cause) => {
+            tracing::debug!(%cause, "the panel is not announced by mDNS");
+            name.silent("this machine lets nobody speak mDNS");
+            None
+        }
+    }
+}
+
+fn register(
+    host: &str,
+    by_another: bool,
+    faces: &BTreeMap<String, IpAddr>,
+    port: u16,
+) -> mdns_sd::Result<(ServiceDaemon, Receiver<DaemonEvent>)> {
+    let own = if by_another { label(&format!("{host}-{NAMELESS}")) } else { host.to_owned() };
+    let addresses: Vec<IpAddr> = faces.values().copied().collect();
+    let instance = instance(host);
+    let info = ServiceInfo::new(
+        SERVICE,
+        &instance,
+        &format!("{own}.local."),
+        &addresses[..],
+        port,
+        &[("path", "/")][..],
+    )?;
+    let daemon = ServiceDaemon::new()?;
+    // We look ourselves, more seldom, and know which interfaces are whose.
+    daemon.set_ip_check_interval(0)?;
+    daemon.disable_interface(IfKind::All)?;
+    daemon.enable_interface(faces.keys().map(|name| IfKind::Name(name.clone())).collect::<Vec<_>>())?;
+    let events = daemon.monitor()?;
+    daemon.register(info)?;
+    Ok((daemon, events))
+}
+
+/// Tells everybody that it is gone, and ends the responder's thread.
+async fn goodbye(daemon: Option<ServiceDaemon>) {
+    let Some(daemon) = daemon else { return };
+    let end = move || daemon.shutdown().map(|status| status.recv_timeout(GOODBYE));
+    if let Ok(Err(cause)) = tokio::task::spawn_blocking(end).await {
+        tracing::debug!(%cause, "no goodbye by mDNS");
+    }
+}
+
+/// What a list of services shows.
+fn instance(host: &str) -> String {
+    let text = format!("Ctrl-Alt-Play on {host}");
+    text.chars().take(LABEL).collect()
+}
+
+/// A host's name as one part of a name: up to the first dot, letters, digits and dashes.
+fn label(host: &str) -> String {
+    let first = host.split('.').next().unwrap_or_default();
+    let kept: String =
+        first.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(LABEL).collect();
+    let kept = kept.trim_matches('-');
+    if kept.is_empty() { NAMELESS.to_owned() } else { kept.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_all_sorts_of_hosts() {
+        assert_eq!(label("raspberrypi"), "raspberrypi");
+        assert_eq!(label("pi.home.example"), "pi");
+        assert_eq!(label("my_box ü"), "my-box");
+        assert_eq!(label("..."), NAMELESS);
+        assert_eq!(label(&"x".repeat(100)).len(), LABEL);
+        assert!(instance(&"x".repeat(63)).len() <= LABEL);
+    }
+
+    #[test]
+    fn only_the_networks_that_the_panel_listens_on() {
+        let networks = [("default", "192.168.1.2"), ("eth0", "192.168.1.2"), ("wlan0", "10.0.0.2")];
+        let networks: BTreeMap<String, String> =
+            networks.map(|(name, address)| (name.to_owned(), address.to_owned())).into();
+        let names = |bind: &str| facing(&networks, bind.parse().unwrap()).into_keys().collect::<Vec<_>>();
+        assert_eq!(names("0.0.0.0"), ["eth0", "wlan0"]);
+        assert_eq!(names("10.0.0.2"), ["wlan0"]);
+        assert_eq!(names("10.9.9.9"), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_announced_where_nobody_wants_or_could_use_it() {
+        let tasks = Tasks::new();
+        for (wanted, bind, why) in
+            [(false, [0, 0, 0, 0], "MDNS is off"), (true, [127, 0, 0, 1], "this machine only")]
+        {
+            let name = Name::default();
+            start(&name, wanted, bind.into(), 3000, &tasks);
+            assert!(name.url().unwrap_err().contains(why));
+        }
+        assert!(tasks.left().is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+//! The panel's name in the local network: found from another machine, kept off engines' bridges, taken back at the end,
+//! and given up to whoever had it first. All of it in networks of our own.
+
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use mdns_sd::{HostnameResolutionEvent, ServiceDaemon, ServiceEvent};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::harness::netns::Network;
+use crate::harness::{Panel, binary, seconds, until};
+
+const BRIDGE: &str = "172.31.77.1";
+
+/// The name that every namespace of this machine has.
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let name = name.trim().split('.').next().unwrap().to_owned();
+    if matches!(name.as_str(), "" | "(none)" | "localhost") { "ctrl-alt-play".into() } else { name }
+}
+
+/// Another machine that looks around: this very test binary, in its network. Prints what it sees until it is killed.
+struct Browser {
+    _child: Child,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Browser {
+    #[allow(clippy::disallowed_methods)]
+    fn on(network: &Network) -> Self {
+        let wrapper = network.wrapper();
+        let mut child = Command::new(wrapper[0])
+            .args(&wrapper[1..])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "faults::mdns::looks_around", "--nocapture"])
+            .env("LOOKS_AROUND", hostname())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (mut lines, into) = (BufReader::new(child.stdout.take().unwrap()).lines(), seen.clone());
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                into.lock().unwrap().push(line);
+            }
+        });
+        Self { _child: child, seen }
+    }
+
+    async fn sees(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        until(what, seconds(30), async || self.seen.lock().unwrap().iter().find(|line| wanted(line)).cloned())
+            .await
+    }
+
+    fn all(&self) -> String {
+        self.seen.lock().unwrap().join("\n")
+    }
+}
+
+/// No test: what [`Browser`] runs on the other machine.
+#[test]
+#[ignore = "run by the tests of mDNS in a network of its own"]
+fn looks_around() {
+    let Ok(host) = std::env::var("LOOKS_AROUND") else { return };
+    let daemon = ServiceDaemon::new().unwrap();
+    let services = daemon.browse("_http._tcp.local.").unwrap();
+    let names = daemon.resolve_hostname(&format!("{host}.local."), None).unwrap();
+    let end = Instant::now() + Duration::from_secs(120);
+    while Instant::now() < end {
+        if let Ok(event) = services.recv_timeout(Duration::from_millis(50)) {
+            match event {
+                ServiceEvent::ServiceResolved(service) => println!(
+                    "FOUND {} at {} {:?} port {}",
+                    service.get_fullname(),
+                    service.get_hostname(),
+                    service.get_addresses_v4(),
+                    service.get_port()
+                ),
+                ServiceEvent::ServiceRemoved(_, name) => println!("GONE {name}"),
+                _ => {}
+            }
+        }
+        for event in names.try_iter() {
+            if let HostnameResolutionEvent::AddressesFound(name, addresses) = event {
+                println!("NAME {name} {addresses:?}");
+            }
+        }
+    }
+}
+
+async fn panel_in(network: &Network) -> Panel {
+    let panel = Panel::builder().env("BIND", "0.0.0.0").env("MDNS", "on").under(&network.wrapper());
+    panel.fresh().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panel_is_found_by_name_and_says_goodbye() {
+    let (home, other) = (Network::new(), Network::new());
+    let (address, _) = home.joined_to(&other);
+    home.bridge("docker0", BRIDGE);
+    let browser = Browser::on(&other);
+    let mut panel = panel_in(&home).await;
+    let (host, port) = (hostname(), panel.address.rsplit(':').next().unwrap().to_owned());
+    assert!(
+        panel.log().contains(&format!("Found in your network as http://{host}.local:{port}\n")),
+        "{}",
+        panel.log()
+    );
+    assert!(panel.log().contains(&format!("http://{host}.local:{port}/setup#token=")), "{}", panel.log());
+
+    let found = browser.sees("the panel is found", |line| line.starts_with("FOUND Ctrl-Alt-Play on ")).await;
+    assert!(found.contains(&format!("at {host}.local.")), "{found}");
+    assert!(found.contains(&address) && found.ends_with(&format!("port {port}")), "{found}");
+    browser.sees("its name is found", |line| line.starts_with("NAME ") && line.contains(&address)).await;
+
+    panel.stop().await;
+    browser.sees("it has said goodbye", |line| line.starts_with("GONE Ctrl-Alt-Play on ")).await;
+    assert!(!browser.all().contains(BRIDGE), "a container's network is nobody else's: {}", browser.all());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_comes_second_takes_another_name() {
+    let (first, second) = (Network::new(), Network::new());
+    first.joined_to(&second);
+    let _kept = panel_in(&first).await;
+    // The first has to have its name before the second asks for it.
+    let browser = Browser::on(&second);
+    browser.sees("the first is found", |line| line.starts_with("FOUND ")).await;
+    let late = panel_in(&second).await;
+    let other = format!("{}-2.local:", hostname());
+    until("the check-up shows the other name", seconds(20), async || {
+        let said = Command::new(binary())
+            .args(["doctor", "--json"])
+            .env("DATA_DIR", late.folder())
+            .env("PORT", "0")
+            .output()
+            .await
+            .unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        let all = report["findings"].as_array().unwrap();
+        let addresses = all.iter().find(|finding| finding["code"] == "addresses")?["detail"].as_str()?;
+        addresses.contains(&other).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_said_where_it_is_turned_off() {
+    let home = Network::new();
+    let panel = Panel::builder().env("BIND", "0.0.0.0").under(&home.wrapper()).fresh().await;
+    assert!(!panel.log().contains(".local"), "{}", panel.log());
+    let setup = std::process::Command::new("ip")
+        .args(home.wrapper()[1..].iter())
+        .args(["cat", "/proc/net/igmp", "/proc/net/udp"])
+        .output()
+        .unwrap();
+    let joined = String::from_utf8(setup.stdout).unwrap();
+    // 224.0.0.251 and port 5353, as the kernel writes them.
+    assert!(joined.contains("local_address"), "{joined}");
+    assert!(!joined.contains("FB0000E0") && !joined.contains(":14E9"), "{joined}");
+}
