@@ -207,7 +207,7 @@ go_back() {
     flush .. "$(dirname "$PROGRAM")"
     rm -f staged program "$PROGRAM.next"
     put outcome "$(outcome "$1")" || mv -f outcome.back outcome
-    rm -f back
+    rm -f back outcome.back
 }
 
 tidy() {

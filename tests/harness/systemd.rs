@@ -28,7 +28,9 @@ pub(crate) struct Booted {
 impl Drop for Booted {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = self.try_run("journalctl --no-pager -n 60; ls -la \"$DATA_DIR/upgrade\"");
+            let log = self.try_run(
+                "journalctl --no-pager -n 200 | grep -v 'compat systemd'; ls -la \"$DATA_DIR/upgrade\"",
+            );
             eprintln!("{}", String::from_utf8_lossy(&log.stdout));
         }
         let _ = Command::new("docker").args(["rm", "-f", "-v", &self.name]).output();

@@ -22,7 +22,7 @@ async fn a_new_agent_stays_when_its_panel_takes_it() {
     node::online(&panel, "attic", true, seconds(20)).await;
     let mut counter = Counter::start(panel.admin(), json!({ "nodeId": "attic" })).await;
     counter.counts_on("at first").await;
-    let version = async || node::view(&panel, "attic").await["agentVersion"].clone();
+    let version = async || node::view(&panel, "attic").await["system"]["agentVersion"].clone();
     assert_eq!(version().await, VERSION);
 
     // One that dies, and one that its panel does not let in.

@@ -20,7 +20,11 @@ const BROKEN: [(&str, &str, &str); 7] = [
         "#!/bin/sh\nhead -c 300000 /dev/urandom >\"$DATA_DIR/panel.redb\"\nkill -9 $$\n",
         "signal KILL",
     ),
-    ("removes the database and ends well", "#!/bin/sh\nrm \"$DATA_DIR/panel.redb\"\nexit 0\n", "protocol"),
+    (
+        "removes the database and ends well",
+        "#!/bin/sh\nrm \"$DATA_DIR/panel.redb\"\nexit 0\n",
+        "ended with 0",
+    ),
     (
         "says that it is ready, and goes",
         "#!/bin/sh\nsystemd-notify --ready\nsleep 0.5\nexit 0\n",
