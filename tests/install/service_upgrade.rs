@@ -35,7 +35,7 @@ const BROKEN: [(&str, &str, &str); 7] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_number_is_lost_by_a_good_program_or_by_a_bad_one() {
     let booted = Booted::with("ctrl-alt-play", "").await;
-    booted.drop_in("TimeoutStartSec=4\\nNotifyAccess=all");
+    booted.drop_in("TimeoutStartSec=4\\nNotifyAccess=all\\nRestartSec=100ms");
     booted.run("systemctl start ctrl-alt-play");
     let admin = set_up(&booted).await;
     let mut counter = Counter::start(admin.clone(), json!({})).await;
