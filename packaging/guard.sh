@@ -207,7 +207,7 @@ go_back() {
     flush .. "$(dirname "$PROGRAM")"
     rm -f staged program "$PROGRAM.next"
     put outcome "$(outcome "$1")" || mv -f outcome.back outcome
-    rm -f back
+    rm -f back outcome.back
 }
 
 tidy() {
@@ -235,7 +235,7 @@ stop() {
     enter || return 0
     if there back; then
         go_back "going back was interrupted" || return
-    elif there trial && [ "${SERVICE_RESULT:-success}" != success ]; then
+    elif there trial && { [ "${SERVICE_RESULT:-success}" != success ] || ! stop_asked; }; then
         case ${EXIT_CODE:-} in
         exited) go_back "it ended with ${EXIT_STATUS:-a failure}" || return ;;
         killed | dumped) go_back "it ended by the signal ${EXIT_STATUS:-} ($SERVICE_RESULT)" || return ;;
@@ -247,10 +247,16 @@ stop() {
     start_again
 }
 
+# Whether somebody wants the service to end, or the machine to. Where nobody can be asked, somebody does.
+stop_asked() {
+    if [ -z "$unit" ] || [ ! -d /run/systemd/system ]; then return 0; fi
+    systemctl list-jobs --no-legend --no-pager 2>/dev/null | grep -Eq " $unit +(stop|restart) "
+}
+
 # The service may have ended in a way after which nobody starts it again. Beside it, since nobody can start it while this runs.
 start_again() {
     if [ -z "$unit" ] || [ ! -d /run/systemd/system ]; then return 0; fi
-    if systemctl list-jobs --no-legend --no-pager 2>/dev/null | grep -q " $unit  *stop "; then return 0; fi
+    if stop_asked; then return 0; fi
     # shellcheck disable=SC2016
     systemd-run --quiet --no-block --collect --description="starts $unit again" /bin/sh -c \
         'while [ "$(systemctl show -p ActiveState --value "$1")" = deactivating ]; do sleep 0.1; done

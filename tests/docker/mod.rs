@@ -17,6 +17,7 @@ mod limits;
 mod moving;
 mod moving_lies;
 mod nodes;
+mod own_user;
 mod ports;
 mod power;
 mod proxy;

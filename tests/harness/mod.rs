@@ -12,6 +12,7 @@ pub(crate) mod node;
 mod panel;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod systemd;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use live::Live;

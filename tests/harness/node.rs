@@ -79,6 +79,11 @@ impl Node {
         node
     }
 
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.kept.path().join("data")
+    }
+
     /// What it has printed, of all its lives.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(log_of(self.kept.path())).unwrap_or_default()

@@ -22,7 +22,11 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::below(&std::env::temp_dir())
+    }
+
+    fn below(place: &Path) -> Self {
+        let dir = tempfile::tempdir_in(place).unwrap();
         let data = dir.path().join("data");
         Self::at(dir, data)
     }
@@ -310,51 +314,58 @@ fn links_in_the_folder_lead_nowhere() {
     assert_eq!(machine.runs(), OLD, "a folder behind a link is not looked into");
 }
 
+/// Kills a start before its every command; what follows is a power cut, or systemd that sees it.
+fn kill_at_each_step(systemd: bool) {
+    let place = Memory::new();
+    for n in 1.. {
+        let machine = Machine::below(place.0.path());
+        machine.stage("1.1.0", NEW);
+        if !machine.killed("start", n) {
+            assert!(n > 30, "only {n} commands were seen");
+            return;
+        }
+        let when = format!("killed at {n}");
+        if systemd {
+            assert!(machine.ended("signal").success(), "{when}");
+        }
+        assert!(machine.start().success(), "{when}");
+        machine.consistent(&when);
+        let fails = machine.on_trial();
+        if fails {
+            machine.spoil();
+        }
+        assert!(machine.ended(if fails { "timeout" } else { "success" }).success(), "{when}");
+        machine.consistent(&when);
+        assert_eq!(machine.runs(), OLD, "{when}");
+        // Nothing of all that is in the way of the next one.
+        machine.stage("1.1.0", NEW);
+        machine.start();
+        machine.consistent(&when);
+        assert_eq!(machine.runs(), NEW, "{when}");
+    }
+}
+
+#[test]
+fn a_power_cut_before_any_command_leaves_one_of_the_two_states() {
+    kill_at_each_step(false);
+}
+
 #[test]
 fn a_kill_before_any_command_leaves_one_of_the_two_states() {
-    let mut steps = 0;
-    for systemd in [false, true] {
-        for n in 1.. {
-            let machine = Machine::new();
-            machine.stage("1.1.0", NEW);
-            if !machine.killed("start", n) {
-                steps += n;
-                break;
-            }
-            let when = format!("killed at {n}, seen by systemd: {systemd}");
-            if systemd {
-                assert!(machine.ended("signal").success(), "{when}");
-            }
-            assert!(machine.start().success(), "{when}");
-            machine.consistent(&when);
-            let fails = machine.on_trial();
-            if fails {
-                machine.spoil();
-            }
-            assert!(machine.ended(if fails { "timeout" } else { "success" }).success(), "{when}");
-            machine.consistent(&when);
-            assert_eq!(machine.runs(), OLD, "{when}");
-            // Nothing of all that is in the way of the next one.
-            machine.stage("1.1.0", NEW);
-            machine.start();
-            machine.consistent(&when);
-            assert_eq!(machine.runs(), NEW, "{when}");
-        }
-    }
-    assert!(steps > 30, "only {steps} commands were seen");
+    kill_at_each_step(true);
 }
 
 #[test]
 fn a_kill_on_the_way_back_is_made_good() {
-    let mut steps = 0;
+    let place = Memory::new();
     for n in 1.. {
-        let machine = Machine::new();
+        let machine = Machine::below(place.0.path());
         machine.stage("1.1.0", NEW);
         machine.start();
         machine.spoil();
         if !machine.killed("stop", n) {
-            steps = n;
-            break;
+            assert!(n > 8, "only {n} commands were seen");
+            return;
         }
         // Power is cut before systemd notices, so the program of that moment is started again, and spoils what it finds.
         assert!(machine.start().success(), "killed at {n}");
@@ -366,7 +377,24 @@ fn a_kill_on_the_way_back_is_made_good() {
         assert_eq!(machine.runs(), OLD, "killed at {n}");
         assert!(machine.outcome().contains("result=reverted"), "killed at {n}: {}", machine.outcome());
     }
-    assert!(steps > 8, "only {steps} commands were seen");
+}
+
+/// A folder in memory, where nothing waits for a disk.
+struct Memory(tempfile::TempDir);
+
+impl Memory {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().to_str().unwrap();
+        assert!(as_root("mount", &["-t", "tmpfs", "-o", "size=16m", "cap-guard", at]), "needs root");
+        Self(dir)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        as_root("umount", &["-l", self.0.path().to_str().unwrap()]);
+    }
 }
 
 /// Small file systems for the program and the data folder.

@@ -1,0 +1,256 @@
+//! A machine that boots: systemd as process 1 in a container, with the host's engine under its usual name. What it keeps
+//! lies in a folder that has the same path inside and outside, so that the host's engine finds the games' files.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use super::{Client, binary, seconds, until};
+
+const IMAGE: &str = "cap-test/systemd";
+/// The version of the program under test, and another one of the same length: the same bytes with that in its place.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// See [`VERSION`].
+pub(crate) const NEXT: &str = "0.1.9";
+/// Where the service has its things.
+pub(crate) const PROGRAM: &str = "/usr/local/bin/ctrl-alt-play";
+const GUARD: &str = "/usr/local/lib/ctrl-alt-play/guard";
+
+/// One such machine. Removed when dropped.
+pub(crate) struct Booted {
+    name: String,
+    /// `ctrl-alt-play` or `ctrl-alt-play-agent`.
+    service: &'static str,
+    folder: tempfile::TempDir,
+    ip: String,
+}
+
+impl Drop for Booted {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.try_run(
+                "journalctl --no-pager -n 200 | grep -v 'compat systemd'; ls -la \"$DATA_DIR/upgrade\"",
+            );
+            eprintln!("{}", String::from_utf8_lossy(&log.stdout));
+        }
+        let _ = Command::new("docker").args(["rm", "-f", "-v", &self.name]).output();
+        // It belongs to users of the machine and of its games.
+        super::as_root("rm", &["-rf", self.data().to_str().unwrap()]);
+    }
+}
+
+impl Booted {
+    /// Boots one, with the service installed and not started.
+    pub(crate) async fn with(service: &'static str, settings: &str) -> Self {
+        image().await;
+        super::docker::image().await;
+        let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = tempfile::Builder::new().prefix("booted-").tempdir_in(base).unwrap();
+        let at = folder.path().to_str().unwrap().to_owned();
+        let name = format!("service-{}", folder.path().file_name().unwrap().to_str().unwrap());
+        programs(folder.path());
+        let share = format!("{at}:{at}");
+        let mut args = vec!["run", "-d", "--name", &name, "--hostname", "booted", "--cgroupns=private"];
+        args.extend(["--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"]);
+        args.extend(["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]);
+        args.extend(["--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp"]);
+        args.extend(["-v", "/var/run/docker.sock:/engine.sock", "-v", &share, IMAGE]);
+        super::docker::docker(&args).await;
+        let mut booted = Self { name, service, folder, ip: String::new() };
+        booted.up().await;
+        booted.install(settings);
+        booted
+    }
+
+    /// Waits until it has booted.
+    async fn up(&mut self) {
+        until("it has booted", seconds(30), async || {
+            let state = self.try_run("systemctl is-system-running");
+            matches!(String::from_utf8_lossy(&state.stdout).trim(), "running" | "degraded").then_some(())
+        })
+        .await;
+        let format = "{{.NetworkSettings.IPAddress}}";
+        self.ip = super::docker::docker(&["inspect", "-f", format, &self.name]).await;
+    }
+
+    /// As the installer does it.
+    fn install(&self, settings: &str) {
+        let (service, data) = (self.service, self.data());
+        let agent = if service.ends_with("agent") { "--agent" } else { "" };
+        self.run(&format!(
+            "useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ctrl-alt-play
+             install -m 0755 {folder}/{VERSION} {PROGRAM}
+             mkdir -p /usr/local/lib/ctrl-alt-play /etc/systemd/system/{service}.service.d
+             {PROGRAM} service-file guard >{GUARD}
+             chmod 0755 {GUARD}
+             {PROGRAM} service-file systemd {agent} >/etc/systemd/system/{service}.service
+             printf '%s\\n' '{settings}' DATA_DIR={data} >/etc/default/{service}
+             chmod 0600 /etc/default/{service}",
+            folder = self.folder.path().display(),
+            data = data.display(),
+        ));
+        self.drop_in("TimeoutStopSec=10");
+    }
+
+    /// More for the unit's section `[Service]`.
+    pub(crate) fn drop_in(&self, lines: &str) {
+        let service = self.service;
+        self.run(&format!(
+            "printf '[Service]\\n{lines}\\n' >>/etc/systemd/system/{service}.service.d/test.conf
+             systemctl daemon-reload"
+        ));
+    }
+
+    /// The data folder, inside and outside.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A program of this version, somewhere there.
+    pub(crate) fn program(&self, version: &str) -> PathBuf {
+        self.folder.path().join(version)
+    }
+
+    /// A file in the folder of the upgrade.
+    pub(crate) fn upgrade(&self, name: &str) -> PathBuf {
+        self.data().join("upgrade").join(name)
+    }
+
+    /// Where the panel answers, seen from here.
+    pub(crate) fn address(&self, port: u16) -> String {
+        format!("{}:{port}", self.ip)
+    }
+
+    /// Nobody, at the panel's port.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(&self.address(3000), None)
+    }
+
+    /// A script of the machine's root, which has to go well; its output.
+    #[track_caller]
+    pub(crate) fn run(&self, script: &str) -> String {
+        let output = self.try_run(script);
+        let (said, wrong) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{script}: {}\n{said}\n{wrong}", output.status);
+        said.trim().to_owned()
+    }
+
+    /// The same, whether or not it goes well.
+    pub(crate) fn try_run(&self, script: &str) -> Output {
+        let data = format!("DATA_DIR={}", self.data().display());
+        let mut command = Command::new("docker");
+        command.args(["exec", "-e", &data, &self.name, "sh", "-ec", script]);
+        command.output().unwrap()
+    }
+
+    /// A property of the service.
+    pub(crate) fn property(&self, name: &str) -> String {
+        self.run(&format!("systemctl show -p {name} --value {}", self.service))
+    }
+
+    /// Waits until the service is so.
+    pub(crate) async fn becomes(&self, state: &str, within: Duration) {
+        until(&format!("the service is {state}"), within, async || {
+            (self.property("ActiveState") == state).then_some(())
+        })
+        .await;
+    }
+
+    /// What the service has said to the journal.
+    pub(crate) fn journal(&self) -> String {
+        self.run(&format!("journalctl --no-pager -u {}", self.service))
+    }
+
+    /// Puts a program in its place for an upgrade, as `ctrl-alt-play upgrade` does: [`VERSION`], [`NEXT`] or a script.
+    pub(crate) fn stage(&self, version: &str, program: Option<&str>) {
+        let (data, folder) = (self.data(), self.folder.path());
+        let from = folder.join(if program.is_some() { "script" } else { version });
+        if let Some(text) = program {
+            std::fs::write(&from, text).unwrap();
+        }
+        self.run(&format!(
+            "cd {data}
+             mkdir -p -m 0700 upgrade
+             install -m 0755 {from} upgrade/program
+             set -- $(sha256sum <upgrade/program)
+             echo \"{version} $1\" >upgrade/staged.new
+             chown -R ctrl-alt-play: upgrade
+             mv upgrade/staged.new upgrade/staged",
+            data = data.display(),
+            from = from.display(),
+        ));
+    }
+
+    /// `systemctl restart`, without waiting.
+    pub(crate) fn restart(&self) {
+        self.run(&format!("systemctl restart --no-block {}", self.service));
+    }
+
+    /// How the last upgrade went, once it went somehow since `before` (which was how the one before it went).
+    pub(crate) async fn outcome(&self, before: &str, within: Duration) -> String {
+        let path = self.upgrade("outcome");
+        until("the upgrade has gone one way or the other", within, async || {
+            let outcome = std::fs::read_to_string(&path).unwrap_or_default();
+            let settled = !self.upgrade("trial").exists() && !self.upgrade("back").exists();
+            (settled && !outcome.is_empty() && outcome != before).then_some(outcome)
+        })
+        .await
+    }
+
+    /// Which version of the panel answers.
+    pub(crate) async fn version(&self, within: Duration) -> String {
+        let client = self.anonymous();
+        until("the panel answers", within, async || {
+            let request = client.request(reqwest::Method::GET, "/health").timeout(seconds(2));
+            let health: serde_json::Value = request.send().await.ok()?.json().await.ok()?;
+            (health["status"] == "ok").then(|| health["version"].as_str().unwrap_or_default().to_owned())
+        })
+        .await
+    }
+
+    /// Everything is gone at once; then it boots again.
+    pub(crate) async fn power_cut(&mut self) {
+        super::docker::docker(&["kill", &self.name]).await;
+        super::docker::docker(&["start", &self.name]).await;
+        self.up().await;
+    }
+}
+
+async fn image() {
+    static ONCE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    ONCE.get_or_init(|| async {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/systemd");
+        let made = tokio::process::Command::new("bash").arg(script).status().await.unwrap();
+        assert!(made.success(), "{script}");
+    })
+    .await;
+}
+
+/// The two programs, without what debuggers want: half the size. Made once in a run, linked where they are needed.
+fn programs(into: &Path) {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
+    ONCE.call_once(|| {
+        std::fs::create_dir_all(&made).unwrap();
+        let growing = made.join("growing");
+        let stripped = Command::new("strip").arg("-o").arg(&growing).arg(binary()).status().unwrap();
+        assert!(stripped.success());
+        let mut bytes = std::fs::read(&growing).unwrap();
+        std::fs::rename(&growing, made.join(VERSION)).unwrap();
+        let at: Vec<usize> = memchr::memmem::find_iter(&bytes, VERSION).collect();
+        assert!(!at.is_empty() && VERSION.len() == NEXT.len());
+        for at in at {
+            bytes[at..at + NEXT.len()].copy_from_slice(NEXT.as_bytes());
+        }
+        std::fs::write(&growing, bytes).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&growing, mode).unwrap();
+        let said = Command::new(&growing).arg("--version").output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), format!("ctrl-alt-play {NEXT}"));
+        std::fs::rename(&growing, made.join(NEXT)).unwrap();
+    });
+    for name in [VERSION, NEXT] {
+        std::fs::hard_link(made.join(name), into.join(name)).unwrap();
+    }
+}

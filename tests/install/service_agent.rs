@@ -1,0 +1,51 @@
+//! An agent's service under a booted systemd, of a panel on this machine.
+
+use serde_json::json;
+
+use super::service::Counter;
+use crate::harness::systemd::{Booted, NEXT, VERSION};
+use crate::harness::{Panel, docker, node, seconds, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_agent_stays_when_its_panel_takes_it() {
+    let panel = Panel::builder().env("BIND", "0.0.0.0").start().await;
+    let made = panel.admin().post("/api/nodes", json!({ "id": "attic" })).await.expect(201).json;
+    let secret = made["secret"].as_str().unwrap();
+    let gateway =
+        docker::docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await;
+    let port = panel.agents_address().rsplit(':').next().unwrap().to_owned();
+    let settings = format!(
+        "PANEL_URL=ws://{gateway}:{port}\\nNODE_ID=attic\\nAGENT_SECRET={secret}\\nLINK_TIMES=ping=1000,silence=4000"
+    );
+    let booted = Booted::with("ctrl-alt-play-agent", &settings.replace("\\n", "' '")).await;
+    booted.run("systemctl start ctrl-alt-play-agent");
+    node::online(&panel, "attic", true, seconds(20)).await;
+    let mut counter = Counter::start(panel.admin(), json!({ "nodeId": "attic" })).await;
+    counter.counts_on("at first").await;
+    let version = async || node::view(&panel, "attic").await["system"]["agentVersion"].clone();
+    assert_eq!(version().await, VERSION);
+
+    // One that dies, and one that its panel does not let in.
+    let stranger =
+        format!("#!/bin/sh\nAGENT_SECRET=of-somebody-else exec {} agent\n", booted.program(NEXT).display());
+    let mut before = String::new();
+    for (program, reason) in [("#!/bin/sh\nexit 1\n", "ended with 1"), (stranger.as_str(), "ended with 69")] {
+        booted.stage(NEXT, Some(program));
+        booted.restart();
+        before = booted.outcome(&before, seconds(30)).await;
+        assert!(before.contains("result=reverted") && before.contains(reason), "{before}");
+        booted.becomes("active", seconds(20)).await;
+        node::online(&panel, "attic", true, seconds(30)).await;
+        counter.counts_on(program).await;
+        assert_eq!(version().await, VERSION);
+    }
+
+    booted.stage(NEXT, None);
+    booted.restart();
+    let after = booted.outcome(&before, seconds(30)).await;
+    assert!(after.contains(&format!("to={NEXT}\nresult=done")), "{after}");
+    until("the new agent is there", seconds(20), async || (version().await == NEXT).then_some(())).await;
+    node::online(&panel, "attic", true, seconds(20)).await;
+    counter.counts_on("after the upgrade").await;
+    assert!(booted.property("StatusText").contains("attic"));
+}
