@@ -303,6 +303,10 @@ fetch() {
             die "the disk is full at $(dirname "$2"): make room, then run this again; nothing was changed"
             ;;
         esac
+        if [ -e "$2" ] && [ "$(wc -c <"$2")" -ge $(($3 * 512)) ]; then
+            rm -f "$2"
+            die "$1 is larger than it can be: that is no release; nothing was changed"
+        fi
         if [ "$tries" -ge 4 ]; then
             rm -f "$2"
             die "$1 could not be fetched (${words:-it was too long or took too long}): look at the network, then run this again; nothing was changed"
