@@ -20,3 +20,12 @@ use server::{Fault, Server};
 fn free_port() -> u16 {
     std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }
+
+/// Waits until a panel answers there.
+async fn answers(port: u16) {
+    crate::harness::until("the panel answers", crate::harness::seconds(20), async || {
+        let answer = reqwest::get(format!("http://127.0.0.1:{port}/health")).await.ok()?;
+        answer.status().is_success().then_some(())
+    })
+    .await;
+}

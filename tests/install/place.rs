@@ -64,8 +64,9 @@ impl Place {
 
     /// With OpenRC, as far as install.sh sees: it starts the service and stops it.
     pub(super) fn with_openrc(root: &str, more: &[&str]) -> Self {
-        let place = Self::with(root, more);
-        place.sh("mkdir -p /run/openrc /etc/init.d /var/log; ln -s /stubs/rc-service /stubs/rc-update /usr/sbin/").well();
+        // To see which program a service runs takes SYS_PTRACE.
+        let place = Self::with(root, &[more, &["--cap-add", "SYS_PTRACE"]].concat());
+        place.sh("mkdir -p /run/openrc /etc/init.d /usr/sbin /var/log; ln -s /stubs/rc-service /stubs/rc-update /usr/sbin/").well();
         place
     }
 
@@ -131,8 +132,8 @@ impl Place {
     pub(super) fn touched(&self) -> String {
         self.sh(
             "find / -xdev -newer /mark ! -path / ! -path '/tmp*' ! -path '/run*' ! -path /later ! -path '/dev*' \
-             ! -path '/proc*' ! -path '/sys*' ! -path '/var/log*' ! -path /usr/local/bin ! -path '/var/lib/ctrl-alt-play*' \
-             ! -path '/var/cache*' | sort; ls -A /tmp; find /usr/local/bin -name '.*'",
+             ! -path '/proc*' ! -path '/sys*' ! -path '/var/log*' ! -path /usr/local/bin ! -path /root ! -path '/var/lib/ctrl-alt-play*' \
+             ! -path '/var/cache*' | sort; find /usr/local/bin -mindepth 1 -name '.*' 2>/dev/null; find /tmp -name 'tmp.*'; true",
         )
         .well()
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,7 +28,6 @@ struct Shared {
     root: PathBuf,
     fault: Mutex<Fault>,
     asked: Mutex<Vec<String>>,
-    connections: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -48,7 +47,6 @@ impl Server {
             root: root.to_owned(),
             fault: Mutex::new(Fault::None),
             asked: Mutex::default(),
-            connections: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         });
         let served = shared.clone();
@@ -75,11 +73,6 @@ impl Server {
     pub(super) fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().unwrap().clone()
     }
-
-    /// How many connections there were.
-    pub(super) fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::SeqCst)
-    }
 }
 
 impl Drop for Server {
@@ -90,7 +83,6 @@ impl Drop for Server {
 }
 
 fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
-    shared.connections.fetch_add(1, Ordering::SeqCst);
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;

@@ -3,7 +3,6 @@
 
 use super::simple::later;
 use super::{Place, Release, Server, free_port, release};
-use crate::harness::{Client, seconds, until};
 
 struct Ready {
     release: Release,
@@ -26,11 +25,7 @@ fn ready(root: &str) -> Ready {
 }
 
 async fn version_that_runs(ready: &Ready) -> String {
-    let client = Client::new(&format!("127.0.0.1:{}", ready.port), None);
-    until("the panel answers", seconds(20), async || {
-        (client.get("/health").await.status == 200).then_some(())
-    })
-    .await;
+    super::answers(ready.port).await;
     let running = "$(cat /run/stub/ctrl-alt-play.pid)";
     ready.place.sh(&format!("/proc/{running}/exe --version; stat -c %U /proc/{running}")).well()
 }

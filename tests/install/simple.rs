@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader};
 
 use super::{Place, Release, Server, free_port, release};
-use crate::harness::{Client, seconds, until};
 
 /// What fetches with, in each root.
 const ROOTS: [(&str, &str); 2] = [("bookworm", "curl -fsSL"), ("trixie", "wget -qO-")];
@@ -63,11 +62,7 @@ async fn without_a_service_it_runs_in_the_foreground_and_shows_the_link() {
     let link =
         lines.by_ref().map(Result::unwrap).find(|line| line.contains("/setup#token=")).expect("a link");
     let token = link.rsplit_once('=').unwrap().1.to_owned();
-    let client = Client::new(&format!("127.0.0.1:{port}"), None);
-    until("the panel answers", seconds(20), async || {
-        (client.get("/health").await.status == 200).then_some(())
-    })
-    .await;
+    super::answers(port).await;
     let kept = place.sh("cat /srv/games/setup-token; cat /etc/default/ctrl-alt-play; stat -c %a /etc/default/ctrl-alt-play").well();
     assert!(kept.starts_with(&token), "{kept}");
     let settings = format!(
