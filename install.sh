@@ -76,7 +76,8 @@ as_root() {
 tidy() {
     if [ -n "$work" ]; then rm -rf "$work"; fi
     if [ -n "$stage" ]; then as_root rm -rf "$stage"; fi
-    work='' stage=''
+    if [ "$made" = yes ]; then as_root rmdir "$PREFIX/bin" 2>/dev/null || true; fi
+    work='' stage='' made=no
 }
 
 # newer A B: whether version A comes after version B.
@@ -99,6 +100,10 @@ newer() {
         }
         exit !(n > m)
     }'
+}
+
+nap() {
+    sleep 0.2 2>/dev/null || sleep 1
 }
 
 hash_of() {
@@ -303,13 +308,17 @@ fetch() {
             die "the disk is full at $(dirname "$2"): make room, then run this again; nothing was changed"
             ;;
         esac
+        if [ -e "$2" ] && [ "$(wc -c <"$2")" -ge $(($3 * 512)) ]; then
+            rm -f "$2"
+            die "$1 is larger than it can be: that is no release; nothing was changed"
+        fi
         if [ "$tries" -ge 4 ]; then
             rm -f "$2"
             die "$1 could not be fetched (${words:-it was too long or took too long}): look at the network, then run this again; nothing was changed"
         fi
         # What can't be gone on with is begun anew.
         if [ "$tries" = 3 ]; then rm -f "$2"; fi
-        sleep 1
+        nap
     done
 }
 
@@ -406,13 +415,13 @@ nothing was changed. Either it is not the real one, or the key was renewed: then
     if [ -n "$asked" ] && [ "$asked" != "$release" ]; then
         die "the release at $from_folder is $release and not $asked: nothing was changed"
     fi
-    name=ctrl-alt-play-$release-linux-$arch
-    wanted=$(awk -v name="$name" '$2 == name || $2 == "*" name { print $1 }' "$sums")
+    asset=ctrl-alt-play-$release-linux-$arch
+    wanted=$(awk -v name="$asset" '$2 == name || $2 == "*" name { print $1 }' "$sums")
     case $wanted in
     '') die "release $release has no program for $arch" ;;
-    *[!0-9a-f]*) die "release $release names no usable hash of $name" ;;
+    *[!0-9a-f]*) die "release $release names no usable hash of $asset" ;;
     esac
-    [ ${#wanted} = 64 ] || die "release $release names no usable hash of $name"
+    [ ${#wanted} = 64 ] || die "release $release names no usable hash of $asset"
 }
 
 # room FOLDER MEGABYTES: of the file system that it will be on.
@@ -427,6 +436,7 @@ room() {
 # A folder beside the program: what is tried there runs (not everything does in /tmp), and takes its place by a rename.
 need_stage() {
     if [ -n "$stage" ]; then return 0; fi
+    [ -d "$PREFIX/bin" ] || made=yes
     as_root mkdir -p "$PREFIX/bin" || die "$PREFIX/bin can't be made: is it read-only? --prefix names another place"
     as_root rm -rf "$PREFIX/bin/.ctrl-alt-play-"*
     stage=$(as_root mktemp -d "$PREFIX/bin/.ctrl-alt-play-XXXXXX") ||
@@ -443,16 +453,16 @@ obtain() {
     checkout) cp "$folder/target/release/ctrl-alt-play" "$program" || die "the program could not be copied to $PREFIX/bin" ;;
     panel) from_panel ;;
     folder)
-        [ -f "$folder/$name" ] || die "$folder has no $name: fetch all files of the release into one folder"
-        cp "$folder/$name" "$program" || die "the program could not be copied to $PREFIX/bin: is the disk full?"
+        [ -f "$folder/$asset" ] || die "$folder has no $asset: fetch all files of the release into one folder"
+        cp "$folder/$asset" "$program" || die "the program could not be copied to $PREFIX/bin: is the disk full?"
         ;;
     download)
-        say "Fetching $name"
-        fetch "$from_folder/$name" "$program" 262144 || die "there is no $name at $from_folder: nothing was changed"
+        say "Fetching $asset"
+        fetch "$from_folder/$asset" "$program" 262144 || die "there is no $asset at $from_folder: nothing was changed"
         ;;
     esac
     if [ -n "$wanted" ] && [ "$(hash_of "$program")" != "$wanted" ]; then
-        die "$name is not what the release's signed list says: it is damaged or not the real one; nothing was changed"
+        die "$asset is not what the release's signed list says: it is damaged or not the real one; nothing was changed"
     fi
     chmod 0755 "$program"
     found=$("$program" --version 2>"$work/words" | awk 'NR == 1 { print $2 }') || true
@@ -878,8 +888,8 @@ hand_over() {
     waited=0
     until ! as_root test -e "$up/staged" && ! trial && answers; do
         waited=$((waited + 1))
-        if [ "$waited" -gt 240 ]; then break; fi
-        sleep 1
+        if [ "$waited" -gt 1200 ]; then break; fi
+        nap
     done
     if [ "$(hash_of "$BINARY")" != "$wanted" ]; then
         as_root rm -f "$LIB/unfinished-$SERVICE"
@@ -912,8 +922,8 @@ install_service() {
     tries=0
     until [ "$went" = no ] || answers; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 60 ] || ! service_runs; then went=no; fi
-        sleep 1
+        if [ "$tries" -gt 300 ] || ! service_runs; then went=no; fi
+        nap
     done
     if [ "$went" = no ]; then
         cat "$work/words" >&2
@@ -934,6 +944,8 @@ act() {
     fi
     install_service
     for place in "$SETTINGS" "$(service_place)" "$LIB/guard"; do as_root rm -f "$place.new"; done
+    as_root rm -rf "$PREFIX/bin/.ctrl-alt-play-"*
+    stage=''
     as_root rm -f "$LIB/unfinished-$SERVICE"
     as_root rmdir "$LIB" 2>/dev/null || true
 }
@@ -1112,7 +1124,7 @@ uninstall() {
 }
 
 engine_there() {
-    [ -S /var/run/docker.sock ] || have dockerd
+    [ -S /var/run/docker.sock ] || have dockerd || have docker
 }
 
 # --- from the words of the command line to all of that ---
@@ -1317,7 +1329,7 @@ main() {
     PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     export LC_ALL PATH
     umask 022
-    work='' stage='' restart=no
+    work='' stage='' made=no restart=no
     read_options "$@"
     case $what in
     help) usage && return 0 ;;

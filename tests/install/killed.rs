@@ -1,0 +1,86 @@
+//! Killed by SIGKILL before and after each command that changes something, and run again: it ends well each time.
+
+use super::{Place, Release, release};
+
+/// Runs in the place: counts the commands, kills the installer at number $KILL_AT, one half of it before the command and
+/// one after; then runs it again in peace, and looks.
+const LOOP: &str = r#"
+set -u
+mkdir -p /shims
+for name in mkdir install mv rm cp chmod chown touch mktemp rmdir useradd usermod rc-service rc-update sync; do
+    real=$(command -v $name) || continue
+    cat >/shims/$name <<SHIM
+#!/bin/sh
+read -r n </run/count; n=\$((n + 1)); echo \$n >/run/count
+if [ \$n = \$((KILL_AT / 2)) ] && [ \$((KILL_AT % 2)) = 0 ]; then kill -9 \$(cat /run/installer) \$PPID; exit 137; fi
+$real "\$@" 9>&-
+code=\$?
+if [ \$n = \$((KILL_AT / 2)) ]; then kill -9 \$(cat /run/installer) \$PPID; fi
+exit \$code
+SHIM
+    chmod 755 /shims/$name
+done
+fail() {
+    echo "FAILED at $KILL_AT: $*"
+    sed 's/^/    /' /tmp/first /tmp/second /tmp/third
+    exit 1
+}
+run() {
+    sh $1/install.sh --no-docker --port $PORT
+}
+KILL_AT=2
+while :; do
+    sh /media/old/install.sh --uninstall --purge --yes --no-docker >/tmp/clean 2>&1 || { cat /tmp/clean; exit 1; }
+    rm -rf /etc/default/ctrl-alt-play /usr/local/bin/.ctrl-alt-play-*
+    if [ $FROM = old ]; then run /media/old >/tmp/first 2>&1 || fail "the old one"; fi
+    echo 0 >/run/count
+    : >/tmp/first >/tmp/second >/tmp/third
+    (echo 'echo $$ >/run/installer; PATH=/shims:$PATH; export KILL_AT PATH; exec sh /media/new/install.sh --no-docker --port '$PORT) >/run/runner
+    export KILL_AT
+    sh /run/runner >/tmp/first 2>&1
+    code=$?
+    read -r n </run/count
+    if [ $code = 0 ]; then
+        [ $n -lt $((KILL_AT / 2)) ] || fail "it was not killed"
+        break
+    fi
+    [ $code = 137 ] || fail "ended with $code"
+    # Never half a program, whenever.
+    if [ -e /usr/local/bin/ctrl-alt-play ]; then ctrl-alt-play --version | grep -qE '^ctrl-alt-play 1\.2\.[34]$' || fail "half a program"; fi
+    run /media/new >/tmp/second 2>&1 || fail "the second run"
+    [ "$(ctrl-alt-play --version)" = "ctrl-alt-play 1.2.4" ] || fail "the program"
+    ctrl-alt-play healthcheck || fail "it does not run"
+    [ "$(stat -c '%U %a' /var/lib/ctrl-alt-play)" = "ctrl-alt-play 700" ] || fail "the folder"
+    [ "$(cat /etc/default/ctrl-alt-play)" = "PORT=$PORT" ] || fail "the settings"
+    left=$(find /usr/local /etc /var/lib/ctrl-alt-play -name '*.new' -o -name '.ctrl-alt-play-*' -o -name 'unfinished*' -o -name '*.part' -o -name staged)
+    [ -z "$left" ] || fail "left: $left"
+    run /media/new >/tmp/third 2>&1
+    grep -q 'Nothing to do' /tmp/third || fail "the third run"
+    KILL_AT=$((KILL_AT + 1))
+done
+echo "killed $((KILL_AT - 2)) times"
+"#;
+
+fn killed_everywhere(from: &str) {
+    let old = Release::new("1.2.3", &release::stand_in("1.2.3"));
+    let new = Release::new("1.2.4", &release::stand_in("1.2.4"));
+    let mount = |release: &Release, at: &str| format!("{}:/media/{at}:ro", release.newest().display());
+    let place = Place::with_openrc("trixie", &["-v", &mount(&old, "old"), "-v", &mount(&new, "new")])
+        .env("FROM", from)
+        .env("PORT", super::free_port().to_string());
+    let said = place.sh(LOOP).well();
+    let last = said.lines().last().unwrap();
+    let count: u32 = last.trim_start_matches("killed ").trim_end_matches(" times").parse().expect(last);
+    // Fewer would mean that the shims did not see what it does.
+    assert!(count > 30, "{last}");
+}
+
+#[test]
+fn a_fresh_installation() {
+    killed_everywhere("nothing");
+}
+
+#[test]
+fn an_upgrade() {
+    killed_everywhere("old");
+}

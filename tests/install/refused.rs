@@ -1,0 +1,126 @@
+//! Machines on which it can't go well: one sentence says what is wrong and what to do, and nothing was changed.
+
+use super::{Place, Release, Server, free_port, release};
+use crate::harness::{seconds, until};
+
+fn ready(place: Place) -> (Release, Server, Place) {
+    let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
+    let server = Server::of(release.root());
+    let place = place.trusting(&release::our_key(), &server.url);
+    (release, server, place)
+}
+
+#[test]
+fn a_full_disk() {
+    // Too small from the start; and full while the program is put together there.
+    let (_release, _server, place) = ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=8m"]));
+    place.mark();
+    let said = place.install("--no-docker --no-start").refused("64 MB are needed");
+    assert!(said.contains("make room, then run this again"), "{said}");
+    assert_eq!(place.touched(), "");
+    let (_release, _server, place) =
+        ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=70m,mode=755"]));
+    for fetcher in ["curl", "wget"] {
+        // The fetcher itself fills what is left before it begins.
+        let real = place.sh(&format!("command -v {fetcher} || true")).well();
+        if real.is_empty() {
+            continue;
+        }
+        let shim = format!(
+            "#!/bin/sh\ncase \"$*\" in *-linux-*) dd if=/dev/zero of=/usr/local/fill bs=1M 2>/dev/null ;; esac\nexec {real}"
+        );
+        place.write(&format!("/shim/{fetcher}"), "755", format!("{} \"$@\"\n", shim.trim_end()).as_bytes());
+    }
+    place
+        .sh("PATH=/shim:$PATH; cat /checked/install.sh | sh -s -- --no-docker --no-start")
+        .refused("the disk is full");
+    assert_eq!(
+        place.sh("ls -A /usr/local /usr/local/bin").well(),
+        "/usr/local:\nbin\nfill\n\n/usr/local/bin:\n"
+    );
+    place.sh("rm /usr/local/fill").well();
+    place.install("--no-docker --no-start").well();
+}
+
+#[test]
+fn nobody_who_may() {
+    let (_release, _server, place) = ready(Place::of("bookworm"));
+    let said = place
+        .sh("cd /; setpriv --reuid nobody --regid nogroup --clear-groups sh -s -- --no-docker </checked/install.sh")
+        .refused("run this as root, or install sudo");
+    assert!(said.contains("nothing was changed"), "{said}");
+    // To look does not hurt.
+    let look = "cd /; setpriv --reuid nobody --regid nogroup --clear-groups sh -s -- --dry-run --no-docker </checked/install.sh";
+    assert!(place.sh(look).well().contains("is put at /usr/local/bin/ctrl-alt-play"));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken() {
+    let (_release, _server, place) = ready(Place::with_openrc("bookworm", &[]));
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let (free, agents) = (free_port(), free_port());
+    place.write("/etc/default/ctrl-alt-play", "600", format!("WEBSOCKET_PORT={agents}\n").as_bytes());
+    place.mark();
+    let said = place.install(&format!("--no-docker --port {port}")).refused("is taken by another program");
+    assert!(said.contains("--port N chooses another"), "{said}");
+    place.write("/etc/default/ctrl-alt-play", "600", format!("WEBSOCKET_PORT={port}\n").as_bytes());
+    place.mark();
+    let said = place.install(&format!("--no-docker --port {free}")).refused("is taken by another program");
+    assert!(said.contains("WEBSOCKET_PORT=8090"), "{said}");
+    assert_eq!(place.touched(), "");
+    drop(taken);
+    until("the kernel has let go of the port", seconds(5), async || {
+        std::net::TcpListener::bind(("0.0.0.0", port)).ok()
+    })
+    .await;
+    place.install(&format!("--no-docker --port {free}")).well();
+}
+
+#[test]
+fn words_that_make_no_sense() {
+    let place = Place::of("bookworm");
+    for (options, words) in [
+        ("--port 0", "is no port"),
+        ("--port 70000", "is no port"),
+        ("--port 80x", "is no port"),
+        ("--port", "wants a value"),
+        ("--data-dir games", "no absolute folder"),
+        ("--data-dir '/srv/a b'", "a folder's name of letters"),
+        ("--prefix /opt/../etc", "a folder's name of letters"),
+        ("--frobnicate", "unknown option"),
+        ("--purge", "goes with --uninstall"),
+        ("--node x", "are for --agent"),
+        ("--agent --panel http://x", "--agents is missing"),
+        (
+            "--agent --panel 'http://x$(reboot)' --agents ws://x --node a --secret b",
+            "characters that it cannot have",
+        ),
+        ("--agent --panel http://x --agents ws://x --node a --secret b --pin 'a\"b'", "--pin is a key"),
+        ("--version '1;2'", "is no version"),
+    ] {
+        place.install(options).refused(words);
+    }
+    // Half of the file does nothing at all.
+    let half = place.sh("head -c 40000 /checked/install.sh >/tmp/half; sh /tmp/half --help; sed '$d' /checked/install.sh | sh -s -- --help");
+    assert!(!half.text.contains("install Ctrl-Alt-Play"), "{half:?}");
+}
+
+#[test]
+fn a_person_is_asked_and_may_say_no() {
+    let (_release, _server, place) = ready(Place::of("bookworm"));
+    place.mark();
+    // `script` makes a terminal, also for whoever reads the installer from a pipe.
+    let ask = |answer: &str| {
+        place.sh(&format!(
+            "echo {answer} | script -qec 'cat /checked/install.sh | sh -s -- --no-docker --no-start' /dev/null"
+        ))
+    };
+    let said = ask("n");
+    assert!(
+        said.code != 0 && said.text.contains("Go on? [Y/n]") && said.text.contains("Nothing was changed."),
+        "{said:?}"
+    );
+    assert_eq!(place.touched(), "");
+    assert!(ask("y").well().contains("Installed."));
+}

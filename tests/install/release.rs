@@ -1,0 +1,169 @@
+//! A release as it is published: programs, the installer, the list of their hashes and its signature.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::harness::binary;
+
+/// What a release's folder is made of. The files lie as they do for download: `latest/download/`, `download/vX/`.
+pub(super) struct Release {
+    folder: tempfile::TempDir,
+}
+
+/// A pair of keys, made once: the one that releases are signed with, or another.
+struct Key {
+    secret: PathBuf,
+    public: String,
+}
+
+fn key(name: &str) -> Key {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["ours", "theirs"] {
+            run(
+                "minisign",
+                &["-G", "-W", "-p", &at(folder.path(), name, "pub"), "-s", &at(folder.path(), name, "sec")],
+            );
+        }
+        folder
+    });
+    let public = fs::read_to_string(at(folder.path(), name, "pub")).unwrap();
+    Key { secret: at(folder.path(), name, "sec").into(), public: public.lines().nth(1).unwrap().to_owned() }
+}
+
+fn at(folder: &Path, name: &str, ending: &str) -> String {
+    folder.join(format!("{name}.{ending}")).display().to_string()
+}
+
+fn run(program: &str, args: &[&str]) {
+    let out = Command::new(program).args(args).output().unwrap();
+    assert!(out.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// The public key that signs.
+pub(super) fn our_key() -> String {
+    key("ours").public
+}
+
+/// Another one.
+pub(super) fn another_key() -> String {
+    key("theirs").public
+}
+
+/// The version that is built here.
+pub(super) const BUILT: &str = env!("CARGO_PKG_VERSION");
+
+/// The real program, as another version of the same length: the bytes of its version are exchanged.
+pub(super) fn program(version: &str) -> Vec<u8> {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    let bytes = BYTES.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let stripped = folder.path().join("program");
+        run("strip", &["-o", &stripped.display().to_string(), binary()]);
+        fs::read(stripped).unwrap()
+    });
+    exchanged(bytes, version)
+}
+
+fn exchanged(bytes: &[u8], version: &str) -> Vec<u8> {
+    assert_eq!(version.len(), BUILT.len());
+    let mut bytes = bytes.to_vec();
+    let (old, new) = (BUILT.as_bytes(), version.as_bytes());
+    let mut at = 0;
+    while let Some(found) = memchr_like(&bytes[at..], old) {
+        bytes[at + found..at + found + old.len()].copy_from_slice(new);
+        at += found + old.len();
+    }
+    bytes
+}
+
+fn memchr_like(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
+
+/// A shell script in the program's place, a megabyte long, where only install.sh is looked at.
+pub(super) fn stand_in(version: &str) -> Vec<u8> {
+    let script = include_str!("stubs/program").replace("VERSION=0.0.0", &format!("VERSION={version}"));
+    let mut bytes = script.into_bytes();
+    bytes.extend(
+        std::iter::repeat_n("# so that a download can be cut off in the middle\n".bytes(), 20_000).flatten(),
+    );
+    bytes
+}
+
+/// A program that says its version and nothing more.
+pub(super) fn dud(version: &str) -> Vec<u8> {
+    format!("#!/bin/sh\n[ \"${{1:-}}\" = --version ] || exit 1\necho ctrl-alt-play {version}\n").into_bytes()
+}
+
+impl Release {
+    /// Of this program.
+    pub(super) fn new(version: &str, program: &[u8]) -> Self {
+        let release = Self { folder: tempfile::tempdir().unwrap() };
+        release.publish(version, program);
+        release
+    }
+
+    /// Puts one more out, which is the newest then.
+    pub(super) fn publish(&self, version: &str, program: &[u8]) {
+        let folder = self.folder.path().join(format!("download/v{version}"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name(version)), program).unwrap();
+        let installer =
+            include_str!("../../install.sh").replacen("\nKEY=''", &format!("\nKEY='{}'", our_key()), 1);
+        fs::write(folder.join("install.sh"), installer).unwrap();
+        let latest = self.folder.path().join("latest");
+        fs::create_dir_all(&latest).unwrap();
+        let _ = fs::remove_file(latest.join("download"));
+        std::os::unix::fs::symlink(&folder, latest.join("download")).unwrap();
+        self.sign("ours", &format!("ctrl-alt-play {version}"));
+    }
+
+    /// Lists and signs the newest anew.
+    pub(super) fn sign(&self, whose: &str, comment: &str) {
+        let folder = self.newest();
+        let _ = fs::remove_file(folder.join("SHA256SUMS"));
+        let out = Command::new("sh")
+            .args(["-c", "sha256sum ctrl-alt-play-* install.sh"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        fs::write(folder.join("SHA256SUMS"), out.stdout).unwrap();
+        self.sign_list(whose, comment);
+    }
+
+    /// Signs the list as it is.
+    pub(super) fn sign_list(&self, whose: &str, comment: &str) {
+        let list = self.newest().join("SHA256SUMS");
+        run(
+            "minisign",
+            &[
+                "-S",
+                "-s",
+                &key(whose).secret.display().to_string(),
+                "-m",
+                &list.display().to_string(),
+                "-t",
+                comment,
+            ],
+        );
+    }
+
+    /// All releases, as a server serves them.
+    pub(super) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the newest one.
+    pub(super) fn newest(&self) -> PathBuf {
+        self.folder.path().join("latest/download").canonicalize().unwrap()
+    }
+}
+
+/// The program's file.
+pub(super) fn name(version: &str) -> String {
+    format!("ctrl-alt-play-{version}-linux-{}", std::env::consts::ARCH)
+}
