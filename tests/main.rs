@@ -8,3 +8,4 @@ mod docker;
 mod faults;
 mod harness;
 mod house;
+mod release;
