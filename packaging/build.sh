@@ -82,7 +82,6 @@ build_program() {
         cd "$ROOT" || exit 1
         # Set, they would come before the flags below, or change what is built.
         unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
-        export SOURCE_DATE_EPOCH="$date" RUSTC="$rustc"
         # Before the flags are made: they name the folders that this fills.
         "$cargo" fetch --locked --quiet || exit 1
         upper=$(printf '%s' "$triple" | tr 'a-z-' 'A-Z_')
@@ -97,7 +96,7 @@ build_program() {
             ;;
         esac
         shift
-        exec "$cargo" build --release --locked --target "$triple" --bin ctrl-alt-play "$@"
+        exec env SOURCE_DATE_EPOCH="$date" RUSTC="$rustc" "$cargo" build --release --locked --target "$triple" --bin ctrl-alt-play "$@"
     ) || die "the program for $1 could not be built"
 }
 

@@ -9,3 +9,4 @@ mod faults;
 mod harness;
 mod house;
 mod install;
+mod release;

@@ -9,6 +9,7 @@ mod answers;
 pub mod bulk;
 mod config;
 pub mod console;
+pub mod dns;
 pub mod docker;
 pub mod elder;
 mod engine;

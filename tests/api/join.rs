@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Panel, binary};
+use crate::harness::{Panel, program};
 
 #[tokio::test]
 async fn the_line_leads_to_a_script_that_is_whole() {
@@ -63,7 +63,7 @@ async fn the_program_is_for_those_with_the_nodes_secret() {
         .send()
         .await
         .unwrap();
-    let whole = std::fs::read(binary()).unwrap();
+    let whole = std::fs::read(program()).unwrap();
     assert_eq!(answer.content_length(), Some(whole.len() as u64));
     assert!(answer.bytes().await.unwrap() == whole, "the program, byte by byte");
     // One for another kind of machine lies where its operator has put it.

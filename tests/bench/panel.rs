@@ -15,7 +15,11 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The image that every server of the benchmark runs.
 pub(crate) const IMAGE: &str = "cap-bench/busybox";
-const BINARY: &str = env!("CARGO_BIN_EXE_ctrl-alt-play");
+
+/// The program that is measured: what users get, where `PANEL_BINARY` says where it lies, else the one of this build.
+fn binary() -> String {
+    std::env::var("PANEL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ctrl-alt-play").to_owned())
+}
 
 /// A running panel with one account.
 pub(crate) struct Panel {
@@ -49,12 +53,12 @@ pub(crate) fn make_image() -> Result<()> {
 
 /// Bytes of the binary.
 pub(crate) fn binary_size() -> Result<u64> {
-    Ok(std::fs::metadata(BINARY)?.len())
+    Ok(std::fs::metadata(binary())?.len())
 }
 
 async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, Duration)> {
     let began = Instant::now();
-    let mut child = AsyncCommand::new(BINARY)
+    let mut child = AsyncCommand::new(binary())
         .args(["serve"])
         .env("DATA_DIR", folder)
         .env("BIND", "127.0.0.1")

@@ -46,7 +46,7 @@ pub(crate) struct Script {
 }
 
 /// For everything that the other side does by itself.
-const SOON: Duration = seconds(20);
+const SOON: Duration = Duration::from_secs(20);
 
 impl Script {
     pub(crate) fn new(socket: WebSocketStream<TcpStream>, side: Side, client: Option<Client>) -> Self {

@@ -16,8 +16,9 @@ pub(crate) mod systemd;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use live::Live;
-pub(crate) use panel::{Builder, Panel, binary};
+pub(crate) use panel::{Builder, Panel, binary, program};
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// The password of every account that the harness makes.
@@ -40,9 +41,12 @@ pub(crate) async fn until<T>(what: &str, within: Duration, mut ask: impl AsyncFn
     }
 }
 
-/// Seconds, for short lines.
-pub(crate) const fn seconds(n: u64) -> Duration {
-    Duration::from_secs(n)
+/// Seconds, for short lines; so many times longer as `PATIENCE` says, where the program is emulated.
+pub(crate) fn seconds(n: u64) -> Duration {
+    static PATIENCE: LazyLock<u64> = LazyLock::new(|| {
+        std::env::var("PATIENCE").map_or(1, |text| text.parse().expect("PATIENCE is a number"))
+    });
+    Duration::from_secs(n * *PATIENCE)
 }
 
 /// Runs a program as root, by sudo where we are not; whether it went well.

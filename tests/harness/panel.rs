@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,9 +11,18 @@ use tokio::process::{Child, Command};
 
 use super::{Client, PASSWORD, seconds, until};
 
-/// The program under test.
+/// What is run to run the program under test: the one of this build, or what `PANEL_BINARY` says, which may be a script
+/// that runs it by an emulator (and has to `exec` that, so that signals arrive).
 pub(crate) fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_ctrl-alt-play")
+    static BINARY: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("PANEL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ctrl-alt-play").to_owned())
+    });
+    &BINARY
+}
+
+/// The file of the program under test, where `PANEL_BINARY` is a script.
+pub(crate) fn program() -> String {
+    std::env::var("PANEL_PROGRAM").unwrap_or_else(|_| binary().to_owned())
 }
 
 /// How to start one.

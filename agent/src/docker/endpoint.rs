@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
+
+use crate::dns;
 
 /// The reading and the writing half of a connection.
 pub(super) type Halves = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
@@ -75,13 +78,27 @@ impl Endpoint {
                 (Box::new(read), Box::new(write))
             }
             Self::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
+                let (host, port) = host_and_port(address)?;
+                let stream = dns::connect(host, port).await?;
                 stream.set_nodelay(true)?;
                 let (read, write) = stream.into_split();
                 (Box::new(read), Box::new(write))
             }
         })
     }
+}
+
+fn host_and_port(address: &str) -> io::Result<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "2375"));
+    Ok((host, port.parse().map_err(io::Error::other)?))
+}
+
+/// `HOST:PORT` with the host's first address in place of its name.
+pub(super) async fn numbered(address: &str) -> io::Result<String> {
+    let (host, port) = host_and_port(address)?;
+    let addresses = dns::lookup(host).await?;
+    let first = addresses.first().ok_or(io::ErrorKind::NotFound)?;
+    Ok(SocketAddr::new(*first, port).to_string())
 }
 
 #[cfg(test)]

@@ -125,7 +125,13 @@ impl Engine {
             Endpoint::Unix(path) => {
                 Docker::connect_with_unix(&path.display().to_string(), ACT.as_secs(), &version)
             }
-            Endpoint::Tcp(address) => Docker::connect_with_http(address, ACT.as_secs(), &version),
+            Endpoint::Tcp(address) => {
+                // By number: the library would look a name up in its own way.
+                let address = endpoint::numbered(address)
+                    .await
+                    .map_err(|error| at(EngineError::new(Fault::Away, action, error.to_string())))?;
+                Docker::connect_with_http(&address, ACT.as_secs(), &version)
+            }
         };
         let client = client.map_err(|error| words::failed(action, &error))?;
         if self.paths.get().is_none() {

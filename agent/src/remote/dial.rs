@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
@@ -21,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::pin::KeyPin;
 use super::{BadPanelUrl, Remote, tls};
 use crate::bulk::{PIECE, Ticket};
+use crate::dns;
 use crate::gate::{Gate, Gauge};
 use crate::protocol::{AGENT_PROCESS, Encoding};
 
@@ -204,7 +204,7 @@ impl Dialer {
     }
 
     async fn connect(&self) -> Result<Box<dyn Transport>, Failed> {
-        let stream = match timeout(PATIENCE, TcpStream::connect((self.0.host.as_str(), self.0.port))).await {
+        let stream = match timeout(PATIENCE, dns::connect(&self.0.host, self.0.port)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(away(error.to_string())),
             Err(_) => return Err(away("no connection within 10 s")),

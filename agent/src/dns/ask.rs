@@ -1,0 +1,202 @@
+//! Asking for a name's addresses, on the wire.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::config::Config;
+
+/// Bytes of an answer by UDP; a longer one is asked for by TCP.
+const DATAGRAM: usize = 4096;
+/// How long machines of this network have to speak up.
+const MULTICAST: Duration = Duration::from_millis(800);
+
+/// What came of it.
+pub(super) enum Asked {
+    /// At least one.
+    Addresses(Vec<IpAddr>),
+    /// There is no such name, or it has no address.
+    Nothing,
+    /// Nobody has answered so that it helps.
+    Unanswered(String),
+}
+
+/// One answer to one question.
+enum Answer {
+    Addresses(Vec<IpAddr>),
+    Nothing,
+    Truncated,
+    /// Not by this server.
+    Useless(String),
+    /// It belongs to no question of ours.
+    Stray,
+}
+
+/// Asks the servers, one after another and again, for both kinds of addresses.
+pub(super) async fn servers(name: &str, config: &Config) -> Asked {
+    let (four, six) = tokio::join!(one(name, TYPE::A, config), one(name, TYPE::AAAA, config));
+    match (four, six) {
+        (Asked::Addresses(mut four), Asked::Addresses(six)) => {
+            four.extend(six);
+            Asked::Addresses(four)
+        }
+        // Some servers never answer for one of the two kinds.
+        (Asked::Addresses(found), _) | (_, Asked::Addresses(found)) => Asked::Addresses(found),
+        (Asked::Unanswered(reason), _) | (_, Asked::Unanswered(reason)) => Asked::Unanswered(reason),
+        (Asked::Nothing, Asked::Nothing) => Asked::Nothing,
+    }
+}
+
+async fn one(name: &str, kind: TYPE, config: &Config) -> Asked {
+    let mut reason = "no server is named in /etc/resolv.conf".to_owned();
+    for _ in 0..config.attempts {
+        for server in &config.servers {
+            match timeout(config.patience, from(*server, name, kind)).await {
+                Ok(Ok(Answer::Addresses(found))) => return Asked::Addresses(found),
+                Ok(Ok(Answer::Nothing)) => return Asked::Nothing,
+                Ok(Ok(Answer::Useless(why))) => reason = format!("{} answered: {why}", server.ip()),
+                Ok(Ok(Answer::Truncated | Answer::Stray)) => {
+                    reason = format!("{} answers half", server.ip());
+                }
+                Ok(Err(error)) => reason = format!("{}: {error}", server.ip()),
+                Err(_) => reason = format!("{} does not answer", server.ip()),
+            }
+        }
+    }
+    Asked::Unanswered(reason)
+}
+
+async fn from(server: SocketAddr, name: &str, kind: TYPE) -> io::Result<Answer> {
+    let id = rand::random();
+    let query = query(id, name, kind)?;
+    let own: IpAddr =
+        if server.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    // Connected: what comes from anybody else is not received.
+    let socket = UdpSocket::bind((own, 0)).await?;
+    socket.connect(server).await?;
+    socket.send(&query).await?;
+    let mut buffer = vec![0; DATAGRAM];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        match read(&buffer[..length], Some(id), name, kind) {
+            Answer::Stray => {}
+            Answer::Truncated => return by_tcp(server, &query, id, name, kind).await,
+            answer => return Ok(answer),
+        }
+    }
+}
+
+async fn by_tcp(server: SocketAddr, query: &[u8], id: u16, name: &str, kind: TYPE) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(query.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), query].concat()).await?;
+    let mut answer = vec![0; usize::from(stream.read_u16().await?)];
+    stream.read_exact(&mut answer).await?;
+    Ok(read(&answer, Some(id), name, kind))
+}
+
+/// Asks the machines of our networks; the first answer counts.
+pub(super) async fn by_multicast(name: &str, config: &Config) -> io::Result<Vec<IpAddr>> {
+    let query = query(0, name, TYPE::A)?;
+    let mut sockets = Vec::new();
+    let mut problem = None;
+    // A socket of an address sends into that address's network.
+    for own in config.own.iter().filter(|own| own.is_ipv4()) {
+        let sent = async {
+            let socket = UdpSocket::bind((*own, 0)).await?;
+            socket.send_to(&query, config.multicast).await?;
+            Ok::<_, io::Error>(socket)
+        };
+        match sent.await {
+            Ok(socket) => sockets.push(Box::pin(answer_at(socket, name))),
+            Err(error) => problem = Some(error),
+        }
+    }
+    if sockets.is_empty() {
+        return problem.map_or(Ok(Vec::new()), Err);
+    }
+    let first = futures_util::future::select_all(sockets);
+    Ok(timeout(MULTICAST, first).await.map_or_else(|_| Vec::new(), |(found, ..)| found))
+}
+
+async fn answer_at(socket: UdpSocket, name: &str) -> Vec<IpAddr> {
+    let mut buffer = vec![0; DATAGRAM];
+    loop {
+        let Ok((length, _)) = socket.recv_from(&mut buffer).await else {
+            return std::future::pending().await;
+        };
+        // Whoever answers one socket only may leave the question out.
+        if let Answer::Addresses(found) = read(&buffer[..length], None, name, TYPE::A) {
+            return found;
+        }
+    }
+}
+
+fn query(id: u16, name: &str, kind: TYPE) -> io::Result<Vec<u8>> {
+    let bad =
+        |error: simple_dns::SimpleDnsError| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
+    let mut packet = Packet::new_query(id);
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    let name = Name::new(name).map_err(bad)?;
+    packet.questions.push(Question::new(name, QTYPE::TYPE(kind), QCLASS::CLASS(CLASS::IN), false));
+    packet.build_bytes_vec().map_err(bad)
+}
+
+/// Reads an answer to a question that had this id, name and kind.
+fn read(bytes: &[u8], id: Option<u16>, name: &str, kind: TYPE) -> Answer {
+    let Ok(packet) = Packet::parse(bytes) else { return Answer::Stray };
+    if !packet.has_flags(PacketFlag::RESPONSE) {
+        return Answer::Stray;
+    }
+    if let Some(id) = id {
+        let ours = packet
+            .questions
+            .iter()
+            .any(|question| same(&question.qname, name) && question.qtype == QTYPE::TYPE(kind));
+        // A server that refuses may leave the question out.
+        if packet.id() != id || !(ours || packet.questions.is_empty()) {
+            return Answer::Stray;
+        }
+    }
+    if packet.has_flags(PacketFlag::TRUNCATION) {
+        return Answer::Truncated;
+    }
+    match packet.rcode() {
+        RCODE::NoError => {}
+        RCODE::NameError => return Answer::Nothing,
+        other => return Answer::Useless(format!("{other:?}")),
+    }
+    // Other names lead on from the one that was asked for, in whatever order they are told.
+    let mut names = vec![name.to_owned()];
+    let mut found = Vec::new();
+    for _ in 0..packet.answers.len().min(16) {
+        for record in &packet.answers {
+            if let RData::CNAME(alias) = &record.rdata
+                && names.iter().any(|name| same(&record.name, name))
+                && !names.iter().any(|name| same(&alias.0, name))
+            {
+                names.push(alias.0.to_string());
+            }
+        }
+    }
+    for record in &packet.answers {
+        if names.iter().any(|name| same(&record.name, name)) {
+            match &record.rdata {
+                RData::A(four) => found.push(Ipv4Addr::from(four.address).into()),
+                RData::AAAA(six) => found.push(Ipv6Addr::from(six.address).into()),
+                _ => {}
+            }
+        }
+    }
+    if found.is_empty() { Answer::Nothing } else { Answer::Addresses(found) }
+}
+
+fn same(name: &Name<'_>, text: &str) -> bool {
+    name.to_string().trim_end_matches('.').eq_ignore_ascii_case(text.trim_end_matches('.'))
+}
