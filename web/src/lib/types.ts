@@ -49,3 +49,5 @@ export type MoveStep = Schemas['MoveStep'];
 export type Template = Schemas['Template'];
 export type Variable = Schemas['Variable'];
 export type Status = Schemas['Status'];
+export type Upgrade = Schemas['Upgrade'];
+export type NodeUpgrade = Schemas['NodeUpgrade'];

@@ -1,4 +1,4 @@
-import { Cpu, Server, UserRound, Users, type LucideIcon } from '@lucide/svelte';
+import { Cpu, Server, Settings, UserRound, Users, type LucideIcon } from '@lucide/svelte';
 
 export interface Entry {
   path: string;
@@ -12,6 +12,7 @@ export const entries: Entry[] = [
   { path: '/servers', label: 'Servers', icon: Server, admin: false },
   { path: '/nodes', label: 'Nodes', icon: Cpu, admin: true },
   { path: '/users', label: 'Users', icon: Users, admin: true },
+  { path: '/settings', label: 'Settings', icon: Settings, admin: true },
   { path: '/account', label: 'Account', icon: UserRound, admin: false }
 ];
 
