@@ -11,8 +11,9 @@ use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use super::fetch::{FetchError, failed};
 use super::release::{Published, Source};
 
-/// Attempts in a row that bring nothing.
+/// Attempts in a row that bring next to nothing.
 const TRIES: u32 = 3;
+const WORTH_IT: u64 = 64 * 1024;
 /// Attempts in all: a line that drops after each megabyte still brings a program.
 const MOST_ATTEMPTS: u32 = 200;
 
@@ -91,7 +92,7 @@ fn fetch(
             Err(DownloadError::Fetch(error @ FetchError::Network { .. })) => error,
             Err(error) => return Err(error),
         };
-        idle = if *got > before { 0 } else { idle + 1 };
+        idle = if *got >= before + WORTH_IT { 0 } else { idle + 1 };
         if idle >= TRIES || attempts >= MOST_ATTEMPTS {
             tracing::debug!(%error, "the download is given up");
             if total == 0 {

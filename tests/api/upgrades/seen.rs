@@ -52,7 +52,7 @@ async fn only_what_is_signed_and_newer_is_offered() {
     let refused = admin.post("/api/upgrade", json!({ "version": NEXT })).await;
     assert!(refused.text.contains("sudo ctrl-alt-play upgrade"), "{refused:?}");
     refused.refused(409, "conflict");
-    assert_eq!(admin.post("/api/upgrade", json!({ "version": "new" })).await.field("version").len(), 38);
+    assert!(admin.post("/api/upgrade", json!({ "version": "new" })).await.field("version").contains("1.2.3"));
 }
 
 #[tokio::test]

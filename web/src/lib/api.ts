@@ -78,6 +78,14 @@ export const doctor = {
   run: () => call(client.POST('/api/doctor'))
 };
 
+export const upgrade = {
+  get: () => call(client.GET('/api/upgrade')),
+  check: () => call(client.POST('/api/upgrade/check')),
+  begin: (version: string) => call(client.POST('/api/upgrade', { body: { version } })),
+  nodes: (nodes?: string[]) => call(client.POST('/api/upgrade/nodes', { body: { nodes } })),
+  stopNodes: () => call(client.DELETE('/api/upgrade/nodes'))
+};
+
 export const templates = {
   list: () => call(client.GET('/api/templates')),
   get: (id: string) => call(client.GET('/api/templates/{id}', path(id)))

@@ -4,6 +4,7 @@ import { live } from './live.svelte';
 import { nodes } from './nodes.svelte';
 import { servers } from './servers.svelte';
 import type { Me, Status } from './types';
+import { upgrades } from './upgrades.svelte';
 
 /** Who is signed in, and what the panel says of itself. */
 class Session {
@@ -29,6 +30,7 @@ class Session {
       servers.start(),
       nodes.start()
     ];
+    if (this.admin) this.#unsubscribe.push(upgrades.start());
     live.start();
     return () => this.#stop();
   }
@@ -61,6 +63,7 @@ class Session {
     this.status = null;
     servers.clear();
     nodes.clear();
+    upgrades.clear();
   }
 }
 

@@ -52,3 +52,5 @@ export type Status = Schemas['Status'];
 export type DoctorLevel = Schemas['DoctorLevel'];
 export type DoctorFinding = Schemas['DoctorFinding'];
 export type DoctorReport = Schemas['DoctorReport'];
+export type Upgrade = Schemas['Upgrade'];
+export type NodeUpgrade = Schemas['NodeUpgrade'];
