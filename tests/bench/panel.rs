@@ -15,7 +15,8 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The image that every server of the benchmark runs.
 pub(crate) const IMAGE: &str = "cap-bench/busybox";
-const BINARY: &str = env!("CARGO_BIN_EXE_ctrl-alt-play");
+/// The program under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_ctrl-alt-play");
 
 /// A running panel with one account.
 pub(crate) struct Panel {
