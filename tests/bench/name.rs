@@ -20,9 +20,10 @@ impl Network {
         for words in [
             format!("netns add {name}"),
             inside("link set lo up"),
-            inside("link add lan0 type dummy"),
+            inside("link add lan0 type veth peer name lan1"),
             inside("addr add 10.215.0.1/24 dev lan0"),
-            inside("link set lan0 multicast on up"),
+            inside("link set lan0 up"),
+            inside("link set lan1 up"),
         ] {
             if !Command::new("ip").args(words.split(' ')).status()?.success() {
                 return Err(format!("ip {words}").into());
