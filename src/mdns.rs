@@ -15,6 +15,9 @@ use crate::shutdown::Tasks;
 const SERVICE: &str = "_http._tcp.local.";
 /// Between two looks at the machine's addresses: Wi-Fi may come later than we do.
 const LOOK: Duration = Duration::from_secs(60);
+/// Between two looks of the responder itself: we look, and know which interfaces are whose. Not 0, which is documented as
+/// never: set while it runs, it means at every turn, a thousand times a second.
+const ITS_OWN_LOOK: u32 = 24 * 3600;
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Longest part of a name between dots.
@@ -194,8 +197,7 @@ fn register(
         &[("path", "/")][..],
     )?;
     let daemon = ServiceDaemon::new()?;
-    // We look ourselves, more seldom, and know which interfaces are whose.
-    daemon.set_ip_check_interval(0)?;
+    daemon.set_ip_check_interval(ITS_OWN_LOOK)?;
     daemon.disable_interface(IfKind::All)?;
     daemon.enable_interface(
         face.interfaces.keys().map(|name| IfKind::Name(name.clone())).collect::<Vec<_>>(),

@@ -96,7 +96,7 @@ pub(crate) async fn cost(report: &mut Report) -> Result<()> {
     let (plain, plain_woken, _) = quiet(&network, "off").await?;
     let (resident, woken, cpu) = quiet(&network, "on").await?;
     report.row("resident, found by name", "MB", resident, 20.0, Some((plain, "MB with MDNS=off")));
-    report.plain("wake-ups, found by name", "1/min", woken, Some((plain_woken, "1/min with MDNS=off")));
+    report.row("wake-ups, found by name", "1/min", woken, 120.0, Some((plain_woken, "1/min with MDNS=off")));
     report.row("idle processor, found by name", "% core", cpu, 0.5, None);
     Ok(())
 }

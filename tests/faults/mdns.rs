@@ -92,6 +92,18 @@ fn looks_around() {
     }
 }
 
+/// How often the threads of a process have been woken.
+fn wakeups(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let woken = tasks.map(|task| {
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap_or("0");
+        line.trim().parse::<u64>().unwrap()
+    });
+    woken.sum()
+}
+
 async fn panel_in(network: &Network) -> Panel {
     let panel = Panel::builder().env("BIND", "0.0.0.0").env("MDNS", "on").under(&network.wrapper());
     panel.fresh().await
@@ -116,6 +128,12 @@ async fn a_panel_is_found_by_name_and_says_goodbye() {
     assert!(found.contains(&format!("at {host}.local.")), "{found}");
     assert!(found.contains(&address) && found.ends_with(&format!("port {port}")), "{found}");
     browser.sees("its name is found", |line| line.starts_with("NAME ") && line.contains(&address)).await;
+
+    // A responder that never rests was one of its mistakes.
+    let woken = wakeups(panel.pid());
+    tokio::time::sleep(seconds(3)).await;
+    let woken = wakeups(panel.pid()) - woken;
+    assert!(woken < 600, "woken {woken} times in 3 s");
 
     panel.stop().await;
     browser.sees("it has said goodbye", |line| line.starts_with("GONE Ctrl-Alt-Play on ")).await;
