@@ -81,7 +81,7 @@ mod tests {
         };
         let due = |noted: Option<Millis>, all| {
             let noted = noted.map(|at| ("far".to_owned(), at)).into_iter().collect();
-            world.agents.due(&noted, all).into_iter().map(|(id, at)| (id, at)).collect::<Vec<_>>()
+            world.agents.due(&noted, all)
         };
         let far = |at: Millis| vec![("far".to_owned(), at)];
         set(1_000_000);

@@ -1,5 +1,6 @@
 //! What the panel's name in the local network costs: the same panel with and without it, in a network of its own.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ async fn quiet(network: &Network, mdns: &str) -> Result<(f64, f64, f64)> {
         .env("MDNS", mdns)
         .env("HEALTH_PORT", "off")
         .env("LOG_LEVEL", "warn")
+        .env("MALLOC_ARENA_MAX", "1")
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
@@ -66,7 +68,10 @@ async fn quiet(network: &Network, mdns: &str) -> Result<(f64, f64, f64)> {
     tokio::time::sleep(Duration::from_secs(12)).await;
     let (before, cpu) = (wakeups(pid)?, cpu_seconds(pid)?);
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let woken = (wakeups(pid)? - before) * 3.0;
+    let after = wakeups(pid)?;
+    // A thread that ended since takes its count with it.
+    let woken: f64 = after.iter().map(|(task, count)| count - before.get(task).unwrap_or(&0.0)).sum();
+    let woken = woken * 3.0;
     let cpu = (cpu_seconds(pid)? - cpu) / 20.0 * 100.0;
     let resident = field(&std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, "Rss") / 1e3;
     Command::new("kill").arg(pid.to_string()).status()?;
@@ -74,12 +79,16 @@ async fn quiet(network: &Network, mdns: &str) -> Result<(f64, f64, f64)> {
     Ok((resident, woken, cpu))
 }
 
-fn wakeups(pid: u32) -> Result<f64> {
-    let mut all = 0.0;
+/// Of each thread that is there.
+fn wakeups(pid: u32) -> Result<BTreeMap<String, f64>> {
+    let mut all = BTreeMap::new();
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let status = std::fs::read_to_string(task?.path().join("status")).unwrap_or_default();
+        let path = task?.path();
+        let status = std::fs::read_to_string(path.join("status")).unwrap_or_default();
         let switches = field(&status, "voluntary_ctxt_switches");
-        all += if switches.is_finite() { switches } else { 0.0 };
+        if switches.is_finite() {
+            all.insert(path.display().to_string(), switches);
+        }
     }
     Ok(all)
 }

@@ -63,6 +63,8 @@ async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, 
         .env("WEBSOCKET_PORT", "0")
         .env("HEALTH_PORT", "off")
         .env("LOG_LEVEL", "warn")
+        // As the service file has it.
+        .env("MALLOC_ARENA_MAX", "1")
         .envs(env.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
