@@ -34,8 +34,7 @@ fn work() -> Result<u8, Failure> {
     let cli = Cli::parse();
     let unusable = cli.settings_exit_code();
     let task = cli.task().map_err(|cause| (unusable, cause.to_string()))?;
-    // Requests are small and the real work is elsewhere: few threads, little memory.
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 4));
+    let threads = std::thread::available_parallelism().map_or(2, |cores| workers(cores.get()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(32)
@@ -74,6 +73,12 @@ fn work() -> Result<u8, Failure> {
     // A stuck blocking call must not keep a process alive that was asked to go.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Requests are small and the real work is elsewhere: two threads are plenty for a board of four cores, and each that is
+/// not there saves a stack and an arena of the allocator.
+fn workers(cores: usize) -> usize {
+    (cores / 2).clamp(cores.clamp(1, 2), 4)
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
@@ -136,4 +141,15 @@ fn again() -> Failure {
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|cause| (71, format!("signals can't be listened for: {cause}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::workers;
+
+    #[test]
+    fn few_threads_on_small_machines() {
+        let on = [1, 2, 3, 4, 6, 8, 64].map(workers);
+        assert_eq!(on, [1, 2, 2, 2, 3, 4, 4]);
+    }
 }

@@ -15,6 +15,9 @@ use crate::shutdown::Tasks;
 const SERVICE: &str = "_http._tcp.local.";
 /// Between two looks at the machine's addresses: Wi-Fi may come later than we do.
 const LOOK: Duration = Duration::from_secs(60);
+/// Between two looks of the responder itself: we look, and know which interfaces are whose. Not 0, which is documented as
+/// never: set while it runs, it means at every turn, a thousand times a second.
+const ITS_OWN_LOOK: u32 = 24 * 3600;
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Longest part of a name between dots.
@@ -98,11 +101,14 @@ pub fn start(name: &Name, wanted: bool, bind: IpAddr, port: u16, tasks: &Tasks) 
     if bind.is_loopback() {
         return name.silent("the panel listens for this machine only");
     }
+    let sources = Sources::default();
+    if in_a_container_of_its_own(&sources) {
+        return name.silent("the panel runs in a container with a network of its own");
+    }
     let (name, token) = (name.clone(), tasks.token());
-    // Before the first look, so that what is printed at the start has it.
-    let first = facing(&host::networks(), bind);
-    let mut said = announce(&name, &first, port);
-    let mut faces = first;
+    // Before the task, so that what is printed at the start has it.
+    let mut now = Face::look(&sources, bind);
+    let mut said = announce(&name, &now, &sources, port);
     drop(tasks.spawn("mdns", async move {
         loop {
             tokio::select! {
@@ -110,15 +116,37 @@ pub fn start(name: &Name, wanted: bool, bind: IpAddr, port: u16, tasks: &Tasks) 
                 () = tokio::time::sleep(LOOK) => {}
             }
             name.state().hear();
-            let now = facing(&host::networks(), bind);
-            if now != faces {
+            let next = Face::look(&sources, bind);
+            if next != now {
                 goodbye(said.take()).await;
-                said = announce(&name, &now, port);
-                faces = now;
+                said = announce(&name, &next, &sources, port);
+                now = next;
             }
         }
         goodbye(said).await;
     }));
+}
+
+/// What others see of this machine.
+#[derive(PartialEq)]
+struct Face {
+    host: String,
+    /// Interface to address.
+    interfaces: BTreeMap<String, IpAddr>,
+}
+
+impl Face {
+    fn look(sources: &Sources, bind: IpAddr) -> Self {
+        let host = host::hostname(sources).unwrap_or_else(|| NAMELESS.to_owned());
+        Self { host: label(&host), interfaces: facing(&host::networks(), bind) }
+    }
+}
+
+/// A container that has no name but its own id is on a bridge of its engine, where nobody looks.
+fn in_a_container_of_its_own(sources: &Sources) -> bool {
+    let inside = [".dockerenv", "run/.containerenv"].iter().any(|mark| sources.path(mark).exists());
+    let id = |name: &str| name.len() == 12 && name.chars().all(|c| c.is_ascii_hexdigit());
+    inside && host::hostname(sources).is_some_and(|name| id(&name))
 }
 
 /// The interfaces that others see us by: name to address. Those of containers are not among them.
@@ -128,21 +156,19 @@ fn facing(networks: &BTreeMap<String, String>, bind: IpAddr) -> BTreeMap<String,
     all.filter(|(_, address)| bind.is_unspecified() || *address == bind).collect()
 }
 
-fn announce(name: &Name, faces: &BTreeMap<String, IpAddr>, port: u16) -> Option<ServiceDaemon> {
-    if faces.is_empty() {
+fn announce(name: &Name, face: &Face, sources: &Sources, port: u16) -> Option<ServiceDaemon> {
+    if face.interfaces.is_empty() {
         name.silent("this machine is on no network");
         return None;
     }
-    let sources = Sources::default();
-    let host = label(&host::hostname(&sources).unwrap_or_else(|| NAMELESS.to_owned()));
     // Where avahi has the name it answers for it, and two that keep one name only get in each other's way: when we end
     // and say goodbye, its name would be forgotten with ours. The service then stands on a name of its own, which nobody
     // has to type: people use the host's, and avahi answers.
     let by_another = sources.path("run/avahi-daemon/socket").exists();
-    match register(&host, by_another, faces, port) {
+    match register(face, by_another, port) {
         Ok((daemon, events)) => {
             *name.state() =
-                State { host: Ok(format!("{host}.local")), port, events: Some(events), by_another };
+                State { host: Ok(format!("{}.local", face.host)), port, events: Some(events), by_another };
             Some(daemon)
         }
         Err(cause) => {
@@ -154,13 +180,13 @@ fn announce(name: &Name, faces: &BTreeMap<String, IpAddr>, port: u16) -> Option<
 }
 
 fn register(
-    host: &str,
+    face: &Face,
     by_another: bool,
-    faces: &BTreeMap<String, IpAddr>,
     port: u16,
 ) -> mdns_sd::Result<(ServiceDaemon, Receiver<DaemonEvent>)> {
-    let own = if by_another { label(&format!("{host}-{NAMELESS}")) } else { host.to_owned() };
-    let addresses: Vec<IpAddr> = faces.values().copied().collect();
+    let host = face.host.as_str();
+    let own = if by_another { label(&format!("{NAMELESS}-{host}")) } else { host.to_owned() };
+    let addresses: Vec<IpAddr> = face.interfaces.values().copied().collect();
     let instance = instance(host);
     let info = ServiceInfo::new(
         SERVICE,
@@ -171,10 +197,11 @@ fn register(
         &[("path", "/")][..],
     )?;
     let daemon = ServiceDaemon::new()?;
-    // We look ourselves, more seldom, and know which interfaces are whose.
-    daemon.set_ip_check_interval(0)?;
+    daemon.set_ip_check_interval(ITS_OWN_LOOK)?;
     daemon.disable_interface(IfKind::All)?;
-    daemon.enable_interface(faces.keys().map(|name| IfKind::Name(name.clone())).collect::<Vec<_>>())?;
+    daemon.enable_interface(
+        face.interfaces.keys().map(|name| IfKind::Name(name.clone())).collect::<Vec<_>>(),
+    )?;
     let events = daemon.monitor()?;
     daemon.register(info)?;
     Ok((daemon, events))
@@ -227,6 +254,23 @@ mod tests {
         assert_eq!(names("0.0.0.0"), ["eth0", "wlan0"]);
         assert_eq!(names("10.0.0.2"), ["wlan0"]);
         assert_eq!(names("10.9.9.9"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_container_without_a_name_is_nobodys_neighbour() {
+        let root = tempfile::tempdir().unwrap();
+        let sources = Sources::below(root.path());
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("proc/sys/kernel/hostname", "3f2a9c01b7de\n");
+        assert!(!in_a_container_of_its_own(&sources), "a host may be called so");
+        write(".dockerenv", "");
+        assert!(in_a_container_of_its_own(&sources));
+        write("proc/sys/kernel/hostname", "raspberrypi\n");
+        assert!(!in_a_container_of_its_own(&sources), "it has its host's network");
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ mod console;
 mod convert;
 mod differences;
 mod figures;
+mod last_seen;
 mod moved;
 mod pace;
 mod part_one;

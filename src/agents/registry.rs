@@ -369,40 +369,6 @@ impl Agents {
         asked.await.unwrap_or(Err(AskError::Offline))
     }
 
-    /// Which nodes were heard of when, for the store. Not our own machine: nobody asks for that while we are down, and a
-    /// write a minute wears out an SD card.
-    pub(super) fn heard(&self) -> Vec<(String, Millis)> {
-        let state = self.lock();
-        let online =
-            state.nodes.iter().filter(|(id, node)| node.session.is_some() && *id != super::local::NODE_ID);
-        online.filter_map(|(id, node)| Some((id.clone(), node.last_heard?))).collect()
-    }
-
-    /// Notes from time to time when nodes were last heard, until the process ends.
-    pub async fn keep_last_seen(&self) {
-        let token = self.0.tasks.token();
-        let mut every = tokio::time::interval(Duration::from_secs(60));
-        every.tick().await;
-        loop {
-            tokio::select! {
-                () = token.cancelled() => break,
-                _ = every.tick() => {}
-            }
-            self.write_last_seen().await;
-        }
-    }
-
-    async fn write_last_seen(&self) {
-        let heard = self.heard();
-        if heard.is_empty() {
-            return;
-        }
-        let write = self.0.store.write(move |tx| storage::nodes::set_last_seen_many(tx, &heard)).await;
-        if let Err(error) = write {
-            tracing::debug!(%error, "could not note when nodes were last seen");
-        }
-    }
-
     fn tell_all(&self, node_id: &str, servers: &[String]) {
         for server in servers {
             self.0.changes.server(server);

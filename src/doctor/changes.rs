@@ -95,7 +95,7 @@ mod tests {
         );
         compare(&mut now, &before);
         let new: Vec<bool> = now.findings.iter().map(|finding| finding.new).collect();
-        assert_eq!(new, [false, true, true], "worse is new too");
+        assert_eq!(new, [true, false, true], "worse is new too");
         assert_eq!(now.gone.len(), 1);
         assert_eq!(now.gone[0].about.as_deref(), Some("1"));
         assert_eq!((now.changed[0].before.as_str(), now.changed[0].now.as_str()), ("6.1.20", "6.1.21"));

@@ -124,6 +124,7 @@ mod tests {
     fn a_folder_is_closed_open_or_missing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
+        set(path, 0o700);
         std::fs::create_dir(path.join("secrets")).unwrap();
         std::fs::write(path.join("secrets/jwt"), "x").unwrap();
         set(&path.join("secrets/jwt"), 0o600);

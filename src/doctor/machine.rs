@@ -147,7 +147,7 @@ pub(super) fn memory(sources: &Sources, promised: Option<i64>) -> Vec<Finding> {
             size(promised),
             size(memory.total)
         );
-        let advice = "Give servers less memory, or move one to another node (a server's *Settings*).";
+        let advice = "Give servers less memory, or move one to another node (its Settings).";
         found.push(Finding::warning(
             "memory",
             "memory_promised",

@@ -313,7 +313,7 @@ impl Doctor {
             let seen = inner.agents.node(&node.id);
             let told = seen.system.filter(|_| seen.online).map(|system| system.problems).unwrap_or_default();
             let problems: Vec<_> = told.into_iter().chain(seen.problems).collect();
-            (!seen.online || !problems.is_empty()).then(|| NodeSide {
+            (!seen.online || !problems.is_empty()).then_some(NodeSide {
                 name: node.name,
                 online: seen.online,
                 problems,

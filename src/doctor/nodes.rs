@@ -49,7 +49,7 @@ pub(super) fn nodes(panel: &PanelSide) -> Vec<Finding> {
         if !node.online {
             let detail = format!("{} is not connected: nothing is known of its servers.", node.name);
             let advice =
-                "Look there: `systemctl status ctrl-alt-play-agent`; its page under *Nodes* says since when.";
+                "Look there: `systemctl status ctrl-alt-play-agent`; its page under Nodes says since when.";
             found.push(
                 Finding::warning("nodes", "node_offline", "A node is offline", detail, advice).of(&node.name),
             );
@@ -68,13 +68,7 @@ pub(super) fn nodes(panel: &PanelSide) -> Vec<Finding> {
     }
     if let Some(more) = panel.unwell.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let detail = format!("{more} more nodes are not well.");
-        found.push(Finding::warning(
-            "nodes",
-            "nodes_more",
-            "More nodes are not well",
-            detail,
-            "See *Nodes*.",
-        ));
+        found.push(Finding::warning("nodes", "nodes_more", "More nodes are not well", detail, "See Nodes."));
     }
     if found.is_empty() {
         let detail = match panel.nodes {

@@ -106,10 +106,8 @@ pub struct Report {
     /// Worst first.
     pub findings: Vec<Finding>,
     /// What is over since the last time.
-    #[serde(default)]
     pub gone: Vec<Gone>,
     /// What is another one than the last time.
-    #[serde(default)]
     pub changed: Vec<Change>,
 }
 

@@ -5,10 +5,12 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
+mod click;
 mod console;
 mod fleet;
 mod http;
 mod idle;
+mod name;
 mod panel;
 mod report;
 mod writes;
@@ -67,5 +69,9 @@ async fn machine(report: &mut Report) -> Result<()> {
     panel.remove_servers().await?;
     idle::ten_running(&mut panel, report).await?;
     panel.remove_servers().await?;
-    panel.stop().await
+    panel.stop().await?;
+    click::to_engine(report).await?;
+    name::cost(report).await?;
+    println!("no figure for files up and down: the panel serves none yet");
+    Ok(())
 }

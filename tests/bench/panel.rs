@@ -17,7 +17,7 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) const IMAGE: &str = "cap-bench/busybox";
 
 /// The program that is measured: what users get, where `PANEL_BINARY` says where it lies, else the one of this build.
-fn binary() -> String {
+pub(crate) fn binary() -> String {
     std::env::var("PANEL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ctrl-alt-play").to_owned())
 }
 
@@ -66,6 +66,8 @@ async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, 
         .env("WEBSOCKET_PORT", "0")
         .env("HEALTH_PORT", "off")
         .env("LOG_LEVEL", "warn")
+        // As the service file has it.
+        .env("MALLOC_ARENA_MAX", "1")
         .envs(env.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -120,7 +120,7 @@ test('whoever is no admin sees what was granted, and no more', async ({ panel, b
   await expect(page.getByText('You may see this server, but not its console.')).toBeVisible();
   await expect(page.getByRole('group', { name: 'Power' })).toHaveCount(0);
   await expect(page.getByRole('main').getByRole('link', { name: 'Users' })).toHaveCount(0);
-  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('main').getByRole('link', { name: 'Settings' }).click();
   await expect(page.getByLabel('Name', { exact: true })).toBeDisabled();
   await expect(page.getByRole('button', { name: /Save|Delete/ })).toHaveCount(0);
   await expect(page.getByText(panel.folder)).toHaveCount(0);

@@ -22,7 +22,7 @@ test('what is done on one page shows on the other', async ({ admin: page, panel,
   await say(page, 'hello, other page');
   await expect(consoleOf(other)).toContainText('You said: hello, other page');
 
-  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('navigation', { name: 'Server' }).getByRole('link', { name: 'Settings' }).click();
   await page.getByLabel('Name', { exact: true }).fill('Seen by both');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(other.getByRole('heading', { name: 'Seen by both' })).toBeVisible();

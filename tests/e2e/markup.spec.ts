@@ -60,7 +60,7 @@ test('names, reasons and lines are text on every page', async ({ admin: page, pa
   await panel.call('POST', `/api/servers/${first?.id}/power`, { action: 'kill' });
 
   // The form that asks for the name to delete it shows and compares it as text too.
-  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('navigation', { name: 'Server' }).getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Delete …' }).click();
   await page.getByRole('dialog').getByRole('textbox').fill(HOSTILE);
   await page.getByRole('button', { name: 'Delete for good' }).click();

@@ -50,7 +50,7 @@ async function evening(page: Page, panel: Panel) {
   expect(server).toMatchObject({ status: 'stopped', exitCode: 0 });
   expect(await quake(port, 'getinfo xxx')).toBe('');
 
-  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('navigation', { name: 'Server' }).getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Delete …' }).click();
   const dialog = page.getByRole('dialog');
   const remove = dialog.getByRole('button', { name: 'Delete for good' });

@@ -6,6 +6,7 @@ mod agent_killed;
 mod bad_network;
 mod clocks;
 mod commands;
+mod doctor;
 mod fleet;
 mod flood;
 mod half_open;

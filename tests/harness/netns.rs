@@ -117,7 +117,8 @@ impl Network {
         pairs.find(|(found, _)| *found == name).expect("such a counter").1.parse().unwrap()
     }
 
-    fn rule(&self, args: &[&str]) -> bool {
+    /// A rule of its firewall; whether it was taken.
+    pub(crate) fn rule(&self, args: &[&str]) -> bool {
         run(&[&["ip", "netns", "exec", &self.name, "iptables", "-w"], args].concat())
     }
 }

@@ -1,0 +1,91 @@
+//! A click on "start": from the request to the first word of it at the engine.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::Result;
+use crate::panel::Panel;
+use crate::report::Report;
+
+const CLICKS: usize = 20;
+
+/// When the engine was told something that has this in it, the first time since it was asked.
+type Heard = Arc<Mutex<Option<(String, Option<Instant>)>>>;
+
+/// Stands before the engine and notes.
+async fn listen(listener: UnixListener, heard: Heard) {
+    while let Ok((near, _)) = listener.accept().await {
+        let heard = heard.clone();
+        crate::spawn(async move {
+            let Ok(far) = UnixStream::connect("/var/run/docker.sock").await else { return };
+            let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
+            let there = carry(near_read, far_write, Some(&heard));
+            let back = carry(far_read, near_write, None);
+            tokio::join!(there, back);
+        });
+    }
+}
+
+async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, heard: Option<&Heard>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        if let Some(heard) = heard {
+            note(heard, &buffer[..n]);
+        }
+        if to.write_all(&buffer[..n]).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+fn note(heard: &Heard, bytes: &[u8]) {
+    let mut heard = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some((word, at @ None)) = heard.as_mut()
+        && String::from_utf8_lossy(bytes).contains(word.as_str())
+    {
+        *at = Some(Instant::now());
+    }
+}
+
+/// The median and the last of twenty.
+pub(crate) async fn to_engine(report: &mut Report) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let socket = folder.path().join("engine.sock");
+    let heard = Heard::default();
+    crate::spawn(listen(UnixListener::bind(&socket)?, heard.clone()));
+    let panel = Panel::start_with(&[("DOCKER_HOST", Path::new(&socket).display().to_string())]).await?;
+    let id = panel.server("clicked", "while read word; do :; done").await?;
+    let mut times = Vec::new();
+    for _ in 0..CLICKS {
+        let set = |value| *heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
+        set(Some((id.clone(), None)));
+        let clicked = Instant::now();
+        panel.power(&id, "start").await?;
+        panel.wait(&id, "running").await?;
+        let told = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let at = told.and_then(|(_, at)| at).ok_or("the engine was told nothing of it")?;
+        times.push((at - clicked).as_secs_f64() * 1e3);
+        panel.power(&id, "kill").await?;
+        panel.wait(&id, "stopped").await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    times.sort_by(f64::total_cmp);
+    report.row("click on start to the engine, median", "ms", times[CLICKS / 2], 10.0, None);
+    report.row("click on start to the engine, worst of 20", "ms", times[CLICKS - 1], 10.0, None);
+    panel.remove_servers().await?;
+    panel.stop().await
+}
+
+impl Panel {
+    async fn power(&self, id: &str, action: &str) -> Result<()> {
+        let body = json!({ "action": action });
+        self.call(reqwest::Method::POST, &format!("/api/servers/{id}/power"), Some(body)).await?;
+        Ok(())
+    }
+}
