@@ -13,13 +13,13 @@ fn ready(place: Place) -> (Release, Server, Place) {
 #[test]
 fn a_full_disk() {
     // Too small from the start; and full while the program is put together there.
-    let (_release, _server, place) = ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=8m"]));
+    let (_release, _server, place) = ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=8m,exec"]));
     place.mark();
     let said = place.install("--no-docker --no-start").refused("64 MB are needed");
     assert!(said.contains("make room, then run this again"), "{said}");
     assert_eq!(place.touched(), "");
     let (_release, _server, place) =
-        ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=70m,mode=755"]));
+        ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=70m,mode=755,exec"]));
     for fetcher in ["curl", "wget"] {
         // The fetcher itself fills what is left before it begins.
         let real = place.sh(&format!("command -v {fetcher} || true")).well();
