@@ -114,12 +114,19 @@ version_of() {
     if [ -x "$1" ]; then "$1" --version 2>/dev/null | awk 'NR == 1 { print $2 }'; fi
 }
 
-# put FILE PLACE MODE: as root's, whole or not at all, and not at all where it is there already.
+# copy FILE PLACE MODE OWNER: whole or not at all, and never readable by more than MODE says.
+copy() {
+    as_root rm -f "$2.new" && (umask 077 && as_root cp "$1" "$2.new") && as_root chown "$4" "$2.new" &&
+        as_root chmod "$3" "$2.new" && as_root mv -f "$2.new" "$2" && return 0
+    as_root rm -f "$2.new"
+    return 1
+}
+
+# put FILE PLACE MODE: as root's, and not at all where it is there already.
 put() {
     if as_root cmp -s "$1" "$2"; then return 0; fi
     as_root mkdir -p "$(dirname "$2")"
-    if ! as_root install -m "$3" -o 0 -g 0 "$1" "$2.new" || ! as_root mv -f "$2.new" "$2"; then
-        as_root rm -f "$2.new"
+    if ! copy "$1" "$2" "$3" 0:0; then
         die "$2 could not be written: is the disk full, or read-only?"
     fi
     restart=yes
@@ -875,11 +882,11 @@ hand_over() {
     if as_root test -h "$up"; then die "$up is a link, which it must not be: remove it, then run this again"; fi
     as_root mkdir -p -m 0700 "$up"
     as_root chown "$USER_NAME:$USER_NAME" "$up"
-    as_root rm -f "$up/staged" "$up/program.part"
+    as_root rm -f "$up/staged"
     printf '%s %s\n' "$release" "$wanted" >"$work/staged"
-    if ! { as_root install -m 0755 -o "$USER_NAME" -g "$USER_NAME" "$program" "$up/program.part" && as_root sync && as_root mv -f "$up/program.part" "$up/program" &&
-        as_root install -m 0644 -o "$USER_NAME" -g "$USER_NAME" "$work/staged" "$up/staged.part" && as_root mv -f "$up/staged.part" "$up/staged"; }; then
-        as_root rm -f "$up/staged" "$up/program" "$up/program.part" "$up/staged.part"
+    owner=$USER_NAME:$USER_NAME
+    if ! { copy "$program" "$up/program" 0755 "$owner" && sync && copy "$work/staged" "$up/staged" 0644 "$owner"; }; then
+        as_root rm -f "$up/staged" "$up/program"
         die "the new program could not be put into $up: is the disk full? Nothing was changed"
     fi
     say "Starting $release; games run on"

@@ -255,3 +255,14 @@ fn a_stray_fetch_is_seen() {
     assert_eq!(reason(page_talks_in_one_place, "web/src/lib/api.ts", "fetch(url)"), "");
     assert_eq!(reason(page_talks_in_one_place, "web/src/lib/x.ts", "servers.refetch(); prefetch(url)"), "");
 }
+
+#[test]
+fn the_installer_says_its_version() {
+    let installer = include_str!("../../install.sh");
+    assert!(
+        installer.contains(concat!("\nVERSION=", env!("CARGO_PKG_VERSION"), "\n")),
+        "VERSION in install.sh"
+    );
+    // packaging/release fills these in.
+    assert!(installer.contains("\nDOWNLOAD=''\n") && installer.contains("\nKEY=''\n"));
+}

@@ -1,6 +1,8 @@
-//! Killed by SIGKILL before and after each command that changes something, and run again: it ends well each time.
+//! Killed by SIGKILL before and after each command that changes something, and run again: it ends well each time. A run
+//! takes each fifth of these moments, beginning anywhere; `--long` takes all.
 
 use super::{Place, Release, release};
+use crate::harness::long;
 
 /// Runs in the place: counts the commands, kills the installer at number $KILL_AT, one half of it before the command and
 /// one after; then runs it again in peace, and looks.
@@ -28,7 +30,7 @@ fail() {
 run() {
     sh $1/install.sh --no-docker --port $PORT
 }
-KILL_AT=2
+KILL_AT=$((2 + OFFSET))
 while :; do
     sh /media/old/install.sh --uninstall --purge --yes --no-docker >/tmp/clean 2>&1 || { cat /tmp/clean; exit 1; }
     rm -rf /etc/default/ctrl-alt-play /usr/local/bin/.ctrl-alt-play-*
@@ -56,21 +58,24 @@ while :; do
     [ -z "$left" ] || fail "left: $left"
     run /media/new >/tmp/third 2>&1
     grep -q 'Nothing to do' /tmp/third || fail "the third run"
-    KILL_AT=$((KILL_AT + 1))
+    KILL_AT=$((KILL_AT + STEP))
 done
-echo "killed $((KILL_AT - 2)) times"
+echo "moments: $((KILL_AT - 2))"
 "#;
 
 fn killed_everywhere(from: &str) {
     let old = Release::new("1.2.3", &release::stand_in("1.2.3"));
     let new = Release::new("1.2.4", &release::stand_in("1.2.4"));
+    let step = if long() { 1 } else { 5 };
     let mount = |release: &Release, at: &str| format!("{}:/media/{at}:ro", release.newest().display());
     let place = Place::with_openrc("trixie", &["-v", &mount(&old, "old"), "-v", &mount(&new, "new")])
         .env("FROM", from)
+        .env("STEP", step.to_string())
+        .env("OFFSET", (std::process::id() % step).to_string())
         .env("PORT", super::free_port().to_string());
     let said = place.sh(LOOP).well();
     let last = said.lines().last().unwrap();
-    let count: u32 = last.trim_start_matches("killed ").trim_end_matches(" times").parse().expect(last);
+    let count: u32 = last.trim_start_matches("moments: ").parse().expect(last);
     // Fewer would mean that the shims did not see what it does.
     assert!(count > 30, "{last}");
 }

@@ -13,13 +13,13 @@ fn ready(place: Place) -> (Release, Server, Place) {
 #[test]
 fn a_full_disk() {
     // Too small from the start; and full while the program is put together there.
-    let (_release, _server, place) = ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=8m"]));
+    let (_release, _server, place) = ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=8m,exec"]));
     place.mark();
     let said = place.install("--no-docker --no-start").refused("64 MB are needed");
     assert!(said.contains("make room, then run this again"), "{said}");
     assert_eq!(place.touched(), "");
     let (_release, _server, place) =
-        ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=70m,mode=755"]));
+        ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=70m,mode=755,exec"]));
     for fetcher in ["curl", "wget"] {
         // The fetcher itself fills what is left before it begins.
         let real = place.sh(&format!("command -v {fetcher} || true")).well();
@@ -34,10 +34,7 @@ fn a_full_disk() {
     place
         .sh("PATH=/shim:$PATH; cat /checked/install.sh | sh -s -- --no-docker --no-start")
         .refused("the disk is full");
-    assert_eq!(
-        place.sh("ls -A /usr/local /usr/local/bin").well(),
-        "/usr/local:\nbin\nfill\n\n/usr/local/bin:\n"
-    );
+    assert_eq!(place.sh("ls -A /usr/local").well(), "fill\n");
     place.sh("rm /usr/local/fill").well();
     place.install("--no-docker --no-start").well();
 }
