@@ -1,14 +1,11 @@
 //! What brings the program to a machine and keeps it there.
 //!
 //! `install.sh` runs for real in throw-away roots made of Debian's packages: containers without systemd, some with a stand-in
-//! for OpenRC. `tests/images/roots` makes the roots, `stubs/` has what stands in. The service, and upgrades of it, run under
-//! a booted systemd.
+//! for OpenRC. `tests/images/roots` makes the roots, `stubs/` has what stands in. The same under a booted systemd
+//! is in `tests/service`.
 
-mod as_service;
 mod broken;
-mod guard;
 mod killed;
-mod openrc;
 mod others;
 mod place;
 mod refused;
@@ -16,8 +13,6 @@ mod release;
 mod remove;
 mod server;
 mod service;
-mod service_agent;
-mod service_upgrade;
 mod simple;
 
 use place::Place;

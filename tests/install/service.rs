@@ -1,167 +1,159 @@
-//! The service under a booted systemd: started, watched, stopped, and what it may do.
+//! As a service, with the real program: its user, its folder, its settings; an upgrade by way of the guard and back; and
+//! an installation of the kind that ran as root. OpenRC is a stand-in here that starts the service by its real script.
 
-use serde_json::json;
+use super::simple::later;
+use super::{Place, Release, Server, free_port, release};
 
-use crate::docker::game::{Game, body};
-use crate::docker::viewer::{Viewer, texts};
-use crate::harness::systemd::{Booted, PROGRAM};
-use crate::harness::{Client, PASSWORD, seconds, until};
-
-/// Makes the first account of a panel that runs there.
-pub(super) async fn set_up(booted: &Booted) -> Client {
-    let token = booted.run("cat \"$DATA_DIR/setup-token\"");
-    let body = json!({ "setupToken": token, "username": "admin", "password": PASSWORD });
-    let answer = booted.anonymous().post("/api/setup", body).await.expect(201);
-    Client::new(&booted.address(3000), Some(answer.json["token"].as_str().unwrap().to_owned()))
+struct Ready {
+    release: Release,
+    _server: Server,
+    place: Place,
+    port: u16,
 }
 
-/// A game that counts into its console, and how far somebody has seen it count.
-pub(super) struct Counter {
-    pub(super) game: Game,
-    started: String,
-    last: u64,
+fn ready(root: &str) -> Ready {
+    let release = Release::new(release::BUILT, &release::program(release::BUILT));
+    let server = Server::of(release.root());
+    let place = Place::with_openrc(root, &[])
+        .trusting(&release::our_key(), &server.url)
+        // How long the guard waits for a new program.
+        .env("CTRL_ALT_PLAY_PATIENCE", "10");
+    let (port, agents) = (free_port(), free_port());
+    let settings = format!("WEBSOCKET_PORT={agents}\nHEALTH_PORT=off\nMDNS=off\n");
+    place.write("/etc/default/ctrl-alt-play", "644", settings.as_bytes());
+    Ready { release, _server: server, place, port }
 }
 
-impl Counter {
-    pub(super) async fn start(admin: Client, more: serde_json::Value) -> Self {
-        let game = Game::ask_as(admin, body("count 0.05", &more)).await;
-        game.becomes("stopped", seconds(30)).await;
-        game.start().await;
-        game.says("Ready", seconds(20)).await;
-        let started = game.started_at().await;
-        Self { game, started, last: 0 }
-    }
-
-    /// It runs as ever, and none of its numbers is missing from the console.
-    pub(super) async fn counts_on(&mut self, when: &str) {
-        assert_eq!(self.game.started_at().await, self.started, "{when}");
-        self.game.becomes("running", seconds(20)).await;
-        let mut viewer = Viewer::open(&self.game.admin, &self.game.id).await;
-        let mut all = viewer.batch(seconds(10)).await.unwrap();
-        let first = all.len();
-        while all.len() < first + 3 {
-            all.extend(viewer.batch(seconds(10)).await.unwrap());
-        }
-        let seen: Vec<u64> = texts(&all).iter().filter_map(|text| text.parse().ok()).collect();
-        assert!(seen.windows(2).all(|two| two[1] == two[0] + 1), "{when}: missing, or twice: {seen:?}");
-        assert!(seen[0] <= self.last + 1, "{when}: missing between {} and {}", self.last, seen[0]);
-        assert!(seen[seen.len() - 1] > self.last, "{when}: nothing new");
-        self.last = seen[seen.len() - 1];
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
-    let booted = Booted::with("ctrl-alt-play", "").await;
-    booted.drop_in("WatchdogSec=3");
-    // There is no group for the engine here: its rights open the socket.
-    assert!(!booted.try_run("getent group docker").status.success());
-    booted.run("systemctl start ctrl-alt-play && curl -sf http://127.0.0.1:3000/health");
-    assert_eq!(booted.property("StatusText"), "Serving on 0.0.0.0:3000");
-    let status = booted.run("cat /proc/$(systemctl show -p MainPID --value ctrl-alt-play)/status");
-    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
-    let own = booted.run("id -u ctrl-alt-play");
-    assert_eq!(line("Uid:").split_whitespace().nth(1), Some(own.as_str()));
-    assert!(line("CapEff:").ends_with("000000000000040b"), "chown, dac_override, fowner, net_bind_service");
-    assert!(line("CapBnd:").ends_with("000000000000040b"), "{status}");
-
-    let admin = set_up(&booted).await;
-    let mut counter = Counter::start(admin, json!({})).await;
-    counter.counts_on("at first").await;
-    let container = counter.game.container().await;
-    assert_eq!(container["Config"]["User"], "988:988");
-    let place = booted.run(&format!("stat -c '%u:%g' \"$DATA_DIR/servers/{}\"", counter.game.id));
-    assert_eq!(place, "988:988");
-    // Each line says how grave it is, once and without a time of its own.
-    let journal = booted
-        .run("journalctl -u ctrl-alt-play _PID=$(systemctl show -p MainPID --value ctrl-alt-play) -o json");
-    let lines: Vec<serde_json::Value> =
-        journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let info =
-        lines.iter().find(|line| line["MESSAGE"].as_str().unwrap().contains("the engine answers")).unwrap();
-    assert_eq!(info["PRIORITY"], "6", "{info}");
-    assert!(info["MESSAGE"].as_str().unwrap().starts_with("INFO the engine"), "{info}");
-
-    let pid = booted.property("MainPID");
-    booted.run(&format!("kill -STOP {pid}"));
-    until("the watchdog has it started again", seconds(20), async || {
-        (booted.property("NRestarts") == "1" && booted.property("MainPID") != pid).then_some(())
-    })
-    .await;
-    booted.becomes("active", seconds(20)).await;
-    assert!(booted.journal().contains("Watchdog timeout"), "{}", booted.journal());
-    counter.counts_on("after the watchdog").await;
-
-    booted.run("systemctl stop ctrl-alt-play");
-    assert_eq!(
-        (booted.property("ActiveState").as_str(), booted.property("Result").as_str()),
-        ("inactive", "success")
-    );
-    counter.game.started_at().await;
-    // What root does to the folder meanwhile is the service's afterwards.
-    booted.run(&format!(
-        "{PROGRAM} db backup /root/panel.redb && rm \"$DATA_DIR/panel.lock\" && {PROGRAM} db restore /root/panel.redb
-         test \"$(stat -c %U \"$DATA_DIR/panel.redb\" \"$DATA_DIR/panel.lock\" | sort -u)\" = ctrl-alt-play"
-    ));
-    booted.run("systemctl start ctrl-alt-play");
-    counter.counts_on("after a stop").await;
-    booted.run(&format!("echo another password | {PROGRAM} user password admin && {PROGRAM} healthcheck"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_restart_heals_is_restarted_and_nothing_else() {
-    let booted = Booted::with("ctrl-alt-play", "").await;
-    let set = |line: &str| {
-        booted.run(&format!(
-            "sed -i '/^\\(BIND\\|LOG_LEVEL\\)=/d' /etc/default/ctrl-alt-play; echo {line} >>/etc/default/ctrl-alt-play"
-        ));
-    };
-    set("LOG_LEVEL=loud");
-    assert!(!booted.try_run("systemctl start ctrl-alt-play").status.success());
-    assert_eq!(
-        (booted.property("ActiveState").as_str(), booted.property("NRestarts").as_str()),
-        ("failed", "0")
-    );
-    assert_eq!(booted.property("ExecMainStatus"), "78");
-
-    // An address that this machine does not have yet.
-    set("BIND=192.0.2.7");
-    assert!(!booted.try_run("systemctl start ctrl-alt-play").status.success());
-    until("it is tried again", seconds(20), async || (booted.property("NRestarts") != "0").then_some(()))
-        .await;
-    booted.run("ip address add 192.0.2.7/32 dev lo");
-    booted.becomes("active", seconds(20)).await;
-
-    // And whoever ends with 79 wants to be started again.
-    booted.run("systemctl stop ctrl-alt-play");
-    booted.drop_in("NotifyAccess=all");
-    let asks = "#!/bin/sh\n[ -e $DATA_DIR/again ] && systemd-notify --ready && exec sleep 1000\n\
-                touch $DATA_DIR/again; systemd-notify --ready; exit 79\n";
-    booted.run(&format!("cat >{PROGRAM} <<'TEXT'\n{asks}TEXT\nsystemctl start ctrl-alt-play"));
-    until("it is there again", seconds(20), async || {
-        (booted.property("NRestarts") == "1" && booted.property("ActiveState") == "active").then_some(())
-    })
-    .await;
-    assert!(!booted.journal().contains("status=79"), "no failure: {}", booted.journal());
+async fn version_that_runs(ready: &Ready) -> String {
+    super::answers(ready.port).await;
+    let running = "$(cat /run/stub/ctrl-alt-play.pid)";
+    ready.place.sh(&format!("/proc/{running}/exe --version; stat -c %U /proc/{running}")).well()
 }
 
 #[tokio::test]
-async fn the_sandbox_holds_and_every_systemd_takes_the_units() {
-    let booted = Booted::with("ctrl-alt-play", "").await;
-    booted.run(&format!(
-        "{PROGRAM} service-file systemd --agent >/etc/systemd/system/ctrl-alt-play-agent.service"
-    ));
-    for unit in ["ctrl-alt-play", "ctrl-alt-play-agent"] {
-        let path = format!("/etc/systemd/system/{unit}.service");
-        let said =
-            booted.run(&format!("systemd-analyze security --no-pager --offline=true {path} | tail -n 1"));
-        let score: f32 =
-            said.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("{said}"));
-        assert!(score < 4.0, "{said}");
-        // One of before 254 knows no growing delays, and says so.
-        let odd = booted.run(&format!(
-            "systemd-analyze verify {path} 2>&1 | grep -v -e RestartSteps -e RestartMaxDelaySec || true"
-        ));
-        assert_eq!(odd, "", "{unit}");
+async fn it_becomes_a_service_of_its_own_user_and_upgrades_go_back_when_they_fail() {
+    let ready = ready("bookworm");
+    let place = &ready.place;
+    place.sh("groupadd --system docker").well();
+    let line = format!("--no-docker --port {}", ready.port);
+    let said = place.install(&line).well();
+    for words in ["the user ctrl-alt-play is made", "/setup#token=", &format!(":{}/", ready.port)] {
+        assert!(said.contains(words), "{said}");
     }
+    assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {}\nctrl-alt-play\n", release::BUILT));
+    let owners = place.sh(
+        "stat -c '%a %U %n' /etc/default/ctrl-alt-play /etc/init.d/ctrl-alt-play /usr/local/lib/ctrl-alt-play/guard \
+         /var/lib/ctrl-alt-play; id -nG ctrl-alt-play; cat /run/stub/default; getent passwd ctrl-alt-play | cut -d: -f7; \
+         ls -A /usr/local/lib/ctrl-alt-play",
+    );
+    assert_eq!(
+        owners.well(),
+        "600 root /etc/default/ctrl-alt-play\n755 root /etc/init.d/ctrl-alt-play\n755 root \
+         /usr/local/lib/ctrl-alt-play/guard\n700 ctrl-alt-play /var/lib/ctrl-alt-play\nctrl-alt-play docker\n\
+         ctrl-alt-play\n/usr/sbin/nologin\nguard\n"
+    );
+
+    // A second run: nothing written, nothing started anew.
+    place.mark();
+    let calls = "grep -c -E 'start|stop' /run/stub/calls; cat /run/stub/ctrl-alt-play.pid";
+    let before = place.sh(calls).well();
+    let said = place.install(&line).well();
+    assert!(said.contains("Nothing to do") && said.contains("/setup#token="), "{said}");
+    assert_eq!((place.touched(), place.sh(calls).well()), (String::new(), before));
+    // A setting that is asked for is a change, and the only one.
+    let other = free_port();
+    let said = place.install(&format!("--no-docker --port {other}")).well();
+    assert!(said.contains("settings are written") && !said.contains("becomes"), "{said}");
+    place.install(&line).well();
+
+    // A newer one, by way of the guard.
+    let newer = later(8);
+    ready.release.publish(&newer, &release::program(&newer));
+    let said = place.install(&line).well();
+    assert!(said.contains("goes back by itself"), "{said}");
+    assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {newer}\nctrl-alt-play\n"));
+    let outcome =
+        place.sh("cat /var/lib/ctrl-alt-play/upgrade/outcome; ls /var/lib/ctrl-alt-play/upgrade").well();
+    assert!(outcome.contains("result=done"), "{outcome}");
+    for left in ["staged", "trial", "program"] {
+        assert!(!outcome.contains(left), "{outcome}");
+    }
+    place.mark();
+    assert!(place.install(&line).well().contains("Nothing to do"));
+    assert_eq!(place.touched(), "");
+
+    // One that does not come up: the one before is back, and the reason is told.
+    let broken = later(9);
+    ready.release.publish(&broken, &release::dud(&broken));
+    let said = place.install(&line).refused(&format!("{broken} did not come up"));
+    assert!(said.contains(&format!("and {newer} is back as it was")), "{said}");
+    assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {newer}\nctrl-alt-play\n"));
+    let outcome = place.sh("cat /var/lib/ctrl-alt-play/upgrade/outcome").well();
+    assert!(outcome.contains("result=reverted") && outcome.contains(&format!("to={broken}")), "{outcome}");
+}
+
+#[tokio::test]
+async fn an_installation_that_ran_as_root_becomes_the_users() {
+    let ready = ready("bookworm");
+    let place = &ready.place;
+    place
+        .sh(&format!(
+            "echo PORT={} >>/etc/default/ctrl-alt-play; chmod 600 /etc/default/ctrl-alt-play",
+            ready.port
+        ))
+        .well();
+    // As the first kind left it: a service of root's, with what a panel and its games make.
+    place.write("/usr/local/bin/ctrl-alt-play", "755", &release::program(release::BUILT));
+    let old = "#!/sbin/openrc-run\ncommand=/usr/local/bin/ctrl-alt-play\ncommand_args=serve\ncommand_user=root:root\n\
+               output_log=/var/log/ctrl-alt-play.log\nexport DATA_DIR=/var/lib/ctrl-alt-play\n\
+               start_pre() { set -a; . /etc/default/ctrl-alt-play; set +a; }\n";
+    place.write("/etc/init.d/ctrl-alt-play", "755", old.as_bytes());
+    place.sh("rc-update add ctrl-alt-play default; rc-service ctrl-alt-play start").well();
+    assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {}\nroot\n", release::BUILT));
+    let setup = "cd /var/lib/ctrl-alt-play && mkdir -p servers/abc/world servers/of-root servers/.arrived-old/y \
+                 && touch servers/abc/world/level servers/of-root/file && ln -s /etc/shadow servers/abc/link && ln -s /etc/shadow out \
+                 && chown -R 988:988 servers/abc && chown 0:0 servers/abc/world/level && chown -R 988:988 servers/.arrived-old/y";
+    place.sh(setup).well();
+
+    let newer = later(8);
+    ready.release.publish(&newer, &release::program(&newer));
+    let said = place.install("--no-docker").well();
+    assert!(said.contains("/var/lib/ctrl-alt-play becomes the user's"), "{said}");
+    assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {newer}\nctrl-alt-play\n"));
+    let owners = place.sh(
+        "cd /var/lib/ctrl-alt-play; stat -c '%U %n' . panel.redb secrets servers out /etc/shadow servers/abc servers/abc/link \
+         servers/abc/world/level servers/of-root servers/of-root/file \
+         servers/.arrived-old servers/.arrived-old/y",
+    );
+    let ours = "ctrl-alt-play";
+    assert_eq!(
+        owners.well(),
+        format!(
+            "{ours} .\n{ours} panel.redb\n{ours} secrets\n{ours} servers\n{ours} out\nroot /etc/shadow\nUNKNOWN servers/abc\n\
+             UNKNOWN servers/abc/link\nroot servers/abc/world/level\nroot servers/of-root\nroot servers/of-root/file\n\
+             {ours} servers/.arrived-old\nUNKNOWN servers/.arrived-old/y\n"
+        )
+    );
+    place.mark();
+    assert!(place.install("--no-docker").well().contains("Nothing to do"));
+    assert_eq!(place.touched(), "");
+}
+
+#[tokio::test]
+async fn an_older_installer_leaves_a_newer_program_alone_and_another_prefix_is_refused() {
+    let ready = ready("trixie");
+    let place = &ready.place;
+    let newer = later(8);
+    ready.release.publish(&newer, &release::program(&newer));
+    place.install(&format!("--no-docker --prefix /opt/games --port {}", ready.port)).well();
+    assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {newer}\nctrl-alt-play\n"));
+    assert!(
+        place.sh("grep -c /opt/games/ /etc/init.d/ctrl-alt-play; ls /usr/local/bin").well().ends_with("\n")
+    );
+    place.mark();
+    place.install(&format!("--no-docker --version {}", release::BUILT)).refused("is older");
+    place.install("--no-docker --prefix /usr/local").refused("it is installed in /opt/games");
+    // Without a word about the prefix it is the one that is there.
+    assert!(place.install("--no-docker").well().contains("Nothing to do"));
+    assert_eq!(place.touched(), "");
 }
