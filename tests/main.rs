@@ -8,4 +8,4 @@ mod docker;
 mod faults;
 mod harness;
 mod house;
-mod install;
+mod service;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::service::{Counter, set_up};
+use super::life::{Counter, set_up};
 use crate::harness::seconds;
 use crate::harness::systemd::{Booted, NEXT, VERSION};
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::service::Counter;
+use super::life::Counter;
 use crate::harness::systemd::{Booted, NEXT, VERSION};
 use crate::harness::{Panel, docker, node, seconds, until};
 

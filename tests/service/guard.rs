@@ -1,5 +1,5 @@
-//! `packaging/guard.sh` by itself: programs that are scripts, a folder for a machine, and a kill between any two commands.
-//! With the real program under a real systemd it is in `service`.
+//! `packaging/guard.sh` by itself: programs that are scripts, a folder for a machine, full disks and planted links.
+//! `guard_killed` kills it; with the real program under a real systemd it is in `upgrade`.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -10,13 +10,13 @@ use sha2::{Digest, Sha256};
 
 use crate::harness::as_root;
 
-const OLD: &str = "#!/bin/sh\necho ctrl-alt-play 1.0.0\n";
-const NEW: &str = "#!/bin/sh\necho ctrl-alt-play 1.1.0\n";
+pub(super) const OLD: &str = "#!/bin/sh\necho ctrl-alt-play 1.0.0\n";
+pub(super) const NEW: &str = "#!/bin/sh\necho ctrl-alt-play 1.1.0\n";
 const DATABASE: &str = "all that is kept";
 
 /// A machine: a program, a data folder with a database, and a folder of commands that can kill the guard.
-struct Machine {
-    dir: tempfile::TempDir,
+pub(super) struct Machine {
+    pub(super) dir: tempfile::TempDir,
     data: PathBuf,
 }
 
@@ -25,7 +25,7 @@ impl Machine {
         Self::below(&std::env::temp_dir())
     }
 
-    fn below(place: &Path) -> Self {
+    pub(super) fn below(place: &Path) -> Self {
         let dir = tempfile::tempdir_in(place).unwrap();
         let data = dir.path().join("data");
         Self::at(dir, data)
@@ -40,7 +40,7 @@ impl Machine {
         machine
     }
 
-    fn program(&self) -> PathBuf {
+    pub(super) fn program(&self) -> PathBuf {
         self.dir.path().join("bin/ctrl-alt-play")
     }
 
@@ -53,12 +53,12 @@ impl Machine {
     }
 
     /// As whoever upgrades does it.
-    fn stage(&self, version: &str, program: &str) {
+    pub(super) fn stage(&self, version: &str, program: &str) {
         script(&self.upgrade("program"), program);
         fs::write(self.upgrade("staged"), format!("{version} {}\n", sha256(program))).unwrap();
     }
 
-    fn guard(&self, command: &str) -> Command {
+    pub(super) fn guard(&self, command: &str) -> Command {
         let mut guard = Command::new("setsid");
         guard
             .args(["--wait", "sh", concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/guard.sh"), command])
@@ -71,12 +71,12 @@ impl Machine {
         guard
     }
 
-    fn start(&self) -> ExitStatus {
+    pub(super) fn start(&self) -> ExitStatus {
         self.guard("start").status().unwrap()
     }
 
     /// The service ended so.
-    fn ended(&self, result: &str) -> ExitStatus {
+    pub(super) fn ended(&self, result: &str) -> ExitStatus {
         self.guard("stop")
             .env("SERVICE_RESULT", result)
             .env("EXIT_CODE", "exited")
@@ -85,61 +85,22 @@ impl Machine {
             .unwrap()
     }
 
-    /// Runs it until its `n`th command, which kills it and all that it started. False where it has ended before.
-    fn killed(&self, command: &str, n: usize) -> bool {
-        let bin = self.dir.path().join("shims");
-        let (count, _) = (self.dir.path().join("count"), fs::create_dir_all(&bin));
-        for name in [
-            "cat",
-            "chmod",
-            "chown",
-            "cp",
-            "cut",
-            "date",
-            "dirname",
-            "find",
-            "id",
-            "ln",
-            "mkdir",
-            "mv",
-            "rm",
-            "sha256sum",
-            "stat",
-            "sync",
-            "timeout",
-        ] {
-            script(
-                &bin.join(name),
-                &format!(
-                    "#!/bin/sh\necho >>{count}\n[ \"$(/usr/bin/wc -l <{count})\" = {n} ] && kill -9 0\n\
-                     PATH=/usr/sbin:/usr/bin:/sbin:/bin exec {name} \"$@\"\n",
-                    count = count.display()
-                ),
-            );
-        }
-        let _ = fs::remove_file(&count);
-        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
-        let mut guard = self.guard(command);
-        guard.env("SERVICE_RESULT", "exit-code").env("PATH", path);
-        !guard.status().unwrap().success()
-    }
-
     /// What runs now: the program's text.
-    fn runs(&self) -> String {
+    pub(super) fn runs(&self) -> String {
         assert_eq!(fs::metadata(self.program()).unwrap().permissions().mode() & 0o777, 0o755);
         fs::read_to_string(self.program()).unwrap()
     }
 
-    fn outcome(&self) -> String {
+    pub(super) fn outcome(&self) -> String {
         fs::read_to_string(self.upgrade("outcome")).unwrap_or_default()
     }
 
-    fn on_trial(&self) -> bool {
+    pub(super) fn on_trial(&self) -> bool {
         self.upgrade("trial").exists()
     }
 
     /// The program may be started now: what is there is one of the two states, and nothing between.
-    fn consistent(&self, when: &str) {
+    pub(super) fn consistent(&self, when: &str) {
         let database = fs::read_to_string(self.database()).unwrap();
         assert_eq!(database, DATABASE, "{when}");
         assert!(!self.upgrade("staged").exists() && !self.upgrade("back").exists(), "{when}");
@@ -154,12 +115,12 @@ impl Machine {
     }
 
     /// What a new program may do that is no good.
-    fn spoil(&self) {
+    pub(super) fn spoil(&self) {
         fs::write(self.database(), "scribbles").unwrap();
     }
 }
 
-fn script(path: &Path, text: &str) {
+pub(super) fn script(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -237,9 +198,11 @@ fn an_agent_has_no_database() {
     assert!(!machine.database().exists());
 }
 
+type Damage = fn(&Machine);
+
 #[test]
 fn what_is_not_what_was_checked_is_refused_and_the_old_one_starts() {
-    let damage: [(&str, fn(&Machine)); 7] = [
+    let damage: [(&str, Damage); 7] = [
         ("not the one that was checked", |m| script(&m.upgrade("program"), "#!/bin/sh\nrm -rf /\n")),
         ("is not there", |m| fs::remove_file(m.upgrade("program")).unwrap()),
         ("is not there", |m| {
@@ -312,89 +275,6 @@ fn links_in_the_folder_lead_nowhere() {
     machine.stage("1.1.0", NEW);
     assert!(machine.start().success());
     assert_eq!(machine.runs(), OLD, "a folder behind a link is not looked into");
-}
-
-/// Kills a start before its every command; what follows is a power cut, or systemd that sees it.
-fn kill_at_each_step(systemd: bool) {
-    let place = Memory::new();
-    for n in 1.. {
-        let machine = Machine::below(place.0.path());
-        machine.stage("1.1.0", NEW);
-        if !machine.killed("start", n) {
-            assert!(n > 30, "only {n} commands were seen");
-            return;
-        }
-        let when = format!("killed at {n}");
-        if systemd {
-            assert!(machine.ended("signal").success(), "{when}");
-        }
-        assert!(machine.start().success(), "{when}");
-        machine.consistent(&when);
-        let fails = machine.on_trial();
-        if fails {
-            machine.spoil();
-        }
-        assert!(machine.ended(if fails { "timeout" } else { "success" }).success(), "{when}");
-        machine.consistent(&when);
-        assert_eq!(machine.runs(), OLD, "{when}");
-        // Nothing of all that is in the way of the next one.
-        machine.stage("1.1.0", NEW);
-        machine.start();
-        machine.consistent(&when);
-        assert_eq!(machine.runs(), NEW, "{when}");
-    }
-}
-
-#[test]
-fn a_power_cut_before_any_command_leaves_one_of_the_two_states() {
-    kill_at_each_step(false);
-}
-
-#[test]
-fn a_kill_before_any_command_leaves_one_of_the_two_states() {
-    kill_at_each_step(true);
-}
-
-#[test]
-fn a_kill_on_the_way_back_is_made_good() {
-    let place = Memory::new();
-    for n in 1.. {
-        let machine = Machine::below(place.0.path());
-        machine.stage("1.1.0", NEW);
-        machine.start();
-        machine.spoil();
-        if !machine.killed("stop", n) {
-            assert!(n > 8, "only {n} commands were seen");
-            return;
-        }
-        // Power is cut before systemd notices, so the program of that moment is started again, and spoils what it finds.
-        assert!(machine.start().success(), "killed at {n}");
-        if machine.on_trial() {
-            machine.spoil();
-            assert!(machine.ended("exit-code").success(), "killed at {n}");
-        }
-        machine.consistent(&format!("killed at {n}"));
-        assert_eq!(machine.runs(), OLD, "killed at {n}");
-        assert!(machine.outcome().contains("result=reverted"), "killed at {n}: {}", machine.outcome());
-    }
-}
-
-/// A folder in memory, where nothing waits for a disk.
-struct Memory(tempfile::TempDir);
-
-impl Memory {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let at = dir.path().to_str().unwrap();
-        assert!(as_root("mount", &["-t", "tmpfs", "-o", "size=16m", "cap-guard", at]), "needs root");
-        Self(dir)
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        as_root("umount", &["-l", self.0.path().to_str().unwrap()]);
-    }
 }
 
 /// Small file systems for the program and the data folder.
