@@ -31,7 +31,7 @@ impl Drop for Booted {
             let log = self.try_run(
                 "journalctl --no-pager -n 200 | grep -v 'compat systemd'; ls -la \"$DATA_DIR/upgrade\"",
             );
-            eprintln!("{}", String::from_utf8_lossy(&log.stdout));
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), &log.stdout);
         }
         let _ = Command::new("docker").args(["rm", "-f", "-v", &self.name]).output();
         // It belongs to users of the machine and of its games.
