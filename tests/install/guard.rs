@@ -235,7 +235,8 @@ fn an_agent_has_no_database() {
 
 #[test]
 fn what_is_not_what_was_checked_is_refused_and_the_old_one_starts() {
-    let damage: [(&str, fn(&Machine)); 7] = [
+    type Damage = fn(&Machine);
+    let damage: [(&str, Damage); 7] = [
         ("not the one that was checked", |m| script(&m.upgrade("program"), "#!/bin/sh\nrm -rf /\n")),
         ("is not there", |m| fs::remove_file(m.upgrade("program")).unwrap()),
         ("is not there", |m| {
