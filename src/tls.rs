@@ -172,7 +172,7 @@ impl Identity {
     }
 
     fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, rustls::Error> {
-        let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+        let provider = provider();
         let certified = CertifiedKey::from_der(chain, key, &provider)?;
         let public = certified.key.public_key();
         let public =
@@ -217,6 +217,11 @@ fn date(at: Timestamp) -> String {
 
 fn list(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// What all of our TLS is made with, also where we call somebody else.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
 }
 
 /// By what the panel is reached: this machine's names and addresses, and the host of `PUBLIC_URL`.

@@ -3,7 +3,6 @@
 //! The addresses may be plain `http://`: what comes is believed for its signature, not for the way that it took.
 
 use std::io::Read;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig};
@@ -47,9 +46,8 @@ pub(super) struct Fetcher(Agent);
 impl Fetcher {
     /// What brings nothing for `stall` is broken off.
     pub(super) fn new(stall: Duration) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(provider)
+            .unversioned_rustls_crypto_provider(crate::tls::provider())
             .root_certs(RootCerts::WebPki)
             .build();
         let agent = Agent::config_builder()
