@@ -1,7 +1,7 @@
 //! The benchmark: what one machine gets from this binary, each figure beside a baseline taken in the same run,
 //! because machines are noisy. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine` or `-- fleet` takes one half. Needs a Docker engine; makes its own 2 MB image.
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- click` or `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
@@ -47,6 +47,10 @@ async fn measure() -> Result<Report> {
     if wanted("machine") {
         machine(&mut report).await?;
     }
+    if wanted("click") {
+        panel::make_image()?;
+        click::to_engine(&mut report).await?;
+    }
     if wanted("fleet") {
         fleet::measure(&mut report).await?;
     }
@@ -70,7 +74,6 @@ async fn machine(report: &mut Report) -> Result<()> {
     idle::ten_running(&mut panel, report).await?;
     panel.remove_servers().await?;
     panel.stop().await?;
-    click::to_engine(report).await?;
     name::cost(report).await?;
     println!("no figure for files up and down: the panel serves none yet");
     Ok(())
