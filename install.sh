@@ -1006,7 +1006,7 @@ show() {
     if [ -n "$agent" ]; then
         say ""
         say "$node is a node of the panel at $panel: it shows under Nodes, and new servers can be placed on it."
-        say "Its log: $log_words"
+        say "Its log: $log_words      Stop it: $stop_words (games go on)"
         return 0
     fi
     number=$(setting PORT)
@@ -1022,7 +1022,7 @@ show() {
     say ""
     for address in $(addresses) $(local_name); do say "    http://$address:${number:-3000}$rest"; done
     say ""
-    say "Its log: $log_words"
+    say "Its log: $log_words      Stop it: $stop_words (games go on)"
 }
 
 # --- taking it away ---
@@ -1041,7 +1041,7 @@ remove_containers() {
         return 0
     fi
     have curl || return 1
-    engine="as_root curl -fsS -m 60 --unix-socket /var/run/docker.sock"
+    engine="as_root curl -fs -m 60 --unix-socket /var/run/docker.sock"
     ids=$($engine -G --data-urlencode \
         "filters={\"label\":[\"ctrl-alt-play.managed\",\"ctrl-alt-play.data-dir=$DATA_DIR\"]}" -d all=1 \
         http://localhost/containers/json) || return 1
@@ -1237,8 +1237,8 @@ settle() {
     LIB=$PREFIX/lib/ctrl-alt-play
     kept=$(setting DATA_DIR)
     DATA_DIR=${data_dir:-${kept:-/var/lib/$SERVICE}}
-    log_words="journalctl -u $SERVICE -f      Stop it: systemctl stop $SERVICE (games go on)"
-    if [ "$init" = openrc ]; then log_words="/var/log/$SERVICE.log      Stop it: rc-service $SERVICE stop (games go on)"; fi
+    log_words="journalctl -u $SERVICE" stop_words="systemctl stop $SERVICE"
+    if [ "$init" = openrc ]; then log_words=/var/log/$SERVICE.log stop_words="rc-service $SERVICE stop"; fi
     folder=''
     # Piped into a shell there is no such file.
     case ${0##*/} in

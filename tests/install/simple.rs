@@ -77,6 +77,8 @@ async fn without_a_service_it_runs_in_the_foreground_and_shows_the_link() {
     );
     // And it is not taken away below itself.
     place.install("--uninstall").refused("still runs in the foreground");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
