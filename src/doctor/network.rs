@@ -18,8 +18,8 @@ pub(super) struct Resolved {
 
 /// Asks as every part of this program does, for 3 s at most.
 pub(super) async fn resolve(name: &str) -> Resolved {
-    let found = match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, 443))).await {
-        Ok(Ok(found)) => Ok(found.map(|address| address.ip()).collect()),
+    let found = match tokio::time::timeout(PATIENCE, agent::dns::lookup(name)).await {
+        Ok(Ok(found)) => Ok(found),
         Ok(Err(cause)) => Err(cause.to_string()),
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     };

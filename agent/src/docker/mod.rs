@@ -121,19 +121,7 @@ impl Engine {
         let version = agreed(&text("ApiVersion"))
             .ok_or_else(|| at(EngineError::new(Fault::Away, action, "it does not name its API version")))?;
         let components = value.get("Components").map(ToString::to_string).unwrap_or_default();
-        let client = match &endpoint {
-            Endpoint::Unix(path) => {
-                Docker::connect_with_unix(&path.display().to_string(), ACT.as_secs(), &version)
-            }
-            Endpoint::Tcp(address) => {
-                // By number: the library would look a name up in its own way.
-                let address = endpoint::numbered(address)
-                    .await
-                    .map_err(|error| at(EngineError::new(Fault::Away, action, error.to_string())))?;
-                Docker::connect_with_http(&address, ACT.as_secs(), &version)
-            }
-        };
-        let client = client.map_err(|error| words::failed(action, &error))?;
+        let client = endpoint.client(&version, action).await.map_err(at)?;
         if self.paths.get().is_none() {
             self.paths.learn(own_container::host_paths(&client).await.map_err(at)?);
         }
