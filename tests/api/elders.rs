@@ -1,5 +1,7 @@
 //! Agents of other makes, played from golden transcripts against the real panel.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -116,7 +118,7 @@ async fn one_request_at_a_time_and_each_ends() {
     let played = async {
         agent.wait(&json!({"type": "server_start", "...": true}), "the first").await;
         // The second waits until the first has its answer.
-        assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_secs(1), agent.next()).await.is_err());
         say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}}))
             .await;
         agent.wait(&json!({"type": "server_stop", "...": true}), "the second").await;
@@ -156,12 +158,12 @@ async fn a_caller_who_hangs_up_ends_no_turn() {
     let power = format!("/api/servers/{id}/power");
     let admin = panel.admin();
     let asked = admin.post(&power, json!({"action": "stop"}));
-    assert!(tokio::time::timeout(seconds(1), asked).await.is_err(), "nobody answered yet");
+    assert!(tokio::time::timeout(Duration::from_secs(1), asked).await.is_err(), "nobody answered yet");
     agent.wait(&json!({"type": "server_stop", "...": true}), "the stop").await;
     let admin = panel.admin();
     let next = admin.post(&power, json!({"action": "start"}));
     let played = async {
-        assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err(), "two at a time");
+        assert!(tokio::time::timeout(Duration::from_secs(1), agent.next()).await.is_err(), "two at a time");
         say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "stopped"}}))
             .await;
         agent.wait(&json!({"type": "server_start", "...": true}), "the start").await;
@@ -239,5 +241,5 @@ async fn what_was_made_while_it_was_away_it_gets_when_it_comes() {
     // The other one, which it was given, is left alone.
     agent.wait(&create, "the new one").await;
     say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "created"}})).await;
-    assert!(tokio::time::timeout(seconds(1), agent.next()).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_secs(1), agent.next()).await.is_err());
 }
