@@ -6,7 +6,10 @@ use std::io::Read;
 use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, http};
+
+use super::names::Names;
 
 /// For the whole of a small file.
 const SMALL_WITHIN: Duration = Duration::from_secs(60);
@@ -61,7 +64,7 @@ impl Fetcher {
             // Kept for nobody.
             .max_idle_connections(0)
             .build();
-        Self(agent.into())
+        Self(Agent::with_parts(agent, DefaultConnector::default(), Names))
     }
 
     /// All of a small file.

@@ -10,6 +10,7 @@ pub mod place;
 pub mod programs;
 pub mod release;
 
+mod names;
 mod nodes;
 mod routes;
 mod views;
