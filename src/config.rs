@@ -1,48 +1,19 @@
 //! Settings: a flag goes before the environment, that before the file, that before the default.
 
+mod secret;
 mod upgrades;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use agent::LinkTimes;
 
+use secret::agent_secret;
+pub use secret::{Secret, is_weak_agent_secret};
 pub use upgrades::{UpgradeSettings, UpgradeTimes};
 
-/// Agents' secrets that everybody knows, without case and punctuation.
-const WELL_KNOWN: &[&str] = &[
-    "agentsecret",
-    "ctrlaltplay",
-    "ctrlaltplayagent",
-    "ctrlaltplaysecret",
-    "defaultsecret",
-    "developmentsecret",
-    "devagentsecret",
-    "mysecret",
-    "mysupersecret",
-    "passwordpassword",
-    "password1234",
-    "secretsecret",
-    "supersecret",
-    "supersecretkey",
-    "supersecretpassword",
-    "testagentsecret",
-    "testsecret",
-];
-/// Beginnings of what stands in examples.
-const PLACEHOLDERS: &[&str] = &[
-    "changeme",
-    "changethis",
-    "changeinproduction",
-    "replaceme",
-    "your",
-    "example",
-    "123456789",
-    "agentsecret",
-];
 /// Where an agent looks for its panel, and what it calls itself, when it is not told.
 const PANEL_URL: &str = "ws://localhost:8080";
 const NODE_ID: &str = "node-1";
@@ -50,30 +21,6 @@ const NODE_ID: &str = "node-1";
 const LINK_TIMES: &str = "link_times";
 const UPGRADE_TIMES: &str = "upgrade_times";
 const GUARDED: &str = "guarded";
-/// Shortest shared secret of agents.
-const SHORTEST_AGENT_SECRET: usize = 12;
-
-/// A value that `Debug` doesn't show.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// All settings, of `serve` and of `agent`.
 #[derive(Clone, Debug)]
@@ -329,11 +276,6 @@ fn text(found: &Layer, name: &str, default: &str) -> String {
     found.get(name).map_or(default, |given| &given.value).to_owned()
 }
 
-/// Whether whoever guesses may come in.
-pub fn is_weak_agent_secret(secret: &Secret) -> bool {
-    agent_secret(&Found { value: secret.expose().to_owned(), from: String::new() }).is_err()
-}
-
 fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
     let Some(given) = found.get(name) else { return Ok(default) };
     given.value.trim().parse().map_err(|_| {
@@ -367,29 +309,6 @@ fn secret_in(file: &Found) -> Result<Found, ConfigError> {
         return Err(file.bad(format!("{} is empty", path.display())));
     }
     Ok(Found { value, from: file.from.clone() })
-}
-
-fn agent_secret(given: &Found) -> Result<Secret, ConfigError> {
-    let value = &given.value;
-    if value.len() < SHORTEST_AGENT_SECRET {
-        return Err(given.bad(format!(
-            "the agents' secret has to have at least {SHORTEST_AGENT_SECRET} characters: \
-             whoever knows it may act as any node. Try `openssl rand -hex 24`"
-        )));
-    }
-    let plain: String =
-        value.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-    let one_character = value.bytes().all(|byte| Some(byte) == value.bytes().next());
-    let known =
-        WELL_KNOWN.contains(&plain.as_str()) || PLACEHOLDERS.iter().any(|start| plain.starts_with(start));
-    if one_character || known {
-        return Err(given.bad(
-            "the agents' secret is a well-known value: whoever guesses it may act as any node. \
-             Try `openssl rand -hex 24`"
-                .to_owned(),
-        ));
-    }
-    Ok(Secret::new(value.as_str()))
 }
 
 fn public_url(given: &Found) -> Result<String, ConfigError> {
