@@ -1,5 +1,5 @@
 //! Killed by SIGKILL before and after each command that changes something, and run again: it ends well each time. A run
-//! takes each fifth of these moments, beginning anywhere; `--long` takes all.
+//! takes each fifth or third of these moments, beginning anywhere; `--long` takes all.
 
 use super::{Place, Release, release};
 use crate::harness::long;
@@ -28,13 +28,14 @@ fail() {
     exit 1
 }
 run() {
-    sh $1/install.sh --no-docker --port $PORT
+    sh $1/install.sh --no-docker --port $2
 }
 KILL_AT=$((2 + OFFSET))
 while :; do
     sh /media/old/install.sh --uninstall --purge --yes --no-docker >/tmp/clean 2>&1 || { cat /tmp/clean; exit 1; }
     rm -rf /etc/default/ctrl-alt-play /usr/local/bin/.ctrl-alt-play-*
-    if [ $FROM = old ]; then run /media/old >/tmp/first 2>&1 || fail "the old one"; fi
+    if [ $FROM = old ]; then run /media/old $OLD_PORT >/tmp/first 2>&1 || fail "the old one"; fi
+    if [ $FROM = same ]; then run /media/new $OLD_PORT >/tmp/first 2>&1 || fail "the one before"; fi
     echo 0 >/run/count
     : >/tmp/first >/tmp/second >/tmp/third
     (echo 'echo $$ >/run/installer; PATH=/shims:$PATH; export KILL_AT PATH; exec sh /media/new/install.sh --no-docker --port '$PORT) >/run/runner
@@ -49,43 +50,55 @@ while :; do
     [ $code = 137 ] || fail "ended with $code"
     # Never half a program, whenever.
     if [ -e /usr/local/bin/ctrl-alt-play ]; then ctrl-alt-play --version | grep -qE '^ctrl-alt-play 1\.2\.[34]$' || fail "half a program"; fi
-    run /media/new >/tmp/second 2>&1 || fail "the second run"
+    run /media/new $PORT >/tmp/second 2>&1 || fail "the second run"
     [ "$(ctrl-alt-play --version)" = "ctrl-alt-play 1.2.4" ] || fail "the program"
-    ctrl-alt-play healthcheck || fail "it does not run"
+    PORT=$PORT ctrl-alt-play healthcheck || fail "it does not run"
     [ "$(stat -c '%U %a' /var/lib/ctrl-alt-play)" = "ctrl-alt-play 700" ] || fail "the folder"
     [ "$(cat /etc/default/ctrl-alt-play)" = "PORT=$PORT" ] || fail "the settings"
     left=$(find /usr/local /etc /var/lib/ctrl-alt-play -name '*.new' -o -name '.ctrl-alt-play-*' -o -name 'unfinished*' -o -name '*.part' -o -name staged)
     [ -z "$left" ] || fail "left: $left"
-    run /media/new >/tmp/third 2>&1
+    run /media/new $PORT >/tmp/third 2>&1
     grep -q 'Nothing to do' /tmp/third || fail "the third run"
     KILL_AT=$((KILL_AT + STEP))
 done
 echo "moments: $((KILL_AT - 2))"
 "#;
 
-fn killed_everywhere(from: &str) {
+fn killed_everywhere(from: &str, at_least: u32) {
     let old = Release::new("1.2.3", &release::stand_in("1.2.3"));
     let new = Release::new("1.2.4", &release::stand_in("1.2.4"));
-    let step = if long() { 1 } else { 5 };
+    let step = if long() {
+        1
+    } else if from == "same" {
+        3
+    } else {
+        5
+    };
     let mount = |release: &Release, at: &str| format!("{}:/media/{at}:ro", release.newest().display());
     let place = Place::with_openrc("trixie", &["-v", &mount(&old, "old"), "-v", &mount(&new, "new")])
         .env("FROM", from)
         .env("STEP", step.to_string())
         .env("OFFSET", (std::process::id() % step).to_string())
+        .env("OLD_PORT", super::free_port().to_string())
         .env("PORT", super::free_port().to_string());
     let said = place.sh(LOOP).well();
     let last = said.lines().last().unwrap();
     let count: u32 = last.trim_start_matches("moments: ").parse().expect(last);
     // Fewer would mean that the shims did not see what it does.
-    assert!(count > 30, "{last}");
+    assert!(count > at_least, "{last}");
 }
 
 #[test]
 fn a_fresh_installation() {
-    killed_everywhere("nothing");
+    killed_everywhere("nothing", 30);
 }
 
 #[test]
 fn an_upgrade() {
-    killed_everywhere("old");
+    killed_everywhere("old", 30);
+}
+
+#[test]
+fn another_setting_alone() {
+    killed_everywhere("same", 10);
 }
