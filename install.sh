@@ -756,6 +756,8 @@ look() {
             note "nothing is started"
         elif ! service_enabled || ! service_runs; then
             todo "the service $SERVICE is enabled and started"
+        elif [ -z "$agent" ] && ! answers; then
+            todo "the service $SERVICE runs, but does not answer: it is started anew"
         fi
     elif [ "$start" = no ]; then
         note "nothing is started"
