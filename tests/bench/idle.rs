@@ -34,8 +34,10 @@ pub(crate) async fn start_up(panel: &mut Panel, report: &mut Report) -> Result<(
     Ok(())
 }
 
-/// How long writes are counted: what happens once a minute has to be in it more than once.
-const WRITES: Duration = Duration::from_secs(150);
+/// How long writes are counted: what happens once a minute has to be in it, for a figure to rely on more than once.
+fn counted() -> Duration {
+    Duration::from_secs(if crate::thorough() { 150 } else { 60 })
+}
 
 fn written(panel: &Panel) -> Result<f64> {
     Ok(field(&std::fs::read_to_string(format!("/proc/{}/io", panel.pid()))?, "write_bytes"))
@@ -64,9 +66,9 @@ pub(crate) async fn resident(panel: &Panel, running: usize, report: &mut Report)
 /// Bytes that reach the disk in two and a half minutes in which nobody does anything, drawn out to an hour.
 pub(crate) async fn writes(panel: &Panel, running: usize, report: &mut Report) -> Result<()> {
     let before = written(panel)?;
-    tokio::time::sleep(WRITES).await;
+    tokio::time::sleep(counted()).await;
     let bytes = written(panel)? - before;
-    let an_hour = bytes * 3600.0 / WRITES.as_secs_f64() / 1e6;
+    let an_hour = bytes * 3600.0 / counted().as_secs_f64() / 1e6;
     report.row(
         format!("written to disk, {running} running servers"),
         "MB/h",

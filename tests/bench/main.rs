@@ -34,6 +34,11 @@ fn main() -> std::process::ExitCode {
     }
 }
 
+/// With `tests/run --long`: what takes minutes to measure is measured too.
+fn thorough() -> bool {
+    std::env::var_os("LONG").is_some()
+}
+
 /// Something that goes on beside the measuring.
 #[allow(clippy::disallowed_methods, reason = "ends with the benchmark")]
 fn spawn(work: impl Future<Output = ()> + Send + 'static) {
@@ -74,7 +79,9 @@ async fn machine(report: &mut Report) -> Result<()> {
     idle::ten_running(&mut panel, report).await?;
     panel.remove_servers().await?;
     panel.stop().await?;
-    name::cost(report).await?;
+    if thorough() {
+        name::cost(report).await?;
+    }
     println!("no figure for files up and down: the panel serves none yet");
     Ok(())
 }
