@@ -74,7 +74,7 @@ pub(crate) async fn writes(panel: &Panel, running: usize, report: &mut Report) -
         "MB/h",
         an_hour,
         1.0,
-        Some((bytes / 1e3, "kB in 150 s")),
+        Some((bytes / 1e3, "kB counted")),
     );
     Ok(())
 }
