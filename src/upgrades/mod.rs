@@ -2,7 +2,7 @@
 //!
 //! What is published is looked at once a day ([`release`]). The next program is fetched, checked and tried ([`download`])
 //! and lies in the upgrade folder; then this process ends, and the guard outside swaps it. The same program goes to the
-//! other machines, one after another ([`nodes`]).
+//! other machines, one after another (`nodes`).
 
 pub mod download;
 pub mod fetch;
