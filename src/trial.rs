@@ -27,21 +27,6 @@ pub struct TrialError {
     source: io::Error,
 }
 
-/// How the last upgrade went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The version before.
-    pub from: String,
-    /// The version that was wanted.
-    pub to: String,
-    /// The new one runs; else the old one was put back.
-    pub done: bool,
-    /// Why it was.
-    pub reason: String,
-    /// When, as RFC 3339.
-    pub at: String,
-}
-
 /// Where all of it lies.
 pub fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("upgrade")
@@ -96,21 +81,6 @@ impl Trial {
     }
 }
 
-/// How the last upgrade went, where there was one.
-///
-/// # Errors
-/// The file can't be read.
-pub fn outcome(data_dir: &Path) -> io::Result<Option<Outcome>> {
-    let text = read(&folder(data_dir).join("outcome"))?;
-    Ok(text.map(|text| Outcome {
-        from: value(&text, "from").to_owned(),
-        to: value(&text, "to").to_owned(),
-        done: value(&text, "result") == "done",
-        reason: value(&text, "reason").to_owned(),
-        at: value(&text, "at").to_owned(),
-    }))
-}
-
 fn read(path: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -146,11 +116,15 @@ mod tests {
         assert!(Trial::find(dir.path(), "0.3.0").unwrap().is_none(), "another one's");
         let trial = Trial::find(dir.path(), "0.2.0").unwrap().unwrap();
         assert_eq!((trial.from.as_str(), trial.to.as_str()), ("0.1.0", "0.2.0"));
-        assert_eq!(outcome(dir.path()).unwrap(), None);
+        let outcome = || agent::upgrades::Folder::of(dir.path()).outcome();
+        assert_eq!(outcome(), None);
         trial.pass().unwrap();
         assert!(!folder.join("trial").exists());
-        let outcome = outcome(dir.path()).unwrap().unwrap();
-        assert!(outcome.done && outcome.to == "0.2.0" && outcome.at.ends_with('Z'), "{outcome:?}");
+        let outcome = outcome().unwrap();
+        assert!(
+            outcome.result == "done" && outcome.to == "0.2.0" && outcome.at.ends_with('Z'),
+            "{outcome:?}"
+        );
     }
 
     #[test]

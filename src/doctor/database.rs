@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use agent::host::size;
 use serde::{Deserialize, Serialize};
 use storage::copies::CopyError;
 
-use super::machine::size;
 use super::views::Finding;
 
 /// Copies are made daily; this much later something is wrong.

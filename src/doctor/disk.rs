@@ -185,29 +185,19 @@ fn write(file: &mut File) -> io::Result<Speed> {
 
 /// In words.
 pub(super) fn speed(measured: &io::Result<Option<Speed>>, data_dir: &Path) -> Finding {
+    let unknown = |detail: String, advice| {
+        Finding::note("disk", "disk_speed_unknown", "The disk's speed was not measured", detail, advice)
+    };
     let speed = match measured {
         Ok(Some(speed)) => speed,
         Ok(None) => {
             let advice = "Make room first (`docker image prune`).";
-            let detail = "There is too little room to try it.";
-            return Finding::note(
-                "disk",
-                "disk_speed_unknown",
-                "The disk's speed was not measured",
-                detail,
-                advice,
-            );
+            return unknown("There is too little room to try it.".to_owned(), advice);
         }
         Err(cause) => {
             let detail = format!("{} could not be written to: {cause}.", data_dir.display());
             let advice = "Ask as root or as the panel's user: `sudo ctrl-alt-play doctor`.";
-            return Finding::note(
-                "disk",
-                "disk_speed_unknown",
-                "The disk's speed was not measured",
-                detail,
-                advice,
-            );
+            return unknown(detail, advice);
         }
     };
     let (rate, commit) = (speed.rate / 1e6, speed.commit.as_secs_f64() * 1e3);

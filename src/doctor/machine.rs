@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use agent::docker::EngineFacts;
-use agent::host::{Host, Sources, cgroup, space};
+use agent::host::{Host, Sources, cgroup, size, space};
 use agent::protocol::{Engine, Problem};
 
 use super::views::{Finding, Level};
@@ -209,18 +209,6 @@ pub(super) fn entropy(sources: &Sources) -> Option<Finding> {
         let advice = "`sudo apt install rng-tools-debian` takes it from the hardware.";
         Finding::warning("machine", "entropy_low", "Little randomness", detail, advice)
     })
-}
-
-/// For people.
-pub(super) fn size(bytes: u64) -> String {
-    const MIB: u64 = 1 << 20;
-    if bytes >= 10 * GIB {
-        format!("{} GiB", bytes / GIB)
-    } else if bytes >= GIB {
-        format!("{:.1} GiB", bytes as f64 / GIB as f64)
-    } else {
-        format!("{} MiB", bytes / MIB)
-    }
 }
 
 #[cfg(test)]

@@ -237,7 +237,7 @@ fn facts_of(
         ("program", Some(running.unwrap_or(crate::status::VERSION).to_owned())),
         ("system", Some(system.trim_matches('"').to_owned())),
         ("kernel", info.kernel.map(|kernel| format!("Linux {kernel} {}", info.arch))),
-        ("machine", Some(format!("{}, {} of memory", info.cpu, machine::size(info.memory)))),
+        ("machine", Some(format!("{}, {} of memory", info.cpu, agent::host::size(info.memory)))),
         ("engine", engine),
         ("addresses", Some(addresses.join(", "))),
     ];

@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 pub use ports::ports_taken;
+pub use problems::size;
 pub use sources::Sources;
 
 use crate::hostpath::KnownPaths;

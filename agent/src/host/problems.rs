@@ -192,7 +192,9 @@ fn limits(missing: &[&str]) -> Vec<Problem> {
         .collect()
 }
 
-fn size(bytes: u64) -> String {
+/// Bytes for people: `512 MiB`, `1.9 GiB`, `12 GiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
     if bytes >= 10 * GIB {
         format!("{} GiB", bytes / GIB)
     } else if bytes >= GIB {
