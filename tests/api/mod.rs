@@ -21,7 +21,7 @@ mod setup;
 mod slow;
 mod templates;
 mod tls;
-mod upgrades;
+pub(crate) mod upgrades;
 mod users;
 mod web;
 mod who_may_call;

@@ -27,6 +27,7 @@ mod remote;
 mod restart_of_panel;
 mod sigterm;
 mod stop;
+mod upgrades;
 pub(crate) mod viewer;
 
 use std::future::Future;

@@ -3,7 +3,7 @@
 
 mod command;
 mod here;
-mod nodes;
+pub(crate) mod nodes;
 mod seen;
 
 use std::net::TcpListener;
@@ -14,9 +14,9 @@ use crate::harness::download::{Downloads, Guarded, Signer};
 use crate::harness::{Client, Panel, seconds, until};
 
 /// A version above the one under test, of the same length.
-const NEXT: &str = "0.1.9";
+pub(crate) const NEXT: &str = "0.1.9";
 /// Tests are less patient than people.
-const TIMES: &str = "stall=700,ask=0,settle=500,back=15000,idle=15000";
+pub(crate) const TIMES: &str = "stall=700,ask=0,settle=500,back=15000,idle=15000";
 
 /// A panel that knows where releases are.
 fn knowing(downloads: &Downloads, signer: &Signer) -> crate::harness::Builder {
@@ -39,12 +39,13 @@ fn guarded(mut builder: crate::harness::Builder, guarded: &Guarded) -> crate::ha
     builder.under(&wrapper).env("PORT", &ports[0]).env("WEBSOCKET_PORT", &ports[1])
 }
 
-async fn view(admin: &Client) -> Value {
+/// As the administrator sees it.
+pub(crate) async fn view(admin: &Client) -> Value {
     admin.get("/api/upgrade").await.expect(200).json
 }
 
 /// Waits until the panel shows it, over restarts too.
-async fn shown(admin: &Client, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn shown(admin: &Client, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     until(what, seconds(60), async || {
         let answer = admin.try_get("/api/upgrade").await.filter(|answer| answer.status == 200)?;
         is(&answer.json).then_some(answer.json)

@@ -7,16 +7,21 @@ use crate::harness::download::{Guarded, VERSION, as_version, install};
 use crate::harness::node::{Node, online};
 use crate::harness::{Panel, seconds};
 
-/// A panel that is one version above the agents.
-async fn newer_panel(folder: &tempfile::TempDir) -> Panel {
+/// A panel that is one version above the agents, with these variables.
+pub(crate) async fn newer_panel(folder: &tempfile::TempDir, env: &[(&str, String)]) -> Panel {
     let program = folder.path().join("ctrl-alt-play");
     install(&program, &as_version(NEXT));
     let run = folder.path().join("run");
     install(&run, format!("#!/bin/sh\nshift\nexec {} \"$@\"\n", program.display()).as_bytes());
-    Panel::builder().under(&[run.to_str().unwrap()]).env("UPGRADE_TIMES", TIMES).start().await
+    let mut builder = Panel::builder().under(&[run.to_str().unwrap()]).env("UPGRADE_TIMES", TIMES);
+    for (name, value) in env {
+        builder = builder.env(name, value);
+    }
+    builder.start().await
 }
 
-async fn joined(panel: &Panel, id: &str, service: &Guarded, env: &[(&str, &str)]) -> Node {
+/// An agent under a guard that is online.
+pub(crate) async fn joined(panel: &Panel, id: &str, service: &Guarded, env: &[(&str, &str)]) -> Node {
     let wrapper = service.wrapper();
     let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
     let mut builder = Node::builder().under(&wrapper);
@@ -31,14 +36,15 @@ async fn joined(panel: &Panel, id: &str, service: &Guarded, env: &[(&str, &str)]
     node
 }
 
-fn of<'v>(view: &'v Value, id: &str) -> &'v Value {
+/// What a view has of a node.
+pub(crate) fn of<'v>(view: &'v Value, id: &str) -> &'v Value {
     view["nodes"].as_array().unwrap().iter().find(|node| node["id"] == id).unwrap()
 }
 
 #[tokio::test]
 async fn each_gets_the_panels_version_and_one_that_cannot_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    let panel = newer_panel(&folder).await;
+    let panel = newer_panel(&folder, &[]).await;
     let admin = panel.admin();
     admin.post("/api/upgrade/nodes", json!({})).await.refused(409, "conflict");
     let old = as_version(VERSION);
@@ -83,7 +89,7 @@ async fn each_gets_the_panels_version_and_one_that_cannot_says_why() {
 #[tokio::test]
 async fn the_first_that_goes_back_stops_the_round() {
     let folder = tempfile::tempdir().unwrap();
-    let mut panel = newer_panel(&folder).await;
+    let mut panel = newer_panel(&folder, &[]).await;
     let admin = panel.admin();
     let old = as_version(VERSION);
     let services = [Guarded::new(&old), Guarded::new(&old)];
