@@ -1,16 +1,19 @@
-//! Builds the web page where its sources changed, and lays its files out for `src/http/assets.rs` to embed.
+//! Builds the web page where its sources changed, and lays its files out for `src/http/assets.rs` to embed; packs the
+//! OpenAPI document for `src/docs`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is how a build script speaks to cargo")]
 
 use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::SystemTime;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -62,7 +65,19 @@ fn work() -> Result<()> {
     } else if !is_fresh(&web)? {
         build_page(&web)?;
     }
+    pack(&web.join("openapi.json"), &out)?;
     lay_out(&build, &out)
+}
+
+/// Puts the packed form of a file that is checked in below `OUT_DIR`. The same file gives the same bytes.
+fn pack(file: &Path, out: &Path) -> Result<()> {
+    println!("cargo::rerun-if-changed={}", file.display());
+    let name = file.file_name().and_then(|name| name.to_str()).ok_or("a file without a name")?;
+    let packed = File::create(out.join(format!("{name}.gz")))?;
+    let mut packer = GzBuilder::new().write(packed, Compression::best());
+    packer.write_all(&fs::read(file)?)?;
+    packer.finish()?;
+    Ok(())
 }
 
 /// Whether the built page is newer than all its sources.

@@ -8,7 +8,6 @@ use storage::{Millis, Store};
 use crate::agents::Agents;
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::docs::Docs;
 use crate::doctor::Doctor;
 use crate::live::Live;
 use crate::mdns::Name;
@@ -59,8 +58,6 @@ pub struct App {
     pub status: Status,
     /// Looks for what is wrong.
     pub doctor: Doctor,
-    /// The API's description.
-    pub docs: Docs,
     /// What runs.
     pub tasks: Tasks,
     /// Since when.

@@ -25,8 +25,7 @@ pub fn routes(app: &App) -> Vec<Route> {
     routes.extend(upgrades::routes(&app.upgrades));
     routes.extend(live::routes(&app.live));
     routes.extend(doctor::routes(&app.doctor));
-    routes.extend(docs::routes(&app.docs));
-    app.docs.describe(&routes);
+    routes.extend(docs::routes());
     routes
 }
 

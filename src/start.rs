@@ -16,7 +16,6 @@ use crate::auth::{Auth, OwnOrigins};
 use crate::clock;
 use crate::config::Config;
 use crate::copies;
-use crate::docs::Docs;
 use crate::doctor::Doctor;
 use crate::error::Chain;
 use crate::health::Health;
@@ -221,7 +220,6 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         upgrades,
         live,
         status,
-        docs: Docs::default(),
         store,
         auth,
         users,
@@ -303,6 +301,12 @@ fn start_local_agent(app: &App, transfers: &Transfers) {
 }
 
 impl Running {
+    /// All its endpoints, once more.
+    #[cfg(test)]
+    pub(crate) fn routes(&self) -> Vec<crate::http::Route> {
+        crate::router::routes(&self.app)
+    }
+
     /// Where a person may open the page: the machine's own address where it listens on all.
     pub fn url(&self) -> String {
         if let Some(url) = &self.app.config.public_url {

@@ -1,28 +1,39 @@
 //! The API's own description: the OpenAPI document, and a page that reads it.
+//!
+//! The document is `web/openapi.json`, which the test below writes from the list of routes and holds against it.
 
 mod routes;
 
-use std::sync::{Arc, OnceLock};
-
-use bytes::Bytes;
-
 pub use routes::routes;
 
-use crate::http::{Route, document};
+/// The document, packed by `build.rs`.
+static DOCUMENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
 
-/// The document, once all routes are known. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Docs(Arc<OnceLock<Bytes>>);
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl Docs {
-    /// Writes the document from the whole list.
-    pub fn describe(&self, routes: &[Route]) {
-        let text = serde_json::to_vec_pretty(&document(routes)).unwrap_or_default();
-        // The list is put together once.
-        let _ = self.0.set(text.into());
-    }
+    use crate::config::Config;
+    use crate::http::document;
 
-    fn text(&self) -> Bytes {
-        self.0.get().cloned().unwrap_or_default()
+    const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/openapi.json");
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn openapi_is_what_the_handlers_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let running = crate::run(Config::for_tests(folder.path())).await.unwrap();
+        // By way of a value, which has its keys in order.
+        let document = serde_json::to_value(document(&running.routes())).unwrap();
+        running.stop(Duration::from_secs(10)).await;
+        let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(CHECKED_IN, text).unwrap();
+            return;
+        }
+        let checked_in = std::fs::read_to_string(CHECKED_IN).unwrap_or_default();
+        assert!(
+            text == checked_in,
+            "web/openapi.json differs from the handlers: UPDATE=1 cargo test --workspace --lib openapi rewrites it"
+        );
     }
 }

@@ -1,19 +1,20 @@
 //! `/api/openapi.json` and `/api/docs`.
 
-use super::Docs;
-use crate::http::{Access, Doc, Filter, GET, Route, StatusCode, any, bytes_of, page, route, with};
+use super::DOCUMENT;
+use crate::http::{Access, Doc, Filter, GET, Route, any, header, packed, page, route};
 
 const PAGE: &str = include_str!("page.html");
 
 /// All endpoints of this feature.
-pub fn routes(docs: &Docs) -> Vec<Route> {
+pub fn routes() -> Vec<Route> {
     vec![
         route(
             GET,
             "/api/openapi.json",
             Access::Open,
             Doc::new("This document").plain(200),
-            with(docs).map(|docs: Docs| bytes_of(StatusCode::OK, "application/json", docs.text())),
+            header("accept-encoding")
+                .map(|takes: Option<String>| packed("application/json", DOCUMENT, takes.as_deref())),
         ),
         route(
             GET,

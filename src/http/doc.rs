@@ -1,4 +1,7 @@
 //! What the OpenAPI document says of an endpoint. It rides on the [`Route`], so the document is as whole as the router.
+//!
+//! Only tests write the document: it is checked in, and the program carries that file (`src/docs`). Made at each start it
+//! cost 5 MB that the allocator never gave back, and the code of all schemas.
 
 use hyper::Method;
 use utoipa::ToSchema;
@@ -17,6 +20,9 @@ use utoipa::openapi::{
 
 use super::route::Route;
 use crate::auth::Access;
+
+/// Whether what an endpoint says is kept; in the program nobody asks for it.
+const KEPT: bool = cfg!(test);
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
@@ -41,52 +47,67 @@ impl Doc {
     /// The JSON body that it takes.
     #[must_use]
     pub fn body<T: ToSchema>(mut self) -> Self {
-        self.body = Some(self.schema::<T>());
+        if KEPT {
+            self.body = Some(self.schema::<T>());
+        }
         self
     }
 
     /// A body of any form.
     #[must_use]
     pub fn any_body(mut self) -> Self {
-        self.body = Some(ObjectBuilder::new().into());
+        if KEPT {
+            self.body = Some(ObjectBuilder::new().into());
+        }
         self
     }
 
     /// A JSON answer.
     #[must_use]
     pub fn answer<T: ToSchema>(mut self, status: u16) -> Self {
-        let schema = self.schema::<T>();
-        self.answers.push((status, "application/json", Some(schema)));
+        if KEPT {
+            let schema = self.schema::<T>();
+            self.answers.push((status, "application/json", Some(schema)));
+        }
         self
     }
 
     /// A JSON answer that is an array.
     #[must_use]
     pub fn list<T: ToSchema>(mut self, status: u16) -> Self {
-        let items = self.schema::<T>();
-        self.answers.push((status, "application/json", Some(ArrayBuilder::new().items(items).into())));
+        if KEPT {
+            let items = self.schema::<T>();
+            let array = ArrayBuilder::new().items(items).into();
+            self.answers.push((status, "application/json", Some(array)));
+        }
         self
     }
 
     /// An answer without a body, or with one that is no JSON.
     #[must_use]
     pub fn plain(mut self, status: u16) -> Self {
-        self.answers.push((status, "", None));
+        if KEPT {
+            self.answers.push((status, "", None));
+        }
         self
     }
 
     /// An optional key of the query.
     #[must_use]
     pub fn query<T: ToSchema>(mut self, name: &'static str, says: &'static str) -> Self {
-        let schema = self.schema::<T>();
-        self.query.push((name, schema, says));
+        if KEPT {
+            let schema = self.schema::<T>();
+            self.query.push((name, schema, says));
+        }
         self
     }
 
     /// Error statuses beyond those that every endpoint has.
     #[must_use]
     pub fn refusals(mut self, statuses: &[u16]) -> Self {
-        self.refusals.extend_from_slice(statuses);
+        if KEPT {
+            self.refusals.extend_from_slice(statuses);
+        }
         self
     }
 
@@ -173,7 +194,7 @@ impl Doc {
     }
 }
 
-/// The whole document.
+/// The whole document. Empty but for the paths where [`Doc`]s are not kept, which is everywhere but in tests.
 pub fn document(routes: &[Route]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new()

@@ -51,7 +51,7 @@ mod stall;
 mod waiting;
 mod websocket;
 
-pub use assets::{assets, page};
+pub use assets::{assets, packed, page};
 pub use body::{DEFAULT_LIMIT, json, json_up_to, parse, raw_up_to};
 pub use dispatch::Dispatch;
 pub use doc::{Doc, document};
