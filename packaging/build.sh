@@ -64,6 +64,9 @@ debian_rust_version() {
 # rust_flags ARCH RUSTC
 rust_flags() {
     printf '%s' "-C target-feature=+crt-static -C link-arg=-Wl,--build-id=none"
+    # Where the code lies is known at the start only; packed, what has to be told of it is 10 kB and not 1 MB, all of it
+    # read at each start. The static C library does it itself: no machine has to know this form.
+    printf ' %s' "-C link-arg=-Wl,-z,pack-relative-relocs"
     home=${CARGO_HOME:-$HOME/.cargo}
     printf ' %s' "--remap-path-prefix=$home=/cargo" "--remap-path-prefix=$ROOT=/source"
     # Crates come from one of several registries or mirrors, each with a folder of its own name.
