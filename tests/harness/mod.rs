@@ -6,6 +6,8 @@ pub(crate) mod docker;
 pub(crate) mod download;
 pub(crate) mod fake;
 pub(crate) mod golden;
+pub(crate) mod guarded;
+pub(crate) mod host;
 mod live;
 pub(crate) mod netns;
 pub(crate) mod node;

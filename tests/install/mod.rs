@@ -11,13 +11,11 @@ mod place;
 mod refused;
 mod release;
 mod remove;
-mod server;
 mod service;
 mod simple;
 
-use place::Place;
+pub(crate) use place::Place;
 use release::Release;
-use server::{Fault, Server};
 
 /// A port that is free at this moment, on all addresses.
 fn free_port() -> u16 {

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::binary;
+use crate::harness::download::{VERSION, exchanged};
 
 /// What a release's folder is made of. The files lie as they do for download: `latest/download/`, `download/vX/`.
 pub(super) struct Release {
@@ -54,7 +55,7 @@ pub(super) fn another_key() -> String {
 }
 
 /// The version that is built here.
-pub(super) const BUILT: &str = env!("CARGO_PKG_VERSION");
+pub(super) const BUILT: &str = VERSION;
 
 /// The real program, as another version of the same length: the bytes of its version are exchanged.
 pub(super) fn program(version: &str) -> Vec<u8> {
@@ -65,23 +66,7 @@ pub(super) fn program(version: &str) -> Vec<u8> {
         run("strip", &["-o", &stripped.display().to_string(), binary()]);
         fs::read(stripped).unwrap()
     });
-    exchanged(bytes, version)
-}
-
-fn exchanged(bytes: &[u8], version: &str) -> Vec<u8> {
-    assert_eq!(version.len(), BUILT.len());
-    let mut bytes = bytes.to_vec();
-    let (old, new) = (BUILT.as_bytes(), version.as_bytes());
-    let mut at = 0;
-    while let Some(found) = memchr_like(&bytes[at..], old) {
-        bytes[at + found..at + found + old.len()].copy_from_slice(new);
-        at += found + old.len();
-    }
-    bytes
-}
-
-fn memchr_like(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
+    exchanged(bytes.clone(), version)
 }
 
 /// A shell script in the program's place, a megabyte long, where only install.sh is looked at.
