@@ -110,8 +110,13 @@ impl Place {
 
     /// The same, going on meanwhile.
     pub(crate) fn begin(&self, options: &str) -> std::process::Child {
-        let script = format!("exec 2>&1; sh -s -- {options} </checked/install.sh");
-        self.command(&["sh", "-c", &script]).stdout(Stdio::piped()).spawn().unwrap()
+        self.begin_sh(&format!("sh -s -- {options} </checked/install.sh"))
+    }
+
+    /// A script as root, going on meanwhile.
+    pub(crate) fn begin_sh(&self, script: &str) -> std::process::Child {
+        let script = format!("exec 2>&1; {script}");
+        self.command(&["sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// Writes a file, with this mode.
