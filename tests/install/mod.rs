@@ -9,13 +9,13 @@ mod killed;
 mod others;
 mod place;
 mod refused;
-mod release;
+pub(crate) mod release;
 mod remove;
 mod service;
 mod simple;
 
 pub(crate) use place::Place;
-use release::Release;
+pub(crate) use release::Release;
 
 /// A port that is free at this moment, on all addresses.
 fn free_port() -> u16 {
