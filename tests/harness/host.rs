@@ -92,11 +92,6 @@ impl Downloads {
         Self { base, host: Arc::new(Host { address, shared }) }
     }
 
-    /// The port that it listens on.
-    pub(crate) fn port(&self) -> u16 {
-        self.host.address.rsplit_once(':').unwrap().1.parse().unwrap()
-    }
-
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.host.shared.state.lock().unwrap()
     }

@@ -161,7 +161,7 @@ fn nothing_of_the_machine_that_made_it_is_in_any_file() {
     let traces =
         [concat!(env!("CARGO_MANIFEST_DIR"), "/"), &format!("{home}/.cargo"), "registry/src/", &secret];
     let mut seen = 0;
-    let mut folders = vec![made.folder.clone(), unpacked.path().to_owned()];
+    let mut folders = vec![made.folder, unpacked.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -3,6 +3,7 @@
 
 mod command;
 mod here;
+mod https;
 mod nodes;
 mod seen;
 
