@@ -5,6 +5,7 @@
 //! is in `tests/service`.
 
 mod broken;
+mod https;
 mod killed;
 mod others;
 mod place;
