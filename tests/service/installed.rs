@@ -70,7 +70,7 @@ async fn a_panel_from_its_first_day_to_its_last() {
     let body = json!({ "setupToken": token, "username": "admin", "password": PASSWORD });
     let made = booted.anonymous().post("/api/setup", body).await.expect(201);
     let admin = Client::new(&booted.address(3000), Some(made.json["token"].as_str().unwrap().to_owned()));
-    let mut counter = Counter::start(admin, json!({})).await;
+    let mut counter = Counter::every(0.2, admin, json!({})).await;
     counter.counts_on("at first").await;
 
     mark(&booted);
@@ -141,7 +141,7 @@ async fn a_node_by_the_line_of_its_panel() {
     );
     let secret = made["secret"].as_str().unwrap();
     assert!(!booted.run("ps ax -o args").contains(secret), "the secret is for all to see");
-    let mut counter = Counter::start(panel.admin(), json!({ "nodeId": "attic" })).await;
+    let mut counter = Counter::every(0.2, panel.admin(), json!({ "nodeId": "attic" })).await;
     counter.counts_on("at first").await;
 
     mark(&booted);
