@@ -273,34 +273,75 @@ need_engine() {
 # --- fetching and checking ---
 
 # get URL FILE BLOCKS: goes on where a try before was cut off, and takes that many half kilobytes at most. Where it fails,
-# $words says why, and $refused the status, where asking again is of no use. What curl has to know besides stands in
-# $work/curl.
+# $words says why, and $refused the status, where asking again is of no use: `certificate` where the other side's is not
+# accepted, `plain` where https leads to http. What curl has to know besides stands in $work/curl.
 get() {
-    refused='' limit=$3
+    refused='' url=$1 into=$2 limit=$3 code=0
     if have curl; then
-        set -- -o "$2" "$1"
-        if [ -s "$2" ]; then set -- -C - "$@"; fi
+        set -- -o "$into" "$url"
+        case $url in https://*) set -- --proto-redir =https "$@" ;; esac
+        if [ -s "$into" ]; then set -- -C - "$@"; fi
         if [ -e "$work/curl" ]; then set -- -K "$work/curl" "$@"; fi
         status=$(
             ulimit -f "$limit"
             exec curl -fsSL --connect-timeout 10 --speed-limit 500 --speed-time "$STALL" --max-time 3600 \
                 -w '%{http_code}' "$@" 2>"$work/words"
-        ) && return 0
-        case $status in
-        401 | 403 | 404 | 410) refused=$status ;;
-        416) rm -f "$2" ;;
+        ) || code=$?
+        case $code/$status/$url in
+        0/*) return 0 ;;
+        1/*/https://*) refused=plain ;;
+        51/* | 60/* | 77/*) refused=certificate ;;
+        */401/* | */403/* | */404/* | */410/*) refused=$status ;;
+        */416/*) rm -f "$into" ;;
         esac
+        words=$(grep '^curl: ' "$work/words" | head -n 1)
+    elif wget --version 2>/dev/null | grep -q GNU; then
+        gnu_wget || code=$?
+        case $code in
+        0) return 0 ;;
+        5) refused=certificate ;;
+        9) refused=plain ;;
+        *) refused=$(status_of_wget) ;;
+        esac
+        words=$(grep '^ERROR: ' "$work/words" | tail -n 1)
     else
-        set -- -c -T "$STALL" -O "$2" "$1"
-        if wget --version 2>/dev/null | grep -q GNU; then set -- -nv -t 1 "$@"; fi
+        # Busybox's looks at no certificate and follows to anywhere: that what comes is signed is all there is.
         if (
             ulimit -f "$limit"
-            exec wget "$@" 2>"$work/words"
+            exec wget -c -T "$STALL" -O "$into" "$url" 2>"$work/words"
         ); then return 0; fi
-        refused=$(sed -nE 's/.* (401|403|404|410)( .*|:.*|)$/\1/p' "$work/words" | tail -n 1)
+        refused=$(status_of_wget)
+        words=''
     fi
-    words=$(grep -v '^ *$' "$work/words" | tail -n 1)
+    if [ -z "$words" ]; then words=$(grep -v '^ *$' "$work/words" | tail -n 1); fi
     return 1
+}
+
+status_of_wget() {
+    sed -nE 's/.*(HTTP\/[0-9.]+|ERROR) (401|403|404|410).*/\2/p' "$work/words" | tail -n 1
+}
+
+# For get: as wget ends, or with 9 where https leads to http. It can't be told to stay with https, so that each step is taken
+# by hand there.
+gnu_wget() {
+    place=$url steps=0
+    set -- --max-redirect 20
+    case $url in https://*) set -- --max-redirect 0 -S ;; esac
+    while :; do
+        code=0
+        (
+            ulimit -f "$limit"
+            exec wget -nv -t 1 -c -T "$STALL" "$@" -O "$into" "$place" 2>"$work/words"
+        ) || code=$?
+        next=$(sed -n 's/^ *[Ll]ocation: *\([^ ]*\).*$/\1/p' "$work/words" | tail -n 1 | tr -d '\r')
+        steps=$((steps + 1))
+        if [ "$code" = 0 ] || [ $# = 2 ] || [ -z "$next" ] || [ "$steps" -gt 5 ]; then return "$code"; fi
+        case $next in
+        https://*) place=$next ;;
+        /*) place=$(printf '%s' "$place" | cut -d / -f 1-3)$next ;;
+        *) return 9 ;;
+        esac
+    done
 }
 
 # fetch URL FILE BLOCKS: with patience, but not for ever.
@@ -309,7 +350,15 @@ fetch() {
     rm -f "$2"
     until get "$1" "$2" "$3"; do
         tries=$((tries + 1))
-        if [ -n "$refused" ]; then return 1; fi
+        case $refused in
+        '') ;;
+        certificate)
+            die "$1 is not believed ($words): is this machine's clock right, and does it know who made that certificate \
+(its package ca-certificates, or one of your own)? Nothing was changed"
+            ;;
+        plain) die "$1 leads to an address that is not https://, where others on the way could change what comes; nothing was changed" ;;
+        *) return 1 ;;
+        esac
         case $words in
         *'No space left'* | *'ailure writing'* | *'ailed writing'* | *'annot write'*)
             die "the disk is full at $(dirname "$2"): make room, then run this again; nothing was changed"

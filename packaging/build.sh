@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Builds the static program that users get. POSIX sh, sourced after packaging/tools.sh with ROOT set: by
-# packaging/release, and by tests/run, so that what is measured and tried is what is given out, and is built once.
+# packaging/release, and by tests/run for machines of other kinds.
 #
 #   build_program ARCH    x86_64, aarch64 or armv7, installing what that needs on a Debian 12
 #   program_of ARCH       where it lies then

@@ -81,14 +81,16 @@ function npmPackages() {
   return JSON.parse(readFileSync(list, 'utf8')).map((name) => {
     const folder = join(root, 'web/node_modules', name);
     const told = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const texts = licenceTexts(folder);
     const author = typeof told.author === 'object' ? told.author?.name : told.author;
     return {
       kind: 'npm',
       name,
       version: told.version,
-      licence: told.license,
+      // Some name none there, but bring its text.
+      licence: told.license ?? (texts.some(({ text }) => /^(The )?MIT License\b/i.test(text)) ? 'MIT' : undefined),
       authors: author ? [author] : [],
-      texts: licenceTexts(folder)
+      texts
     };
   });
 }

@@ -55,6 +55,8 @@ pub struct Config {
     pub tls_cert: Option<PathBuf>,
     /// The key that belongs to it, a PEM file.
     pub tls_key: Option<PathBuf>,
+    /// More authorities that say who others are, a PEM file, in place of those that the machine has.
+    pub ssl_cert_file: Option<PathBuf>,
     /// MiB a second that one move of a server takes of the network at most.
     pub move_limit: Option<NonZeroU32>,
     /// Where newer versions are, and who puts them in place.
@@ -86,6 +88,7 @@ impl Config {
             panel_pin: None,
             tls_cert: None,
             tls_key: None,
+            ssl_cert_file: None,
             move_limit: None,
             upgrades: UpgradeSettings::default(),
             mdns: false,
@@ -146,6 +149,7 @@ const KEYS: &[Key] = &[
     Key { name: "panel_pin", variables: &["PANEL_PIN"] },
     Key { name: "tls_cert", variables: &["TLS_CERT"] },
     Key { name: "tls_key", variables: &["TLS_KEY"] },
+    Key { name: "ssl_cert_file", variables: &["SSL_CERT_FILE"] },
     Key { name: "move_limit", variables: &["MOVE_LIMIT"] },
     Key { name: "download", variables: &["CTRL_ALT_PLAY_DOWNLOAD"] },
     Key { name: "download_key", variables: &["CTRL_ALT_PLAY_KEY"] },
@@ -256,6 +260,7 @@ impl Config {
             panel_pin: found.get("panel_pin").map(|given| given.value.clone()),
             tls_cert: file("tls_cert"),
             tls_key: file("tls_key"),
+            ssl_cert_file: file("ssl_cert_file"),
             move_limit: found.get("move_limit").map(move_limit).transpose()?,
             upgrades: UpgradeSettings::of(found)?,
             mdns: found.get("mdns").map_or(Ok(true), on_or_off)?,

@@ -87,6 +87,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         node_id: config.node_id.clone(),
         secret: secret.expose().to_owned(),
         pin: config.panel_pin.clone(),
+        authorities: config.ssl_cert_file.clone(),
         times: config.link_times.clone(),
     };
     let dialer = Dialer::new(remote)?;

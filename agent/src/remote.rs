@@ -9,6 +9,9 @@ mod carry;
 mod dial;
 mod pin;
 mod tls;
+mod trust;
+
+use std::path::PathBuf;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::bulk::RemoteCarrier;
 pub use self::dial::{DialError, Dialer, Socket, Transport};
 pub use self::pin::KeyPin;
+pub use self::trust::{BadAuthorities, authorities, distrust};
 
 use self::backoff::Backoff;
 use self::carry::End;
@@ -35,6 +39,8 @@ pub struct Remote {
     pub secret: String,
     /// The panel's key, see [`KeyPin::parse_list`]; none for whom the public roots vouch for.
     pub pin: Option<String>,
+    /// A file of more authorities, in place of the machine's own, that say who the panel is.
+    pub authorities: Option<PathBuf>,
     /// How patient we are.
     pub times: LinkTimes,
 }

@@ -1,5 +1,6 @@
 //! Settings of upgrades: where releases are, by which key they are known, and whether anybody looks.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ConfigError, Found, GUARDED, Layer, UPGRADE_TIMES};
@@ -15,6 +16,8 @@ pub struct UpgradeSettings {
     pub download: Option<String>,
     /// The minisign public key by which they are known.
     pub key: Option<String>,
+    /// A file of more authorities that say who is there.
+    pub authorities: Option<PathBuf>,
     /// Whether it is looked once a day.
     pub check: bool,
     /// Something stands outside that swaps the program at a start, and goes back where the new one does not come up.
@@ -56,6 +59,7 @@ impl Default for UpgradeSettings {
         Self {
             download: baked(DOWNLOAD),
             key: baked(KEY),
+            authorities: None,
             check: true,
             guarded: false,
             times: UpgradeTimes::default(),
@@ -74,6 +78,7 @@ impl UpgradeSettings {
         Ok(Self {
             download: text("download").or(baked.download),
             key: text("download_key").or(baked.key),
+            authorities: found.get("ssl_cert_file").map(|given| PathBuf::from(&given.value)),
             check: !found.get("upgrade_check").is_some_and(off),
             guarded: found.get(GUARDED).is_some_and(|given| given.value == "1"),
             times: times.transpose()?.unwrap_or_default(),

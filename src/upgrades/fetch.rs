@@ -1,11 +1,15 @@
 //! What comes by HTTP, with bounds for bytes and time. Blocks: call it off the async threads.
 //!
-//! The addresses may be plain `http://`: what comes is believed for its signature, not for the way that it took.
+//! The addresses may be plain `http://`: what comes is believed for its signature, not for the way that it took. From
+//! `https://` it stays that way.
 
 use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig};
+use agent::remote::{BadAuthorities, authorities, distrust};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, http};
 
@@ -32,6 +36,25 @@ pub enum FetchError {
     /// It is larger than it can be.
     #[error("{0} is larger than it can be")]
     TooLarge(String),
+    /// Whoever answers is not who he says, or nobody knows.
+    #[error("{url} is not believed: {why}")]
+    Distrusted {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with his certificate.
+        why: String,
+    },
+    /// From `https://` it leads elsewhere.
+    #[error("{url} leads to {to}, where nothing is safe from others on the way: refused")]
+    Downgraded {
+        /// What was asked for.
+        url: String,
+        /// Where to.
+        to: String,
+    },
+    /// Who is believed can't be read.
+    #[error(transparent)]
+    Authorities(#[from] BadAuthorities),
     /// The network.
     #[error("{url} can't be reached: {source}")]
     Network {
@@ -44,19 +67,31 @@ pub enum FetchError {
 
 /// Fetches. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher(Agent);
+pub struct Fetcher {
+    stall: Duration,
+    authorities: Option<Arc<PathBuf>>,
+}
 
 impl Fetcher {
-    /// What brings nothing for `stall` is broken off.
-    pub(super) fn new(stall: Duration) -> Self {
+    /// What brings nothing for `stall` is broken off. The file has more authorities than the built-in ones.
+    pub fn new(stall: Duration, authorities: Option<PathBuf>) -> Self {
+        Self { stall, authorities: authorities.map(Arc::new) }
+    }
+
+    /// Made for each request, of which there are a few a day: a hundred certificates are not kept in memory for it.
+    fn agent(&self, url: &str) -> Result<Agent, FetchError> {
+        let stall = self.stall;
+        let known = authorities(self.authorities.as_deref().map(PathBuf::as_path))?;
+        let known: Vec<_> = known.iter().map(|each| Certificate::from_der(each).to_owned()).collect();
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(crate::tls::provider())
-            .root_certs(RootCerts::WebPki)
+            .root_certs(RootCerts::Specific(Arc::new(known)))
             .build();
         let agent = Agent::config_builder()
             .tls_config(tls)
             .user_agent(concat!("ctrl-alt-play/", env!("CARGO_PKG_VERSION")))
             .max_redirects(REDIRECTS)
+            .https_only(url.starts_with("https://"))
             .timeout_resolve(Some(stall))
             .timeout_connect(Some(stall))
             .timeout_recv_response(Some(stall))
@@ -64,12 +99,12 @@ impl Fetcher {
             // Kept for nobody.
             .max_idle_connections(0)
             .build();
-        Self(Agent::with_parts(agent, DefaultConnector::default(), Names))
+        Ok(Agent::with_parts(agent, DefaultConnector::default(), Names))
     }
 
     /// All of a small file.
     pub(super) fn small(&self, url: &str, most: u64) -> Result<Vec<u8>, FetchError> {
-        let asked = self.0.get(url).config().timeout_global(Some(SMALL_WITHIN)).build();
+        let asked = self.agent(url)?.get(url).config().timeout_global(Some(SMALL_WITHIN)).build();
         let answer = asked.call().map_err(failed(url))?;
         let mut bytes = Vec::new();
         let mut body = answer.into_body().into_reader().take(most + 1);
@@ -82,7 +117,7 @@ impl Fetcher {
 
     /// A file from this byte on, where the other side can; from its beginning where it can't (200, not 206).
     pub(super) fn from(&self, url: &str, from: u64) -> Result<http::Response<Body>, FetchError> {
-        let mut asked = self.0.get(url);
+        let mut asked = self.agent(url)?.get(url);
         if from > 0 {
             asked = asked.header("range", format!("bytes={from}-"));
         }
@@ -95,6 +130,19 @@ pub(super) fn failed(url: &str) -> impl FnOnce(ureq::Error) -> FetchError {
     move |error| match error {
         ureq::Error::StatusCode(404) => FetchError::Missing(url),
         ureq::Error::StatusCode(status) => FetchError::Status { url, status },
-        source => FetchError::Network { url, source: Box::new(source) },
+        ureq::Error::RequireHttpsOnly(to) => FetchError::Downgraded { url, to },
+        source => match certificate(&source) {
+            Some(why) => FetchError::Distrusted { url, why },
+            None => FetchError::Network { url, source: Box::new(source) },
+        },
+    }
+}
+
+/// What is wrong with the other side's certificate, where that is what is wrong.
+fn certificate(error: &ureq::Error) -> Option<String> {
+    match error {
+        ureq::Error::Io(error) => distrust(error),
+        ureq::Error::Rustls(error) => distrust(error),
+        _ => None,
     }
 }

@@ -28,6 +28,7 @@ use storage::{Millis, Store};
 pub use routes::routes;
 pub use views::UpgradeView;
 
+use self::fetch::Fetcher;
 use self::nodes::Round;
 use self::place::How;
 use self::programs::Programs;
@@ -111,7 +112,7 @@ pub struct Parts {
 /// What is wrong with address or key.
 pub fn source(settings: &UpgradeSettings) -> Result<Option<Source>, release::SourceError> {
     let (Some(base), Some(key)) = (&settings.download, &settings.key) else { return Ok(None) };
-    Source::new(base, key, settings.times.stall).map(Some)
+    Source::new(base, key, Fetcher::new(settings.times.stall, settings.authorities.clone())).map(Some)
 }
 
 /// What of a release is offered: what is above `current`, and what is not finished only to those who have such a one.
@@ -374,8 +375,10 @@ impl Upgrades {
 /// An error as a sentence for a person.
 pub fn sentence(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
+    let word = text.split(' ').next().unwrap_or_default();
     let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    let text: String = first.into_iter().chain(letters).collect();
+    // An address is left as it is.
+    let first = letters.next().filter(|_| !word.contains("://")).map(|letter| letter.to_ascii_uppercase());
+    let text = first.map_or(text.clone(), |first| std::iter::once(first).chain(letters).collect());
     if text.ends_with('.') { text } else { text + "." }
 }

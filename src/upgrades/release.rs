@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use minisign_verify::{PublicKey, Signature};
 use semver::Version;
@@ -78,18 +77,18 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// `stall` is how long nothing may come before it is given up.
+    /// Below this address, signed by this key.
     ///
     /// # Errors
     /// [`SourceError`].
-    pub fn new(base: &str, key: &str, stall: Duration) -> Result<Self, SourceError> {
+    pub fn new(base: &str, key: &str, fetcher: Fetcher) -> Result<Self, SourceError> {
         let base = base.trim().trim_end_matches('/').to_owned();
         let host = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
         if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
             return Err(SourceError::Address);
         }
         let key = PublicKey::from_base64(key.trim()).map_err(|_| SourceError::Key)?;
-        Ok(Self { base, key, fetcher: Fetcher::new(stall) })
+        Ok(Self { base, key, fetcher })
     }
 
     /// The newest one. Blocks.
@@ -188,6 +187,8 @@ pub fn own_architecture() -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn sources_are_whole_addresses_with_a_key() {
         let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
-        let new = |base, key| Source::new(base, key, Duration::from_secs(1));
+        let new = |base, key| Source::new(base, key, Fetcher::new(Duration::from_secs(1), None));
         assert!(new("https://github.com/a/b/releases/", key).is_ok());
         assert!(matches!(new("example.org", key), Err(SourceError::Address)));
         assert!(matches!(new("http://", key), Err(SourceError::Address)));

@@ -19,6 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::link::node_where;
 use super::link::process::AgentProcess;
 use super::link::raw_agent;
+use crate::harness::authority::Authority;
 use crate::harness::{PASSWORD, Panel, raw, seconds, until};
 
 #[tokio::test]
@@ -146,6 +147,44 @@ async fn an_agent_knows_the_panel_by_its_key_whatever_its_certificate() {
     assert_eq!(self::pin(&panel), pin);
     node_where(&panel, "attic", "it is back", |node| node["online"] == true).await;
     drop(agent);
+}
+
+/// A panel behind a certificate of an authority of one's own: the agent knows it from a file.
+#[tokio::test]
+async fn an_agent_knows_the_panel_by_an_authority_of_ones_own() {
+    let (ours, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let issued = ours.issue("127.0.0.1");
+    std::fs::write(path("chain.pem"), &issued.certificate).unwrap();
+    std::fs::write(path("key.pem"), &issued.key).unwrap();
+    ours.write(folder.path().join("ours.pem").as_path());
+    Authority::new().write(folder.path().join("theirs.pem").as_path());
+    let given = [("TLS_CERT", path("chain.pem")), ("TLS_KEY", path("key.pem"))];
+    let mut builder = Panel::builder();
+    for (name, value) in given {
+        builder = builder.env(name, value);
+    }
+    let panel = builder.start().await;
+    let secret = raw_agent::node(&panel, "attic").await;
+    let url = format!("wss://{}", panel.agents_address());
+    let start = |authorities: &str| {
+        AgentProcess::start(&[
+            ("PANEL_URL", &url),
+            ("NODE_ID", "attic"),
+            ("AGENT_SECRET", &secret),
+            ("SSL_CERT_FILE", authorities),
+            ("LINK_TIMES", "first_wait=50,most_wait=200"),
+        ])
+    };
+    let why = "an authority that is not known here; SSL_CERT_FILE";
+    for (authorities, words) in [(path("theirs.pem"), ""), (path("none.pem"), "none.pem: ")] {
+        let agent = start(&authorities);
+        until("it says why", seconds(10), async || agent.log().contains(why).then_some(())).await;
+        assert!(agent.log().contains(words), "{}", agent.log());
+    }
+    assert_eq!(panel.admin().get("/api/nodes/attic").await.expect(200).json["online"], false);
+    let _agent = start(&path("ours.pem"));
+    node_where(&panel, "attic", "it is online", |node| node["online"] == true).await;
 }
 
 /// Something in the middle that ends TLS itself. It gets nothing: not the secret, not even a request.

@@ -1,11 +1,14 @@
 //! What every test stands on: the real binary on a folder of its own, and clients typed by who is asking. Nothing
 //! here reaches into the program: it goes through the command line, HTTP, WebSockets and files, as anybody could.
 
+pub(crate) mod authority;
 mod client;
 pub(crate) mod docker;
 pub(crate) mod download;
 pub(crate) mod fake;
 pub(crate) mod golden;
+pub(crate) mod guarded;
+pub(crate) mod host;
 mod live;
 pub(crate) mod netns;
 pub(crate) mod node;

@@ -42,6 +42,13 @@ impl Drop for Booted {
 impl Booted {
     /// Boots one, with the service installed and not started.
     pub(crate) async fn with(service: &'static str, settings: &str) -> Self {
+        let booted = Self::bare(service).await;
+        booted.install(settings);
+        booted
+    }
+
+    /// Boots one with nothing of ours in place: the service is for somebody else to install.
+    pub(crate) async fn bare(service: &'static str) -> Self {
         image().await;
         super::docker::image().await;
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -58,7 +65,6 @@ impl Booted {
         super::docker::docker(&args).await;
         let mut booted = Self { name, service, folder, ip: String::new() };
         booted.up().await;
-        booted.install(settings);
         booted
     }
 
@@ -142,6 +148,12 @@ impl Booted {
         let mut command = Command::new("docker");
         command.args(["exec", "-e", &data, &self.name, "sh", "-ec", script]);
         command.output().unwrap()
+    }
+
+    /// A script that may fail: whether it went well, and all that it said.
+    pub(crate) fn said(&self, script: &str) -> (bool, String) {
+        let output = self.try_run(&format!("exec 2>&1; {script}"));
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// A property of the service.

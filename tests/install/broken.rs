@@ -1,11 +1,12 @@
 //! Downloads that are not what they should be: nothing of one is ever run or left lying about.
 
-use super::{Fault, Place, Release, Server, release};
+use super::{Place, Release, release};
+use crate::harness::host::{Downloads, Fault};
 
-fn ready(root: &str) -> (Release, Server, Place) {
+fn ready(root: &str) -> (Release, Downloads, Place) {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
-    let server = Server::of(release.root());
-    let place = Place::of(root).trusting(&release::our_key(), &server.url).env("CTRL_ALT_PLAY_STALL", "1");
+    let server = Downloads::of(release.root());
+    let place = Place::of(root).trusting(&release::our_key(), &server.base).env("CTRL_ALT_PLAY_STALL", "1");
     if root == "bullseye" {
         place.sh("cp /opt/signify-openbsd /usr/bin").well();
     }
@@ -60,10 +61,10 @@ fn what_is_not_signed_by_our_key_is_refused() {
 fn a_key_that_is_not_ours_takes_nothing_from_us() {
     let (_release, server, _) = ready("bookworm");
     for root in ROOTS {
-        let place = Place::of(root).trusting(&release::another_key(), &server.url);
+        let place = Place::of(root).trusting(&release::another_key(), &server.base);
         place.sh("cp /opt/signify-openbsd /usr/bin 2>/dev/null || true").well();
         refused(&place, "not that of the key");
-        let place = Place::of(root).trusting("", &server.url);
+        let place = Place::of(root).trusting("", &server.base);
         place.sh("cp /opt/signify-openbsd /usr/bin 2>/dev/null || true").well();
         refused(&place, "holds no key");
     }
@@ -77,9 +78,9 @@ fn a_key_that_is_not_ours_takes_nothing_from_us() {
 fn half_a_program_or_another_one_is_never_run() {
     for root in ["bookworm", "trixie"] {
         let (release, server, place) = ready(root);
-        server.fault(Fault::Half);
+        server.fault(&release::name("1.2.3"), Fault::Half);
         refused(&place, "not what the release's signed list says");
-        server.fault(Fault::None);
+        server.heal();
         // One that would tell of itself when it were run.
         let spy = b"#!/bin/sh\necho run >/tmp/it-was-run\necho ctrl-alt-play 1.2.3\n";
         std::fs::write(release.newest().join(release::name("1.2.3")), spy).unwrap();
@@ -104,9 +105,11 @@ fn half_a_program_or_another_one_is_never_run() {
 fn a_host_that_breaks_off_is_gone_on_with_and_one_that_stalls_is_given_up() {
     for root in ["bookworm", "trixie"] {
         let (_release, server, place) = ready(root);
-        server.fault(Fault::Gone);
+        let program = release::name("1.2.3");
+        server.fault(&program, Fault::Gone);
         refused(&place, "there is no ctrl-alt-play-1.2.3-linux-");
-        server.fault(Fault::Stalled);
+        server.heal();
+        server.fault(&program, Fault::StallAfter(1000));
         refused(&place, "could not be fetched");
         assert_eq!(
             server.asked().iter().filter(|path| path.contains("-linux-")).count(),
@@ -114,10 +117,12 @@ fn a_host_that_breaks_off_is_gone_on_with_and_one_that_stalls_is_given_up() {
             "{:?}",
             server.asked()
         );
-        server.fault(Fault::Endless);
+        server.heal();
+        server.fault("SUMS", Fault::Endless);
         refused(&place, "larger than it can be");
         // Every connection ends after 400 kB, and three of them are all of it.
-        server.fault(Fault::Cut(400_000));
+        server.heal();
+        server.fault(&program, Fault::CutAfter(400_000));
         place.install("--no-docker --no-start").well();
         assert_eq!(
             server.asked().iter().filter(|path| path.contains("-linux-")).count(),

@@ -5,19 +5,18 @@
 //! is in `tests/service`.
 
 mod broken;
+mod https;
 mod killed;
 mod others;
 mod place;
 mod refused;
-mod release;
+pub(crate) mod release;
 mod remove;
-mod server;
 mod service;
 mod simple;
 
-use place::Place;
-use release::Release;
-use server::{Fault, Server};
+pub(crate) use place::Place;
+pub(crate) use release::Release;
 
 /// A port that is free at this moment, on all addresses.
 fn free_port() -> u16 {

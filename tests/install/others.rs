@@ -1,12 +1,13 @@
 //! Other distributions, as far as that can be tried without them: a root that calls itself one, with a stand-in for its
 //! package manager that notes what it was told. Alpine's is a root of nothing but busybox.
 
-use super::{Place, Release, Server, release};
+use super::{Place, Release, release};
+use crate::harness::host::Downloads;
 
-fn ready(place: Place) -> (Release, Server, Place) {
+fn ready(place: Place) -> (Release, Downloads, Place) {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
-    let server = Server::of(release.root());
-    let place = place.trusting(&release::our_key(), &server.url);
+    let server = Downloads::of(release.root());
+    let place = place.trusting(&release::our_key(), &server.base);
     (release, server, place)
 }
 
@@ -135,8 +136,8 @@ fn the_machines_kind_is_that_of_its_programs() {
             .unwrap();
     }
     release.sign("ours", "ctrl-alt-play 1.2.3");
-    let server = Server::of(release.root());
-    let place = Place::of("bookworm").trusting(&release::our_key(), &server.url);
+    let server = Downloads::of(release.root());
+    let place = Place::of("bookworm").trusting(&release::our_key(), &server.base);
     for (kernel, system, program) in [
         ("x86_64", "amd64", "x86_64"),
         ("aarch64", "arm64", "aarch64"),
@@ -155,7 +156,7 @@ fn the_machines_kind_is_that_of_its_programs() {
             format!("#!/bin/sh\n[ \"$1\" = -m ] && echo {kernel} || exec /bin/uname \"$@\"\n").as_bytes(),
         );
         place.write("/usr/local/sbin/dpkg", "755", format!("#!/bin/sh\necho {system}\n").as_bytes());
-        server.fault(super::Fault::None);
+        server.heal();
         let said = place.install("--no-docker --no-start");
         if program.is_empty() {
             said.refused("there is no program for");

@@ -5,27 +5,27 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Removed when dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     name: String,
     env: Vec<(String, String)>,
 }
 
 /// How a command in it ended, and all that it said.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) text: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) text: String,
 }
 
 impl Said {
     /// Panics unless it went well.
-    pub(super) fn well(self) -> String {
+    pub(crate) fn well(self) -> String {
         assert_eq!(self.code, 0, "{}", self.text);
         self.text
     }
 
     /// Panics unless it failed with these words, in one sentence that says `error: `.
-    pub(super) fn refused(self, words: &str) -> String {
+    pub(crate) fn refused(self, words: &str) -> String {
         assert_ne!(self.code, 0, "{}", self.text);
         let error = self.text.lines().filter(|line| line.starts_with("error: ")).collect::<Vec<_>>();
         assert_eq!(error.len(), 1, "{}", self.text);
@@ -36,12 +36,12 @@ impl Said {
 
 impl Place {
     /// A fresh one of this root.
-    pub(super) fn of(root: &str) -> Self {
+    pub(crate) fn of(root: &str) -> Self {
         Self::with(root, &[])
     }
 
     /// With more words for `docker run`.
-    pub(super) fn with(root: &str, more: &[&str]) -> Self {
+    pub(crate) fn with(root: &str, more: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("installer-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let here = env!("CARGO_MANIFEST_DIR");
@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// With OpenRC, as far as install.sh sees: it starts the service and stops it.
-    pub(super) fn with_openrc(root: &str, more: &[&str]) -> Self {
+    pub(crate) fn with_openrc(root: &str, more: &[&str]) -> Self {
         // To see which program a service runs takes SYS_PTRACE.
         let place = Self::with(root, &[more, &["--cap-add", "SYS_PTRACE"]].concat());
         place.sh("mkdir -p /run/openrc /etc/init.d /usr/sbin /var/log; ln -s /stubs/rc-service /stubs/rc-update /usr/sbin/").well();
@@ -71,13 +71,13 @@ impl Place {
     }
 
     /// A variable for all that is run in it.
-    pub(super) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
     /// Trusts this key, and knows no other place than this for releases.
-    pub(super) fn trusting(self, key: &str, download: &str) -> Self {
+    pub(crate) fn trusting(self, key: &str, download: &str) -> Self {
         self.env("CTRL_ALT_PLAY_KEY", key).env("CTRL_ALT_PLAY_DOWNLOAD", download)
     }
 
@@ -92,30 +92,35 @@ impl Place {
     }
 
     /// Runs a script as root.
-    pub(super) fn sh(&self, script: &str) -> Said {
+    pub(crate) fn sh(&self, script: &str) -> Said {
         self.words(&["sh", "-c", &format!("exec 2>&1; {script}")])
     }
 
     /// Runs a command as root.
-    pub(super) fn words(&self, words: &[&str]) -> Said {
+    pub(crate) fn words(&self, words: &[&str]) -> Said {
         let out = self.command(words).stdin(Stdio::null()).output().unwrap();
         let text = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
         Said { code: out.status.code().unwrap(), text: text.into_owned() }
     }
 
     /// install.sh by its pipe, with these options: how most people run it.
-    pub(super) fn install(&self, options: &str) -> Said {
+    pub(crate) fn install(&self, options: &str) -> Said {
         self.sh(&format!("cat /checked/install.sh | sh -s -- {options}"))
     }
 
     /// The same, going on meanwhile.
-    pub(super) fn begin(&self, options: &str) -> std::process::Child {
-        let script = format!("exec 2>&1; sh -s -- {options} </checked/install.sh");
-        self.command(&["sh", "-c", &script]).stdout(Stdio::piped()).spawn().unwrap()
+    pub(crate) fn begin(&self, options: &str) -> std::process::Child {
+        self.begin_sh(&format!("sh -s -- {options} </checked/install.sh"))
+    }
+
+    /// A script as root, going on meanwhile.
+    pub(crate) fn begin_sh(&self, script: &str) -> std::process::Child {
+        let script = format!("exec 2>&1; {script}");
+        self.command(&["sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// Writes a file, with this mode.
-    pub(super) fn write(&self, path: &str, mode: &str, text: &[u8]) {
+    pub(crate) fn write(&self, path: &str, mode: &str, text: &[u8]) {
         let script = format!("mkdir -p \"$(dirname {path})\" && cat >{path} && chmod {mode} {path}");
         let mut child = self.command(&["sh", "-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(text).unwrap();
@@ -123,13 +128,13 @@ impl Place {
     }
 
     /// Notes the time, for [`Place::touched`].
-    pub(super) fn mark(&self) {
+    pub(crate) fn mark(&self) {
         // A file's time is as fine as the kernel's tick: whatever comes later must not share it.
         self.sh("touch /mark; until touch /later && [ /later -nt /mark ]; do :; done").well();
     }
 
     /// What has been written, made or removed since the mark, folders too.
-    pub(super) fn touched(&self) -> String {
+    pub(crate) fn touched(&self) -> String {
         self.sh(
             "find / -xdev -newer /mark ! -path / ! -path '/tmp*' ! -path '/run*' ! -path /later ! -path '/dev*' \
              ! -path '/proc*' ! -path '/sys*' ! -path '/var/log*' ! -path /usr/local/bin ! -path /root ! -path '/var/lib/ctrl-alt-play*' \

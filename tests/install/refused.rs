@@ -1,12 +1,13 @@
 //! Machines on which it can't go well: one sentence says what is wrong and what to do, and nothing was changed.
 
-use super::{Place, Release, Server, free_port, release};
+use super::{Place, Release, free_port, release};
+use crate::harness::host::Downloads;
 use crate::harness::{seconds, until};
 
-fn ready(place: Place) -> (Release, Server, Place) {
+fn ready(place: Place) -> (Release, Downloads, Place) {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
-    let server = Server::of(release.root());
-    let place = place.trusting(&release::our_key(), &server.url);
+    let server = Downloads::of(release.root());
+    let place = place.trusting(&release::our_key(), &server.base);
     (release, server, place)
 }
 

@@ -6,9 +6,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::binary;
+use crate::harness::download::{VERSION, exchanged};
 
 /// What a release's folder is made of. The files lie as they do for download: `latest/download/`, `download/vX/`.
-pub(super) struct Release {
+pub(crate) struct Release {
     folder: tempfile::TempDir,
 }
 
@@ -44,20 +45,20 @@ fn run(program: &str, args: &[&str]) {
 }
 
 /// The public key that signs.
-pub(super) fn our_key() -> String {
+pub(crate) fn our_key() -> String {
     key("ours").public
 }
 
 /// Another one.
-pub(super) fn another_key() -> String {
+pub(crate) fn another_key() -> String {
     key("theirs").public
 }
 
 /// The version that is built here.
-pub(super) const BUILT: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const BUILT: &str = VERSION;
 
 /// The real program, as another version of the same length: the bytes of its version are exchanged.
-pub(super) fn program(version: &str) -> Vec<u8> {
+pub(crate) fn program(version: &str) -> Vec<u8> {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     let bytes = BYTES.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -65,27 +66,11 @@ pub(super) fn program(version: &str) -> Vec<u8> {
         run("strip", &["-o", &stripped.display().to_string(), binary()]);
         fs::read(stripped).unwrap()
     });
-    exchanged(bytes, version)
-}
-
-fn exchanged(bytes: &[u8], version: &str) -> Vec<u8> {
-    assert_eq!(version.len(), BUILT.len());
-    let mut bytes = bytes.to_vec();
-    let (old, new) = (BUILT.as_bytes(), version.as_bytes());
-    let mut at = 0;
-    while let Some(found) = memchr_like(&bytes[at..], old) {
-        bytes[at + found..at + found + old.len()].copy_from_slice(new);
-        at += found + old.len();
-    }
-    bytes
-}
-
-fn memchr_like(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
+    exchanged(bytes.clone(), version)
 }
 
 /// A shell script in the program's place, a megabyte long, where only install.sh is looked at.
-pub(super) fn stand_in(version: &str) -> Vec<u8> {
+pub(crate) fn stand_in(version: &str) -> Vec<u8> {
     let script = include_str!("stubs/program").replace("VERSION=0.0.0", &format!("VERSION={version}"));
     let mut bytes = script.into_bytes();
     bytes.extend(
@@ -95,20 +80,20 @@ pub(super) fn stand_in(version: &str) -> Vec<u8> {
 }
 
 /// A program that says its version and nothing more.
-pub(super) fn dud(version: &str) -> Vec<u8> {
+pub(crate) fn dud(version: &str) -> Vec<u8> {
     format!("#!/bin/sh\n[ \"${{1:-}}\" = --version ] || exit 1\necho ctrl-alt-play {version}\n").into_bytes()
 }
 
 impl Release {
     /// Of this program.
-    pub(super) fn new(version: &str, program: &[u8]) -> Self {
+    pub(crate) fn new(version: &str, program: &[u8]) -> Self {
         let release = Self { folder: tempfile::tempdir().unwrap() };
         release.publish(version, program);
         release
     }
 
     /// Puts one more out, which is the newest then.
-    pub(super) fn publish(&self, version: &str, program: &[u8]) {
+    pub(crate) fn publish(&self, version: &str, program: &[u8]) {
         let folder = self.folder.path().join(format!("download/v{version}"));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(name(version)), program).unwrap();
@@ -123,7 +108,7 @@ impl Release {
     }
 
     /// Lists and signs the newest anew.
-    pub(super) fn sign(&self, whose: &str, comment: &str) {
+    pub(crate) fn sign(&self, whose: &str, comment: &str) {
         let folder = self.newest();
         let _ = fs::remove_file(folder.join("SHA256SUMS"));
         let out = Command::new("sh")
@@ -136,7 +121,7 @@ impl Release {
     }
 
     /// Signs the list as it is.
-    pub(super) fn sign_list(&self, whose: &str, comment: &str) {
+    pub(crate) fn sign_list(&self, whose: &str, comment: &str) {
         let list = self.newest().join("SHA256SUMS");
         run(
             "minisign",
@@ -153,17 +138,17 @@ impl Release {
     }
 
     /// All releases, as a server serves them.
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
     /// The folder of the newest one.
-    pub(super) fn newest(&self) -> PathBuf {
+    pub(crate) fn newest(&self) -> PathBuf {
         self.folder.path().join("latest/download").canonicalize().unwrap()
     }
 }
 
 /// The program's file.
-pub(super) fn name(version: &str) -> String {
+pub(crate) fn name(version: &str) -> String {
     format!("ctrl-alt-play-{version}-linux-{}", std::env::consts::ARCH)
 }

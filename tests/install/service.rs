@@ -2,20 +2,21 @@
 //! an installation of the kind that ran as root. OpenRC is a stand-in here that starts the service by its real script.
 
 use super::simple::later;
-use super::{Place, Release, Server, free_port, release};
+use super::{Place, Release, free_port, release};
+use crate::harness::host::Downloads;
 
 struct Ready {
     release: Release,
-    _server: Server,
+    _server: Downloads,
     place: Place,
     port: u16,
 }
 
 fn ready(root: &str) -> Ready {
     let release = Release::new(release::BUILT, &release::program(release::BUILT));
-    let server = Server::of(release.root());
+    let server = Downloads::of(release.root());
     let place = Place::with_openrc(root, &[])
-        .trusting(&release::our_key(), &server.url)
+        .trusting(&release::our_key(), &server.base)
         // How long the guard waits for a new program.
         .env("CTRL_ALT_PLAY_PATIENCE", "10");
     let (port, agents) = (free_port(), free_port());

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 
-use super::{Place, Release, Server, free_port, release};
+use super::{Place, Release, free_port, release};
+use crate::harness::host::Downloads;
 
 /// What fetches with, in each root.
 const ROOTS: [(&str, &str); 2] = [("bookworm", "curl -fsSL"), ("trixie", "wget -qO-")];
@@ -11,11 +12,11 @@ const ROOTS: [(&str, &str); 2] = [("bookworm", "curl -fsSL"), ("trixie", "wget -
 fn one_line_installs_a_second_run_changes_nothing_and_a_newer_release_upgrades() {
     for (root, fetch) in ROOTS {
         let release = Release::new(release::BUILT, &release::program(release::BUILT));
-        let server = Server::of(release.root());
+        let server = Downloads::of(release.root());
         // As the release's own installer: it holds the key.
-        let place = Place::of(root).env("CTRL_ALT_PLAY_DOWNLOAD", &server.url);
+        let place = Place::of(root).env("CTRL_ALT_PLAY_DOWNLOAD", &server.base);
         let line =
-            format!("{fetch} {}/latest/download/install.sh | sh -s -- --no-docker --no-start", server.url);
+            format!("{fetch} {}/latest/download/install.sh | sh -s -- --no-docker --no-start", server.base);
         let said = place.sh(&line).well();
         assert!(said.contains("This will happen") && said.contains("Debian GNU/Linux"), "{said}");
         assert!(said.contains("is put at /usr/local/bin/ctrl-alt-play"), "{said}");
@@ -49,8 +50,8 @@ pub(super) fn later(last: u8) -> String {
 async fn without_a_service_it_runs_in_the_foreground_and_shows_the_link() {
     let place = Place::of("bookworm");
     let release = Release::new(release::BUILT, &release::program(release::BUILT));
-    let server = Server::of(release.root());
-    let place = place.trusting(&release::our_key(), &server.url);
+    let server = Downloads::of(release.root());
+    let place = place.trusting(&release::our_key(), &server.base);
     let (port, agents, health) = (free_port(), free_port(), free_port());
     place.write(
         "/etc/default/ctrl-alt-play",
@@ -85,8 +86,8 @@ async fn without_a_service_it_runs_in_the_foreground_and_shows_the_link() {
 fn a_dry_run_says_all_and_does_nothing() {
     for root in ["bookworm", "trixie", "bullseye"] {
         let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
-        let server = Server::of(release.root());
-        let place = Place::with_openrc(root, &[]).trusting(&release::our_key(), &server.url);
+        let server = Downloads::of(release.root());
+        let place = Place::with_openrc(root, &[]).trusting(&release::our_key(), &server.base);
         place.mark();
         let said = place.install("--dry-run --port 3999 --data-dir /srv/x").well();
         for words in [
@@ -111,8 +112,8 @@ fn a_dry_run_says_all_and_does_nothing() {
 fn a_release_by_its_number_and_the_installers_own() {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
     release.publish("1.2.4", &release::stand_in("1.2.4"));
-    let server = Server::of(release.root());
-    let place = Place::of("bookworm").trusting(&release::our_key(), &server.url);
+    let server = Downloads::of(release.root());
+    let place = Place::of("bookworm").trusting(&release::our_key(), &server.base);
     assert_eq!(place.install("--version").well(), format!("{}\n", release::BUILT));
     assert!(place.install("--help").well().contains("--uninstall --purge"));
     place.install("--no-docker --no-start --version v1.2.3").well();

@@ -1,7 +1,9 @@
-//! What users get: the static program alone, its image, its package. `tests/run release` builds the program and says by
-//! `RELEASE_PROGRAM` where it lies.
+//! What users get: the release as `packaging/release` makes it, installed from its own address; the static program alone, its
+//! image, its package. `tests/run release` has it made and says by `RELEASE_FOLDER` and `RELEASE_PROGRAM` where it lies.
 
 mod image;
+mod installed;
+mod made;
 mod names;
 mod package;
 

@@ -11,8 +11,7 @@ async fn a_new_agent_stays_when_its_panel_takes_it() {
     let panel = Panel::builder().env("BIND", "0.0.0.0").start().await;
     let made = panel.admin().post("/api/nodes", json!({ "id": "attic" })).await.expect(201).json;
     let secret = made["secret"].as_str().unwrap();
-    let gateway =
-        docker::docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await;
+    let gateway = docker::gateway().await;
     let port = panel.agents_address().rsplit(':').next().unwrap().to_owned();
     let settings = format!(
         "PANEL_URL=ws://{gateway}:{port}\\nNODE_ID=attic\\nAGENT_SECRET={secret}\\nLINK_TIMES=ping=1000,silence=4000"

@@ -24,7 +24,12 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) async fn start(admin: Client, more: serde_json::Value) -> Self {
-        let game = Game::ask_as(admin, body("count 0.05", &more)).await;
+        Self::every(0.05, admin, more).await
+    }
+
+    /// A number every so many seconds. Who opens a console gets its last 200 lines: between two looks fewer have to come.
+    pub(super) async fn every(seconds_each: f64, admin: Client, more: serde_json::Value) -> Self {
+        let game = Game::ask_as(admin, body(&format!("count {seconds_each}"), &more)).await;
         game.becomes("stopped", seconds(30)).await;
         game.start().await;
         game.says("Ready", seconds(20)).await;

@@ -4,6 +4,7 @@
 mod agent;
 mod guard;
 mod guard_killed;
+mod installed;
 mod life;
 mod openrc;
 mod upgrade;

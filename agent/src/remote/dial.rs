@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::http::{self, HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::pin::KeyPin;
-use super::{BadPanelUrl, Remote, tls};
+use super::{BadPanelUrl, Remote, distrust, tls};
 use crate::bulk::{PIECE, Ticket};
 use crate::dns;
 use crate::gate::{Gate, Gauge};
@@ -108,7 +108,11 @@ impl Dialer {
         }
         let tls = if secure {
             let name = ServerName::try_from(host.clone()).map_err(|error| bad(error.to_string()))?;
-            Some((tls::connector(&pins).map_err(|error| bad(error.to_string()))?, name))
+            Some((
+                tls::connector(&pins, remote.authorities.as_deref())
+                    .map_err(|error| bad(error.to_string()))?,
+                name,
+            ))
         } else {
             None
         };
@@ -214,7 +218,10 @@ impl Dialer {
         let Some((connector, name)) = &self.0.tls else { return Ok(Box::new(stream)) };
         match timeout(PATIENCE, connector.connect(name.clone(), stream)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
-            Ok(Err(error)) => Err(away(format!("this is not our panel, or something is between: {error}"))),
+            Ok(Err(error)) => {
+                let why = distrust(&error).unwrap_or_else(|| error.to_string());
+                Err(away(format!("this is not our panel, or something is between: {why}")))
+            }
             Err(_) => Err(away("no answer to TLS within 10 s")),
         }
     }

@@ -1,6 +1,7 @@
-//! Who the panel has to be before it is told anything: whoever holds one of the pinned keys, or whom the public roots
-//! and this machine's own vouch for.
+//! Who the panel has to be before it is told anything: whoever holds one of the pinned keys, or whom an authority vouches
+//! for that is known here.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -10,14 +11,15 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 use tokio_rustls::TlsConnector;
 
 use super::pin::KeyPin;
+use super::trust;
 
 /// For the pinned keys, or for public roots where there are none.
-pub(super) fn connector(pins: &[KeyPin]) -> Result<TlsConnector, Error> {
+pub(super) fn connector(pins: &[KeyPin], authorities: Option<&Path>) -> Result<TlsConnector, Error> {
     let provider = Arc::new(ring::default_provider());
     let config =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let mut config = if pins.is_empty() {
-        config.with_root_certificates(roots()).with_no_client_auth()
+        config.with_root_certificates(roots(authorities)).with_no_client_auth()
     } else {
         let verifier = Arc::new(Pinned { pins: pins.to_vec(), provider });
         config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
@@ -26,10 +28,13 @@ pub(super) fn connector(pins: &[KeyPin]) -> Result<TlsConnector, Error> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn roots() -> RootCertStore {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    // Where the machine has a store, its owner may have put a root of his own into it.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+fn roots(authorities: Option<&Path>) -> RootCertStore {
+    let all = trust::authorities(authorities).unwrap_or_else(|error| {
+        tracing::warn!(%error, "only the public authorities are known");
+        trust::public()
+    });
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(all);
     roots
 }
 

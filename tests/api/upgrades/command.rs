@@ -30,7 +30,7 @@ async fn said(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_says_what_there_is_and_swaps_by_itself_where_nobody_watches() {
-    let (downloads, signer) = (Downloads::start().await, Signer::new());
+    let (downloads, signer) = (Downloads::start(), Signer::new());
     let folder = tempfile::tempdir().unwrap();
     let (program, data) = (folder.path().join("bin/ctrl-alt-play"), folder.path().join("data"));
     install(&program, &std::fs::read(binary()).unwrap());

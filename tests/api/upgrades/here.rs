@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{NEXT, guarded, knowing, shown, view};
-use crate::harness::download::{Downloads, Fault, Guarded, Signer, VERSION, as_version, script, sha256};
+use crate::harness::download::{Downloads, Fault, Signer, VERSION, as_version, script, sha256};
+use crate::harness::guarded::Guarded;
 use crate::harness::{Client, Live, as_root, seconds};
 
 fn program_of(version: &str) -> String {
@@ -25,7 +26,7 @@ fn nothing_is_staged(data: &Path) {
 
 #[tokio::test]
 async fn what_is_not_right_is_never_staged() {
-    let (downloads, signer) = (Downloads::start().await, Signer::new());
+    let (downloads, signer) = (Downloads::start(), Signer::new());
     let panel = knowing(&downloads, &signer).env("CTRL_ALT_PLAY_GUARDED", "1").start().await;
     let admin = panel.admin();
     assert_eq!(view(&admin).await["how"], "here");
@@ -75,7 +76,7 @@ async fn what_is_not_right_is_never_staged() {
 
 #[tokio::test]
 async fn a_cut_download_goes_on_where_it_was_and_is_staged_whole() {
-    let (downloads, signer) = (Downloads::start().await, Signer::new());
+    let (downloads, signer) = (Downloads::start(), Signer::new());
     let mut program = script(NEXT);
     program.extend(std::iter::repeat_n(b"# padding\n", 100_000).flatten());
     downloads.publish(&signer, NEXT, &program);
@@ -111,7 +112,7 @@ async fn steps(mut live: Live) -> Vec<String> {
 
 #[tokio::test]
 async fn the_panel_comes_back_as_the_next_version() {
-    let (downloads, signer) = (Downloads::start().await, Signer::new());
+    let (downloads, signer) = (Downloads::start(), Signer::new());
     downloads.publish(&signer, NEXT, &as_version(NEXT));
     let service = Guarded::new(&as_version(VERSION));
     let panel = guarded(knowing(&downloads, &signer), &service).start().await;
@@ -135,7 +136,7 @@ async fn the_panel_comes_back_as_the_next_version() {
 
 #[tokio::test]
 async fn a_version_that_does_not_come_up_is_taken_back() {
-    let (downloads, signer) = (Downloads::start().await, Signer::new());
+    let (downloads, signer) = (Downloads::start(), Signer::new());
     downloads.publish(&signer, NEXT, &script(NEXT));
     let service = Guarded::new(&as_version(VERSION));
     let panel = guarded(knowing(&downloads, &signer), &service).start().await;

@@ -3,6 +3,7 @@
 
 mod command;
 mod here;
+mod https;
 pub(crate) mod nodes;
 mod seen;
 
@@ -10,7 +11,8 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::harness::download::{Downloads, Guarded, Signer};
+use crate::harness::download::{Downloads, Signer};
+use crate::harness::guarded::Guarded;
 use crate::harness::{Client, Panel, seconds, until};
 
 /// A version above the one under test, of the same length.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{NEXT, TIMES, shown, view};
-use crate::harness::download::{Guarded, VERSION, as_version, install};
+use crate::harness::download::{VERSION, as_version, install};
+use crate::harness::guarded::Guarded;
 use crate::harness::node::{Node, online};
 use crate::harness::{Panel, seconds};
 

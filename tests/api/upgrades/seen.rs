@@ -8,7 +8,7 @@ use crate::harness::{Panel, seconds};
 
 #[tokio::test]
 async fn only_what_is_signed_and_newer_is_offered() {
-    let (downloads, signer) = (Downloads::start().await, Signer::new());
+    let (downloads, signer) = (Downloads::start(), Signer::new());
     let panel = knowing(&downloads, &signer).start().await;
     let admin = panel.admin();
     let check = async || admin.post("/api/upgrade/check", json!({})).await.expect(200).json;
@@ -64,7 +64,7 @@ async fn a_checkout_knows_of_none_and_a_panel_looks_no_oftener_than_it_may() {
     panel.admin().post("/api/upgrade/check", json!({})).await.refused(409, "conflict");
     panel.admin().post("/api/upgrade", json!({ "version": NEXT })).await.refused(409, "conflict");
 
-    let (downloads, signer) = (Downloads::start().await, Signer::new());
+    let (downloads, signer) = (Downloads::start(), Signer::new());
     downloads.publish(&signer, NEXT, &script(NEXT));
     let panel = knowing(&downloads, &signer).env("UPGRADE_TIMES", "ask=60000").start().await;
     panel.admin().post("/api/upgrade/check", json!({})).await.expect(200);

@@ -1,0 +1,110 @@
+//! Whose word counts, when a certificate says who somebody is: the public authorities', and those' that the machine's owner
+//! adds. The same for panels that agents dial and for whatever this program fetches.
+
+use std::error::Error as StdError;
+use std::path::{Path, PathBuf};
+
+use rustls::CertificateError;
+use rustls::pki_types::CertificateDer;
+
+/// A file of authorities is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("SSL_CERT_FILE {}: {problem}", path.display())]
+pub struct BadAuthorities {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub problem: String,
+}
+
+/// The built-in ones, with those of this file (PEM), or of the machine's own store where none is named. Reads files.
+///
+/// # Errors
+/// The file cannot be read, or there is no certificate in it.
+pub fn authorities(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, BadAuthorities> {
+    let mut all = public();
+    let Some(path) = file else {
+        // Where the machine has a store, its owner may have put one of his own into it.
+        all.extend(rustls_native_certs::load_native_certs().certs);
+        return Ok(all);
+    };
+    let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
+    if found.certs.is_empty() {
+        let problem = found
+            .errors
+            .first()
+            .map_or_else(|| "there is no certificate in it".to_owned(), |error| error.to_string());
+        return Err(BadAuthorities { path: path.to_owned(), problem });
+    }
+    all.extend(found.certs);
+    Ok(all)
+}
+
+/// The built-in ones alone.
+pub(super) fn public() -> Vec<CertificateDer<'static>> {
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec()
+}
+
+/// Why somebody's certificate was not accepted, in words for the machine's owner; `None` where something else went wrong.
+pub fn distrust(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+            return Some(words(why));
+        }
+        // An error in an `io::Error` is no source of it: what that is made of is.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source());
+    }
+    None
+}
+
+fn words(why: &CertificateError) -> String {
+    match why {
+        CertificateError::UnknownIssuer => {
+            "its certificate is of an authority that is not known here; SSL_CERT_FILE names a file with more of them"
+                .to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired, or the clock here is wrong".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet, or the clock here is wrong".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
+        other => format!("its certificate is no good ({other})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_adds_to_the_public_ones_or_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("more.pem");
+        let refused = authorities(Some(&path)).unwrap_err().to_string();
+        assert!(refused.contains("more.pem") && refused.contains("SSL_CERT_FILE"), "{refused}");
+        std::fs::write(&path, "no certificate\n").unwrap();
+        let refused = authorities(Some(&path)).unwrap_err().to_string();
+        assert!(refused.contains("there is no certificate in it"), "{refused}");
+        assert!(authorities(None).unwrap().len() >= public().len());
+        assert!(public().len() > 100);
+    }
+
+    #[test]
+    fn what_was_wrong_is_found_below_other_errors() {
+        let below = |why| {
+            let tls = rustls::Error::InvalidCertificate(why);
+            std::io::Error::other(std::io::Error::new(std::io::ErrorKind::InvalidData, tls))
+        };
+        let why = distrust(&below(CertificateError::UnknownIssuer)).unwrap();
+        assert!(why.contains("SSL_CERT_FILE"), "{why}");
+        assert!(distrust(&below(CertificateError::NotValidForName)).unwrap().contains("another name"));
+        assert!(distrust(&below(CertificateError::BadEncoding)).unwrap().contains("no good"));
+        assert_eq!(distrust(&std::io::Error::other("cut off")), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! A download host on loopback, plain or by TLS, which can be as bad as one likes. It has a folder, or what is put there,
+//! and answers on threads of its own: tests without a runtime stand on it too.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// How a file is broken.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// Cut off after so many bytes of each answer; another one goes on from there.
+    CutAfter(usize),
+    /// Nothing comes after so many bytes.
+    StallAfter(usize),
+    /// Half of it, as if that were all.
+    Half,
+    /// It never ends.
+    Endless,
+    /// It is not there.
+    Gone,
+    /// It is elsewhere: below this address.
+    Moved(String),
+}
+
+/// A host. Ends with its last handle.
+#[derive(Clone)]
+pub(crate) struct Downloads {
+    /// `http://127.0.0.1:PORT/releases`.
+    pub(crate) base: String,
+    host: Arc<Host>,
+}
+
+/// Its thread knows of [`Shared`] alone, and ends when this is dropped.
+struct Host {
+    address: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: Option<PathBuf>,
+    tls: Option<Arc<ServerConfig>>,
+    state: Mutex<State>,
+    over: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    files: HashMap<String, Arc<Vec<u8>>>,
+    faults: Vec<(String, Fault)>,
+    asked: Vec<String>,
+}
+
+impl Downloads {
+    /// Of what will be put there.
+    pub(crate) fn start() -> Self {
+        Self::with("127.0.0.1:0", None, None)
+    }
+
+    /// Of a folder.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self::with("127.0.0.1:0", Some(folder), None)
+    }
+
+    /// At this address, by TLS where there is something to show.
+    pub(crate) fn with(address: &str, folder: Option<&Path>, tls: Option<Arc<ServerConfig>>) -> Self {
+        let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        let address = listener.local_addr().unwrap().to_string();
+        let base = format!("http{}://{address}/releases", if tls.is_some() { "s" } else { "" });
+        let shared = Arc::new(Shared {
+            folder: folder.map(Path::to_owned),
+            tls,
+            state: Mutex::default(),
+            over: AtomicBool::new(false),
+        });
+        let served = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if served.over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let shared = Arc::clone(&served);
+                // A client that went away is no failure of ours.
+                std::thread::spawn(move || drop(shared.met(stream)));
+            }
+        });
+        Self { base, host: Arc::new(Host { address, shared }) }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.host.shared.state.lock().unwrap()
+    }
+
+    /// One file, whatever stood there.
+    pub(crate) fn put(&self, path: &str, bytes: Vec<u8>) {
+        self.state().files.insert(path.to_owned(), Arc::new(bytes));
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        self.state().files.remove(path);
+    }
+
+    /// From now on, of all files whose paths end so. What was asked for is forgotten.
+    pub(crate) fn fault(&self, path: &str, fault: Fault) {
+        let mut state = self.state();
+        state.faults.push((path.to_owned(), fault));
+        state.asked.clear();
+    }
+
+    /// All is well again, and what was asked for is forgotten.
+    pub(crate) fn heal(&self) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.asked.clear();
+    }
+
+    /// What was asked for, in order: path, and the range where there was one.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.state().asked.clone()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(&self.address);
+    }
+}
+
+impl Shared {
+    fn met(&self, stream: TcpStream) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        match &self.tls {
+            None => self.serve(stream),
+            Some(config) => {
+                let connection = ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
+                let mut stream = StreamOwned::new(connection, stream);
+                self.serve(&mut stream)?;
+                stream.conn.send_close_notify();
+                stream.flush()
+            }
+        }
+    }
+
+    fn serve(&self, stream: impl Read + Write) -> std::io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        let (mut first, mut from) = (String::new(), None);
+        stream.read_line(&mut first)?;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            if let Some(range) = line.trim_end().to_ascii_lowercase().strip_prefix("range: bytes=") {
+                from = range.trim_end_matches('-').parse::<usize>().ok();
+            }
+            if line.trim_end().is_empty() {
+                break;
+            }
+        }
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        let (file, fault) = self.asked(&path, from);
+        let out = stream.get_mut();
+        if let Some(Fault::Moved(to)) = fault {
+            let end = "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            return write!(out, "HTTP/1.1 302 Found\r\nLocation: {to}{}{end}", below(&path));
+        }
+        let nothing = "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let Some(file) = file.filter(|_| !matches!(fault, Some(Fault::Gone))) else {
+            return write!(out, "HTTP/1.1 404 Not Found{nothing}");
+        };
+        if matches!(fault, Some(Fault::Endless)) {
+            out.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
+            loop {
+                out.write_all(&file)?;
+            }
+        }
+        let whole = if matches!(fault, Some(Fault::Half)) { file.len() / 2 } else { file.len() };
+        let head = match from {
+            Some(from) if from >= whole => return write!(out, "HTTP/1.1 416 Range{nothing}"),
+            Some(from) => {
+                format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{whole}", whole - 1)
+            }
+            None => "200 OK".to_owned(),
+        };
+        let body = &file[from.unwrap_or(0)..whole];
+        write!(out, "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+        match fault {
+            Some(Fault::CutAfter(bytes)) => out.write_all(&body[..bytes.min(body.len())])?,
+            Some(Fault::StallAfter(bytes)) => {
+                out.write_all(&body[..bytes.min(body.len())])?;
+                out.flush()?;
+                // Until the client has had enough, or we have.
+                for _ in 0..12 {
+                    match out.read(&mut [0]) {
+                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                        _ => break,
+                    }
+                }
+            }
+            _ => out.write_all(body)?,
+        }
+        out.flush()
+    }
+
+    /// Notes who asks for what, and finds it.
+    fn asked(&self, path: &str, from: Option<usize>) -> (Option<Arc<Vec<u8>>>, Option<Fault>) {
+        let mut state = self.state.lock().unwrap();
+        state.asked.push(from.map_or_else(|| path.to_owned(), |from| format!("{path} bytes={from}-")));
+        let fault = state.faults.iter().find(|(end, _)| path.ends_with(end.as_str()));
+        let (fault, name) = (fault.map(|(_, fault)| fault.clone()), below(path).trim_start_matches('/'));
+        let file = state.files.get(name).cloned().or_else(|| {
+            let folder = self.folder.as_ref().filter(|_| !name.contains(".."))?;
+            std::fs::read(folder.join(name)).ok().map(Arc::new)
+        });
+        (file, fault)
+    }
+}
+
+fn below(path: &str) -> &str {
+    path.strip_prefix("/releases").unwrap_or(path)
+}
