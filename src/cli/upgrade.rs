@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use agent::upgrades::{Folder, give, newer};
 use tokio_util::sync::CancellationToken;
 
-use super::manager::Service;
+use super::service::Service;
 use crate::config::Config;
 use crate::copies;
 use crate::status::VERSION;
 use crate::upgrades::download::download;
-use crate::upgrades::place::How;
+use crate::upgrades::place::{How, shared_with_panel};
 use crate::upgrades::release::{Source, own_architecture};
 use crate::upgrades::{offered, sentence, source};
 
@@ -25,6 +25,8 @@ const NEWER: u8 = 10;
 /// How long a service may take to come up with the new program, or to go back to the old one.
 const COMES_UP_WITHIN: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(250);
+/// Looks after the end of a restart that found nobody taking what was staged.
+const LOOKS_AFTER: u32 = 20;
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
 /// What was asked for.
@@ -46,8 +48,25 @@ type Failure = (u8, String);
 /// # Errors
 /// Exit code, and for a person why.
 pub async fn upgrade(config: &Config, work: UpgradeWork) -> Result<(), Failure> {
-    let known = source(&config.upgrades).map_err(|error| (78, sentence(&error)))?;
+    let root = rustix::process::geteuid().is_root();
+    let what = if work.agent { "upgrade --agent" } else { "upgrade" };
     let guarded = work.service.as_ref().is_some_and(|service| service.guarded);
+    let of_others = matches!(How::of_this(true, guarded), How::Package | How::Image);
+    if work.service.is_some() && !work.check && !root && !of_others {
+        return Err((77, format!("this needs root: sudo ctrl-alt-play {what}")));
+    }
+    if work.agent && shared_with_panel() {
+        let why = "the panel's service on this machine runs this program too";
+        let advice = "run `ctrl-alt-play upgrade`, then restart the agent";
+        return Err((1, format!("{why}: {advice}")));
+    }
+    let known = source(&config.upgrades).map_err(|error| (78, sentence(&error)))?;
+    if let Some(closed) = work.service.as_ref().and_then(|service| service.closed.as_ref())
+        && known.is_none()
+    {
+        let why = format!("{} says where releases are, and is closed to you", closed.display());
+        return Err((77, format!("{why}: sudo ctrl-alt-play {what} --check")));
+    }
     let how = How::of_this(known.is_some(), guarded);
     let Some(source) = known else { return Err((1, refusal(how, None))) };
     let looking = source.clone();
@@ -75,9 +94,6 @@ pub async fn upgrade(config: &Config, work: UpgradeWork) -> Result<(), Failure> 
     let version = version.to_string();
     if matches!(how, How::Package | How::Image) {
         return Err((1, refusal(how, Some(&version))));
-    }
-    if work.service.is_some() && !rustix::process::geteuid().is_root() {
-        return Err((77, "this needs root: sudo ctrl-alt-play upgrade".to_owned()));
     }
     ask(&work, &version)?;
     let folder = Folder::of(&config.data_dir);
@@ -182,7 +198,8 @@ async fn by_the_guard(
     let before = folder.outcome();
     let (staging, text) = (folder.clone(), version.clone());
     blocking(move || staging.stage(&text, &sha256).map_err(|error| (74, sentence(&error)))).await?;
-    if !service.active {
+    let asked = service.clone();
+    if !blocking(move || Ok(asked.active())).await? {
         say(&format!("{} does not run: it is {version} at its next start.", service.name));
         return Ok(());
     }
@@ -191,6 +208,7 @@ async fn by_the_guard(
     // It may not come up at once, and then the old one does: what became of it is in the folder.
     let restart = tokio::task::spawn_blocking(move || restarting.restart());
     let deadline = Instant::now() + COMES_UP_WITHIN;
+    let mut finished = 0;
     let outcome = loop {
         let now = folder.outcome().filter(|now| before.as_ref() != Some(now) && now.to == version);
         match now {
@@ -199,8 +217,13 @@ async fn by_the_guard(
                 let why = "the service has not come up with it yet, and has not gone back";
                 return Err((1, format!("{why}. Look: {log}")));
             }
+            _ if finished > LOOKS_AFTER && folder.is_staged() => {
+                let why = format!("{} could not be restarted", service.name);
+                return Err((1, format!("{why}: it is {version} once it starts. Look: {log}")));
+            }
             _ => tokio::time::sleep(LOOK).await,
         }
+        finished += u32::from(restart.is_finished());
     };
     if outcome.result != "done" {
         let why = outcome.reason.unwrap_or_else(|| "no reason was given".to_owned());

@@ -27,6 +27,11 @@ pub(crate) async fn docker(args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+/// This machine's address, as containers see it.
+pub(crate) async fn gateway() -> String {
+    docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await
+}
+
 /// The container of a server, whole; `None` where there is none.
 pub(crate) async fn inspect(server: &str) -> Option<Value> {
     let name = format!("ctrl-alt-play-{server}");

@@ -1,4 +1,4 @@
-//! A download host on loopback, and releases to put there, signed by a key that is made for them.
+//! A download host, and releases to put there, signed by a key that is made for them.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -31,7 +31,7 @@ pub(crate) struct Signer(KeyPair);
 /// A host. Ends with the test.
 #[derive(Clone)]
 pub(crate) struct Downloads {
-    /// `http://127.0.0.1:PORT/releases`.
+    /// `http://ADDRESS:PORT/releases`.
     pub(crate) base: String,
     state: Arc<Mutex<State>>,
 }
@@ -61,9 +61,18 @@ impl Signer {
 }
 
 impl Downloads {
-    #[allow(clippy::disallowed_methods)]
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1").await
+    }
+
+    /// Where containers reach it too.
+    pub(crate) async fn start_for_containers() -> Self {
+        Self::start_at(&super::docker::gateway().await).await
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    async fn start_at(ip: &str) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let base = format!("http://{}/releases", listener.local_addr().unwrap());
         let state = Arc::<Mutex<State>>::default();
         let shared = Arc::clone(&state);
@@ -176,8 +185,13 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
 
 /// The program under test as another version of itself: the same bytes with another number of the same length.
 pub(crate) fn as_version(version: &str) -> Vec<u8> {
+    renamed(Path::new(binary()), version)
+}
+
+/// The same of a program of [`VERSION`] that lies there.
+pub(crate) fn renamed(program: &Path, version: &str) -> Vec<u8> {
     assert_eq!(version.len(), VERSION.len());
-    let mut bytes = std::fs::read(binary()).unwrap();
+    let mut bytes = std::fs::read(program).unwrap();
     let mut at = 0;
     while let Some(found) = memchr::memmem::find(&bytes[at..], VERSION.as_bytes()) {
         bytes[at + found..at + found + version.len()].copy_from_slice(version.as_bytes());

@@ -2,6 +2,7 @@
 //! there is a stand-in.
 
 mod agent;
+mod command;
 mod guard;
 mod guard_killed;
 mod life;
