@@ -28,6 +28,11 @@ use settings::{Closed, Settings};
 /// A game-server panel that brings its own node.
 #[derive(Parser)]
 #[command(name = "ctrl-alt-play", version, about, args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Settings: a flag goes before the environment, that before DATA_DIR/config.toml. user, db, upgrade, doctor and \
+                  healthcheck take those of this machine's service, where neither flag nor environment says \
+                  otherwise."
+)]
 pub struct Cli {
     /// What to do; `serve` when left out.
     #[command(subcommand)]

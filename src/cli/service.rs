@@ -116,7 +116,8 @@ impl Service {
         let script = fs::read_to_string(root.join("etc/init.d").join(name)).ok()?;
         // Read before the script by whoever runs it.
         let before = fs::read_to_string(root.join("etc/conf.d").join(name)).unwrap_or_default();
-        let lines = || before.lines().chain(script.lines()).map(str::trim);
+        // What is set inside of its functions is for later.
+        let lines = || before.lines().chain(script.lines()).filter(|line| !line.starts_with([' ', '\t']));
         let shell = pairs(lines().map(|line| line.strip_prefix("export ").unwrap_or(line)));
         let mut service = Self::new(Some(Manager::OpenRc), name);
         service.variables = pairs(lines().filter_map(|line| line.strip_prefix("export ")));

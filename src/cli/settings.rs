@@ -28,7 +28,7 @@ pub(super) struct Settings {
     /// Port of the local node's health, or off [default: 8081].
     #[arg(long, value_name = "PORT")]
     health_port: Option<String>,
-    /// Folder for everything that is kept.
+    /// Folder for everything that is kept; beside a service the other commands take the service's.
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
     /// Signs session tokens; made at the first start when not given. Others on the machine see flags: prefer the

@@ -1,5 +1,5 @@
-//! The program as a service: the guard by itself, and all of it under a systemd that has booted in a container. For OpenRC
-//! there is a stand-in.
+//! The program as a service: the guard by itself, and all of it under a systemd that has booted in a container, and under
+//! an OpenRC.
 
 mod agent;
 mod command;
