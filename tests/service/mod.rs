@@ -3,6 +3,7 @@
 
 mod agent;
 mod command;
+mod command_killed;
 mod guard;
 mod guard_killed;
 mod life;
