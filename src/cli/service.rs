@@ -38,7 +38,7 @@ pub struct Service {
     /// A guard stands beside it, which swaps programs and goes back.
     pub(super) guarded: bool,
     /// What it runs.
-    program: Option<PathBuf>,
+    pub(super) program: Option<PathBuf>,
     /// What its process has in its environment, as far as we may read it.
     variables: BTreeMap<String, String>,
     /// A file with settings that we may not read.
@@ -154,10 +154,16 @@ impl Service {
 
     /// Whether it runs the program that we are.
     pub(super) fn runs_us(&self) -> bool {
+        std::env::current_exe().is_ok_and(|exe| self.runs(&exe))
+    }
+
+    fn runs(&self, exe: &Path) -> bool {
+        // What the kernel says of one that was replaced since it was started, by an upgrade that goes on just now.
+        let name = exe.to_string_lossy();
+        let place = name.strip_suffix(" (deleted)").map_or(exe, Path::new);
         let real = |path: &Path| fs::canonicalize(path).ok();
-        let ours = std::env::current_exe().ok();
         let theirs = self.program.as_deref().and_then(real);
-        theirs.is_some() && theirs == ours.as_deref().and_then(real)
+        theirs.is_some() && theirs == real(place)
     }
 }
 

@@ -79,10 +79,18 @@ async fn an_upgrade_from_the_command_line_from_end_to_end() {
     let (code, text) = upgrade("--yes");
     assert!(code == Some(0) && text.contains("is the newest version"), "{code:?} {text}");
 
-    // One that does not run takes it at its next start.
+    // One that does not run takes it at its next start. At a terminal it is asked for, and how much has come is shown.
     booted.run("systemctl stop ctrl-alt-play");
     downloads.publish(&signer, "0.2.0", &version("0.2.0"));
-    let (code, text) = upgrade("--yes");
+    let at_terminal = |answer: &str| {
+        let asked = format!("script -qec '{PROGRAM} upgrade' /dev/null");
+        said(&booted, &format!("echo {answer} | {asked}"))
+    };
+    let (code, text) = at_terminal("n");
+    assert!(code == Some(1) && text.contains("Upgrade to 0.2.0? [Y/n]"), "{code:?} {text}");
+    assert!(text.contains("nothing was changed") && !booted.upgrade("program.part").exists(), "{text}");
+    let (code, text) = at_terminal("y");
+    assert!(text.contains(" MiB, 100 %"), "{text}");
     assert!(code == Some(0) && text.contains("it is 0.2.0 at its next start"), "{code:?} {text}");
     booted.run("systemctl start ctrl-alt-play");
     assert_eq!(booted.version(seconds(20)).await, "0.2.0");

@@ -120,3 +120,15 @@ fn what_an_uninstalled_service_leaves_is_still_known() {
     let folder = look(&[("var/lib/ctrl-alt-play/panel.redb", "")]).unwrap();
     assert_eq!((folder.manager, value(&folder, "DATA_DIR").as_str()), (None, "/var/lib/ctrl-alt-play"));
 }
+
+#[test]
+fn the_program_is_the_same_through_links_and_while_it_is_replaced() {
+    let root = root(&[("lib/ctrl-alt-play", ""), ("lib/other", "")]);
+    let at = |name: &str| root.path().join(name);
+    std::os::unix::fs::symlink(at("lib/ctrl-alt-play"), at("link")).unwrap();
+    let mut service = Service::new(Some(Manager::Systemd), PANEL);
+    assert!(!service.runs(&at("lib/ctrl-alt-play")));
+    service.program = Some(at("link"));
+    assert!(service.runs(&at("lib/ctrl-alt-play")) && service.runs(&at("lib/ctrl-alt-play (deleted)")));
+    assert!(!service.runs(&at("lib/other")) && !service.runs(&at("lib/gone")));
+}
