@@ -10,7 +10,10 @@ use super::{Client, binary, seconds, until};
 /// Who starts services there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manager {
+    /// 252, of Debian 12.
     Systemd,
+    /// 257, of Debian 13.
+    Newer,
     OpenRc,
 }
 
@@ -36,7 +39,9 @@ impl Drop for Booted {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = match self.manager {
-                Manager::Systemd => "journalctl --no-pager -n 200 | grep -v 'compat systemd'",
+                Manager::Systemd | Manager::Newer => {
+                    "journalctl --no-pager -n 200 | grep -v 'compat systemd'"
+                }
                 Manager::OpenRc => "ps axf; cat /var/log/ctrl-alt-play*.log",
             };
             let log = self.try_run(&format!("{log}; ls -la \"$DATA_DIR/upgrade\""));
@@ -52,6 +57,13 @@ impl Booted {
     /// Boots one, with the service installed and not started.
     pub(crate) async fn with(service: &'static str, settings: &str) -> Self {
         let booted = Self::boot(Manager::Systemd, service).await;
+        booted.install(settings);
+        booted
+    }
+
+    /// The same under a systemd of five versions later.
+    pub(crate) async fn under_newer(service: &'static str, settings: &str) -> Self {
+        let booted = Self::boot(Manager::Newer, service).await;
         booted.install(settings);
         booted
     }
@@ -79,6 +91,7 @@ impl Booted {
         args.extend(["-v", "/var/run/docker.sock:/engine.sock", "-v", &share]);
         args.extend(match manager {
             Manager::Systemd => ["cap-test/systemd"].as_slice(),
+            Manager::Newer => ["cap-test/systemd-trixie"].as_slice(),
             Manager::OpenRc => ["--init", "cap-test/openrc", "/init"].as_slice(),
         });
         super::docker::docker(&args).await;
@@ -91,7 +104,7 @@ impl Booted {
     async fn up(&mut self) {
         until("it has booted", seconds(30), async || {
             let asked = match self.manager {
-                Manager::Systemd => "systemctl is-system-running",
+                Manager::Systemd | Manager::Newer => "systemctl is-system-running",
                 Manager::OpenRc => "rc-status -r",
             };
             let state = self.try_run(asked);
@@ -119,7 +132,7 @@ impl Booted {
             data = data.display(),
         ));
         match self.manager {
-            Manager::Systemd => {
+            Manager::Systemd | Manager::Newer => {
                 self.run(&format!(
                     "mkdir -p /etc/systemd/system/{service}.service.d
                      {PROGRAM} service-file systemd {agent} >/etc/systemd/system/{service}.service"
@@ -263,9 +276,11 @@ impl Booted {
 
 async fn image(manager: Manager) {
     static SYSTEMD: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    static NEWER: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     static OPENRC: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let (once, script) = match manager {
         Manager::Systemd => (&SYSTEMD, ["tests/images/systemd"].as_slice()),
+        Manager::Newer => (&NEWER, ["tests/images/systemd", "trixie"].as_slice()),
         Manager::OpenRc => (&OPENRC, ["tests/images/roots", "openrc"].as_slice()),
     };
     once.get_or_init(|| async {

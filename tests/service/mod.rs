@@ -7,5 +7,6 @@ mod command_killed;
 mod guard;
 mod guard_killed;
 mod life;
+mod newer;
 mod openrc;
 mod upgrade;
