@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::command::{said, settings};
 use super::life::{Counter, set_up};
 use crate::harness::download::{Downloads, Fault, Signer, renamed, sha256};
@@ -48,7 +46,7 @@ async fn killed_at_any_moment_the_next_one_ends_well() {
     let booted = Booted::with("ctrl-alt-play", &settings(&downloads, &signer)).await;
     booted.run("systemctl start ctrl-alt-play");
     let admin = set_up(&booted).await;
-    let mut counter = Counter::start(admin, json!({})).await;
+    let mut counter = Counter::start_slow(admin).await;
     let mut before = sha256(&std::fs::read(booted.program(VERSION)).unwrap());
     for (turn, moment) in moments().into_iter().enumerate() {
         // As long as the first one, and above the one before.

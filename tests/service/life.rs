@@ -24,7 +24,16 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) async fn start(admin: Client, more: serde_json::Value) -> Self {
-        let game = Game::ask_as(admin, body("count 0.05", &more)).await;
+        Self::with(admin, more, "count 0.05").await
+    }
+
+    /// One that counts slowly: whoever looks first is shown 200 lines, which is how long one may look away.
+    pub(super) async fn start_slow(admin: Client) -> Self {
+        Self::with(admin, json!({}), "count 0.15").await
+    }
+
+    async fn with(admin: Client, more: serde_json::Value, startup: &str) -> Self {
+        let game = Game::ask_as(admin, body(startup, &more)).await;
         game.becomes("stopped", seconds(30)).await;
         game.start().await;
         game.says("Ready", seconds(20)).await;
