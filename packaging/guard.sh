@@ -235,6 +235,9 @@ stop() {
     enter || return 0
     if there back; then
         go_back "going back was interrupted" || return
+    elif interrupted; then
+        say "asked to end before the program was started: nothing was shown"
+        return 0
     elif there trial && { [ "${SERVICE_RESULT:-success}" != success ] || ! stop_asked; }; then
         case ${EXIT_CODE:-} in
         exited) go_back "it ended with ${EXIT_STATUS:-a failure}" || return ;;
@@ -245,6 +248,12 @@ stop() {
         return 0
     fi
     start_again
+}
+
+# Whether this very script was ended as it prepared a start, by a restart that somebody asked for meanwhile. The next start
+# goes on with what this one began.
+interrupted() {
+    [ -z "${EXIT_CODE:-}" ] && [ "${SERVICE_RESULT:-}" = signal ] && stop_asked
 }
 
 # Whether somebody wants the service to end, or the machine to. Where nobody can be asked, somebody does.

@@ -2,6 +2,8 @@
 
 mod doctor;
 mod manager;
+mod service;
+mod settings;
 mod upgrade;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -14,15 +16,23 @@ use storage::OpenError;
 use storage::copies::{self, Copied, CopyError};
 
 use crate::admin::{self, Ask, AskError};
-use crate::config::{Config, ConfigError, Flags};
-use crate::service::{self, files};
+use crate::config::{Config, ConfigError};
+use crate::service::{files, probe, reached};
 
 pub use doctor::doctor;
 pub use upgrade::{UpgradeWork, upgrade};
 
+use service::Service;
+use settings::{Closed, Settings};
+
 /// A game-server panel that brings its own node.
 #[derive(Parser)]
 #[command(name = "ctrl-alt-play", version, about, args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Settings: a flag goes before the environment, that before DATA_DIR/config.toml. user, db, upgrade, doctor and \
+                  healthcheck take those of this machine's service, where neither flag nor environment says \
+                  otherwise."
+)]
 pub struct Cli {
     /// What to do; `serve` when left out.
     #[command(subcommand)]
@@ -136,70 +146,6 @@ enum UserCommand {
     },
 }
 
-/// The same names stand in the environment (in capitals) and in the settings file (with underscores). Without `Debug`:
-/// there are secrets among them.
-#[derive(Clone, Default, Args)]
-struct Settings {
-    /// Settings file instead of DATA_DIR/config.toml.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Address to listen on [default: 0.0.0.0].
-    #[arg(long, value_name = "ADDRESS")]
-    bind: Option<String>,
-    /// Port of the page and the API [default: 3000].
-    #[arg(long, value_name = "PORT")]
-    port: Option<String>,
-    /// Port for agents [default: 8080].
-    #[arg(long, value_name = "PORT", alias = "agent-port")]
-    websocket_port: Option<String>,
-    /// Port of the local node's health, or off [default: 8081].
-    #[arg(long, value_name = "PORT")]
-    health_port: Option<String>,
-    /// Folder for everything that is kept.
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<String>,
-    /// Signs session tokens; made at the first start when not given. Others on the machine see flags: prefer the
-    /// environment.
-    #[arg(long, value_name = "SECRET", hide = true)]
-    jwt_secret: Option<String>,
-    /// Lets every agent in that knows it. Others on the machine see flags: prefer the environment.
-    #[arg(long, value_name = "SECRET", hide = true)]
-    agent_secret: Option<String>,
-    /// A file that holds that secret.
-    #[arg(long, value_name = "FILE")]
-    agent_secret_file: Option<String>,
-    /// Certificate to serve instead of the panel's own, a PEM file.
-    #[arg(long, value_name = "FILE")]
-    tls_cert: Option<String>,
-    /// The key of that certificate, a PEM file.
-    #[arg(long, value_name = "FILE")]
-    tls_key: Option<String>,
-    /// MiB a second that one move of a server takes of the network at most [default: no limit].
-    #[arg(long, value_name = "MIB")]
-    move_limit: Option<String>,
-    /// on or off: whether the panel is found in the local network as HOST.local [default: on].
-    #[arg(long, value_name = "on|off")]
-    mdns: Option<String>,
-    /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-    /// An agent's panel [default: ws://localhost:8080].
-    #[arg(long, value_name = "URL")]
-    panel_url: Option<String>,
-    /// An agent's node id [default: node-1].
-    #[arg(long, value_name = "ID")]
-    node_id: Option<String>,
-    /// SHA-256 of the key by which an agent knows its panel, as sha256//BASE64=; more than one with commas between.
-    #[arg(long, value_name = "PIN")]
-    panel_pin: Option<String>,
-    /// The engine's address [default: unix:///var/run/docker.sock].
-    #[arg(long, value_name = "URL")]
-    docker_host: Option<String>,
-    /// What to log: error, warn, info, debug or a filter [default: info].
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
-}
-
 /// What was asked for, with its settings.
 pub enum Task {
     /// Run the panel.
@@ -251,26 +197,35 @@ pub enum DatabaseWork {
 }
 
 impl Cli {
-    /// The exit code where the settings of the command can't be used.
-    pub fn settings_exit_code(&self) -> u8 {
-        match self.command {
+    /// Reads the settings of the command.
+    ///
+    /// # Errors
+    /// Exit code, and for a person why.
+    pub fn task(self) -> Result<Task, (u8, String)> {
+        let unusable = match self.command {
             Some(Command::Doctor(_)) => doctor::COULD_NOT_RUN,
             _ => 78,
-        }
+        };
+        self.read().map_err(|error| match error {
+            ConfigError::Closed { .. } => (77, error.to_string()),
+            _ => (unusable, error.to_string()),
+        })
     }
 
-    /// Reads the settings of the command.
-    pub fn task(self) -> Result<Task, ConfigError> {
+    fn read(self) -> Result<Task, ConfigError> {
         match self.command {
             None => self.settings.load(false).map(Task::Serve),
             Some(Command::Serve(settings)) => settings.load(false).map(Task::Serve),
             Some(Command::Agent(settings)) => settings.load(true).map(Task::Agent),
-            Some(Command::Healthcheck(settings)) => settings.load(false).map(Task::Healthcheck),
+            Some(Command::Healthcheck(settings)) => {
+                settings.load_of(Service::of_panel(), Closed::IsFine).map(Task::Healthcheck)
+            }
             Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
             }
             Some(Command::Doctor(DoctorArgs { json, settings })) => {
-                settings.load_of_service().map(|config| Task::Doctor { config, json })
+                let config = settings.load_of(Service::of_panel(), Closed::IsFine)?;
+                Ok(Task::Doctor { config, json })
             }
             Some(Command::Db(DbArgs { command })) => {
                 let (settings, work) = match command {
@@ -278,75 +233,23 @@ impl Cli {
                     DbCommand::Restore { file, settings } => (settings, DatabaseWork::Restore(file)),
                     DbCommand::Check { file, settings } => (settings, DatabaseWork::Check(file)),
                 };
-                settings.load(false).map(|config| Task::Database { config, work })
+                let closed = match work {
+                    DatabaseWork::Check(Some(_)) => Closed::IsFine,
+                    _ => Closed::IsNot,
+                };
+                let config = settings.load_of(Service::of_panel(), closed)?;
+                Ok(Task::Database { config, work })
             }
             Some(Command::Upgrade(UpgradeArgs { check, yes, agent, settings })) => {
                 let (agent, service) = manager::find(agent);
-                let own_folder = (agent && rustix::process::geteuid().is_root())
-                    .then(|| "/var/lib/ctrl-alt-play-agent".to_owned());
-                // As its process has them: who types this has none of the service's environment.
-                let variable = |name: &str| {
-                    std::env::var(name)
-                        .ok()
-                        .or_else(|| service.as_ref().and_then(|service| service.variable(name)))
-                        .or_else(|| own_folder.clone().filter(|_| name == "DATA_DIR"))
-                };
-                let config = settings.load_with(agent, &variable)?;
+                let (config, service) = settings.load_for_upgrade(agent, service)?;
                 Ok(Task::Upgrade { config, work: UpgradeWork { check, yes, agent, service } })
             }
             Some(Command::User(UserArgs { command: UserCommand::Password { name, settings } })) => {
-                settings.load(false).map(|config| Task::Password { config, name })
+                let config = settings.load_of(Service::of_panel(), Closed::IsNot)?;
+                Ok(Task::Password { config, name })
             }
         }
-    }
-}
-
-impl Settings {
-    fn load(self, of_agent: bool) -> Result<Box<Config>, ConfigError> {
-        self.load_with(of_agent, &|name| std::env::var(name).ok())
-    }
-
-    /// As the service on this machine has them, where the caller says nothing else.
-    fn load_of_service(self) -> Result<Box<Config>, ConfigError> {
-        let named = self.data_dir.is_some() || std::env::var_os("DATA_DIR").is_some();
-        let service = if named { doctor::Service::default() } else { doctor::Service::found() };
-        let variable = |name: &str| std::env::var(name).ok().or_else(|| service.variable(name));
-        match self.clone().load_with(false, &variable) {
-            // The file is the panel's, and closed to us: what stands in it is not known.
-            Err(ConfigError::Unreadable { .. }) if self.config.is_none() => {
-                Self { config: Some("/dev/null".into()), ..self }.load_with(false, &variable)
-            }
-            loaded => loaded,
-        }
-    }
-
-    fn load_with(
-        self,
-        of_agent: bool,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Box<Config>, ConfigError> {
-        let given = [
-            ("bind", self.bind),
-            ("port", self.port),
-            ("websocket_port", self.websocket_port),
-            ("health_port", self.health_port),
-            ("data_dir", self.data_dir),
-            ("jwt_secret", self.jwt_secret),
-            ("agent_secret", self.agent_secret),
-            ("agent_secret_file", self.agent_secret_file),
-            ("tls_cert", self.tls_cert),
-            ("tls_key", self.tls_key),
-            ("move_limit", self.move_limit),
-            ("mdns", self.mdns),
-            ("public_url", self.public_url),
-            ("panel_url", self.panel_url),
-            ("node_id", self.node_id),
-            ("panel_pin", self.panel_pin),
-            ("docker_host", self.docker_host),
-            ("log_level", self.log_level),
-        ];
-        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        Config::load(Flags { config: self.config, given, of_agent }, variable).map(Box::new)
     }
 }
 
@@ -459,8 +362,8 @@ fn prompt(question: &str) -> io::Result<String> {
 
 /// `healthcheck`: fine when the panel's port answers `/health` with 200.
 pub async fn healthcheck(config: &Config) -> io::Result<()> {
-    let port = service::reached(SocketAddr::new(config.bind, config.port));
-    if service::probe(port).await?.starts_with(b"HTTP/1.1 200") {
+    let port = reached(SocketAddr::new(config.bind, config.port));
+    if probe(port).await?.starts_with(b"HTTP/1.1 200") {
         return Ok(());
     }
     Err(io::Error::other("the answer was not 200"))

@@ -117,6 +117,15 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// It belongs to the service, and whoever asks may not look.
+    #[error(
+        "{} is closed to you: this needs root (sudo), or DATA_DIR for another panel than the service's",
+        path.display()
+    )]
+    Closed {
+        /// What can't be read.
+        path: PathBuf,
+    },
     /// The file isn't TOML.
     #[error("settings file {}: {problem}", path.display())]
     NotToml {

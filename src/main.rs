@@ -32,8 +32,7 @@ fn main() -> ExitCode {
 /// The exit code.
 fn work() -> Result<u8, Failure> {
     let cli = Cli::parse();
-    let unusable = cli.settings_exit_code();
-    let task = cli.task().map_err(|cause| (unusable, cause.to_string()))?;
+    let task = cli.task()?;
     let threads = std::thread::available_parallelism().map_or(2, |cores| workers(cores.get()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)

@@ -1,7 +1,6 @@
 //! `doctor`: the check-up from the command line, of a panel that runs or does not.
 
 use std::io::{self, IsTerminal, stdout};
-use std::path::Path;
 
 use crate::admin::{self, AskError};
 use crate::config::Config;
@@ -14,42 +13,6 @@ pub(super) const COULD_NOT_RUN: u8 = 2;
 
 /// Widest text, also on a wide terminal.
 const WIDTH: usize = 100;
-
-/// The settings of the service on this machine, as far as we may read them.
-#[derive(Default)]
-pub(super) struct Service(Vec<(String, String)>);
-
-impl Service {
-    /// Those of `/etc/default/ctrl-alt-play`; whoever is not root and has no panel of his own means the service's folder.
-    pub(super) fn found() -> Self {
-        let mut found =
-            Self::parse(&std::fs::read_to_string("/etc/default/ctrl-alt-play").unwrap_or_default());
-        let folder = Path::new("/var/lib/ctrl-alt-play");
-        let own = std::env::var("XDG_DATA_HOME")
-            .or_else(|_| std::env::var("HOME").map(|home| home + "/.local/share"))
-            .is_ok_and(|data| Path::new(&data).join("ctrl-alt-play").exists());
-        if !rustix::process::geteuid().is_root() && !own && folder.exists() {
-            found.0.push(("DATA_DIR".to_owned(), folder.display().to_string()));
-        }
-        found
-    }
-
-    /// `NAME=value` lines, as systemd and shells read them.
-    fn parse(text: &str) -> Self {
-        let line = |line: &str| {
-            let line = line.trim();
-            let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
-            let value = value.trim();
-            let quoted = ['"', '\''].iter().find_map(|mark| value.strip_prefix(*mark)?.strip_suffix(*mark));
-            (!name.starts_with('#')).then(|| (name.trim().to_owned(), quoted.unwrap_or(value).to_owned()))
-        };
-        Self(text.lines().filter_map(line).collect())
-    }
-
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-    }
-}
 
 /// Looks at everything: what to print, and the exit code.
 pub async fn doctor(config: &Config, json: bool) -> (String, u8) {
@@ -89,22 +52,5 @@ fn look() -> Look {
     Look {
         colours: terminal && !quiet && !dumb,
         width: if columns == 0 { WIDTH } else { columns.min(WIDTH) },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_services_settings_are_read_as_systemd_reads_them() {
-        let service = Service::parse(
-            "# PORT=1\n\nPORT=3001\nexport BIND = '127.0.0.1'\nDATA_DIR=\"/srv/my games\"\nPORT=3002\n",
-        );
-        let value = |name| service.variable(name);
-        assert_eq!(value("PORT").as_deref(), Some("3002"), "the last one counts");
-        assert_eq!(value("BIND").as_deref(), Some("127.0.0.1"));
-        assert_eq!(value("DATA_DIR").as_deref(), Some("/srv/my games"));
-        assert_eq!(value("# PORT"), None);
     }
 }

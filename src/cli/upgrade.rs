@@ -1,6 +1,8 @@
 //! `ctrl-alt-play upgrade`: looks, fetches, checks, and hands over to whoever swaps programs: the guard of the service,
 //! or where there is none, ourselves.
 
+mod guarded;
+
 use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -8,23 +10,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use agent::upgrades::{Folder, give, newer};
+use agent::upgrades::{Folder, newer};
 use tokio_util::sync::CancellationToken;
 
-use super::manager::Service;
+use self::guarded::Guarded;
+use super::service::Service;
 use crate::config::Config;
-use crate::copies;
 use crate::status::VERSION;
 use crate::upgrades::download::download;
-use crate::upgrades::place::How;
-use crate::upgrades::release::{Source, own_architecture};
+use crate::upgrades::place::{How, shared_with_panel};
+use crate::upgrades::release::{Published, Source, own_architecture};
 use crate::upgrades::{offered, sentence, source};
 
 /// The exit code of `--check` where there is something newer.
 const NEWER: u8 = 10;
-/// How long a service may take to come up with the new program, or to go back to the old one.
-const COMES_UP_WITHIN: Duration = Duration::from_secs(300);
-const LOOK: Duration = Duration::from_millis(250);
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
 /// What was asked for.
@@ -46,8 +45,25 @@ type Failure = (u8, String);
 /// # Errors
 /// Exit code, and for a person why.
 pub async fn upgrade(config: &Config, work: UpgradeWork) -> Result<(), Failure> {
-    let known = source(&config.upgrades).map_err(|error| (78, sentence(&error)))?;
+    let root = rustix::process::geteuid().is_root();
+    let what = if work.agent { "upgrade --agent" } else { "upgrade" };
     let guarded = work.service.as_ref().is_some_and(|service| service.guarded);
+    let of_others = matches!(How::of_this(true, guarded), How::Package | How::Image);
+    if work.service.is_some() && !work.check && !root && !of_others {
+        return Err((77, format!("this needs root: sudo ctrl-alt-play {what}")));
+    }
+    if work.agent && shared_with_panel() {
+        let why = "the panel's service on this machine runs this program too";
+        let advice = "run `ctrl-alt-play upgrade`, then restart the agent";
+        return Err((1, format!("{why}: {advice}")));
+    }
+    let known = source(&config.upgrades).map_err(|error| (78, sentence(&error)))?;
+    if let Some(closed) = work.service.as_ref().and_then(|service| service.closed.as_ref())
+        && known.is_none()
+    {
+        let why = format!("{} says where releases are, and is closed to you", closed.display());
+        return Err((77, format!("{why}: sudo ctrl-alt-play {what} --check")));
+    }
     let how = How::of_this(known.is_some(), guarded);
     let Some(source) = known else { return Err((1, refusal(how, None))) };
     let looking = source.clone();
@@ -76,17 +92,28 @@ pub async fn upgrade(config: &Config, work: UpgradeWork) -> Result<(), Failure> 
     if matches!(how, How::Package | How::Image) {
         return Err((1, refusal(how, Some(&version))));
     }
-    if work.service.is_some() && !rustix::process::geteuid().is_root() {
-        return Err((77, "this needs root: sudo ctrl-alt-play upgrade".to_owned()));
-    }
     ask(&work, &version)?;
     let folder = Folder::of(&config.data_dir);
-    let sha256 = fetch(config, &source, &version, &folder).await?;
-    folder.try_part(&version).await.map_err(|error| (1, sentence(&error)))?;
+    let what = published(&source, &version).await?;
     match work.service.filter(|service| service.guarded) {
-        Some(service) => by_the_guard(config, work.agent, service, &folder, version, sha256).await,
-        None => blocking(move || by_ourselves(&folder, &version)).await,
+        Some(service) => {
+            Guarded { config, agent: work.agent, service, folder, version, what }.upgrade(source).await
+        }
+        None => {
+            fetch(config, source, what, &version, &folder).await?;
+            blocking(move || by_ourselves(&folder, &version)).await
+        }
     }
+}
+
+async fn published(source: &Source, version: &str) -> Result<Published, Failure> {
+    let source = source.clone();
+    let wanted = newer(VERSION, version).map_err(|error| (1, sentence(&error)))?;
+    blocking(move || {
+        let release = source.of(&wanted).map_err(|error| (69, sentence(&error)))?;
+        release.program(own_architecture()).map_err(|error| (69, sentence(&error)))
+    })
+    .await
 }
 
 fn refusal(how: How, version: Option<&str>) -> String {
@@ -137,13 +164,17 @@ fn ask(work: &UpgradeWork, version: &str) -> Result<(), Failure> {
     Err((1, "nothing was changed".to_owned()))
 }
 
-async fn fetch(config: &Config, source: &Source, version: &str, folder: &Folder) -> Result<String, Failure> {
-    let (source, folder) = (source.clone(), folder.clone());
-    let wanted = newer(VERSION, version).map_err(|error| (1, sentence(&error)))?;
+/// Fetches it, and tries whether it runs here.
+async fn fetch(
+    config: &Config,
+    source: Source,
+    what: Published,
+    version: &str,
+    folder: &Folder,
+) -> Result<(), Failure> {
+    let into = folder.clone();
     let database = fs::metadata(config.data_dir.join("panel.redb")).map_or(0, |file| file.len());
     blocking(move || {
-        let release = source.of(&wanted).map_err(|error| (69, sentence(&error)))?;
-        let what = release.program(own_architecture()).map_err(|error| (69, sentence(&error)))?;
         let shown = io::stderr().is_terminal();
         let told = Mutex::new(Instant::now());
         let progress = |done: u64, total: u64| {
@@ -156,90 +187,16 @@ async fn fetch(config: &Config, source: &Source, version: &str, folder: &Folder)
             }
         };
         let stop = CancellationToken::new();
-        let fetched = download(&source, &what, &folder, 2 * database, &progress, &stop);
+        let fetched = download(&source, &what, &into, 2 * database, &progress, &stop);
         if shown {
             let _ = writeln!(io::stderr());
         }
         fetched.map_err(|error| (74, sentence(&error)))?;
         say("Fetched; signature and checksum are right.");
-        Ok(what.sha256)
+        Ok(())
     })
-    .await
-}
-
-/// Stages, restarts and watches.
-async fn by_the_guard(
-    config: &Config,
-    agent: bool,
-    service: Service,
-    folder: &Folder,
-    version: String,
-    sha256: String,
-) -> Result<(), Failure> {
-    if !agent && config.data_dir.join("panel.redb").exists() {
-        copy_database(config).await?;
-    }
-    let before = folder.outcome();
-    let (staging, text) = (folder.clone(), version.clone());
-    blocking(move || staging.stage(&text, &sha256).map_err(|error| (74, sentence(&error)))).await?;
-    if !service.active {
-        say(&format!("{} does not run: it is {version} at its next start.", service.name));
-        return Ok(());
-    }
-    say(&format!("Restarting {}…", service.name));
-    let (restarting, log) = (service.clone(), service.log_line());
-    // It may not come up at once, and then the old one does: what became of it is in the folder.
-    let restart = tokio::task::spawn_blocking(move || restarting.restart());
-    let deadline = Instant::now() + COMES_UP_WITHIN;
-    let outcome = loop {
-        let now = folder.outcome().filter(|now| before.as_ref() != Some(now) && now.to == version);
-        match now {
-            Some(outcome) if !folder.on_trial() => break outcome,
-            _ if Instant::now() > deadline => {
-                let why = "the service has not come up with it yet, and has not gone back";
-                return Err((1, format!("{why}. Look: {log}")));
-            }
-            _ => tokio::time::sleep(LOOK).await,
-        }
-    };
-    if outcome.result != "done" {
-        let why = outcome.reason.unwrap_or_else(|| "no reason was given".to_owned());
-        return Err((
-            1,
-            format!("went back to {}: {}. Look: {log}", outcome.from, why.trim_end_matches('.')),
-        ));
-    }
-    // The manager's own word that it is up.
-    let _ = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), restart).await;
-    if !agent {
-        until_well(config, deadline).await.map_err(|error| {
-            (1, format!("{version} has come up, but its page does not answer: {error}. Look: {log}"))
-        })?;
-    }
-    say(&format!("Ctrl-Alt-Play {version} runs. It was {VERSION}."));
-    Ok(())
-}
-
-async fn until_well(config: &Config, deadline: Instant) -> io::Result<()> {
-    loop {
-        match super::healthcheck(config).await {
-            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
-            other => return other,
-        }
-    }
-}
-
-/// As the panel does each day. The guard keeps one of its own to go back to; this one stays.
-async fn copy_database(config: &Config) -> Result<(), Failure> {
-    let copies = copies::folder(&config.data_dir);
-    crate::secrets::folder(&copies).map_err(|error| (74, error.to_string()))?;
-    let to = copies.join(copies::name_of_today());
-    super::backup(&config.data_dir, &to).await?;
-    for made in [&copies, &to] {
-        give(made, &config.data_dir).map_err(|error| (74, format!("{}: {error}", made.display())))?;
-    }
-    say(&format!("The database was copied to {}.", to.display()));
-    Ok(())
+    .await?;
+    folder.try_part(version).await.map_err(|error| (1, sentence(&error)))
 }
 
 /// Where nobody watches: the new program takes the place of the old one in one step, and the old one is kept.

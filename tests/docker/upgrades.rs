@@ -6,7 +6,8 @@ use super::free_port;
 use super::game::Game;
 use crate::api::upgrades::nodes::{joined, newer_panel, of};
 use crate::api::upgrades::{NEXT, TIMES, shown, view};
-use crate::harness::download::{Guarded, VERSION, as_version};
+use crate::harness::download::{VERSION, as_version};
+use crate::harness::guarded::Guarded;
 use crate::harness::{docker, seconds};
 
 /// What is said of a node while it is waited for.

@@ -164,6 +164,64 @@ async fn whoever_comes_second_takes_another_name() {
     .await;
 }
 
+/// The daemon that most machines with a desktop have, on one of ours: what starts it, and then what follows, there.
+const AVAHI: &str = r#"
+mkdir -p /run/avahi-daemon
+mount -t tmpfs avahi /run/avahi-daemon
+printf '[server]\nuse-ipv6=no\nenable-dbus=no\n' >/run/avahi-daemon/conf
+avahi() { PATH=$AVAHI/usr/sbin:$PATH LD_LIBRARY_PATH=$AVAHI/usr/lib/$(uname -m)-linux-gnu setpriv --pdeathsig KILL avahi-daemon --no-drop-root --no-chroot --no-rlimits -f /run/avahi-daemon/conf >>"$AVAHI_LOG" 2>&1; }
+if [ "$AVAHI_COMES" = first ]; then
+    avahi &
+    until grep -q 'startup complete' "$AVAHI_LOG"; do sleep 0.1; done
+else
+    (until [ -e "$AVAHI_LOG.now" ]; do sleep 0.1; done; avahi) &
+fi
+exec "$@"
+"#;
+
+/// A panel beside avahi, in whichever order they come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_avahi_the_hosts_name_stays_avahis() {
+    for comes in ["first", "second"] {
+        let (home, other) = (Network::new(), Network::new());
+        let (address, _) = home.joined_to(&other);
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("avahi.log");
+        std::fs::write(&log, "").unwrap();
+        let said = || std::fs::read_to_string(&log).unwrap();
+        let mut wrapper = home.wrapper();
+        wrapper.extend(["unshare", "--mount", "sh", "-c", AVAHI, "sh"]);
+        let panel = Panel::builder().env("BIND", "0.0.0.0").env("MDNS", "on").env("AVAHI_COMES", comes);
+        // Unpacked there and not installed, where it is not at hand: it would take this machine's name.
+        let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/avahi");
+        let panel = panel.env("AVAHI_LOG", log.to_str().unwrap()).env("AVAHI", tools).under(&wrapper);
+        let mut panel = panel.fresh().await;
+        let (host, port) = (hostname(), panel.address.rsplit(':').next().unwrap().to_owned());
+        let url = format!("Found in your network as http://{host}.local:{port}\n");
+        assert!(panel.log().contains(&url), "{}", panel.log());
+        if comes == "second" {
+            let browser = Browser::on(&other);
+            browser.sees("the panel is found", |line| line.starts_with("FOUND ")).await;
+            std::fs::write(folder.path().join("avahi.log.now"), "").unwrap();
+        }
+        until("avahi has a name", seconds(30), async || said().contains("startup complete").then_some(()))
+            .await;
+        let browser = Browser::on(&other);
+        let found =
+            browser.sees("the panel is found", |line| line.starts_with("FOUND Ctrl-Alt-Play on ")).await;
+        assert!(found.contains(&address) && found.ends_with(&format!("port {port}")), "{found}");
+        browser.sees("its name is found", |line| line.starts_with("NAME ") && line.contains(&address)).await;
+        // Where avahi was there before, the panel leaves it the name, also in its own goodbye.
+        let ours = if comes == "first" { format!("at ctrl-alt-play-{host}.") } else { format!("at {host}.") };
+        assert!(found.contains(&ours), "{comes}: {found}");
+        panel.stop().await;
+        browser.sees("it has said goodbye", |line| line.starts_with("GONE Ctrl-Alt-Play on ")).await;
+        let later = Browser::on(&other);
+        later.sees("the name is there", |line| line.starts_with("NAME ") && line.contains(&address)).await;
+        assert!(!said().contains("conflict"), "{comes}: {}", said());
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_said_where_it_is_turned_off() {
     let home = Network::new();

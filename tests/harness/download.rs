@@ -70,6 +70,11 @@ pub(crate) fn as_version(version: &str) -> Vec<u8> {
     exchanged(std::fs::read(binary()).unwrap(), version)
 }
 
+/// The same of a program of [`VERSION`] that lies there.
+pub(crate) fn renamed(program: &Path, version: &str) -> Vec<u8> {
+    exchanged(std::fs::read(program).unwrap(), version)
+}
+
 /// A program of [`VERSION`] as another version, of the same length.
 pub(crate) fn exchanged(mut bytes: Vec<u8>, version: &str) -> Vec<u8> {
     assert_eq!(version.len(), VERSION.len());

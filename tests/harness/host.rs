@@ -62,6 +62,11 @@ impl Downloads {
         Self::with("127.0.0.1:0", None, None)
     }
 
+    /// The same where containers reach it too.
+    pub(crate) async fn start_for_containers() -> Self {
+        Self::with(&format!("{}:0", super::docker::gateway().await), None, None)
+    }
+
     /// Of a folder.
     pub(crate) fn of(folder: &Path) -> Self {
         Self::with("127.0.0.1:0", Some(folder), None)

@@ -1,5 +1,5 @@
-//! A machine that boots: systemd as process 1 in a container, with the host's engine under its usual name. What it keeps
-//! lies in a folder that has the same path inside and outside, so that the host's engine finds the games' files.
+//! A machine that boots: systemd as process 1 in a container, or OpenRC, with the host's engine under its usual name. What
+//! it keeps lies in a folder that has the same path inside and outside, so that the host's engine finds the games' files.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,7 +7,16 @@ use std::time::Duration;
 
 use super::{Client, binary, seconds, until};
 
-const IMAGE: &str = "cap-test/systemd";
+/// Who starts services there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manager {
+    /// 252, of Debian 12.
+    Systemd,
+    /// 257, of Debian 13.
+    Newer,
+    OpenRc,
+}
+
 /// The version of the program under test, and another one of the same length: the same bytes with that in its place.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// See [`VERSION`].
@@ -19,6 +28,7 @@ const GUARD: &str = "/usr/local/lib/ctrl-alt-play/guard";
 /// One such machine. Removed when dropped.
 pub(crate) struct Booted {
     name: String,
+    manager: Manager,
     /// `ctrl-alt-play` or `ctrl-alt-play-agent`.
     service: &'static str,
     folder: tempfile::TempDir,
@@ -28,9 +38,13 @@ pub(crate) struct Booted {
 impl Drop for Booted {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = self.try_run(
-                "journalctl --no-pager -n 200 | grep -v 'compat systemd'; ls -la \"$DATA_DIR/upgrade\"",
-            );
+            let log = match self.manager {
+                Manager::Systemd | Manager::Newer => {
+                    "journalctl --no-pager -n 200 | grep -v 'compat systemd'"
+                }
+                Manager::OpenRc => "ps axf; cat /var/log/ctrl-alt-play*.log",
+            };
+            let log = self.try_run(&format!("{log}; ls -la \"$DATA_DIR/upgrade\""));
             let _ = std::io::Write::write_all(&mut std::io::stderr(), &log.stdout);
         }
         let _ = Command::new("docker").args(["rm", "-f", "-v", &self.name]).output();
@@ -42,14 +56,32 @@ impl Drop for Booted {
 impl Booted {
     /// Boots one, with the service installed and not started.
     pub(crate) async fn with(service: &'static str, settings: &str) -> Self {
-        let booted = Self::bare(service).await;
+        let booted = Self::boot(Manager::Systemd, service).await;
         booted.install(settings);
         booted
     }
 
     /// Boots one with nothing of ours in place: the service is for somebody else to install.
     pub(crate) async fn bare(service: &'static str) -> Self {
-        image().await;
+        Self::boot(Manager::Systemd, service).await
+    }
+
+    /// The same under a systemd of five versions later.
+    pub(crate) async fn under_newer(service: &'static str, settings: &str) -> Self {
+        let booted = Self::boot(Manager::Newer, service).await;
+        booted.install(settings);
+        booted
+    }
+
+    /// The same under OpenRC.
+    pub(crate) async fn under_openrc(service: &'static str, settings: &str) -> Self {
+        let booted = Self::boot(Manager::OpenRc, service).await;
+        booted.install(settings);
+        booted
+    }
+
+    async fn boot(manager: Manager, service: &'static str) -> Self {
+        image(manager).await;
         super::docker::image().await;
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let folder = tempfile::Builder::new().prefix("booted-").tempdir_in(base).unwrap();
@@ -61,9 +93,14 @@ impl Booted {
         args.extend(["--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"]);
         args.extend(["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]);
         args.extend(["--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp"]);
-        args.extend(["-v", "/var/run/docker.sock:/engine.sock", "-v", &share, IMAGE]);
+        args.extend(["-v", "/var/run/docker.sock:/engine.sock", "-v", &share]);
+        args.extend(match manager {
+            Manager::Systemd => ["cap-test/systemd"].as_slice(),
+            Manager::Newer => ["cap-test/systemd-trixie"].as_slice(),
+            Manager::OpenRc => ["--init", "cap-test/openrc", "/init"].as_slice(),
+        });
         super::docker::docker(&args).await;
-        let mut booted = Self { name, service, folder, ip: String::new() };
+        let mut booted = Self { name, manager, service, folder, ip: String::new() };
         booted.up().await;
         booted
     }
@@ -71,8 +108,13 @@ impl Booted {
     /// Waits until it has booted.
     async fn up(&mut self) {
         until("it has booted", seconds(30), async || {
-            let state = self.try_run("systemctl is-system-running");
-            matches!(String::from_utf8_lossy(&state.stdout).trim(), "running" | "degraded").then_some(())
+            let asked = match self.manager {
+                Manager::Systemd | Manager::Newer => "systemctl is-system-running",
+                Manager::OpenRc => "rc-status -r",
+            };
+            let state = self.try_run(asked);
+            let state = String::from_utf8_lossy(&state.stdout).into_owned();
+            matches!(state.trim(), "running" | "degraded" | "default").then_some(())
         })
         .await;
         let format = "{{.NetworkSettings.IPAddress}}";
@@ -86,16 +128,30 @@ impl Booted {
         self.run(&format!(
             "useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ctrl-alt-play
              install -m 0755 {folder}/{VERSION} {PROGRAM}
-             mkdir -p /usr/local/lib/ctrl-alt-play /etc/systemd/system/{service}.service.d
+             mkdir -p /usr/local/lib/ctrl-alt-play
              {PROGRAM} service-file guard >{GUARD}
              chmod 0755 {GUARD}
-             {PROGRAM} service-file systemd {agent} >/etc/systemd/system/{service}.service
              printf '%s\\n' '{settings}' DATA_DIR={data} >/etc/default/{service}
              chmod 0600 /etc/default/{service}",
             folder = self.folder.path().display(),
             data = data.display(),
         ));
-        self.drop_in("TimeoutStopSec=10");
+        match self.manager {
+            Manager::Systemd | Manager::Newer => {
+                self.run(&format!(
+                    "mkdir -p /etc/systemd/system/{service}.service.d
+                     {PROGRAM} service-file systemd {agent} >/etc/systemd/system/{service}.service"
+                ));
+                self.drop_in("TimeoutStopSec=10");
+            }
+            Manager::OpenRc => {
+                self.run(&format!(
+                    "{PROGRAM} service-file openrc {agent} >/etc/init.d/{service}
+                     chmod 0755 /etc/init.d/{service}
+                     rc-update add {service} default"
+                ));
+            }
+        }
     }
 
     /// More for the unit's section `[Service]`.
@@ -229,12 +285,19 @@ impl Booted {
     }
 }
 
-async fn image() {
-    static ONCE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-    ONCE.get_or_init(|| async {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/systemd");
-        let made = tokio::process::Command::new("bash").arg(script).status().await.unwrap();
-        assert!(made.success(), "{script}");
+async fn image(manager: Manager) {
+    static SYSTEMD: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    static NEWER: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    static OPENRC: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    let (once, script) = match manager {
+        Manager::Systemd => (&SYSTEMD, ["tests/images/systemd"].as_slice()),
+        Manager::Newer => (&NEWER, ["tests/images/systemd", "trixie"].as_slice()),
+        Manager::OpenRc => (&OPENRC, ["tests/images/roots", "openrc"].as_slice()),
+    };
+    once.get_or_init(|| async {
+        let mut command = tokio::process::Command::new("bash");
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(script);
+        assert!(command.status().await.unwrap().success(), "{script:?}");
     })
     .await;
 }

@@ -249,6 +249,24 @@ fn another_program_that_somebody_put_there_ends_the_trial() {
     assert_eq!((machine.runs().as_str(), machine.on_trial()), (third, false));
 }
 
+/// Restarted again while the first start still prepares: systemd ends the guard, and no program has shown anything yet.
+#[test]
+fn a_start_that_is_cut_off_by_another_one_is_no_verdict() {
+    let machine = Machine::new();
+    machine.stage("1.1.0", NEW);
+    assert!(machine.start().success());
+    assert!(machine.guard("stop").env("SERVICE_RESULT", "signal").status().unwrap().success());
+    assert!(machine.on_trial() && machine.runs() == NEW);
+    assert!(machine.start().success());
+    machine.consistent("the start after it");
+    assert_eq!(machine.runs(), NEW);
+    // A program that a signal has ended is one.
+    machine.spoil();
+    assert!(machine.ended("signal").success());
+    machine.consistent("after a signal");
+    assert_eq!(machine.runs(), OLD);
+}
+
 /// The service's user owns the data folder, and may have put anything there.
 #[test]
 fn links_in_the_folder_lead_nowhere() {
@@ -377,7 +395,7 @@ fn the_folder_becomes_the_services() {
     machine
         .guard("stop")
         .env("CTRL_ALT_PLAY_USER", "nobody")
-        .env("SERVICE_RESULT", "signal")
+        .env("SERVICE_RESULT", "timeout")
         .status()
         .unwrap();
     for name in ["panel.redb", "upgrade/outcome"] {

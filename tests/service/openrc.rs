@@ -1,115 +1,106 @@
-//! The OpenRC script. There is no OpenRC here: a shell stands in for `openrc-run`, with the functions that it gives to a
-//! script, and calls what it would call.
+//! The service under Debian's OpenRC (0.45, whose supervisor was built without capabilities), in a container.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
-use crate::harness::binary;
+use serde_json::json;
 
-/// The supervisor as far as the script sees it: it starts the command in the foreground and says so.
-const STAND_IN: &str = r#"
-checkpath() { echo "checkpath $*" >>"$CALLS"; }
-eerror() { echo "eerror $*" >>"$CALLS"; }
-need() { echo "need $*" >>"$CALLS"; }
-want() { :; }
-use() { echo "use $*" >>"$CALLS"; }
-after() { :; }
-supervise_start() { echo "started $("$command" --version) as $command_user with $DATA_DIR" >>"$CALLS"; }
-supervise_stop() { echo stopped >>"$CALLS"; }
-. "$1"
-depend && start_pre && supervise_start && start_post
-"#;
+use super::command::{said, settings};
+use super::life::{Counter, set_up};
+use crate::harness::download::{Downloads, Signer, script};
+use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
+use crate::harness::{binary, seconds, until};
 
-struct Machine {
-    dir: tempfile::TempDir,
-}
+/// The process of the program, and not its supervisor, on whose line it stands as well.
+const PID: &str = "pgrep -xf '/usr/local/bin/ctrl-alt-play serve'";
 
-impl Machine {
-    fn new(agent: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let prefix = dir.path().join("usr/local");
-        fs::create_dir_all(prefix.join("bin")).unwrap();
-        fs::create_dir_all(prefix.join("lib/ctrl-alt-play")).unwrap();
-        fs::create_dir_all(dir.path().join("data/upgrade")).unwrap();
-        let print = |args: &[&str]| {
-            let said = Command::new(binary())
-                .arg("service-file")
-                .args(args)
-                .arg("--prefix")
-                .arg(&prefix)
-                .env_clear()
-                .output()
-                .unwrap();
-            assert!(said.status.success(), "{said:?}");
-            String::from_utf8(said.stdout).unwrap()
-        };
-        script(&prefix.join("lib/ctrl-alt-play/guard"), &print(&["guard"]));
-        script(&prefix.join("bin/ctrl-alt-play"), "#!/bin/sh\necho 1.0.0\n");
-        let text = print(if agent { &["openrc", "--agent"] } else { &["openrc"] });
-        let name = if agent { "ctrl-alt-play-agent" } else { "ctrl-alt-play" };
-        let settings = format!("/etc/default/{name}");
-        assert!(text.starts_with("#!/sbin/openrc-run\n") && text.contains(&format!("settings={settings}\n")));
-        let here = format!("settings={}", dir.path().join("settings").display());
-        fs::write(dir.path().join("script"), text.replace(&format!("settings={settings}"), &here)).unwrap();
-        let data = dir.path().join("data").display().to_string();
-        fs::write(
-            dir.path().join("settings"),
-            format!("# a note\nDATA_DIR=\"{data}\"\nNAME=$(touch {data}/x) y\n"),
-        )
-        .unwrap();
-        fs::write(dir.path().join("stand-in"), STAND_IN).unwrap();
-        Self { dir }
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
+    let (downloads, signer) = (Downloads::start_for_containers().await, Signer::new());
+    let odd = "NAME=\"$(touch /root/x) y\"";
+    let settings = format!("{}' '{odd}", settings(&downloads, &signer));
+    let mut booted = Booted::under_openrc("ctrl-alt-play", &settings).await;
+    booted.run("rc-service ctrl-alt-play start");
+    assert_eq!(booted.version(seconds(20)).await, VERSION);
+    let admin = set_up(&booted).await;
+    let mut counter = Counter::start(admin.clone(), json!({})).await;
 
-    /// What was called, in order.
-    fn start(&self) -> String {
-        let calls = self.dir.path().join("calls");
-        let _ = fs::remove_file(&calls);
-        let ended = Command::new("sh")
-            .arg(self.dir.path().join("stand-in"))
-            .arg(self.dir.path().join("script"))
-            .env("CALLS", &calls)
-            .env("CTRL_ALT_PLAY_USER", "nobody-of-this-name")
-            .env("CTRL_ALT_PLAY_PATIENCE", "1")
-            .env_remove("DATA_DIR")
-            .status()
-            .unwrap();
-        assert!(ended.success());
-        fs::read_to_string(calls).unwrap()
-    }
-}
+    // As whom, and with what.
+    let status = booted.run(&format!("cat /proc/$({PID})/status"));
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert_eq!(line("Uid:").split_whitespace().nth(1).unwrap(), booted.run("id -u ctrl-alt-play"));
+    assert!(line("CapEff:").ends_with("000000000000040b"), "chown, dac_override, fowner, net_bind_service");
+    assert!(line("CapBnd:").ends_with("000000000000040b") && line("NoNewPrivs:").ends_with('1'), "{status}");
+    let environment = booted.run(&format!("tr '\\0' '\\n' </proc/$({PID})/environ"));
+    assert!(environment.contains("NAME=$(touch /root/x) y") && environment.contains("MALLOC_ARENA_MAX=1"));
+    booted.run("test ! -e /root/x");
+    assert_eq!(booted.run("stat -c '%U %a' /var/log/ctrl-alt-play.log"), "ctrl-alt-play 640");
+    let (code, text) = said(&booted, &format!("{PROGRAM} healthcheck && {PROGRAM} db check"));
+    assert_eq!(code, Some(0), "{text}");
+    let (_, text) = said(&booted, &format!("{PROGRAM} doctor --json"));
+    assert!(text.contains("OpenRC starts the panel") || text.contains("runs in a container"), "{text}");
 
-fn script(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    // Killed, it is there again.
+    let pid = booted.run(PID);
+    booted.run(&format!("kill -9 {pid}"));
+    until("it is started again", seconds(20), async || {
+        let now = booted.try_run(PID).stdout;
+        let now = String::from_utf8_lossy(&now).trim().to_owned();
+        (!now.is_empty() && now != pid).then_some(())
+    })
+    .await;
+    assert_eq!(booted.version(seconds(20)).await, VERSION);
+    counter.counts_on("after kill -9").await;
+
+    // A program that ends at once, then a good one.
+    let user = json!({ "username": "ann", "password": "correct horse battery", "role": "user" });
+    admin.post("/api/users", user).await.expect(201);
+    downloads.publish(&signer, "0.1.1", &script("0.1.1"));
+    let (code, text) = said(&booted, &format!("{PROGRAM} upgrade --yes"));
+    assert_eq!(code, Some(1), "{text}");
+    let why = format!("went back to {VERSION}: it did not come up (it ended). Look: tail -n 50 /var/log");
+    assert!(text.contains(&why), "{text}");
+    assert_eq!(booted.version(seconds(20)).await, VERSION);
+    counter.counts_on("after a bad program").await;
+    assert_eq!(admin.get("/api/users").await.expect(200).json.as_array().unwrap().len(), 2);
+    downloads.publish(&signer, NEXT, &std::fs::read(booted.program(NEXT)).unwrap());
+    let (code, text) = said(&booted, &format!("{PROGRAM} upgrade --yes"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.ends_with(&format!("Ctrl-Alt-Play {NEXT} runs. It was {VERSION}.\n")), "{text}");
+    assert_eq!(booted.version(seconds(1)).await, NEXT);
+    counter.counts_on("after an upgrade").await;
+    booted.run("grep -q 'the upgrade is done' /var/log/ctrl-alt-play.log");
+
+    booted.run("rc-service ctrl-alt-play stop");
+    assert!(!booted.try_run(PID).status.success());
+    counter.game.started_at().await;
+    booted.run("rc-service ctrl-alt-play start");
+    counter.counts_on("after a stop").await;
+
+    // The machine starts it.
+    booted.power_cut().await;
+    counter.game.admin.address = booted.address(3000);
+    assert_eq!(booted.version(seconds(20)).await, NEXT);
+    counter.counts_on("after a power cut").await;
 }
 
 #[test]
-fn it_starts_with_its_settings_and_goes_back_where_a_new_program_does_not_come_up() {
-    for agent in [false, true] {
-        let machine = Machine::new(agent);
-        let data = machine.dir.path().join("data");
-        let calls = machine.start();
-        assert!(calls.starts_with("need localmount\nuse docker podman\ncheckpath --file"), "{calls}");
-        let started = format!("started 1.0.0 as ctrl-alt-play:ctrl-alt-play with {}\n", data.display());
-        assert!(calls.ends_with(&started), "{calls}");
-        assert!(!data.join("x").exists(), "settings are words, and no commands");
-
-        let program = "#!/bin/sh\necho 1.1.0\n";
-        script(&data.join("upgrade/program"), program);
-        let sum = Command::new("sha256sum").arg(data.join("upgrade/program")).output().unwrap();
-        let sum = String::from_utf8(sum.stdout).unwrap();
-        fs::write(data.join("upgrade/staged"), format!("1.1.0 {}\n", sum.split(' ').next().unwrap()))
-            .unwrap();
-        let calls = machine.start();
-        let steps: Vec<&str> = calls.lines().skip(3).collect();
-        assert!(steps[0].starts_with("started 1.1.0"), "{calls}");
-        assert!(steps[1].starts_with("eerror The new program did not come up"), "{calls}");
-        assert_eq!(steps[2], "stopped", "{calls}");
-        assert!(steps[3].starts_with("started 1.0.0"), "{calls}");
-        let outcome = fs::read_to_string(data.join("upgrade/outcome")).unwrap();
-        assert!(outcome.contains("result=reverted"), "{outcome}");
-    }
+fn the_agents_script_differs_in_names_only() {
+    let print = |args: &[&str]| {
+        let said = Command::new(binary()).arg("service-file").args(args).env_clear().output().unwrap();
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let (panel, agent) = (print(&["openrc"]), print(&["openrc", "--agent"]));
+    let renamed = panel
+        .replace("Ctrl-Alt-Play, the game-server panel", "Ctrl-Alt-Play agent, a node of a panel elsewhere")
+        .replace("command_args=serve", "command_args=agent");
+    let renamed: String = renamed
+        .split_inclusive('\n')
+        .map(|line| match ["/etc/default/", "/var/log/", "/var/lib/"].iter().find(|at| line.contains(**at)) {
+            Some(at) => line.replace(&format!("{at}ctrl-alt-play"), &format!("{at}ctrl-alt-play-agent")),
+            None => line.to_owned(),
+        })
+        .collect();
+    assert_eq!(renamed, agent);
+    assert!(agent.contains("settings=/etc/default/ctrl-alt-play-agent\n"));
 }

@@ -1,0 +1,261 @@
+//! The service of ours on this machine, as its files describe it: what its process has in its environment, and which
+//! program it runs. They are read and nobody is asked: each question to a service manager is a process more, which a small
+//! machine feels, and a container's health check has neither manager nor files.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub(super) const PANEL: &str = "ctrl-alt-play";
+pub(super) const AGENT: &str = "ctrl-alt-play-agent";
+
+/// What a unit says where a guard watches over the program.
+const GUARDED: &str = "CTRL_ALT_PLAY_GUARDED";
+/// Where systemd looks for units, below the root; the first one that has a file counts.
+const UNITS: [&str; 5] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
+
+/// Who starts services here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manager {
+    Systemd,
+    OpenRc,
+}
+
+/// A service, or what is left of one.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// None where only settings or a data folder are there.
+    pub(super) manager: Option<Manager>,
+    pub(super) name: &'static str,
+    /// A guard stands beside it, which swaps programs and goes back.
+    pub(super) guarded: bool,
+    /// What it runs.
+    pub(super) program: Option<PathBuf>,
+    /// What its process has in its environment, as far as we may read it.
+    variables: BTreeMap<String, String>,
+    /// A file with settings that we may not read.
+    pub(super) closed: Option<PathBuf>,
+}
+
+impl Service {
+    /// The panel's.
+    pub(super) fn of_panel() -> Option<Self> {
+        Self::look(Path::new("/"), PANEL)
+    }
+
+    /// The agent's.
+    pub(super) fn of_agent() -> Option<Self> {
+        Self::look(Path::new("/"), AGENT)
+    }
+
+    fn look(root: &Path, name: &'static str) -> Option<Self> {
+        let runs = |manager: &str| root.join("run").join(manager).exists();
+        let found = if runs("openrc") && !runs("systemd/system") {
+            Self::openrc(root, name).or_else(|| Self::systemd(root, name))
+        } else {
+            Self::systemd(root, name).or_else(|| Self::openrc(root, name))
+        };
+        let settings = format!("/etc/default/{name}");
+        let folder = format!("/var/lib/{name}");
+        let mut found = match found {
+            Some(found) => found,
+            None if below(root, &settings).exists() || below(root, &folder).exists() => {
+                let mut left = Self::new(None, name);
+                left.read_settings(root, &settings);
+                left
+            }
+            None => return None,
+        };
+        found.variables.entry("DATA_DIR".to_owned()).or_insert(folder);
+        Some(found)
+    }
+
+    fn new(manager: Option<Manager>, name: &'static str) -> Self {
+        let variables = BTreeMap::new();
+        Self { manager, name, guarded: false, program: None, variables, closed: None }
+    }
+
+    fn systemd(root: &Path, name: &'static str) -> Option<Self> {
+        let file = format!("{name}.service");
+        let text = UNITS.iter().find_map(|folder| fs::read_to_string(root.join(folder).join(&file)).ok())?;
+        let mut unit = Unit::default();
+        unit.take(&text);
+        // By name, whichever folder they lie in; of two with one name the one in the first folder.
+        let mut more = BTreeMap::<OsString, PathBuf>::new();
+        for folder in UNITS {
+            let Ok(entries) = fs::read_dir(root.join(folder).join(format!("{file}.d"))) else { continue };
+            for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+                if path.extension().is_some_and(|end| end == "conf") {
+                    more.entry(path.file_name()?.to_owned()).or_insert(path);
+                }
+            }
+        }
+        for path in more.values() {
+            unit.take(&fs::read_to_string(path).unwrap_or_default());
+        }
+        let mut service = Self::new(Some(Manager::Systemd), name);
+        // One that is masked runs nothing.
+        service.program = Some(unit.program?);
+        service.variables = unit.variables;
+        for file in &unit.files {
+            service.read_settings(root, file);
+        }
+        service.guarded = service.variables.get(GUARDED).is_some_and(|value| value == "1");
+        Some(service)
+    }
+
+    fn openrc(root: &Path, name: &'static str) -> Option<Self> {
+        let script = fs::read_to_string(root.join("etc/init.d").join(name)).ok()?;
+        // Read before the script by whoever runs it.
+        let before = fs::read_to_string(root.join("etc/conf.d").join(name)).unwrap_or_default();
+        // What is set inside of its functions is for later.
+        let lines = || before.lines().chain(script.lines()).filter(|line| !line.starts_with([' ', '\t']));
+        let shell = pairs(lines().map(|line| line.strip_prefix("export ").unwrap_or(line)));
+        let mut service = Self::new(Some(Manager::OpenRc), name);
+        service.variables = pairs(lines().filter_map(|line| line.strip_prefix("export ")));
+        // The script exports this one, and has a value of its own where nobody said one.
+        let default = lines().find_map(|line| line.strip_prefix(": \"${DATA_DIR:=")?.strip_suffix("}\""));
+        if let Some(folder) = shell.get("DATA_DIR").map(String::as_str).or(default) {
+            service.variables.insert("DATA_DIR".to_owned(), folder.to_owned());
+        }
+        service.guarded = shell.contains_key("guard");
+        service.program = shell.get("command").map(PathBuf::from);
+        let settings = shell.get("settings").cloned().unwrap_or_else(|| format!("/etc/default/{name}"));
+        service.read_settings(root, &settings);
+        Some(service)
+    }
+
+    fn read_settings(&mut self, root: &Path, file: &str) {
+        match fs::read_to_string(below(root, file)) {
+            Ok(text) => self.variables.extend(pairs(text.lines())),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.closed = Some(file.into()),
+            Err(_) => {}
+        }
+    }
+
+    /// What its process has under this name.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    /// Whether this is its data folder.
+    pub(super) fn keeps(&self, folder: &Path) -> bool {
+        let own = self.variables.get("DATA_DIR").map(Path::new);
+        std::path::absolute(folder).is_ok_and(|folder| own == Some(&folder))
+    }
+
+    /// Whether it runs the program that we are.
+    pub(super) fn runs_us(&self) -> bool {
+        std::env::current_exe().is_ok_and(|exe| self.runs(&exe))
+    }
+
+    fn runs(&self, exe: &Path) -> bool {
+        // What the kernel says of one that was replaced since it was started, by an upgrade that goes on just now.
+        let name = exe.to_string_lossy();
+        let place = name.strip_suffix(" (deleted)").map_or(exe, Path::new);
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        let theirs = self.program.as_deref().and_then(real);
+        theirs.is_some() && theirs == real(place)
+    }
+}
+
+/// Whether whoever calls has a panel of his own, beside the one of the machine.
+pub(super) fn has_own_folder() -> bool {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")));
+    !rustix::process::geteuid().is_root() && data.is_some_and(|data| data.join(PANEL).exists())
+}
+
+fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
+/// What the files of a unit say, in their order.
+#[derive(Default)]
+struct Unit {
+    program: Option<PathBuf>,
+    variables: BTreeMap<String, String>,
+    files: Vec<String>,
+}
+
+impl Unit {
+    /// One file more. An empty value takes back what stood before it.
+    fn take(&mut self, text: &str) {
+        let mut ours = false;
+        for line in text.replace("\\\n", " ").lines().map(str::trim) {
+            if line.starts_with('[') {
+                ours = line == "[Service]";
+            }
+            let Some((key, value)) = line.split_once('=').filter(|_| ours) else { continue };
+            let value = value.trim();
+            match key.trim() {
+                "Environment" if value.is_empty() => self.variables.clear(),
+                "Environment" => {
+                    let words = words(value);
+                    self.variables.extend(words.iter().filter_map(|word| {
+                        let (name, value) = word.split_once('=')?;
+                        plain(name).then(|| (name.to_owned(), meant(value)))
+                    }));
+                }
+                "EnvironmentFile" if value.is_empty() => self.files.clear(),
+                "EnvironmentFile" => self.files.push(meant(value.trim_start_matches('-'))),
+                "ExecStart" => {
+                    let first = words(value.trim_start_matches(['-', '@', ':', '+', '!', '|']));
+                    self.program = first.first().map(|word| meant(word).into());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The words of a unit's line: with blanks between, which quotes keep together.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            ('"' | '\'', None) => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (_, Some(mark)) if letter == mark => quote = None,
+            ('\\', _) => word.get_or_insert_default().extend(letters.next()),
+            (blank, None) if blank.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// The two of systemd's abbreviations that may stand in a path of ours.
+fn meant(text: &str) -> String {
+    text.replace("%S", "/var/lib").replace("%%", "%")
+}
+
+/// `NAME=VALUE` a line, with quotes or without.
+fn pairs<'t>(lines: impl Iterator<Item = &'t str>) -> BTreeMap<String, String> {
+    let pair = |line: &'t str| {
+        let (name, value) = line.split_once('=')?;
+        let (name, value) = (name.trim(), value.trim());
+        let bare = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
+        plain(name).then(|| (name.to_owned(), bare.to_owned()))
+    };
+    lines.filter_map(pair).collect()
+}
+
+fn plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests;
