@@ -9,7 +9,7 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Whom nobody knows but those who are given its certificate.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -49,6 +49,12 @@ impl Authority {
         std::fs::write(path, self.pem()).unwrap();
     }
 
+    /// Itself, as somebody shows it who has no other.
+    pub(crate) fn own(&self) -> Issued {
+        let key = self.0.key();
+        shown(self.pem(), self.0.der().clone(), key)
+    }
+
     /// For this name or address.
     pub(crate) fn issue(&self, name: &str) -> Issued {
         self.issue_until(name, 2060)
@@ -62,15 +68,16 @@ impl Authority {
         params.not_after = date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
-        let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-            )
-            .unwrap();
-        Issued { certificate: certificate.pem(), key: key.serialize_pem(), tls: Arc::new(tls) }
+        shown(certificate.pem(), certificate.der().clone(), &key)
     }
+}
+
+fn shown(certificate: String, der: CertificateDer<'static>, key: &KeyPair) -> Issued {
+    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![der], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .unwrap();
+    Issued { certificate, key: key.serialize_pem(), tls: Arc::new(tls) }
 }

@@ -74,12 +74,17 @@ fn words(why: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate is for another name".to_owned()
         }
+        CertificateError::Other(inner) if inner.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) => {
+            "its certificate is an authority's own (a self-signed one), and none that an authority has made for it".to_owned()
+        }
         other => format!("its certificate is no good ({other})"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -104,6 +109,8 @@ mod tests {
         let why = distrust(&below(CertificateError::UnknownIssuer)).unwrap();
         assert!(why.contains("SSL_CERT_FILE"), "{why}");
         assert!(distrust(&below(CertificateError::NotValidForName)).unwrap().contains("another name"));
+        let own = CertificateError::Other(rustls::OtherError(Arc::new(webpki::Error::CaUsedAsEndEntity)));
+        assert!(distrust(&below(own)).unwrap().contains("self-signed"));
         assert!(distrust(&below(CertificateError::BadEncoding)).unwrap().contains("no good"));
         assert_eq!(distrust(&std::io::Error::other("cut off")), None);
     }

@@ -49,7 +49,9 @@ fn an_authority_of_ones_own_is_believed_and_nobody_else() {
     let good = host(&ours.issue("127.0.0.1"));
     let expired = host(&ours.issue_until("127.0.0.1", 2020));
     let another = host(&ours.issue("elsewhere.example"));
+    let own = host(&ours.own());
     for (host, authorities, words) in [
+        (&own, Some(&known), "an authority's own (a self-signed one)"),
         (&good, None, "an authority that is not known here; SSL_CERT_FILE names"),
         (&good, Some(&other), "an authority that is not known here"),
         (&expired, Some(&known), "its certificate has expired, or the clock here is wrong"),
