@@ -9,6 +9,7 @@ mod upgrade;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -24,6 +25,11 @@ pub use upgrade::{UpgradeWork, upgrade};
 
 use service::Service;
 use settings::{Closed, Settings};
+
+/// How long a panel that starts or stops may hold its folder and answer nobody.
+const COMES_OR_GOES: Duration = Duration::from_secs(10);
+/// The exit code of a folder that another process has.
+const IN_USE: u8 = 75;
 
 /// A game-server panel that brings its own node.
 #[derive(Parser)]
@@ -299,6 +305,17 @@ pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8
 
 /// By the panel where one runs, else by ourselves.
 async fn backup(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
+    let deadline = Instant::now() + COMES_OR_GOES;
+    loop {
+        match backup_now(folder, to).await {
+            // It has its folder, and answers nobody yet, or nobody any more.
+            Err((IN_USE, _)) if Instant::now() < deadline => tokio::time::sleep(COMES_OR_GOES / 50).await,
+            other => return other,
+        }
+    }
+}
+
+async fn backup_now(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
     // The panel writes into its own folder: as a service it sees another /tmp than we do, and no home.
     let aside = folder.join("copy-by-hand.redb");
     let (folder, to) = (folder.to_owned(), to.to_owned());
