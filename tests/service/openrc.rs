@@ -74,6 +74,8 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
     assert!(!booted.try_run(PID).status.success());
     counter.game.started_at().await;
     booted.run("rc-service ctrl-alt-play start");
+    // Its supervisor has started it; nobody here is told when it serves.
+    assert_eq!(booted.version(seconds(20)).await, NEXT);
     counter.counts_on("after a stop").await;
 
     // The machine starts it.
