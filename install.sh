@@ -221,6 +221,23 @@ install_packages() {
     fi
 }
 
+# --- a service that is not root's ---
+
+# Not every OpenRC's supervisor can give a service the rights that games need; else setpriv of util-linux does. The service's
+# script looks at the same.
+gives_rights() {
+    if [ "$init" != openrc ] || grep -q 'Could not parse iab' "$(command -v supervise-daemon)" 2>/dev/null; then return 0; fi
+    setpriv --help 2>&1 | grep -q -e --reuid
+}
+
+need_rights() {
+    if gives_rights; then return 0; fi
+    case $packages in
+    apk) install_packages "setpriv of util-linux" setpriv ;;
+    *) install_packages "setpriv of util-linux" util-linux ;;
+    esac
+}
+
 # --- the container engine ---
 
 engine_answers() {
@@ -784,6 +801,7 @@ look() {
             note "the data folder becomes $data_dir: what is in ${old:-/var/lib/$SERVICE} stays there and is not used"
         fi
     fi
+    if ! gives_rights; then todo "setpriv is installed from the packages of $system: it gives the service the rights that games need"; fi
     if [ "$init" != none ]; then
         if ! id "$USER_NAME" >/dev/null 2>&1; then
             todo "the user $USER_NAME is made, for the service alone"
@@ -1370,6 +1388,7 @@ set_up() {
     fi
     if [ "$judged" != same ] && [ "$from" != panel ]; then obtain; fi
     need_engine
+    need_rights
     act
     if [ "$start" = no ]; then
         say "Installed. Run this again without --no-start to start it."

@@ -132,6 +132,10 @@ fn refusal(how: How, version: Option<&str>) -> String {
     format!("{why} {command}")
 }
 
+fn at_next_start(service: &Service, version: &str) -> String {
+    format!("{} does not run: it is {version} at its next start.", service.name)
+}
+
 fn say(text: &str) {
     // Whoever closed our output wants no words.
     let _ = writeln!(io::stdout(), "{text}");
@@ -145,6 +149,7 @@ fn ask(work: &UpgradeWork, version: &str) -> Result<(), Failure> {
         return Err((64, "nobody is there to be asked: say --yes".to_owned()));
     }
     let what = match &work.service {
+        Some(service) if service.guarded && !service.active() => at_next_start(service, version),
         Some(service) if service.guarded => {
             "The service is restarted; where the new version does not come up, it goes \
                                              back by itself. Games run on."

@@ -102,8 +102,7 @@ fn diagnose(socket: &Path) -> (&'static str, &'static str, String) {
         _ => (
             "engine_stopped",
             "The engine does not answer",
-            "Start it: `sudo systemctl restart docker`; what it says: `sudo journalctl -u docker -n 50`. On OpenRC: \
-             `sudo rc-service docker restart`."
+            "Start it: `sudo systemctl restart docker`; what it says: `sudo journalctl -u docker -n 50`."
                 .to_owned(),
         ),
     }

@@ -13,6 +13,7 @@ mod folder;
 mod machine;
 mod network;
 mod nodes;
+mod openrc;
 mod ports;
 mod routes;
 mod service;
@@ -193,6 +194,7 @@ fn look(subject: &Subject, seen: &Seen, sources: &Sources) -> Report {
     let running = panel.map(|panel| panel.program.as_str());
     found.extend(service::service(sources, data_dir, running, crate::status::VERSION));
     found.extend(panel.into_iter().flat_map(nodes::nodes));
+    openrc::in_its_words(&mut found, sources);
     report(found, facts_of(sources, facts, &addresses, running))
 }
 
