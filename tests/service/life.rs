@@ -55,6 +55,19 @@ impl Counter {
     }
 }
 
+/// One that hangs is started again, and its game goes on.
+pub(super) async fn is_watched(booted: &Booted, counter: &mut Counter) {
+    let pid = booted.property("MainPID");
+    booted.run(&format!("kill -STOP {pid}"));
+    until("the watchdog has it started again", seconds(20), async || {
+        (booted.property("NRestarts") == "1" && booted.property("MainPID") != pid).then_some(())
+    })
+    .await;
+    booted.becomes("active", seconds(20)).await;
+    assert!(booted.journal().contains("Watchdog timeout"), "{}", booted.journal());
+    counter.counts_on("after the watchdog").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
     let booted = Booted::with("ctrl-alt-play", "").await;
@@ -87,15 +100,7 @@ async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
     assert_eq!(info["PRIORITY"], "6", "{info}");
     assert!(info["MESSAGE"].as_str().unwrap().starts_with("INFO the engine"), "{info}");
 
-    let pid = booted.property("MainPID");
-    booted.run(&format!("kill -STOP {pid}"));
-    until("the watchdog has it started again", seconds(20), async || {
-        (booted.property("NRestarts") == "1" && booted.property("MainPID") != pid).then_some(())
-    })
-    .await;
-    booted.becomes("active", seconds(20)).await;
-    assert!(booted.journal().contains("Watchdog timeout"), "{}", booted.journal());
-    counter.counts_on("after the watchdog").await;
+    is_watched(&booted, &mut counter).await;
 
     booted.run("systemctl stop ctrl-alt-play");
     assert_eq!(

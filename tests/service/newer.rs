@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::command::{said, settings};
-use super::life::{Counter, set_up};
+use super::life::{Counter, is_watched, set_up};
 use crate::harness::download::{Downloads, Signer, script};
 use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
-use crate::harness::{long, seconds, until};
+use crate::harness::{long, seconds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_systemd_does_the_same_with_it() {
@@ -28,14 +28,7 @@ async fn a_newer_systemd_does_the_same_with_it() {
 
     let admin = set_up(&booted).await;
     let mut counter = Counter::start(admin, json!({})).await;
-    let pid = booted.property("MainPID");
-    booted.run(&format!("kill -STOP {pid}"));
-    until("the watchdog has it started again", seconds(20), async || {
-        (booted.property("NRestarts") == "1" && booted.property("MainPID") != pid).then_some(())
-    })
-    .await;
-    booted.becomes("active", seconds(20)).await;
-    counter.counts_on("after the watchdog").await;
+    is_watched(&booted, &mut counter).await;
 
     let upgrade = || said(&booted, &format!("{PROGRAM} upgrade --yes"));
     downloads.publish(&signer, "0.1.1", &script("0.1.1"));
