@@ -307,7 +307,8 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
         stop: CancellationToken::new(),
     };
     let _end = fleet.stop.clone().drop_guard();
-    for count in [100, 300, 1000] {
+    let counts: &[usize] = if crate::thorough() { &[100, 300, 1000] } else { &[1000] };
+    for &count in counts {
         fleet.grow(count, &panel).await?;
         let servers = count * SERVERS_EACH;
         let most = count == 1000;
