@@ -43,12 +43,13 @@ fn written(panel: &Panel) -> Result<f64> {
     Ok(field(&std::fs::read_to_string(format!("/proc/{}/io", panel.pid()))?, "write_bytes"))
 }
 
-/// Resident memory and processor time after ten quiet seconds, over twenty more.
+/// Resident memory and processor time after ten quiet seconds, over twenty more; half of both in a short run.
 pub(crate) async fn resident(panel: &Panel, running: usize, report: &mut Report) -> Result<()> {
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (quiet, counted) = if crate::thorough() { (10, 20) } else { (5, 10) };
+    tokio::time::sleep(Duration::from_secs(quiet)).await;
     let before = cpu_seconds(panel.pid())?;
-    tokio::time::sleep(Duration::from_secs(20)).await;
-    let cpu = (cpu_seconds(panel.pid())? - before) / 20.0 * 100.0;
+    tokio::time::sleep(Duration::from_secs(counted)).await;
+    let cpu = (cpu_seconds(panel.pid())? - before) / counted as f64 * 100.0;
     let map = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", panel.pid()))?;
     let resident = field(&map, "Rss") / 1e3;
     let anonymous = field(&map, "Anonymous") / 1e3;
