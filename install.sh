@@ -199,6 +199,7 @@ architecture() {
 install_packages() {
     purpose=$1
     shift
+    [ -n "$packages" ] || die "$purpose is missing, and how to install it here is not known: install it, then run this again"
     say "Installing $* with $packages"
     log=$work/packages.log
     case $packages in
@@ -212,7 +213,6 @@ install_packages() {
     pacman) set -- pacman -S --needed --noconfirm "$@" ;;
     apk) set -- apk add --no-progress "$@" ;;
     zypper) set -- zypper --non-interactive install "$@" ;;
-    *) die "$purpose is missing, and how to install it here is not known: install it, then run this again" ;;
     esac
     if ! as_root "$@" </dev/null >"$log" 2>&1; then
         if [ "$purpose" = perhaps ]; then return 1; fi

@@ -66,14 +66,19 @@ impl Booted {
         Self::boot(Manager::Systemd, service).await
     }
 
-    /// The same under a systemd of five versions later.
+    /// The same under OpenRC.
+    pub(crate) async fn bare_openrc(service: &'static str) -> Self {
+        Self::boot(Manager::OpenRc, service).await
+    }
+
+    /// With the service, under a systemd of five versions later.
     pub(crate) async fn under_newer(service: &'static str, settings: &str) -> Self {
         let booted = Self::boot(Manager::Newer, service).await;
         booted.install(settings);
         booted
     }
 
-    /// The same under OpenRC.
+    /// With the service, under OpenRC.
     pub(crate) async fn under_openrc(service: &'static str, settings: &str) -> Self {
         let booted = Self::boot(Manager::OpenRc, service).await;
         booted.install(settings);
