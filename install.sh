@@ -1177,6 +1177,7 @@ uninstall() {
             fi
         fi
         as_root rm -rf "$DATA_DIR"
+        if [ "$init" = openrc ]; then as_root rm -f "/var/log/$SERVICE.log" "/var/log/$SERVICE.log.old"; fi
     fi
     as_root rm -f "$UNITS/$SERVICE.service" "$SCRIPTS/$SERVICE" "$UNITS/$SERVICE.service.new" "$SCRIPTS/$SERVICE.new" \
         "$LIB/unfinished-$SERVICE"

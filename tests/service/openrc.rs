@@ -74,7 +74,10 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
     booted.run("rc-service ctrl-alt-play stop");
     assert!(!booted.try_run(PID).status.success());
     counter.game.started_at().await;
-    booted.run("rc-service ctrl-alt-play start");
+    booted.run("head -c 6000000 /dev/zero >>/var/log/ctrl-alt-play.log; rc-service ctrl-alt-play start");
+    booted.run(
+        "test -s /var/log/ctrl-alt-play.log.old && test $(wc -c </var/log/ctrl-alt-play.log) -lt 100000",
+    );
     // Its supervisor has started it; nobody here is told when it serves.
     assert_eq!(booted.version(seconds(20)).await, NEXT);
     counter.counts_on("after a stop").await;
@@ -131,7 +134,10 @@ async fn the_installer_makes_it_leaves_it_alone_upgrades_it_and_takes_it_away() 
 
     let (well, said) = line("--uninstall --purge --yes");
     assert!(well && said.contains("Removed, with all data."), "{said}");
-    let places = format!("{PROGRAM} /etc/init.d/ctrl-alt-play /etc/default/ctrl-alt-play {}", data.display());
+    let places = format!(
+        "{PROGRAM} /etc/init.d/ctrl-alt-play /etc/default/ctrl-alt-play /var/log/ctrl-alt-play.log {}",
+        data.display()
+    );
     assert_eq!(
         booted.run(&format!("for place in {places}; do if [ -e $place ]; then echo $place; fi; done")),
         ""
