@@ -3,11 +3,33 @@
 
 use serde_json::json;
 
-use super::life::Counter;
+use super::life::{Counter, claim};
 use crate::harness::host::Downloads;
 use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
-use crate::harness::{Client, PASSWORD, Panel, docker, node, seconds};
+use crate::harness::{Client, Panel, docker, node, seconds};
 use crate::install::{Release, release};
+
+/// A release that machines find, which begins with [`VERSION`].
+pub(super) struct Published {
+    pub(super) release: Release,
+    host: Downloads,
+}
+
+impl Published {
+    pub(super) async fn new() -> Self {
+        let release = Release::new(VERSION, &release::program(VERSION));
+        let host = Downloads::with(&format!("{}:0", docker::gateway().await), Some(release.root()), None);
+        Self { release, host }
+    }
+
+    /// The line of the README, with these options: whether it went well, and what it said.
+    pub(super) fn line(&self, booted: &Booted, options: &str) -> (bool, String) {
+        let base = &self.host.base;
+        booted.said(&format!(
+            "curl -fsSL {base}/latest/download/install.sh | CTRL_ALT_PLAY_DOWNLOAD={base} sh -s -- {options}"
+        ))
+    }
+}
 
 /// Notes the time: what is written in the system from now on is in [`written`]. A program from a panel is known by its bytes
 /// alone, so it is fetched each time, into a folder beside the one that is there.
@@ -36,15 +58,10 @@ fn left(booted: &Booted, service: &str) -> String {
 async fn a_panel_from_its_first_day_to_its_last() {
     let service = "ctrl-alt-play";
     let booted = Booted::bare(service).await;
-    let release = Release::new(VERSION, &release::program(VERSION));
-    let host = Downloads::with(&format!("{}:0", docker::gateway().await), Some(release.root()), None);
-    let (base, data) = (&host.base, booted.data());
-    let line = |options: &str| {
-        booted.said(&format!(
-            "curl -fsSL {base}/latest/download/install.sh | CTRL_ALT_PLAY_DOWNLOAD={base} sh -s -- {options}"
-        ))
-    };
-    let install = format!("--data-dir {}", data.display());
+    let published = Published::new().await;
+    let release = &published.release;
+    let line = |options: &str| published.line(&booted, options);
+    let install = format!("--data-dir {}", booted.data().display());
 
     let (well, said) = line(&install);
     assert!(well, "{said}");
@@ -67,9 +84,7 @@ async fn a_panel_from_its_first_day_to_its_last() {
         said.lines().find_map(|line| line.trim().strip_prefix(&start)).unwrap_or_else(|| panic!("{said}"));
     let page = reqwest::get(format!("http://{}/setup", booted.address(3000))).await.unwrap();
     assert!(page.status().is_success() && page.text().await.unwrap().contains("<!doctype html>"));
-    let body = json!({ "setupToken": token, "username": "admin", "password": PASSWORD });
-    let made = booted.anonymous().post("/api/setup", body).await.expect(201);
-    let admin = Client::new(&booted.address(3000), Some(made.json["token"].as_str().unwrap().to_owned()));
+    let admin = claim(&booted, token).await;
     let mut counter = Counter::every(0.2, admin, json!({})).await;
     counter.counts_on("at first").await;
 

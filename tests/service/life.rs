@@ -10,6 +10,11 @@ use crate::harness::{Client, PASSWORD, seconds, until};
 /// Makes the first account of a panel that runs there.
 pub(super) async fn set_up(booted: &Booted) -> Client {
     let token = booted.run("cat \"$DATA_DIR/setup-token\"");
+    claim(booted, &token).await
+}
+
+/// The same by the token of a link.
+pub(super) async fn claim(booted: &Booted, token: &str) -> Client {
     let body = json!({ "setupToken": token, "username": "admin", "password": PASSWORD });
     let answer = booted.anonymous().post("/api/setup", body).await.expect(201);
     Client::new(&booted.address(3000), Some(answer.json["token"].as_str().unwrap().to_owned()))

@@ -5,11 +5,12 @@ use std::process::Command;
 use serde_json::json;
 
 use super::command::{said, settings};
-use super::life::{Counter, set_up};
+use super::installed::Published;
+use super::life::{Counter, claim, set_up};
 use crate::harness::download::{Downloads, Signer, script};
 use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
-use crate::harness::{Client, PASSWORD, binary, docker, seconds, until};
-use crate::install::{Release, release};
+use crate::harness::{binary, docker, seconds, until};
+use crate::install::release;
 
 /// The process of the program, and not its supervisor, on whose line it stands as well.
 const PID: &str = "pgrep -xf '/usr/local/bin/ctrl-alt-play serve'";
@@ -92,23 +93,16 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_installer_makes_it_leaves_it_alone_upgrades_it_and_takes_it_away() {
     let booted = Booted::bare_openrc("ctrl-alt-play").await;
-    let release = Release::new(VERSION, &release::program(VERSION));
-    let host = Downloads::with(&format!("{}:0", docker::gateway().await), Some(release.root()), None);
-    let (base, data) = (&host.base, booted.data());
-    let line = |options: &str| {
-        booted.said(&format!(
-            "curl -fsSL {base}/latest/download/install.sh | CTRL_ALT_PLAY_DOWNLOAD={base} sh -s -- {options}"
-        ))
-    };
-    let install = format!("--data-dir {}", data.display());
+    let published = Published::new().await;
+    let release = &published.release;
+    let line = |options: &str| published.line(&booted, options);
+    let install = format!("--data-dir {}", booted.data().display());
     let (well, said) = line(&install);
     assert!(well && said.contains("the service ctrl-alt-play is enabled and started"), "{said}");
     let token = said.lines().find_map(|line| Some(line.split_once("/setup#token=")?.1.to_owned()));
     let token = token.unwrap_or_else(|| panic!("{said}"));
     assert_eq!(booted.version(seconds(20)).await, VERSION);
-    let body = json!({ "setupToken": token, "username": "admin", "password": PASSWORD });
-    let made = booted.anonymous().post("/api/setup", body).await.expect(201);
-    let admin = Client::new(&booted.address(3000), Some(made.json["token"].as_str().unwrap().to_owned()));
+    let admin = claim(&booted, &token).await;
     let mut counter = Counter::every(0.2, admin, json!({})).await;
     counter.counts_on("at first").await;
     assert_eq!(
@@ -136,7 +130,7 @@ async fn the_installer_makes_it_leaves_it_alone_upgrades_it_and_takes_it_away() 
     assert!(well && said.contains("Removed, with all data."), "{said}");
     let places = format!(
         "{PROGRAM} /etc/init.d/ctrl-alt-play /etc/default/ctrl-alt-play /var/log/ctrl-alt-play.log {}",
-        data.display()
+        booted.data().display()
     );
     assert_eq!(
         booted.run(&format!("for place in {places}; do if [ -e $place ]; then echo $place; fi; done")),
