@@ -33,6 +33,7 @@ pub mod error;
 pub mod ids;
 pub mod logging;
 pub mod mdns;
+pub mod rate_limit;
 pub mod secrets;
 pub mod service;
 pub mod shutdown;

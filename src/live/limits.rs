@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::time::Instant;
-
 use crate::error::{ApiError, Code};
 
 /// Sockets of one account.
 const PER_USER: usize = 256;
 /// Sockets in all.
 const IN_ALL: usize = 1024;
-/// Messages that a client may send at once, and then each second.
-const BURST: f64 = 200.0;
-const PER_SECOND: f64 = 100.0;
+/// Messages that a client may send at once.
+pub(super) const BURST: f64 = 200.0;
+/// Messages that a client may send each second from then on.
+pub(super) const PER_SECOND: f64 = 100.0;
 
 /// The open sockets.
 #[derive(Default)]
@@ -52,30 +51,8 @@ impl Drop for Slot {
     }
 }
 
-/// A bucket of tokens, one for each message.
-pub(super) struct Bucket {
-    tokens: f64,
-    filled: Instant,
-}
-
-impl Bucket {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { tokens: BURST, filled: now }
-    }
-
-    /// False when the client has said too much.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.tokens = (self.tokens + passed * PER_SECOND).min(BURST) - 1.0;
-        self.tokens >= 0.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -93,14 +70,5 @@ mod tests {
         assert_eq!(others.iter().filter(|slot| slot.is_ok()).count(), IN_ALL - PER_USER);
         drop((mine, again, others));
         assert!(slots.0.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_flood_runs_dry_and_a_pace_does_not() {
-        let start = Instant::now();
-        let mut flood = Bucket::new(start);
-        assert_eq!((0..10_000).take_while(|_| flood.take(start)).count(), 200);
-        let mut pace = Bucket::new(start);
-        assert!((1..2000).all(|n| pace.take(start + Duration::from_millis(n * 11))));
     }
 }

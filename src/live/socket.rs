@@ -11,10 +11,11 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::Live;
-use super::limits::{Bucket, Slot};
+use super::limits::{BURST, PER_SECOND, Slot};
 use super::topics::Topics;
 use crate::auth::Caller;
 use crate::http::Socket;
+use crate::rate_limit::TokenBucket;
 
 /// The longest message of a client.
 pub(super) const MAX_MESSAGE: usize = 16 * 1024;
@@ -56,7 +57,7 @@ async fn run(
     let token = live.tasks.token();
     let Ok(mut topics) = Topics::new(live, caller) else { return End::Close(1011, "try again") };
     let wake = topics.wake();
-    let mut bucket = Bucket::new(Instant::now());
+    let mut bucket = TokenBucket::new(BURST, PER_SECOND, Instant::now());
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let mut heard = Instant::now();
     let mut writing_since: Option<Instant> = None;
@@ -113,7 +114,11 @@ async fn run(
 }
 
 /// One message of the client; `Some` when it is the last.
-fn take(message: Option<Result<Message, Error>>, topics: &mut Topics, bucket: &mut Bucket) -> Option<End> {
+fn take(
+    message: Option<Result<Message, Error>>,
+    topics: &mut Topics,
+    bucket: &mut TokenBucket,
+) -> Option<End> {
     let message = match message {
         Some(Ok(message)) => message,
         Some(Err(Error::Capacity(_))) => return Some(End::Close(1009, "too long")),

@@ -1,9 +1,10 @@
 //! The agents' port: who may come in.
 //!
 //! What is refused is refused before the upgrade, in this order: another address (404), no WebSocket (426), a browser
-//! (any `Origin`: 403), a wrong secret (401), a missing, bad or doubtful node id (400), one of two machines with one id
-//! (409). The order is the protocol's.
+//! (any `Origin`: 403), a wrong secret (401, 429 past ten a minute and network), a missing, bad or doubtful node id (400),
+//! one of two machines with one id (409), one new node too many (429). The order is the protocol's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::bulk::PIECE;
@@ -14,15 +15,19 @@ use storage::nodes::Node;
 use storage::{Millis, Store};
 use tokio_util::sync::CancellationToken;
 
+use super::enrollment::Enrollment;
 use super::secrets::{self, Hash, Judged};
-
 use crate::agents::{Agents, remote};
 use crate::clock;
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
 use crate::http::{Body, Peer, Response, Upgrade, error};
+use crate::rate_limit::{FailureLimiter, KnownSources, LogLimiter, Network, Source};
 use crate::shutdown::Tasks;
 use crate::transfers::Transfers;
+
+/// How long an agent that came with the shared secret keeps its own allowance of wrong ones.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Stands at the agents' port. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +38,32 @@ pub struct Door {
     tasks: Tasks,
     /// SHA-256 of the secret that all agents may share.
     shared: Option<Hash>,
+    limits: Arc<Limits>,
+}
+
+/// What keeps guessers and floods of new nodes out.
+struct Limits {
+    wrong: FailureLimiter,
+    /// Agents that came with the right shared secret, by [`Asking::name`].
+    known: KnownSources,
+    log: LogLimiter,
+    enrollment: Enrollment,
+}
+
+/// Who asks to come in.
+struct Asking<'r> {
+    network: Network,
+    /// What its request says of itself, where that is well-formed.
+    node: Option<&'r str>,
+    process: Option<&'r str>,
+}
+
+impl Asking<'_> {
+    /// Nobody else at the same address has it, unless he knows the process's own id.
+    fn name(&self) -> String {
+        let (node, process) = (self.node.unwrap_or_default(), self.process.unwrap_or_default());
+        format!("{node} at {} as {process}", self.network)
+    }
 }
 
 impl Door {
@@ -44,7 +75,14 @@ impl Door {
         tasks: Tasks,
         shared: Option<&Secret>,
     ) -> Self {
-        Self { store, agents, transfers, tasks, shared: shared.map(|secret| secrets::hash(secret.expose())) }
+        let limits = Limits {
+            wrong: FailureLimiter::default(),
+            known: KnownSources::new(KNOWN_FOR),
+            log: LogLimiter::default(),
+            enrollment: Enrollment::new(store.clone()),
+        };
+        let shared = shared.map(|secret| secrets::hash(secret.expose()));
+        Self { store, agents, transfers, tasks, shared, limits: Arc::new(limits) }
     }
 
     /// Answers everything on that port.
@@ -69,15 +107,14 @@ impl Door {
             let carry = move |socket| admitted.carry(socket, token);
             return Ok(upgrade.buffered(PIECE).accept(&self.tasks, "transfer", PIECE, None, carry));
         }
-        let process = request.headers().get(AGENT_PROCESS).and_then(|value| value.to_str().ok());
-        let process = process.filter(|process| (1..=64).contains(&process.len())).map(ToOwned::to_owned);
+        let process = process(request.headers()).map(ToOwned::to_owned);
         if self.agents.turns_away(&node_id, process.as_deref()) {
             let sentence = "Another machine uses this node's id, and stays connected.";
             return Err(ApiError::new(Code::Conflict, sentence));
         }
         let (token, until) = match known {
             Some(admitted) => self.noted(&node_id, admitted).await,
-            None => (self.welcome(&node_id).await?, None),
+            None => (self.welcome(&node_id, network(request)).await?, None),
         };
         let agents = self.agents.clone();
         let chosen = Encoding::choose(upgrade.protocols());
@@ -117,15 +154,8 @@ impl Door {
     }
 
     /// A node that comes for the first time, with the shared secret, is a new one.
-    async fn welcome(&self, node_id: &str) -> Result<CancellationToken, ApiError> {
-        let mut node = Node::new(node_id, node_id, clock::now());
-        node.joined_by_shared_secret = true;
-        let write = self.store.write(move |tx| match storage::nodes::insert(tx, &node) {
-            // Another connection of the same agent was quicker.
-            Err(storage::Error::Taken { .. }) => Ok(()),
-            other => other,
-        });
-        write.await?;
+    async fn welcome(&self, node_id: &str, network: Network) -> Result<CancellationToken, ApiError> {
+        self.limits.enrollment.enroll(node_id, network).await?;
         tracing::info!(node = node_id, "a new node joined by the shared secret");
         self.agents.add_node(node_id, node_id);
         Ok(self.agents.admission(node_id).unwrap_or_default())
@@ -144,31 +174,77 @@ impl Door {
             return Err(ApiError::new(Code::BadOrigin, "This port is for agents, not for browsers."));
         }
         let named = node_id(headers, request.uri());
-        let admitted = self.check_secret(headers, named.as_ref().ok().map(String::as_str))?;
+        let asking = Asking {
+            network: network(request),
+            node: named.as_ref().ok().map(String::as_str),
+            process: process(headers),
+        };
+        let admitted = self.check_secret(headers, &asking)?;
         Ok((named?, upgrade, admitted))
     }
 
     /// Whether the secret opens; `None` for a node that is not known yet.
-    fn check_secret(&self, headers: &HeaderMap, node: Option<&str>) -> Result<Option<Admitted>, ApiError> {
-        let wrong = || ApiError::new(Code::Unauthenticated, "The agent's secret is wrong or missing.");
+    fn check_secret(&self, headers: &HeaderMap, asking: &Asking<'_>) -> Result<Option<Admitted>, ApiError> {
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.strip_prefix("Bearer ")).map(secrets::hash);
-        let given = given.ok_or_else(wrong)?;
+        let given = given.and_then(|value| value.strip_prefix("Bearer ")).filter(|value| !value.is_empty());
+        // Without a secret nothing is guessed.
+        let given = given.map(secrets::hash).ok_or_else(|| self.refused(asking, "without a secret"))?;
         let (shared, now) = (self.shared.as_ref(), clock::now());
-        let Some(id) = node else {
+        let Some(id) = asking.node else {
+            self.limits.wrong.check(asking.network)?;
             // Without an id, any node's secret shows that somebody of ours asks.
             let all = self.store.read_now(storage::nodes::list)?;
             let opens = |node: &Node| secrets::judge(Some(node), None, &given, now) != Judged::Wrong;
-            return if shared == Some(&given) || all.iter().any(opens) { Ok(None) } else { Err(wrong()) };
+            let right = shared == Some(&given) || all.iter().any(opens);
+            return if right { Ok(None) } else { Err(self.wrong(asking, asking.network.into())) };
         };
         // Taken before the look at the secret: one that is taken away in between ends this connection too.
         let token = self.agents.admission(id).map(|admission| admission.child_token());
         let known = self.store.read_now(|tx| storage::nodes::get(tx, id))?;
+        let own = known.as_ref().is_some_and(|node| node.secret_hash.is_some());
+        let name = asking.name();
+        let source = match name {
+            name if self.limits.known.contains(&name) => Source::Known(name),
+            _ => asking.network.into(),
+        };
+        // A node's own secret has 256 bits: nobody guesses it, so the guesses of others need not keep its agent out.
+        if !own {
+            self.limits.wrong.check(source.clone())?;
+        }
         match secrets::judge(known.as_ref(), shared, &given, now) {
-            Judged::Wrong => Err(wrong()),
-            judged => Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, given, token })),
+            Judged::Wrong => Err(self.wrong(asking, source)),
+            judged => {
+                if !own {
+                    self.limits.known.remember(asking.name());
+                }
+                Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, given, token }))
+            }
         }
     }
+
+    /// Counts a wrong secret: 401, or 429.
+    fn wrong(&self, asking: &Asking<'_>, source: Source) -> ApiError {
+        let refused = self.refused(asking, "with a wrong secret");
+        self.limits.wrong.wrong(source).err().unwrap_or(refused)
+    }
+
+    fn refused(&self, asking: &Asking<'_>, how: &str) -> ApiError {
+        if self.limits.log.allows(asking.network) {
+            let (network, node) = (asking.network, asking.node.unwrap_or("none"));
+            tracing::warn!(%network, node, "an agent came {how}; more of this address are not told for a minute");
+        }
+        ApiError::new(Code::Unauthenticated, "The agent's secret is wrong or missing.")
+    }
+}
+
+fn network(request: &Request<Body>) -> Network {
+    Network::of(request.extensions().get::<Peer>().copied().unwrap_or_default().address)
+}
+
+/// The agent's process, where it says which.
+fn process(headers: &HeaderMap) -> Option<&str> {
+    let process = headers.get(AGENT_PROCESS).and_then(|value| value.to_str().ok());
+    process.filter(|process| (1..=64).contains(&process.len()))
 }
 
 /// Who came by an old secret stays no longer than that.

@@ -1,6 +1,7 @@
 //! Machines with an agent: the rules.
 
 mod door;
+mod enrollment;
 mod join;
 mod mend;
 mod routes;

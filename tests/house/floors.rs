@@ -9,13 +9,14 @@ use super::{Breach, breach, hold, reason};
 /// The floors of `src/`, from the ground up. What is not listed is a feature.
 const GROUND: usize = 0;
 const FEATURES: usize = 4;
-const PANEL: [(&str, usize); 22] = [
+const PANEL: [(&str, usize); 23] = [
     ("error", GROUND),
     ("config", GROUND),
     ("clock", GROUND),
     ("ids", GROUND),
     ("logging", GROUND),
     ("mdns", GROUND),
+    ("rate_limit", GROUND),
     ("secrets", GROUND),
     ("service", GROUND),
     ("shutdown", GROUND),

@@ -1,0 +1,77 @@
+//! New nodes by the shared secret: a limited rate, and a limited number that no administrator has confirmed yet.
+
+use std::sync::{Mutex, PoisonError};
+
+use storage::nodes::{self, Node};
+use storage::{Store, servers};
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::error::{ApiError, Code};
+use crate::rate_limit::{Network, NetworkBuckets, TokenBucket};
+
+/// Nodes that an address may make at once.
+const BURST: f64 = 256.0;
+/// Nodes that all addresses together may make at once.
+const BURST_IN_ALL: f64 = 512.0;
+/// Nodes that each of them may make each second from then on: 30 a minute.
+const PER_SECOND: f64 = 0.5;
+/// Nodes that joined by the shared secret and that nobody has done anything with.
+const UNCONFIRMED: usize = 256;
+
+/// Makes new nodes.
+pub(super) struct Enrollment {
+    store: Store,
+    by_network: NetworkBuckets,
+    in_all: Mutex<TokenBucket>,
+}
+
+impl Enrollment {
+    pub(super) fn new(store: Store) -> Self {
+        let in_all = TokenBucket::new(BURST_IN_ALL, PER_SECOND, Instant::now());
+        Self { store, by_network: NetworkBuckets::new(BURST, PER_SECOND), in_all: Mutex::new(in_all) }
+    }
+
+    /// Makes a node of this id, unless another connection of the same agent was quicker. 429 where too many were made.
+    pub(super) async fn enroll(&self, id: &str, network: Network) -> Result<(), ApiError> {
+        let too_many = |sentence: String, after| {
+            tracing::warn!(node = id, %network, "a new node was not let in: {sentence}");
+            ApiError::new(Code::TooManyRequests, sentence).retry_after(after)
+        };
+        let allowed = self.by_network.take(network)
+            && self.in_all.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        if !allowed {
+            let sentence = "Too many new nodes came with the shared secret. Try again in a minute.";
+            return Err(too_many(sentence.to_owned(), 60));
+        }
+        let mut node = Node::new(id, id, clock::now());
+        node.joined_by_shared_secret = true;
+        let write = self.store.write(move |tx| {
+            if nodes::get(tx, &node.id)?.is_some() {
+                return Ok(true);
+            }
+            let mut unconfirmed = 0;
+            for other in nodes::list(tx)?.iter().filter(|node| untouched(node)) {
+                unconfirmed += usize::from(servers::placed_on(tx, &other.id)?.servers == 0);
+            }
+            if unconfirmed >= UNCONFIRMED {
+                return Ok(false);
+            }
+            nodes::insert(tx, &node)?;
+            Ok::<_, storage::Error>(true)
+        });
+        if write.await? {
+            return Ok(());
+        }
+        let sentence = format!(
+            "{UNCONFIRMED} nodes that joined by the shared secret have not been confirmed: rename them, give them \
+             secrets of their own, place servers on them, or delete them."
+        );
+        Err(too_many(sentence, 300))
+    }
+}
+
+/// No administrator has done anything with it, servers aside.
+fn untouched(node: &Node) -> bool {
+    node.joined_by_shared_secret && node.secret_hash.is_none() && node.name == node.id && !node.draining
+}
