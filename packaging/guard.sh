@@ -8,7 +8,9 @@
 #
 # What lies in DATA_DIR/upgrade, which belongs to the service's user:
 #
-#   program, staged   the new program, checked by whoever put it there; its version and SHA-256. With these it begins.
+#   program, staged   the new program; its version and SHA-256. With these it begins. It is put in place only where root
+#                     wrote `staged`, or where the program that runs now finds it in a release's signed list:
+#   sums, sums.minisig   that list and its signature.
 #   trial             the new program is in place, and has not said yet that it is well. It removes this when it is.
 #   back              what `trial` was, while the old one is put back.
 #   before.redb       the database as it was; PROGRAM.before beside the program is the program as it was.
@@ -111,19 +113,23 @@ enter() {
 # refuse REASON: it does not take place; nothing was changed.
 refuse() {
     say "the upgrade to $to does not take place: $1"
-    rm -f staged program "$PROGRAM.next" before.redb before.redb.new trial trial.new outcome.back
+    rm -f staged program sums sums.minisig "$PROGRAM.next" before.redb before.redb.new trial trial.new outcome.back
     put outcome "$(outcome "$1")" || say "and that can't be noted"
     rm -f "$PROGRAM.before"
 }
 
 put_in_place() {
-    to='' sum='' rest='' from=$(version_of "$PROGRAM")
-    read -r to sum rest <staged || true
+    to='' sum='' rest='' by_root=no from=$(version_of "$PROGRAM")
+    # One open file: whoever owns the folder can put another one in its place between two looks.
+    exec 3<staged
+    if [ "$(stat -L -c %u /proc/self/fd/3 2>/dev/null)" = 0 ]; then by_root=yes; fi
+    read -r to sum rest <&3 || true
+    exec 3<&-
     plain "$to" || to=unknown
     if [ -n "$sum" ] && [ "$(hash_of "$PROGRAM")" = "$sum" ]; then
         # It is in place already: an earlier start was cut off here.
         if there trial; then say "$to is on trial"; fi
-        rm -f staged program
+        rm -f staged program sums sums.minisig
         return
     fi
     if ! prepare; then
@@ -136,7 +142,14 @@ put_in_place() {
         return
     fi
     flush "$(dirname "$PROGRAM")"
-    rm -f staged program
+    rm -f staged program sums sums.minisig
+}
+
+# Whether the program is one of a release, by the word of the one that runs now: its copy, which nobody else can change.
+signed() {
+    there sums && there sums.minisig &&
+        timeout 60 "$PROGRAM" verify-program --version "$to" --sums "$PWD/sums" --signature "$PWD/sums.minisig" \
+            "$PROGRAM.next" >/dev/null 2>&1
 }
 
 # All that comes before the swap; fails with `why`.
@@ -156,6 +169,8 @@ prepare() {
     flush "$PROGRAM.next"
     why="the new program is not the one that was checked"
     [ "$(hash_of "$PROGRAM.next")" = "$sum" ] || return
+    why="the new program is not signed by the key that the one before it knows"
+    [ "$by_root" = yes ] || signed || return
     if [ -e ../panel.redb ]; then
         why="the database could not be copied (is the disk full?)"
         there ../panel.redb || return
@@ -205,13 +220,13 @@ go_back() {
         rm -f "$PROGRAM.before"
     fi
     flush .. "$(dirname "$PROGRAM")"
-    rm -f staged program "$PROGRAM.next"
+    rm -f staged program sums sums.minisig "$PROGRAM.next"
     put outcome "$(outcome "$1")" || mv -f outcome.back outcome
     rm -f back outcome.back
 }
 
 tidy() {
-    rm -f before.redb before.redb.new outcome.back outcome.new outcome.back.new trial.new "$PROGRAM.next"
+    rm -f sums sums.minisig before.redb before.redb.new outcome.back outcome.new outcome.back.new trial.new "$PROGRAM.next"
     rm -f "$PROGRAM.before"
 }
 

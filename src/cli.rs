@@ -5,6 +5,7 @@ mod manager;
 mod service;
 mod settings;
 mod upgrade;
+mod verify;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::service::{files, probe, reached};
 
 pub use doctor::doctor;
 pub use upgrade::{UpgradeWork, upgrade};
+pub use verify::verify;
 
 use service::Service;
 use settings::{Closed, Settings};
@@ -66,6 +68,9 @@ enum Command {
     /// Prints a file of the service: what installs it puts it in place.
     #[command(hide = true)]
     ServiceFile(ServiceFileArgs),
+    /// Says by its exit code whether a file is the program of a newer release: the guard asks before it swaps programs.
+    #[command(hide = true)]
+    VerifyProgram(VerifyArgs),
 }
 
 #[derive(Args)]
@@ -78,6 +83,22 @@ struct ServiceFileArgs {
     /// What the program lies below.
     #[arg(long, value_name = "FOLDER", default_value = files::PREFIX)]
     prefix: PathBuf,
+}
+
+/// What is to be verified.
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// The program.
+    program: PathBuf,
+    /// `SHA256SUMS` of its release.
+    #[arg(long)]
+    sums: PathBuf,
+    /// The signature of that list.
+    #[arg(long)]
+    signature: PathBuf,
+    /// Which version it has to be.
+    #[arg(long)]
+    version: String,
 }
 
 #[derive(Args)]
@@ -190,6 +211,8 @@ pub enum Task {
     Healthcheck(Box<Config>),
     /// Print this.
     Print(String),
+    /// Verify a program.
+    Verify(VerifyArgs),
 }
 
 /// What is done to the database.
@@ -229,6 +252,7 @@ impl Cli {
             Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
             }
+            Some(Command::VerifyProgram(asked)) => Ok(Task::Verify(asked)),
             Some(Command::Doctor(DoctorArgs { json, settings })) => {
                 let config = settings.load_of(Service::of_panel(), Closed::IsFine)?;
                 Ok(Task::Doctor { config, json })

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::release::ReleaseKey;
 use agent::remote::{BadPanelUrl, Dialer, Remote, RemoteCarrier, Standing};
 use agent::{AgentConfig, Tunables, link};
 use tokio::net::TcpListener;
@@ -112,6 +113,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         tunables: Tunables { heartbeat: config.link_times.heartbeat, ..Tunables::default() },
         carrier: Some(Arc::new(RemoteCarrier::new(dialer.clone(), tasks.tracker().clone(), tasks.token()))),
         guard: (config.upgrades.guarded && !place::shared_with_panel()).then(|| tasks.restart_token()),
+        release_key: release_key(config),
         ..AgentConfig::default()
     };
     agent::start(about, agent_side, tasks.tracker(), tasks.token())?;
@@ -173,6 +175,14 @@ impl Node {
             tracing::warn!(tasks = left.join(", "), "these did not end in time");
         }
     }
+}
+
+/// The key of releases, where there is one: built in, or set by this machine's administrator.
+fn release_key(config: &Config) -> Option<ReleaseKey> {
+    let key = config.upgrades.key.as_deref()?;
+    ReleaseKey::parse(key)
+        .inspect_err(|error| tracing::warn!(%error, "CTRL_ALT_PLAY_KEY: no program is taken from the panel"))
+        .ok()
 }
 
 /// The folder's lock, where nobody has it.

@@ -175,7 +175,8 @@ impl Voice {
         let engine = self.watch.state().report();
         let mut capabilities = CAPABILITIES.to_vec();
         capabilities.extend(self.config.carrier.as_ref().map(|_| capability::TRANSFER));
-        capabilities.extend(self.config.guard.as_ref().map(|_| capability::UPGRADE));
+        let upgrades = self.config.guard.is_some() && self.config.release_key.is_some();
+        capabilities.extend(upgrades.then_some(capability::UPGRADE));
         let mut info = self.host.system_info(&engine, &self.config.version, &capabilities);
         if self.config.guard.is_some() {
             info.upgrade = Folder::of(&self.config.data_dir).outcome();

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bulk::Carrier;
 use crate::console::Rate;
+use crate::release::ReleaseKey;
 
 /// How patient we are with games that crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub struct AgentConfig {
     pub carrier: Option<Arc<dyn Carrier>>,
     /// Cancelled, it ends this process for a guard that starts it again with the program that was staged; none: nobody does.
     pub guard: Option<CancellationToken>,
+    /// The key of releases: what it has not signed does not run here. None: no program is taken from a panel.
+    pub release_key: Option<ReleaseKey>,
 }
 
 /// This machine's time zone by name, `UTC` where it has none.

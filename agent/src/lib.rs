@@ -21,6 +21,7 @@ pub mod hostpath;
 pub mod link;
 pub mod persist;
 pub mod protocol;
+pub mod release;
 pub mod remote;
 pub mod runtime;
 mod server;

@@ -32,7 +32,7 @@ use self::fetch::Fetcher;
 use self::nodes::Round;
 use self::place::How;
 use self::programs::Programs;
-use self::release::{Release, Source, own_architecture};
+use self::release::{Published, Release, Source, own_architecture};
 use self::views::{OfferView, RunningView, StepWord};
 use crate::agents::Agents;
 use crate::auth::Admin;
@@ -327,7 +327,7 @@ impl Upgrades {
     async fn upgrade(&self, source: &Source, version: &Version) -> Result<(), String> {
         let inner = &self.0;
         let folder = Folder::of(&inner.data_dir);
-        let sha256 = {
+        let what = {
             let (upgrades, source, version, folder) =
                 (self.clone(), source.clone(), version.clone(), folder.clone());
             let work = tokio::task::spawn_blocking(move || upgrades.fetch(&source, &version, &folder));
@@ -342,12 +342,12 @@ impl Upgrades {
         self.step(StepWord::Copying);
         let copied = copies::today(&inner.store, &inner.data_dir).await;
         copied.map_err(|error| format!("The database could not be copied aside: {error}."))?;
-        let staged = tokio::task::spawn_blocking(move || folder.stage(&text, &sha256));
+        let staged = tokio::task::spawn_blocking(move || folder.stage(&text, &what.sha256, &what.signed));
         staged.await.map_err(|error| error.to_string())?.map_err(|error| sentence(&error))
     }
 
-    /// Blocks. Gives the hash of what lies there then.
-    fn fetch(&self, source: &Source, version: &Version, folder: &Folder) -> Result<String, String> {
+    /// Blocks. Gives what lies there then.
+    fn fetch(&self, source: &Source, version: &Version, folder: &Folder) -> Result<Published, String> {
         let release = source.of(version).map_err(|error| sentence(&error))?;
         let what = release.program(own_architecture()).map_err(|error| sentence(&error))?;
         self.step(StepWord::Downloading);
@@ -368,7 +368,7 @@ impl Upgrades {
         let database = std::fs::metadata(self.0.data_dir.join("panel.redb")).map_or(0, |file| file.len());
         download::download(source, &what, folder, 2 * database, &progress, &self.0.tasks.token())
             .map_err(|error| sentence(&error))?;
-        Ok(what.sha256)
+        Ok(what)
     }
 }
 

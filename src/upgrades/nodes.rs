@@ -31,6 +31,10 @@ const TRIES_WITHIN: Duration = Duration::from_secs(120);
 /// Between two looks at what somebody else changes.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// What a person does about an agent that takes signed programs only.
+const UNSIGNED: &str = "This panel was built from a checkout and knows of no releases, so nothing says that its program is \
+                        one: run the installer on that machine.";
+
 /// The nodes' upgrades, as far as they are.
 #[derive(Default)]
 pub(super) struct Round {
@@ -95,8 +99,9 @@ fn hindrance(seen: &NodeSeen) -> Option<String> {
         }
         Some(_) if !seen.online => Some("It is offline.".to_owned()),
         Some(info) if !can(info) => Some(
-            "Its agent does not run as the service that the installer sets up, or shares its program with a panel. Run \
-             the line from Nodes, Add there again, or there: sudo ctrl-alt-play upgrade --agent"
+            "Its agent does not run as the service that the installer sets up, shares its program with a panel, or was \
+             built from a checkout and knows no key of releases. Run the line from Nodes, Add there again, or there: \
+             sudo ctrl-alt-play upgrade --agent"
                 .to_owned(),
         ),
         Some(_) => None,
@@ -271,6 +276,9 @@ impl Upgrades {
                 .await
                 .map_err(|error| error.to_string())?
                 .map_err(|error| format!("The program could not be read: {error}."))?;
+        let signed = self.0.programs.signed().await.map_err(|error| sentence(&error))?;
+        let unsigned = signed.is_none();
+        let signed = signed.unwrap_or_default();
         let expected = self.0.transfers.expect(id).map_err(|error| error.message().to_owned())?;
         let receive = UpgradeReceive {
             version: VERSION.to_owned(),
@@ -278,9 +286,12 @@ impl Upgrades {
             sha256: sha256.clone(),
             transfer_id: expected.ticket().transfer_id.clone(),
             token: expected.ticket().token.clone(),
+            sums: signed.sums,
+            signature: signed.signature,
         };
         let asked = self.0.agents.ask(id, ToAgent::UpgradeReceive(receive), SOON).await;
         asked.map_err(|error| match error {
+            AskError::Refused(report) if unsigned => format!("{} {UNSIGNED}", report.message),
             AskError::Refused(report) => report.message.clone(),
             AskError::Offline => "It went offline.".to_owned(),
             other => format!("It did not take the program: {other}."),

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use agent::release::{MOST_SUMS, SignedText};
 use agent::upgrades::{Folder, hash};
 use semver::Version;
 use tokio::sync::Mutex;
@@ -25,6 +26,12 @@ pub enum ProgramError {
     Fetch {
         /// Of machines.
         arch: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The list that says that it is one of a release.
+    #[error("the signed list of this version's release could not be fetched: {why}")]
+    Signed {
         /// What went wrong.
         why: String,
     },
@@ -97,6 +104,16 @@ impl Programs {
         }
     }
 
+    /// The signed list of the release of our own version, by which agents believe its programs. Kept once it was fetched;
+    /// none where this panel knows of no releases.
+    pub async fn signed(&self) -> Result<Option<SignedText>, ProgramError> {
+        let Some(source) = self.source.clone() else { return Ok(None) };
+        let _turn = self.turn.lock().await;
+        let folder = self.folder.clone();
+        let found = tokio::task::spawn_blocking(move || signed(&source, &folder).map(Some));
+        found.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
+    }
+
     /// From the release of our own version, checked.
     fn fetch(&self, source: &Source, arch: &str, to: &Path) -> Result<(), ProgramError> {
         let failed = |why: String| ProgramError::Fetch { arch: arch.to_owned(), why };
@@ -114,6 +131,39 @@ impl Programs {
         fs::write(&note, format!("{version} {}\n", what.sha256))?;
         Ok(())
     }
+}
+
+/// From the folder where it is kept, else from the network. Blocks.
+fn signed(source: &Source, folder: &Path) -> Result<SignedText, ProgramError> {
+    let failed = |why: String| ProgramError::Signed { why };
+    let version = Version::parse(crate::status::VERSION).map_err(|error| failed(error.to_string()))?;
+    let sums = folder.join(format!("SHA256SUMS-{version}"));
+    let signature = folder.join(format!("SHA256SUMS-{version}.minisig"));
+    let kept = (small(&sums), small(&signature));
+    if let (Some(sums), Some(signature)) = kept {
+        let kept = SignedText { sums, signature };
+        if source.read(kept.clone(), "agents").is_ok_and(|release| release.version == version) {
+            return Ok(kept);
+        }
+    }
+    let release = source.of(&version).map_err(|error| failed(error.to_string()))?;
+    let signed = release.signed().clone();
+    // Without these files it is fetched again the next time.
+    let keep = || {
+        fs::create_dir_all(folder)?;
+        fs::write(&sums, &signed.sums)?;
+        fs::write(&signature, &signed.signature)
+    };
+    if let Err(error) = keep() {
+        tracing::debug!(%error, "a release's signed list could not be kept");
+    }
+    Ok(signed)
+}
+
+fn small(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(MOST_SUMS).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// What we have fetched has a note beside it: its version and its hash.

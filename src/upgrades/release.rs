@@ -1,16 +1,12 @@
 //! What is published: a list of files with their hashes, signed. Nothing is believed that the key did not sign.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use minisign_verify::{PublicKey, Signature};
+use agent::release::{MOST_SIGNATURE, MOST_SUMS, ReleaseKey, SignedError, SignedList, SignedText};
+pub use agent::release::{architecture, own_architecture};
 use semver::Version;
 
 use super::fetch::{FetchError, Fetcher};
-
-/// The list of a release has a dozen lines.
-const MOST_SUMS: u64 = 64 * 1024;
-const MOST_SIGNATURE: u64 = 4 * 1024;
 
 /// Why a source can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +44,7 @@ pub enum ReleaseError {
 #[derive(Clone)]
 pub struct Source {
     base: String,
-    key: PublicKey,
+    key: ReleaseKey,
     pub(super) fetcher: Fetcher,
 }
 
@@ -58,7 +54,8 @@ pub struct Release {
     /// Which.
     pub version: Version,
     folder: String,
-    files: BTreeMap<String, String>,
+    list: SignedList,
+    signed: SignedText,
 }
 
 /// One of its files.
@@ -68,6 +65,8 @@ pub struct Published {
     pub url: String,
     /// Its SHA-256 in hex digits.
     pub sha256: String,
+    /// What says so: the release's list with its signature.
+    pub signed: SignedText,
 }
 
 impl fmt::Debug for Source {
@@ -87,7 +86,7 @@ impl Source {
         if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
             return Err(SourceError::Address);
         }
-        let key = PublicKey::from_base64(key.trim()).map_err(|_| SourceError::Key)?;
+        let key = ReleaseKey::parse(key).map_err(|_| SourceError::Key)?;
         Ok(Self { base, key, fetcher })
     }
 
@@ -130,59 +129,43 @@ impl Source {
         let url = format!("{folder}/SHA256SUMS");
         let sums = self.fetcher.small(&url, MOST_SUMS)?;
         let signature = self.fetcher.small(&format!("{url}.minisig"), MOST_SIGNATURE)?;
-        let unsigned = || ReleaseError::Signature(folder.to_owned());
-        let signature = String::from_utf8(signature).map_err(|_| unsigned())?;
-        let signature = Signature::decode(&signature).map_err(|_| unsigned())?;
-        // With the trusted comment, which says the version; signatures of the old kind are not ours.
-        self.key.verify(&sums, &signature, false).map_err(|_| unsigned())?;
-        let odd = |why: &str| ReleaseError::Odd { url: folder.to_owned(), why: why.to_owned() };
-        let comment = signature.trusted_comment().trim();
-        let version = comment.strip_prefix("ctrl-alt-play ").ok_or_else(|| odd("it names no version"))?;
-        let version = Version::parse(version).map_err(|_| odd("its version is none"))?;
-        let sums = String::from_utf8(sums).map_err(|_| odd("its list is no text"))?;
-        let files = sums.lines().filter_map(line).collect();
+        let text = |bytes| String::from_utf8(bytes).map_err(|_| ReleaseError::Signature(folder.to_owned()));
+        self.read(SignedText { sums: text(sums)?, signature: text(signature)? }, folder)
+    }
+
+    /// A release's list that lies here already, checked as one that was just fetched.
+    ///
+    /// # Errors
+    /// [`ReleaseError`].
+    pub fn read(&self, signed: SignedText, folder: &str) -> Result<Release, ReleaseError> {
+        let list = signed.verify(&self.key).map_err(|error| match error {
+            SignedError::Key | SignedError::Signature => ReleaseError::Signature(folder.to_owned()),
+            error => ReleaseError::Odd { url: folder.to_owned(), why: error.to_string() },
+        })?;
+        let version = list.version.clone();
         // `latest` may lead elsewhere the next time.
-        Ok(Release { folder: self.folder(&version), version, files })
+        Ok(Release { folder: self.folder(&version), version, list, signed })
     }
 }
 
-/// A line of `sha256sum`.
-fn line(text: &str) -> Option<(String, String)> {
-    let (hash, name) = text.split_once("  ").or_else(|| text.split_once(" *"))?;
-    let good = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-    let plain = !name.is_empty() && !name.contains('/');
-    (good && plain).then(|| (name.to_owned(), hash.to_ascii_lowercase()))
-}
-
 impl Release {
+    /// Its list as it was published, with the signature.
+    pub fn signed(&self) -> &SignedText {
+        &self.signed
+    }
+
     /// The program for machines of this architecture.
     ///
     /// # Errors
     /// [`ReleaseError::Odd`] where it has none.
     pub fn program(&self, arch: &str) -> Result<Published, ReleaseError> {
-        let name = format!("ctrl-alt-play-{}-linux-{arch}", self.version);
+        let name = self.list.program_name(arch);
         let url = format!("{}/{name}", self.folder);
-        match self.files.get(&name) {
-            Some(sha256) => Ok(Published { url, sha256: sha256.clone() }),
+        match self.list.sha256(&name) {
+            Some(sha256) => Ok(Published { url, sha256: sha256.to_owned(), signed: self.signed.clone() }),
             None => Err(ReleaseError::Odd { url, why: format!("it has no program for {arch}") }),
         }
     }
-}
-
-/// The releases' word for a kind of machine, from that of `uname -m`, of Go or of Rust.
-pub fn architecture(word: &str) -> &str {
-    match word {
-        "amd64" | "x86_64" => "x86_64",
-        "arm64" | "aarch64" => "aarch64",
-        "arm" | "armhf" => "armv7",
-        word if word.starts_with("armv7") || word.starts_with("armv8") => "armv7",
-        other => other,
-    }
-}
-
-/// The word for ours.
-pub fn own_architecture() -> &'static str {
-    architecture(std::env::consts::ARCH)
 }
 
 #[cfg(test)]
@@ -190,19 +173,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn lines_are_those_of_sha256sum() {
-        let hash = "BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let lower = hash.to_ascii_lowercase();
-        assert_eq!(line(&format!("{hash}  a-1")), Some(("a-1".into(), lower.clone())));
-        assert_eq!(line(&format!("{hash} *a-1")), Some(("a-1".into(), lower)));
-        for bad in
-            [format!("{hash} a-1"), format!("{}  a", &hash[1..]), format!("{hash}  ../a"), "x  a".into()]
-        {
-            assert_eq!(line(&bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn sources_are_whole_addresses_with_a_key() {
@@ -214,18 +184,5 @@ mod tests {
         assert!(matches!(new("http://x", "RWQ"), Err(SourceError::Key)));
         let notes = new("https://github.com/a/b/releases", key).unwrap().notes(&Version::new(1, 2, 3));
         assert_eq!(notes.as_deref(), Some("https://github.com/a/b/releases/tag/v1.2.3"));
-    }
-
-    #[test]
-    fn machines_have_one_word() {
-        for (word, ours) in [
-            ("amd64", "x86_64"),
-            ("arm64", "aarch64"),
-            ("arm", "armv7"),
-            ("armv7l", "armv7"),
-            ("riscv64", "riscv64"),
-        ] {
-            assert_eq!(architecture(word), ours);
-        }
     }
 }

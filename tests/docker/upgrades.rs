@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::free_port;
 use super::game::Game;
-use crate::api::upgrades::nodes::{joined, newer_panel, of};
+use crate::api::upgrades::nodes::{Newer, of};
 use crate::api::upgrades::{NEXT, TIMES, shown, view};
 use crate::harness::download::{VERSION, as_version};
 use crate::harness::guarded::Guarded;
@@ -26,14 +26,15 @@ async fn a_busy_machine_is_waited_for_and_its_games_run_on() {
         ("MOVE_LIMIT", "5".to_owned()),
         ("UPGRADE_TIMES", TIMES.replace("idle=15000", "idle=6000")),
     ];
-    let panel = newer_panel(&folder, &env).await;
+    let newer = Newer::start(&folder, &env).await;
+    let panel = &newer.panel;
     let admin = panel.admin();
     let service = Guarded::new(&as_version(VERSION));
-    let attic = joined(&panel, "attic", &service, &[]).await;
-    let game = Game::with(&panel, "count 0.02", json!({ "nodeId": "attic" })).await;
+    let attic = newer.joined("attic", &service, &[]).await;
+    let game = Game::with(panel, "count 0.02", json!({ "nodeId": "attic" })).await;
     game.start().await;
     let started = docker::inspect(&game.id).await.unwrap()["State"]["StartedAt"].clone();
-    let stubborn = Game::with(&panel, "stubborn", json!({ "nodeId": "attic" })).await;
+    let stubborn = Game::with(panel, "stubborn", json!({ "nodeId": "attic" })).await;
     stubborn.start().await;
     stubborn.says("Ready", seconds(20)).await;
 

@@ -29,7 +29,17 @@ pub(crate) async fn docker(args: &[&str]) -> String {
 
 /// This machine as containers see it.
 pub(crate) async fn gateway() -> String {
-    docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await
+    let gateway = docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await;
+    if gateway.parse::<std::net::Ipv4Addr>().is_ok() {
+        return gateway;
+    }
+    // An engine of 20.10 does not list it before its second start.
+    let format = "{{index .Options \"com.docker.network.bridge.name\"}}";
+    let bridge = docker(&["network", "inspect", "-f", format, "bridge"]).await;
+    let shown = Command::new("ip").args(["-o", "-4", "addr", "show", &bridge]).output().await.unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let address = shown.split_whitespace().skip_while(|word| *word != "inet").nth(1);
+    address.and_then(|address| address.split('/').next()).expect("the bridge has an address").to_owned()
 }
 
 /// The container of a server, whole; `None` where there is none.

@@ -25,6 +25,13 @@ impl Signer {
         PublicKey::to_base64(&self.0.pk)
     }
 
+    /// `SHA256SUMS` with one program for this machine, and its signature.
+    pub(crate) fn list(&self, version: &str, program: &[u8]) -> (String, String) {
+        let sums = format!("{}  ctrl-alt-play-{version}-linux-{}\n", sha256(program), std::env::consts::ARCH);
+        let signature = self.sign(&sums, &format!("ctrl-alt-play {version}"));
+        (sums, signature)
+    }
+
     fn sign(&self, text: &str, comment: &str) -> String {
         let signed =
             minisign::sign(Some(&self.0.pk), &self.0.sk, Cursor::new(text), Some(comment), Some("a test"));

@@ -230,6 +230,11 @@ impl FakePanel {
         Self { listener, address }
     }
 
+    /// The next connection, hung up at once.
+    pub(crate) async fn hang_up(&self, within: Duration) {
+        drop(tokio::time::timeout(within, self.listener.accept()).await.expect("somebody dialled"));
+    }
+
     /// The next agent that comes, heard until it has introduced itself. One that offers what we do not speak comes again
     /// without it.
     pub(crate) async fn agent(&self, within: Duration) -> Peer {

@@ -234,7 +234,7 @@ impl Booted {
         self.run(&format!("journalctl --no-pager -u {}", self.service))
     }
 
-    /// Puts a program in its place for an upgrade, as `ctrl-alt-play upgrade` does: [`VERSION`], [`NEXT`] or a script.
+    /// Puts a program in its place for an upgrade, as the machine's administrator does: [`VERSION`], [`NEXT`] or a script.
     pub(crate) fn stage(&self, version: &str, program: Option<&str>) {
         let (data, folder) = (self.data(), self.folder.path());
         let from = folder.join(if program.is_some() { "script" } else { version });
@@ -248,6 +248,7 @@ impl Booted {
              set -- $(sha256sum <upgrade/program)
              echo \"{version} $1\" >upgrade/staged.new
              chown -R ctrl-alt-play: upgrade
+             chown 0:0 upgrade/staged.new
              mv upgrade/staged.new upgrade/staged",
             data = data.display(),
             from = from.display(),

@@ -9,10 +9,14 @@ use std::process::{Command, ExitStatus, Stdio};
 use sha2::{Digest, Sha256};
 
 use crate::harness::as_root;
+use crate::harness::download::{self, Signer, VERSION, as_version, install};
+use crate::harness::systemd::NEXT;
 
 pub(super) const OLD: &str = "#!/bin/sh\necho ctrl-alt-play 1.0.0\n";
 pub(super) const NEW: &str = "#!/bin/sh\necho ctrl-alt-play 1.1.0\n";
 const DATABASE: &str = "all that is kept";
+/// A user that is not root.
+const SERVICE: u32 = 4321;
 
 /// A machine: a program, a data folder with a database, and a folder of commands that can kill the guard.
 pub(super) struct Machine {
@@ -184,6 +188,71 @@ fn a_stop_by_hand_is_no_failure_and_two_starts_are_enough() {
     machine.consistent("after two");
     assert_eq!(machine.runs(), OLD);
     assert!(machine.outcome().contains("reason=it was started 2 times"), "{}", machine.outcome());
+}
+
+/// The service's user writes into the folder, and is not believed: the program that runs is asked, and that asks the key.
+#[test]
+fn what_root_did_not_put_there_has_to_be_signed() {
+    let signer = Signer::new();
+    let (old, new) = (as_version(VERSION), as_version(NEXT));
+    let as_service = |machine: &Machine, words: (&str, &str)| {
+        install(&machine.program(), &old);
+        install(&machine.upgrade("program"), &new);
+        fs::write(machine.upgrade("staged"), format!("{NEXT} {}\n", download::sha256(&new))).unwrap();
+        fs::write(machine.upgrade("sums"), words.0).unwrap();
+        fs::write(machine.upgrade("sums.minisig"), words.1).unwrap();
+        for path in ["program", "staged", "sums", "sums.minisig", ""] {
+            chown(machine.upgrade(path), Some(SERVICE), Some(SERVICE)).unwrap();
+        }
+    };
+    let runs = |machine: &Machine| fs::read(machine.program()).unwrap() == new;
+    let start = |machine: &Machine, key: Option<&str>| {
+        let mut guard = machine.guard("start");
+        guard.env_remove("CTRL_ALT_PLAY_KEY");
+        if let Some(key) = key {
+            guard.env("CTRL_ALT_PLAY_KEY", key);
+        }
+        assert!(guard.status().unwrap().success());
+    };
+    let key = signer.key();
+    let (sums, signature) = signer.list(NEXT, &new);
+    let (_, forged) = Signer::new().list(NEXT, &new);
+    let (other_sums, other) = signer.list(NEXT, b"another program");
+    let (old_sums, old_signature) = signer.list("0.0.9", &new);
+    let key_in_folder = format!("download_key = \"{key}\"\n");
+    for (what, words, known) in [
+        ("no signature", ("", ""), Some(&key)),
+        ("a signature of somebody else", (sums.as_str(), forged.as_str()), Some(&key)),
+        ("another program's", (&other_sums, &other), Some(&key)),
+        ("another version's", (&old_sums, &old_signature), Some(&key)),
+        ("a key that the service wrote down itself", (&sums, &signature), None),
+    ] {
+        let machine = Machine::new();
+        as_service(&machine, words);
+        fs::write(machine.data.join("config.toml"), &key_in_folder).unwrap();
+        start(&machine, known.map(String::as_str));
+        assert!(!runs(&machine) && !machine.on_trial(), "{what}");
+        assert!(
+            machine.outcome().contains("reason=the new program is not signed"),
+            "{what}: {}",
+            machine.outcome()
+        );
+        assert!(!machine.upgrade("staged").exists() && !machine.upgrade("sums").exists(), "{what}");
+    }
+    // A link in the place of the list leads nowhere.
+    let machine = Machine::new();
+    as_service(&machine, (&sums, &signature));
+    let aside = machine.dir.path().join("sums");
+    fs::rename(machine.upgrade("sums"), &aside).unwrap();
+    symlink(&aside, machine.upgrade("sums")).unwrap();
+    start(&machine, Some(&key));
+    assert!(!runs(&machine), "a link");
+
+    let machine = Machine::new();
+    as_service(&machine, (&sums, &signature));
+    start(&machine, Some(&key));
+    assert!(runs(&machine) && machine.on_trial(), "{}", machine.outcome());
+    assert!(!machine.upgrade("sums").exists() && !machine.upgrade("sums.minisig").exists());
 }
 
 #[test]

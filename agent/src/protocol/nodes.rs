@@ -34,7 +34,8 @@ pub mod capability {
     pub const FILES: &str = "files";
     /// `transfer_*`: servers may move here and away.
     pub const TRANSFER: &str = "transfer";
-    /// `upgrade_receive`: somebody watches over this agent's program and goes back where the next one does not come up.
+    /// `upgrade_receive`: a guard watches over this agent's program and goes back where the next one does not come up, and the
+    /// agent knows the key by which programs of a release are known.
     pub const UPGRADE: &str = "upgrade";
 }
 

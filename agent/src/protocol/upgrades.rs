@@ -17,6 +17,12 @@ pub struct UpgradeReceive {
     pub transfer_id: String,
     /// Opens it, once.
     pub token: String,
+    /// `SHA256SUMS` of the program's release; empty from a panel that has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sums: String,
+    /// `SHA256SUMS.minisig`, the signature of that list.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signature: String,
 }
 
 /// What became of the last upgrade of a program, told in `system_info`.

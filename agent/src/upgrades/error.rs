@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use semver::Version;
 
+use crate::release::SignedError;
+
 /// Why a program is not staged. Each says what a person can do, where there is something.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
@@ -48,6 +50,15 @@ pub enum StageError {
         /// What the system said.
         source: io::Error,
     },
+    /// No release key: a build from a checkout takes what its own administrator puts in place, and nothing else.
+    #[error(
+        "this program knows no key of releases (it was built from a checkout), so it takes no program from a panel: on this \
+         machine run the installer again"
+    )]
+    NoKey,
+    /// The release's key does not say that this program is one of ours.
+    #[error("the program is not taken: {0}")]
+    NotSigned(#[from] SignedError),
     /// What came is not what was to come.
     #[error("what came is not what was to come (its SHA-256 is another): it is thrown away")]
     OtherBytes,
@@ -74,7 +85,8 @@ impl StageError {
         match self {
             Self::NoRoom { .. } | Self::DiskFull => "disk_full",
             Self::NotNewer { .. } | Self::OnTrial => "conflict",
-            Self::NoVersion(_) | Self::OtherBytes | Self::DoesNotRun(_) => "invalid",
+            Self::NoVersion(_) | Self::OtherBytes | Self::DoesNotRun(_) | Self::NotSigned(_) => "invalid",
+            Self::NoKey => "not_supported",
             Self::File { .. } => "file",
             Self::Link(_) => "broken_off",
         }

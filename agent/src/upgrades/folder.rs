@@ -20,6 +20,7 @@ use tokio::process::Command;
 use super::StageError;
 use crate::bulk::hex;
 use crate::protocol::UpgradeOutcome;
+use crate::release::SignedText;
 
 /// How long a program may take to say its version. A cold memory card reads 20 MB in two seconds.
 const SAYS_WITHIN: Duration = Duration::from_secs(20);
@@ -201,11 +202,12 @@ impl Folder {
         Ok(())
     }
 
-    /// Puts the part, which was tried, in its place and says so to the guard. Blocks.
+    /// Puts the part, which was tried, in its place and says so to the guard, together with what the guard looks at
+    /// before it believes that: the release's signed list. Blocks.
     ///
     /// # Errors
     /// [`StageError`].
-    pub fn stage(&self, version: &str, sha256: &str) -> Result<(), StageError> {
+    pub fn stage(&self, version: &str, sha256: &str, signed: &SignedText) -> Result<(), StageError> {
         if self.on_trial() {
             return Err(StageError::OnTrial);
         }
@@ -219,24 +221,36 @@ impl Folder {
             }
             _ => self.sync()?,
         }
+        self.write("sums", &signed.sums)?;
+        self.write("sums.minisig", &signed.signature)?;
         fs::rename(&part, &program).map_err(StageError::file("renaming to", &program))?;
         self.sync()?;
+        self.write("staged.new", &format!("{version} {sha256}\n"))?;
         let new = self.at("staged.new");
-        let write = || {
-            let mut file =
-                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-            file.write_all(format!("{version} {sha256}\n").as_bytes())?;
-            file.sync_all()
-        };
-        write().map_err(StageError::file("writing", &new))?;
-        self.give(&new)?;
         fs::rename(&new, &staged).map_err(StageError::file("renaming to", &staged))?;
         self.sync()
     }
 
+    /// A small file of the folder's owner, on the disk.
+    fn write(&self, name: &str, text: &str) -> Result<(), StageError> {
+        let path = self.at(name);
+        let write = || {
+            if let Err(error) = fs::remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        };
+        write().map_err(StageError::file("writing", &path))?;
+        self.give(&path)
+    }
+
     /// Takes back what the guard has not taken yet. Blocks.
     pub fn unstage(&self) {
-        for name in ["staged", "program"] {
+        for name in ["staged", "program", "sums", "sums.minisig"] {
             let _ = fs::remove_file(self.at(name));
         }
     }
@@ -314,9 +328,12 @@ mod tests {
         let sha256 = folder.hash_part().unwrap();
         folder.try_part("9.9.9").await.unwrap();
         assert!(!folder.is_staged());
-        folder.stage("9.9.9", &sha256).unwrap();
+        let signed = SignedText { sums: "a list".into(), signature: "a signature".into() };
+        folder.stage("9.9.9", &sha256, &signed).unwrap();
         let at = data.path().join("upgrade");
         assert_eq!(fs::read_to_string(at.join("staged")).unwrap(), format!("9.9.9 {sha256}\n"));
+        assert_eq!(fs::read_to_string(at.join("sums")).unwrap(), "a list");
+        assert_eq!(fs::read_to_string(at.join("sums.minisig")).unwrap(), "a signature");
         let program = fs::metadata(at.join("program")).unwrap();
         assert_eq!(program.permissions().mode() & 0o777, 0o755);
         assert!(!folder.part().exists() && folder.is_staged());
@@ -346,7 +363,7 @@ mod tests {
         let (data, folder) = folder();
         script(&folder, "");
         fs::write(data.path().join("upgrade/trial"), "from=1.0.0\n").unwrap();
-        assert!(matches!(folder.stage("9.9.9", "00"), Err(StageError::OnTrial)));
+        assert!(matches!(folder.stage("9.9.9", "00", &SignedText::default()), Err(StageError::OnTrial)));
         assert!(matches!(folder.make(1), Err(StageError::OnTrial)));
     }
 

@@ -18,6 +18,7 @@ use crate::answers::Reply;
 use crate::bulk::{Carrier, Incoming, Piece, Pipe, Ticket};
 use crate::config::AgentConfig;
 use crate::protocol::{ErrorReport, Status, Summary, UpgradeReceive, Word};
+use crate::release::{ReleaseKey, SignedError, SignedText};
 use crate::server::Context;
 use crate::supervisor::Supervisor;
 
@@ -35,6 +36,7 @@ pub(crate) struct Upgrades {
     servers: Supervisor,
     carrier: Option<Arc<dyn Carrier>>,
     guard: Option<CancellationToken>,
+    key: Option<ReleaseKey>,
     version: String,
     /// One at a time.
     turn: Arc<Mutex<()>>,
@@ -42,8 +44,8 @@ pub(crate) struct Upgrades {
 
 impl Upgrades {
     pub(crate) fn new(context: Arc<Context>, servers: Supervisor, config: &AgentConfig) -> Self {
-        let AgentConfig { carrier, guard, version, .. } = config.clone();
-        Self { context, servers, carrier, guard, version, turn: Arc::default() }
+        let AgentConfig { carrier, guard, release_key: key, version, .. } = config.clone();
+        Self { context, servers, carrier, guard, key, version, turn: Arc::default() }
     }
 
     /// Takes the next version. The request is answered when the connection for it is open; the rest is said there.
@@ -96,8 +98,15 @@ impl Upgrades {
         }));
     }
 
+    /// Nothing is fetched, and nothing of it runs, before the release's own key has said that it may.
     fn may_take(&self, of: &UpgradeReceive) -> Result<(), StageError> {
-        newer(&self.version, &of.version)?;
+        let offered = newer(&self.version, &of.version)?;
+        let key = self.key.as_ref().ok_or(StageError::NoKey)?;
+        let list = of.signed_text().verify(key)?;
+        if list.version != offered {
+            return Err(SignedError::Odd("it is of another version than was offered").into());
+        }
+        list.check_own_program(&of.sha256)?;
         if of.size == 0 || of.size > MOST_BYTES {
             return Err(StageError::Link(format!("{} bytes are no program", of.size)));
         }
@@ -156,9 +165,17 @@ impl Upgrades {
 
     async fn stage(&self, of: &UpgradeReceive, folder: &Folder) -> Result<(), StageError> {
         folder.try_part(&of.version).await?;
-        let (folder, version, sha256) = (folder.clone(), of.version.clone(), of.sha256.clone());
-        let staged = tokio::task::spawn_blocking(move || folder.stage(&version, &sha256));
+        let (folder, of) = (folder.clone(), of.clone());
+        let stage = move || folder.stage(&of.version, &of.sha256, &of.signed_text());
+        let staged = tokio::task::spawn_blocking(stage);
         staged.await.unwrap_or_else(|error| Err(StageError::Link(error.to_string())))
+    }
+}
+
+impl UpgradeReceive {
+    /// What says that the program is one of a release.
+    fn signed_text(&self) -> SignedText {
+        SignedText { sums: self.sums.clone(), signature: self.signature.clone() }
     }
 }
 

@@ -107,6 +107,7 @@ impl Node {
             tunables,
             carrier: None,
             guard: None,
+            release_key: None,
         };
         drop(agent::start(config, agent, &tasks, cancel.clone()).unwrap());
         let PanelSide { to_agent, mut from_agent } = panel;

@@ -94,8 +94,9 @@ impl Guarded<'_> {
             self.copy_database().await?;
         }
         let before = self.folder.outcome();
-        let (folder, version, sha256) = (self.folder.clone(), self.version.clone(), self.what.sha256.clone());
-        blocking(move || folder.stage(&version, &sha256).map_err(|error| (74, sentence(&error)))).await?;
+        let (folder, version, what) = (self.folder.clone(), self.version.clone(), self.what.clone());
+        let stage = move || folder.stage(&version, &what.sha256, &what.signed);
+        blocking(move || stage().map_err(|error| (74, sentence(&error)))).await?;
         Ok(before)
     }
 

@@ -6,6 +6,7 @@ mod here;
 mod https;
 pub(crate) mod nodes;
 mod seen;
+mod taken_over;
 
 use std::net::TcpListener;
 

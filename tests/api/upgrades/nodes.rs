@@ -3,13 +3,41 @@
 use serde_json::{Value, json};
 
 use super::{NEXT, TIMES, shown, view};
-use crate::harness::download::{VERSION, as_version, install};
+use crate::harness::download::{Downloads, Signer, VERSION, as_version, install};
 use crate::harness::guarded::Guarded;
 use crate::harness::node::{Node, online};
 use crate::harness::{Panel, seconds};
 
+/// A panel that is one version above the agents, whose release is published.
+pub(crate) struct Newer {
+    pub(crate) panel: Panel,
+    /// The key by which agents know its program.
+    pub(crate) key: String,
+    _downloads: Downloads,
+}
+
+impl Newer {
+    /// With these variables, on a program in this folder.
+    pub(crate) async fn start(folder: &tempfile::TempDir, env: &[(&str, String)]) -> Self {
+        let (downloads, signer) = (Downloads::start(), Signer::new());
+        downloads.publish(&signer, NEXT, &as_version(NEXT));
+        let mut all = env.to_vec();
+        all.push(("CTRL_ALT_PLAY_DOWNLOAD", downloads.base.clone()));
+        all.push(("CTRL_ALT_PLAY_KEY", signer.key()));
+        let panel = newer_panel(folder, &all).await;
+        Self { panel, key: signer.key(), _downloads: downloads }
+    }
+
+    /// An agent under a guard that knows the key and is online.
+    pub(crate) async fn joined(&self, id: &str, service: &Guarded, env: &[(&str, &str)]) -> Node {
+        let mut all = env.to_vec();
+        all.push(("CTRL_ALT_PLAY_KEY", &self.key));
+        joined(&self.panel, id, service, &all).await
+    }
+}
+
 /// A panel that is one version above the agents, with these variables.
-pub(crate) async fn newer_panel(folder: &tempfile::TempDir, env: &[(&str, String)]) -> Panel {
+async fn newer_panel(folder: &tempfile::TempDir, env: &[(&str, String)]) -> Panel {
     let program = folder.path().join("ctrl-alt-play");
     install(&program, &as_version(NEXT));
     let run = folder.path().join("run");
@@ -22,7 +50,7 @@ pub(crate) async fn newer_panel(folder: &tempfile::TempDir, env: &[(&str, String
 }
 
 /// An agent under a guard that is online.
-pub(crate) async fn joined(panel: &Panel, id: &str, service: &Guarded, env: &[(&str, &str)]) -> Node {
+async fn joined(panel: &Panel, id: &str, service: &Guarded, env: &[(&str, &str)]) -> Node {
     let wrapper = service.wrapper();
     let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
     let mut builder = Node::builder().under(&wrapper);
@@ -45,14 +73,15 @@ pub(crate) fn of<'v>(view: &'v Value, id: &str) -> &'v Value {
 #[tokio::test]
 async fn each_gets_the_panels_version_and_one_that_cannot_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    let panel = newer_panel(&folder, &[]).await;
+    let newer = Newer::start(&folder, &[]).await;
+    let panel = &newer.panel;
     let admin = panel.admin();
     admin.post("/api/upgrade/nodes", json!({})).await.refused(409, "conflict");
     let old = as_version(VERSION);
     let services = [Guarded::new(&old), Guarded::new(&old)];
-    let _attic = joined(&panel, "attic", &services[0], &[]).await;
-    let _cellar = joined(&panel, "cellar", &services[1], &[]).await;
-    let _by_hand = Node::joined(&panel, "shed").await;
+    let _attic = newer.joined("attic", &services[0], &[]).await;
+    let _cellar = newer.joined("cellar", &services[1], &[]).await;
+    let _by_hand = Node::joined(panel, "shed").await;
     let before = view(&admin).await;
     for id in ["attic", "cellar"] {
         let node = of(&before, id);
@@ -90,12 +119,13 @@ async fn each_gets_the_panels_version_and_one_that_cannot_says_why() {
 #[tokio::test]
 async fn the_first_that_goes_back_stops_the_round() {
     let folder = tempfile::tempdir().unwrap();
-    let mut panel = newer_panel(&folder, &[]).await;
-    let admin = panel.admin();
+    let mut newer = Newer::start(&folder, &[]).await;
+    let admin = newer.panel.admin();
     let old = as_version(VERSION);
     let services = [Guarded::new(&old), Guarded::new(&old)];
-    let _attic = joined(&panel, "attic", &services[0], &[("FAILS", NEXT)]).await;
-    let _cellar = joined(&panel, "cellar", &services[1], &[]).await;
+    let _attic = newer.joined("attic", &services[0], &[("FAILS", NEXT)]).await;
+    let _cellar = newer.joined("cellar", &services[1], &[]).await;
+    let panel = &mut newer.panel;
     admin.post("/api/upgrade/nodes", json!({})).await.expect(202);
     let after = shown(&admin, "the round is over", |view| view["nodesRunning"] == false).await;
     let why = after["nodesFailure"].as_str().unwrap();
@@ -117,4 +147,26 @@ async fn the_first_that_goes_back_stops_the_round() {
     let after = view(&panel.admin()).await;
     assert!(after["nodesFailure"].as_str().unwrap().contains("was stopped"), "{after}");
     assert_eq!(after["nodesRunning"], false);
+}
+
+/// A panel from a checkout can't say that its program is one of a release, and an agent from one has no key.
+#[tokio::test]
+async fn what_no_release_vouches_for_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let panel = newer_panel(&folder, &[]).await;
+    let admin = panel.admin();
+    let service = Guarded::new(&as_version(VERSION));
+    let key = Signer::new().key();
+    let _attic = joined(&panel, "attic", &service, &[("CTRL_ALT_PLAY_KEY", &key)]).await;
+    admin.post("/api/upgrade/nodes", json!({})).await.expect(202);
+    let after = shown(&admin, "the round is over", |view| view["nodesRunning"] == false).await;
+    let why = after["nodesFailure"].as_str().unwrap();
+    assert!(why.contains("not signed") && why.contains("built from a checkout"), "{why}");
+    assert_eq!(service.version(), VERSION);
+
+    let keyless = Guarded::new(&as_version(VERSION));
+    let _cellar = joined(&panel, "cellar", &keyless, &[]).await;
+    let cellar = of(&view(&admin).await, "cellar").clone();
+    assert_eq!((&cellar["can"], &cellar["older"]), (&json!(false), &json!(true)));
+    assert!(cellar["why"].as_str().unwrap().contains("knows no key of releases"), "{cellar}");
 }
