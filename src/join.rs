@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::config::Config;
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, PortPolicy};
 use crate::secrets::{self, FileError};
 use crate::service;
 use crate::shutdown::Tasks;
@@ -129,7 +129,9 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
                 let all = tasks.clone();
                 drop(tasks.spawn(
                     "health port",
-                    http::serve(listener, None, all, move |request| health.clone().answer(request)),
+                    http::serve(listener, None, PortPolicy::people(), all, move |request| {
+                        health.clone().answer(request)
+                    }),
                 ));
             }
             Err(cause) => {

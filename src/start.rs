@@ -19,7 +19,7 @@ use crate::copies;
 use crate::doctor::Doctor;
 use crate::error::Chain;
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, PortPolicy};
 use crate::ids;
 use crate::live::Live;
 use crate::mdns;
@@ -232,7 +232,9 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     let (tls, gated) = (app.identity.acceptor(), gate.clone());
     drop(tasks.spawn(
         "panel port",
-        http::serve(panel, Some(tls.clone()), tasks.clone(), move |request| gated.clone().answer(request)),
+        http::serve(panel, Some(tls.clone()), PortPolicy::people(), tasks.clone(), move |request| {
+            gated.clone().answer(request)
+        }),
     ));
     if let Some(trial) = trial {
         trial::prove(trial, &app.store, ports.panel).await?;
@@ -249,7 +251,9 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         let probe = Health::new(started_at, local::NODE_ID, move || known.node(local::NODE_ID).online);
         drop(tasks.spawn(
             "health port",
-            http::serve(listener, None, tasks.clone(), move |request| probe.clone().answer(request)),
+            http::serve(listener, None, PortPolicy::people(), tasks.clone(), move |request| {
+                probe.clone().answer(request)
+            }),
         ));
     }
     let door = Door::new(
@@ -261,7 +265,9 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     );
     drop(tasks.spawn(
         "agents port",
-        http::serve(agents, Some(tls), tasks.clone(), move |request| door.clone().answer(request)),
+        http::serve(agents, Some(tls), PortPolicy::agents(), tasks.clone(), move |request| {
+            door.clone().answer(request)
+        }),
     ));
     start_local_agent(&app, &transfers);
     copies::start(&app.store, &app.config.data_dir, &tasks);

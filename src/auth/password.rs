@@ -64,7 +64,7 @@ impl Hasher {
             let hash = derive(&password, &salt, ours()?)?;
             Ok(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${hash}"))
         });
-        hashed.await?.map_err(|cause: HashError| ApiError::internal("hashing a password", &cause))
+        hashed.await?.map_err(|cause: HashError| cause.answer("hashing a password"))
     }
 
     /// Whether this is the password. Without a hash to compare with the answer is no, after the same work.
@@ -82,7 +82,7 @@ impl Hasher {
             Ok(derive(&password, salt, Params::try_from(&kept)?)? == *right)
         });
         let fits: Result<bool, HashError> = verified.await?;
-        Ok(fits.map_err(|cause| ApiError::internal("reading a password hash", &cause))? && known)
+        Ok(fits.map_err(|cause| cause.answer("reading a password hash"))? && known)
     }
 }
 
@@ -104,6 +104,19 @@ enum HashError {
     Form(#[from] argon2::password_hash::phc::Error),
     #[error("the parameters of a hash: {0}")]
     Parameters(#[from] argon2::password_hash::Error),
+    #[error("no memory for a hash: {0}")]
+    Memory(#[from] std::collections::TryReserveError),
+}
+
+impl HashError {
+    fn answer(&self, doing: &str) -> ApiError {
+        if let Self::Memory(cause) = self {
+            tracing::error!(%cause, "there is no memory for checking a password");
+            let sentence = "The panel has too little memory for checking a password. Try again in a moment.";
+            return ApiError::new(Code::Busy, sentence).retry_after(5);
+        }
+        ApiError::internal(doing, self)
+    }
 }
 
 fn ours() -> Result<Params, HashError> {
@@ -113,7 +126,9 @@ fn ours() -> Result<Params, HashError> {
 
 fn derive(password: &str, salt: &Salt, params: Params) -> Result<Output, HashError> {
     let blocks = params.block_count();
-    let mut memory = Vec::with_capacity(ALLOCATED.max(blocks));
+    let mut memory = Vec::new();
+    // Under a limit of memory a failed allocation would otherwise end the process.
+    memory.try_reserve_exact(ALLOCATED.max(blocks)).or_else(|_| memory.try_reserve_exact(blocks))?;
     memory.resize(blocks, Block::default());
     let mut out = [0; LENGTH];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(

@@ -1,6 +1,7 @@
 //! A request's JSON body as a typed value, or exactly what is wrong with it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use hyper::header::CONTENT_TYPE;
@@ -15,6 +16,14 @@ use crate::error::{ApiError, Code};
 
 /// The most that a JSON body may hold where nothing else is said.
 pub const DEFAULT_LIMIT: u64 = 256 * 1024;
+
+/// The most that a JSON body may hold where everybody may call.
+pub const OPEN_LIMIT: u64 = 4 * 1024;
+
+/// From the end of the headers to the end of the body, beside what its size may take.
+const WHOLE_BODY: Duration = Duration::from_secs(10);
+/// The slowest client that is waited for, in bytes a second.
+const SLOWEST: u64 = 8 * 1024;
 
 /// How much of a body that is too large is read and dropped before the connection is.
 const DROPPED: u64 = 8 * 1024 * 1024;
@@ -44,8 +53,10 @@ pub fn raw_up_to(limit: u64) -> BoxedFilter<(Option<String>, Bytes)> {
         .and(warp::body::stream())
         .and_then(move |length: Option<u64>, content_type: Option<String>, stream| async move {
             let known_too_large = length.is_some_and(|length| length > limit);
-            let body =
-                collect(stream, if known_too_large { 0 } else { limit }, limit).await.map_err(refuse)?;
+            let collected = collect(stream, if known_too_large { 0 } else { limit }, limit);
+            let whole = WHOLE_BODY + Duration::from_secs(limit / SLOWEST);
+            let body = tokio::time::timeout(whole, collected).await;
+            let body = body.unwrap_or_else(|_late| Err(cut_off())).map_err(refuse)?;
             let essence = content_type
                 .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
             Ok::<_, Rejection>((essence, body))
@@ -66,9 +77,7 @@ where
     let mut whole = bytes::BytesMut::new();
     let mut seen = 0_u64;
     while let Some(chunk) = stream.next().await {
-        let mut chunk = chunk.map_err(|_cut| {
-            ApiError::new(Code::BadRequest, "The body was cut off or stood still for too long.")
-        })?;
+        let mut chunk = chunk.map_err(|_cut| cut_off())?;
         seen += chunk.remaining() as u64;
         if seen <= keep {
             whole.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
@@ -79,6 +88,10 @@ where
         }
     }
     if seen > keep { Err(too_large(limit)) } else { Ok(whole.freeze()) }
+}
+
+fn cut_off() -> ApiError {
+    ApiError::new(Code::BadRequest, "The body was cut off or came too slowly.")
 }
 
 fn too_large(limit: u64) -> ApiError {

@@ -10,6 +10,7 @@ use hyper::{Method, Request};
 use percent_encoding::percent_decode_str;
 use warp::filters::BoxedFilter;
 
+use super::connections::ConnectionSlot;
 use super::peer::{Client, Peer};
 use super::reply::{self, Response};
 use super::route::Route;
@@ -127,6 +128,9 @@ impl Dispatch {
             return Ok(None);
         }
         let caller = self.0.auth.authenticate(&credentials)?;
+        if let Some(slot) = request.extensions().get::<ConnectionSlot>() {
+            slot.signed_in(caller.user_id());
+        }
         if entry.access == Access::Socket && !credentials.is_bearer() {
             self.0.auth.check_socket_origin(&site(headers, client))?;
         }

@@ -33,13 +33,14 @@
 //!
 //! - Rules: `Access::{Open, SignedIn, Socket, Admin, Server(permission), ServerAdmin}`.
 //! - Beginnings: [`with`], [`id`], [`ids`], [`caller`], [`admin`], [`permit`], [`client`], [`query`], [`json`],
-//!   [`raw_up_to`], [`header`], [`any`] for none.
+//!   [`json_up_to`] (with [`OPEN_LIMIT`] where everybody may call), [`raw_up_to`], [`header`], [`any`] for none.
 //! - Ends: [`ok`], [`created`], [`accepted`], [`no_content`] take a `Result<T, ApiError>`; [`raw`] a `Result<Response, _>`.
 //! - [`Upgrade`] is a WebSocket about to be: `upgrade()` in a route, [`Upgrade::of`] outside of warp.
 //! - [`serve`] is the accept loop of every port.
 
 mod assets;
 mod body;
+mod connections;
 mod dispatch;
 mod doc;
 mod extract;
@@ -48,11 +49,11 @@ mod reply;
 mod route;
 mod server;
 mod stall;
-mod waiting;
 mod websocket;
 
 pub use assets::{assets, packed, page};
-pub use body::{DEFAULT_LIMIT, json, json_up_to, parse, raw_up_to};
+pub use body::{DEFAULT_LIMIT, OPEN_LIMIT, json, json_up_to, parse, raw_up_to};
+pub use connections::{CONNECTIONS, ConnectionSlot, PortPolicy};
 pub use dispatch::Dispatch;
 pub use doc::{Doc, document};
 pub use extract::{admin, any, caller, client, header, id, ids, permit, query, reject, with};
@@ -62,7 +63,7 @@ pub use reply::{
     Response, accepted, bytes_of, created, empty, error, json as json_reply, no_content, ok, raw, streamed,
 };
 pub use route::{Route, route};
-pub use server::{Body, CONNECTIONS, serve};
+pub use server::{Body, serve};
 pub use warp::Filter;
 pub use websocket::{Connection, Socket, Upgrade, upgrade};
 

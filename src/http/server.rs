@@ -2,10 +2,9 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,14 +18,13 @@ use hyper::{Request, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{ConnectionSlot, Connections, PortPolicy};
 use super::peer::Peer;
 use super::reply::{self, Response};
 use super::stall::Stalling;
-use super::waiting::{Place, Waiting};
 use crate::error::{ApiError, Code};
 use crate::shutdown::Tasks;
 use crate::tls::TlsAcceptor;
@@ -41,58 +39,65 @@ const TLS: u8 = 0x16;
 const HEADERS: Duration = Duration::from_secs(10);
 /// Between two pieces of a request's body.
 const IDLE_BODY: Duration = Duration::from_secs(30);
-/// The most that a request's headers may hold.
-const HEADER_BYTES: usize = 64 * 1024;
-/// Open connections of one port, sockets included.
-pub const CONNECTIONS: usize = 4096;
+/// The most that a request's headers may hold; also the largest read buffer.
+const HEADER_BYTES: usize = 16 * 1024;
+/// Before accepting goes on after it failed.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers on `listener` until the tasks are cancelled, then lets the running requests end. With `tls` whoever begins
 /// with TLS is answered by it.
-pub async fn serve<H, F>(listener: TcpListener, tls: Option<TlsAcceptor>, tasks: Tasks, handler: H)
-where
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    policy: PortPolicy,
+    tasks: Tasks,
+    handler: H,
+) where
     H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
     let token = tasks.token();
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let waiting = Waiting::default();
+    let connections = Connections::new(policy.clone());
     loop {
-        let accepted = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = token.cancelled() => return,
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &connections) => accepted,
         };
-        let Some((stream, address, room)) = accepted else { return };
-        let (place, dropped) = waiting.enter();
-        let connection = Connection { address, place, ending: tasks.token(), handler: handler.clone() };
+        if policy.refuses(peer) {
+            tracing::debug!(%peer, "a connection from a network of games was refused");
+            continue;
+        }
+        let address = peer.ip().to_canonical();
+        let Some((slot, dropped)) = connections.enter(address) else { continue };
+        let connection =
+            Connection { address, slot: slot.clone(), ending: tasks.token(), handler: handler.clone() };
         let tls = tls.clone();
         drop(tasks.spawn("connection", async move {
             tokio::select! {
                 () = connection.run(stream, tls) => {}
-                // Others came, and this one has not asked anything yet.
+                // Others came, and this one was the idlest.
                 () = dropped.cancelled() => {}
             }
-            drop(room);
+            slot.leave();
         }));
     }
 }
 
-/// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await.ok()?;
+/// The next connection.
+async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
+            Ok((stream, peer)) => {
                 // A small answer must not wait for the acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
-                return Some((stream, address.ip().to_canonical(), place));
+                return (stream, peer);
             }
             Err(cause) if connection_gone(&cause) => {}
             Err(cause) => {
-                tracing::warn!(%cause, "accepting a connection failed; trying again");
-                sleep(Duration::from_millis(200)).await;
+                tracing::warn!(%cause, "accepting a connection failed; idle ones are dropped");
+                // Mostly there are no file descriptors left.
+                connections.shed();
+                sleep(PAUSE).await;
             }
         }
     }
@@ -106,7 +111,7 @@ fn connection_gone(cause: &std::io::Error) -> bool {
 /// One that was accepted.
 struct Connection<H> {
     address: IpAddr,
-    place: Place,
+    slot: ConnectionSlot,
     ending: CancellationToken,
     handler: H,
 }
@@ -117,18 +122,15 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        let Some(acceptor) = tls else { return self.speak(stream, false).await };
         let mut byte = [0];
+        // Nothing is set up for a connection that says nothing.
         let first = tokio::select! {
             first = timeout(FIRST_BYTE, stream.peek(&mut byte)) => first,
             () = self.ending.cancelled() => return,
         };
-        match first {
-            Ok(Ok(1)) if byte[0] == TLS => {}
-            Ok(Ok(1)) => return self.speak(stream, false).await,
-            // Closed, broken or silent.
-            _ => return,
-        }
+        // Otherwise closed, broken or silent.
+        let Ok(Ok(1)) = first else { return };
+        let Some(acceptor) = tls.filter(|_| byte[0] == TLS) else { return self.speak(stream, false).await };
         let hello = tokio::select! {
             hello = timeout(HELLO, acceptor.accept(stream)) => hello,
             () = self.ending.cancelled() => return,
@@ -142,12 +144,14 @@ where
     }
 
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, secure: bool) {
-        let Self { address, place, ending, handler } = self;
+        let Self { address, slot, ending, handler } = self;
         let peer = Peer { address, secure };
+        let stream = Stalling::new(stream, slot.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            place.leave();
+            slot.progress();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(slot.clone());
             let answer = if one_host(&request) { Ok(handler(request)) } else { Err(two_hosts()) };
             async move {
                 Ok::<_, std::convert::Infallible>(match answer {
@@ -164,7 +168,7 @@ where
             .header_read_timeout(HEADERS)
             .max_buf_size(HEADER_BYTES)
             .max_header_size(HEADER_BYTES)
-            .serve_connection(TokioIo::new(Stalling::new(stream)), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let result = tokio::select! {

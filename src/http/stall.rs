@@ -9,18 +9,34 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::connections::ConnectionSlot;
+
 /// How long a write may wait for the other end.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Fails a write that makes no headway for [`LONGEST`].
+/// Bytes written that count as progress of the connection.
+const PROGRESS: usize = 16 * 1024;
+
+/// Fails a write that makes no headway for [`LONGEST`], and notes what was taken.
 pub(super) struct Stalling<S> {
     inner: S,
+    slot: ConnectionSlot,
+    written: usize,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stalling<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner, waiting: None }
+    pub(super) fn new(inner: S, slot: ConnectionSlot) -> Self {
+        Self { inner, slot, written: 0, waiting: None }
+    }
+
+    fn note(&mut self, result: &Poll<io::Result<usize>>) {
+        let Poll::Ready(Ok(bytes)) = result else { return };
+        self.written += bytes;
+        if self.written >= PROGRESS {
+            self.written = 0;
+            self.slot.progress();
+        }
     }
 }
 
@@ -59,7 +75,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.guarded(context, |inner, context| inner.poll_write(context, bytes))
+        let result = self.guarded(context, |inner, context| inner.poll_write(context, bytes));
+        self.note(&result);
+        result
     }
 
     fn poll_write_vectored(
@@ -67,7 +85,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.guarded(context, |inner, context| inner.poll_write_vectored(context, parts))
+        let result = self.guarded(context, |inner, context| inner.poll_write_vectored(context, parts));
+        self.note(&result);
+        result
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -87,12 +107,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
 mod tests {
     use tokio::io::AsyncWriteExt;
 
+    use super::super::connections::{Connections, PortPolicy};
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_never_reads_is_given_up_on() {
         let (near, _far) = tokio::io::duplex(16);
-        let mut near = Stalling::new(near);
+        let slots = Connections::new(PortPolicy::people());
+        let (slot, _) = slots.enter([192, 0, 2, 1].into()).unwrap();
+        let mut near = Stalling::new(near, slot);
         near.write_all(&[0; 16]).await.unwrap();
         let error = near.write_all(&[0; 16]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -21,7 +21,7 @@ fn open(live: &Live) -> Route {
             .and(caller())
             .and(upgrade())
             .map(|live: Live, caller: Caller, upgrade: Upgrade| {
-                let slot = live.slots.take(caller.user_id())?;
+                let slot = live.slots.take(caller.user_id(), caller.is_admin())?;
                 let tasks = live.tasks.clone();
                 Ok(upgrade.accept(&tasks, "live", socket::MAX_MESSAGE, None, move |socket| {
                     socket::speak(socket, live, caller, slot)

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_util::sync::CancellationToken;
 
 use super::Live;
 use super::limits::{BURST, PER_SECOND, Slot};
@@ -38,7 +39,7 @@ enum End {
 /// Speaks until it is over.
 pub(super) async fn speak(socket: Socket, live: Live, caller: Caller, slot: Slot) {
     let (mut sink, mut stream) = socket.split();
-    let end = run(&mut sink, &mut stream, live, caller).await;
+    let end = run(&mut sink, &mut stream, live, caller, &slot.evicted).await;
     if let Ok(socket) = sink.reunite(stream) {
         part(socket, end).await;
     }
@@ -50,6 +51,7 @@ async fn run(
     stream: &mut SplitStream<Socket>,
     live: Live,
     caller: Caller,
+    evicted: &CancellationToken,
 ) -> End {
     // Watched before anything is read, so that no change falls between the two.
     let mut watch = live.auth.watch(&caller);
@@ -79,6 +81,7 @@ async fn run(
         tokio::select! {
             biased;
             () = token.cancelled() => return End::Close(1001, "the panel is stopping"),
+            () = evicted.cancelled() => return End::Close(1013, "others need the place"),
             caller = watch.changed() => match caller {
                 Ok(caller) => if topics.recheck(caller).is_err() {
                     return End::Close(1011, "try again");

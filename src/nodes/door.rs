@@ -21,7 +21,7 @@ use crate::agents::{Agents, remote};
 use crate::clock;
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
-use crate::http::{Body, Peer, Response, Upgrade, error};
+use crate::http::{Body, ConnectionSlot, Peer, Response, Upgrade, error};
 use crate::rate_limit::{FailureLimiter, KnownSources, LogLimiter, Network, Source};
 use crate::shutdown::Tasks;
 use crate::transfers::Transfers;
@@ -100,6 +100,9 @@ impl Door {
 
     async fn admit(&self, request: &Request<Body>) -> Result<Response, ApiError> {
         let (node_id, upgrade, known) = self.check(request)?;
+        if let Some(slot) = request.extensions().get::<ConnectionSlot>() {
+            slot.signed_in(&node_id);
+        }
         if let Some(id) = request.uri().path().strip_prefix("/transfer/") {
             let token = request.headers().get("x-transfer-token").and_then(|token| token.to_str().ok());
             let admitted = self.transfers.admit(&node_id, id, token)?;

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Setup;
-use crate::http::{Access, Client, Doc, Filter, GET, POST, Route, StatusCode, client, json, ok, route, with};
+use crate::http::{
+    Access, Client, Doc, Filter, GET, OPEN_LIMIT, POST, Route, StatusCode, client, json_up_to, ok, route,
+    with,
+};
 use crate::users::{SignInAnswer, client_origin, with_cookie};
 
 /// All endpoints of this feature.
@@ -55,7 +58,7 @@ fn claim(setup: &Setup) -> Route {
             .body::<SetupRequest>()
             .answer::<SignInAnswer>(201)
             .refusals(&[401, 409, 429]),
-        with(setup).and(client()).and(json::<SetupRequest>()).then(
+        with(setup).and(client()).and(json_up_to::<SetupRequest>(OPEN_LIMIT)).then(
             |setup: Setup, client: Client, body: SetupRequest| async move {
                 let origin = client_origin(&client);
                 let claimed =

@@ -9,8 +9,9 @@ use super::{NewUser, UserChange, Users};
 use crate::auth::{Admin, Caller, Origin, SESSION_DAYS, SignedIn};
 use crate::error::ApiError;
 use crate::http::{
-    Access, Client, DELETE, Doc, Filter, GET, PATCH, POST, PUT, Response, Route, SESSION_COOKIE, StatusCode,
-    admin, caller, client, created, id, json, json_reply, no_content, ok, route, with,
+    Access, Client, DELETE, Doc, Filter, GET, OPEN_LIMIT, PATCH, POST, PUT, Response, Route, SESSION_COOKIE,
+    StatusCode, admin, caller, client, created, id, json, json_reply, json_up_to, no_content, ok, route,
+    with,
 };
 
 /// All endpoints of this feature.
@@ -46,7 +47,7 @@ fn sign_in(users: &Users) -> Route {
         "/api/session",
         Access::Open,
         Doc::new("Signs in").body::<SignInRequest>().answer::<SignInAnswer>(200).refusals(&[401, 429, 503]),
-        with(users).and(client()).and(json::<SignInRequest>()).then(
+        with(users).and(client()).and(json_up_to::<SignInRequest>(OPEN_LIMIT)).then(
             |users: Users, client: Client, body: SignInRequest| async move {
                 let signed_in = users.sign_in(&body.username, body.password, &client_origin(&client)).await;
                 with_cookie(StatusCode::OK, signed_in, &client)

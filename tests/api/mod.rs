@@ -2,6 +2,7 @@
 
 mod agents_port;
 mod bodies;
+mod crowds;
 mod doctor;
 mod elders;
 mod fake_node;
