@@ -18,7 +18,7 @@ use crate::rate_limit::{KnownSources, Network};
 /// Open connections of one port. WebSockets have left it: they are counted by account or node.
 pub const CONNECTIONS: usize = 4096;
 /// The part of them that only those who are signed in may have, and networks from which somebody signed in lately.
-const RESERVE: usize = CONNECTIONS / 4;
+const RESERVE: usize = CONNECTIONS / 2;
 /// Signed-in connections of one account; more are anonymous again.
 const PER_ACCOUNT: usize = 128;
 /// A network with fewer anonymous connections is not dropped for being crowded.
@@ -136,7 +136,7 @@ struct Place {
 impl Connections {
     pub(super) fn new(policy: PortPolicy) -> Self {
         let total = room();
-        let anonymous = total - total.min(RESERVE).min(total / 4);
+        let anonymous = total - RESERVE.min(total / 2);
         Self::with(policy, total, anonymous)
     }
 
