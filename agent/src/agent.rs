@@ -372,12 +372,12 @@ impl Ears {
     fn host_check(&self, check: HostCheck, reply: Reply) {
         let (engine, host) = (Arc::clone(&self.engine), Arc::clone(&self.host));
         drop(self.tasks.spawn(async move {
-            let present = match &check.image {
-                Some(image) if !image.is_empty() => engine.has_image(image).await,
-                _ => Ok(false),
+            let image = match &check.image {
+                Some(image) if !image.is_empty() => engine.image_environment(image).await,
+                _ => Ok(None),
             };
             // Whether the engine answers is told elsewhere; what is not known is not there.
-            let report = host.report(present.unwrap_or(false), &check.ports);
+            let report = host.report(image.unwrap_or_default(), &check.ports);
             reply.answer(ToPanel::HostReport(report));
         }));
     }

@@ -73,8 +73,10 @@ pub struct Container {
     pub image: String,
     /// Instead of the image's entrypoint and command; none keeps both.
     pub command: Option<Vec<String>>,
-    /// `NAME=VALUE`.
+    /// Variables, whatever the image says.
     pub environment: BTreeMap<String, String>,
+    /// Variables where neither `environment` nor the image has a value.
+    pub defaults: BTreeMap<String, String>,
     /// `uid:gid`; none for the image's own.
     pub user: Option<String>,
     /// The server's folder, as this process sees it.
@@ -200,7 +202,11 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// Is it there? Agrees on the API version.
     fn probe(&self, deadline: Duration) -> Call<'_, EngineInfo>;
     /// Has it this image?
-    fn has_image<'a>(&'a self, image: &'a str) -> Call<'a, bool>;
+    fn has_image<'a>(&'a self, image: &'a str) -> Call<'a, bool> {
+        Box::pin(async move { Ok(self.image_environment(image).await?.is_some()) })
+    }
+    /// The variables that an image sets by itself; `None` where it does not have the image.
+    fn image_environment<'a>(&'a self, image: &'a str) -> Call<'a, Option<BTreeMap<String, String>>>;
     /// Fetches an image, telling how far it is at most four times a second.
     fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()>;
     /// As whom the image runs: `uid:gid`, names looked up in a container that was made from it.

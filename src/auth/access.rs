@@ -92,19 +92,33 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// Whether this is among them. Whoever may do anything may also see the server.
+    /// Those of somebody who is no administrator.
+    #[cfg(test)]
+    pub(crate) fn granted(granted: &[Permission]) -> Self {
+        Self { admin: false, granted: granted.iter().copied().collect() }
+    }
+
+    /// Whether this is among them. Whoever may do anything may also see the server; whoever may configure it may also
+    /// change its variables.
     pub fn allow(&self, need: Permission) -> bool {
-        self.admin || self.granted.contains(&need) || (need == Permission::View && !self.granted.is_empty())
+        self.admin
+            || self.granted.contains(&need)
+            || match need {
+                Permission::View => !self.granted.is_empty(),
+                Permission::Startup => self.granted.contains(&Permission::Configure),
+                _ => false,
+            }
     }
 
     /// The words of the `permissions` key; administrators also have `delete`.
     pub fn words(&self) -> Vec<&'static str> {
-        const ALL: [(Permission, &str); 5] = [
+        const ALL: [(Permission, &str); 6] = [
             (Permission::View, "view"),
             (Permission::Console, "console"),
             (Permission::Power, "power"),
             (Permission::Files, "files"),
-            (Permission::Edit, "edit"),
+            (Permission::Startup, "startup"),
+            (Permission::Configure, "configure"),
         ];
         let mut words: Vec<_> =
             ALL.into_iter().filter(|(permission, _)| self.allow(*permission)).map(|(_, word)| word).collect();
@@ -220,7 +234,9 @@ pub mod need {
         Power,
         /// To read and write its files.
         Files,
-        /// To change its settings.
-        Edit
+        /// To rename it and change the variables that its template leaves to users.
+        Startup,
+        /// To change everything about it.
+        Configure
     );
 }

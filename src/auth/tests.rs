@@ -126,10 +126,14 @@ async fn servers_that_may_not_be_seen_are_not_there() {
 fn any_permission_lets_one_see() {
     let permissions = Permissions { admin: false, granted: BTreeSet::from([Permission::Power]) };
     assert_eq!(permissions.words(), ["view", "power"]);
+    let configures = Permissions { admin: false, granted: BTreeSet::from([Permission::Configure]) };
+    assert_eq!(configures.words(), ["view", "startup", "configure"]);
+    let starts = Permissions { admin: false, granted: BTreeSet::from([Permission::Startup]) };
+    assert_eq!(starts.words(), ["view", "startup"]);
     let nothing = Permissions { admin: false, granted: BTreeSet::new() };
     assert!(nothing.words().is_empty());
     let admin = Permissions { admin: true, granted: BTreeSet::new() };
-    assert_eq!(admin.words(), ["view", "console", "power", "files", "edit", "delete"]);
+    assert_eq!(admin.words(), ["view", "console", "power", "files", "startup", "configure", "delete"]);
 }
 
 #[test]

@@ -64,6 +64,14 @@ pub(super) fn runs(status: &Status) -> bool {
     matches!(status, Status::Starting | Status::Running)
 }
 
+/// `uid:gid` in numbers.
+fn is_pair(text: &str) -> bool {
+    text.len() <= 32
+        && text
+            .split_once(':')
+            .is_some_and(|(uid, gid)| uid.parse::<u32>().is_ok() && gid.parse::<u32>().is_ok())
+}
+
 fn idle(status: &Status) -> bool {
     matches!(
         status,
@@ -233,7 +241,7 @@ impl Moves {
             token: target.ticket().token.clone(),
             bytes: size.bytes,
             entries: size.entries,
-            owner: size.owner.clone(),
+            owner: size.owner.clone().filter(|pair| is_pair(pair)),
             user: create_message(server).behaviour.unwrap_or_default().user,
         };
         let taken = self.agents.ask(to, ToAgent::TransferReceive(receive), SOON).await;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use agent::protocol::{self as wire, ServerDescription};
 use storage::servers::Server;
 
-use super::Servers;
 use super::body::{LimitsRequest, PortRequest, ProtocolWord};
 use super::validate::{self, Faults};
+use super::{Servers, behaviour};
 use crate::agents::behaviour_record;
 use crate::auth::Admin;
 use crate::clock;
@@ -15,8 +15,8 @@ use crate::error::{ApiError, Code};
 
 /// For a server of which we do not know how long its stop may take.
 const REMOVAL_TAKES: Duration = Duration::from_secs(300);
-/// Longest text of an agent about how an image is run.
-const BEHAVIOUR_BYTES: usize = 1024;
+/// Faults that the sentence of a refusal names; its fields have all.
+const NAMED_FAULTS: usize = 3;
 
 impl Servers {
     /// Makes a server that its node has lost again, with nothing in its folder.
@@ -78,10 +78,12 @@ impl Servers {
 fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiError> {
     let ServerDescription { spec, suspended } = described;
     let mut faults = Faults::default();
-    let mut unnamed = Faults::default();
-    let name = spec.name.unwrap_or_default();
-    validate::name(&name, &mut unnamed);
-    let name = unnamed.or(name).unwrap_or_else(|_| spec.server_id.clone());
+    if !wire::valid_server_id(&spec.server_id) {
+        faults.add("serverId", "is no id of a server");
+    }
+    // Containers of other agents have none.
+    let name = spec.name.unwrap_or_else(|| spec.server_id.clone());
+    validate::name(&name, &mut faults);
     validate::image(&spec.image, &mut faults);
     validate::startup(&spec.startup, &mut faults);
     validate::environment(&spec.environment, None, &mut faults);
@@ -93,18 +95,11 @@ fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiErro
         cpu: Some(spec.limits.cpu),
     };
     let limits = validate::limits(storage::servers::Limits::default(), &limits, &mut faults);
-    let ports: Vec<_> = spec.ports.iter().take(1000).map(port).collect();
+    let ports: Vec<_> = spec.ports.iter().map(port).collect();
     let ports = validate::ports(&ports, &mut faults);
     let behaviour = behaviour_record(spec.behaviour.unwrap_or_default());
-    let texts = [Some(&behaviour.data_path), behaviour.working_dir.as_ref(), behaviour.ready.as_ref()];
-    if texts.into_iter().flatten().any(|text| text.len() > BEHAVIOUR_BYTES) {
-        faults.add("behaviour", format!("must have texts of at most {BEHAVIOUR_BYTES} bytes"));
-    }
-    let faults = faults.into_map();
-    if let Some((path, problem)) = faults.first_key_value() {
-        let sentence = format!("What the node says of this server can't be taken over: {path} {problem}.");
-        return Err(ApiError::new(Code::Conflict, sentence));
-    }
+    behaviour::check(&behaviour, &mut faults);
+    refuse_faults(faults)?;
     let now = clock::now();
     Ok(Server {
         id: spec.server_id,
@@ -122,6 +117,22 @@ fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiErro
         behaviour,
         handed_over: true,
     })
+}
+
+/// 422 with every fault, the first of them also in the sentence.
+fn refuse_faults(faults: Faults) -> Result<(), ApiError> {
+    let faults = faults.into_map();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let mut named: Vec<_> =
+        faults.iter().take(NAMED_FAULTS).map(|(path, problem)| format!("{path} {problem}")).collect();
+    if faults.len() > NAMED_FAULTS {
+        named.push(format!("and {} more", faults.len() - NAMED_FAULTS));
+    }
+    let sentence = format!("This server cannot be adopted as its node describes it: {}.", named.join("; "));
+    let refusal = ApiError::new(Code::Invalid, sentence);
+    Err(faults.into_iter().fold(refusal, |refusal, (path, problem)| refusal.with_field(path, problem)))
 }
 
 fn port(port: &wire::Port) -> PortRequest {
@@ -163,15 +174,40 @@ mod tests {
 
     #[test]
     fn what_nobody_could_have_asked_for_is_not_taken() {
-        for bad in [
-            r#"{"spec":{"serverId":"a","image":"a b"}}"#,
-            r#"{"spec":{"serverId":"a","image":"x","startup":"a\u0000"}}"#,
-            r#"{"spec":{"serverId":"a","image":"x","environment":{"1A":""}}}"#,
-            r#"{"spec":{"serverId":"a","image":"x","limits":{"memory":5}}}"#,
+        let spec = |more: serde_json::Value| {
+            let mut spec = serde_json::json!({ "serverId": "a", "image": "x" });
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            described(&serde_json::json!({ "spec": spec }).to_string())
+        };
+        let behaviour = |more: serde_json::Value| spec(serde_json::json!({ "behaviour": more }));
+        for (got, field) in [
+            (spec(serde_json::json!({ "name": "\u{7}" })), "name"),
+            (spec(serde_json::json!({ "name": "" })), "name"),
+            (spec(serde_json::json!({ "serverId": "../x", "name": "a" })), "serverId"),
+            (spec(serde_json::json!({ "image": "a b" })), "image"),
+            (spec(serde_json::json!({ "startup": "a\0" })), "startup"),
+            (spec(serde_json::json!({ "environment": { "1A": "" } })), "environment.1A"),
+            (spec(serde_json::json!({ "limits": { "memory": 5 } })), "limits.memory"),
+            (spec(serde_json::json!({ "limits": { "io": 9 } })), "limits.io"),
+            (
+                spec(serde_json::json!({ "ports": [{ "internal": 0, "external": 1, "protocol": "tcp" }] })),
+                "ports[0].internal",
+            ),
+            (behaviour(serde_json::json!({ "user": { "fixed": "0:0" } })), "user"),
+            (behaviour(serde_json::json!({ "dataPath": "/etc" })), "dataPath"),
+            (behaviour(serde_json::json!({ "workingDir": "x" })), "workingDir"),
+            (behaviour(serde_json::json!({ "stop": { "command": "stop\nop eve" } })), "stop"),
+            (behaviour(serde_json::json!({ "stopTimeout": 100_000 })), "stopTimeout"),
+            (behaviour(serde_json::json!({ "ready": "regex:(" })), "ready"),
         ] {
-            assert_eq!(described(bad).unwrap_err().code(), Code::Conflict, "{bad}");
+            let error = got.unwrap_err();
+            assert_eq!(error.code(), Code::Invalid, "{field}");
+            assert_eq!(error.problems().keys().collect::<Vec<_>>(), [field]);
+            assert!(error.message().contains(field), "{error}");
         }
-        let odd = described(r#"{"spec":{"serverId":"a","name":"\u0007","image":"x"}}"#).unwrap();
-        assert_eq!(odd.name, "a", "a bad name is none");
+        let many: Vec<_> = (1..=101)
+            .map(|n| serde_json::json!({ "internal": 1, "external": n, "protocol": "tcp" }))
+            .collect();
+        assert!(spec(serde_json::json!({ "ports": many })).unwrap_err().problems().contains_key("ports"));
     }
 }

@@ -54,7 +54,8 @@ pub struct ChangeRequest {
     /// Empty for the image's own command.
     #[serde(default, deserialize_with = "given")]
     pub startup: Option<String>,
-    /// Replaces all of it.
+    /// Replaces all of it for those who may configure the server. From others these variables are changed and the rest
+    /// stays, so that nobody has to know what he may not read.
     #[serde(default, deserialize_with = "given")]
     pub environment: Option<BTreeMap<String, String>>,
     /// Merged by key.
@@ -174,8 +175,11 @@ pub enum PermissionWord {
     Power,
     /// Read and write its files.
     Files,
-    /// Change its settings.
-    Edit,
+    /// Rename it, and change those variables that its template lets users change. `edit` is taken as well.
+    #[serde(alias = "edit")]
+    Startup,
+    /// Change its image, limits, ports, environment and startup line.
+    Configure,
 }
 
 /// How many lines.

@@ -10,26 +10,32 @@ use super::body::ChangeRequest;
 use super::validate::{self, Faults};
 use super::views::ServerView;
 use crate::agents::AskError;
-use crate::auth::{Admin, Permit, need};
+use crate::auth::{Admin, Permission, Permissions, Permit, need};
 use crate::clock;
 use crate::error::{ApiError, Code};
+use crate::templates::Template;
 
+/// Keys that a refusal names.
+const REFUSED_KEYS: usize = 10;
 /// Beyond the time that its stop may take: for the engine, and for the removal of the data.
 const DELETE_TAKES: Duration = Duration::from_secs(120);
 
 impl Servers {
-    /// Changes settings, in force at the next start. Left-out keys stay.
+    /// Changes settings, in force at the next start. Left-out keys stay. 403 where one of them takes more than the
+    /// permission `startup`.
     pub async fn change(
         &self,
-        permit: &Permit<need::Edit>,
+        permit: &Permit<need::Startup>,
         change: ChangeRequest,
     ) -> Result<ServerView, ApiError> {
         let id = permit.server_id().to_owned();
+        let permissions = permit.permissions().clone();
         self.moves.allows(&id)?;
         let own = self.own_ports.clone();
         let written = self.store.write(move |tx| {
             let before = storage::servers::get(tx, &id)?.ok_or_else(|| ApiError::not_found("server"))?;
-            let mut server = merged(&before, change)?;
+            let template = before.template_id.as_deref().and_then(crate::templates::get);
+            let mut server = merged(&before, change, template, &permissions)?;
             if server.ports != before.ports {
                 own.check(&server.node_id, &server.ports)?;
             }
@@ -79,64 +85,161 @@ impl Servers {
     }
 }
 
-fn merged(before: &Server, change: ChangeRequest) -> Result<Server, ApiError> {
+fn merged(
+    before: &Server,
+    change: ChangeRequest,
+    template: Option<&Template>,
+    permissions: &Permissions,
+) -> Result<Server, ApiError> {
+    let configures = permissions.allow(Permission::Configure);
+    if !configures {
+        check_left_to_users(before, &change, template)?;
+    }
+    let ChangeRequest { name, image, startup, environment, limits, ports } = change;
     let mut faults = Faults::default();
     let mut server = before.clone();
-    if let Some(name) = change.name {
+    if let Some(name) = name {
         validate::name(&name, &mut faults);
         server.name = name;
     }
-    if let Some(image) = change.image {
+    if let Some(image) = image {
         validate::image(&image, &mut faults);
         server.image = image;
     }
-    if let Some(startup) = change.startup {
+    if let Some(startup) = startup {
         validate::startup(&startup, &mut faults);
         server.startup = startup;
     }
-    if let Some(environment) = change.environment {
-        let template = server.template_id.as_deref().and_then(crate::templates::get);
-        validate::environment(&environment, template, &mut faults);
-        server.environment = environment;
+    if let Some(environment) = environment {
+        if configures {
+            server.environment = environment;
+            validate::environment(&server.environment, template, &mut faults);
+        } else {
+            let named: Vec<String> = environment.keys().map(|key| format!("environment.{key}")).collect();
+            server.environment.extend(environment);
+            let mut of_all = Faults::default();
+            validate::environment(&server.environment, template, &mut of_all);
+            // What is wrong with the others is not this caller's to mend, or to know.
+            for (path, problem) in of_all.into_map() {
+                if path == "environment" || named.contains(&path) {
+                    faults.add(path, problem);
+                }
+            }
+        }
     }
-    if let Some(limits) = change.limits {
+    if let Some(limits) = limits {
         server.limits = validate::limits(server.limits, &limits, &mut faults);
     }
-    if let Some(ports) = change.ports {
+    if let Some(ports) = ports {
         server.ports = validate::ports(&ports, &mut faults);
     }
     faults.or(server)
+}
+
+/// 403 where a change takes more than the permission `startup`. What may be read may be sent back as it is; of what may
+/// not be read no word says whether it was guessed.
+fn check_left_to_users(
+    before: &Server,
+    change: &ChangeRequest,
+    template: Option<&Template>,
+) -> Result<(), ApiError> {
+    // Every key by its name: a new one is not forgotten here.
+    let ChangeRequest { name: _, image, startup, environment, limits, ports } = change;
+    let startup_taken = startup.is_some() && !template.is_some_and(|template| template.startup_editable);
+    let keys = [
+        ("image", image.is_some()),
+        ("startup", startup_taken),
+        ("limits", limits.is_some()),
+        ("ports", ports.is_some()),
+    ];
+    let mut refused: Vec<String> =
+        keys.iter().filter(|(_, taken)| *taken).map(|(key, _)| (*key).to_owned()).collect();
+    for (key, value) in environment.iter().flatten() {
+        let variable = template.and_then(|template| template.variable(key));
+        let unchanged = || before.environment.get(key) == Some(value);
+        if !variable.is_some_and(|one| one.user_editable || (one.readable() && unchanged())) {
+            refused.push(format!("environment.{}", validate::shown(key)));
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    refused.truncate(REFUSED_KEYS);
+    let sentence = format!("Only those who may configure this server can change {}.", refused.join(", "));
+    Err(ApiError::new(Code::Forbidden, sentence))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use storage::servers::{Behaviour, Limits, Port, Protocol};
+    use storage::servers::Limits;
 
     use super::*;
-
-    fn server() -> Server {
-        Server {
-            id: "a".into(),
-            name: "World".into(),
-            node_id: "local".into(),
-            template_id: None,
-            image: "busybox".into(),
-            startup: "game".into(),
-            environment: BTreeMap::from([("A".into(), "1".into()), ("B".into(), "2".into())]),
-            limits: Limits { memory: 64 << 20, cpu: 50, ..Limits::default() },
-            ports: vec![Port { internal: 1, external: 2, protocol: Protocol::Udp }],
-            suspended: false,
-            created_at: 1,
-            updated_at: 1,
-            handed_over: false,
-            behaviour: Behaviour::default(),
-        }
-    }
+    use crate::servers::tests::{plain_server as server, templated};
 
     fn change(json: &str) -> Result<Server, ApiError> {
-        merged(&server(), crate::http::parse(json.as_bytes())?)
+        as_a_user(json, None, &[Permission::Configure])
+    }
+
+    fn as_a_user(
+        json: &str,
+        template: Option<&Template>,
+        granted: &[Permission],
+    ) -> Result<Server, ApiError> {
+        let mut before = server();
+        for (name, value) in [("OPEN", "1"), ("LOCKED", "2"), ("FIXED", "3"), ("RCON", "hush!")] {
+            before.environment.insert(name.to_owned(), value.to_owned());
+        }
+        let before = if template.is_some() { before } else { server() };
+        let change = crate::http::parse(json.as_bytes())?;
+        merged(&before, change, template, &Permissions::granted(granted))
+    }
+
+    #[test]
+    fn with_startup_one_variable_changes_and_the_rest_stays() {
+        let template = templated();
+        let change = |json: &str| as_a_user(json, Some(&template), &[Permission::Startup]);
+        let changed = change(r#"{"name":"Ours","environment":{"OPEN":"7"}}"#).unwrap();
+        let value = |name: &str| changed.environment.get(name).map(String::as_str);
+        assert_eq!((changed.name.as_str(), value("OPEN"), value("A")), ("Ours", Some("7"), Some("1")));
+        assert_eq!((value("RCON"), value("FIXED")), (Some("hush!"), Some("3")), "what is left out stays");
+        // A secret may be replaced unread; what may be read may be sent back as it is.
+        let changed = change(r#"{"environment":{"RCON":"other","LOCKED":"2"}}"#).unwrap();
+        assert_eq!(changed.environment["RCON"], "other");
+        for json in [
+            r#"{"image":"busybox"}"#,
+            r#"{"startup":"game"}"#,
+            r#"{"limits":{}}"#,
+            r#"{"limits":{"memory":0}}"#,
+            r#"{"ports":[]}"#,
+            r#"{"environment":{"LOCKED":"3"}}"#,
+            // Right or wrong: nobody finds out by asking.
+            r#"{"environment":{"FIXED":"3"}}"#,
+            r#"{"environment":{"FIXED":"4"}}"#,
+            r#"{"environment":{"OWN":"1"}}"#,
+            r#"{"environment":{"A":"1"}}"#,
+            r#"{"environment":{"OPEN":"1","LD_PRELOAD":"/x"}}"#,
+        ] {
+            let error = change(json).unwrap_err();
+            assert_eq!(error.code(), Code::Forbidden, "{json}");
+        }
+        let error = change(r#"{"environment":{"OPEN":"many"}}"#).unwrap_err();
+        assert_eq!(error.problems().keys().collect::<Vec<_>>(), ["environment.OPEN"]);
+        let own = Template { startup_editable: true, ..templated() };
+        let changed = as_a_user(r#"{"startup":"run"}"#, Some(&own), &[Permission::Startup]).unwrap();
+        assert_eq!(changed.startup, "run");
+        let bare = as_a_user(r#"{"environment":{"A":"1"}}"#, None, &[Permission::Startup]).unwrap_err();
+        assert_eq!(bare.code(), Code::Forbidden, "without a template nothing is left to users");
+    }
+
+    #[test]
+    fn who_configures_replaces_the_whole_environment() {
+        let template = templated();
+        let changed =
+            as_a_user(r#"{"environment":{"OPEN":"1","X":"y"}}"#, Some(&template), &[Permission::Configure]);
+        let environment = changed.unwrap().environment;
+        assert_eq!(environment.keys().collect::<Vec<_>>(), ["OPEN", "X"]);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! Game servers: the rules. What should be is in the store, what is comes from the agents.
 
 mod adopt;
+mod behaviour;
 mod body;
 mod change;
+mod conflicts;
 mod create;
 mod draft;
 mod grants;
 mod placement;
 mod ports;
 mod preview;
+mod readable;
 mod routes;
 mod rules;
 mod validate;
@@ -32,7 +35,7 @@ pub use routes::routes;
 pub use views::{ServerView, StatsView, StatusWord};
 
 use crate::agents::{Agents, AskError, Interest};
-use crate::auth::{Auth, Caller, Permissions, Permit, Visible, need};
+use crate::auth::{Auth, Caller, Permission, Permissions, Permit, Visible, need};
 use crate::error::{ApiError, Code};
 use crate::moves::Moves;
 use crate::shutdown::Tasks;
@@ -161,7 +164,7 @@ impl Servers {
     }
 
     /// Fetches the image again.
-    pub async fn install(&self, permit: &Permit<need::Edit>) -> Result<PowerAnswer, ApiError> {
+    pub async fn install(&self, permit: &Permit<need::Configure>) -> Result<PowerAnswer, ApiError> {
         let server = self.record(permit.server_id())?;
         self.moves.allows(&server.id)?;
         let message = ToAgent::ServerReinstall(ServerRef { server_id: server.id.clone() });
@@ -170,7 +173,7 @@ impl Servers {
     }
 
     /// Breaks a fetch off.
-    pub async fn cancel_install(&self, permit: &Permit<need::Edit>) -> Result<(), ApiError> {
+    pub async fn cancel_install(&self, permit: &Permit<need::Configure>) -> Result<(), ApiError> {
         let server = self.record(permit.server_id())?;
         let message = ToAgent::InstallCancel(ServerRef { server_id: server.id.clone() });
         self.ask(&server, message).await.map(drop)
@@ -183,7 +186,10 @@ impl Servers {
 
     fn put_together(&self, record: Server, permissions: &Permissions) -> ServerView {
         let seen = self.agents.server(&record.id);
-        let moving = self.moves.shown(&record.id);
+        let mut moving = self.moves.shown(&record.id);
+        if !permissions.allow(Permission::Configure) {
+            moving = moving.map(readable::general_move);
+        }
         ServerView { moving, ..ServerView::new(record, &seen, permissions) }
     }
 

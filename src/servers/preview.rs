@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::Servers;
 use super::body::CreateRequest;
+use super::conflicts::conflicts;
 use super::create::taken;
 use super::draft::{Draft, Ports};
 use super::placement::AUTO;
@@ -24,6 +25,7 @@ use crate::templates::Memory;
 const USUAL: Memory = Memory { minimum: 64 << 20, recommended: 1 << 30 };
 /// Proposals are whole multiples of this.
 const STEP: i64 = 64 << 20;
+static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
 /// What would happen.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -216,6 +218,11 @@ impl Servers {
                 );
                 warn("port_in_use", message);
             }
+        }
+        let of_image = report.map(|report| &report.image_environment).unwrap_or(&NOTHING);
+        let (startup, limits) = (&draft.startup, &draft.limits);
+        for message in conflicts(&draft.environment, of_image, startup, limits, ports) {
+            warn("variable_conflict", message);
         }
         warnings
     }

@@ -100,15 +100,15 @@ fn change(servers: &Servers) -> Route {
     route(
         PATCH,
         "/api/servers/{id}",
-        Access::Server(Permission::Edit),
-        Doc::new("Changes settings, in force at the next start; left-out keys stay")
+        Access::Server(Permission::Startup),
+        Doc::new("Changes settings, in force at the next start; left-out keys stay. All but `name` and the template's variables takes `configure`")
             .body::<ChangeRequest>()
             .answer::<ServerView>(200)
             .refusals(&[409, 503, 507]),
         with(servers)
-            .and(permit::<need::Edit>())
+            .and(permit::<need::Startup>())
             .and(json::<ChangeRequest>())
-            .then(|servers: Servers, permit: Permit<need::Edit>, body: ChangeRequest| async move {
+            .then(|servers: Servers, permit: Permit<need::Startup>, body: ChangeRequest| async move {
                 servers.change(&permit, body).await
             })
             .map(ok),
@@ -209,13 +209,13 @@ fn install(servers: &Servers) -> Route {
     route(
         POST,
         "/api/servers/{id}/install",
-        Access::Server(Permission::Edit),
+        Access::Server(Permission::Configure),
         Doc::new("Fetches the image again").answer::<PowerAnswer>(202).refusals(&[409, 503]),
         with(servers)
-            .and(permit::<need::Edit>())
-            .then(
-                |servers: Servers, permit: Permit<need::Edit>| async move { servers.install(&permit).await },
-            )
+            .and(permit::<need::Configure>())
+            .then(|servers: Servers, permit: Permit<need::Configure>| async move {
+                servers.install(&permit).await
+            })
             .map(accepted),
     )
 }
@@ -224,11 +224,11 @@ fn cancel_install(servers: &Servers) -> Route {
     route(
         DELETE,
         "/api/servers/{id}/install",
-        Access::Server(Permission::Edit),
+        Access::Server(Permission::Configure),
         Doc::new("Breaks off the fetch of the image").plain(204).refusals(&[409, 503]),
         with(servers)
-            .and(permit::<need::Edit>())
-            .then(|servers: Servers, permit: Permit<need::Edit>| async move {
+            .and(permit::<need::Configure>())
+            .then(|servers: Servers, permit: Permit<need::Configure>| async move {
                 servers.cancel_install(&permit).await
             })
             .map(no_content),

@@ -1,8 +1,10 @@
 //! The rules over a real store and a real link, with a made-up agent at the other end.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use agent::protocol::{Ack, ErrorReport, PowerAction, Status, ToAgent, ToPanel};
+use storage::servers::{Behaviour, Limits, Port, Protocol, Server};
 use storage::users::{Role, User};
 
 use super::views::StatusWord;
@@ -10,6 +12,7 @@ use super::{OwnPorts, ServerView, Servers};
 use crate::agents::tests::World;
 use crate::auth::{Admin, Auth, Caller, Credentials, Origin, OwnOrigins, Permission, need};
 use crate::error::{ApiError, Code};
+use crate::templates::{Template, Variable};
 
 /// Servers, and somebody who may do everything.
 pub(crate) struct Games {
@@ -77,6 +80,46 @@ async fn caller(world: &World, auth: &Auth, name: &str, role: Role) -> Caller {
     auth.authenticate(&Credentials::Bearer(token)).unwrap()
 }
 
+/// A server without a template.
+pub(crate) fn plain_server() -> Server {
+    Server {
+        id: "a".into(),
+        name: "World".into(),
+        node_id: "local".into(),
+        template_id: None,
+        image: "busybox".into(),
+        startup: "game".into(),
+        environment: BTreeMap::from([("A".into(), "1".into()), ("B".into(), "2".into())]),
+        limits: Limits { memory: 64 << 20, cpu: 50, ..Limits::default() },
+        ports: vec![Port { internal: 1, external: 2, protocol: Protocol::Udp }],
+        suspended: false,
+        created_at: 1,
+        updated_at: 1,
+        handed_over: false,
+        behaviour: Behaviour::default(),
+    }
+}
+
+/// A template with a variable of each kind: to change, to read, neither, and a secret to change.
+pub(crate) fn templated() -> Template {
+    let mut template = crate::templates::list()[0].clone();
+    let variable = |name: &str, user_viewable, user_editable, secret| Variable {
+        env_variable: name.into(),
+        user_viewable,
+        user_editable,
+        secret,
+        rules: if name == "OPEN" { "integer".into() } else { String::new() },
+        ..Variable::default()
+    };
+    template.variables = vec![
+        variable("OPEN", true, true, false),
+        variable("LOCKED", true, false, false),
+        variable("FIXED", false, false, false),
+        variable("RCON", true, true, true),
+    ];
+    template
+}
+
 #[tokio::test]
 async fn a_new_server_is_handed_to_its_agent() {
     let games = Games::new().await;
@@ -133,7 +176,6 @@ async fn of_fifty_at_once_one_gets_the_port() {
 #[tokio::test]
 async fn default_ports_move_together_to_free_ones() {
     use super::ports::{Excluded, next_free};
-    use storage::servers::{Port, Protocol};
     let games = Games::new().await;
     let taken = r#"{"name":"N","image":"b","ports":[{"internal":1,"external":2457,"protocol":"udp"}]}"#;
     games.make(taken).await.unwrap();
@@ -158,14 +200,14 @@ async fn a_change_is_told_to_the_agent_as_it_was_written() {
     let games = Games::new().await;
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
     let mut agent = games.world.connect("local");
-    let permit = games.access::<need::Edit>(&made.id);
+    let permit = games.access::<need::Startup>(&made.id);
     let change = crate::http::parse(br#"{"startup":"run"}"#).unwrap();
     let heard = agent.hear_and_ack(|message| match message {
         ToAgent::ServerUpdate(update) => Some(update),
         _ => None,
     });
     let (changed, told) = tokio::join!(games.servers.change(&permit, change), heard);
-    assert_eq!(changed.unwrap().startup, "run");
+    assert_eq!(changed.unwrap().startup.as_deref(), Some("run"));
     assert_eq!((told.server_id, told.startup.as_deref()), (made.id, Some("run")));
 }
 

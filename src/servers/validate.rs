@@ -133,8 +133,7 @@ pub(super) fn environment(
         return;
     }
     for (key, value) in environment {
-        let shown: String = key.chars().filter(|c| !c.is_control()).take(64).collect();
-        let path = format!("environment.{shown}");
+        let path = format!("environment.{}", shown(key));
         if !is_variable_name(key) {
             faults.add(path, "is no name for a variable: letters, digits and _, and no digit first");
         } else if value.contains('\0') {
@@ -147,6 +146,11 @@ pub(super) fn environment(
             faults.add(format!("environment.{}", variable.env_variable), problem);
         }
     }
+}
+
+/// A name of a variable as it may stand in a sentence.
+pub(super) fn shown(key: &str) -> String {
+    key.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 fn is_variable_name(name: &str) -> bool {
@@ -208,13 +212,18 @@ pub(super) fn ports(given: &[PortRequest], faults: &mut Faults) -> Vec<Port> {
 }
 
 pub(super) fn command(line: &str) -> Result<(), ApiError> {
-    let mut faults = Faults::default();
-    if line.is_empty() || line.len() > COMMAND_BYTES {
-        faults.add("command", format!("must have 1 to {COMMAND_BYTES} bytes"));
-    } else if line.chars().any(char::is_control) {
-        faults.add("command", "must be one line without control characters");
+    match command_problem(line) {
+        None => Ok(()),
+        Some(problem) => Err(ApiError::field("command", problem)),
     }
-    faults.or(())
+}
+
+/// What is wrong with a line for a game's console.
+pub(super) fn command_problem(line: &str) -> Option<String> {
+    if line.is_empty() || line.len() > COMMAND_BYTES {
+        return Some(format!("must have 1 to {COMMAND_BYTES} bytes"));
+    }
+    line.chars().any(char::is_control).then(|| "must be one line without control characters".to_owned())
 }
 
 #[cfg(test)]

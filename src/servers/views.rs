@@ -8,6 +8,7 @@ use storage::servers::{Limits, Port, Protocol, Server};
 use utoipa::ToSchema;
 
 use super::body::{PermissionWord, ProtocolWord};
+use super::readable::{self, Readable};
 use crate::agents::ServerSeen;
 use crate::auth::{Permission, Permissions};
 use crate::clock::rfc3339;
@@ -36,10 +37,16 @@ pub struct ServerView {
     pub template_name: Option<String>,
     /// The container image.
     pub image: String,
-    /// The startup line; empty for the image's own command.
-    pub startup: String,
-    /// The environment of the container.
-    pub environment: BTreeMap<String, String>,
+    /// The startup line; empty for the image's own command. Absent for those who may not change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup: Option<String>,
+    /// The environment of the container. With the permission `startup` alone, those of its template's variables that
+    /// users may read; absent for those who may change none of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<BTreeMap<String, String>>,
+    /// Variables that have a value which the caller may replace and not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden_variables: Vec<String>,
     /// What it may use.
     pub limits: LimitsView,
     /// What it is reached by.
@@ -98,7 +105,8 @@ pub(super) enum PermissionView {
     Console,
     Power,
     Files,
-    Edit,
+    Startup,
+    Configure,
     Delete,
 }
 
@@ -306,7 +314,8 @@ impl From<Permission> for PermissionWord {
             Permission::Console => Self::Console,
             Permission::Power => Self::Power,
             Permission::Files => Self::Files,
-            Permission::Edit => Self::Edit,
+            Permission::Startup => Self::Startup,
+            Permission::Configure => Self::Configure,
         }
     }
 }
@@ -318,7 +327,8 @@ impl From<PermissionWord> for Permission {
             PermissionWord::Console => Self::Console,
             PermissionWord::Power => Self::Power,
             PermissionWord::Files => Self::Files,
-            PermissionWord::Edit => Self::Edit,
+            PermissionWord::Startup => Self::Startup,
+            PermissionWord::Configure => Self::Configure,
         }
     }
 }
@@ -328,8 +338,10 @@ impl ServerView {
     pub fn new(server: Server, seen: &ServerSeen, permissions: &Permissions) -> Self {
         let words = permissions.words();
         let admin = words.contains(&"delete");
-        let (status, status_reason) = status_of(&server, seen);
         let template = server.template_id.as_deref().and_then(crate::templates::get);
+        let configures = permissions.allow(Permission::Configure);
+        let readable = Readable::of(&server, template, permissions);
+        let (status, status_reason) = status_of(&server, seen, configures);
         let told = seen.status.as_ref();
         let time = |pick: fn(&wire::ServerStatus) -> Option<jiff::Timestamp>| {
             told.and_then(pick).map(|at| at.to_string())
@@ -366,15 +378,16 @@ impl ServerView {
             node_name: seen.node_name.clone(),
             template_id: server.template_id,
             image: server.image,
-            startup: server.startup,
-            environment: server.environment,
+            startup: readable.startup,
+            environment: readable.environment,
+            hidden_variables: readable.hidden,
             limits: server.limits.into(),
             ports: server.ports.into_iter().map(PortView::from).collect(),
         }
     }
 }
 
-fn status_of(server: &Server, seen: &ServerSeen) -> (StatusWord, Option<String>) {
+fn status_of(server: &Server, seen: &ServerSeen, configures: bool) -> (StatusWord, Option<String>) {
     if !seen.online {
         return (StatusWord::Unknown, Some(format!("Its node {} is offline.", seen.node_name)));
     }
@@ -391,7 +404,8 @@ fn status_of(server: &Server, seen: &ServerSeen) -> (StatusWord, Option<String>)
                 Status::Unknown => Some("The container engine of its node does not answer.".to_owned()),
                 _ => None,
             };
-            (word, told.error.clone().or(strange))
+            let reason = if configures { told.error.clone() } else { readable::general_reason(told) };
+            (word, reason.or(strange))
         }
         None if server.suspended => (StatusWord::Suspended, None),
         None => (StatusWord::Unknown, Some("Its node has not told about it yet.".to_owned())),

@@ -2,8 +2,9 @@
 
 use super::views::{TemplateSummary, TemplateView};
 use crate::agents::Agents;
+use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::http::{Access, Doc, Filter, GET, Route, id, ok, route, with};
+use crate::http::{Access, Doc, Filter, GET, Route, caller, id, ok, route, with};
 
 /// All endpoints of this feature.
 pub fn routes(agents: &Agents) -> Vec<Route> {
@@ -35,10 +36,11 @@ fn get(agents: &Agents) -> Route {
         Access::SignedIn,
         Doc::new("One template, its variables included").answer::<TemplateView>(200).refusals(&[404]),
         with(agents)
+            .and(caller())
             .and(id())
-            .map(|agents: Agents, id: String| {
+            .map(|agents: Agents, caller: Caller, id: String| {
                 let template = super::get(&id).ok_or_else(|| ApiError::not_found("template"))?;
-                Ok(TemplateView::new(template, &agents.architectures()))
+                Ok(TemplateView::new(template, &agents.architectures(), caller.is_admin()))
             })
             .map(ok),
     )

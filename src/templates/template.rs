@@ -19,6 +19,9 @@ pub struct Template {
     pub image: String,
     /// The startup line; empty for the image's own command.
     pub startup: String,
+    /// Whether the permission `startup` is enough to change that line. Whoever writes it runs what he likes in the
+    /// container, and reads every variable there.
+    pub startup_editable: bool,
     /// What it listens on by itself; moved together to the next free ones.
     pub ports: Vec<Port>,
     /// What it needs.
@@ -56,6 +59,20 @@ pub struct Eula {
     pub value: String,
 }
 
+impl Variable {
+    /// Whether the permission `startup` is enough to read its value.
+    pub fn readable(&self) -> bool {
+        self.user_viewable && !self.secret
+    }
+}
+
+impl Template {
+    /// The variable that sets this name in the environment.
+    pub fn variable(&self, env_variable: &str) -> Option<&Variable> {
+        self.variables.iter().find(|variable| variable.env_variable == env_variable)
+    }
+}
+
 /// One thing that may be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Variable {
@@ -71,6 +88,9 @@ pub struct Variable {
     pub user_viewable: bool,
     /// Whether everybody may change it.
     pub user_editable: bool,
+    /// Whether it is a password or the like: its value is shown to nobody but those who may configure the server.
+    #[serde(default)]
+    pub secret: bool,
     /// What a value has to be, such as `required|integer|between:1,64`.
     pub rules: String,
 }

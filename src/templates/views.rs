@@ -45,6 +45,8 @@ pub struct TemplateView {
     pub summary: TemplateSummary,
     /// The startup line; empty for the image's own command.
     pub startup: String,
+    /// Whether the permission `startup` is enough to change that line.
+    pub startup_editable: bool,
     /// How it is asked to stop.
     pub stop: StopView,
     /// Seconds that it may take over that.
@@ -117,20 +119,29 @@ impl TemplateSummary {
     }
 }
 
+fn shown(variable: &Variable, admin: bool) -> Variable {
+    let mut shown = variable.clone();
+    if variable.secret && !admin {
+        shown.default_value.clear();
+    }
+    shown
+}
+
 impl TemplateView {
-    /// `architectures_of` are the known nodes with their CPUs.
-    pub fn new(template: &Template, architectures_of: &[(String, String)]) -> Self {
+    /// `architectures_of` are the known nodes with their CPUs. Defaults that only some may read are for administrators.
+    pub fn new(template: &Template, architectures_of: &[(String, String)], admin: bool) -> Self {
         let behaviour = &template.behaviour;
         Self {
             summary: TemplateSummary::new(template, architectures_of),
             startup: template.startup.clone(),
+            startup_editable: template.startup_editable,
             stop: match &behaviour.stop {
                 Stop::Command(line) => StopView { command: Some(line.clone()), signal: None },
                 Stop::Signal(name) => StopView { command: None, signal: Some(name.clone()) },
             },
             stop_timeout: behaviour.stop_timeout_secs,
             ready: behaviour.ready.clone(),
-            variables: template.variables.clone(),
+            variables: template.variables.iter().map(|variable| shown(variable, admin)).collect(),
             data_path: behaviour.data_path.clone(),
             user: match &behaviour.user {
                 ContainerUser::Agent => "agent".to_owned(),

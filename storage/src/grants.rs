@@ -20,8 +20,11 @@ pub enum Permission {
     Power,
     /// Read and write its files.
     Files,
-    /// Change its settings.
-    Edit,
+    /// Rename it, and change those variables that its template lets users change. Records of earlier versions say `edit`.
+    #[serde(alias = "edit")]
+    Startup,
+    /// Change its image, limits, ports, whole environment and startup line. Includes [`Permission::Startup`].
+    Configure,
 }
 
 /// What a user may do with a server.
@@ -99,6 +102,24 @@ mod tests {
         Grant { server_id: "s".to_owned(), user_id: "u".to_owned(), permissions }
     }
 
+    /// `edit` was everything that is now `startup` and `configure`: the safe half is what it reads as.
+    #[test]
+    fn a_record_of_an_earlier_version_reads_as_startup() {
+        #[derive(Serialize)]
+        struct Old<'a> {
+            server_id: &'a str,
+            user_id: &'a str,
+            permissions: &'a [&'a str],
+        }
+        let old = Old { server_id: "s", user_id: "u", permissions: &["view", "files", "edit"] };
+        let bytes = rmp_serde::to_vec_named(&old).unwrap();
+        let read: Grant = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(read, grant(&[Permission::View, Permission::Files, Permission::Startup]));
+        let now = grant(&[Permission::Startup, Permission::Configure]);
+        let bytes = rmp_serde::to_vec_named(&now).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Grant>(&bytes).unwrap(), now);
+    }
+
     #[test]
     fn a_grant_needs_both_sides_and_goes_with_either() {
         let (_dir, store) = store();
@@ -109,9 +130,9 @@ mod tests {
         assert!(matches!(store.write_blocking(put_it), Err(Error::NotFound { what: "user" })));
         write(&store, |tx| users::insert(tx, &user("u", Role::User)));
         write(&store, put_it);
-        write(&store, |tx| put(tx, &grant(&[Permission::Power, Permission::Edit])));
+        write(&store, |tx| put(tx, &grant(&[Permission::Power, Permission::Startup])));
         let found = read(&store, |tx| get(tx, "s", "u")).unwrap();
-        assert_eq!(found, grant(&[Permission::Power, Permission::Edit]));
+        assert_eq!(found, grant(&[Permission::Power, Permission::Startup]));
         assert_eq!(read(&store, |tx| list_by_server(tx, "s")), std::slice::from_ref(&found));
         assert_eq!(read(&store, |tx| list_by_user(tx, "u")), [found]);
         write(&store, |tx| users::delete(tx, "u"));

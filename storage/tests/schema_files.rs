@@ -89,8 +89,9 @@ fn template() -> Template {
 }
 
 fn grant() -> Grant {
-    use Permission::{Console, Edit, Files, Power, View};
-    let permissions = BTreeSet::from([View, Console, Power, Files, Edit]);
+    use Permission::{Console, Files, Power, Startup, View};
+    // The files were written when `startup` was called `edit`.
+    let permissions = BTreeSet::from([View, Console, Power, Files, Startup]);
     Grant { server_id: "full".to_owned(), user_id: "u2".to_owned(), permissions }
 }
 

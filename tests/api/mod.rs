@@ -16,6 +16,7 @@ mod nodes;
 mod openapi;
 mod placement;
 mod ports;
+mod rights;
 mod servers;
 mod session;
 mod setup;

@@ -105,6 +105,51 @@ async fn an_unknown_server_is_adopted_or_removed() {
     assert_eq!((&view["differences"], &view["servers"]), (&json!([]), &json!(1)));
 }
 
+/// A node may say what it likes: what nobody could have typed is not taken over.
+#[tokio::test]
+async fn what_a_node_describes_is_held_to_what_a_person_may_type() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let good =
+        json!({ "serverId": "stray", "name": "Stray", "image": "cap-test/busybox", "startup": "game" });
+    let port = |external: u16| json!([{ "internal": 1, "external": external, "protocol": "tcp" }]);
+    let cases = [
+        ("user", json!({ "behaviour": { "user": { "fixed": "0:0" } } })),
+        ("dataPath", json!({ "behaviour": { "dataPath": "/etc" } })),
+        ("dataPath", json!({ "behaviour": { "dataPath": "/data/../usr/bin" } })),
+        ("workingDir", json!({ "behaviour": { "workingDir": "a" } })),
+        ("stop", json!({ "behaviour": { "stop": { "command": "stop\nop eve" } } })),
+        ("stop", json!({ "behaviour": { "stop": { "signal": "SIGSTOP" } } })),
+        ("stopTimeout", json!({ "behaviour": { "stopTimeout": u32::MAX } })),
+        ("ready", json!({ "behaviour": { "ready": "regex:(" } })),
+        ("name", json!({ "name": "a\u{1b}[2Jb" })),
+        ("image", json!({ "image": "x --privileged" })),
+        ("startup", json!({ "startup": "game\u{7}" })),
+        ("environment.A-B", json!({ "environment": { "A-B": "1" } })),
+        ("limits.memory", json!({ "limits": { "memory": -1 } })),
+        ("ports[0].external", json!({ "ports": port(0) })),
+    ];
+    for (at, (field, more)) in cases.into_iter().enumerate() {
+        let node = format!("n{at}");
+        let mut spec = good.clone();
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let told = Told {
+            servers: json!([{ "serverId": "stray", "status": "stopped" }]),
+            description: json!({ "spec": spec }),
+            ..Told::default()
+        };
+        let (agent, _) = FakeNode::join(&panel, &node, told).await;
+        node_is(&panel, &node, "a difference", |node| node["differences"][0].is_object()).await;
+        let adopt = format!("/api/nodes/{node}/differences/stray");
+        let refused = admin.post(&adopt, json!({ "action": "adopt" })).await.refused(422, "invalid");
+        assert!(!refused.field(field).is_empty(), "{field}: {refused:?}");
+        assert_eq!(admin.get("/api/servers").await.json, json!([]), "{field}");
+        let view = admin.get(&format!("/api/nodes/{node}")).await.expect(200).json;
+        assert_eq!(view["differences"][0]["kind"], "unknown", "it is there still: {view}");
+        drop(agent);
+    }
+}
+
 #[tokio::test]
 async fn a_node_may_not_take_a_server_of_another() {
     let panel = Panel::start().await;

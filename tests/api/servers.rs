@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fake_node::{FakeNode, Told};
 use crate::harness::{Client, Panel, docker, seconds, until};
 
 async fn made(admin: &Client, body: Value) -> Value {
@@ -128,6 +129,29 @@ async fn a_preview_changes_nothing_and_says_what_will_happen() {
         admin.post("/api/servers/preview", json!({ "image": "127.0.0.1:1/no/such:image" })).await.expect(200);
     assert_eq!(absent.json["imagePresent"], false);
     assert_eq!(admin.get("/api/servers").await.json, json!([]));
+}
+
+#[tokio::test]
+async fn a_preview_says_where_a_variable_contradicts_a_setting() {
+    let panel = Panel::start().await;
+    let mut told = Told::default();
+    told.report["imageEnvironment"] = json!({ "SERVER_MEMORY": "99", "SERVER_IP": 7 });
+    let (_node, _) = FakeNode::join(&panel, "attic", told).await;
+    let ask = async |environment: Value| {
+        let body = json!({
+            "nodeId": "attic", "image": "x", "environment": environment, "limits": { "memory": 128 << 20 },
+            "ports": [{ "internal": 25565, "external": 31901, "protocol": "tcp" }],
+        });
+        let seen = panel.admin().post("/api/servers/preview", body).await.expect(200).json;
+        let warnings = seen["warnings"].as_array().unwrap().clone();
+        let conflicts = warnings.iter().filter(|one| one["code"] == "variable_conflict");
+        conflicts.map(|one| one["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let said = ask(json!({ "SERVER_PORT": "1", "SERVER_MEMORY": "128" })).await;
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("SERVER_PORT") && said[0].contains("25565"), "{said:?}");
+    let said = ask(json!({ "SERVER_PORT": "25565" })).await;
+    assert!(said.len() == 1 && said[0].contains("image") && said[0].contains("99"), "{said:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::harness::{Client, Panel, docker};
 
 /// Who gets past the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
+pub(super) enum Who {
     /// Anybody, signed in or not.
     Everyone,
     /// Any account.
@@ -26,7 +26,7 @@ enum Who {
 use Who::{Admin, Everyone, Node, Server, SignedIn};
 
 #[rustfmt::skip]
-const TABLE: &[(&str, &str, Who)] = &[
+pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("GET",    "/health",                          Everyone),
     ("GET",    "/api/setup",                       Everyone),
     ("POST",   "/api/setup",                       Everyone),
@@ -66,14 +66,14 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/servers",                     Admin),
     ("POST",   "/api/servers/preview",             Admin),
     ("GET",    "/api/servers/{id}",                Server("view")),
-    ("PATCH",  "/api/servers/{id}",                Server("edit")),
+    ("PATCH",  "/api/servers/{id}",                Server("startup")),
     ("DELETE", "/api/servers/{id}",                Admin),
     ("POST",   "/api/servers/{id}/power",          Server("power")),
     ("POST",   "/api/servers/{id}/command",        Server("console")),
     ("GET",    "/api/servers/{id}/console",        Server("console")),
     ("GET",    "/api/servers/{id}/stats",          Server("view")),
-    ("POST",   "/api/servers/{id}/install",        Server("edit")),
-    ("DELETE", "/api/servers/{id}/install",        Server("edit")),
+    ("POST",   "/api/servers/{id}/install",        Server("configure")),
+    ("DELETE", "/api/servers/{id}/install",        Server("configure")),
     ("POST",   "/api/servers/{id}/move",           Admin),
     ("GET",    "/api/servers/{id}/move",           Admin),
     ("DELETE", "/api/servers/{id}/move",           Admin),
@@ -81,6 +81,20 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PUT",    "/api/servers/{id}/users/{user}",   Admin),
     ("DELETE", "/api/servers/{id}/users/{user}",   Admin),
 ];
+
+/// What may be granted.
+pub(super) const PERMISSIONS: [&str; 6] = ["view", "console", "power", "files", "startup", "configure"];
+
+/// Whether this permission on the server is enough.
+pub(super) fn opens(permission: &str, who: Who) -> bool {
+    match who {
+        // Whoever has any permission sees the server.
+        Server("view") => true,
+        Server("startup") => matches!(permission, "startup" | "configure"),
+        Server(need) => permission == need,
+        Everyone | SignedIn | Admin | Node => false,
+    }
+}
 
 /// What the router has, by its own word: the document is folded from the same list that is routed.
 async fn routed(panel: &Panel) -> BTreeSet<String> {
@@ -108,7 +122,7 @@ async fn every_endpoint_has_its_row() {
 }
 
 /// Past the door, whatever comes behind it (a bad body on purpose, so that nothing happens).
-async fn gets_in(client: &Client, method: &str, path: &str) -> (bool, u16) {
+pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool, u16) {
     let method: Method = method.parse().unwrap();
     let body =
         matches!(method, Method::POST | Method::PUT | Method::PATCH).then(|| json!({ "noSuchKey": 1 }));
@@ -128,7 +142,7 @@ async fn every_row_is_true() {
     let stranger = panel.user("stranger").await;
     let stranger_id = stranger.get("/api/me").await.id();
     let mut friends = BTreeMap::new();
-    for permission in ["view", "console", "power", "files", "edit"] {
+    for permission in PERMISSIONS {
         let friend = panel.user(&format!("with-{permission}")).await;
         let id = friend.get("/api/me").await.id();
         let grant = format!("/api/servers/{server}/users/{id}");
@@ -155,10 +169,7 @@ async fn every_row_is_true() {
         if !ends_own_session {
             expect.push((stranger.clone(), "a stranger", matches!(who, Everyone | SignedIn)));
             for (permission, friend) in &friends {
-                let may = matches!(who, Everyone | SignedIn)
-                    || *who == Server(permission)
-                    // Whoever has any permission sees the server.
-                    || (*who == Server("view"));
+                let may = matches!(who, Everyone | SignedIn) || opens(permission, *who);
                 expect.push((friend.clone(), permission, may));
             }
             if *method != "DELETE" {

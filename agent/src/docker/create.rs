@@ -1,6 +1,6 @@
 //! A container's settings in the engine's words. What is not written here cannot be asked for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use bollard::models::{
@@ -40,8 +40,25 @@ pub(super) fn name(server_id: &str) -> String {
     format!("ctrl-alt-play-{server_id}")
 }
 
+/// What is asked for, and ours where neither that nor the image says anything.
+fn environment(container: &Container, image: &BTreeMap<String, String>) -> Vec<String> {
+    let said = |name: &str| match image.get(name).map(String::as_str) {
+        None | Some("") => false,
+        // The home of root is no home for anybody else.
+        Some("/root" | "/") => name != "HOME",
+        Some(_) => true,
+    };
+    let ours = container
+        .defaults
+        .iter()
+        .filter(|(name, _)| !container.environment.contains_key(*name) && !said(name));
+    container.environment.iter().chain(ours).map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// `image` are the variables that the image sets by itself.
 pub(super) fn body(
     container: &Container,
+    image: &BTreeMap<String, String>,
     places: &Places,
     podman: bool,
     own_network: bool,
@@ -65,7 +82,7 @@ pub(super) fn body(
         image: Some(container.image.clone()),
         entrypoint: container.command.as_ref().map(|command| command[..command.len().min(2)].to_vec()),
         cmd: container.command.as_ref().map(|command| command[command.len().min(2)..].to_vec()),
-        env: Some(container.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        env: Some(environment(container, image)),
         user: container.user.clone(),
         working_dir: container.working_dir.clone(),
         tty: Some(true),
@@ -154,6 +171,7 @@ mod tests {
             image: "img:1".into(),
             command: Some(vec!["/bin/sh".into(), "-c".into(), "exec ./game".into()]),
             environment: [("A".to_owned(), "b c".to_owned())].into(),
+            defaults: BTreeMap::new(),
             user: Some("988:988".into()),
             data_dir: "/data/servers/abc".into(),
             data_path: "/home/container".into(),
@@ -179,7 +197,8 @@ mod tests {
     /// Whoever changes how containers are made sees here what that means.
     #[test]
     fn the_whole_of_what_is_asked_for() {
-        let body = serde_json::to_value(body(&container(), &places(), false, true)).unwrap();
+        let body =
+            serde_json::to_value(body(&container(), &BTreeMap::new(), &places(), false, true)).unwrap();
         let golden = serde_json::json!({
             "Hostname": "abc",
             "Image": "img:1",
@@ -220,13 +239,43 @@ mod tests {
     }
 
     #[test]
+    fn ours_is_set_where_nobody_else_says_anything() {
+        let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let defaults = map(&[
+            ("HOME", "/data"),
+            ("SERVER_IP", "0.0.0.0"),
+            ("SERVER_PORT", "7"),
+            ("TZ", "UTC"),
+            ("X", "1"),
+        ]);
+        let environment_of = |asked: &[(&str, &str)], image: &[(&str, &str)]| {
+            let asked = Container { environment: map(asked), defaults: defaults.clone(), ..container() };
+            environment(&asked, &map(image)).join(" ")
+        };
+        assert_eq!(environment_of(&[], &[]), "HOME=/data SERVER_IP=0.0.0.0 SERVER_PORT=7 TZ=UTC X=1");
+        assert_eq!(
+            environment_of(
+                &[("SERVER_IP", "1.2.3.4"), ("A", "")],
+                &[("SERVER_PORT", "9"), ("TZ", "Asia/Tokyo"), ("X", ""), ("HOME", "/home/game")]
+            ),
+            "A= SERVER_IP=1.2.3.4 X=1"
+        );
+        assert_eq!(
+            environment_of(&[("X", "2")], &[("HOME", "/root"), ("X", "3")]),
+            "X=2 HOME=/data SERVER_IP=0.0.0.0 SERVER_PORT=7 TZ=UTC"
+        );
+    }
+
+    #[test]
     fn the_images_own_user_keeps_what_it_needs_to_change_users() {
         let mut own = container();
         own.user = None;
         own.command = None;
         own.working_dir = None;
         own.read_only_root = false;
-        let body = body(&own, &places(), false, false);
+        let body = body(&own, &BTreeMap::new(), &places(), false, false);
         assert_eq!(
             (&body.entrypoint, &body.cmd, &body.user, &body.working_dir),
             (&None, &None, &None, &None)

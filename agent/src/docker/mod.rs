@@ -8,6 +8,7 @@ mod create;
 mod elder;
 mod endpoint;
 mod facts;
+mod image;
 mod network;
 mod own_container;
 mod pull;
@@ -15,7 +16,7 @@ mod raw;
 mod user;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -173,16 +174,8 @@ impl Runtime for Engine {
         })
     }
 
-    fn has_image<'a>(&'a self, image: &'a str) -> Call<'a, bool> {
-        Box::pin(async move {
-            let action = format!("look for the image {image}");
-            let link = self.link(&action)?;
-            match within(&action, LOOK, link.client.inspect_image(&pull::with_tag(image))).await {
-                Ok(_) => Ok(true),
-                Err(error) if error.fault == Fault::Missing => Ok(false),
-                Err(error) => Err(error),
-            }
-        })
+    fn image_environment<'a>(&'a self, image: &'a str) -> Call<'a, Option<BTreeMap<String, String>>> {
+        Box::pin(async move { image::environment(&self.link("look for the image")?.client, image).await })
     }
 
     fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()> {
@@ -236,6 +229,8 @@ impl Runtime for Engine {
                 server: self.on_host(&container.data_dir, &action)?,
             };
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
+            // Where it is missing, the engine says so below.
+            let image = image::environment(&link.client, &container.image).await?.unwrap_or_default();
             // Podman has other words for what keeps its containers apart.
             let network = if link.podman { Ok(()) } else { network::ensure(&link.client).await };
             if let Err(error) = &network
@@ -244,7 +239,7 @@ impl Runtime for Engine {
                 return Err(error.clone());
             }
             let own = !link.podman && network.is_ok();
-            let mut body = create::body(container, &places, link.podman, own);
+            let mut body = create::body(container, &image, &places, link.podman, own);
             body.image = body.image.map(|image| pull::with_tag(&image));
             let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
             let mut warnings = made.warnings;

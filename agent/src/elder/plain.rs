@@ -10,7 +10,8 @@ pub fn plain(spec: ServerCreate) -> ServerCreate {
     let startup = variables(spec.startup.trim());
     let mut environment = spec.environment.clone();
     for (name, value) in for_everybody(&spec) {
-        environment.insert(name.to_owned(), value);
+        // What the image says cannot be seen from here.
+        environment.entry(name.to_owned()).or_insert(value);
     }
     ServerCreate { name: None, startup, environment, behaviour: None, ..spec }
 }

@@ -22,6 +22,11 @@ pub use sources::Sources;
 use crate::hostpath::KnownPaths;
 use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 
+/// The variables that a game gets from us where nobody else sets them, as far as a person may mean something by them.
+const OURS: [&str; 6] = ["HOME", "SERVER_IP", "SERVER_MEMORY", "SERVER_PORT", "STARTUP", "TZ"];
+/// Bytes of a variable of an image that are worth telling.
+const LONGEST_VALUE: usize = 256;
+
 /// The machine's own addresses, without loopback and what engines make for containers.
 #[must_use]
 pub fn addresses() -> Vec<IpAddr> {
@@ -129,11 +134,12 @@ impl Host {
         problems::problems(&self.sources, &folder, engine, Timestamp::now())
     }
 
-    /// Answers a question about an image, ports and room. Opens sockets for a moment.
+    /// Answers a question about an image (its variables, where the engine has it), ports and room. Opens sockets for a moment.
     #[must_use]
-    pub fn report(&self, image_present: bool, ports: &[Port]) -> HostReport {
+    pub fn report(&self, image: Option<BTreeMap<String, String>>, ports: &[Port]) -> HostReport {
         HostReport {
-            image_present,
+            image_present: image.is_some(),
+            image_environment: image.map(told_of_image).unwrap_or_default(),
             ports_taken: ports_taken(ports),
             memory: space::memory(&self.sources),
             disk: space::disk(&self.data_dir).unwrap_or_default(),
@@ -145,6 +151,14 @@ impl Host {
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
+}
+
+/// What an image sets where we would set something.
+fn told_of_image(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    environment.retain(|name, value| {
+        OURS.contains(&name.as_str()) && !value.is_empty() && value.len() <= LONGEST_VALUE
+    });
+    environment
 }
 
 #[cfg(test)]

@@ -121,9 +121,14 @@ fn this_machine() {
         "{:?}",
         info.networks
     );
-    let report = host.report(true, &[]);
+    let image = [("SERVER_PORT", "7"), ("SERVER_IP", ""), ("SECRET", "x")];
+    let image = image.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let report = host.report(Some(image), &[]);
     assert!(
-        report.image_present && report.memory.total == info.memory && report.disk.total > 0,
+        report.image_present
+            && report.image_environment.keys().eq(["SERVER_PORT"])
+            && report.memory.total == info.memory
+            && report.disk.total > 0,
         "{report:?}"
     );
 }

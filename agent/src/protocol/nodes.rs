@@ -185,6 +185,9 @@ pub struct HostCheck {
 pub struct HostReport {
     /// The engine has the image.
     pub image_present: bool,
+    /// Which of the variables that a game gets from us this image sets by itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::texts")]
+    pub image_environment: BTreeMap<String, String>,
     /// Those of the asked ports that another program holds.
     #[serde(default)]
     pub ports_taken: Vec<Port>,

@@ -16,6 +16,10 @@ use crate::persist::{PersistError, ServerFile, Wanted};
 use crate::protocol::{ServerStatus, Status};
 use crate::runtime::{EngineError, Fault, Maker, Seen};
 
+/// For the console, which more people read than may know what an engine says about the addresses it reaches: that goes
+/// into the state.
+const NOT_FETCHED: &str = "The image could not be fetched. The server's state says why.";
+
 impl Server {
     pub(super) fn event(&mut self, event: Event) {
         match event {
@@ -106,7 +110,7 @@ impl Server {
         let (happened, status) = match error {
             LaunchError::Cancelled => (Happened::EndedWell, Status::Stopped),
             LaunchError::Fetch(message) => {
-                self.console.system(&message);
+                self.console.system(NOT_FETCHED);
                 self.error = Some(message);
                 (Happened::FetchFailed, Status::InstallFailed)
             }
@@ -333,7 +337,8 @@ impl Server {
         let (happened, status) = match result {
             Ok(note) => {
                 if let Some(note) = note {
-                    self.console.system(&format!("{note} The image that is here is kept."));
+                    tracing::info!(server = self.file.spec.server_id, note, "an image was not fetched anew");
+                    self.console.system("The image could not be fetched anew. The one that is here is kept.");
                 }
                 (Happened::Fetched, Status::Stopped)
             }
@@ -342,7 +347,7 @@ impl Server {
                 (Happened::FetchFailed, Status::InstallFailed)
             }
             Err(FetchError::Failed(message)) => {
-                self.console.system(&message);
+                self.console.system(NOT_FETCHED);
                 self.error = Some(message);
                 (Happened::FetchFailed, Status::InstallFailed)
             }

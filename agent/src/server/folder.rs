@@ -34,10 +34,11 @@ pub(crate) fn arrived(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!(".arrived-{id}"))
 }
 
-/// `uid:gid` in numbers.
+/// `uid:gid` in numbers. The highest one means "leave it" to the kernel, and is nobody's.
 pub(crate) fn parse_pair(pair: &str) -> Option<(u32, u32)> {
     let (uid, gid) = pair.split_once(':')?;
-    Some((uid.parse().ok()?, gid.parse().ok()?))
+    let id = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
+    Some((id(uid)?, id(gid)?))
 }
 
 /// Our own ids.

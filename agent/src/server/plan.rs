@@ -1,5 +1,6 @@
 //! From what a server should be to the container that is asked for.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::startup;
@@ -8,6 +9,8 @@ use crate::runtime::Container;
 
 const GIB: i64 = 1 << 30;
 const MIB: i64 = 1 << 20;
+/// The variable from which some images read what to run.
+const STARTUP: &str = "STARTUP";
 /// Bytes of all variables together: far above the panel's own bound, far below the kernel's.
 const ENVIRONMENT: usize = 128 * 1024;
 
@@ -32,15 +35,17 @@ pub(super) fn fingerprint(spec: &ServerCreate) -> String {
     format!("{hash:016x}")
 }
 
-/// The variables that a startup line may count on, whoever runs it.
-pub(crate) fn for_everybody(spec: &ServerCreate) -> [(&'static str, String); 4] {
-    let port = spec.ports.first().map(|port| port.internal.to_string()).unwrap_or_default();
+/// The variables that a startup line may count on, whoever runs it, as far as there is something to say.
+pub(crate) fn for_everybody(spec: &ServerCreate) -> impl Iterator<Item = (&'static str, String)> {
+    let port = spec.ports.first().map(|port| port.internal.to_string());
     [
-        ("STARTUP", spec.startup.trim().to_owned()),
-        ("SERVER_MEMORY", (spec.limits.memory.max(0) / MIB).to_string()),
-        ("SERVER_IP", "0.0.0.0".to_owned()),
+        (STARTUP, Some(spec.startup.trim().to_owned()).filter(|line| !line.is_empty())),
+        ("SERVER_MEMORY", Some((spec.limits.memory.max(0) / MIB).to_string())),
+        ("SERVER_IP", Some("0.0.0.0".to_owned())),
         ("SERVER_PORT", port),
     ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
 }
 
 /// The container of a server. `user` is as whom it runs; none for the image's own.
@@ -61,28 +66,32 @@ pub(super) fn container(
         Some(dir) => Some(dir),
         None => Some(behaviour.data_path.clone()),
     };
-    let mut environment = spec.environment.clone();
-    environment.entry("TZ".into()).or_insert_with(|| timezone.to_owned());
+    let mut defaults = BTreeMap::from([
+        ("TZ", timezone.to_owned()),
+        ("TINI_KILL_PROCESS_GROUP", "1".to_owned()),
+        // Its warnings would stand between the game's lines.
+        ("TINI_VERBOSITY", "0".to_owned()),
+    ]);
     // An image that brings its own user brings that one's home as well.
     if behaviour.user != ContainerUser::Image {
-        environment.entry("HOME".into()).or_insert_with(|| behaviour.data_path.clone());
+        defaults.insert("HOME", behaviour.data_path.clone());
     }
-    for (name, value) in for_everybody(spec) {
-        environment.insert(name.to_owned(), value);
+    defaults.extend(for_everybody(spec));
+    let mut environment = spec.environment.clone();
+    // Where the image reads the startup line from a variable, that line is a setting like the others.
+    if behaviour.startup_mode == StartupMode::Variable
+        && let Some(line) = defaults.remove(STARTUP)
+    {
+        environment.entry(STARTUP.to_owned()).or_insert(line);
     }
-    for (name, value) in [
-        ("TINI_KILL_PROCESS_GROUP", "1"),
-        // Its warnings would stand between the game's lines.
-        ("TINI_VERBOSITY", "0"),
-    ] {
-        environment.insert(name.to_owned(), value.to_owned());
-    }
+    let defaults = defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Container {
         server_id: spec.server_id.clone(),
         settings: fingerprint(spec),
         image: spec.image.clone(),
         command,
         environment,
+        defaults,
         user,
         data_dir: data_dir.to_owned(),
         data_path: behaviour.data_path,
@@ -215,26 +224,39 @@ mod tests {
         spec.ports = vec![Port { internal: 7, external: 8, protocol: Protocol::Udp }];
         let plan = plan(&spec);
         assert_eq!(plan.command.unwrap(), ["/bin/sh", "-c", "exec ./game ${NAME}"]);
-        let set: Vec<String> = plan.environment.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let pairs = |of: &BTreeMap<String, String>| {
+            of.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
         assert_eq!(
-            set,
+            pairs(&plan.environment),
+            ["NAME=$(id)", "SERVER_IP=1.2.3.4", "TZ=UTC"],
+            "as it was asked for"
+        );
+        assert_eq!(
+            pairs(&plan.defaults),
             [
                 "HOME=/home/container",
-                "NAME=$(id)",
                 "SERVER_IP=0.0.0.0",
                 "SERVER_MEMORY=1024",
                 "SERVER_PORT=7",
                 "STARTUP=./game {{NAME}}",
                 "TINI_KILL_PROCESS_GROUP=1",
                 "TINI_VERBOSITY=0",
-                "TZ=UTC",
+                "TZ=Europe/Berlin",
             ]
         );
         spec.startup.clear();
-        assert_eq!(super::container(&spec, None, Path::new("/d"), "UTC").command, None);
+        spec.ports.clear();
+        let bare = super::container(&spec, None, Path::new("/d"), "UTC");
+        assert_eq!(bare.command, None);
+        assert!(bare.defaults.values().all(|value| !value.is_empty()), "{:?}", bare.defaults);
         spec.startup = "x".into();
         spec.behaviour = Some(Behaviour { startup_mode: StartupMode::Variable, ..Behaviour::default() });
-        assert_eq!(super::container(&spec, None, Path::new("/d"), "UTC").command, None);
+        let read = super::container(&spec, None, Path::new("/d"), "UTC");
+        assert_eq!((read.command, read.environment[STARTUP].as_str()), (None, "x"));
+        spec.environment.insert(STARTUP.into(), "y".into());
+        let own = super::container(&spec, None, Path::new("/d"), "UTC");
+        assert_eq!(own.environment[STARTUP], "y");
     }
 
     #[test]

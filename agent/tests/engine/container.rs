@@ -81,12 +81,57 @@ async fn values_are_never_shell_and_the_environment_is_its_own() {
         "<$(id) `id` ${SECRET} \"; touch /tmp/x\nline><{{config.token}}>"
     );
     for line in
-        ["SERVER_IP=0.0.0.0", "SERVER_PORT=4444", "SERVER_MEMORY=64", "TZ=UTC", "HOME=/home/container"]
+        ["SERVER_IP=6.6.6.6", "SERVER_PORT=4444", "SERVER_MEMORY=64", "TZ=UTC", "HOME=/home/container"]
     {
         assert!(env.lines().any(|found| found == line), "{line} in {env}");
     }
     assert!(!env.contains("CARGO") && !env.to_lowercase().contains("token="), "{env}");
     node.delete(&id).await;
+}
+
+/// An image that sets by itself what we would set.
+fn image_with_variables() -> String {
+    image();
+    let image = format!("{IMAGE}-variables");
+    if docker(&["image", "inspect", "-f", "{{.Id}}", &image]).is_empty() {
+        let build = "FROM cap-test/agent-busybox:1\nENV SERVER_PORT=7777 SERVER_MEMORY=123 TZ=Etc/GMT-9 HOME=/srv/game\n";
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("Dockerfile"), build).unwrap();
+        docker(&["build", "-q", "-t", &image, dir.path().to_str().unwrap()]);
+    }
+    image
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_and_an_image_set_goes_before_ours_and_nothing_is_set_empty() {
+    let node = Node::new().await;
+    let line = "env > env; sleep 1000";
+    for (image, set, wanted, absent) in [
+        (IMAGE.to_owned(), &[][..], &["SERVER_IP=0.0.0.0", "SERVER_MEMORY=64"][..], &["SERVER_PORT="][..]),
+        (IMAGE.to_owned(), &[("SERVER_PORT", "25565")], &["SERVER_PORT=25565"], &[]),
+        (
+            image_with_variables(),
+            &[("SERVER_MEMORY", "9")],
+            &["SERVER_PORT=7777", "SERVER_MEMORY=9", "TZ=Etc/GMT-9", "HOME=/srv/game", "SERVER_IP=0.0.0.0"],
+            &[],
+        ),
+    ] {
+        let mut spec = ServerCreate { image, ..spec(line) };
+        spec.environment = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        spec.ports.clear();
+        let id = node.create(spec).await;
+        let _container = Container(id.clone());
+        node.start(&id).await;
+        let env = node.written(&id, "env").await;
+        for line in wanted {
+            assert!(env.lines().any(|found| found == *line), "{line} in {env}");
+        }
+        for name in absent {
+            assert!(!env.lines().any(|found| found.starts_with(name)), "{name} in {env}");
+        }
+        assert!(!env.lines().any(|found| found.ends_with('=')), "nothing is empty: {env}");
+        node.delete(&id).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ pub(super) fn template() -> Template {
         architectures: Vec::new(),
         image: String::new(),
         startup: String::new(),
+        startup_editable: false,
         ports: Vec::new(),
         memory: memory(64, 1024),
         eula: None,

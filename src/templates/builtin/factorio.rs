@@ -2,7 +2,7 @@
 
 use storage::servers::{Behaviour, ContainerUser, Stop};
 
-use super::parts::{memory, udp, variable, words};
+use super::parts::{memory, password, udp, variable, words};
 use crate::templates::template::Template;
 
 /// <https://github.com/factoriotools/factorio-docker>, README, Dockerfile and docker-entrypoint.sh: user 845:845, to whom
@@ -26,13 +26,14 @@ pub(super) fn template() -> Template {
         architectures: words(&["amd64", "arm64"]),
         image: "factoriotools/factorio:stable".into(),
         startup: STARTUP.into(),
+        startup_editable: false,
         ports: vec![udp(34197)],
         memory: memory(512, 2048),
         eula: None,
         variables: vec![
             variable("SERVER_NAME", "Factorio server", "required|string|max:60", "Name", "For the first start"),
             variable("MAX_PLAYERS", "0", "required|integer|between:0,500", "Players", "0 for any number; for the first start"),
-            variable("PASSWORD", "", "nullable|string|max:60", "Password", "To join; empty for none; for the first start"),
+            password("PASSWORD", "nullable|string|max:60", "To join; empty for none; for the first start"),
         ],
         behaviour: Behaviour {
             user: ContainerUser::Fixed("845:845".into()),

@@ -31,6 +31,7 @@ pub(super) fn template() -> Template {
         architectures: words(&["amd64", "arm64"]),
         image: IMAGE.into(),
         startup: STARTUP.into(),
+        startup_editable: false,
         ports: vec![udp(30000)],
         memory: memory(256, 1024),
         eula: None,

@@ -17,6 +17,7 @@ pub(super) fn template() -> Template {
         architectures: words(&["amd64"]),
         image: "sago007/openarena:latest".into(),
         startup: String::new(),
+        startup_editable: false,
         ports: vec![udp(27960)],
         memory: memory(96, 256),
         eula: None,

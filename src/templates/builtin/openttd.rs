@@ -25,6 +25,7 @@ pub(super) fn template() -> Template {
         architectures: words(&["amd64", "arm64"]),
         image: "ghcr.io/ropenttd/openttd:stable".into(),
         startup: STARTUP.into(),
+        startup_editable: false,
         ports: vec![tcp(3979), udp(3979)],
         memory: memory(128, 512),
         eula: None,

@@ -35,8 +35,14 @@ pub(super) fn variable(env: &str, default: &str, rules: &str, name: &str, descri
         default_value: default.into(),
         user_viewable: true,
         user_editable: true,
+        secret: false,
         rules: rules.into(),
     }
+}
+
+/// A password: everybody may change it, and only those who configure the server may read it.
+pub(super) fn password(env: &str, rules: &str, description: &str) -> Variable {
+    Variable { secret: true, ..variable(env, "", rules, "Password", description) }
 }
 
 /// One that makes the template what it is.

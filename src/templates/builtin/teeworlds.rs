@@ -2,7 +2,7 @@
 
 use storage::servers::{Behaviour, Stop};
 
-use super::parts::{DEBIAN, memory, udp, variable, words};
+use super::parts::{DEBIAN, memory, password, udp, variable, words};
 use crate::templates::template::Template;
 
 /// <https://github.com/teeworlds/teeworlds/releases>: `teeworlds-VERSION-linux_x86_64.tar.gz` with `teeworlds_srv`, for
@@ -26,6 +26,7 @@ pub(super) fn template() -> Template {
         architectures: words(&["amd64"]),
         image: DEBIAN.into(),
         startup: STARTUP.into(),
+        startup_editable: false,
         ports: vec![udp(8303)],
         memory: memory(32, 128),
         eula: None,
@@ -41,7 +42,7 @@ pub(super) fn template() -> Template {
             variable("MAP", "dm1", "required|alpha_dash|max:40", "Map", "dm1, dm2, dm6 to dm9, ctf1 to ctf8, lms1"),
             variable("GAME_TYPE", "dm", "required|in:dm,tdm,ctf,lms,lts", "Game", "dm, tdm, ctf, lms or lts"),
             variable("MAX_PLAYERS", "12", "required|integer|between:1,64", "Players", "How many may play at once"),
-            variable("PASSWORD", "", "nullable|string|max:30", "Password", "To join; empty for none"),
+            password("PASSWORD", "nullable|string|max:30", "To join; empty for none"),
             variable("PUBLIC", "0", "required|in:0,1", "Listed", "1 shows it in the public list of servers"),
         ],
         behaviour: Behaviour {

@@ -2,7 +2,7 @@
 
 use storage::servers::{Behaviour, Stop};
 
-use super::parts::{DEBIAN, memory, tcp, variable, words};
+use super::parts::{DEBIAN, memory, password, tcp, variable, words};
 use crate::templates::template::Template;
 
 /// <https://terraria.wiki.gg/wiki/Server>: the maker's ZIP file with `VERSION/Linux/TerrariaServer.bin.x86_64`, its
@@ -27,6 +27,7 @@ pub(super) fn template() -> Template {
         architectures: words(&["amd64"]),
         image: DEBIAN.into(),
         startup: STARTUP.into(),
+        startup_editable: false,
         ports: vec![tcp(7777)],
         memory: memory(512, 1536),
         eula: None,
@@ -48,7 +49,7 @@ pub(super) fn template() -> Template {
                 "Of a new world: 0 classic, 1 expert, 2 master, 3 journey",
             ),
             variable("MAX_PLAYERS", "8", "required|integer|between:1,255", "Players", "How many may play at once"),
-            variable("PASSWORD", "", "nullable|string|max:40", "Password", "To join; empty for none"),
+            password("PASSWORD", "nullable|string|max:40", "To join; empty for none"),
         ],
         behaviour: Behaviour {
             stop: Stop::Command("exit".into()),

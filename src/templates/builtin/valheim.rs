@@ -2,7 +2,7 @@
 
 use storage::servers::{Behaviour, Stop};
 
-use super::parts::{memory, udp, variable, words};
+use super::parts::{memory, password, udp, variable, words};
 use crate::templates::template::Template;
 
 /// <https://github.com/pelican-eggs/yolks> (games/valheim): the libraries that SteamCMD and the game need, any user,
@@ -32,17 +32,16 @@ pub(super) fn template() -> Template {
         architectures: words(&["amd64"]),
         image: IMAGE.into(),
         startup: STARTUP.into(),
+        startup_editable: false,
         ports: vec![udp(2456), udp(2457)],
         memory: memory(2048, 4096),
         eula: None,
         variables: vec![
             variable("SERVER_NAME", "Valheim server", "required|string|max:60", "Name", "In the list of servers"),
             variable("WORLD_NAME", "Dedicated", "required|alpha_dash|max:20", "World", "Its file below `saves`"),
-            variable(
+            password(
                 "PASSWORD",
-                "",
                 "required|string|min:5|max:40",
-                "Password",
                 "At least 5 characters, and no part of the name: the game insists",
             ),
             variable("PUBLIC", "0", "required|in:0,1", "Listed", "1 shows it in the public list of servers"),

@@ -128,7 +128,7 @@ async fn nobody_makes_themselves_more_than_they_are() {
     let path = format!("/api/servers/{id}");
     let grant = format!("{path}/users/{me}");
     admin
-        .put(&grant, json!({ "permissions": ["view", "console", "power", "files", "edit"] }))
+        .put(&grant, json!({ "permissions": ["view", "console", "power", "files", "startup", "configure"] }))
         .await
         .expect(204);
     let before = state(&admin).await;

@@ -1,0 +1,129 @@
+//! What of a server's settings, and of what its node says about them, goes out to whom.
+
+use std::collections::BTreeMap;
+
+use agent::protocol::{ServerStatus, Status};
+use storage::servers::Server;
+
+use crate::auth::{Permission, Permissions};
+use crate::moves::MoveView;
+use crate::templates::Template;
+
+/// The settings that a caller may read, because he may change them.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Readable {
+    /// The startup line; `None` where it is not for him.
+    pub(super) startup: Option<String>,
+    /// Variables; `None` where he may change none.
+    pub(super) environment: Option<BTreeMap<String, String>>,
+    /// Names of variables that have a value which he may replace and not read.
+    pub(super) hidden: Vec<String>,
+}
+
+impl Readable {
+    pub(super) fn of(server: &Server, template: Option<&Template>, permissions: &Permissions) -> Self {
+        if permissions.allow(Permission::Configure) {
+            let (startup, environment) = (server.startup.clone(), server.environment.clone());
+            return Self { startup: Some(startup), environment: Some(environment), hidden: Vec::new() };
+        }
+        if !permissions.allow(Permission::Startup) {
+            return Self::default();
+        }
+        let variables = template.map(|template| template.variables.as_slice()).unwrap_or_default();
+        let mut environment = BTreeMap::new();
+        let mut hidden = Vec::new();
+        for variable in variables {
+            match server.environment.get(&variable.env_variable) {
+                Some(value) if variable.readable() => {
+                    environment.insert(variable.env_variable.clone(), value.clone());
+                }
+                Some(value) if variable.user_editable && !value.is_empty() => {
+                    hidden.push(variable.env_variable.clone());
+                }
+                _ => {}
+            }
+        }
+        let startup = template.filter(|template| template.startup_editable).map(|_| server.startup.clone());
+        Self { startup, environment: Some(environment), hidden }
+    }
+}
+
+/// Why a server is what it is, for those who may not configure it: an engine's own words tell which addresses it reaches
+/// and what the startup line holds.
+pub(super) fn general_reason(told: &ServerStatus) -> Option<String> {
+    told.error.as_ref()?;
+    Some(match (&told.status, told.exit_code) {
+        (Status::InstallFailed, _) => {
+            "Its image could not be fetched. Those who may configure it see why.".to_owned()
+        }
+        (_, Some(_)) if told.oom_killed => "It ran out of memory.".to_owned(),
+        (_, Some(code)) => format!("It ended with code {code}."),
+        (_, None) => "Something went wrong on its node. Those who may configure it see what.".to_owned(),
+    })
+}
+
+/// A server's move for those who may not configure it.
+pub(super) fn general_move(moving: MoveView) -> MoveView {
+    let error = moving.error.map(|_| "Those who may configure it see why.".to_owned());
+    MoveView { error, ..moving }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::tests::{plain_server, templated};
+
+    fn with(granted: &[Permission]) -> Permissions {
+        Permissions::granted(granted)
+    }
+
+    #[test]
+    fn settings_go_out_to_those_who_may_change_them() {
+        let template = templated();
+        let mut server = plain_server();
+        for (name, value) in [("OPEN", "1"), ("LOCKED", "2"), ("FIXED", "3"), ("RCON", "4"), ("OWN", "5")] {
+            server.environment.insert(name.to_owned(), value.to_owned());
+        }
+        let of = |granted: &[Permission], template: Option<&Template>| {
+            Readable::of(&server, template, &with(granted))
+        };
+        let all = of(&[Permission::Configure], Some(&template));
+        assert_eq!(
+            (all.startup.as_deref(), all.environment.unwrap()),
+            (Some("game"), server.environment.clone())
+        );
+        let others = [Permission::View, Permission::Console, Permission::Power, Permission::Files];
+        assert_eq!(of(&others, Some(&template)), Readable::default());
+        let some = of(&[Permission::Startup], Some(&template));
+        let names: Vec<_> = some.environment.unwrap().into_keys().collect();
+        assert_eq!(
+            (names, some.startup, some.hidden),
+            (vec!["LOCKED".into(), "OPEN".into()], None, vec!["RCON".into()])
+        );
+        // Without a template nothing is left to users.
+        let bare = of(&[Permission::Startup], None);
+        assert_eq!((bare.environment, bare.startup, bare.hidden), (Some(BTreeMap::new()), None, vec![]));
+        let open = Template { startup_editable: true, ..template };
+        assert_eq!(of(&[Permission::Startup], Some(&open)).startup.as_deref(), Some("game"));
+    }
+
+    #[test]
+    fn an_engines_words_are_for_those_who_configure() {
+        let mut told = ServerStatus::new("a", Status::InstallFailed);
+        assert_eq!(general_reason(&told), None);
+        for (status, code, oom) in [
+            (Status::InstallFailed, None, false),
+            (Status::Crashed, None, false),
+            (Status::Crashed, Some(1), false),
+            (Status::Crashed, Some(137), true),
+            (Status::Stopped, Some(143), false),
+        ] {
+            told.status = status;
+            (told.exit_code, told.oom_killed) = (code, oom);
+            told.error = Some("dial tcp 10.0.0.5:5000: connect: connection refused".into());
+            let said = general_reason(&told).unwrap();
+            assert!(!said.contains("10.0.0.5"), "{said}");
+            assert_eq!(said.contains("code"), code.is_some() && !oom, "{said}");
+        }
+    }
+}
