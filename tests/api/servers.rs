@@ -135,7 +135,7 @@ async fn a_preview_changes_nothing_and_says_what_will_happen() {
 async fn a_preview_says_where_a_variable_contradicts_a_setting() {
     let panel = Panel::start().await;
     let mut told = Told::default();
-    told.report["imageEnvironment"] = json!({ "SERVER_MEMORY": "99", "SERVER_IP": 7 });
+    told.report["imageEnvironment"] = json!({ "SERVER_MEMORY": "99" });
     let (_node, _) = FakeNode::join(&panel, "attic", told).await;
     let ask = async |environment: Value| {
         let body = json!({
