@@ -5,16 +5,20 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agent::host::{self, Sources};
-use mdns_sd::{DaemonEvent, IfKind, Receiver, ServiceDaemon, ServiceInfo};
+use mdns_sd::{DaemonEvent, HostnameResolutionEvent, IfKind, Receiver, ServiceDaemon, ServiceInfo};
 
 use crate::shutdown::Tasks;
 
 const SERVICE: &str = "_http._tcp.local.";
 /// Between two looks at the machine's addresses: Wi-Fi may come later than we do.
 const LOOK: Duration = Duration::from_secs(60);
+/// From an announcement to the first look: by then whoever has the name already has said so (RFC 6762, 8.1: 750 ms).
+const SETTLES: Duration = Duration::from_secs(3);
+/// How long others may take to say who has a name.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(1500);
 /// Between two looks of the responder itself: we look, and know which interfaces are whose. Not 0, which is documented as
 /// never: set while it runs, it means at every turn, a thousand times a second.
 const ITS_OWN_LOOK: u32 = 24 * 3600;
@@ -33,14 +37,11 @@ struct State {
     /// Without a dot at its end; or why there is none.
     host: Result<String, &'static str>,
     port: u16,
-    events: Option<Receiver<DaemonEvent>>,
-    /// The host name is kept by another program of this machine.
-    by_another: bool,
 }
 
 impl Default for Name {
     fn default() -> Self {
-        let state = State { host: Err("it is not announced yet"), port: 0, events: None, by_another: false };
+        let state = State { host: Err("it is not announced yet"), port: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
 }
@@ -48,8 +49,7 @@ impl Default for Name {
 impl Name {
     /// Where the panel is reached by name; or why it is not.
     pub fn url(&self) -> Result<String, String> {
-        let mut state = self.state();
-        state.hear();
+        let state = self.state();
         let port = state.port;
         state.host.as_ref().map(|host| format!("http://{host}:{port}")).map_err(|why| (*why).to_owned())
     }
@@ -59,37 +59,7 @@ impl Name {
     }
 
     fn silent(&self, why: &'static str) {
-        let mut state = self.state();
-        state.host = Err(why);
-        state.events = None;
-    }
-}
-
-impl State {
-    /// What the responder has told since: another machine may have had the name first. Nobody waits for these; they are
-    /// looked at when somebody asks, so that they cost nothing.
-    fn hear(&mut self) {
-        let Some(events) = &self.events else { return };
-        for event in events.try_iter() {
-            match event {
-                DaemonEvent::NameChange(change) if !self.by_another => {
-                    let new = change.new_name.trim_end_matches('.');
-                    let was = self
-                        .host
-                        .as_ref()
-                        .is_ok_and(|host| change.original.trim_end_matches('.').eq_ignore_ascii_case(host));
-                    if was {
-                        tracing::info!(
-                            name = new,
-                            "another machine has this one's name; this is the panel's"
-                        );
-                        self.host = Ok(new.to_owned());
-                    }
-                }
-                DaemonEvent::Error(cause) => tracing::debug!(%cause, "mDNS"),
-                _ => {}
-            }
-        }
+        self.state().host = Err(why);
     }
 }
 
@@ -108,23 +78,105 @@ pub fn start(name: &Name, wanted: bool, bind: IpAddr, port: u16, tasks: &Tasks) 
     let (name, token) = (name.clone(), tasks.token());
     // Before the task, so that what is printed at the start has it.
     let mut now = Face::look(&sources, bind);
-    let mut said = announce(&name, &now, &sources, port);
+    let mut said = announce(&name, &now, &sources, port, Probe::Yes);
     drop(tasks.spawn("mdns", async move {
+        let mut wait = SETTLES;
         loop {
             tokio::select! {
                 () = token.cancelled() => break,
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(wait) => {}
             }
-            name.state().hear();
+            wait = LOOK;
             let next = Face::look(&sources, bind);
-            if next != now {
+            let echo = match said.as_ref().and_then(|said| Some((said, said.other_name()?))) {
+                Some((said, other)) => !said.yields(&name, &other).await,
+                None => false,
+            };
+            if next != now || echo {
                 goodbye(said.take()).await;
-                said = announce(&name, &next, &sources, port);
+                let probe = if echo { Probe::No } else { Probe::Yes };
+                said = announce(&name, &next, &sources, port, probe);
                 now = next;
+                if !echo {
+                    wait = SETTLES;
+                }
             }
         }
         goodbye(said).await;
     }));
+}
+
+/// Whether others are asked for the name before it is taken.
+#[derive(Clone, Copy, PartialEq)]
+enum Probe {
+    Yes,
+    No,
+}
+
+/// A responder that says who we are.
+struct Announced {
+    daemon: ServiceDaemon,
+    events: Receiver<DaemonEvent>,
+    /// `HOST.local`.
+    host: String,
+    /// The host name is kept by another program of this machine.
+    by_another: bool,
+    own: Vec<IpAddr>,
+}
+
+impl Announced {
+    /// The name to which the responder has turned, where it has met the host's elsewhere.
+    fn other_name(&self) -> Option<String> {
+        let mut other = None;
+        for event in self.events.try_iter() {
+            match event {
+                DaemonEvent::NameChange(change) if !self.by_another => {
+                    let was = change.original.trim_end_matches('.').eq_ignore_ascii_case(&self.host);
+                    if was {
+                        other = Some(change.new_name.trim_end_matches('.').to_owned());
+                    }
+                }
+                DaemonEvent::Error(cause) => tracing::debug!(%cause, "mDNS"),
+                _ => {}
+            }
+        }
+        other
+    }
+
+    /// Whether the name is left to another machine. Where networks are joined by a reflector, as routers have it for
+    /// printers, the responder meets nobody but itself: its words of one network in the other one.
+    async fn yields(&self, name: &Name, other: &str) -> bool {
+        let (daemon, host, own) = (self.daemon.clone(), self.host.clone(), self.own.clone());
+        let found = tokio::task::spawn_blocking(move || rival(&daemon, &host, &own)).await;
+        let Ok(Ok(found)) = found else { return true };
+        let Some(rival) = found else {
+            tracing::debug!(name = self.host, "only our own answers have come back, by a reflector");
+            return false;
+        };
+        tracing::info!(name = other, %rival, "another machine has this one's name; this is the panel's");
+        name.state().host = Ok(other.to_owned());
+        true
+    }
+}
+
+/// An address of this name that is none of our own. Blocks for [`ANSWERS_WITHIN`] where there is none.
+fn rival(daemon: &ServiceDaemon, host: &str, own: &[IpAddr]) -> mdns_sd::Result<Option<IpAddr>> {
+    let asked = format!("{host}.");
+    let answers = daemon.resolve_hostname(&asked, None)?;
+    let end = Instant::now() + ANSWERS_WITHIN;
+    let mut rival = None;
+    while rival.is_none() {
+        match answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(HostnameResolutionEvent::AddressesFound(_, found)) => {
+                let mut found = found.iter().map(mdns_sd::ScopedIp::to_ip_addr);
+                rival = found.find(|address| !own.contains(address));
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    let _ = daemon.stop_resolve_hostname(&asked);
+    Ok(rival)
 }
 
 /// What others see of this machine.
@@ -156,7 +208,7 @@ fn facing(networks: &BTreeMap<String, String>, bind: IpAddr) -> BTreeMap<String,
     all.filter(|(_, address)| bind.is_unspecified() || *address == bind).collect()
 }
 
-fn announce(name: &Name, face: &Face, sources: &Sources, port: u16) -> Option<ServiceDaemon> {
+fn announce(name: &Name, face: &Face, sources: &Sources, port: u16, probe: Probe) -> Option<Announced> {
     if face.interfaces.is_empty() {
         name.silent("this machine is on no network");
         return None;
@@ -165,11 +217,12 @@ fn announce(name: &Name, face: &Face, sources: &Sources, port: u16) -> Option<Se
     // and say goodbye, its name would be forgotten with ours. The service then stands on a name of its own, which nobody
     // has to type: people use the host's, and avahi answers.
     let by_another = sources.path("run/avahi-daemon/socket").exists();
-    match register(face, by_another, port) {
+    match register(face, by_another, port, probe) {
         Ok((daemon, events)) => {
-            *name.state() =
-                State { host: Ok(format!("{}.local", face.host)), port, events: Some(events), by_another };
-            Some(daemon)
+            let host = format!("{}.local", face.host);
+            *name.state() = State { host: Ok(host.clone()), port };
+            let own = host::networks().into_values().filter_map(|address| address.parse().ok()).collect();
+            Some(Announced { daemon, events, host, by_another, own })
         }
         Err(cause) => {
             tracing::debug!(%cause, "the panel is not announced by mDNS");
@@ -183,12 +236,13 @@ fn register(
     face: &Face,
     by_another: bool,
     port: u16,
+    probe: Probe,
 ) -> mdns_sd::Result<(ServiceDaemon, Receiver<DaemonEvent>)> {
     let host = face.host.as_str();
     let own = if by_another { label(&format!("{NAMELESS}-{host}")) } else { host.to_owned() };
     let addresses: Vec<IpAddr> = face.interfaces.values().copied().collect();
     let instance = instance(host);
-    let info = ServiceInfo::new(
+    let mut info = ServiceInfo::new(
         SERVICE,
         &instance,
         &format!("{own}.local."),
@@ -196,6 +250,7 @@ fn register(
         port,
         &[("path", "/")][..],
     )?;
+    info.set_requires_probe(probe == Probe::Yes);
     let daemon = ServiceDaemon::new()?;
     daemon.set_ip_check_interval(ITS_OWN_LOOK)?;
     daemon.disable_interface(IfKind::All)?;
@@ -208,8 +263,8 @@ fn register(
 }
 
 /// Tells everybody that it is gone, and ends the responder's thread.
-async fn goodbye(daemon: Option<ServiceDaemon>) {
-    let Some(daemon) = daemon else { return };
+async fn goodbye(said: Option<Announced>) {
+    let Some(Announced { daemon, .. }) = said else { return };
     let end = move || daemon.shutdown().map(|status| status.recv_timeout(GOODBYE));
     if let Ok(Err(cause)) = tokio::task::spawn_blocking(end).await {
         tracing::debug!(%cause, "no goodbye by mDNS");

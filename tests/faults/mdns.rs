@@ -149,19 +149,70 @@ async fn whoever_comes_second_takes_another_name() {
     let late = panel_in(&second).await;
     let other = format!("{}-2.local:", hostname());
     until("the check-up shows the other name", seconds(20), async || {
-        let said = Command::new(binary())
-            .args(["doctor", "--json"])
-            .env("DATA_DIR", late.folder())
-            .env("PORT", "0")
-            .output()
-            .await
-            .unwrap();
-        let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
-        let all = report["findings"].as_array().unwrap();
-        let addresses = all.iter().find(|finding| finding["code"] == "addresses")?["detail"].as_str()?;
-        addresses.contains(&other).then_some(())
+        addresses(&late).await?.contains(&other).then_some(())
     })
     .await;
+}
+
+/// What the check-up shows of the addresses of a panel that runs.
+async fn addresses(panel: &Panel) -> Option<String> {
+    let said = Command::new(binary())
+        .args(["doctor", "--json"])
+        .env("DATA_DIR", panel.folder())
+        .env("PORT", "0")
+        .output()
+        .await
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let all = report["findings"].as_array().unwrap();
+    let found = all.iter().find(|finding| finding["code"] == "addresses")?;
+    found["detail"].as_str().map(str::to_owned)
+}
+
+/// A router that carries mDNS between two networks, as many do for printers, and nothing else.
+const REFLECTOR: &str = r#"
+mkdir -p /run/avahi-daemon
+mount -t tmpfs avahi /run/avahi-daemon
+printf '[server]\nhost-name=router-of-a-test\nuse-ipv6=no\nenable-dbus=no\n[reflector]\nenable-reflector=yes\n' \
+    >/run/avahi-daemon/conf
+PATH=$AVAHI/usr/sbin:$PATH LD_LIBRARY_PATH=$AVAHI/usr/lib/$(uname -m)-linux-gnu exec avahi-daemon --no-drop-root \
+    --no-chroot --no-rlimits -f /run/avahi-daemon/conf
+"#;
+
+/// A machine in two networks hears its own words of one in the other: that is no rival for its name.
+#[allow(clippy::disallowed_methods)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reflector_that_brings_its_own_words_back_is_no_rival() {
+    let (home, router) = (Network::new(), Network::new());
+    let (address, _) = home.joined_to(&router);
+    router.joined_to(&home);
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/avahi");
+    let mut wrapper = router.wrapper();
+    wrapper.extend(["unshare", "--mount", "sh", "-c", REFLECTOR]);
+    let mut reflector = Command::new(wrapper[0])
+        .args(&wrapper[1..])
+        .env("AVAHI", tools)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(reflector.stderr.take().unwrap()).lines();
+    let up = async { while !said.next_line().await.unwrap().unwrap().contains("startup complete") {} };
+    tokio::time::timeout(seconds(20), up).await.expect("the reflector runs");
+    let browser = Browser::on(&home);
+    let panel = panel_in(&home).await;
+    browser.sees("its name is found", |line| line.starts_with("NAME ") && line.contains(&address)).await;
+    let (own, other) = (format!("{}.local:", hostname()), format!("{}-2.local:", hostname()));
+    // Long enough for what comes back to be heard, and to be looked into.
+    let end = Instant::now() + seconds(8);
+    let mut last = String::new();
+    while Instant::now() < end {
+        last = addresses(&panel).await.unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(last.contains(&own) && !last.contains(&other), "{last}\n{}", panel.log());
+    assert!(!panel.log().contains("another machine has this one's name"), "{}", panel.log());
 }
 
 /// The daemon that most machines with a desktop have, on one of ours: what starts it, and then what follows, there.
