@@ -37,7 +37,7 @@ test('permissions are given by keyboard, and a password is replaced without bein
   await guest.getByRole('button', { name: 'Save' }).click();
   await expect(password).toHaveValue('');
   expect(await read()).toMatchObject({ PASSWORD: 'another word', OWN: 'mine' });
-  await guest.getByRole('link', { name: 'Settings' }).click();
+  await guest.getByRole('link', { name: 'Settings', exact: true }).click();
   await expect(guest.getByLabel('Image', { exact: true })).toBeDisabled();
   await expect(guest.getByLabel('Name', { exact: true })).toBeEnabled();
 
@@ -45,7 +45,7 @@ test('permissions are given by keyboard, and a password is replaced without bein
   await expect(box).toBeChecked();
   await expect(box).toBeDisabled();
   await expect(guest.getByLabel('Image', { exact: true })).toBeEnabled();
-  await guest.getByRole('link', { name: 'Startup' }).click();
+  await guest.getByRole('link', { name: 'Startup', exact: true }).click();
   await expect(password).toHaveValue('another word');
   await page.getByRole('checkbox', { name: 'startup-only: View' }).uncheck();
   await expect(guest.getByRole('heading', { name: 'Shared' })).toHaveCount(0);
