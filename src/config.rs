@@ -63,6 +63,8 @@ pub struct Config {
     pub upgrades: UpgradeSettings,
     /// Whether the panel is announced in the local network by mDNS.
     pub mdns: bool,
+    /// Whether firewall rules keep games from this machine's other ports, where this process may set them.
+    pub games_firewall: bool,
     /// Times of the link between panel and agents; tests are less patient than people.
     pub link_times: LinkTimes,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
@@ -92,6 +94,7 @@ impl Config {
             move_limit: None,
             upgrades: UpgradeSettings::default(),
             mdns: false,
+            games_firewall: false,
             link_times: LinkTimes::default(),
             log_level: "info".to_owned(),
         }
@@ -166,6 +169,7 @@ const KEYS: &[Key] = &[
     Key { name: GUARDED, variables: &["CTRL_ALT_PLAY_GUARDED"] },
     Key { name: UPGRADE_TIMES, variables: &["UPGRADE_TIMES"] },
     Key { name: "mdns", variables: &["MDNS"] },
+    Key { name: "games_firewall", variables: &["GAMES_FIREWALL"] },
     Key { name: LINK_TIMES, variables: &["LINK_TIMES"] },
     Key { name: "docker_host", variables: &["DOCKER_HOST"] },
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
@@ -273,6 +277,7 @@ impl Config {
             move_limit: found.get("move_limit").map(move_limit).transpose()?,
             upgrades: UpgradeSettings::of(found)?,
             mdns: found.get("mdns").map_or(Ok(true), on_or_off)?,
+            games_firewall: found.get("games_firewall").map_or(Ok(true), on_or_off)?,
             link_times: link_times.transpose()?.unwrap_or_default(),
             docker_host: found.get("docker_host").map(|given| given.value.clone()),
             log_level: text(found, "log_level", "info"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agent::release::ReleaseKey;
 use agent::remote::{BadPanelUrl, Dialer, Remote, RemoteCarrier, Standing};
-use agent::{AgentConfig, Tunables, link};
+use agent::{AgentConfig, GameNetworks, Tunables, link};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -105,6 +105,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
     let (stands, standing) = watch::channel(Standing::Away);
     let trial = Trial::find(folder, crate::status::VERSION)?;
     let (panel_side, agent_side) = link::local(CAPACITY);
+    let networks = GameNetworks::default();
     let about = AgentConfig {
         node_id: config.node_id.clone(),
         data_dir: folder.clone(),
@@ -114,6 +115,8 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
         carrier: Some(Arc::new(RemoteCarrier::new(dialer.clone(), tasks.tracker().clone(), tasks.token()))),
         guard: (config.upgrades.guarded && !place::shared_with_panel()).then(|| tasks.restart_token()),
         release_key: release_key(config),
+        networks: networks.clone(),
+        no_firewall: !config.games_firewall,
         ..AgentConfig::default()
     };
     agent::start(about, agent_side, tasks.tracker(), tasks.token())?;
@@ -127,11 +130,10 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
                 let health =
                     Health::new(started_at, &config.node_id, move || *standing.borrow() != Standing::Away);
                 let all = tasks.clone();
+                let policy = PortPolicy::people().refusing(move |peer| networks.contain(peer));
                 drop(tasks.spawn(
                     "health port",
-                    http::serve(listener, None, PortPolicy::people(), all, move |request| {
-                        health.clone().answer(request)
-                    }),
+                    http::serve(listener, None, policy, all, move |request| health.clone().answer(request)),
                 ));
             }
             Err(cause) => {

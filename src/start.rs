@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{AgentConfig, LinkTimes};
+use agent::{AgentConfig, GameNetworks, LinkTimes};
 use storage::{OpenError, Store};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -228,13 +228,23 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         started_at,
     };
 
+    // What games connect to on this machine is none of the panel's business.
+    let networks = GameNetworks::default();
+    let refusing = |policy: PortPolicy| {
+        let networks = networks.clone();
+        policy.refusing(move |peer| networks.contain(peer))
+    };
     let gate = Gate::new(Router::new(&app), trial.is_none());
     let (tls, gated) = (app.identity.acceptor(), gate.clone());
     drop(tasks.spawn(
         "panel port",
-        http::serve(panel, Some(tls.clone()), PortPolicy::people(), tasks.clone(), move |request| {
-            gated.clone().answer(request)
-        }),
+        http::serve(
+            panel,
+            Some(tls.clone()),
+            refusing(PortPolicy::people()),
+            tasks.clone(),
+            move |request| gated.clone().answer(request),
+        ),
     ));
     if let Some(trial) = trial {
         trial::prove(trial, &app.store, ports.panel).await?;
@@ -251,7 +261,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         let probe = Health::new(started_at, local::NODE_ID, move || known.node(local::NODE_ID).online);
         drop(tasks.spawn(
             "health port",
-            http::serve(listener, None, PortPolicy::people(), tasks.clone(), move |request| {
+            http::serve(listener, None, refusing(PortPolicy::people()), tasks.clone(), move |request| {
                 probe.clone().answer(request)
             }),
         ));
@@ -265,11 +275,11 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     );
     drop(tasks.spawn(
         "agents port",
-        http::serve(agents, Some(tls), PortPolicy::agents(), tasks.clone(), move |request| {
+        http::serve(agents, Some(tls), refusing(PortPolicy::agents()), tasks.clone(), move |request| {
             door.clone().answer(request)
         }),
     ));
-    start_local_agent(&app, &transfers);
+    start_local_agent(&app, &transfers, networks);
     copies::start(&app.store, &app.config.data_dir, &tasks);
     app.upgrades.start();
     gate.open();
@@ -292,13 +302,15 @@ fn own_ports(ports: &Ports) -> OwnPorts {
     OwnPorts(own)
 }
 
-fn start_local_agent(app: &App, transfers: &Transfers) {
+fn start_local_agent(app: &App, transfers: &Transfers, networks: GameNetworks) {
     let config = AgentConfig {
         node_id: local::NODE_ID.to_owned(),
         data_dir: app.config.data_dir.clone(),
         docker_host: app.config.docker_host.clone(),
         version: crate::status::VERSION.to_owned(),
         carrier: Some(transfers.local()),
+        networks,
+        no_firewall: !app.config.games_firewall,
         ..AgentConfig::default()
     };
     local::start(&app.agents, config, &app.tasks);

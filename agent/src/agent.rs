@@ -81,7 +81,7 @@ pub fn start(
     DirBuilder::new().recursive(true).mode(0o700).create(&servers_dir).map_err(Error::DataDir)?;
     // Its true name: it becomes part of mounts and labels, and must be the same by whichever way it was reached.
     let data_dir = config.data_dir.canonicalize().map_err(Error::DataDir)?;
-    let engine = Engine::new(config.docker_host.clone(), data_dir.clone());
+    let engine = Engine::new(&config, data_dir.clone());
     let paths = engine.paths();
     let engine: Arc<dyn Runtime> = Arc::new(engine);
     let (watch, look) = watch_engine(Arc::clone(&engine), &config.tunables, cancel.clone());

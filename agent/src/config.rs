@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bulk::Carrier;
 use crate::console::Rate;
+use crate::game_networks::GameNetworks;
 use crate::release::ReleaseKey;
 
 /// How patient we are with games that crash.
@@ -95,6 +96,10 @@ pub struct AgentConfig {
     pub guard: Option<CancellationToken>,
     /// The key of releases: what it has not signed does not run here. None: no program is taken from a panel.
     pub release_key: Option<ReleaseKey>,
+    /// Learns where games are: this process's own ports refuse them.
+    pub networks: GameNetworks,
+    /// True: no firewall rules are set for games.
+    pub no_firewall: bool,
 }
 
 /// This machine's time zone by name, `UTC` where it has none.

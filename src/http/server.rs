@@ -64,7 +64,8 @@ pub async fn serve<H, F>(
             accepted = accept(&listener, &connections) => accepted,
         };
         if policy.refuses(peer) {
-            tracing::debug!(%peer, "a connection from a network of games was refused");
+            let port = listener.local_addr().map_or(0, |own| own.port());
+            tracing::debug!(%peer, port, "a connection from a network of games was refused");
             continue;
         }
         let address = peer.ip().to_canonical();

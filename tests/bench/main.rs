@@ -1,7 +1,7 @@
 //! The benchmark: what one machine gets from this binary, each figure beside a baseline taken in the same run,
 //! because machines are noisy. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- click` or `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- unfinished`, `-- click` or `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
@@ -13,6 +13,7 @@ mod idle;
 mod name;
 mod panel;
 mod report;
+mod unfinished;
 mod writes;
 
 use panel::Panel;
@@ -52,6 +53,9 @@ async fn measure() -> Result<Report> {
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     if wanted("machine") {
         machine(&mut report).await?;
+    }
+    if wanted("unfinished") {
+        unfinished::measure(&mut report).await?;
     }
     if wanted("click") {
         panel::make_image()?;

@@ -21,6 +21,7 @@ mod own_user;
 mod ports;
 mod power;
 mod proxy;
+mod reach;
 mod ready;
 mod registry;
 mod remote;

@@ -8,6 +8,7 @@ mod create;
 mod elder;
 mod endpoint;
 mod facts;
+mod firewall;
 mod image;
 mod network;
 mod own_container;
@@ -38,6 +39,7 @@ use tokio::time::Instant;
 
 use self::endpoint::Endpoint;
 pub use self::facts::{EngineAway, EngineFacts, Limits, facts};
+use crate::config::AgentConfig;
 use crate::hostpath::KnownPaths;
 use crate::protocol::Progress;
 use crate::runtime::{
@@ -60,6 +62,7 @@ pub struct Engine {
     /// Tells our containers from those of another agent on the same engine.
     data_dir: PathBuf,
     paths: KnownPaths,
+    networks: network::Networks,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -76,10 +79,12 @@ struct Link {
 }
 
 impl Engine {
-    /// Connects at the first probe. `host` is what `DOCKER_HOST` says.
+    /// Connects at the first probe. `data_dir` is the true name of the one in `config`.
     #[must_use]
-    pub fn new(host: Option<String>, data_dir: PathBuf) -> Self {
-        Self { host, data_dir, paths: KnownPaths::default(), link: Mutex::new(None) }
+    pub fn new(config: &AgentConfig, data_dir: PathBuf) -> Self {
+        let networks = network::Networks::new(config.networks.clone(), !config.no_firewall);
+        let host = config.docker_host.clone();
+        Self { host, data_dir, paths: KnownPaths::default(), networks, link: Mutex::new(None) }
     }
 
     /// Where our files lie for the engine; known from the first probe on.
@@ -169,6 +174,7 @@ impl Runtime for Engine {
             let (link, info) = tokio::time::timeout(deadline, self.connect())
                 .await
                 .map_err(|_| late("reach the container engine", deadline))??;
+            self.networks.look(&link.client, deadline).await;
             *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(link));
             Ok(info)
         })
@@ -232,7 +238,7 @@ impl Runtime for Engine {
             // Where it is missing, the engine says so below.
             let image = image::environment(&link.client, &container.image).await?.unwrap_or_default();
             // Podman has other words for what keeps its containers apart.
-            let network = if link.podman { Ok(()) } else { network::ensure(&link.client).await };
+            let network = if link.podman { Ok(()) } else { self.networks.ensure(&link.client).await };
             if let Err(error) = &network
                 && error.fault == Fault::Away
             {
@@ -257,7 +263,9 @@ impl Runtime for Engine {
             let link = self.link(action)?;
             within(action, ACT, link.client.start_container(id, None))
                 .await
-                .map_err(|error| EngineError { message: words::start_failed(&error.message), ..error })
+                .map_err(|error| EngineError { message: words::start_failed(&error.message), ..error })?;
+            self.networks.protect(&link.client).await;
+            Ok(())
         })
     }
 

@@ -105,9 +105,8 @@ impl Node {
             version: "0.0.0".into(),
             timezone: Some("UTC".into()),
             tunables,
-            carrier: None,
-            guard: None,
-            release_key: None,
+            no_firewall: true,
+            ..AgentConfig::default()
         };
         drop(agent::start(config, agent, &tasks, cancel.clone()).unwrap());
         let PanelSide { to_agent, mut from_agent } = panel;
