@@ -1,5 +1,6 @@
 //! Settings: a flag goes before the environment, that before the file, that before the default.
 
+mod network;
 mod secret;
 mod upgrades;
 
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use agent::LinkTimes;
 
+use network::public_url;
+pub use network::{NetworkSettings, TrustedProxies};
 use secret::agent_secret;
 pub use secret::{Secret, is_weak_agent_secret};
 pub use upgrades::{UpgradeSettings, UpgradeTimes};
@@ -41,6 +44,8 @@ pub struct Config {
     pub agent_secret: Option<Secret>,
     /// One more origin that is ours, and the base of links.
     pub public_url: Option<String>,
+    /// Proxies in front of us, and the names that we are called by.
+    pub network: NetworkSettings,
     /// Where the engine listens.
     pub docker_host: Option<String>,
     /// Whether `DATA_DIR/config.toml` holds a secret: nobody else may read it then.
@@ -83,6 +88,7 @@ impl Config {
             jwt_secret: None,
             agent_secret: None,
             public_url: None,
+            network: NetworkSettings::default(),
             docker_host: None,
             secrets_in_file: false,
             panel_url: PANEL_URL.to_owned(),
@@ -156,6 +162,8 @@ const KEYS: &[Key] = &[
     Key { name: "agent_secret", variables: &["AGENT_SECRET"] },
     Key { name: "agent_secret_file", variables: &["AGENT_SECRET_FILE"] },
     Key { name: "public_url", variables: &["PUBLIC_URL"] },
+    Key { name: "trusted_proxies", variables: &["TRUSTED_PROXIES"] },
+    Key { name: "allowed_hosts", variables: &["ALLOWED_HOSTS"] },
     Key { name: "panel_url", variables: &["PANEL_URL"] },
     Key { name: "node_id", variables: &["NODE_ID"] },
     Key { name: "panel_pin", variables: &["PANEL_PIN"] },
@@ -267,6 +275,7 @@ impl Config {
             jwt_secret: found.get("jwt_secret").map(|given| Secret::new(given.value.as_str())),
             agent_secret,
             public_url: found.get("public_url").map(public_url).transpose()?,
+            network: NetworkSettings::of(found)?,
             secrets_in_file: false,
             panel_url: text(found, "panel_url", PANEL_URL),
             node_id: text(found, "node_id", NODE_ID),
@@ -330,15 +339,6 @@ fn secret_in(file: &Found) -> Result<Found, ConfigError> {
     Ok(Found { value, from: file.from.clone() })
 }
 
-fn public_url(given: &Found) -> Result<String, ConfigError> {
-    let url = given.value.trim().trim_end_matches('/');
-    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(url.to_owned()),
-        _ => Err(given.bad("has to be a whole address, such as https://panel.example.org".to_owned())),
-    }
-}
-
 fn default_data_dir(variable: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/ctrl-alt-play"));
@@ -379,8 +379,11 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Vec<(&'static str, String)
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(yes) => yes.to_string(),
+            toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
+                items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
+            }
             _ => {
-                let problem = "has to be text or a number".to_owned();
+                let problem = "has to be text, a number or a list of texts".to_owned();
                 return Err(ConfigError::Bad { from: from(), problem });
             }
         };
@@ -429,6 +432,9 @@ mod tests {
         assert!(message(load(&[], &[], "prot = 1")).starts_with("prot in "));
         assert!(message(load(&[], &[], "port = ")).starts_with("settings file"));
         assert!(message(load(&[], &[("PUBLIC_URL", "panel.example")], "")).starts_with("PUBLIC_URL"));
+        assert!(message(load(&[], &[("TRUSTED_PROXIES", "nginx")], "")).starts_with("TRUSTED_PROXIES"));
+        let file = "allowed_hosts = [\"nas\", \"a:1\"]";
+        assert!(message(load(&[], &[], file)).starts_with("allowed_hosts in "));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use hyper::header::{
 };
 
 use crate::app::App;
-use crate::http::{Body, Dispatch, Method, Peer, Response, Route, StatusCode, assets, bytes_of};
+use crate::http::{
+    Body, Dispatch, Forwarded, Hosts, Method, Peer, Response, Route, StatusCode, assets, bytes_of,
+};
 use crate::{docs, doctor, live, moves, nodes, servers, setup, status, templates, upgrades, users};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
@@ -33,21 +35,32 @@ pub fn routes(app: &App) -> Vec<Route> {
 #[derive(Clone)]
 pub struct Router {
     api: Dispatch,
+    forwarded: Forwarded,
+    hosts: Hosts,
 }
 
 impl Router {
     /// Over all routes.
     pub fn new(app: &App) -> Self {
-        Self { api: Dispatch::new(app.auth.clone(), routes(app)) }
+        let network = &app.config.network;
+        Self {
+            api: Dispatch::new(app.auth.clone(), routes(app)),
+            forwarded: Forwarded::new(network.trusted_proxies.clone()),
+            hosts: Hosts::new(app.config.public_url.as_deref(), &network.allowed_hosts),
+        }
     }
 
-    /// The fence: what is below `/api` is answered there or nowhere; all else is the page.
-    pub async fn answer(self, request: Request<Body>) -> Response {
+    /// The fence: whoever calls us by a foreign name is refused; what is below `/api` is answered there or nowhere; all else
+    /// is the page.
+    pub async fn answer(self, mut request: Request<Body>) -> Response {
         let began = Instant::now();
+        self.forwarded.resolve(&mut request);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let address = request.extensions().get::<Peer>().map(|peer| peer.address);
-        let mut response = if path == "/api" || path.starts_with("/api/") || path == "/health" {
+        let mut response = if let Err(refusal) = self.hosts.check(&request) {
+            *refusal
+        } else if path == "/api" || path.starts_with("/api/") || path == "/health" {
             self.api.call(request).await
         } else if path == "/install.sh" && matches!(method, Method::GET | Method::HEAD) {
             bytes_of(StatusCode::OK, "text/x-shellscript; charset=utf-8", nodes::script())

@@ -236,15 +236,13 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     };
     let gate = Gate::new(Router::new(&app), trial.is_none());
     let (tls, gated) = (app.identity.acceptor(), gate.clone());
+    let proxies = app.config.network.trusted_proxies.clone();
+    let people = PortPolicy::people().shared(move |address| proxies.contain(address));
     drop(tasks.spawn(
         "panel port",
-        http::serve(
-            panel,
-            Some(tls.clone()),
-            refusing(PortPolicy::people()),
-            tasks.clone(),
-            move |request| gated.clone().answer(request),
-        ),
+        http::serve(panel, Some(tls.clone()), refusing(people), tasks.clone(), move |request| {
+            gated.clone().answer(request)
+        }),
     ));
     if let Some(trial) = trial {
         trial::prove(trial, &app.store, ports.panel).await?;

@@ -6,8 +6,12 @@
 //! - [`Auth::watch`] tells a long-lived connection when what its caller may do has changed.
 
 mod access;
+mod devices;
+mod halves;
 mod password;
+mod reserve;
 mod sessions;
+mod sign_in;
 mod site;
 mod throttle;
 mod token;
@@ -24,8 +28,11 @@ use std::sync::Arc;
 use storage::{ReadTx, Store, grants, servers, users};
 
 pub use access::{Access, Admin, Caller, Need, Permissions, Permit, Role, ServerAccess, Visible, need};
+pub use devices::{DEVICE_DAYS, DeviceProof, NewDevice};
+pub use halves::Halves;
 pub use password::{MAX_PASSWORD, MIN_PASSWORD, check_password};
-pub use sessions::{SESSION_DAYS, SignedIn};
+pub use sessions::{NewSession, SESSION_DAYS, SocketCaller, Unproven};
+pub use sign_in::SignedIn;
 pub use site::{OwnOrigins, SiteCheck};
 pub use storage::grants::Permission;
 pub use watch::{SessionEnded, Watch};
@@ -39,8 +46,13 @@ pub enum Credentials {
     None,
     /// `Authorization: Bearer …`, which a browser never sends by itself.
     Bearer(String),
-    /// The cookie, which it does.
-    Cookie(String),
+    /// What a browser sends by itself, and what only our own page can add.
+    Cookie {
+        /// Every cookie of that name; ours is one of them, the others may be of anybody on this host.
+        values: Vec<String>,
+        /// The session key, without which they are worth nothing.
+        key: Option<String>,
+    },
 }
 
 impl Credentials {
@@ -55,7 +67,7 @@ impl fmt::Debug for Credentials {
         f.write_str(match self {
             Credentials::None => "None",
             Credentials::Bearer(_) => "Bearer(…)",
-            Credentials::Cookie(_) => "Cookie(…)",
+            Credentials::Cookie { .. } => "Cookie(…)",
         })
     }
 }
@@ -67,6 +79,8 @@ pub struct Origin {
     pub address: IpAddr,
     /// What it calls itself.
     pub user_agent: String,
+    /// What it has to show that it signed in before.
+    pub device: DeviceProof,
 }
 
 /// Accounts' sign-ins and permissions. Cheap to clone.
@@ -80,6 +94,8 @@ struct Inner {
     sessions: sessions::Volatile,
     passwords: password::Hasher,
     throttle: throttle::Throttle,
+    reserve: reserve::Reserve<sign_in::Source>,
+    devices: devices::Devices,
     setup_throttle: throttle::Window,
     changes: watch::Changes,
 }
@@ -94,6 +110,8 @@ impl Auth {
             sessions: sessions::Volatile::default(),
             passwords: password::Hasher::new(),
             throttle: throttle::Throttle::default(),
+            reserve: reserve::Reserve::default(),
+            devices: devices::Devices::new(jwt_secret),
             setup_throttle: throttle::Window::default(),
             changes: watch::Changes::default(),
         }))
@@ -142,12 +160,11 @@ impl Auth {
 
     /// Counts wrong setup tokens: 401, and 429 past ten a minute and address.
     pub fn check_setup_token(&self, right: bool, origin: &Origin) -> Result<(), ApiError> {
-        let place = throttle::Place::of(origin.address);
-        self.0.setup_throttle.check(place)?;
+        // A right one is never refused for somebody else's wrong ones; nobody guesses 200 bits.
         if right {
             return Ok(());
         }
-        self.0.setup_throttle.wrong(place)?;
+        self.0.setup_throttle.wrong(throttle::Place::of(origin.address))?;
         Err(ApiError::new(Code::BadSetupToken, "This is not the setup token of this panel."))
     }
 
@@ -173,6 +190,11 @@ fn permissions(tx: &ReadTx, caller: &Caller, server_id: &str) -> storage::Result
 
 fn unauthenticated() -> ApiError {
     ApiError::new(Code::Unauthenticated, "Sign in first.")
+}
+
+/// For a browser whose cookie came without its other half: of an earlier version, or its storage was cleared.
+fn sign_in_again() -> ApiError {
+    ApiError::new(Code::Unauthenticated, "This browser is no longer signed in. Sign in again.")
 }
 
 fn caller_of(user: users::User, session_id: String) -> Caller {

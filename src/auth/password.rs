@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{ApiError, Code};
 
@@ -18,6 +19,8 @@ pub const MAX_PASSWORD: usize = 1024;
 const AT_ONCE: usize = 2;
 /// How many may wait for their turn before callers are sent away.
 const QUEUE: usize = 32;
+/// How many more of those who were here before.
+const QUEUE_OF_KNOWN: usize = 8;
 
 /// A hash of our parameters that no password has, so that an unknown name costs what a known one does.
 const DUMMY: &str =
@@ -49,19 +52,19 @@ impl Hasher {
         Self { running: Arc::new(Semaphore::new(AT_ONCE)), waiting: AtomicUsize::new(0) }
     }
 
-    /// Waits for a turn, or 503 where too many wait already.
-    pub(super) async fn turn(&self) -> Result<Turn, ApiError> {
-        let _place = Place::take(&self.waiting)?;
+    /// Waits for a turn, or 503 where too many wait already. `known` has places that strangers can't take.
+    pub(super) async fn turn(&self, known: bool) -> Result<Turn, ApiError> {
+        let _place = Place::take(&self.waiting, if known { QUEUE + QUEUE_OF_KNOWN } else { QUEUE })?;
         let permit = Arc::clone(&self.running).acquire_owned().await;
         permit.map(Turn).map_err(|closed| ApiError::internal("waiting for the password hasher", &closed))
     }
 
-    /// The PHC string of a new password.
+    /// The PHC string of a new password, in the form that [`composed`] gives it.
     pub(super) async fn hash(&self, password: String) -> Result<String, ApiError> {
-        let turn = self.turn().await?;
+        let turn = self.turn(true).await?;
         let hashed = blocking(turn, move || {
             let salt = Salt::generate();
-            let hash = derive(&password, &salt, ours()?)?;
+            let hash = derive(&composed(&password), &salt, ours()?)?;
             Ok(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${hash}"))
         });
         hashed.await?.map_err(|cause: HashError| cause.answer("hashing a password"))
@@ -78,12 +81,34 @@ impl Hasher {
         let verified = blocking(turn, move || {
             let kept = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY))?;
             let (Some(salt), Some(right)) = (&kept.salt, &kept.hash) else { return Ok(false) };
-            // Compared in constant time by `Output`.
-            Ok(derive(&password, salt, Params::try_from(&kept)?)? == *right)
+            for form in forms(&password) {
+                // Compared in constant time by `Output`.
+                if derive(&form, salt, Params::try_from(&kept)?)? == *right {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         });
         let fits: Result<bool, HashError> = verified.await?;
         Ok(fits.map_err(|cause| cause.answer("reading a password hash"))? && known)
     }
+}
+
+/// The form in which passwords are hashed (NFC): some keyboards send "é" as one character, some as two.
+fn composed(password: &str) -> String {
+    password.nfc().collect()
+}
+
+/// What a password is compared as: in our form, and as hashes of earlier versions may have been made of it, exactly as it was
+/// typed on one keyboard or another. One form where there is nothing to compose.
+fn forms(password: &str) -> Vec<String> {
+    let mut forms = vec![composed(password)];
+    for other in [password.to_owned(), password.nfd().collect()] {
+        if !forms.contains(&other) {
+            forms.push(other);
+        }
+    }
+    forms
 }
 
 /// Argon2's memory, in KiB.
@@ -158,8 +183,8 @@ async fn blocking<T: Send + 'static>(
 struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Result<Self, ApiError> {
-        if waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE + AT_ONCE {
+    fn take(waiting: &'a AtomicUsize, most: usize) -> Result<Self, ApiError> {
+        if waiting.fetch_add(1, Ordering::Relaxed) >= most + AT_ONCE {
             waiting.fetch_sub(1, Ordering::Relaxed);
             let sentence = "Too many people are signing in at this moment. Try again in a second.";
             return Err(ApiError::new(Code::Busy, sentence).retry_after(1));
@@ -184,7 +209,7 @@ mod tests {
         let hash = hasher.hash("correct horse".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let verify = async |password: &str, hash: Option<String>| {
-            let turn = hasher.turn().await.unwrap();
+            let turn = hasher.turn(false).await.unwrap();
             hasher.verify(turn, password.into(), hash).await.unwrap()
         };
         assert!(verify("correct horse", Some(hash.clone())).await);
@@ -193,13 +218,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_password_in_all_its_forms() {
+        let hasher = Hasher::new();
+        let (one, two) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+        let verify = async |password: &str, hash: &str| {
+            let turn = hasher.turn(false).await.unwrap();
+            hasher.verify(turn, password.into(), Some(hash.into())).await.unwrap()
+        };
+        for typed in [one, two] {
+            let hash = hasher.hash(typed.into()).await.unwrap();
+            assert!(verify(one, &hash).await && verify(two, &hash).await);
+            assert!(!verify("cafe au lait", &hash).await);
+        }
+        // As a version made it that took the bytes as they came.
+        let salt = Salt::generate();
+        let old = derive(two, &salt, ours().unwrap()).unwrap();
+        let old = format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${old}");
+        assert!(verify(one, &old).await && verify(two, &old).await);
+        assert_eq!(forms("plain").len(), 1);
+    }
+
+    #[tokio::test]
     async fn a_full_queue_sends_away() {
         let hasher = Hasher::new();
-        let held = [hasher.turn().await.unwrap(), hasher.turn().await.unwrap()];
+        let held = [hasher.turn(false).await.unwrap(), hasher.turn(false).await.unwrap()];
         let mut waiting = Vec::new();
         let mut refused = 0;
         for _ in 0..QUEUE + AT_ONCE + 5 {
-            let mut turn = Box::pin(hasher.turn());
+            let mut turn = Box::pin(hasher.turn(false));
             match futures_util::poll!(&mut turn) {
                 std::task::Poll::Ready(Err(error)) => {
                     assert_eq!(error.code(), Code::Busy);
@@ -209,11 +255,14 @@ mod tests {
             }
         }
         assert_eq!(refused, 5);
+        let mut known = Box::pin(hasher.turn(true));
+        assert!(futures_util::poll!(&mut known).is_pending(), "who was here before still waits");
+        waiting.push(known);
         drop(held);
         for turn in waiting {
             drop(turn.await.unwrap());
         }
-        assert!(hasher.turn().await.is_ok());
+        assert!(hasher.turn(false).await.is_ok());
     }
 
     #[test]

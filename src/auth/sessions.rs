@@ -11,8 +11,7 @@ use storage::sessions::{self, Session};
 use storage::users::{self, User};
 use storage::{Millis, ReadTx, WriteTx};
 
-use super::throttle::Place;
-use super::{Auth, Caller, Credentials, MAX_PASSWORD, Origin, caller_of, password, unauthenticated};
+use super::{Auth, Caller, Credentials, Halves, Origin, caller_of, halves, sign_in_again, unauthenticated};
 use crate::error::{ApiError, Chain, Code};
 use crate::shutdown::Tasks;
 use crate::{clock, ids};
@@ -28,15 +27,31 @@ const WRITE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_EVERY: u64 = 60;
 /// Most sessions of one account; the longest unused ones go.
 const MOST: usize = 200;
+/// Most sessions that are looked up for one socket whose key is still to come.
+const LOOKED_UP: usize = 32;
 
-/// A fresh session.
-#[derive(Clone)]
-pub struct SignedIn {
-    /// The JWT, shown this once.
+/// A session to be inserted, and what proves it, shown this once.
+pub struct NewSession {
+    /// What is kept.
+    pub record: Session,
+    /// The JWT, for programs.
     pub token: String,
-    /// Whose it is.
-    pub user: User,
+    /// Cookie and session key, for browsers.
+    pub halves: Halves,
 }
+
+/// Who asks for a socket. Browsers can't send a header with that: the session key comes in the first message.
+#[derive(Clone)]
+pub enum SocketCaller {
+    /// Somebody with a live session.
+    Known(Caller),
+    /// Somebody whose page has yet to show its key.
+    Unproven(Unproven),
+}
+
+/// A browser's cookies, which prove nothing by themselves.
+#[derive(Clone)]
+pub struct Unproven(Vec<String>);
 
 #[derive(Default)]
 pub(super) struct Volatile(Mutex<Held>);
@@ -57,9 +72,52 @@ impl Volatile {
 impl Auth {
     /// Who this is, or 401. Looks the session up, so that an ended one is over at once.
     pub fn authenticate(&self, credentials: &Credentials) -> Result<Caller, ApiError> {
-        let (Credentials::Bearer(token) | Credentials::Cookie(token)) = credentials else {
-            return Err(unauthenticated());
+        match credentials {
+            Credentials::None => Err(unauthenticated()),
+            Credentials::Bearer(token) => self.by_token(token),
+            Credentials::Cookie { values, key } => {
+                self.by_halves(values, key.as_deref().ok_or_else(sign_in_again)?)
+            }
+        }
+    }
+
+    /// The same for a socket, which may still owe its session key.
+    pub fn authenticate_socket(&self, credentials: &Credentials) -> Result<SocketCaller, ApiError> {
+        let Credentials::Cookie { values, key: None } = credentials else {
+            return self.authenticate(credentials).map(SocketCaller::Known);
         };
+        let now = clock::now();
+        let mut ids: Vec<_> = values.iter().filter_map(|value| halves::id_of(value)).collect();
+        ids.dedup();
+        // Where others have set very many, ours may be among those that are not looked up: the key decides then.
+        let mut some_live = ids.len() > LOOKED_UP;
+        for id in ids.iter().take(LOOKED_UP) {
+            some_live = some_live || self.live(id, now)?.is_some();
+        }
+        if !some_live {
+            return Err(sign_in_again());
+        }
+        let cookies = values.iter().filter(|value| halves::id_of(value).is_some()).cloned().collect();
+        Ok(SocketCaller::Unproven(Unproven(cookies)))
+    }
+
+    /// Who it was, once the session key is there; or 401.
+    pub fn prove(&self, cookies: &Unproven, key: &str) -> Result<Caller, ApiError> {
+        self.by_halves(&cookies.0, key)
+    }
+
+    fn by_halves(&self, cookies: &[String], key: &str) -> Result<Caller, ApiError> {
+        let now = clock::now();
+        let id = halves::id_of(key).ok_or_else(sign_in_again)?;
+        let (session, user) = self.live(id, now)?.ok_or_else(sign_in_again)?;
+        if !halves::fit(&session, cookies, key) {
+            return Err(sign_in_again());
+        }
+        self.touch(&session, now);
+        Ok(caller_of(user, session.id))
+    }
+
+    fn by_token(&self, token: &str) -> Result<Caller, ApiError> {
         let now = clock::now();
         let named = self.0.tokens.read(token, now).ok_or_else(unauthenticated)?;
         let (session, user) = self.live(&named.session_id, now)?.ok_or_else(unauthenticated)?;
@@ -122,84 +180,33 @@ impl Auth {
         held.used.get(&session.id).map_or(session.last_used, |(_, at)| session.last_used.max(*at))
     }
 
-    /// Checks name and password and opens a session.
-    pub async fn sign_in(
-        &self,
-        username: &str,
-        password: String,
-        origin: &Origin,
-    ) -> Result<SignedIn, ApiError> {
-        if password.len() > MAX_PASSWORD {
-            return Err(password::too_long("password"));
-        }
-        let user = self.verify(username, password, origin).await?;
-        self.open_session(user, origin).await
-    }
-
-    /// The account with this name and password; wrong ones are counted.
-    pub async fn verify(&self, username: &str, password: String, origin: &Origin) -> Result<User, ApiError> {
-        let throttle = &self.0.throttle;
-        let place = Place::of(origin.address);
-        throttle.addresses.check(place)?;
-        let account: String = username.chars().take(64).map(|c| c.to_ascii_lowercase()).collect();
-        let (user, places) = self.0.store.read_now(|tx: &ReadTx| -> storage::Result<_> {
-            let Some(user) = users::by_name(tx, username)? else { return Ok((None, Vec::new())) };
-            let sessions = sessions::list_by_user(tx, &user.id)?;
-            Ok((Some(user), sessions.into_iter().map(|session| session.address).collect()))
-        })?;
-        let at_home = places.iter().any(|known| known.parse().is_ok_and(|known| Place::of(known) == place));
-        if !at_home {
-            throttle.check_account(&account)?;
-        }
-        let turn = self.0.passwords.turn().await?;
-        // Others may have been wrong while this one waited for its turn.
-        throttle.addresses.check(place)?;
-        if !at_home {
-            throttle.check_account(&account)?;
-        }
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.0.passwords.verify(turn, password, hash).await?;
-        match user {
-            Some(user) if right => {
-                throttle.right(&account);
-                Ok(user)
-            }
-            _ => {
-                throttle.wrong_account(&account);
-                throttle.addresses.wrong(place)?;
-                Err(ApiError::new(Code::BadCredentials, "The name or the password is wrong."))
-            }
-        }
-    }
-
-    /// The hash to keep of a new password, whose length was checked.
-    pub async fn hash_password(&self, password: String) -> Result<String, ApiError> {
-        self.0.passwords.hash(password).await
-    }
-
-    /// A session of `user` and its token, to be inserted by whoever asked for it.
-    pub fn new_session(&self, user_id: &str, origin: &Origin) -> Result<(Session, String), ApiError> {
+    /// A session of `user`, to be inserted by whoever asked for it.
+    pub fn new_session(&self, user_id: &str, origin: &Origin) -> Result<NewSession, ApiError> {
         let now = clock::now();
-        let session = Session {
-            id: ids::long(),
+        let id = ids::long();
+        let halves = Halves::make(&id);
+        let record = Session {
+            id,
             user_id: user_id.to_owned(),
             created_at: now,
             last_used: now,
             expires_at: now + SESSION_DAYS * DAY,
             address: origin.address.to_string(),
             user_agent: origin.user_agent.clone(),
+            cookie_hash: Some(halves::hash(&halves.cookie).to_vec()),
+            key_hash: Some(halves::hash(&halves.key).to_vec()),
         };
         let token = self
             .0
             .tokens
-            .sign(user_id, &session.id, now, session.expires_at)
+            .sign(user_id, &record.id, now, record.expires_at)
             .map_err(|cause| ApiError::internal("signing a session token", &cause))?;
-        Ok((session, token))
+        Ok(NewSession { record, token, halves })
     }
 
-    async fn open_session(&self, user: User, origin: &Origin) -> Result<SignedIn, ApiError> {
-        let (session, token) = self.new_session(&user.id, origin)?;
-        let record = session.clone();
+    pub(super) async fn open_session(&self, user: &User, origin: &Origin) -> Result<NewSession, ApiError> {
+        let session = self.new_session(&user.id, origin)?;
+        let record = session.record.clone();
         let hash = user.password_hash.clone();
         let written = self
             .0
@@ -220,14 +227,15 @@ impl Auth {
         match written {
             Ok(()) => {}
             Err(Refused::Store(storage::Error::DiskFull | storage::Error::ReadOnly { .. })) => {
-                self.0.sessions.lock().unwritten.insert(session.id.clone(), session);
+                let record = session.record.clone();
+                self.0.sessions.lock().unwritten.insert(record.id.clone(), record);
             }
             Err(Refused::Stale) => {
                 return Err(ApiError::new(Code::BadCredentials, "The name or the password is wrong."));
             }
             Err(Refused::Store(cause)) => return Err(cause.into()),
         }
-        Ok(SignedIn { token, user })
+        Ok(session)
     }
 
     /// Ends one session of a user; its sockets close. `false` where the user has no such session.

@@ -49,15 +49,18 @@ impl OwnOrigins {
             return true;
         }
         // Behind a proxy that ends TLS the page is https while we see http; the host and port tell it apart all the same.
-        let authority = match origin.strip_prefix("http://") {
-            Some(_) if site.secure => None,
-            Some(rest) => Some(rest),
-            None => origin.strip_prefix("https://"),
-        };
-        match (authority, site.host) {
-            (Some(authority), Some(host)) => !authority.is_empty() && authority == host.to_ascii_lowercase(),
-            _ => false,
-        }
+        let (authority, default_port) =
+            match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
+                (Some(_), _) if site.secure => return false,
+                (Some(authority), _) => (authority, ":80"),
+                (None, Some(authority)) => (authority, ":443"),
+                (None, None) => return false,
+            };
+        let without = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_owned();
+        // Browsers leave the scheme's own port out of an origin; proxies may write it into the host.
+        site.host.is_some_and(|host| {
+            !without(authority).is_empty() && without(authority) == without(&host.to_ascii_lowercase())
+        })
     }
 }
 
@@ -105,6 +108,25 @@ mod tests {
         ] {
             assert!(!with(Some(foreign), Some("same-origin")), "{foreign}");
         }
+    }
+
+    #[test]
+    fn the_port_of_a_scheme_may_be_left_out() {
+        let ours = |origin, host, secure| {
+            let site = SiteCheck { origin: Some(origin), host: Some(host), secure, fetch_site: None };
+            OwnOrigins::default().check_change(&site).is_ok()
+        };
+        for secure in [false, true] {
+            assert!(ours("https://panel.example.org", "panel.example.org:443", secure));
+            assert!(ours("https://panel.example.org", "Panel.Example.org", secure));
+            assert!(ours("https://[2001:db8::1]", "[2001:db8::1]:443", secure));
+            assert!(!ours("https://panel.example.org", "panel.example.org:80", secure));
+            assert!(!ours("https://panel.example.org:444", "panel.example.org:443", secure));
+            assert!(!ours("https://panel.example.org", "panel.example.org:8443", secure));
+            assert!(!ours("https://:443", ":443", secure));
+        }
+        assert!(ours("http://panel.example.org", "panel.example.org:80", false));
+        assert!(!ours("http://panel.example.org", "panel.example.org:443", false));
     }
 
     #[test]

@@ -18,7 +18,7 @@ struct Fixture {
 }
 
 fn from(address: &str) -> Origin {
-    Origin { address: address.parse().unwrap(), user_agent: "test".into() }
+    Origin { address: address.parse().unwrap(), user_agent: "test".into(), device: DeviceProof::default() }
 }
 
 impl Fixture {
@@ -35,9 +35,10 @@ impl Fixture {
     }
 
     async fn signed_in(&self, change: impl FnOnce(&mut Session) + Send) -> Credentials {
-        let (mut session, token) = self.auth.new_session(&self.user.id, &from("192.0.2.1")).unwrap();
-        change(&mut session);
-        self.store.write(move |tx: &WriteTx| sessions::insert(tx, &session)).await.unwrap();
+        let NewSession { mut record, token, .. } =
+            self.auth.new_session(&self.user.id, &from("192.0.2.1")).unwrap();
+        change(&mut record);
+        self.store.write(move |tx: &WriteTx| sessions::insert(tx, &record)).await.unwrap();
         Credentials::Bearer(token)
     }
 
@@ -92,25 +93,78 @@ async fn nobody_ends_somebody_elses_session() {
 }
 
 #[tokio::test]
-async fn strangers_wait_for_an_account_under_attack_and_its_owner_does_not() {
+async fn a_known_device_is_let_in_and_strangers_have_a_reserve() {
     let fixture = Fixture::new(Role::User).await;
-    assert_eq!(fixture.try_password("right password", "198.51.100.7").await, Code::Conflict);
-    for stranger in 1..=12 {
+    let first = fixture.auth.sign_in("mira", "right password".into(), &from("198.51.100.7")).await.unwrap();
+    let device = first.device.unwrap();
+    let proof = DeviceProof { cookies: vec![device.cookie], key: Some(device.key) };
+    let known = |password: &str| {
+        let origin = Origin { device: proof.clone(), ..from("203.0.113.1") };
+        let password = password.to_owned();
+        let auth = fixture.auth.clone();
+        async move { auth.sign_in("mira", password, &origin).await }
+    };
+    // Until the reserve of the account is used up.
+    let mut refused = 0;
+    for stranger in 1..=40 {
         let address = format!("203.0.113.{stranger}");
-        let code = fixture.try_password("wrong password", &address).await;
-        assert!(matches!(code, Code::BadCredentials | Code::TooManyRequests), "{code:?}");
+        match fixture.try_password("wrong password", &address).await {
+            Code::BadCredentials => {}
+            Code::TooManyRequests => refused += 1,
+            code => panic!("{code:?}"),
+        }
     }
-    assert_eq!(fixture.try_password("right password", "203.0.113.200").await, Code::TooManyRequests);
-    assert_eq!(
-        fixture.try_password("right password", "198.51.100.7").await,
-        Code::Conflict,
-        "the owner is at home"
-    );
-    assert_eq!(
-        fixture.try_password("right password", "203.0.113.200").await,
-        Code::Conflict,
-        "and ends the wait"
-    );
+    assert!(refused >= 20, "{refused}");
+    let again = known("right password").await.unwrap();
+    assert!(again.device.is_none(), "it is known already");
+    // A stolen device is worth ten guesses.
+    for _ in 0..10 {
+        assert_eq!(known("wrong password").await.err().unwrap().code(), Code::BadCredentials);
+    }
+    assert_eq!(known("wrong password").await.err().unwrap().code(), Code::TooManyRequests);
+}
+
+#[tokio::test]
+async fn a_session_is_shown_by_both_halves_or_by_its_token() {
+    let fixture = Fixture::new(Role::User).await;
+    let new = fixture.auth.new_session(&fixture.user.id, &from("192.0.2.1")).unwrap();
+    let record = new.record.clone();
+    fixture.store.write(move |tx: &WriteTx| sessions::insert(tx, &record)).await.unwrap();
+    let other = Halves::make(&new.record.id);
+    let Halves { cookie, key } = new.halves;
+    let may = |values: &[&str], key: Option<&str>| {
+        let values = values.iter().map(ToString::to_string).collect();
+        fixture.auth.authenticate(&Credentials::Cookie { values, key: key.map(str::to_owned) }).is_ok()
+    };
+    assert!(may(&[&cookie], Some(&key)));
+    assert!(may(&["x", &other.cookie, "", &cookie, &new.token], Some(&key)), "beside foreign ones");
+    let many: Vec<_> = (0..500).map(|n| format!("a{n}.b")).collect();
+    let mut many: Vec<&str> = many.iter().map(String::as_str).collect();
+    many.push(&cookie);
+    assert!(may(&many, Some(&key)));
+    for (values, half) in [
+        (vec![cookie.as_str()], None),
+        (vec![cookie.as_str()], Some(other.key.as_str())),
+        (vec![cookie.as_str()], Some(cookie.as_str())),
+        (vec![key.as_str()], Some(key.as_str())),
+        (vec![other.cookie.as_str()], Some(key.as_str())),
+        (vec![new.token.as_str()], Some(key.as_str())),
+        (vec![new.token.as_str()], None),
+        (vec![], Some(key.as_str())),
+        (vec![cookie.as_str()], Some("")),
+        (vec![cookie.as_str()], Some("garbage")),
+    ] {
+        assert!(!may(&values, half), "{values:?} {half:?}");
+    }
+    for half in [&cookie, &key] {
+        assert!(fixture.auth.authenticate(&Credentials::Bearer(half.clone())).is_err());
+    }
+    // Of a session of an earlier version only the token counts.
+    let old = fixture.auth.new_session(&fixture.user.id, &from("192.0.2.1")).unwrap();
+    let record = Session { cookie_hash: None, key_hash: None, ..old.record };
+    fixture.store.write(move |tx: &WriteTx| sessions::insert(tx, &record)).await.unwrap();
+    assert!(!may(&[&old.halves.cookie], Some(&old.halves.key)));
+    assert!(fixture.auth.authenticate(&Credentials::Bearer(old.token)).is_ok());
 }
 
 #[tokio::test]
@@ -138,9 +192,10 @@ fn any_permission_lets_one_see() {
 
 #[test]
 fn no_token_is_shown_by_debug() {
-    for credentials in
-        [Credentials::Bearer("a.token.here".into()), Credentials::Cookie("a.token.here".into())]
-    {
+    for credentials in [
+        Credentials::Bearer("a.token.here".into()),
+        Credentials::Cookie { values: vec!["a.token.here".into()], key: Some("a.token.here".into()) },
+    ] {
         assert!(!format!("{credentials:?}").contains("token"), "{credentials:?}");
     }
 }

@@ -1,8 +1,8 @@
 //! How often somebody may be wrong.
 //!
 //! Two rules for sign-ins. An address may be wrong ten times a minute. An account that was often wrong makes strangers wait
-//! between attempts, a little longer each time; an address from which the account was used before doesn't wait, so nobody
-//! can keep the owner out by guessing.
+//! between attempts, a little longer each time. Known devices don't wait ([`super::devices`]), and of those who would have to a
+//! few are looked at all the same ([`super::reserve`]), so nobody can keep the owner out by guessing.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

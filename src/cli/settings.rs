@@ -56,6 +56,13 @@ pub(super) struct Settings {
     /// Address under which the panel is reached from outside, such as `https://panel.example.org`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Reverse proxies whose X-Forwarded-For, -Proto, -Host and Forwarded count: addresses and networks such as
+    /// 172.18.0.0/16, with commas between [default: none].
+    #[arg(long, value_name = "ADDRESSES")]
+    trusted_proxies: Option<String>,
+    /// More names by which the panel may be called, with commas between; .example.org is all below it.
+    #[arg(long, value_name = "NAMES")]
+    allowed_hosts: Option<String>,
     /// An agent's panel [default: ws://localhost:8080].
     #[arg(long, value_name = "URL")]
     panel_url: Option<String>,
@@ -188,6 +195,8 @@ impl Settings {
             ("move_limit", self.move_limit),
             ("mdns", self.mdns),
             ("public_url", self.public_url),
+            ("trusted_proxies", self.trusted_proxies),
+            ("allowed_hosts", self.allowed_hosts),
             ("panel_url", self.panel_url),
             ("node_id", self.node_id),
             ("panel_pin", self.panel_pin),

@@ -11,12 +11,16 @@ use percent_encoding::percent_decode_str;
 use warp::filters::BoxedFilter;
 
 use super::connections::ConnectionSlot;
-use super::peer::{Client, Peer};
+use super::peer::{AskedHost, Client, Peer};
 use super::reply::{self, Response};
 use super::route::Route;
 use super::server::Body;
-use crate::auth::{Access, Auth, Caller, Credentials, Permission, SiteCheck};
+use super::{SESSION_COOKIE, SESSION_KEY, device_cookie, session_cookie};
+use crate::auth::{Access, Auth, Caller, Credentials, DeviceProof, Permission, SiteCheck, SocketCaller};
 use crate::error::{ApiError, Code};
+
+/// The second half of a browser's proof that it is a known device.
+const DEVICE_KEY: &str = "x-device-key";
 
 /// All endpoints of the API behind one fence.
 #[derive(Clone)]
@@ -70,7 +74,14 @@ impl Dispatch {
     fn admit(&self, request: &mut Request<Body>) -> Result<&Entry, Refusal> {
         let (entry, params) = self.find(request.method(), request.uri().path())?;
         let client = Client::of(request);
-        let caller = self.caller(entry, request, &client)?;
+        let caller = match self.caller(entry, request, &client)? {
+            Some(SocketCaller::Known(caller)) if entry.access != Access::Socket => Some(caller),
+            Some(socket) => {
+                request.extensions_mut().insert(socket);
+                None
+            }
+            None => None,
+        };
         let on_server = match entry.access {
             Access::Server(need) => Some(need),
             Access::ServerAdmin => Some(Permission::View),
@@ -118,56 +129,78 @@ impl Dispatch {
         entry: &Entry,
         request: &Request<Body>,
         client: &Client,
-    ) -> Result<Option<Caller>, ApiError> {
+    ) -> Result<Option<SocketCaller>, ApiError> {
         let headers = request.headers();
-        let credentials = credentials(headers)?;
+        let credentials = credentials(headers, client.secure);
         if !matches!(request.method(), &Method::GET | &Method::HEAD) && !credentials.is_bearer() {
             self.0.auth.check_site(&site(headers, client))?;
         }
         if entry.access == Access::Open {
             return Ok(None);
         }
-        let caller = self.0.auth.authenticate(&credentials)?;
-        if let Some(slot) = request.extensions().get::<ConnectionSlot>() {
-            slot.signed_in(caller.user_id());
+        if entry.access != Access::Socket {
+            let caller = self.0.auth.authenticate(&credentials)?;
+            signed_in(request, &caller);
+            return Ok(Some(SocketCaller::Known(caller)));
         }
-        if entry.access == Access::Socket && !credentials.is_bearer() {
+        if matches!(credentials, Credentials::Cookie { .. }) {
             self.0.auth.check_socket_origin(&site(headers, client))?;
+        }
+        let caller = self.0.auth.authenticate_socket(&credentials)?;
+        if let SocketCaller::Known(caller) = &caller {
+            signed_in(request, caller);
         }
         Ok(Some(caller))
     }
 }
 
-/// The token a request brings: the header goes before the cookie.
-pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials, ApiError> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim().to_owned());
-        return token.map(Credentials::Bearer).ok_or_else(|| {
-            ApiError::new(Code::Unauthenticated, "The Authorization header has to be \"Bearer TOKEN\".")
-        });
+/// Its connection has shown a good session.
+fn signed_in(request: &Request<Body>, caller: &Caller) {
+    if let Some(slot) = request.extensions().get::<ConnectionSlot>() {
+        slot.signed_in(caller.user_id());
     }
-    let cookie = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == super::SESSION_COOKIE)
-        .map(|(_, token)| token.to_owned());
-    Ok(cookie.map_or(Credentials::None, Credentials::Cookie))
 }
 
-fn site<'a>(headers: &'a HeaderMap, client: &Client) -> SiteCheck<'a> {
+/// What a request brings: a Bearer token goes before cookies. Any other `Authorization` is a proxy's in front of us.
+pub(super) fn credentials(headers: &HeaderMap, secure: bool) -> Credentials {
+    let token = headers.get_all(AUTHORIZATION).iter().find_map(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    if let Some(token) = token {
+        return Credentials::Bearer(token);
+    }
+    let values = cookies(headers, session_cookie(secure));
+    if values.is_empty() {
+        return Credentials::None;
+    }
+    Credentials::Cookie { values, key: text_of(headers, SESSION_KEY) }
+}
+
+/// All cookies of a name. Others on this host set cookies too, before ours and with whatever bytes: what can't be read is
+/// passed over. The length of the headers bounds how many there are.
+fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| {
+            let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            str::from_utf8(value).ok().map(str::to_owned)
+        })
+        .collect()
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+fn site<'a>(headers: &'a HeaderMap, client: &'a Client) -> SiteCheck<'a> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     SiteCheck {
         origin: text(ORIGIN.as_str()),
         fetch_site: text("sec-fetch-site"),
-        host: text(HOST.as_str()),
+        host: client.host.as_deref(),
         secure: client.secure,
     }
 }
@@ -175,8 +208,21 @@ fn site<'a>(headers: &'a HeaderMap, client: &Client) -> SiteCheck<'a> {
 impl Client {
     fn of(request: &Request<Body>) -> Self {
         let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
-        let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-        Self { address: peer.address, secure: peer.secure, user_agent: super::peer::printable(agent) }
+        let headers = request.headers();
+        let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+        let asked = request.extensions().get::<AskedHost>().map(|asked| asked.0.clone());
+        let key = text_of(headers, DEVICE_KEY);
+        let shown = if key.is_some() { cookies(headers, device_cookie(peer.secure)) } else { Vec::new() };
+        Self {
+            address: peer.address,
+            secure: peer.secure,
+            user_agent: super::peer::printable(agent),
+            host: asked.or_else(|| text_of(headers, HOST.as_str())),
+            device: DeviceProof { cookies: shown, key },
+            // It was the token itself, which has two dots.
+            old_cookie: peer.secure
+                && cookies(headers, SESSION_COOKIE).iter().any(|value| value.matches('.').count() == 2),
+        }
     }
 }
 
@@ -266,13 +312,26 @@ mod tests {
 
     #[test]
     fn credentials_come_from_header_or_cookie_only() {
+        let cookie = |values: &[&str], key: Option<&str>| Credentials::Cookie {
+            values: values.iter().map(ToString::to_string).collect(),
+            key: key.map(str::to_owned),
+        };
         let mut headers = HeaderMap::new();
-        assert_eq!(credentials(&headers).unwrap(), Credentials::None);
+        assert_eq!(credentials(&headers, false), Credentials::None);
         headers.insert(COOKIE, HeaderValue::from_static("a=b; session=tok"));
-        assert_eq!(credentials(&headers).unwrap(), Credentials::Cookie("tok".into()));
-        headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer other"));
-        assert_eq!(credentials(&headers).unwrap(), Credentials::Bearer("other".into()));
+        assert_eq!(credentials(&headers, false), cookie(&["tok"], None));
+        assert_eq!(credentials(&headers, true), Credentials::None, "another name by TLS");
+        headers.insert("x-session-key", HeaderValue::from_static("key"));
+        headers.insert(
+            COOKIE,
+            HeaderValue::from_bytes(b"session=\xff;session=x ;; session ;xsession=y").unwrap(),
+        );
+        headers.append(COOKIE, HeaderValue::from_static("session=tok; __Host-session=safe"));
+        assert_eq!(credentials(&headers, false), cookie(&["x", "tok"], Some("key")));
+        assert_eq!(credentials(&headers, true), cookie(&["safe"], Some("key")));
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic eDp5"));
-        assert!(credentials(&headers).is_err());
+        assert_eq!(credentials(&headers, true), cookie(&["safe"], Some("key")), "a proxy's own");
+        headers.append(AUTHORIZATION, HeaderValue::from_static("bearer other"));
+        assert_eq!(credentials(&headers, true), Credentials::Bearer("other".into()));
     }
 }

@@ -186,9 +186,11 @@ impl Doc {
             operation = operation.response(status.to_string(), response.build());
         }
         if route.access() != Access::Open {
-            operation = operation
-                .security(SecurityRequirement::new::<_, [String; 0], _>("bearer", []))
-                .security(SecurityRequirement::new::<_, [String; 0], _>("cookie", []));
+            operation =
+                operation.security(SecurityRequirement::new::<_, [String; 0], _>("bearer", [])).security(
+                    SecurityRequirement::new::<_, [String; 0], _>("cookie", [])
+                        .add::<_, [String; 0], _>("sessionKey", []),
+                );
         }
         operation.build()
     }
@@ -203,6 +205,10 @@ pub fn document(routes: &[Route]) -> OpenApi {
         .security_scheme(
             "cookie",
             SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(super::SESSION_COOKIE))),
+        )
+        .security_scheme(
+            "sessionKey",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(super::SESSION_KEY))),
         );
     for route in routes {
         let Some(method) = http_method(route.method()) else { continue };

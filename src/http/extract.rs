@@ -11,7 +11,7 @@ use super::body::invalid;
 use super::dispatch::Params;
 use super::peer::Client;
 use super::route::refuse;
-use crate::auth::{Admin, Caller, Need, Permit, ServerAccess};
+use crate::auth::{Admin, Caller, Need, Permit, ServerAccess, SocketCaller};
 use crate::error::{ApiError, Code};
 
 /// A handle for the handler, cloned for each call.
@@ -58,6 +58,16 @@ pub fn admin() -> BoxedFilter<(Admin,)> {
 /// Proof that the caller may do `P` with the server of the path. For `Access::Server`.
 pub fn permit<P: Need>() -> BoxedFilter<(Permit<P>,)> {
     found::<ServerAccess>().and_then(async |access: ServerAccess| access.permit().map_err(refuse)).boxed()
+}
+
+/// Who asks for a socket. For `Access::Socket`.
+pub fn socket_caller() -> BoxedFilter<(SocketCaller,)> {
+    found::<SocketCaller>()
+}
+
+/// How the browser calls us: `HOST:PORT`.
+pub fn host() -> BoxedFilter<(Option<String>,)> {
+    found::<Client>().map(|client: Client| client.host).boxed()
 }
 
 /// The other end of the connection.

@@ -32,7 +32,7 @@
 //! ```
 //!
 //! - Rules: `Access::{Open, SignedIn, Socket, Admin, Server(permission), ServerAdmin}`.
-//! - Beginnings: [`with`], [`id`], [`ids`], [`caller`], [`admin`], [`permit`], [`client`], [`query`], [`json`],
+//! - Beginnings: [`with`], [`id`], [`ids`], [`caller`], [`admin`], [`permit`], [`client`], [`host`], [`query`], [`json`],
 //!   [`json_up_to`] (with [`OPEN_LIMIT`] where everybody may call), [`raw_up_to`], [`header`], [`any`] for none.
 //! - Ends: [`ok`], [`created`], [`accepted`], [`no_content`] take a `Result<T, ApiError>`; [`raw`] a `Result<Response, _>`.
 //! - [`Upgrade`] is a WebSocket about to be: `upgrade()` in a route, [`Upgrade::of`] outside of warp.
@@ -44,6 +44,8 @@ mod connections;
 mod dispatch;
 mod doc;
 mod extract;
+mod forwarded;
+mod hosts;
 mod peer;
 mod reply;
 mod route;
@@ -56,7 +58,11 @@ pub use body::{DEFAULT_LIMIT, OPEN_LIMIT, json, json_up_to, parse, raw_up_to};
 pub use connections::{CONNECTIONS, ConnectionSlot, PortPolicy};
 pub use dispatch::Dispatch;
 pub use doc::{Doc, document};
-pub use extract::{admin, any, caller, client, header, id, ids, permit, query, reject, with};
+pub use extract::{
+    admin, any, caller, client, header, host, id, ids, permit, query, reject, socket_caller, with,
+};
+pub use forwarded::Forwarded;
+pub use hosts::Hosts;
 pub use hyper::{Method, StatusCode};
 pub use peer::{Client, Peer};
 pub use reply::{
@@ -80,5 +86,19 @@ pub const PATCH: Method = Method::PATCH;
 /// `DELETE`.
 pub const DELETE: Method = Method::DELETE;
 
-/// The name of the session's cookie.
-pub const SESSION_COOKIE: &str = "session";
+/// The name of the session's cookie by plain HTTP.
+const SESSION_COOKIE: &str = "session";
+
+/// The header with the second half of a browser's proof of its session.
+const SESSION_KEY: &str = "X-Session-Key";
+
+/// The name of the session's cookie. It differs by scheme: a browser lets nobody replace by plain HTTP what came by TLS, and
+/// one with this prefix nobody may set but us.
+pub fn session_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-session" } else { SESSION_COOKIE }
+}
+
+/// The name of the cookie of a known device.
+pub fn device_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-device" } else { "device" }
+}

@@ -1,6 +1,9 @@
-//! Who is at the other end of a connection. Only the socket is believed: `X-Forwarded-For` and its kin are not read.
+//! Who is at the other end of a connection. Only the socket is believed, and of what stands in headers only what a trusted
+//! proxy has put there (see [`super::forwarded`]).
 
 use std::net::{IpAddr, Ipv4Addr};
+
+use crate::auth::DeviceProof;
 
 /// The longest user agent that is kept.
 const USER_AGENT_BYTES: usize = 256;
@@ -10,7 +13,7 @@ const USER_AGENT_BYTES: usize = 256;
 pub struct Peer {
     /// Its address; an IPv4 one is never written as IPv6.
     pub address: IpAddr,
-    /// Whether the connection is encrypted up to us.
+    /// Whether the connection is encrypted up to us, or up to a trusted proxy.
     pub secure: bool,
 }
 
@@ -19,6 +22,10 @@ impl Default for Peer {
         Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), secure: false }
     }
 }
+
+/// The host that a browser asked a trusted proxy for, put on the request in place of its `Host`.
+#[derive(Clone, Debug)]
+pub(super) struct AskedHost(pub(super) String);
 
 /// What an endpoint may want to know of the client beyond who is signed in: `client()` extracts it.
 #[derive(Clone, Debug)]
@@ -29,6 +36,12 @@ pub struct Client {
     pub secure: bool,
     /// At most 256 bytes, without control characters.
     pub user_agent: String,
+    /// How it calls us, `HOST:PORT`.
+    pub host: Option<String>,
+    /// What it has to show that it signed in before.
+    pub device: DeviceProof,
+    /// By TLS it still has the cookie of an earlier version, beside which a browser takes none by plain HTTP.
+    pub old_cookie: bool,
 }
 
 /// Text from a header that is safe to keep, to show and to log.

@@ -7,13 +7,16 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::error::ApiError;
 
 /// What a client may say.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ClientMessage {
     #[serde(default)]
     pub(super) subscribe: Vec<String>,
     #[serde(default)]
     pub(super) unsubscribe: Vec<String>,
+    /// In the first message of a socket that was opened by cookie.
+    #[serde(default)]
+    pub(super) session_key: Option<String>,
 }
 
 /// A topic by its name.

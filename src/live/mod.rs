@@ -5,6 +5,7 @@
 
 mod limits;
 mod message;
+mod pending;
 mod routes;
 mod socket;
 mod topics;
@@ -24,6 +25,7 @@ use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use limits::Slots;
+use pending::Pending;
 
 /// What the live connections stand on. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ pub struct Live {
     upgrades: Upgrades,
     tasks: Tasks,
     slots: Arc<Slots>,
+    pending: Arc<Pending>,
 }
 
 impl Live {
@@ -49,7 +52,17 @@ impl Live {
         upgrades: Upgrades,
         tasks: Tasks,
     ) -> Self {
-        let live = Self { auth, agents, servers, nodes, status, upgrades, tasks, slots: Arc::default() };
+        let live = Self {
+            auth,
+            agents,
+            servers,
+            nodes,
+            status,
+            upgrades,
+            tasks,
+            slots: Arc::default(),
+            pending: Arc::default(),
+        };
         live.follow_status();
         live
     }

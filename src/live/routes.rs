@@ -1,8 +1,9 @@
 //! `/api/live`.
 
+use super::socket::Guest;
 use super::{Live, socket};
-use crate::auth::Caller;
-use crate::http::{Access, Doc, Filter, GET, Route, Upgrade, caller, raw, route, upgrade, with};
+use crate::auth::SocketCaller;
+use crate::http::{Access, Doc, Filter, GET, Route, Upgrade, raw, route, socket_caller, upgrade, with};
 
 /// All endpoints of this feature.
 pub fn routes(live: &Live) -> Vec<Route> {
@@ -14,17 +15,25 @@ fn open(live: &Live) -> Route {
         GET,
         "/api/live",
         Access::Socket,
-        Doc::new("A WebSocket on which servers, nodes, consoles and stats are followed")
+        Doc::new(
+            "A WebSocket on which servers, nodes, consoles and stats are followed; by cookie its first message has to \
+             have the sessionKey",
+        )
             .plain(101)
             .refusals(&[400, 403, 426, 429]),
         with(live)
-            .and(caller())
+            .and(socket_caller())
             .and(upgrade())
-            .map(|live: Live, caller: Caller, upgrade: Upgrade| {
-                let slot = live.slots.take(caller.user_id(), caller.is_admin())?;
+            .map(|live: Live, caller: SocketCaller, upgrade: Upgrade| {
+                let guest = match caller {
+                    SocketCaller::Known(caller) => {
+                        Guest::Known(live.slots.take(caller.user_id(), caller.is_admin())?, caller)
+                    }
+                    SocketCaller::Unproven(cookies) => Guest::Unproven(live.pending.enter(), cookies),
+                };
                 let tasks = live.tasks.clone();
                 Ok(upgrade.accept(&tasks, "live", socket::MAX_MESSAGE, None, move |socket| {
-                    socket::speak(socket, live, caller, slot)
+                    socket::speak(socket, live, guest)
                 }))
             })
             .map(raw),

@@ -8,13 +8,16 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::Live;
 use super::limits::{BURST, PER_SECOND, Slot};
+use super::message::ClientMessage;
+use super::pending::PendingSlot;
 use super::topics::Topics;
-use crate::auth::Caller;
+use crate::auth::{Caller, Unproven};
+use crate::error::Code;
 use crate::http::Socket;
 use crate::rate_limit::TokenBucket;
 
@@ -22,6 +25,10 @@ use crate::rate_limit::TokenBucket;
 pub(super) const MAX_MESSAGE: usize = 16 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(45);
+/// Until the first message of a browser, with its session key.
+const INTRODUCTION: Duration = Duration::from_secs(10);
+/// Pings and the like that it may send before.
+const FRAMES_BEFORE: usize = 16;
 /// A reader that takes nothing for this long is closed.
 const BLOCKED: Duration = Duration::from_secs(10);
 /// How long a last word may take.
@@ -36,14 +43,69 @@ enum End {
     Gone,
 }
 
+/// Whose socket it is, as far as that is known when it opens.
+pub(super) enum Guest {
+    /// Somebody with a place.
+    Known(Slot, Caller),
+    /// A browser that has to show its session key first.
+    Unproven(PendingSlot, Unproven),
+}
+
 /// Speaks until it is over.
-pub(super) async fn speak(socket: Socket, live: Live, caller: Caller, slot: Slot) {
+pub(super) async fn speak(socket: Socket, live: Live, guest: Guest) {
     let (mut sink, mut stream) = socket.split();
-    let end = run(&mut sink, &mut stream, live, caller, &slot.evicted).await;
+    let token = live.tasks.token();
+    let introduced = match guest {
+        Guest::Known(slot, caller) => Ok((slot, caller, None)),
+        Guest::Unproven(pending, cookies) => tokio::select! {
+            introduced = timeout(INTRODUCTION, introduce(&mut stream, &live, &cookies)) => {
+                introduced.unwrap_or(Err(End::Close(4401, "no session key came")))
+            }
+            () = pending.evicted.cancelled() => Err(End::Close(1013, "too many sockets without a session key")),
+            () = token.cancelled() => Err(End::Close(1001, "the panel is stopping")),
+        },
+    };
+    let (end, _slot) = match introduced {
+        Ok((slot, caller, first)) => {
+            (run(&mut sink, &mut stream, live, caller, first, &slot.evicted).await, Some(slot))
+        }
+        Err(end) => (end, None),
+    };
     if let Ok(socket) = sink.reunite(stream) {
         part(socket, end).await;
     }
-    drop(slot);
+}
+
+/// The first message of a browser, which has to have the session key. Nothing is told to it before.
+async fn introduce(
+    stream: &mut SplitStream<Socket>,
+    live: &Live,
+    cookies: &Unproven,
+) -> Result<(Slot, Caller, Option<Utf8Bytes>), End> {
+    for _ in 0..FRAMES_BEFORE {
+        let text = match read(stream.next().await)? {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(End::Close(1003, "text only")),
+            Message::Close(_) => return Err(End::Gone),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+        };
+        let key = serde_json::from_str::<ClientMessage>(&text).ok().and_then(|message| message.session_key);
+        let key = key.ok_or(End::Close(4401, "the first message has no session key"))?;
+        let caller = match live.auth.prove(cookies, &key) {
+            Ok(caller) => caller,
+            Err(error) if error.code() == Code::Unauthenticated => {
+                return Err(End::Close(4401, "this is not the key of a session that lives"));
+            }
+            Err(_) => return Err(End::Close(1011, "try again")),
+        };
+        let slot = live
+            .slots
+            .take(caller.user_id(), caller.is_admin())
+            .map_err(|_full| End::Close(1013, "too many live connections are open"))?;
+        // It may subscribe to something as well.
+        return Ok((slot, caller, Some(text)));
+    }
+    Err(End::Close(1008, "too many messages"))
 }
 
 async fn run(
@@ -51,6 +113,7 @@ async fn run(
     stream: &mut SplitStream<Socket>,
     live: Live,
     caller: Caller,
+    first: Option<Utf8Bytes>,
     evicted: &CancellationToken,
 ) -> End {
     // Watched before anything is read, so that no change falls between the two.
@@ -58,6 +121,9 @@ async fn run(
     let mut bell = live.agents.changes().bell();
     let token = live.tasks.token();
     let Ok(mut topics) = Topics::new(live, caller) else { return End::Close(1011, "try again") };
+    if let Some(text) = first {
+        topics.client_says(text.as_bytes());
+    }
     let wake = topics.wake();
     let mut bucket = TokenBucket::new(BURST, PER_SECOND, Instant::now());
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
@@ -116,22 +182,30 @@ async fn run(
     }
 }
 
+/// One message of the client, or why there is none.
+fn read(message: Option<Result<Message, Error>>) -> Result<Message, End> {
+    match message {
+        Some(Ok(message)) => Ok(message),
+        Some(Err(Error::Capacity(_))) => Err(End::Close(1009, "too long")),
+        Some(Err(Error::Utf8(_))) => Err(End::Close(1007, "not UTF-8")),
+        Some(Err(Error::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        )))
+        | None => Err(End::Gone),
+        Some(Err(Error::Protocol(_))) => Err(End::Close(1002, "not WebSocket")),
+        Some(Err(_)) => Err(End::Gone),
+    }
+}
+
 /// One message of the client; `Some` when it is the last.
 fn take(
     message: Option<Result<Message, Error>>,
     topics: &mut Topics,
     bucket: &mut TokenBucket,
 ) -> Option<End> {
-    let message = match message {
-        Some(Ok(message)) => message,
-        Some(Err(Error::Capacity(_))) => return Some(End::Close(1009, "too long")),
-        Some(Err(Error::Utf8(_))) => return Some(End::Close(1007, "not UTF-8")),
-        Some(Err(Error::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        )))
-        | None => return Some(End::Gone),
-        Some(Err(Error::Protocol(_))) => return Some(End::Close(1002, "not WebSocket")),
-        Some(Err(_)) => return Some(End::Gone),
+    let message = match read(message) {
+        Ok(message) => message,
+        Err(end) => return Some(end),
     };
     if !bucket.take(Instant::now()) {
         return Some(End::Close(1008, "too many messages"));

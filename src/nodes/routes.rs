@@ -10,8 +10,8 @@ use super::mend::Mend;
 use super::views::{NodeMade, NodeView};
 use crate::auth::{Admin, Caller};
 use crate::http::{
-    Access, DELETE, Doc, Filter, GET, PATCH, POST, Route, admin, caller, created, header, id, ids, json,
-    no_content, ok, query, raw, route, streamed, with,
+    Access, DELETE, Doc, Filter, GET, PATCH, POST, Route, admin, caller, created, header, host, id, ids,
+    json, no_content, ok, query, raw, route, streamed, with,
 };
 
 /// All endpoints of this feature. `joining` is where remote agents find us.
@@ -261,7 +261,7 @@ fn mend(nodes: &Nodes) -> Route {
 
 /// Where a new machine finds us: as the one who asks does.
 fn meeting(joining: &Joining) -> BoxedFilter<(Meeting,)> {
-    with(joining).and(header("host")).map(|joining, host| Meeting { joining, host }).boxed()
+    with(joining).and(host()).map(|joining, host| Meeting { joining, host }).boxed()
 }
 
 fn program(nodes: &Nodes, joining: &Joining) -> Route {

@@ -10,7 +10,9 @@ use storage::users::{Role, User};
 use super::views::StatusWord;
 use super::{OwnPorts, ServerView, Servers};
 use crate::agents::tests::World;
-use crate::auth::{Admin, Auth, Caller, Credentials, Origin, OwnOrigins, Permission, need};
+use crate::auth::{
+    Admin, Auth, Caller, Credentials, DeviceProof, NewSession, Origin, OwnOrigins, Permission, need,
+};
 use crate::error::{ApiError, Code};
 use crate::templates::{Template, Variable};
 
@@ -70,8 +72,12 @@ async fn caller(world: &World, auth: &Auth, name: &str, role: Role) -> Caller {
         created_at: 1,
         last_seen: None,
     };
-    let origin = Origin { address: IpAddr::from([127, 0, 0, 1]), user_agent: String::new() };
-    let (session, token) = auth.new_session(name, &origin).unwrap();
+    let origin = Origin {
+        address: IpAddr::from([127, 0, 0, 1]),
+        user_agent: String::new(),
+        device: DeviceProof::default(),
+    };
+    let NewSession { record: session, token, .. } = auth.new_session(name, &origin).unwrap();
     let write = world.store.write(move |tx| {
         storage::users::insert(tx, &user)?;
         storage::sessions::insert(tx, &session)

@@ -87,14 +87,14 @@ impl Setup {
         };
         self.0.auth.check_setup_token(same(token, right), origin)?;
         let user = self.0.users.prepare(NewUser { username, password, role: Role::Admin }).await?;
-        let (session, session_token) = self.0.auth.new_session(&user.id, origin)?;
-        let record = user.clone();
+        let session = self.0.auth.new_session(&user.id, origin)?;
+        let (record, session_record) = (user.clone(), session.record.clone());
         self.0
             .store
             .write(move |tx: &WriteTx| -> storage::Result<()> {
                 meta::claim(tx, clock::now())?;
                 users::insert(tx, &record)?;
-                sessions::insert(tx, &session)
+                sessions::insert(tx, &session_record)
             })
             .await?;
         *expected = None;
@@ -102,7 +102,8 @@ impl Setup {
             // Worth nothing any more; the next start tries again.
             tracing::warn!(%cause, "the used setup token is still there");
         }
-        Ok(SignedIn { token: session_token, user })
+        let device = self.0.auth.new_device(&user);
+        Ok(SignedIn { session, user, device })
     }
 }
 

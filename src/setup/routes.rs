@@ -8,7 +8,7 @@ use crate::http::{
     Access, Client, Doc, Filter, GET, OPEN_LIMIT, POST, Route, StatusCode, client, json_up_to, ok, route,
     with,
 };
-use crate::users::{SignInAnswer, client_origin, with_cookie};
+use crate::users::{SignInAnswer, client_origin, signed_in};
 
 /// All endpoints of this feature.
 pub fn routes(setup: &Setup) -> Vec<Route> {
@@ -63,7 +63,7 @@ fn claim(setup: &Setup) -> Route {
                 let origin = client_origin(&client);
                 let claimed =
                     setup.claim(body.setup_token.trim(), body.username, body.password, &origin).await;
-                with_cookie(StatusCode::CREATED, claimed, &client)
+                signed_in(StatusCode::CREATED, claimed, &client)
             },
         ),
     )

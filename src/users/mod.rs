@@ -7,7 +7,7 @@ use storage::sessions::Session;
 use storage::users::{self, User};
 use storage::{ReadTx, Store, WriteTx, sessions};
 
-pub use routes::{client_origin, routes, with_cookie};
+pub use routes::{client_origin, routes, signed_in};
 pub use views::{Me, SessionInfo, SignInAnswer, UserView};
 
 use crate::auth::{Admin, Auth, Caller, Origin, Role, SignedIn, check_password};
@@ -148,7 +148,7 @@ impl Users {
         origin: &Origin,
     ) -> Result<(), ApiError> {
         check_password("new", &new)?;
-        let user = self.auth.verify(caller.username(), current, origin).await?;
+        let user = self.auth.confirm(caller, current, origin).await?;
         let hash = self.auth.hash_password(new).await?;
         let (id, keep, was) = (user.id.clone(), caller.session_id().to_owned(), user.password_hash);
         self.store

@@ -6,12 +6,12 @@ use utoipa::ToSchema;
 
 use super::views::{Me, RoleView, SessionInfo, SignInAnswer, UserView};
 use super::{NewUser, UserChange, Users};
-use crate::auth::{Admin, Caller, Origin, SESSION_DAYS, SignedIn};
+use crate::auth::{Admin, Caller, DEVICE_DAYS, Origin, SESSION_DAYS, SignedIn};
 use crate::error::ApiError;
 use crate::http::{
-    Access, Client, DELETE, Doc, Filter, GET, OPEN_LIMIT, PATCH, POST, PUT, Response, Route, SESSION_COOKIE,
-    StatusCode, admin, caller, client, created, id, json, json_reply, json_up_to, no_content, ok, route,
-    with,
+    Access, Client, DELETE, Doc, Filter, GET, OPEN_LIMIT, PATCH, POST, PUT, Response, Route, StatusCode,
+    admin, caller, client, created, device_cookie, id, json, json_reply, json_up_to, no_content, ok, route,
+    session_cookie, with,
 };
 
 /// All endpoints of this feature.
@@ -49,8 +49,8 @@ fn sign_in(users: &Users) -> Route {
         Doc::new("Signs in").body::<SignInRequest>().answer::<SignInAnswer>(200).refusals(&[401, 429, 503]),
         with(users).and(client()).and(json_up_to::<SignInRequest>(OPEN_LIMIT)).then(
             |users: Users, client: Client, body: SignInRequest| async move {
-                let signed_in = users.sign_in(&body.username, body.password, &client_origin(&client)).await;
-                with_cookie(StatusCode::OK, signed_in, &client)
+                let done = users.sign_in(&body.username, body.password, &client_origin(&client)).await;
+                signed_in(StatusCode::OK, done, &client)
             },
         ),
     )
@@ -64,10 +64,13 @@ fn sign_out(users: &Users) -> Route {
         Doc::new("Signs out").plain(204),
         with(users)
             .and(caller())
-            .then(|users: Users, caller: Caller| async move { users.sign_out(&caller).await })
-            .map(|result| {
+            .and(client())
+            .then(|users: Users, caller: Caller, client: Client| async move {
+                (users.sign_out(&caller).await, client.secure)
+            })
+            .map(|(result, secure)| {
                 let mut response = no_content(result);
-                if let Ok(value) = HeaderValue::from_str(&cookie("", 0, false)) {
+                if let Ok(value) = HeaderValue::from_str(&cookie(session_cookie(secure), "", 0, secure)) {
                     response.headers_mut().insert(SET_COOKIE, value);
                 }
                 response
@@ -242,22 +245,34 @@ fn delete(users: &Users) -> Route {
 
 /// Where a sign-in comes from.
 pub fn client_origin(client: &Client) -> Origin {
-    Origin { address: client.address, user_agent: client.user_agent.clone() }
+    Origin { address: client.address, user_agent: client.user_agent.clone(), device: client.device.clone() }
 }
 
-/// Token and account as JSON, and the token as a cookie that no script sees.
-pub fn with_cookie(status: StatusCode, signed_in: Result<SignedIn, ApiError>, client: &Client) -> Response {
-    let header =
-        signed_in.as_ref().ok().map(|done| cookie(&done.token, SESSION_DAYS * 24 * 60 * 60, client.secure));
-    let answer = signed_in.map(|done| SignInAnswer::new(done.token, &done.user));
-    let mut response = json_reply(status, answer);
-    if let Some(value) = header.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        response.headers_mut().insert(SET_COOKIE, value);
+/// Token, keys and account as JSON, and the other halves as cookies that no script sees.
+pub fn signed_in(status: StatusCode, signed_in: Result<SignedIn, ApiError>, client: &Client) -> Response {
+    let secure = client.secure;
+    let mut cookies = Vec::new();
+    if let Ok(done) = &signed_in {
+        cookies.push(cookie(session_cookie(secure), &done.session.halves.cookie, SESSION_DAYS * DAY, secure));
+        let device = done.device.as_ref();
+        cookies.extend(
+            device.map(|device| cookie(device_cookie(secure), &device.cookie, DEVICE_DAYS * DAY, secure)),
+        );
+    }
+    if signed_in.is_ok() && client.old_cookie {
+        cookies.push(cookie(session_cookie(false), "", 0, true));
+    }
+    let mut response = json_reply(status, signed_in.map(SignInAnswer::from));
+    for value in cookies.iter().filter_map(|text| HeaderValue::from_str(text).ok()) {
+        response.headers_mut().append(SET_COOKIE, value);
     }
     response
 }
 
-fn cookie(token: &str, seconds: i64, secure: bool) -> String {
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
+
+fn cookie(name: &str, value: &str, seconds: i64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
-    format!("{SESSION_COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}")
+    format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}")
 }

@@ -5,7 +5,7 @@ use storage::sessions::Session;
 use storage::users::User;
 use utoipa::ToSchema;
 
-use crate::auth::{Caller, Role};
+use crate::auth::{Caller, Role, SignedIn};
 use crate::clock::rfc3339;
 
 /// What an account may do everywhere.
@@ -114,17 +114,30 @@ impl SessionInfo {
     }
 }
 
-/// A fresh session: the token is shown this once.
+/// A fresh session: its secrets are shown this once.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = SignedIn)]
 pub struct SignInAnswer {
+    /// For programs, as `Authorization: Bearer`. It is no cookie.
     token: String,
+    /// For browsers: the cookie counts only together with this, as `X-Session-Key`, or in a socket's first message.
+    session_key: String,
+    /// For browsers: with the cookie `device` and this as `X-Device-Key` the next sign-in comes from a known device.
+    /// Absent where it came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    device_key: Option<String>,
     user: Me,
 }
 
-impl SignInAnswer {
-    /// Token and account.
-    pub fn new(token: String, user: &User) -> Self {
-        Self { token, user: user.into() }
+impl From<SignedIn> for SignInAnswer {
+    fn from(done: SignedIn) -> Self {
+        Self {
+            token: done.session.token,
+            session_key: done.session.halves.key,
+            device_key: done.device.map(|device| device.key),
+            user: (&done.user).into(),
+        }
     }
 }

@@ -24,6 +24,12 @@ pub struct Session {
     pub address: String,
     /// With which browser or program.
     pub user_agent: String,
+    /// The SHA-256 of the cookie's value; absent where the session is one by token only.
+    #[serde(default)]
+    pub cookie_hash: Option<Vec<u8>>,
+    /// The SHA-256 of the session key, without which the cookie is worth nothing; absent as that one is.
+    #[serde(default)]
+    pub key_hash: Option<Vec<u8>>,
 }
 
 /// Adds a session. [`Error::NotFound`] where its user is gone.

@@ -81,6 +81,8 @@ fn session() -> Session {
         expires_at: 3,
         address: "2001:db8::1".to_owned(),
         user_agent: "Firefox".to_owned(),
+        cookie_hash: None,
+        key_hash: None,
     }
 }
 

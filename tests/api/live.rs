@@ -13,8 +13,8 @@ fn topic<'a>(name: &'a str) -> impl FnMut(&Value) -> Option<Value> + 'a {
 #[tokio::test]
 async fn the_door_asks_who_and_from_where() {
     let panel = Panel::start().await;
-    let token = panel.admin().token.unwrap();
-    let (cookie, bearer) = (format!("session={token}"), format!("Bearer {token}"));
+    let bearer = format!("Bearer {}", panel.admin().token.unwrap());
+    let cookie = panel.browser("admin").await.cookie;
     let ours = format!("http://{}", panel.address);
     let open = async |headers: &[(&str, &str)]| Live::with(&panel.address, headers).await.map(|_| ());
     assert_eq!(open(&[]).await, Err(401));

@@ -2,11 +2,14 @@
 
 mod agents_port;
 mod bodies;
+mod browser;
 mod crowds;
 mod doctor;
 mod elders;
 mod fake_node;
+mod guessing;
 mod hostile;
+mod hosts;
 mod join;
 mod link;
 mod live;
@@ -16,6 +19,7 @@ mod nodes;
 mod openapi;
 mod placement;
 mod ports;
+mod proxies;
 mod rights;
 mod servers;
 mod session;

@@ -198,15 +198,14 @@ async fn a_token_in_the_url_is_no_token_and_none_reaches_the_log() {
 #[tokio::test]
 async fn a_changing_call_by_cookie_needs_our_origin() {
     let panel = Panel::start().await;
-    let cookie = format!("session={}", panel.admin().token.unwrap());
+    let browser = panel.browser("admin").await;
     let ask = async |headers: &[(&str, &str)]| {
-        let client = panel.anonymous();
-        let mut request = client.request(Method::PUT, "/api/me/password").header("cookie", &cookie);
+        let mut request = browser.request(Method::PUT, "/api/me/password");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let body = json!({ "current": "not the password", "new": "another long one" });
-        client.send(request.json(&body)).await
+        browser.send(request.json(&body)).await
     };
     let ours = format!("http://{}", panel.address);
     for good in [
@@ -229,10 +228,8 @@ async fn a_changing_call_by_cookie_needs_our_origin() {
         ask(bad).await.refused(403, "bad_origin");
     }
     // Reading needs none.
-    let client = panel.anonymous();
-    let read =
-        client.request(Method::GET, "/api/me").header("cookie", &cookie).header("origin", "http://evil.test");
-    client.send(read).await.expect(200);
+    let read = browser.request(Method::GET, "/api/me").header("origin", "http://evil.test");
+    browser.send(read).await.expect(200);
 }
 
 #[tokio::test]

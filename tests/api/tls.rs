@@ -80,18 +80,52 @@ async fn the_cookie_is_secure_where_the_connection_is() {
     let (plain, _) = raw::exchange(&a, sign_in.as_bytes(), seconds(10)).await;
     assert!(plain.contains("set-cookie: session=") && !plain.contains("; Secure"), "{plain}");
     let tls = by_tls(&a, &sign_in).await;
-    assert!(tls.contains("set-cookie: session=") && tls.contains("; Secure"), "{tls}");
-    let (_, rest) = tls.split_once("set-cookie: session=").unwrap();
-    let token = rest.split(';').next().unwrap();
+    assert!(tls.contains("set-cookie: __Host-session=") && tls.contains("; Secure"), "{tls}");
+    assert!(!tls.contains("set-cookie: session="), "another name by TLS: {tls}");
+    // The secure cookie of an earlier version would keep a browser from taking ours by plain HTTP.
+    let with = |cookie: &str| sign_in.replacen("\r\n\r\n", &format!("\r\nCookie: {cookie}\r\n\r\n"), 1);
+    assert!(!tls.contains("set-cookie: session=;"), "{tls}");
+    assert!(!by_tls(&a, &with("session=a.b")).await.contains("set-cookie: session=;"));
+    let healed = by_tls(&a, &with("session=eyJ0.eyJz.c2ln")).await;
+    assert!(healed.contains("set-cookie: session=; ") && healed.contains("Max-Age=0; Secure"), "{healed}");
+    let halves = |answer: &str, name: &str| {
+        let between = |start: &str, end: char| {
+            let (_, rest) = answer.split_once(start).unwrap();
+            rest.split(end).next().unwrap().to_owned()
+        };
+        let cookie = between(&format!("set-cookie: {name}="), ';');
+        (format!("{name}={cookie}"), between("\"sessionKey\":\"", '"'))
+    };
+    // One browser that signed in by both: it keeps both cookies, and the key of the origin that it is on.
+    let ((plain, plain_key), (secure, key)) = (halves(&plain, "session"), halves(&tls, "__Host-session"));
+    let read = |cookies: &str, key: &str| {
+        format!(
+            "GET /api/me HTTP/1.1\r\nHost: {a}\r\nConnection: close\r\nCookie: {cookies}\r\nX-Session-Key: {key}\r\n\r\n"
+        )
+    };
+    let by_plain = async |cookies: &str, key: &str| {
+        raw::status(&raw::exchange(&a, read(cookies, key).as_bytes(), seconds(10)).await.0)
+    };
+    assert_eq!(by_plain(&plain, &plain_key).await, 200);
+    assert_eq!(by_plain(&secure.replace("__Host-", ""), &key).await, 200, "the same form by both");
+    assert_eq!(by_plain(&secure, &key).await, 401, "what only TLS may send");
+    assert_eq!(raw::status(&by_tls(&a, &read(&format!("{plain}; {secure}"), &key)).await), 200);
+    assert_eq!(raw::status(&by_tls(&a, &read(&plain, &plain_key)).await), 401, "what anybody may have set");
     let change = |origin: &str| {
         format!(
             "DELETE /api/session HTTP/1.1\r\nHost: {a}\r\nConnection: close\r\nOrigin: {origin}\r\n\
-             Cookie: session={token}\r\n\r\n"
+             Cookie: {plain}; {secure}\r\nX-Session-Key: {key}\r\n\r\n"
         )
     };
     assert_eq!(raw::status(&by_tls(&a, &change(&format!("http://{a}"))).await), 403, "a page without TLS");
     assert_eq!(raw::status(&by_tls(&a, &change("https://evil.test")).await), 403);
-    assert_eq!(raw::status(&by_tls(&a, &change(&format!("https://{a}"))).await), 204);
+    let signed_out = by_tls(&a, &change(&format!("https://{a}"))).await;
+    assert_eq!(raw::status(&signed_out), 204);
+    assert!(
+        signed_out.contains("set-cookie: __Host-session=; ") && signed_out.contains("Max-Age=0"),
+        "{signed_out}"
+    );
+    assert_eq!(by_plain(&plain, &plain_key).await, 200, "the other one goes on");
 }
 
 #[tokio::test]

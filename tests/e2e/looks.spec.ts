@@ -1,7 +1,7 @@
 /** What can be checked of the looks by a machine: contrast, names, roles, and that nothing sticks out. */
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { expect, NARROW, test } from './parts/test.ts';
+import { expect, NARROW, signIn, test } from './parts/test.ts';
 
 /** What axe calls wrong and is not; each with its reason. */
 const EXCEPT: string[] = [];
@@ -29,9 +29,7 @@ for (const theme of ['dark', 'light'] as const) {
     await expect(page.locator('html')).toHaveAttribute('data-theme', theme);
     await check(page, 'sign-in');
     expect(admin).toBe(page);
-    await page.request.post(`${panel.url}/api/session`, {
-      data: { username: 'admin', password: 'correct horse battery' }
-    });
+    await signIn(page.context(), panel);
     const running = await panel.server(`Looks ${theme}`, 'markup');
     await panel.power(running.id, 'start', 'running');
     const failed = await panel.call<{ id: string }>('POST', '/api/servers', {

@@ -14,10 +14,12 @@ test('names, reasons and lines are text on every page', async ({ admin: page, pa
   await panel.state(failed.id, 'install_failed');
   // Accounts have plain names; their browsers call themselves what they like.
   await panel.call('POST', '/api/users', { username: 'plain.name', password: 'quite long enough', role: 'user' });
-  await page.request.post(`${panel.url}/api/session`, {
-    data: { username: 'admin', password: 'correct horse battery' },
-    headers: { 'user-agent': HOSTILE }
+  const signedIn = await fetch(`${panel.url}/api/session`, {
+    method: 'POST',
+    body: JSON.stringify({ username: 'admin', password: 'correct horse battery' }),
+    headers: { 'content-type': 'application/json', 'user-agent': HOSTILE }
   });
+  expect(signedIn.status).toBe(200);
 
   const [first] = servers;
   const paths = [

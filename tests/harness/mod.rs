@@ -2,6 +2,7 @@
 //! here reaches into the program: it goes through the command line, HTTP, WebSockets and files, as anybody could.
 
 pub(crate) mod authority;
+mod browser;
 mod client;
 pub(crate) mod docker;
 pub(crate) mod download;
@@ -17,6 +18,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod systemd;
 
+pub(crate) use browser::Browser;
 pub(crate) use client::{Answer, Client};
 pub(crate) use live::Live;
 pub(crate) use panel::{Builder, Panel, binary, program};

@@ -58,6 +58,8 @@ pub(crate) fn session(id: &str, user: &str) -> Session {
         expires_at: 1_000,
         address: "192.0.2.1".to_owned(),
         user_agent: "test".to_owned(),
+        cookie_hash: Some(vec![1; 32]),
+        key_hash: None,
     }
 }
 

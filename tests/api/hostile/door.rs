@@ -12,7 +12,7 @@ use crate::harness::{Panel, raw, seconds, until};
 async fn no_changing_call_works_from_another_site() {
     let panel = Panel::start().await;
     let admin = panel.admin();
-    let cookie = format!("session={}", admin.token.clone().unwrap());
+    let browser = panel.browser("admin").await;
     let before = state(&admin).await;
     let mut wrong = Vec::new();
     let from: [&[(&str, &str)]; 4] = [
@@ -26,13 +26,12 @@ async fn no_changing_call_works_from_another_site() {
             continue;
         }
         for headers in from {
-            let client = panel.anonymous();
             let path = filled(&path, "local");
-            let mut request = client.request(method.clone(), &path).header("cookie", &cookie);
+            let mut request = browser.request(method.clone(), &path);
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            let answer = client.send(request.json(&json!({}))).await;
+            let answer = browser.send(request.json(&json!({}))).await;
             if (answer.status, answer.code()) != (403, "bad_origin") {
                 wrong.push(format!("{method} {path} from {headers:?}: {} {}", answer.status, answer.text));
             }
@@ -46,7 +45,7 @@ async fn no_changing_call_works_from_another_site() {
 async fn what_a_form_can_send_is_no_call() {
     let panel = Panel::start().await;
     let admin = panel.admin();
-    let cookie = format!("session={}", admin.token.clone().unwrap());
+    let browser = panel.browser("admin").await;
     let before = state(&admin).await;
     let text = r#"{"username": "eve", "password": "correct horse battery", "role": "admin"}"#;
     for kind in [
@@ -57,15 +56,14 @@ async fn what_a_form_can_send_is_no_call() {
         "",
     ] {
         for headers in [&[][..], &[("origin", "http://evil.test")], &[("sec-fetch-site", "cross-site")]] {
-            let client = panel.anonymous();
-            let mut request = client.request(Method::POST, "/api/users").header("cookie", &cookie);
+            let mut request = browser.request(Method::POST, "/api/users");
             if !kind.is_empty() {
                 request = request.header("content-type", kind);
             }
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            let answer = client.send(request.body(text)).await;
+            let answer = browser.send(request.body(text)).await;
             let right = if headers.is_empty() { 415 } else { 403 };
             assert_eq!(answer.status, right, "{kind:?} {headers:?} {answer:?}");
         }

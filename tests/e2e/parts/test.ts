@@ -71,11 +71,36 @@ export const test = base.extend<Fixtures, { panel: Panel }>({
   }
 });
 
-/** Without the form, which has tests of its own. */
+/** Without the form, which has tests of its own: the cookie by the answer, its other half into the page's storage. */
 export async function signIn(context: BrowserContext, panel: Panel, who = ADMIN) {
   const answer = await context.request.post(`${panel.url}/api/session`, { data: who });
   expect(answer.status()).toBe(200);
+  const { sessionKey } = (await answer.json()) as { sessionKey: string };
+  // Once: what the page forgets later is not to come back at its next load.
+  await context.addInitScript(
+    ([origin, key]) => {
+      if (location.origin !== origin || localStorage.getItem('test-key') === key) return;
+      localStorage.setItem('test-key', key);
+      localStorage.setItem('session-key', key);
+    },
+    [panel.url, sessionKey]
+  );
 }
+
+/** A call as the page makes it, with this key or the one that the page has. */
+export async function callAs(page: Page, method: string, path: string, key?: string | null): Promise<{ status: number; body: unknown }> {
+  return page.evaluate(
+    async ([method, path, given]) => {
+      const key = given ?? localStorage.getItem('session-key');
+      const answer = await fetch(path, { method, headers: key === null ? {} : { 'x-session-key': key } });
+      const text = await answer.text();
+      return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
+    },
+    [method, path, key ?? null] as const
+  );
+}
+
+export const keyOf = (page: Page): Promise<string | null> => page.evaluate(() => localStorage.getItem('session-key'));
 
 /** Another browser, as far as cookies go. */
 export async function another(browser: Browser, panel: Panel, who = ADMIN): Promise<Page> {

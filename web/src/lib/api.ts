@@ -1,11 +1,36 @@
 /** The only fetch: one function per call of the HTTP API. Every failure is thrown as an ApiError. */
 import createClient from 'openapi-fetch';
 import { ApiError, errorFrom } from './errors';
+import * as keys from './keys';
 import { now } from './now.svelte';
 import type { paths } from './paths';
 import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
 
 const client = createClient<paths>({ baseUrl: '/', credentials: 'same-origin', cache: 'no-store' });
+
+/** The key that went with the request of an answer: another tab may have signed in anew meanwhile. */
+const sentKeys = new WeakMap<Response, string>();
+
+client.use({
+  onRequest({ request, schemaPath }) {
+    const session = keys.sessionKey();
+    if (session) request.headers.set('X-Session-Key', session);
+    const device = schemaPath === '/api/session' && request.method === 'POST' ? keys.deviceKey() : null;
+    if (device) request.headers.set('X-Device-Key', device);
+    return request;
+  },
+  onResponse({ request, response }) {
+    sentKeys.set(response, request.headers.get('X-Session-Key') ?? '');
+  }
+});
+
+/** Keeps what a sign-in has brought for this origin only; the cookies that belong to it are kept by the browser. */
+async function keep<T extends { sessionKey: string; deviceKey?: string }>(answer: Promise<T>): Promise<T> {
+  const signedIn = await answer;
+  keys.setSessionKey(signedIn.sessionKey);
+  if (signedIn.deviceKey) keys.setDeviceKey(signedIn.deviceKey);
+  return signedIn;
+}
 
 /** Called once when an answer says that nobody is signed in (any more). */
 let onSignedOut: () => void = () => {};
@@ -25,7 +50,10 @@ async function call<T>(sent: Promise<{ data?: T; error?: unknown; response: Resp
   now.learn(response.headers.get('date'));
   if (response.ok) return data as T;
   const failure = errorFrom(error, response.status, response.headers.get('retry-after'));
-  if (failure.code === 'unauthenticated') onSignedOut();
+  if (failure.code === 'unauthenticated') {
+    keys.forgetSessionKey(sentKeys.get(response) ?? '');
+    onSignedOut();
+  }
   throw failure;
 }
 
@@ -35,12 +63,17 @@ const member = (id: string, user: string) => ({ params: { path: { id, user } } }
 export const setup = {
   needed: () => call(client.GET('/api/setup')),
   claim: (setupToken: string, username: string, password: string) =>
-    call(client.POST('/api/setup', { body: { setupToken, username, password } }))
+    keep(call(client.POST('/api/setup', { body: { setupToken, username, password } })))
 };
 
 export const session = {
-  signIn: (username: string, password: string) => call(client.POST('/api/session', { body: { username, password } })),
-  signOut: () => call(client.DELETE('/api/session')),
+  signIn: (username: string, password: string) =>
+    keep(call(client.POST('/api/session', { body: { username, password } }))),
+  signOut: async () => {
+    const key = keys.sessionKey() ?? '';
+    await call(client.DELETE('/api/session'));
+    keys.forgetSessionKey(key);
+  },
   status: () => call(client.GET('/api/status'))
 };
 

@@ -1,4 +1,5 @@
 /** The only WebSocket. Topics are subscribed by reference count and again after every reconnect. */
+import { sessionKey } from './keys';
 import { initial, isLost, SESSION_ENDED, step, type LinkEvent, type LinkState } from './live/reconnect';
 
 export interface LiveMessage {
@@ -92,6 +93,8 @@ class Live {
     socket.onopen = () => {
       this.#heard = Date.now();
       this.#probed = false;
+      // The cookie alone opens nothing: the first message shows that this is the panel's own page.
+      this.#send({ sessionKey: sessionKey() ?? '' });
       this.#advance({ type: 'opened' });
       const topics = [...this.#handlers.keys()];
       if (topics.length > 0) this.#send({ subscribe: topics });
@@ -119,7 +122,7 @@ class Live {
     for (const handler of this.#handlers.get(message.topic) ?? []) handler(message);
   }
 
-  #send(message: { subscribe?: string[]; unsubscribe?: string[] }) {
+  #send(message: { sessionKey?: string; subscribe?: string[]; unsubscribe?: string[] }) {
     // eslint-disable-next-line no-restricted-globals
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }

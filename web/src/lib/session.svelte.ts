@@ -10,6 +10,8 @@ import { upgrades } from './upgrades.svelte';
 class Session {
   me = $state.raw<Me | null>(null);
   status = $state.raw<Status | null>(null);
+  /** Why one has to sign in, where that is not plain: said on the sign-in page. */
+  why = $state.raw('');
   admin = $derived(this.me?.role === 'admin');
   #unsubscribe: (() => void)[] = [];
 
