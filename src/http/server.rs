@@ -1,10 +1,11 @@
 //! The accept loop of every port: HTTP/1.1 only, plain or by TLS, a deadline on everything, a bound on connections.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use hyper::{Request, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +43,9 @@ const HEADERS: Duration = Duration::from_secs(10);
 const IDLE_BODY: Duration = Duration::from_secs(30);
 /// The most that a request's headers may hold; also the largest read buffer.
 const HEADER_BYTES: usize = 16 * 1024;
+/// Connections that were accepted and not looked at yet. Without this bound a flood would be accepted faster than anybody's
+/// request is read, and drop it unread.
+const STARTING: usize = 16;
 /// Before accepting goes on after it failed.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -58,10 +63,15 @@ pub async fn serve<H, F>(
 {
     let token = tasks.token();
     let connections = Connections::new(policy.clone());
+    let starting = Arc::new(Semaphore::new(STARTING));
     loop {
-        let (stream, peer) = tokio::select! {
+        let accepted = async {
+            let turn = Arc::clone(&starting).acquire_owned().await;
+            (accept(&listener, &connections).await, turn)
+        };
+        let ((stream, peer), mut turn) = tokio::select! {
             () = token.cancelled() => return,
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accepted => (accepted.0, Some(accepted.1)),
         };
         if policy.refuses(peer) {
             let port = listener.local_addr().map_or(0, |own| own.port());
@@ -74,8 +84,16 @@ pub async fn serve<H, F>(
             Connection { address, slot: slot.clone(), ending: tasks.token(), handler: handler.clone() };
         let tls = tls.clone();
         drop(tasks.spawn("connection", async move {
+            let mut run = std::pin::pin!(connection.run(stream, tls));
+            let run = poll_fn(|context| {
+                let polled = run.as_mut().poll(context);
+                // What had come with it was read.
+                drop(turn.take());
+                polled
+            });
             tokio::select! {
-                () = connection.run(stream, tls) => {}
+                biased;
+                () = run => {}
                 // Others came, and this one was the idlest.
                 () = dropped.cancelled() => {}
             }
@@ -138,7 +156,10 @@ where
         };
         match hello {
             // Boxed: most connections are plain, and need not be as large as this one.
-            Ok(Ok(stream)) => Box::pin(self.speak(stream, true)).await,
+            Ok(Ok(stream)) => {
+                self.slot.progress();
+                Box::pin(self.speak(stream, true)).await;
+            }
             Ok(Err(cause)) => tracing::trace!(%cause, address = %self.address, "no TLS came about"),
             Err(_) => {}
         }
