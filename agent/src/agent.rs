@@ -38,6 +38,7 @@ const CAPABILITIES: &[&str] = &[
     capability::ACK,
     capability::SYNC,
     capability::CONSOLE,
+    capability::PARTIAL,
     capability::STATS,
     capability::INSTALL,
     capability::HOST_CHECK,
@@ -322,7 +323,7 @@ impl Ears {
             ToAgent::ConsoleSubscribe(of) => match self.servers.get(&of.server_id) {
                 Some(handle) => {
                     let place = of.after.map(|after| Place { after, last: of.last });
-                    self.consoles.subscribe(&of.server_id, &handle, place);
+                    self.consoles.subscribe(&of.server_id, &handle, place, of.partial);
                     reply.ack(None);
                 }
                 None => not_found(reply),
@@ -333,11 +334,13 @@ impl Ears {
             }
             ToAgent::ConsoleTail(of) => match self.servers.get(&of.server_id) {
                 Some(handle) => {
-                    let lines = handle.console.tail(usize::try_from(of.tail).unwrap_or(usize::MAX));
+                    let (lines, partial) =
+                        handle.console.tail(usize::try_from(of.tail).unwrap_or(usize::MAX));
                     reply.answer(ToPanel::ConsoleLines(ConsoleLines {
                         server_id: of.server_id,
                         lines,
                         reset: false,
+                        partial,
                     }));
                 }
                 None => not_found(reply),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::bulk::Carrier;
-use crate::console::Rate;
 use crate::game_networks::GameNetworks;
 use crate::release::ReleaseKey;
 
@@ -55,8 +54,6 @@ pub struct Tunables {
     pub heartbeat: Duration,
     /// Between two samples of a server that nobody watches.
     pub sample_idle: Duration,
-    /// What a console takes before it only counts.
-    pub flood: Rate,
 }
 
 impl Default for Tunables {
@@ -70,7 +67,6 @@ impl Default for Tunables {
             stagger: Duration::from_millis(500),
             heartbeat: Duration::from_secs(30),
             sample_idle: Duration::from_secs(10),
-            flood: Rate::default(),
         }
     }
 }

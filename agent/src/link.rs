@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn lines_of(server: &str) -> Envelope<ToPanel> {
-        let lines = ConsoleLines { server_id: server.into(), lines: Vec::new(), reset: false };
+        let lines = ConsoleLines { server_id: server.into(), ..ConsoleLines::default() };
         Envelope::new(ToPanel::ConsoleLines(lines))
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::console::Place;
+use crate::console::{Batch, Place};
 use crate::host::Host;
 use crate::link::Outbox;
 use crate::protocol::{ConsoleLines, Envelope, ServerStats, Stats, ToPanel};
@@ -42,21 +42,22 @@ impl Consoles {
         Self { out, tasks, cancel, forwarders: Mutex::default() }
     }
 
-    /// Lines of this console flow, from `place` or from the last 200 on. A second time starts anew.
-    pub(crate) fn subscribe(&self, id: &str, handle: &Handle, place: Option<Place>) {
+    /// Lines of this console flow, from `place` or from the last 200 on, and the unfinished one where `partial`. A second
+    /// time starts anew.
+    pub(crate) fn subscribe(&self, id: &str, handle: &Handle, place: Option<Place>, partial: bool) {
         let cancel = self.cancel.child_token();
         if let Some(old) = self.lock().insert(id.to_owned(), cancel.clone()) {
             old.cancel();
         }
-        let (out, id, mut follower) = (self.out.clone(), id.to_owned(), handle.console.follow(place));
+        let (out, id) = (self.out.clone(), id.to_owned());
+        let mut follower = handle.console.follow(place).with_partial(partial);
         // A server that is deleted closes its status; its console has nothing more to say then.
         let mut status = handle.status.clone();
         drop(self.tasks.spawn(async move {
             let forward = async {
                 loop {
-                    let batch = follower.next().await;
-                    let lines =
-                        ConsoleLines { server_id: id.clone(), lines: batch.lines, reset: batch.reset };
+                    let Batch { lines, reset, partial } = follower.next().await;
+                    let lines = ConsoleLines { server_id: id.clone(), lines, reset, partial };
                     if out.send(Envelope::new(ToPanel::ConsoleLines(lines))).await.is_err() {
                         return;
                     }

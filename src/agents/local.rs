@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agent::AgentConfig;
 use agent::link::PanelSide;
+use agent::protocol::ToPanel;
 use storage::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,8 @@ use crate::shutdown::Tasks;
 pub const NODE_ID: &str = "local";
 /// Console batches and samples that may wait for us: one is up to 64 KiB.
 const CAPACITY: usize = 64;
+/// Console lines in a message after which others get their turn.
+const LONG: usize = 100;
 /// How long to wait before an agent that ended by itself is started again.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Makes the node's record at the first start. The machine's name is its name.
@@ -98,7 +101,13 @@ pub(super) async fn carry(
                 None => return,
             },
             envelope = link.from_agent.recv() => match envelope {
-                Some(envelope) => agents.receive(session, envelope),
+                Some(envelope) => {
+                    let long = matches!(&envelope.message, ToPanel::ConsoleLines(of) if of.lines.len() >= LONG);
+                    agents.receive(session, envelope);
+                    if long {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 None => return,
             },
         }

@@ -32,7 +32,7 @@ pub mod remote;
 pub(crate) mod tests;
 
 pub use changes::{Changed, Changes, Seen};
-pub use console::{Batch, ConsoleFeed, Cursor, Next, Snapshot};
+pub use console::{ConsoleFeed, Lines, Next, ReaderId};
 pub use convert::{behaviour_record, create_message, port_message, update_message};
 pub use differences::{Difference, Kind as DifferenceKind};
 pub use figures::LinkSeen;

@@ -21,20 +21,22 @@ const MOST_STRANGERS: usize = 1000;
 
 impl Agents {
     /// Takes one message of an agent.
-    pub fn receive(&self, session: &Arc<Session>, envelope: Envelope<ToPanel>) {
+    pub fn receive(&self, session: &Arc<Session>, mut envelope: Envelope<ToPanel>) {
         if !self.is_current(session) {
             return;
         }
         let id = envelope.message_id.as_deref();
-        match &envelope.message {
+        match &mut envelope.message {
             ToPanel::SystemInfo(info) => self.system_info(session, info),
             ToPanel::ServerStatus(status) => {
                 self.server_status(session.node_id(), status);
             }
             ToPanel::Sync(sync) => self.sync(session, sync),
             ToPanel::ConsoleLines(lines) => {
-                if !id.is_some_and(|id| session.is_private(id)) {
-                    self.console_lines(session.node_id(), lines);
+                if id.is_none() {
+                    self.console_lines(session.node_id(), std::mem::take(lines));
+                } else if !id.is_some_and(|id| session.is_private(id)) {
+                    self.console_lines(session.node_id(), lines.clone());
                 }
             }
             ToPanel::ServerOutput(output) => {
@@ -229,9 +231,9 @@ impl Agents {
         self.reconcile(session, has);
     }
 
-    fn console_lines(&self, node_id: &str, lines: &ConsoleLines) {
+    fn console_lines(&self, node_id: &str, lines: ConsoleLines) {
         if self.owns(node_id, &lines.server_id) {
-            self.0.watching.lines(&lines.server_id, lines.lines.clone(), lines.reset);
+            self.0.watching.lines(lines);
         }
     }
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::protocol::{
-    ConsoleItem, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent, ToPanel,
+    ConsoleItem, ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent,
+    ToPanel,
 };
 use tokio::sync::Notify;
 
-use super::console::{ConsoleFeed, FIRST_LINES};
+use super::console::{ConsoleFeed, FIRST_LINES, Next, ReaderId};
 use super::registry::Agents;
 use super::session::Session;
 use super::stats::StatsFeed;
@@ -58,7 +59,7 @@ pub struct ConsoleWatch {
     server_id: String,
     node_id: String,
     feed: Arc<ConsoleFeed>,
-    reader: Arc<Notify>,
+    reader: ReaderId,
 }
 
 /// Stats that are followed; no longer when dropped.
@@ -82,7 +83,7 @@ impl Agents {
             self.follow_console(server_id, node_id, &feed);
             feed
         };
-        feed.add_reader(Arc::clone(&reader));
+        let reader = feed.add_reader(reader);
         drop(consoles);
         let (server_id, node_id) = (server_id.to_owned(), node_id.to_owned());
         ConsoleWatch { agents: self.clone(), server_id, node_id, feed, reader }
@@ -165,7 +166,9 @@ impl Agents {
         let (agents, server_id, feed) = (self.clone(), server_id.to_owned(), Arc::clone(feed));
         drop(self.0.tasks.spawn("console-tail", async move {
             match session.ask(tail, FIRST_LINES_WITHIN).await {
-                Ok(ToPanel::ConsoleLines(lines)) if !lines.lines.is_empty() => feed.push(lines.lines, false),
+                Ok(ToPanel::ConsoleLines(lines)) if !lines.lines.is_empty() => {
+                    feed.push(lines.lines, false, lines.partial);
+                }
                 Ok(_) => {}
                 Err(error) => tracing::debug!(server = server_id, %error, "no console"),
             }
@@ -213,11 +216,11 @@ impl Agents {
 }
 
 /// All that follows what the feed has.
-fn subscribe(session: &Session, server_id: &str, feed: &ConsoleFeed) {
-    let wish =
-        ConsoleSubscribe { server_id: server_id.to_owned(), after: feed.after(), last: feed.fingerprints() };
+fn subscribe(session: &Session, server: &str, feed: &ConsoleFeed) {
+    let (server_id, after, last) = (server.to_owned(), feed.after(), feed.fingerprints());
+    let wish = ConsoleSubscribe { server_id, after, last, partial: true };
     if let Err(error) = session.tell(ToAgent::ConsoleSubscribe(wish)) {
-        tracing::warn!(server = server_id, %error, "could not follow a console");
+        tracing::warn!(server, %error, "could not follow a console");
     }
     feed.set_ready();
 }
@@ -234,10 +237,10 @@ impl Watching {
         self.servers.load(Ordering::Acquire) > 0
     }
 
-    pub(super) fn lines(&self, server_id: &str, lines: Vec<ConsoleItem>, reset: bool) {
-        let feed = lock(&self.consoles).get(server_id).cloned();
+    pub(super) fn lines(&self, lines: ConsoleLines) {
+        let feed = lock(&self.consoles).get(&lines.server_id).cloned();
         if let Some(feed) = feed {
-            feed.push(lines, reset);
+            feed.push(lines.lines, lines.reset, lines.partial);
         }
     }
 
@@ -250,7 +253,7 @@ impl Watching {
                 line.seq = seq;
             }
         }
-        feed.push(lines, false);
+        feed.push(lines, false, None);
     }
 
     pub(super) fn sample(&self, server_id: &str, stats: Stats) {
@@ -285,9 +288,9 @@ impl Watching {
 }
 
 impl ConsoleWatch {
-    /// What comes in.
-    pub fn feed(&self) -> &ConsoleFeed {
-        &self.feed
+    /// What comes next: the last lines, then each as it comes in.
+    pub fn next(&self) -> Next {
+        self.feed.next(self.reader)
     }
 }
 
@@ -301,7 +304,7 @@ impl StatsWatch {
 impl Drop for ConsoleWatch {
     fn drop(&mut self) {
         let mut consoles = lock(&self.agents.0.watching.consoles);
-        let last = self.feed.remove_reader(&self.reader);
+        let last = self.feed.remove_reader(self.reader);
         if last && consoles.get(&self.server_id).is_some_and(|feed| Arc::ptr_eq(feed, &self.feed)) {
             consoles.remove(&self.server_id);
             // The server may have moved meanwhile.

@@ -1,9 +1,9 @@
 //! What goes over the socket: the client's wishes, and our frames.
 
-use agent::protocol::ConsoleItem;
 use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::agents::Lines;
 use crate::error::ApiError;
 
 /// What a client may say.
@@ -77,13 +77,6 @@ pub(super) enum Change<'a, T> {
     Removed(&'a str),
 }
 
-#[derive(Serialize)]
-struct Lines<'a> {
-    lines: &'a [ConsoleItem],
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    reset: bool,
-}
-
 /// `{"topic", "data"}`.
 pub(super) fn data(topic: &str, data: impl Serialize) -> Utf8Bytes {
     encode(&Data { topic, data })
@@ -96,9 +89,23 @@ pub(super) fn error(topic: Option<&str>, error: &ApiError) -> Utf8Bytes {
     encode(&Refusal { topic: short, error: Detail { code: error.code().as_str(), message: error.message() } })
 }
 
-/// A console's lines.
-pub(super) fn lines(server_id: &str, lines: &[ConsoleItem], reset: bool) -> Utf8Bytes {
-    data(&format!("console:{server_id}"), Lines { lines, reset })
+/// A console's lines, which are encoded already: `{"lines", "reset"?, "partial"?}`.
+pub(super) fn lines(server_id: &str, lines: &Lines) -> Utf8Bytes {
+    let partial = lines.partial.as_deref().unwrap_or_default();
+    let mut text = String::with_capacity(lines.items.len() + partial.len() + server_id.len() + 96);
+    // An id holds nothing that JSON would escape.
+    for part in ["{\"topic\":\"console:", server_id, "\",\"data\":{\"lines\":[", &lines.items, "]"] {
+        text.push_str(part);
+    }
+    if lines.reset {
+        text.push_str(",\"reset\":true");
+    }
+    if !partial.is_empty() {
+        text.push_str(",\"partial\":");
+        text.push_str(partial);
+    }
+    text.push_str("}}");
+    Utf8Bytes::from(text)
 }
 
 fn encode(value: &impl Serialize) -> Utf8Bytes {
@@ -113,9 +120,6 @@ fn encode(value: &impl Serialize) -> Utf8Bytes {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::{ConsoleLine, Stream};
-    use jiff::Timestamp;
-
     use super::*;
 
     #[test]
@@ -131,17 +135,16 @@ mod tests {
 
     #[test]
     fn frames_have_the_shapes_that_scripts_read() {
-        let line = ConsoleLine {
-            seq: 7,
-            time: Timestamp::UNIX_EPOCH,
-            stream: Stream::System,
-            text: "<b>\u{1b}[31m".into(),
-            truncated: false,
-        };
-        let items = [ConsoleItem::Skipped { skipped: 3 }, ConsoleItem::Line(line)];
+        let items = r#"{"skipped":3},{"seq":7,"text":"<b>\u001b[31m"}"#;
+        let mut all = Lines { items: items.into(), reset: true, partial: None };
         assert_eq!(
-            lines("a", &items, true).as_str(),
-            r#"{"topic":"console:a","data":{"lines":[{"skipped":3},{"seq":7,"time":"1970-01-01T00:00:00Z","stream":"system","text":"<b>\u001b[31m"}],"reset":true}}"#
+            lines("a", &all).as_str(),
+            format!(r#"{{"topic":"console:a","data":{{"lines":[{items}],"reset":true}}}}"#)
+        );
+        all = Lines { partial: Some(r#"{"text":"> "}"#.into()), ..Lines::default() };
+        assert_eq!(
+            lines("a", &all).as_str(),
+            r#"{"topic":"console:a","data":{"lines":[],"partial":{"text":"> "}}}"#
         );
         assert_eq!(
             data("servers", Change::<u8>::Removed("a")).as_str(),

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use agent::protocol::ConsoleItem;
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Live;
 use super::message::{self, Change, ClientMessage, Topic};
-use crate::agents::{Changed, ConsoleWatch, Cursor, Interest, InterestGuard, Next, Seen, StatsWatch};
+use crate::agents::{Changed, ConsoleWatch, Interest, InterestGuard, Next, Seen, StatsWatch};
 use crate::auth::{Caller, Permission, Visible};
 use crate::error::{ApiError, Code};
 use crate::servers::StatsView;
@@ -35,7 +34,7 @@ pub(super) struct Topics {
     nodes: Option<List>,
     status: Option<Option<Utf8Bytes>>,
     upgrade: Option<Upgrade>,
-    consoles: BTreeMap<String, Console>,
+    consoles: BTreeMap<String, ConsoleWatch>,
     stats: BTreeMap<String, Stats>,
     /// Topics that were asked for and refused. They count as well: nobody gets to try names without end.
     refused: BTreeSet<String>,
@@ -54,12 +53,6 @@ struct List {
 struct Upgrade {
     number: Option<(u64, u64)>,
     said: Option<Utf8Bytes>,
-}
-
-struct Console {
-    watch: ConsoleWatch,
-    /// `None` until the first lines were sent.
-    cursor: Option<Cursor>,
 }
 
 struct Stats {
@@ -160,7 +153,7 @@ impl Topics {
             Topic::Console(id) => {
                 let node = self.allowed(&id, Permission::Console)?;
                 let watch = agents.watch_console(&id, &node, self.wake());
-                self.consoles.insert(id, Console { watch, cursor: None });
+                self.consoles.insert(id, watch);
             }
             Topic::Stats(id) => {
                 let node = self.allowed(&id, Permission::View)?;
@@ -357,13 +350,13 @@ impl Topics {
         let until = (Bound::Unbounded, Bound::Included(self.last_served.clone()));
         for range in [after, until] {
             for (id, console) in self.consoles.range_mut::<String, _>(range) {
-                match console.next(id) {
-                    Lines::None => {}
-                    Lines::Frame(frame) => {
+                match console.next() {
+                    Next::Nothing => {}
+                    Next::Lines(lines) => {
                         self.last_served.clone_from(id);
-                        return Some(frame);
+                        return Some(message::lines(id, &lines));
                     }
-                    Lines::Gone => {
+                    Next::Gone => {
                         let name = format!("console:{id}");
                         return Some(self.end_of(&name));
                     }
@@ -377,38 +370,5 @@ impl Topics {
     fn end_of(&mut self, name: &str) -> Utf8Bytes {
         self.unsubscribe(name);
         message::error(Some(name), &ApiError::not_found("server"))
-    }
-}
-
-enum Lines {
-    None,
-    Frame(Utf8Bytes),
-    Gone,
-}
-
-impl Console {
-    fn next(&mut self, id: &str) -> Lines {
-        let feed = self.watch.feed();
-        let Some(cursor) = &mut self.cursor else {
-            return match feed.snapshot() {
-                Some(snapshot) => {
-                    self.cursor = Some(snapshot.cursor);
-                    Lines::Frame(message::lines(id, &snapshot.items, false))
-                }
-                None => Lines::None,
-            };
-        };
-        match feed.next(cursor) {
-            Next::Nothing => Lines::None,
-            Next::Gone => Lines::Gone,
-            Next::Lines(batch) => {
-                let encode = || message::lines(id, &batch.items, batch.reset);
-                Lines::Frame(batch.encoded.get_or_init(encode).clone())
-            }
-            Next::Skipped { count, reset } => {
-                let skipped = [ConsoleItem::Skipped { skipped: count }];
-                Lines::Frame(message::lines(id, if count == 0 { &[] } else { &skipped }, reset))
-            }
-        }
     }
 }

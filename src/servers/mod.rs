@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::protocol::{
-    ConsoleItem, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, Status, ToAgent, ToPanel,
+    ConsoleLines, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, Status, ToAgent, ToPanel,
 };
 use storage::Store;
 use storage::servers::Server;
@@ -133,12 +133,12 @@ impl Servers {
         self.ask(&server, message).await.map(drop)
     }
 
-    /// The last lines of the console.
+    /// The last lines of the console, and the unfinished one.
     pub async fn console(
         &self,
         permit: &Permit<need::Console>,
         tail: Option<u32>,
-    ) -> Result<Vec<ConsoleItem>, ApiError> {
+    ) -> Result<ConsoleLines, ApiError> {
         let tail = tail.unwrap_or(TAIL);
         if !(1..=MOST_TAIL).contains(&tail) {
             return Err(ApiError::field("tail", format!("must be from 1 to {MOST_TAIL}")));
@@ -146,7 +146,7 @@ impl Servers {
         let server = self.record(permit.server_id())?;
         let message = ToAgent::ConsoleTail(ConsoleTail { server_id: server.id.clone(), tail });
         match self.ask(&server, message).await? {
-            ToPanel::ConsoleLines(lines) => Ok(lines.lines),
+            ToPanel::ConsoleLines(lines) => Ok(lines),
             _ => Err(AskError::Unfitting.into()),
         }
     }

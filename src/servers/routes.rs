@@ -184,7 +184,7 @@ fn console(servers: &Servers) -> Route {
             .and(permit::<need::Console>())
             .and(query::<TailQuery>())
             .then(|servers: Servers, permit: Permit<need::Console>, query: TailQuery| async move {
-                servers.console(&permit, query.tail).await.map(|lines| ConsoleView { lines })
+                servers.console(&permit, query.tail).await.map(ConsoleView::from)
             })
             .map(ok),
     )

@@ -277,6 +277,31 @@ pub(super) struct ConsoleView {
     /// Oldest first; `{"skipped": n}` stands for lines that were dropped.
     #[schema(value_type = Vec<ConsoleLineView>)]
     pub lines: Vec<wire::ConsoleItem>,
+    /// The line that is being written and has not ended yet; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ConsolePartialView>)]
+    pub partial: Option<wire::ConsolePartial>,
+}
+
+impl From<wire::ConsoleLines> for ConsoleView {
+    fn from(wire::ConsoleLines { lines, partial, .. }: wire::ConsoleLines) -> Self {
+        Self { lines, partial }
+    }
+}
+
+/// A line that has not ended yet, as it stands now. For the document; the agent's own is what is sent.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ConsolePartial)]
+#[allow(dead_code)]
+pub(super) struct ConsolePartialView {
+    /// When it was last written to.
+    pub time: String,
+    /// `stdout`, `stderr` or `system`.
+    pub stream: String,
+    /// What stands in it, with colour escapes.
+    pub text: String,
+    /// It was longer than 16 KiB.
+    pub truncated: Option<bool>,
 }
 
 /// One line of a console. For the document; the agent's own is what is sent.

@@ -141,15 +141,105 @@ async fn noise_is_harmless() {
 }
 
 #[tokio::test]
-async fn an_unfinished_line_is_shown_after_a_while() {
+async fn an_unfinished_line_is_shown_while_it_is_one() {
     let panel = Panel::start().await;
     let game =
         Game::new(&panel, "echo Ready; printf 'name? '; read -r name; echo \"hello $name\"; exec game").await;
     let mut viewer = Viewer::open(&game.admin, &game.id).await;
     game.start().await;
-    viewer.wait("the question", seconds(10), |text| text.starts_with("name?")).await;
+    viewer.until_partial(seconds(10), |text| text == "name? ").await;
+    let answer = game.admin.get(&game.path("/console")).await.expect(200).json;
+    assert_eq!(answer["partial"]["text"], "name? ", "{answer}");
+    assert_eq!(answer["partial"]["stream"], "stdout");
+    assert!(!game.lines().await.iter().any(|line| line.contains("name?")), "it is no line yet");
+    // Who comes later sees it too.
+    let mut late = Viewer::open(&game.admin, &game.id).await;
+    late.until_partial(seconds(5), |text| text == "name? ").await;
     game.command("Ada").await;
-    viewer.wait("the answer", seconds(5), |text| text.ends_with("hello Ada")).await;
+    let lines = viewer.wait("the answer", seconds(5), |text| text == "hello Ada").await;
+    assert!(texts(&lines).contains(&"name? Ada"), "the question with what was typed: {lines:?}");
+    late.wait("the answer", seconds(5), |text| text == "hello Ada").await;
+    assert_eq!(late.partial, None);
+    let answer = game.admin.get(&game.path("/console")).await.expect(200).json;
+    assert!(answer["partial"].is_null(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_progress_bar_is_one_line_that_is_replaced_in_place() {
+    let panel = Panel::start().await;
+    let draw =
+        "n=0; while [ $n -lt 25 ]; do n=$((n+1)); printf '\\rDownloading %s%%' $n; sleep 0.2; done; echo";
+    let game = Game::new(&panel, &format!("echo Ready; read -r go; {draw}; exec game")).await;
+    game.start().await;
+    let mut viewer = Viewer::open(&game.admin, &game.id).await;
+    game.command("go").await;
+    let (mut drawn, mut lines) = (Vec::new(), Vec::new());
+    while !texts(&lines).contains(&"Downloading 25%") {
+        lines.extend(viewer.batch(seconds(10)).await.expect("open"));
+        if drawn.last() != viewer.partial.as_ref() {
+            drawn.extend(viewer.partial.clone());
+        }
+    }
+    assert!(drawn.len() >= 15, "five times a second for 5 s: {drawn:?}");
+    assert!(drawn.iter().all(|text| text.starts_with("Downloading ") && text.len() <= 15), "{drawn:?}");
+    assert_eq!(texts(&lines).iter().filter(|text| text.starts_with("Downloading")).count(), 1, "{lines:?}");
+    assert_eq!(viewer.partial, None);
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_drawn_again_makes_no_lines() {
+    let panel = Panel::start().await;
+    let work = "for n in 1 2 3 4 5; do sleep 0.7; printf '\\r\\033[K[INFO] line %s\\r\\n> ' $n; done";
+    let game = Game::new(&panel, &format!("echo Ready; printf '> '; {work}; read -r word; exec game")).await;
+    let mut viewer = Viewer::open(&game.admin, &game.id).await;
+    game.start().await;
+    let mut lines = viewer.wait("the last line", seconds(20), |text| text == "[INFO] line 5").await;
+    lines.extend(viewer.until_partial(seconds(5), |text| text == "> ").await);
+    let game_said: Vec<_> = lines.iter().filter(|line| line["stream"] == "stdout").cloned().collect();
+    let mut expected = vec!["Ready".to_owned()];
+    expected.extend((1..=5).map(|n| format!("[INFO] line {n}")));
+    assert_eq!(texts(&game_said), expected);
+}
+
+#[tokio::test]
+async fn of_a_flood_the_end_is_shown_whole_to_all() {
+    let panel = Panel::start().await;
+    let game = Game::new(&panel, "seq 1 200000; echo 'panic: the line that explains it'; exit 3").await;
+    let mut viewer = Viewer::open(&game.admin, &game.id).await;
+    // Reads nothing while it lasts.
+    let mut lazy = Viewer::open(&game.admin, &game.id).await;
+    let watching = super::beside(async move {
+        let lines = viewer.wait("the last line", seconds(60), |text| text.starts_with("panic:")).await;
+        (lines, viewer.skipped)
+    });
+    game.power("start").await.expect(202);
+    let (seen, skipped) = watching.await.unwrap();
+    game.becomes("crashed", seconds(30)).await;
+    let tail = game.console(1_000).await;
+    let late = lazy.wait("the last line", seconds(60), |text| text.starts_with("panic:")).await;
+    println!(
+        "{} lines seen, {skipped} counted; by the lazy one {} and {}",
+        seen.len(),
+        late.len(),
+        lazy.skipped
+    );
+    for (who, lines, at_least) in
+        [("the viewer", &seen, 1_000), ("the lazy one", &late, 1_000), ("the tail", &tail, 900)]
+    {
+        let texts = texts(lines);
+        let end = texts.iter().position(|text| text.starts_with("panic:")).unwrap_or_else(|| panic!("{who}"));
+        let numbers: Vec<u32> = texts[..end].iter().filter_map(|text| text.parse().ok()).collect();
+        let newest = &numbers[numbers.len().saturating_sub(at_least)..];
+        let expected: Vec<u32> = (200_001 - at_least as u32..=200_000).collect();
+        assert_eq!(newest, expected, "{who}");
+    }
+    let start = seen.iter().find(|line| line["text"] == "1").or(seen.first()).unwrap();
+    println!("the first line seen is {start}");
+    assert_eq!(
+        seen.iter().filter(|line| line["text"].as_str().unwrap().parse::<u32>().is_ok()).count() as u64
+            + skipped,
+        200_000
+    );
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ pub(crate) struct Viewer {
     next: Option<u64>,
     /// Came with a line that was waited for, after it.
     later: Vec<Value>,
+    /// The line that stands after those of the last message and has not ended.
+    pub(crate) partial: Option<String>,
     /// Lines that did not fit through.
     pub(crate) skipped: u64,
     /// How often counting began anew.
@@ -26,7 +28,7 @@ impl Viewer {
         let mut live = Live::open(client).await;
         let topic = format!("console:{server}");
         live.subscribe(&[&topic]).await;
-        Self { live, topic, next: None, later: Vec::new(), skipped: 0, resets: 0 }
+        Self { live, topic, next: None, later: Vec::new(), partial: None, skipped: 0, resets: 0 }
     }
 
     /// The lines of the next message, checked: no number is missing, none comes twice.
@@ -57,6 +59,8 @@ impl Viewer {
                 self.next = Some(seq + 1);
                 lines.push(element.clone());
             }
+            self.partial = data["partial"]["text"].as_str().map(str::to_owned);
+            assert_eq!(self.partial.is_some(), data["partial"]["time"].is_string(), "{message}");
             return Ok(lines);
         }
     }
@@ -93,6 +97,20 @@ impl Viewer {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Reads on until the unfinished line is as wanted; gives all lines up to it.
+    pub(crate) async fn until_partial(
+        &mut self,
+        within: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<Value> {
+        let until = Instant::now() + within;
+        let mut all = std::mem::take(&mut self.later);
+        while !self.partial.as_deref().is_some_and(&wanted) {
+            all.extend(self.batch(until.saturating_duration_since(Instant::now())).await.expect("open"));
+        }
+        all
     }
 
     /// The socket below.

@@ -1,11 +1,13 @@
 //! Bytes to clean lines, independent of how the bytes are cut into chunks.
 //!
 //! A game may print anything, and a line ends up in terminals and log files of people who trust it. So of escape
-//! sequences only well-formed colours (SGR) stay; clipboard, links, titles, queries and cursor moves go, also
-//! where a chunk ends in their middle. A line feed ends every unfinished sequence: a broken one costs at most the
-//! rest of its line, and lines can be counted by their line feeds alone.
+//! sequences only well-formed colours (SGR) stay; clipboard, links, titles and queries go, also where a chunk ends in
+//! their middle. What moves the cursor within its line or erases in it is done ([`Line`]); moves to other lines go. A
+//! line feed ends every unfinished sequence: a broken one costs at most the rest of its line.
 
 use std::borrow::Cow;
+
+use super::line::{Edit, Line};
 
 /// Bytes of a line that are kept; the rest of it is swallowed.
 pub const LINE_MAX: usize = 16 * 1024;
@@ -34,13 +36,7 @@ enum State {
 #[derive(Debug)]
 pub struct Cleaner {
     state: State,
-    line: String,
-    /// Length of `line` at a carriage return that may turn out to be part of a line end.
-    returned: Option<usize>,
-    /// The line is longer than it may be: nothing is added until it ends.
-    full: bool,
-    /// A part of this line was given out by [`Cleaner::flush`].
-    flushed: bool,
+    line: Line,
     parameters: String,
     /// First bytes of a character that a chunk's end cut.
     pending: [u8; 4],
@@ -59,10 +55,7 @@ impl Cleaner {
     pub fn new() -> Self {
         Self {
             state: State::Text,
-            line: String::new(),
-            returned: None,
-            full: false,
-            flushed: false,
+            line: Line::default(),
             parameters: String::new(),
             pending: [0; 4],
             pending_len: 0,
@@ -90,21 +83,15 @@ impl Cleaner {
         }
     }
 
-    /// Something that stands in the unfinished line could be shown.
+    /// Something stands in the unfinished line, be it only blanks. Cheap.
     #[must_use]
     pub fn has_partial(&self) -> bool {
         !self.line.is_empty()
     }
 
-    /// Gives the unfinished line out, because nothing more came for a while. What follows of it is a line of its own.
-    pub fn flush(&mut self, mut emit: impl FnMut(&str, bool)) {
-        if plain(&self.line).trim().is_empty() {
-            return;
-        }
-        emit(&self.line, self.full);
-        self.line.clear();
-        self.returned = None;
-        self.flushed = true;
+    /// Gives the unfinished line to `take`, and whether it was cut, where there is something to see in it.
+    pub fn partial<T>(&self, take: impl FnOnce(&str, bool) -> T) -> Option<T> {
+        self.line.show(|text, cut| (!plain(text).trim().is_empty()).then(|| take(text, cut)))
     }
 
     /// The stream is over: gives the unfinished line out and starts anew.
@@ -113,7 +100,7 @@ impl Cleaner {
             self.pending_len = 0;
             self.text("\u{FFFD}", &mut emit);
         }
-        self.flush(&mut emit);
+        self.partial(&mut emit);
         *self = Self::new();
     }
 
@@ -149,7 +136,7 @@ impl Cleaner {
             if self.state == State::Text {
                 let plain = self.plain_run(text);
                 if plain > 0 {
-                    self.visible(&text[..plain]);
+                    self.line.visible(&text[..plain]);
                     text = &text[plain..];
                     continue;
                 }
@@ -162,7 +149,7 @@ impl Cleaner {
     /// Length of the run of printable ASCII at the start; where the line is full, of all that cannot end it.
     fn plain_run(&self, text: &str) -> usize {
         let bytes = text.as_bytes();
-        if self.full && self.returned.is_none() {
+        if self.line.is_full() {
             return memchr::memchr3(b'\n', b'\r', 0x1B, bytes).unwrap_or(bytes.len());
         }
         bytes.iter().position(|b| !matches!(b, b' '..=b'~' | b'\t')).unwrap_or(bytes.len())
@@ -205,17 +192,15 @@ impl Cleaner {
 
     fn text_character(&mut self, c: char) {
         match c {
-            '\r' => {
-                // Where several come, the first counts: nothing visible stands between them.
-                self.returned = self.returned.or(Some(self.line.len()));
-            }
+            '\r' => self.line.edit(Edit::Return),
+            '\u{8}' => self.line.edit(Edit::Back(1)),
             '\u{9B}' => self.begin_control(false),
             '\u{90}' | '\u{98}' | '\u{9D}' | '\u{9E}' | '\u{9F}' => self.state = State::String,
-            '\t' => self.visible("\t"),
+            '\t' => self.line.visible("\t"),
             c if c.is_control() => {}
             // Direction overrides make a line read as what it is not; the separators would end it.
             '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' => {}
-            c => self.visible(c.encode_utf8(&mut [0; 4])),
+            c => self.line.visible(c.encode_utf8(&mut [0; 4])),
         }
     }
 
@@ -241,7 +226,9 @@ impl Cleaner {
             '@'..='~' => {
                 self.state = State::Text;
                 if keep && c == 'm' {
-                    self.colour();
+                    self.line.colour(&self.parameters);
+                } else if keep && let Some(edit) = edit(c, &self.parameters) {
+                    self.line.edit(edit);
                 }
             }
             _ => self.abandon(c),
@@ -254,45 +241,26 @@ impl Cleaner {
         self.text_character(c);
     }
 
-    fn colour(&mut self) {
-        if self.full || self.line.len() + self.parameters.len() + 3 > LINE_MAX {
-            self.full = true;
-            return;
-        }
-        self.line.push_str("\u{1B}[");
-        self.line.push_str(&self.parameters);
-        self.line.push('m');
-    }
-
-    /// Adds what one can see. After a carriage return it replaces the line, as a progress bar wants it.
-    fn visible(&mut self, text: &str) {
-        if let Some(before) = self.returned.take() {
-            self.line.drain(..before.min(self.line.len()));
-            self.full = false;
-            self.flushed = false;
-        }
-        if self.full {
-            return;
-        }
-        let room = LINE_MAX - self.line.len();
-        if text.len() <= room {
-            self.line.push_str(text);
-        } else {
-            self.line.push_str(&text[..boundary(text, room)]);
-            self.full = true;
-        }
-    }
-
     fn end_line(&mut self, emit: &mut impl FnMut(&str, bool)) {
-        self.returned = None;
-        // What was flushed has been given out: the bare line end after it is no line of its own.
-        if !(self.flushed && self.line.is_empty()) {
-            emit(&self.line, self.full);
-        }
+        self.line.show(emit);
         self.line.clear();
-        self.full = false;
-        self.flushed = false;
     }
+}
+
+/// What a control sequence does to its line, where it does anything.
+fn edit(last: char, parameters: &str) -> Option<Edit> {
+    // Of a number that is none, or too large to be one, the terminal takes nothing.
+    let n = if parameters.is_empty() { 0 } else { parameters.parse().ok()? };
+    Some(match last {
+        'K' => Edit::Erase(n),
+        'G' | '`' => Edit::Column(n),
+        'C' | 'a' => Edit::Forward(n),
+        'D' => Edit::Back(n),
+        'X' => Edit::Blank(n),
+        'P' => Edit::Delete(n),
+        '@' => Edit::Insert(n),
+        _ => return None,
+    })
 }
 
 /// The largest character boundary that is not past `at`.

@@ -5,15 +5,15 @@
 //! what is dropped is counted.
 
 mod clean;
-mod flood;
 mod follow;
+mod line;
 mod ready;
 mod resume;
 mod ring;
 mod shared;
+mod style;
 
 pub use clean::{Cleaner, LINE_MAX, plain};
-pub use flood::Rate;
 pub use follow::{Batch, Follower};
 pub use ready::{BadPattern, Ready};
 pub use resume::Place;

@@ -1,4 +1,7 @@
 //! The last lines of a console, numbered.
+//!
+//! All texts stand one after the other in one buffer: thousands of small allocations that come and go would leave the
+//! program's memory in holes that nobody gets back.
 
 use std::collections::VecDeque;
 
@@ -6,24 +9,30 @@ use jiff::Timestamp;
 
 use crate::protocol::{ConsoleItem, ConsoleLine, Stream};
 
-#[derive(Debug)]
+/// Bytes of the buffer below which it is neither moved nor made smaller.
+const SMALL: usize = 4 * 1024;
+
+#[derive(Clone, Copy, Debug)]
 struct Line {
     time: Timestamp,
     stream: Stream,
     truncated: bool,
-    text: Box<str>,
+    /// Bytes of text.
+    len: u32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum What {
     Line(Line),
     Skipped(u64),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Of the line, or of the first of those that were skipped.
     seq: u64,
+    /// Where its text begins, counted in all bytes that ever came.
+    start: u64,
     what: What,
 }
 
@@ -35,22 +44,12 @@ impl Entry {
         }
     }
 
-    fn bytes(&self) -> usize {
-        let text = if let What::Line(line) = &self.what { line.text.len() } else { 0 };
-        text + size_of::<Self>()
+    fn len(&self) -> usize {
+        if let What::Line(line) = &self.what { line.len as usize } else { 0 }
     }
 
-    fn item(&self) -> ConsoleItem {
-        match &self.what {
-            What::Skipped(skipped) => ConsoleItem::Skipped { skipped: *skipped },
-            What::Line(line) => ConsoleItem::Line(ConsoleLine {
-                seq: self.seq,
-                time: line.time,
-                stream: line.stream,
-                text: line.text.as_ref().to_owned(),
-                truncated: line.truncated,
-            }),
-        }
+    fn bytes(&self) -> usize {
+        self.len() + size_of::<Self>()
     }
 }
 
@@ -58,6 +57,10 @@ impl Entry {
 #[derive(Debug)]
 pub struct Ring {
     entries: VecDeque<Entry>,
+    /// Texts of the entries, and of some that are gone, in front.
+    text: String,
+    /// Where `text` begins, counted as [`Entry::start`] is.
+    base: u64,
     bytes: usize,
     max_lines: usize,
     max_bytes: usize,
@@ -70,6 +73,8 @@ impl Ring {
     pub fn new(max_lines: usize, max_bytes: usize) -> Self {
         Self {
             entries: VecDeque::new(),
+            text: String::new(),
+            base: 0,
             bytes: 0,
             max_lines: max_lines.max(1),
             max_bytes: max_bytes.max(1),
@@ -92,7 +97,7 @@ impl Ring {
     /// The lines that are here: number, stream, text.
     pub fn lines(&self) -> impl Iterator<Item = (u64, Stream, &str)> {
         self.entries.iter().filter_map(|entry| match &entry.what {
-            What::Line(line) => Some((entry.seq, line.stream, &*line.text)),
+            What::Line(line) => Some((entry.seq, line.stream, self.text_of(entry))),
             What::Skipped(_) => None,
         })
     }
@@ -102,8 +107,7 @@ impl Ring {
         while let Some(front) = self.entries.front()
             && front.seq + to <= from
         {
-            self.bytes -= front.bytes();
-            self.entries.pop_front();
+            self.drop_oldest();
         }
         for entry in &mut self.entries {
             entry.seq = entry.seq + to - from;
@@ -111,15 +115,21 @@ impl Ring {
         self.next_seq = (self.next_seq + to).saturating_sub(from).max(1);
     }
 
-    /// Changes how many lines are kept, from the next one on.
-    pub fn set_max_lines(&mut self, max_lines: usize) {
-        self.max_lines = max_lines.max(1);
+    /// Changes how much is kept. What is over goes at once.
+    pub fn set_limits(&mut self, max_lines: usize, max_bytes: usize) {
+        (self.max_lines, self.max_bytes) = (max_lines.max(1), max_bytes.max(1));
+        self.keep_limits();
     }
 
     /// Adds a line and returns its number.
     pub fn push(&mut self, time: Timestamp, stream: Stream, text: &str, truncated: bool) -> u64 {
-        let line = Line { time, stream, truncated, text: text.into() };
-        self.add(What::Line(line), 1)
+        // No line is anywhere near as long.
+        let len = u32::try_from(text.len()).unwrap_or(0);
+        let start = self.base + self.text.len() as u64;
+        self.text.push_str(&text[..len as usize]);
+        let entry =
+            Entry { seq: self.next_seq, start, what: What::Line(Line { time, stream, truncated, len }) };
+        self.add(entry, 1)
     }
 
     /// Counts lines that nobody keeps.
@@ -131,7 +141,8 @@ impl Ring {
             *n += lines;
             self.next_seq += lines;
         } else {
-            self.add(What::Skipped(lines), lines);
+            let start = self.base + self.text.len() as u64;
+            self.add(Entry { seq: self.next_seq, start, what: What::Skipped(lines) }, lines);
         }
     }
 
@@ -139,7 +150,7 @@ impl Ring {
     #[must_use]
     pub fn tail(&self, lines: usize) -> Vec<ConsoleItem> {
         let from = self.entries.len().saturating_sub(lines);
-        self.entries.range(from..).map(Entry::item).collect()
+        self.entries.range(from..).map(|entry| self.item(entry)).collect()
     }
 
     /// The number before the first of the last `lines` lines: where a reader of [`Ring::tail`] would begin.
@@ -154,7 +165,7 @@ impl Ring {
     #[must_use]
     pub fn after(&self, seq: u64, max_lines: usize, max_bytes: usize) -> (Vec<ConsoleItem>, u64) {
         let from = self.entries.partition_point(|entry| entry.last_seq() <= seq);
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity((self.entries.len() - from).min(max_lines) + 1);
         let mut bytes = 0;
         let mut last = seq;
         for entry in self.entries.range(from..) {
@@ -169,35 +180,76 @@ impl Ring {
             if lost > 0 {
                 items.push(ConsoleItem::Skipped { skipped: lost });
             }
-            if let What::Line(line) = &entry.what {
-                bytes += line.text.len();
-                items.push(entry.item());
+            if let What::Line(_) = &entry.what {
+                bytes += entry.len();
+                items.push(self.item(entry));
             }
             last = entry.last_seq();
         }
         (items, last)
     }
 
-    /// How many lines after `seq` are waiting, and about how many bytes they are. Cheap.
+    /// How many lines after `seq` are waiting. Cheap.
     #[must_use]
     pub fn waiting(&self, seq: u64) -> usize {
         self.entries.len() - self.entries.partition_point(|entry| entry.last_seq() <= seq)
     }
 
-    fn add(&mut self, what: What, numbers: u64) -> u64 {
-        let entry = Entry { seq: self.next_seq, what };
+    /// Bytes that the texts take, room for more included.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.text.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    fn text_of(&self, entry: &Entry) -> &str {
+        let start = usize::try_from(entry.start - self.base).unwrap_or(usize::MAX);
+        self.text.get(start..start.saturating_add(entry.len())).unwrap_or_default()
+    }
+
+    fn item(&self, entry: &Entry) -> ConsoleItem {
+        match entry.what {
+            What::Skipped(skipped) => ConsoleItem::Skipped { skipped },
+            What::Line(line) => ConsoleItem::Line(ConsoleLine {
+                seq: entry.seq,
+                time: line.time,
+                stream: line.stream,
+                text: self.text_of(entry).to_owned(),
+                truncated: line.truncated,
+            }),
+        }
+    }
+
+    fn add(&mut self, entry: Entry, numbers: u64) -> u64 {
         self.next_seq += numbers;
         self.bytes += entry.bytes();
-        let seq = entry.seq;
         self.entries.push_back(entry);
-        while self.entries.len() > self.max_lines || (self.bytes > self.max_bytes && self.entries.len() > 1) {
-            if let Some(gone) = self.entries.pop_front() {
-                self.bytes -= gone.bytes();
-            }
+        self.keep_limits();
+        entry.seq
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(gone) = self.entries.pop_front() {
+            self.bytes -= gone.bytes();
         }
-        if self.entries.capacity() > 4 * self.entries.len().max(256) {
+    }
+
+    fn keep_limits(&mut self) {
+        while self.entries.len() > self.max_lines || (self.bytes > self.max_bytes && self.entries.len() > 1) {
+            self.drop_oldest();
+        }
+        let end = self.base + self.text.len() as u64;
+        let first = self.entries.front().map_or(end, |entry| entry.start);
+        let gone = usize::try_from(first - self.base).unwrap_or(0);
+        // Moved when as much is gone as is left: each byte about once.
+        if gone >= SMALL && gone >= self.text.len() - gone {
+            self.text.drain(..gone);
+            self.base = first;
+        }
+        if self.text.capacity() > 4 * self.text.len().max(SMALL) {
+            self.text.shrink_to(2 * self.text.len());
+        }
+        if self.entries.capacity() > 4 * self.entries.len().max(64) {
             self.entries.shrink_to(2 * self.entries.len());
         }
-        seq
     }
 }

@@ -8,21 +8,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::clean::Cleaner;
-use super::flood::{Flood, Rate};
 use super::resume::{self, Found, Place};
 use super::ring::Ring;
-use crate::protocol::{ConsoleItem, Stream};
+use crate::protocol::{ConsoleItem, ConsolePartial, Stream};
 
-/// Lines that are kept while nobody looks: what one may ask for.
-const LINES_AT_REST: usize = 1_000;
-/// Lines that are kept while somebody looks, so that a follower may be 80 ms late at 50,000 lines/s.
-const LINES_WATCHED: usize = 4_096;
-/// Bytes that are kept.
-const BYTES: usize = 512 * 1024;
-/// An unfinished line is shown after this much silence.
+/// Lines and bytes that are kept while nobody looks: what one may ask for.
+const AT_REST: (usize, usize) = (1_000, 1 << 20);
+/// … and while somebody does: a follower may be 100 ms late at 150,000 lines a second.
+const WATCHED: (usize, usize) = (16_384, 2 << 20);
+/// An unfinished line stands still after this much silence.
 const SILENCE: Duration = Duration::from_millis(500);
-/// A line this long is shown even in a flood: it is what the flood is about.
-const LONG: usize = 4 * 1024;
 
 /// One game's console. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -33,80 +28,54 @@ pub struct Console {
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
-    /// The next line's number.
-    next: watch::Sender<u64>,
+    /// Counts changes that followers want to know of.
+    changes: watch::Sender<u64>,
 }
 
+/// What followers look at.
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     cleaner: Cleaner,
-    ring: Ring,
-    flood: Flood,
-    /// When the last bytes came, while a line is unfinished.
+    pub(super) ring: Ring,
+    /// When the last bytes came.
+    touched: Timestamp,
+    /// The same, while an unfinished line has not been looked at since.
     partial_since: Option<Instant>,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self::new(Rate::default())
+        let (lines, bytes) = AT_REST;
+        let inner = Inner {
+            cleaner: Cleaner::new(),
+            ring: Ring::new(lines, bytes),
+            touched: Timestamp::UNIX_EPOCH,
+            partial_since: None,
+        };
+        Self { shared: Arc::new(Shared { inner: Mutex::new(inner), changes: watch::Sender::new(0) }) }
     }
 }
 
 impl Console {
-    /// An empty one, which takes `rate` before it only counts.
-    #[must_use]
-    pub fn new(rate: Rate) -> Self {
-        let inner = Inner {
-            cleaner: Cleaner::new(),
-            ring: Ring::new(LINES_AT_REST, BYTES),
-            flood: Flood::new(rate, Instant::now()),
-            partial_since: None,
-        };
-        let next = watch::Sender::new(inner.ring.next_seq());
-        Self { shared: Arc::new(Shared { inner: Mutex::new(inner), next }) }
-    }
-
-    /// Takes what the game printed. `line` gets each finished clean line, to look for the ready line in it; in a
-    /// flood it gets only some. It must not call this console.
-    pub fn feed(&self, bytes: &[u8], line: impl FnMut(&str)) {
-        self.feed_at(bytes, Instant::now(), Timestamp::now(), line);
-    }
-
-    pub(super) fn feed_at(&self, bytes: &[u8], now: Instant, time: Timestamp, mut line: impl FnMut(&str)) {
+    /// Takes what the game printed. `line` gets each finished clean line, to look for the ready line in it. It must
+    /// not call this console.
+    pub fn feed(&self, bytes: &[u8], mut line: impl FnMut(&str)) {
         if bytes.is_empty() {
             return;
         }
+        let time = Timestamp::now();
         self.change(|inner| {
-            let Inner { cleaner, ring, flood, .. } = inner;
-            let mut take = |ring: &mut Ring, text: &str, truncated: bool| {
+            let Inner { cleaner, ring, .. } = inner;
+            cleaner.push(bytes, |text, truncated| {
                 line(text);
                 ring.push(time, Stream::Stdout, text, truncated);
-            };
-            let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
-            let (first, last) = (memchr::memchr(b'\n', bytes), memchr::memrchr(b'\n', bytes));
-            match (first, last) {
-                (Some(first), Some(last)) if !flood.allows(lines, bytes.len() as u64, now) => {
-                    // The line that was begun before, and the one that goes on after this chunk, are cleaned as
-                    // ever, so that the next chunk fits on; all between them are counted by their ends.
-                    let mut dropped = lines - 1;
-                    cleaner.push(&bytes[..=first], |text, truncated| {
-                        if truncated || text.len() >= LONG {
-                            take(ring, text, truncated);
-                        } else {
-                            dropped += 1;
-                        }
-                    });
-                    ring.skip(dropped);
-                    cleaner.push(&bytes[last + 1..], |_, _| {});
-                }
-                // Within one line the cleaner is at its cheapest, and has its own bound.
-                _ => cleaner.push(bytes, |text, truncated| take(ring, text, truncated)),
-            }
-            inner.partial_since = inner.cleaner.has_partial().then_some(now);
+            });
+            inner.touched = time;
+            inner.partial_since = inner.cleaner.has_partial().then(Instant::now);
         });
     }
 
-    /// Resolves when an unfinished line has stood for 500 ms: [`Console::flush`] it then. For the task that also
+    /// Resolves when an unfinished line has stood still for 500 ms: [`Console::flush`] it then. For the task that also
     /// calls [`Console::feed`]; while no line is unfinished it never resolves.
     pub async fn silence(&self) {
         let since = self.lock().partial_since;
@@ -116,17 +85,11 @@ impl Console {
         }
     }
 
-    /// Shows the unfinished line.
+    /// Gives the unfinished line to `line`, as [`Console::feed`] does with finished ones. It goes on being unfinished.
     pub fn flush(&self, mut line: impl FnMut(&str)) {
-        let time = Timestamp::now();
-        self.change(|inner| {
-            inner.partial_since = None;
-            let Inner { cleaner, ring, .. } = inner;
-            cleaner.flush(|text, truncated| {
-                line(text);
-                ring.push(time, Stream::Stdout, text, truncated);
-            });
-        });
+        let mut inner = self.lock();
+        inner.partial_since = None;
+        inner.cleaner.partial(|text, _| line(text));
     }
 
     /// The game's output is over: what it began to print is a line, and the next game starts at a line's start.
@@ -160,10 +123,11 @@ impl Console {
         self.change(|inner| inner.ring.skip(lines));
     }
 
-    /// The last lines, oldest first.
+    /// The last lines, oldest first, and the unfinished one after them.
     #[must_use]
-    pub fn tail(&self, lines: usize) -> Vec<ConsoleItem> {
-        self.lock().ring.tail(lines)
+    pub fn tail(&self, lines: usize) -> (Vec<ConsoleItem>, Option<ConsolePartial>) {
+        let inner = self.lock();
+        (inner.ring.tail(lines), inner.partial())
     }
 
     /// The number that the next line gets.
@@ -178,28 +142,53 @@ impl Console {
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.shared.next.subscribe()
+        self.shared.changes.subscribe()
     }
 
-    pub(super) fn read<T>(&self, look: impl FnOnce(&Ring) -> T) -> T {
-        look(&self.lock().ring)
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Nobody looks any more but `others`, or all that do have everything: lets go of what was kept for those who lag.
+    pub(super) fn rest(&self, others: usize) {
+        if self.shared.changes.receiver_count() <= others {
+            let (lines, bytes) = AT_REST;
+            self.lock().ring.set_limits(lines, bytes);
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Inner)) {
-        let watched = self.shared.next.receiver_count() > 0;
+        let watched = self.shared.changes.receiver_count() > 0;
         let mut inner = self.lock();
-        inner.ring.set_max_lines(if watched { LINES_WATCHED } else { LINES_AT_REST });
-        let before = inner.ring.next_seq();
+        let (lines, bytes) = if watched { WATCHED } else { AT_REST };
+        inner.ring.set_limits(lines, bytes);
         change(&mut inner);
-        let next = inner.ring.next_seq();
         drop(inner);
-        if watched && next != before {
-            self.shared.next.send_replace(next);
+        if watched {
+            self.shared.changes.send_modify(|changes| *changes += 1);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here is left half done by a panic that would matter more than the next line.
         self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// The unfinished line, where there is something to see in it.
+    pub(super) fn partial(&self) -> Option<ConsolePartial> {
+        self.cleaner.partial(|text, truncated| ConsolePartial {
+            time: self.touched,
+            stream: Stream::Stdout,
+            text: text.to_owned(),
+            truncated,
+        })
+    }
+
+    /// Whether the unfinished line is this one.
+    pub(super) fn is_partial(&self, other: Option<&ConsolePartial>) -> bool {
+        let same = |text: &str, cut| other.is_some_and(|other| other.text == text && other.truncated == cut);
+        self.cleaner.partial(same).unwrap_or(other.is_none())
     }
 }

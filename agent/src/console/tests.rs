@@ -130,68 +130,73 @@ fn the_ready_line_by_text_or_pattern() {
     assert!(!text.matches(&format!("{}Done (", "é".repeat(16_000))), "nobody looks that far");
 }
 
-#[test]
-fn a_flood_is_counted_exactly_and_costs_no_memory() {
-    let console = Console::new(Rate { lines: 1000, bytes: 1 << 20 });
-    let (now, time) = (Instant::now(), Timestamp::UNIX_EPOCH);
+#[tokio::test]
+async fn of_a_flood_the_newest_are_whole_and_the_middle_is_counted() {
+    let console = Console::default();
     let mut random = SmallRng::seed_from_u64(5);
-    let flood: Vec<u8> = (0..200_000).flat_map(|n| format!("line {n}\r\n").into_bytes()).collect();
+    let flood: Vec<u8> = (1..=200_000).flat_map(|n| format!("line {n}\r\n").into_bytes()).collect();
+    let mut follower = console.follow(None);
+    assert_eq!(follower.next().await.lines.len(), 0);
     let mut rest = flood.as_slice();
     let mut seen = 0;
     while !rest.is_empty() {
         let (chunk, after) = rest.split_at(random.random_range(1..20_000).min(rest.len()));
-        console.feed_at(chunk, now, time, |_| seen += 1);
+        console.feed(chunk, |_| seen += 1);
         rest = after;
     }
+    assert_eq!(seen, 200_000, "the ready line may be any of them");
     assert_eq!(console.next_seq(), 200_001, "each line has its number");
-    assert!((900..=1000).contains(&seen), "{seen} taken whole");
+    let (tail, _) = console.tail(1_000);
+    let newest: Vec<String> = (199_001..=200_000).map(|n| format!("{n} line {n}")).collect();
+    assert_eq!(short(&tail), newest);
 
-    // The next second's lines are whole again, and begin where a line begins.
-    console.feed_at(b"after\n", now + Duration::from_secs(1), time, |_| {});
-    assert_eq!(short(&console.tail(1)), ["200001 after"]);
-    let lost: u64 = console
-        .tail(5_000)
-        .iter()
-        .map(|i| if let ConsoleItem::Skipped { skipped } = i { *skipped } else { 0 })
-        .sum();
-    assert!((199_000..=199_100).contains(&lost), "{lost}");
-}
-
-#[test]
-fn lines_that_a_floods_chunks_cut_are_put_together() {
-    let console = Console::new(Rate { lines: 2, bytes: 1 << 20 });
-    let (now, time) = (Instant::now(), Timestamp::UNIX_EPOCH);
-    let feed = |bytes: &[u8], now| console.feed_at(bytes, now, time, |_| {});
-    feed(b"1\n2\n", now);
-    feed(b"3\n4\n5\nsix", now);
-    feed(b" is whole\n", now + Duration::from_secs(2));
-    assert_eq!(short(&console.tail(9)), ["1 1", "2 2", "-3", "6 six is whole"]);
-}
-
-#[test]
-fn a_huge_line_is_shown_even_in_a_flood() {
-    let console = Console::new(Rate { lines: 10, bytes: 100_000 });
-    let (now, time) = (Instant::now(), Timestamp::UNIX_EPOCH);
-    for _ in 0..1600 {
-        console.feed_at(&[b'x'; 64 * 1024], now, time, |_| {});
+    let (mut cursor, mut lines, mut skipped) = (0, 0, 0);
+    while cursor < 200_000 {
+        let batch = follower.next().await;
+        cursor = last_of(&batch.lines, cursor);
+        for item in &batch.lines {
+            match item {
+                ConsoleItem::Skipped { skipped: n } => {
+                    assert_eq!(lines, 0, "nothing is lost behind what was shown");
+                    skipped += n;
+                }
+                ConsoleItem::Line(_) => lines += 1,
+            }
+        }
     }
-    console.feed_at(b"\nnext\n", now, time, |_| {});
-    let ConsoleItem::Line(line) = &console.tail(2)[0] else { panic!("counted, not shown") };
-    assert_eq!((line.seq, line.text.len(), line.truncated), (1, LINE_MAX, true));
-    assert_eq!(console.next_seq(), 3);
+    assert_eq!(lines + skipped, 200_000);
+    assert!(lines >= 1_000, "{lines}");
+}
+
+#[test]
+fn a_flood_leaves_no_memory_behind() {
+    let mut ring = Ring::new(16_384, 2 << 20);
+    let mut most = 0;
+    for n in 0..200_000 {
+        push(&mut ring, &format!("line {n} {}", "x".repeat(n % 300)));
+        most = most.max(ring.capacity());
+    }
+    assert!(most < 6 << 20, "{most}");
+    ring.set_limits(1_000, 1 << 20);
+    assert!(ring.capacity() < 1 << 20, "{}", ring.capacity());
+    for n in 0..2_000 {
+        push(&mut ring, &n.to_string());
+    }
+    assert!(ring.capacity() < 256 << 10, "{}", ring.capacity());
+    assert_eq!(short(&ring.tail(1)), ["202000 1999"]);
 }
 
 #[test]
 fn our_own_lines_are_cleaned_and_split() {
     let console = Console::default();
     console.system("could not fetch: \x1b]0;x\x07bad\nimage");
-    let items = console.tail(9);
+    let (items, _) = console.tail(9);
     assert_eq!(short(&items), ["1 could not fetch: bad", "2 image"]);
     assert!(matches!(&items[0], ConsoleItem::Line(line) if line.stream == Stream::System));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unfinished_line_waits_for_half_a_second_of_silence() {
+async fn an_unfinished_line_is_looked_at_after_half_a_second_of_silence() {
     let console = Console::default();
     let quiet = |console: Console| async move {
         tokio::time::timeout(Duration::from_secs(60), console.silence()).await.is_ok()
@@ -205,15 +210,70 @@ async fn an_unfinished_line_waits_for_half_a_second_of_silence() {
     assert_eq!(started.elapsed().as_millis() / 10, 90);
     let mut seen = String::new();
     console.flush(|line| seen = line.to_owned());
-    assert_eq!((seen.as_str(), short(&console.tail(1))), ("Password:", vec!["2 Password:".into()]));
-    assert!(!quiet(console.clone()).await, "it has been shown");
+    assert_eq!(seen, "Password:");
+    assert!(!quiet(console.clone()).await, "it has been looked at");
+    let (lines, partial) = console.tail(9);
+    assert_eq!(short(&lines), ["1 whole"], "it is no line yet");
+    assert_eq!(partial.unwrap().text, "Password:");
+    console.feed(b" ****\r\n", |_| {});
+    let (lines, partial) = console.tail(1);
+    assert_eq!((short(&lines), partial), (vec!["2 Password: ****".to_owned()], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_provisional_line_is_replaced_in_place_and_not_too_often() {
+    let console = Console::default();
+    let mut follower = console.follow(None).with_partial(true);
+    let mut plain = console.follow(None);
+    assert_eq!(follower.next().await, Batch { lines: vec![], reset: false, partial: None });
+    plain.next().await;
+    let began = Instant::now();
+    let drawing = async {
+        for percent in 0..=500 {
+            console.feed(format!("\rDownloading {percent}").as_bytes(), |_| {});
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        console.feed(b" done\r\n> ", |_| {});
+    };
+    let reading = async {
+        let mut seen = Vec::new();
+        loop {
+            let batch = follower.next().await;
+            let partial = batch.partial.map(|partial| partial.text);
+            if !batch.lines.is_empty() {
+                break (seen, short(&batch.lines), partial);
+            }
+            seen.push((began.elapsed(), partial.unwrap()));
+        }
+    };
+    let ((), (seen, lines, partial)) = tokio::join!(drawing, reading);
+    assert_eq!(seen[0].0.as_millis(), 10, "the first at once");
+    assert!((45..=52).contains(&seen.len()), "{} in 5 s", seen.len());
+    assert!(seen.windows(2).all(|two| two[1].0 - two[0].0 >= Duration::from_millis(100)), "{seen:?}");
+    assert_eq!(seen.last().unwrap().1.len(), "Downloading 500".len(), "the newest wins");
+    assert_eq!((lines, partial.as_deref()), (vec!["1 Downloading 500 done".to_owned()], Some("> ")));
+    // A line takes the prompt's place, and the prompt comes again: one message, one line.
+    console.feed(b"\r\x1b[Knext\r\n> ", |_| {});
+    let batch = follower.next().await;
+    assert_eq!(
+        (short(&batch.lines), batch.partial.unwrap().text),
+        (vec!["2 next".to_owned()], "> ".to_owned())
+    );
+    // Erased, and nothing in its place.
+    console.feed(b"\r\x1b[K", |_| {});
+    assert_eq!(follower.next().await, Batch { lines: vec![], reset: false, partial: None });
+    // Who does not know of it hears of whole lines only.
+    let batch = plain.next().await;
+    assert_eq!((short(&batch.lines).len(), batch.partial), (2, None));
+    assert!(tokio::time::timeout(Duration::from_secs(60), plain.next()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_follower_gets_the_last_lines_then_each_as_it_comes() {
     let console = Console::default();
     let mut early = console.follow(None);
-    assert_eq!(early.next().await, Batch { lines: vec![], reset: false }, "answered at once");
+    let nothing = Batch { lines: vec![], reset: false, partial: None };
+    assert_eq!(early.next().await, nothing, "answered at once");
     for n in 1..=300 {
         console.feed(format!("l{n}\n").as_bytes(), |_| {});
     }
@@ -231,14 +291,30 @@ async fn a_follower_gets_the_last_lines_then_each_as_it_comes() {
     let started = Instant::now();
     let (batch, ()) = tokio::join!(follower.next(), async { console.feed(b"now\n", |_| {}) });
     assert_eq!((short(&batch.lines), started.elapsed()), (vec!["301 now".into()], Duration::ZERO));
-    // And more right behind it: together, a little later.
-    let (batch, ()) = tokio::join!(follower.next(), async {
-        console.feed(b"a\n", |_| {});
+    // Right behind it another: at once as well, and so on for as long as there are not too many.
+    for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        console.feed(b"b\n", |_| {});
-    });
-    assert_eq!(short(&batch.lines), ["302 a", "303 b"]);
-    assert!(started.elapsed() <= Duration::from_millis(12), "{:?}", started.elapsed());
+        let started = Instant::now();
+        let (batch, ()) = tokio::join!(follower.next(), async { console.feed(b"now\n", |_| {}) });
+        assert_eq!((batch.lines.len(), started.elapsed()), (1, Duration::ZERO));
+    }
+    // Where there are, they come together, a little later.
+    let printing = async {
+        for _ in 0..2_000 {
+            console.feed(b"many\n", |_| {});
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let reading = async {
+        let (mut lines, mut batches) = (0, 0);
+        while lines < 2_000 {
+            lines += follower.next().await.lines.len();
+            batches += 1;
+        }
+        batches
+    };
+    let ((), batches) = tokio::join!(printing, reading);
+    assert!((500..1_100).contains(&batches), "{batches}");
 }
 
 #[tokio::test]
@@ -253,7 +329,7 @@ async fn a_slow_follower_is_told_what_it_missed_and_a_cancelled_one_misses_nothi
     while cursor < 10_000 {
         // Given up on at every point where it waits.
         if let Ok(batch) = tokio::time::timeout(Duration::ZERO, follower.next()).await {
-            assert!(batch.lines.len() <= 201, "{}", batch.lines.len());
+            assert!(batch.lines.len() <= 501, "{}", batch.lines.len());
             cursor = last_of(&batch.lines, cursor);
         }
     }
@@ -287,18 +363,22 @@ async fn fifty_thousand_lines_in_a_burst_reach_a_follower_that_keeps_up() {
     tokio::time::timeout(Duration::from_secs(30), both).await.expect("all of them arrive");
 }
 
-#[test]
-fn more_is_kept_while_somebody_looks() {
+#[tokio::test(start_paused = true)]
+async fn more_is_kept_while_somebody_looks_and_lags() {
     let console = Console::default();
-    let feed = || console.feed("line\n".repeat(10_000).as_bytes(), |_| {});
+    let kept = |console: &Console| console.tail(100_000).0.len();
+    let feed = || console.feed("line\n".repeat(20_000).as_bytes(), |_| {});
     feed();
-    assert_eq!(console.tail(10_000).len(), 1_000);
-    let follower = console.follow(None);
+    assert_eq!(kept(&console), 1_000);
+    let mut follower = console.follow(None);
     feed();
-    assert_eq!(console.tail(10_000).len(), 4_096);
+    assert_eq!(kept(&console), 16_384);
+    while tokio::time::timeout(Duration::from_secs(5), follower.next()).await.is_ok() {}
+    assert_eq!(kept(&console), 1_000, "it has all of them");
+    feed();
+    assert_eq!(kept(&console), 16_384);
     drop(follower);
-    feed();
-    assert_eq!(console.tail(10_000).len(), 1_000);
+    assert_eq!(kept(&console), 1_000);
 }
 
 #[test]
@@ -307,5 +387,5 @@ fn the_end_of_a_run_ends_its_last_line() {
     console.feed(b"segfault in \x1b[31", |_| {});
     console.finish();
     console.feed(b"m fresh\n", |_| {});
-    assert_eq!(short(&console.tail(9)), ["1 segfault in ", "2 m fresh"]);
+    assert_eq!(short(&console.tail(9).0), ["1 segfault in ", "2 m fresh"]);
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::commands::{self, Commands, Taken, Verb};
-use super::output::output;
+use super::output::{Standing, output};
 use crate::link::Outbox;
 use crate::protocol::commands::{Command, Word};
 use crate::protocol::{
@@ -34,6 +34,8 @@ struct Known {
     /// Its console flows, up to this line.
     after: Option<u64>,
     follows: bool,
+    /// Its unfinished line.
+    standing: Standing,
     /// The last sample that was told.
     sampled: Option<Timestamp>,
 }
@@ -95,7 +97,8 @@ impl Interpreter {
         if self.knows {
             return std::future::pending().await;
         }
-        tokio::time::sleep_until(self.due).await;
+        let standing = self.servers.values().filter_map(|known| known.standing.due()).min();
+        tokio::time::sleep_until(standing.map_or(self.due, |due| due.min(self.due))).await;
     }
 
     /// A frame that is ready to be sent, beside what the agent says.
@@ -181,8 +184,14 @@ impl Interpreter {
         self.commands.begin(own, id, verb, server_id);
     }
 
-    /// Consoles that do not flow yet, and stats that are due.
+    /// Unfinished lines that have stood for a while; else consoles that do not flow yet, and stats.
     pub(crate) fn tick(&mut self, to_agent: &Outbox<ToAgent>) {
+        let now = Instant::now();
+        let standing = |(id, known): (&String, &mut Known)| known.standing.take(id, now);
+        let outputs: Vec<_> = self.servers.iter_mut().filter_map(standing).collect();
+        if !outputs.is_empty() {
+            return outputs.into_iter().for_each(|output| self.say(ToPanel::ServerOutput(output)));
+        }
         self.due = Instant::now() + STATS_EVERY;
         self.follow(to_agent);
         let runs = |status: &Status| matches!(status, Status::Running | Status::Starting | Status::Stopping);
@@ -208,6 +217,7 @@ impl Interpreter {
                 server_id: server_id.clone(),
                 after: known.after,
                 last: Vec::new(),
+                partial: true,
             });
         }
         for wish in wishes {
@@ -318,8 +328,11 @@ impl Interpreter {
                 Some(before)
             }
             None => {
-                let known = Known { status: status.clone(), after: None, follows: false, sampled: None };
-                self.servers.insert(status.server_id.clone(), known);
+                let standing = Standing::default();
+                let status = status.clone();
+                let id = status.server_id.clone();
+                let known = Known { status, after: None, follows: false, standing, sampled: None };
+                self.servers.insert(id, known);
                 None
             }
         }
@@ -346,8 +359,9 @@ impl Interpreter {
         self.say(ToPanel::ServerStatus(Box::new(status)));
     }
 
-    fn lines(&mut self, lines: ConsoleLines) {
+    fn lines(&mut self, mut lines: ConsoleLines) {
         let Some(known) = self.servers.get_mut(&lines.server_id) else { return };
+        known.standing.is_now(lines.partial.take(), Instant::now());
         // What was printed before the first connection is no news.
         let since = known.after.is_none().then_some(self.since);
         let (all, last) = output(lines, since);

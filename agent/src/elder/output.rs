@@ -1,8 +1,41 @@
-//! Console lines for a panel that never subscribes.
+//! Console lines for a panel that never subscribes, and knows whole lines only.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-use crate::protocol::{ConsoleItem, ConsoleLines, ServerOutput, Stream};
+use crate::protocol::{ConsoleItem, ConsoleLines, ConsolePartial, ServerOutput, Stream};
+
+/// An unfinished line is told as if it were a whole one when it has not changed for this long.
+const STANDS: Duration = Duration::from_millis(500);
+
+/// The unfinished line of a console. A prompt that comes again after each line is told once.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    line: Option<(ConsolePartial, Instant)>,
+    told: String,
+}
+
+impl Standing {
+    /// This is what stands there now.
+    pub(super) fn is_now(&mut self, partial: Option<ConsolePartial>, now: Instant) {
+        self.line = partial.filter(|partial| partial.text != self.told).map(|partial| (partial, now));
+    }
+
+    /// When it has stood for long enough.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.line.as_ref().map(|(_, since)| *since + STANDS)
+    }
+
+    /// What is due, once.
+    pub(super) fn take(&mut self, server_id: &str, now: Instant) -> Option<ServerOutput> {
+        let (partial, _) = self.line.take_if(|(_, since)| *since + STANDS <= now)?;
+        self.told.clone_from(&partial.text);
+        let ConsolePartial { time: timestamp, stream, text: output, .. } = partial;
+        Some(ServerOutput { server_id: server_id.to_owned(), output, stream, timestamp })
+    }
+}
 
 /// Whole lines, `\n` between them and none at the end. What stood before `since` is not told again. Gives the number of
 /// the last line.

@@ -14,7 +14,11 @@ fn lines(server: &str, texts: &[(u64, &str, Stream)]) -> Envelope<ToPanel> {
     };
     let mut lines: Vec<ConsoleItem> = texts.iter().map(line).collect();
     lines.push(ConsoleItem::Skipped { skipped: 3 });
-    Envelope::new(ToPanel::ConsoleLines(ConsoleLines { server_id: server.into(), lines, reset: false }))
+    Envelope::new(ToPanel::ConsoleLines(ConsoleLines {
+        server_id: server.into(),
+        lines,
+        ..ConsoleLines::default()
+    }))
 }
 
 async fn asked(agent: &mut AgentSide) -> ToAgent {

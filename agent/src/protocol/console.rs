@@ -57,6 +57,9 @@ pub struct ConsoleSubscribe {
     /// begun to count anew since goes on counting as the reader does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last: Vec<u32>,
+    /// The reader knows of [`ConsoleLines::partial`]: the unfinished line is told each time it changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// What [`ConsoleSubscribe::last`] holds of a line: 32 bits of FNV-1a over its text.
@@ -91,6 +94,21 @@ pub struct ConsoleLine {
     pub truncated: bool,
 }
 
+/// The line that is being written: as clean and as bounded as a finished one, without a number. It is replaced in place,
+/// as on a terminal, until it ends and becomes a [`ConsoleLine`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsolePartial {
+    /// When it was last written to.
+    pub time: Timestamp,
+    /// Where from.
+    pub stream: Stream,
+    /// What stands in it.
+    pub text: String,
+    /// It was longer than 16 KiB.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
 /// A line, or how many stood here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -105,7 +123,7 @@ pub enum ConsoleItem {
 }
 
 /// Part 2: `console_lines`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleLines {
     /// Whose.
@@ -115,4 +133,8 @@ pub struct ConsoleLines {
     /// Counting began anew: these lines replace all that the reader has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reset: bool,
+    /// What stands after these lines and is not finished yet; absent where nothing is, or where more lines follow at
+    /// once. Only to a reader that knows of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<ConsolePartial>,
 }

@@ -24,8 +24,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use console::{
-    ConsoleItem, ConsoleLine, ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerCommand, ServerOutput,
-    Stream, fingerprint,
+    ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, ConsoleSubscribe, ConsoleTail, ServerCommand,
+    ServerOutput, Stream, fingerprint,
 };
 pub use envelope::{DecodeError, Envelope, decode};
 pub use files::{FileContent, FileRead, FileWrite};

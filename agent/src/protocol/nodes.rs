@@ -22,6 +22,8 @@ pub mod capability {
     pub const SYNC: &str = "sync";
     /// `console_*`.
     pub const CONSOLE: &str = "console";
+    /// `console_lines` tell of the unfinished line, where it was asked for.
+    pub const PARTIAL: &str = "partial";
     /// `stats_*`, `node_stats`.
     pub const STATS: &str = "stats";
     /// `install_cancel`, progress of installs.

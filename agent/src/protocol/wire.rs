@@ -190,8 +190,8 @@ impl<'de> Visitor<'de> for Weigh<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::{
-        Ack, ConsoleItem, ConsoleLine, ConsoleLines, ServerStatus, Status, Stream, SystemInfo, ToAgent,
-        ToPanel,
+        Ack, ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, ServerStatus, Status, Stream,
+        SystemInfo, ToAgent, ToPanel,
     };
     use super::*;
 
@@ -206,7 +206,14 @@ mod tests {
             text: "hällo \u{1b}[1m".into(),
             truncated: false,
         };
-        let lines = ConsoleLines { server_id: "a".into(), lines: vec![ConsoleItem::Line(line)], reset: true };
+        let (time, stream) = (line.time, line.stream);
+        let partial = ConsolePartial { time, stream, text: "> ".into(), truncated: true };
+        let lines = ConsoleLines {
+            server_id: "a".into(),
+            lines: vec![ConsoleItem::Line(line)],
+            reset: true,
+            partial: Some(partial),
+        };
         let messages = [
             ToPanel::ConsoleLines(lines),
             ToPanel::Ack(Ack::default()),

@@ -79,7 +79,7 @@ pub(crate) fn create(context: &Arc<Context>, mut file: ServerFile, reply: Reply)
 
 fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Handle {
     let (sender, inbox) = mpsc::channel(INBOX);
-    let console = Console::new(context.tunables.flood);
+    let console = Console::default();
     let phase = if fresh.is_some() { Phase::Installing } else { Phase::Looking };
     let queue = Queue::new(phase, file.suspended);
     let id = file.spec.server_id.clone();

@@ -42,7 +42,10 @@ pub(super) async fn read(
             () = cancel.cancelled() => return,
         };
         console.feed(&buffer[..n], |line| look(&mut waiting, line));
-        if n == buffer.len() && n < LARGE {
+        if n == LARGE {
+            // More is there already: others get their turn in between.
+            tokio::task::yield_now().await;
+        } else if n == buffer.len() {
             buffer.resize(LARGE, 0);
         } else if n < SMALL && buffer.len() > SMALL {
             buffer = vec![0; SMALL];

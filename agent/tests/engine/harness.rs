@@ -85,7 +85,6 @@ pub(crate) fn quick() -> Tunables {
         stagger: ms(50),
         heartbeat: ms(500),
         sample_idle: Duration::from_secs(10),
-        ..Tunables::default()
     }
 }
 
@@ -220,7 +219,8 @@ impl Node {
     }
 
     pub(crate) async fn subscribe(&self, id: &str) {
-        let subscribe = ConsoleSubscribe { server_id: id.into(), after: None, last: Vec::new() };
+        let subscribe =
+            ConsoleSubscribe { server_id: id.into(), after: None, last: Vec::new(), partial: true };
         self.ask(ToAgent::ConsoleSubscribe(subscribe)).await.unwrap();
     }
 
@@ -286,14 +286,6 @@ impl Node {
             ConsoleItem::Skipped { .. } => None,
         };
         self.items(id).into_iter().filter_map(text).collect()
-    }
-
-    pub(crate) fn skipped(&self, id: &str) -> u64 {
-        let skipped = |item| match item {
-            ConsoleItem::Skipped { skipped } => skipped,
-            ConsoleItem::Line(_) => 0,
-        };
-        self.items(id).into_iter().map(skipped).sum()
     }
 
     /// Waits for a message that is neither answer, status nor line.

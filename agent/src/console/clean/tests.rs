@@ -63,8 +63,55 @@ fn of_a_progress_bar_the_last_state_stays() {
     assert_eq!(clean("10%\r20%\r100% done\n"), ["100% done"]);
     assert_eq!(clean("loading...\r\x1b[Kdone\r\n"), ["done"]);
     assert_eq!(clean("10%\r\x1b[32m20%\x1b[0m\r\n"), ["\x1b[32m20%\x1b[0m"]);
-    assert_eq!(clean("kept\r\x1b[0m\r\n"), ["kept\x1b[0m"], "nothing visible replaced it");
+    assert_eq!(clean("kept\r\x1b[0m\r\n"), ["kept"], "nothing visible replaced it");
     assert_eq!(clean("\rx\n"), ["x"]);
+    assert_eq!(clean("100%\r5%\n"), ["5%0%"], "what is not written over stays, as on a terminal");
+}
+
+#[test]
+fn a_prompt_gives_way_to_the_line_that_takes_its_place() {
+    assert_eq!(clean("> \r\x1b[Kone\r\n> \r\x1b[2Ktwo\r\n> "), ["one", "two", "> "]);
+    assert_eq!(clean("\x1b[1m> \x1b[0m\r\x1b[K\x1b[33mone\x1b[0m\r\n"), ["\x1b[33mone\x1b[0m"]);
+    assert_eq!(clean("> help\x1b[2K\x1b[1Gone\n"), ["one"]);
+    assert_eq!(clean("> help\x1b[2Kone\n"), ["      one"], "erasing does not move the cursor");
+}
+
+#[test]
+fn the_cursor_moves_within_its_line() {
+    assert_eq!(clean("abc\x08\x08X\n"), ["aXc"]);
+    assert_eq!(clean("abc\x08 \x08\x08 \x08\n"), ["a  "]);
+    assert_eq!(clean("abc\x1b[2DX\x1b[KY\n"), ["aXY"]);
+    assert_eq!(clean("abc\x1b[2GX\x1b[CY\n"), ["aX Y".replace(' ', "c")]);
+    assert_eq!(clean("task\x1b[10G[ OK ]\x1b[1GT\n"), ["Task     [ OK ]"]);
+    assert_eq!(clean("abcdef\x1b[3G\x1b[2P\n"), ["abef"]);
+    assert_eq!(clean("abef\x1b[3G\x1b[2@cd\n"), ["abcdef"]);
+    assert_eq!(clean("abcdef\x1b[3G\x1b[2X\n"), ["ab  ef"]);
+    assert_eq!(clean("abcdef\x1b[3G\x1b[1K\n"), ["   def"]);
+    assert_eq!(clean("a\tb\rX\tY\n"), ["X       Y"], "a tab moves, and leaves what it passes");
+    assert_eq!(clean("abc\r\x1b[31mX\n"), ["\x1b[31mX\x1b[0mbc"], "colours stay where they were written");
+    assert_eq!(clean("\x1b[31mabc\x1b[0m\x1b[2GX\n"), ["\x1b[31ma\x1b[0mX\x1b[31mc\x1b[0m"]);
+    assert_eq!(clean("日本\x08\x08X\n"), ["日X "], "half of a wide character is none");
+    assert_eq!(clean("日本\rab\n"), ["ab本"]);
+    assert_eq!(clean("e\u{301}\u{301}x\x08y\n"), ["e\u{301}y"], "one mark a character");
+    assert_eq!(clean("a\x1b[99999999999999999999999Cb\n"), ["ab"], "no number");
+    assert_eq!(clean("a\x1b[99999Cb\n")[0].len(), 512, "as far as a wide terminal goes");
+    assert_eq!(clean("abc\x1b[1;2GX\x1b[?KY\x1b[5AZ\n"), ["abcXYZ"], "other lines are out of reach");
+}
+
+#[test]
+fn a_line_that_is_redrawn_without_end_takes_one_lines_memory_and_time() {
+    let mut cleaner = Cleaner::new();
+    let long = "x".repeat(LINE_MAX);
+    for piece in
+        ["\r0123456789", "\x1b[1@", "\x1b[1P", "\x1b[1K", "\x08x", "\t", "\x1b[99999C", "\r日\u{301}"]
+    {
+        cleaner.push(format!("{long}\rx").as_bytes(), |_, _| panic!("no line has ended"));
+        let chunk = piece.repeat(64 * 1024 / piece.len());
+        for _ in 0..20 {
+            cleaner.push(chunk.as_bytes(), |_, _| panic!("no line has ended"));
+        }
+        assert!(cleaner.partial(|text, _| text.len()).unwrap_or(0) <= LINE_MAX, "{piece:?}");
+    }
 }
 
 #[test]
@@ -119,11 +166,11 @@ fn strings_to_the_terminal_go() {
 #[test]
 fn control_characters_go_but_tabs_stay() {
     let all: String =
-        ('\0'..='\u{1f}').chain('\u{7f}'..='\u{9f}').filter(|c| !"\n\r\u{1b}".contains(*c)).collect();
+        ('\0'..='\u{1f}').chain('\u{7f}'..='\u{9f}').filter(|c| !"\n\r\u{8}\u{1b}".contains(*c)).collect();
     let strings = |c: &char| "\u{90}\u{98}\u{9b}\u{9d}\u{9e}\u{9f}".contains(*c);
     let harmless: String = all.chars().filter(|c| !strings(c)).collect();
     assert_eq!(clean(format!("a{harmless}b\n")), ["a\tb"]);
-    assert_eq!(clean("a\x07\x08\x0b\x0cb\u{85}c\u{2028}d\n"), ["abcd"]);
+    assert_eq!(clean("a\x07\x0b\x0cb\u{85}c\u{2028}d\n"), ["abcd"]);
 }
 
 #[test]
@@ -187,14 +234,17 @@ fn a_long_line_is_cut_at_a_character() {
     let exact = clean_in(format!("{}\r\n", "x".repeat(LINE_MAX)).as_bytes(), |all| all);
     assert_eq!((exact[0].0.len(), exact[0].1), (LINE_MAX, false), "as long as it may be");
 
-    let again = clean_in(format!("{}\rshort\n", "x".repeat(LINE_MAX + 1)).as_bytes(), |all| all);
+    let again = clean_in(format!("{}\r\x1b[Kshort\n", "x".repeat(LINE_MAX + 1)).as_bytes(), |all| all);
     assert_eq!(again, [("short".to_owned(), false)], "replaced by a short one");
+    let over = clean_in(format!("{}\rshort\n", "x".repeat(LINE_MAX + 1)).as_bytes(), |all| all);
+    assert_eq!((over[0].0.len(), over[0].1, &over[0].0[..7]), (LINE_MAX, true, "shortxx"));
 }
 
 #[test]
 fn what_follows_a_long_line_is_as_clean() {
     let long = "x".repeat(LINE_MAX + 1);
-    assert_eq!(clean(format!("{long}\r\0\u{202e}\x1b]0;t\x07b\n")), ["b"]);
+    let lines = clean(format!("{long}\r\x1b[K\0\u{202e}\x1b]0;t\x07b\n"));
+    assert_eq!(lines, ["b"]);
     let coloured = clean_in(format!("{}\x1b[31mtext\n", "x".repeat(LINE_MAX - 2)).as_bytes(), |all| all);
     assert_eq!((coloured[0].0.len(), coloured[0].1), (LINE_MAX - 2, true), "no half colour");
 }
@@ -219,21 +269,23 @@ fn a_hundred_megabytes_without_a_line_end_take_one_lines_memory() {
 }
 
 #[test]
-fn a_flushed_part_is_not_said_twice() {
+fn an_unfinished_line_can_be_looked_at_and_goes_on() {
     let mut cleaner = Cleaner::new();
     let mut lines = Vec::new();
     let mut take = |text: &str, _| lines.push(text.to_owned());
+    let look = |cleaner: &Cleaner| cleaner.partial(|text, _| text.to_owned());
     cleaner.push(b"Password: ", &mut take);
-    assert!(cleaner.has_partial());
-    cleaner.flush(&mut take);
-    cleaner.flush(&mut take);
-    assert!(!cleaner.has_partial());
+    assert_eq!(look(&cleaner).as_deref(), Some("Password: "));
+    assert_eq!(look(&cleaner).as_deref(), Some("Password: "));
     cleaner.push(b"\r\nLoading", &mut take);
-    cleaner.flush(&mut take);
-    cleaner.push(b" done\r\n\r\n", &mut take);
+    cleaner.push(b" 1%\rLoading 2%\x1b", &mut take);
+    assert_eq!(look(&cleaner).as_deref(), Some("Loading 2%"));
+    cleaner.push(b"[K\r\n\r\n", &mut take);
+    assert_eq!(look(&cleaner), None);
     cleaner.push(b"  \x1b[0m", &mut take);
-    cleaner.flush(&mut take);
-    assert_eq!(lines, ["Password: ", "Loading", " done", ""]);
+    assert!(cleaner.has_partial());
+    assert_eq!(look(&cleaner), None, "nothing to see");
+    assert_eq!(lines, ["Password: ", "Loading 2%", ""]);
 }
 
 #[test]
@@ -244,7 +296,17 @@ fn colours_can_be_taken_off() {
 
 /// Pieces that matter, and noise.
 fn random_output(random: &mut SmallRng) -> Vec<u8> {
-    const PIECES: [&[u8]; 28] = [
+    const PIECES: [&[u8]; 38] = [
+        b"\x08",
+        b"\x1b[K",
+        b"\x1b[1K",
+        b"\x1b[2K",
+        b"\x1b[7G",
+        b"\x1b[3D",
+        b"\x1b[5C",
+        b"\x1b[2P",
+        b"\x1b[4@",
+        b"\xe6\x97\xa5",
         b"\n",
         b"\r\n",
         b"\r",
