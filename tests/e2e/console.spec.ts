@@ -113,3 +113,26 @@ test('a flood leaves the page alive', async ({ admin: page, panel }) => {
   await page.getByRole('dialog').getByRole('button', { name: 'Kill it' }).click();
   await expect(page.locator('main .head .state[data-state]')).toHaveAttribute('data-state', /stopped|crashed/);
 });
+
+test('a line that is being written is replaced in place, and ends as one line', async ({ admin: page, panel }) => {
+  const draw = "n=0; while [ $n -lt 15 ]; do n=$((n+1)); printf '\\rDownloading %s%%' $n; sleep 0.2; done; echo";
+  const { id } = await panel.server('Progress', `echo Ready; read -r go; ${draw}; printf 'name? '; read -r name; exec game`);
+  await page.goto(`${panel.url}/servers/${id}`);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await is(page, 'running');
+  const log = consoleOf(page);
+  await expect(log).toContainText('Ready');
+  await say(page, 'go');
+  const drawn = log.locator('.row').filter({ hasText: 'Downloading' });
+  for (const percent of [3, 8]) {
+    await expect(drawn).toContainText(new RegExp(`Downloading ${percent}%`));
+    await expect(drawn).toHaveCount(1);
+  }
+  await expect(drawn).toContainText('Downloading 15%');
+  await expect(log.locator('.row').last()).toContainText('name? ');
+  await expect(drawn).toHaveCount(1);
+  await say(page, 'Ada');
+  await expect(log).toContainText('name? Ada');
+  await expect(log.locator('.row').filter({ hasText: 'name?' })).toHaveCount(1);
+  await panel.power(id, 'kill', 'stopped');
+});

@@ -49,6 +49,18 @@ describe('ConsoleBuffer', () => {
     expect(buffer.find('mira')).toEqual([buffer.rows[0]?.id]);
     expect(buffer.find('')).toEqual([]);
   });
+  it('replaces the unfinished line with each message', () => {
+    const buffer = new ConsoleBuffer();
+    const partial = (text: string) => ({ time: '2026-01-01T00:00:00Z', stream: 'stdout' as const, text });
+    buffer.push({ lines: [line(1)], partial: partial('10%') });
+    expect(buffer.push({ lines: [], partial: partial('20%') }).rows).toEqual([]);
+    expect(buffer.partial?.text).toBe('20%');
+    expect(seqs(buffer)).toEqual([1]);
+    expect(buffer.text()).toBe('2026-01-01T00:00:00Z line 1\n2026-01-01T00:00:00Z 20%\n');
+    buffer.push({ lines: [line(2, '100%')] });
+    expect(buffer.partial).toBeNull();
+    expect(seqs(buffer)).toEqual([1, 2]);
+  });
   it('becomes a text file', () => {
     const buffer = new ConsoleBuffer();
     buffer.push({ lines: [line(1, '\u001b[31mred'), { skipped: 2 }] });

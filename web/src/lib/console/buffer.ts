@@ -8,9 +8,13 @@ export interface Line {
   text: string;
   truncated?: boolean;
 }
+/** The line that has not ended yet, as it stands now. */
+export type PartialLine = Omit<Line, 'seq'>;
 export interface ConsoleData {
   lines?: (Line | { skipped: number })[];
   reset?: boolean;
+  /** What stands after these lines; absent where nothing does. */
+  partial?: PartialLine;
 }
 export type Row =
   | { kind: 'line'; id: number; line: Line }
@@ -25,6 +29,8 @@ export interface Added {
 
 export class ConsoleBuffer {
   rows: Row[] = [];
+  /** Replaced by each message. */
+  partial: PartialLine | null = null;
   #last: number | null = null;
   #nextId = 1;
 
@@ -33,6 +39,7 @@ export class ConsoleBuffer {
   push(data: ConsoleData): Added {
     const added: Row[] = [];
     let cleared = false;
+    this.partial = data.partial ?? null;
     if (data.reset && this.rows.length > 0) {
       // Counting began anew, so the lines that follow may be the ones we have: keep only the new ones.
       this.rows = [];
@@ -69,6 +76,7 @@ export class ConsoleBuffer {
 
   clear() {
     this.rows = [];
+    this.partial = null;
   }
 
   /** Ids of the rows that hold the text, ignoring case, oldest first. */
@@ -80,13 +88,14 @@ export class ConsoleBuffer {
 
   /** For the download: times in UTC, without colours. */
   text(): string {
-    return this.rows
+    const rows = this.rows
       .map((row) => {
         if (row.kind === 'skipped') return `… ${row.count} lines skipped …\n`;
         if (row.kind === 'reset') return '… counting began anew …\n';
         return `${row.line.time} ${plain(row.line.text)}\n`;
       })
       .join('');
+    return this.partial ? `${rows}${this.partial.time} ${plain(this.partial.text)}\n` : rows;
   }
 
   #id() {

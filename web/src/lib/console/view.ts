@@ -4,7 +4,7 @@
  * the browser's own search, selection and screen readers work on it. Text is set as text only, never as markup.
  */
 import { clock } from '../format';
-import type { Row } from './buffer';
+import type { PartialLine, Row } from './buffer';
 import { parse, plain, readable, type Piece } from './sgr';
 
 const BLOCK = 100;
@@ -16,6 +16,9 @@ const FLOOD = 1000;
 
 export class LogView {
   #pending: Row[] = [];
+  /** The line that has not ended yet; it is replaced in place, below all rows. */
+  #partial = document.createElement('div');
+  #shown: PartialLine | null = null;
   #frame = 0;
   #drawn = 0;
   #lastTop = 0;
@@ -29,6 +32,9 @@ export class LogView {
     readonly host: HTMLElement,
     readonly capacity: number
   ) {
+    // It may change ten times a second: nothing to be read out.
+    this.#partial.setAttribute('aria-live', 'off');
+    host.append(this.#partial);
     host.addEventListener('scroll', this.#onScroll, { passive: true });
     this.#resized = new ResizeObserver(() => this.#following && this.#toEnd());
     this.#resized.observe(host);
@@ -49,12 +55,19 @@ export class LogView {
     this.#pending.push(...rows);
     // More than fits is never drawn at all.
     if (this.#pending.length > this.capacity) this.#pending.splice(0, this.#pending.length - this.capacity);
-    if (this.#frame === 0) this.#frame = requestAnimationFrame(this.#draw);
+    this.#schedule();
+  }
+
+  /** Drawn together with the rows that were given before. */
+  setPartial(partial: PartialLine | null) {
+    if (partial === this.#shown) return;
+    this.#shown = partial;
+    this.#schedule();
   }
 
   clear() {
     this.#pending = [];
-    this.host.replaceChildren();
+    this.host.replaceChildren(this.#partial);
     this.#setFollowing(true);
   }
 
@@ -88,6 +101,10 @@ export class LogView {
     else CSS.highlights.delete('console-search');
   }
 
+  #schedule() {
+    if (this.#frame === 0) this.#frame = requestAnimationFrame(this.#draw);
+  }
+
   #row(id: number): HTMLElement | null {
     return this.host.querySelector(`[data-row="${id}"]`);
   }
@@ -105,28 +122,33 @@ export class LogView {
     // A screen reader is not to read out a flood, nor the lines that were there before.
     this.host.setAttribute('aria-live', rows.length > 5 ? 'off' : 'polite');
     for (const row of rows) this.#block().append(element(row));
+    if (this.#shown) draw(this.#partial, this.#shown);
+    else {
+      this.#partial.className = '';
+      this.#partial.replaceChildren();
+    }
     this.#trim();
     if (this.#following) this.#toEnd();
-    else {
+    else if (rows.length > 0) {
       this.#unseen += rows.length;
       this.onFollow(false, this.#unseen);
     }
   };
 
   #block(): Element {
-    const last = this.host.lastElementChild;
+    const last = this.#partial.previousElementSibling;
     if (last && last.childElementCount < BLOCK) return last;
     last?.classList.add('full');
     const block = document.createElement('div');
     block.className = 'block';
-    this.host.append(block);
+    this.#partial.before(block);
     return block;
   }
 
   /** Whole blocks go from the top; while somebody reads further up, twice as much may stay. */
   #trim() {
     const keep = (this.#following ? this.capacity : this.capacity * 2) / BLOCK + 1;
-    while (this.host.childElementCount > keep) {
+    while (this.host.childElementCount - 1 > keep) {
       const height = this.host.scrollHeight;
       this.host.firstElementChild?.remove();
       if (!this.#following && !CSS.supports('overflow-anchor', 'auto')) {
@@ -166,7 +188,11 @@ function element(row: Row): HTMLElement {
         : 'Counting of lines began anew';
     return box;
   }
-  const { line } = row;
+  draw(box, row.line);
+  return box;
+}
+
+function draw(box: HTMLElement, line: PartialLine) {
   box.className = line.stream === 'stdout' ? 'row' : `row ${line.stream}`;
   const time = document.createElement('time');
   time.dateTime = line.time;
@@ -176,14 +202,13 @@ function element(row: Row): HTMLElement {
   const pieces = parse(line.text);
   if (pieces.length === 1 && Object.keys(pieces[0] ?? {}).length === 1) text.textContent = plain(line.text);
   else text.append(...pieces.map(coloured));
-  box.append(time, text);
+  box.replaceChildren(time, text);
   if (line.truncated) {
     const more = document.createElement('span');
     more.className = 'cut';
     more.textContent = ' … line cut';
     box.append(more);
   }
-  return box;
 }
 
 function coloured(piece: Piece): HTMLElement {
