@@ -15,6 +15,8 @@ use crate::panel::Panel;
 use crate::report::Report;
 
 const LINES: u64 = 300_000;
+/// Lines of which the latency is measured.
+const ECHOES: usize = 1_000;
 
 /// An attach by the engine's own API: what Docker itself can give.
 async fn attach(id: &str) -> Result<UnixStream> {
@@ -68,11 +70,15 @@ async fn count(socket: &mut WebSocketStream<TcpStream>) -> Result<(u64, u64, Ins
     }
 }
 
-/// Both figures.
-pub(crate) async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
-    // Waits for a word on its standard input, so that both readers are there before the first line. The pause lets the
-    // flood guard forget: it may count the last lines of the run, but the mark of its end has to come through.
-    let startup = format!("read word; seq 1 {LINES}; sleep 2; echo end; while read word; do :; done");
+/// All figures.
+pub(crate) async fn measure(panel: &Panel, report: &mut Report) -> Result<()> {
+    lines(panel, report).await?;
+    memory(panel, report).await
+}
+
+async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
+    // Waits for a word on its standard input, so that both readers are there before the first line.
+    let startup = format!("read word; seq 1 {LINES}; echo end; while read word; do :; done");
     let id = panel.server("lines", &startup).await?;
     panel.run(&id).await?;
     let mut plain = attach(&id).await?;
@@ -108,10 +114,14 @@ pub(crate) async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
         50_000.0,
         Some((direct_rate, "1/s plain attach")),
     );
-    report.plain("lines skipped of 300,000", "lines", skipped as f64, None);
+    report.plain("lines counted instead of shown, of 300,000", "lines", skipped as f64, None);
 
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for n in 0..100 {
+    // A line each 5 ms, which the terminal echoes to both readers.
+    let (mut ours, mut theirs, mut later) = (Vec::new(), Vec::new(), Vec::new());
+    let mut every = tokio::time::interval(Duration::from_millis(5));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for n in 0..ECHOES {
+        every.tick().await;
         let word = format!("echo-{n}-");
         let began = Instant::now();
         plain.write_all(format!("{word}\n").as_bytes()).await?;
@@ -137,11 +147,50 @@ pub(crate) async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
                 .await??;
         theirs.push(direct.as_secs_f64() * 1e3);
         ours.push(through.as_secs_f64() * 1e3);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        later.push((through.as_secs_f64() - direct.as_secs_f64()).max(0.0) * 1e3);
     }
-    ours.sort_by(f64::total_cmp);
-    theirs.sort_by(f64::total_cmp);
-    report.row("console latency, median", "ms", ours[50], 20.0, Some((theirs[50], "ms plain attach")));
-    report.row("console latency, 99 of 100", "ms", ours[98], 20.0, Some((theirs[98], "ms plain attach")));
+    for times in [&mut ours, &mut theirs, &mut later] {
+        times.sort_by(f64::total_cmp);
+    }
+    for (name, at, most) in [("median", ECHOES / 2, 0.5), ("99 of 100", ECHOES * 99 / 100, 3.0)] {
+        let beside = Some((theirs[at], "ms plain attach"));
+        report.plain(format!("a console line every 5 ms, {name}"), "ms", ours[at], beside);
+        report.row(format!("… later than the plain attach, {name}"), "ms", later[at], most, None);
+    }
     Ok(())
+}
+
+/// What is resident after a flood, its viewer still there, and some time later.
+async fn memory(panel: &Panel, report: &mut Report) -> Result<()> {
+    let id = panel.server("flood", "read word; seq 1 200000; echo end; while read word; do :; done").await?;
+    panel.run(&id).await?;
+    let mut plain = attach(&id).await?;
+    let mut socket = watch(panel, &id).await?;
+    let before = resident(panel)?;
+    plain.write_all(b"go\n").await?;
+    drop(plain);
+    let mut most = before;
+    let sampling = async {
+        loop {
+            most = most.max(resident(panel).unwrap_or_default());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let counted = async { tokio::time::timeout(Duration::from_secs(60), count(&mut socket)).await? };
+    let (_, skipped, _) = tokio::select! {
+        counted = counted => counted?,
+        () = sampling => return Err("sampled for ever".into()),
+    };
+    // What is kept for those who lag is let go of after two seconds.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let beside = Some((before, "MB before"));
+    report.plain("resident while 200,000 lines come, at most", "MB", most, beside);
+    report.row("resident after 200,000 lines", "MB", resident(panel)?, 20.0, beside);
+    report.plain("lines counted instead of shown, of 200,000", "lines", skipped as f64, None);
+    Ok(())
+}
+
+fn resident(panel: &Panel) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", panel.pid()))?;
+    Ok(crate::idle::field(&status, "VmRSS") / 1e3)
 }

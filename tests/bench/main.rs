@@ -1,7 +1,8 @@
 //! The benchmark: what one machine gets from this binary, each figure beside a baseline taken in the same run,
 //! because machines are noisy. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- unfinished`, `-- click` or `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- click` or
+//! `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
@@ -57,6 +58,13 @@ async fn measure() -> Result<Report> {
     if wanted("unfinished") {
         unfinished::measure(&mut report).await?;
     }
+    if only.as_deref() == Some("console") {
+        panel::make_image()?;
+        let panel = Panel::start().await?;
+        console::measure(&panel, &mut report).await?;
+        panel.remove_servers().await?;
+        panel.stop().await?;
+    }
     if wanted("click") {
         panel::make_image()?;
         click::to_engine(&mut report).await?;
@@ -79,7 +87,7 @@ async fn machine(report: &mut Report) -> Result<()> {
     http::list(&panel, 5, report).await?;
     http::list(&panel, 50, report).await?;
     panel.remove_servers().await?;
-    console::lines(&panel, report).await?;
+    console::measure(&panel, report).await?;
     panel.remove_servers().await?;
     idle::ten_running(&mut panel, report).await?;
     panel.remove_servers().await?;
