@@ -10,7 +10,8 @@ use crate::harness::{PASSWORD, Panel, raw, seconds};
 async fn only_the_socket_says_where_a_request_came_from() {
     let panel = Panel::start().await;
     let body = json!({ "username": "admin", "password": PASSWORD }).to_string();
-    let long = "9".repeat(8_000);
+    // Four times in one request, whose headers may have 16 KiB.
+    let long = "9".repeat(2_000);
     for (number, forwarded) in ["<script>alert(1)</script>", "203.0.113.9", &long].into_iter().enumerate() {
         // Tabs and bytes above ASCII are all of the odd ones that a header may hold at all.
         let agent =
