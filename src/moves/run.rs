@@ -316,3 +316,18 @@ impl Moves {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_pair;
+
+    #[test]
+    fn an_owner_is_two_numbers() {
+        assert!(is_pair("988:988") && is_pair("0:0"));
+        for bad in
+            ["", "988", "root:root", "1:2:3", "-1:1", "4294967296:1", &format!("{}1:1", "0".repeat(40))]
+        {
+            assert!(!is_pair(bad), "{bad}");
+        }
+    }
+}
