@@ -128,46 +128,10 @@ async fn every_kind_of_unfinished_connection_gives_way_on_every_port() {
 #[tokio::test]
 async fn a_network_has_a_share_and_its_idlest_connection_goes_first() {
     let network = crate::harness::netns::Network::new();
-    let panel = Panel::builder().env("BIND", network.here.as_str()).start().await;
-    let script = r"
-import socket, sys, time
-host, port = sys.argv[1].split(':')
-held = []
-for n in range(400):
-    s = socket.create_connection((host, int(port)), timeout=5)
-    try: s.send(b'GET / HTTP/1.1\r\nHost: x\r\nX-A: ')
-    except OSError: pass
-    held.append(s)
-print('ready', flush=True)
-sys.stdin.readline()
-alive = list(range(len(held)))
-end = time.time() + 10
-for s in held: s.setblocking(False)
-while len(alive) > 256 and time.time() < end:
-    for n in list(alive):
-        try:
-            held[n].recv(1); alive.remove(n)
-        except BlockingIOError: pass
-        except OSError: alive.remove(n)
-    time.sleep(0.05)
-print(len(alive), alive[0] if alive else -1, flush=True)
-";
-    let mut words = network.wrapper();
-    words.extend(["python3", "-c", script, &panel.address]);
-    let mut child = tokio::process::Command::new(words[0])
-        .args(&words[1..])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines =
-        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
-    assert_eq!(lines.next_line().await.unwrap().unwrap(), "ready");
-    child.stdin.take().unwrap().write_all(b"\n").await.unwrap();
-    let said = lines.next_line().await.unwrap().unwrap();
-    let numbers: Vec<usize> = said.split(' ').map(|word| word.parse().unwrap()).collect();
-    assert_eq!(numbers, [256, 144], "256 stay, and they are the newest");
+    let panel = Panel::builder().under(&network.wrapper()).env("BIND", network.there.as_str()).start().await;
+    let held = crowd(&network.here, &panel.address, 400, b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ").await;
+    until("the share is kept", seconds(10), async || (open(&held) <= 256).then_some(())).await;
+    assert_eq!((open(&held[..144]), open(&held[144..])), (0, 256), "256 stay, and they are the newest");
 }
 
 #[tokio::test]
