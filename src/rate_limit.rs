@@ -184,6 +184,20 @@ impl TokenBucket {
         self.tokens -= 1.0;
         true
     }
+
+    /// Takes many tokens. Where there are too few they are owed, and it is false.
+    pub fn take_many(&mut self, count: f64, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.filled = now;
+        self.tokens = (self.tokens + passed * self.per_second).min(self.burst) - count;
+        self.tokens >= 0.0
+    }
+
+    /// When none are owed any more; `None` where none are.
+    pub fn due(&self) -> Option<Instant> {
+        let wait = Duration::from_secs_f64(f64::max(0.0, -self.tokens) / self.per_second);
+        Some(self.filled + wait).filter(|due| *due > Instant::now())
+    }
 }
 
 /// A token bucket for each network.
@@ -318,5 +332,9 @@ mod tests {
         assert_eq!((0..10_000).take_while(|_| flood.take(start)).count(), 200);
         let mut steady = TokenBucket::new(200.0, 100.0, start);
         assert!((1..2000).all(|n| steady.take(start + Duration::from_millis(n * 11))));
+        let mut many = TokenBucket::new(200.0, 100.0, start);
+        assert!(many.take_many(200.0, start) && many.due().is_none());
+        assert!(!many.take_many(150.0, start));
+        assert_eq!(many.due(), Some(start + Duration::from_millis(1_500)));
     }
 }

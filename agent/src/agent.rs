@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +31,8 @@ use crate::transfer::Transfers;
 use crate::upgrades::{Folder, Upgrades};
 use crate::watching::{Consoles, Needs, Sampler, Wanted};
 
+/// Looks at the host that may be under way: each asks the engine.
+const CHECKS: usize = 32;
 /// What this agent can do.
 const CAPABILITIES: &[&str] = &[
     capability::DOCKER,
@@ -143,6 +145,7 @@ pub fn start(
         sampler,
         host,
         files: Files::new(data_dir, tasks.clone()),
+        checks: Arc::new(Semaphore::new(CHECKS)),
         tasks: tasks.clone(),
     };
     drop(tasks.spawn(ears.listen(from_panel, cancel.clone())));
@@ -272,6 +275,8 @@ struct Ears {
     sampler: Sampler,
     host: Arc<Host>,
     files: Files,
+    /// Looks at the host that may be under way.
+    checks: Arc<Semaphore>,
     tasks: TaskTracker,
 }
 
@@ -373,6 +378,9 @@ impl Ears {
     }
 
     fn host_check(&self, check: HostCheck, reply: Reply) {
+        let Ok(place) = Arc::clone(&self.checks).try_acquire_owned() else {
+            return reply.refuse("busy", "The node is busy with other checks. Try again.");
+        };
         let (engine, host) = (Arc::clone(&self.engine), Arc::clone(&self.host));
         drop(self.tasks.spawn(async move {
             let image = match &check.image {
@@ -382,6 +390,7 @@ impl Ears {
             // Whether the engine answers is told elsewhere; what is not known is not there.
             let report = host.report(image.unwrap_or_default(), &check.ports);
             reply.answer(ToPanel::HostReport(report));
+            drop(place);
         }));
     }
 }

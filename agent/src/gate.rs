@@ -58,6 +58,12 @@ impl Gauge {
         self.0.allowed.store(allowed, Ordering::Relaxed);
     }
 
+    /// Bytes that came so far.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.0.taken.load(Ordering::Relaxed)
+    }
+
     /// Whether more came than was allowed.
     #[must_use]
     pub fn overrun(&self) -> bool {

@@ -5,12 +5,12 @@
 //! hold up an answer nor take memory without bound. Statuses of one server that nobody has read yet are replaced by
 //! the newest.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::protocol::{Envelope, ToAgent, ToPanel};
+use crate::protocol::{ConsoleItem, Envelope, ToAgent, ToPanel};
 
 /// Urgent messages that may wait before statuses are folded into one per server.
 const FOLD_FROM: usize = 256;
@@ -18,6 +18,12 @@ const FOLD_FROM: usize = 256;
 const EACH: usize = 4;
 /// Urgent messages past which the other side is taken for dead.
 const MOST_URGENT: usize = 65_536;
+/// Bytes of urgent messages that may wait before a sender that can wait does so.
+const MOST_BYTES: usize = 8 << 20;
+/// The same in messages.
+const MOST_WAITING: usize = 1_024;
+/// What a message takes beside its texts.
+const EACH_TAKES: usize = 512;
 
 /// Which lane a message takes.
 pub trait Lane {
@@ -31,11 +37,33 @@ pub trait Lane {
     fn replaces(&self) -> Option<&str> {
         None
     }
+    /// Bytes that it takes, about.
+    fn weight(&self) -> usize {
+        EACH_TAKES
+    }
 }
 
 impl Lane for ToAgent {
     fn is_bulk(&self) -> bool {
         false
+    }
+
+    fn weight(&self) -> usize {
+        let variables = |all: &BTreeMap<String, String>| {
+            all.iter().map(|(name, value)| name.len() + value.len() + 64).sum::<usize>()
+        };
+        EACH_TAKES
+            + match self {
+                Self::FileWrite(file) => file.content.len(),
+                Self::ServerCommand(command) => command.command.len(),
+                Self::ServerCreate(spec) => spec.startup.len() + variables(&spec.environment),
+                Self::ServerUpdate(update) => {
+                    update.startup.as_ref().map_or(0, String::len)
+                        + update.environment.as_ref().map_or(0, variables)
+                }
+                Self::StatsSubscribe(of) => of.server_ids.len() * 64,
+                _ => 0,
+            }
     }
 }
 
@@ -59,6 +87,27 @@ impl Lane for ToPanel {
             Self::ServerStatus(status) => Some(&status.server_id),
             _ => None,
         }
+    }
+
+    fn weight(&self) -> usize {
+        EACH_TAKES
+            + match self {
+                Self::FileContent(file) => file.content.as_ref().map_or(0, String::len),
+                Self::ConsoleLines(lines) => lines
+                    .lines
+                    .iter()
+                    .map(|item| match item {
+                        ConsoleItem::Line(line) => line.text.len() + 64,
+                        ConsoleItem::Skipped { .. } => 64,
+                    })
+                    .sum(),
+                Self::Sync(sync) => sync.servers.len() * EACH_TAKES,
+                Self::StatsHistory(history) => history.samples.len() * 128,
+                Self::ServerDescription(told) => {
+                    told.spec.environment.iter().map(|(name, value)| name.len() + value.len() + 64).sum()
+                }
+                _ => 0,
+            }
     }
 }
 
@@ -86,9 +135,17 @@ struct Queue<M> {
 #[derive(Debug)]
 struct Lanes<M> {
     urgent: VecDeque<Envelope<M>>,
+    /// What the urgent ones take.
+    weight: usize,
     bulk: VecDeque<Envelope<M>>,
     senders: usize,
     reader: bool,
+}
+
+impl<M> Lanes<M> {
+    fn is_heavy(&self) -> bool {
+        self.reader && (self.weight > MOST_BYTES || self.urgent.len() >= MOST_WAITING)
+    }
 }
 
 impl<M: Lane> Queue<M> {
@@ -116,10 +173,12 @@ impl<M: Lane> Queue<M> {
                 && let Some(key) = envelope.message.replaces()
             {
                 lanes.urgent.retain(|old| old.message_id.is_some() || old.message.replaces() != Some(key));
+                lanes.weight = lanes.urgent.iter().map(|old| old.message.weight()).sum();
             }
             if lanes.urgent.len() >= MOST_URGENT {
                 return Err((LinkError::Full, envelope));
             }
+            lanes.weight += envelope.message.weight();
             lanes.urgent.push_back(envelope);
         }
         drop(lanes);
@@ -155,6 +214,21 @@ impl<M: Lane> Outbox<M> {
         self.0.push(envelope).map_err(|(error, _)| error)
     }
 
+    /// Sends an urgent message as soon as not too much is waiting already: for who reads them from somebody that may
+    /// send without end.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn send_slowly(&self, envelope: Envelope<M>) -> Result<(), LinkError> {
+        loop {
+            let drained = self.0.drained.notified();
+            if !self.0.lock().is_heavy() {
+                return self.try_send(envelope);
+            }
+            drained.await;
+        }
+    }
+
     /// Sends, waiting for room.
     ///
     /// # Errors
@@ -181,6 +255,7 @@ impl<M: Lane> Drop for Inbox<M> {
         let mut lanes = self.0.lock();
         lanes.reader = false;
         lanes.urgent.clear();
+        lanes.weight = 0;
         lanes.bulk.clear();
         drop(lanes);
         self.0.drained.notify_waiters();
@@ -188,6 +263,12 @@ impl<M: Lane> Drop for Inbox<M> {
 }
 
 impl<M: Lane> Inbox<M> {
+    /// So much waits here that nothing should be asked for that makes it more.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        self.0.lock().is_heavy()
+    }
+
     /// The next message, urgent ones first; `None` when the other side is gone and everything is read. Nothing is
     /// lost when it is cancelled.
     pub async fn recv(&mut self) -> Option<Envelope<M>> {
@@ -195,7 +276,11 @@ impl<M: Lane> Inbox<M> {
             let filled = self.0.filled.notified();
             let (next, open) = {
                 let mut lanes = self.0.lock();
-                (lanes.urgent.pop_front().or_else(|| lanes.bulk.pop_front()), lanes.senders > 0)
+                let urgent = lanes.urgent.pop_front();
+                if let Some(urgent) = &urgent {
+                    lanes.weight = lanes.weight.saturating_sub(urgent.message.weight());
+                }
+                (urgent.or_else(|| lanes.bulk.pop_front()), lanes.senders > 0)
             };
             if next.is_some() {
                 self.0.drained.notify_waiters();
@@ -237,7 +322,13 @@ pub fn local(capacity: usize) -> (PanelSide, AgentSide) {
 
 fn queue<M: Lane>(capacity: usize) -> (Outbox<M>, Inbox<M>) {
     let queue = Arc::new(Queue {
-        lanes: Mutex::new(Lanes { urgent: VecDeque::new(), bulk: VecDeque::new(), senders: 1, reader: true }),
+        lanes: Mutex::new(Lanes {
+            urgent: VecDeque::new(),
+            weight: 0,
+            bulk: VecDeque::new(),
+            senders: 1,
+            reader: true,
+        }),
         filled: Notify::new(),
         drained: Notify::new(),
         capacity: capacity.max(1),

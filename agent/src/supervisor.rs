@@ -11,6 +11,9 @@ use crate::protocol::{
 use crate::runtime::Maker;
 use crate::server::{self, Asked, Context, Handle, Request, folder, plan};
 
+/// Servers that an agent takes: each costs files and memory, and a panel may be in wrong hands.
+const MOST_SERVERS: usize = 1_000;
+
 /// All servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Supervisor {
@@ -87,6 +90,10 @@ impl Supervisor {
         }
         if let Some(handle) = self.get(&id) {
             return handle.ask(Asked { what: Request::Replace(Box::new(spec)), reply });
+        }
+        if self.lock().len() >= MOST_SERVERS {
+            return reply
+                .refuse("conflict", format!("This node has {MOST_SERVERS} servers: no more are taken."));
         }
         let handle = server::create(&self.context, ServerFile::new(spec), reply);
         self.lock().insert(id, handle);

@@ -10,16 +10,21 @@ mod ring;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use agent::protocol::{ConsoleItem, ConsolePartial, Stream, fingerprint};
 use tokio::sync::Notify;
 
+pub(super) use ring::Rings;
 use ring::{Batch, Cursor, Last, Ring};
 
 /// Lines that a new reader gets first.
 pub(super) const FIRST_LINES: usize = 200;
 /// Lines by which an agent recognises where a reader stopped.
 const FINGERPRINTS: usize = 32;
+/// Lines and bytes of text of a batch: a larger one is cut into several.
+const BATCH_LINES: usize = 512;
+const BATCH_BYTES: usize = 64 << 10;
 
 /// What comes next for a reader.
 pub enum Next {
@@ -49,7 +54,19 @@ pub struct ReaderId(u64);
 /// A watched console.
 pub struct ConsoleFeed {
     state: Mutex<State>,
+    /// Since when nobody reads it, while somebody waits whether that stays so.
+    left: Mutex<Option<Instant>>,
     gone: AtomicBool,
+}
+
+/// What became of a console that nobody read.
+pub(super) enum Lingered {
+    /// Somebody has come and gone since.
+    Wait,
+    /// Somebody reads it again.
+    Read,
+    /// Nobody came.
+    Over,
 }
 
 #[derive(Default)]
@@ -88,8 +105,33 @@ struct Reader {
 }
 
 impl ConsoleFeed {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), gone: AtomicBool::new(false) })
+    pub(super) fn new(rings: &Arc<Rings>) -> Arc<Self> {
+        let state = State { ring: Ring::new(Arc::clone(rings)), ..State::default() };
+        Arc::new(Self { state: Mutex::new(state), left: Mutex::default(), gone: AtomicBool::new(false) })
+    }
+
+    /// Gives back what is more than its share.
+    pub(super) fn trim(&self) {
+        self.lock().ring.trim();
+    }
+
+    /// The last reader has left. True for who has to wait whether one comes back.
+    pub(super) fn linger(&self) -> bool {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.replace(Instant::now()).is_none()
+    }
+
+    /// Whether nobody came back for so long; where somebody did, nobody waits any more.
+    pub(super) fn lingered(&self, long: Duration) -> Lingered {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.lock().readers.is_empty() {
+            *left = None;
+            return Lingered::Read;
+        }
+        match *left {
+            Some(since) if since.elapsed() < long => Lingered::Wait,
+            _ => Lingered::Over,
+        }
     }
 
     /// Lines came in, and what stands after them. Those that are here already (sent again after a reconnect) are passed
@@ -105,7 +147,16 @@ impl ConsoleFeed {
             drop_known(&mut items, next);
         }
         if !items.is_empty() || reset {
-            state.append(&items, reset);
+            let mut reset = reset;
+            let mut rest = items.as_slice();
+            loop {
+                let (batch, after) = rest.split_at(batch_len(rest));
+                state.append(batch, std::mem::take(&mut reset));
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
         }
         state.partial.set(partial);
         state.wake();
@@ -245,6 +296,18 @@ impl Partial {
         self.encoded = now.as_ref().and_then(|now| serde_json::to_string(now).ok()).map(Arc::from);
         self.now = now;
     }
+}
+
+/// How many of these make a batch.
+fn batch_len(items: &[ConsoleItem]) -> usize {
+    let mut bytes = 0;
+    let fits = items.iter().take(BATCH_LINES).take_while(|item| {
+        let length = if let ConsoleItem::Line(line) = item { line.text.len() } else { 0 };
+        let fits = bytes == 0 || bytes + length <= BATCH_BYTES;
+        bytes += length.max(1);
+        fits
+    });
+    fits.count()
 }
 
 /// The number of the first of these, dropped ones in front included.

@@ -44,13 +44,15 @@ impl Difference {
         }
     }
 
-    pub(super) fn unknown(status: ServerStatus, elsewhere: Option<String>) -> Self {
+    /// What is true only for the moment is not kept: there may be a thousand of them.
+    pub(super) fn unknown(status: &ServerStatus, elsewhere: Option<String>) -> Self {
         let detail = match &elsewhere {
             Some(node) => format!("The node has a copy of a server that lives on {node}."),
             None => "The node has this server, and the panel does not know it: it was forgotten here while the node \
                      was away, or belongs to another panel."
                 .to_owned(),
         };
+        let status = ServerStatus { stats: None, progress: None, ..status.clone() };
         Self { kind: Kind::Unknown, detail, status: Some(status), elsewhere }
     }
 

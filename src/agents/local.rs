@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agent::AgentConfig;
 use agent::link::PanelSide;
-use agent::protocol::ToPanel;
+use agent::protocol::{Inbound, ToPanel};
 use storage::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -101,9 +101,13 @@ pub(super) async fn carry(
                 None => return,
             },
             envelope = link.from_agent.recv() => match envelope {
-                Some(envelope) => {
+                Some(mut envelope) => {
                     let long = matches!(&envelope.message, ToPanel::ConsoleLines(of) if of.lines.len() >= LONG);
-                    agents.receive(session, envelope);
+                    match envelope.message.bound() {
+                        Ok(()) => agents.receive(session, envelope),
+                        // Its own words too may quote what a game or an engine says.
+                        Err(error) => tracing::warn!(error, "a message of the local agent is too large"),
+                    }
                     if long {
                         tokio::task::yield_now().await;
                     }

@@ -10,9 +10,12 @@
 mod changes;
 mod console;
 mod convert;
+mod decoding;
 mod differences;
 mod figures;
+mod frame_filter;
 mod last_seen;
+mod log_limit;
 mod moved;
 mod pace;
 mod part_one;

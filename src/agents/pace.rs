@@ -1,6 +1,7 @@
 //! How fast the messages of one agent are taken: quicker than any honest one speaks, and slow enough that a flood leaves
 //! the machine to the others. What is not read yet stays with the sender.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,29 +15,69 @@ const RATE: f64 = 20_000.0;
 /// What may be saved up, for a node that comes back and tells of everything.
 const SAVED: f64 = 80_000.0;
 
-/// A purse that fills by itself.
+/// Of each second, how much all of them together may keep a processor busy, for each processor that there is.
+const SHARE: f64 = 0.5;
+/// Seconds that it takes to read a byte.
+const READING: f64 = 4e-9;
+
+/// A token bucket.
+#[derive(Debug)]
 pub(super) struct Pace {
-    purse: f64,
+    tokens: f64,
     filled: Instant,
+    rate: f64,
+    saved: f64,
 }
 
 impl Pace {
+    /// For the messages of one agent.
     pub(super) fn new() -> Self {
-        Self { purse: SAVED, filled: Instant::now() }
+        Self { tokens: SAVED, filled: Instant::now(), rate: RATE, saved: SAVED }
     }
 
     /// A message was taken.
     pub(super) fn spend(&mut self, bytes: usize) {
+        self.take(EACH + (bytes / PER) as f64);
+    }
+
+    fn take(&mut self, tokens: f64) {
         let now = Instant::now();
-        let earned = now.duration_since(self.filled).as_secs_f64() * RATE;
+        let earned = now.duration_since(self.filled).as_secs_f64() * self.rate;
         self.filled = now;
-        self.purse = (self.purse + earned).min(SAVED) - EACH - (bytes / PER) as f64;
+        self.tokens = (self.tokens + earned).min(self.saved) - tokens;
     }
 
     /// When the next one may be taken; nothing where at once.
     pub(super) fn pause(&self) -> Option<Instant> {
-        let until = self.filled + Duration::from_secs_f64(f64::max(0.0, -self.purse) / RATE);
+        let until = self.filled + Duration::from_secs_f64(f64::max(0.0, -self.tokens) / self.rate);
         (until > Instant::now()).then_some(until)
+    }
+}
+
+/// The time that the messages of all agents together may take: the rest belongs to those who use the panel.
+#[derive(Debug)]
+pub(super) struct Share(Mutex<Pace>);
+
+impl Default for Share {
+    fn default() -> Self {
+        let rate = SHARE * std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        Self(Mutex::new(Pace { tokens: rate, filled: Instant::now(), rate, saved: rate }))
+    }
+}
+
+impl Share {
+    /// A message of so many bytes took so long, once it was read.
+    pub(super) fn spend(&self, took: Duration, bytes: usize) {
+        self.lock().take(took.as_secs_f64() + bytes as f64 * READING);
+    }
+
+    /// When the next one may be taken; nothing where at once.
+    pub(super) fn pause(&self) -> Option<Instant> {
+        self.lock().pause()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,5 +103,24 @@ mod tests {
             }
         }
         assert!((30_000..40_000).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_together_leave_some_time() {
+        let share = Share::default();
+        let mut worked = Duration::ZERO;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            match share.pause() {
+                Some(until) => tokio::time::sleep_until(until + Duration::from_millis(1)).await,
+                None => {
+                    share.spend(Duration::from_millis(20), 0);
+                    worked += Duration::from_millis(20);
+                }
+            }
+        }
+        let rate = share.lock().rate;
+        let of = worked.as_secs_f64() / rate;
+        assert!((19.0..22.0).contains(&of), "{of}");
     }
 }

@@ -16,8 +16,13 @@ use crate::clock;
 
 /// How often the list of servers tells of a new sample.
 const LIST_STATS_EVERY: Duration = Duration::from_millis(1900);
-/// Servers of one node that are unknown here and yet remembered.
+/// Servers of one node that are unknown here and yet remembered …
 const MOST_STRANGERS: usize = 1000;
+/// … of all nodes, but for a few of each.
+const STRANGERS_IN_ALL: usize = 2000;
+const FEW_STRANGERS: usize = 100;
+/// Between two writes of what a node says of itself.
+const SYSTEM_EVERY: Duration = Duration::from_secs(60);
 
 impl Agents {
     /// Takes one message of an agent.
@@ -65,7 +70,7 @@ impl Agents {
                 self.0.changes.node(session.node_id());
             }
             ToPanel::Error(report) if id.is_none() => {
-                if session.tells(&report.code) {
+                if session.tells(&report.code) && self.may_log(session.node_id(), "error") {
                     let brief = |text: &str| text.chars().take(500).collect::<String>();
                     let (code, said) = (brief(&report.code), brief(&report.message));
                     tracing::warn!(node = session.node_id(), code, said, "agent error");
@@ -121,20 +126,36 @@ impl Agents {
         let Some(node) = state.nodes.get_mut(node_id) else { return };
         node.system = Some(info.clone());
         let changed = node.stored_system != stored;
-        if changed {
-            node.stored_system.clone_from(&stored);
-        }
+        node.stored_system = stored;
+        let due = changed && !node.system_waits;
+        node.system_waits |= changed;
         drop(state);
         self.0.changes.node(node_id);
-        if changed {
-            self.persist_system(node_id.to_owned(), stored);
+        if due {
+            self.persist_system(node_id.to_owned());
         }
     }
 
-    /// Written only when it differs from what is there: an SD card wears out.
-    fn persist_system(&self, node_id: String, system: Option<String>) {
-        let store = self.0.store.clone();
+    /// Written only when it differs from what is there, and once a minute at most: an SD card wears out, and an agent may
+    /// say something else each time.
+    fn persist_system(&self, node_id: String) {
+        let (agents, store, token) = (self.clone(), self.0.store.clone(), self.0.tasks.token());
+        let written = self.lock().nodes.get(&node_id).and_then(|node| node.system_written);
         drop(self.0.tasks.spawn("node-system", async move {
+            if let Some(written) = written {
+                tokio::select! {
+                    () = tokio::time::sleep_until((written + SYSTEM_EVERY).into()) => {}
+                    // What it said last is kept when we end.
+                    () = token.cancelled() => {}
+                }
+            }
+            let system = {
+                let mut state = agents.lock();
+                let Some(node) = state.nodes.get_mut(&node_id) else { return };
+                node.system_waits = false;
+                node.system_written = Some(Instant::now());
+                node.stored_system.clone()
+            };
             let write = store.write(move |tx| {
                 let Some(mut node) = storage::nodes::get(tx, &node_id)? else { return Ok(()) };
                 node.system = system;
@@ -177,6 +198,9 @@ impl Agents {
         let mut has = HashMap::new();
         let mut news = Vec::new();
         let mut strangers = 0;
+        let others = state.nodes.iter().filter(|(id, _)| *id != node_id);
+        let taken: usize = others.map(|(_, node)| node.differences.len()).sum();
+        let room = STRANGERS_IN_ALL.saturating_sub(taken).clamp(FEW_STRANGERS, MOST_STRANGERS);
         for status in &sync.servers {
             let id = &status.server_id;
             match state.servers.get_mut(id) {
@@ -189,9 +213,9 @@ impl Agents {
                 }
                 other => {
                     strangers += 1;
-                    if valid_server_id(id) && differences.len() < MOST_STRANGERS {
+                    if valid_server_id(id) && differences.len() < room {
                         let elsewhere = other.map(|server| server.node_id.clone());
-                        differences.insert(id.clone(), Difference::unknown(status.clone(), elsewhere));
+                        differences.insert(id.clone(), Difference::unknown(status, elsewhere));
                     }
                 }
             }
@@ -208,7 +232,10 @@ impl Agents {
         }
         if let Some(node) = state.nodes.get_mut(node_id) {
             // Said once for each lot: an agent may sync as often as it likes.
-            if !differences.is_empty() && node.differences != differences {
+            if !differences.is_empty()
+                && node.differences != differences
+                && node.log.take("differences", Instant::now())
+            {
                 let lost: Vec<_> = ours.iter().filter(|id| differences.contains_key(*id)).take(10).collect();
                 let some: Vec<_> = differences.keys().take(10).collect();
                 tracing::warn!(
@@ -242,7 +269,7 @@ impl Agents {
         let Some(server) = state.servers.get_mut(server_id) else { return };
         let now = Instant::now();
         server.stats = Some((stats.clone(), now));
-        let list_watched = self.0.watching.servers_watched();
+        let list_watched = self.0.watching.is_listed(server_id);
         let due = server.told_stats.is_none_or(|told| now.duration_since(told) >= LIST_STATS_EVERY);
         if list_watched && due {
             server.told_stats = Some(now);

@@ -60,7 +60,9 @@ impl Agents {
         let outcome = match status {
             None if server.handed_over => return,
             None => {
-                tracing::info!(node = session.node_id(), server = server.id, "the node gets this server");
+                if self.may_log(session.node_id(), "gets") {
+                    tracing::info!(node = session.node_id(), server = server.id, "the node gets this server");
+                }
                 self.hand_over(session, server).await;
                 return;
             }
@@ -80,7 +82,9 @@ impl Agents {
                 outcome
             }
         };
-        if let Err(error) = &outcome {
+        if let Err(error) = &outcome
+            && self.may_log(session.node_id(), "update")
+        {
             tracing::warn!(node = session.node_id(), server = server.id, %error, "could not update a server on its node");
         }
         self.note_update(server, outcome.as_ref().err());
@@ -94,7 +98,9 @@ impl Agents {
             // It comes again with the next sync.
             Err(AskError::Offline) => {}
             Err(error) => {
-                tracing::warn!(node = session.node_id(), server = server.id, %error, "a node did not take a server over");
+                if self.may_log(session.node_id(), "create") {
+                    tracing::warn!(node = session.node_id(), server = server.id, %error, "a node did not take a server over");
+                }
                 self.note_failed(&server.id, ApiError::from(error).message());
             }
         }

@@ -14,8 +14,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
+use super::decoding::Decoding;
 use super::differences::{Difference, Kind};
 use super::figures::{Figures, LinkSeen};
+use super::log_limit::LogLimit;
 use super::part_one;
 use super::rivals::Rivals;
 use super::session::{AskError, Session};
@@ -37,6 +39,7 @@ pub(super) struct Inner {
     pub(super) changes: Changes,
     pub(super) watching: Watching,
     pub(super) times: LinkTimes,
+    pub(super) decoding: Decoding,
     rivals: Rivals,
     sessions: AtomicU64,
 }
@@ -63,8 +66,13 @@ pub(super) struct NodeState {
     pub(super) differences: BTreeMap<String, Difference>,
     /// Cancelled when the secrets that opened to its connections open no more.
     pub(super) admission: Option<CancellationToken>,
-    /// The system info as it was last written to the store.
+    /// The system info as it is in the store, or on its way there.
     pub(super) stored_system: Option<String>,
+    /// When it was last written, and whether somebody waits to do so again.
+    pub(super) system_written: Option<Instant>,
+    pub(super) system_waits: bool,
+    /// What the log was told because of it.
+    pub(super) log: LogLimit,
 }
 
 pub(super) struct ServerState {
@@ -154,6 +162,7 @@ impl Agents {
             state: Mutex::new(state),
             changes: Changes::default(),
             watching: Watching::default(),
+            decoding: Decoding::default(),
             rivals: Rivals::new(times.clone()),
             times,
             sessions: AtomicU64::new(1),
@@ -174,17 +183,20 @@ impl Agents {
     /// An agent has connected. Its messages go to [`Agents::receive`], the returned queue to it. A second connection of
     /// the same node replaces the first.
     pub fn attach(&self, node_id: &str) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
-        self.attach_as(node_id, None)
+        self.attach_as(node_id, None, true)
     }
 
-    /// The same of an agent that says which process it is.
+    /// The same of an agent that says which process it is, and of which it is known whether it answers under ids.
     pub(super) fn attach_as(
         &self,
         node_id: &str,
         process: Option<&str>,
+        answers: bool,
     ) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
         let (session, queue) = Session::new(node_id, number, self.0.times.clone());
+        // Before anybody can say something to it.
+        session.set_answers(answers);
         let mut state = self.lock();
         let node = state.nodes.entry(node_id.to_owned()).or_default();
         let replaced = node.session.replace(Arc::clone(&session));
@@ -198,7 +210,9 @@ impl Agents {
             self.0.rivals.replaced(node_id, before.as_deref(), process);
             old.end();
         }
-        tracing::info!("Agent connected for node: {node_id}");
+        if self.may_log(node_id, "connected") {
+            tracing::info!("Agent connected for node: {node_id}");
+        }
         self.tell_all(node_id, &servers);
         (session, queue)
     }
@@ -218,7 +232,9 @@ impl Agents {
         node.differences.clear();
         let servers = state.forget_states_of(node_id);
         drop(state);
-        tracing::info!("Agent disconnected for node: {node_id}");
+        if self.may_log(node_id, "disconnected") {
+            tracing::info!("Agent disconnected for node: {node_id}");
+        }
         self.tell_all(node_id, &servers);
         self.0.watching.set_ready(&servers);
     }
@@ -354,6 +370,7 @@ impl Agents {
         deadline: Duration,
     ) -> Result<ToPanel, AskError> {
         let session = self.session(node_id)?;
+        let turn = self.0.decoding.turn(&session, &message).await?;
         if session.answers() {
             return session.ask(message, deadline).await;
         }
@@ -361,6 +378,7 @@ impl Agents {
         let agents = self.clone();
         let asked = self.0.tasks.spawn("ask-one-by-one", async move {
             let outcome = session.ask(message, deadline).await;
+            drop(turn);
             if session.lacks_files() {
                 agents.0.changes.node(session.node_id());
             }

@@ -18,13 +18,18 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::frame_filter::{FrameFilter, FrameLimit};
 use super::pace::Pace;
 use super::part_one;
 use super::registry::Agents;
 use super::session::Session;
 
-/// The largest message of an agent.
+/// The largest message of an agent: past it the connection ends.
 const MAX_MESSAGE: usize = 32 << 20;
+/// The largest that is taken where it was asked for no file: a larger one is not kept while it is read.
+const MAX_USUAL: usize = 1 << 20;
+/// Larger ones are taken apart a few at a time: for a moment they become several times as large.
+const LARGE: usize = 64 * 1024;
 /// The largest one before it has said what it is.
 const MAX_FIRST: usize = 64 * 1024;
 /// Most links are idle most of the time: small buffers.
@@ -41,8 +46,8 @@ const REMOVED: End = End::Close(1008, "the node was removed");
 /// The secret that let it in opens no more.
 const SHUT_OUT: End = End::Close(1008, "the node's secret has changed");
 
-type Sink<S> = SplitSink<WebSocketStream<Gate<S>>, Message>;
-type Stream<S> = SplitStream<WebSocketStream<Gate<S>>>;
+type Sink<S> = SplitSink<WebSocketStream<FrameFilter<Gate<S>>>, Message>;
+type Stream<S> = SplitStream<WebSocketStream<FrameFilter<Gate<S>>>>;
 
 /// An agent that was let in.
 #[derive(Clone, Debug)]
@@ -72,6 +77,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (connection, gauge) = Gate::new(connection);
+    let (connection, limit) = FrameFilter::new(connection, MAX_USUAL, MAX_MESSAGE);
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
@@ -81,11 +87,11 @@ where
     let (mut sink, mut stream) = socket.split();
     let node_id = guest.node_id.as_str();
     let mut first = None;
-    let mut heard = Heard { gauge, known: false, pace: Pace::new(), odd: Tally::default() };
-    heard.allow();
+    let mut heard =
+        Heard { gauge, limit, counted: 0, known: false, pace: Pace::new(), odd: Tally::default() };
+    heard.allow(false);
     let end = loop {
-        let (session, queue) = agents.attach_as(node_id, guest.process.as_deref());
-        session.set_answers(false);
+        let (session, queue) = agents.attach_as(node_id, guest.process.as_deref(), false);
         session.figures.came(guest.secure, guest.encoding);
         let talk = Talk { agents: &agents, session: &session, token: &token, encoding: guest.encoding };
         let end = talk.run(&mut sink, &mut stream, queue, first.take(), &mut heard).await;
@@ -146,6 +152,9 @@ where
 /// What is known of a connection, over all sessions on it.
 struct Heard {
     gauge: Gauge,
+    limit: FrameLimit,
+    /// Bytes that came until its last message.
+    counted: u64,
     /// It has said what it is.
     known: bool,
     pace: Pace,
@@ -154,9 +163,16 @@ struct Heard {
 }
 
 impl Heard {
-    /// Before it has said what it is, nothing large is even read.
-    fn allow(&self) {
+    /// Before it has said what it is, nothing large is even read; afterwards, what is too large is not kept.
+    fn allow(&self, file: bool) {
+        self.limit.set(if file { MAX_MESSAGE } else { MAX_USUAL });
         self.gauge.allow((!self.known).then_some(MAX_FIRST as u64 + SLACK));
+    }
+
+    /// Bytes that came since this was asked last.
+    fn came(&mut self) -> usize {
+        let taken = self.gauge.taken();
+        taken.saturating_sub(std::mem::replace(&mut self.counted, taken)) as usize
     }
 }
 
@@ -215,10 +231,11 @@ impl Talk<'_> {
         let mut pings = Pings::default();
         // The last message; pongs and halves of messages don't count.
         let mut word = Instant::now();
-        if let Some(message) = first
-            && let Err(end) = self.take(&message, heard)
-        {
-            return end;
+        if let Some(message) = first {
+            if let Err(end) = self.take(&message, heard) {
+                return end;
+            }
+            heard.allow(self.session.expects_file());
         }
         loop {
             let answers = self.session.answers();
@@ -230,7 +247,7 @@ impl Talk<'_> {
                 pings.unanswered.map_or(alive, |since| alive.min(since + times.silence))
             };
             let deadline = due(&pings);
-            let pause = heard.pace.pause();
+            let pause = heard.pace.pause().max(self.agents.0.decoding.share.pause());
             let out = tokio::select! {
                 () = self.token.cancelled() => return over(self.agents),
                 () = self.session.ended().cancelled() => return self.ended(),
@@ -242,22 +259,29 @@ impl Talk<'_> {
                     return if answers { End::Gone } else { End::Quiet };
                 }
                 asked = queue.recv() => match asked {
-                    Some(envelope) => match self.request(&envelope) {
-                        Some(frame) => frame,
-                        None => continue,
-                    },
+                    Some(envelope) => {
+                        if matches!(envelope.message, ToAgent::FileRead(_)) {
+                            heard.limit.set(MAX_MESSAGE);
+                        }
+                        match self.request(&envelope) {
+                            Some(frame) => frame,
+                            None => continue,
+                        }
+                    }
                     None => return End::Close(1001, "the panel is stopping"),
                 },
                 message = stream.next(), if pause.is_none() => {
                     let message = match message {
                         Some(Ok(message)) => message,
                         Some(Err(Error::Capacity(_))) => return End::Close(1009, "too long"),
+                        Some(Err(_)) if heard.limit.overrun() => return End::Close(1009, "too long"),
                         Some(Err(_)) if heard.gauge.overrun() => {
                             return End::Close(1009, "too long for a first message");
                         }
                         Some(Err(_)) | None => return End::Gone,
                     };
-                    heard.pace.spend(message.len());
+                    let bytes = heard.came();
+                    heard.pace.spend(bytes);
                     match &message {
                         Message::Close(_) => return End::Gone,
                         Message::Pong(payload) => {
@@ -267,11 +291,19 @@ impl Talk<'_> {
                             continue;
                         }
                         Message::Text(_) | Message::Binary(_) => word = Instant::now(),
-                        _ => {}
+                        Message::Ping(_) | Message::Frame(_) => continue,
                     }
-                    match self.take(&message, heard) {
+                    let turn = match message.len() > LARGE {
+                        true => self.agents.0.decoding.large.acquire().await.ok(),
+                        false => None,
+                    };
+                    let began = Instant::now();
+                    let taken = self.take(&message, heard);
+                    self.agents.0.decoding.share.spend(began.elapsed(), bytes);
+                    drop((message, turn));
+                    match taken {
                         Ok(answer) => {
-                            heard.allow();
+                            heard.allow(self.session.expects_file());
                             // The first ping goes out as soon as it is known that it will be answered.
                             if !answers && self.session.answers() {
                                 ping.reset_immediately();
@@ -337,6 +369,10 @@ impl Talk<'_> {
         if !heard.known && bytes.len() > MAX_FIRST {
             return Err(End::Close(1009, "too long for a first message"));
         }
+        if bytes.is_empty() {
+            let error = DecodeError::NotAMessage(format!("it is empty, or has more than {MAX_USUAL} bytes"));
+            return Ok(self.refuse(&error, &mut heard.odd));
+        }
         match encoding.decode::<ToPanel>(bytes) {
             Ok(mut envelope) => {
                 part_one::mend(&mut envelope);
@@ -370,8 +406,11 @@ impl Talk<'_> {
     }
 
     fn refuse(&self, error: &DecodeError, odd: &mut Tally) -> Option<Message> {
-        if odd.note(error.kind()) == 1 {
-            let node = self.session.node_id();
+        if let Some(id) = error.message_id() {
+            self.session.fail(id);
+        }
+        let node = self.session.node_id();
+        if odd.note(error.kind()) == 1 && self.agents.may_log(node, "odd") {
             tracing::warn!(node, %error, "a message cannot be taken; others of its kind are counted only");
         }
         // An agent of part 1 would not know what to do with it.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
 use super::part_one::{self, Goal, Heard, InHand, Spoken};
+use super::watching::Gathered;
 use crate::error::{ApiError, Code};
 
 /// Messages that may wait for the agent to take them.
@@ -121,10 +122,13 @@ pub struct Session {
     pub(super) settling: Mutex<Settling>,
     /// What was last said about who watches stats, so that it is said again only when it changes.
     pub(super) stats_wanted: Mutex<Option<(Vec<String>, bool)>>,
+    pub(super) gathered: Mutex<Gathered>,
     /// How its link does.
     pub(super) figures: Figures,
     /// What was told of it to the log.
     told: Mutex<Tally>,
+    /// Files that it was asked for, and that are yet to come.
+    pub(super) files: AtomicUsize,
 }
 
 /// One comparison with the store runs at a time; of the syncs that come meanwhile the last one counts.
@@ -163,8 +167,10 @@ impl Session {
             no_files: AtomicBool::new(false),
             settling: Mutex::default(),
             stats_wanted: Mutex::default(),
+            gathered: Mutex::default(),
             figures: Figures::default(),
             told: Mutex::default(),
+            files: AtomicUsize::new(0),
         };
         (Arc::new(session), queue)
     }
@@ -368,6 +374,17 @@ impl Session {
         };
         // Nobody waiting any more is fine.
         drop(pending.answer.send(outcome));
+    }
+
+    /// What came under this id was no message. Whoever waits for it need not wait on.
+    pub(super) fn fail(&self, id: &str) {
+        let Some(pending) = self.lock().remove(id) else { return };
+        drop(pending.answer.send(Err(AskError::Unfitting)));
+    }
+
+    /// Whether a file may come: nothing else is as large.
+    pub(super) fn expects_file(&self) -> bool {
+        self.files.load(Ordering::Relaxed) > 0
     }
 
     /// Ends it: everybody who waits learns that the node is offline.

@@ -248,13 +248,66 @@ async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
     drop(one);
     assert!(!world.agents.0.watching.is_idle());
     drop(two);
-    assert!(world.agents.0.watching.is_idle());
     loop {
         if let ToAgent::ConsoleUnsubscribe(reference) = agent.hear().await.message {
             assert_eq!(reference.server_id, "a");
             break;
         }
     }
+    assert!(world.agents.0.watching.is_idle());
+}
+
+/// What an agent hears within a time.
+async fn heard(agent: &mut FakeAgent, within: Duration) -> Vec<ToAgent> {
+    let mut heard = Vec::new();
+    let until = tokio::time::Instant::now() + within;
+    while let Ok(Some(envelope)) = tokio::time::timeout_at(until, agent.side.from_panel.recv()).await {
+        if let (ToAgent::ConsoleTail(_), Some(id)) = (&envelope.message, &envelope.message_id) {
+            let lines = ConsoleLines { server_id: "a".into(), ..ConsoleLines::default() };
+            agent.answer(id, ToPanel::ConsoleLines(lines));
+        }
+        heard.push(envelope.message);
+    }
+    heard
+}
+
+#[tokio::test]
+async fn looking_and_looking_away_is_gathered() {
+    let world = World::new().await;
+    world.place("a").await;
+    let mut agent = world.connect("local");
+    let reader = Arc::new(Notify::new());
+    for _ in 0..2_000 {
+        drop(world.agents.watch_console("a", "local", Arc::clone(&reader)));
+        drop(world.agents.watch_stats("a", "local", Arc::clone(&reader)));
+        drop(world.agents.watch_list(Interest::Servers));
+        drop(world.agents.watch_list(Interest::Nodes));
+        drop(world.agents.watch_some(["a".to_owned(), "no-such".to_owned()].into_iter()));
+        tokio::task::yield_now().await;
+    }
+    let first = heard(&mut agent, Duration::from_millis(100)).await;
+    assert!(first.len() <= 8, "{} messages: {first:?}", first.len());
+    let rest = heard(&mut agent, Duration::from_secs(3)).await;
+    assert!(rest.len() <= 4, "{rest:?}");
+    assert!(world.agents.0.watching.is_idle());
+    assert!(lock_listed(&world.agents).is_empty());
+
+    // Who looks on is served all the same.
+    let (console, list) = (
+        world.agents.watch_console("a", "local", Arc::clone(&reader)),
+        world.agents.watch_some(["a".to_owned()].into_iter()),
+    );
+    let words = heard(&mut agent, Duration::from_secs(2)).await;
+    assert!(words.iter().any(|word| matches!(word, ToAgent::ConsoleSubscribe(_))), "{words:?}");
+    assert!(
+        words.iter().any(|word| matches!(word, ToAgent::StatsSubscribe(wish) if wish.server_ids == ["a"])),
+        "{words:?}"
+    );
+    drop((console, list));
+}
+
+fn lock_listed(agents: &Agents) -> Vec<String> {
+    agents.0.watching.listed()
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
-//! Who watches what. An agent sends console lines and stats of exactly what somebody looks at.
+//! Who watches what. An agent sends console lines and stats of exactly what somebody looks at. What changes in that is
+//! gathered: an agent hears of it once a second at most, however often somebody looks and looks away.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agent::protocol::{
     ConsoleItem, ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent,
@@ -11,13 +12,20 @@ use agent::protocol::{
 };
 use tokio::sync::Notify;
 
-use super::console::{ConsoleFeed, FIRST_LINES, Next, ReaderId};
+use super::console::{ConsoleFeed, FIRST_LINES, Lingered, Next, ReaderId, Rings};
 use super::registry::Agents;
 use super::session::Session;
 use super::stats::StatsFeed;
 
 /// How long a new reader waits for the first lines before it begins with none.
 const FIRST_LINES_WITHIN: Duration = Duration::from_secs(3);
+
+/// Between two changes of whose stats an agent hears that they are wanted.
+const CHANGES_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at whether it has to hear of one.
+const LOOKS_EVERY: Duration = Duration::from_millis(50);
+/// How long a console is followed on after the last one looked away.
+const LINGERS: Duration = Duration::from_secs(1);
 
 /// How long a look by HTTP keeps a list current.
 const PEEK_LASTS: Duration = Duration::from_secs(15);
@@ -31,9 +39,13 @@ const WAITING: u8 = 2;
 #[derive(Default)]
 pub(super) struct Watching {
     consoles: Mutex<HashMap<String, Arc<ConsoleFeed>>>,
+    rings: Arc<Rings>,
     stats: Mutex<HashMap<String, Arc<StatsFeed>>>,
+    /// How many look at the list of all servers, of all nodes.
     servers: AtomicUsize,
     nodes: AtomicUsize,
+    /// How many look at a list with this server in it, who do not see all.
+    listed: Mutex<HashMap<String, usize>>,
     /// Whether the lists were looked at by HTTP lately, by [`Interest`].
     looked: [AtomicU8; 2],
 }
@@ -51,6 +63,17 @@ pub enum Interest {
 pub struct InterestGuard {
     agents: Agents,
     interest: Interest,
+    /// Only in these servers.
+    only: Option<Vec<String>>,
+}
+
+/// When an agent was last told whose stats are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    told: Option<Instant>,
+    looked: Option<Instant>,
+    /// Somebody will look again soon.
+    waits: bool,
 }
 
 /// A console that is followed; no longer when dropped.
@@ -78,7 +101,7 @@ impl Agents {
         let feed = if let Some(feed) = consoles.get(server_id) {
             Arc::clone(feed)
         } else {
-            let feed = ConsoleFeed::new();
+            let feed = ConsoleFeed::new(&self.0.watching.rings);
             consoles.insert(server_id.to_owned(), Arc::clone(&feed));
             self.follow_console(server_id, node_id, &feed);
             feed
@@ -107,7 +130,24 @@ impl Agents {
         if self.0.watching.counter(interest).fetch_add(1, Ordering::AcqRel) == 0 {
             self.refresh_all_interest();
         }
-        InterestGuard { agents: self.clone(), interest }
+        InterestGuard { agents: self.clone(), interest, only: None }
+    }
+
+    /// Looks at a list of these servers until the guard is dropped.
+    pub fn watch_some(&self, server_ids: impl Iterator<Item = String>) -> InterestGuard {
+        let only: Vec<String> = server_ids.collect();
+        let mut listed = lock(&self.0.watching.listed);
+        let mut first = false;
+        for id in &only {
+            let count = listed.entry(id.clone()).or_default();
+            *count += 1;
+            first |= *count == 1;
+        }
+        drop(listed);
+        if first {
+            self.refresh_interest_in(&only);
+        }
+        InterestGuard { agents: self.clone(), interest: Interest::Servers, only: Some(only) }
     }
 
     /// Somebody has looked at a list once, and may do so again: keeps it current for a while.
@@ -187,11 +227,53 @@ impl Agents {
         }
     }
 
-    /// Tells an agent whose stats are wanted, where that has changed.
+    /// Of the nodes of these servers.
+    fn refresh_interest_in(&self, server_ids: &[String]) {
+        let nodes: BTreeSet<String> = {
+            let state = self.lock();
+            server_ids.iter().filter_map(|id| Some(state.servers.get(id)?.node_id.clone())).collect()
+        };
+        for node in nodes {
+            self.refresh_interest(&node);
+        }
+    }
+
+    /// Tells an agent whose stats are wanted, where that has changed: at once where that is long ago, and soon otherwise.
     pub(super) fn refresh_interest(&self, node_id: &str) {
         let Ok(session) = self.session(node_id) else { return };
-        let all = self.0.watching.servers_watched();
-        let watched: Vec<String> = lock(&self.0.watching.stats).keys().cloned().collect();
+        let now = Instant::now();
+        let mut gathered = lock(&session.gathered);
+        if gathered.waits {
+            return;
+        }
+        let told = gathered.told.map(|told| told + CHANGES_EVERY);
+        let looked = gathered.looked.map(|looked| looked + LOOKS_EVERY);
+        let Some(due) = told.max(looked).filter(|due| *due > now) else {
+            gathered.looked = Some(now);
+            drop(gathered);
+            return self.tell_interest(&session);
+        };
+        gathered.waits = true;
+        drop(gathered);
+        let agents = self.clone();
+        drop(self.0.tasks.spawn("interest", async move {
+            tokio::select! {
+                () = session.ended().cancelled() => return,
+                () = tokio::time::sleep_until(due.into()) => {}
+            }
+            let mut gathered = lock(&session.gathered);
+            gathered.waits = false;
+            gathered.looked = Some(Instant::now());
+            drop(gathered);
+            agents.tell_interest(&session);
+        }));
+    }
+
+    fn tell_interest(&self, session: &Session) {
+        let node_id = session.node_id();
+        let all = self.0.watching.servers.load(Ordering::Acquire) > 0;
+        let mut watched: BTreeSet<String> = lock(&self.0.watching.stats).keys().cloned().collect();
+        watched.extend(lock(&self.0.watching.listed).keys().cloned());
         let mut server_ids: Vec<String> = {
             let state = self.lock();
             let here = |id: &String| state.servers.get(id).is_some_and(|server| server.node_id == node_id);
@@ -209,9 +291,46 @@ impl Agents {
             return;
         }
         match session.tell(ToAgent::StatsSubscribe(StatsSubscribe { server_ids, node })) {
-            Ok(()) => *told = wanted,
+            Ok(()) => {
+                *told = wanted;
+                lock(&session.gathered).told = Some(Instant::now());
+            }
             Err(error) => tracing::debug!(node = node_id, %error, "could not say whose stats are watched"),
         }
+    }
+
+    /// Nobody looks at a console any more. Should somebody soon do so again, its agent need not hear of it.
+    fn leave_console(&self, server_id: &str, node_id: &str, feed: &Arc<ConsoleFeed>) {
+        if !feed.linger() {
+            return;
+        }
+        let (agents, token) = (self.clone(), self.0.tasks.token());
+        let (server_id, node_id, feed) = (server_id.to_owned(), node_id.to_owned(), Arc::clone(feed));
+        drop(self.0.tasks.spawn("console-lingers", async move {
+            loop {
+                tokio::select! {
+                    () = token.cancelled() => return,
+                    () = tokio::time::sleep(LINGERS) => {}
+                }
+                // Under the lock, as in `follow_console`.
+                let mut consoles = lock(&agents.0.watching.consoles);
+                match feed.lingered(LINGERS) {
+                    Lingered::Wait => continue,
+                    Lingered::Read => return,
+                    Lingered::Over => {}
+                }
+                if consoles.get(&server_id).is_some_and(|known| Arc::ptr_eq(known, &feed)) {
+                    consoles.remove(&server_id);
+                    // The server may have moved meanwhile.
+                    let node_id = agents.node_of(&server_id).unwrap_or(node_id);
+                    if let Ok(session) = agents.session(&node_id) {
+                        // Where its queue is full, the lines that still come are dropped here.
+                        drop(session.tell(ToAgent::ConsoleUnsubscribe(ServerRef { server_id })));
+                    }
+                }
+                return;
+            }
+        }));
     }
 }
 
@@ -233,14 +352,19 @@ impl Watching {
         }
     }
 
-    pub(super) fn servers_watched(&self) -> bool {
-        self.servers.load(Ordering::Acquire) > 0
+    /// Whether somebody looks at a list with this server in it.
+    pub(super) fn is_listed(&self, server_id: &str) -> bool {
+        self.servers.load(Ordering::Acquire) > 0 || lock(&self.listed).contains_key(server_id)
     }
 
     pub(super) fn lines(&self, lines: ConsoleLines) {
         let feed = lock(&self.consoles).get(&lines.server_id).cloned();
         if let Some(feed) = feed {
             feed.push(lines.lines, lines.reset, lines.partial);
+        }
+        if self.rings.are_full() {
+            let all: Vec<_> = lock(&self.consoles).values().cloned().collect();
+            all.iter().for_each(|feed| feed.trim());
         }
     }
 
@@ -282,6 +406,11 @@ impl Watching {
     }
 
     #[cfg(test)]
+    pub(super) fn listed(&self) -> Vec<String> {
+        lock(&self.listed).keys().cloned().collect()
+    }
+
+    #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         lock(&self.consoles).is_empty() && lock(&self.stats).is_empty()
     }
@@ -303,19 +432,12 @@ impl StatsWatch {
 
 impl Drop for ConsoleWatch {
     fn drop(&mut self) {
-        let mut consoles = lock(&self.agents.0.watching.consoles);
+        // Under the lock, so that nobody comes in between.
+        let consoles = lock(&self.agents.0.watching.consoles);
         let last = self.feed.remove_reader(self.reader);
-        if last && consoles.get(&self.server_id).is_some_and(|feed| Arc::ptr_eq(feed, &self.feed)) {
-            consoles.remove(&self.server_id);
-            // The server may have moved meanwhile.
-            let node_id = self.agents.node_of(&self.server_id).unwrap_or_else(|| self.node_id.clone());
-            if let Ok(session) = self.agents.session(&node_id) {
-                // Where its queue is full, the lines that still come are dropped here.
-                drop(
-                    session
-                        .tell(ToAgent::ConsoleUnsubscribe(ServerRef { server_id: self.server_id.clone() })),
-                );
-            }
+        drop(consoles);
+        if last {
+            self.agents.leave_console(&self.server_id, &self.node_id, &self.feed);
         }
     }
 }
@@ -336,6 +458,24 @@ impl Drop for StatsWatch {
 
 impl Drop for InterestGuard {
     fn drop(&mut self) {
+        if let Some(only) = &self.only {
+            let mut listed = lock(&self.agents.0.watching.listed);
+            let mut last = false;
+            for id in only {
+                if let Some(count) = listed.get_mut(id) {
+                    *count -= 1;
+                    if *count == 0 {
+                        last = true;
+                        listed.remove(id);
+                    }
+                }
+            }
+            drop(listed);
+            if last {
+                self.agents.refresh_interest_in(only);
+            }
+            return;
+        }
         if self.agents.0.watching.counter(self.interest).fetch_sub(1, Ordering::AcqRel) == 1 {
             self.agents.refresh_all_interest();
         }

@@ -19,6 +19,10 @@ const SHARE: usize = 64;
 pub(super) const BURST: f64 = 200.0;
 /// Messages that a client may send each second from then on.
 pub(super) const PER_SECOND: f64 = 100.0;
+/// Topics that it may name in them, to follow or to leave: at once, and then each second.
+pub(super) const NAMES: (f64, f64) = (2048.0, 256.0);
+/// Seconds that may be spent on telling it what changes in lists: some agents change something all the time.
+pub(super) const LISTS: (f64, f64) = (0.5, 0.5);
 
 /// The open sockets.
 #[derive(Default)]

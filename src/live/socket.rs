@@ -121,8 +121,10 @@ async fn run(
     let mut bell = live.agents.changes().bell();
     let token = live.tasks.token();
     let Ok(mut topics) = Topics::new(live, caller) else { return End::Close(1011, "try again") };
-    if let Some(text) = first {
-        topics.client_says(text.as_bytes());
+    if let Some(text) = first
+        && !topics.client_says(text.as_bytes())
+    {
+        return End::Close(1008, "too many topics");
     }
     let wake = topics.wake();
     let mut bucket = TokenBucket::new(BURST, PER_SECOND, Instant::now());
@@ -138,6 +140,8 @@ async fn run(
             }
             writing_since = Some(Instant::now());
         }
+        // Lists that change all the time are told of in rounds.
+        let round = topics.next_round().filter(|_| writing_since.is_none());
         let blocked = async {
             match writing_since {
                 Some(since) => sleep_until(since + BLOCKED).await,
@@ -167,6 +171,7 @@ async fn run(
                 writing_since = None;
             }
             () = blocked => return End::Close(1013, "too slow"),
+            () = sleep_until(round.unwrap_or(heard + SILENCE)), if round.is_some() => {}
             () = sleep_until(heard + SILENCE) => return End::Close(1001, "silence"),
             _ = ping.tick() => {
                 if writing_since.is_none() {
@@ -211,7 +216,11 @@ fn take(
         return Some(End::Close(1008, "too many messages"));
     }
     match message {
-        Message::Text(text) => topics.client_says(text.as_bytes()),
+        Message::Text(text) => {
+            if !topics.client_says(text.as_bytes()) {
+                return Some(End::Close(1008, "too many topics"));
+            }
+        }
         Message::Binary(_) => return Some(End::Close(1003, "text only")),
         Message::Close(_) => return Some(End::Gone),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}

@@ -51,7 +51,7 @@ fn upgrades(games: &Games) -> Upgrades {
 
 fn follow(live: &Live, caller: &Caller, names: &[&str]) -> Topics {
     let mut topics = Topics::new(live.clone(), caller.clone()).unwrap();
-    topics.client_says(json!({ "subscribe": names }).to_string().as_bytes());
+    assert!(topics.client_says(json!({ "subscribe": names }).to_string().as_bytes()));
     topics
 }
 
@@ -111,7 +111,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
     assert_eq!((&seen["id"], &seen["permissions"]), (&json!(made.id), &json!(["view", "console"])));
     assert!(seen.get("dataDir").is_none());
     let console = format!("console:{}", made.id);
-    topics.client_says(json!({ "subscribe": [console] }).to_string().as_bytes());
+    assert!(topics.client_says(json!({ "subscribe": [console] }).to_string().as_bytes()));
     assert_eq!(next(&mut topics).await["topic"], console);
 
     games.servers.revoke(&games.admin, &made.id, "jo").await.unwrap();
@@ -184,7 +184,7 @@ async fn what_is_wrong_with_a_wish_is_said() {
     for (bad, code) in
         [("{", "bad_json"), (r#"{"shout":["servers"]}"#, "invalid"), (r#"{"subscribe":5}"#, "invalid")]
     {
-        topics.client_says(bad.as_bytes());
+        assert!(topics.client_says(bad.as_bytes()));
         assert_eq!(next(&mut topics).await["error"]["code"], code);
     }
 }

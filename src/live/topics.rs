@@ -5,13 +5,16 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Live;
+use super::limits::{LISTS, NAMES};
 use super::message::{self, Change, ClientMessage, Topic};
 use crate::agents::{Changed, ConsoleWatch, Interest, InterestGuard, Next, Seen, StatsWatch};
 use crate::auth::{Caller, Permission, Visible};
 use crate::error::{ApiError, Code};
+use crate::rate_limit::TokenBucket;
 use crate::servers::StatsView;
 
 /// Topics that one socket may follow.
@@ -40,12 +43,16 @@ pub(super) struct Topics {
     refused: BTreeSet<String>,
     /// The console that was served last: the others come first now.
     last_served: String,
+    /// What it may still say, and cost.
+    names: TokenBucket,
+    lists: TokenBucket,
 }
 
 struct List {
     /// `None` until everything was sent once.
     seen: Option<u64>,
-    _interest: InterestGuard,
+    /// None where there is nothing that an agent could be asked for.
+    _interest: Option<InterestGuard>,
 }
 
 /// What was seen last, and said of it.
@@ -79,6 +86,8 @@ impl Topics {
             stats: BTreeMap::new(),
             refused: BTreeSet::new(),
             last_served: String::new(),
+            names: TokenBucket::new(NAMES.0, NAMES.1, Instant::now()),
+            lists: TokenBucket::new(LISTS.0, LISTS.1, Instant::now()),
         })
     }
 
@@ -96,14 +105,26 @@ impl Topics {
         self.ready.len() < ENOUGH
     }
 
-    /// What the client said.
-    pub(super) fn client_says(&mut self, text: &[u8]) {
+    /// When lists may be looked at again, where they were looked at too often.
+    pub(super) fn next_round(&self) -> Option<Instant> {
+        self.lists.due().filter(|_| self.has_lists())
+    }
+
+    /// What the client said. False where it names too many topics.
+    #[must_use]
+    pub(super) fn client_says(&mut self, text: &[u8]) -> bool {
         match crate::http::parse::<ClientMessage>(text) {
             Ok(message) => {
+                let count = message.unsubscribe.len() + message.subscribe.len();
+                if !self.names.take_many(count as f64, Instant::now()) {
+                    return false;
+                }
                 for name in &message.unsubscribe {
                     self.unsubscribe(name);
                 }
-                for name in &message.subscribe {
+                // Said twice at once, it is said once.
+                let mut said = BTreeSet::new();
+                for name in message.subscribe.iter().filter(|name| said.insert(name.as_str())) {
                     if let Err(error) = self.subscribe(name) {
                         if self.open() < MOST && name.len() <= LONGEST_NAME {
                             self.refused.insert(name.clone());
@@ -113,6 +134,17 @@ impl Topics {
                 }
             }
             Err(error) => self.ready.push_back(message::error(None, &error)),
+        }
+        true
+    }
+
+    /// Who sees no server costs the agents nothing.
+    fn interest_in_servers(&self) -> Option<InterestGuard> {
+        let agents = &self.live.agents;
+        match &self.visible {
+            Visible::All => Some(agents.watch_list(Interest::Servers)),
+            Visible::Only(servers) if servers.is_empty() => None,
+            Visible::Only(servers) => Some(agents.watch_some(servers.keys().cloned())),
         }
     }
 
@@ -140,10 +172,11 @@ impl Topics {
         let agents = self.live.agents.clone();
         match topic {
             Topic::Servers => {
-                self.servers = Some(List { seen: None, _interest: agents.watch_list(Interest::Servers) });
+                self.servers = Some(List { seen: None, _interest: self.interest_in_servers() });
             }
             Topic::Nodes => {
-                self.nodes = Some(List { seen: None, _interest: agents.watch_list(Interest::Nodes) });
+                let interest = Some(agents.watch_list(Interest::Nodes));
+                self.nodes = Some(List { seen: None, _interest: interest });
             }
             Topic::Status => self.status = Some(None),
             Topic::Upgrade => {
@@ -182,6 +215,10 @@ impl Topics {
         let visible = self.live.auth.visible(&caller)?;
         self.caller = caller;
         let before = std::mem::replace(&mut self.visible, visible);
+        if let Some(mut list) = self.servers.take() {
+            list._interest = self.interest_in_servers();
+            self.servers = Some(list);
+        }
         for (id, need, name) in self.followed() {
             if let Err(error) = self.allowed(&id, need) {
                 self.unsubscribe(&name);
@@ -236,8 +273,12 @@ impl Topics {
     }
 
     async fn look_at_lists(&mut self) -> Result<(), ApiError> {
+        if self.lists.due().is_some() {
+            return Ok(());
+        }
         let changes = self.live.agents.clone();
         let changes = changes.changes();
+        let (before, began) = (self.ready.len(), Instant::now());
         if let Some(list) = &mut self.servers {
             let news = match &mut list.seen {
                 Some(seen) => changes.servers_since(seen),
@@ -276,6 +317,9 @@ impl Topics {
                     }
                 }
             }
+        }
+        if self.ready.len() > before {
+            self.lists.take_many(began.elapsed().as_secs_f64(), Instant::now());
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod hosts;
 mod join;
 mod link;
 mod live;
+mod live_interest;
 mod node_differences;
 mod node_secrets;
 mod nodes;

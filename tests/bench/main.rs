@@ -1,7 +1,7 @@
 //! The benchmark: what one machine gets from this binary, each figure beside a baseline taken in the same run,
 //! because machines are noisy. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- click` or
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- click` or
 //! `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
@@ -11,6 +11,7 @@ mod console;
 mod fleet;
 mod http;
 mod idle;
+mod liars;
 mod name;
 mod panel;
 mod report;
@@ -68,6 +69,9 @@ async fn measure() -> Result<Report> {
     if wanted("click") {
         panel::make_image()?;
         click::to_engine(&mut report).await?;
+    }
+    if wanted("liars") {
+        liars::measure(&mut report).await?;
     }
     if wanted("fleet") {
         fleet::measure(&mut report).await?;

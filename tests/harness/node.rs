@@ -89,6 +89,11 @@ impl Node {
         std::fs::read_to_string(log_of(self.kept.path())).unwrap_or_default()
     }
 
+    /// Its process, or that of the program that runs it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// SIGKILL, and waits.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();

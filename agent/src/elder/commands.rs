@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::protocol::commands::{Became, Command, Event, Response, STOP_SERVER};
 use crate::protocol::{
-    PowerAction, ServerCreate, ServerPower, ServerRef, ServerStatus, Stats, Status, ToAgent,
+    Inbound, PowerAction, ServerCreate, ServerPower, ServerRef, ServerStatus, Stats, Status, ToAgent,
 };
 
 /// Commands whose end is waited for; of more the oldest is forgotten.
@@ -85,7 +85,11 @@ pub(super) fn take(command: &Command) -> Taken {
             }
             match serde_json::from_value::<ServerCreate>(payload) {
                 Ok(spec) if spec.server_id == server_id => {
-                    (ToAgent::ServerCreate(Box::new(spec)), Verb::Create)
+                    let mut create = ToAgent::ServerCreate(Box::new(spec));
+                    if let Err(reason) = create.bound() {
+                        return refused("BAD_COMMAND", format!("The payload is too large: {reason}."));
+                    }
+                    (create, Verb::Create)
                 }
                 Ok(_) => return refused("BAD_COMMAND", "The payload names another server.".into()),
                 Err(error) => return refused("BAD_COMMAND", format!("The payload is none: {error}")),

@@ -102,6 +102,10 @@ impl Files {
     /// Writes a file whole, and answers when it is on the disk.
     pub(crate) fn write(&self, asked: FileWrite, reply: Reply) {
         let FileWrite { server_id, path, content } = asked;
+        if content.len() > MOST {
+            let error = FileError::TooLarge;
+            return reply.refuse(error.code(), error.sentence());
+        }
         self.work(server_id.clone(), reply, move |root| {
             text::write(&root, &path, &content)?;
             Ok(FileContent { server_id: Some(server_id), path, ..FileContent::default() })

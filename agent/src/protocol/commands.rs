@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{ServerStatus, Status};
+use super::text::TextRule;
+use super::{ServerStatus, Status, bounded};
 
 /// The action that stops a server, or kills it.
 pub const STOP_SERVER: &str = "stop_server";
@@ -79,7 +80,7 @@ impl Word {
     /// Reads a frame; nothing where it is none in this form.
     #[must_use]
     pub fn read(frame: &[u8]) -> Option<Self> {
-        let Value::Object(frame) = serde_json::from_slice(frame).ok()? else { return None };
+        let Value::Object(frame) = bounded::tree(frame, bounded::USUAL)? else { return None };
         match frame.get("type")?.as_str()? {
             "command" => Some(Self::Command(Command::of(&frame))),
             "response" => Some(Self::Response(Response::of(&frame))),
@@ -95,6 +96,16 @@ fn text(from: &Map<String, Value>, key: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// What a person reads, however it is written.
+fn sentence(value: &Value) -> String {
+    let mut text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    TextRule::SENTENCE.apply(&mut text);
+    text
 }
 
 impl Command {
@@ -144,16 +155,15 @@ impl Response {
         let error = match inner.get("error") {
             None | Some(Value::Null) => None,
             Some(Value::Object(error)) => {
-                Some((text(error, "code").unwrap_or_default(), text(error, "message").unwrap_or_default()))
+                let message = error.get("message").map(sentence);
+                Some((text(error, "code").unwrap_or_default(), message.unwrap_or_default()))
             }
-            Some(other) => {
-                Some((String::new(), other.as_str().map_or_else(|| other.to_string(), str::to_owned)))
-            }
+            Some(other) => Some((String::new(), sentence(other))),
         };
         Self {
             id: text(inner, "id").or_else(|| text(frame, "id")).unwrap_or_default(),
             success: inner.get("success").and_then(Value::as_bool).unwrap_or(error.is_none()),
-            message: text(inner, "message"),
+            message: inner.get("message").map(sentence),
             data: inner.get("data").cloned().unwrap_or(Value::Null),
             error,
         }
@@ -182,11 +192,14 @@ impl Event {
     fn of(frame: &Map<String, Value>) -> Option<Self> {
         let data = frame.get("data")?.as_object()?;
         let server_id = text(data, "serverId")?;
-        let word = |key: &str| serde_json::from_value::<Status>(data.get(key)?.clone()).ok();
+        let word = |key: &str| {
+            let mut status = serde_json::from_value::<Status>(data.get(key)?.clone()).ok()?;
+            status.bound();
+            Some(status)
+        };
         let reason = |value: &Value| match value {
-            Value::Object(error) => text(error, "message").unwrap_or_default(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+            Value::Object(error) => error.get("message").map(sentence).unwrap_or_default(),
+            other => sentence(other),
         };
         let now = match (word("currentStatus"), text(data, "status")) {
             (Some(status), _) => Became::Is(status),

@@ -2,9 +2,11 @@
 //! message that we do not know never costs the link.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::bounded::{Frame, Inbound};
+use super::text::TextRule;
 use super::wire::Encoding;
 
 /// `{"type", "data"?, "messageId"?, "timestamp"}`.
@@ -88,57 +90,37 @@ impl DecodeError {
     }
 }
 
-/// An envelope whose data is not looked at yet.
-#[derive(Deserialize)]
-pub(super) struct Frame {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    data: Value,
-    #[serde(default, rename = "messageId", deserialize_with = "string_or_nothing")]
-    message_id: Option<String>,
-    #[serde(default, deserialize_with = "timestamp_or_now")]
-    timestamp: Option<Timestamp>,
-}
-
-fn string_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(from)? {
-        Value::String(text) if !text.is_empty() && text.len() <= 128 => Some(text),
-        _ => None,
-    })
-}
-
-fn timestamp_or_now<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(match Value::deserialize(from)? {
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    })
-}
-
 /// Takes one JSON frame. Lenient, as the protocol asks: `data`, `messageId` and `timestamp` may be missing, a bad
 /// timestamp is replaced by the time of receipt, unknown keys are ignored.
 ///
 /// # Errors
 /// [`DecodeError`], none of which is a reason to close the link.
-pub fn decode<M: DeserializeOwned>(frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
+pub fn decode<M: Inbound>(frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
     Encoding::Json.decode(frame)
 }
 
 /// The second step: what the frame's type says of its data.
-pub(super) fn open<M: DeserializeOwned>(frame: Frame) -> Result<Envelope<M>, DecodeError> {
-    let Frame { kind, data, message_id, timestamp } = frame;
-    let message = read_message(&kind, data).map_err(|cause| {
-        let unknown = cause.starts_with(&format!("unknown variant `{kind}`"));
-        // It may quote what was sent, however long that is.
-        let cause: String = cause.chars().take(256).collect();
-        let kind: String = kind.chars().take(64).collect();
-        let message_id = message_id.clone();
-        if unknown {
-            DecodeError::UnknownType { kind, message_id }
-        } else {
-            DecodeError::BadData { kind, cause, message_id }
+pub(super) fn open<M: Inbound>(frame: Frame) -> Result<Envelope<M>, DecodeError> {
+    let Frame { kind, data, message_id, timestamp, too_large } = frame;
+    if M::limits(&kind).is_none() {
+        return Err(DecodeError::UnknownType { kind, message_id });
+    }
+    let read = match too_large {
+        true => Err("it is larger than a message of this type may be".to_owned()),
+        false => read_message(&kind, data),
+    };
+    let read = read.and_then(|mut message: M| {
+        message.bound()?;
+        Ok(message)
+    });
+    let message = match read {
+        Ok(message) => message,
+        Err(mut cause) => {
+            // It may quote what was sent, however long that is.
+            TextRule::line(256).apply(&mut cause);
+            return Err(DecodeError::BadData { kind, cause, message_id });
         }
-    })?;
+    };
     Ok(Envelope { message, message_id, timestamp: timestamp.unwrap_or_else(Timestamp::now) })
 }
 

@@ -6,6 +6,7 @@
 //! Part 1 of the protocol exists outside this project (a Go agent, a TypeScript panel). Part 2 are our extensions:
 //! they are only sent to a peer whose `system_info.capabilities` told of them.
 
+mod bounded;
 pub mod commands;
 mod console;
 mod envelope;
@@ -14,6 +15,9 @@ mod lenient;
 mod nodes;
 mod servers;
 mod stats;
+mod text;
+mod to_agent;
+mod to_panel;
 mod transfer;
 mod upgrades;
 mod wire;
@@ -23,6 +27,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use bounded::{Inbound, Limits as FrameLimits};
 pub use console::{
     ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, ConsoleSubscribe, ConsoleTail, ServerCommand,
     ServerOutput, Stream, fingerprint,
@@ -38,6 +43,7 @@ pub use servers::{
     ServerPower, ServerRef, ServerStatus, ServerUpdate, StartupMode, Status, Stop, Sync,
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
+pub use text::TextRule;
 pub use transfer::{Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize, Word};
 pub use upgrades::{UpgradeOutcome, UpgradeReceive};
 pub use wire::{EncodeError, Encoding};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 fn round<M>(json: &str) -> M
 where
-    M: serde::de::DeserializeOwned + serde::Serialize + PartialEq + std::fmt::Debug + Clone,
+    M: Inbound + serde::Serialize + PartialEq + std::fmt::Debug + Clone,
 {
     let envelope: Envelope<M> = decode(json.as_bytes()).unwrap();
     let again = serde_json::to_vec(&envelope).unwrap();
@@ -107,7 +107,7 @@ fn the_golden_samples() {
         }
     }
 
-    fn written<M: serde::de::DeserializeOwned + serde::Serialize>(bytes: &str) -> Value {
+    fn written<M: Inbound + serde::Serialize>(bytes: &str) -> Value {
         let envelope: Envelope<M> = decode(bytes.as_bytes()).unwrap_or_else(|e| panic!("{bytes}: {e}"));
         serde_json::to_value(envelope).unwrap()
     }
@@ -142,4 +142,125 @@ fn what_other_makes_send_is_taken() {
     let info = r#"{"type":"system_info","data":{"memory":1e9,"networks":null}}"#;
     assert!(matches!(round::<ToPanel>(info), ToPanel::SystemInfo(i) if i.memory == 1_000_000_000));
     assert!(matches!(round::<ToPanel>(r#"{"type":"heartbeat"}"#), ToPanel::Heartbeat(_)));
+}
+
+/// Every type has its limits, and no other has any.
+#[test]
+fn the_types_with_limits_are_the_types() {
+    for (kinds, error) in [
+        (&to_agent::KINDS[..], serde_json::from_str::<ToAgent>(r#"{"type":"?"}"#).unwrap_err().to_string()),
+        (&to_panel::KINDS[..], serde_json::from_str::<ToPanel>(r#"{"type":"?"}"#).unwrap_err().to_string()),
+    ] {
+        let (_, words) = error.split_once("expected one of ").unwrap();
+        let words: Vec<&str> = words.split('`').skip(1).step_by(2).collect();
+        let limited: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+        assert_eq!(limited, words);
+    }
+}
+
+fn panel(json: &str) -> ToPanel {
+    decode::<ToPanel>(json.as_bytes()).unwrap().message
+}
+
+fn refused(json: &str) -> String {
+    decode::<ToAgent>(json.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn an_agents_words_are_cleaned_and_cut() {
+    let long = "\\u001b]0;title\\u0007\\n".to_owned() + &"x".repeat(50_000);
+    let ToPanel::ServerStatus(status) = panel(&format!(
+        r#"{{"type":"server_status","data":{{"serverId":"a","status":"{long}","error":"{long}","dataDir":"{long}",
+        "containerId":"{long}","progress":{{"percent":-1e9,"text":"{long}"}},
+        "stats":{{"players":{{"{long}":["{long}",{{"a":"{long}"}}]}}}}}}}}"#
+    )) else {
+        panic!()
+    };
+    let size = serde_json::to_string(&status).unwrap().len();
+    assert!(size < 4096, "{size}");
+    let error = status.error.unwrap();
+    assert!(error.starts_with("xxx") && error.ends_with("x…"), "{}", &error[..20]);
+    assert_eq!(status.progress.unwrap().percent, Some(0.0));
+    let names = (0..500).map(|n| format!(r#""{long}{n}":"{long}""#)).take(4).collect::<Vec<_>>().join(",");
+    let many = format!("[{}]", vec![r#""word\n""#; 1_000].join(","));
+    let ToPanel::SystemInfo(info) = panel(&format!(
+        r#"{{"type":"system_info","data":{{"os":"{long}","capabilities":{many},"networks":{{{names}}}}}}}"#
+    )) else {
+        panic!()
+    };
+    assert_eq!((info.capabilities.len(), info.capabilities[0].as_str()), (64, "word"));
+    assert!(serde_json::to_string(&info).unwrap().len() < 4096);
+    let ToPanel::ConsoleLines(lines) = panel(
+        r#"{"type":"console_lines","data":{"serverId":"a","lines":[{"seq":18446744073709551615,
+        "time":"2026-01-01T00:00:00Z","stream":"stdout","text":"one\ntwo\u001b[2J\u001b[31mred"},{"skipped":18446744073709551615}]}}"#,
+    ) else {
+        panic!()
+    };
+    assert!(
+        matches!(&lines.lines[0], ConsoleItem::Line(line) if line.text == "one two\u{1b}[31mred" && line.seq == 1 << 53)
+    );
+    let ToPanel::Error(report) = panel(&format!(
+        r#"{{"type":"error","data":{{"code":"{long}","message":"{long}","details":{many},"serverId":"{long}"}}}}"#
+    )) else {
+        panic!()
+    };
+    assert!(serde_json::to_string(&report).unwrap().len() < 4096);
+    assert_eq!(report.server_id.as_deref(), Some(""), "cut, it would be another server's");
+}
+
+#[test]
+fn a_panels_words_are_refused_where_cutting_would_change_them() {
+    let ports = vec![r#"{"internal":1,"external":1,"protocol":"tcp"}"#; 2_000].join(",");
+    let create = |more: &str| {
+        format!(r#"{{"type":"server_create","messageId":"7","data":{{"serverId":"a","image":"i",{more}}}}}"#)
+    };
+    let big = format!(r#""environment":{{"A":"{}"}}"#, "x".repeat(300_000));
+    let huge = format!(r#""environment":{{"A":"{}"}}"#, "x".repeat(2_000_000));
+    let variables = (0..2_000).map(|n| format!(r#""V{n}":"""#)).collect::<Vec<_>>().join(",");
+    for (json, why) in [
+        (create(&format!(r#""ports":[{ports}]"#)), "ports has more than 512"),
+        (create(&big), "a variable has more than"),
+        (create(&huge), "larger than a message of this type"),
+        (create(&format!(r#""environment":{{{variables}}}"#)), "environment has more than 1000"),
+        (create(r#""startup":"a\u0000b""#), "startup holds a NUL"),
+        (
+            format!(
+                r#"{{"messageId":"7","data":{{"serverId":"a","command":"{}"}},"type":"server_command"}}"#,
+                "x".repeat(99_999)
+            ),
+            "command has more than",
+        ),
+    ] {
+        let said = refused(&json);
+        assert!(said.contains(why), "{said}");
+        let error = decode::<ToAgent>(json.as_bytes()).unwrap_err();
+        assert_eq!((error.message_id(), error.code()), (Some("7"), "BAD_MESSAGE"));
+    }
+}
+
+/// Small frames that become large, in both encodings, wherever the type stands.
+#[test]
+fn what_would_become_large_is_passed_over() {
+    let maps = vec![r#"{"a":0}"#; 20_000].join(",");
+    let keys = (0..60_000).map(|n| format!(r#""{n}":0"#)).collect::<Vec<_>>().join(",");
+    let lists = vec!["[]"; 200_000].join(",");
+    for data in [format!("[{maps}]"), format!("{{{keys}}}"), format!(r#"{{"servers":[{lists}]}}"#)] {
+        for kind in ["server_status", "sync", "error", "console_lines", "system_info", "no_such_type"] {
+            for json in [
+                format!(r#"{{"type":"{kind}","messageId":"7","data":{data}}}"#),
+                format!(r#"{{"data":{data},"messageId":"7","type":"{kind}"}}"#),
+            ] {
+                let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+                let packed = rmp_serde::to_vec_named(&value).unwrap();
+                for error in [
+                    Encoding::Json.decode::<ToPanel>(json.as_bytes()).unwrap_err(),
+                    Encoding::MessagePack.decode::<ToPanel>(&packed).unwrap_err(),
+                ] {
+                    assert_eq!(error.message_id(), Some("7"), "{error}");
+                    assert_eq!(error.kind(), kind);
+                }
+            }
+        }
+        assert!(commands::Word::read(format!(r#"{{"type":"event","data":{data}}}"#).as_bytes()).is_none());
+    }
 }

@@ -1,19 +1,11 @@
 //! How an envelope looks on the wire: JSON text as given, or MessagePack where both sides agreed on it. Bytes in, bytes
 //! out: sockets are elsewhere.
 
-use std::fmt;
+use serde::Serialize;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
-
-use super::envelope::{DecodeError, Envelope, Frame, open};
-
-/// How deep lists and objects may lie in each other. JSON's reader has the same bound of its own.
-const DEEPEST: usize = 128;
-/// A frame past this size is counted before it is taken apart …
-const LARGE: usize = 256 * 1024;
-/// … and may hold so many values: a list of a million nothings is small on the wire and large in memory.
-const MOST_VALUES: usize = 500_000;
+use super::bounded::{self, Inbound};
+use super::envelope::{DecodeError, Envelope, open};
+use super::text::TextRule;
 
 /// A way to write envelopes, chosen when the connection is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,112 +70,16 @@ impl Encoding {
         }
     }
 
-    /// One frame, as leniently as [`super::decode`].
+    /// One frame, as leniently as [`super::decode`], and no more of it than a message of its type may have.
     ///
     /// # Errors
     /// [`DecodeError`], none of which is a reason to close the link.
-    pub fn decode<M: DeserializeOwned>(self, frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
-        let broken = |error: String| DecodeError::NotAMessage(error.chars().take(256).collect());
-        if frame.len() > LARGE {
-            self.weigh(frame).map_err(broken)?;
-        }
-        let frame = match self {
-            Self::Json => serde_json::from_slice(frame).map_err(|error| error.to_string()),
-            Self::MessagePack => {
-                let mut reader = rmp_serde::Deserializer::from_read_ref(frame);
-                reader.set_max_depth(DEEPEST);
-                Frame::deserialize(&mut reader).map_err(|error| error.to_string())
-            }
-        };
-        open(frame.map_err(broken)?)
-    }
-
-    fn weigh(self, frame: &[u8]) -> Result<(), String> {
-        let mut left = MOST_VALUES;
-        match self {
-            Self::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(frame);
-                Weigh(&mut left).deserialize(&mut reader).map_err(|error| error.to_string())
-            }
-            Self::MessagePack => {
-                let mut reader = rmp_serde::Deserializer::from_read_ref(frame);
-                reader.set_max_depth(DEEPEST);
-                Weigh(&mut left).deserialize(&mut reader).map_err(|error| error.to_string())
-            }
-        }
-    }
-}
-
-/// Counts values and keeps none.
-struct Weigh<'l>(&'l mut usize);
-
-impl<'de> DeserializeSeed<'de> for Weigh<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        *self.0 =
-            self.0.checked_sub(1).ok_or_else(|| D::Error::custom("more values than a message may have"))?;
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Weigh<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Weigh(&mut *self.0))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while entries.next_key_seed(Weigh(&mut *self.0))?.is_some() {
-            entries.next_value_seed(Weigh(&mut *self.0))?;
-        }
-        Ok(())
+    pub fn decode<M: Inbound>(self, frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
+        let frame = bounded::read::<M>(self, frame).map_err(|mut cause| {
+            TextRule::line(256).apply(&mut cause);
+            DecodeError::NotAMessage(cause)
+        })?;
+        open(frame)
     }
 }
 
@@ -259,8 +155,8 @@ mod tests {
         for key in ["data", "other", "messageId", "timestamp"] {
             let json = format!(r#"{{"type":"ack","{key}":{}1{}}}"#, "[".repeat(LEVELS), "]".repeat(LEVELS));
             let taken = Encoding::Json.decode::<ToPanel>(json.as_bytes());
-            // What nobody reads is skipped without going down into it.
-            assert_eq!(taken.is_ok(), key == "other", "{taken:?}");
+            // What nobody keeps is skipped without going down into it.
+            assert_eq!(taken.is_ok(), key != "data", "{taken:?}");
             let mut packed = b"\x82\xa4type\xa3ack".to_vec();
             packed.push(0xa0 | u8::try_from(key.len()).unwrap());
             packed.extend(key.as_bytes());
@@ -276,14 +172,12 @@ mod tests {
     #[test]
     fn a_small_frame_of_a_million_values_is_refused_before_it_takes_memory() {
         let json = format!(r#"{{"type":"ack","data":[0{}]}}"#, ",0".repeat(1_000_000));
-        assert!(matches!(
-            Encoding::Json.decode::<ToPanel>(json.as_bytes()),
-            Err(DecodeError::NotAMessage(_))
-        ));
+        let refused = Encoding::Json.decode::<ToPanel>(json.as_bytes()).unwrap_err();
+        assert!(refused.to_string().contains("larger than a message"), "{refused}");
         let mut packed = b"\x82\xa4type\xa3ack\xa4data\xdd\x00\x0f\x42\x40".to_vec();
         packed.extend(std::iter::repeat_n(0, 1_000_000));
         let refused = Encoding::MessagePack.decode::<ToPanel>(&packed).unwrap_err();
-        assert!(refused.to_string().contains("more values"), "{refused}");
+        assert!(refused.to_string().contains("larger than a message"), "{refused}");
         // A long text is one value.
         let long = format!(
             r#"{{"type":"file_content","data":{{"serverId":"a","path":"x","content":"{}"}}}}"#,

@@ -22,6 +22,9 @@ use crate::times::LinkTimes;
 /// The close code of a panel that has a newer connection of this node.
 const REPLACED: u16 = 4409;
 
+/// Consoles that are given up when the connection ends: more than there can be servers.
+const FOLLOWED: usize = 4_096;
+
 /// Why it is over.
 #[derive(Debug)]
 pub(super) enum End {
@@ -107,12 +110,17 @@ impl Talk<'_> {
                     }
                     None => return End::Stopped,
                 },
-                message = stream.next() => match message.inspect(|message| self.heard(introduced, message)) {
-                    Some(Ok(Message::Text(text))) => match self.take(Encoding::Json, text.as_bytes(), link) {
-                        Some(answer) => answer,
-                        None => continue,
-                    },
-                    Some(Ok(Message::Binary(bytes))) => match self.take(self.encoding, &bytes, link) {
+                // Who asks faster than he takes the answers is heard no further until he has taken some.
+                message = stream.next(), if !link.from_agent.is_heavy() => match message
+                    .inspect(|message| self.heard(introduced, message))
+                {
+                    Some(Ok(Message::Text(text))) => {
+                        match self.take(Encoding::Json, text.as_bytes(), link).await {
+                            Some(answer) => answer,
+                            None => continue,
+                        }
+                    }
+                    Some(Ok(Message::Binary(bytes))) => match self.take(self.encoding, &bytes, link).await {
                         Some(answer) => answer,
                         None => continue,
                     },
@@ -173,17 +181,19 @@ impl Talk<'_> {
     }
 
     /// Hands a message to the agent; gives the answer where it is none.
-    fn take(&mut self, encoding: Encoding, frame: &[u8], link: &PanelSide) -> Option<Message> {
+    async fn take(&mut self, encoding: Encoding, frame: &[u8], link: &PanelSide) -> Option<Message> {
         let error = match encoding.decode::<ToAgent>(frame) {
             Ok(envelope) => {
                 self.elder.heard(&envelope, &link.to_agent);
                 match &envelope.message {
-                    ToAgent::ConsoleSubscribe(of) => drop(self.followed.insert(of.server_id.clone())),
+                    ToAgent::ConsoleSubscribe(of) if self.followed.len() < FOLLOWED => {
+                        self.followed.insert(of.server_id.clone());
+                    }
                     ToAgent::ConsoleUnsubscribe(of) => drop(self.followed.remove(&of.server_id)),
                     _ => {}
                 }
-                if let Err(error) = link.to_agent.try_send(envelope) {
-                    tracing::warn!(%error, "a request of the panel could not be taken");
+                if let Err(error) = link.to_agent.send_slowly(envelope).await {
+                    tracing::debug!(%error, "a request of the panel could not be taken");
                 }
                 return None;
             }

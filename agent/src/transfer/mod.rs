@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::error::TransferError;
@@ -47,6 +48,8 @@ pub(crate) struct Transfers {
     carrier: Option<Arc<dyn Carrier>>,
     /// By server: two at a time would be about the same folder.
     under_way: Arc<Mutex<HashMap<String, UnderWay>>>,
+    /// Held while a folder is measured.
+    measuring: Arc<Semaphore>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +66,8 @@ struct Turn {
 
 impl Transfers {
     pub(crate) fn new(context: Arc<Context>, servers: Supervisor, carrier: Option<Arc<dyn Carrier>>) -> Self {
-        Self { context, servers, carrier, under_way: Arc::default() }
+        let measuring = Arc::new(Semaphore::new(MOST));
+        Self { context, servers, carrier, under_way: Arc::default(), measuring }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, UnderWay>> {
@@ -72,6 +76,9 @@ impl Transfers {
 
     /// How much there is to send.
     pub(crate) fn measure(&self, server_id: String, reply: Reply) {
+        let Ok(place) = Arc::clone(&self.measuring).try_acquire_owned() else {
+            return reply.refuse("busy", "The node is busy with other folders. Try again.");
+        };
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
             if let Err((code, message)) = all.has_folder(&server_id).await {
@@ -79,6 +86,7 @@ impl Transfers {
             }
             let (path, cancel) = (folder::of(&all.context.data_dir, &server_id), all.context.cancel.clone());
             let measured = tokio::task::spawn_blocking(move || {
+                let _place = place;
                 let mut seen = 0;
                 pack::measure(&pack::open(&path)?, &mut || {
                     seen += 1;

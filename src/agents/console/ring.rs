@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use agent::protocol::{ConsoleItem, ConsoleLine, Stream};
@@ -10,12 +11,36 @@ use serde::Serialize;
 
 /// Bytes that are kept for slow readers.
 pub(super) const RING_BYTES: usize = 4 << 20;
+/// Bytes that are kept for the slow readers of all consoles; each has its share where that is not enough.
+const RINGS_BYTES: usize = 16 << 20;
 /// Bytes of the last lines that are kept for those who come later.
 const LAST_BYTES: usize = 1 << 20;
 /// Bytes of lines in one frame, about.
 const FRAME_BYTES: usize = 128 << 10;
 /// What a line takes beside its text, about: enough room that the buffer is made once.
 const LINE_ROOM: usize = 112;
+
+/// What the rings of all consoles take together.
+#[derive(Debug, Default)]
+pub(in crate::agents) struct Rings {
+    bytes: AtomicUsize,
+    count: AtomicUsize,
+}
+
+impl Rings {
+    /// What one of them may take now.
+    fn room(&self) -> usize {
+        if self.bytes.load(Ordering::Relaxed) <= RINGS_BYTES {
+            return RING_BYTES;
+        }
+        (RINGS_BYTES / self.count.load(Ordering::Relaxed).max(1)).min(RING_BYTES)
+    }
+
+    /// Those that are at rest hold more than they may by now.
+    pub(in crate::agents) fn are_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > RINGS_BYTES + RINGS_BYTES / 16
+    }
+}
 
 /// Lines that came together: their texts in one piece, and once a reader has taken them, encoded for all.
 #[derive(Debug)]
@@ -138,6 +163,8 @@ pub(super) struct Cursor {
 /// What some reader has not taken yet, bounded in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
+    all: Arc<Rings>,
+    counted: bool,
     batches: VecDeque<Arc<Batch>>,
     bytes: usize,
     /// Index of the first batch.
@@ -146,7 +173,28 @@ pub(super) struct Ring {
     reset_at: Option<Cursor>,
 }
 
+impl Drop for Ring {
+    fn drop(&mut self) {
+        self.all.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.counted {
+            self.all.count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Ring {
+    pub(super) fn new(all: Arc<Rings>) -> Self {
+        all.count.fetch_add(1, Ordering::Relaxed);
+        Self { all, counted: true, batches: VecDeque::new(), bytes: 0, first: 0, reset_at: None }
+    }
+
+    /// Gives back what is more than its share.
+    pub(super) fn trim(&mut self) {
+        while self.bytes > self.all.room() && self.batches.len() > 1 {
+            self.pop();
+        }
+    }
+
     /// The index that the next batch gets.
     pub(super) fn end(&self) -> u64 {
         self.first + self.batches.len() as u64
@@ -157,10 +205,9 @@ impl Ring {
             self.reset_at = Some(Cursor { index: self.end(), seq: batch.numbers.start });
         }
         self.bytes += batch.bytes();
+        self.all.bytes.fetch_add(batch.bytes(), Ordering::Relaxed);
         self.batches.push_back(batch);
-        while self.bytes > RING_BYTES && self.batches.len() > 1 {
-            self.pop();
-        }
+        self.trim();
     }
 
     /// Lets go of what comes before this batch.
@@ -176,6 +223,7 @@ impl Ring {
     fn pop(&mut self) {
         if let Some(batch) = self.batches.pop_front() {
             self.bytes -= batch.bytes();
+            self.all.bytes.fetch_sub(batch.bytes(), Ordering::Relaxed);
             self.first += 1;
         }
     }

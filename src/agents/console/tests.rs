@@ -46,7 +46,7 @@ fn unfinished(feed: &ConsoleFeed, id: ReaderId) -> Option<Option<String>> {
 
 #[test]
 fn a_reader_begins_with_the_last_lines_and_goes_on_without_gap() {
-    let feed = ConsoleFeed::new();
+    let feed = ConsoleFeed::new(&Arc::default());
     let early = reader(&feed);
     assert!(take(&feed, early).is_none(), "nothing came yet");
     for from in (0..500).step_by(7) {
@@ -66,7 +66,7 @@ fn a_reader_begins_with_the_last_lines_and_goes_on_without_gap() {
 
 #[test]
 fn lines_that_come_again_are_passed_over() {
-    let feed = ConsoleFeed::new();
+    let feed = ConsoleFeed::new(&Arc::default());
     feed.push(lines(0..10), false, None);
     let id = reader(&feed);
     take(&feed, id).unwrap();
@@ -80,7 +80,7 @@ fn lines_that_come_again_are_passed_over() {
 
 #[test]
 fn the_ring_is_bounded_and_what_a_slow_reader_loses_is_the_middle() {
-    let feed = ConsoleFeed::new();
+    let feed = ConsoleFeed::new(&Arc::default());
     feed.push(lines(0..1), false, None);
     let slow = reader(&feed);
     take(&feed, slow).unwrap();
@@ -102,7 +102,7 @@ fn the_ring_is_bounded_and_what_a_slow_reader_loses_is_the_middle() {
 
 #[test]
 fn what_nobody_waits_for_is_not_kept() {
-    let feed = ConsoleFeed::new();
+    let feed = ConsoleFeed::new(&Arc::default());
     let (slow, late) = (reader(&feed), reader(&feed));
     feed.push(lines(0..1), false, None);
     take(&feed, slow).unwrap();
@@ -116,7 +116,7 @@ fn what_nobody_waits_for_is_not_kept() {
 
 #[test]
 fn counting_anew_voids_what_was_before() {
-    let feed = ConsoleFeed::new();
+    let feed = ConsoleFeed::new(&Arc::default());
     feed.push(lines(100..110), false, None);
     let id = reader(&feed);
     take(&feed, id).unwrap();
@@ -139,7 +139,7 @@ fn counting_anew_voids_what_was_before() {
 
 #[test]
 fn the_unfinished_line_is_the_newest_and_stands_at_the_end() {
-    let feed = ConsoleFeed::new();
+    let feed = ConsoleFeed::new(&Arc::default());
     feed.push(lines(0..1), false, partial("> "));
     let id = reader(&feed);
     assert_eq!(unfinished(&feed, id), Some(Some("> ".into())));
@@ -168,10 +168,55 @@ fn the_unfinished_line_is_the_newest_and_stands_at_the_end() {
 
 #[test]
 fn a_gone_server_says_so() {
-    let feed = ConsoleFeed::new();
+    let feed = ConsoleFeed::new(&Arc::default());
     feed.set_ready();
     let id = reader(&feed);
     assert_eq!(take(&feed, id), Some((vec![], false)));
     feed.set_gone();
     assert!(matches!(feed.next(id), Next::Gone));
+}
+
+#[test]
+fn a_hundred_consoles_share_what_there_is() {
+    let rings = Arc::<Rings>::default();
+    let feeds: Vec<_> = (0..100).map(|_| ConsoleFeed::new(&rings)).collect();
+    for feed in &feeds {
+        let slow = reader(feed);
+        feed.push(lines(0..1), false, None);
+        assert!(take(feed, slow).is_some());
+    }
+    let text = "x".repeat(16 << 10);
+    for seq in 1..40 {
+        for feed in &feeds {
+            feed.push(vec![line(seq, &text)], false, None);
+        }
+    }
+    let held = |feeds: &[Arc<ConsoleFeed>]| feeds.iter().map(|feed| feed.lock().ring.bytes()).sum::<usize>();
+    assert!(held(&feeds) <= (16 << 20) + 100 * (64 << 10), "{}", held(&feeds));
+    // Nobody is shut out by those who take more.
+    assert!(feeds.iter().all(|feed| feed.lock().ring.bytes() > 0));
+    drop(feeds);
+    let alone = ConsoleFeed::new(&rings);
+    let slow = reader(&alone);
+    alone.push(lines(0..1), false, None);
+    assert!(take(&alone, slow).is_some());
+    for seq in 1..100 {
+        alone.push(vec![line(seq, &text)], false, None);
+    }
+    assert!(alone.lock().ring.bytes() > 2 << 20, "what the others held is given back");
+}
+
+#[test]
+fn a_large_batch_is_cut() {
+    let feed = ConsoleFeed::new(&Arc::default());
+    let id = reader(&feed);
+    feed.push(lines(0..1), false, None);
+    assert!(take(&feed, id).is_some());
+    feed.push(lines(0..5_000), true, None);
+    let (mut seen, mut resets) = (Vec::new(), 0);
+    while let Some((numbers, reset)) = take(&feed, id) {
+        resets += usize::from(reset);
+        seen.extend(numbers);
+    }
+    assert_eq!((seen, resets), ((0..5_000).collect(), 1));
 }

@@ -2,6 +2,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
+use crate::protocol::TextRule;
 
 type Lines = Vec<(String, bool)>;
 
@@ -393,4 +394,39 @@ fn speed() {
     measure("yes", b"y\r\n");
     measure("log", b"[12:00:00 INFO]: \x1b[32mPlayer joined the game with a name\x1b[0m\r\n");
     measure("umlauts", "Größe übertrifft alle Maße, äußerst schön\r\n".as_bytes());
+}
+
+/// A panel cleans again what an agent sends: its own lines pass as they are.
+#[test]
+fn what_the_cleaner_made_is_clean() {
+    let bits = [
+        "\u{1b}[",
+        "1;31",
+        "m",
+        "text ",
+        "\u{1b}]0;",
+        "\u{7}",
+        "\r",
+        "\t",
+        "ż",
+        "\u{9b}",
+        "\u{1b}(",
+        "B",
+        "?",
+    ];
+    let mut cleaner = Cleaner::new();
+    let mut number = 7_u64;
+    for _ in 0..5_000 {
+        let mut text = String::new();
+        for _ in 0..12 {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(bits[(number >> 33) as usize % bits.len()]);
+        }
+        text.push('\n');
+        cleaner.push(text.as_bytes(), |line, _| {
+            let mut again = line.to_owned();
+            assert!(!TextRule::CONSOLE.apply(&mut again));
+            assert_eq!(again, line, "{text:?}");
+        });
+    }
 }

@@ -1,0 +1,362 @@
+//! What an agent may say: how large each message may be, and the bounds of everything in it. What is too long is cut and
+//! marked; a list that is too long ends. Each field is named, so that a new one has to be thought of here.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::bounded::{EVERYTHING, FILE, Inbound, Limits, USUAL};
+use super::text::TextRule;
+use super::{
+    Ack, ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, Engine, ErrorReport, FileContent, Heartbeat,
+    HostReport, NodeStats, Problem, Progress, ServerDescription, ServerOutput, ServerStats, ServerStatus,
+    Stats, StatsHistory, Status, Sync, SystemInfo, ToPanel, TransferSize, UpgradeOutcome,
+};
+
+/// The types that an agent's messages have.
+pub(super) const KINDS: [(&str, Limits); 16] = [
+    ("heartbeat", USUAL),
+    ("system_info", USUAL),
+    ("server_status", USUAL),
+    ("server_output", USUAL),
+    ("file_content", FILE),
+    ("error", USUAL),
+    ("ack", USUAL),
+    ("progress", USUAL),
+    ("sync", EVERYTHING),
+    ("console_lines", USUAL),
+    ("server_stats", USUAL),
+    ("stats_history", USUAL),
+    ("node_stats", USUAL),
+    ("host_report", USUAL),
+    ("server_description", USUAL),
+    ("transfer_size", USUAL),
+];
+
+/// Bytes of a text file.
+const CONTENT: usize = 4 << 20;
+/// Lines in one message, and bytes of them where they come as one text.
+const LINES: usize = 10_000;
+const OUTPUT: usize = 64 * 1024;
+const CAPABILITIES: usize = 64;
+const NETWORKS: usize = 32;
+const PROBLEMS: usize = 16;
+const PORTS: usize = 512;
+const VARIABLES: usize = 64;
+/// Samples of ten minutes, one a second, and a few.
+const SAMPLES: usize = 660;
+/// Bytes of what other makes say in a form of their own.
+const EXTRA: usize = 1024;
+/// A line's number, and how many were skipped: past this nobody could count on.
+const MOST_LINES: u64 = 1 << 53;
+
+impl Inbound for ToPanel {
+    fn limits(kind: &str) -> Option<Limits> {
+        KINDS.iter().find(|(name, _)| *name == kind).map(|(_, limits)| *limits)
+    }
+
+    fn bound(&mut self) -> Result<(), String> {
+        match self {
+            Self::Heartbeat(Heartbeat { node_id, timestamp: _, status }) => {
+                TextRule::NAME.apply(node_id);
+                TextRule::WORD.apply(status);
+            }
+            Self::SystemInfo(info) => info.bound(),
+            Self::ServerStatus(status) => status.bound(),
+            Self::ServerOutput(output) => output.bound(),
+            Self::FileContent(file) => return file.bound(),
+            Self::Error(report) => report.bound(),
+            Self::Ack(Ack { status }) => {
+                if let Some(status) = status {
+                    status.bound();
+                }
+            }
+            Self::Progress(progress) => progress.bound(),
+            Self::Sync(Sync { servers }) => servers.iter_mut().for_each(ServerStatus::bound),
+            Self::ConsoleLines(ConsoleLines { server_id, lines, reset: _, partial }) => {
+                id(server_id);
+                if let Some(ConsolePartial { time: _, stream: _, text, truncated }) = partial {
+                    *truncated |= TextRule::CONSOLE.apply(text);
+                }
+                // Of too many the newest stay.
+                lines.drain(..lines.len().saturating_sub(LINES));
+                lines.iter_mut().for_each(ConsoleItem::bound);
+            }
+            Self::ServerStats(ServerStats { server_id, stats }) => {
+                id(server_id);
+                stats.bound();
+            }
+            Self::StatsHistory(StatsHistory { server_id, samples }) => {
+                id(server_id);
+                samples.drain(..samples.len().saturating_sub(SAMPLES));
+                samples.iter_mut().for_each(Stats::bound);
+            }
+            Self::NodeStats(NodeStats { cpu, memory: _, disk: _, timestamp: _ }) => finite(cpu),
+            Self::HostReport(report) => {
+                let HostReport { image_present: _, image_environment, ports_taken, memory: _, disk: _ } =
+                    report;
+                let all = std::mem::take(image_environment);
+                *image_environment = all.into_iter().take(VARIABLES).map(variable).collect();
+                ports_taken.truncate(PORTS);
+            }
+            Self::ServerDescription(told) => {
+                let ServerDescription { spec, suspended: _ } = told.as_mut();
+                return spec.bound();
+            }
+            Self::TransferSize(TransferSize { bytes: _, entries: _, owner }) => {
+                TextRule::WORD.apply_some(owner);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An id that is longer than one may be is none: cut, it would be another's.
+fn id(server_id: &mut String) {
+    if server_id.len() > 64 {
+        *server_id = String::new();
+    }
+}
+
+fn finite(number: &mut f64) {
+    if !number.is_finite() {
+        *number = 0.0;
+    }
+}
+
+impl Status {
+    pub(super) fn bound(&mut self) {
+        if let Self::Other(word) = self {
+            TextRule::line(32).apply(word);
+        }
+    }
+}
+
+impl SystemInfo {
+    fn bound(&mut self) {
+        let Self {
+            node_id,
+            os,
+            arch,
+            memory: _,
+            cpu,
+            docker_version,
+            capabilities,
+            networks,
+            hostname,
+            kernel,
+            cores: _,
+            cgroup,
+            agent_version,
+            data_dir,
+            engine,
+            problems,
+            upgrade,
+        } = self;
+        for name in [node_id, cpu] {
+            TextRule::NAME.apply(name);
+        }
+        for word in [os, arch] {
+            TextRule::WORD.apply(word);
+        }
+        for word in [docker_version, cgroup, agent_version] {
+            TextRule::WORD.apply_some(word);
+        }
+        TextRule::line(253).apply_some(hostname);
+        TextRule::NAME.apply_some(kernel);
+        TextRule::PATH.apply_some(data_dir);
+        capabilities.truncate(CAPABILITIES);
+        capabilities.shrink_to_fit();
+        for word in capabilities {
+            TextRule::line(32).apply(word);
+        }
+        let all = std::mem::take(networks);
+        *networks = all.into_iter().take(NETWORKS).map(network).collect::<BTreeMap<_, _>>();
+        if let Some(Engine { available: _, version, api_version, error }) = engine {
+            TextRule::WORD.apply_some(version);
+            TextRule::WORD.apply_some(api_version);
+            TextRule::SENTENCE.apply_some(error);
+        }
+        problems.truncate(PROBLEMS);
+        problems.shrink_to_fit();
+        for Problem { code, message, hint } in problems {
+            TextRule::WORD.apply(code);
+            TextRule::SENTENCE.apply(message);
+            TextRule::SENTENCE.apply(hint);
+        }
+        if let Some(UpgradeOutcome { from, to, result, reason, at }) = upgrade {
+            for word in [from, to, result, at] {
+                TextRule::WORD.apply(word);
+            }
+            TextRule::SENTENCE.apply_some(reason);
+        }
+    }
+}
+
+fn variable((mut name, mut value): (String, String)) -> (String, String) {
+    TextRule::NAME.apply(&mut name);
+    TextRule::SENTENCE.apply(&mut value);
+    (name, value)
+}
+
+fn network((mut name, mut address): (String, String)) -> (String, String) {
+    TextRule::line(32).apply(&mut name);
+    TextRule::WORD.apply(&mut address);
+    (name, address)
+}
+
+impl ServerStatus {
+    fn bound(&mut self) {
+        let Self {
+            server_id,
+            status,
+            stats,
+            error,
+            exit_code: _,
+            oom_killed: _,
+            started_at: _,
+            since: _,
+            restart_at: _,
+            stop_deadline: _,
+            container_id,
+            progress,
+            needs_restart: _,
+            data_dir,
+        } = self;
+        id(server_id);
+        status.bound();
+        if let Some(stats) = stats {
+            stats.bound();
+        }
+        TextRule::SENTENCE.apply_some(error);
+        TextRule::NAME.apply_some(container_id);
+        if let Some(progress) = progress {
+            progress.bound();
+        }
+        TextRule::PATH.apply_some(data_dir);
+    }
+}
+
+impl Progress {
+    fn bound(&mut self) {
+        let Self { percent, text } = self;
+        if let Some(percent) = percent {
+            finite(percent);
+            *percent = percent.clamp(0.0, 100.0);
+        }
+        TextRule::line(256).apply(text);
+    }
+}
+
+impl Stats {
+    fn bound(&mut self) {
+        let Self { cpu, memory: _, disk: _, network: _, players, timestamp: _ } = self;
+        finite(cpu);
+        if let Some(players) = players {
+            small(players, &mut 256);
+        }
+    }
+}
+
+impl ServerOutput {
+    fn bound(&mut self) {
+        let Self { server_id, output, stream: _, timestamp: _ } = self;
+        id(server_id);
+        if output.len() > OUTPUT {
+            let mut end = OUTPUT;
+            while !output.is_char_boundary(end) {
+                end -= 1;
+            }
+            output.truncate(end);
+            output.shrink_to_fit();
+        }
+        let mut clean = String::with_capacity(output.len());
+        for (number, line) in output.split('\n').take(LINES).enumerate() {
+            let mut line = line.to_owned();
+            TextRule::CONSOLE.apply(&mut line);
+            if number > 0 {
+                clean.push('\n');
+            }
+            clean.push_str(&line);
+        }
+        *output = clean;
+    }
+}
+
+impl ConsoleItem {
+    fn bound(&mut self) {
+        match self {
+            Self::Line(ConsoleLine { seq, time: _, stream: _, text, truncated }) => {
+                *seq = (*seq).min(MOST_LINES);
+                *truncated |= TextRule::CONSOLE.apply(text);
+            }
+            Self::Skipped { skipped } => *skipped = (*skipped).min(MOST_LINES),
+        }
+    }
+}
+
+impl FileContent {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, path, content, success: _, message } = self;
+        if let Some(server_id) = server_id {
+            id(server_id);
+        }
+        TextRule::line(4096).apply(path);
+        TextRule::SENTENCE.apply_some(message);
+        match content {
+            Some(content) if content.len() > CONTENT => Err("the file has more than 4 MiB".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ErrorReport {
+    pub(super) fn bound(&mut self) {
+        let Self { code, message, details, server_id } = self;
+        TextRule::WORD.apply(code);
+        TextRule::SENTENCE.apply(message);
+        if let Some(details) = details {
+            small(details, &mut { EXTRA });
+        }
+        if let Some(server_id) = server_id {
+            id(server_id);
+        }
+    }
+}
+
+/// Makes a value small that may be anything: what there is no room for is left out.
+fn small(value: &mut Value, room: &mut usize) {
+    *room = room.saturating_sub(16);
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        _ if *room == 0 => *value = Value::Null,
+        Value::String(text) => {
+            TextRule::line(128.min(*room)).apply(text);
+            *room = room.saturating_sub(text.len());
+        }
+        Value::Array(items) => {
+            let mut kept = Vec::new();
+            for mut item in std::mem::take(items) {
+                if *room == 0 {
+                    break;
+                }
+                small(&mut item, room);
+                kept.push(item);
+            }
+            *items = kept;
+        }
+        Value::Object(entries) => {
+            let mut kept = Map::new();
+            for (mut name, mut item) in std::mem::take(entries) {
+                if *room == 0 {
+                    break;
+                }
+                TextRule::line(64).apply(&mut name);
+                *room = room.saturating_sub(name.len());
+                small(&mut item, room);
+                kept.insert(name, item);
+            }
+            *entries = kept;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! How many lines of the log one node may cause: it may say the same thing all day, and come back for it as often as it
+//! likes.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::registry::Agents;
+
+/// Lines of one kind in …
+const LINES: u32 = 20;
+/// … this time.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// Kept for each node.
+#[derive(Debug, Default)]
+pub(super) struct LogLimit(HashMap<&'static str, (Instant, u32)>);
+
+impl LogLimit {
+    /// Whether one more line may be written of this kind.
+    pub(super) fn take(&mut self, kind: &'static str, now: Instant) -> bool {
+        let (since, lines) = self.0.entry(kind).or_insert((now, 0));
+        if now.duration_since(*since) >= WITHIN {
+            (*since, *lines) = (now, 0);
+        }
+        *lines += 1;
+        *lines <= LINES
+    }
+}
+
+impl Agents {
+    /// Whether the log may be told one more thing of this kind about a node.
+    pub(super) fn may_log(&self, node_id: &str, kind: &'static str) -> bool {
+        let mut state = self.lock();
+        state.nodes.get_mut(node_id).is_some_and(|node| node.log.take(kind, Instant::now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_twenty_lines_of_each_kind() {
+        let (mut limit, now) = (LogLimit::default(), Instant::now());
+        assert_eq!((0..1000).filter(|_| limit.take("a", now)).count(), 20);
+        assert!(limit.take("b", now));
+        assert!(!limit.take("a", now + WITHIN / 2) && limit.take("a", now + WITHIN));
+    }
+}
