@@ -113,3 +113,32 @@ async fn a_message_of_the_second_part_shows_it_as_well() {
         assert!(ends);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_line_is_told_once_when_it_stands_still() {
+    let (panel, _agent) = local(8);
+    let mut elder = Interpreter::default();
+    elder.connected(Encoding::Json);
+    let sync = Sync { servers: vec![ServerStatus::new("a", Status::Stopped)] };
+    elder.said(Envelope::new(ToPanel::Sync(sync)), &panel.to_agent);
+    elder.tick(&panel.to_agent);
+    let say = |elder: &mut Interpreter, text: &str| {
+        let (time, stream, text) = (jiff::Timestamp::now(), Stream::Stdout, text.to_owned());
+        let partial = Some(ConsolePartial { time, stream, text, truncated: false });
+        let lines = ConsoleLines { server_id: "a".into(), partial, ..ConsoleLines::default() };
+        assert!(elder.said(Envelope::new(ToPanel::ConsoleLines(lines)), &panel.to_agent).is_none());
+    };
+    for percent in 0..20 {
+        say(&mut elder, &format!("{percent}%"));
+        let soon = tokio::time::timeout(std::time::Duration::from_millis(400), elder.due()).await;
+        assert!(soon.is_err(), "it changes");
+    }
+    for _ in 0..3 {
+        say(&mut elder, "> ");
+        elder.due().await;
+        elder.tick(&panel.to_agent);
+    }
+    let said = frames(&mut elder);
+    let told: Vec<_> = said.iter().filter_map(|frame| frame["data"]["output"].as_str()).collect();
+    assert_eq!(told, ["> "], "{said:?}");
+}
