@@ -301,6 +301,11 @@ pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8
     match work {
         DatabaseWork::Backup(file) => {
             let to = absolute(file)?;
+            let (data_dir, target) = (folder.clone(), to.clone());
+            tokio::task::spawn_blocking(move || copies::check_target(&data_dir, &target))
+                .await
+                .map_err(|cause| (70, cause.to_string()))?
+                .map_err(|error| not_copied(&error))?;
             let copied = backup(&folder, &to).await?;
             Ok(format!("Copied to {} ({} bytes, checked).", to.display(), copied.bytes))
         }
@@ -350,10 +355,15 @@ async fn backup_now(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
         }
         Err(error) => return Err((74, error.to_string())),
     };
-    copied.map_err(|cause| (70, cause.to_string()))?.map_err(|error| match &error {
+    copied.map_err(|cause| (70, cause.to_string()))?.map_err(|error| not_copied(&error))
+}
+
+fn not_copied(error: &CopyError) -> (u8, String) {
+    match error {
         CopyError::Open(cause) => (cause.exit_code(), cause.to_string()),
+        CopyError::Inside { .. } => (64, error.to_string()),
         CopyError::Database(cause) => (74, cause.to_string()),
-    })
+    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -16,6 +16,17 @@ pub enum CopyError {
     /// The database could not be read, or the copy not written.
     #[error(transparent)]
     Database(#[from] Error),
+    /// The copy would lie in the data folder, or in the place of the database itself.
+    #[error(
+        "{} is in the data folder, where only the folder copies takes copies: name a file elsewhere, or one in {}",
+        path.display(), copies.display()
+    )]
+    Inside {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Where it may be.
+        copies: PathBuf,
+    },
     /// The copy is not what it should be; or what was to be put back, or what is there.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -38,6 +49,7 @@ impl Store {
     /// [`CopyError`]; what was at `to` is then as it was.
     pub async fn copy_to(&self, to: PathBuf) -> Result<Copied, CopyError> {
         let from = self.path().to_owned();
+        not_itself(&from, &to)?;
         let unfinished = beside(&to);
         let target = unfinished.clone();
         // On the writer's thread, between two commits: the file is the newest commit and nothing else.
@@ -46,6 +58,49 @@ impl Store {
             .await
             .map_err(|error| CopyError::Database(Error::Panicked(error.to_string())))?
     }
+}
+
+/// Whether a copy may lie at `to`: anywhere but in the data folder `dir`, whichever way that is named, and there only in
+/// the folder of copies. Nor may it be another name of the database.
+///
+/// # Errors
+/// [`CopyError::Inside`], and where the folder of `to` is none.
+pub fn check_target(dir: &Path, to: &Path) -> Result<(), CopyError> {
+    use std::os::unix::fs::MetadataExt;
+    let looked = |path: &Path| {
+        let path = path.to_owned();
+        move |error| CopyError::Open(OpenError::io("looking for the folder of", &path, error))
+    };
+    let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let copies = dir.join("copies");
+    let inside = || CopyError::Inside { path: to.to_owned(), copies: copies.clone() };
+    let (database, data, kept) = (id(&dir.join(FILE)), id(dir), id(&copies));
+    // What a link leads to counts, and what lies there already.
+    let named = to.parent().map(|parent| parent.canonicalize()).transpose().map_err(looked(to))?;
+    let behind = to.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
+    for folder in named.iter().chain(&behind) {
+        // By what they are, not by their names: a folder may be mounted in two places.
+        let above =
+            folder.ancestors().map(id).find(|above| above.is_some() && (*above == kept || *above == data));
+        if above.is_some_and(|above| above == data) {
+            return Err(inside());
+        }
+    }
+    if id(to).is_some_and(|found| Some(found) == database) {
+        return Err(inside());
+    }
+    Ok(())
+}
+
+/// A database is no copy of itself, whatever it is called.
+fn not_itself(database: &Path, to: &Path) -> Result<(), CopyError> {
+    use std::os::unix::fs::MetadataExt;
+    let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    if id(to).is_some_and(|found| Some(found) == id(database)) {
+        let copies = database.with_file_name("copies");
+        return Err(CopyError::Inside { path: to.to_owned(), copies });
+    }
+    Ok(())
 }
 
 /// Checks a database that nobody uses: every checksum of it. Nothing is written.
@@ -76,6 +131,7 @@ pub fn bring(from: &Path, to: &Path) -> Result<Copied, CopyError> {
 pub fn copy_of_closed(dir: &Path, to: &Path) -> Result<Copied, CopyError> {
     let path = dir.join(FILE);
     let _lock = lock::take(&dir.join("panel.lock"), &path)?;
+    not_itself(&path, to)?;
     let unfinished = beside(to);
     copy(&path, &unfinished)?;
     finish(&unfinished, to)
@@ -220,6 +276,51 @@ mod tests {
             assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (1234, 1235, 0o600), "{name}");
         }
         assert_eq!(fs::metadata(&copy).unwrap().uid(), 0, "what root takes out is root's");
+    }
+
+    #[test]
+    fn a_copy_never_takes_the_place_of_what_is_in_the_data_folder() {
+        use std::os::unix::fs::symlink;
+        let (dir, store) = store();
+        let data = dir.path();
+        let outside = tempfile::tempdir().unwrap();
+        let out = |name: &str| outside.path().join(name);
+        fs::create_dir(data.join("servers")).unwrap();
+        symlink(data, out("link")).unwrap();
+        symlink(data.join(FILE), out("to-the-database")).unwrap();
+        symlink(data.join("new.redb"), out("to-what-is-not-there")).unwrap();
+        fs::hard_link(data.join(FILE), out("second-name")).unwrap();
+        for bad in [
+            data.join(FILE),
+            data.join("other.redb"),
+            data.join("servers/x"),
+            data.join("copies/x"),
+            data.join("servers/../panel.redb"),
+            out("link/panel.redb"),
+            out("link/x"),
+            out("to-the-database"),
+            out("second-name"),
+            out("nowhere/x"),
+        ] {
+            assert!(check_target(data, &bad).is_err(), "{}", bad.display());
+        }
+        fs::create_dir_all(data.join("copies/mine")).unwrap();
+        fs::hard_link(data.join(FILE), data.join("copies/second")).unwrap();
+        for bad in [data.join("copies/../x"), data.join("copies/second")] {
+            assert!(check_target(data, &bad).is_err(), "{}", bad.display());
+        }
+        for good in [
+            out("x.redb"),
+            data.join("copies/x"),
+            data.join("copies/mine/x"),
+            out("link/copies/x"),
+            out("link/../y"),
+        ] {
+            check_target(data, &good).unwrap();
+        }
+        // A link is replaced, not followed.
+        check_target(data, &out("to-what-is-not-there")).unwrap();
+        drop(store);
     }
 
     #[test]

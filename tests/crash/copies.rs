@@ -68,3 +68,48 @@ async fn a_copy_of_a_running_panel_is_put_back() {
     let made = db(folder.path(), &["backup", named]).await;
     assert!(made.status.success(), "{}", said(&made));
 }
+
+#[tokio::test]
+async fn a_copy_takes_nobodys_place_in_the_data_folder() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::Builder::new().prefix("cap-test-").tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let mut panel = Panel::builder().folder(folder.path()).start().await;
+    panel.user("kept").await;
+    let data = folder.path();
+    symlink(data, outside.path().join("link")).unwrap();
+    symlink(data.join("panel.redb"), outside.path().join("named")).unwrap();
+    std::fs::hard_link(data.join("panel.redb"), outside.path().join("second")).unwrap();
+    std::fs::create_dir_all(data.join("copies")).unwrap();
+    let inode = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(data.join("panel.redb")).unwrap());
+    let before = inode();
+    for running in [true, false] {
+        if !running {
+            assert!(panel.stop().await.success());
+        }
+        for bad in [
+            data.join("panel.redb"),
+            data.join("other.redb"),
+            data.join("copies/../panel.redb"),
+            data.join("servers/panel.redb"),
+            outside.path().join("link/panel.redb"),
+            outside.path().join("named"),
+            outside.path().join("second"),
+        ] {
+            let refused = db(data, &["backup", bad.to_str().unwrap()]).await;
+            assert_eq!(refused.status.code(), Some(64), "{}: {}", bad.display(), said(&refused));
+            assert!(said(&refused).contains("copies"), "{}", said(&refused));
+        }
+        for good in [data.join("copies/mine.redb"), outside.path().join("mine.redb")] {
+            let made = db(data, &["backup", good.to_str().unwrap()]).await;
+            assert!(made.status.success(), "{}: {}", good.display(), said(&made));
+        }
+    }
+    // Also from within, and without words in front.
+    let mut command = Command::new(binary());
+    command.args(["db", "backup", "panel.redb"]).current_dir(data).env("DATA_DIR", data);
+    assert_eq!(command.output().await.unwrap().status.code(), Some(64));
+    assert_eq!(inode(), before);
+    panel.again().await;
+    panel.sign_in("kept").await;
+}
