@@ -2,16 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use bollard::{ClientVersion, Docker};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
-use super::{ACT, words};
 use crate::dns;
-use crate::runtime::{EngineError, Fault};
 
 /// The reading and the writing half of a connection.
 pub(super) type Halves = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
@@ -74,23 +70,6 @@ impl Endpoint {
         }
     }
 
-    /// The client library's way there.
-    pub(super) async fn client(&self, version: &ClientVersion, action: &str) -> Result<Docker, EngineError> {
-        let client = match self {
-            Self::Unix(path) => {
-                Docker::connect_with_unix(&path.display().to_string(), ACT.as_secs(), version)
-            }
-            Self::Tcp(address) => {
-                // By number: the library would look a name up in its own way.
-                let address = numbered(address)
-                    .await
-                    .map_err(|error| EngineError::new(Fault::Away, action, error.to_string()))?;
-                Docker::connect_with_http(&address, ACT.as_secs(), version)
-            }
-        };
-        client.map_err(|error| words::failed(action, &error))
-    }
-
     pub(super) async fn connect(&self) -> io::Result<Halves> {
         Ok(match self {
             Self::Unix(path) => {
@@ -111,14 +90,6 @@ impl Endpoint {
 fn host_and_port(address: &str) -> io::Result<(&str, u16)> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "2375"));
     Ok((host, port.parse().map_err(io::Error::other)?))
-}
-
-/// `HOST:PORT` with the host's first address in place of its name.
-async fn numbered(address: &str) -> io::Result<String> {
-    let (host, port) = host_and_port(address)?;
-    let addresses = dns::lookup(host).await?;
-    let first = addresses.first().ok_or(io::ErrorKind::NotFound)?;
-    Ok(SocketAddr::new(*first, port).to_string())
 }
 
 #[cfg(test)]

@@ -10,10 +10,12 @@ mod endpoint;
 mod facts;
 mod firewall;
 mod image;
+mod list;
 mod network;
 mod own_container;
 mod pull;
 mod raw;
+mod transport;
 mod user;
 mod words;
 
@@ -26,9 +28,8 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, ResizeContainerTTYOptionsBuilder,
-    StatsOptionsBuilder, WaitContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+    ResizeContainerTTYOptionsBuilder, StatsOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 use bytes::Bytes;
@@ -36,6 +37,7 @@ use futures_util::{StreamExt, pin_mut};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use self::endpoint::Endpoint;
 pub use self::facts::{EngineAway, EngineFacts, Limits, facts};
@@ -51,8 +53,8 @@ use crate::stats::Counters;
 const LOOK: Duration = Duration::from_secs(10);
 /// For calls that change something: also a slow disk gets by with this.
 const ACT: Duration = Duration::from_secs(30);
-/// A fetch that says nothing for so long is dead (unpacking a large layer says nothing).
-const PULL_SILENCE: Duration = Duration::from_secs(300);
+/// Bytes of the list of containers.
+const LIST_BYTES: u64 = 4 << 20;
 
 /// An engine at an address.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub struct Engine {
     paths: KnownPaths,
     networks: network::Networks,
     link: Mutex<Option<Arc<Link>>>,
+    /// Connections, each of which lives as long as its request.
+    connections: TaskTracker,
 }
 
 /// What a probe found.
@@ -83,8 +87,8 @@ impl Engine {
     #[must_use]
     pub fn new(config: &AgentConfig, data_dir: PathBuf) -> Self {
         let networks = network::Networks::new(config.networks.clone(), !config.no_firewall);
-        let host = config.docker_host.clone();
-        Self { host, data_dir, paths: KnownPaths::default(), networks, link: Mutex::new(None) }
+        let (host, paths) = (config.docker_host.clone(), KnownPaths::default());
+        Self { host, data_dir, paths, networks, link: Mutex::new(None), connections: TaskTracker::new() }
     }
 
     /// Where our files lie for the engine; known from the first probe on.
@@ -127,7 +131,8 @@ impl Engine {
         let version = agreed(&text("ApiVersion"))
             .ok_or_else(|| at(EngineError::new(Fault::Away, action, "it does not name its API version")))?;
         let components = value.get("Components").map(ToString::to_string).unwrap_or_default();
-        let client = endpoint.client(&version, action).await.map_err(at)?;
+        let client = transport::client(&endpoint, &version, &self.connections)
+            .map_err(|error| at(words::failed(action, &error)))?;
         if self.paths.get().is_none() {
             self.paths.learn(own_container::host_paths(&client).await.map_err(at)?);
         }
@@ -187,34 +192,7 @@ impl Runtime for Engine {
     fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()> {
         Box::pin(async move {
             let action = format!("fetch the image {image}");
-            let link = self.link(&action)?;
-            let plain = |error: EngineError| match error.fault {
-                Fault::Away => error,
-                _ => EngineError { message: words::pull_failed(image, &error.message), ..error },
-            };
-            let options = CreateImageOptionsBuilder::new().from_image(&pull::with_tag(image)).build();
-            let lines = link.client.create_image(Some(options), None, None);
-            pin_mut!(lines);
-            let mut fetch = pull::Fetch::default();
-            loop {
-                let Ok(line) = tokio::time::timeout(PULL_SILENCE, lines.next()).await else {
-                    let minutes = PULL_SILENCE.as_secs() / 60;
-                    let message = format!("The fetch of {image} stood still for {minutes} minutes.");
-                    return Err(EngineError::new(Fault::Refused, action, message));
-                };
-                let line = match line {
-                    None => return Ok(()),
-                    Some(Ok(line)) => line,
-                    Some(Err(error)) => return Err(plain(words::failed(&action, &error))),
-                };
-                if let Some(message) = line.error_detail.as_ref().and_then(|detail| detail.message.as_deref())
-                {
-                    return Err(plain(words::answered(&action, 500, message)));
-                }
-                if let Some(now) = fetch.line(&line, Instant::now()) {
-                    progress.send_replace(Some(now));
-                }
-            }
+            pull::pull(&*self.link(&action)?, &action, image, progress).await
         })
     }
 
@@ -391,11 +369,13 @@ impl Runtime for Engine {
         Box::pin(async move {
             let action = "list the containers";
             let link = self.link(action)?;
-            let filters = HashMap::from([("label", vec![format!("{}=true", create::MANAGED)])]);
-            let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-            let all = within(action, LOOK, link.client.list_containers(Some(options))).await?;
-            let servers = all.into_iter().filter_map(|container| {
-                let labels = container.labels?;
+            let filters = raw::encoded(&format!(r#"{{"label":["{}=true"]}}"#, create::MANAGED));
+            let path = format!("{}/containers/json?all=1&filters={filters}", link.prefix);
+            let all = raw::get(&link.endpoint, &path, LIST_BYTES, action);
+            let all = tokio::time::timeout(LOOK, all).await.map_err(|_| late(action, LOOK))??;
+            let all: list::Containers = serde_json::from_slice(&all)
+                .map_err(|error| EngineError::new(Fault::Refused, action, error.to_string()))?;
+            let servers = all.0.into_iter().filter_map(|labels| {
                 let maker = self.maker(&labels);
                 Some((labels.get(create::SERVER_ID)?.clone(), maker))
             });

@@ -1,12 +1,25 @@
-//! How far a fetch is, from the engine's stream of lines about layers.
+//! Fetching an image: the engine's stream of lines about layers, and how far it is by them.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::CreateImageInfo;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
+use super::transport::Capped;
+use super::{Link, raw, words};
 use crate::protocol::Progress;
+use crate::runtime::{EngineError, Fault};
+
+/// A fetch that says nothing for so long is dead (unpacking a large layer says nothing).
+const SILENCE: Duration = Duration::from_secs(300);
+/// A fetch that still says something after this is no fetch.
+const TAKES: Duration = Duration::from_secs(12 * 3600);
+/// Bytes of a line about it.
+const LINE: usize = 64 << 10;
+/// Bytes of all of them: a large image on a slow line makes some tens of megabytes.
+const ALL: u64 = 512 << 20;
 
 /// Between two words to the panel.
 const PACE: Duration = Duration::from_millis(250);
@@ -14,6 +27,9 @@ const PACE: Duration = Duration::from_millis(250);
 const DOWNLOAD: f64 = 0.75;
 /// For a layer whose size is not known yet.
 const GUESS: f64 = 8_000_000.0;
+
+/// Layers that are told apart: an engine takes no image with more.
+const LAYERS: usize = 1000;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Layer {
@@ -36,6 +52,9 @@ impl Fetch {
     /// Takes one line; gives what is worth saying now.
     pub(super) fn line(&mut self, line: &CreateImageInfo, now: Instant) -> Option<Progress> {
         let id = line.id.as_deref()?;
+        if self.layers.len() >= LAYERS && !self.layers.contains_key(id) {
+            return None;
+        }
         let status = line.status.as_deref().unwrap_or_default();
         let (current, total) = line
             .progress_detail
@@ -101,6 +120,48 @@ impl Fetch {
         };
         Progress { percent: Some(self.percent), text }
     }
+}
+
+/// Has the engine fetch an image. By our own words: the client library keeps a line until it ends.
+pub(super) async fn pull(
+    link: &Link,
+    action: &str,
+    image: &str,
+    progress: &watch::Sender<Option<Progress>>,
+) -> Result<(), EngineError> {
+    let plain = |error: EngineError| match error.fault {
+        Fault::Away => error,
+        _ => EngineError { message: words::pull_failed(image, &error.message), ..error },
+    };
+    let refused = |message: String| EngineError::new(Fault::Refused, action, message);
+    let stood_still =
+        |_| refused(format!("The fetch of {image} stood still for {} minutes.", SILENCE.as_secs() / 60));
+    let path = format!("{}/images/create?fromImage={}", link.prefix, raw::encoded(&with_tag(image)));
+    let opened = timeout(SILENCE, raw::open(&link.endpoint, "POST", &path, false, action));
+    let opened = opened.await.map_err(stood_still)?.map_err(plain)?;
+    let all = Capped { read: raw::Kept::new(opened), left: ALL };
+    let mut lines = raw::Lines::new(all, LINE);
+    let mut fetch = Fetch::default();
+    let end = Instant::now() + TAKES;
+    while Instant::now() < end {
+        let line = match timeout(SILENCE, lines.next()).await.map_err(stood_still)? {
+            Ok(None) => return Ok(()),
+            Ok(Some(line)) => line,
+            Err(error) => return Err(EngineError::new(Fault::Away, action, error.to_string())),
+        };
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let line: CreateImageInfo =
+            serde_json::from_slice(&line).map_err(|error| refused(error.to_string()))?;
+        if let Some(message) = line.error_detail.as_ref().and_then(|detail| detail.message.as_deref()) {
+            return Err(plain(words::answered(action, 500, message)));
+        }
+        if let Some(now) = fetch.line(&line, Instant::now()) {
+            progress.send_replace(Some(now));
+        }
+    }
+    Err(refused(format!("The fetch of {image} does not come to an end.")))
 }
 
 /// With a tag where there is neither tag nor digest: otherwise the engine fetches all tags.

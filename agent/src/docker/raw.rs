@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use super::endpoint::{Endpoint, Halves};
+use super::transport::Capped;
 use super::words;
 use crate::runtime::{EngineError, Fault};
 
@@ -66,6 +67,65 @@ pub(super) async fn open(
     });
     let message = json.unwrap_or_else(|| text.trim().to_owned());
     Err(words::answered(action, status, &message))
+}
+
+/// The whole of an answer, where it is no more than `most` bytes.
+pub(super) async fn get(
+    endpoint: &Endpoint,
+    path: &str,
+    most: u64,
+    action: &str,
+) -> Result<Vec<u8>, EngineError> {
+    let (read, _write) = open(endpoint, "GET", path, false, action).await?;
+    let mut all = Vec::new();
+    Capped { read, left: most }
+        .read_to_end(&mut all)
+        .await
+        .map_err(|error| EngineError::new(Fault::Away, action, error.to_string()))?;
+    Ok(all)
+}
+
+/// A text in a request's path.
+pub(super) fn encoded(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    text.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// Lines of a stream, of which none is longer than it may be.
+pub(super) struct Lines<R> {
+    read: R,
+    most: usize,
+    buffer: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    pub(super) fn new(read: R, most: usize) -> Self {
+        Self { read, most, buffer: Vec::new() }
+    }
+
+    /// The next line without its end; none after the last. May be dropped half-way.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(end) = memchr::memchr(b'\n', &self.buffer) {
+                let rest = self.buffer.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.buffer, rest);
+                line.truncate(end);
+                return Ok(Some(line));
+            }
+            if self.buffer.len() > self.most {
+                return Err(io::Error::other("a line of its answer is longer than any that it should give"));
+            }
+            let mut piece = [0; 4096];
+            let read = self.read.read(&mut piece).await?;
+            if read == 0 {
+                let last = std::mem::take(&mut self.buffer);
+                return Ok(Some(last).filter(|last| !last.is_empty()));
+            }
+            self.buffer.extend_from_slice(&piece[..read]);
+        }
+    }
 }
 
 /// A reader with some bytes in front.
@@ -186,6 +246,33 @@ mod tests {
             read.unwrap();
             assert_eq!(all, [&b"one\ntwo\n"[..], &[7; 300]].concat());
         }
+    }
+
+    #[tokio::test]
+    async fn lines_are_bounded_and_come_whole_however_they_are_cut() {
+        for chunk in [1, 5, 4096] {
+            let (mut to, from) = tokio::io::duplex(chunk);
+            let write = async move {
+                to.write_all(b"{\"a\":1}\r\n\nlast").await.unwrap();
+                drop(to);
+            };
+            let read = async {
+                let mut lines = Lines::new(from, 100);
+                let mut all = Vec::new();
+                while let Some(line) = lines.next().await.unwrap() {
+                    all.push(line);
+                }
+                all
+            };
+            let (_, all) = tokio::join!(write, read);
+            assert_eq!(all, [&b"{\"a\":1}\r"[..], b"", b"last"]);
+        }
+        let mut endless = Lines::new(tokio::io::repeat(b'x'), 100_000);
+        assert!(endless.next().await.is_err());
+        let mut all = Vec::new();
+        assert!(Capped { read: tokio::io::repeat(b'x'), left: 1000 }.read_to_end(&mut all).await.is_err());
+        assert!(all.len() <= 1000, "{}", all.len());
+        assert_eq!(encoded("host:5000/a b@sha256:0?&"), "host%3A5000%2Fa%20b%40sha256%3A0%3F%26");
     }
 
     #[tokio::test]
