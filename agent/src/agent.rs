@@ -25,7 +25,7 @@ use crate::protocol::{
     capability,
 };
 use crate::runtime::Runtime;
-use crate::server::{Context, Request, Turns, folder};
+use crate::server::{Context, Request, Sweeper, Turns, folder};
 use crate::supervisor::Supervisor;
 use crate::transfer::Transfers;
 use crate::upgrades::{Folder, Upgrades};
@@ -89,9 +89,7 @@ pub fn start(
     let engine: Arc<dyn Runtime> = Arc::new(engine);
     let (watch, look) = watch_engine(Arc::clone(&engine), &config.tunables, cancel.clone());
     drop(tasks.spawn(look));
-    for gone in folder::leftovers(&data_dir) {
-        drop(tasks.spawn_blocking(move || folder::sweep(&gone)));
-    }
+    folder::discard_unfinished(&data_dir);
     let AgentSide { to_panel, from_panel } = link;
     let context = Arc::new(Context {
         engine: Arc::clone(&engine),
@@ -104,8 +102,13 @@ pub fn start(
         cancel: cancel.clone(),
         out: to_panel.clone(),
         turns: Turns::default(),
+        sweeper: Sweeper::default(),
         io_weight: AtomicBool::new(true),
     });
+    let sweeping = Arc::clone(&context);
+    drop(tasks.spawn(async move {
+        sweeping.sweeper.run(sweeping.data_dir.clone(), sweeping.cancel.clone()).await;
+    }));
     let servers = Supervisor::load(Arc::clone(&context)).map_err(Error::State)?;
     let host = Arc::new(Host::new(config.node_id.clone(), folder::servers(&data_dir)).seen_by(paths));
     let wanted = Arc::new(Wanted::default());

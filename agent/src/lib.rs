@@ -15,6 +15,7 @@ pub mod elder;
 mod engine;
 mod error;
 mod files;
+mod fs;
 mod game_networks;
 pub mod gate;
 pub mod host;

@@ -5,6 +5,7 @@
 //! cannot be understood is set aside under a name that says so, and never keeps the others from loading. All calls
 //! block; they are small.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -16,6 +17,8 @@ use crate::protocol::{Millis, ServerCreate, Status, valid_server_id};
 
 /// A server's file is some kilobytes: an environment of 32 KiB is the largest thing in it.
 const MOST_BYTES: u64 = 4 << 20;
+/// What the name of a file ends in whose server is being deleted.
+const DELETING: &str = ".json.deleting";
 
 /// What somebody wants a server to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,13 +71,17 @@ pub struct ServerFile {
     /// Its container was made by another agent, and nobody has said yet what it should be: `spec` is what was found.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_found: bool,
+    /// Its deletion was begun and is not over. Said by the file's name, not in it: so it takes no room on a full disk.
+    #[serde(skip)]
+    pub deleting: bool,
 }
 
 impl ServerFile {
     /// A server that was only just asked for.
     #[must_use]
     pub fn new(spec: ServerCreate) -> Self {
-        Self { spec, wanted: Wanted::default(), user: None, last: None, suspended: false, as_found: false }
+        let wanted = Wanted::default();
+        Self { spec, wanted, user: None, last: None, suspended: false, as_found: false, deleting: false }
     }
 }
 
@@ -120,8 +127,16 @@ pub fn load_all(dir: &Path) -> Result<Vec<ServerFile>, PersistError> {
             && let Some(file) = load(&path, id)
         {
             all.push(file);
+        } else if let Some(id) = name.strip_suffix(DELETING)
+            && let Some(file) = load(&path, id)
+        {
+            all.push(ServerFile { deleting: true, ..file });
         }
     }
+    // Both: one was made after an agent that knows nothing of deletions had been at work.
+    let made: HashSet<String> =
+        all.iter().filter(|file| !file.deleting).map(|file| file.spec.server_id.clone()).collect();
+    all.retain(|file| !file.deleting || !made.contains(&file.spec.server_id));
     all.sort_by(|a, b| a.spec.server_id.cmp(&b.spec.server_id));
     Ok(all)
 }
@@ -149,11 +164,45 @@ pub fn save(dir: &Path, file: &ServerFile) -> Result<(), PersistError> {
 /// Its file cannot be removed.
 pub fn remove(dir: &Path, id: &str) -> Result<(), PersistError> {
     let path = path_of(dir, id)?;
-    match fs::remove_file(&path) {
+    for path in [deleting(&path), path] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("remove", &path)(error)),
+            Ok(()) => sync_folder(dir)?,
+        }
+    }
+    Ok(())
+}
+
+/// Notes that a server is being deleted, before anything of it is. One without a file has nothing to note.
+///
+/// # Errors
+/// It is not noted.
+pub fn begin_deletion(dir: &Path, id: &str) -> Result<(), PersistError> {
+    let path = path_of(dir, id)?;
+    rename(dir, &path, &deleting(&path))
+}
+
+/// It is not deleted after all.
+///
+/// # Errors
+/// It still says that it is.
+pub fn undo_deletion(dir: &Path, id: &str) -> Result<(), PersistError> {
+    let path = path_of(dir, id)?;
+    rename(dir, &deleting(&path), &path)
+}
+
+fn rename(dir: &Path, from: &Path, to: &Path) -> Result<(), PersistError> {
+    match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed("remove", &path)(error)),
+        Err(error) => Err(failed("rename", from)(error)),
         Ok(()) => sync_folder(dir),
     }
+}
+
+/// The name of the file of a server that is being deleted.
+fn deleting(path: &Path) -> PathBuf {
+    path.with_extension(DELETING.trim_start_matches('.'))
 }
 
 fn path_of(dir: &Path, id: &str) -> Result<PathBuf, PersistError> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,8 @@ const NODE: Duration = Duration::from_secs(5);
 const DISK_WATCHED: Duration = Duration::from_secs(60);
 /// … and of one that nobody watches: walking a world takes time from the games.
 const DISK_IDLE: Duration = Duration::from_secs(600);
+/// Folders that are walked through at once.
+const WALKS: usize = 2;
 
 /// Forwards the consoles that are subscribed to.
 #[derive(Debug)]
@@ -116,9 +118,16 @@ struct Samples {
 }
 
 /// Samples servers: each second where somebody looks, now and then where nobody does.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sampler {
     servers: Arc<Mutex<HashMap<String, Samples>>>,
+    walks: Arc<Semaphore>,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self { servers: Arc::default(), walks: Arc::new(Semaphore::new(WALKS)) }
+    }
 }
 
 impl Sampler {
@@ -202,11 +211,14 @@ impl Sampler {
         if samples.walking || samples.disk_at.is_some_and(|at| at.elapsed() < age) {
             return;
         }
+        let Ok(turn) = Arc::clone(&self.walks).try_acquire_owned() else { return };
         samples.walking = true;
         drop(servers);
+        let cancel = needs.cancel.clone();
         let (this, id, path) = (self.clone(), id.to_owned(), needs.servers_dir.join(id));
         drop(needs.tasks.spawn_blocking(move || {
-            let bytes = disk_usage(&path).map(|usage| usage.bytes).ok();
+            let bytes = disk_usage(&path, &cancel).map(|usage| usage.bytes).ok();
+            drop(turn);
             if let Some(samples) = this.lock().get_mut(&id) {
                 samples.walking = false;
                 samples.disk_at = Some(Instant::now());

@@ -94,11 +94,11 @@ fn mode_and_owner_stay_and_new_files_belong_to_the_game() {
 #[test]
 fn no_words_lead_out() {
     let place = Place::new();
-    for path in ["../secret", "a/../../secret", "/etc/passwd", "..", "../10/x", "a/..", "/", "//etc/passwd"] {
+    for path in ["../secret", "/../secret", "a/../../secret", "/a/../x", "..", "/..", "../10/x", "a/.."] {
         assert_eq!(place.refused(path), ["path_escape"; 2], "{path}");
     }
     // Plain names of files that are not there.
-    for path in ["..%2f..%2fetc%2fpasswd", "....//x", "%2e%2e/x", "a/b"] {
+    for path in ["..%2f..%2fetc%2fpasswd", "....//x", "%2e%2e/x", "a/b", "/etc/passwd", "//etc/passwd"] {
         assert_eq!(read(&place.root(), path).unwrap_err().code(), "not_found", "{path}");
     }
     write(&place.root(), "..\\..\\x", "a name like any other").unwrap();
@@ -108,6 +108,61 @@ fn no_words_lead_out() {
     }
     fs::write(place.at("file"), "x").unwrap();
     assert_eq!(place.refused("file/x"), ["invalid"; 2]);
+    assert_eq!(place.refused("/file/x"), ["invalid"; 2]);
+    place.untouched();
+}
+
+#[test]
+fn a_path_from_the_servers_folder_is_the_same_as_one_without_a_slash() {
+    let place = Place::new();
+    let root = place.root();
+    write(&root, "/a.txt", "one").unwrap();
+    assert_eq!(read(&root, "a.txt").unwrap(), "one");
+    write(&root, "a.txt", "two").unwrap();
+    assert_eq!(read(&root, "//a.txt").unwrap(), "two");
+    for folder in ["/", "//", ".", "/."] {
+        assert_eq!(place.refused(folder), ["not_regular"; 2], "{folder}");
+    }
+    write(&root, "/etc/passwd", "its own").unwrap();
+    assert_eq!(fs::read_to_string(place.at("etc/passwd")).unwrap(), "its own");
+    assert_eq!(place.refused("/etc/"), ["not_regular"; 2]);
+    place.untouched();
+}
+
+#[test]
+fn folders_above_what_is_written_are_made_and_are_the_games() {
+    let place = Place::new();
+    let root = place.root();
+    if folder::may_give() {
+        std::os::unix::fs::chown(place.at(""), Some(988), Some(987)).unwrap();
+    }
+    fs::create_dir(place.at("a")).unwrap();
+    symlink("a", place.at("linked")).unwrap();
+    write(&root, "linked/b//./c/d.txt", "x").unwrap();
+    assert_eq!(fs::read_to_string(place.at("a/b/c/d.txt")).unwrap(), "x");
+    for made in ["a/b", "a/b/c"] {
+        let meta = fs::metadata(place.at(made)).unwrap();
+        let wanted = if folder::may_give() { (988, 987) } else { folder::own_ids() };
+        assert_eq!((meta.uid(), meta.gid(), meta.permissions().mode() & 0o777), (wanted.0, wanted.1, 0o755));
+    }
+    // Reading makes nothing.
+    assert_eq!(read(&root, "z/y").unwrap_err().code(), "not_found");
+    assert!(!place.at("z").exists());
+    symlink("../../outside", place.at("out")).unwrap();
+    symlink("../../outside/new", place.at("dang")).unwrap();
+    symlink("nowhere", place.at("empty")).unwrap();
+    fs::write(place.at("file"), "x").unwrap();
+    for (path, code) in [
+        ("out/new/x", "path_escape"),
+        ("dang/x", "path_escape"),
+        ("dang/new/x", "path_escape"),
+        ("file/new/x", "invalid"),
+        ("new/../x", "path_escape"),
+    ] {
+        assert_eq!(write(&root, path, "x").unwrap_err().code(), code, "{path}");
+    }
+    assert!(write(&root, "empty/new/x", "x").is_err(), "a link to nowhere is not made somewhere");
+    assert!(!place.at("nowhere").exists() && !place.at("new").exists());
     place.untouched();
 }
 

@@ -154,3 +154,23 @@ fn a_reader_never_sees_half_a_file() {
         }
     });
 }
+
+#[test]
+fn a_deletion_is_noted_undone_and_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    save(dir, &server("a")).unwrap();
+    save(dir, &server("b")).unwrap();
+    begin_deletion(dir, "a").unwrap();
+    begin_deletion(dir, "nobody").unwrap();
+    assert_eq!(load_all(dir).unwrap(), [ServerFile { deleting: true, ..server("a") }, server("b")]);
+    undo_deletion(dir, "a").unwrap();
+    assert_eq!(load_all(dir).unwrap(), [server("a"), server("b")]);
+    begin_deletion(dir, "a").unwrap();
+    // Made anew by somebody who saw no deletion.
+    save(dir, &server("a")).unwrap();
+    assert_eq!(load_all(dir).unwrap(), [server("a"), server("b")]);
+    begin_deletion(dir, "a").unwrap();
+    remove(dir, "a").unwrap();
+    assert_eq!(names(dir), ["b.json"]);
+}

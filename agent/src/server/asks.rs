@@ -177,7 +177,8 @@ impl Server {
         if self.queue.phase() == Phase::Deleting && idle && !self.removing {
             self.removing = true;
             let (context, id) = (Arc::clone(&self.context), self.id.clone());
-            self.job(async move { Event::Removed(jobs::remove(context, id).await) });
+            let begun = self.file.deleting;
+            self.job(async move { Event::Removed(jobs::remove(context, id, begun).await) });
         }
     }
 

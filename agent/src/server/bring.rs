@@ -59,12 +59,12 @@ impl Bring<'_> {
         // It was to be started again by the engine itself, whoever stopped it.
         engine.stay_down(&seen.id).await?;
         let servers = folder::servers(&self.context.data_dir);
-        let temporary = servers.join(format!(".bringing-{}", self.server_id));
+        let temporary = folder::bringing(&self.context.data_dir, self.server_id);
         let copied = self.copy(&seen.id, &from, &temporary).await;
         let taken = match copied {
             Ok(taken) => taken,
             Err(error) => {
-                discard(temporary).await;
+                self.discard(temporary).await;
                 return match error {
                     LaunchError::Failed { message, .. } => Err(failed(&message)),
                     other => Err(other),
@@ -83,10 +83,9 @@ impl Bring<'_> {
     async fn copy(&self, id: &str, from: &str, to: &Path) -> Result<unpack::Taken, LaunchError> {
         let (sender, receiver) = mpsc::channel(PIECES);
         let (to, owner, progress) = (to.to_owned(), self.owner, self.progress.clone());
+        let stop = self.cancel.clone();
         let work = tokio::task::spawn_blocking(move || {
-            if to.exists() {
-                fs::remove_dir_all(&to)?;
-            }
+            crate::fs::remove(&to, &stop)?;
             DirBuilder::new().mode(0o700).create(&to)?;
             let root = File::open(&to)?.into();
             unpack::unpack(&root, Pieces { receiver, piece: Bytes::new(), read: 0, said: 0, progress }, owner)
@@ -110,6 +109,19 @@ impl Bring<'_> {
             (Ok(()), Err(_)) => Err(failed("broken off")),
         }
     }
+
+    /// Takes half a copy out of the way.
+    async fn discard(&self, temporary: std::path::PathBuf) {
+        let (data_dir, id) = (self.context.data_dir.clone(), self.server_id.to_owned());
+        let discarded = tokio::task::spawn_blocking(move || {
+            if let Err(error) = folder::discard(&data_dir, &id, &temporary) {
+                tracing::warn!(path = %temporary.display(), %error, "half a copy could not be taken out of the way");
+            }
+        });
+        // Where that is broken off, the next attempt does it.
+        let _ = discarded.await;
+        self.context.sweeper.wake();
+    }
 }
 
 fn failed(message: &str) -> LaunchError {
@@ -121,17 +133,6 @@ fn failed(message: &str) -> LaunchError {
 
 fn inside(path: &str, folder: &str) -> bool {
     Path::new(path).starts_with(folder)
-}
-
-async fn discard(temporary: std::path::PathBuf) {
-    let removed = tokio::task::spawn_blocking(move || match fs::remove_dir_all(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(path = %temporary.display(), %error, "half a copy could not be removed");
-        }
-        _ => {}
-    });
-    // Where that is broken off, the next attempt does it.
-    let _ = removed.await;
 }
 
 /// Puts the copy in the folder's place. What lies there (a copy that was not used any more) is kept beside.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::sweep::Sweeper;
 use crate::config::Tunables;
 use crate::engine::EngineWatch;
 use crate::hostpath::KnownPaths;
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) cancel: CancellationToken,
     pub(crate) out: Outbox<ToPanel>,
     pub(crate) turns: Turns,
+    pub(crate) sweeper: Sweeper,
     /// The engine takes I/O weights; until it says otherwise.
     pub(crate) io_weight: AtomicBool,
 }

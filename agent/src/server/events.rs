@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::crash::Next;
-use super::jobs::{self, Event, Exit, FetchError};
+use super::jobs::{self, Event, Exit, FetchError, RemoveError};
 use super::launch::{self, LaunchError, Launched};
 use super::queue::{Act, Happened, Idle, Phase};
 use super::state::{Intent, Live, Server, Waiter};
@@ -404,7 +404,7 @@ impl Server {
         }
     }
 
-    fn removed(&mut self, result: Result<(), EngineError>) {
+    fn removed(&mut self, result: Result<(), RemoveError>) {
         self.removing = false;
         match result {
             Ok(()) => {
@@ -415,10 +415,16 @@ impl Server {
             }
             Err(error) => {
                 self.queue.happened(Happened::DeleteFailed);
-                self.context.watch.suspect(&error);
-                let code = if error.fault == Fault::Away { "engine_unavailable" } else { "busy" };
+                let code = match &error {
+                    RemoveError::Engine(error) => {
+                        self.context.watch.suspect(error);
+                        if error.fault == Fault::Away { "engine_unavailable" } else { "busy" }
+                    }
+                    RemoveError::File(error) if error.is_disk_full() => "disk_full",
+                    RemoveError::File(_) | RemoveError::Folder(_) => "busy",
+                };
                 for reply in std::mem::take(&mut self.deletes) {
-                    reply.refuse(code, format!("The server could not be removed: {}", error.message));
+                    reply.refuse(code, format!("The server could not be removed: {error}"));
                 }
                 if let Some(run) = self.run.take() {
                     run.cancel.cancel();

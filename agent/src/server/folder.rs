@@ -7,12 +7,19 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fchown, openat, statat};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{AtFlags, Gid, Mode, Uid, chownat, fchown, openat};
+use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
+
+use crate::fs::{At, Bounds, FOLDER, Missed, Next, Visitor, shown, walk};
 
 /// Less than this and nothing is started: a world that cannot be saved is worse than a game that is down.
 const ROOM: u64 = 1 << 20;
-/// Folders within folders.
-const DEPTH: usize = 64;
+/// What names of folders begin with that are no server's; no server's id begins with a dot.
+const DELETED: &str = ".deleted-";
+const INCOMING: &str = ".incoming-";
+const BRINGING: &str = ".bringing-";
 
 /// `DATA_DIR/servers`.
 pub(crate) fn servers(data_dir: &Path) -> PathBuf {
@@ -26,7 +33,12 @@ pub(crate) fn of(data_dir: &Path, id: &str) -> PathBuf {
 
 /// Where the data of a server that is to come here lies until it is whole. No server's id begins with a dot.
 pub(crate) fn incoming(data_dir: &Path, id: &str) -> PathBuf {
-    servers(data_dir).join(format!(".incoming-{id}"))
+    servers(data_dir).join(format!("{INCOMING}{id}"))
+}
+
+/// Where the files lie that are brought out of a container, until they are whole.
+pub(crate) fn bringing(data_dir: &Path, id: &str) -> PathBuf {
+    servers(data_dir).join(format!("{BRINGING}{id}"))
 }
 
 /// Where it lies then, until the server is made.
@@ -66,7 +78,12 @@ pub(crate) fn has_room(data_dir: &Path) -> bool {
 }
 
 /// Makes the folder and gives it, with all that is in it, to its user. One that it has already costs one look.
-pub(crate) fn prepare(data_dir: &Path, id: &str, owner: Option<(u32, u32)>) -> io::Result<PathBuf> {
+pub(crate) fn prepare(
+    data_dir: &Path,
+    id: &str,
+    owner: Option<(u32, u32)>,
+    stop: &CancellationToken,
+) -> io::Result<PathBuf> {
     let path = of(data_dir, id);
     DirBuilder::new().recursive(true).mode(0o700).create(servers(data_dir))?;
     // A server that moved here has its data already.
@@ -77,8 +94,7 @@ pub(crate) fn prepare(data_dir: &Path, id: &str, owner: Option<(u32, u32)>) -> i
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         done => done?,
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = openat(rustix::fs::CWD, &path, flags, Mode::empty())?;
+    let folder = openat(rustix::fs::CWD, &path, FOLDER, Mode::empty())?;
     let Some((uid, gid)) = owner else { return Ok(path) };
     let stat = rustix::fs::fstat(&folder)?;
     if (stat.st_uid, stat.st_gid) == (uid, gid) {
@@ -91,47 +107,57 @@ pub(crate) fn prepare(data_dir: &Path, id: &str, owner: Option<(u32, u32)>) -> i
         }
         return Ok(path);
     }
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
     // What is inside comes first: cut off half-way, the folder itself still says that it is to be done again.
-    give(&folder, uid, gid, 0)?;
-    fchown(&folder, Some(uid), Some(gid))?;
+    walk(folder.try_clone()?, Bounds::FAR, stop, &mut Giving(uid, gid))?;
+    fchown(&folder, uid, gid)?;
     Ok(path)
 }
 
-fn give(folder: &impl rustix::fd::AsFd, uid: Uid, gid: Gid, depth: usize) -> io::Result<()> {
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+/// Gives away all that is in a folder, and then the folder. Follows no link.
+struct Giving(Option<Uid>, Option<Gid>);
+
+impl Visitor for Giving {
+    type Error = io::Error;
+
+    fn enter(&mut self, _at: &At<'_>, _folder: BorrowedFd<'_>) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn leave(&mut self, _at: &At<'_>, folder: BorrowedFd<'_>) -> io::Result<Next> {
+        fchown(folder, self.0, self.1)?;
+        Ok(Next::On)
+    }
+
+    fn other(&mut self, at: &At<'_>) -> io::Result<()> {
         // A file with a second name could be one of the host's.
-        let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        if stat.st_nlink > 1 && !directory {
-            continue;
+        if at.stat.st_nlink > 1 {
+            return Ok(());
         }
-        if directory && depth < DEPTH {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            if let Ok(below) = openat(folder, name, flags, Mode::empty()) {
-                give(&below, uid, gid, depth + 1)?;
-                fchown(&below, Some(uid), Some(gid))?;
-            }
-            continue;
-        }
-        match chownat(folder, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
+        match chownat(at.parent, at.name, self.0, self.1, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
         }
     }
-    Ok(())
+
+    fn too_deep(&mut self, at: &At<'_>) -> io::Result<()> {
+        Err(io::Error::other(format!("{}: folders lie too deep", shown(at.path))))
+    }
+
+    fn missed(&mut self, path: &[u8], why: Missed) -> io::Result<()> {
+        let why = match why {
+            Missed::Refused(errno) => errno.into(),
+            Missed::Changed | Missed::Mounted => io::Error::other("it changed meanwhile"),
+        };
+        Err(io::Error::new(why.kind(), format!("{}: {why}", shown(path))))
+    }
 }
 
-/// Takes a folder of a server out of the way at once; [`sweep`] removes it. Gives its new name, none where there was none.
+/// Takes a folder of a server out of the way at once; the sweeper removes it. Gives its new name, none where there was none.
 pub(crate) fn discard(data_dir: &Path, id: &str, path: &Path) -> io::Result<Option<PathBuf>> {
     for n in 0..1_000 {
         // No server's id begins with a dot.
-        let gone = servers(data_dir).join(format!(".deleted-{id}-{n}"));
+        let gone = servers(data_dir).join(format!("{DELETED}{id}-{n}"));
         if fs::symlink_metadata(&gone).is_ok() {
             continue;
         }
@@ -144,19 +170,29 @@ pub(crate) fn discard(data_dir: &Path, id: &str, path: &Path) -> io::Result<Opti
     Err(io::Error::other("too many deleted folders are still there"))
 }
 
-/// Removes a folder that [`discard`] moved. The standard library's removal works on handles and never follows a link.
-pub(crate) fn sweep(gone: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(gone)?.is_dir() { fs::remove_dir_all(gone) } else { fs::remove_file(gone) }
+/// What [`discard`] moved and nobody has removed yet.
+pub(crate) fn leftovers(data_dir: &Path) -> Vec<PathBuf> {
+    named(data_dir, &[DELETED])
 }
 
-/// What an earlier run did not get to remove.
-pub(crate) fn leftovers(data_dir: &Path) -> Vec<PathBuf> {
+/// Takes what transfers and copies of an earlier run left half-way out of the way.
+pub(crate) fn discard_unfinished(data_dir: &Path) {
+    for path in named(data_dir, &[INCOMING, BRINGING]) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let id = name.trim_start_matches(INCOMING).trim_start_matches(BRINGING);
+        if let Err(error) = discard(data_dir, id, &path) {
+            tracing::warn!(path = %path.display(), %error, "what an earlier run left could not be taken out of the way");
+        }
+    }
+}
+
+fn named(data_dir: &Path, beginnings: &[&str]) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(servers(data_dir)) else { return Vec::new() };
-    let deleted = |path: &PathBuf| {
+    let ours = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        name.starts_with(".deleted-") || name.starts_with(".incoming-")
+        beginnings.iter().any(|beginning| name.starts_with(beginning))
     };
-    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(deleted).collect()
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect()
 }
 
 #[cfg(test)]
@@ -165,12 +201,16 @@ mod tests {
 
     use super::*;
 
+    fn prepared(data_dir: &Path, owner: Option<(u32, u32)>) -> io::Result<PathBuf> {
+        prepare(data_dir, "a", owner, &CancellationToken::new())
+    }
+
     #[test]
     fn a_folder_is_made_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let path = prepare(dir.path(), "a", Some(own_ids())).unwrap();
+        let path = prepared(dir.path(), Some(own_ids())).unwrap();
         fs::write(path.join("world"), "x").unwrap();
-        assert_eq!(prepare(dir.path(), "a", Some(own_ids())).unwrap(), path);
+        assert_eq!(prepared(dir.path(), Some(own_ids())).unwrap(), path);
         assert_eq!(fs::read(path.join("world")).unwrap(), b"x");
     }
 
@@ -180,7 +220,7 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         fs::create_dir(servers(dir.path())).unwrap();
         symlink(outside.path(), of(dir.path(), "a")).unwrap();
-        assert!(prepare(dir.path(), "a", Some(own_ids())).is_err());
+        assert!(prepared(dir.path(), Some(own_ids())).is_err());
     }
 
     #[test]
@@ -192,13 +232,13 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let canary = outside.path().join("canary");
         fs::write(&canary, "x").unwrap();
-        let path = prepare(dir.path(), "a", Some((0, 0))).unwrap();
+        let path = prepared(dir.path(), Some((0, 0))).unwrap();
         fs::create_dir(path.join("d")).unwrap();
         fs::write(path.join("d/f"), "x").unwrap();
         symlink(&canary, path.join("d/link")).unwrap();
         symlink(outside.path(), path.join("out")).unwrap();
         fs::hard_link(&canary, path.join("second")).unwrap();
-        prepare(dir.path(), "a", Some((988, 987))).unwrap();
+        prepared(dir.path(), Some((988, 987))).unwrap();
         let owner = |path: PathBuf| {
             let meta = fs::symlink_metadata(path).unwrap();
             (meta.uid(), meta.gid())
@@ -215,12 +255,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("canary"), "x").unwrap();
-        let path = prepare(dir.path(), "a", None).unwrap();
+        let path = prepared(dir.path(), None).unwrap();
         symlink(outside.path(), path.join("out")).unwrap();
         let gone = discard(dir.path(), "a", &path).unwrap().unwrap();
         assert!(!path.exists());
         assert_eq!(leftovers(dir.path()), std::slice::from_ref(&gone));
-        sweep(&gone).unwrap();
+        crate::fs::remove(&gone, &CancellationToken::new()).unwrap();
         assert!(leftovers(dir.path()).is_empty());
         assert!(outside.path().join("canary").exists());
         assert_eq!(discard(dir.path(), "a", &path).unwrap(), None);

@@ -18,6 +18,8 @@ use crate::runtime::{EngineError, Fault, Maker, Seen};
 const LAST_LINES: Duration = Duration::from_secs(5);
 /// Between two looks at why a game was killed.
 const SECOND_LOOK: Duration = Duration::from_millis(150);
+/// Between two attempts to remove what cannot stay any more.
+const REMOVE_AGAIN: Duration = Duration::from_secs(2);
 /// Between two attempts that failed for the engine's absence.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -31,7 +33,7 @@ pub(super) enum Event {
     Looked(Option<Seen>),
     Adopted(u64, Box<Result<Launched, EngineError>>),
     Saved(Box<ServerFile>, Result<(), PersistError>),
-    Removed(Result<(), EngineError>),
+    Removed(Result<(), RemoveError>),
     /// It is done, and nothing follows from it.
     Nothing,
 }
@@ -160,14 +162,14 @@ pub(super) async fn fetch(
 
 /// Writes the server's file; for a new server also makes its folder.
 pub(super) async fn save(context: Arc<Context>, file: ServerFile, fresh: bool) -> Event {
-    let (dir, data_dir) = (context.state_dir(), context.data_dir.clone());
+    let (dir, data_dir, stop) = (context.state_dir(), context.data_dir.clone(), context.cancel.clone());
     let kept = Box::new(file.clone());
     let done = tokio::task::spawn_blocking(move || {
         persist::save(&dir, &file)?;
         if fresh {
             // Only now: data that has moved here is found under its name for as long as nobody answers for it.
             let (id, owner) = (&file.spec.server_id, file.user.as_deref().and_then(folder::parse_pair));
-            if let Err(source) = folder::prepare(&data_dir, id, owner) {
+            if let Err(source) = folder::prepare(&data_dir, id, owner, &stop) {
                 persist::remove(&dir, id)?;
                 let path = folder::of(&data_dir, id);
                 return Err(PersistError { action: "make the folder", path, source });
@@ -184,30 +186,94 @@ pub(super) async fn save(context: Arc<Context>, file: ServerFile, fresh: bool) -
     Event::Saved(kept, done.map_err(broken).and_then(|done| done))
 }
 
-/// Removes the container, the folder and the server's file, in this order: broken off anywhere, it can be done again.
-pub(super) async fn remove(context: Arc<Context>, server_id: String) -> Result<(), EngineError> {
-    let action = "remove the server";
-    if let Some(seen) = context.engine.inspect_server(&server_id).await?
-        && seen.maker != Maker::Stranger
-    {
-        context.engine.remove(&seen.id).await?;
+/// Why a server was not removed. It is as it was, but for its container, which each start makes anew.
+#[derive(Debug)]
+pub(super) enum RemoveError {
+    Engine(EngineError),
+    File(PersistError),
+    Folder(std::io::Error),
+}
+
+impl std::fmt::Display for RemoveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Engine(error) => f.write_str(&error.message),
+            Self::File(error) => error.fmt(f),
+            Self::Folder(error) => write!(f, "its folder: {error}"),
+        }
     }
-    let (dir, data_dir, id) = (context.state_dir(), context.data_dir.clone(), server_id);
-    let gone: Result<Option<PathBuf>, String> = tokio::task::spawn_blocking(move || {
-        let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))
-            .map_err(|error| error.to_string())?;
-        persist::remove(&dir, &id).map_err(|error| error.to_string())?;
-        Ok(gone)
-    })
-    .await
-    .unwrap_or_else(|error| Err(error.to_string()));
-    let gone = gone.map_err(|message| EngineError::new(Fault::Refused, action, message))?;
-    if let Some(gone) = gone {
-        drop(context.tasks.spawn_blocking(move || {
-            if let Err(error) = folder::sweep(&gone) {
-                tracing::warn!(path = %gone.display(), %error, "a deleted server's folder could not be removed");
+}
+
+/// Removes the container, the folder and the server's file, in this order. That it is to be removed is noted before and
+/// forgotten last: broken off anywhere, the next run of the agent goes on. What fails before the folder is gone is
+/// undone, unless it was `begun` by an earlier run: then it is tried until it is done.
+pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool) -> Result<(), RemoveError> {
+    let (dir, id) = (context.state_dir(), server_id.clone());
+    if begun {
+        tracing::info!(server = server_id, "the deletion of a server that was cut short goes on");
+        if !context.watch.there().await {
+            std::future::pending::<()>().await;
+        }
+    } else {
+        on_disk(move || persist::begin_deletion(&dir, &id)).await.map_err(RemoveError::File)?;
+    }
+    while let Err(error) = empty(&context, &server_id).await {
+        if !begun {
+            let (dir, id) = (context.state_dir(), server_id.clone());
+            match on_disk(move || persist::undo_deletion(&dir, &id)).await {
+                Ok(()) => return Err(error),
+                Err(kept) => {
+                    tracing::warn!(server = server_id, error = %kept, "a deletion could not be undone; it goes on");
+                }
             }
-        }));
+        }
+        if let RemoveError::Engine(error) = &error {
+            context.watch.suspect(error);
+        }
+        tracing::warn!(server = server_id, %error, "a server could not be removed; it is tried again");
+        tokio::time::sleep(REMOVE_AGAIN).await;
+        if !context.watch.there().await {
+            // The agent ends; its next run goes on.
+            std::future::pending::<()>().await;
+        }
+    }
+    // Nothing of it is left: there is no way back from here.
+    loop {
+        let (dir, id) = (context.state_dir(), server_id.clone());
+        match on_disk(move || persist::remove(&dir, &id)).await {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(server = server_id, %error, "a deleted server could not be forgotten; it is tried again");
+                tokio::time::sleep(REMOVE_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// The container, then the folder.
+async fn empty(context: &Arc<Context>, server_id: &str) -> Result<(), RemoveError> {
+    let seen = context.engine.inspect_server(server_id).await.map_err(RemoveError::Engine)?;
+    if let Some(seen) = seen.filter(|seen| seen.maker != Maker::Stranger) {
+        context.engine.remove(&seen.id).await.map_err(RemoveError::Engine)?;
+    }
+    let (data_dir, id) = (context.data_dir.clone(), server_id.to_owned());
+    let gone = tokio::task::spawn_blocking(move || {
+        let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))?;
+        std::fs::File::open(folder::servers(&data_dir))?.sync_all()?;
+        Ok::<_, std::io::Error>(gone)
+    });
+    let gone = gone.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    if gone.map_err(RemoveError::Folder)?.is_some() {
+        context.sweeper.wake();
     }
     Ok(())
+}
+
+async fn on_disk(
+    work: impl FnOnce() -> Result<(), PersistError> + Send + 'static,
+) -> Result<(), PersistError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let source = std::io::Error::other(error);
+        Err(PersistError { action: "write in", path: PathBuf::new(), source })
+    })
 }

@@ -144,9 +144,11 @@ impl Launch {
     async fn prepare(&self, user: Option<&str>) -> Result<(), LaunchError> {
         let owner = user.and_then(folder::parse_pair);
         let (data_dir, id) = (self.context.data_dir.clone(), self.spec.server_id.clone());
-        let done = tokio::task::spawn_blocking(move || folder::prepare(&data_dir, &id, owner)).await;
+        let stop = self.cancel.clone();
+        let done = tokio::task::spawn_blocking(move || folder::prepare(&data_dir, &id, owner, &stop)).await;
         match done {
             Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) if self.cancel.is_cancelled() => Err(LaunchError::Cancelled),
             Ok(Err(error)) => Err(failed(format!("The server's folder could not be prepared: {error}"))),
             Err(_) => Err(failed("The server's folder could not be prepared.")),
         }

@@ -168,6 +168,9 @@ impl Server {
     pub(super) fn report(&self) -> ServerStatus {
         let mut status = ServerStatus::new(&self.id, self.queue.status());
         status.error.clone_from(&self.error);
+        if self.queue.phase() == Phase::Deleting {
+            status.error = Some("It is being deleted.".to_owned());
+        }
         status.exit_code = self.exit_code;
         status.oom_killed = self.oom_killed;
         status.since = Some(self.since);

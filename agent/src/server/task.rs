@@ -80,7 +80,11 @@ pub(crate) fn create(context: &Arc<Context>, mut file: ServerFile, reply: Reply)
 fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Handle {
     let (sender, inbox) = mpsc::channel(INBOX);
     let console = Console::default();
-    let phase = if fresh.is_some() { Phase::Installing } else { Phase::Looking };
+    let phase = match (&fresh, file.deleting) {
+        (Some(_), _) => Phase::Installing,
+        (None, true) => Phase::Deleting,
+        (None, false) => Phase::Looking,
+    };
     let queue = Queue::new(phase, file.suspended);
     let id = file.spec.server_id.clone();
     let (status, seen) = watch::channel(ServerStatus::new(&id, queue.status()));
@@ -126,6 +130,7 @@ fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Hand
     };
     match fresh {
         Some(reply) => server.save(Some(reply)),
+        None if phase == Phase::Deleting => server.try_remove(),
         None => server.look(),
     }
     drop(context.tasks.spawn(run(server, inbox)));

@@ -14,6 +14,8 @@ use tar::{Archive, Entry, EntryType};
 
 /// Folders within folders.
 const DEPTH: usize = 128;
+/// Folders, each of which is remembered to the end.
+const FOLDERS: usize = 1_000_000;
 /// What the disk keeps for itself.
 const RESERVE: u64 = 64 << 20;
 /// Bytes between two looks at the room that is left.
@@ -114,6 +116,9 @@ impl Unpacking<'_> {
         let mode = entry.header().mode().unwrap_or(0o644);
         let seconds = i64::try_from(entry.header().mtime().unwrap_or(0)).unwrap_or(0);
         let kind = entry.header().entry_type();
+        if self.folders.len() > FOLDERS {
+            return Err(bad("it holds too many folders"));
+        }
         if path.is_empty() {
             if kind == EntryType::Directory {
                 self.folders.push((path, mode, seconds));

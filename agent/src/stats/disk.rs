@@ -1,16 +1,16 @@
 //! How much room a folder takes.
 
 use std::collections::HashSet;
-use std::ffi::CString;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{CWD, FileType, Mode, Stat, openat};
+use tokio_util::sync::CancellationToken;
 
-/// Folders within folders that are looked into; each open one takes a file descriptor.
-const DEPTH: usize = 64;
+use crate::fs::{At, Bounds, FOLDER, Missed, Mounts, Next, Stopped, Visitor, walk};
+
 /// Files that are counted.
 const MOST: u64 = 2_000_000;
 /// After this the walk ends where it is.
@@ -30,111 +30,90 @@ pub struct Usage {
 }
 
 /// Adds up what a folder and all below it take. It belongs to a game, which may do with it what it likes meanwhile:
-/// symbolic links are never followed, other file systems not entered, names that vanish skipped. Blocks: not for an
-/// async thread.
+/// symbolic links are never followed, other file systems not entered, names that vanish skipped. Ends early, with what
+/// it has, when `stop` is cancelled. Blocks: not for an async thread.
 ///
 /// # Errors
 /// The folder itself cannot be opened.
-pub fn disk_usage(path: &Path) -> io::Result<Usage> {
-    let root = openat(CWD, path, FOLDER, Mode::empty())?;
-    let stat = rustix::fs::fstat(&root)?;
-    let mut walk = Walk {
+pub fn disk_usage(path: &Path, stop: &CancellationToken) -> io::Result<Usage> {
+    let top = openat(CWD, path, FOLDER, Mode::empty())?;
+    let stat = rustix::fs::fstat(&top)?;
+    let mut counting = Counting {
         usage: Usage { complete: true, ..Usage::default() },
-        device: stat.st_dev as u64,
+        device: stat.st_dev,
         seen: HashSet::new(),
         deadline: Instant::now() + PATIENCE,
     };
-    walk.count(&stat);
-    walk.folder(root);
-    Ok(walk.usage)
+    counting.count(&stat);
+    let bounds = Bounds { mounts: Mounts::Miss, ..Bounds::FAR };
+    if walk(top, bounds, stop, &mut counting).is_err() {
+        counting.usage.complete = false;
+    }
+    Ok(counting.usage)
 }
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-struct Walk {
+struct Counting {
     usage: Usage,
     device: u64,
     seen: HashSet<u64>,
     deadline: Instant,
 }
 
-impl Walk {
-    fn folder(&mut self, root: OwnedFd) {
-        let Some(root) = self.open(root) else { return };
-        let mut open = vec![root];
-        while let Some(folder) = open.last_mut() {
-            if self.usage.files >= MOST || Instant::now() > self.deadline {
-                self.usage.complete = false;
-                return;
-            }
-            let entry = match folder.read() {
-                None => {
-                    open.pop();
-                    continue;
-                }
-                Some(Ok(entry)) => entry,
-                Some(Err(_)) => {
-                    self.usage.complete = false;
-                    open.pop();
-                    continue;
-                }
-            };
-            let name: CString = entry.file_name().to_owned();
-            if matches!(name.as_bytes(), b"." | b"..") {
-                continue;
-            }
-            let below = match folder.fd() {
-                Ok(fd) => self.entry(fd, &name),
-                Err(_) => None,
-            };
-            if let Some(below) = below {
-                if open.len() >= DEPTH {
-                    self.usage.complete = false;
-                } else if let Some(below) = self.open(below) {
-                    open.push(below);
-                }
-            }
-        }
+impl Counting {
+    fn elsewhere(&self, stat: &Stat) -> bool {
+        stat.st_dev != self.device
     }
 
-    /// Counts a name; gives the folder that it is.
-    fn entry(&mut self, folder: BorrowedFd<'_>, name: &CString) -> Option<OwnedFd> {
-        let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT).ok()?;
-        if stat.st_dev as u64 != self.device || !self.count(&stat) {
-            return None;
-        }
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-            return None;
-        }
-        match openat(folder, name, FOLDER, Mode::empty()) {
-            Ok(below) => Some(below),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => None,
-            Err(_) => {
-                self.usage.complete = false;
-                None
-            }
-        }
-    }
-
-    /// False for one that was counted under another name.
-    fn count(&mut self, stat: &Stat) -> bool {
+    /// Once, also what has several names.
+    fn count(&mut self, stat: &Stat) {
         let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if stat.st_nlink > 1
             && !folder
             && (self.seen.len() < LINKS || self.seen.contains(&stat.st_ino))
             && !self.seen.insert(stat.st_ino)
         {
-            return false;
+            return;
         }
         self.usage.files += 1;
         self.usage.bytes += u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
-        true
     }
 
-    fn open(&mut self, folder: OwnedFd) -> Option<Dir> {
-        let dir = Dir::new(folder).ok();
-        self.usage.complete &= dir.is_some();
-        dir
+    fn enough(&self) -> Result<(), Stopped> {
+        let enough = self.usage.files >= MOST || Instant::now() > self.deadline;
+        if enough { Err(Stopped) } else { Ok(()) }
+    }
+}
+
+impl Visitor for Counting {
+    type Error = Stopped;
+
+    fn enter(&mut self, at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<bool, Stopped> {
+        if self.elsewhere(at.stat) {
+            return Ok(false);
+        }
+        self.count(at.stat);
+        self.enough().map(|()| true)
+    }
+
+    fn leave(&mut self, _at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<Next, Stopped> {
+        Ok(Next::On)
+    }
+
+    fn other(&mut self, at: &At<'_>) -> Result<(), Stopped> {
+        if !self.elsewhere(at.stat) {
+            self.count(at.stat);
+        }
+        self.enough()
+    }
+
+    fn too_deep(&mut self, _at: &At<'_>) -> Result<(), Stopped> {
+        self.usage.complete = false;
+        Ok(())
+    }
+
+    fn missed(&mut self, _path: &[u8], why: Missed) -> Result<(), Stopped> {
+        self.usage.complete &= why == Missed::Mounted;
+        Ok(())
     }
 }
 
@@ -144,6 +123,10 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
 
     use super::*;
+
+    fn count(path: &Path) -> io::Result<Usage> {
+        disk_usage(path, &CancellationToken::new())
+    }
 
     fn allocated(path: &Path) -> u64 {
         fs::symlink_metadata(path).unwrap().blocks() * 512
@@ -162,7 +145,7 @@ mod tests {
             .iter()
             .map(|name| allocated(&path(name)))
             .sum();
-        let usage = disk_usage(root.path()).unwrap();
+        let usage = count(root.path()).unwrap();
         assert_eq!(usage, Usage { bytes: expected, files: 6, complete: true });
         assert!(usage.bytes >= 300_000 && usage.bytes < 1 << 30, "{usage:?}");
     }
@@ -175,35 +158,30 @@ mod tests {
         symlink(outside.path(), root.path().join("folder")).unwrap();
         symlink(outside.path().join("large"), root.path().join("file")).unwrap();
         symlink("loop", root.path().join("loop")).unwrap();
-        let usage = disk_usage(root.path()).unwrap();
+        let usage = count(root.path()).unwrap();
         assert_eq!((usage.files, usage.complete), (4, true));
         assert!(usage.bytes < 100_000, "{usage:?}");
-        assert!(
-            disk_usage(&root.path().join("folder")).is_err(),
-            "nor does the folder itself, where it is one"
-        );
+        assert!(count(&root.path().join("folder")).is_err(), "nor does the folder itself, where it is one");
     }
 
     #[test]
     fn a_folder_that_is_not_there_and_one_that_is_a_file() {
         let root = tempfile::tempdir().unwrap();
-        assert!(disk_usage(&root.path().join("none")).is_err());
+        assert!(count(&root.path().join("none")).is_err());
         fs::write(root.path().join("file"), "").unwrap();
-        assert!(disk_usage(&root.path().join("file")).is_err());
+        assert!(count(&root.path().join("file")).is_err());
     }
 
     #[test]
-    fn folders_without_end_are_given_up_on() {
+    fn what_is_no_longer_wanted_ends() {
         let root = tempfile::tempdir().unwrap();
-        let mut deep = root.path().to_owned();
-        for _ in 0..DEPTH + 20 {
-            deep.push("d");
+        for n in 0..500 {
+            fs::write(root.path().join(n.to_string()), "x").unwrap();
         }
-        fs::create_dir_all(&deep).unwrap();
-        fs::write(root.path().join("beside"), "x").unwrap();
-        let usage = disk_usage(root.path()).unwrap();
-        assert!(!usage.complete);
-        assert!((DEPTH as u64..DEPTH as u64 + 5).contains(&usage.files), "{usage:?}");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let usage = disk_usage(root.path(), &stop).unwrap();
+        assert!(!usage.complete && usage.files < 200, "{usage:?}");
     }
 
     #[test]
@@ -212,6 +190,6 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff\n\x1b[31m")), "x").unwrap();
         rustix::fs::mknodat(CWD, root.path().join("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        assert_eq!(disk_usage(root.path()).unwrap().files, 3);
+        assert_eq!(count(root.path()).unwrap().files, 3);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::io;
 
+use crate::fs::{Stopped, shown};
 use crate::protocol::ErrorReport;
 
 /// Why a server's data did not get from here to there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransferError {
     /// A file or folder here could not be read or written.
-    #[error("{doing} {path:?}: {source}")]
+    #[error("{doing} {path}: {source}")]
     File {
         /// What was attempted.
         doing: &'static str,
@@ -30,7 +31,7 @@ pub(crate) enum TransferError {
 
 impl TransferError {
     pub(crate) fn file(doing: &'static str, path: &[u8]) -> impl FnOnce(rustix::io::Errno) -> Self {
-        let path = String::from_utf8_lossy(path).into_owned();
+        let path = shown(path);
         move |errno| match errno {
             rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT => Self::NoRoom,
             errno => Self::File { doing, path, source: errno.into() },
@@ -59,5 +60,11 @@ impl TransferError {
             details: None,
             server_id: Some(server_id.to_owned()),
         }
+    }
+}
+
+impl From<Stopped> for TransferError {
+    fn from(_: Stopped) -> Self {
+        Self::refused("it was called off")
     }
 }

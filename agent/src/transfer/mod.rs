@@ -87,14 +87,7 @@ impl Transfers {
             let (path, cancel) = (folder::of(&all.context.data_dir, &server_id), all.context.cancel.clone());
             let measured = tokio::task::spawn_blocking(move || {
                 let _place = place;
-                let mut seen = 0;
-                pack::measure(&pack::open(&path)?, &mut || {
-                    seen += 1;
-                    if cancel.is_cancelled() || seen > MOST_ENTRIES {
-                        return Err(TransferError::refused("there are too many files"));
-                    }
-                    Ok(())
-                })
+                pack::measure(&pack::open(&path)?, MOST_ENTRIES, &cancel)
             });
             match measured.await {
                 Ok(Ok(size)) => reply.answer(ToPanel::TransferSize(size)),
@@ -174,11 +167,13 @@ impl Transfers {
             let work = tokio::task::spawn_blocking(move || {
                 let received = receive(&data_dir, &of, &mut pipe, &cancel);
                 if received.is_err() {
-                    remove(&data_dir, &of.server_id);
+                    discard(&data_dir, &of.server_id);
                 }
                 (received, pipe)
             });
-            let Ok((received, pipe)) = work.await else { return };
+            let done = work.await;
+            all.context.sweeper.wake();
+            let Ok((received, pipe)) = done else { return };
             match &received {
                 Ok(summary) => {
                     tracing::info!(server = id, bytes = summary.bytes, "a server's data has arrived");
@@ -200,7 +195,9 @@ impl Transfers {
                 let _ = tokio::time::timeout(ENDING, old.over.cancelled()).await;
             }
             let (data_dir, id) = (all.context.data_dir.clone(), server_id);
-            match tokio::task::spawn_blocking(move || remove(&data_dir, &id)).await {
+            let discarded = tokio::task::spawn_blocking(move || discard(&data_dir, &id).is_some()).await;
+            all.context.sweeper.wake();
+            match discarded {
                 Ok(true) => reply.ack(None),
                 Ok(false) => reply.refuse("busy", "What was received could not be removed."),
                 Err(_) => drop(reply),
@@ -308,7 +305,7 @@ impl Transfers {
 
 fn send(path: &Path, pipe: &Pipe, cancel: &CancellationToken) -> Result<Summary, TransferError> {
     let root = pack::open(path)?;
-    let (size, out) = pack::pack(&root, Outgoing::new(&pipe.out, cancel))?;
+    let (size, out) = pack::pack(&root, Outgoing::new(&pipe.out, cancel), cancel)?;
     let sha256 = out.finish().map_err(TransferError::Link)?;
     Ok(Summary { bytes: size.bytes, entries: size.entries, sha256 })
 }
@@ -320,8 +317,14 @@ fn receive(
     cancel: &CancellationToken,
 ) -> Result<Summary, TransferError> {
     let incoming = folder::incoming(data_dir, &of.server_id);
-    if !remove(data_dir, &of.server_id) {
+    let Some(earlier) = discard(data_dir, &of.server_id) else {
         return Err(TransferError::refused("what an earlier transfer left could not be removed"));
+    };
+    for gone in earlier {
+        // Now, so that its room counts. What is left of it the sweeper tries again.
+        if let Err(error) = crate::fs::remove(&gone, cancel) {
+            tracing::debug!(path = %gone.display(), %error, "what an earlier transfer left");
+        }
     }
     let made = DirBuilder::new().mode(0o700).create(&incoming);
     made.map_err(|source| TransferError::File {
@@ -366,22 +369,17 @@ fn arrive(data_dir: &Path, id: &str, owners: Owners) -> std::io::Result<()> {
     fs::File::open(folder::servers(data_dir))?.sync_all()
 }
 
-/// Removes what was received; true when nothing of it is left under its name.
-fn remove(data_dir: &Path, id: &str) -> bool {
-    let gone = |path: PathBuf| match folder::discard(data_dir, id, &path) {
-        Ok(Some(aside)) => {
-            if let Err(error) = folder::sweep(&aside) {
-                tracing::warn!(path = %aside.display(), %error, "what was received could not be removed");
-            }
-            true
-        }
-        Ok(None) => true,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "what was received could not be removed");
-            false
-        }
+/// Takes what was received out of the way, for the sweeper; none where something of it is left under its name.
+fn discard(data_dir: &Path, id: &str) -> Option<Vec<PathBuf>> {
+    let aside = |path: PathBuf| {
+        folder::discard(data_dir, id, &path)
+            .inspect_err(|error| {
+                tracing::warn!(path = %path.display(), %error, "what was received could not be removed");
+            })
+            .ok()
     };
-    gone(folder::incoming(data_dir, id)) & gone(folder::arrived(data_dir, id))
+    let all = [aside(folder::incoming(data_dir, id)), aside(folder::arrived(data_dir, id))];
+    all.into_iter().collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect())
 }
 
 /// How it ended, to the other end of the pipe.

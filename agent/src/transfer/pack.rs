@@ -9,11 +9,13 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
 use tar::{Builder, EntryType, Header};
+use tokio_util::sync::CancellationToken;
 
 use super::error::TransferError;
+use crate::fs::{At, Bounds, FOLDER, Missed, Mounts, Next, Visitor, shown, walk};
 use crate::protocol::TransferSize;
 
 /// Folders within folders.
@@ -29,30 +31,29 @@ pub(crate) fn open(path: &Path) -> Result<OwnedFd, TransferError> {
         .map_err(TransferError::file("opening the folder", path.as_os_str().as_encoded_bytes()))
 }
 
-/// How a folder is opened, here and where it is unpacked.
-pub(super) const FOLDER: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// No further than what unpacks it goes, which holds each folder on its way open.
+const BOUNDS: Bounds = Bounds { depth: DEPTH, path: PATH, mounts: Mounts::Enter };
 
-/// How much there is to send. `tick` is called for each entry and may end it.
+/// How much there is to send, where it is no more than `most` entries.
 pub(crate) fn measure(
     root: &OwnedFd,
-    tick: &mut dyn FnMut() -> Result<(), TransferError>,
+    most: u64,
+    stop: &CancellationToken,
 ) -> Result<TransferSize, TransferError> {
-    let mut counting = Packing::<io::Sink> { to: None, size: size_of(root)?, names: HashMap::new(), tick };
-    counting.folder(root, &mut Vec::new(), 0)?;
+    let mut counting = Packing::<io::Sink> { to: None, size: size_of(root)?, names: HashMap::new(), most };
+    walk(again(root)?, BOUNDS, stop, &mut counting)?;
     Ok(counting.size)
 }
 
 /// Sends everything that is below the folder; says how much it was.
-pub(crate) fn pack<W: Write>(root: &OwnedFd, to: W) -> Result<(TransferSize, W), TransferError> {
-    let mut nothing = || Ok(());
-    let mut packing = Packing {
-        to: Some(Builder::new(to)),
-        size: size_of(root)?,
-        names: HashMap::new(),
-        tick: &mut nothing,
-    };
-    packing.folder(root, &mut Vec::new(), 0)?;
+pub(crate) fn pack<W: Write>(
+    root: &OwnedFd,
+    to: W,
+    stop: &CancellationToken,
+) -> Result<(TransferSize, W), TransferError> {
+    let to = Some(Builder::new(to));
+    let mut packing = Packing { to, size: size_of(root)?, names: HashMap::new(), most: u64::MAX };
+    walk(again(root)?, BOUNDS, stop, &mut packing)?;
     let Packing { to, size, .. } = packing;
     match to.map(Builder::into_inner) {
         Some(Ok(to)) => Ok((size, to)),
@@ -61,65 +62,46 @@ pub(crate) fn pack<W: Write>(root: &OwnedFd, to: W) -> Result<(TransferSize, W),
     }
 }
 
+/// A handle of its own, which is read from the beginning.
+fn again(root: &OwnedFd) -> Result<OwnedFd, TransferError> {
+    openat(root, ".", FOLDER, Mode::empty()).map_err(TransferError::file("opening", b"."))
+}
+
 fn size_of(root: &OwnedFd) -> Result<TransferSize, TransferError> {
     let stat = fstat(root).map_err(TransferError::file("looking at", b"."))?;
     Ok(TransferSize { owner: Some(format!("{}:{}", stat.st_uid, stat.st_gid)), ..TransferSize::default() })
 }
 
-struct Packing<'t, W: Write> {
+struct Packing<W: Write> {
     /// None counts only.
     to: Option<Builder<W>>,
     size: TransferSize,
     /// Files with more than one name, and the first of these.
     names: HashMap<(u64, u64), Vec<u8>>,
-    tick: &'t mut dyn FnMut() -> Result<(), TransferError>,
+    /// Entries that may be looked at.
+    most: u64,
 }
 
-impl<W: Write> Packing<'_, W> {
-    fn folder(&mut self, folder: &OwnedFd, path: &mut Vec<u8>, depth: usize) -> Result<(), TransferError> {
-        if depth > DEPTH || path.len() > PATH {
-            return Err(TransferError::refused(format!(
-                "folders lie too deep: {}",
-                String::from_utf8_lossy(path)
-            )));
-        }
-        for entry in Dir::read_from(folder).map_err(TransferError::file("listing", path))? {
-            let entry = entry.map_err(TransferError::file("listing", path))?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            (self.tick)()?;
-            let before = path.len();
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name.to_bytes());
-            let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(TransferError::file("looking at", path))?;
-            self.entry(folder, name, &stat, path, depth)?;
-            path.truncate(before);
-        }
-        Ok(())
+impl<W: Write> Visitor for Packing<W> {
+    type Error = TransferError;
+
+    fn enter(&mut self, at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<bool, TransferError> {
+        self.head(EntryType::Directory, at.stat, at.path, None, 0)?;
+        Ok(true)
     }
 
-    fn entry(
-        &mut self,
-        folder: &OwnedFd,
-        name: &std::ffi::CStr,
-        stat: &Stat,
-        path: &mut Vec<u8>,
-        depth: usize,
-    ) -> Result<(), TransferError> {
+    fn leave(&mut self, _at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<Next, TransferError> {
+        Ok(Next::On)
+    }
+
+    fn other(&mut self, at: &At<'_>) -> Result<(), TransferError> {
+        let &At { parent, name, path, stat } = at;
+        if path.len() > PATH {
+            return Err(deep(path));
+        }
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => {
-                let below = openat(folder, name, FOLDER, Mode::empty())
-                    .map_err(TransferError::file("opening", path))?;
-                self.head(EntryType::Directory, stat, path, None, 0)?;
-                self.folder(&below, path, depth + 1)
-            }
             FileType::Symlink => {
-                let target = readlinkat(folder, name, Vec::new())
+                let target = readlinkat(parent, name, Vec::new())
                     .map_err(TransferError::file("reading the link", path))?;
                 self.head(EntryType::Symlink, stat, path, Some(target.as_bytes()), 0)
             }
@@ -129,21 +111,41 @@ impl<W: Write> Packing<'_, W> {
                     if let Some(first) = self.names.get(&key).cloned() {
                         return self.head(EntryType::Link, stat, path, Some(&first), 0);
                     }
-                    self.names.insert(key, path.clone());
+                    self.names.insert(key, path.to_owned());
                 }
-                self.file(folder, name, stat, path)
+                self.file(parent, name, stat, path)
             }
             _ => {
-                tracing::debug!(path = %String::from_utf8_lossy(path), "neither file, folder nor link: left out");
+                tracing::debug!(path = %shown(path), "neither file, folder nor link: left out");
                 Ok(())
             }
         }
     }
 
+    fn too_deep(&mut self, at: &At<'_>) -> Result<(), TransferError> {
+        Err(deep(at.path))
+    }
+
+    fn missed(&mut self, path: &[u8], why: Missed) -> Result<(), TransferError> {
+        match why {
+            Missed::Refused(errno) => Err(TransferError::file("opening", path)(errno)),
+            Missed::Changed | Missed::Mounted => Err(changed("folder", path)),
+        }
+    }
+}
+
+fn deep(path: &[u8]) -> TransferError {
+    TransferError::refused(format!(
+        "folders lie too deep to be moved (more than {DEPTH} within each other, or a path of more than {PATH} bytes): {}",
+        shown(path)
+    ))
+}
+
+impl<W: Write> Packing<W> {
     fn file(
         &mut self,
-        folder: &OwnedFd,
-        name: &std::ffi::CStr,
+        folder: BorrowedFd<'_>,
+        name: &[u8],
         stat: &Stat,
         path: &[u8],
     ) -> Result<(), TransferError> {
@@ -157,14 +159,14 @@ impl<W: Write> Packing<'_, W> {
             openat(folder, name, flags, Mode::empty()).map_err(TransferError::file("opening", path))?;
         let now = fstat(&file).map_err(TransferError::file("looking at", path))?;
         if (now.st_dev, now.st_ino, now.st_size) != (stat.st_dev, stat.st_ino, stat.st_size) {
-            return Err(changed(path));
+            return Err(changed("file", path));
         }
         self.head(EntryType::Regular, stat, path, None, bytes)?;
         let Some(to) = &mut self.to else { return Ok(()) };
         let mut from = BufReader::with_capacity(READ, File::from(file).take(bytes));
         let sent = io::copy(&mut from, to.get_mut()).map_err(TransferError::Link)?;
         if sent != bytes {
-            return Err(changed(path));
+            return Err(changed("file", path));
         }
         let filling = (512 - bytes % 512) % 512;
         to.get_mut()
@@ -174,6 +176,9 @@ impl<W: Write> Packing<'_, W> {
 
     fn count(&mut self, bytes: u64) -> Result<(), TransferError> {
         self.size.entries += 1;
+        if self.size.entries > self.most {
+            return Err(TransferError::refused("there are too many files"));
+        }
         self.size.bytes += bytes;
         Ok(())
     }
@@ -230,9 +235,8 @@ fn put(field: &mut [u8; 100], text: &[u8]) {
     field[..length].copy_from_slice(&text[..length]);
 }
 
-fn changed(path: &[u8]) -> TransferError {
-    let path = String::from_utf8_lossy(path);
-    TransferError::refused(format!("the file {path} changed while it was read"))
+fn changed(what: &str, path: &[u8]) -> TransferError {
+    TransferError::refused(format!("the {what} {} changed while it was read", shown(path)))
 }
 
 /// Room for bytes and for names on the file system of a folder.

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
+use tokio_util::sync::CancellationToken;
 
 use super::error::TransferError;
 use super::pack::{measure, open, pack};
@@ -14,8 +15,8 @@ const ANY: Bounds = Bounds { bytes: 1 << 40, entries: 1 << 20 };
 
 fn packed(folder: &Path) -> (Vec<u8>, Bounds) {
     let root = open(folder).unwrap();
-    let counted = measure(&root, &mut || Ok(())).unwrap();
-    let (size, bytes) = pack(&root, Vec::new()).unwrap();
+    let counted = measure(&root, u64::MAX, &CancellationToken::new()).unwrap();
+    let (size, bytes) = pack(&root, Vec::new(), &CancellationToken::new()).unwrap();
     assert_eq!(size, counted, "what is counted is what is sent");
     (bytes, Bounds { bytes: size.bytes, entries: size.entries })
 }
@@ -229,4 +230,25 @@ fn depth_and_a_stream_without_end_are_bounded() {
     let mut whole = entry(EntryType::Regular, "a", "", 0o644, &[7; 2_000]);
     whole.truncate(1_500);
     assert!(unpacked(&whole, ANY, Owners::default(), &Cage::new().inside()).is_err());
+}
+
+#[test]
+fn folders_that_lie_too_deep_are_refused_in_a_short_sentence() {
+    use rustix::fs::{Mode, mkdirat, openat};
+    let cage = Cage::new();
+    let mut here = open(&cage.inside()).unwrap();
+    for _ in 0..5_000 {
+        mkdirat(&here, "folder", Mode::RWXU).unwrap();
+        here = openat(&here, "folder", crate::fs::FOLDER, Mode::empty()).unwrap();
+    }
+    let root = open(&cage.inside()).unwrap();
+    let counted = measure(&root, u64::MAX, &CancellationToken::new()).map(drop);
+    let packed = pack(&root, Vec::new(), &CancellationToken::new()).map(drop);
+    for refused in [counted, packed] {
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("too deep to be moved") && said.len() < 400, "{said}");
+    }
+    let few = measure(&root, 5, &CancellationToken::new()).unwrap_err().to_string();
+    assert!(few.contains("too many files"), "{few}");
+    crate::fs::remove(&cage.inside(), &CancellationToken::new()).unwrap();
 }

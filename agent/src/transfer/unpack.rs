@@ -16,7 +16,8 @@ use rustix::fs::{
 use tar::{Archive, Entry, EntryType};
 
 use super::error::TransferError;
-use super::pack::{DEPTH, FOLDER, PATH, room};
+use super::pack::{DEPTH, PATH, room};
+use crate::fs::FOLDER;
 
 /// What the disk keeps for its own.
 pub(super) const RESERVE: u64 = 64 << 20;
