@@ -208,6 +208,20 @@ impl Agents {
         }));
     }
 
+    /// A node has no more what was unknown here.
+    pub(super) fn gone_there(&self, node_id: &str, server_id: &str) {
+        let mut state = self.lock();
+        let Some(node) = state.nodes.get_mut(node_id) else { return };
+        let unknown = node.differences.get(server_id).is_some_and(|known| known.kind == Kind::Unknown);
+        if unknown {
+            node.differences.remove(server_id);
+        }
+        drop(state);
+        if unknown {
+            self.0.changes.node(node_id);
+        }
+    }
+
     fn settled(&self, node_id: &str, server_id: &str) {
         let mut state = self.lock();
         if let Some(node) = state.nodes.get_mut(node_id) {

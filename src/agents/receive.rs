@@ -170,6 +170,9 @@ impl Agents {
 
     fn server_status(&self, node_id: &str, status: &ServerStatus) {
         if !self.owns(node_id, &status.server_id) {
+            if status.status == Status::Deleted {
+                self.gone_there(node_id, &status.server_id);
+            }
             return;
         }
         let mut state = self.lock();

@@ -48,7 +48,8 @@ impl Agents {
                 return;
             }
         };
-        for server in wanted {
+        // What is being deleted is nobody's to make or to change.
+        for server in wanted.into_iter().filter(|server| server.deleting.is_none()) {
             if session.ended().is_cancelled() {
                 return;
             }
@@ -121,6 +122,9 @@ impl Agents {
         let Ok(Some(server)) = self.0.store.read_now(|tx| storage::servers::get(tx, server_id)) else {
             return;
         };
+        if server.deleting.is_some() {
+            return;
+        }
         let asked = session.ask_at_once(ToAgent::ServerUpdate(Box::new(update_message(&server))), TAKE_OVER);
         let (told, heard) = tokio::sync::oneshot::channel();
         let agents = self.clone();

@@ -71,6 +71,7 @@ fn server(id: &str) -> Server {
         created_at: 1,
         updated_at: 1,
         handed_over: false,
+        deleting: None,
         behaviour: Behaviour::default(),
     }
 }

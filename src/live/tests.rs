@@ -237,6 +237,7 @@ async fn one_socket_follows_a_bounded_number_of_topics() {
             created_at: 1,
             updated_at: 1,
             handed_over: false,
+            deleting: None,
             behaviour: Default::default(),
         };
         games.world.store.write(move |tx| storage::servers::insert(tx, &record)).await.unwrap();

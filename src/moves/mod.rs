@@ -79,6 +79,9 @@ impl Moves {
     /// Begins a move. What would make it fail for certain is told at once.
     pub async fn begin(&self, admin: &Admin, server_id: &str, to: &str) -> Result<MoveView, ApiError> {
         let server = self.server(server_id)?;
+        if server.deleting.is_some() {
+            return Err(ApiError::new(Code::Conflict, "The server is being deleted."));
+        }
         self.allows(server_id)?;
         self.check(&server, to).await?;
         let earlier = self.store.read_now(|tx| storage::moves::get(tx, server_id))?;

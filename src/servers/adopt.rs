@@ -6,6 +6,7 @@ use agent::protocol::{self as wire, ServerDescription};
 use storage::servers::Server;
 
 use super::body::{LimitsRequest, PortRequest, ProtocolWord};
+use super::delete::not_deleting;
 use super::validate::{self, Faults};
 use super::{Servers, behaviour};
 use crate::agents::behaviour_record;
@@ -22,6 +23,7 @@ impl Servers {
     /// Makes a server that its node has lost again, with nothing in its folder.
     pub async fn recreate(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
         let server = self.of_node(node_id, id)?;
+        not_deleting(&server)?;
         self.moves.allows(id)?;
         self.agents.recreate(&server).await?;
         tracing::info!(server = id, node = node_id, by = admin.username(), "a lost server was made again");
@@ -31,6 +33,7 @@ impl Servers {
     /// Gives a node settings that it would not take before.
     pub async fn apply_again(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
         let server = self.of_node(node_id, id)?;
+        not_deleting(&server)?;
         self.agents.apply(&server).await?;
         tracing::info!(server = id, node = node_id, by = admin.username(), "settings were applied again");
         Ok(())
@@ -116,6 +119,7 @@ fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiErro
         updated_at: now,
         behaviour,
         handed_over: true,
+        deleting: None,
     })
 }
 

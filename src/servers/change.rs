@@ -1,24 +1,19 @@
-//! Changes of a server's settings, and its end.
+//! Changes of a server's settings.
 
-use std::time::Duration;
-
-use agent::protocol::{ServerRef, ToAgent};
 use storage::servers::Server;
 
 use super::Servers;
 use super::body::ChangeRequest;
+use super::delete::not_deleting;
 use super::validate::{self, Faults};
 use super::views::ServerView;
-use crate::agents::AskError;
-use crate::auth::{Admin, Permission, Permissions, Permit, need};
+use crate::auth::{Permission, Permissions, Permit, need};
 use crate::clock;
 use crate::error::{ApiError, Code};
 use crate::templates::Template;
 
 /// Keys that a refusal names.
 const REFUSED_KEYS: usize = 10;
-/// Beyond the time that its stop may take: for the engine, and for the removal of the data.
-const DELETE_TAKES: Duration = Duration::from_secs(120);
 
 impl Servers {
     /// Changes settings, in force at the next start. Left-out keys stay. 403 where one of them takes more than the
@@ -34,6 +29,7 @@ impl Servers {
         let own = self.own_ports.clone();
         let written = self.store.write(move |tx| {
             let before = storage::servers::get(tx, &id)?.ok_or_else(|| ApiError::not_found("server"))?;
+            not_deleting(&before)?;
             let template = before.template_id.as_deref().and_then(crate::templates::get);
             let mut server = merged(&before, change, template, &permissions)?;
             if server.ports != before.ports {
@@ -52,36 +48,6 @@ impl Servers {
         self.agents.node_changed(&server.node_id);
         self.agents.update(&server.id, &server.node_id).await;
         self.view(server, permit.caller())
-    }
-
-    /// Stops a server, removes its container and its data, and forgets it. With `force` it is forgotten even where its
-    /// node can't be told.
-    pub async fn delete(&self, admin: &Admin, id: &str, force: bool) -> Result<(), ApiError> {
-        let server = self.record(id)?;
-        self.moves.allows(id)?;
-        let (servers, by) = (self.clone(), admin.username().to_owned());
-        // To the end, also when the caller hangs up half-way: else a server without data would be left over.
-        let work = self.tasks.spawn("server-delete", async move { servers.remove(server, force, &by).await });
-        work.await.unwrap_or_else(|cut| Err(ApiError::internal("deleting a server", &cut)))
-    }
-
-    async fn remove(&self, server: Server, force: bool, by: &str) -> Result<(), ApiError> {
-        let message = ToAgent::ServerDelete(ServerRef { server_id: server.id.clone() });
-        let within = Duration::from_secs(u64::from(server.behaviour.stop_timeout_secs)) + DELETE_TAKES;
-        match self.agents.ask(&server.node_id, message, within).await {
-            Ok(_) => {}
-            Err(AskError::Refused(report)) if report.code == Code::NotFound.as_str() => {}
-            Err(error) if force => {
-                tracing::warn!(server = server.id, node = server.node_id, %error, "forgotten without its node");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let id = server.id.clone();
-        self.store.write(move |tx| storage::servers::delete(tx, &id)).await?;
-        self.moves.forget(&server.id);
-        self.agents.forget_server(&server.id);
-        tracing::info!(server = server.id, name = server.name, by, "server deleted");
-        Ok(())
     }
 }
 

@@ -104,6 +104,7 @@ impl Draft {
             created_at: now,
             updated_at: now,
             handed_over: false,
+            deleting: None,
             behaviour: self.behaviour,
         }
     }

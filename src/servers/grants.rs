@@ -38,6 +38,7 @@ impl Servers {
         user_id: &str,
         permissions: BTreeSet<Permission>,
     ) -> Result<(), ApiError> {
+        self.acted_on(server_id)?;
         let grant = Grant { server_id: server_id.to_owned(), user_id: user_id.to_owned(), permissions };
         self.store.write(move |tx| grants::put(tx, &grant)).await?;
         tracing::info!(server = server_id, user = user_id, by = admin.username(), "permissions given");

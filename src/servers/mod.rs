@@ -6,6 +6,7 @@ mod body;
 mod change;
 mod conflicts;
 mod create;
+mod delete;
 mod draft;
 mod grants;
 mod placement;
@@ -40,6 +41,7 @@ use crate::error::{ApiError, Code};
 use crate::moves::Moves;
 use crate::shutdown::Tasks;
 use crate::templates::{self, Template};
+use delete::Deletions;
 use views::{PowerAnswer, StatsHistoryView};
 
 /// How long an agent may take to say whether it takes an action. Not to do it.
@@ -57,10 +59,12 @@ pub struct Servers {
     moves: Moves,
     tasks: Tasks,
     own_ports: Arc<OwnPorts>,
+    deletions: Deletions,
 }
 
 impl Servers {
-    /// Over the store and the agents. `own_ports` are those of this process.
+    /// Over the store and the agents; goes on with deletions that an earlier run has left. `own_ports` are those of this
+    /// process.
     pub fn new(
         store: Store,
         auth: Auth,
@@ -69,7 +73,10 @@ impl Servers {
         tasks: Tasks,
         own_ports: OwnPorts,
     ) -> Self {
-        Self { store, auth, agents, moves, tasks, own_ports: Arc::new(own_ports) }
+        let (own_ports, deletions) = (Arc::new(own_ports), Deletions::default());
+        let servers = Self { store, auth, agents, moves, tasks, own_ports, deletions };
+        servers.resume_deletions();
+        servers
     }
 
     /// The servers that somebody may see, oldest first.
@@ -116,7 +123,7 @@ impl Servers {
         permit: &Permit<need::Power>,
         action: PowerAction,
     ) -> Result<PowerAnswer, ApiError> {
-        let server = self.record(permit.server_id())?;
+        let server = self.acted_on(permit.server_id())?;
         self.moves.allows(&server.id)?;
         let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
         let answer = self.ask(&server, message).await?;
@@ -131,7 +138,7 @@ impl Servers {
     /// One line for the game.
     pub async fn command(&self, permit: &Permit<need::Console>, command: String) -> Result<(), ApiError> {
         validate::command(&command)?;
-        let server = self.record(permit.server_id())?;
+        let server = self.acted_on(permit.server_id())?;
         let message = ToAgent::ServerCommand(ServerCommand { server_id: server.id.clone(), command });
         self.ask(&server, message).await.map(drop)
     }
@@ -168,7 +175,7 @@ impl Servers {
 
     /// Fetches the image again.
     pub async fn install(&self, permit: &Permit<need::Configure>) -> Result<PowerAnswer, ApiError> {
-        let server = self.record(permit.server_id())?;
+        let server = self.acted_on(permit.server_id())?;
         self.moves.allows(&server.id)?;
         let message = ToAgent::ServerReinstall(ServerRef { server_id: server.id.clone() });
         let answer = self.ask(&server, message).await?;
@@ -177,7 +184,7 @@ impl Servers {
 
     /// Breaks a fetch off.
     pub async fn cancel_install(&self, permit: &Permit<need::Configure>) -> Result<(), ApiError> {
-        let server = self.record(permit.server_id())?;
+        let server = self.acted_on(permit.server_id())?;
         let message = ToAgent::InstallCancel(ServerRef { server_id: server.id.clone() });
         self.ask(&server, message).await.map(drop)
     }
@@ -203,6 +210,13 @@ impl Servers {
 
     fn record(&self, id: &str) -> Result<Server, ApiError> {
         self.store.read_now(|tx| storage::servers::get(tx, id))?.ok_or_else(|| ApiError::not_found("server"))
+    }
+
+    /// The record of a server with which something is to be done.
+    fn acted_on(&self, id: &str) -> Result<Server, ApiError> {
+        let server = self.record(id)?;
+        delete::not_deleting(&server)?;
+        Ok(server)
     }
 
     async fn ask(&self, server: &Server, message: ToAgent) -> Result<ToPanel, ApiError> {

@@ -413,6 +413,18 @@ impl ServerView {
 }
 
 fn status_of(server: &Server, seen: &ServerSeen, configures: bool) -> (StatusWord, Option<String>) {
+    if server.deleting.is_some() {
+        return match seen.online {
+            true => (StatusWord::Stopping, Some("It is being deleted.".to_owned())),
+            false => {
+                let reason = format!(
+                    "It is being deleted. Its node {} is offline; this goes on when the node is back.",
+                    seen.node_name
+                );
+                (StatusWord::Unknown, Some(reason))
+            }
+        };
+    }
     if !seen.online {
         return (StatusWord::Unknown, Some(format!("Its node {} is offline.", seen.node_name)));
     }

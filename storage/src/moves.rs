@@ -52,6 +52,9 @@ pub struct Move {
 /// [`Error::PortTaken`] names whoever has one of them.
 pub fn begin(tx: &WriteTx, new: &Move) -> Result<Server> {
     let server = SERVERS.get(tx, new.server_id.as_str())?.ok_or(Error::NotFound { what: "server" })?;
+    if server.deleting.is_some() {
+        return Err(Error::NotFound { what: "server" });
+    }
     if !NODES.contains(tx, new.to.as_str())? {
         return Err(Error::NotFound { what: "node" });
     }

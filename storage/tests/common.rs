@@ -48,6 +48,7 @@ pub(crate) fn server(id: &str, port: u16) -> Server {
         created_at: 1,
         updated_at: 1,
         handed_over: false,
+        deleting: None,
         behaviour: Behaviour::default(),
     }
 }

@@ -4,8 +4,10 @@
 pub(crate) mod clock;
 mod console;
 mod crashes;
+mod deleting;
 mod disk_full;
 mod elders;
+mod endless_engine;
 mod engine_away;
 mod flood;
 pub(crate) mod game;

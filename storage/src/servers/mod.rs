@@ -11,7 +11,7 @@ use crate::tx::{ReadTx, WriteTx};
 
 pub(crate) use ports::take as take_ports;
 pub use ports::{next_free_port, port_owner, ports_by_node};
-pub use record::{Behaviour, ContainerUser, Limits, Port, Protocol, Server, StartupMode, Stop};
+pub use record::{Behaviour, ContainerUser, Deletion, Limits, Port, Protocol, Server, StartupMode, Stop};
 
 const NOT_FOUND: Error = Error::NotFound { what: "server" };
 
@@ -108,6 +108,28 @@ pub fn set_handed_over_many(tx: &WriteTx, ids: &[String]) -> Result<usize> {
         }
     }
     Ok(news)
+}
+
+/// Notes that a server is being deleted, before anything of it is. Asked for again it keeps its time, and may become a
+/// forced one. [`Error::Taken`] while it moves.
+pub fn begin_deletion(tx: &WriteTx, id: &str, deletion: Deletion) -> Result<Server> {
+    let mut server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    if moves::get(tx, id)?.is_some_and(|it| it.step == moves::Step::Under) {
+        return Err(Error::Taken { what: "the move of the server" });
+    }
+    server.deleting = Some(match server.deleting {
+        Some(begun) => Deletion { force: begun.force || deletion.force, ..begun },
+        None => deletion,
+    });
+    SERVERS.put(tx, id, &server)?;
+    Ok(server)
+}
+
+/// A server is not deleted after all.
+pub fn undo_deletion(tx: &WriteTx, id: &str) -> Result<()> {
+    let mut server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    server.deleting = None;
+    SERVERS.put(tx, id, &server)
 }
 
 /// Deletes a server with its grants and gives back its ports. [`Error::Taken`] while it moves.

@@ -42,6 +42,21 @@ pub struct Server {
     /// Whether its agent has said that it has it: one that lacks it later has lost it.
     #[serde(default)]
     pub handed_over: bool,
+    /// Its deletion, where that was begun and is not over.
+    #[serde(default)]
+    pub deleting: Option<Deletion>,
+}
+
+/// A deletion that was asked for. Written before anything is deleted, so that one that was cut short goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// When it was asked for.
+    pub since: Millis,
+    /// The name of the account that asked.
+    pub by: String,
+    /// The server is forgotten even where its node can't be told.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// What a server may use of its machine.

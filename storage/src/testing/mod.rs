@@ -94,6 +94,7 @@ pub(crate) fn server(id: &str, node: &str, port: u16) -> Server {
         created_at: 1,
         updated_at: 1,
         handed_over: false,
+        deleting: None,
         behaviour: Behaviour::default(),
     }
 }

@@ -1,0 +1,229 @@
+//! A server's end. That it is to end is written before anything of it is deleted, and forgotten with the server: a deletion
+//! that was cut short, by a kill, a full disk or a node that went away, goes on by itself.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use agent::protocol::{ServerRef, ToAgent};
+use storage::servers::{Deletion, Server};
+
+use super::Servers;
+use crate::agents::AskError;
+use crate::auth::Admin;
+use crate::clock;
+use crate::error::{ApiError, Code};
+
+/// Beyond the time that its stop may take: for the engine, and for the removal of the data.
+const DELETE_TAKES: Duration = Duration::from_secs(120);
+/// Between two looks whether a node is back, and between the first two attempts that failed for another reason.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Between two such attempts in the end.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// The deletions that are under way. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Deletions(Arc<Mutex<UnderWay>>);
+
+#[derive(Default)]
+struct UnderWay {
+    /// Held by whoever is at it.
+    turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    /// Those that go on by themselves.
+    resumed: HashSet<String>,
+}
+
+impl Deletions {
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.lock();
+        all.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(all.turns.entry(id.to_owned()).or_default())
+    }
+}
+
+/// What came of a deletion.
+enum Outcome {
+    /// There is no such server any more.
+    Gone,
+    /// Somebody else who asked for it was refused.
+    Undone,
+}
+
+/// Why a deletion is not over.
+enum Unfinished {
+    /// The node did not do it, or it is not known whether it did.
+    Node(AskError),
+    /// Nothing is left of it there, and it could not be forgotten here.
+    Here(ApiError),
+}
+
+impl From<Unfinished> for ApiError {
+    fn from(why: Unfinished) -> Self {
+        match why {
+            Unfinished::Node(error) => error.into(),
+            Unfinished::Here(error) => error,
+        }
+    }
+}
+
+/// Refuses what must not be done with a server while it is being deleted.
+pub(super) fn not_deleting(server: &Server) -> Result<(), ApiError> {
+    match server.deleting {
+        Some(_) => Err(ApiError::new(Code::Conflict, "The server is being deleted.")),
+        None => Ok(()),
+    }
+}
+
+impl Servers {
+    /// Stops a server, removes its container and its data, and forgets it. With `force` it is forgotten even where its
+    /// node can't be told.
+    pub async fn delete(&self, admin: &Admin, id: &str, force: bool) -> Result<(), ApiError> {
+        let server = self.record(id)?;
+        self.moves.allows(id)?;
+        if !force && !self.agents.node(&server.node_id).online {
+            return Err(offline(&server));
+        }
+        let (servers, by) = (self.clone(), admin.username().to_owned());
+        let deletion = Deletion { since: clock::now(), by, force };
+        // To the end, also when the caller hangs up half-way.
+        let work = self.tasks.spawn("server-delete", async move { servers.remove(server, deletion).await });
+        work.await.unwrap_or_else(|cut| Err(ApiError::internal("deleting a server", &cut)))
+    }
+
+    async fn remove(&self, server: Server, deletion: Deletion) -> Result<(), ApiError> {
+        let (id, begun) = (server.id.clone(), server.deleting.is_some());
+        let write = self.store.write(move |tx| storage::servers::begin_deletion(tx, &id, deletion));
+        // Where that can't be written, nothing has happened.
+        let server = write.await?;
+        self.agents.changes().server(&server.id);
+        let why = match self.attempt(&server.id).await {
+            Ok(Outcome::Gone) => return Ok(()),
+            Ok(Outcome::Undone) => {
+                let sentence = "Its deletion was called off, because its node refused it. Try again.";
+                return Err(ApiError::new(Code::Conflict, sentence));
+            }
+            Err(why) => why,
+        };
+        let id = server.id.clone();
+        let undone = match &why {
+            // It was said no, and nothing was done.
+            Unfinished::Node(AskError::Refused(_) | AskError::Busy | AskError::Unfitting) if !begun => {
+                self.store.write(move |tx| storage::servers::undo_deletion(tx, &id)).await.is_ok()
+            }
+            _ => false,
+        };
+        self.agents.changes().server(&server.id);
+        if undone {
+            return Err(why.into());
+        }
+        self.resume(&server.id);
+        Err(match why {
+            Unfinished::Node(AskError::Offline) => {
+                offline(&Server { deleting: server.deleting.clone(), ..server })
+            }
+            Unfinished::Node(error) => {
+                let error = ApiError::from(error);
+                ApiError::new(error.code(), format!("{} The deletion goes on.", error.message()))
+            }
+            Unfinished::Here(error) => {
+                let sentence =
+                    "Its container and its data are removed. It is forgotten as soon as that can be written.";
+                ApiError::new(error.code(), format!("{} {sentence}", error.message()))
+            }
+        })
+    }
+
+    /// Takes up what an earlier run has left.
+    pub(super) fn resume_deletions(&self) {
+        let servers = self.clone();
+        drop(self.tasks.spawn("deletions", async move {
+            let listed = servers.store.read(storage::servers::list).await;
+            let left = listed.inspect_err(
+                |error| tracing::error!(%error, "could not read which servers are being deleted"),
+            );
+            for server in left.into_iter().flatten().filter(|server| server.deleting.is_some()) {
+                tracing::info!(
+                    server = server.id,
+                    name = server.name,
+                    "a deletion that was cut short goes on"
+                );
+                servers.resume(&server.id);
+            }
+        }));
+    }
+
+    /// Goes on with a deletion until it is over, in the background.
+    fn resume(&self, id: &str) {
+        if !self.deletions.lock().resumed.insert(id.to_owned()) {
+            return;
+        }
+        let (servers, id, end) = (self.clone(), id.to_owned(), self.tasks.token());
+        drop(self.tasks.spawn("server-delete", async move {
+            tokio::select! {
+                // What is written is where the next run goes on.
+                () = end.cancelled() => {}
+                () = servers.until_gone(&id) => {}
+            }
+            servers.deletions.lock().resumed.remove(&id);
+        }));
+    }
+
+    async fn until_gone(&self, id: &str) {
+        let mut wait = AGAIN;
+        loop {
+            tokio::time::sleep(wait).await;
+            match self.attempt(id).await {
+                Ok(_) => return,
+                Err(Unfinished::Node(AskError::Offline)) => wait = AGAIN,
+                Err(why) => {
+                    let error = ApiError::from(why);
+                    tracing::warn!(server = id, %error, "a server could not be deleted; it is tried again");
+                    wait = (wait * 2).min(SELDOM);
+                }
+            }
+        }
+    }
+
+    /// Does what is left to be done of a deletion.
+    async fn attempt(&self, id: &str) -> Result<Outcome, Unfinished> {
+        let turn = self.deletions.turn(id);
+        let _turn = turn.lock().await;
+        let record = self.store.read_now(|tx| storage::servers::get(tx, id));
+        let Some(server) = record.map_err(|error| Unfinished::Here(error.into()))? else {
+            return Ok(Outcome::Gone);
+        };
+        let Some(deletion) = server.deleting.clone() else { return Ok(Outcome::Undone) };
+        let message = ToAgent::ServerDelete(ServerRef { server_id: server.id.clone() });
+        let within = Duration::from_secs(u64::from(server.behaviour.stop_timeout_secs)) + DELETE_TAKES;
+        match self.agents.ask(&server.node_id, message, within).await {
+            Ok(_) => {}
+            Err(AskError::Refused(report)) if report.code == Code::NotFound.as_str() => {}
+            Err(error) if deletion.force => {
+                tracing::warn!(server = id, node = server.node_id, %error, "forgotten without its node");
+            }
+            Err(error) => return Err(Unfinished::Node(error)),
+        }
+        let key = id.to_owned();
+        match self.store.write(move |tx| storage::servers::delete(tx, &key)).await {
+            // It went together with its node.
+            Ok(()) | Err(storage::Error::NotFound { .. }) => {}
+            Err(error) => return Err(Unfinished::Here(error.into())),
+        }
+        self.moves.forget(id);
+        self.agents.forget_server(id);
+        tracing::info!(server = id, name = server.name, by = deletion.by, "server deleted");
+        Ok(Outcome::Gone)
+    }
+}
+
+fn offline(server: &Server) -> ApiError {
+    let sentence = match server.deleting {
+        Some(_) => "The node of this server is offline. The deletion goes on when it is back.",
+        None => "The node of this server is offline.",
+    };
+    ApiError::new(Code::NodeOffline, sentence)
+}
