@@ -47,7 +47,7 @@ async fn a_game_that_nests_folders_goes_like_any_other() {
     let swept = |what: &'static str| {
         let folder = folder.clone();
         async move {
-            until(what, seconds(60), async || {
+            until(what, seconds(300), async || {
                 names(&folder).iter().all(|name| !name.starts_with('.')).then_some(())
             })
             .await;
