@@ -1,11 +1,9 @@
 //! What a panel may say: how large each message may be, and the bounds of everything in it. What would mean something else
-//! when it is cut is refused; only what is there to be shown is cut. Each field is named, so that a new one has to be
-//! thought of here.
+//! when it is cut is refused. Each field is named, so that a new one has to be thought of here.
 
 use std::collections::BTreeMap;
 
 use super::bounded::{FILE, Inbound, Limits, USUAL};
-use super::text::TextRule;
 use super::{
     Behaviour, ConsoleSubscribe, ConsoleTail, ContainerUser, FileRead, FileWrite, HostCheck, Port,
     ServerCommand, ServerCreate, ServerPower, ServerRef, ServerUpdate, StatsSubscribe, Stop, ToAgent,
@@ -204,7 +202,7 @@ impl ServerCreate {
     pub(super) fn bound(&mut self) -> Result<(), String> {
         let Self { server_id, name, image, startup, environment: variables, limits: _, ports, behaviour } =
             self;
-        TextRule::line(320).apply_some(name);
+        some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         within("image", image, IMAGE)?;
         within("startup", startup, LINE)?;
@@ -222,7 +220,7 @@ impl ServerUpdate {
     fn bound(&mut self) -> Result<(), String> {
         let Self { server_id, name, image, startup, environment: variables, limits: _, ports, behaviour } =
             self;
-        TextRule::line(320).apply_some(name);
+        some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         some("image", image.as_deref(), IMAGE)?;
         some("startup", startup.as_deref(), LINE)?;

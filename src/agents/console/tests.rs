@@ -163,7 +163,8 @@ fn the_unfinished_line_is_the_newest_and_stands_at_the_end() {
     while let Some(text) = unfinished(&feed, id) {
         said.push(text);
     }
-    assert_eq!(said, [None, Some("end".into())]);
+    assert_eq!(said.pop(), Some(Some("end".into())));
+    assert!(!said.is_empty() && said.iter().all(Option::is_none), "{said:?}");
 }
 
 #[test]
