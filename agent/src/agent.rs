@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::host::Host;
 use crate::link::{AgentSide, Inbox, Outbox};
+use crate::pauses;
 use crate::protocol::{
     ConsoleLines, Envelope, Heartbeat, HostCheck, PowerAction, Problem, StatsHistory, Sync, ToAgent, ToPanel,
     capability,
@@ -46,6 +47,7 @@ const CAPABILITIES: &[&str] = &[
     capability::HOST_CHECK,
     capability::DESCRIBE,
     capability::FILES,
+    capability::PAUSE,
 ];
 /// How long the first `sync` waits for the first look at every server.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -110,6 +112,7 @@ pub fn start(
         sweeping.sweeper.run(sweeping.data_dir.clone(), sweeping.cancel.clone()).await;
     }));
     let servers = Supervisor::load(Arc::clone(&context)).map_err(Error::State)?;
+    drop(tasks.spawn(pauses::watch(Arc::clone(&context), servers.clone())));
     let host = Arc::new(Host::new(config.node_id.clone(), folder::servers(&data_dir)).seen_by(paths));
     let wanted = Arc::new(Wanted::default());
     let sampler = Sampler::default();

@@ -21,6 +21,7 @@ pub mod gate;
 pub mod host;
 pub mod hostpath;
 pub mod link;
+mod pauses;
 pub mod persist;
 pub mod protocol;
 pub mod release;

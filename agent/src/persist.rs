@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Millis, ServerCreate, Status, valid_server_id};
 
+mod pending;
+pub use pending::{Moment, Pending, PendingStop};
+
 /// A server's file is some kilobytes: an environment of 32 KiB is the largest thing in it.
 const MOST_BYTES: u64 = 4 << 20;
 /// What the name of a file ends in whose server is being deleted.
@@ -71,6 +74,9 @@ pub struct ServerFile {
     /// Its container was made by another agent, and nobody has said yet what it should be: `spec` is what was found.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_found: bool,
+    /// What was asked of it and is not done yet.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "pending::lenient")]
+    pub pending: Option<Pending>,
     /// Its deletion was begun and is not over. Said by the file's name, not in it: so it takes no room on a full disk.
     #[serde(skip)]
     pub deleting: bool,
@@ -80,8 +86,16 @@ impl ServerFile {
     /// A server that was only just asked for.
     #[must_use]
     pub fn new(spec: ServerCreate) -> Self {
-        let wanted = Wanted::default();
-        Self { spec, wanted, user: None, last: None, suspended: false, as_found: false, deleting: false }
+        Self {
+            spec,
+            wanted: Wanted::default(),
+            user: None,
+            last: None,
+            suspended: false,
+            as_found: false,
+            deleting: false,
+            pending: None,
+        }
     }
 }
 

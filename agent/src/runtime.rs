@@ -101,6 +101,17 @@ pub struct Container {
     pub ports: Vec<Port>,
     /// What `docker stop` would send.
     pub stop_signal: Option<String>,
+    /// The zone file that it needs.
+    pub zone: Option<Zone>,
+}
+
+/// A zone file for a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// The file, as this process sees it.
+    pub file: PathBuf,
+    /// Where a program looks for it.
+    pub place: String,
 }
 
 /// A container that was made.
@@ -134,6 +145,8 @@ pub struct Seen {
     pub maker: Maker,
     /// It runs.
     pub running: bool,
+    /// It runs, and somebody has it stand still.
+    pub paused: bool,
     /// Somebody is removing it.
     pub removing: bool,
     /// Its main process on the host.
@@ -152,6 +165,15 @@ pub struct Seen {
     pub tty: bool,
     /// Image reference.
     pub image: String,
+}
+
+/// What somebody told the engine to do to a container, before its last run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// To stop it.
+    pub stopped: bool,
+    /// To kill it.
+    pub killed: bool,
 }
 
 /// How another agent made a container: what ours would have to be told to make the same.
@@ -197,7 +219,7 @@ impl Debug for Attached {
 }
 
 /// A container engine. Every call ends within its deadline (30 s at most), but for [`Runtime::wait`],
-/// [`Runtime::pull`] and [`Runtime::copy_out`], which end when the caller drops them.
+/// [`Runtime::pull`], [`Runtime::copy_out`] and [`Runtime::paused_or_not`], which end when the caller drops them.
 pub trait Runtime: Debug + Send + Sync + 'static {
     /// Is it there? Agrees on the API version.
     fn probe(&self, deadline: Duration) -> Call<'_, EngineInfo>;
@@ -223,6 +245,14 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn wait<'a>(&'a self, id: &'a str) -> Call<'a, i64>;
     /// Sends a signal to its main process.
     fn signal<'a>(&'a self, id: &'a str, signal: &'a str) -> Call<'a, ()>;
+    /// Lets one that stands still go on.
+    fn unpause<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
+    /// What the engine was told to do to it, by whomever, before its last run ended.
+    fn told<'a>(&'a self, id: &'a str) -> Call<'a, Told>;
+    /// The signals that were sent to it through the engine since its start.
+    fn signals<'a>(&'a self, id: &'a str) -> Call<'a, Vec<String>>;
+    /// Names servers whose containers somebody has stand still or go on, as it happens; ends now and then.
+    fn paused_or_not(&self, to: mpsc::Sender<String>) -> Call<'_, ()>;
     /// Kills and removes it; one that is not there is removed.
     fn remove<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
     /// What it is, by id.

@@ -79,7 +79,8 @@ impl Supervisor {
         }
     }
 
-    /// Takes a new server over; one that is known already becomes this.
+    /// Takes a new server over. One that is known already stays what it is, but for one that was found made by another
+    /// agent, of which nobody has said yet what it should be.
     pub(crate) fn create(&self, spec: ServerCreate, reply: Reply) {
         if let Err(message) = plan::check(&spec) {
             return reply.refuse("invalid", message);

@@ -7,6 +7,8 @@
 mod adoption;
 #[path = "engine/away.rs"]
 mod away;
+#[path = "engine/by_hand.rs"]
+mod by_hand;
 #[path = "engine/console.rs"]
 mod console;
 #[path = "engine/container.rs"]
@@ -25,5 +27,7 @@ mod own_engine;
 mod proxy;
 #[path = "engine/stop.rs"]
 mod stop;
+#[path = "engine/unfinished.rs"]
+mod unfinished;
 #[path = "engine/watch.rs"]
 mod watch;

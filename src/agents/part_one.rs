@@ -82,6 +82,7 @@ pub(super) fn spoken(message: ToAgent, times: &LinkTimes) -> Result<Spoken, Box<
             PowerAction::Start => ToAgent::ServerStart(of(power.server_id)),
             PowerAction::Restart => ToAgent::ServerRestart(of(power.server_id)),
             PowerAction::Stop | PowerAction::Kill => ToAgent::ServerStop(of(power.server_id)),
+            PowerAction::Resume => return Err(unable("resume a server")),
         },
         other => other,
     };

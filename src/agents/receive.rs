@@ -298,7 +298,7 @@ impl Agents {
 
 impl ServerState {
     fn note(&mut self, status: ServerStatus) {
-        if !matches!(status.status, Status::Starting | Status::Running | Status::Stopping) {
+        if !matches!(status.status, Status::Starting | Status::Running | Status::Paused | Status::Stopping) {
             self.stats = None;
         }
         self.status = if status.status == Status::Deleted { None } else { Some(status) };

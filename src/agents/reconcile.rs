@@ -11,7 +11,7 @@ use storage::servers::Server;
 use super::convert::{create_message, update_message};
 use super::registry::Agents;
 use super::session::{AskError, Session};
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 
 /// How long an agent may take to take a server over. Not for the fetch of its image, which it does afterwards.
 pub(super) const TAKE_OVER: Duration = Duration::from_secs(30);
@@ -94,7 +94,22 @@ impl Agents {
     /// Gives a server that its agent does not have to the agent.
     async fn hand_over(&self, session: &Session, server: &Server) {
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
-        match session.ask(message, TAKE_OVER).await {
+        let outcome = match session.ask(message, TAKE_OVER).await {
+            // It has it already: it was handed over, and that was forgotten on the way. What it should be may be news.
+            Err(AskError::Refused(refused)) if refused.code == Code::Conflict.as_str() => {
+                let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
+                let outcome = session.ask(update, TAKE_OVER).await;
+                // It has not: the conflict was another one.
+                outcome.map_err(|error| match error {
+                    AskError::Refused(report) if report.code == Code::NotFound.as_str() => {
+                        AskError::Refused(refused)
+                    }
+                    other => other,
+                })
+            }
+            outcome => outcome,
+        };
+        match outcome {
             Ok(_) => self.note_handed_over(vec![server.id.clone()]),
             // It comes again with the next sync.
             Err(AskError::Offline) => {}

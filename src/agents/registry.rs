@@ -330,6 +330,13 @@ impl Agents {
         seen
     }
 
+    /// A node is there, and its agent did not tell of this capability.
+    pub fn lacks(&self, node_id: &str, capability: &str) -> bool {
+        let seen = self.node(node_id);
+        let told = |word: &String| word == capability;
+        seen.online && !seen.system.is_some_and(|system| system.capabilities.iter().any(told))
+    }
+
     /// Each node with its CPU's architecture, as far as it is known.
     pub fn architectures(&self) -> Vec<(String, String)> {
         let state = self.lock();

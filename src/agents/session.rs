@@ -69,6 +69,8 @@ fn refusal(report: &ErrorReport) -> ApiError {
         Code::NotRunning,
         Code::Installing,
         Code::Suspended,
+        Code::Paused,
+        Code::NotPaused,
         Code::NotFound,
         Code::Conflict,
         Code::PortInUse,

@@ -61,7 +61,7 @@ impl From<ApiError> for Failure {
 
 /// It is up, or on its way there.
 pub(super) fn runs(status: &Status) -> bool {
-    matches!(status, Status::Starting | Status::Running)
+    matches!(status, Status::Starting | Status::Running | Status::Paused)
 }
 
 /// `uid:gid` in numbers.

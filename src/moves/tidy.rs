@@ -112,7 +112,7 @@ impl Moves {
     async fn start(&self, id: &str, node: &str) -> Started {
         let seen = self.agents.server(id);
         match seen.status.map(|status| status.status) {
-            Some(Status::Running | Status::Starting) => return Started::Yes,
+            Some(Status::Running | Status::Paused | Status::Starting) => return Started::Yes,
             Some(Status::Installing | Status::Stopping | Status::Unknown) | None => return Started::NotYet,
             Some(Status::Suspended) => return Started::Never("it is suspended".to_owned()),
             Some(_) => {}

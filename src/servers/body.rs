@@ -116,7 +116,7 @@ pub enum ProtocolWord {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PowerRequest {
-    /// `start`, `stop`, `restart` or `kill`.
+    /// `start`, `stop`, `restart`, `kill` or `resume`.
     pub action: ActionWord,
 }
 
@@ -133,6 +133,8 @@ pub enum ActionWord {
     Restart,
     /// At once.
     Kill,
+    /// Let one that is paused go on.
+    Resume,
 }
 
 impl From<ActionWord> for PowerAction {
@@ -142,6 +144,7 @@ impl From<ActionWord> for PowerAction {
             ActionWord::Stop => Self::Stop,
             ActionWord::Restart => Self::Restart,
             ActionWord::Kill => Self::Kill,
+            ActionWord::Resume => Self::Resume,
         }
     }
 }

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use agent::protocol::{
     ConsoleLines, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, Status, ToAgent, ToPanel,
+    capability,
 };
 use storage::Store;
 use storage::servers::Server;
@@ -125,12 +126,17 @@ impl Servers {
     ) -> Result<PowerAnswer, ApiError> {
         let server = self.acted_on(permit.server_id())?;
         self.moves.allows(&server.id)?;
+        if action == PowerAction::Resume && self.agents.lacks(&server.node_id, capability::PAUSE) {
+            // An agent that has no word for it never shows one as paused.
+            return Err(ApiError::new(Code::NotPaused, "The server is not paused."));
+        }
         let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
         let answer = self.ask(&server, message).await?;
         tracing::info!(server = server.id, ?action, by = permit.caller().username(), "power");
         let begun = match action {
             PowerAction::Start => StatusWord::Starting,
             PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => StatusWord::Stopping,
+            PowerAction::Resume => StatusWord::Running,
         };
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(begun) })
     }

@@ -125,6 +125,8 @@ pub enum StatusWord {
     Starting,
     /// Running and, where its template says how, ready.
     Running,
+    /// Running, and somebody has its container stand still.
+    Paused,
     /// Asked to stop.
     Stopping,
     /// Ended unasked with another code.
@@ -144,6 +146,7 @@ impl StatusWord {
             Status::Stopped | Status::Created => Self::Stopped,
             Status::Starting => Self::Starting,
             Status::Running => Self::Running,
+            Status::Paused => Self::Paused,
             Status::Stopping => Self::Stopping,
             Status::Crashed => Self::Crashed,
             Status::Suspended => Self::Suspended,
@@ -371,7 +374,10 @@ impl ServerView {
         let time = |pick: fn(&wire::ServerStatus) -> Option<jiff::Timestamp>| {
             told.and_then(pick).map(|at| at.to_string())
         };
-        let alive = matches!(status, StatusWord::Starting | StatusWord::Running | StatusWord::Stopping);
+        let alive = matches!(
+            status,
+            StatusWord::Starting | StatusWord::Running | StatusWord::Paused | StatusWord::Stopping
+        );
         let ended = told.and_then(|told| told.exit_code);
         Self {
             template_name: template.map(|template| template.name.clone()),

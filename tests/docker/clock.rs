@@ -15,23 +15,23 @@ pub(crate) fn library() -> String {
 }
 
 /// A clock that the test moves while the panel runs.
-struct Clock {
+pub(crate) struct Clock {
     file: tempfile::NamedTempFile,
 }
 
 impl Clock {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let this = Self { file: tempfile::NamedTempFile::new().unwrap() };
         this.set("+0");
         this
     }
 
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         std::fs::write(self.file.path(), format!("{offset}\n")).unwrap();
     }
 
     /// Wall time only: a jump of the clock doesn't touch the monotonic one.
-    async fn panel(&self) -> Panel {
+    pub(crate) async fn panel(&self) -> Panel {
         Panel::builder()
             .env("LD_PRELOAD", library())
             .env("FAKETIME_TIMESTAMP_FILE", self.file.path().to_str().unwrap())

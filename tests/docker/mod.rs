@@ -30,6 +30,7 @@ mod remote;
 mod restart_of_panel;
 mod sigterm;
 mod stop;
+mod unfinished;
 mod upgrades;
 pub(crate) mod viewer;
 

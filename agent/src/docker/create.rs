@@ -33,6 +33,8 @@ pub(super) struct Places {
     pub(super) data_dir: PathBuf,
     /// The server's.
     pub(super) server: PathBuf,
+    /// The zone file.
+    pub(super) zone: Option<PathBuf>,
 }
 
 /// `ctrl-alt-play-ID`.
@@ -108,13 +110,23 @@ fn host_config(container: &Container, places: &Places, bindings: PortMap, podman
         Some(user) if !user.starts_with("0:") && user != "0" => vec!["ALL".into()],
         _ => DROPPED.iter().map(|&name| name.to_owned()).collect(),
     };
-    HostConfig {
-        mounts: Some(vec![Mount {
-            target: Some(container.data_path.clone()),
-            source: Some(places.server.display().to_string()),
+    let mut mounts = vec![Mount {
+        target: Some(container.data_path.clone()),
+        source: Some(places.server.display().to_string()),
+        typ: Some(MountType::BIND),
+        ..Mount::default()
+    }];
+    if let (Some(zone), Some(source)) = (&container.zone, &places.zone) {
+        mounts.push(Mount {
+            target: Some(zone.place.clone()),
+            source: Some(source.display().to_string()),
             typ: Some(MountType::BIND),
+            read_only: Some(true),
             ..Mount::default()
-        }]),
+        });
+    }
+    HostConfig {
+        mounts: Some(mounts),
         readonly_rootfs: Some(container.read_only_root),
         tmpfs: container.read_only_root.then(|| {
             HashMap::from([("/tmp".to_owned(), "rw,exec,nosuid,nodev,size=100M,mode=1777".to_owned())])
@@ -163,6 +175,7 @@ fn log_config(podman: bool) -> HostConfigLogConfig {
 mod tests {
     use super::*;
     use crate::protocol::{Port, Protocol};
+    use crate::runtime::Zone;
 
     fn container() -> Container {
         Container {
@@ -187,11 +200,16 @@ mod tests {
                 Port { internal: 1, external: 2, protocol: Protocol::Udp },
             ],
             stop_signal: Some("SIGINT".into()),
+            zone: Some(Zone { file: "/x".into(), place: "/usr/share/zoneinfo/Europe/Berlin".into() }),
         }
     }
 
     fn places() -> Places {
-        Places { data_dir: "/srv/cap".into(), server: "/srv/cap/servers/abc".into() }
+        Places {
+            data_dir: "/srv/cap".into(),
+            server: "/srv/cap/servers/abc".into(),
+            zone: Some("/srv/cap/agent/zoneinfo/Europe/Berlin".into()),
+        }
     }
 
     /// Whoever changes how containers are made sees here what that means.
@@ -218,7 +236,11 @@ mod tests {
                 "ctrl-alt-play.settings": "0f"
             },
             "HostConfig": {
-                "Mounts": [{"Target": "/home/container", "Source": "/srv/cap/servers/abc", "Type": "bind"}],
+                "Mounts": [
+                    {"Target": "/home/container", "Source": "/srv/cap/servers/abc", "Type": "bind"},
+                    {"Target": "/usr/share/zoneinfo/Europe/Berlin", "Source": "/srv/cap/agent/zoneinfo/Europe/Berlin",
+                     "Type": "bind", "ReadOnly": true},
+                ],
                 "NetworkMode": "ctrl-alt-play",
                 "ReadonlyRootfs": true,
                 "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=100M,mode=1777"},

@@ -7,6 +7,7 @@ mod counters;
 mod create;
 mod elder;
 mod endpoint;
+mod events;
 mod facts;
 mod firewall;
 mod image;
@@ -15,18 +16,18 @@ mod network;
 mod own_container;
 mod pull;
 mod raw;
+mod seen;
 mod transport;
 mod user;
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
     ResizeContainerTTYOptionsBuilder, StatsOptionsBuilder, WaitContainerOptionsBuilder,
@@ -46,6 +47,7 @@ use crate::hostpath::KnownPaths;
 use crate::protocol::Progress;
 use crate::runtime::{
     Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Found, Maker, Output, Runtime, Seen,
+    Told,
 };
 use crate::stats::Counters;
 
@@ -211,6 +213,7 @@ impl Runtime for Engine {
             let places = create::Places {
                 data_dir: self.on_host(&self.data_dir, &action)?,
                 server: self.on_host(&container.data_dir, &action)?,
+                zone: container.zone.as_ref().and_then(|zone| self.on_host(&zone.file, &action).ok()),
             };
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
             // Where it is missing, the engine says so below.
@@ -312,6 +315,34 @@ impl Runtime for Engine {
             let link = self.link(&action)?;
             let options = KillContainerOptionsBuilder::new().signal(signal).build();
             within(&action, LOOK, link.client.kill_container(id, Some(options))).await
+        })
+    }
+
+    fn unpause<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
+        Box::pin(async move {
+            let action = "resume the container";
+            within(action, LOOK, self.link(action)?.client.unpause_container(id)).await
+        })
+    }
+
+    fn told<'a>(&'a self, id: &'a str) -> Call<'a, Told> {
+        Box::pin(async move {
+            let action = "see who stopped the container";
+            events::told(&self.link(action)?.client, action, id).await
+        })
+    }
+
+    fn signals<'a>(&'a self, id: &'a str) -> Call<'a, Vec<String>> {
+        Box::pin(async move {
+            let action = "see which signals the container was sent";
+            events::signals(&self.link(action)?.client, action, id).await
+        })
+    }
+
+    fn paused_or_not(&self, to: mpsc::Sender<String>) -> Call<'_, ()> {
+        Box::pin(async move {
+            let action = "follow what happens to containers";
+            events::paused_or_not(&self.link(action)?.client, action, &to).await
         })
     }
 
@@ -418,44 +449,6 @@ impl Engine {
             }
         }
         Err(refusal)
-    }
-
-    fn maker(&self, labels: &HashMap<String, String>) -> Maker {
-        // By the host's path: ours may be `/data` in more than one container.
-        let own = self.paths.get().and_then(|paths| paths.on_host(&self.data_dir).ok());
-        match (labels.get(create::MANAGED).map(String::as_str), labels.get(create::DATA_DIR)) {
-            (Some("true"), Some(dir)) if own.is_some_and(|own| *dir == own.display().to_string()) => {
-                Maker::Us
-            }
-            (Some("true"), None) => Maker::Elder,
-            _ => Maker::Stranger,
-        }
-    }
-
-    fn seen(&self, found: ContainerInspectResponse) -> Seen {
-        let state = found.state.unwrap_or_default();
-        let config = found.config.unwrap_or_default();
-        let labels = config.labels.unwrap_or_default();
-        let time = |text: Option<String>| text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
-        Seen {
-            id: found.id.unwrap_or_default(),
-            server_id: labels.get(create::SERVER_ID).cloned(),
-            maker: self.maker(&labels),
-            running: state.running.unwrap_or(false),
-            removing: matches!(
-                state.status,
-                Some(ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD)
-            ),
-            pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
-            // The engine writes year 1 for never.
-            started_at: time(state.started_at).filter(|at| at.as_second() > 0),
-            exit_code: state.exit_code.unwrap_or(0),
-            oom_killed: state.oom_killed.unwrap_or(false),
-            error: state.error.filter(|error| !error.is_empty()),
-            settings: labels.get(create::SETTINGS).cloned(),
-            tty: config.tty.unwrap_or(false),
-            image: config.image.unwrap_or_default(),
-        }
     }
 }
 

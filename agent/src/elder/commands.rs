@@ -118,6 +118,7 @@ pub(super) fn status(id: &str, known: Option<&ServerStatus>, stats: Option<&Stat
     let docker = match known.status {
         Status::Starting if known.started_at.is_none() => "created",
         Status::Starting | Status::Running | Status::Stopping => "running",
+        Status::Paused => "paused",
         Status::Installing | Status::InstallFailed => "created",
         _ if known.container_id.is_none() => "created",
         _ => "exited",

@@ -17,7 +17,7 @@ use crate::link::Outbox;
 use crate::protocol::commands::{Command, Word};
 use crate::protocol::{
     ConsoleLines, ConsoleSubscribe, DecodeError, Encoding, Envelope, ErrorReport, ServerRef, ServerStatus,
-    Stats, Status, ToAgent, ToPanel,
+    Stats, Status, Sync, ToAgent, ToPanel,
 };
 
 /// A panel that knows the second part shows it within this time; ours does at once.
@@ -54,6 +54,10 @@ pub(crate) struct Interpreter {
     knows: bool,
     /// It has used the command form.
     commands_spoken: bool,
+    /// It was told who speaks.
+    introduced: bool,
+    /// It was told of every server.
+    synced: bool,
     servers: BTreeMap<String, Known>,
     commands: Commands,
     asked: BTreeMap<String, Asked>,
@@ -68,6 +72,8 @@ impl Default for Interpreter {
         Self {
             knows: false,
             commands_spoken: false,
+            introduced: false,
+            synced: false,
             servers: BTreeMap::new(),
             commands: Commands::default(),
             asked: BTreeMap::new(),
@@ -137,6 +143,16 @@ impl Interpreter {
         self.servers.clear();
         self.asked.clear();
         self.frames.clear();
+        // What was kept from it so far, it is told now: where it did not ask itself.
+        if !matches!(envelope.message, ToAgent::SystemInfoRequest) {
+            self.ask_plain(to_agent, ToAgent::SystemInfoRequest);
+        }
+    }
+
+    fn ask_plain(&self, to_agent: &Outbox<ToAgent>, message: ToAgent) {
+        if let Err(error) = to_agent.try_send(Envelope::new(message)) {
+            tracing::debug!(%error, "could not ask the agent");
+        }
     }
 
     /// A frame that is no message of the tables: true where it is a command, which is served.
@@ -194,7 +210,9 @@ impl Interpreter {
         }
         self.due = Instant::now() + STATS_EVERY;
         self.follow(to_agent);
-        let runs = |status: &Status| matches!(status, Status::Running | Status::Starting | Status::Stopping);
+        let runs = |status: &Status| {
+            matches!(status, Status::Running | Status::Paused | Status::Starting | Status::Stopping)
+        };
         let running: Vec<String> = self
             .servers
             .iter()
@@ -258,20 +276,42 @@ impl Interpreter {
                     self.follow(to_agent);
                 }
             }
-            ToPanel::Sync(ref sync) => {
-                for status in &sync.servers {
-                    self.note(status);
-                }
+            ToPanel::Sync(sync) => {
+                self.sync(sync);
+                return None;
             }
             ToPanel::ConsoleLines(lines) => {
                 self.lines(lines);
                 return None;
             }
-            ToPanel::ServerStats(_) | ToPanel::NodeStats(_) => return None,
             ToPanel::Error(ref report) => self.refused(&report.clone()),
-            _ => {}
+            ToPanel::SystemInfo(_) if !self.introduced => {
+                // What is left over from before the connection is not sent.
+                self.introduced = true;
+                self.synced = false;
+                self.frames.clear();
+            }
+            ToPanel::SystemInfo(_)
+            | ToPanel::Heartbeat(_)
+            | ToPanel::ServerOutput(_)
+            | ToPanel::FileContent(_) => {}
+            // It has no word for this.
+            _ => return None,
         }
         Some(envelope)
+    }
+
+    /// It has no word for all servers at once: it is told of each, and later of each that is not as it was told.
+    fn sync(&mut self, sync: Sync) {
+        let all = self.introduced && !std::mem::replace(&mut self.synced, self.introduced);
+        for status in sync.servers {
+            let known = self.servers.get(&status.server_id);
+            let news = all || known.is_none_or(|known| known.status != status);
+            self.status(&status);
+            if news && self.introduced {
+                self.say(ToPanel::ServerStatus(Box::new(status)));
+            }
+        }
     }
 
     fn own_answer(&mut self, own: &str, message: ToPanel) {

@@ -35,7 +35,7 @@ async fn lines_flow_to_a_panel_that_never_asks_and_stop_when_it_shows_more() {
     let mut elder = Interpreter::default();
     elder.connected(Encoding::Json);
     let sync = Sync { servers: vec![ServerStatus::new("a", Status::Running)] };
-    assert!(elder.said(Envelope::new(ToPanel::Sync(sync)), &panel.to_agent).is_some());
+    assert!(elder.said(Envelope::new(ToPanel::Sync(sync)), &panel.to_agent).is_none());
     elder.tick(&panel.to_agent);
     let ToAgent::ConsoleSubscribe(wish) = asked(&mut agent).await else { panic!() };
     assert_eq!((wish.server_id.as_str(), wish.after), ("a", None));
@@ -107,7 +107,7 @@ async fn a_message_of_the_second_part_shows_it_as_well() {
         elder.tick(&panel.to_agent);
         elder.heard(&shows, &panel.to_agent);
         let mut ends = false;
-        for _ in 0..3 {
+        for _ in 0..4 {
             ends |= matches!(asked(&mut agent).await, ToAgent::ConsoleUnsubscribe(_));
         }
         assert!(ends);
@@ -141,4 +141,51 @@ async fn an_unfinished_line_is_told_once_when_it_stands_still() {
     let said = frames(&mut elder);
     let told: Vec<_> = said.iter().filter_map(|frame| frame["data"]["output"].as_str()).collect();
     assert_eq!(told, ["> "], "{said:?}");
+}
+
+/// Passes what is said, and gives the types of what the panel gets, and the servers of its statuses.
+fn told(elder: &mut Interpreter, said: Vec<ToPanel>, to_agent: &crate::link::Outbox<ToAgent>) -> Vec<String> {
+    let mut told = Vec::new();
+    for message in said {
+        if let Some(envelope) = elder.said(Envelope::new(message), to_agent) {
+            let json = serde_json::to_value(envelope).unwrap();
+            told.push(json["type"].as_str().unwrap().to_owned());
+        }
+        told.extend(frames(elder).iter().map(|frame| {
+            let data = &frame["data"];
+            format!("{} {} {}", frame["type"], data["serverId"], data["status"]).replace('"', "")
+        }));
+    }
+    told
+}
+
+#[tokio::test]
+async fn all_servers_are_told_one_by_one_until_a_panel_shows_that_it_knows_more() {
+    let (panel, mut agent) = local(32);
+    let mut elder = Interpreter::default();
+    elder.connected(Encoding::Json);
+    let sync = |all: &[(&str, Status)]| {
+        let servers = all.iter().map(|(id, status)| ServerStatus::new(*id, status.clone())).collect();
+        ToPanel::Sync(Sync { servers })
+    };
+    let status = |id: &str, status| ToPanel::ServerStatus(Box::new(ServerStatus::new(id, status)));
+    let info = || ToPanel::SystemInfo(Box::default());
+    // What was left over says nothing.
+    let old = vec![sync(&[("a", Status::Running)]), status("a", Status::Stopped)];
+    assert_eq!(told(&mut elder, old, &panel.to_agent), ["server_status"]);
+    let both = [("a", Status::Stopped), ("b", Status::Running)];
+    assert_eq!(
+        told(&mut elder, vec![info(), sync(&both)], &panel.to_agent),
+        ["system_info", "server_status a stopped", "server_status b running"]
+    );
+    assert_eq!(told(&mut elder, vec![info(), sync(&both)], &panel.to_agent), ["system_info"]);
+    let later = vec![status("a", Status::Starting), sync(&[("a", Status::Starting), ("b", Status::Crashed)])];
+    assert_eq!(told(&mut elder, later, &panel.to_agent), ["server_status", "server_status b crashed"]);
+    for unknown in [ToPanel::Ack(Ack::default()), ToPanel::HostReport(HostReport::default())] {
+        assert_eq!(told(&mut elder, vec![unknown], &panel.to_agent), [""; 0]);
+    }
+    // It shows that it does: what was kept back comes.
+    elder.heard(&Envelope::new(ToAgent::StatsSubscribe(StatsSubscribe::default())), &panel.to_agent);
+    assert!(matches!(asked(&mut agent).await, ToAgent::SystemInfoRequest));
+    assert_eq!(told(&mut elder, vec![sync(&both)], &panel.to_agent), ["sync"]);
 }

@@ -15,6 +15,14 @@ fn server(id: &str) -> ServerFile {
             at: 1_763_900_000_000,
         }),
         suspended: true,
+        pending: Some(Pending::Stop(PendingStop {
+            asked: serde_json::from_str(r#"{"wall": 1763900000000, "boot": "0b", "uptime": 12}"#).unwrap(),
+            timeout: 30_000,
+            kill: false,
+            again: true,
+            taken: 1,
+            container_id: Some("0f".into()),
+        })),
         ..ServerFile::new(ServerCreate {
             server_id: id.into(),
             name: Some("Größe".into()),
@@ -173,4 +181,18 @@ fn a_deletion_is_noted_undone_and_found_again() {
     begin_deletion(dir, "a").unwrap();
     remove(dir, "a").unwrap();
     assert_eq!(names(dir), ["b.json"]);
+}
+
+#[test]
+fn what_a_newer_agent_was_about_to_do_keeps_no_server_from_loading() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path(), &server("a")).unwrap();
+    let path = dir.path().join("a.json");
+    for pending in [r#""tidy""#, r#"{"tidy": {"deep": [1]}}"#, r#"{"stop": 7}"#, "null"] {
+        let mut file: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        file["pending"] = serde_json::from_str(pending).unwrap();
+        fs::write(&path, file.to_string()).unwrap();
+        let expected = ServerFile { pending: None, ..server("a") };
+        assert_eq!(load_all(dir.path()).unwrap(), [expected], "{pending}");
+    }
 }

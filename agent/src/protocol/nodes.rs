@@ -34,6 +34,8 @@ pub mod capability {
     pub const DESCRIBE: &str = "describe";
     /// `file_read` and `file_write`.
     pub const FILES: &str = "files";
+    /// The status `paused` and the power action `resume`.
+    pub const PAUSE: &str = "pause";
     /// `transfer_*`: servers may move here and away.
     pub const TRANSFER: &str = "transfer";
     /// `upgrade_receive`: a guard watches over this agent's program and goes back where the next one does not come up, and the

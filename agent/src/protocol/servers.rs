@@ -37,6 +37,8 @@ pub enum PowerAction {
     Restart,
     /// SIGKILL now.
     Kill,
+    /// Part 2, for an agent that told of `pause`: let one that stands still go on.
+    Resume,
 }
 
 /// `tcp` or `udp`.
@@ -267,6 +269,8 @@ pub enum Status {
     Starting,
     /// Running and, where the template says how, ready.
     Running,
+    /// Part 2: running, and somebody has its container stand still.
+    Paused,
     /// Asked to stop.
     Stopping,
     /// Ended unasked with another code.

@@ -1,6 +1,7 @@
 //! Requests: what one may ask, and the first thing that follows from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -9,12 +10,12 @@ use tokio::time::Instant;
 use super::jobs::{self, Event};
 use super::launch::Launch;
 use super::queue::{Act, Ask, Happened, Phase, Refusal};
-use super::state::{Asked, Intent, Request, Run, Server};
-use super::stop::{Blow, Stopping};
+use super::state::{Asked, Intent, Request, Run, Server, Waiter};
+use super::stop::{Blow, Due, Stopping};
 use super::{folder, plan, terminal};
 use crate::answers::Reply;
 use crate::host;
-use crate::persist::Wanted;
+use crate::persist::{Moment, Pending, PendingStop, Wanted};
 use crate::protocol::{
     Behaviour, ContainerUser, PowerAction, ServerCreate, ServerDescription, ServerUpdate, Status, ToPanel,
 };
@@ -24,7 +25,9 @@ const HELD: usize = 64;
 /// Bytes of a command: what a terminal takes as one line, with room for its end.
 const COMMAND: usize = 4_000;
 /// The engine lets a port go a moment after a game's end.
-const PORT_LINGERS: std::time::Duration = std::time::Duration::from_secs(5);
+const PORT_LINGERS: Duration = Duration::from_secs(5);
+/// What a server says whose installation was called off.
+pub(super) const CANCELLED: &str = "The installation was cancelled.";
 
 impl Server {
     /// Takes one request. Answers at once, but for those that wait for the disk or for a removal.
@@ -82,6 +85,7 @@ impl Server {
         }
         match (act, command) {
             (Act::Command, Some(line)) => return self.command(line, reply),
+            (Act::Resume, _) => return self.resume(reply),
             (Act::Remove, _) => {
                 self.deletes.push(reply);
                 self.act(act);
@@ -106,7 +110,8 @@ impl Server {
             self.want(Wanted::Stopped);
             self.console.system("The restart was called off.");
             self.publish();
-            return reply.refuse(code, "The server is not running; its restart was called off.");
+            let message = "The server is not running; its restart was called off.";
+            return self.save_for(Some(Waiter::Refuse(reply, code, message)));
         }
         reply.refuse(code, message);
     }
@@ -152,12 +157,20 @@ impl Server {
     /// Does what the queue said.
     pub(super) fn act(&mut self, act: Act) {
         match act {
-            Act::Nothing | Act::Command => {}
+            Act::Nothing | Act::Command | Act::Resume => {}
             Act::Launch => self.launch(),
-            Act::Fetch => self.fetch(true),
-            // A new server's fetch begins when its file is written: it then finds that it was called off.
-            Act::CancelFetch => self.fetching.get_or_insert_default().cancel(),
-            Act::CallOff => self.restart_at = None,
+            Act::Fetch => {
+                self.file.pending = Some(Pending::Install);
+                self.save(None);
+                self.fetch(true);
+            }
+            Act::CancelFetch => self.cancel_fetch(),
+            Act::CallOff => {
+                self.restart_at = None;
+                if let Some(Pending::Stop(stop)) = &mut self.file.pending {
+                    stop.again = false;
+                }
+            }
             Act::Stop => self.stop(Intent::Stop),
             Act::Kill => self.stop(Intent::Kill),
             Act::Remove => {
@@ -190,6 +203,7 @@ impl Server {
         self.error = None;
         self.exit_code = None;
         self.oom_killed = false;
+        self.queue.set_paused(false);
         self.progress.send_replace(None);
         let (lines, receiver) = mpsc::channel(terminal::LINES);
         let run = self.new_run(lines);
@@ -238,10 +252,29 @@ impl Server {
         self.job(async move { Event::Fetched(job.await) });
     }
 
+    fn cancel_fetch(&mut self) {
+        // A new server's fetch begins when its file is written: it then finds that it was called off.
+        self.fetching.get_or_insert_default().cancel();
+        self.error = Some(CANCELLED.into());
+        self.remember(Status::InstallFailed);
+    }
+
     fn stop(&mut self, intent: Intent) {
         self.restart_at = None;
-        let behaviour = self.file.spec.behaviour.clone().unwrap_or_default();
+        let timeout = self.file.spec.behaviour.clone().unwrap_or_default().stop_timeout;
+        let running = self.live().map(|live| live.container_id.clone());
+        let pending = PendingStop {
+            asked: Moment::now(),
+            timeout: u64::from(timeout) * 1_000,
+            kill: intent == Intent::Kill,
+            again: self.queue.again(),
+            taken: 0,
+            container_id: running
+                .or_else(|| self.pending_stop().and_then(|before| before.container_id.clone())),
+        };
+        self.file.pending = Some(Pending::Stop(pending.clone()));
         if self.live().is_none() {
+            self.save(None);
             self.intent = Some(intent);
             match &self.launching {
                 Some(launching) => launching.cancel(),
@@ -256,6 +289,19 @@ impl Server {
             }
             return;
         }
+        if self.resume_to_stop() {
+            return self.save(None);
+        }
+        self.stop_live(&pending);
+        if let Some(stopping) = &mut self.stopping {
+            // A game that has heard of it must not outlive that it was asked for.
+            stopping.hold(Instant::now());
+            self.save_for(Some(Waiter::Stop));
+        }
+    }
+
+    /// Has a game that runs stopped, from the beginning or where it was broken off.
+    pub(super) fn stop_live(&mut self, pending: &PendingStop) {
         if let Some(live) = self.live().filter(|_| self.elder) {
             // Whoever made it told the engine to start it again when it ends by itself, as after a stop command.
             let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
@@ -266,38 +312,62 @@ impl Server {
                 Event::Nothing
             });
         }
-        let (now, grace) = (Instant::now(), self.context.tunables.grace);
-        let (stopping, blow) = match intent {
-            Intent::Stop => {
-                let timeout = std::time::Duration::from_secs(behaviour.stop_timeout.into());
-                Stopping::begin(&behaviour.stop, timeout, grace, now)
-            }
-            Intent::Kill => Stopping::kill(now, grace),
-        };
-        self.stopping = Some(stopping);
-        self.strike(blow);
+        self.stopping = Some(self.stopping_of(pending, pending.asked.elapsed()));
     }
 
-    pub(super) fn strike(&mut self, blow: Blow) {
+    /// Where a stop is so long after it was asked for.
+    pub(super) fn stopping_of(&self, pending: &PendingStop, elapsed: Duration) -> Stopping {
+        let stop = self.file.spec.behaviour.clone().unwrap_or_default().stop;
+        let (timeout, grace) = (Duration::from_millis(pending.timeout), self.context.tunables.grace);
+        let stop = (!pending.kill).then_some(&stop);
+        Stopping::resume(stop, timeout, grace, Instant::now(), elapsed, pending.taken)
+    }
+
+    /// Takes a step of a stop.
+    pub(super) fn strike(&mut self, due: Due) {
         let Some(run) = &self.run else { return };
-        match blow {
+        let step = due.step;
+        match due.blow {
             Blow::Line(line) => {
-                if run.lines.try_send(line).is_err() {
+                let written = run.lines.try_send(line).is_ok();
+                if self.queue.paused() {
+                    self.unpause();
+                }
+                if written {
+                    self.taken(step);
+                } else {
                     self.console.system("The game does not read its input: the stop command waits.");
                 }
             }
             Blow::Signal(signal) => {
                 let Some(live) = &run.live else { return };
                 let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
+                let paused = self.queue.paused();
                 self.job(async move {
-                    let sent = context.engine.signal(&id, &signal).await;
-                    Event::Signalled(signal, sent)
+                    let sent = jobs::signal(&context, &id, &signal, paused).await;
+                    Event::Signalled(signal, step, sent)
                 });
             }
         }
     }
 
+    /// Notes a step, so that it is not taken twice. SIGKILL may be.
+    pub(super) fn taken(&mut self, step: u32) {
+        let last = self.stopping.as_ref().is_none_or(|stopping| stopping.killed_after().is_some());
+        if let Some(Pending::Stop(stop)) = &mut self.file.pending
+            && stop.taken < step
+            && !last
+        {
+            stop.taken = step;
+            self.save(None);
+        }
+    }
+
     fn replace(&mut self, spec: ServerCreate, reply: Reply) {
+        if !self.file.as_found || self.queue.phase() == Phase::Deleting {
+            let message = "There is a server with this id on this node already. Nothing was changed.";
+            return reply.refuse("conflict", message);
+        }
         self.change(spec, reply);
     }
 
@@ -352,7 +422,7 @@ impl Server {
     }
 
     /// A restart is due after this.
-    pub(super) fn restart_in(&mut self, delay: std::time::Duration) {
+    pub(super) fn restart_in(&mut self, delay: Duration) {
         let span = jiff::SignedDuration::try_from(delay).unwrap_or_default();
         let at = Timestamp::now().checked_add(span).unwrap_or_default();
         self.restart_at = Some((Instant::now() + delay, at));

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::crash::Next;
-use super::jobs::{self, Event, Exit, FetchError, RemoveError};
+use super::asks::CANCELLED;
+use super::jobs::{self, Event, FetchError, Look, RemoveError};
 use super::launch::{self, LaunchError, Launched};
 use super::queue::{Act, Happened, Idle, Phase};
 use super::state::{Intent, Live, Server, Waiter};
+use super::stop::{self, Blow};
 use super::{plan, terminal};
 use crate::engine::EngineState;
-use crate::persist::{PersistError, ServerFile, Wanted};
+use crate::persist::{Pending, PersistError, ServerFile, Wanted};
 use crate::protocol::{ServerStatus, Status};
-use crate::runtime::{EngineError, Fault, Maker, Seen};
+use crate::runtime::{EngineError, Fault, Maker};
 
 /// For the console, which more people read than may know what an engine says about the addresses it reaches: that goes
 /// into the state.
@@ -41,7 +42,7 @@ impl Server {
                     }
                 }
             }
-            Event::Signalled(signal, result) => self.signalled(&signal, result),
+            Event::Signalled(signal, step, result) => self.signalled(&signal, step, result),
             Event::Fetched(result) => self.fetched(result),
             Event::Looked(seen) => self.looked(seen),
             Event::Adopted(run, result) => {
@@ -51,6 +52,17 @@ impl Server {
             }
             Event::Saved(file, result) => self.saved(*file, result),
             Event::Removed(result) => self.removed(result),
+            Event::Glanced(run, seen) => {
+                if let Some(seen) = seen.filter(|_| self.is_current(run)) {
+                    self.glanced(seen.paused);
+                }
+            }
+            Event::Heard(run, signals) => {
+                if self.is_current(run) {
+                    self.heard(&signals);
+                }
+            }
+            Event::Resumed(run, reply, result) => self.resumed(run, reply, result),
             Event::Nothing => {}
         }
         self.try_remove();
@@ -82,11 +94,12 @@ impl Server {
 
     /// A game runs: waits for its end and its ready line.
     fn goes_on(&mut self, number: u64, launched: Launched) {
-        let Launched { container_id, started_at, pid, connected, elder, .. } = launched;
+        let Launched { container_id, started_at, pid, connected, elder, found_paused, .. } = launched;
         self.elder = elder;
         let Some(run) = self.run.as_mut() else { return };
         self.last_container = Some(container_id.clone());
-        run.live = Some(Live { container_id: container_id.clone(), pid, since: Instant::now(), started_at });
+        let since = Instant::now();
+        run.live = Some(Live { container_id: container_id.clone(), pid, since, started_at, found_paused });
         let exit = jobs::exit(Arc::clone(&self.context), container_id, connected.over);
         self.job(async move { Event::Exited(number, exit.await) });
         let ready = connected.ready;
@@ -131,105 +144,22 @@ impl Server {
         self.act(act);
     }
 
-    /// A kill that nobody asked for is looked into before it is told.
-    fn exited(&mut self, run: u64, exit: Exit) {
-        let asked = matches!(self.queue.phase(), Phase::Stopping | Phase::Deleting);
-        match self.live() {
-            Some(live) if !exit.sure && !asked => {
-                let why = jobs::why_killed(Arc::clone(&self.context), live.container_id.clone(), exit);
-                self.job(async move { Event::Exited(run, Ok(why.await)) });
-            }
-            _ => self.ended(exit),
-        }
-    }
-
-    fn ended(&mut self, exit: Exit) {
-        let Some(run) = self.run.take() else { return };
-        run.cancel.cancel();
-        self.console.finish();
-        let ran = run.live.map(|live| live.since.elapsed()).unwrap_or_default();
-        let asked = self.queue.phase() == Phase::Stopping;
-        let killed = self.stopping.take().and_then(|stopping| stopping.killed_after());
-        self.ended = Some(Instant::now());
-        self.made_with = None;
-        self.exit_code = Some(exit.code);
-        self.oom_killed = exit.oom_killed;
-        let code = exit.code;
-        if exit.removed {
-            self.last_container = None;
-        }
-        let line = match (asked, killed) {
-            (true, Some(after)) if code == 137 && after.is_zero() => Some("It was killed.".to_owned()),
-            (true, Some(after)) if code == 137 => {
-                Some(format!("It was killed after {} s: it did not stop by itself.", after.as_secs()))
-            }
-            (true, _) if matches!(code, 0 | 130 | 143) => None,
-            (true, _) => Some(format!("It ended with code {code} when it was stopped.")),
-            (false, _) if exit.removed => {
-                Some("Its container was removed by somebody else while it ran.".to_owned())
-            }
-            (false, _) if exit.oom_killed => {
-                Some(format!("It needed more memory than it may use, and was ended for that (code {code})."))
-            }
-            (false, _) if code == 0 => None,
-            (false, _) => Some(format!("It ended with code {code}.")),
-        };
-        let said = match &line {
-            Some(line) => format!("The server has stopped. {line}"),
-            None if asked => "The server has stopped.".to_owned(),
-            None => format!("The game ended by itself with code {code}."),
-        };
-        self.console.system(&said);
-        self.error = line;
-        let well = asked || code == 0;
-        let act = self.queue.happened(if well { Happened::EndedWell } else { Happened::Crashed });
-        if self.queue.phase() == Phase::Crashed {
-            self.crashed(ran, exit.removed);
-        } else if act != Act::Launch {
-            self.want(Wanted::Stopped);
-        }
-        self.remember(if well { Status::Stopped } else { Status::Crashed });
-        self.act(act);
-    }
-
-    fn crashed(&mut self, ran: std::time::Duration, removed: bool) {
-        let patience = self.context.tunables.patience.clone();
-        if removed {
-            return self.want(Wanted::Stopped);
-        }
-        match self.crashes.crashed(Instant::now(), ran, &patience) {
-            Next::After(delay, nth) => {
-                self.restart_in(delay);
-                let most = patience.restarts;
-                self.console.system(&format!("Restart {nth} of {most} in {} s.", delay.as_secs_f32()));
-            }
-            Next::GiveUp => {
-                let minutes = patience.window.as_secs().div_ceil(60);
-                let line = format!(
-                    "Given up after {} restarts within {minutes} minutes: it crashes again and again.",
-                    patience.restarts
-                );
-                self.console.system(&line);
-                self.error = Some(match self.error.take() {
-                    Some(error) => format!("{error} {line}"),
-                    None => line,
-                });
-                self.want(Wanted::Stopped);
-            }
-        }
-    }
-
     /// The link to the engine broke under a run.
     pub(super) fn lost(&mut self, error: &EngineError) {
         tracing::info!(server = self.id, %error, "lost sight of its container");
         self.context.watch.suspect(error);
+        self.look_anew();
+    }
+
+    /// Looks for its container as if nothing was known of it.
+    pub(super) fn look_anew(&mut self) {
         if let Some(run) = self.run.take() {
             run.cancel.cancel();
         }
         self.launching = None;
-        if let Some(stopping) = self.stopping.take() {
-            self.intent = Some(if stopping.killed_after().is_some() { Intent::Kill } else { Intent::Stop });
-        }
+        // A stop that was under way goes on when it is found again: the file knows of it.
+        self.stopping = None;
+        self.intent = None;
         self.queue.happened(Happened::Lost);
         self.look();
     }
@@ -242,18 +172,24 @@ impl Server {
         }
     }
 
-    fn looked(&mut self, seen: Option<Seen>) {
+    fn looked(&mut self, look: Look) {
         self.looking = false;
         if !matches!(self.queue.phase(), Phase::Looking | Phase::Stopping) {
             return;
         }
+        let Look { seen, stopped } = look;
         self.last_container = seen.as_ref().map(|seen| seen.id.clone());
         self.elder = seen.as_ref().is_some_and(|seen| seen.maker == Maker::Elder);
-        if let Some(seen) = seen.filter(|seen| seen.running) {
+        let (running, ended) = match seen {
+            Some(seen) if seen.running => (Some(seen), None),
+            seen => (None, seen),
+        };
+        if let Some(seen) = running {
             self.made_with.clone_from(&seen.settings);
             if self.elder {
                 self.made_with = Some(if self.file.as_found { self.settings.clone() } else { String::new() });
             }
+            self.queue.set_paused(seen.paused);
             let (lines, receiver) = mpsc::channel(terminal::LINES);
             let (number, run) = self.new_run(lines);
             let (context, console) = (Arc::clone(&self.context), self.console.clone());
@@ -263,11 +199,15 @@ impl Server {
             });
             return;
         }
-        let act = if self.queue.phase() == Phase::Stopping {
-            self.intent = None;
-            self.want(Wanted::Stopped);
-            self.queue.happened(Happened::EndedWell)
-        } else if self.file.wanted == Wanted::Running {
+        if self.pending_stop().is_some() {
+            self.ended_unseen(ended);
+            return self.ask_held();
+        }
+        if let Some(seen) = ended.filter(|_| stopped && self.file.wanted == Wanted::Running) {
+            self.stopped_unseen(&seen);
+            return self.ask_held();
+        }
+        let act = if self.file.wanted == Wanted::Running {
             let act = self.queue.happened(Happened::FoundWanted);
             if self.queue.phase() == Phase::Starting {
                 self.console.system("The server should run and does not: it is started again.");
@@ -279,8 +219,8 @@ impl Server {
             self.queue.happened(Happened::FoundIdle(idle))
         };
         if act == Act::Fetch {
-            // It was broken off, not asked for anew.
-            self.fetch(false);
+            // It was broken off: one that was asked for anew goes on so.
+            self.fetch(self.file.pending == Some(Pending::Install));
         } else {
             self.act(act);
         }
@@ -289,6 +229,9 @@ impl Server {
 
     fn idle(&mut self) -> Idle {
         let Some(last) = self.file.last.clone() else { return Idle::NotInstalled };
+        if self.file.pending == Some(Pending::Install) {
+            return Idle::NotInstalled;
+        }
         self.exit_code = last.exit_code;
         self.oom_killed = last.oom_killed;
         self.error = last.error;
@@ -306,23 +249,60 @@ impl Server {
                 self.error = None;
                 self.exit_code = None;
                 self.oom_killed = false;
+                let id = launched.container_id.clone();
                 self.goes_on(run, launched);
-                self.file.wanted = Wanted::Running;
-                let act = match self.queue.happened(Happened::FoundRunning) {
-                    Act::Nothing if self.queue.phase() == Phase::Stopping => match self.intent.take() {
-                        Some(Intent::Kill) => Act::Kill,
-                        _ => Act::Stop,
-                    },
-                    act => act,
-                };
-                self.act(act);
+                self.go_on_stopping(&id);
             }
         }
         self.ask_held();
     }
 
-    fn signalled(&mut self, signal: &str, result: Result<(), EngineError>) {
-        let Err(error) = result else { return };
+    /// It was found running: goes on with the stop that was under way, if one was.
+    fn go_on_stopping(&mut self, container_id: &str) {
+        let looking = self.queue.phase() == Phase::Looking;
+        let pending = self.pending_stop().cloned().filter(|pending| {
+            // Another container than the one that was to end is what a restart came to.
+            !looking || pending.container_id.as_ref().is_none_or(|id| id == container_id)
+        });
+        let Some(mut pending) = pending else {
+            self.file.pending = None;
+            self.file.wanted = Wanted::Running;
+            let act = self.queue.happened(Happened::FoundRunning);
+            return self.act(act);
+        };
+        self.queue.happened(Happened::FoundStopping { again: pending.again });
+        if looking {
+            self.console.system("The stop that was under way goes on.");
+        }
+        pending.container_id = Some(container_id.to_owned());
+        self.file.pending = Some(Pending::Stop(pending));
+        if self.resume_to_stop() {
+            return;
+        }
+        let Some(number) = self.run.as_ref().map(|run| run.number) else { return };
+        let (context, id) = (Arc::clone(&self.context), container_id.to_owned());
+        self.job(async move {
+            let signals = context.engine.signals(&id).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "which signals a container was sent is not known");
+                Vec::new()
+            });
+            Event::Heard(number, signals)
+        });
+    }
+
+    /// Goes on with a stop, and takes no step twice.
+    fn heard(&mut self, signals: &[String]) {
+        let Some(mut pending) = self.pending_stop().cloned() else { return };
+        let stop = self.file.spec.behaviour.clone().unwrap_or_default().stop;
+        pending.taken = stop::taken((!pending.kill).then_some(&stop), pending.taken, signals);
+        self.file.pending = Some(Pending::Stop(pending.clone()));
+        if self.stopping.is_none() {
+            self.stop_live(&pending);
+        }
+    }
+
+    fn signalled(&mut self, signal: &str, step: u32, result: Result<(), EngineError>) {
+        let Err(error) = result else { return self.taken(step) };
         // It ended before the signal came: that is what was wanted.
         if !matches!(error.fault, Fault::Missing | Fault::Conflict) {
             tracing::warn!(server = self.id, signal, %error, "a signal could not be sent");
@@ -343,7 +323,7 @@ impl Server {
                 (Happened::Fetched, Status::Stopped)
             }
             Err(FetchError::Cancelled) => {
-                self.error = Some("The installation was cancelled.".into());
+                self.error = Some(CANCELLED.into());
                 (Happened::FetchFailed, Status::InstallFailed)
             }
             Err(FetchError::Failed(message)) => {
@@ -373,7 +353,7 @@ impl Server {
                 for waiter in waiters {
                     match waiter {
                         Waiter::Keep(reply) => reply.ack(Some(self.queue.status())),
-                        Waiter::Act(reply, status) => reply.ack(Some(status)),
+                        waiter => self.kept(waiter),
                     }
                 }
             }
@@ -391,16 +371,25 @@ impl Server {
                             reply.refuse(code, format!("The node could not write it down: {error}"));
                         }
                         // It is done, and that nobody could write it down does not undo it.
-                        Waiter::Act(reply, status) => reply.ack(Some(status)),
+                        waiter => self.kept(waiter),
                     }
                 }
                 self.gone |= fresh;
             }
         }
-        if std::mem::take(&mut self.save_again) && !self.gone {
-            let mut next = std::mem::take(&mut self.save_waiters_next).into_iter();
-            self.save_for(next.next());
-            self.save_waiters.extend(next);
+    }
+
+    /// Whoever waited for the disk waits no longer.
+    fn kept(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Keep(reply) => reply.ack(Some(self.queue.status())),
+            Waiter::Act(reply, status) => reply.ack(Some(status)),
+            Waiter::Refuse(reply, code, message) => reply.refuse(code, message),
+            Waiter::Stop => {
+                if let Some(stopping) = &mut self.stopping {
+                    stopping.release();
+                }
+            }
         }
     }
 
@@ -446,11 +435,11 @@ impl Server {
     /// Something is due.
     pub(super) fn due(&mut self) {
         let now = Instant::now();
-        if let Some(blow) = self.stopping.as_mut().and_then(|stopping| stopping.due(now)) {
-            if let super::stop::Blow::Signal(signal) = &blow {
+        if let Some(due) = self.stopping.as_mut().and_then(|stopping| stopping.due(now)) {
+            if let (Blow::Signal(signal), true) = (&due.blow, due.insists) {
                 self.console.system(&format!("It has not stopped yet: sending {signal}."));
             }
-            self.strike(blow);
+            self.strike(due);
         }
         if self.start_at.is_some_and(|at| at <= now) {
             self.launch();

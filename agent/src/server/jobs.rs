@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::folder;
 use super::launch::{LaunchError, Launched};
+use crate::answers::Reply;
 use crate::persist::{self, PersistError, ServerFile};
 use crate::protocol::Progress;
-use crate::runtime::{EngineError, Fault, Maker, Seen};
+use crate::runtime::{EngineError, Fault, Maker, Seen, Told};
 
 /// How long the last lines of a game that ended may take to arrive.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -28,12 +29,19 @@ pub(super) enum Event {
     Launched(u64, Box<Result<Launched, LaunchError>>),
     Ready(u64),
     Exited(u64, Result<Exit, EngineError>),
-    Signalled(String, Result<(), EngineError>),
+    /// The signal, the step of a stop that it is.
+    Signalled(String, u32, Result<(), EngineError>),
     Fetched(Result<Option<String>, FetchError>),
-    Looked(Option<Seen>),
+    Looked(Look),
     Adopted(u64, Box<Result<Launched, EngineError>>),
     Saved(Box<ServerFile>, Result<(), PersistError>),
     Removed(Result<(), RemoveError>),
+    /// A run's container, looked at in between.
+    Glanced(u64, Option<Seen>),
+    /// Which signals it was sent before the agent came, for the stop that is under way.
+    Heard(u64, Vec<String>),
+    /// It was to go on after a pause.
+    Resumed(u64, Reply, Result<(), EngineError>),
     /// It is done, and nothing follows from it.
     Nothing,
 }
@@ -42,11 +50,22 @@ pub(super) enum Event {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exit {
     pub(super) code: i64,
-    pub(super) oom_killed: bool,
+    /// The kernel ended something inside for want of memory. That it was the game only its code can say.
+    pub(super) oom: bool,
     /// The container is gone as well.
     pub(super) removed: bool,
-    /// There is nothing more to learn by looking again.
-    pub(super) sure: bool,
+    /// What the engine was told to do to it; none before anybody looked.
+    pub(super) told: Option<Told>,
+}
+
+/// What SIGKILL leaves.
+pub(super) const KILLED: i64 = 137;
+
+impl Exit {
+    /// As the engine has it.
+    pub(super) fn seen(seen: &Seen) -> Self {
+        Self { code: seen.exit_code, oom: seen.oom_killed, removed: seen.removing, told: None }
+    }
 }
 
 /// Why an image is not there.
@@ -70,49 +89,102 @@ pub(super) async fn exit(
     // Either way the output is over now.
     let _ = tokio::time::timeout(LAST_LINES, over).await;
     match context.engine.inspect(&id).await? {
-        None => Ok(Exit { code: code.unwrap_or(137), oom_killed: false, removed: true, sure: true }),
+        None => {
+            Ok(Exit { code: code.unwrap_or(KILLED), oom: false, removed: true, told: Some(Told::default()) })
+        }
         Some(seen) if seen.running => {
             Err(EngineError::new(Fault::Away, "wait for the container", "it runs again"))
         }
-        Some(seen) => Ok(Exit {
-            code: code.unwrap_or(seen.exit_code),
-            oom_killed: seen.oom_killed,
-            removed: seen.removing,
-            sure: code != Some(137) || seen.oom_killed || seen.removing,
-        }),
+        Some(seen) => Ok(Exit { code: code.unwrap_or(seen.exit_code), ..Exit::seen(&seen) }),
     }
 }
 
-/// The engine hears of an end for want of memory from another side than of the end itself, sometimes later.
-pub(super) async fn why_killed(context: Arc<Context>, id: String, mut exit: Exit) -> Exit {
-    exit.sure = true;
-    for _ in 0..5 {
+/// Why a game ended of which nobody here wanted that. The engine hears of an end for want of memory from another side
+/// than of the end itself, sometimes later.
+///
+/// # Errors
+/// The engine itself is ending, and every game with it.
+pub(super) async fn why(context: Arc<Context>, id: String, mut exit: Exit) -> Result<Exit, EngineError> {
+    exit.told = Some(Told::default());
+    let looks = if exit.code == KILLED { 5 } else { 1 };
+    for _ in 0..looks {
+        if exit.oom || exit.removed {
+            break;
+        }
         tokio::time::sleep(SECOND_LOOK).await;
         match context.engine.inspect(&id).await {
-            Ok(Some(seen)) if seen.oom_killed => {
-                exit.oom_killed = true;
-                break;
-            }
-            Ok(Some(seen)) if !seen.removing => {}
-            Ok(_) => {
-                exit.removed = true;
-                break;
-            }
+            Ok(Some(seen)) => (exit.oom, exit.removed) = (seen.oom_killed, seen.removing),
+            Ok(None) => exit.removed = true,
             Err(_) => break,
         }
     }
-    exit
+    if exit.removed {
+        return Ok(exit);
+    }
+    let told = context.engine.told(&id).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "who stopped a container is not known");
+        Told::default()
+    });
+    if told.stopped {
+        // An engine that ends stops every game, by the same words; it takes no calls any more.
+        context.engine.probe(context.tunables.probe_deadline).await?;
+    }
+    exit.told = Some(told);
+    Ok(exit)
+}
+
+/// Sends a signal, also to a container that stands still, which hears none.
+pub(super) async fn signal(
+    context: &Context,
+    id: &str,
+    signal: &str,
+    paused: bool,
+) -> Result<(), EngineError> {
+    if paused {
+        // Where somebody was faster it fails, and the signal says the rest.
+        let _ = context.engine.unpause(id).await;
+    }
+    match context.engine.signal(id, signal).await {
+        Err(error) if error.fault == Fault::Conflict && context.engine.unpause(id).await.is_ok() => {
+            context.engine.signal(id, signal).await
+        }
+        sent => sent,
+    }
+}
+
+/// What the engine has under the server's name.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    pub(super) seen: Option<Seen>,
+    /// Somebody had the engine stop it.
+    pub(super) stopped: bool,
 }
 
 /// Looks what the engine has under the server's name, until the engine answers.
-pub(super) async fn look(context: Arc<Context>, server_id: String) -> Option<Seen> {
+pub(super) async fn look(context: Arc<Context>, server_id: String) -> Look {
     loop {
         if !context.watch.there().await {
             // The agent ends; nobody will hear.
             std::future::pending::<()>().await;
         }
         match context.engine.inspect_server(&server_id).await {
-            Ok(seen) => return seen.filter(|seen| seen.maker != Maker::Stranger),
+            Ok(seen) => {
+                let seen = seen.filter(|seen| seen.maker != Maker::Stranger);
+                let ended = seen.as_ref().filter(|seen| !seen.running && seen.started_at.is_some());
+                let stopped = match ended {
+                    Some(seen) => context.engine.told(&seen.id).await.is_ok_and(|told| told.stopped),
+                    None => false,
+                };
+                // An engine that ends stops every game, by the same words.
+                let probed = match stopped {
+                    true => context.engine.probe(context.tunables.probe_deadline).await.map(drop),
+                    false => Ok(()),
+                };
+                match probed {
+                    Ok(()) => return Look { seen, stopped },
+                    Err(error) => context.watch.suspect(&error),
+                }
+            }
             Err(error) => {
                 tracing::debug!(server = server_id, %error, "looking for its container");
                 context.watch.suspect(&error);

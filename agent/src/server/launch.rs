@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bring::{Bring, Brought};
 use super::context::Context;
-use super::{folder, plan, terminal};
+use super::{folder, plan, terminal, zone};
 use crate::console::{Console, Ready};
 use crate::protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
 use crate::runtime::{EngineError, Fault, Maker, Output, Seen};
@@ -35,6 +35,8 @@ pub(super) struct Launched {
     pub(super) connected: terminal::Connected,
     /// Its container is still the one that another agent made.
     pub(super) elder: bool,
+    /// It was found standing still: its terminal is looked for when it goes on.
+    pub(super) found_paused: bool,
 }
 
 /// Why there is none.
@@ -161,6 +163,12 @@ impl Launch {
         let mut container = plan::container(&self.spec, run_as, &folder, &context.timezone);
         if !context.io_weight.load(Ordering::Relaxed) {
             container.io_weight = None;
+        }
+        let zone = container.environment.get("TZ").or_else(|| container.defaults.get("TZ"));
+        if let Some(name) = zone.cloned() {
+            let (dir, own) = (context.state_dir(), context.timezone.clone());
+            let zone = tokio::task::spawn_blocking(move || zone::of(&dir, &name, &own));
+            container.zone = zone.await.ok().flatten();
         }
         let mut fetched = false;
         let mut end = Instant::now() + NAME_TAKEN;
@@ -328,6 +336,7 @@ impl Launch {
             user,
             connected,
             elder,
+            found_paused: false,
         })
     }
 }
@@ -342,7 +351,11 @@ pub(super) async fn adopt(
 ) -> Result<Launched, EngineError> {
     // A console that has lines already goes on from now; a new one begins with what the engine kept.
     let output = if console.next_seq() > 1 { Output::FromNow } else { Output::WithLast(KEPT) };
-    let attached = context.engine.attach(&seen.id, output, seen.tty).await?;
+    let attached = match context.engine.attach(&seen.id, output, seen.tty).await {
+        // Some engines connect to none that stands still: it is looked at again when it goes on.
+        Err(_) if seen.paused => terminal::nothing(),
+        attached => attached?,
+    };
     let connected = terminal::connect(&context.tasks, attached, console, None, lines, run);
     Ok(Launched {
         started_at: seen.started_at.unwrap_or_else(Timestamp::now),
@@ -351,5 +364,6 @@ pub(super) async fn adopt(
         user: None,
         connected,
         elder: seen.maker == Maker::Elder,
+        found_paused: seen.paused,
     })
 }

@@ -111,6 +111,7 @@ pub(super) fn container(
             Stop::Signal(name) => name,
             Stop::Command(_) => "SIGTERM".into(),
         }),
+        zone: None,
     }
 }
 

@@ -17,8 +17,8 @@
 //!     Deleting  from any state; there is no way back but a failure
 //! ```
 //!
-//! Two things lie over the states: `suspended` (refuses starts) and `away` (the engine does not answer: everything is
-//! `unknown` and refused at once).
+//! Three things lie over the states: `suspended` (refuses starts), `paused` (somebody has the container stand still:
+//! only the ways out of it are open) and `away` (the engine does not answer: everything is `unknown` and refused at once).
 
 use crate::protocol::{PowerAction, Status};
 
@@ -69,6 +69,8 @@ pub(super) enum Act {
     CallOff,
     /// Give the line to the game.
     Command,
+    /// Let it go on.
+    Resume,
 }
 
 /// Why not.
@@ -84,6 +86,8 @@ pub(super) enum Refusal {
     EngineUnavailable,
     NotFound,
     Busy,
+    Paused,
+    NotPaused,
 }
 
 impl Refusal {
@@ -102,6 +106,8 @@ impl Refusal {
             }
             Self::NotFound => ("not_found", "There is no such server."),
             Self::Busy => ("busy", "The server is busy. Try again."),
+            Self::Paused => ("paused", "The server is paused. Resume it first."),
+            Self::NotPaused => ("not_paused", "The server is not paused."),
         }
     }
 }
@@ -125,6 +131,9 @@ pub(super) enum Happened {
     Due,
     /// The engine has it running.
     FoundRunning,
+    /// A stop of it was under way, whether the engine still has it running or not; a restart where it is to be started
+    /// again.
+    FoundStopping { again: bool },
     /// The engine does not, and it should: start it when its turn comes.
     FoundWanted,
     /// The engine does not; this is what it was.
@@ -151,20 +160,35 @@ pub(super) struct Queue {
     /// A restart: start when it has stopped.
     again: bool,
     suspended: bool,
+    paused: bool,
     away: bool,
 }
 
 impl Queue {
     pub(super) fn new(phase: Phase, suspended: bool) -> Self {
-        Self { phase, again: false, suspended, away: false }
+        Self { phase, again: false, suspended, paused: false, away: false }
     }
 
     pub(super) fn phase(&self) -> Phase {
         self.phase
     }
 
+    /// It is to be started when it has stopped.
+    pub(super) fn again(&self) -> bool {
+        self.again
+    }
+
     pub(super) fn suspended(&self) -> bool {
         self.suspended
+    }
+
+    /// Somebody has it stand still.
+    pub(super) fn paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     pub(super) fn away(&self) -> bool {
@@ -183,6 +207,7 @@ impl Queue {
         match self.phase {
             Phase::Looking => Status::Unknown,
             Phase::Installing => Status::Installing,
+            Phase::Starting | Phase::Running if self.paused => Status::Paused,
             Phase::Starting => Status::Starting,
             Phase::Running => Status::Running,
             Phase::Stopping | Phase::Deleting => Status::Stopping,
@@ -214,6 +239,7 @@ impl Queue {
         match ask {
             Ask::Power(action) => self.power(action),
             Ask::Command => match self.phase {
+                Phase::Starting | Phase::Running | Phase::Stopping if self.paused => Err(Refusal::Paused),
                 Phase::Starting | Phase::Running | Phase::Stopping => Ok(Act::Command),
                 Phase::Installing => Err(Refusal::Installing),
                 _ => Err(Refusal::NotRunning),
@@ -237,9 +263,13 @@ impl Queue {
     }
 
     fn power(&mut self, action: PowerAction) -> Result<Act, Refusal> {
-        use PowerAction::{Kill, Restart, Start, Stop};
+        use PowerAction::{Kill, Restart, Resume, Start, Stop};
         match (action, self.phase) {
             (_, Phase::Installing) => Err(Refusal::Installing),
+            (Resume, Phase::Starting | Phase::Running) if self.paused => Ok(Act::Resume),
+            (Resume, Phase::Starting | Phase::Running) => Err(Refusal::NotPaused),
+            (Resume, Phase::Stopping) => Err(Refusal::AlreadyStopping),
+            (Start, Phase::Starting | Phase::Running) if self.paused => Err(Refusal::Paused),
             (Start | Restart, Phase::Stopped | Phase::Crashed | Phase::InstallFailed) if self.suspended => {
                 Err(Refusal::Suspended)
             }
@@ -312,6 +342,10 @@ impl Queue {
                     return Act::Stop;
                 }
             }
+            (Happened::FoundStopping { again }, Phase::Looking) => {
+                self.go(Phase::Stopping);
+                self.again = again && !self.suspended;
+            }
             (Happened::FoundWanted, Phase::Looking) => {
                 self.go(if self.suspended { Phase::Stopped } else { Phase::Starting });
             }
@@ -332,6 +366,9 @@ impl Queue {
     fn go(&mut self, phase: Phase) {
         self.phase = phase;
         self.again = false;
+        if !matches!(phase, Phase::Starting | Phase::Running | Phase::Stopping) {
+            self.paused = false;
+        }
     }
 }
 

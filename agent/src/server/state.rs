@@ -17,7 +17,7 @@ use super::queue::{Phase, Queue};
 use super::stop::Stopping;
 use crate::answers::Reply;
 use crate::console::Console;
-use crate::persist::{LastRun, ServerFile};
+use crate::persist::{LastRun, Pending, PendingStop, ServerFile};
 use crate::protocol::{
     Envelope, PowerAction, Progress, ServerCreate, ServerStatus, ServerUpdate, Status, ToPanel,
 };
@@ -68,6 +68,8 @@ pub(super) struct Live {
     pub(super) pid: Option<u32>,
     pub(super) since: Instant,
     pub(super) started_at: Timestamp,
+    /// It was found standing still, without its terminal.
+    pub(super) found_paused: bool,
 }
 
 /// How to stop what is not there yet.
@@ -137,6 +139,10 @@ pub(super) enum Waiter {
     Keep(Reply),
     /// What it asked for is under way in this state; the file makes it outlive a crash.
     Act(Reply, Status),
+    /// It could not be done, and what it changed all the same is kept.
+    Refuse(Reply, &'static str, &'static str),
+    /// The stop that is under way may begin.
+    Stop,
 }
 
 /// The clock's time at a moment of the steady one.
@@ -225,8 +231,9 @@ impl Server {
         }
     }
 
-    /// Keeps how it ended.
+    /// Keeps how it ended: nothing is under way any more.
     pub(super) fn remember(&mut self, status: Status) {
+        self.file.pending = None;
         self.file.last = Some(LastRun {
             status,
             exit_code: self.exit_code,
@@ -237,33 +244,46 @@ impl Server {
         self.save(None);
     }
 
-    /// Answers what is under way, once a crash cannot undo it any more.
-    pub(super) fn answer_when_saved(&mut self, reply: Reply) {
-        let status = self.queue.status();
-        match (self.saving, self.save_again) {
-            (true, true) => self.save_waiters_next.push(Waiter::Act(reply, status)),
-            (true, false) => self.save_waiters.push(Waiter::Act(reply, status)),
-            (false, _) => reply.ack(Some(status)),
+    /// The stop that was asked for and is not over.
+    pub(super) fn pending_stop(&self) -> Option<&PendingStop> {
+        match &self.file.pending {
+            Some(Pending::Stop(stop)) => Some(stop),
+            _ => None,
         }
     }
 
-    /// Writes the file, now or after the write that is under way. `reply` is answered when it is on the disk.
+    /// Answers what is under way, once a crash cannot undo it any more.
+    pub(super) fn answer_when_saved(&mut self, reply: Reply) {
+        let status = self.queue.status();
+        match (self.save_again, self.saving) {
+            (true, _) => self.save_waiters_next.push(Waiter::Act(reply, status)),
+            (false, true) => self.save_waiters.push(Waiter::Act(reply, status)),
+            (false, false) => reply.ack(Some(status)),
+        }
+    }
+
+    /// Has the file written. `reply` is answered when it is on the disk.
     pub(super) fn save(&mut self, reply: Option<Reply>) {
         self.save_for(reply.map(Waiter::Keep));
     }
 
     pub(super) fn save_for(&mut self, waiter: Option<Waiter>) {
+        self.save_again = true;
+        self.save_waiters_next.extend(waiter);
+    }
+
+    /// Begins the write that is due, one for all that changed since the last one began.
+    pub(super) fn flush(&mut self) {
         if self.queue.phase() == Phase::Deleting {
             // What is being removed must not come back.
-            return;
+            self.save_again = false;
+            self.save_waiters_next.clear();
         }
-        if self.saving {
-            self.save_again = true;
-            self.save_waiters_next.extend(waiter);
+        if self.saving || !std::mem::take(&mut self.save_again) {
             return;
         }
         self.saving = true;
-        self.save_waiters.extend(waiter);
+        self.save_waiters = std::mem::take(&mut self.save_waiters_next);
         let fresh = self.saved.is_none();
         let job = jobs::save(Arc::clone(&self.context), self.file.clone(), fresh);
         self.job(job);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::context::Context;
 use super::crash::Crashes;
@@ -34,9 +34,16 @@ pub(crate) struct Handle {
     pub(crate) running: watch::Receiver<Option<Running>>,
     /// What it prints.
     pub(crate) console: Console,
+    /// It may have been paused or resumed.
+    look: Arc<Notify>,
 }
 
 impl Handle {
+    /// Has it look whether somebody paused its container.
+    pub(crate) fn glance(&self) {
+        self.look.notify_one();
+    }
+
     /// Asks something of it; it answers by itself.
     pub(crate) fn ask(&self, asked: Asked) {
         match self.inbox.try_send(asked) {
@@ -133,11 +140,12 @@ fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Hand
         None if phase == Phase::Deleting => server.try_remove(),
         None => server.look(),
     }
-    drop(context.tasks.spawn(run(server, inbox)));
-    Handle { inbox: sender, status: seen, running: running_seen, console }
+    let look = Arc::new(Notify::new());
+    drop(context.tasks.spawn(run(server, inbox, Arc::clone(&look))));
+    Handle { inbox: sender, status: seen, running: running_seen, console, look }
 }
 
-async fn run(mut server: Server, mut inbox: mpsc::Receiver<Asked>) {
+async fn run(mut server: Server, mut inbox: mpsc::Receiver<Asked>, look: Arc<Notify>) {
     let mut engine = server.context.watch.subscribe();
     let mut progress = server.progress.subscribe();
     let cancel = server.context.cancel.clone();
@@ -145,6 +153,7 @@ async fn run(mut server: Server, mut inbox: mpsc::Receiver<Asked>) {
     server.engine_changed(&state);
     server.tell(server.report());
     while !server.gone {
+        server.flush();
         let due = server.next_due();
         tokio::select! {
             () = cancel.cancelled() => break,
@@ -158,6 +167,7 @@ async fn run(mut server: Server, mut inbox: mpsc::Receiver<Asked>) {
                 server.engine_changed(&state);
             }
             Ok(()) = progress.changed() => server.publish(),
+            () = look.notified() => server.glance(),
             () = sleep_until(due), if due.is_some() => server.due(),
         }
     }

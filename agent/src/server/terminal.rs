@@ -1,5 +1,7 @@
 //! The two ends of a game's terminal: what it prints goes to the console, lines that people type go in.
 
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -111,6 +113,24 @@ pub(super) struct Connected {
     pub(super) ready: oneshot::Receiver<()>,
     /// The output is over.
     pub(super) over: oneshot::Receiver<()>,
+}
+
+/// A terminal that says nothing and hears nothing.
+pub(super) fn nothing() -> Attached {
+    Attached { output: Box::new(Silence), input: Box::new(tokio::io::sink()) }
+}
+
+/// Never ends.
+struct Silence;
+
+impl tokio::io::AsyncRead for Silence {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Pending
+    }
 }
 
 /// Runs both ends until the game's end, or until `cancel`.

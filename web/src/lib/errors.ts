@@ -36,6 +36,8 @@ const HINTS: Record<string, string> = {
   already_stopping: 'Wait until it has stopped, or kill it.',
   not_running: 'Start it first.',
   installing: 'Wait until the install is done, or cancel it.',
+  paused: 'Resume it first.',
+  not_paused: 'Nothing to do: it is not paused.',
   suspended: 'Ask an admin to lift the suspension.',
   invalid: 'Correct what is marked, then try again.',
   eula_required: 'Read the licence and tick the box.',

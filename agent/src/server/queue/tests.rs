@@ -6,11 +6,12 @@ use rand::RngExt;
 
 use super::*;
 
-const ASKS: [Ask; 10] = [
+const ASKS: [Ask; 11] = [
     Ask::Power(PowerAction::Start),
     Ask::Power(PowerAction::Stop),
     Ask::Power(PowerAction::Restart),
     Ask::Power(PowerAction::Kill),
+    Ask::Power(PowerAction::Resume),
     Ask::Command,
     Ask::Delete,
     Ask::Suspend,
@@ -44,6 +45,47 @@ fn the_power_table() {
         for (action, expected) in [Start, Stop, Restart, Kill].into_iter().zip(expected) {
             assert_eq!(asked(phase, action), expected, "{action:?} in {phase:?}");
         }
+    }
+}
+
+#[test]
+fn one_that_stands_still_can_be_resumed_stopped_and_killed_and_hears_nothing() {
+    use PowerAction::{Kill, Restart, Resume, Start, Stop};
+    for phase in [Phase::Starting, Phase::Running] {
+        let mut paused = Queue::new(phase, false);
+        paused.set_paused(true);
+        assert_eq!(paused.status(), Status::Paused);
+        let ask = |what| paused.clone().ask(what);
+        assert_eq!(ask(Ask::Power(Resume)), Ok(Act::Resume));
+        assert_eq!(ask(Ask::Power(Stop)), Ok(Act::Stop));
+        assert_eq!(ask(Ask::Power(Restart)), Ok(Act::Stop));
+        assert_eq!(ask(Ask::Power(Kill)), Ok(Act::Kill));
+        assert_eq!(ask(Ask::Power(Start)), Err(Refusal::Paused));
+        assert_eq!(ask(Ask::Command), Err(Refusal::Paused));
+        let mut stopping = paused.clone();
+        stopping.ask(Ask::Power(Stop)).unwrap();
+        assert_eq!(stopping.status(), Status::Stopping);
+        stopping.happened(Happened::EndedWell);
+        assert!(!stopping.paused(), "{stopping:?}");
+    }
+    let refused = |phase, refusal| {
+        assert_eq!(Queue::new(phase, false).ask(Ask::Power(Resume)), Err(refusal), "{phase:?}");
+    };
+    refused(Phase::Running, Refusal::NotPaused);
+    refused(Phase::Stopping, Refusal::AlreadyStopping);
+    refused(Phase::Stopped, Refusal::NotRunning);
+    refused(Phase::Installing, Refusal::Installing);
+}
+
+#[test]
+fn a_stop_that_was_broken_off_goes_on_as_what_it_was() {
+    for (again, suspended, then) in
+        [(true, false, Act::Launch), (false, false, Act::Nothing), (true, true, Act::Nothing)]
+    {
+        let mut queue = Queue::new(Phase::Looking, suspended);
+        assert_eq!(queue.happened(Happened::FoundStopping { again }), Act::Nothing);
+        assert_eq!((queue.status(), queue.again()), (Status::Stopping, again && !suspended));
+        assert_eq!(queue.happened(Happened::Crashed), then);
     }
 }
 
@@ -150,6 +192,7 @@ fn random_sequences_never_act_twice_and_never_get_stuck() {
                 }
                 Act::Command => assert!(game),
                 Act::Nothing | Act::CallOff => {}
+                Act::Resume => assert!(queue.paused()),
             }
             seen.insert(queue.phase());
             let going = matches!(queue.phase(), Phase::Starting | Phase::Running | Phase::Stopping);

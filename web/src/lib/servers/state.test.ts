@@ -23,10 +23,11 @@ const server = (part: Partial<Server>): Server => ({
 
 describe('may', () => {
   it('offers what makes sense in a state', () => {
-    const offered = (status: Server['status']) => (['start', 'stop', 'restart', 'kill'] as const).filter((action) => may(server({ status }), action));
+    const offered = (status: Server['status']) => (['start', 'stop', 'restart', 'kill', 'resume'] as const).filter((action) => may(server({ status }), action));
     expect(offered('stopped')).toEqual(['start']);
     expect(offered('install_failed')).toEqual(['start']);
     expect(offered('running')).toEqual(['stop', 'restart', 'kill']);
+    expect(offered('paused')).toEqual(['stop', 'restart', 'kill', 'resume']);
     expect(offered('stopping')).toEqual(['kill']);
     expect(offered('installing')).toEqual([]);
     expect(offered('unknown')).toEqual([]);
@@ -49,5 +50,6 @@ describe('because', () => {
   it('counts down to the kill while stopping', () => {
     expect(because(server({ status: 'stopping', stopDeadline: '2026-01-01T00:00:30Z' }), NOW)).toContain('killed in 30 s');
   });
+  it('says what paused means', () => expect(because(server({ status: 'paused' }), NOW)).toContain('stands still'));
   it('is silent when all is well', () => expect(because(server({ status: 'running' }), NOW)).toBe(''));
 });

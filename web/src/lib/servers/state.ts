@@ -11,6 +11,7 @@ const LOOKS: Record<ServerStatus, { label: string; tone: Tone; busy?: boolean }>
   stopped: { label: 'Stopped', tone: 'off' },
   starting: { label: 'Starting', tone: 'warn', busy: true },
   running: { label: 'Running', tone: 'ok' },
+  paused: { label: 'Paused', tone: 'warn' },
   stopping: { label: 'Stopping', tone: 'warn', busy: true },
   crashed: { label: 'Crashed', tone: 'bad' },
   suspended: { label: 'Suspended', tone: 'warn' },
@@ -21,9 +22,10 @@ export const look = (status: ServerStatus) => LOOKS[status] ?? { label: status, 
 
 const FROM: Record<PowerAction, ServerStatus[]> = {
   start: ['stopped', 'crashed', 'install_failed'],
-  stop: ['starting', 'running'],
-  restart: ['starting', 'running'],
-  kill: ['starting', 'running', 'stopping']
+  stop: ['starting', 'running', 'paused'],
+  restart: ['starting', 'running', 'paused'],
+  kill: ['starting', 'running', 'paused', 'stopping'],
+  resume: ['paused']
 };
 
 export const can = (server: Server, permission: Permission) => server.permissions.includes(permission);
@@ -54,6 +56,8 @@ export function because(server: Server, now: number): string {
   } else if (server.status === 'stopping') {
     const seconds = secondsUntil(server.stopDeadline, now);
     if (seconds !== null) parts.push(seconds > 0 ? `Saving and closing; killed in ${seconds} s if it has not ended.` : 'Being killed.');
+  } else if (server.status === 'paused') {
+    parts.push('Somebody had Docker pause it: it stands still, and players can do nothing.');
   } else if (server.statusReason) {
     parts.push(sentence(server.statusReason));
   }
