@@ -33,6 +33,8 @@ pub struct LinkTimes {
     pub answer_stop: Duration,
     /// The same for a file: an agent that has none says nothing at all.
     pub answer_file: Duration,
+    /// Between two questions for the state of servers whose agent of part 1 tells nothing by itself.
+    pub state_poll: Duration,
     /// A node's old secret opens beside its renewed one for this long at most.
     pub renewed: Duration,
     /// Three replacements within this time, and two machines use one id …
@@ -57,6 +59,7 @@ impl Default for LinkTimes {
             answer: Duration::from_secs(10),
             answer_stop: Duration::from_secs(40),
             answer_file: Duration::from_secs(5),
+            state_poll: Duration::from_secs(30),
             renewed: Duration::from_secs(600),
             rivals_within: Duration::from_secs(60),
             rivals_refused: Duration::from_secs(300),
@@ -96,6 +99,7 @@ impl LinkTimes {
             "answer" => &mut self.answer,
             "answer_stop" => &mut self.answer_stop,
             "answer_file" => &mut self.answer_file,
+            "state_poll" => &mut self.state_poll,
             "renewed" => &mut self.renewed,
             "rivals_within" => &mut self.rivals_within,
             "rivals_refused" => &mut self.rivals_refused,

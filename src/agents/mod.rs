@@ -14,6 +14,7 @@ mod decoding;
 mod differences;
 mod figures;
 mod frame_filter;
+mod kept_lines;
 mod last_seen;
 mod log_limit;
 mod moved;

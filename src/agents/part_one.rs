@@ -1,16 +1,22 @@
-//! Agents that know the first part of the protocol only: they repeat no ids, so requests go to them one at a time, each
-//! ended by the next status of that server, the next error, or a deadline. What they can't do is said plainly.
+//! Agents that know the first part of the protocol only: they repeat no ids, so requests go to them one at a time for each
+//! server, each ended by the next status of that server, an error, or a deadline. What they can't do is said plainly.
+
+mod in_flight;
+mod state_poll;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::LinkTimes;
-use agent::protocol::commands::{Became, Command, Response, STOP_SERVER, Word};
+use agent::protocol::commands::{Became, Command, GET_STATUS, Response, STOP_SERVER, Word};
 use agent::protocol::{
-    Ack, DecodeError, Envelope, ErrorReport, FileContent, PowerAction, Problem, ServerRef, Status,
-    SystemInfo, ToAgent, ToPanel, capability,
+    Ack, DecodeError, Envelope, ErrorReport, FileContent, PowerAction, Problem, ServerRef, ServerStatus,
+    Status, SystemInfo, ToAgent, ToPanel, capability,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+
+use self::in_flight::Entry;
+pub(super) use self::in_flight::{InFlight, Outcome};
 
 use super::registry::Agents;
 use super::session::Session;
@@ -32,9 +38,16 @@ pub(super) enum Goal {
     File,
     /// The second response, or a status.
     Killed,
+    /// The second response to `get_status`.
+    State,
 }
 
 impl Goal {
+    /// Whether it is asked in the command form.
+    fn is_command(self) -> bool {
+        matches!(self, Self::Killed | Self::State)
+    }
+
     fn reached(self, status: &Status) -> bool {
         use Status::{Created, Installing, Running, Starting, Stopped, Stopping};
         match self {
@@ -42,7 +55,7 @@ impl Goal {
             Self::Running => !matches!(status, Starting | Stopping | Stopped | Created | Installing),
             Self::Stopped | Self::Killed => !matches!(status, Running | Starting | Stopping),
             Self::Deleted => !matches!(status, Running | Starting | Stopping | Stopped | Created),
-            Self::Output | Self::Info | Self::File => false,
+            Self::Output | Self::Info | Self::File | Self::State => false,
         }
     }
 }
@@ -56,21 +69,39 @@ pub(super) struct Spoken {
     pub(super) deadline: Duration,
 }
 
-/// The one request that such an agent has in hand.
-#[derive(Debug)]
-pub(super) struct InHand {
-    pub(super) id: String,
-    pub(super) server_id: Option<String>,
-    pub(super) goal: Goal,
-    /// What was heard on the way; at the deadline it is better than nothing.
-    pub(super) so_far: Option<Status>,
+impl Spoken {
+    /// The image that a create names: Docker's errors do too.
+    fn image(&self) -> Option<String> {
+        match &self.message {
+            ToAgent::ServerCreate(spec) if !spec.image.is_empty() => Some(spec.image.clone()),
+            _ => None,
+        }
+    }
 }
 
-/// What a message of the agent means for what it has in hand.
+/// What a message of the agent means for a request.
 pub(super) enum Heard {
     Nothing,
     OnTheWay(Status),
+    /// An answer for whoever asked; the agent is still at it.
+    Accepted(Status),
+    /// The answer, and the end.
     Answer(ToPanel),
+}
+
+/// What a response tells of its server, which nothing else will tell.
+pub(super) enum Told {
+    /// It is so.
+    Is(ServerStatus),
+    /// It was taken for accepted, and failed: this is why.
+    Failed {
+        /// Whose.
+        server_id: String,
+        /// The agent's words.
+        reason: String,
+    },
+    /// The agent has no container for it.
+    Missing(String),
 }
 
 /// The message in words of the first part; a refusal where there are no such words.
@@ -154,10 +185,10 @@ pub(super) fn answer(status: Status) -> ToPanel {
     ToPanel::Ack(Ack { status: Some(status) })
 }
 
-/// What a message that carries no id means for the request in hand.
-pub(super) fn heard(message: &ToPanel, in_hand: &InHand) -> Heard {
-    let same = |server_id: &str| in_hand.server_id.as_deref() == Some(server_id);
-    match (message, in_hand.goal) {
+/// What a message that carries no id, and is no error, means for a request.
+fn heard(message: &ToPanel, request: &Entry) -> Heard {
+    let same = |server_id: &str| request.server_id.as_deref() == Some(server_id);
+    match (message, request.goal) {
         (ToPanel::ServerStatus(status), goal) if same(&status.server_id) => {
             if goal.reached(&status.status) {
                 Heard::Answer(answer(status.status.clone()))
@@ -165,7 +196,6 @@ pub(super) fn heard(message: &ToPanel, in_hand: &InHand) -> Heard {
                 Heard::OnTheWay(status.status.clone())
             }
         }
-        (ToPanel::Error(report), _) => Heard::Answer(ToPanel::Error(report.clone())),
         (ToPanel::ServerOutput(output), Goal::Output) if same(&output.server_id) => {
             Heard::Answer(ToPanel::Ack(Ack::default()))
         }
@@ -185,7 +215,7 @@ fn file_answer(file: &FileContent) -> ToPanel {
     ToPanel::Error(failed(file.message.clone().unwrap_or_default()))
 }
 
-/// As it goes over the wire: kill is a command, everything else as ever.
+/// As it goes over the wire: kill and the question for a state are commands, everything else as ever.
 pub(super) fn encode(envelope: &Envelope<ToAgent>, node_id: &str) -> serde_json::Result<String> {
     match &envelope.message {
         ToAgent::ServerPower(power) if power.action == PowerAction::Kill => {
@@ -195,6 +225,17 @@ pub(super) fn encode(envelope: &Envelope<ToAgent>, node_id: &str) -> serde_json:
                 action: STOP_SERVER.into(),
                 server_id: Some(power.server_id.clone()),
                 payload: json!({ "signal": "SIGKILL", "timeout": 5 }),
+            };
+            serde_json::to_string(&command.json())
+        }
+        // The nearest that there is.
+        ToAgent::ServerDescribe(of) => {
+            let command = Command {
+                id: envelope.message_id.clone().unwrap_or_default(),
+                agent_id: node_id.to_owned(),
+                action: GET_STATUS.into(),
+                server_id: Some(of.server_id.clone()),
+                payload: Value::Null,
             };
             serde_json::to_string(&command.json())
         }
@@ -232,7 +273,11 @@ pub(super) fn take(agents: &Agents, session: &Arc<Session>, frame: &[u8], error:
         return false;
     }
     match Word::read(frame) {
-        Some(Word::Response(response)) => session.responded(&response),
+        Some(Word::Response(response)) => {
+            if let Some(told) = session.responded(&response) {
+                agents.told(session, told);
+            }
+        }
         Some(Word::Event(event)) => match (event.status(), event.now) {
             (Some(status), _) => {
                 agents.receive(session, Envelope::new(ToPanel::ServerStatus(Box::new(status))));
@@ -248,21 +293,56 @@ pub(super) fn take(agents: &Agents, session: &Arc<Session>, frame: &[u8], error:
     true
 }
 
-/// What a response means for the command in hand. The first one says that it is under way, the second that it is done.
-pub(super) fn responded(response: &Response, in_hand: &InHand) -> Heard {
-    if in_hand.goal != Goal::Killed || response.id != in_hand.id {
-        return Heard::Nothing;
-    }
+/// What a response means for its command. The first one says that it is under way, the second that it is done.
+fn responded(response: &Response, request: &Entry) -> (Heard, Option<Told>) {
+    let server_id = request.server_id.clone().unwrap_or_default();
     if !response.success {
         let (code, message) = response.error.clone().unwrap_or_default();
-        return Heard::Answer(ToPanel::Error(failed(format!("{code}: {message}"))));
+        let told = match request.goal {
+            Goal::State => message.contains("No such container").then_some(Told::Missing(server_id)),
+            _ if request.was_accepted() => Some(Told::Failed { server_id, reason: message.clone() }),
+            _ => None,
+        };
+        return (Heard::Answer(ToPanel::Error(failed(format!("{code}: {message}")))), told);
     }
-    let status = Status::Stopping;
-    if in_hand.so_far.is_some() { Heard::Answer(answer(status)) } else { Heard::OnTheWay(status) }
+    match request.goal {
+        Goal::Killed if request.was_accepted() => (Heard::Answer(answer(Status::Stopping)), None),
+        Goal::Killed => {
+            let status = ServerStatus::new(server_id, Status::Stopping);
+            (Heard::Accepted(Status::Stopping), Some(Told::Is(status)))
+        }
+        Goal::State => match response.data.get("status").and_then(Value::as_str).and_then(container_state) {
+            Some(status) => {
+                (Heard::Answer(answer(status.clone())), Some(Told::Is(ServerStatus::new(server_id, status))))
+            }
+            // "processing"
+            None => (Heard::Nothing, None),
+        },
+        _ => (Heard::Nothing, None),
+    }
+}
+
+/// Docker's word for a container's state (`State.Status` of an inspected container).
+fn container_state(word: &str) -> Option<Status> {
+    match word {
+        "running" => Some(Status::Running),
+        "restarting" => Some(Status::Starting),
+        "removing" => Some(Status::Stopping),
+        "created" | "exited" | "dead" => Some(Status::Stopped),
+        "paused" => serde_json::from_value(json!(word)).ok(),
+        _ => None,
+    }
 }
 
 /// Whatever fails there has this one code.
 pub(super) const OTHERS_WORD: &str = "HANDLER_ERROR";
+
+/// The agent's own words for a person: one line of at most 300 characters.
+pub(super) fn brief(words: &str) -> String {
+    let most = words.chars().take(300).map(|c| if c.is_control() { ' ' } else { c });
+    let line = most.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.chars().nth(300).is_some() { line + "…" } else { line }
+}
 
 fn failed(message: String) -> ErrorReport {
     ErrorReport { code: OTHERS_WORD.into(), message, ..ErrorReport::default() }
@@ -278,9 +358,9 @@ pub(super) fn problem(online: bool, no_files: bool) -> Problem {
     let files = if no_files { " It does not serve files." } else { "" };
     let message = format!(
         "The agent of this node is of another make and knows the basic messages only: it publishes no ports, limits \
-         memory alone, can't change or suspend a server, and shows neither numbered consoles nor what it measures. A \
-         crash there is not told. What this panel wants and what the agent has can't be compared: the state of a \
-         server is known once it was asked something.{files}"
+         memory alone, can't change or suspend a server, and does not show what it measures. It does not tell of a crash: \
+         the panel asks for the state of one server after the other. What this panel wants and what the agent has can't \
+         be compared.{files}"
     );
     let lost = "Such an agent may connect once and never again: then a restart of this panel loses the node until \
                 somebody restarts its agent.";

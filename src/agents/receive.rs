@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent::protocol::{
-    ConsoleItem, ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel,
+    ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel,
     valid_server_id,
 };
 
@@ -45,17 +45,18 @@ impl Agents {
                 }
             }
             ToPanel::ServerOutput(output) => {
-                // An agent without numbered lines: only those who look now see them.
-                let numbered = output.output.split('\n').map(|text| ConsoleLine {
+                // An agent without numbered lines: they are numbered and kept here.
+                let lines = output.output.split('\n').map(|text| ConsoleLine {
                     seq: 0,
                     time: output.timestamp,
                     stream: output.stream,
                     text: text.to_owned(),
                     truncated: false,
                 });
-                let lines = numbered.map(ConsoleItem::Line).collect();
                 if self.owns(session.node_id(), &output.server_id) {
-                    self.0.watching.unnumbered_lines(&output.server_id, lines);
+                    let server_id = output.server_id.clone();
+                    let lines = self.0.kept_lines.note(&server_id, lines.collect());
+                    self.0.watching.lines(ConsoleLines { server_id, lines, ..ConsoleLines::default() });
                 }
             }
             ToPanel::ServerStats(sample) => {
@@ -168,7 +169,7 @@ impl Agents {
         }));
     }
 
-    fn server_status(&self, node_id: &str, status: &ServerStatus) {
+    pub(super) fn server_status(&self, node_id: &str, status: &ServerStatus) {
         if !self.owns(node_id, &status.server_id) {
             if status.status == Status::Deleted {
                 self.gone_there(node_id, &status.server_id);

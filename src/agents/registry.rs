@@ -10,13 +10,14 @@ use agent::protocol::{
     Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel, problem_code,
 };
 use storage::{Millis, Store};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::decoding::Decoding;
 use super::differences::{Difference, Kind};
 use super::figures::{Figures, LinkSeen};
+use super::kept_lines::KeptLines;
 use super::log_limit::LogLimit;
 use super::part_one;
 use super::rivals::Rivals;
@@ -38,6 +39,7 @@ pub(super) struct Inner {
     pub(super) state: Mutex<State>,
     pub(super) changes: Changes,
     pub(super) watching: Watching,
+    pub(super) kept_lines: KeptLines,
     pub(super) times: LinkTimes,
     pub(super) decoding: Decoding,
     rivals: Rivals,
@@ -163,6 +165,7 @@ impl Agents {
             changes: Changes::default(),
             watching: Watching::default(),
             decoding: Decoding::default(),
+            kept_lines: KeptLines::default(),
             rivals: Rivals::new(times.clone()),
             times,
             sessions: AtomicU64::new(1),
@@ -309,6 +312,7 @@ impl Agents {
         }
         drop(state);
         self.0.watching.gone(server_id);
+        self.0.kept_lines.forget(server_id);
         self.0.changes.server_gone(server_id);
         self.0.changes.node(&server.node_id);
     }
@@ -381,17 +385,21 @@ impl Agents {
         if session.answers() {
             return session.ask(message, deadline).await;
         }
-        // To the end, also when the caller hangs up half-way: only one request may be with such an agent.
+        if let ToAgent::ConsoleTail(tail) = &message {
+            return Ok(self.kept_tail(tail));
+        }
+        let spoken = part_one::spoken(message, &self.0.times).map_err(AskError::Refused)?;
+        let (answer, heard) = oneshot::channel();
+        // To the end, also when the caller hangs up half-way: only one request of a server may be with such an agent.
         let agents = self.clone();
-        let asked = self.0.tasks.spawn("ask-one-by-one", async move {
-            let outcome = session.ask(message, deadline).await;
+        drop(self.0.tasks.spawn("ask-part-one", async move {
+            session.ask_part_one(spoken, answer).await;
             drop(turn);
             if session.lacks_files() {
                 agents.0.changes.node(session.node_id());
             }
-            outcome
-        });
-        asked.await.unwrap_or(Err(AskError::Offline))
+        }));
+        heard.await.unwrap_or(Err(AskError::Offline))
     }
 
     fn tell_all(&self, node_id: &str, servers: &[String]) {

@@ -382,6 +382,7 @@ impl Talk<'_> {
                 if first && heard.known && !self.session.answers() {
                     // It sends no sync. What it was never given it certainly lacks.
                     self.agents.reconcile(self.session, HashMap::new());
+                    self.agents.poll_states(self.session);
                 }
                 Ok(None)
             }

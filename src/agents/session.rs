@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
-use super::part_one::{self, Goal, Heard, InHand, Spoken};
+use super::part_one::{self, Goal, InFlight, Outcome, Spoken, Told};
 use super::watching::Gathered;
 use crate::error::{ApiError, Code};
 
@@ -88,10 +88,8 @@ fn refusal(report: &ErrorReport) -> ApiError {
         "FILE_TOO_LARGE" => return ApiError::new(Code::TooLarge, report.message.clone()),
         // An agent of another make, whose own words are the engine's. They stand in the log.
         part_one::OTHERS_WORD => {
-            return ApiError::new(
-                Code::Conflict,
-                "The agent of this node could not do it. What it said stands in the panel's log.",
-            );
+            let said = part_one::brief(&report.message);
+            return ApiError::new(Code::Conflict, format!("The agent of this node could not do it: {said}"));
         }
         _ => {}
     }
@@ -114,12 +112,8 @@ pub struct Session {
     ended: CancellationToken,
     /// It answers under the id of what was asked.
     answers: AtomicBool,
-    /// The one request that an agent which does not answer by ids has in hand.
-    in_hand: Mutex<Option<InHand>>,
-    /// Held by whoever asks such an agent.
-    turn: tokio::sync::Mutex<()>,
-    /// It did not answer when it was asked for a file.
-    no_files: AtomicBool,
+    /// The requests of an agent that does not answer by ids.
+    pub(super) in_flight: InFlight,
     /// What the agent last said to have, and whether somebody is at it.
     pub(super) settling: Mutex<Settling>,
     /// What was last said about who watches stats, so that it is said again only when it changes.
@@ -164,9 +158,7 @@ impl Session {
             next: AtomicU64::new(1),
             ended: CancellationToken::new(),
             answers: AtomicBool::new(true),
-            in_hand: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
-            no_files: AtomicBool::new(false),
+            in_flight: InFlight::default(),
             settling: Mutex::default(),
             stats_wanted: Mutex::default(),
             gathered: Mutex::default(),
@@ -203,7 +195,10 @@ impl Session {
     /// [`AskError`]; after a deadline the agent may still do what it was asked.
     pub async fn ask(&self, message: ToAgent, deadline: Duration) -> Result<ToPanel, AskError> {
         if !self.answers() {
-            return self.ask_one_by_one(message).await;
+            let spoken = part_one::spoken(message, &self.times).map_err(AskError::Refused)?;
+            let (answer, heard) = oneshot::channel();
+            let ((), outcome) = tokio::join!(self.ask_part_one(spoken, answer), heard);
+            return outcome.unwrap_or(Err(AskError::Offline));
         }
         let private = matches!(message, ToAgent::ConsoleTail(_));
         let (id, answered) = self.expect_answer(private)?;
@@ -221,74 +216,56 @@ impl Session {
         }
     }
 
-    /// As the first part of the protocol has it. To be carried through to its end: who drops it half-way leaves the
-    /// agent at work for nobody.
-    async fn ask_one_by_one(&self, message: ToAgent) -> Result<ToPanel, AskError> {
-        let Spoken { message, server_id, goal, deadline } =
-            part_one::spoken(message, &self.times).map_err(AskError::Refused)?;
+    /// As the first part of the protocol has it: `answer` gets the outcome, and this ends when the agent is done. To be
+    /// carried through to its end: who drops it half-way leaves the agent at work for nobody.
+    pub(super) async fn ask_part_one(&self, spoken: Spoken, answer: oneshot::Sender<Outcome>) {
+        let (deadline, goal) = (spoken.deadline, spoken.goal);
         if goal == Goal::File && self.lacks_files() {
-            return Err(AskError::Refused(part_one::unable("serve files")));
+            drop(answer.send(Err(AskError::Refused(part_one::unable("serve files")))));
+            return;
         }
-        let _turn = tokio::select! {
-            turn = tokio::time::timeout(deadline, self.turn.lock()) => turn.map_err(|_| AskError::Busy)?,
-            () = self.ended.cancelled() => return Err(AskError::Offline),
+        let turns = tokio::select! {
+            turns = tokio::time::timeout(deadline, self.in_flight.turns(&spoken)) => turns,
+            () = self.ended.cancelled() => return,
         };
-        let (id, answered) = self.expect_answer(false)?;
-        let entry = Entry { session: self, id };
-        let hand = Hand { session: self };
-        *self.lock_in_hand() = Some(InHand { id: entry.id.clone(), server_id, goal, so_far: None });
+        let Ok(_turns) = turns else {
+            drop(answer.send(Err(AskError::Busy)));
+            return;
+        };
+        let id = self.new_id();
+        let ticket = self.in_flight.begin(&id, &spoken, answer);
         let asked = async {
-            let envelope = Envelope::with_id(message, entry.id.clone());
-            self.out.send(envelope).await.map_err(|_closed| AskError::Offline)?;
-            answered.await.unwrap_or(Err(AskError::Offline))
+            let sent = self.out.send(Envelope::with_id(spoken.message, id)).await;
+            if sent.is_ok() {
+                ticket.over().await;
+            }
         };
         tokio::select! {
-            outcome = tokio::time::timeout(deadline, asked) => match outcome {
-                Ok(outcome) => outcome,
-                Err(_) if goal == Goal::File => {
-                    self.no_files.store(true, Ordering::Relaxed);
-                    Err(AskError::Refused(part_one::unable("serve files")))
+            outcome = tokio::time::timeout(deadline, asked) => {
+                if outcome.is_err() && goal == Goal::File {
+                    self.in_flight.set_lacks_files();
+                    ticket.late(AskError::Refused(part_one::unable("serve files")));
+                } else if outcome.is_err() {
+                    ticket.late(AskError::Timeout(deadline));
                 }
-                Err(_) => match hand.so_far() {
-                    Some(status) => Ok(part_one::answer(status)),
-                    None => Err(AskError::Timeout(deadline)),
-                },
-            },
-            () = self.ended.cancelled() => Err(AskError::Offline),
-        }
-    }
-
-    /// A message without an id may end what an agent of the first part has in hand.
-    pub(super) fn hear(&self, message: &ToPanel) {
-        self.heard(|in_hand| part_one::heard(message, in_hand));
-    }
-
-    /// The answer to a command.
-    pub(super) fn responded(&self, response: &Response) {
-        self.heard(|in_hand| part_one::responded(response, in_hand));
-    }
-
-    fn heard(&self, meaning: impl FnOnce(&InHand) -> Heard) {
-        let mut hand = self.lock_in_hand();
-        let Some(in_hand) = hand.as_mut() else { return };
-        match meaning(in_hand) {
-            Heard::Nothing => {}
-            Heard::OnTheWay(status) => in_hand.so_far = Some(status),
-            Heard::Answer(answer) => {
-                let id = in_hand.id.clone();
-                drop(hand);
-                self.settle(&id, answer);
             }
+            () = self.ended.cancelled() => {}
         }
     }
 
-    fn lock_in_hand(&self) -> std::sync::MutexGuard<'_, Option<InHand>> {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A message without an id may end what an agent of the first part has in flight.
+    pub(super) fn hear(&self, message: &ToPanel) {
+        self.in_flight.hear(message);
+    }
+
+    /// The answer to a command, and what it tells beside that.
+    pub(super) fn responded(&self, response: &Response) -> Option<Told> {
+        self.in_flight.responded(response)
     }
 
     /// It was asked for a file once and said nothing.
     pub(super) fn lacks_files(&self) -> bool {
-        self.no_files.load(Ordering::Relaxed)
+        self.in_flight.lacks_files()
     }
 
     /// The first word to an agent that knows more than the first part: it shows that we do too.
@@ -335,9 +312,13 @@ impl Session {
         })
     }
 
+    fn new_id(&self) -> String {
+        format!("{}-{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// A new id and where its answer will come.
     fn expect_answer(&self, private: bool) -> Result<(String, Answer), AskError> {
-        let id = format!("{}-{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
+        let id = self.new_id();
         let (answer, answered) = oneshot::channel();
         let mut pending = self.lock();
         if self.ended.is_cancelled() {
@@ -392,6 +373,7 @@ impl Session {
     /// Ends it: everybody who waits learns that the node is offline.
     pub(super) fn end(&self) {
         self.ended.cancel();
+        self.in_flight.end();
         self.lock().clear();
     }
 
@@ -406,23 +388,6 @@ fn not_queued<T>(refused: &mpsc::error::TrySendError<T>) -> AskError {
     match refused {
         mpsc::error::TrySendError::Full(_) => AskError::Busy,
         mpsc::error::TrySendError::Closed(_) => AskError::Offline,
-    }
-}
-
-/// What an agent of the first part has in hand, for as long as somebody waits for it.
-struct Hand<'s> {
-    session: &'s Session,
-}
-
-impl Hand<'_> {
-    fn so_far(&self) -> Option<agent::protocol::Status> {
-        self.session.lock_in_hand().as_ref().and_then(|in_hand| in_hand.so_far.clone())
-    }
-}
-
-impl Drop for Hand<'_> {
-    fn drop(&mut self) {
-        self.session.lock_in_hand().take();
     }
 }
 
@@ -483,12 +448,16 @@ mod tests {
     }
 
     #[test]
-    fn an_agents_own_words_do_not_reach_the_caller() {
-        for (word, code) in [("PANIC", Code::Internal), ("HANDLER_ERROR", Code::Conflict)] {
-            let report = ErrorReport { code: word.into(), message: "/root/x".into(), ..Default::default() };
-            let error = ApiError::from(AskError::Refused(Box::new(report)));
-            assert_eq!(error.code(), code);
-            assert!(!error.message().contains("/root"));
-        }
+    fn an_agents_own_words_are_bounded_and_cleaned_or_stay_in_the_log() {
+        let error = |code: &str, message: &str| {
+            let report = ErrorReport { code: code.into(), message: message.into(), ..Default::default() };
+            ApiError::from(AskError::Refused(Box::new(report)))
+        };
+        let unknown = error("PANIC", "/root/x");
+        assert!(unknown.code() == Code::Internal && !unknown.message().contains("/root"));
+        let docker = error("HANDLER_ERROR", "No such image: no/such:1\u{1b}[31m\r\n<b>");
+        assert_eq!(docker.code(), Code::Conflict);
+        assert!(docker.message().contains("No such image: no/such:1 [31m <b>"), "{}", docker.message());
+        assert!(error("HANDLER_ERROR", &"x".repeat(1 << 20)).message().len() < 1000);
     }
 }

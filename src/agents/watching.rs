@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use agent::protocol::{
-    ConsoleItem, ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent,
-    ToPanel,
+    ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent, ToPanel,
 };
 use tokio::sync::Notify;
 
 use super::console::{ConsoleFeed, FIRST_LINES, Lingered, Next, ReaderId, Rings};
 use super::registry::Agents;
-use super::session::Session;
+use super::session::{AskError, Session};
 use super::stats::StatsFeed;
 
 /// How long a new reader waits for the first lines before it begins with none.
@@ -201,11 +200,10 @@ impl Agents {
             subscribe(&session, server_id, feed);
             return;
         }
-        let tail =
-            ToAgent::ConsoleTail(ConsoleTail { server_id: server_id.to_owned(), tail: FIRST_LINES as u32 });
+        let tail = ConsoleTail { server_id: server_id.to_owned(), tail: FIRST_LINES as u32 };
         let (agents, server_id, feed) = (self.clone(), server_id.to_owned(), Arc::clone(feed));
         drop(self.0.tasks.spawn("console-tail", async move {
-            match session.ask(tail, FIRST_LINES_WITHIN).await {
+            match agents.tail(&session, tail).await {
                 Ok(ToPanel::ConsoleLines(lines)) if !lines.lines.is_empty() => {
                     feed.push(lines.lines, false, lines.partial);
                 }
@@ -218,6 +216,25 @@ impl Agents {
                 subscribe(&session, &server_id, &feed);
             }
         }));
+    }
+
+    /// The last lines, from the agent or from those that are kept for it.
+    async fn tail(&self, session: &Session, tail: ConsoleTail) -> Result<ToPanel, AskError> {
+        if session.answers() {
+            return session.ask(ToAgent::ConsoleTail(tail), FIRST_LINES_WITHIN).await;
+        }
+        Ok(self.kept_tail(&tail))
+    }
+
+    /// The last lines of a server whose agent keeps none.
+    pub(super) fn kept_tail(&self, tail: &ConsoleTail) -> ToPanel {
+        let lines = self.0.kept_lines.tail(&tail.server_id, tail.tail as usize);
+        ToPanel::ConsoleLines(ConsoleLines {
+            server_id: tail.server_id.clone(),
+            lines,
+            reset: false,
+            partial: None,
+        })
     }
 
     fn refresh_all_interest(&self) {
@@ -366,18 +383,6 @@ impl Watching {
             let all: Vec<_> = lock(&self.consoles).values().cloned().collect();
             all.iter().for_each(|feed| feed.trim());
         }
-    }
-
-    /// Lines of an agent that does not number them: we do, for as long as somebody watches.
-    pub(super) fn unnumbered_lines(&self, server_id: &str, mut lines: Vec<ConsoleItem>) {
-        let Some(feed) = lock(&self.consoles).get(server_id).cloned() else { return };
-        let first = feed.after().map_or(1, |after| after + 1);
-        for (seq, item) in (first..).zip(&mut lines) {
-            if let ConsoleItem::Line(line) = item {
-                line.seq = seq;
-            }
-        }
-        feed.push(lines, false, None);
     }
 
     pub(super) fn sample(&self, server_id: &str, stats: Stats) {

@@ -241,5 +241,164 @@ async fn what_was_made_while_it_was_away_it_gets_when_it_comes() {
     // The other one, which it was given, is left alone.
     agent.wait(&create, "the new one").await;
     say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "created"}})).await;
-    assert!(tokio::time::timeout(Duration::from_secs(1), agent.next()).await.is_err());
+    // At most the question how it is.
+    while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(1), agent.next()).await {
+        assert_eq!(message["action"], "get_status", "{message}");
+    }
+}
+
+/// One more server on such an agent, made.
+async fn another(panel: &Panel, agent: &mut Script, name: &str) -> String {
+    let body = json!({"name": name, "nodeId": "go-1", "image": "busybox:1", "startup": "x", "ports": []});
+    let id = panel.admin().post("/api/servers", body).await.expect(201).id();
+    agent.wait(&json!({"type": "server_create", "...": true}), name).await;
+    say(agent, json!({"type": "server_status", "data": {"serverId": id, "status": "created"}})).await;
+    shows(panel, &id, "stopped").await;
+    id
+}
+
+async fn shows(panel: &Panel, id: &str, status: &str) -> Value {
+    until(&format!("{id} is {status}"), seconds(10), async || {
+        let server = panel.admin().get(&format!("/api/servers/{id}")).await.json;
+        (server["status"] == status).then_some(server)
+    })
+    .await
+}
+
+/// The Go agent takes each message of the tables by itself: a stop that takes long keeps no other server waiting.
+#[tokio::test]
+async fn a_slow_stop_blocks_its_own_server_only() {
+    let panel = hurried().await;
+    let mut agent = with_a_server(&panel).await;
+    let (slow, admin) = (agent.names["id"].clone(), panel.admin());
+    let other = another(&panel, &mut agent, "B").await;
+    let third = another(&panel, &mut agent, "C").await;
+    let power = async |id: &str, action: &str| {
+        admin.post(&format!("/api/servers/{id}/power"), json!({ "action": action })).await
+    };
+    say(&mut agent, json!({"type": "server_status", "data": {"serverId": slow, "status": "running"}})).await;
+    shows(&panel, &slow, "running").await;
+    let played = async {
+        agent.wait(&json!({"type": "server_stop", "...": true}), "the slow stop").await;
+        let start = json!({"type": "server_start", "data": {"serverId": other}, "...": true});
+        agent.wait(&start, "the other one's start, meanwhile").await;
+        // Docker's words name the container: the failure is that one's, and nobody else's.
+        let words =
+            format!("driver failed programming external connectivity on endpoint ctrl-alt-play-{other}");
+        say(&mut agent, json!({"type": "error", "data": {"code": "HANDLER_ERROR", "message": words}})).await;
+        let start = json!({"type": "server_start", "data": {"serverId": third}, "...": true});
+        agent.wait(&start, "the third one's start").await;
+        // This one names nobody, and two are under way.
+        say(&mut agent, json!({"type": "error", "data": {"code": "HANDLER_ERROR", "message": "no space"}}))
+            .await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": third, "status": "running"}}))
+            .await;
+        say(&mut agent, json!({"type": "server_status", "data": {"serverId": slow, "status": "stopped"}}))
+            .await;
+    };
+    let others = async {
+        // Not before the slow one is on its way.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let failed = power(&other, "start").await;
+        (failed, power(&third, "start").await)
+    };
+    let (stopped, (failed, started), ()) = tokio::join!(power(&slow, "stop"), others, played);
+    assert!(failed.text.contains("driver failed programming"), "{failed:?}");
+    failed.refused(409, "conflict");
+    assert_eq!(started.expect(202).json["status"], "running");
+    assert_eq!(stopped.expect(202).json["status"], "stopped");
+}
+
+/// The panel keeps the last lines, for whoever asks and for whoever comes later.
+#[tokio::test]
+async fn its_last_lines_are_kept() {
+    let panel = hurried().await;
+    let mut agent = with_a_server(&panel).await;
+    let id = agent.names["id"].clone();
+    let console = format!("/api/servers/{id}/console?tail=3");
+    assert_eq!(panel.admin().get(&console).await.expect(200).json["lines"], json!([]));
+    for number in 1..=250 {
+        let data = json!({"serverId": id, "output": format!("line {number}"), "stream": "stdout",
+            "timestamp": "2026-01-02T03:04:05Z"});
+        say(&mut agent, json!({"type": "server_output", "data": data})).await;
+    }
+    let texts = |lines: &Value| -> Vec<String> {
+        let lines = lines.as_array().unwrap().iter();
+        lines.map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    until("the lines are kept", seconds(5), async || {
+        let lines = panel.admin().get(&console).await.expect(200).json["lines"].clone();
+        (texts(&lines) == ["line 248", "line 249", "line 250"]).then_some(())
+    })
+    .await;
+    let mut live = Live::open(&panel.admin()).await;
+    live.subscribe(&[&format!("console:{id}")]).await;
+    let first = live.next(seconds(5)).await.unwrap();
+    let first = texts(&first["data"]["lines"]);
+    assert_eq!((first.len(), first.last().map(String::as_str)), (200, Some("line 250")));
+}
+
+/// Nobody tells of a game that ended by itself there, and after a restart nobody says what runs: it is asked, seldom.
+#[tokio::test]
+async fn states_are_asked_for_one_at_a_time() {
+    let panel = Panel::builder()
+        .env("AGENT_SECRET", SECRET)
+        .env("LINK_TIMES", "answer=2000,state_poll=400")
+        .start()
+        .await;
+    let mut agent = with_a_server(&panel).await;
+    let id = agent.names["id"].clone();
+    say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}})).await;
+    shows(&panel, &id, "running").await;
+    let asked = json!({"type": "command", "action": "get_status", "serverId": id,
+        "data": {"action": "get_status", "serverId": id, "...": true}, "id": "<=ask>", "...": true});
+    let answer = async |agent: &mut Script, word: &str| {
+        agent.wait(&asked, "the question").await;
+        let ask = agent.names["ask"].clone();
+        // One at a time: the next one comes when this is answered.
+        assert!(tokio::time::timeout(Duration::from_millis(900), agent.next()).await.is_err());
+        say(
+            agent,
+            json!({"type": "response", "id": ask, "success": true,
+            "data": {"serverId": id, "status": "processing"}}),
+        )
+        .await;
+        say(
+            agent,
+            json!({"type": "response", "id": ask, "success": true, "data": {"serverId": id,
+            "status": word, "containerId": "abc", "resources": {"cpu": 50, "memory": 1}}}),
+        )
+        .await;
+    };
+    answer(&mut agent, "exited").await;
+    let server = shows(&panel, &id, "stopped").await;
+    assert!(server["statusReason"].as_str().unwrap().contains("did not say"), "{server}");
+    assert!(server["stats"].is_null(), "{server}");
+
+    // It comes again, and says nothing of what it has.
+    drop(agent);
+    shows(&panel, &id, "unknown").await;
+    let mut agent = script(&panel, "go-1").await;
+    let info = json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}});
+    say(&mut agent, info).await;
+    answer(&mut agent, "running").await;
+    shows(&panel, &id, "running").await;
+
+    // One that has no container for it any more: a difference, for somebody to decide.
+    agent.wait(&asked, "the question").await;
+    let ask = agent.names["ask"].clone();
+    say(
+        &mut agent,
+        json!({"type": "response", "id": ask, "success": false,
+        "error": {"code": "STATUS_FAILED", "message": format!("No such container: ctrl-alt-play-{id}")}}),
+    )
+    .await;
+    until("it is missing", seconds(5), async || {
+        let node = panel.admin().get("/api/nodes/go-1").await.json;
+        node["differences"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["kind"] == "missing"))
+            .then_some(())
+    })
+    .await;
 }

@@ -12,6 +12,8 @@ use super::{ServerStatus, Status, bounded};
 
 /// The action that stops a server, or kills it.
 pub const STOP_SERVER: &str = "stop_server";
+/// The action that tells a container's state.
+pub const GET_STATUS: &str = "get_status";
 /// The only event.
 pub const STATUS_CHANGED: &str = "server_status_changed";
 

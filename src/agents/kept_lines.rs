@@ -1,0 +1,155 @@
+//! The last console lines of servers whose agents keep none: an agent of the first part of the protocol says each line
+//! once, so the panel numbers and keeps them for whoever looks later.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use agent::protocol::{ConsoleItem, ConsoleLine};
+
+/// Lines of one server.
+const LINES: usize = 200;
+/// Bytes of one server's lines.
+const BYTES: usize = 256 << 10;
+/// Bytes of all servers' lines.
+const ALL_BYTES: usize = 8 << 20;
+/// What one line costs beside its text.
+const LINE_COST: usize = 96;
+
+/// Lines by server.
+#[derive(Default)]
+pub(super) struct KeptLines(Mutex<All>);
+
+#[derive(Default)]
+struct All {
+    servers: HashMap<String, Kept>,
+    bytes: usize,
+    /// Counts what came in, so that the one that was quiet for longest is known.
+    clock: u64,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The number of the next line; 0 stands for 1.
+    next: u64,
+    lines: VecDeque<ConsoleLine>,
+    bytes: usize,
+    used: u64,
+}
+
+impl KeptLines {
+    /// Numbers lines and keeps them. Gives them as they go to those who look.
+    pub(super) fn note(&self, server_id: &str, lines: Vec<ConsoleLine>) -> Vec<ConsoleItem> {
+        let mut all = self.lock();
+        all.clock += 1;
+        let clock = all.clock;
+        let kept = all.servers.entry(server_id.to_owned()).or_default();
+        kept.used = clock;
+        let before = kept.bytes;
+        let mut numbered = Vec::with_capacity(lines.len());
+        for mut line in lines {
+            kept.next = kept.next.max(1);
+            line.seq = kept.next;
+            kept.next += 1;
+            kept.push(line.clone());
+            numbered.push(ConsoleItem::Line(line));
+        }
+        let after = kept.bytes;
+        all.bytes = all.bytes + after - before;
+        all.shrink(server_id);
+        numbered
+    }
+
+    /// The last lines, oldest first.
+    pub(super) fn tail(&self, server_id: &str, most: usize) -> Vec<ConsoleItem> {
+        let all = self.lock();
+        let Some(kept) = all.servers.get(server_id) else { return Vec::new() };
+        let from = kept.lines.len().saturating_sub(most);
+        kept.lines.range(from..).cloned().map(ConsoleItem::Line).collect()
+    }
+
+    /// A server is no more.
+    pub(super) fn forget(&self, server_id: &str) {
+        let mut all = self.lock();
+        if let Some(kept) = all.servers.remove(server_id) {
+            all.bytes -= kept.bytes;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    /// Past the bound for all, the lines of those that were quiet for longest go. Their numbers count on.
+    fn shrink(&mut self, but: &str) {
+        while self.bytes > ALL_BYTES {
+            let others = self.servers.iter_mut().filter(|(id, kept)| *id != but && kept.bytes > 0);
+            let Some((_, oldest)) = others.min_by_key(|(_, kept)| kept.used) else { return };
+            self.bytes -= oldest.bytes;
+            oldest.bytes = 0;
+            oldest.lines = VecDeque::new();
+        }
+    }
+}
+
+impl Kept {
+    fn push(&mut self, line: ConsoleLine) {
+        self.bytes += line.text.len() + LINE_COST;
+        self.lines.push_back(line);
+        while self.lines.len() > LINES || (self.bytes > BYTES && self.lines.len() > 1) {
+            let Some(gone) = self.lines.pop_front() else { return };
+            self.bytes -= gone.text.len() + LINE_COST;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent::protocol::Stream;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn line(text: String) -> ConsoleLine {
+        ConsoleLine { seq: 0, time: Timestamp::UNIX_EPOCH, stream: Stream::Stdout, text, truncated: false }
+    }
+
+    fn numbers(items: &[ConsoleItem]) -> Vec<u64> {
+        let number = |item: &ConsoleItem| match item {
+            ConsoleItem::Line(line) => line.seq,
+            ConsoleItem::Skipped { .. } => 0,
+        };
+        items.iter().map(number).collect()
+    }
+
+    #[test]
+    fn the_last_lines_are_there_with_numbers_that_go_on() {
+        let kept = KeptLines::default();
+        assert!(kept.tail("a", 10).is_empty());
+        let first = kept.note("a", vec![line("x".into()), line("y".into())]);
+        assert_eq!(numbers(&first), [1, 2]);
+        for _ in 0..300 {
+            kept.note("a", vec![line("z".into())]);
+        }
+        assert_eq!(numbers(&kept.tail("a", 3)), [300, 301, 302]);
+        assert_eq!(kept.tail("a", 1000).len(), LINES);
+        kept.forget("a");
+        assert!(kept.tail("a", 10).is_empty() && kept.lock().bytes == 0);
+    }
+
+    #[test]
+    fn long_lines_and_many_servers_stay_bounded() {
+        let kept = KeptLines::default();
+        for server in 0..100 {
+            for _ in 0..40 {
+                kept.note(&server.to_string(), vec![line("x".repeat(16 << 10))]);
+            }
+        }
+        let held: usize = kept.lock().servers.values().map(|kept| kept.bytes).sum();
+        assert!(held <= ALL_BYTES && held == kept.lock().bytes, "{held}");
+        assert!(kept.tail("0", 10).is_empty(), "the one that was quiet for longest");
+        assert!(!kept.tail("99", 10).is_empty());
+        assert_eq!(numbers(&kept.note("0", vec![line("again".into())])), [41]);
+    }
+}
