@@ -92,7 +92,7 @@ pub(super) enum Heard {
 /// What a response tells of its server, which nothing else will tell.
 pub(super) enum Told {
     /// It is so.
-    Is(ServerStatus),
+    Is(Box<ServerStatus>),
     /// It was taken for accepted, and failed: this is why.
     Failed {
         /// Whose.
@@ -309,12 +309,13 @@ fn responded(response: &Response, request: &Entry) -> (Heard, Option<Told>) {
         Goal::Killed if request.was_accepted() => (Heard::Answer(answer(Status::Stopping)), None),
         Goal::Killed => {
             let status = ServerStatus::new(server_id, Status::Stopping);
-            (Heard::Accepted(Status::Stopping), Some(Told::Is(status)))
+            (Heard::Accepted(Status::Stopping), Some(Told::Is(Box::new(status))))
         }
         Goal::State => match response.data.get("status").and_then(Value::as_str).and_then(container_state) {
-            Some(status) => {
-                (Heard::Answer(answer(status.clone())), Some(Told::Is(ServerStatus::new(server_id, status))))
-            }
+            Some(status) => (
+                Heard::Answer(answer(status.clone())),
+                Some(Told::Is(Box::new(ServerStatus::new(server_id, status)))),
+            ),
             // "processing"
             None => (Heard::Nothing, None),
         },
