@@ -1,5 +1,7 @@
 /** Nothing needs a reload: what others do shows, and what breaks heals. */
 import { execFileSync } from 'node:child_process';
+import { createServer, request, type Server as Proxy } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,6 +55,53 @@ test('a panel that dies is missed, and found again', async ({ page }) => {
     await panel.power(id, 'stop', 'stopped');
     await is(page, 'stopped');
   } finally {
+    await panel.close();
+  }
+});
+
+/** A reverse proxy that carries requests and knows no WebSockets, as many do until somebody allows them. */
+async function proxyWithoutSockets(to: string): Promise<Proxy> {
+  const { hostname, port } = new URL(to);
+  const proxy = createServer((asked, answer) => {
+    const { upgrade: _, connection: __, ...headers } = asked.headers;
+    const onward = request({ hostname, port, method: asked.method, path: asked.url, headers }, (came) => {
+      answer.writeHead(came.statusCode ?? 502, came.headers);
+      came.pipe(answer);
+    });
+    onward.on('error', () => answer.destroy());
+    asked.pipe(onward);
+  });
+  proxy.on('upgrade', (_asked, socket) => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'));
+  await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done));
+  return proxy;
+}
+
+test('behind a proxy that passes no WebSockets the page asks instead, and says so', async ({ page }) => {
+  const panel = await Panel.claimed();
+  const proxy = await proxyWithoutSockets(panel.url);
+  try {
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { id } = await panel.server('Behind a proxy', 'game');
+    await signIn(page.context(), panel, ADMIN, url);
+    await page.goto(`${url}/servers/${id}`);
+    await expect(page.getByText('passes no WebSockets')).toBeVisible({ timeout: 20_000 });
+    await expect(page.getByText('Connection lost.')).toHaveCount(0);
+    await page.getByRole('button', { name: 'Start', exact: true }).click();
+    await is(page, 'running');
+    await expect(consoleOf(page)).toContainText('Ready');
+    await say(page, 'by the long way');
+    await expect(consoleOf(page)).toContainText('You said: by the long way');
+    // Lines that come with each answer again are shown once.
+    await expect(consoleOf(page).getByText('You said: by the long way')).toHaveCount(1);
+    await panel.kill();
+    await expect(page.getByText('Connection lost.')).toBeVisible({ timeout: 20_000 });
+    await panel.start();
+    await expect(page.getByText('passes no WebSockets')).toBeVisible({ timeout: 40_000 });
+    await panel.power(id, 'stop', 'stopped');
+    await is(page, 'stopped');
+  } finally {
+    proxy.closeAllConnections();
+    proxy.close();
     await panel.close();
   }
 });

@@ -32,12 +32,14 @@ test('a game’s page on the same host gets a cookie that opens nothing, and its
     await page.goto(`http://127.0.0.1:${(game.address() as AddressInfo).port}/`);
     await expect(page.getByRole('heading', { name: 'Map' })).toBeVisible();
     expect(got[0]).toContain('session=');
-    const cookies = got[0].split('; ').filter((pair) => pair.startsWith('session='));
-    for (const headers of [
+    const cookies = (got[0] ?? '').split('; ').filter((pair) => pair.startsWith('session='));
+    const value = (cookies[0] ?? '').slice('session='.length);
+    const tries: Record<string, string>[] = [
       { cookie: cookies.join('; ') },
-      { authorization: `Bearer ${cookies[0].slice('session='.length)}` },
-      { cookie: cookies.join('; '), 'x-session-key': cookies[0].slice('session='.length) }
-    ]) {
+      { authorization: `Bearer ${value}` },
+      { cookie: cookies.join('; '), 'x-session-key': value }
+    ];
+    for (const headers of tries) {
       expect((await fetch(`${panel.url}/api/me`, { headers })).status).toBe(401);
     }
     // The panel's page goes on, with all those cookies beside its own; also its socket.

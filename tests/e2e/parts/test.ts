@@ -72,18 +72,18 @@ export const test = base.extend<Fixtures, { panel: Panel }>({
 });
 
 /** Without the form, which has tests of its own: the cookie by the answer, its other half into the page's storage. */
-export async function signIn(context: BrowserContext, panel: Panel, who = ADMIN) {
+export async function signIn(context: BrowserContext, panel: Panel, who = ADMIN, origin = panel.url) {
   const answer = await context.request.post(`${panel.url}/api/session`, { data: who });
   expect(answer.status()).toBe(200);
   const { sessionKey } = (await answer.json()) as { sessionKey: string };
   // Once: what the page forgets later is not to come back at its next load.
   await context.addInitScript(
-    ([origin, key]) => {
+    ([origin, key]: [string, string]) => {
       if (location.origin !== origin || localStorage.getItem('test-key') === key) return;
       localStorage.setItem('test-key', key);
       localStorage.setItem('session-key', key);
     },
-    [panel.url, sessionKey]
+    [origin, sessionKey] as [string, string]
   );
 }
 

@@ -138,6 +138,8 @@ export const servers = {
     call(client.POST('/api/servers/{id}/command', { ...path(id), body: { command } })),
   install: (id: string) => call(client.POST('/api/servers/{id}/install', path(id))),
   cancelInstall: (id: string) => call(client.DELETE('/api/servers/{id}/install', path(id))),
+  console: (id: string, tail: number) =>
+    call(client.GET('/api/servers/{id}/console', { params: { path: { id }, query: { tail } } })),
   stats: (id: string) => call(client.GET('/api/servers/{id}/stats', path(id))),
   move: (id: string, nodeId: string) => call(client.POST('/api/servers/{id}/move', { ...path(id), body: { nodeId } })),
   cancelMove: (id: string) => call(client.DELETE('/api/servers/{id}/move', path(id))),

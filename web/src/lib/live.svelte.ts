@@ -1,5 +1,7 @@
 /** The only WebSocket. Topics are subscribed by reference count and again after every reconnect. */
+import { ApiError } from './errors';
 import { sessionKey } from './keys';
+import { ask, POLL_EVERY } from './live/polling';
 import { initial, isLost, SESSION_ENDED, step, type LinkEvent, type LinkState } from './live/reconnect';
 
 export interface LiveMessage {
@@ -22,13 +24,21 @@ class Live {
   #heard = 0;
   #probed = false;
 
+  #poll: ReturnType<typeof setInterval> | undefined;
+  #asking = false;
+
+  /** True while the API answers and no socket comes about: a proxy on the way passes none, so topics are asked for instead. */
+  blocked = $state(false);
   /** True while what the page shows may be old. */
-  lost = $derived(isLost(this.#state));
+  lost = $derived(isLost(this.#state) && !this.blocked);
   open = $derived(this.#state.phase === 'open');
   /** Called when the session was ended elsewhere. */
   onSessionEnded: () => void = () => {};
-  /** Called when an attempt failed before it was open: browsers do not say why, but the API does. */
-  onRefused: () => void = () => {};
+  /**
+   * Called when an attempt failed before it was open: browsers do not say why, but the API does. Resolves to whether that
+   * answered.
+   */
+  onRefused: () => Promise<boolean> = () => Promise.resolve(false);
 
   start() {
     this.#advance({ type: 'start' });
@@ -43,6 +53,7 @@ class Live {
     document.removeEventListener('visibilitychange', this.#onVisible);
     clearInterval(this.#watch);
     clearTimeout(this.#timer);
+    this.#stopPolling();
     this.#state = step(this.#state, { type: 'stop' });
     this.#drop();
   }
@@ -66,6 +77,7 @@ class Live {
     }
     handlers.add(handler);
     this.#send({ subscribe: [topic] });
+    if (this.blocked) void this.#askFor(topic);
     return () => {
       handlers.delete(handler);
       if (handlers.size === 0 && this.#handlers.get(topic) === handlers) {
@@ -96,6 +108,7 @@ class Live {
       // The cookie alone opens nothing: the first message shows that this is the panel's own page.
       this.#send({ sessionKey: sessionKey() ?? '' });
       this.#advance({ type: 'opened' });
+      this.#stopPolling();
       const topics = [...this.#handlers.keys()];
       if (topics.length > 0) this.#send({ subscribe: topics });
     };
@@ -107,9 +120,53 @@ class Live {
     socket.onclose = (event: CloseEvent) => {
       if (this.#socket !== socket) return;
       this.#socket = null;
-      if (this.#state.phase === 'connecting') this.onRefused();
+      const refused = this.#state.phase === 'connecting';
+      if (refused) void this.onRefused().then((answered) => this.#mayPoll(answered));
       this.#advance({ type: 'closed', code: event.code, random: Math.random() });
     };
+  }
+
+  /** A socket that never came about although the API answers, twice in a row. */
+  #mayPoll(answered: boolean) {
+    const { phase, attempt, wasOpen } = this.#state;
+    if (!answered || wasOpen || attempt < 2 || phase === 'ended' || this.blocked) return;
+    this.blocked = true;
+    clearInterval(this.#poll);
+    this.#poll = setInterval(() => void this.#askAll(), POLL_EVERY);
+    void this.#askAll();
+  }
+
+  #stopPolling() {
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+    this.blocked = false;
+  }
+
+  async #askAll() {
+    if (this.#asking || document.visibilityState === 'hidden') return;
+    this.#asking = true;
+    try {
+      for (const topic of [...this.#handlers.keys()]) {
+        if (!this.blocked) return;
+        await this.#askFor(topic);
+      }
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  async #askFor(topic: string) {
+    try {
+      const data = await ask(topic);
+      if (data !== undefined && this.blocked) this.#hand({ topic, data });
+    } catch (cause) {
+      // Without an answer at all the panel is away, and that is said.
+      if (cause instanceof ApiError && cause.code !== 'network') {
+        this.#hand({ topic, error: { code: cause.code, message: cause.message } });
+      } else {
+        this.#stopPolling();
+      }
+    }
   }
 
   #deliver(text: string) {
@@ -119,6 +176,10 @@ class Live {
     } catch {
       return;
     }
+    this.#hand(message);
+  }
+
+  #hand(message: LiveMessage) {
     for (const handler of this.#handlers.get(message.topic) ?? []) handler(message);
   }
 

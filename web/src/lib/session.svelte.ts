@@ -24,7 +24,7 @@ class Session {
   start() {
     api.whenSignedOut(() => this.ended());
     live.onSessionEnded = () => this.ended();
-    live.onRefused = () => void api.session.status().catch(() => {});
+    live.onRefused = () => api.session.status().then(() => true, () => false);
     this.#unsubscribe = [
       live.subscribe('status', ({ data }) => {
         if (data) this.status = data as Status;
