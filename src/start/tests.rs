@@ -10,12 +10,16 @@ async fn boot(folder: &Path) -> Running {
     run(Config::for_tests(folder)).await.unwrap()
 }
 
-async fn claim(running: &Running, folder: &Path) -> Value {
+/// The first account: the answer, and the session's cookie as a browser sends it back.
+async fn claim(running: &Running, folder: &Path) -> (Value, String) {
     let token = std::fs::read_to_string(folder.join("setup-token")).unwrap();
     let body = json!({ "setupToken": token.trim(), "username": "mira", "password": "a long password" });
     let answer = Client::new().post(running.url() + "/api/setup").json(&body).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::CREATED);
-    answer.json().await.unwrap()
+    let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let mut cookies = cookies.filter(|cookie| cookie.starts_with("session="));
+    let cookie = cookies.next().and_then(|cookie| cookie.split(';').next()).unwrap().to_owned();
+    (answer.json().await.unwrap(), cookie)
 }
 
 async fn stop(running: Running) {
@@ -71,13 +75,14 @@ async fn a_secret_that_others_can_read_stops_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_cookie_opens_what_the_token_opens_but_not_for_other_sites() {
+async fn the_cookie_with_its_key_opens_what_the_token_opens_but_not_for_other_sites() {
     let folder = tempfile::tempdir().unwrap();
     let running = boot(folder.path()).await;
-    let token = claim(&running, folder.path()).await["token"].as_str().unwrap().to_owned();
+    let (answer, cookie) = claim(&running, folder.path()).await;
+    let key = answer["sessionKey"].as_str().unwrap().to_owned();
     let call = async |method: Method, path: &str, headers: &[(&str, &str)]| {
         let mut request = Client::new().request(method, running.url() + path);
-        request = request.header("cookie", format!("other=1; session={token}"));
+        request = request.header("cookie", format!("other=1; {cookie}")).header("x-session-key", &key);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
