@@ -235,8 +235,8 @@ impl FakePanel {
         drop(tokio::time::timeout(within, self.listener.accept()).await.expect("somebody dialled"));
     }
 
-    /// The next agent that comes, heard until it has introduced itself. One that offers what we do not speak comes again
-    /// without it.
+    /// The next agent that comes, shown that this panel knows the whole protocol, and heard until it has introduced itself.
+    /// One that offers what we do not speak comes again without it.
     pub(crate) async fn agent(&self, within: Duration) -> Peer {
         let until = Instant::now() + within;
         loop {
@@ -245,9 +245,13 @@ impl FakePanel {
             let _ = stream.set_nodelay(true);
             let socket = tokio_tungstenite::accept_async_with_config(stream, Some(limits())).await;
             let mut peer = Peer { socket: socket.expect("an upgrade") };
+            let mut shown = false;
             while let Ok(message) = peer.next(seconds(20)).await {
                 if message["type"] == "sync" {
                     return peer;
+                }
+                if message["type"] == "system_info" && !std::mem::replace(&mut shown, true) {
+                    peer.say("stats_subscribe", json!({ "serverIds": [] })).await;
                 }
             }
         }
