@@ -98,7 +98,7 @@ async fn one_that_never_reads_is_closed_within_its_time() {
     let before = panel.resident();
     // It says that it is well, again and again, and hears nothing: what it is asked piles up.
     let line = "x".repeat(4_000);
-    let callers: Vec<_> = (0..1_500)
+    let callers: Vec<_> = (0..1_000)
         .map(|_| {
             let (admin, path) = (panel.admin(), format!("/api/servers/{own}/command"));
             let body = json!({ "command": line });
