@@ -62,7 +62,8 @@ pub(super) fn firewall(rules: &Rules, ports: &[u16], sources: &Sources) -> Vec<F
             all.sort_by_key(|blocked| blocked.ports.len());
             all.pop()
         };
-        worst([tables, native].into_iter().flatten().collect())
+        // Most machines' iptables writes into nftables, where both are seen: then its own words are the ones to use.
+        worst([native, tables].into_iter().flatten().collect())
     });
     if let Some(Blocked { by, ports, advice }) = blocked.filter(|blocked| !blocked.ports.is_empty()) {
         let numbers: Vec<String> = ports.iter().map(ToString::to_string).collect();
