@@ -51,6 +51,8 @@ const CAPABILITIES: &[&str] = &[
 ];
 /// How long the first `sync` waits for the first look at every server.
 const SETTLE: Duration = Duration::from_secs(3);
+/// Engine logs that are read at a time.
+const LOGS: usize = 4;
 /// Between two looks at what is wrong with the machine.
 const PROBLEMS: Duration = Duration::from_secs(60);
 
@@ -106,6 +108,7 @@ pub fn start(
         turns: Turns::default(),
         sweeper: Sweeper::default(),
         io_weight: AtomicBool::new(true),
+        log_turns: Semaphore::new(LOGS),
     });
     let sweeping = Arc::clone(&context);
     drop(tasks.spawn(async move {

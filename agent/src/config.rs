@@ -50,6 +50,8 @@ pub struct Tunables {
     pub probe_deadline: Duration,
     /// Between two starts that nobody clicked: after a boot, or when the engine is back.
     pub stagger: Duration,
+    /// A console that has said nothing for so long is compared with the engine's log, and its container looked at.
+    pub console_check: Duration,
     /// Between two heartbeats.
     pub heartbeat: Duration,
     /// Between two samples of a server that nobody watches.
@@ -65,6 +67,7 @@ impl Default for Tunables {
             probe_there: Duration::from_secs(15),
             probe_deadline: Duration::from_secs(5),
             stagger: Duration::from_millis(500),
+            console_check: Duration::from_secs(30),
             heartbeat: Duration::from_secs(30),
             sample_idle: Duration::from_secs(10),
         }

@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Millis, ServerCreate, Status, valid_server_id};
@@ -80,6 +81,9 @@ pub struct ServerFile {
     /// Its deletion was begun and is not over. Said by the file's name, not in it: so it takes no room on a full disk.
     #[serde(skip)]
     pub deleting: bool,
+    /// Of the run that was seen to be ready: when the engine started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Timestamp>,
 }
 
 impl ServerFile {
@@ -95,6 +99,7 @@ impl ServerFile {
             as_found: false,
             deleting: false,
             pending: None,
+            ready: None,
         }
     }
 }

@@ -195,14 +195,17 @@ pub struct Found {
     pub mounts: Vec<String>,
 }
 
-/// What to read of a container's output.
+/// What to read of what the engine kept of a container's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// From now on.
-    FromNow,
-    /// The last lines that the engine kept, and all that follows.
-    WithLast(u32),
+pub struct LogRange {
+    /// At most so many lines, the newest; none for all.
+    pub last: Option<u32>,
+    /// From then on; none for all.
+    pub since: Option<Timestamp>,
 }
+
+/// Reads a log.
+pub type LogReader = Box<dyn AsyncRead + Send + Unpin>;
 
 /// The two ends of a container's terminal.
 pub struct Attached {
@@ -237,8 +240,10 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn create<'a>(&'a self, container: &'a Container) -> Call<'a, Created>;
     /// Starts it; one that runs is started.
     fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
-    /// Connects to its terminal.
-    fn attach<'a>(&'a self, id: &'a str, output: Output, tty: bool) -> Call<'a, Attached>;
+    /// Connects to its terminal, from now on.
+    fn attach<'a>(&'a self, id: &'a str, tty: bool) -> Call<'a, Attached>;
+    /// What the engine kept of its output: lines with the engine's time in front, to an end. The reading has no deadline.
+    fn log<'a>(&'a self, id: &'a str, tty: bool, range: LogRange) -> Call<'a, LogReader>;
     /// Sets the terminal's size, where it was not set at creation.
     fn resize<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
     /// Resolves with the exit code when it does not run (any more).

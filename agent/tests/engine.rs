@@ -27,6 +27,8 @@ mod own_engine;
 mod proxy;
 #[path = "engine/stop.rs"]
 mod stop;
+#[path = "engine/terminal.rs"]
+mod terminal;
 #[path = "engine/unfinished.rs"]
 mod unfinished;
 #[path = "engine/watch.rs"]

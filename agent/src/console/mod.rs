@@ -5,6 +5,7 @@
 //! what is dropped is counted.
 
 mod clean;
+mod engine_log;
 mod follow;
 mod line;
 mod ready;
@@ -12,13 +13,16 @@ mod resume;
 mod ring;
 mod shared;
 mod style;
+mod trail;
 
 pub use clean::{Cleaner, LINE_MAX, plain};
+pub use engine_log::{EngineLog, LogLine, WHOLE};
 pub use follow::{Batch, Follower};
-pub use ready::{BadPattern, Ready};
+pub use ready::{BadPattern, Ready, ReadyWatch};
 pub use resume::Place;
 pub use ring::Ring;
 pub use shared::Console;
+pub use trail::{Seen, Trail};
 
 #[cfg(test)]
 mod tests;

@@ -57,13 +57,20 @@ impl Default for Console {
 }
 
 impl Console {
-    /// Takes what the game printed. `line` gets each finished clean line, to look for the ready line in it. It must
-    /// not call this console.
-    pub fn feed(&self, bytes: &[u8], mut line: impl FnMut(&str)) {
+    /// Takes what the game printed. `line` gets each finished clean line. It must not call this console.
+    pub fn feed(&self, bytes: &[u8], line: impl FnMut(&str)) {
+        self.feed_at(bytes, Timestamp::now(), line);
+    }
+
+    /// Takes lines out of the engine's log, with the engine's time.
+    pub fn feed_logged(&self, bytes: &[u8], time: Timestamp) {
+        self.feed_at(bytes, time, |_| {});
+    }
+
+    fn feed_at(&self, bytes: &[u8], time: Timestamp, mut line: impl FnMut(&str)) {
         if bytes.is_empty() {
             return;
         }
-        let time = Timestamp::now();
         self.change(|inner| {
             let Inner { cleaner, ring, .. } = inner;
             cleaner.push(bytes, |text, truncated| {

@@ -127,7 +127,6 @@ fn the_ready_line_by_text_or_pattern() {
     assert!(!pattern.matches("Done (soon)!"));
     assert!(Ready::parse("regex:(").is_err());
     assert!(Ready::parse("regex:(((a{1000}){1000}){1000})").is_err(), "a monster");
-    assert!(!text.matches(&format!("{}Done (", "é".repeat(16_000))), "nobody looks that far");
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::dns;
 
@@ -80,11 +82,24 @@ impl Endpoint {
                 let (host, port) = host_and_port(address)?;
                 let stream = dns::connect(host, port).await?;
                 stream.set_nodelay(true)?;
+                keep_alive(&stream)?;
                 let (read, write) = stream.into_split();
                 (Box::new(read), Box::new(write))
             }
         })
     }
+}
+
+/// A connection over which nothing is said for days must not be forgotten by whatever stands in between, and one whose
+/// other end is gone must be noticed.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    // The same for bytes that nobody confirms, in milliseconds.
+    sockopt::set_tcp_user_timeout(stream, 60_000)?;
+    Ok(())
 }
 
 fn host_and_port(address: &str) -> io::Result<(&str, u16)> {

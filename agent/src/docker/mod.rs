@@ -17,6 +17,7 @@ mod own_container;
 mod pull;
 mod raw;
 mod seen;
+mod streams;
 mod transport;
 mod user;
 mod words;
@@ -46,8 +47,8 @@ use crate::config::AgentConfig;
 use crate::hostpath::KnownPaths;
 use crate::protocol::Progress;
 use crate::runtime::{
-    Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Found, Maker, Output, Runtime, Seen,
-    Told,
+    Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Found, LogRange, LogReader, Maker,
+    Runtime, Seen, Told,
 };
 use crate::stats::Counters;
 
@@ -250,30 +251,14 @@ impl Runtime for Engine {
         })
     }
 
-    fn attach<'a>(&'a self, id: &'a str, output: Output, tty: bool) -> Call<'a, Attached> {
+    fn attach<'a>(&'a self, id: &'a str, tty: bool) -> Call<'a, Attached> {
         Box::pin(async move {
-            let action = "connect to the container's terminal";
-            let link = self.link(action)?;
-            let open = async |method, path: String, upgrade| {
-                let path = format!("{}/containers/{id}/{path}", link.prefix);
-                let opened = raw::open(&link.endpoint, method, &path, upgrade, action);
-                tokio::time::timeout(LOOK, opened).await.map_err(|_| late(action, LOOK))?
-            };
-            let frames = |read: Box<dyn tokio::io::AsyncRead + Send + Unpin>| -> Box<dyn tokio::io::AsyncRead + Send + Unpin> {
-                if tty { read } else { Box::new(raw::Frames::new(read)) }
-            };
-            if let Output::WithLast(lines) = output {
-                // The engine's log and what follows it in one stream: neither gap nor doubled line in between.
-                let log = format!("logs?stdout=1&stderr=1&follow=1&tail={lines}");
-                if let Ok(log) = open("GET", log, false).await {
-                    let (_, input) = open("POST", "attach?stream=1&stdin=1".into(), true).await?;
-                    return Ok(Attached { output: frames(Box::new(raw::Kept::new(log))), input });
-                }
-            }
-            let all = "attach?stream=1&stdin=1&stdout=1&stderr=1".to_owned();
-            let (output, input) = open("POST", all, true).await?;
-            Ok(Attached { output: frames(output), input })
+            streams::attach(&*self.link("connect to the container's terminal")?, id, tty).await
         })
+    }
+
+    fn log<'a>(&'a self, id: &'a str, tty: bool, range: LogRange) -> Call<'a, LogReader> {
+        Box::pin(async move { streams::log(&*self.link("read the container's log")?, id, tty, range).await })
     }
 
     fn resize<'a>(&'a self, id: &'a str) -> Call<'a, ()> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::jobs::{self, Event};
@@ -12,7 +11,8 @@ use super::launch::Launch;
 use super::queue::{Act, Ask, Happened, Phase, Refusal};
 use super::state::{Asked, Intent, Request, Run, Server, Waiter};
 use super::stop::{Blow, Due, Stopping};
-use super::{folder, plan, terminal};
+use super::typing::{self, Port};
+use super::{folder, plan};
 use crate::answers::Reply;
 use crate::host;
 use crate::persist::{Moment, Pending, PendingStop, Wanted};
@@ -141,17 +141,17 @@ impl Server {
         ))
     }
 
+    /// Answered when the line is written.
     fn command(&mut self, line: String, reply: Reply) {
         let Some(run) = &self.run else { return reply.refuse("not_running", "The server is not running.") };
-        match run.lines.try_send(line) {
-            Ok(()) => reply.ack(None),
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                reply.refuse("busy", "The game does not read its input.");
+        let typed = run.keyboard.type_line(line, false);
+        self.job(async move {
+            match typed.await {
+                Ok(()) => reply.ack(None),
+                Err(error) => reply.refuse("busy", error.sentence()),
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                reply.refuse("busy", "The game's input is closed.");
-            }
-        }
+            Event::Nothing
+        });
     }
 
     /// Does what the queue said.
@@ -205,8 +205,7 @@ impl Server {
         self.oom_killed = false;
         self.queue.set_paused(false);
         self.progress.send_replace(None);
-        let (lines, receiver) = mpsc::channel(terminal::LINES);
-        let run = self.new_run(lines);
+        let (number, run, port) = self.new_run();
         let cancel = self.context.cancel.child_token();
         self.launching = Some(cancel.clone());
         self.made_with = Some(self.settings.clone());
@@ -219,28 +218,27 @@ impl Server {
             elder: self.elder,
             as_found: self.file.as_found,
             console: self.console.clone(),
-            lines: receiver,
+            trail: Arc::clone(&self.trail),
+            port,
             progress: self.progress.clone(),
             cancel,
-            run: run.1,
+            run,
         };
-        let number = run.0;
         self.console.system("Starting the server.");
         self.job(async move { Event::Launched(number, Box::new(launch.launch().await)) });
     }
 
-    pub(super) fn new_run(
-        &mut self,
-        lines: mpsc::Sender<String>,
-    ) -> (u64, tokio_util::sync::CancellationToken) {
+    pub(super) fn new_run(&mut self) -> (u64, tokio_util::sync::CancellationToken, Port) {
         self.runs += 1;
         let cancel = self.context.cancel.child_token();
+        let (keyboard, port, task) = typing::keyboard(&self.console, &cancel);
+        drop(self.context.tasks.spawn(task));
         if let Some(old) =
-            self.run.replace(Run { number: self.runs, lines, cancel: cancel.clone(), live: None })
+            self.run.replace(Run { number: self.runs, keyboard, cancel: cancel.clone(), live: None })
         {
             old.cancel.cancel();
         }
-        (self.runs, cancel)
+        (self.runs, cancel, port)
     }
 
     pub(super) fn fetch(&mut self, anew: bool) {
@@ -329,14 +327,10 @@ impl Server {
         let step = due.step;
         match due.blow {
             Blow::Line(line) => {
-                let written = run.lines.try_send(line).is_ok();
+                let (number, typed) = (run.number, run.keyboard.type_line(line, true));
+                self.job(async move { Event::Typed(number, step, typed.await) });
                 if self.queue.paused() {
                     self.unpause();
-                }
-                if written {
-                    self.taken(step);
-                } else {
-                    self.console.system("The game does not read its input: the stop command waits.");
                 }
             }
             Blow::Signal(signal) => {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) sweeper: Sweeper,
     /// The engine takes I/O weights; until it says otherwise.
     pub(crate) io_weight: AtomicBool,
+    /// Logs are read a few at a time: each may be some megabytes.
+    pub(crate) log_turns: Semaphore,
 }
 
 impl Context {

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::asks::CANCELLED;
 use super::jobs::{self, Event, FetchError, Look, RemoveError};
-use super::launch::{self, LaunchError, Launched};
+use super::launch::{LaunchError, Launched};
+use super::plan;
 use super::queue::{Act, Happened, Idle, Phase};
 use super::state::{Intent, Live, Server, Waiter};
 use super::stop::{self, Blow};
-use super::{plan, terminal};
 use crate::engine::EngineState;
 use crate::persist::{Pending, PersistError, ServerFile, Wanted};
 use crate::protocol::{ServerStatus, Status};
@@ -31,7 +30,7 @@ impl Server {
             }
             Event::Ready(run) => {
                 if self.is_current(run) {
-                    self.queue.happened(Happened::Ready);
+                    self.ready();
                 }
             }
             Event::Exited(run, result) => {
@@ -43,6 +42,14 @@ impl Server {
                 }
             }
             Event::Signalled(signal, step, result) => self.signalled(&signal, step, result),
+            Event::Typed(run, step, result) => {
+                if self.is_current(run) {
+                    match result {
+                        Ok(()) => self.taken(step),
+                        Err(error) => self.not_typed(error),
+                    }
+                }
+            }
             Event::Fetched(result) => self.fetched(result),
             Event::Looked(seen) => self.looked(seen),
             Event::Adopted(run, result) => {
@@ -80,14 +87,11 @@ impl Server {
             self.file.user.clone_from(&launched.user);
             self.save(None);
         }
-        let behaviour = self.file.spec.behaviour.as_ref();
-        let has_ready_line = behaviour.is_some_and(|behaviour| behaviour.ready.is_some());
+        let ready = launched.ready;
         self.goes_on(run, launched);
         match self.intent.take() {
             Some(intent) => self.act(if intent == Intent::Kill { Act::Kill } else { Act::Stop }),
-            None if !has_ready_line => {
-                self.queue.happened(Happened::Ready);
-            }
+            None if ready => self.ready(),
             None => {}
         }
     }
@@ -100,7 +104,7 @@ impl Server {
         self.last_container = Some(container_id.clone());
         let since = Instant::now();
         run.live = Some(Live { container_id: container_id.clone(), pid, since, started_at, found_paused });
-        let exit = jobs::exit(Arc::clone(&self.context), container_id, connected.over);
+        let exit = jobs::exit(Arc::clone(&self.context), container_id, connected.over, connected.ended);
         self.job(async move { Event::Exited(number, exit.await) });
         let ready = connected.ready;
         self.job(async move {
@@ -168,7 +172,14 @@ impl Server {
         if !self.looking {
             self.looking = true;
             let look = jobs::look(Arc::clone(&self.context), self.id.clone());
-            self.job(async move { Event::Looked(look.await) });
+            let rest = self.rest();
+            self.job(async move {
+                let look = look.await;
+                if let Some(seen) = look.seen.as_ref().filter(|seen| !seen.running) {
+                    rest.read(seen).await;
+                }
+                Event::Looked(look)
+            });
         }
     }
 
@@ -190,13 +201,7 @@ impl Server {
                 self.made_with = Some(if self.file.as_found { self.settings.clone() } else { String::new() });
             }
             self.queue.set_paused(seen.paused);
-            let (lines, receiver) = mpsc::channel(terminal::LINES);
-            let (number, run) = self.new_run(lines);
-            let (context, console) = (Arc::clone(&self.context), self.console.clone());
-            self.job(async move {
-                let adopted = launch::adopt(&context, seen, &console, receiver, &run).await;
-                Event::Adopted(number, Box::new(adopted))
-            });
+            self.adopt(seen);
             return;
         }
         if self.pending_stop().is_some() {
@@ -249,16 +254,19 @@ impl Server {
                 self.error = None;
                 self.exit_code = None;
                 self.oom_killed = false;
-                let id = launched.container_id.clone();
+                let (id, ready) = (launched.container_id.clone(), launched.ready);
                 self.goes_on(run, launched);
-                self.go_on_stopping(&id);
+                self.go_on_stopping(&id, ready);
+                if ready {
+                    self.ready();
+                }
             }
         }
         self.ask_held();
     }
 
     /// It was found running: goes on with the stop that was under way, if one was.
-    fn go_on_stopping(&mut self, container_id: &str) {
+    fn go_on_stopping(&mut self, container_id: &str, ready: bool) {
         let looking = self.queue.phase() == Phase::Looking;
         let pending = self.pending_stop().cloned().filter(|pending| {
             // Another container than the one that was to end is what a restart came to.
@@ -267,7 +275,8 @@ impl Server {
         let Some(mut pending) = pending else {
             self.file.pending = None;
             self.file.wanted = Wanted::Running;
-            let act = self.queue.happened(Happened::FoundRunning);
+            let found = if ready { Happened::FoundRunning } else { Happened::FoundStarting };
+            let act = self.queue.happened(found);
             return self.act(act);
         };
         self.queue.happened(Happened::FoundStopping { again: pending.again });

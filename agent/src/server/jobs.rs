@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::folder;
 use super::launch::{LaunchError, Launched};
+use super::typing::NotTyped;
 use crate::answers::Reply;
 use crate::persist::{self, PersistError, ServerFile};
 use crate::protocol::Progress;
@@ -31,6 +33,8 @@ pub(super) enum Event {
     Exited(u64, Result<Exit, EngineError>),
     /// The signal, the step of a stop that it is.
     Signalled(String, u32, Result<(), EngineError>),
+    /// The line that stops the game: its run, the step that it is.
+    Typed(u64, u32, Result<(), NotTyped>),
     Fetched(Result<Option<String>, FetchError>),
     Looked(Look),
     Adopted(u64, Box<Result<Launched, EngineError>>),
@@ -80,12 +84,10 @@ pub(super) async fn exit(
     context: Arc<Context>,
     id: String,
     over: oneshot::Receiver<()>,
+    ended: Arc<Notify>,
 ) -> Result<Exit, EngineError> {
-    let code = match context.engine.wait(&id).await {
-        Ok(code) => Some(code),
-        Err(error) if error.fault == Fault::Missing => None,
-        Err(error) => return Err(error),
-    };
+    let code = wait(&context, &id).await?;
+    ended.notify_one();
     // Either way the output is over now.
     let _ = tokio::time::timeout(LAST_LINES, over).await;
     match context.engine.inspect(&id).await? {
@@ -96,6 +98,45 @@ pub(super) async fn exit(
             Err(EngineError::new(Fault::Away, "wait for the container", "it runs again"))
         }
         Some(seen) => Ok(Exit { code: code.unwrap_or(seen.exit_code), ..Exit::seen(&seen) }),
+    }
+}
+
+/// Resolves with the code when the container does not run any more; without one where it is gone, or nobody heard it.
+/// Waiting has a connection of its own, which may end before the game does, or be dead without a word.
+async fn wait(context: &Context, id: &str) -> Result<Option<i64>, EngineError> {
+    let mut pause = AGAIN / 5;
+    loop {
+        let (began, check) = (Instant::now(), context.tunables.console_check);
+        let error = tokio::select! {
+            waited = context.engine.wait(id) => match waited {
+                Ok(code) => return Ok(Some(code)),
+                Err(error) if error.fault == Fault::Missing => return Ok(None),
+                Err(error) => Some(error),
+            },
+            () = still_runs(context, id, check) => None,
+        };
+        match context.engine.inspect(id).await {
+            Ok(seen) if !seen.as_ref().is_some_and(|seen| seen.running) => return Ok(None),
+            Ok(_) => tracing::debug!(container = id, "waiting for its end again"),
+            Err(looked) => return Err(error.unwrap_or(looked)),
+        }
+        if began.elapsed() > AGAIN * 20 {
+            pause = AGAIN / 5;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(AGAIN * 10);
+    }
+}
+
+/// Looks now and then; resolves when the container does not run.
+async fn still_runs(context: &Context, id: &str, pause: Duration) {
+    loop {
+        tokio::time::sleep(pause).await;
+        match context.engine.inspect(id).await {
+            Ok(seen) if !seen.as_ref().is_some_and(|seen| seen.running) => return,
+            Ok(_) => {}
+            Err(error) => context.watch.suspect(&error),
+        }
     }
 }
 

@@ -1,25 +1,25 @@
 //! From "start" to a game that runs: its folder, its image, a fresh container, its terminal, its start.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::bring::{Bring, Brought};
 use super::context::Context;
-use super::{folder, plan, terminal, zone};
-use crate::console::{Console, Ready};
+use super::terminal::{self, Terminal};
+use super::typing::Port;
+use super::{catch_up, folder, plan, zone};
+use crate::console::{Console, Ready, ReadyWatch, Trail};
 use crate::protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
-use crate::runtime::{EngineError, Fault, Maker, Output, Seen};
+use crate::runtime::{EngineError, Fault, Maker, Seen};
 
 /// As whom games run where the agent may give files away.
 const USER: &str = "988:988";
-/// Lines that an adopted game's console begins with.
-const KEPT: u32 = 1_000;
 
 /// How long the engine may take over a container that has the name and cannot be seen yet, or any more.
 const NAME_TAKEN: Duration = Duration::from_secs(20);
@@ -37,6 +37,8 @@ pub(super) struct Launched {
     pub(super) elder: bool,
     /// It was found standing still: its terminal is looked for when it goes on.
     pub(super) found_paused: bool,
+    /// It can be played: there is nothing that it has still to say.
+    pub(super) ready: bool,
 }
 
 /// Why there is none.
@@ -90,7 +92,8 @@ pub(super) struct Launch {
     /// And nobody has said yet what it should be.
     pub(super) as_found: bool,
     pub(super) console: Console,
-    pub(super) lines: mpsc::Receiver<String>,
+    pub(super) trail: Arc<Mutex<Trail>>,
+    pub(super) port: Port,
     pub(super) progress: watch::Sender<Option<Progress>>,
     /// Before the game runs: break off. After that nothing listens to it.
     pub(super) cancel: CancellationToken,
@@ -305,10 +308,24 @@ impl Launch {
         elder: bool,
     ) -> Result<Launched, LaunchError> {
         let engine = &self.context.engine;
-        let ready = behaviour.ready.as_deref().and_then(|ready| Ready::parse(ready).ok());
-        let attached = engine.attach(&id, Output::FromNow, tty).await?;
-        let connected =
-            terminal::connect(&self.context.tasks, attached, &self.console, ready, self.lines, &self.run);
+        let ready = ready_watch(behaviour);
+        let is_ready = ready.is_none();
+        let attached = engine.attach(&id, tty).await?;
+        let terminal = Terminal {
+            context: Arc::clone(&self.context),
+            server_id: self.spec.server_id.clone(),
+            container: id.clone(),
+            tty,
+            console: self.console,
+            trail: self.trail,
+            ready,
+            port: self.port,
+            run: self.run.clone(),
+        };
+        if !elder {
+            terminal.trail().begin(&id);
+        }
+        let connected = terminal.connect(attached, None);
         if self.cancel.is_cancelled() {
             self.run.cancel();
             return Err(LaunchError::Cancelled);
@@ -337,33 +354,46 @@ impl Launch {
             connected,
             elder,
             found_paused: false,
+            ready: is_ready,
         })
     }
 }
 
-/// Takes a running container over: one of ours from before this process, or one that the link broke to.
+fn ready_watch(behaviour: &Behaviour) -> Option<ReadyWatch> {
+    let ready = behaviour.ready.as_deref().and_then(|ready| Ready::parse(ready).ok());
+    ready.map(ReadyWatch::new)
+}
+
+/// Takes a running container over: one of ours from before this process, or one that the link broke to. `was_ready`: it
+/// is known that it can be played.
 pub(super) async fn adopt(
-    context: &Context,
+    mut terminal: Terminal,
     seen: Seen,
-    console: &Console,
-    lines: mpsc::Receiver<String>,
-    run: &CancellationToken,
+    behaviour: Behaviour,
+    was_ready: bool,
 ) -> Result<Launched, EngineError> {
-    // A console that has lines already goes on from now; a new one begins with what the engine kept.
-    let output = if console.next_seq() > 1 { Output::FromNow } else { Output::WithLast(KEPT) };
-    let attached = match context.engine.attach(&seen.id, output, seen.tty).await {
+    let connected = Timestamp::now();
+    let attached = match terminal.context.engine.attach(&seen.id, seen.tty).await {
         // Some engines connect to none that stands still: it is looked at again when it goes on.
         Err(_) if seen.paused => terminal::nothing(),
         attached => attached?,
     };
-    let connected = terminal::connect(&context.tasks, attached, console, None, lines, run);
+    let mut ready = ready_watch(&behaviour).filter(|_| !was_ready);
+    if let Some(watch) = &mut ready
+        && catch_up::was_ready(&terminal.context, &seen, watch).await
+    {
+        ready = None;
+    }
+    let is_ready = ready.is_none();
+    terminal.ready = ready;
     Ok(Launched {
         started_at: seen.started_at.unwrap_or_else(Timestamp::now),
         pid: seen.pid,
         container_id: seen.id,
         user: None,
-        connected,
+        connected: terminal.connect(attached, Some(connected)),
         elder: seen.maker == Maker::Elder,
         found_paused: seen.paused,
+        ready: is_ready,
     })
 }

@@ -4,7 +4,9 @@
 //! what is done ([`launch`], [`jobs`], at the engine), and what is seen ([`state`], which has one writer: [`task`]).
 
 mod asks;
+mod attach;
 mod bring;
+mod catch_up;
 mod context;
 mod crash;
 mod end;
@@ -21,6 +23,7 @@ mod stop;
 mod sweep;
 mod task;
 mod terminal;
+mod typing;
 mod unpack;
 mod zone;
 

@@ -134,6 +134,8 @@ pub(super) enum Happened {
     /// A stop of it was under way, whether the engine still has it running or not; a restart where it is to be started
     /// again.
     FoundStopping { again: bool },
+    /// The engine has it running, and it has not said yet that it can be played.
+    FoundStarting,
     /// The engine does not, and it should: start it when its turn comes.
     FoundWanted,
     /// The engine does not; this is what it was.
@@ -335,8 +337,9 @@ impl Queue {
                 return Act::Launch;
             }
             (Happened::Lost, Phase::Starting | Phase::Running) => self.go(Phase::Looking),
-            (Happened::FoundRunning, Phase::Looking) => {
-                self.go(Phase::Running);
+            (Happened::FoundRunning | Happened::FoundStarting, Phase::Looking) => {
+                let ready = what == Happened::FoundRunning;
+                self.go(if ready { Phase::Running } else { Phase::Starting });
                 if self.suspended {
                     self.go(Phase::Stopping);
                     return Act::Stop;

@@ -1,11 +1,11 @@
 //! What is known of one server, with one writer: its acting task.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,9 @@ use super::folder;
 use super::jobs::{self, Event};
 use super::queue::{Phase, Queue};
 use super::stop::Stopping;
+use super::typing::Keyboard;
 use crate::answers::Reply;
-use crate::console::Console;
+use crate::console::{Console, Trail};
 use crate::persist::{LastRun, Pending, PendingStop, ServerFile};
 use crate::protocol::{
     Envelope, PowerAction, Progress, ServerCreate, ServerStatus, ServerUpdate, Status, ToPanel,
@@ -54,8 +55,8 @@ pub(crate) struct Running {
 /// A run of the game, from the click to its end.
 pub(super) struct Run {
     pub(super) number: u64,
-    /// Lines for the game. They may be typed before it is there.
-    pub(super) lines: mpsc::Sender<String>,
+    /// Where lines for the game are typed. They may be before it is there.
+    pub(super) keyboard: Keyboard,
     /// Ends what belongs to it.
     pub(super) cancel: CancellationToken,
     /// None while it is being launched.
@@ -84,6 +85,8 @@ pub(super) struct Server {
     pub(super) id: String,
     pub(super) queue: Queue,
     pub(super) console: Console,
+    /// What the console has of its container's output.
+    pub(super) trail: Arc<Mutex<Trail>>,
     pub(super) jobs: FuturesUnordered<BoxFuture<'static, Event>>,
 
     /// What is kept, and what of it is on the disk.

@@ -145,6 +145,18 @@ impl Stopping {
         Some(Due { blow, step: self.taken, insists })
     }
 
+    /// The line was not typed: the signal after it is due at once, and the game has all of its time to save. False where
+    /// there is none, or it was sent.
+    pub(super) fn without_line(&mut self, now: Instant) -> bool {
+        match self.steps.front_mut() {
+            Some((at, Blow::Signal(_))) if self.taken == 1 && !self.killed => {
+                *at = now.min(*at);
+                self.steps.len() > 1
+            }
+            _ => false,
+        }
+    }
+
     /// When the game is killed at the latest; nothing once it was.
     pub(super) fn deadline(&self) -> Option<Instant> {
         (!self.killed).then_some(self.kill_at)
@@ -207,6 +219,18 @@ mod tests {
         assert_eq!(stop.due(t + 5 * S), signal("SIGKILL", 2));
         let mut stop = begin(Some(&Stop::Signal("SIGINT".into())), 5 * S, 10 * S, t);
         assert_eq!((stop.due(t), stop.due(t + 5 * S)), (signal("SIGINT", 1), signal("SIGTERM", 2)));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_typed_is_a_signal_at_once() {
+        let t = Instant::now();
+        let mut stop = begin(Some(&quit()), 30 * S, 10 * S, t);
+        assert!(!stop.without_line(t), "nothing was tried");
+        assert_eq!(stop.due(t), line("quit"));
+        assert!(stop.without_line(t + 2 * S));
+        assert_eq!(stop.due(t + 2 * S), signal("SIGTERM", 2));
+        assert!(!stop.without_line(t + 3 * S), "it was sent");
+        assert_eq!((stop.due(t + 39 * S), stop.due(t + 40 * S)), (None, signal("SIGKILL", 3)));
     }
 
     #[test]

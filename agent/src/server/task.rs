@@ -101,6 +101,7 @@ fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Hand
         id,
         queue,
         console: console.clone(),
+        trail: Arc::default(),
         jobs: FuturesUnordered::new(),
         saved: fresh.is_none().then(|| file.clone()),
         settings: plan::fingerprint(&file.spec),

@@ -1,118 +1,50 @@
-//! The two ends of a game's terminal: what it prints goes to the console, lines that people type go in.
+//! The owner of a game's terminal: reads what it prints for as long as it runs, over as many connections as that takes.
+//!
+//! A connection that ends, or says nothing where something must have been said, is replaced by a new one. What was
+//! printed in between is read from the engine's log, which also has the times.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::console::{Console, Ready};
-use crate::runtime::Attached;
+use super::catch_up::{self, Head};
+use super::context::Context;
+use super::typing::{self, Port};
+use crate::console::{self, Console, LogLine, ReadyWatch, Trail};
+use crate::runtime::{Attached, EngineError, Seen};
 
-/// Lines that may wait for a game that does not read.
-pub(super) const LINES: usize = 64;
-/// After this, people are told that their game does not read.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// A read's size: small while a game is quiet …
 const SMALL: usize = 4 * 1024;
 /// … and larger while it is not.
 const LARGE: usize = 64 * 1024;
+/// A terminal echoes what is typed: after so much silence the connection is not believed.
+const ECHO: Duration = Duration::from_secs(5);
+/// Before the first new connection and after each one that did not come about, up to the second.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// A connection that lasted this long was a good one.
+const GOOD: Duration = Duration::from_secs(10);
+/// How long a game's end may take to be told after its output's.
+const END: Duration = Duration::from_millis(100);
+/// How long the last bytes of a game that has ended may take.
+const LAST: Duration = Duration::from_secs(1);
+/// How long bytes may be on their way.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
-/// Reads until the output ends. `ready` resolves `is_ready` at the line that says so; `over` resolves at the end.
-pub(super) async fn read(
-    mut output: Box<dyn tokio::io::AsyncRead + Send + Unpin>,
-    console: Console,
-    ready: Option<Ready>,
-    is_ready: oneshot::Sender<()>,
-    over: oneshot::Sender<()>,
-    cancel: CancellationToken,
-) {
-    let mut waiting = ready.map(|ready| (ready, is_ready));
-    let mut buffer = vec![0; SMALL];
-    loop {
-        let n = tokio::select! {
-            read = output.read(&mut buffer) => match read {
-                Ok(0) | Err(_) => break,
-                Ok(n) => n,
-            },
-            () = console.silence() => {
-                console.flush(|line| look(&mut waiting, line));
-                continue;
-            }
-            () = cancel.cancelled() => return,
-        };
-        console.feed(&buffer[..n], |line| look(&mut waiting, line));
-        if n == LARGE {
-            // More is there already: others get their turn in between.
-            tokio::task::yield_now().await;
-        } else if n == buffer.len() {
-            buffer.resize(LARGE, 0);
-        } else if n < SMALL && buffer.len() > SMALL {
-            buffer = vec![0; SMALL];
-        }
-    }
-    console.finish();
-    // Whoever waited is gone, where this fails.
-    let _ = over.send(());
-}
-
-fn look(waiting: &mut Option<(Ready, oneshot::Sender<()>)>, line: &str) {
-    if waiting.as_ref().is_some_and(|(ready, _)| ready.matches(line))
-        && let Some((_, is_ready)) = waiting.take()
-    {
-        let _ = is_ready.send(());
-    }
-}
-
-/// Writes line after line. A game that does not read holds up nobody but its own lines.
-pub(super) async fn write(
-    mut input: Box<dyn tokio::io::AsyncWrite + Send + Unpin>,
-    mut lines: mpsc::Receiver<String>,
-    console: Console,
-    cancel: CancellationToken,
-) {
-    let mut told = false;
-    loop {
-        let line = tokio::select! {
-            line = lines.recv() => line,
-            () = cancel.cancelled() => return,
-        };
-        let Some(mut line) = line else {
-            // The end of the input is the end of some games: it stays open for as long as the game runs.
-            cancel.cancelled().await;
-            return;
-        };
-        line.push('\n');
-        let mut written = std::pin::pin!(async {
-            input.write_all(line.as_bytes()).await?;
-            input.flush().await
-        });
-        loop {
-            tokio::select! {
-                done = &mut written => {
-                    if done.is_err() {
-                        return;
-                    }
-                    break;
-                }
-                () = tokio::time::sleep(PATIENCE), if !told => {
-                    told = true;
-                    console.system("The game does not read its input; what you type waits.");
-                }
-                () = cancel.cancelled() => return,
-            }
-        }
-    }
-}
-
-/// What comes out of [`connect`].
+/// What comes out of a terminal.
 pub(super) struct Connected {
     /// The ready line was seen.
     pub(super) ready: oneshot::Receiver<()>,
     /// The output is over.
     pub(super) over: oneshot::Receiver<()>,
+    /// To be told when the game has ended.
+    pub(super) ended: Arc<Notify>,
 }
 
 /// A terminal that says nothing and hears nothing.
@@ -133,18 +65,370 @@ impl tokio::io::AsyncRead for Silence {
     }
 }
 
-/// Runs both ends until the game's end, or until `cancel`.
-pub(super) fn connect(
-    tasks: &tokio_util::task::TaskTracker,
-    attached: Attached,
-    console: &Console,
-    ready: Option<Ready>,
-    lines: mpsc::Receiver<String>,
-    cancel: &CancellationToken,
-) -> Connected {
-    let (is_ready, ready_seen) = oneshot::channel();
-    let (over, ended) = oneshot::channel();
-    drop(tasks.spawn(read(attached.output, console.clone(), ready, is_ready, over, cancel.clone())));
-    drop(tasks.spawn(write(attached.input, lines, console.clone(), cancel.clone())));
-    Connected { ready: ready_seen, over: ended }
+/// One game's terminal.
+pub(super) struct Terminal {
+    pub(super) context: Arc<Context>,
+    pub(super) server_id: String,
+    pub(super) container: String,
+    pub(super) tty: bool,
+    pub(super) console: Console,
+    pub(super) trail: Arc<Mutex<Trail>>,
+    pub(super) ready: Option<ReadyWatch>,
+    pub(super) port: Port,
+    pub(super) run: CancellationToken,
+}
+
+/// What is left to read of a game that has ended.
+pub(super) struct Rest {
+    pub(super) context: Arc<Context>,
+    pub(super) server_id: String,
+    pub(super) console: Console,
+    pub(super) trail: Arc<Mutex<Trail>>,
+    /// It was to run: its last lines tell why it does not.
+    pub(super) wanted: bool,
+}
+
+impl Rest {
+    /// Reads it into the console.
+    pub(super) async fn read(self, seen: &Seen) {
+        let run = CancellationToken::new();
+        let (_, port, _) = typing::keyboard(&self.console, &run);
+        let terminal = Terminal {
+            context: self.context,
+            server_id: self.server_id,
+            container: seen.id.clone(),
+            tty: seen.tty,
+            console: self.console,
+            trail: self.trail,
+            ready: None,
+            port,
+            run,
+        };
+        let known = {
+            let mut trail = terminal.trail();
+            trail.follow(&seen.id);
+            !trail.is_empty()
+        };
+        if known || self.wanted {
+            let mut reader = Reader::new(terminal, None, true);
+            catch_up::missed(&mut reader).await;
+            reader.terminal.console.finish();
+        }
+    }
+}
+
+/// Why a connection is left.
+enum Left {
+    /// It ended.
+    Ended,
+    /// It does not say what it should.
+    Dead,
+}
+
+/// A terminal at work.
+pub(super) struct Reader {
+    pub(super) terminal: Terminal,
+    is_ready: Option<oneshot::Sender<()>>,
+    /// What a new connection said first, until it is known where that belongs.
+    pub(super) head: Option<Head>,
+    /// When the game was heard last, or looked after.
+    heard: Instant,
+    /// It says nothing to what is typed, also over a new connection.
+    mute: bool,
+    /// The game has ended: only what it said last may still come.
+    over: bool,
+}
+
+impl Terminal {
+    /// Reads until the game's end, or until the run is cancelled. `attached` is the first connection; `missed`: the game
+    /// ran before it was made, which was asked for then.
+    pub(super) fn connect(self, attached: Attached, missed: Option<Timestamp>) -> Connected {
+        let (is_ready, ready_seen) = oneshot::channel();
+        let (over, over_seen) = oneshot::channel();
+        let ended = Arc::new(Notify::new());
+        let is_ready = self.ready.is_some().then_some(is_ready);
+        let reader = Reader::new(self, is_ready, false);
+        let (tasks, run, end) =
+            (reader.terminal.context.tasks.clone(), reader.terminal.run.clone(), Arc::clone(&ended));
+        drop(tasks.spawn(async move {
+            tokio::select! {
+                () = reader.run(attached, missed, end) => drop(over.send(())),
+                () = run.cancelled() => {}
+            }
+        }));
+        Connected { ready: ready_seen, over: over_seen, ended }
+    }
+
+    pub(super) fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    fn new(terminal: Terminal, is_ready: Option<oneshot::Sender<()>>, over: bool) -> Self {
+        Self { terminal, is_ready, head: None, heard: Instant::now(), mute: false, over }
+    }
+
+    async fn run(mut self, mut attached: Attached, missed: Option<Timestamp>, ended: Arc<Notify>) {
+        let mut back_off = BACK_OFF.0;
+        self.terminal.trail().follow(&self.terminal.container);
+        if let Some(connected) = missed {
+            self.join(&mut attached, connected).await;
+        }
+        loop {
+            let connected = Instant::now();
+            let Attached { output, input } = attached;
+            // The other end goes with the run.
+            let _ = self.terminal.port.inputs.send(Some(input)).await;
+            let left = self.listen(output, &ended).await;
+            let _ = self.terminal.port.inputs.send(None).await;
+            if connected.elapsed() > GOOD {
+                back_off = BACK_OFF.0;
+            }
+            match self.again(&left, &ended, &mut back_off).await {
+                Some(next) => attached = next,
+                None => break,
+            }
+        }
+        self.terminal.console.finish();
+        self.terminal.trail().break_off();
+    }
+
+    /// Reads one connection to its end.
+    async fn listen(&mut self, mut output: Box<dyn AsyncRead + Send + Unpin>, ended: &Notify) -> Left {
+        let check = self.terminal.context.tunables.console_check;
+        let mut buffer = vec![0; SMALL];
+        loop {
+            let unheard = self.terminal.port.unheard.since(self.mute).map(|since| since + ECHO);
+            let look = unheard.unwrap_or(self.heard + check).min(self.heard + check);
+            let ready_due = self.terminal.ready.as_ref().and_then(ReadyWatch::due);
+            let head_due = self.head.as_ref().and_then(Head::due);
+            let written = self.terminal.port.unheard.due();
+            let last = self.over.then_some(self.heard + LAST);
+            tokio::select! {
+                read = output.read(&mut buffer) => {
+                    let n = match read {
+                        Ok(0) | Err(_) => return Left::Ended,
+                        Ok(n) => n,
+                    };
+                    self.terminal.port.unheard.heard();
+                    self.heard = Instant::now();
+                    self.mute = false;
+                    if self.head.is_some() {
+                        catch_up::head(self, &buffer[..n]).await;
+                    } else {
+                        self.take(&buffer[..n], None);
+                    }
+                    if n == LARGE {
+                        // More is there already: others get their turn in between.
+                        tokio::task::yield_now().await;
+                    } else if n == buffer.len() {
+                        buffer.resize(LARGE, 0);
+                    } else if n < SMALL && buffer.len() > SMALL {
+                        buffer = vec![0; SMALL];
+                    }
+                }
+                () = at(ready_due) => {
+                    if self.terminal.ready.as_mut().is_some_and(ReadyWatch::silence) {
+                        self.says_ready();
+                    }
+                }
+                () = at(head_due) => catch_up::unfinished_head(self),
+                () = self.terminal.port.unheard.more.notified() => {}
+                () = at(written) => self.terminal.port.unheard.written(),
+                () = ended.notified(), if !self.over => {
+                    self.over = true;
+                    self.heard = Instant::now();
+                }
+                () = at(last) => return Left::Dead,
+                () = tokio::time::sleep_until(look) => {
+                    let silent = unheard.is_some_and(|unheard| unheard <= Instant::now());
+                    if silent || self.is_behind(&mut output).await {
+                        return Left::Dead;
+                    }
+                    self.heard = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// The engine's log has lines that should have come over this connection, and they do not come.
+    async fn is_behind(&mut self, output: &mut (dyn AsyncRead + Send + Unpin)) -> bool {
+        let Ok(log) = catch_up::read(&self.terminal, catch_up::FEW).await else { return false };
+        let newest = log.lines.len();
+        let behind = match self.terminal.trail().seen(&log) {
+            console::Seen::Nothing => newest > 0,
+            console::Seen::Until(next) | console::Seen::Lost(next) => next < newest,
+        };
+        if !behind || self.head.is_some() {
+            return false;
+        }
+        let mut buffer = vec![0; SMALL];
+        match tokio::time::timeout(ON_ITS_WAY, output.read(&mut buffer)).await {
+            Err(_) | Ok(Ok(0) | Err(_)) => true,
+            Ok(Ok(n)) => {
+                self.take(&buffer[..n], None);
+                false
+            }
+        }
+    }
+
+    /// A new connection, with all that was missed; none where the game has ended.
+    async fn again(&mut self, left: &Left, ended: &Notify, back_off: &mut Duration) -> Option<Attached> {
+        // What was never placed is in the log, as a whole line.
+        let placed = self.head.take().is_none();
+        if matches!(left, Left::Ended) {
+            self.over = self.over || tokio::time::timeout(END, ended.notified()).await.is_ok();
+            if self.over && placed {
+                return None;
+            }
+        }
+        tracing::debug!(server = self.terminal.server_id, "connecting to its console again");
+        let unheard = Arc::clone(&self.terminal.port.unheard);
+        let give_up = async {
+            tokio::time::sleep(typing::CONNECTION).await;
+            unheard.give_up();
+            std::future::pending().await
+        };
+        tokio::select! {
+            next = self.until_connected(left, ended, back_off) => next,
+            next = give_up => next,
+        }
+    }
+
+    async fn until_connected(
+        &mut self,
+        left: &Left,
+        ended: &Notify,
+        back_off: &mut Duration,
+    ) -> Option<Attached> {
+        loop {
+            if !self.over {
+                self.over = tokio::time::timeout(*back_off, ended.notified()).await.is_ok();
+            }
+            match self.try_again(left).await {
+                Ok(attached) => return attached,
+                Err(error) if self.over => {
+                    tracing::debug!(server = self.terminal.server_id, %error, "its last lines");
+                    return None;
+                }
+                Err(error) => self.terminal.context.watch.suspect(&error),
+            }
+            *back_off = (*back_off * 2).min(BACK_OFF.1);
+        }
+    }
+
+    async fn try_again(&mut self, left: &Left) -> Result<Option<Attached>, EngineError> {
+        let engine = Arc::clone(&self.terminal.context.engine);
+        let seen = engine.inspect(&self.terminal.container).await?;
+        if self.over || !seen.is_some_and(|seen| seen.running) {
+            catch_up::missed(self).await;
+            return Ok(None);
+        }
+        let connected = Timestamp::now();
+        let mut attached = engine.attach(&self.terminal.container, self.terminal.tty).await?;
+        let missed = self.join(&mut attached, connected).await;
+        self.type_again(&missed, left);
+        Ok(Some(attached))
+    }
+
+    /// Takes what was missed before this connection, and meanwhile notes what comes over it, and when.
+    async fn join(&mut self, attached: &mut Attached, connected: Timestamp) -> Vec<u8> {
+        let mut head = Head::new(connected);
+        let mut buffer = vec![0; SMALL];
+        let mut more = true;
+        let missed = {
+            let mut missed = std::pin::pin!(catch_up::missed(self));
+            loop {
+                tokio::select! {
+                    missed = &mut missed => break missed,
+                    read = attached.output.read(&mut buffer), if more => {
+                        let n = read.unwrap_or(0);
+                        more = n > 0 && head.push(&buffer[..n]);
+                    }
+                }
+            }
+        };
+        self.head = Some(head);
+        self.heard = Instant::now();
+        catch_up::head(self, &[]).await;
+        missed
+    }
+
+    /// Lines that the last connection may have swallowed, as far as no echo of them was missed.
+    fn type_again(&mut self, missed: &[u8], left: &Left) {
+        let port = &self.terminal.port;
+        // A game may well say nothing to a line: the connection was dead only where there is a sign of it.
+        let dead = matches!(left, Left::Ended) || !missed.is_empty();
+        self.mute = !dead;
+        for unheard in port.unheard.take() {
+            let echoed = memchr::memmem::find(missed, unheard.line.as_bytes()).is_some();
+            if echoed || !(dead || unheard.sure) {
+                unheard.arrived();
+                continue;
+            }
+            let line = unheard.line.clone();
+            if !unheard.lost(&port.keyboard) && dead {
+                self.terminal.console.system(&format!(
+                    "The connection to the console broke: “{line}” may not have reached the game."
+                ));
+            }
+        }
+    }
+
+    /// Takes what the game wrote, now or at the time that the engine noted.
+    pub(super) fn take(&mut self, bytes: &[u8], time: Option<Timestamp>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.terminal.trail().feed(bytes, time.unwrap_or_else(Timestamp::now));
+        match time {
+            Some(time) => self.terminal.console.feed_logged(bytes, time),
+            None => self.terminal.console.feed(bytes, |_| {}),
+        }
+        if self.terminal.ready.as_mut().is_some_and(|ready| ready.feed(bytes)) {
+            self.says_ready();
+        }
+    }
+
+    /// Takes a line of the engine's log, which may have begun before.
+    fn take_line(&mut self, line: &LogLine) {
+        let Some(text) = &line.text else { return self.terminal.console.skip(1) };
+        let rest = self.terminal.trail().rest(text).map(<[u8]>::len);
+        let rest = rest.unwrap_or_else(|| {
+            self.break_off();
+            text.len()
+        });
+        let whole = [&text[text.len() - rest..], b"\n"].concat();
+        self.take(&whole, Some(line.time));
+    }
+
+    /// The line that was begun will not be finished.
+    pub(super) fn break_off(&mut self) {
+        self.terminal.console.finish();
+        self.terminal.trail().break_off();
+        if let Some(ready) = &mut self.terminal.ready {
+            ready.break_off();
+        }
+    }
+
+    fn says_ready(&mut self) {
+        self.terminal.ready = None;
+        if let Some(is_ready) = self.is_ready.take() {
+            // Whoever waited is gone, where this fails.
+            let _ = is_ready.send(());
+        }
+    }
+
+    /// Takes lines of the engine's log.
+    pub(super) fn take_lines<'l>(&mut self, lines: impl Iterator<Item = &'l LogLine>) {
+        lines.for_each(|line| self.take_line(line));
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }

@@ -83,6 +83,7 @@ pub(crate) fn quick() -> Tunables {
         probe_there: Duration::from_secs(1),
         probe_deadline: Duration::from_secs(2),
         stagger: ms(50),
+        console_check: ms(500),
         heartbeat: ms(500),
         sample_idle: Duration::from_secs(10),
     }

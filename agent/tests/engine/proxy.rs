@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,6 +11,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::SOON;
+
 const ENGINE: &str = "/var/run/docker.sock";
 
 pub(crate) struct Proxy {
@@ -18,6 +20,22 @@ pub(crate) struct Proxy {
     open: Option<CancellationToken>,
     frozen: Arc<watch::Sender<bool>>,
     looked_for: Arc<Mutex<LookedFor>>,
+    fates: Arc<Fates>,
+}
+
+/// What becomes of single connections, told apart by what is asked over them first.
+#[derive(Default)]
+struct Fates {
+    connections: Mutex<Vec<(String, watch::Sender<Fate>)>>,
+    /// New ones of these are closed at once.
+    refused: Mutex<Option<String>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Passes,
+    Silent,
+    Cut,
 }
 
 /// A request of interest, and when it was first seen.
@@ -34,6 +52,7 @@ impl Proxy {
             open: None,
             frozen: Arc::new(watch::Sender::new(false)),
             looked_for: Arc::default(),
+            fates: Arc::default(),
         }
     }
 
@@ -65,6 +84,7 @@ impl Proxy {
         let cancel = CancellationToken::new();
         self.open = Some(cancel.clone());
         let (frozen, looked_for) = (Arc::clone(&self.frozen), Arc::clone(&self.looked_for));
+        let fates = Arc::clone(&self.fates);
         // The test's own task; it ends with `close`.
         #[allow(clippy::disallowed_methods)]
         tokio::spawn(async move {
@@ -76,10 +96,11 @@ impl Proxy {
                 let Ok((client, _)) = accepted else { return };
                 let (cancel, frozen, looked_for) =
                     (cancel.clone(), frozen.subscribe(), Arc::clone(&looked_for));
+                let fates = Arc::clone(&fates);
                 #[allow(clippy::disallowed_methods)]
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = forward(client, frozen, looked_for) => {}
+                        () = forward(client, frozen, looked_for, fates) => {}
                         () = cancel.cancelled() => {}
                     }
                 });
@@ -95,6 +116,40 @@ impl Proxy {
         let _ = std::fs::remove_file(self.path());
     }
 
+    /// Ends the connections over which this was asked, and no others.
+    pub(crate) async fn cut(&self, request: &str) {
+        self.meets(request, Fate::Cut).await;
+    }
+
+    /// Over these nothing comes any more, and nobody is told: as when a router has forgotten them.
+    pub(crate) async fn silence(&self, request: &str) {
+        self.meets(request, Fate::Silent).await;
+    }
+
+    /// Requests of this kind are hung up on from now on; none for no kind.
+    pub(crate) fn refuse(&self, request: Option<&str>) {
+        *self.fates.refused.lock().unwrap() = request.map(str::to_owned);
+    }
+
+    async fn meets(&self, request: &str, fate: Fate) {
+        let ends = Instant::now() + SOON;
+        loop {
+            let connections = self.fates.connections.lock().unwrap();
+            let mut met = false;
+            for (_, of) in connections.iter().filter(|(asked, of)| asked.contains(request) && !of.is_closed())
+            {
+                of.send_replace(fate);
+                met = true;
+            }
+            drop(connections);
+            if met {
+                return;
+            }
+            assert!(Instant::now() < ends, "no connection for {request}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Connections are taken and nothing is answered: as when the engine hangs.
     pub(crate) fn freeze(&self, frozen: bool) {
         self.frozen.send_replace(frozen);
@@ -107,33 +162,60 @@ impl Drop for Proxy {
     }
 }
 
-async fn forward(client: UnixStream, frozen: watch::Receiver<bool>, looked_for: Arc<Mutex<LookedFor>>) {
+async fn forward(
+    client: UnixStream,
+    frozen: watch::Receiver<bool>,
+    looked_for: Arc<Mutex<LookedFor>>,
+    fates: Arc<Fates>,
+) {
     let Ok(engine) = UnixStream::connect(ENGINE).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_engine, to_engine) = engine.into_split();
+    let (fate, mut cut) = watch::channel(Fate::Passes);
+    let (silent, first) = (cut.clone(), Mutex::new(Some(fate)));
     let note = move |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
         let mut looked_for = looked_for.lock().unwrap();
-        if looked_for.at.is_none() && String::from_utf8_lossy(bytes).contains(&looked_for.text) {
+        if looked_for.at.is_none() && text.contains(&looked_for.text) {
             looked_for.at = Some(Instant::now());
         }
+        if let Some(fate) = first.lock().unwrap().take() {
+            if fates.refused.lock().unwrap().as_ref().is_some_and(|refused| text.contains(refused)) {
+                fate.send_replace(Fate::Cut);
+            }
+            fates.connections.lock().unwrap().push((text.into_owned(), fate));
+        }
     };
-    tokio::join!(
-        copy(from_client, to_engine, frozen.clone(), note),
-        copy(from_engine, to_client, frozen, |_| {})
-    );
+    let both = async {
+        tokio::join!(
+            copy(from_client, to_engine, frozen.clone(), silent.clone(), note),
+            copy(from_engine, to_client, frozen, silent, |_| {})
+        )
+    };
+    tokio::select! {
+        _ = both => {}
+        _ = cut.wait_for(|fate| *fate == Fate::Cut) => {}
+    }
 }
 
 async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut frozen: watch::Receiver<bool>,
+    mut silent: watch::Receiver<Fate>,
     note: impl Fn(&[u8]),
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
         note(&buffer[..n]);
-        if frozen.wait_for(|frozen| !frozen).await.is_err() || to.write_all(&buffer[..n]).await.is_err() {
+        if frozen.wait_for(|frozen| !frozen).await.is_err() {
             return;
+        }
+        let fate = *silent.borrow_and_update();
+        match fate {
+            Fate::Passes if to.write_all(&buffer[..n]).await.is_ok() => {}
+            Fate::Silent => {}
+            _ => return,
         }
     }
 }

@@ -1,0 +1,277 @@
+//! Which lines of a game's output were seen last, so that a reader that was cut off finds in the engine's log where to
+//! go on: no line twice, none left out.
+//!
+//! Lines are compared as the game wrote them, by a hash of each, before anything is cleaned, cut or counted. Only ASCII
+//! counts: some of the engine's logs replace bytes that are no UTF-8.
+
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::engine_log::EngineLog;
+
+/// Lines that are remembered.
+const LINES: usize = 64;
+/// Bytes of a line that are compared.
+const COMPARED: usize = 4 * 1024;
+/// So many equal lines are enough where the others are not the same.
+const ENOUGH: usize = 3;
+
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const PRIME: u64 = 0x0100_0000_01b3;
+
+/// FNV-1a over the ASCII bytes of a line's beginning; can be continued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hash {
+    state: u64,
+    bytes: usize,
+}
+
+impl Hash {
+    const EMPTY: Self = Self { state: OFFSET, bytes: 0 };
+
+    fn add(&mut self, bytes: &[u8]) {
+        let room = COMPARED.saturating_sub(self.bytes);
+        for byte in bytes[..bytes.len().min(room)].iter().filter(|byte| byte.is_ascii()) {
+            self.state = (self.state ^ u64::from(*byte)).wrapping_mul(PRIME);
+        }
+        self.bytes = self.bytes.saturating_add(bytes.len());
+    }
+}
+
+/// The hash of a line without its line feed.
+pub(super) fn hash(line: &[u8]) -> u64 {
+    let mut hash = Hash::EMPTY;
+    hash.add(line);
+    hash.state
+}
+
+/// Where the lines that were seen end in the engine's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing was seen yet.
+    Nothing,
+    /// The log goes on with this line: its index, or the number of lines where nothing is new.
+    Until(usize),
+    /// The lines that were seen last are not in it; those from this index on are younger.
+    Lost(usize),
+}
+
+/// The end of what was seen of one container's output. Bounded: 64 hashes.
+#[derive(Debug)]
+pub struct Trail {
+    container: String,
+    last: VecDeque<u64>,
+    last_at: Option<Timestamp>,
+    /// Lines since the container's first one, where that is known.
+    count: Option<usize>,
+    /// The line that has begun and not ended.
+    unfinished: Hash,
+}
+
+impl Default for Trail {
+    fn default() -> Self {
+        Self {
+            container: String::new(),
+            last: VecDeque::new(),
+            last_at: None,
+            count: None,
+            unfinished: Hash::EMPTY,
+        }
+    }
+}
+
+impl Trail {
+    /// Is about this container from now on. What was seen of another one is forgotten.
+    pub fn follow(&mut self, container: &str) {
+        if self.container != container {
+            *self = Self { container: container.to_owned(), ..Self::default() };
+        }
+    }
+
+    /// Is about a container that has not been started yet: whatever it prints will be seen.
+    pub fn begin(&mut self, container: &str) {
+        *self = Self { container: container.to_owned(), count: Some(0), ..Self::default() };
+    }
+
+    /// Nothing was seen yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.last.is_empty() && self.unfinished.bytes == 0
+    }
+
+    /// These bytes were seen, at this time. Cheap: only the last lines of them are looked at.
+    pub fn feed(&mut self, bytes: &[u8], at: Timestamp) {
+        let ends: Vec<usize> = memchr::memrchr_iter(b'\n', bytes).take(LINES + 1).collect();
+        let (Some(&first), Some(&last)) = (ends.last(), ends.first()) else {
+            return self.unfinished.add(bytes);
+        };
+        self.count = self.count.map(|count| count + memchr::memchr_iter(b'\n', bytes).count());
+        if ends.len() <= LINES {
+            self.unfinished.add(&bytes[..first]);
+            self.push(self.unfinished.state);
+        }
+        for pair in ends.windows(2).rev() {
+            self.push(hash(&bytes[pair[1] + 1..pair[0]]));
+        }
+        self.last_at = Some(at);
+        self.unfinished = Hash::EMPTY;
+        self.unfinished.add(&bytes[last + 1..]);
+    }
+
+    fn push(&mut self, hash: u64) {
+        if self.last.len() == LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(hash);
+    }
+
+    /// What of this line is new, where its beginning was seen already. `None`: it begins in another way than the
+    /// unfinished line.
+    #[must_use]
+    pub fn rest<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+        let seen = self.unfinished.bytes;
+        let mut begun = Hash::EMPTY;
+        begun.add(line.get(..seen)?);
+        (begun == self.unfinished).then(|| &line[seen..])
+    }
+
+    /// The unfinished line will not be finished.
+    pub fn break_off(&mut self) {
+        self.unfinished = Hash::EMPTY;
+    }
+
+    /// Finds in the engine's log what comes after that which was seen. Where lines repeat, the time decides.
+    #[must_use]
+    pub fn seen(&self, log: &EngineLog) -> Seen {
+        let (log, whole) = (&log.lines, log.is_whole());
+        let Some(last_at) = self.last_at.filter(|_| !self.last.is_empty()) else {
+            return if self.is_empty() { Seen::Nothing } else { Seen::Until(0) };
+        };
+        let alike = |end: usize| {
+            let before = (0..=end).rev().zip(self.last.iter().rev());
+            before.take_while(|(at, hash)| log[*at].hash == **hash).count()
+        };
+        // All that can be compared is the same, or enough of it.
+        let enough =
+            |end: usize, alike: usize| alike > 0 && alike >= self.last.len().min(end + 1).min(ENOUGH);
+        if let Some(count) = self.count.filter(|count| whole && (1..=log.len()).contains(count))
+            && enough(count - 1, alike(count - 1))
+        {
+            return Seen::Until(count);
+        }
+        let apart = |end: usize| log[end].time.duration_since(last_at).abs();
+        let mut best: Option<(usize, SignedDuration, usize)> = None;
+        for end in 0..log.len() {
+            let alike = alike(end);
+            if !enough(end, alike) {
+                continue;
+            }
+            let apart = apart(end);
+            if best.is_none_or(|(most, nearest, _)| alike > most || (alike == most && apart <= nearest)) {
+                best = Some((alike, apart, end));
+            }
+        }
+        match best {
+            Some((_, _, end)) => Seen::Until(end + 1),
+            None => Seen::Lost(log.partition_point(|line| line.time <= last_at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::LogLine;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn log(lines: &[(i64, &str)]) -> EngineLog {
+        let lines = lines.iter().map(|(second, text)| LogLine::new(at(*second), text.as_bytes())).collect();
+        let mut log = EngineLog::default();
+        log.lines = lines;
+        log
+    }
+
+    fn trail(lines: &[(i64, &str)]) -> Trail {
+        let mut trail = Trail::default();
+        trail.follow("a");
+        for (second, text) in lines {
+            trail.feed(text.as_bytes(), at(*second));
+        }
+        trail
+    }
+
+    #[test]
+    fn what_comes_after_the_lines_that_were_seen() {
+        let all = log(&[(1, "a\r"), (2, "b\r"), (3, "c\r"), (4, "d\r")]);
+        assert_eq!(trail(&[]).seen(&all), Seen::Nothing);
+        assert_eq!(trail(&[(1, "a\r\nb"), (2, "\r\n")]).seen(&all), Seen::Until(2));
+        assert_eq!(trail(&[(1, "a\r\nb\r\nc\r\nd\r\n")]).seen(&all), Seen::Until(4));
+        assert_eq!(trail(&[(1, "a\r\nb\r\nc\r\n")]).seen(&log(&[(3, "c\r"), (4, "d\r")])), Seen::Until(1));
+        assert_eq!(trail(&[(2, "x\r\ny\r\n")]).seen(&all), Seen::Lost(2));
+        assert_eq!(trail(&[(2, "x\r\ny\r\n")]).seen(&log(&[])), Seen::Lost(0));
+        assert_eq!(trail(&[(0, "begun")]).seen(&all), Seen::Until(0));
+    }
+
+    #[test]
+    fn lines_that_repeat_are_told_apart_by_their_time() {
+        let all: Vec<(i64, &str)> = (0..200).map(|second| (second, "tick")).collect();
+        let seen: Vec<(i64, &str)> = (0..100).map(|second| (second, "tick\n")).collect();
+        assert_eq!(trail(&seen).seen(&log(&all)), Seen::Until(100));
+        let other = [(1, "tick"), (2, "tock"), (3, "tick"), (4, "tack"), (5, "tick")];
+        assert_eq!(trail(&[(9, "tick\ntock\ntick\n")]).seen(&log(&other)), Seen::Until(3));
+    }
+
+    #[test]
+    fn who_has_seen_all_lines_goes_by_their_number() {
+        let all: Vec<(i64, &str)> = (0..200).map(|second| (second, "tick")).collect();
+        let mut late = Trail::default();
+        late.begin("a");
+        for _ in 0..100 {
+            late.feed(b"tick\n", at(150));
+        }
+        assert_eq!(late.seen(&log(&all)), Seen::Until(151));
+        let mut log = log(&all);
+        log.last = Some(1_000);
+        assert_eq!(late.seen(&log), Seen::Until(100));
+        log.bytes = 3 << 20;
+        assert_eq!(late.seen(&log), Seen::Until(151));
+    }
+
+    #[test]
+    fn chunks_may_be_cut_anywhere_and_be_large() {
+        let text: String = (0..500).map(|n| format!("line {n}\n")).collect();
+        for size in [1, 3, 7, 100, 10_000] {
+            let mut trail = Trail::default();
+            for chunk in text.as_bytes().chunks(size) {
+                trail.feed(chunk, at(1));
+            }
+            assert_eq!(trail.last.len(), LINES);
+            assert!(trail.last.iter().rev().eq(
+                (436..500).rev().map(|n| hash(format!("line {n}").as_bytes())).collect::<Vec<_>>().iter()
+            ));
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_line_that_was_begun() {
+        let begun = trail(&[(1, "a\nload"), (2, "ing")]);
+        assert_eq!(begun.rest(b"loading the world"), Some(&b" the world"[..]));
+        assert_eq!(begun.rest(b"loading"), Some(&b""[..]));
+        assert_eq!(begun.rest(b"load"), None);
+        assert_eq!(begun.rest(b"other things"), None);
+        assert_eq!(trail(&[(1, "a\n")]).rest(b"b"), Some(&b"b"[..]));
+    }
+
+    #[test]
+    fn another_container_is_another_trail() {
+        let mut trail = trail(&[(1, "a\n")]);
+        trail.follow("a");
+        assert!(!trail.is_empty());
+        trail.follow("b");
+        assert!(trail.is_empty());
+    }
+}
