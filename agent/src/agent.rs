@@ -127,6 +127,7 @@ pub fn start(
         tasks: tasks.clone(),
         cancel: cancel.clone(),
         servers_dir: folder::servers(&data_dir),
+        state_dir: context.state_dir(),
         idle: config.tunables.sample_idle,
     };
     drop(tasks.spawn(sampler.clone().run(servers.clone(), Arc::clone(&wanted), Arc::clone(&host), needs)));

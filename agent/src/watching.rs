@@ -1,6 +1,7 @@
 //! What flows while somebody looks: console lines, samples of servers, samples of the machine.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::link::Outbox;
 use crate::protocol::{ConsoleLines, Envelope, ServerStats, Stats, ToPanel};
 use crate::runtime::Runtime;
 use crate::server::{Handle, Running};
-use crate::stats::{History, Meter, disk_usage};
+use crate::stats::{self, History, KeptSamples, Meter, disk_usage};
 use crate::supervisor::Supervisor;
 
 /// Between two samples of what is watched.
@@ -143,6 +144,7 @@ impl Sampler {
     /// Runs until `cancel`.
     pub(crate) async fn run(self, servers: Supervisor, wanted: Arc<Wanted>, host: Arc<Host>, needs: Needs) {
         let mut node_at = None::<Instant>;
+        let mut kept = self.load(needs.state_dir.clone()).await;
         loop {
             let (watched, node) = wanted.lock().clone();
             let now = Instant::now();
@@ -171,13 +173,44 @@ impl Sampler {
                 node_at = Some(now);
                 let _ = needs.out.try_send(Envelope::new(ToPanel::NodeStats(host.node_stats())));
             }
+            if kept.as_ref().is_some_and(KeptSamples::is_due) {
+                kept = self.keep(kept, true).await;
+            }
             let pause = if node || !watched.is_empty() { WATCHED } else { needs.idle };
             tokio::select! {
-                () = needs.cancel.cancelled() => return,
+                () = needs.cancel.cancelled() => break,
                 () = tokio::time::sleep_until(now + pause) => {}
                 () = wanted.changed.notified() => {}
             }
         }
+        self.keep(kept, false).await;
+    }
+
+    /// The samples of the agent before this one.
+    async fn load(&self, dir: PathBuf) -> Option<KeptSamples> {
+        let (kept, samples) = tokio::task::spawn_blocking(move || KeptSamples::load(&dir)).await.ok()?;
+        let mut servers = self.lock();
+        for (id, samples) in samples {
+            servers.entry(id).or_default().history = History::before(samples);
+        }
+        drop(servers);
+        Some(kept)
+    }
+
+    /// Writes the samples, where there is a new one.
+    async fn keep(&self, kept: Option<KeptSamples>, thin: bool) -> Option<KeptSamples> {
+        let mut kept = kept?;
+        let samples: stats::Samples = {
+            let servers = self.lock();
+            let samples = servers.iter().map(|(id, samples)| (id.clone(), samples.history.samples()));
+            samples.filter(|(_, samples)| !samples.is_empty()).collect()
+        };
+        tokio::task::spawn_blocking(move || {
+            kept.save(&samples, thin);
+            kept
+        })
+        .await
+        .ok()
     }
 
     async fn sample(&self, id: &str, running: Running, needs: &Needs) -> Option<Stats> {
@@ -193,13 +226,17 @@ impl Sampler {
         };
         let mut servers = self.lock();
         let samples = servers.entry(id.to_owned()).or_default();
-        if samples.of.as_ref() != Some(&running) {
+        let first = samples.of.as_ref() != Some(&running);
+        if first {
             samples.meter = Meter::new();
             samples.of = Some(running);
         }
         samples.last = Some(Instant::now());
         let sample = samples.meter.sample(counters, samples.disk, Timestamp::now());
-        samples.history.push(sample.clone());
+        // The first reading of an agent has no processor time to show: no dip in a chart that goes on.
+        if !first || samples.history.last().is_none() {
+            samples.history.push(sample.clone());
+        }
         Some(sample)
     }
 
@@ -236,6 +273,8 @@ pub(crate) struct Needs {
     pub(crate) out: Outbox<ToPanel>,
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
-    pub(crate) servers_dir: std::path::PathBuf,
+    pub(crate) servers_dir: PathBuf,
+    /// Where the samples are kept over a restart.
+    pub(crate) state_dir: PathBuf,
     pub(crate) idle: Duration,
 }

@@ -1,6 +1,7 @@
 //! Game servers for real: the binary, a Docker engine, containers. Every test has a panel and a data folder of its own
 //! and removes its containers whatever happens.
 
+mod broken_console;
 pub(crate) mod clock;
 mod console;
 mod crashes;

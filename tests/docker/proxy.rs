@@ -1,10 +1,12 @@
 //! A door between the panel and the real engine that a test can close or jam. The engine itself notices nothing.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How the door stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +23,19 @@ pub(crate) enum Door {
 pub(crate) struct Proxy {
     folder: tempfile::TempDir,
     door: watch::Sender<Door>,
+    streams: Streams,
 }
+
+/// Connections by what was asked over them first.
+type Streams = Arc<Mutex<Vec<(String, CancellationToken)>>>;
 
 impl Proxy {
     /// A new one, open or not.
     pub(crate) async fn new(door: Door) -> Self {
         let folder = tempfile::Builder::new().prefix("cap-engine-").tempdir().unwrap();
-        let this = Self { folder, door: watch::Sender::new(door) };
+        let this = Self { folder, door: watch::Sender::new(door), streams: Streams::default() };
         let (path, watching) = (this.path(), this.door.subscribe());
-        super::beside(keep(path, watching));
+        super::beside(keep(path, watching, Arc::clone(&this.streams)));
         this.set(door).await;
         this
     }
@@ -41,6 +47,30 @@ impl Proxy {
     /// For `DOCKER_HOST`.
     pub(crate) fn address(&self) -> String {
         format!("unix://{}", self.path().display())
+    }
+
+    /// Ends the connections over which this was asked, as a proxy does with one that is idle for too long.
+    pub(crate) async fn cut(&self, request: &str) {
+        let cut = async || {
+            let mut streams = self.streams.lock().unwrap();
+            let mut found = false;
+            streams.retain(|(asked, end)| {
+                let met = asked.contains(request);
+                let open = !end.is_cancelled();
+                found |= met && open;
+                if met {
+                    end.cancel();
+                }
+                open && !met
+            });
+            found.then_some(())
+        };
+        crate::harness::until(
+            &format!("there is a connection for {request}"),
+            crate::harness::seconds(10),
+            cut,
+        )
+        .await;
     }
 
     /// Moves the door, and returns when it stands.
@@ -58,7 +88,7 @@ fn engine() -> String {
 }
 
 /// Keeps the socket there while the door is not closed. Ends with the proxy.
-async fn keep(path: PathBuf, mut door: watch::Receiver<Door>) {
+async fn keep(path: PathBuf, mut door: watch::Receiver<Door>, streams: Streams) {
     loop {
         if *door.borrow_and_update() == Door::Closed {
             let _ = std::fs::remove_file(&path);
@@ -81,7 +111,7 @@ async fn keep(path: PathBuf, mut door: watch::Receiver<Door>) {
                 }
                 accepted = listener.accept() => {
                     if let Ok((stream, _)) = accepted {
-                        super::beside(relay(stream, door.clone()));
+                        super::beside(relay(stream, door.clone(), Arc::clone(&streams)));
                     }
                 }
             }
@@ -89,22 +119,40 @@ async fn keep(path: PathBuf, mut door: watch::Receiver<Door>) {
     }
 }
 
-async fn relay(ours: UnixStream, door: watch::Receiver<Door>) {
+async fn relay(ours: UnixStream, door: watch::Receiver<Door>, streams: Streams) {
     let Ok(theirs) = UnixStream::connect(engine()).await else { return };
     let ((our_read, our_write), (their_read, their_write)) = (ours.into_split(), theirs.into_split());
-    tokio::join!(pass(our_read, their_write, door.clone()), pass(their_read, our_write, door));
+    let end = CancellationToken::new();
+    let (mut first, ended) = (Some(end.clone()), end.clone());
+    let note = move |bytes: &[u8]| {
+        if let Some(end) = first.take() {
+            streams.lock().unwrap().push((String::from_utf8_lossy(bytes).into_owned(), end));
+        }
+    };
+    let both = async {
+        tokio::join!(
+            pass(our_read, their_write, door.clone(), note),
+            pass(their_read, our_write, door, |_| {})
+        )
+    };
+    tokio::select! {
+        _ = both => ended.cancel(),
+        () = end.cancelled() => {}
+    }
 }
 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut door: watch::Receiver<Door>,
+    mut note: impl FnMut(&[u8]),
 ) {
     let mut cut = door.clone();
     let cut = async move { drop(cut.wait_for(|door| *door == Door::Closed).await) };
     let work = async {
         let mut buffer = vec![0; 16 << 10];
         while let Ok(n @ 1..) = from.read(&mut buffer).await {
+            note(&buffer[..n]);
             if door.wait_for(|door| *door == Door::Open).await.is_err()
                 || to.write_all(&buffer[..n]).await.is_err()
             {

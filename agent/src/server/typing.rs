@@ -42,9 +42,7 @@ impl NotTyped {
     /// For a person.
     pub(super) fn sentence(self) -> &'static str {
         match self {
-            Self::Detached => {
-                "There is no connection to the game's console at the moment. It is being made again."
-            }
+            Self::Detached => "There is no connection to the game's console at the moment. Try again.",
             Self::Lost => {
                 "The connection to the game's console broke at that moment: the line may not have reached the game."
             }
@@ -320,6 +318,7 @@ impl Typist {
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt;
+    use tokio_util::task::TaskTracker;
 
     use super::*;
 
@@ -332,13 +331,12 @@ mod tests {
     fn desk() -> Desk {
         let cancel = CancellationToken::new();
         let (keyboard, port, task) = keyboard(&Console::default(), &cancel);
-        #[allow(clippy::disallowed_methods, reason = "a test's own, ends with its desk")]
-        tokio::spawn(task);
+        let tasks = TaskTracker::new();
+        tasks.spawn(task);
         let port = Arc::new(port);
         let unheard = Arc::clone(&port.unheard);
         // Who owns the terminal says when it is written.
-        #[allow(clippy::disallowed_methods, reason = "a test's own, ends with the test")]
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 unheard.written();

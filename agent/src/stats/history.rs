@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::protocol::Stats;
 
 /// How long a sample is kept.
-const KEPT: Duration = Duration::from_secs(600);
+pub(super) const KEPT: Duration = Duration::from_secs(600);
 /// One a second.
-const MOST: usize = 600;
+pub(super) const MOST: usize = 600;
 
 /// Samples of one server, oldest first. Age is told by the steady clock; the samples' own times may jump.
 #[derive(Debug, Default)]
@@ -28,6 +29,20 @@ impl History {
     /// Adds the newest one.
     pub fn push(&mut self, sample: Stats) {
         self.push_at(sample, Instant::now());
+    }
+
+    /// Those of an agent before this one, oldest first.
+    #[must_use]
+    pub fn before(samples: Vec<Stats>) -> Self {
+        let (mut this, now, clock) = (Self::new(), Instant::now(), Timestamp::now());
+        for sample in samples {
+            let age = Duration::try_from(clock.duration_since(sample.timestamp)).unwrap_or_default();
+            // A machine that has not been up for so long has none of them.
+            if let Some(at) = now.checked_sub(age) {
+                this.push_at(sample, at);
+            }
+        }
+        this
     }
 
     /// Those of the last ten minutes, oldest first, their times never falling.
@@ -63,8 +78,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::protocol::Network;
 

@@ -2,8 +2,10 @@
 
 mod disk;
 mod history;
+mod kept;
 mod meter;
 
 pub use disk::{Usage, disk_usage};
 pub use history::History;
+pub use kept::{KeptSamples, Samples};
 pub use meter::{Counters, Meter};

@@ -134,14 +134,14 @@ impl Proxy {
     async fn meets(&self, request: &str, fate: Fate) {
         let ends = Instant::now() + SOON;
         loop {
-            let connections = self.fates.connections.lock().unwrap();
-            let mut met = false;
-            for (_, of) in connections.iter().filter(|(asked, of)| asked.contains(request) && !of.is_closed())
-            {
-                of.send_replace(fate);
-                met = true;
-            }
-            drop(connections);
+            let met = {
+                let connections = self.fates.connections.lock().unwrap();
+                let of = connections.iter().filter(|(asked, of)| asked.contains(request) && !of.is_closed());
+                of.fold(false, |_, (_, of)| {
+                    of.send_replace(fate);
+                    true
+                })
+            };
             if met {
                 return;
             }
