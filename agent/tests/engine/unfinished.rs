@@ -170,6 +170,8 @@ async fn it_is_on_the_disk_before_the_answer_and_gone_when_it_is_over() {
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     };
     assert_eq!(kept(&node)["pending"], serde_json::Value::Null);
+    // That it was ready is written, too: two writes may well end in the same inode.
+    eventually("that it is ready is kept", || (!kept(&node)["ready"].is_null()).then_some(())).await;
     let before = inode(&node, &id);
     node.power(&id, PowerAction::Restart).await.unwrap();
     let file = kept(&node);
