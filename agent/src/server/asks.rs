@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::jobs::{self, Event};
@@ -144,7 +145,7 @@ impl Server {
     /// Answered when the line is written.
     fn command(&mut self, line: String, reply: Reply) {
         let Some(run) = &self.run else { return reply.refuse("not_running", "The server is not running.") };
-        let typed = run.keyboard.type_line(line, false);
+        let typed = run.keyboard.type_line(line, None);
         self.job(async move {
             match typed.await {
                 Ok(()) => reply.ack(None),
@@ -327,8 +328,16 @@ impl Server {
         let step = due.step;
         match due.blow {
             Blow::Line(line) => {
-                let (number, typed) = (run.number, run.keyboard.type_line(line, true));
-                self.job(async move { Event::Typed(number, step, typed.await) });
+                let (written, is_written) = oneshot::channel();
+                let (number, typed) = (run.number, run.keyboard.type_line(line, Some(written)));
+                self.job(async move {
+                    // An agent that ends before the game was heard must not type it again.
+                    is_written.await.map_or(Event::Nothing, |()| Event::Typed(number, step, Ok(())))
+                });
+                self.job(async move {
+                    let missed = |error| Event::Typed(number, step, Err(error));
+                    typed.await.map_or_else(missed, |()| Event::Nothing)
+                });
                 if self.queue.paused() {
                     self.unpause();
                 }

@@ -57,6 +57,8 @@ pub(super) struct Typed {
     /// It matters that it arrives: answered when the game was heard after it, and typed once more over a new connection
     /// where the old one may have lost it.
     sure: bool,
+    /// Told when it is written, whatever becomes of it.
+    written: Option<oneshot::Sender<()>>,
     at: Instant,
     told: Told,
 }
@@ -69,14 +71,15 @@ pub(super) struct Keyboard(mpsc::Sender<Typed>);
 
 impl Keyboard {
     /// Types a line; resolves when it is written, and either the game was heard after it or the connection did not end
-    /// for a while. `sure`: only when the game was heard; it is written a second time where it may have been lost.
+    /// for a while. With `written`, which is told of the writing itself: only when the game was heard; it is written a
+    /// second time where it may have been lost.
     pub(super) fn type_line(
         &self,
         line: String,
-        sure: bool,
+        written: Option<oneshot::Sender<()>>,
     ) -> impl Future<Output = Result<(), NotTyped>> + Send + use<> {
         let (told, answer) = oneshot::channel();
-        let typed = Typed { line, sure, at: Instant::now(), told };
+        let typed = Typed { line, sure: written.is_some(), written, at: Instant::now(), told };
         let taken = self.0.try_send(typed).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotTyped::Deaf,
             mpsc::error::TrySendError::Closed(_) => NotTyped::Detached,
@@ -111,7 +114,7 @@ impl UnheardLine {
     pub(super) fn lost(self, keyboard: &Keyboard) -> bool {
         let Some(told) = self.told else { return false };
         if self.sure {
-            let typed = Typed { line: self.line, sure: false, at: Instant::now(), told };
+            let typed = Typed { line: self.line, sure: false, written: None, at: Instant::now(), told };
             // The one who waits is told by the drop, where this fails.
             drop(keyboard.0.try_send(typed));
         } else {
@@ -252,7 +255,7 @@ impl Typist {
     }
 
     async fn write(&mut self, typed: Typed) {
-        let Typed { line, sure, at, told } = typed;
+        let Typed { line, sure, written: tell_written, at, told } = typed;
         let bytes = format!("{line}\n").into_bytes();
         let mut told = Some(told);
         let tell =
@@ -289,6 +292,9 @@ impl Typist {
                         if written == bytes.len() {
                             if input.flush().await.is_err() {
                                 self.input = None;
+                            }
+                            if let Some(tell_written) = tell_written {
+                                let _ = tell_written.send(());
                             }
                             self.unheard.add(UnheardLine { line, at: Instant::now(), sure, told });
                             return;
@@ -350,7 +356,7 @@ mod tests {
         let desk = desk();
         let (ours, mut theirs) = tokio::io::duplex(64);
         desk.port.inputs.send(Some(Box::new(ours))).await.unwrap();
-        assert_eq!(desk.keyboard.type_line("hello".into(), false).await, Ok(()));
+        assert_eq!(desk.keyboard.type_line("hello".into(), None).await, Ok(()));
         let mut read = [0; 6];
         theirs.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"hello\n");
@@ -361,9 +367,9 @@ mod tests {
     async fn without_a_connection_it_is_refused_soon_and_never_written_later() {
         let desk = desk();
         let asked = Instant::now();
-        assert_eq!(desk.keyboard.type_line("one".into(), false).await, Err(NotTyped::Detached));
+        assert_eq!(desk.keyboard.type_line("one".into(), None).await, Err(NotTyped::Detached));
         assert!(asked.elapsed() <= CONNECTION + PATIENCE);
-        let waiting = desk.keyboard.type_line("two".into(), false);
+        let waiting = desk.keyboard.type_line("two".into(), None);
         let (ours, mut theirs) = tokio::io::duplex(64);
         desk.port.inputs.send(Some(Box::new(ours))).await.unwrap();
         assert_eq!(waiting.await, Ok(()), "a connection that comes in time");
@@ -371,7 +377,7 @@ mod tests {
         theirs.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"two\n");
         desk.port.inputs.send(None).await.unwrap();
-        assert_eq!(desk.keyboard.type_line("three".into(), false).await, Err(NotTyped::Detached));
+        assert_eq!(desk.keyboard.type_line("three".into(), None).await, Err(NotTyped::Detached));
         drop(theirs);
     }
 
@@ -381,7 +387,7 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(64);
         drop(theirs);
         desk.port.inputs.send(Some(Box::new(ours))).await.unwrap();
-        assert_eq!(desk.keyboard.type_line("one".into(), false).await, Err(NotTyped::Detached));
+        assert_eq!(desk.keyboard.type_line("one".into(), None).await, Err(NotTyped::Detached));
     }
 
     #[tokio::test(start_paused = true)]
@@ -389,12 +395,12 @@ mod tests {
         let desk = desk();
         let (ours, mut theirs) = tokio::io::duplex(4);
         desk.port.inputs.send(Some(Box::new(ours))).await.unwrap();
-        assert_eq!(desk.keyboard.type_line("abc".into(), false).await, Ok(()));
-        assert_eq!(desk.keyboard.type_line("refused".into(), false).await, Err(NotTyped::Deaf));
+        assert_eq!(desk.keyboard.type_line("abc".into(), None).await, Ok(()));
+        assert_eq!(desk.keyboard.type_line("refused".into(), None).await, Err(NotTyped::Deaf));
         let mut read = [0; 4];
         theirs.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"abc\n");
-        assert_eq!(desk.keyboard.type_line("def".into(), false).await, Ok(()));
+        assert_eq!(desk.keyboard.type_line("def".into(), None).await, Ok(()));
         theirs.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"def\n");
     }
