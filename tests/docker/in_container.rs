@@ -64,7 +64,10 @@ impl Drop for PanelBox {
 
 /// Where the engine mounts a game's folder from.
 fn source(container: &Value) -> &str {
-    container["Mounts"][0]["Source"].as_str().expect("a mount")
+    let mounts = container["Mounts"].as_array().unwrap();
+    // Beside it there may be the file of a time zone.
+    let data = mounts.iter().find(|mount| mount["RW"] == true);
+    data.and_then(|mount| mount["Source"].as_str()).expect("a mount")
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_signal_of_its_own_is_what_a_stop_sends() {
     game.says("Ready", seconds(20)).await;
     let container = game.container().await;
     assert_eq!(container["Config"]["StopSignal"], "SIGINT", "`docker stop` by hand does the same");
-    assert_eq!(container["Mounts"][0]["Destination"], "/var/lib/minetest");
+    assert!(mounted(&container, "/var/lib/minetest"), "{}", container["Mounts"]);
     game.power("stop").await.expect(202);
     game.becomes("stopped", seconds(15)).await;
     let world = std::fs::read_to_string(game.file(&panel, "world.txt")).unwrap();
@@ -74,7 +74,7 @@ async fn any_image_runs_as_it_wants_to() {
     assert_eq!(container["HostConfig"]["Privileged"], false);
     let options = container["HostConfig"]["SecurityOpt"].to_string();
     assert!(options.contains("no-new-privileges"), "{options}");
-    assert_eq!(container["Mounts"][0]["Destination"], "/data");
+    assert!(mounted(&container, "/data"), "{}", container["Mounts"]);
     let own = Game::with(&panel, "", json!({ "templateId": "any-image" })).await;
     own.start().await;
     assert_eq!(
@@ -82,4 +82,9 @@ async fn any_image_runs_as_it_wants_to() {
         json!(["/bin/sh"]),
         "an empty line is the image's own command"
     );
+}
+
+/// Whether something is mounted there; the file of a time zone may be mounted beside it.
+fn mounted(container: &serde_json::Value, place: &str) -> bool {
+    container["Mounts"].as_array().unwrap().iter().any(|mount| mount["Destination"] == place)
 }
