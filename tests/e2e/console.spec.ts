@@ -124,10 +124,9 @@ test('a line that is being written is replaced in place, and ends as one line', 
   await expect(log).toContainText('Ready');
   await say(page, 'go');
   const drawn = log.locator('.row').filter({ hasText: 'Downloading' });
-  for (const percent of [3, 8]) {
-    await expect(drawn).toContainText(new RegExp(`Downloading ${percent}%`));
-    await expect(drawn).toHaveCount(1);
-  }
+  // On its way, at whichever moment one looks.
+  await expect(drawn).toContainText(/Downloading ([1-9]|1[0-4])%/);
+  await expect(drawn).toHaveCount(1);
   await expect(drawn).toContainText('Downloading 15%');
   await expect(log.locator('.row').last()).toContainText('name? ');
   await expect(drawn).toHaveCount(1);
