@@ -82,10 +82,14 @@ async fn its_programs_do_not_run_here() {
     let (other, signature) = signer.list("0.1.8", &program);
     victim.refuses(NEXT, &program, (&other, &signature), "invalid").await;
     victim.refuses("0.0.9", &program, (&other, &signature), "conflict").await;
+    // Longer than any list, or no text: not even read.
     for odd in ["x".repeat(70_000), "\0".repeat(5_000)] {
-        victim.refuses(NEXT, &program, (&sums, &odd), "invalid").await;
-        victim.refuses(NEXT, &program, (&odd, &signature), "invalid").await;
+        victim.refuses(NEXT, &program, (&sums, &odd), "BAD_MESSAGE").await;
+        victim.refuses(NEXT, &program, (&odd, &signature), "BAD_MESSAGE").await;
     }
+    let long = "x".repeat(60_000);
+    victim.refuses(NEXT, &program, (&sums, &long), "invalid").await;
+    victim.refuses(NEXT, &program, (&long, &signature), "invalid").await;
     assert!(!mark.exists() && !victim.upgrade("program.part") && !victim.upgrade("staged"));
     assert_eq!(victim.service.version(), VERSION);
 
