@@ -124,7 +124,7 @@ fn delete(servers: &Servers) -> Route {
         Doc::new("Stops a server, removes its container and its data; administrators only")
             .query::<bool>("force", "Forget it even where its node is offline")
             .plain(204)
-            .refusals(&[422, 503, 507]),
+            .refusals(&[409, 422, 503, 507]),
         with(servers)
             .and(admin())
             .and(id())
@@ -141,7 +141,7 @@ fn power(servers: &Servers) -> Route {
         POST,
         "/api/servers/{id}/power",
         Access::Server(Permission::Power),
-        Doc::new("Starts, stops, restarts or kills a server")
+        Doc::new("Starts, stops, restarts, kills or resumes a server")
             .body::<PowerRequest>()
             .answer::<PowerAnswer>(202)
             .refusals(&[409, 503]),
@@ -259,7 +259,7 @@ fn grant(servers: &Servers) -> Route {
         Doc::new("Gives somebody exactly these permissions; administrators only")
             .body::<GrantRequest>()
             .plain(204)
-            .refusals(&[503, 507]),
+            .refusals(&[409, 503, 507]),
         with(servers)
             .and(admin())
             .and(ids())
