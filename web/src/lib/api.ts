@@ -1,7 +1,7 @@
 /** The only fetch: one function per call of the HTTP API. Every failure is thrown as an ApiError. */
 import createClient from 'openapi-fetch';
 import { ApiError, errorFrom } from './errors';
-import * as keys from './keys';
+import * as keys from './account/keys';
 import { now } from './now.svelte';
 import type { paths } from './paths';
 import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';

@@ -1,7 +1,7 @@
 /** Which nodes a new server may go to, and what speaks for or against each. */
 import { bytes } from '../format';
-import { unpromised } from '../nodes/look';
-import { whyNot } from '../templates/runs';
+import { unpromised } from '../nodes/labels';
+import { whyNot } from '../templates/compatibility';
 import type { Node, Template } from '../types';
 
 /** The API's word for "where there is room". */

@@ -1,7 +1,7 @@
 import { error, redirect } from '@sveltejs/kit';
 import { setup } from '$lib/api';
 import { asError } from '$lib/errors';
-import { session } from '$lib/session.svelte';
+import { session } from '$lib/account/session.svelte';
 
 /** What the panel says to a browser that has no cookie of it: nothing to explain. */
 const NEVER_SIGNED_IN = 'Sign in first.';

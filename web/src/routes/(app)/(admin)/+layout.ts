@@ -1,5 +1,5 @@
 import { error } from '@sveltejs/kit';
-import { session } from '$lib/session.svelte';
+import { session } from '$lib/account/session.svelte';
 
 /** Not drawn for others; the panel refuses the calls behind it in any case. */
 export const load = async ({ parent }) => {

@@ -1,5 +1,5 @@
 import { error } from '@sveltejs/kit';
-import { session } from '$lib/session.svelte';
+import { session } from '$lib/account/session.svelte';
 
 export const load = async ({ parent }) => {
   await parent();

@@ -1,7 +1,7 @@
-import * as api from './api';
-import { asError, type ApiError } from './errors';
-import { live } from './live.svelte';
-import type { PowerAction, Server } from './types';
+import * as api from '../api';
+import { asError, type ApiError } from '../errors';
+import { live } from '../live/live.svelte';
+import type { PowerAction, Server } from '../types';
 
 type Change = { all?: Server[]; changed?: Server; removed?: string };
 

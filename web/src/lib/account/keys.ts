@@ -2,7 +2,7 @@
  * The page's halves of what a sign-in gives. Cookies go to every port of a host, so also to a game's web page; what lies in
  * this storage does not. The panel takes neither half without the other.
  */
-import { read, write } from './storage';
+import { read, write } from '../storage';
 
 const SESSION = 'session-key';
 const DEVICE = 'device-key';

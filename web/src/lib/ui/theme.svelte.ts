@@ -1,4 +1,4 @@
-import { read, write } from './storage';
+import { read, write } from '../storage';
 
 export type ThemeChoice = 'system' | 'light' | 'dark';
 

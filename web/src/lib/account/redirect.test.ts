@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { safeNext } from './next';
+import { safeNext } from './redirect';
 
 describe('safeNext', () => {
   it.each(['/servers/abc', '/nodes', '/servers?x=1#top', '/'])('keeps %s', (next) => {

@@ -1,4 +1,4 @@
-import type { Port } from './types';
+import type { Port } from '../types';
 
 /** True for names and addresses that only this very machine reaches. */
 export function isLoopback(host: string): boolean {

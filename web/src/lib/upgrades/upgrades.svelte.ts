@@ -1,9 +1,9 @@
-import * as api from './api';
-import { asError, type ApiError } from './errors';
-import { live } from './live.svelte';
-import type { NodeUpgrade, Upgrade } from './types';
-import { toasts } from './ui/toasts.svelte';
-import { notice } from './upgrades/look';
+import * as api from '../api';
+import { asError, type ApiError } from '../errors';
+import { live } from '../live/live.svelte';
+import type { NodeUpgrade, Upgrade } from '../types';
+import { toasts } from '../ui/toasts.svelte';
+import { notice } from './labels';
 
 /** Survives the page's own reload, and nothing else. */
 const KEY = 'upgraded-from';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isLoopback, lanAddress, serverAddress } from './address';
-import type { Port } from './types';
+import type { Port } from '../types';
 
 const ports: Port[] = [
   { internal: 25565, external: 25570, protocol: 'tcp' },

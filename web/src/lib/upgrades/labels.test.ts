@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NodeUpgrade, Upgrade } from '../types';
-import { notice, progress, ready, standing } from './look';
+import { notice, progress, ready, standing } from './labels';
 
 const node = (more: Partial<NodeUpgrade> = {}): NodeUpgrade => ({ id: 'attic', name: 'Attic', version: '0.1.0', older: true, can: true, ...more });
 const view = (more: Partial<Upgrade> = {}): Upgrade => ({ current: '0.1.9', checks: true, how: 'here', nodesRunning: false, nodes: [], ...more });

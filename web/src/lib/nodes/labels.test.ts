@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Node } from '../types';
-import { facts, health, idFrom, idProblem, marks, skew, unpromised } from './look';
+import { facts, health, idFrom, idProblem, marks, skew, unpromised } from './labels';
 
 const node = (more: Partial<Node> = {}): Node => ({
   id: 'attic',

@@ -1,10 +1,10 @@
 import { goto } from '$app/navigation';
-import * as api from './api';
-import { live } from './live.svelte';
-import { nodes } from './nodes.svelte';
-import { servers } from './servers.svelte';
-import type { Me, Status } from './types';
-import { upgrades } from './upgrades.svelte';
+import * as api from '../api';
+import { live } from '../live/live.svelte';
+import { nodes } from '../nodes/nodes.svelte';
+import { servers } from '../servers/servers.svelte';
+import type { Me, Status } from '../types';
+import { upgrades } from '../upgrades/upgrades.svelte';
 
 /** Who is signed in, and what the panel says of itself. */
 class Session {

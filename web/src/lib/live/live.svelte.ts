@@ -1,8 +1,8 @@
 /** The only WebSocket. Topics are subscribed by reference count and again after every reconnect. */
-import { ApiError } from './errors';
-import { sessionKey } from './keys';
-import { ask, POLL_EVERY } from './live/polling';
-import { initial, isLost, SESSION_ENDED, step, type LinkEvent, type LinkState } from './live/reconnect';
+import { ApiError } from '../errors';
+import { sessionKey } from '../account/keys';
+import { ask, POLL_EVERY } from './polling';
+import { initial, isLost, SESSION_ENDED, step, type LinkEvent, type LinkState } from './reconnect';
 
 export interface LiveMessage {
   topic: string;

@@ -1,7 +1,7 @@
 /** What a node's state is called and how it looks, and what its figures are in words. */
 import { ago, bytes, duration } from '../format';
-import { cpuName } from '../templates/runs';
-import { lanAddress } from '../address';
+import { cpuName } from '../templates/compatibility';
+import { lanAddress } from '../servers/address';
 import type { Difference, Mend, Node } from '../types';
 
 export interface Badge {
