@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { safeNext } from './redirect';
+import { safeRedirect } from './redirect';
 
-describe('safeNext', () => {
+describe('safeRedirect', () => {
   it.each(['/servers/abc', '/nodes', '/servers?x=1#top', '/'])('keeps %s', (next) => {
-    expect(safeNext(next)).toBe(next);
+    expect(safeRedirect(next)).toBe(next);
   });
 
   it.each([
@@ -25,6 +25,6 @@ describe('safeNext', () => {
     '/setup',
     '/api/session'
   ])('goes to the servers instead of %j', (next) => {
-    expect(safeNext(next)).toBe('/servers');
+    expect(safeRedirect(next)).toBe('/servers');
   });
 });

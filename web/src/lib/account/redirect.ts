@@ -1,5 +1,5 @@
 /** Where to go after sign-in: a path of this page only, never another host. */
-export function safeNext(next: string | null | undefined, fallback = '/servers'): string {
+export function safeRedirect(next: string | null | undefined, fallback = '/servers'): string {
   if (!next || !next.startsWith('/')) return fallback;
   // "//host" and "/\host" name another host; browsers also drop tabs and line ends before they parse.
   // eslint-disable-next-line no-control-regex

@@ -87,7 +87,7 @@ export class Draft {
   }
 
   /** Asks what would happen; call it in an effect, it waits for a pause in typing by itself. */
-  look(): () => void {
+  refreshPreview(): () => void {
     const body = this.body;
     const stop = new AbortController();
     this.asking = true;

@@ -3,7 +3,7 @@ import * as api from '../api';
 import type { Server, Stats } from '../types';
 import { merge } from '../charts/samples';
 
-class Trends {
+class CpuHistory {
   #samples = new Map<string, Stats[]>();
   #asked = new Set<string>();
   #loaded = $state(0);
@@ -36,4 +36,4 @@ class Trends {
   }
 }
 
-export const trends = new Trends();
+export const cpuHistory = new CpuHistory();

@@ -5,7 +5,7 @@ import type { Permission, PowerAction, Server, ServerStatus } from '../types';
 
 export type Tone = 'ok' | 'warn' | 'bad' | 'info' | 'off';
 
-const LOOKS: Record<ServerStatus, { label: string; tone: Tone; busy?: boolean }> = {
+const STATUSES: Record<ServerStatus, { label: string; tone: Tone; busy?: boolean }> = {
   installing: { label: 'Installing', tone: 'info', busy: true },
   install_failed: { label: 'Install failed', tone: 'bad' },
   stopped: { label: 'Stopped', tone: 'off' },
@@ -18,7 +18,7 @@ const LOOKS: Record<ServerStatus, { label: string; tone: Tone; busy?: boolean }>
   unknown: { label: 'Unknown', tone: 'off' }
 };
 
-export const look = (status: ServerStatus) => LOOKS[status] ?? { label: status, tone: 'off' as const };
+export const statusLabel = (status: ServerStatus) => STATUSES[status] ?? { label: status, tone: 'off' as const };
 
 const FROM: Record<PowerAction, ServerStatus[]> = {
   start: ['stopped', 'crashed', 'install_failed'],
