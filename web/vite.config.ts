@@ -29,5 +29,5 @@ export default defineConfig({
   server: {
     proxy: { '/api': { target: panel, ws: true }, '/health': panel }
   },
-  test: { include: ['src/**/*.test.ts'] }
+  test: { include: ['src/**/*.test.ts'], setupFiles: ['src/lib/i18n/setup.ts'] }
 });

@@ -26,8 +26,8 @@ test('permissions are given by keyboard, and a password is replaced without bein
   await guest.goto(`${panel.url}/servers/${server.id}/startup`);
   const password = guest.getByLabel('Password', { exact: true });
   await expect(password).toHaveValue('');
-  await expect(guest.getByText('It is set, and not shown to you.')).toBeVisible();
-  await expect(guest.getByLabel('Startup line')).toHaveCount(0);
+  await expect(guest.getByText('A value is set but not shown.')).toBeVisible();
+  await expect(guest.getByLabel('Startup command')).toHaveCount(0);
   await guest.getByLabel('World', { exact: true }).fill('Elsewhere');
   await guest.getByRole('button', { name: 'Save' }).click();
   await expect(guest.getByText('Startup saved')).toBeVisible();

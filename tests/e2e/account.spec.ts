@@ -8,7 +8,7 @@ test('a wrong password is said, and nothing of it stays', async ({ page, panel }
   await page.getByLabel('User name').fill(HOSTILE);
   await page.getByLabel('Password', { exact: true }).fill('not my password');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('alert')).toContainText('Name or password is wrong');
+  await expect(page.getByRole('alert')).toContainText('Wrong name or password');
   await expect(page.getByLabel('Password', { exact: true })).toHaveValue('');
 
   await page.getByLabel('User name').fill(ADMIN.username);
@@ -47,7 +47,7 @@ test('a session that is ended elsewhere leads to the sign-in page at once', asyn
   await other.goto(`${panel.url}/account`);
   await expect(other.getByRole('button', { name: /^End the session/ }).first()).toBeVisible();
   await page.goto(`${panel.url}/nodes`);
-  await expect(page.getByText(/all well|needs a look/i).first()).toBeVisible();
+  await expect(page.getByText(/all well|needs attention/i).first()).toBeVisible();
   const id = mine.find((session) => session.current)?.id;
   expect((await callAs(other, 'DELETE', `/api/me/sessions/${id}`)).status).toBe(204);
   await expect(page).toHaveURL(/\/sign-in\?next=%2Fnodes&ended=1/);
@@ -137,10 +137,10 @@ test('whoever is no admin sees what was granted, and no more', async ({ panel, b
 
   for (const path of ['/users', '/nodes', '/servers/new']) {
     await page.goto(panel.url + path);
-    await expect(page.getByText('There is no such page')).toBeVisible();
+    await expect(page.getByText('This page does not exist')).toBeVisible();
   }
   await page.goto(`${panel.url}/servers/${hidden.id}`);
-  await expect(page.getByText('This server cannot be shown')).toBeVisible();
+  await expect(page.getByText('Could not show this server')).toBeVisible();
 
   // And goes by itself.
   await page.goto(`${panel.url}/servers`);

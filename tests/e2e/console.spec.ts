@@ -109,8 +109,8 @@ test('a flood leaves the page alive', async ({ admin: page, panel }) => {
   expect(await log.locator('.row').count()).toBeLessThan(12_000);
   await page.getByRole('button', { name: 'Wrap' }).click();
   await page.getByRole('button', { name: 'More power actions' }).click();
-  await page.getByRole('menuitem', { name: 'Kill …' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Kill it' }).click();
+  await page.getByRole('menuitem', { name: 'Force stop …' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Force stop' }).click();
   await expect(page.locator('main .head .state[data-state]')).toHaveAttribute('data-state', /stopped|crashed/);
 });
 

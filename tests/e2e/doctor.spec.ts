@@ -4,11 +4,11 @@ import { expect, test } from './parts/test.ts';
 test('somebody looks what is wrong, by keyboard', async ({ admin: page, panel }) => {
   await page.goto(`${panel.url}/servers`);
   await page.getByRole('navigation', { name: 'Main' }).first().getByRole('link', { name: 'Settings' }).click();
-  await expect(page.getByText('Nobody has looked yet.')).toBeVisible();
+  await expect(page.getByText('Not checked yet.')).toBeVisible();
   const check = page.getByRole('button', { name: 'Check now' });
   await check.focus();
   await page.keyboard.press('Enter');
-  const fine = page.getByText(/^\d+ fine$/);
+  const fine = page.getByText(/^\d+ OK$/);
   await expect(fine).toBeVisible({ timeout: 20_000 });
   await expect(page.getByText('Every byte was read')).toBeHidden();
   await fine.focus();
@@ -16,7 +16,7 @@ test('somebody looks what is wrong, by keyboard', async ({ admin: page, panel })
   await expect(page.getByText('Every byte was read')).toBeVisible();
 
   // The panel of these tests listens on loopback, which is worth a note.
-  const findings = page.getByRole('list', { name: 'What was found' });
+  const findings = page.getByRole('list', { name: 'Findings' });
   await expect(findings.getByText('Only this machine reaches the panel')).toBeVisible();
   await page.reload();
   await expect(findings.getByText('Only this machine reaches the panel')).toBeVisible();
@@ -33,7 +33,7 @@ test('somebody looks what is wrong, by keyboard', async ({ admin: page, panel })
   expect(text).toContain('[warning] node_offline (attic)');
   await panel.call('DELETE', '/api/nodes/attic');
   await check.click();
-  await expect(page.getByText('No more: A node is offline (attic)')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText('Resolved: A node is offline (attic)')).toBeVisible({ timeout: 20_000 });
 });
 
 test('what can not be done is said', async ({ admin: page, panel }) => {

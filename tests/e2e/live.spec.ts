@@ -31,7 +31,7 @@ test('what is done on one page shows on the other', async ({ admin: page, panel,
   await other.getByRole('button', { name: 'Stop', exact: true }).click();
   await is(page, 'stopped');
   await panel.call('DELETE', `/api/servers/${id}`);
-  await expect(other.getByText('This server cannot be shown')).toBeVisible();
+  await expect(other.getByText('Could not show this server')).toBeVisible();
   await clean(other);
   await other.context().close();
 });
@@ -76,7 +76,7 @@ async function proxyWithoutSockets(to: string): Promise<Proxy> {
   return proxy;
 }
 
-test('behind a proxy that passes no WebSockets the page asks instead, and says so', async ({ page }) => {
+test('behind a proxy that does not pass WebSockets the page asks instead, and says so', async ({ page }) => {
   const panel = await Panel.claimed();
   const proxy = await proxyWithoutSockets(panel.url);
   try {
@@ -84,7 +84,7 @@ test('behind a proxy that passes no WebSockets the page asks instead, and says s
     const { id } = await panel.server('Behind a proxy', 'game');
     await signIn(page.context(), panel, ADMIN, url);
     await page.goto(`${url}/servers/${id}`);
-    await expect(page.getByText('passes no WebSockets')).toBeVisible({ timeout: 20_000 });
+    await expect(page.getByText('does not pass WebSockets')).toBeVisible({ timeout: 20_000 });
     await expect(page.getByText('Connection lost.')).toHaveCount(0);
     await page.getByRole('button', { name: 'Start', exact: true }).click();
     await is(page, 'running');
@@ -96,7 +96,7 @@ test('behind a proxy that passes no WebSockets the page asks instead, and says s
     await panel.kill();
     await expect(page.getByText('Connection lost.')).toBeVisible({ timeout: 20_000 });
     await panel.start();
-    await expect(page.getByText('passes no WebSockets')).toBeVisible({ timeout: 40_000 });
+    await expect(page.getByText('does not pass WebSockets')).toBeVisible({ timeout: 40_000 });
     await panel.power(id, 'stop', 'stopped');
     await is(page, 'stopped');
   } finally {

@@ -50,7 +50,7 @@ for (const theme of ['dark', 'light'] as const) {
     await page.getByRole('dialog').getByLabel('Name').fill(`Looks ${theme}`);
     await check(page, 'the dialog of a new node');
     await page.getByRole('dialog').getByRole('button', { name: 'Add node' }).click();
-    await expect(page.getByText('Waiting for its agent …')).toBeVisible();
+    await expect(page.getByText('Waiting for the agent …')).toBeVisible();
     await check(page, 'the line of a new node');
     await page.keyboard.press('Escape');
     await page.goto(`${panel.url}/nodes/looks-${theme}`);

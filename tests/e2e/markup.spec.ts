@@ -39,7 +39,7 @@ test('names, reasons and lines are text on every page', async ({ admin: page, pa
   ];
   for (const path of paths) {
     await page.goto(panel.url + path);
-    await expect(page.locator('main').getByRole('heading', { level: 1 }).or(page.getByText('This server cannot be shown')).first()).toBeVisible();
+    await expect(page.locator('main').getByRole('heading', { level: 1 }).or(page.getByText('Could not show this server')).first()).toBeVisible();
     await expect(page.locator('.skeleton')).toHaveCount(0);
     expect(await page.evaluate(() => (window as { __p?: number }).__p), path).toBeUndefined();
     await expect(page.locator('img[src="x"], [onerror], [onload]')).toHaveCount(0);
@@ -65,7 +65,7 @@ test('names, reasons and lines are text on every page', async ({ admin: page, pa
   await page.getByRole('navigation', { name: 'Server' }).getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Delete …' }).click();
   await page.getByRole('dialog').getByRole('textbox').fill(HOSTILE);
-  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await page.getByRole('button', { name: 'Delete permanently' }).click();
   await expect(page.getByRole('heading', { name: 'Servers', exact: true })).toBeVisible();
   await expect(page.getByText(`${HOSTILE} was deleted`)).toBeVisible();
 });

@@ -9,7 +9,7 @@ async function evening(page: Page, panel: Panel) {
   expect(page.url()).not.toContain('token');
   await page.getByLabel('User name').fill(ADMIN.username);
   await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
-  await page.getByRole('button', { name: 'Make the account' }).click();
+  await page.getByRole('button', { name: 'Create account' }).click();
 
   await expect(page.getByRole('heading', { name: 'Start your first world' })).toBeVisible();
   await page.getByRole('main').getByRole('link', { name: 'New server' }).click();
@@ -20,7 +20,7 @@ async function evening(page: Page, panel: Panel) {
   // The template's own game, from an image that was made on this machine, whose account has no home.
   await page.getByText('More settings').click();
   await page.getByLabel('Image', { exact: true }).fill('cap-test/openarena');
-  await page.getByLabel('Startup line').fill('HOME=/data openarena-server +set net_port 27960 +map oa_dm1');
+  await page.getByLabel('Startup command').fill('HOME=/data openarena-server +set net_port 27960 +map oa_dm1');
   const plan = page.getByLabel('What will happen');
   await expect(plan).toContainText('cap-test/openarena');
   await expect(plan).toHaveAttribute('aria-busy', 'false');
@@ -28,7 +28,7 @@ async function evening(page: Page, panel: Panel) {
 
   await expect(page.getByRole('heading', { name: 'Friday arena' })).toBeVisible();
   await is(page, 'stopped');
-  await expect(page.getByText('Nothing yet. Start the server')).toBeVisible();
+  await expect(page.getByText('No output yet. Start the server')).toBeVisible();
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   // The state follows the game's own words, with no reload.
   await is(page, 'running');
@@ -53,7 +53,7 @@ async function evening(page: Page, panel: Panel) {
   await page.getByRole('navigation', { name: 'Server' }).getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Delete …' }).click();
   const dialog = page.getByRole('dialog');
-  const remove = dialog.getByRole('button', { name: 'Delete for good' });
+  const remove = dialog.getByRole('button', { name: 'Delete permanently' });
   await dialog.getByRole('textbox').fill('Friday aren');
   await expect(remove).toBeDisabled();
   await dialog.getByRole('textbox').fill('Friday arena');

@@ -23,19 +23,19 @@ test('a machine is added, plays, goes away, and is let go of', async ({ admin: p
   await page.getByRole('button', { name: 'Add node' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('button', { name: 'Add node' }).click();
-  await expect(dialog.getByText('Give it an id.')).toBeVisible();
+  await expect(dialog.getByText('ID is required.')).toBeVisible();
   await dialog.getByLabel('Name').fill('Attic Pi');
-  await expect(dialog.getByLabel('Id')).toHaveValue('attic-pi');
-  await dialog.getByLabel('Id').press('Enter');
-  const line = await dialog.getByRole('region', { name: 'The line to run there' }).innerText();
-  await expect(dialog.getByText('Waiting for its agent')).toBeVisible();
+  await expect(dialog.getByLabel('ID')).toHaveValue('attic-pi');
+  await dialog.getByLabel('ID').press('Enter');
+  const line = await dialog.getByRole('region', { name: 'Command to run there' }).innerText();
+  await expect(dialog.getByText('Waiting for the agent')).toBeVisible();
   const agent = Agent.of(line).start();
   try {
     await expect(dialog.getByText('Attic Pi is online')).toBeVisible({ timeout: 30_000 });
-    await dialog.getByRole('button', { name: 'To the node' }).click();
+    await dialog.getByRole('button', { name: 'Open node' }).click();
     await expect(page).toHaveURL(/\/nodes\/attic-pi$/);
     await expect(health(page)).toHaveText('Online');
-    await expect(page.getByRole('meter', { name: 'Memory promised' })).toBeVisible();
+    await expect(page.getByRole('meter', { name: 'Memory reserved' })).toBeVisible();
     expect(await page.content()).not.toContain(/--secret (\S+)/.exec(line)?.[1] ?? 'no secret');
 
     await page.getByRole('link', { name: 'New server here' }).click();
@@ -44,7 +44,7 @@ test('a machine is added, plays, goes away, and is let go of', async ({ admin: p
     await page.getByLabel('Name', { exact: true }).fill('Far away');
     await page.getByLabel('Image', { exact: true }).fill('cap-test/busybox');
     await page.getByText('More settings').click();
-    await page.getByLabel('Startup line').fill('game');
+    await page.getByLabel('Startup command').fill('game');
     await page.getByRole('button', { name: 'Create server' }).click();
     await is(page, 'stopped');
     agent.servers.add(new URL(page.url()).pathname.split('/')[2] ?? '');
@@ -57,7 +57,7 @@ test('a machine is added, plays, goes away, and is let go of', async ({ admin: p
     await expect(page.getByText(/^Unknown since/)).toBeVisible();
     await expect(page.getByText('Its node Attic Pi is offline.')).toBeVisible();
     for (const name of ['Start', 'Stop']) await expect(page.getByRole('button', { name, exact: true }).and(page.locator(':enabled'))).toHaveCount(0);
-    await page.getByRole('link', { name: 'Look at the node' }).click();
+    await page.getByRole('link', { name: 'Open node' }).click();
     await expect(health(page)).toHaveText('Offline');
     await expect(page.getByText(/^Offline, last seen/)).toBeVisible();
     await expect(page.getByRole('row', { name: /Far away/ })).toContainText('Unknown');
@@ -91,17 +91,17 @@ test('what differs is shown with the act that mends it', async ({ admin: page, p
       await panel.call('DELETE', `/api/servers/${id}?force=true`);
       await expect(page.getByRole('row', { name: /Stray/ })).toHaveCount(0);
       agent.start();
-      await expect(difference).toContainText('running there', { timeout: 30_000 });
+      await expect(difference).toContainText('Running there', { timeout: 30_000 });
       await difference.getByRole('button', { name: act }).click();
       if (act === 'Adopt') {
         await expect(page.getByRole('row', { name: /Stray/ })).toContainText('Running');
       } else {
         await page.getByRole('dialog').getByRole('textbox').fill(id);
-        await page.getByRole('dialog').getByRole('button', { name: 'Remove for good' }).click();
+        await page.getByRole('dialog').getByRole('button', { name: 'Remove permanently' }).click();
       }
       await expect(difference).toHaveCount(0, { timeout: 30_000 });
     }
-    await expect(page.getByText('None is placed here.')).toBeVisible();
+    await expect(page.getByText('No servers on this node.')).toBeVisible();
   } finally {
     await agent.close();
     await panel.call('DELETE', '/api/nodes/cellar?force=true').catch(() => {});
@@ -116,22 +116,22 @@ test('a node is renamed, drained, given a new secret, and cut off', async ({ adm
     await page.getByLabel('Name', { exact: true }).fill('Garden shed');
     await page.getByLabel('Name', { exact: true }).press('Enter');
     await expect(page.getByRole('heading', { name: 'Garden shed' })).toBeVisible();
-    await page.getByRole('button', { name: 'Drain', exact: true }).click();
-    await expect(page.locator('main .page-head')).toContainText('Draining');
+    await page.getByRole('button', { name: 'Pause new servers', exact: true }).click();
+    await expect(page.locator('main .page-head')).toContainText('Paused for new servers');
     await expect(page.getByRole('link', { name: 'New server here' })).toHaveCount(0);
     await page.goto(`${panel.url}/servers/new`);
     await page.getByRole('button', { name: /^Any image/ }).click();
     const node = page.getByLabel('Node', { exact: true });
     await expect(node).toHaveValue('auto');
     await expect(node.getByRole('option', { name: /Garden shed/ })).toBeDisabled();
-    await expect(node.getByRole('option', { name: /Garden shed/ })).toHaveText('Garden shed (draining)');
+    await expect(node.getByRole('option', { name: /Garden shed/ })).toHaveText('Garden shed (paused for new servers)');
 
     await page.goto(`${panel.url}/nodes/shed`);
-    await page.getByRole('button', { name: 'Renew' }).click();
-    await expect(page.getByRole('dialog').getByRole('region', { name: 'The line to run there' })).toContainText('--secret');
-    await expect(page.getByRole('dialog')).toContainText('Waiting for its agent');
+    await page.getByRole('button', { name: 'Renew …' }).click();
+    await expect(page.getByRole('dialog').getByRole('region', { name: 'Command to run there' })).toContainText('--secret');
+    await expect(page.getByRole('dialog')).toContainText('Waiting for the agent');
     await page.keyboard.press('Escape');
-    await expect(page.getByRole('region', { name: 'Secret' })).toContainText('at most until');
+    await expect(page.getByRole('region', { name: 'Secret' })).toContainText('at the latest until');
     await expect(health(page)).toHaveText('Online', { timeout: 30_000 });
     await page.getByRole('button', { name: 'Revoke …' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();

@@ -11,7 +11,7 @@ test('an image that is not there says so, and is tried again', async ({ admin: p
   await page.getByLabel('Image', { exact: true }).fill(image);
   await page.getByRole('button', { name: 'Create server' }).click();
   await is(page, 'install_failed');
-  await expect(page.getByText('The install did not finish')).toBeVisible();
+  await expect(page.locator('.note.bad').getByText('Install failed')).toBeVisible();
   await expect(page.locator('.note.bad')).toContainText(/refused|reach|127\.0\.0\.1:9/);
   execFileSync('docker', ['tag', 'cap-test/busybox', image]);
   try {
@@ -20,7 +20,7 @@ test('an image that is not there says so, and is tried again', async ({ admin: p
     await expect(page.locator('main .head .state[data-state]')).toHaveAttribute('data-state', /stopped|install_failed/);
     await page.getByRole('button', { name: 'Start', exact: true }).click();
     await expect(page.locator('main .head .state[data-state]')).toHaveAttribute('data-state', /running|stopped/);
-    await expect(page.getByText('The install did not finish')).toHaveCount(0);
+    await expect(page.locator('.note.bad').getByText('Install failed')).toHaveCount(0);
   } finally {
     execFileSync('docker', ['rmi', '-f', image], { stdio: 'ignore' });
   }
@@ -37,7 +37,7 @@ test('a port that is taken is said where it is typed', async ({ admin: page, pan
   await expect(ports.getByRole('alert')).toContainText('First come');
   await expect(page.getByLabel('Port 1, players connect to')).toHaveAttribute('aria-invalid', 'true');
   await page.getByLabel('Port 1, players connect to').fill('70000');
-  await expect(ports.getByRole('alert')).toContainText('From 1 to 65535.');
+  await expect(ports.getByRole('alert')).toContainText('Between 1 and 65535.');
   await page.getByLabel('Port 1, players connect to').fill(String(await freePort()));
   await expect(ports.getByRole('alert')).toHaveCount(0);
   expect(await panel.call<{ name: string }[]>('GET', '/api/servers')).not.toContainEqual(
@@ -56,12 +56,12 @@ test('more memory than is free is warned about, and Minecraft asks for its licen
 
   const before = await panel.call<unknown[]>('GET', '/api/servers');
   await page.getByRole('button', { name: 'Create server' }).click();
-  await expect(page.getByText('Needed to run this game.').first()).toBeVisible();
+  await expect(page.getByText('Required to run this game.').first()).toBeVisible();
   await expect(page).toHaveURL(/\/servers\/new$/);
   expect(await panel.call<unknown[]>('GET', '/api/servers')).toHaveLength(before.length);
   const terms = page.getByRole('link', { name: /EULA|licen[cs]e/i });
   await expect(terms).toHaveAttribute('href', /^https:\/\/.*minecraft/);
   await page.getByRole('checkbox').check();
-  await expect(page.getByText('Needed to run this game.')).toHaveCount(0);
+  await expect(page.getByText('Required to run this game.')).toHaveCount(0);
   await expect(page.getByRole('button', { name: 'Create server' })).toBeEnabled();
 });

@@ -44,7 +44,7 @@ test('a game’s page on the same host gets a cookie that opens nothing, and its
     }
     // The panel's page goes on, with all those cookies beside its own; also its socket.
     await page.goto(`${panel.url}/nodes`);
-    await expect(page.getByText(/all well|needs a look/i).first()).toBeVisible();
+    await expect(page.getByText(/all well|needs attention/i).first()).toBeVisible();
     expect((await callAs(page, 'GET', '/api/me')).status).toBe(200);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await expect(page).toHaveURL(/\/sign-in/);

@@ -5,6 +5,7 @@ import * as keys from './account/keys';
 import { now } from './now.svelte';
 import type { paths } from './paths';
 import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
+import { t } from './i18n/i18n.svelte';
 
 const client = createClient<paths>({ baseUrl: '/', credentials: 'same-origin', cache: 'no-store' });
 
@@ -44,7 +45,7 @@ async function call<T>(sent: Promise<{ data?: T; error?: unknown; response: Resp
     answer = await sent;
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
-    throw new ApiError('network', 'The panel could not be reached.');
+    throw new ApiError('network', t.errors.network);
   }
   const { data, error, response } = answer;
   now.learn(response.headers.get('date'));

@@ -11,7 +11,7 @@ describe('errorFrom', () => {
     expect(errorFrom('<html>', 502).code).toBe('unexpected');
     expect(errorFrom(undefined, 502).message).toContain('502');
     expect(errorFrom({ error: 'x' }, 500).code).toBe('unexpected');
-    expect(errorFrom(null, 429, '7').hint).toBe('Wait 7 s, then try again.');
+    expect(errorFrom(null, 429, '7').hint).toBe('Wait 7 seconds, then try again.');
   });
   it('makes an error of anything thrown', () => {
     expect(asError('x').code).toBe('unexpected');

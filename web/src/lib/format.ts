@@ -1,4 +1,7 @@
-/** Numbers and times for people. */
+/** Numbers and times for people, as their language writes them. */
+import { i18n, t } from './i18n/i18n.svelte';
+/** Making one is slow. */
+const NUMBERS = new Map<string, Intl.NumberFormat>();
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
 /** Sizes count in 1,024, as memory does; three digits are enough. */
@@ -15,18 +18,17 @@ export function bytes(value: number | null | undefined): string {
     size /= 1024;
     unit += 1;
   }
-  const sign = value < 0 ? '-' : '';
   const digits = unit === 0 || size >= 100 ? 0 : 1;
-  return `${sign}${trim(size.toFixed(digits))} ${UNITS[unit]}`;
+  return `${number(value < 0 ? -size : size, digits)} ${UNITS[unit]}`;
 }
 
 /** "1.9 / 3 GB" where both share a unit, else "800 MB / 3 GB"; only the first without a limit. */
 export function bytesOf(used: number | null | undefined, total: number | null | undefined): string {
   if (used == null) return total ? `– / ${bytes(total)}` : '–';
   if (!total) return bytes(used);
-  const [number, unit] = bytes(used).split(' ');
+  const [amount, unit] = bytes(used).split(' ');
   const [, unitOfTotal] = bytes(total).split(' ');
-  return unit === unitOfTotal ? `${number} / ${bytes(total)}` : `${bytes(used)} / ${bytes(total)}`;
+  return unit === unitOfTotal ? `${amount} / ${bytes(total)}` : `${bytes(used)} / ${bytes(total)}`;
 }
 
 export function rate(perSecond: number | null | undefined): string {
@@ -35,11 +37,15 @@ export function rate(perSecond: number | null | undefined): string {
 
 export function percent(value: number | null | undefined): string {
   if (value == null || !Number.isFinite(value)) return '–';
-  return `${value < 9.95 && value > 0 ? trim(value.toFixed(1)) : Math.round(value)} %`;
+  return `${number(value, value < 9.95 && value > 0 ? 1 : 0)} %`;
 }
 
-function trim(number: string): string {
-  return number.includes('.') ? number.replace(/\.?0+$/, '') : number;
+/** With at most so many digits behind the point. */
+export function number(value: number, digits = 0): string {
+  const key = `${i18n.locale} ${digits}`;
+  let format = NUMBERS.get(key);
+  if (!format) NUMBERS.set(key, (format = new Intl.NumberFormat(i18n.locale, { maximumFractionDigits: digits, useGrouping: false })));
+  return format.format(value);
 }
 
 /** "3 d 4 h", "12 min", "8 s": the two largest parts. */
@@ -48,19 +54,20 @@ export function duration(milliseconds: number): string {
   const days = Math.floor(seconds / 86400);
   const hours = Math.floor((seconds % 86400) / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
-  if (days > 0) return hours > 0 ? `${days} d ${hours} h` : `${days} d`;
-  if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
-  if (minutes > 0) return `${minutes} min`;
-  return `${seconds} s`;
+  const { d, h, min, s } = t.format.units;
+  if (days > 0) return hours > 0 ? `${days} ${d} ${hours} ${h}` : `${days} ${d}`;
+  if (hours > 0) return minutes > 0 ? `${hours} ${h} ${minutes} ${min}` : `${hours} ${h}`;
+  if (minutes > 0) return `${minutes} ${min}`;
+  return `${seconds} ${s}`;
 }
 
 /** "just now", "5 min ago". */
 export function ago(time: string | null | undefined, now: number): string {
-  if (!time) return 'never';
+  if (!time) return t.format.never;
   const passed = now - Date.parse(time);
-  if (Number.isNaN(passed)) return 'never';
+  if (Number.isNaN(passed)) return t.format.never;
   // The larger part is enough: nobody needs "2 d 3 h ago".
-  return passed < 45_000 ? 'just now' : `${duration(passed).split(' ').slice(0, 2).join(' ')} ago`;
+  return passed < 45_000 ? t.format.justNow : t.format.ago(duration(passed).split(' ').slice(0, 2).join(' '));
 }
 
 /** Whole seconds until a time, never below 0; null when there is none. */
@@ -79,10 +86,8 @@ export function clock(time: string | number | Date): string {
 }
 
 export function dateTime(time: string | null | undefined): string {
-  if (!time) return 'never';
+  if (!time) return t.format.never;
   const date = new Date(time);
-  if (Number.isNaN(date.getTime())) return 'never';
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+  if (Number.isNaN(date.getTime())) return t.format.never;
+  return new Intl.DateTimeFormat(i18n.locale, { dateStyle: 'medium', timeStyle: 'short' }).format(date);
 }
-
-export const plural = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;

@@ -1,4 +1,5 @@
 /** A user agent string as people would say it: "Firefox on Linux". */
+import { t } from '../i18n/i18n.svelte';
 export function deviceName(userAgent: string): string {
   const browser =
     /Edg\//.test(userAgent) ? 'Edge'
@@ -17,6 +18,6 @@ export function deviceName(userAgent: string): string {
     : /CrOS/.test(userAgent) ? 'ChromeOS'
     : /Linux/.test(userAgent) ? 'Linux'
     : null;
-  if (browser && system) return `${browser} on ${system}`;
-  return browser ?? system ?? (userAgent.trim().slice(0, 60) || 'Unknown program');
+  if (browser && system) return t.account.device(browser, system);
+  return browser ?? system ?? (userAgent.trim().slice(0, 60) || t.account.unknownDevice);
 }

@@ -1,5 +1,6 @@
 /** What the console topic sends, as rows to draw. Pure: no DOM, no clock. */
 import { plain } from './sgr';
+import { t } from '../i18n/i18n.svelte';
 
 export interface Line {
   seq: number;
@@ -90,8 +91,8 @@ export class ConsoleBuffer {
   text(): string {
     const rows = this.rows
       .map((row) => {
-        if (row.kind === 'skipped') return `… ${row.count} lines skipped …\n`;
-        if (row.kind === 'reset') return '… counting began anew …\n';
+        if (row.kind === 'skipped') return `${t.console.skipped(row.count)}\n`;
+        if (row.kind === 'reset') return `… ${t.console.restarted} …\n`;
         return `${row.line.time} ${plain(row.line.text)}\n`;
       })
       .join('');

@@ -6,6 +6,7 @@
 import { clock } from '../format';
 import type { PartialLine, Row } from './buffer';
 import { parse, plain, readable, type Piece } from './sgr';
+import { t } from '../i18n/i18n.svelte';
 
 const BLOCK = 100;
 /** How near to the end counts as being there, in pixels. */
@@ -184,8 +185,8 @@ function element(row: Row): HTMLElement {
     box.className = 'mark';
     box.textContent =
       row.kind === 'skipped'
-        ? `${row.count.toLocaleString('en')} ${row.count === 1 ? 'line' : 'lines'} skipped`
-        : 'Counting of lines began anew';
+        ? t.console.skippedLines(row.count)
+        : t.console.restarted;
     return box;
   }
   draw(box, row.line);
@@ -206,7 +207,7 @@ function draw(box: HTMLElement, line: PartialLine) {
   if (line.truncated) {
     const more = document.createElement('span');
     more.className = 'cut';
-    more.textContent = ' … line cut';
+    more.textContent = ` … ${t.console.cut}`;
     box.append(more);
   }
 }

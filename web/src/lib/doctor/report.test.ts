@@ -33,7 +33,7 @@ describe('a check-up', () => {
   });
 
   it('has one sentence', () => {
-    expect(verdict(report([finding('ok', 'a')]))).toBe('All is well');
+    expect(verdict(report([finding('ok', 'a')]))).toBe('No problems found');
     expect(verdict(report([finding('problem', 'a'), finding('note', 'b'), finding('note', 'c')]))).toBe('1 problem, 2 notes');
   });
 

@@ -1,11 +1,11 @@
 /** A check-up's report, as it is shown and as it is copied. */
 import type { DoctorFinding, DoctorLevel, DoctorReport } from '../types';
+import { t } from '../i18n/i18n.svelte';
 
 const WORST_FIRST: DoctorLevel[] = ['problem', 'warning', 'note', 'ok'];
-const WORDS: Record<DoctorLevel, string> = { problem: 'Problem', warning: 'Warning', note: 'Note', ok: 'Fine' };
 const TONES: Record<DoctorLevel, string> = { problem: 'bad', warning: 'warn', note: 'info', ok: 'ok' };
 
-export const word = (level: DoctorLevel) => WORDS[level];
+export const word = (level: DoctorLevel) => t.doctor.levels[level];
 export const tone = (level: DoctorLevel) => TONES[level];
 export const keyOf = (finding: { code: string; about?: string | null }) => `${finding.code} ${finding.about ?? ''}`;
 
@@ -18,10 +18,12 @@ export function sorted(report: DoctorReport): { loud: DoctorFinding[]; fine: Doc
 
 /** One sentence for the whole. */
 export function verdict({ summary }: DoctorReport): string {
-  const some = (count: number, one: string) => (count === 0 ? [] : [`${count} ${one}${count === 1 ? '' : 's'}`]);
-  const parts = [...some(summary.problem, 'problem'), ...some(summary.warning, 'warning'), ...some(summary.note, 'note')];
-  if (parts.length === 0) return 'All is well';
-  return parts.join(', ');
+  const parts = [
+    summary.problem > 0 ? t.doctor.problems(summary.problem) : '',
+    summary.warning > 0 ? t.doctor.warnings(summary.warning) : '',
+    summary.note > 0 ? t.doctor.notes(summary.note) : ''
+  ].filter(Boolean);
+  return parts.length === 0 ? t.doctor.allWell : parts.join(', ');
 }
 
 /** Text and commands of a piece of advice, which stand between backticks. */
@@ -32,7 +34,7 @@ export function pieces(advice: string): { text: string; command: boolean }[] {
     .filter(({ text }) => text !== '');
 }
 
-/** For a letter to somebody who helps. There is no secret in a report. */
+/** For a message to somebody who helps, in English whatever the page speaks. There is no secret in a report. */
 export function asText(report: DoctorReport): string {
   const facts = Object.entries(report.facts).map(([name, value]) => `${name}: ${value}`);
   const line = (finding: DoctorFinding) =>

@@ -28,14 +28,14 @@ describe('a node’s state', () => {
 
   it('marks what is special', () => {
     expect(marks(node())).toEqual([]);
-    expect(marks(node({ draining: true, limited: true, secret: { kind: 'revoked' } })).map((mark) => mark.label)).toEqual(['Draining', 'Limited', 'Secret revoked']);
+    expect(marks(node({ draining: true, limited: true, secret: { kind: 'revoked' } })).map((mark) => mark.label)).toEqual(['Paused for new servers', 'Limited', 'Secret revoked']);
   });
 
   it('tells of the link only what is known', () => {
     const of = (more: Partial<Node>) => Object.fromEntries(facts(node(more), 0));
     expect(of({})).toEqual({});
     expect(of({ latencyMs: 3.25, clockSkewMs: -7_200_000, secure: true, encoding: 'msgpack' })).toEqual({
-      Link: 'encrypted (TLS), msgpack',
+      Connection: 'encrypted (TLS), msgpack',
       Latency: '3.3 ms',
       Clock: '2 h behind'
     });
@@ -60,6 +60,6 @@ describe('ids', () => {
   it('are checked as the panel does', () => {
     expect(idProblem('attic-pi', [])).toBeNull();
     for (const bad of ['', '-a', 'a b', 'auto', 'local', 'x'.repeat(65)]) expect(idProblem(bad, [])).not.toBeNull();
-    expect(idProblem('attic', ['attic'])).toBe('Another node has this id.');
+    expect(idProblem('attic', ['attic'])).toBe('That ID is already taken.');
   });
 });

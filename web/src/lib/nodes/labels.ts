@@ -1,8 +1,9 @@
 /** What a node's state is called and how it looks, and what its figures are in words. */
-import { ago, bytes, duration } from '../format';
+import { ago, bytes, duration, number } from '../format';
 import { cpuName } from '../templates/compatibility';
 import { lanAddress } from '../servers/address';
-import type { Difference, Mend, Node } from '../types';
+import type { Difference, Node } from '../types';
+import { t } from '../i18n/i18n.svelte';
 
 export interface Badge {
   tone: 'ok' | 'warn' | 'bad' | 'info' | 'off';
@@ -17,19 +18,19 @@ const CLOCK_OFF = 2000;
 export const awaited = (node: Node) => !node.online && !node.lastSeen;
 
 export function health(node: Node): Badge {
-  if (awaited(node)) return { tone: 'info', label: 'Waiting for its agent' };
-  if (!node.online) return { tone: 'bad', label: 'Offline' };
+  if (awaited(node)) return { tone: 'info', label: t.nodes.health.awaited };
+  if (!node.online) return { tone: 'bad', label: t.nodes.health.offline };
   const wrong = (node.problems?.length ?? 0) + (node.differences?.length ?? 0);
-  if (wrong > 0 || (node.engine && !node.engine.available)) return { tone: 'warn', label: 'Needs a look' };
-  return { tone: 'ok', label: 'Online' };
+  if (wrong > 0 || (node.engine && !node.engine.available)) return { tone: 'warn', label: t.nodes.health.attention };
+  return { tone: 'ok', label: t.nodes.health.online };
 }
 
 /** What is special about it, beside its health. */
 export function marks(node: Node): Badge[] {
   const found: Badge[] = [];
-  if (node.draining) found.push({ tone: 'info', label: 'Draining', title: 'No new servers are placed here' });
-  if (node.limited) found.push({ tone: 'warn', label: 'Limited', title: 'Its agent is of another make and knows the basic messages only' });
-  if (node.secret?.kind === 'revoked') found.push({ tone: 'bad', label: 'Secret revoked' });
+  if (node.draining) found.push({ tone: 'info', label: t.nodes.draining, title: t.nodes.drainingTitle });
+  if (node.limited) found.push({ tone: 'warn', label: t.nodes.limited, title: t.nodes.limitedTitle });
+  if (node.secret?.kind === 'revoked') found.push({ tone: 'bad', label: t.nodes.revoked });
   return found;
 }
 
@@ -37,52 +38,44 @@ export const clockOff = (node: Node): boolean => node.online && Math.abs(node.cl
 
 /** "45 s ahead", "2 h behind". */
 export function skew(milliseconds: number): string {
-  return `${duration(Math.abs(milliseconds))} ${milliseconds > 0 ? 'ahead' : 'behind'}`;
+  const time = duration(Math.abs(milliseconds));
+  return milliseconds > 0 ? t.nodes.ahead(time) : t.nodes.behind(time);
 }
 
 export function seen(node: Node, now: number): string {
-  return node.online ? 'now' : ago(node.lastSeen, now);
+  return node.online ? t.nodes.now : ago(node.lastSeen, now);
 }
 
 /** Everything that is known of the machine, as name and value; what is not known is left out. */
 export function facts(node: Node, now: number): [string, string][] {
   const { system, engine } = node;
   const link = node.local
-    ? 'in this process'
+    ? t.nodes.linkLocal
     : node.secure == null
       ? null
-      : `${node.secure ? 'encrypted (TLS)' : 'not encrypted'}${node.encoding ? `, ${node.encoding}` : ''}`;
+      : `${node.secure ? t.nodes.linkSecure : t.nodes.linkPlain}${node.encoding ? `, ${node.encoding}` : ''}`;
   const all: [string, string | null | undefined][] = [
-    ['Docker', engine ? (engine.available ? (engine.version ?? system?.dockerVersion ?? 'answers') : 'does not answer') : system?.dockerVersion],
+    ['Docker', engine ? (engine.available ? (engine.version ?? system?.dockerVersion ?? t.nodes.running) : t.nodes.notResponding) : system?.dockerVersion],
     ['Docker API', engine?.apiVersion],
-    ['Processor', [system?.cpu, system?.arch ? cpuName(system.arch) : null].filter(Boolean).join(', ')],
-    ['Memory', system?.memory ? bytes(system.memory) : null],
-    ['System', [system?.os, system?.kernel].filter(Boolean).join(' ')],
-    ['Control groups', system?.cgroup],
-    ['Host name', system?.hostname],
-    ['Address at home', lanAddress(system?.networks)],
-    ['Data folder', system?.dataDir],
-    ['Agent', system?.agentVersion],
-    ['Link', node.online ? link : null],
-    ['Latency', node.online && node.latencyMs != null && !node.local ? `${node.latencyMs < 10 ? Math.round(node.latencyMs * 10) / 10 : Math.round(node.latencyMs)} ms` : null],
-    ['Clock', node.online && node.clockSkewMs != null && !node.local ? (clockOff(node) ? skew(node.clockSkewMs) : 'right') : null],
-    ['Last seen', node.online ? null : ago(node.lastSeen, now)]
+    [t.nodes.facts.cpu, [system?.cpu, system?.arch ? cpuName(system.arch) : null].filter(Boolean).join(', ')],
+    [t.nodes.facts.memory, system?.memory ? bytes(system.memory) : null],
+    [t.nodes.facts.system, [system?.os, system?.kernel].filter(Boolean).join(' ')],
+    [t.nodes.facts.cgroup, system?.cgroup],
+    [t.nodes.facts.host, system?.hostname],
+    [t.nodes.facts.lan, lanAddress(system?.networks)],
+    [t.nodes.facts.data, system?.dataDir],
+    [t.nodes.facts.agent, system?.agentVersion],
+    [t.nodes.facts.link, node.online ? link : null],
+    [t.nodes.facts.latency, node.online && node.latencyMs != null && !node.local ? t.nodes.milliseconds(number(node.latencyMs, node.latencyMs < 10 ? 1 : 0)) : null],
+    [t.nodes.facts.clock, node.online && node.clockSkewMs != null && !node.local ? (clockOff(node) ? skew(node.clockSkewMs) : t.nodes.clockRight) : null],
+    [t.nodes.facts.seen, node.online ? null : ago(node.lastSeen, now)]
   ];
   return all.filter((fact): fact is [string, string] => Boolean(fact[1]));
 }
 
-export const DIFFERENCE: Record<Difference['kind'], Badge> = {
-  missing: { tone: 'bad', label: 'Missing' },
-  unknown: { tone: 'warn', label: 'Unknown' },
-  changed: { tone: 'info', label: 'Changed' }
-};
+const KIND_TONES: Record<Difference['kind'], Badge['tone']> = { missing: 'bad', unknown: 'warn', changed: 'info' };
 
-export const MEND: Record<Mend, { label: string; done: string; hint: string }> = {
-  recreate: { label: 'Make again', done: 'was made again', hint: 'With the same settings and an empty folder.' },
-  adopt: { label: 'Adopt', done: 'belongs to this panel now', hint: 'It becomes a server of this panel, as it is.' },
-  remove: { label: 'Remove …', done: 'was removed', hint: 'Its container and all its files on that machine.' },
-  apply: { label: 'Apply again', done: 'has the settings now', hint: 'Sends the settings once more.' }
-};
+export const difference = (kind: Difference['kind']): Badge => ({ tone: KIND_TONES[kind], label: t.nodes.kinds[kind] });
 
 /** A node's id out of a name: what may stand in it, and nothing else. */
 export function idFrom(name: string): string {
@@ -96,10 +89,10 @@ export function idFrom(name: string): string {
 }
 
 export function idProblem(id: string, taken: readonly string[]): string | null {
-  if (id === '') return 'Give it an id.';
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id)) return 'Up to 64 letters, digits, dots, - or _, beginning with a letter or digit.';
-  if (id === 'auto' || id === 'local') return 'This word has a meaning of its own.';
-  if (taken.includes(id)) return 'Another node has this id.';
+  if (id === '') return t.nodes.idRequired;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id)) return t.nodes.idRule;
+  if (id === 'auto' || id === 'local') return t.nodes.idReserved;
+  if (taken.includes(id)) return t.nodes.idTaken;
   return null;
 }
 

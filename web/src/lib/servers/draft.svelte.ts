@@ -3,6 +3,7 @@ import * as api from '../api';
 import { asError, type ApiError } from '../errors';
 import type { CreateServer, Port, Preview, Template, TemplateSummary } from '../types';
 import { fieldKey, portProblems } from './drafts';
+import { t } from '../i18n/i18n.svelte';
 
 const QUIET = 300;
 
@@ -37,9 +38,9 @@ export class Draft {
   needsEula = $derived(this.template?.eula ?? null);
   ownProblems = $derived<Record<string, string>>({
     ...portProblems(this.ports),
-    ...(this.name.trim() === '' ? { name: 'Give it a name.' } : {}),
-    ...(this.asksImage && this.image.trim() === '' ? { image: 'Name the image to run.' } : {}),
-    ...(this.needsEula && !this.eula ? { acceptEula: 'Needed to run this game.' } : {})
+    ...(this.name.trim() === '' ? { name: t.common.nameRequired } : {}),
+    ...(this.asksImage && this.image.trim() === '' ? { image: t.create.imageRequired } : {}),
+    ...(this.needsEula && !this.eula ? { acceptEula: t.create.eulaRequired } : {})
   });
   /** The API's blockers and field errors, by field. */
   errors = $derived<Record<string, string>>({

@@ -1,5 +1,6 @@
 /** Form values and what the API wants of them: pure, so that the rules can be tested. */
 import type { Limits, Port, Variable } from '../types';
+import { t } from '../i18n/i18n.svelte';
 
 export const MIB = 1024 * 1024;
 export const GIB = 1024 * MIB;
@@ -17,11 +18,11 @@ export const toMegabytes = (bytes: number) => (bytes > 0 ? String(Math.round((by
 export function limitProblems(limits: Limits): Record<string, string> {
   const problems: Record<string, string> = {};
   const whole = (value: number) => Number.isInteger(value);
-  if (!whole(limits.memory) || (limits.memory !== 0 && limits.memory < LEAST_MEMORY)) problems['limits.memory'] = 'At least 16 MB, or empty for no limit.';
-  if (!whole(limits.swap) || limits.swap < -1) problems['limits.swap'] = '0 for none, -1 for no limit, else megabytes.';
-  if (!whole(limits.disk) || limits.disk < 0) problems['limits.disk'] = 'Megabytes, or empty for no limit.';
-  if (!whole(limits.io) || limits.io < 10 || limits.io > 1000) problems['limits.io'] = 'From 10 to 1000.';
-  if (!whole(limits.cpu) || limits.cpu < 0) problems['limits.cpu'] = 'Percent of one core, or empty for no limit.';
+  if (!whole(limits.memory) || (limits.memory !== 0 && limits.memory < LEAST_MEMORY)) problems['limits.memory'] = t.settings.rules.memory;
+  if (!whole(limits.swap) || limits.swap < -1) problems['limits.swap'] = t.settings.rules.swap;
+  if (!whole(limits.disk) || limits.disk < 0) problems['limits.disk'] = t.settings.rules.disk;
+  if (!whole(limits.io) || limits.io < 10 || limits.io > 1000) problems['limits.io'] = t.settings.rules.io;
+  if (!whole(limits.cpu) || limits.cpu < 0) problems['limits.cpu'] = t.settings.rules.cpu;
   return problems;
 }
 
@@ -31,10 +32,10 @@ export function portProblems(ports: Port[]): Record<string, string> {
   const seen = new Set<string>();
   const fits = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65535;
   ports.forEach((port, at) => {
-    if (!fits(port.external)) problems[`ports.${at}.external`] = 'From 1 to 65535.';
-    if (!fits(port.internal)) problems[`ports.${at}.internal`] = 'From 1 to 65535.';
+    if (!fits(port.external)) problems[`ports.${at}.external`] = t.ports.range;
+    if (!fits(port.internal)) problems[`ports.${at}.internal`] = t.ports.range;
     const key = `${port.external}/${port.protocol}`;
-    if (seen.has(key)) problems[`ports.${at}.external`] = `${port.external} ${port.protocol.toUpperCase()} is named twice.`;
+    if (seen.has(key)) problems[`ports.${at}.external`] = t.ports.twice(port.external, port.protocol.toUpperCase());
     seen.add(key);
   });
   return problems;

@@ -13,7 +13,7 @@ describe('moves', () => {
     expect(obstacle(node('b', { online: false }))).toBe('offline');
     expect(obstacle(node('b', { capabilities: ['docker'] }))).toContain('agent');
     expect(obstacle(node('b', { engine: { available: false } }))).toContain('Docker');
-    expect(obstacle(node('b', { draining: true }))).toContain('drained');
+    expect(obstacle(node('b', { draining: true }))).toContain('paused');
   });
 
   it('offers the other nodes, those that can first', () => {

@@ -1,21 +1,9 @@
 /** A server's way to another node: what is said of it, and where it may go. */
 import { duration } from '../format';
 import type { Move, MoveStep, Node, Server } from '../types';
+import { t } from '../i18n/i18n.svelte';
 
-const WORDS: Record<MoveStep, string> = {
-  checking: 'looking at the other node',
-  fetching: 'fetching its image there',
-  stopping: 'stopping the game',
-  copying: 'copying its data',
-  verifying: 'checking the copy',
-  switching: 'handing it over',
-  starting: 'starting it there',
-  removing: 'removing it where it was',
-  failed: 'it did not come to pass',
-  done: 'done'
-};
-
-export const words = (step: MoveStep) => WORDS[step] ?? step;
+export const words = (step: MoveStep) => (t.move.step as Record<string, string>)[step] ?? step;
 
 type UnderWay = Move & { step: Exclude<MoveStep, 'failed' | 'done'> };
 
@@ -25,10 +13,10 @@ export const isMoving = (move: Move | null | undefined): move is UnderWay =>
 
 /** Why a server can't move to (or from) this node; empty where it can. */
 export function obstacle(node: Node): string {
-  if (!node.online) return 'offline';
-  if (!node.capabilities.includes('transfer')) return 'its agent can’t move servers';
-  if (node.engine?.available === false) return 'Docker does not answer';
-  if (node.draining) return 'being drained';
+  if (!node.online) return t.move.why.offline;
+  if (!node.capabilities.includes('transfer')) return t.move.why.unsupported;
+  if (node.engine?.available === false) return t.move.why.docker;
+  if (node.draining) return t.move.why.draining;
   return '';
 }
 
@@ -42,5 +30,5 @@ export const targets = (server: Server, nodes: Node[]) =>
 /** How long the rest of the copy takes at this speed. */
 export function left(move: Move): string {
   if (!move.rate || move.bytes >= move.total) return '';
-  return `${duration(((move.total - move.bytes) / move.rate) * 1000)} left`;
+  return t.move.left(duration(((move.total - move.bytes) / move.rate) * 1000));
 }

@@ -11,7 +11,7 @@ describe('where a server goes', () => {
     const template = { architectures: ['amd64'], runs: { arm: false } } as unknown as Template;
     const list = [node('local', { system: system(8 * GB), promisedMemory: 3 * GB }), node('away', { online: false }), node('full', { draining: true }), node('arm', { system: system(GB) })];
     expect(nodeChoices(list, template).map(({ note, reason }) => [note, reason !== null])).toEqual([
-      ['5 GB not promised', false],
+      ['5 GB not reserved', false],
       ['offline', false],
       ['draining', true],
       ['Needs Intel/AMD (amd64); this machine is 64-bit ARM (arm64)', true]

@@ -3,6 +3,7 @@ import { bytes } from '../format';
 import { unpromised } from '../nodes/labels';
 import { whyNot } from '../templates/compatibility';
 import type { Node, Template } from '../types';
+import { t } from '../i18n/i18n.svelte';
 
 /** The API's word for "where there is room". */
 export const AUTO = 'auto';
@@ -18,10 +19,10 @@ export interface NodeChoice {
 
 export function nodeChoices(list: readonly Node[], template: Template | null): NodeChoice[] {
   return list.map((node) => {
-    const other = template && template.runs[node.id] === false ? (whyNot(template, node.id, node.system?.arch) ?? 'another CPU') : null;
-    const reason = node.draining ? 'draining' : other;
+    const other = template && template.runs[node.id] === false ? (whyNot(template, node.id, node.system?.arch) ?? t.create.otherCpu) : null;
+    const reason = node.draining ? t.move.why.draining : other;
     const free = unpromised(node);
-    return { id: node.id, name: node.name, reason, note: reason ?? (!node.online ? 'offline' : free === null ? '' : `${bytes(free)} not promised`) };
+    return { id: node.id, name: node.name, reason, note: reason ?? (!node.online ? t.move.why.offline : free === null ? '' : t.create.unreserved(bytes(free))) };
   });
 }
 

@@ -39,16 +39,16 @@ describe('may', () => {
 
 describe('because', () => {
   it('names a crash’s reason and counts down to the restart', () => {
-    expect(because(server({ status: 'crashed', exitCode: 3, restartAt: '2026-01-01T00:00:12Z' }), NOW)).toBe('The game ended by itself with exit code 3. Starts again in 12 s.');
+    expect(because(server({ status: 'crashed', exitCode: 3, restartAt: '2026-01-01T00:00:12Z' }), NOW)).toBe('The game exited with code 3. Restarts in 12 s.');
     expect(because(server({ status: 'crashed', oomKilled: true, exitCode: 137 }), NOW)).toContain('ran out of memory');
     expect(because(server({ status: 'crashed', statusReason: 'crashed 3 times in 10 minutes' }), NOW)).toBe('Crashed 3 times in 10 minutes.');
   });
   it('says whose fault an unknown state is', () => {
     expect(because(server({ status: 'unknown', nodeOnline: false }), NOW)).toContain('machine is offline');
-    expect(because(server({ status: 'unknown' }), NOW)).toContain('Docker does not answer');
+    expect(because(server({ status: 'unknown' }), NOW)).toContain('Docker is not responding');
   });
   it('counts down to the kill while stopping', () => {
-    expect(because(server({ status: 'stopping', stopDeadline: '2026-01-01T00:00:30Z' }), NOW)).toContain('killed in 30 s');
+    expect(because(server({ status: 'stopping', stopDeadline: '2026-01-01T00:00:30Z' }), NOW)).toContain('force-stopped in 30 s');
   });
   it('says what paused means', () => expect(because(server({ status: 'paused' }), NOW)).toContain('stands still'));
   it('is silent when all is well', () => expect(because(server({ status: 'running' }), NOW)).toBe(''));

@@ -2,23 +2,29 @@
 import { secondsUntil } from '../format';
 import { isMoving } from './moves';
 import type { Permission, PowerAction, Server, ServerStatus } from '../types';
+import { t } from '../i18n/i18n.svelte';
 
 export type Tone = 'ok' | 'warn' | 'bad' | 'info' | 'off';
 
-const STATUSES: Record<ServerStatus, { label: string; tone: Tone; busy?: boolean }> = {
-  installing: { label: 'Installing', tone: 'info', busy: true },
-  install_failed: { label: 'Install failed', tone: 'bad' },
-  stopped: { label: 'Stopped', tone: 'off' },
-  starting: { label: 'Starting', tone: 'warn', busy: true },
-  running: { label: 'Running', tone: 'ok' },
-  paused: { label: 'Paused', tone: 'warn' },
-  stopping: { label: 'Stopping', tone: 'warn', busy: true },
-  crashed: { label: 'Crashed', tone: 'bad' },
-  suspended: { label: 'Suspended', tone: 'warn' },
-  unknown: { label: 'Unknown', tone: 'off' }
+const TONES: Record<ServerStatus, Tone> = {
+  installing: 'info',
+  install_failed: 'bad',
+  stopped: 'off',
+  starting: 'warn',
+  running: 'ok',
+  paused: 'warn',
+  stopping: 'warn',
+  crashed: 'bad',
+  suspended: 'warn',
+  unknown: 'off'
 };
+const BUSY: readonly ServerStatus[] = ['installing', 'starting', 'stopping'];
 
-export const statusLabel = (status: ServerStatus) => STATUSES[status] ?? { label: status, tone: 'off' as const };
+export const statusLabel = (status: ServerStatus): { label: string; tone: Tone; busy: boolean } => ({
+  label: (t.servers.status as Record<string, string>)[status] ?? status,
+  tone: TONES[status] ?? 'off',
+  busy: BUSY.includes(status)
+});
 
 const FROM: Record<PowerAction, ServerStatus[]> = {
   start: ['stopped', 'crashed', 'install_failed'],
@@ -40,24 +46,24 @@ export const takesCommands = (status: ServerStatus) => status === 'starting' || 
 export function because(server: Server, now: number): string {
   const parts: string[] = [];
   if (server.status === 'crashed') {
-    if (server.oomKilled) parts.push('It ran out of memory and was ended by the system.');
+    if (server.oomKilled) parts.push(t.servers.because.memory);
     else if (server.statusReason) parts.push(sentence(server.statusReason));
-    else if (server.exitCode != null) parts.push(`The game ended by itself with exit code ${server.exitCode}.`);
+    else if (server.exitCode != null) parts.push(t.servers.because.exited(server.exitCode));
     const seconds = secondsUntil(server.restartAt, now);
-    if (seconds !== null) parts.push(seconds > 0 ? `Starts again in ${seconds} s.` : 'Starts again now.');
+    if (seconds !== null) parts.push(seconds > 0 ? t.servers.because.restartsIn(seconds) : t.servers.because.restartsNow);
   } else if (server.status === 'unknown') {
     parts.push(
       server.statusReason
         ? sentence(server.statusReason)
         : server.nodeOnline
-          ? 'Docker does not answer on its machine. Players may still be connected; this heals by itself.'
-          : 'Its machine is offline. Players may still be connected; this heals by itself.'
+          ? t.servers.because.noDocker
+          : t.servers.because.offline
     );
   } else if (server.status === 'stopping') {
     const seconds = secondsUntil(server.stopDeadline, now);
-    if (seconds !== null) parts.push(seconds > 0 ? `Saving and closing; killed in ${seconds} s if it has not ended.` : 'Being killed.');
+    if (seconds !== null) parts.push(seconds > 0 ? t.servers.because.stopping(seconds) : t.servers.because.killing);
   } else if (server.status === 'paused') {
-    parts.push('Somebody had Docker pause it: it stands still, and players can do nothing.');
+    parts.push(t.servers.because.paused);
   } else if (server.statusReason) {
     parts.push(sentence(server.statusReason));
   }

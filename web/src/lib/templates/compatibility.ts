@@ -1,14 +1,12 @@
 import type { TemplateSummary } from '../types';
+import { t } from '../i18n/i18n.svelte';
 
-const CPUS: Record<string, string> = {
-  amd64: 'Intel/AMD (amd64)',
-  x86_64: 'Intel/AMD (amd64)',
-  arm64: '64-bit ARM (arm64)',
-  aarch64: '64-bit ARM (arm64)',
-  arm: '32-bit ARM'
+const CPUS: Record<string, 'x86' | 'arm64' | 'arm'> = { amd64: 'x86', x86_64: 'x86', arm64: 'arm64', aarch64: 'arm64', arm: 'arm' };
+
+export const cpuName = (arch: string): string => {
+  const known = CPUS[arch];
+  return known ? t.create.cpus[known] : arch;
 };
-
-export const cpuName = (arch: string) => CPUS[arch] ?? arch;
 
 /** Why a template does not run on a node; null when it does, or when nobody has said. */
 export function whyNot(template: Pick<TemplateSummary, 'runs' | 'architectures'>, nodeId: string, arch: string | null | undefined): string | null {
@@ -16,6 +14,6 @@ export function whyNot(template: Pick<TemplateSummary, 'runs' | 'architectures'>
   // Where there is room is any node that it runs on.
   const runs = nodeId === 'auto' ? Object.values(template.runs).some((one) => one !== false) : here !== false;
   if (runs) return null;
-  const wanted = [...new Set(template.architectures.map(cpuName))].join(' or ');
-  return arch ? `Needs ${wanted}; this machine is ${cpuName(arch)}` : `Needs ${wanted}`;
+  const wanted = [...new Set(template.architectures.map(cpuName))].join(t.create.or);
+  return arch ? t.create.needsHere(wanted, cpuName(arch)) : t.create.needs(wanted);
 }

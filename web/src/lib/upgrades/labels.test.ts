@@ -7,7 +7,7 @@ const view = (more: Partial<Upgrade> = {}): Upgrade => ({ current: '0.1.9', chec
 
 describe('an upgrade', () => {
   it('has a percentage only while something comes whose size is known', () => {
-    expect(progress({ version: '0.2.0', step: 'downloading', done: 1, total: 4 })).toEqual({ text: 'To 0.2.0: fetching the program', percent: 25 });
+    expect(progress({ version: '0.2.0', step: 'downloading', done: 1, total: 4 })).toEqual({ text: '0.2.0: Downloading', percent: 25 });
     expect(progress({ version: '0.2.0', step: 'downloading', done: 1, total: 0 }).percent).toBeUndefined();
     expect(progress({ version: '0.2.0', step: 'trying', done: 4, total: 4 }).percent).toBeUndefined();
   });

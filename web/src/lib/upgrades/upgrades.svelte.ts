@@ -4,6 +4,7 @@ import { live } from '../live/live.svelte';
 import type { NodeUpgrade, Upgrade } from '../types';
 import { toasts } from '../ui/toasts.svelte';
 import { notice } from './labels';
+import { t } from '../i18n/i18n.svelte';
 
 /** Survives the page's own reload, and nothing else. */
 const KEY = 'upgraded-from';
@@ -65,8 +66,8 @@ class Upgrades {
     const from = kept();
     if (from === null) return;
     kept(null);
-    if (now.current !== from) toasts.ok(`Upgraded to ${now.current}`, 'Game servers ran on.');
-    else if (back && now.last?.reverted) toasts.error(`Went back to ${now.current}`, now.last.reason ?? '');
+    if (now.current !== from) toasts.ok(t.upgrades.upgradedTo(now.current), t.upgrades.keptRunning);
+    else if (back && now.last?.reverted) toasts.error(t.upgrades.wentBack(now.current), now.last.reason ?? '');
   }
 
   clear() {

@@ -1,8 +1,9 @@
 import { error } from '@sveltejs/kit';
 import { session } from '$lib/account/session.svelte';
+import { t } from '$lib/i18n/i18n.svelte';
 
 /** Not drawn for others; the panel refuses the calls behind it in any case. */
 export const load = async ({ parent }) => {
   await parent();
-  if (!session.admin) error(404, 'There is no such page');
+  if (!session.admin) error(404, t.ui.noPage);
 };

@@ -1,0 +1,38 @@
+import type { access as English } from '../en/access';
+
+export const access: typeof English = {
+  title: 'Zugriff',
+  kinds: {
+    view: {
+      label: 'Ansehen',
+      text: 'Zustand, Adresse und Auslastung sehen.'
+    },
+    console: {
+      label: 'Konsole',
+      text: 'Konsole lesen und Befehle eingeben.'
+    },
+    power: {
+      label: 'Ein/Aus',
+      text: 'Starten, stoppen, neu starten und Beenden erzwingen.'
+    },
+    files: {
+      label: 'Dateien',
+      text: 'Dateien lesen und ändern.'
+    },
+    startup: {
+      label: 'Start',
+      text: 'Umbenennen und die Einstellungen des Spiels ändern. Passwörter lassen sich ersetzen, nicht lesen.'
+    },
+    configure: {
+      label: 'Konfigurieren',
+      text: 'Image, Grenzen, Ports, Startbefehl und alle Variablen ändern und die Passwörter darunter lesen.'
+    }
+  },
+  notChanged: (name) => `Berechtigungen von ${name} nicht geändert`,
+  about: 'Wer mit diesem Server was tun darf. Admins dürfen auf jedem Server alles. Änderungen gelten sofort.',
+  onlyAdmins: 'Bisher gibt es nur Admins.',
+  addUser: 'Füge einen Benutzer hinzu',
+  thenShare: ', dann gib diesen Server hier frei.',
+  included: 'In „Konfigurieren“ enthalten',
+  explain: 'Was jede Berechtigung erlaubt'
+};

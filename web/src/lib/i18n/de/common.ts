@@ -1,0 +1,33 @@
+import type { common as English } from '../en/common';
+
+export const common: typeof English = {
+  saving: 'Wird gespeichert …',
+  download: 'Herunterladen',
+  commandNotCopied: 'Befehl konnte nicht kopiert werden',
+  copyByHand: 'Markiere ihn und kopiere ihn von Hand.',
+  copy: 'Kopieren',
+  copyThat: (what) => `${what} kopieren`,
+  copied: 'Kopiert',
+  close: 'Schließen',
+  done: 'Fertig',
+  name: 'Name',
+  cancel: 'Abbrechen',
+  adding: 'Wird hinzugefügt …',
+  failed: (what) => `${what}: fehlgeschlagen`,
+  notChanged: 'Nicht geändert',
+  removed: (name) => `${name} entfernt`,
+  remove: 'Entfernen',
+  removeAsk: 'Entfernen …',
+  deleted: (name) => `${name} gelöscht`,
+  deleteAsk: 'Löschen …',
+  deleteTitle: (name) => `${name} löschen?`,
+  dismiss: 'Ausblenden',
+  working: 'Einen Moment …',
+  retry: 'Noch einmal versuchen',
+  show: 'Anzeigen',
+  nameRequired: 'Name ist erforderlich.',
+  undo: 'Änderungen verwerfen',
+  save: 'Speichern',
+  hide: 'Verbergen',
+  title: (page) => `${page} · Ctrl-Alt-Play`
+};

@@ -1,0 +1,36 @@
+import type { console as English } from '../en/console';
+import { n, number } from './numbers';
+
+export const console: typeof English = {
+  notSent: (why) => `Nicht gesendet: ${why}`,
+  command: 'Befehl',
+  placeholder: 'Befehl eingeben. ↑ für frühere',
+  notRunning: 'Starte den Server, um Befehle einzugeben',
+  send: 'Befehl senden',
+  title: 'Konsole',
+  polling: 'Alle paar Sekunden',
+  notConnected: 'Nicht verbunden',
+  live: 'Live',
+  nodeOffline: 'Node offline',
+  search: 'Suchen',
+  times: 'Zeiten',
+  wrap: 'Umbruch',
+  output: 'Konsolenausgabe',
+  emptyOffline: 'Die Ausgabe erscheint hier, sobald die Node wieder da ist.',
+  emptyStopped: 'Noch keine Ausgabe. Starte den Server, dann erscheint sie hier.',
+  waiting: 'Warten auf Ausgabe …',
+  latest: (unseen) => unseen > 0 ? `Zum Ende · ${number(unseen)} neu` : 'Zum Ende',
+  searchLabel: 'Konsole durchsuchen',
+  noLines: 'keine Zeilen',
+  hit: (at, all) => `${number(at)} von ${number(all)}`,
+  previous: 'Vorheriger Treffer (Enter)',
+  next: 'Nächster Treffer (Umschalt+Enter)',
+  closeSearch: 'Suche schließen',
+  skipped: (lines) => n(lines, '… # Zeile ausgelassen …', '… # Zeilen ausgelassen …'),
+  skippedLines: (lines) => n(lines, '# Zeile ausgelassen', '# Zeilen ausgelassen'),
+  oneLine: 'Ein Befehl ist eine Zeile ohne Steuerzeichen.',
+  tooLong: 'Ein Befehl ist höchstens 4.000 Byte lang.',
+  restarted: 'Zeilennummerierung neu begonnen',
+  cut: 'Zeile gekürzt',
+  noPermission: 'Du darfst diesen Server sehen, aber nicht seine Konsole. Ein Admin kann sie unter „Zugriff“ freigeben.'
+};

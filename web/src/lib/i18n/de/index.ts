@@ -1,0 +1,26 @@
+/** All texts in German. */
+import type { Texts } from '../en';
+import { access } from './access';
+import { account } from './account';
+import { charts } from './charts';
+import { common } from './common';
+import { console } from './console';
+import { create } from './create';
+import { doctor } from './doctor';
+import { errors } from './errors';
+import { format } from './format';
+import { move } from './move';
+import { nav } from './nav';
+import { nodes } from './nodes';
+import { ports } from './ports';
+import { power } from './power';
+import { servers } from './servers';
+import { settings } from './settings';
+import { setup } from './setup';
+import { signIn } from './signIn';
+import { startup } from './startup';
+import { ui } from './ui';
+import { upgrades } from './upgrades';
+import { users } from './users';
+
+export const texts: Texts = { access, account, charts, common, console, create, doctor, errors, format, move, nav, nodes, ports, power, servers, settings, setup, signIn, startup, ui, upgrades, users };

@@ -1,0 +1,31 @@
+export const settings = {
+  saved: 'Settings saved',
+  nextStart: 'Restart to apply changes.',
+  downloadFailed: 'Download failed',
+  mayRename: 'You may rename this server. Image, limits and ports need the permission Configure. An admin can grant more.',
+  readOnly: 'You may view this, but not change it. An admin can grant more.',
+  general: 'General',
+  generalText: 'Name and image.',
+  imageHint: 'Container image. A new one is pulled at the next start.',
+  redownloadTitle: 'Download the newest version of this image',
+  stopFirst: 'Stop the server first',
+  redownload: 'Re-download',
+  limits: 'Limits',
+  limitsText: 'What this server may use of its machine. Applied at the next start.',
+  disk: 'Disk, MB',
+  emptyNoLimit: 'Leave empty for no limit.',
+  swap: 'Swap beyond memory, MB',
+  swapHint: '0: none. -1: no limit.',
+  diskPriority: 'Disk priority',
+  diskPriorityHint: '10 to 1000; 500 is the default.',
+  network: 'Network',
+  networkText: 'The ports through which players connect.',
+  notSaved: 'Settings not saved',
+  rules: {
+    memory: 'At least 16 MB, or empty for no limit.',
+    swap: '0 for none, -1 for no limit, otherwise megabytes.',
+    disk: 'Megabytes, or empty for no limit.',
+    io: 'Between 10 and 1000.',
+    cpu: 'Percent of one core, or empty for no limit.'
+  }
+};

@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { texts as de } from './de';
+import { texts as en } from './en';
+import { i18n, t } from './i18n.svelte';
+import { languageFor, localeFor } from './language';
+import { foreignTexts } from './scan';
+
+/** Every text by its key: `servers.status.running`. */
+function flat(value: unknown, key = ''): Map<string, unknown> {
+  if (typeof value !== 'object' || value === null) return new Map([[key, value]]);
+  return new Map(Object.entries(value).flatMap(([name, part]) => [...flat(part, key === '' ? name : `${key}.${name}`)]));
+}
+
+/** What a text says when it gets recognizable values. */
+function said(text: unknown): string {
+  if (typeof text === 'string') return text;
+  const make = text as (...given: unknown[]) => string;
+  const by = (count: boolean) => make(...Array.from({ length: make.length }, (_, at) => (count ? at + 7 : `given${at}`)));
+  // What counts gets numbers, the rest words; both take either in a template.
+  try {
+    return by(false);
+  } catch {
+    return by(true);
+  }
+}
+
+/** Words with a space between them that are the same in both languages. */
+const SAME = new Set(['console.nodeOffline', 'create.cpus.x86']);
+
+describe('the catalogue', () => {
+  const [english, german] = [flat(en), flat(de)];
+
+  it('has every text in every language', () => {
+    const keys = (texts: Map<string, unknown>) => [...texts.keys()].filter((key) => !key.startsWith('errors.sentences')).sort();
+    expect(keys(german)).toEqual(keys(english));
+    for (const [key, text] of english) {
+      const other = german.get(key);
+      expect(typeof other, key).toBe(typeof text);
+      if (typeof text === 'function') expect((other as () => void).length, key).toBe(text.length);
+      expect(String(typeof text === 'string' ? text : 'x').trim(), key).not.toBe('');
+      expect(String(typeof other === 'string' ? other : 'x').trim(), key).not.toBe('');
+    }
+  });
+
+  it('is translated', () => {
+    const same = [...english].filter(([key, text]) => typeof text === 'string' && text === german.get(key) && /\s/.test(text) && !SAME.has(key));
+    expect(same).toEqual([]);
+  });
+
+  it('puts in what it is given, in every language', () => {
+    for (const [key, text] of english) {
+      if (typeof text !== 'function' || text.length === 0) continue;
+      for (const of of [text, german.get(key)]) {
+        const made = said(of);
+        expect(made, key).not.toMatch(/undefined|\[object/);
+        expect(made.trim(), key).not.toBe('');
+      }
+    }
+  });
+
+  it('counts', () => {
+    expect([0, 1, 2, 1200].map(en.servers.count)).toEqual(['0 servers', '1 server', '2 servers', '1,200 servers']);
+    expect([1, 2, 1200].map(de.nodes.cores)).toEqual(['1 Kern', '2 Kerne', '1.200 Kerne']);
+  });
+});
+
+describe('the language', () => {
+  it('is the chosen one, else the browser’s, else English', () => {
+    expect(languageFor('de', ['en-US'])).toBe('de');
+    expect(languageFor(null, ['fr', 'de-AT', 'en'])).toBe('de');
+    expect(languageFor('xx', ['fr'])).toBe('en');
+    expect(localeFor('de', ['en-US', 'de-AT'])).toBe('de-AT');
+    expect(localeFor('de', ['en-US'])).toBe('de');
+  });
+
+  it('is changed as a whole', async () => {
+    await i18n.load('de');
+    expect(t.power.stop).toBe(de.power.stop);
+    await i18n.load('en');
+    expect(t.power.stop).toBe(en.power.stop);
+  });
+});
+
+describe('the sources', () => {
+  it('are searched for texts', () => {
+    const found = (source: string, name = 'a.svelte') => foreignTexts(name, source).length;
+    expect(found('<p>Hello there</p>')).toBe(1);
+    expect(found('<button aria-label="Close it">×</button>')).toBe(1);
+    expect(found("<p>{busy ? 'Saving …' : t.common.save}</p>")).toBe(1);
+    expect(found('<script>const a = `Moved to ${name}`;</script>')).toBe(1);
+    expect(found("<Field label={'Name'} />")).toBe(1);
+    expect(found("export const problem = () => 'Name is required.';", 'a.ts')).toBe(1);
+    expect(found("{#if a}<code>docker pull x</code>{:else}<i class='a b'>{t.a.b}</i>{/if}")).toBe(0);
+    expect(found("throw new Error('no such thing'); const a = 'data-row'; type X = 'Some Thing';", 'a.ts')).toBe(0);
+  });
+
+  it('have no text of their own', () => {
+    const root = join(import.meta.dirname, '../..');
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(svelte|ts)$/.test(name) && !/\.test\.ts$|\.d\.ts$|lib\/i18n\//.test(name));
+    expect(files.length).toBeGreaterThan(50);
+    expect(files.flatMap((name) => foreignTexts(name, readFileSync(join(root, name), 'utf8')))).toEqual([]);
+  });
+});
