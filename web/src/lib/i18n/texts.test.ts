@@ -101,5 +101,6 @@ describe('the sources', () => {
     const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(svelte|ts)$/.test(name) && !/\.test\.ts$|\.d\.ts$|lib\/i18n\//.test(name));
     expect(files.length).toBeGreaterThan(50);
     expect(files.flatMap((name) => foreignTexts(name, readFileSync(join(root, name), 'utf8')))).toEqual([]);
-  });
+    // Each of some hundred files is parsed.
+  }, 120_000);
 });

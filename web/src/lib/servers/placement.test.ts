@@ -13,7 +13,7 @@ describe('where a server goes', () => {
     expect(nodeChoices(list, template).map(({ note, reason }) => [note, reason !== null])).toEqual([
       ['5 GB not reserved', false],
       ['offline', false],
-      ['draining', true],
+      ['paused for new servers', true],
       ['Needs Intel/AMD (amd64); this machine is 64-bit ARM (arm64)', true]
     ]);
   });
