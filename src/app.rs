@@ -10,14 +10,14 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::doctor::Doctor;
 use crate::live::Live;
-use crate::mdns::Name;
-use crate::moves::Moves;
-use crate::nodes::{Joining, Nodes};
+use crate::net::mdns::Name;
+use crate::net::tls::Identity;
+use crate::nodes::{EnrollmentConfig, Nodes};
 use crate::servers::Servers;
 use crate::setup::Setup;
-use crate::shutdown::Tasks;
 use crate::status::Status;
-use crate::tls::Identity;
+use crate::system::shutdown::Tasks;
+use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;
 use crate::users::Users;
 
@@ -39,13 +39,13 @@ pub struct App {
     /// Who is connected, and what they say.
     pub agents: Agents,
     /// Where machines that join find us.
-    pub joining: Joining,
+    pub joining: EnrollmentConfig,
     /// Machines with an agent.
     pub nodes: Nodes,
     /// Game servers.
     pub servers: Servers,
     /// Servers on their way to another node.
-    pub moves: Moves,
+    pub moves: Transfers,
     /// Newer versions.
     pub upgrades: Upgrades,
     /// Live connections.
@@ -54,7 +54,7 @@ pub struct App {
     pub users: Users,
     /// The first account.
     pub setup: Setup,
-    /// How the panel does.
+    /// InstallMethod the panel does.
     pub status: Status,
     /// Looks for what is wrong.
     pub doctor: Doctor,

@@ -183,7 +183,7 @@ impl ApiError {
 
     /// 500. The cause goes to the log, here and only here; the caller gets a number to look it up by.
     pub fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
-        let id = crate::ids::random(8);
+        let id = crate::system::ids::random(8);
         tracing::error!(log_id = %id, cause = %Chain(cause), "{doing} failed");
         Self::new(Code::Internal, format!("Something went wrong inside. The log has it under {id}."))
     }

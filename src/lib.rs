@@ -7,13 +7,12 @@ pub mod router;
 
 pub mod docs;
 pub mod doctor;
-pub mod health;
 pub mod live;
-pub mod moves;
 pub mod nodes;
 pub mod servers;
 pub mod setup;
 pub mod status;
+pub mod streams;
 pub mod templates;
 pub mod transfers;
 pub mod upgrades;
@@ -24,24 +23,13 @@ pub mod app;
 pub mod auth;
 pub mod http;
 
-pub mod admin;
 pub mod cli;
-pub mod clock;
 pub mod config;
-pub mod copies;
+pub mod db_backups;
 pub mod error;
-pub mod ids;
-pub mod logging;
-pub mod mdns;
-pub mod rate_limit;
-pub mod secrets;
-pub mod service;
-pub mod shutdown;
-pub mod tls;
-pub mod trial;
+pub mod net;
+pub mod start;
+pub mod system;
 
-mod join;
-mod start;
-
-pub use join::{Node, NodeError, run_node};
+pub use start::agent_mode::{Node, NodeError, run_node};
 pub use start::{Running, StartError, raise_file_limit, run};

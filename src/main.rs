@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Parser;
 use ctrl_alt_play::cli::{self, Cli, Task};
 use ctrl_alt_play::config::{Config, is_weak_agent_secret};
-use ctrl_alt_play::{logging, run, run_node, service, shutdown};
+use ctrl_alt_play::system::{logging, service, shutdown};
+use ctrl_alt_play::{run, run_node};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long running requests and tasks may take to end.

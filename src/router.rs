@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::http::{
     Body, Dispatch, Forwarded, Hosts, Method, Peer, Response, Route, StatusCode, assets, bytes_of,
 };
-use crate::{docs, doctor, live, moves, nodes, servers, setup, status, templates, upgrades, users};
+use crate::{docs, doctor, live, nodes, servers, setup, status, templates, transfers, upgrades, users};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
 /// call what.
@@ -23,7 +23,7 @@ pub fn routes(app: &App) -> Vec<Route> {
     routes.extend(nodes::routes(&app.nodes, &app.joining));
     routes.extend(templates::routes(&app.agents));
     routes.extend(servers::routes(&app.servers));
-    routes.extend(moves::routes(&app.moves));
+    routes.extend(transfers::routes(&app.moves));
     routes.extend(upgrades::routes(&app.upgrades));
     routes.extend(live::routes(&app.live));
     routes.extend(doctor::routes(&app.doctor));

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
 mod api;
+mod architecture;
 mod crash;
 mod docker;
 mod faults;
 mod harness;
-mod house;
 mod install;
 mod release;
 mod service;

@@ -11,9 +11,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answers::{Answers, Reply};
 use crate::config::{self, AgentConfig};
-use crate::console::Place;
+use crate::console::ConsoleMark;
 use crate::docker::Engine;
 use crate::engine::{EngineState, EngineWatch, watch_engine};
 use crate::error::Error;
@@ -25,12 +24,13 @@ use crate::protocol::{
     ConsoleLines, Envelope, Heartbeat, HostCheck, PowerAction, Problem, StatsHistory, Sync, ToAgent, ToPanel,
     capability,
 };
+use crate::reply_cache::{Answers, Reply};
 use crate::runtime::Runtime;
-use crate::server::{Context, Request, Sweeper, Turns, folder};
+use crate::server::{Context, Request, StartStagger, Sweeper, folder};
+use crate::subscriptions::{Consoles, Needs, Sampler, Wanted};
 use crate::supervisor::Supervisor;
-use crate::transfer::Transfers;
+use crate::transfers::Transfers;
 use crate::upgrades::{Folder, Upgrades};
-use crate::watching::{Consoles, Needs, Sampler, Wanted};
 
 /// Looks at the host that may be under way: each asks the engine.
 const CHECKS: usize = 32;
@@ -105,7 +105,7 @@ pub fn start(
         tasks: tasks.clone(),
         cancel: cancel.clone(),
         out: to_panel.clone(),
-        turns: Turns::default(),
+        turns: StartStagger::default(),
         sweeper: Sweeper::default(),
         io_weight: AtomicBool::new(true),
         log_turns: Semaphore::new(LOGS),
@@ -133,7 +133,7 @@ pub fn start(
     drop(tasks.spawn(sampler.clone().run(servers.clone(), Arc::clone(&wanted), Arc::clone(&host), needs)));
     let transfers = Transfers::new(Arc::clone(&context), servers.clone(), config.carrier.clone());
     let upgrades = Upgrades::new(Arc::clone(&context), servers.clone(), &config);
-    let voice = Voice {
+    let voice = Reporter {
         config,
         out: to_panel.clone(),
         watch,
@@ -143,7 +143,7 @@ pub fn start(
         telling: Arc::default(),
     };
     drop(tasks.spawn(voice.clone().news(cancel.clone())));
-    let ears = Ears {
+    let ears = Dispatcher {
         answers: Answers::new(to_panel.clone()),
         consoles: Consoles::new(to_panel, tasks.clone(), cancel.clone()),
         voice,
@@ -164,7 +164,7 @@ pub fn start(
 
 /// What the agent says unasked.
 #[derive(Clone, Debug)]
-struct Voice {
+struct Reporter {
     config: AgentConfig,
     out: Outbox<ToPanel>,
     watch: EngineWatch,
@@ -175,7 +175,7 @@ struct Voice {
     telling: Arc<Mutex<()>>,
 }
 
-impl Voice {
+impl Reporter {
     fn say(&self, message: ToPanel) {
         if let Err(error) = self.out.try_send(Envelope::new(message)) {
             tracing::debug!(%error, "a message could not be sent");
@@ -237,7 +237,7 @@ impl Voice {
             self.tell_system_info(|info| self.say(info));
             let mut told = self.problems();
             if there {
-                self.servers.find_elders().await;
+                self.servers.find_legacy_containers().await;
                 self.servers.settled(SETTLE).await;
             }
             if first || there {
@@ -273,10 +273,10 @@ impl Voice {
 }
 
 /// What the agent hears.
-struct Ears {
+struct Dispatcher {
     answers: Answers,
     consoles: Consoles,
-    voice: Voice,
+    voice: Reporter,
     engine: Arc<dyn Runtime>,
     servers: Supervisor,
     transfers: Transfers,
@@ -290,7 +290,7 @@ struct Ears {
     tasks: TaskTracker,
 }
 
-impl Ears {
+impl Dispatcher {
     async fn listen(self, mut from_panel: Inbox<ToAgent>, cancel: CancellationToken) {
         loop {
             let envelope = tokio::select! {
@@ -337,7 +337,7 @@ impl Ears {
             }
             ToAgent::ConsoleSubscribe(of) => match self.servers.get(&of.server_id) {
                 Some(handle) => {
-                    let place = of.after.map(|after| Place { after, last: of.last });
+                    let place = of.after.map(|after| ConsoleMark { after, last: of.last });
                     self.consoles.subscribe(&of.server_id, &handle, place, of.partial);
                     reply.ack(None);
                 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::bulk::Carrier;
 use crate::game_networks::GameNetworks;
 use crate::release::ReleaseKey;
+use crate::streams::StreamOpener;
 
 /// How patient we are with games that crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RestartPolicy {
     /// Before the first restart, the second, …; the last one counts for all after it.
     pub delays: Vec<Duration>,
     /// So many restarts …
@@ -23,7 +23,7 @@ pub struct Patience {
     pub good_run: Duration,
 }
 
-impl Default for Patience {
+impl Default for RestartPolicy {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
@@ -39,7 +39,7 @@ impl Default for Patience {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunables {
     /// With games that crash.
-    pub patience: Patience,
+    pub patience: RestartPolicy,
     /// From SIGTERM to SIGKILL, where the stop did not begin with SIGTERM.
     pub grace: Duration,
     /// Between two looks for an engine that is away.
@@ -61,7 +61,7 @@ pub struct Tunables {
 impl Default for Tunables {
     fn default() -> Self {
         Self {
-            patience: Patience::default(),
+            patience: RestartPolicy::default(),
             grace: Duration::from_secs(10),
             probe_away: Duration::from_secs(2),
             probe_there: Duration::from_secs(15),
@@ -90,7 +90,7 @@ pub struct AgentConfig {
     /// Times and rates.
     pub tunables: Tunables,
     /// Opens connections for servers' data; none: servers can't move here or away.
-    pub carrier: Option<Arc<dyn Carrier>>,
+    pub carrier: Option<Arc<dyn StreamOpener>>,
     /// Cancelled, it ends this process for a guard that starts it again with the program that was staged; none: nobody does.
     pub guard: Option<CancellationToken>,
     /// The key of releases: what it has not signed does not run here. None: no program is taken from a panel.

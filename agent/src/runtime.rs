@@ -67,7 +67,7 @@ pub struct EngineInfo {
 pub struct Container {
     /// Which server.
     pub server_id: String,
-    /// Tells settings apart; comes back as [`Seen::settings`].
+    /// Tells settings apart; comes back as [`ContainerState::settings`].
     pub settings: String,
     /// Image reference.
     pub image: String,
@@ -125,24 +125,24 @@ pub struct Created {
 
 /// Who made a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Maker {
+pub enum Owner {
     /// This agent, with this data folder.
-    Us,
+    This,
     /// An agent that says nothing of its data folder: the Go agent.
-    Elder,
+    Legacy,
     /// Somebody else: hands off.
-    Stranger,
+    Foreign,
 }
 
 /// A container as the engine tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct ContainerState {
     /// The engine's id.
     pub id: String,
     /// Of which server, by its label.
     pub server_id: Option<String>,
     /// Who made it.
-    pub maker: Maker,
+    pub owner: Owner,
     /// It runs.
     pub running: bool,
     /// It runs, and somebody has it stand still.
@@ -178,7 +178,7 @@ pub struct Told {
 
 /// How another agent made a container: what ours would have to be told to make the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ForeignContainer {
     /// The line that its shell runs; empty for the image's own command.
     pub startup: String,
     /// What was set beside the image's own variables.
@@ -261,17 +261,17 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// Kills and removes it; one that is not there is removed.
     fn remove<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
     /// What it is, by id.
-    fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<Seen>>;
+    fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<ContainerState>>;
     /// The container that holds a server's name.
-    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<Seen>>;
+    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>>;
     /// How a container was made, by another agent.
-    fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<Found>>;
+    fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<ForeignContainer>>;
     /// The engine starts it no more by itself.
-    fn stay_down<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
+    fn disable_restart<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
     /// What lies in a folder of a container, as a tar archive in pieces; ends early where nobody takes them.
     fn copy_out<'a>(&'a self, id: &'a str, folder: &'a str, to: mpsc::Sender<Bytes>) -> Call<'a, ()>;
-    /// All containers that some agent made, running or not: (server id, maker).
-    fn list(&self) -> Call<'_, Vec<(String, Maker)>>;
+    /// All containers that some agent made, running or not: (server id, owner).
+    fn list(&self) -> Call<'_, Vec<(String, Owner)>>;
     /// What it has used so far. `pid` is its main process where it is known.
     fn counters<'a>(&'a self, id: &'a str, pid: Option<u32>) -> Call<'a, Counters>;
 }

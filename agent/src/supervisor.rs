@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::answers::Reply;
 use crate::persist::{self, PersistError, ServerFile, Wanted};
 use crate::protocol::{
     Behaviour, ContainerUser, Limits, ServerCreate, ServerStatus, Status, valid_server_id,
 };
-use crate::runtime::Maker;
-use crate::server::{self, Asked, Context, Handle, Request, folder, plan};
+use crate::reply_cache::Reply;
+use crate::runtime::Owner;
+use crate::server::{self, Context, Handle, Request, ServerRequest, folder, plan};
 
 /// Servers that an agent takes: each costs files and memory, and a panel may be in wrong hands.
 const MOST_SERVERS: usize = 1_000;
@@ -74,7 +74,7 @@ impl Supervisor {
     /// Asks something of a server.
     pub(crate) fn ask(&self, id: &str, what: Request, reply: Reply) {
         match self.get(id) {
-            Some(handle) => handle.ask(Asked { what, reply }),
+            Some(handle) => handle.ask(ServerRequest { what, reply }),
             None => reply.refuse("not_found", "There is no such server on this node."),
         }
     }
@@ -90,7 +90,7 @@ impl Supervisor {
             return reply.refuse("conflict", error.to_string());
         }
         if let Some(handle) = self.get(&id) {
-            return handle.ask(Asked { what: Request::Replace(Box::new(spec)), reply });
+            return handle.ask(ServerRequest { what: Request::Replace(Box::new(spec)), reply });
         }
         if self.lock().len() >= MOST_SERVERS {
             return reply
@@ -101,7 +101,7 @@ impl Supervisor {
     }
 
     /// Looks for containers of an older agent, which has no files that we know.
-    pub(crate) async fn find_elders(&self) {
+    pub(crate) async fn find_legacy_containers(&self) {
         let listed = match self.context.engine.list().await {
             Ok(listed) => listed,
             Err(error) => {
@@ -109,12 +109,12 @@ impl Supervisor {
                 return;
             }
         };
-        for (id, maker) in listed {
-            if maker != Maker::Elder || !valid_server_id(&id) || self.get(&id).is_some() {
+        for (id, owner) in listed {
+            if owner != Owner::Legacy || !valid_server_id(&id) || self.get(&id).is_some() {
                 continue;
             }
             let Ok(Some(seen)) = self.context.engine.inspect_server(&id).await else { continue };
-            if seen.maker != Maker::Elder || seen.server_id.as_deref() != Some(&id) {
+            if seen.owner != Owner::Legacy || seen.server_id.as_deref() != Some(&id) {
                 continue;
             }
             tracing::info!(server = id, "took over a container of another agent");

@@ -20,18 +20,18 @@ pub enum Changed {
 
 /// What a reader has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum ChangesSince {
     /// These changes, oldest first.
     These(Vec<Changed>),
     /// Too much was missed: begin with everything.
     All,
 }
 
-/// Two logs (servers, nodes) and one bell.
+/// Two change logs (servers, nodes) and one notifier that wakes readers.
 pub struct Changes {
     servers: Mutex<Log>,
     nodes: Mutex<Log>,
-    bell: watch::Sender<u64>,
+    notifier: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -46,43 +46,43 @@ struct Log {
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { servers: Mutex::default(), nodes: Mutex::default(), bell: watch::Sender::new(0) }
+        Self { servers: Mutex::default(), nodes: Mutex::default(), notifier: watch::Sender::new(0) }
     }
 }
 
 impl Changes {
-    /// Rings at every change of anything.
-    pub fn bell(&self) -> watch::Receiver<u64> {
-        self.bell.subscribe()
+    /// Wakes at every change of anything.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.notifier.subscribe()
     }
 
-    /// Rings without a change in the logs: something else is worth another look.
-    pub fn ring(&self) {
-        self.bell.send_modify(|count| *count = count.wrapping_add(1));
+    /// Wakes readers without a change in the logs: something else is worth another look.
+    pub fn notify(&self) {
+        self.notifier.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// A server changed.
     pub fn server(&self, id: &str) {
         lock(&self.servers).note(id, true);
-        self.ring();
+        self.notify();
     }
 
     /// A server is gone.
     pub fn server_gone(&self, id: &str) {
         lock(&self.servers).note(id, false);
-        self.ring();
+        self.notify();
     }
 
     /// A node changed.
     pub fn node(&self, id: &str) {
         lock(&self.nodes).note(id, true);
-        self.ring();
+        self.notify();
     }
 
     /// A node is gone.
     pub fn node_gone(&self, id: &str) {
         lock(&self.nodes).note(id, false);
-        self.ring();
+        self.notify();
     }
 
     /// The number of the newest change of a server: where a reader of everything begins.
@@ -96,12 +96,12 @@ impl Changes {
     }
 
     /// What happened to servers after `seen`, which is moved on.
-    pub fn servers_since(&self, seen: &mut u64) -> Seen {
+    pub fn servers_since(&self, seen: &mut u64) -> ChangesSince {
         lock(&self.servers).since(seen)
     }
 
     /// What happened to nodes after `seen`, which is moved on.
-    pub fn nodes_since(&self, seen: &mut u64) -> Seen {
+    pub fn nodes_since(&self, seen: &mut u64) -> ChangesSince {
         lock(&self.nodes).since(seen)
     }
 }
@@ -139,13 +139,13 @@ impl Log {
         }
     }
 
-    fn since(&self, seen: &mut u64) -> Seen {
+    fn since(&self, seen: &mut u64) -> ChangesSince {
         let from = std::mem::replace(seen, self.last);
         if from < self.forgotten {
-            return Seen::All;
+            return ChangesSince::All;
         }
         let newer = self.by_number.range(from + 1..);
-        Seen::These(
+        ChangesSince::These(
             newer
                 .map(
                     |(_, (id, there))| {
@@ -170,8 +170,8 @@ mod tests {
         changes.server("a");
         changes.server_gone("b");
         let expected = vec![Changed::Now("a".into()), Changed::Gone("b".into())];
-        assert_eq!(changes.servers_since(&mut seen), Seen::These(expected));
-        assert_eq!(changes.servers_since(&mut seen), Seen::These(vec![]));
+        assert_eq!(changes.servers_since(&mut seen), ChangesSince::These(expected));
+        assert_eq!(changes.servers_since(&mut seen), ChangesSince::These(vec![]));
         assert_eq!(changes.nodes_now(), 0);
     }
 
@@ -183,15 +183,15 @@ mod tests {
             changes.server_gone(&format!("s{number}"));
         }
         let mut late = changes.servers_now();
-        assert_eq!(changes.servers_since(&mut early), Seen::All);
-        assert_eq!(changes.servers_since(&mut late), Seen::These(vec![]));
+        assert_eq!(changes.servers_since(&mut early), ChangesSince::All);
+        assert_eq!(changes.servers_since(&mut late), ChangesSince::These(vec![]));
         assert!(lock(&changes.servers).by_number.len() <= TOMBSTONES);
     }
 
     #[tokio::test]
     async fn the_bell_rings() {
         let changes = Changes::default();
-        let mut bell = changes.bell();
+        let mut bell = changes.subscribe();
         changes.node("n");
         bell.changed().await.unwrap();
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use agent::protocol::ToAgent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::pace::Share;
-use super::session::{AskError, Session};
+use super::inbound_rate::Share;
+use super::session::{RequestError, Session};
 
 /// Large messages that are taken apart at once, of all agents: it keeps a thread busy, and takes memory.
 const LARGE_AT_ONCE: usize = 1;
@@ -40,17 +40,17 @@ impl Decoding {
     /// What has to be held while `message` is asked.
     ///
     /// # Errors
-    /// [`AskError::Busy`] where another file takes too long.
+    /// [`RequestError::Busy`] where another file takes too long.
     pub(super) async fn turn(
         &self,
         session: &Arc<Session>,
         message: &ToAgent,
-    ) -> Result<Option<FileTurn>, AskError> {
+    ) -> Result<Option<FileTurn>, RequestError> {
         if !matches!(message, ToAgent::FileRead(_)) {
             return Ok(None);
         }
         let place = tokio::time::timeout(FILE_WAITS, Arc::clone(&self.files).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(AskError::Busy) };
+        let Ok(Ok(place)) = place else { return Err(RequestError::Busy) };
         session.files.fetch_add(1, Ordering::Relaxed);
         Ok(Some(FileTurn { session: Arc::clone(session), _place: place }))
     }

@@ -6,7 +6,7 @@ use storage::servers::Server;
 use super::convert::{create_message, update_message};
 use super::reconcile::TAKE_OVER;
 use super::registry::{Agents, ServerState, State};
-use super::session::AskError;
+use super::session::RequestError;
 
 /// How the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ impl Agents {
     /// Makes a server that its node has lost again, with nothing in its folder.
     ///
     /// # Errors
-    /// [`AskError`]; it is still missing then.
-    pub async fn recreate(&self, server: &Server) -> Result<(), AskError> {
+    /// [`RequestError`]; it is still missing then.
+    pub async fn recreate(&self, server: &Server) -> Result<(), RequestError> {
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
         self.ask(&server.node_id, message, TAKE_OVER).await?;
         self.settled(&server.node_id, &server.id);
@@ -95,8 +95,8 @@ impl Agents {
     /// Gives a node settings that it would not take before.
     ///
     /// # Errors
-    /// [`AskError`]; the difference stands then.
-    pub async fn apply(&self, server: &Server) -> Result<(), AskError> {
+    /// [`RequestError`]; the difference stands then.
+    pub async fn apply(&self, server: &Server) -> Result<(), RequestError> {
         let outcome = self
             .ask(&server.node_id, ToAgent::ServerUpdate(Box::new(update_message(server))), TAKE_OVER)
             .await;
@@ -107,17 +107,17 @@ impl Agents {
     /// Has a node delete a server that is unknown here.
     ///
     /// # Errors
-    /// [`AskError`]; it is still there then.
+    /// [`RequestError`]; it is still there then.
     pub async fn remove_unknown(
         &self,
         node_id: &str,
         server_id: &str,
         within: std::time::Duration,
-    ) -> Result<(), AskError> {
+    ) -> Result<(), RequestError> {
         let message = ToAgent::ServerDelete(ServerRef { server_id: server_id.to_owned() });
         match self.ask(node_id, message, within).await {
             Ok(_) => {}
-            Err(AskError::Refused(report)) if report.code == "not_found" => {}
+            Err(RequestError::Refused(report)) if report.code == "not_found" => {}
             Err(error) => return Err(error),
         }
         self.settled(node_id, server_id);
@@ -127,12 +127,12 @@ impl Agents {
     /// What a node says of a server that is unknown here. `None` from an agent that has no words for it.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// [`RequestError`].
     pub async fn describe(
         &self,
         node_id: &str,
         server_id: &str,
-    ) -> Result<Option<ServerDescription>, AskError> {
+    ) -> Result<Option<ServerDescription>, RequestError> {
         let able = self
             .node(node_id)
             .system
@@ -143,7 +143,7 @@ impl Agents {
         let message = ToAgent::ServerDescribe(ServerRef { server_id: server_id.to_owned() });
         match self.ask(node_id, message, TAKE_OVER).await? {
             ToPanel::ServerDescription(told) if told.spec.server_id == server_id => Ok(Some(*told)),
-            _ => Err(AskError::Unfitting),
+            _ => Err(RequestError::Unfitting),
         }
     }
 
@@ -162,11 +162,11 @@ impl Agents {
     }
 
     /// What became of an attempt to give a node a server's settings.
-    pub(super) fn note_update(&self, server: &Server, failure: Option<&AskError>) {
+    pub(super) fn note_update(&self, server: &Server, failure: Option<&RequestError>) {
         let reason = match failure {
             // It comes with the next sync.
-            Some(AskError::Offline) => return,
-            Some(AskError::Refused(report)) => Some(report.message.clone()),
+            Some(RequestError::Offline) => return,
+            Some(RequestError::Refused(report)) => Some(report.message.clone()),
             Some(error) => Some(format!("{error}.")),
             None => None,
         };

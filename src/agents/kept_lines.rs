@@ -1,4 +1,4 @@
-//! The last console lines of servers whose agents keep none: an agent of the first part of the protocol says each line
+//! The last console lines of servers whose agents keep none: a legacy agent says each line
 //! once, so the panel numbers and keeps them for whoever looks later.
 
 use std::collections::{HashMap, VecDeque};

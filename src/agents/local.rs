@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::registry::Agents;
 use super::session::Session;
-use crate::clock;
 use crate::error::Chain;
-use crate::shutdown::Tasks;
+use crate::system::clock;
+use crate::system::shutdown::Tasks;
 
 /// Its id.
 pub const NODE_ID: &str = "local";

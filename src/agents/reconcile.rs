@@ -10,7 +10,7 @@ use storage::servers::Server;
 
 use super::convert::{create_message, update_message};
 use super::registry::Agents;
-use super::session::{AskError, Session};
+use super::session::{RequestError, Session};
 use crate::error::{ApiError, Code};
 
 /// How long an agent may take to take a server over. Not for the fetch of its image, which it does afterwards.
@@ -96,13 +96,13 @@ impl Agents {
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
         let outcome = match session.ask(message, TAKE_OVER).await {
             // It has it already: it was handed over, and that was forgotten on the way. What it should be may be news.
-            Err(AskError::Refused(refused)) if refused.code == Code::Conflict.as_str() => {
+            Err(RequestError::Refused(refused)) if refused.code == Code::Conflict.as_str() => {
                 let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
                 let outcome = session.ask(update, TAKE_OVER).await;
                 // It has not: the conflict was another one.
                 outcome.map_err(|error| match error {
-                    AskError::Refused(report) if report.code == Code::NotFound.as_str() => {
-                        AskError::Refused(refused)
+                    RequestError::Refused(report) if report.code == Code::NotFound.as_str() => {
+                        RequestError::Refused(refused)
                     }
                     other => other,
                 })
@@ -112,7 +112,7 @@ impl Agents {
         match outcome {
             Ok(_) => self.note_handed_over(vec![server.id.clone()]),
             // It comes again with the next sync.
-            Err(AskError::Offline) => {}
+            Err(RequestError::Offline) => {}
             Err(error) => {
                 if self.may_log(session.node_id(), "create") {
                     tracing::warn!(node = session.node_id(), server = server.id, %error, "a node did not take a server over");

@@ -16,15 +16,15 @@ use tokio_util::sync::CancellationToken;
 use super::changes::Changes;
 use super::decoding::Decoding;
 use super::differences::{Difference, Kind};
-use super::figures::{Figures, LinkSeen};
+use super::duplicate_nodes::Rivals;
 use super::kept_lines::KeptLines;
+use super::legacy;
+use super::link_stats::{Figures, LinkSnapshot};
 use super::log_limit::LogLimit;
-use super::part_one;
-use super::rivals::Rivals;
-use super::session::{AskError, Session};
-use super::watching::Watching;
-use crate::clock;
-use crate::shutdown::Tasks;
+use super::session::{RequestError, Session};
+use super::subscriptions::Watching;
+use crate::system::clock;
+use crate::system::shutdown::Tasks;
 
 /// A sample that is older than this says nothing about now.
 const STATS_LAST: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ pub(super) struct ServerState {
 
 /// What is known of a node now.
 #[derive(Clone, Debug, Default)]
-pub struct NodeSeen {
+pub struct NodeSnapshot {
     /// Its agent is connected.
     pub online: bool,
     /// The agent's last word on its machine, also of an earlier run of the panel.
@@ -103,14 +103,14 @@ pub struct NodeSeen {
     /// Where what its agent has is not what it should have, by server; empty while it is away.
     pub differences: BTreeMap<String, Difference>,
     /// How the link to its agent does, while there is one.
-    pub link: LinkSeen,
-    /// Its agent knows the first part of the protocol only.
+    pub link: LinkSnapshot,
+    /// Its agent speaks the legacy protocol only.
     pub limited: bool,
 }
 
 /// What is known of a server now.
 #[derive(Clone, Debug, Default)]
-pub struct ServerSeen {
+pub struct ServerSnapshot {
     /// Its node's agent is connected.
     pub online: bool,
     /// What people call its node.
@@ -183,7 +183,7 @@ impl Agents {
         &self.0.changes
     }
 
-    /// An agent has connected. Its messages go to [`Agents::receive`], the returned queue to it. A second connection of
+    /// An agent has connected. Its messages go to [`Agents::inbound`], the returned queue to it. A second connection of
     /// the same node replaces the first.
     pub fn attach(&self, node_id: &str) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         self.attach_as(node_id, None, true)
@@ -328,7 +328,7 @@ impl Agents {
     }
 
     /// What is known of a node.
-    pub fn node(&self, node_id: &str) -> NodeSeen {
+    pub fn node(&self, node_id: &str) -> NodeSnapshot {
         let mut seen = self.lock().nodes.get(node_id).map(NodeState::seen).unwrap_or_default();
         seen.problems.extend(self.0.rivals.problem(node_id));
         seen
@@ -356,7 +356,7 @@ impl Agents {
     }
 
     /// What is known of a server.
-    pub fn server(&self, server_id: &str) -> ServerSeen {
+    pub fn server(&self, server_id: &str) -> ServerSnapshot {
         self.lock().server(server_id)
     }
 
@@ -366,20 +366,20 @@ impl Agents {
     }
 
     /// The node's session, where it is connected.
-    pub fn session(&self, node_id: &str) -> Result<Arc<Session>, AskError> {
-        self.lock().nodes.get(node_id).and_then(|node| node.session.clone()).ok_or(AskError::Offline)
+    pub fn session(&self, node_id: &str) -> Result<Arc<Session>, RequestError> {
+        self.lock().nodes.get(node_id).and_then(|node| node.session.clone()).ok_or(RequestError::Offline)
     }
 
     /// Asks a node and waits for the answer.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// [`RequestError`].
     pub async fn ask(
         &self,
         node_id: &str,
         message: ToAgent,
         deadline: Duration,
-    ) -> Result<ToPanel, AskError> {
+    ) -> Result<ToPanel, RequestError> {
         let session = self.session(node_id)?;
         let turn = self.0.decoding.turn(&session, &message).await?;
         if session.answers() {
@@ -388,7 +388,7 @@ impl Agents {
         if let ToAgent::ConsoleTail(tail) = &message {
             return Ok(self.kept_tail(tail));
         }
-        let spoken = part_one::spoken(message, &self.0.times).map_err(AskError::Refused)?;
+        let spoken = legacy::translate(message, &self.0.times).map_err(RequestError::Refused)?;
         let (answer, heard) = oneshot::channel();
         // To the end, also when the caller hangs up half-way: only one request of a server may be with such an agent.
         let agents = self.clone();
@@ -399,7 +399,7 @@ impl Agents {
                 agents.0.changes.node(session.node_id());
             }
         }));
-        heard.await.unwrap_or(Err(AskError::Offline))
+        heard.await.unwrap_or(Err(RequestError::Offline))
     }
 
     fn tell_all(&self, node_id: &str, servers: &[String]) {
@@ -414,7 +414,7 @@ impl Agents {
     }
 }
 
-impl NodeSeen {
+impl NodeSnapshot {
     /// Why no game can run there, where it is in a container without a place on its host; it says so itself.
     pub fn no_host_path(&self) -> Option<&Problem> {
         let problems = self.system.as_ref().map_or(&[][..], |system| system.problems.as_slice());
@@ -429,14 +429,14 @@ impl NodeSeen {
 }
 
 impl State {
-    pub(super) fn server(&self, server_id: &str) -> ServerSeen {
-        let Some(server) = self.servers.get(server_id) else { return ServerSeen::default() };
-        let Some(node) = self.nodes.get(&server.node_id) else { return ServerSeen::default() };
-        let mut seen = ServerSeen {
+    pub(super) fn server(&self, server_id: &str) -> ServerSnapshot {
+        let Some(server) = self.servers.get(server_id) else { return ServerSnapshot::default() };
+        let Some(node) = self.nodes.get(&server.node_id) else { return ServerSnapshot::default() };
+        let mut seen = ServerSnapshot {
             online: node.session.is_some(),
             node_name: node.name.clone(),
             away_since: node.away_since,
-            ..ServerSeen::default()
+            ..ServerSnapshot::default()
         };
         if seen.online {
             let difference = node.differences.get(server_id);
@@ -467,9 +467,9 @@ impl State {
 }
 
 impl NodeState {
-    fn seen(&self) -> NodeSeen {
+    fn seen(&self) -> NodeSnapshot {
         let figures = self.session.as_ref().map(|session| &session.figures);
-        NodeSeen {
+        NodeSnapshot {
             online: self.session.is_some(),
             system: self.system.clone(),
             usage: self.usage.clone(),
@@ -482,12 +482,12 @@ impl NodeState {
     }
 
     fn is_limited(&self) -> bool {
-        self.system.as_ref().is_some_and(part_one::is_limited)
+        self.system.as_ref().is_some_and(legacy::is_limited)
     }
 
     fn limited_problem(&self) -> Option<Problem> {
         let no_files = self.session.as_ref().is_some_and(|session| session.lacks_files());
-        self.is_limited().then(|| part_one::problem(self.session.is_some(), no_files))
+        self.is_limited().then(|| legacy::problem(self.session.is_some(), no_files))
     }
 }
 

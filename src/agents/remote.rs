@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::gate::{Gate, Gauge};
+use agent::log_counter::LogCounter;
+use agent::metered_stream::{MeteredStream, StreamMeter};
 use agent::protocol::{DecodeError, Encoding, Envelope, ErrorReport, ToAgent, ToPanel, capability};
-use agent::tally::Tally;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
@@ -19,8 +19,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::frame_filter::{FrameFilter, FrameLimit};
-use super::pace::Pace;
-use super::part_one;
+use super::inbound_rate::Pace;
+use super::legacy;
 use super::registry::Agents;
 use super::session::Session;
 
@@ -46,12 +46,12 @@ const REMOVED: End = End::Close(1008, "the node was removed");
 /// The secret that let it in opens no more.
 const SHUT_OUT: End = End::Close(1008, "the node's secret has changed");
 
-type Sink<S> = SplitSink<WebSocketStream<FrameFilter<Gate<S>>>, Message>;
-type Stream<S> = SplitStream<WebSocketStream<FrameFilter<Gate<S>>>>;
+type Sink<S> = SplitSink<WebSocketStream<FrameFilter<MeteredStream<S>>>, Message>;
+type Stream<S> = SplitStream<WebSocketStream<FrameFilter<MeteredStream<S>>>>;
 
 /// An agent that was let in.
 #[derive(Clone, Debug)]
-pub struct Guest {
+pub struct AgentConnection {
     /// Whose.
     pub node_id: String,
     /// It came by TLS.
@@ -72,11 +72,11 @@ enum End {
 
 /// Speaks with the agent of a node over a connection that has just become a WebSocket, until one side is gone, or `token`
 /// says that its time here is over.
-pub async fn speak<S>(connection: S, agents: Agents, guest: Guest, token: CancellationToken)
+pub async fn speak<S>(connection: S, agents: Agents, guest: AgentConnection, token: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (connection, gauge) = Gate::new(connection);
+    let (connection, meter) = MeteredStream::new(connection);
     let (connection, limit) = FrameFilter::new(connection, MAX_USUAL, MAX_MESSAGE);
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
@@ -88,12 +88,12 @@ where
     let node_id = guest.node_id.as_str();
     let mut first = None;
     let mut heard =
-        Heard { gauge, limit, counted: 0, known: false, pace: Pace::new(), odd: Tally::default() };
+        FrameCounts { meter, limit, counted: 0, known: false, pace: Pace::new(), odd: LogCounter::default() };
     heard.allow(false);
     let end = loop {
         let (session, queue) = agents.attach_as(node_id, guest.process.as_deref(), false);
         session.figures.came(guest.secure, guest.encoding);
-        let talk = Talk { agents: &agents, session: &session, token: &token, encoding: guest.encoding };
+        let talk = Connection { agents: &agents, session: &session, token: &token, encoding: guest.encoding };
         let end = talk.run(&mut sink, &mut stream, queue, first.take(), &mut heard).await;
         agents.detach(&session);
         if !matches!(end, End::Quiet) {
@@ -150,8 +150,8 @@ where
 }
 
 /// What is known of a connection, over all sessions on it.
-struct Heard {
-    gauge: Gauge,
+struct FrameCounts {
+    meter: StreamMeter,
     limit: FrameLimit,
     /// Bytes that came until its last message.
     counted: u64,
@@ -159,19 +159,19 @@ struct Heard {
     known: bool,
     pace: Pace,
     /// What could not be taken.
-    odd: Tally,
+    odd: LogCounter,
 }
 
-impl Heard {
+impl FrameCounts {
     /// Before it has said what it is, nothing large is even read; afterwards, what is too large is not kept.
     fn allow(&self, file: bool) {
         self.limit.set(if file { MAX_MESSAGE } else { MAX_USUAL });
-        self.gauge.allow((!self.known).then_some(MAX_FIRST as u64 + SLACK));
+        self.meter.allow((!self.known).then_some(MAX_FIRST as u64 + SLACK));
     }
 
     /// Bytes that came since this was asked last.
     fn came(&mut self) -> usize {
-        let taken = self.gauge.taken();
+        let taken = self.meter.taken();
         taken.saturating_sub(std::mem::replace(&mut self.counted, taken)) as usize
     }
 }
@@ -207,21 +207,21 @@ impl Pings {
     }
 }
 
-struct Talk<'t> {
+struct Connection<'t> {
     agents: &'t Agents,
     session: &'t Arc<Session>,
     token: &'t CancellationToken,
     encoding: Encoding,
 }
 
-impl Talk<'_> {
+impl Connection<'_> {
     async fn run<S>(
         &self,
         sink: &mut Sink<S>,
         stream: &mut Stream<S>,
         mut queue: mpsc::Receiver<Envelope<ToAgent>>,
         first: Option<Message>,
-        heard: &mut Heard,
+        heard: &mut FrameCounts,
     ) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -243,7 +243,7 @@ impl Talk<'_> {
                 if !answers {
                     return word + times.quiet;
                 }
-                let alive = heard.gauge.heard() + times.silence;
+                let alive = heard.meter.heard() + times.silence;
                 pings.unanswered.map_or(alive, |since| alive.min(since + times.silence))
             };
             let deadline = due(&pings);
@@ -275,7 +275,7 @@ impl Talk<'_> {
                         Some(Ok(message)) => message,
                         Some(Err(Error::Capacity(_))) => return End::Close(1009, "too long"),
                         Some(Err(_)) if heard.limit.overrun() => return End::Close(1009, "too long"),
-                        Some(Err(_)) if heard.gauge.overrun() => {
+                        Some(Err(_)) if heard.meter.overrun() => {
                             return End::Close(1009, "too long for a first message");
                         }
                         Some(Err(_)) | None => return End::Gone,
@@ -336,7 +336,7 @@ impl Talk<'_> {
         if self.session.answers() {
             return self.frame(envelope);
         }
-        match part_one::encode(envelope, self.session.node_id()) {
+        match legacy::encode(envelope, self.session.node_id()) {
             Ok(text) => Some(Message::text(text)),
             Err(error) => {
                 tracing::error!(%error, "a request could not be written as JSON");
@@ -360,7 +360,7 @@ impl Talk<'_> {
     }
 
     /// One message; gives the answer where it can't be taken.
-    fn take(&self, message: &Message, heard: &mut Heard) -> Result<Option<Message>, End> {
+    fn take(&self, message: &Message, heard: &mut FrameCounts) -> Result<Option<Message>, End> {
         let (encoding, bytes): (_, &[u8]) = match message {
             Message::Text(text) => (Encoding::Json, text.as_bytes()),
             Message::Binary(bytes) => (self.encoding, bytes),
@@ -375,7 +375,7 @@ impl Talk<'_> {
         }
         match encoding.decode::<ToPanel>(bytes) {
             Ok(mut envelope) => {
-                part_one::mend(&mut envelope);
+                legacy::mend(&mut envelope);
                 let first = !heard.known;
                 self.look_at(&envelope, heard);
                 self.agents.receive(self.session, envelope);
@@ -386,17 +386,17 @@ impl Talk<'_> {
                 }
                 Ok(None)
             }
-            Err(error) if part_one::take(self.agents, self.session, bytes, &error) => Ok(None),
+            Err(error) if legacy::take(self.agents, self.session, bytes, &error) => Ok(None),
             Err(error) => Ok(self.refuse(&error, &mut heard.odd)),
         }
     }
 
-    fn look_at(&self, envelope: &Envelope<ToPanel>, heard: &mut Heard) {
+    fn look_at(&self, envelope: &Envelope<ToPanel>, heard: &mut FrameCounts) {
         let clock = match &envelope.message {
             ToPanel::SystemInfo(info) => {
                 heard.known = true;
                 self.session.set_answers(info.capabilities.iter().any(|word| word == capability::ACK));
-                self.session.show_ourselves();
+                self.session.announce_extensions();
                 true
             }
             message => matches!(message, ToPanel::Heartbeat(_)),
@@ -406,7 +406,7 @@ impl Talk<'_> {
         }
     }
 
-    fn refuse(&self, error: &DecodeError, odd: &mut Tally) -> Option<Message> {
+    fn refuse(&self, error: &DecodeError, odd: &mut LogCounter) -> Option<Message> {
         if let Some(id) = error.message_id() {
             self.session.fail(id);
         }

@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::LinkTimes;
+use agent::log_counter::LogCounter;
 use agent::protocol::commands::Response;
 use agent::protocol::{Envelope, ErrorReport, StatsSubscribe, Status, ToAgent, ToPanel};
-use agent::tally::Tally;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::figures::Figures;
-use super::part_one::{self, Goal, InFlight, Outcome, Spoken, Told};
-use super::watching::Gathered;
+use super::legacy::{self, Completion, InFlight, LegacyRequest, Outcome, Told};
+use super::link_stats::Figures;
+use super::subscriptions::Gathered;
 use crate::error::{ApiError, Code};
 
 /// Messages that may wait for the agent to take them.
@@ -28,7 +28,7 @@ const PENDING: usize = 4096;
 
 /// Why a request to an agent has no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum AskError {
+pub enum RequestError {
     /// The node is not connected, or went away before it answered.
     #[error("the node is offline")]
     Offline,
@@ -46,16 +46,18 @@ pub enum AskError {
     Unfitting,
 }
 
-impl From<AskError> for ApiError {
-    fn from(error: AskError) -> Self {
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
         match error {
-            AskError::Offline => Self::new(Code::NodeOffline, "The node of this server is offline."),
-            AskError::Timeout(after) => {
+            RequestError::Offline => Self::new(Code::NodeOffline, "The node of this server is offline."),
+            RequestError::Timeout(after) => {
                 Self::new(Code::NodeTimeout, format!("The node did not answer within {} s.", after.as_secs()))
             }
-            AskError::Busy => Self::new(Code::Busy, "The node has too much to do. Try again.").retry_after(1),
-            AskError::Refused(report) => refusal(&report),
-            AskError::Unfitting => Self::internal("asking a node", &error),
+            RequestError::Busy => {
+                Self::new(Code::Busy, "The node has too much to do. Try again.").retry_after(1)
+            }
+            RequestError::Refused(report) => refusal(&report),
+            RequestError::Unfitting => Self::internal("asking a node", &error),
         }
     }
 }
@@ -86,16 +88,16 @@ fn refusal(report: &ErrorReport) -> ApiError {
             return ApiError::new(Code::Conflict, report.message.clone());
         }
         "FILE_TOO_LARGE" => return ApiError::new(Code::TooLarge, report.message.clone()),
-        // An agent of another make, whose own words are the engine's. They stand in the log.
-        part_one::OTHERS_WORD => {
-            let said = part_one::brief(&report.message);
+        // A legacy agent, whose own words are the engine's. They stand in the log.
+        legacy::OTHERS_WORD => {
+            let said = legacy::brief(&report.message);
             return ApiError::new(Code::Conflict, format!("The agent of this node could not do it: {said}"));
         }
         _ => {}
     }
     match SHARED.iter().find(|code| code.as_str() == word) {
         Some(code) => ApiError::new(*code, report.message.clone()),
-        None => ApiError::internal("a request to a node", &AskError::Refused(Box::new(report.clone()))),
+        None => ApiError::internal("a request to a node", &RequestError::Refused(Box::new(report.clone()))),
     }
 }
 
@@ -122,7 +124,7 @@ pub struct Session {
     /// How its link does.
     pub(super) figures: Figures,
     /// What was told of it to the log.
-    told: Mutex<Tally>,
+    told: Mutex<LogCounter>,
     /// Files that it was asked for, and that are yet to come.
     pub(super) files: AtomicUsize,
 }
@@ -135,7 +137,7 @@ pub(super) struct Settling {
 }
 
 struct Pending {
-    answer: oneshot::Sender<Result<ToPanel, AskError>>,
+    answer: oneshot::Sender<Result<ToPanel, RequestError>>,
     /// Console lines that answer this belong to the one who asked, not to those who watch.
     private: bool,
 }
@@ -154,7 +156,7 @@ impl Session {
             times,
             out,
             pending: Mutex::default(),
-            prefix: crate::ids::random(8),
+            prefix: crate::system::ids::random(8),
             next: AtomicU64::new(1),
             ended: CancellationToken::new(),
             answers: AtomicBool::new(true),
@@ -185,80 +187,80 @@ impl Session {
     }
 
     /// Whether the log should be told once more of something of this kind: an agent may say it all day.
-    pub(super) fn tells(&self, kind: &str) -> bool {
+    pub(super) fn should_log(&self, kind: &str) -> bool {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).note(kind) <= TOLD
     }
 
     /// Asks and waits for the answer.
     ///
     /// # Errors
-    /// [`AskError`]; after a deadline the agent may still do what it was asked.
-    pub async fn ask(&self, message: ToAgent, deadline: Duration) -> Result<ToPanel, AskError> {
+    /// [`RequestError`]; after a deadline the agent may still do what it was asked.
+    pub async fn ask(&self, message: ToAgent, deadline: Duration) -> Result<ToPanel, RequestError> {
         if !self.answers() {
-            let spoken = part_one::spoken(message, &self.times).map_err(AskError::Refused)?;
+            let translate = legacy::translate(message, &self.times).map_err(RequestError::Refused)?;
             let (answer, heard) = oneshot::channel();
-            let ((), outcome) = tokio::join!(self.ask_part_one(spoken, answer), heard);
-            return outcome.unwrap_or(Err(AskError::Offline));
+            let ((), outcome) = tokio::join!(self.ask_part_one(translate, answer), heard);
+            return outcome.unwrap_or(Err(RequestError::Offline));
         }
         let private = matches!(message, ToAgent::ConsoleTail(_));
         let (id, answered) = self.expect_answer(private)?;
         let entry = Entry { session: self, id };
         let asked = async {
             let envelope = Envelope::with_id(message, entry.id.clone());
-            self.out.send(envelope).await.map_err(|_closed| AskError::Offline)?;
-            answered.await.unwrap_or(Err(AskError::Offline))
+            self.out.send(envelope).await.map_err(|_closed| RequestError::Offline)?;
+            answered.await.unwrap_or(Err(RequestError::Offline))
         };
         tokio::select! {
             outcome = tokio::time::timeout(deadline, asked) => {
-                outcome.unwrap_or(Err(AskError::Timeout(deadline)))
+                outcome.unwrap_or(Err(RequestError::Timeout(deadline)))
             }
-            () = self.ended.cancelled() => Err(AskError::Offline),
+            () = self.ended.cancelled() => Err(RequestError::Offline),
         }
     }
 
-    /// As the first part of the protocol has it: `answer` gets the outcome, and this ends when the agent is done. To be
+    /// For legacy agents: `answer` gets the outcome, and this ends when the agent is done. To be
     /// carried through to its end: who drops it half-way leaves the agent at work for nobody.
-    pub(super) async fn ask_part_one(&self, spoken: Spoken, answer: oneshot::Sender<Outcome>) {
-        let (deadline, goal) = (spoken.deadline, spoken.goal);
-        if goal == Goal::File && self.lacks_files() {
-            drop(answer.send(Err(AskError::Refused(part_one::unable("serve files")))));
+    pub(super) async fn ask_part_one(&self, translate: LegacyRequest, answer: oneshot::Sender<Outcome>) {
+        let (deadline, goal) = (translate.deadline, translate.goal);
+        if goal == Completion::File && self.lacks_files() {
+            drop(answer.send(Err(RequestError::Refused(legacy::unable("serve files")))));
             return;
         }
         let turns = tokio::select! {
-            turns = tokio::time::timeout(deadline, self.in_flight.turns(&spoken)) => turns,
+            turns = tokio::time::timeout(deadline, self.in_flight.turns(&translate)) => turns,
             () = self.ended.cancelled() => return,
         };
         let Ok(_turns) = turns else {
-            drop(answer.send(Err(AskError::Busy)));
+            drop(answer.send(Err(RequestError::Busy)));
             return;
         };
         let id = self.new_id();
-        let ticket = self.in_flight.begin(&id, &spoken, answer);
+        let ticket = self.in_flight.begin(&id, &translate, answer);
         let asked = async {
-            let sent = self.out.send(Envelope::with_id(spoken.message, id)).await;
+            let sent = self.out.send(Envelope::with_id(translate.message, id)).await;
             if sent.is_ok() {
                 ticket.over().await;
             }
         };
         tokio::select! {
             outcome = tokio::time::timeout(deadline, asked) => {
-                if outcome.is_err() && goal == Goal::File {
+                if outcome.is_err() && goal == Completion::File {
                     self.in_flight.set_lacks_files();
-                    ticket.late(AskError::Refused(part_one::unable("serve files")));
+                    ticket.late(RequestError::Refused(legacy::unable("serve files")));
                 } else if outcome.is_err() {
-                    ticket.late(AskError::Timeout(deadline));
+                    ticket.late(RequestError::Timeout(deadline));
                 }
             }
             () = self.ended.cancelled() => {}
         }
     }
 
-    /// A message without an id may end what an agent of the first part has in flight.
+    /// A message without an id may end what a legacy agent has in flight.
     pub(super) fn hear(&self, message: &ToPanel) {
         self.in_flight.hear(message);
     }
 
-    /// The answer to a command, and what it tells beside that.
+    /// The answer to a command, and what it should_log beside that.
     pub(super) fn responded(&self, response: &Response) -> Option<Told> {
         self.in_flight.responded(response)
     }
@@ -268,8 +270,8 @@ impl Session {
         self.in_flight.lacks_files()
     }
 
-    /// The first word to an agent that knows more than the first part: it shows that we do too.
-    pub(super) fn show_ourselves(&self) {
+    /// The first word to an agent that supports protocol extensions: announces that we do too.
+    pub(super) fn announce_extensions(&self) {
         let mut told = self.stats_wanted.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none() && self.tell(ToAgent::StatsSubscribe(StatsSubscribe::default())).is_ok() {
             *told = Some((Vec::new(), false));
@@ -289,15 +291,15 @@ impl Session {
     /// Asks at once, before anything that is said after this call, and leaves the answer to be waited for.
     ///
     /// # Errors
-    /// [`AskError::Busy`] where the queue is full, [`AskError::Offline`].
+    /// [`RequestError::Busy`] where the queue is full, [`RequestError::Offline`].
     pub fn ask_at_once(
         self: &Arc<Self>,
         message: ToAgent,
         deadline: Duration,
-    ) -> Result<impl Future<Output = Result<ToPanel, AskError>> + Send + 'static, AskError> {
+    ) -> Result<impl Future<Output = Result<ToPanel, RequestError>> + Send + 'static, RequestError> {
         if !self.answers() {
-            // Nothing that is asked like this has words in the first part.
-            return Err(AskError::Refused(part_one::unable("change a server")));
+            // Nothing that is asked like this exists in the legacy protocol.
+            return Err(RequestError::Refused(legacy::unable("change a server")));
         }
         let (id, answered) = self.expect_answer(false)?;
         let entry = Entry { session: Arc::clone(self), id };
@@ -308,7 +310,9 @@ impl Session {
             let _entry = entry;
             tokio::time::timeout(deadline, answered)
                 .await
-                .map_or(Err(AskError::Timeout(deadline)), |outcome| outcome.unwrap_or(Err(AskError::Offline)))
+                .map_or(Err(RequestError::Timeout(deadline)), |outcome| {
+                    outcome.unwrap_or(Err(RequestError::Offline))
+                })
         })
     }
 
@@ -317,15 +321,15 @@ impl Session {
     }
 
     /// A new id and where its answer will come.
-    fn expect_answer(&self, private: bool) -> Result<(String, Answer), AskError> {
+    fn expect_answer(&self, private: bool) -> Result<(String, Answer), RequestError> {
         let id = self.new_id();
         let (answer, answered) = oneshot::channel();
         let mut pending = self.lock();
         if self.ended.is_cancelled() {
-            return Err(AskError::Offline);
+            return Err(RequestError::Offline);
         }
         if pending.len() >= PENDING {
-            return Err(AskError::Busy);
+            return Err(RequestError::Busy);
         }
         pending.insert(id.clone(), Pending { answer, private });
         Ok((id, answered))
@@ -334,10 +338,10 @@ impl Session {
     /// Says something that wants no answer. Never waits.
     ///
     /// # Errors
-    /// [`AskError::Busy`] where the queue is full, [`AskError::Offline`].
-    pub fn tell(&self, message: ToAgent) -> Result<(), AskError> {
+    /// [`RequestError::Busy`] where the queue is full, [`RequestError::Offline`].
+    pub fn tell(&self, message: ToAgent) -> Result<(), RequestError> {
         if !self.answers() {
-            // Nothing that wants no answer is in the first part of the protocol.
+            // The legacy protocol has no message without an answer.
             return Ok(());
         }
         self.out.try_send(Envelope::new(message)).map_err(|refused| not_queued(&refused))
@@ -352,7 +356,7 @@ impl Session {
     pub(super) fn settle(&self, id: &str, message: ToPanel) {
         let Some(pending) = self.lock().remove(id) else { return };
         let outcome = match message {
-            ToPanel::Error(report) => Err(AskError::Refused(Box::new(report))),
+            ToPanel::Error(report) => Err(RequestError::Refused(Box::new(report))),
             other => Ok(other),
         };
         // Nobody waiting any more is fine.
@@ -362,7 +366,7 @@ impl Session {
     /// What came under this id was no message. Whoever waits for it need not wait on.
     pub(super) fn fail(&self, id: &str) {
         let Some(pending) = self.lock().remove(id) else { return };
-        drop(pending.answer.send(Err(AskError::Unfitting)));
+        drop(pending.answer.send(Err(RequestError::Unfitting)));
     }
 
     /// Whether a file may come: nothing else is as large.
@@ -382,12 +386,12 @@ impl Session {
     }
 }
 
-type Answer = oneshot::Receiver<Result<ToPanel, AskError>>;
+type Answer = oneshot::Receiver<Result<ToPanel, RequestError>>;
 
-fn not_queued<T>(refused: &mpsc::error::TrySendError<T>) -> AskError {
+fn not_queued<T>(refused: &mpsc::error::TrySendError<T>) -> RequestError {
     match refused {
-        mpsc::error::TrySendError::Full(_) => AskError::Busy,
-        mpsc::error::TrySendError::Closed(_) => AskError::Offline,
+        mpsc::error::TrySendError::Full(_) => RequestError::Busy,
+        mpsc::error::TrySendError::Closed(_) => RequestError::Offline,
     }
 }
 
@@ -438,12 +442,12 @@ mod tests {
         assert_eq!(ApiError::from(answer.unwrap_err()).code(), Code::AlreadyRunning);
 
         let short = Duration::from_millis(1);
-        assert_eq!(session.ask(ToAgent::SystemInfoRequest, short).await, Err(AskError::Timeout(short)));
+        assert_eq!(session.ask(ToAgent::SystemInfoRequest, short).await, Err(RequestError::Timeout(short)));
 
         let end = async { session.end() };
         let (answer, ()) = tokio::join!(session.ask(ToAgent::SystemInfoRequest, SOON), end);
-        assert_eq!(answer, Err(AskError::Offline));
-        assert_eq!(session.ask(ToAgent::SystemInfoRequest, SOON).await, Err(AskError::Offline));
+        assert_eq!(answer, Err(RequestError::Offline));
+        assert_eq!(session.ask(ToAgent::SystemInfoRequest, SOON).await, Err(RequestError::Offline));
         assert!(session.lock().is_empty());
     }
 
@@ -451,7 +455,7 @@ mod tests {
     fn an_agents_own_words_are_bounded_and_cleaned_or_stay_in_the_log() {
         let error = |code: &str, message: &str| {
             let report = ErrorReport { code: code.into(), message: message.into(), ..Default::default() };
-            ApiError::from(AskError::Refused(Box::new(report)))
+            ApiError::from(RequestError::Refused(Box::new(report)))
         };
         let unknown = error("PANIC", "/root/x");
         assert!(unknown.code() == Code::Internal && !unknown.message().contains("/root"));

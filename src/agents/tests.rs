@@ -13,8 +13,8 @@ use storage::Store;
 use storage::servers::{Behaviour, Limits, Server};
 use tokio::sync::Notify;
 
-use super::{Agents, ConsoleWatch, Interest, Next, local};
-use crate::shutdown::Tasks;
+use super::{AgentTopic, Agents, ConsoleWatch, Next, local};
+use crate::system::shutdown::Tasks;
 
 /// A store in a folder of its own, and a registry over it.
 pub(crate) struct World {
@@ -281,8 +281,8 @@ async fn looking_and_looking_away_is_gathered() {
     for _ in 0..2_000 {
         drop(world.agents.watch_console("a", "local", Arc::clone(&reader)));
         drop(world.agents.watch_stats("a", "local", Arc::clone(&reader)));
-        drop(world.agents.watch_list(Interest::Servers));
-        drop(world.agents.watch_list(Interest::Nodes));
+        drop(world.agents.watch_list(AgentTopic::Servers));
+        drop(world.agents.watch_list(AgentTopic::Nodes));
         drop(world.agents.watch_some(["a".to_owned(), "no-such".to_owned()].into_iter()));
         tokio::task::yield_now().await;
     }
@@ -324,7 +324,7 @@ async fn stats_are_wanted_of_exactly_what_is_watched() {
     let reader = Arc::new(Notify::new());
     let one = world.agents.watch_stats("a", "local", Arc::clone(&reader));
     assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".to_owned()], false));
-    let list = world.agents.watch_list(Interest::Servers);
+    let list = world.agents.watch_list(AgentTopic::Servers);
     assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".to_owned(), "b".to_owned()], false));
     let sample = agent::protocol::ServerStats { server_id: "a".into(), stats: stats(50.0) };
     agent.say(ToPanel::ServerStats(sample));
@@ -332,7 +332,7 @@ async fn stats_are_wanted_of_exactly_what_is_watched() {
     let got = until(|| one.feed().next(&mut seen)).await;
     assert!((got.stats.cpu - 50.0).abs() < 0.1);
     assert!(one.feed().next(&mut seen).is_none(), "each sample once");
-    let nodes = world.agents.watch_list(Interest::Nodes);
+    let nodes = world.agents.watch_list(AgentTopic::Nodes);
     assert!(agent.hear_and_ack(wanted).await.1);
     drop((list, nodes, one));
     let mut last = (vec![String::new()], true);

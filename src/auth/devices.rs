@@ -14,8 +14,8 @@ use storage::Millis;
 use tokio::time::Instant;
 
 use super::halves;
-use crate::ids;
-use crate::rate_limit::make_room;
+use crate::net::rate_limit::make_room;
+use crate::system::ids;
 
 /// How long a device is known after it signed in.
 pub const DEVICE_DAYS: i64 = 365;

@@ -7,7 +7,7 @@
 use sha2::{Digest, Sha256};
 use storage::sessions::Session;
 
-use crate::ids;
+use crate::system::ids;
 
 /// Longest half that is looked at.
 const MAX_BYTES: usize = 128;

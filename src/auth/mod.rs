@@ -164,7 +164,7 @@ impl Auth {
         if right {
             return Ok(());
         }
-        self.0.setup_throttle.wrong(throttle::Place::of(origin.address))?;
+        self.0.setup_throttle.wrong(throttle::Slot::of(origin.address))?;
         Err(ApiError::new(Code::BadSetupToken, "This is not the setup token of this panel."))
     }
 

@@ -54,7 +54,7 @@ impl Hasher {
 
     /// Waits for a turn, or 503 where too many wait already. `known` has places that strangers can't take.
     pub(super) async fn turn(&self, known: bool) -> Result<Turn, ApiError> {
-        let _place = Place::take(&self.waiting, if known { QUEUE + QUEUE_OF_KNOWN } else { QUEUE })?;
+        let _place = Slot::take(&self.waiting, if known { QUEUE + QUEUE_OF_KNOWN } else { QUEUE })?;
         let permit = Arc::clone(&self.running).acquire_owned().await;
         permit.map(Turn).map_err(|closed| ApiError::internal("waiting for the password hasher", &closed))
     }
@@ -180,9 +180,9 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// A place in the queue, given back when the wait is over or given up.
-struct Place<'a>(&'a AtomicUsize);
+struct Slot<'a>(&'a AtomicUsize);
 
-impl<'a> Place<'a> {
+impl<'a> Slot<'a> {
     fn take(waiting: &'a AtomicUsize, most: usize) -> Result<Self, ApiError> {
         if waiting.fetch_add(1, Ordering::Relaxed) >= most + AT_ONCE {
             waiting.fetch_sub(1, Ordering::Relaxed);
@@ -193,7 +193,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

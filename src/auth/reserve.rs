@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::rate_limit::{MAX_ENTRIES, TokenBucket};
+use crate::net::rate_limit::{MAX_ENTRIES, TokenBucket};
 
 /// What may be looked at in one go.
 const BURST: f64 = 5.0;

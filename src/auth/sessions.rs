@@ -13,8 +13,8 @@ use storage::{Millis, ReadTx, WriteTx};
 
 use super::{Auth, Caller, Credentials, Halves, Origin, caller_of, halves, sign_in_again, unauthenticated};
 use crate::error::{ApiError, Chain, Code};
-use crate::shutdown::Tasks;
-use crate::{clock, ids};
+use crate::system::shutdown::Tasks;
+use crate::system::{clock, ids};
 
 /// How long a session lasts.
 pub const SESSION_DAYS: i64 = 30;

@@ -7,10 +7,10 @@ use storage::ReadTx;
 use storage::users::{self, User};
 
 use super::devices::NewDevice;
-use super::throttle::Place;
+use super::throttle::Slot;
 use super::{Auth, Caller, MAX_PASSWORD, NewSession, Origin, password};
-use crate::clock;
 use crate::error::{ApiError, Code};
+use crate::system::clock;
 
 /// A fresh session.
 pub struct SignedIn {
@@ -25,13 +25,13 @@ pub struct SignedIn {
 /// Whose wrong attempts they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
-    Place(Place),
+    Slot(Slot),
     Account(String),
 }
 
 /// One attempt.
 struct Attempt {
-    place: Place,
+    place: Slot,
     account: String,
     /// The device or session that is exempt, by its name in the budget.
     trusted: Option<String>,
@@ -89,7 +89,7 @@ impl Auth {
         trusted: Option<String>,
     ) -> Result<User, ApiError> {
         let mut attempt = Attempt {
-            place: Place::of(origin.address),
+            place: Slot::of(origin.address),
             account: username.chars().take(64).map(|c| c.to_ascii_lowercase()).collect(),
             trusted: trusted.filter(|name| self.0.devices.may_be_wrong(name)),
             over: None,
@@ -120,7 +120,7 @@ impl Auth {
         let throttle = &self.0.throttle;
         let (place, account) = (attempt.place, &attempt.account);
         let limits = [
-            (throttle.addresses.check(place), Source::Place(place)),
+            (throttle.addresses.check(place), Source::Slot(place)),
             (throttle.check_account(account), Source::Account(account.clone())),
         ];
         for (within, source) in limits {

@@ -6,7 +6,7 @@ use storage::{Millis, WriteTx};
 use tokio::time::timeout;
 
 use super::*;
-use crate::clock;
+use crate::system::clock;
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::ApiError;
-pub(super) use crate::rate_limit::{FailureLimiter as Window, Network as Place};
-use crate::rate_limit::{make_room, slow_down};
+pub(super) use crate::net::rate_limit::{FailureLimiter as Window, Network as Slot};
+use crate::net::rate_limit::{make_room, slow_down};
 
 /// Wrong attempts before an account makes strangers wait.
 const PER_ACCOUNT: u32 = 10;

@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal, stdout};
 
-use crate::admin::{self, AskError};
 use crate::config::Config;
 use crate::doctor::{self, Look, Panel, Subject};
+use crate::start::control_socket::{self, ControlError};
 
 /// Exit codes: nothing is broken, something is, there was no check-up.
 const FINE: u8 = 0;
@@ -17,9 +17,9 @@ const WIDTH: usize = 100;
 /// Looks at everything: what to print, and the exit code.
 pub async fn doctor(config: &Config, json: bool) -> (String, u8) {
     let folder = config.data_dir.clone();
-    let panel = match admin::examine(&folder).await {
+    let panel = match control_socket::examine(&folder).await {
         Ok(side) => Panel::Runs(Box::new(side)),
-        Err(AskError::NotRunning { source, .. }) if nobody_listens(&source) => {
+        Err(ControlError::NotRunning { source, .. }) if nobody_listens(&source) => {
             let database = tokio::task::spawn_blocking(move || doctor::database_of_stopped(&folder)).await;
             Panel::Stopped(database.unwrap_or_else(|cause| doctor::Looked::Skipped(cause.to_string())))
         }

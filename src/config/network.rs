@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Found;
+use super::ConfigFile;
 use super::{ConfigError, Layer};
 
 /// Proxies whose word counts, and the names of ours that nobody could guess.
@@ -41,7 +41,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
 
-fn host_name(given: &Found, word: &str) -> Result<String, ConfigError> {
+fn host_name(given: &ConfigFile, word: &str) -> Result<String, ConfigError> {
     let name = word.strip_prefix('*').unwrap_or(word).trim_end_matches('.').to_ascii_lowercase();
     let below = name.strip_prefix('.').unwrap_or(&name);
     let fine = !below.is_empty()
@@ -114,7 +114,7 @@ impl Network {
 }
 
 /// An address from outside: scheme and host, with a port where it has one, and nothing after them.
-pub(super) fn public_url(given: &Found) -> Result<String, ConfigError> {
+pub(super) fn public_url(given: &ConfigFile) -> Result<String, ConfigError> {
     let url = given.value.trim();
     let url = url.strip_suffix('/').unwrap_or(url);
     let bad = |problem: &str| Err(given.bad(problem.to_owned()));
@@ -146,8 +146,8 @@ pub(super) fn public_url(given: &Found) -> Result<String, ConfigError> {
 mod tests {
     use super::*;
 
-    fn found(value: &str) -> Found {
-        Found { value: value.into(), from: "NAME".into() }
+    fn found(value: &str) -> ConfigFile {
+        ConfigFile { value: value.into(), from: "NAME".into() }
     }
 
     fn settings(name: &'static str, value: &str) -> Result<NetworkSettings, ConfigError> {

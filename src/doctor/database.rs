@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use agent::host::size;
 use serde::{Deserialize, Serialize};
-use storage::copies::CopyError;
+use storage::db_backups::CopyError;
 
 use super::views::Finding;
 

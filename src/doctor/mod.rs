@@ -41,10 +41,10 @@ pub use views::{Finding, Level, Report, SHAPE};
 
 use crate::agents::{Agents, local};
 use crate::auth::Admin;
-use crate::clock as time;
 use crate::config::Config;
 use crate::error::{ApiError, Code};
-use crate::mdns::Name;
+use crate::net::mdns::Name;
+use crate::system::clock as time;
 
 /// The last report, in the data folder.
 pub const FILE: &str = "doctor.json";
@@ -69,7 +69,7 @@ pub struct Subject {
     pub panel: Panel,
 }
 
-/// How the panel is.
+/// InstallMethod the panel is.
 #[derive(Debug)]
 pub enum Panel {
     /// It runs, and told this.
@@ -363,7 +363,7 @@ pub fn database_of_stopped(data_dir: &Path) -> Looked {
         }
         Err(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => Looked::Closed,
         Err(cause) => Looked::Broken(cause.to_string()),
-        Ok(_) => match storage::copies::check_file(&path) {
+        Ok(_) => match storage::db_backups::check_file(&path) {
             Ok(found) => Looked::Whole { schema: found.schema, bytes: found.bytes },
             Err(error) => Looked::Broken(error.to_string()),
         },

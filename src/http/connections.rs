@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::rate_limit::{KnownSources, Network};
+use crate::net::rate_limit::{KnownSources, Network};
 
 /// Open connections of one port. WebSockets have left it: they are counted by account or node.
 pub const CONNECTIONS: usize = 4096;
@@ -106,14 +106,14 @@ struct List {
 
 struct Entry {
     network: Network,
-    standing: Standing,
+    standing: ConnectionState,
     /// When it last made progress, on a clock that counts events.
     progress: u64,
     dropped: CancellationToken,
 }
 
 #[derive(PartialEq)]
-enum Standing {
+enum ConnectionState {
     /// Nobody knows who it is, nor anybody of its network.
     Stranger,
     /// Anonymous, but somebody of its network signed in lately.
@@ -124,9 +124,9 @@ enum Standing {
 
 /// The place of one connection, given back when all clones are dropped.
 #[derive(Clone)]
-pub struct ConnectionSlot(Arc<Place>);
+pub struct ConnectionSlot(Arc<Slot>);
 
-struct Place {
+struct Slot {
     number: u64,
     connections: Connections,
     /// Nothing is to be noted any more: it is signed in or gone.
@@ -159,13 +159,13 @@ impl Connections {
         if list.open.len() >= self.0.total {
             return None;
         }
-        let standing = if known { Standing::Neighbour } else { Standing::Stranger };
+        let standing = if known { ConnectionState::Neighbour } else { ConnectionState::Stranger };
         let number = list.tick();
         let dropped = CancellationToken::new();
         list.open.insert(number, Entry { network, standing, progress: number, dropped: dropped.clone() });
         list.file(number);
         drop(list);
-        let place = Place { number, connections: self.clone(), settled: AtomicBool::new(false) };
+        let place = Slot { number, connections: self.clone(), settled: AtomicBool::new(false) };
         Some((ConnectionSlot(Arc::new(place)), dropped))
     }
 
@@ -191,7 +191,7 @@ impl List {
     /// Puts an anonymous connection where it is found by its progress.
     fn file(&mut self, number: u64) {
         let Some(entry) = self.open.get(&number) else { return };
-        if entry.standing == Standing::Stranger {
+        if entry.standing == ConnectionState::Stranger {
             self.strangers.insert(entry.progress, number);
         }
         self.networks.entry(entry.network).or_default().insert(entry.progress, number);
@@ -211,7 +211,7 @@ impl List {
     fn remove(&mut self, number: u64) {
         self.unfile(number);
         let Some(entry) = self.open.remove(&number) else { return };
-        if let Standing::SignedIn(account) = entry.standing
+        if let ConnectionState::SignedIn(account) = entry.standing
             && let Some(open) = self.accounts.get_mut(&account)
         {
             *open -= 1;
@@ -263,7 +263,7 @@ impl ConnectionSlot {
         }
         list.unfile(self.0.number);
         if let Some(entry) = list.open.get_mut(&self.0.number) {
-            entry.standing = Standing::SignedIn(account.to_owned());
+            entry.standing = ConnectionState::SignedIn(account.to_owned());
         }
         list.accounts.insert(account.to_owned(), open + 1);
         drop(list);
@@ -291,7 +291,7 @@ impl ConnectionSlot {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.connections.lock().remove(self.number);
     }

@@ -50,8 +50,8 @@ mod peer;
 mod reply;
 mod route;
 mod server;
-mod stall;
 mod websocket;
+mod write_timeout;
 
 pub use assets::{assets, packed, page};
 pub use body::{DEFAULT_LIMIT, OPEN_LIMIT, json, json_up_to, parse, raw_up_to};

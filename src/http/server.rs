@@ -26,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use super::connections::{ConnectionSlot, Connections, PortPolicy};
 use super::peer::Peer;
 use super::reply::{self, Response};
-use super::stall::Stalling;
+use super::write_timeout::Stalling;
 use crate::error::{ApiError, Code};
-use crate::shutdown::Tasks;
-use crate::tls::TlsAcceptor;
+use crate::net::tls::TlsAcceptor;
+use crate::system::shutdown::Tasks;
 
 /// From the connection to its first byte, which tells plain and TLS apart.
 const FIRST_BYTE: Duration = Duration::from_secs(10);

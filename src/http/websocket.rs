@@ -18,7 +18,7 @@ use warp::filters::BoxedFilter;
 use super::reply::{self, Response};
 use super::route::refuse;
 use crate::error::{ApiError, Code};
-use crate::shutdown::Tasks;
+use crate::system::shutdown::Tasks;
 
 /// A connection that hyper let go of.
 pub type Connection = TokioIo<Upgraded>;

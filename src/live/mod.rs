@@ -21,8 +21,8 @@ use crate::agents::Agents;
 use crate::auth::Auth;
 use crate::nodes::Nodes;
 use crate::servers::Servers;
-use crate::shutdown::Tasks;
 use crate::status::Status;
+use crate::system::shutdown::Tasks;
 use crate::upgrades::Upgrades;
 use limits::Slots;
 use pending::Pending;
@@ -76,7 +76,7 @@ impl Live {
                     () = token.cancelled() => return,
                     changed = changes.changed() => if changed.is_err() { return },
                 }
-                agents.changes().ring();
+                agents.changes().notify();
             }
         }));
     }

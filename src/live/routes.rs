@@ -1,6 +1,6 @@
 //! `/api/live`.
 
-use super::socket::Guest;
+use super::socket::LiveClient;
 use super::{Live, socket};
 use crate::auth::SocketCaller;
 use crate::http::{Access, Doc, Filter, GET, Route, Upgrade, raw, route, socket_caller, upgrade, with};
@@ -27,9 +27,9 @@ fn open(live: &Live) -> Route {
             .map(|live: Live, caller: SocketCaller, upgrade: Upgrade| {
                 let guest = match caller {
                     SocketCaller::Known(caller) => {
-                        Guest::Known(live.slots.take(caller.user_id(), caller.is_admin())?, caller)
+                        LiveClient::Known(live.slots.take(caller.user_id(), caller.is_admin())?, caller)
                     }
-                    SocketCaller::Unproven(cookies) => Guest::Unproven(live.pending.enter(), cookies),
+                    SocketCaller::Unproven(cookies) => LiveClient::Unproven(live.pending.enter(), cookies),
                 };
                 let tasks = live.tasks.clone();
                 Ok(upgrade.accept(&tasks, "live", socket::MAX_MESSAGE, None, move |socket| {

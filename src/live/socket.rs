@@ -19,7 +19,7 @@ use super::topics::Topics;
 use crate::auth::{Caller, Unproven};
 use crate::error::Code;
 use crate::http::Socket;
-use crate::rate_limit::TokenBucket;
+use crate::net::rate_limit::TokenBucket;
 
 /// The longest message of a client.
 pub(super) const MAX_MESSAGE: usize = 16 * 1024;
@@ -44,7 +44,7 @@ enum End {
 }
 
 /// Whose socket it is, as far as that is known when it opens.
-pub(super) enum Guest {
+pub(super) enum LiveClient {
     /// Somebody with a place.
     Known(Slot, Caller),
     /// A browser that has to show its session key first.
@@ -52,12 +52,12 @@ pub(super) enum Guest {
 }
 
 /// Speaks until it is over.
-pub(super) async fn speak(socket: Socket, live: Live, guest: Guest) {
+pub(super) async fn speak(socket: Socket, live: Live, guest: LiveClient) {
     let (mut sink, mut stream) = socket.split();
     let token = live.tasks.token();
     let introduced = match guest {
-        Guest::Known(slot, caller) => Ok((slot, caller, None)),
-        Guest::Unproven(pending, cookies) => tokio::select! {
+        LiveClient::Known(slot, caller) => Ok((slot, caller, None)),
+        LiveClient::Unproven(pending, cookies) => tokio::select! {
             introduced = timeout(INTRODUCTION, introduce(&mut stream, &live, &cookies)) => {
                 introduced.unwrap_or(Err(End::Close(4401, "no session key came")))
             }
@@ -118,7 +118,7 @@ async fn run(
 ) -> End {
     // Watched before anything is read, so that no change falls between the two.
     let mut watch = live.auth.watch(&caller);
-    let mut bell = live.agents.changes().bell();
+    let mut bell = live.agents.changes().subscribe();
     let token = live.tasks.token();
     let Ok(mut topics) = Topics::new(live, caller) else { return End::Close(1011, "try again") };
     if let Some(text) = first

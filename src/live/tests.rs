@@ -9,10 +9,10 @@ use super::topics::Topics;
 use crate::agents::tests::{FakeAgent, line, stats};
 use crate::auth::{Caller, Permission};
 use crate::config::UpgradeSettings;
-use crate::moves::Moves;
 use crate::nodes::Nodes;
 use crate::servers::tests::Games;
 use crate::status::Status as PanelStatus;
+use crate::transfers::Transfers;
 use crate::upgrades::{Parts, Upgrades};
 
 fn live(games: &Games) -> Live {
@@ -30,7 +30,7 @@ fn live(games: &Games) -> Live {
 
 fn upgrades(games: &Games) -> Upgrades {
     let world = &games.world;
-    let moves = Moves::new(
+    let moves = Transfers::new(
         world.store.clone(),
         world.agents.clone(),
         Default::default(),

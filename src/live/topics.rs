@@ -11,10 +11,10 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::Live;
 use super::limits::{LISTS, NAMES};
 use super::message::{self, Change, ClientMessage, Topic};
-use crate::agents::{Changed, ConsoleWatch, Interest, InterestGuard, Next, Seen, StatsWatch};
+use crate::agents::{AgentTopic, Changed, ChangesSince, ConsoleWatch, Next, StatsWatch, TopicGuard};
 use crate::auth::{Caller, Permission, Visible};
 use crate::error::{ApiError, Code};
-use crate::rate_limit::TokenBucket;
+use crate::net::rate_limit::TokenBucket;
 use crate::servers::StatsView;
 
 /// Topics that one socket may follow.
@@ -52,7 +52,7 @@ struct List {
     /// `None` until everything was sent once.
     seen: Option<u64>,
     /// None where there is nothing that an agent could be asked for.
-    _interest: Option<InterestGuard>,
+    _interest: Option<TopicGuard>,
 }
 
 /// What was seen last, and said of it.
@@ -139,10 +139,10 @@ impl Topics {
     }
 
     /// Who sees no server costs the agents nothing.
-    fn interest_in_servers(&self) -> Option<InterestGuard> {
+    fn interest_in_servers(&self) -> Option<TopicGuard> {
         let agents = &self.live.agents;
         match &self.visible {
-            Visible::All => Some(agents.watch_list(Interest::Servers)),
+            Visible::All => Some(agents.watch_list(AgentTopic::Servers)),
             Visible::Only(servers) if servers.is_empty() => None,
             Visible::Only(servers) => Some(agents.watch_some(servers.keys().cloned())),
         }
@@ -175,7 +175,7 @@ impl Topics {
                 self.servers = Some(List { seen: None, _interest: self.interest_in_servers() });
             }
             Topic::Nodes => {
-                let interest = Some(agents.watch_list(Interest::Nodes));
+                let interest = Some(agents.watch_list(AgentTopic::Nodes));
                 self.nodes = Some(List { seen: None, _interest: interest });
             }
             Topic::Status => self.status = Some(None),
@@ -282,32 +282,34 @@ impl Topics {
         if let Some(list) = &mut self.servers {
             let news = match &mut list.seen {
                 Some(seen) => changes.servers_since(seen),
-                None => Seen::All,
+                None => ChangesSince::All,
             };
             match news {
-                Seen::All => {
+                ChangesSince::All => {
                     list.seen = Some(changes.servers_now());
                     let all = self.live.servers.list_visible(&self.visible).await?;
                     self.ready.push_back(message::data("servers", Change::All(&all)));
                 }
-                Seen::These(these) => self.list_changes(these.into_iter().map(|change| match change {
-                    Changed::Now(id) | Changed::Gone(id) => id,
-                })),
+                ChangesSince::These(these) => {
+                    self.list_changes(these.into_iter().map(|change| match change {
+                        Changed::Now(id) | Changed::Gone(id) => id,
+                    }));
+                }
             }
         }
         if let Some(list) = &mut self.nodes {
             let admin = self.caller.is_admin();
             let news = match &mut list.seen {
                 Some(seen) => changes.nodes_since(seen),
-                None => Seen::All,
+                None => ChangesSince::All,
             };
             match news {
-                Seen::All => {
+                ChangesSince::All => {
                     list.seen = Some(changes.nodes_now());
                     let all = self.live.nodes.list_for(admin).await?;
                     self.ready.push_back(message::data("nodes", Change::All(&all)));
                 }
-                Seen::These(these) => {
+                ChangesSince::These(these) => {
                     for Changed::Now(id) | Changed::Gone(id) in these {
                         let frame = match self.live.nodes.get_for(admin, &id)? {
                             Some(node) => message::data("nodes", Change::Changed(&node)),

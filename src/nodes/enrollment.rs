@@ -6,9 +6,9 @@ use storage::nodes::{self, Node};
 use storage::{Store, servers};
 use tokio::time::Instant;
 
-use crate::clock;
 use crate::error::{ApiError, Code};
-use crate::rate_limit::{Network, NetworkBuckets, TokenBucket};
+use crate::net::rate_limit::{Network, NetworkBuckets, TokenBucket};
+use crate::system::clock;
 
 /// Nodes that an address may make at once.
 const BURST: f64 = 256.0;

@@ -1,4 +1,4 @@
-//! How another machine becomes a node: the one line to copy, the script that it fetches, and the program that the
+//! InstallMethod another machine becomes a node: the one line to copy, the script that it fetches, and the program that the
 //! script fetches.
 
 use std::net::IpAddr;
@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use tokio::fs::File;
 
 use super::Nodes;
-use super::secrets::{self, Judged};
-use crate::clock;
+use super::secrets::{self, SecretMatch};
 use crate::error::{ApiError, Code};
-use crate::upgrades::programs::{ProgramError, Programs};
+use crate::system::clock;
+use crate::upgrades::binaries::{ProgramError, Programs};
 use crate::upgrades::sentence;
 
 /// What the line fetches: the installer of everything else too.
@@ -17,7 +17,7 @@ const SCRIPT: &str = include_str!("../../install.sh");
 
 /// Where machines that join find us.
 #[derive(Clone, Debug)]
-pub struct Joining {
+pub struct EnrollmentConfig {
     /// The page's address from outside, where one is set.
     pub public_url: Option<String>,
     /// The page's port.
@@ -33,7 +33,7 @@ pub struct Joining {
     pub programs: Programs,
 }
 
-impl Joining {
+impl EnrollmentConfig {
     /// The line for a bare machine: gets the script, which gets the program and an engine, and starts the agent.
     /// `host` is how the browser that asks calls us.
     fn line(&self, host: Option<&str>, node: &str, secret: &str) -> String {
@@ -71,16 +71,16 @@ impl Joining {
     }
 }
 
-/// How one who asks finds us, and so how a machine beside him does.
+/// InstallMethod one who asks finds us, and so how a machine beside him does.
 #[derive(Clone, Debug)]
-pub struct Meeting {
+pub struct Enrollment {
     /// What is known here.
-    pub joining: Joining,
-    /// How his browser calls us.
+    pub joining: EnrollmentConfig,
+    /// InstallMethod his browser calls us.
     pub host: Option<String>,
 }
 
-impl Meeting {
+impl Enrollment {
     /// The line for the machine of this node.
     pub fn line(&self, node: &str, secret: &str) -> String {
         self.joining.line(self.host.as_deref(), node, secret)
@@ -111,7 +111,7 @@ impl Nodes {
     /// has the node's secret.
     pub async fn program(
         &self,
-        joining: &Joining,
+        joining: &EnrollmentConfig,
         node: &str,
         secret: Option<&str>,
         arch: &str,
@@ -119,7 +119,7 @@ impl Nodes {
         let wrong = || ApiError::new(Code::Unauthenticated, "The node's secret is wrong or missing.");
         let given = secret.map(secrets::hash).ok_or_else(wrong)?;
         let known = self.store.read_now(|tx| storage::nodes::get(tx, node))?;
-        if secrets::judge(known.as_ref(), None, &given, clock::now()) == Judged::Wrong {
+        if secrets::verify(known.as_ref(), None, &given, clock::now()) == SecretMatch::Wrong {
             return Err(wrong());
         }
         if arch.is_empty() {
@@ -137,8 +137,8 @@ impl Nodes {
 mod tests {
     use super::*;
 
-    fn joining() -> Joining {
-        Joining {
+    fn joining() -> EnrollmentConfig {
+        EnrollmentConfig {
             public_url: None,
             page_port: 3000,
             agents_port: 8080,

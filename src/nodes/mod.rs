@@ -1,9 +1,9 @@
 //! Machines with an agent: the rules.
 
-mod door;
+mod agent_listener;
 mod enrollment;
 mod join;
-mod mend;
+mod resolve_difference;
 mod routes;
 mod secrets;
 mod views;
@@ -13,18 +13,18 @@ use std::sync::Arc;
 use storage::Store;
 use storage::nodes::Node;
 
-pub use door::Door;
-pub use join::{Joining, Meeting, script};
+pub use agent_listener::AgentListener;
+pub use join::{Enrollment, EnrollmentConfig, script};
 pub use routes::routes;
 pub use views::{NodeMade, NodeView};
 
 use self::secrets::Hash;
-use crate::agents::{Agents, Interest, local};
+use crate::agents::{AgentTopic, Agents, local};
 use crate::auth::{Admin, Caller};
-use crate::clock;
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
 use crate::servers::{self, Servers};
+use crate::system::clock;
 
 /// Longest name of a node.
 const NAME_CHARACTERS: usize = 80;
@@ -48,7 +48,7 @@ impl Nodes {
 
     /// All nodes. Only administrators see all of each.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<NodeView>, ApiError> {
-        self.agents.peek(Interest::Nodes);
+        self.agents.keep_fresh(AgentTopic::Nodes);
         self.list_for(caller.is_admin()).await
     }
 
@@ -67,7 +67,7 @@ impl Nodes {
 
     /// One node.
     pub fn get(&self, caller: &Caller, id: &str) -> Result<NodeView, ApiError> {
-        self.agents.peek(Interest::Nodes);
+        self.agents.keep_fresh(AgentTopic::Nodes);
         self.get_for(caller.is_admin(), id)?.ok_or_else(|| ApiError::not_found("node"))
     }
 
@@ -88,7 +88,7 @@ impl Nodes {
         admin: &Admin,
         id: String,
         name: Option<String>,
-        meeting: &Meeting,
+        meeting: &Enrollment,
     ) -> Result<NodeMade, ApiError> {
         if !agent::protocol::valid_node_id(&id) {
             let problem = "must have 1 to 64 letters, digits, dots, - or _, and begin with a letter or digit";
@@ -142,7 +142,7 @@ impl Nodes {
         &self,
         admin: &Admin,
         id: &str,
-        meeting: &Meeting,
+        meeting: &Enrollment,
     ) -> Result<NodeMade, ApiError> {
         not_local(id, "has no secret")?;
         let secret = secrets::make();
@@ -236,7 +236,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn made(meeting: &Meeting, id: String, secret: String) -> NodeMade {
+fn made(meeting: &Enrollment, id: String, secret: String) -> NodeMade {
     let join_command = meeting.line(&id, &secret);
     NodeMade { id, secret, join_command }
 }

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 use warp::filters::BoxedFilter;
 
 use super::Nodes;
-use super::join::{Joining, Meeting};
-use super::mend::Mend;
+use super::join::{Enrollment, EnrollmentConfig};
+use super::resolve_difference::Resolution;
 use super::views::{NodeMade, NodeView};
 use crate::auth::{Admin, Caller};
 use crate::http::{
@@ -15,7 +15,7 @@ use crate::http::{
 };
 
 /// All endpoints of this feature. `joining` is where remote agents find us.
-pub fn routes(nodes: &Nodes, joining: &Joining) -> Vec<Route> {
+pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
     vec![
         list(nodes),
         get(nodes),
@@ -71,20 +71,20 @@ struct ProgramQuery {
     arch: String,
 }
 
-/// How to mend a difference.
+/// InstallMethod to mend a difference.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MendDifference)]
 struct MendRequest {
     /// One of the difference's `actions`.
-    action: MendWord,
+    action: ResolutionName,
 }
 
 /// An act that mends a difference.
 #[derive(Clone, Copy, Debug, Deserialize, serde::Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[schema(as = Mend)]
-pub enum MendWord {
+#[schema(as = Resolution)]
+pub enum ResolutionName {
     /// A missing server is made again, with nothing in its folder.
     Recreate,
     /// An unknown server becomes one of the panel's.
@@ -95,24 +95,24 @@ pub enum MendWord {
     Apply,
 }
 
-impl From<MendWord> for Mend {
-    fn from(word: MendWord) -> Self {
+impl From<ResolutionName> for Resolution {
+    fn from(word: ResolutionName) -> Self {
         match word {
-            MendWord::Recreate => Self::Recreate,
-            MendWord::Adopt => Self::Adopt,
-            MendWord::Remove => Self::Remove,
-            MendWord::Apply => Self::Apply,
+            ResolutionName::Recreate => Self::Recreate,
+            ResolutionName::Adopt => Self::Adopt,
+            ResolutionName::Remove => Self::Remove,
+            ResolutionName::Apply => Self::Apply,
         }
     }
 }
 
-impl From<Mend> for MendWord {
-    fn from(how: Mend) -> Self {
+impl From<Resolution> for ResolutionName {
+    fn from(how: Resolution) -> Self {
         match how {
-            Mend::Recreate => Self::Recreate,
-            Mend::Adopt => Self::Adopt,
-            Mend::Remove => Self::Remove,
-            Mend::Apply => Self::Apply,
+            Resolution::Recreate => Self::Recreate,
+            Resolution::Adopt => Self::Adopt,
+            Resolution::Remove => Self::Remove,
+            Resolution::Apply => Self::Apply,
         }
     }
 }
@@ -144,7 +144,7 @@ fn get(nodes: &Nodes) -> Route {
     )
 }
 
-fn create(nodes: &Nodes, joining: &Joining) -> Route {
+fn create(nodes: &Nodes, joining: &EnrollmentConfig) -> Route {
     route(
         POST,
         "/api/nodes",
@@ -157,7 +157,7 @@ fn create(nodes: &Nodes, joining: &Joining) -> Route {
             .and(admin())
             .and(meeting(joining))
             .and(json::<CreateRequest>())
-            .then(|nodes: Nodes, admin: Admin, meeting: Meeting, body: CreateRequest| async move {
+            .then(|nodes: Nodes, admin: Admin, meeting: Enrollment, body: CreateRequest| async move {
                 nodes.create(&admin, body.id, body.name, &meeting).await
             })
             .map(created),
@@ -204,7 +204,7 @@ fn delete(nodes: &Nodes) -> Route {
     )
 }
 
-fn renew_secret(nodes: &Nodes, joining: &Joining) -> Route {
+fn renew_secret(nodes: &Nodes, joining: &EnrollmentConfig) -> Route {
     route(
         POST,
         "/api/nodes/{id}/secret",
@@ -216,7 +216,7 @@ fn renew_secret(nodes: &Nodes, joining: &Joining) -> Route {
             .and(admin())
             .and(id())
             .and(meeting(joining))
-            .then(|nodes: Nodes, admin: Admin, id: String, meeting: Meeting| async move {
+            .then(|nodes: Nodes, admin: Admin, id: String, meeting: Enrollment| async move {
                 nodes.renew_secret(&admin, &id, &meeting).await
             })
             .map(ok),
@@ -260,11 +260,11 @@ fn mend(nodes: &Nodes) -> Route {
 }
 
 /// Where a new machine finds us: as the one who asks does.
-fn meeting(joining: &Joining) -> BoxedFilter<(Meeting,)> {
-    with(joining).and(host()).map(|joining, host| Meeting { joining, host }).boxed()
+fn meeting(joining: &EnrollmentConfig) -> BoxedFilter<(Enrollment,)> {
+    with(joining).and(host()).map(|joining, host| Enrollment { joining, host }).boxed()
 }
 
-fn program(nodes: &Nodes, joining: &Joining) -> Route {
+fn program(nodes: &Nodes, joining: &EnrollmentConfig) -> Route {
     route(
         GET,
         "/api/nodes/{id}/program",
@@ -278,11 +278,17 @@ fn program(nodes: &Nodes, joining: &Joining) -> Route {
             .and(id())
             .and(header("authorization"))
             .and(query::<ProgramQuery>())
-            .then(|nodes: Nodes, joining: Joining, id: String, secret: Option<String>, query: ProgramQuery| async move {
-                let secret = secret.as_deref().and_then(|value| value.strip_prefix("Bearer "));
-                let program = nodes.program(&joining, &id, secret, &query.arch).await;
-                program.map(|(file, length)| streamed(file, length))
-            })
+            .then(
+                |nodes: Nodes,
+                 joining: EnrollmentConfig,
+                 id: String,
+                 secret: Option<String>,
+                 query: ProgramQuery| async move {
+                    let secret = secret.as_deref().and_then(|value| value.strip_prefix("Bearer "));
+                    let program = nodes.program(&joining, &id, secret, &query.arch).await;
+                    program.map(|(file, length)| streamed(file, length))
+                },
+            )
             .map(raw),
     )
 }

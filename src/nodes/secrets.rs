@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use storage::Millis;
 use storage::nodes::{Node, OldSecret};
 
-/// How much newer a use has to be to be worth a write: an SD card wears out.
+/// InstallMethod much newer a use has to be to be worth a write: an SD card wears out.
 const WORTH_NOTING: Millis = 60_000;
 
 /// The SHA-256 of a secret. Only these are kept and compared: how long that takes tells nothing of the secret.
@@ -17,7 +17,7 @@ pub(super) type Hash = [u8; 32];
 
 /// What a given secret opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judged {
+pub(super) enum SecretMatch {
     /// It is the node's own, or the shared one of a node without.
     Right,
     /// It is the one before, until then.
@@ -36,16 +36,16 @@ pub(super) fn hash(secret: &str) -> Hash {
 }
 
 /// A node with a secret of its own takes no other; one without goes by the shared one.
-pub(super) fn judge(node: Option<&Node>, shared: Option<&Hash>, given: &Hash, now: Millis) -> Judged {
+pub(super) fn verify(node: Option<&Node>, shared: Option<&Hash>, given: &Hash, now: Millis) -> SecretMatch {
     let own = node.and_then(|node| node.secret_hash.as_deref());
     let right = own.map_or(shared == Some(given), |own| own == given);
     if right {
-        return Judged::Right;
+        return SecretMatch::Right;
     }
     let old = node.and_then(|node| node.old_secret.as_ref());
     match old.filter(|old| old.until > now && old.hash == given) {
-        Some(old) => Judged::Old(old.until),
-        None => Judged::Wrong,
+        Some(old) => SecretMatch::Old(old.until),
+        None => SecretMatch::Wrong,
     }
 }
 
@@ -69,8 +69,8 @@ pub(super) fn revoke(node: &mut Node) {
 }
 
 /// An agent came with a secret: whether that is worth a write.
-pub(super) fn used(node: &mut Node, judged: Judged, now: Millis) -> bool {
-    let settled = judged == Judged::Right && node.old_secret.take().is_some();
+pub(super) fn used(node: &mut Node, judged: SecretMatch, now: Millis) -> bool {
+    let settled = judged == SecretMatch::Right && node.old_secret.take().is_some();
     let news = node.secret_used_at.is_none_or(|at| (now - at).abs() > WORTH_NOTING);
     node.secret_used_at = Some(now);
     settled || news
@@ -97,8 +97,8 @@ mod tests {
         node
     }
 
-    fn judged(node: &Node, given: &str, now: Millis) -> Judged {
-        judge(Some(node), Some(&hash("shared")), &hash(given), now)
+    fn judged(node: &Node, given: &str, now: Millis) -> SecretMatch {
+        verify(Some(node), Some(&hash("shared")), &hash(given), now)
     }
 
     #[test]
@@ -115,40 +115,40 @@ mod tests {
 
     #[test]
     fn a_node_with_its_own_secret_takes_no_other() {
-        assert_eq!(judged(&node(Some("own")), "own", 1), Judged::Right);
-        assert_eq!(judged(&node(Some("own")), "shared", 1), Judged::Wrong);
-        assert_eq!(judged(&node(None), "shared", 1), Judged::Right);
-        assert_eq!(judged(&node(None), "own", 1), Judged::Wrong);
-        assert_eq!(judge(None, None, &hash(""), 1), Judged::Wrong);
+        assert_eq!(judged(&node(Some("own")), "own", 1), SecretMatch::Right);
+        assert_eq!(judged(&node(Some("own")), "shared", 1), SecretMatch::Wrong);
+        assert_eq!(judged(&node(None), "shared", 1), SecretMatch::Right);
+        assert_eq!(judged(&node(None), "own", 1), SecretMatch::Wrong);
+        assert_eq!(verify(None, None, &hash(""), 1), SecretMatch::Wrong);
     }
 
     #[test]
     fn both_open_until_the_agent_came_with_the_new_one_or_the_time_is_over() {
         let mut node = node(Some("one"));
         renew(&mut node, &hash("two"), None, 1_000, HOUR);
-        assert_eq!(judged(&node, "one", 2_000), Judged::Old(3_601_000));
-        assert_eq!(judged(&node, "one", 3_601_000), Judged::Wrong);
-        assert_eq!(judged(&node, "two", 9_000_000), Judged::Right);
+        assert_eq!(judged(&node, "one", 2_000), SecretMatch::Old(3_601_000));
+        assert_eq!(judged(&node, "one", 3_601_000), SecretMatch::Wrong);
+        assert_eq!(judged(&node, "two", 9_000_000), SecretMatch::Right);
         // Renewed again: the agent still has the first, nobody ever used the second.
         renew(&mut node, &hash("three"), None, 2_000, HOUR);
-        assert_eq!(judged(&node, "one", 3_000), Judged::Old(3_602_000));
-        assert_eq!(judged(&node, "two", 3_000), Judged::Wrong);
+        assert_eq!(judged(&node, "one", 3_000), SecretMatch::Old(3_602_000));
+        assert_eq!(judged(&node, "two", 3_000), SecretMatch::Wrong);
         assert!(!{
             let mut same = node.clone();
             same.secret_used_at = Some(3_000);
-            used(&mut same, Judged::Old(0), 3_500)
+            used(&mut same, SecretMatch::Old(0), 3_500)
         });
-        assert!(used(&mut node, Judged::Right, 4_000));
-        assert_eq!(judged(&node, "one", 4_001), Judged::Wrong);
-        assert!(!used(&mut node, Judged::Right, 5_000), "nothing new within a minute");
+        assert!(used(&mut node, SecretMatch::Right, 4_000));
+        assert_eq!(judged(&node, "one", 4_001), SecretMatch::Wrong);
+        assert!(!used(&mut node, SecretMatch::Right, 5_000), "nothing new within a minute");
     }
 
     #[test]
     fn who_came_with_the_shared_secret_may_do_so_for_a_while() {
         let mut node = node(None);
         renew(&mut node, &hash("own"), Some(&hash("shared")), 0, HOUR);
-        assert!(matches!(judged(&node, "shared", 1), Judged::Old(_)));
-        assert_eq!(judged(&node, "own", 1), Judged::Right);
+        assert!(matches!(judged(&node, "shared", 1), SecretMatch::Old(_)));
+        assert_eq!(judged(&node, "own", 1), SecretMatch::Right);
     }
 
     #[test]
@@ -157,10 +157,10 @@ mod tests {
         renew(&mut node, &hash("two"), None, 0, HOUR);
         revoke(&mut node);
         for secret in ["one", "two", "shared", ""] {
-            assert_eq!(judged(&node, secret, 1), Judged::Wrong, "{secret}");
+            assert_eq!(judged(&node, secret, 1), SecretMatch::Wrong, "{secret}");
         }
         renew(&mut node, &hash("three"), Some(&hash("shared")), 2, HOUR);
-        assert_eq!(judged(&node, "three", 3), Judged::Right);
+        assert_eq!(judged(&node, "three", 3), SecretMatch::Right);
         assert_eq!(node.old_secret, None);
     }
 }

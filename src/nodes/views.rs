@@ -8,13 +8,13 @@ use storage::nodes::Node;
 use storage::servers::Placed;
 use utoipa::ToSchema;
 
-use super::mend::Mend;
-use super::routes::MendWord;
-use crate::agents::{Difference, DifferenceKind, LinkSeen, NodeSeen, local};
-use crate::clock;
-use crate::clock::rfc3339;
+use super::resolve_difference::Resolution;
+use super::routes::ResolutionName;
+use crate::agents::{Difference, DifferenceKind, LinkSnapshot, NodeSnapshot, local};
 use crate::servers::StatusWord;
 use crate::status::Problem;
+use crate::system::clock;
+use crate::system::clock::rfc3339;
 
 /// A machine with an agent.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -52,7 +52,7 @@ pub struct NodeView {
     /// Its agent came by TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secure: Option<bool>,
-    /// How its agent's messages are written: `json` or `msgpack`.
+    /// InstallMethod its agent's messages are written: `json` or `msgpack`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// What is wrong there; for administrators.
@@ -73,7 +73,7 @@ pub struct NodeView {
     /// Servers about which the node and the panel do not agree, while it is online; for administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differences: Option<Vec<DifferenceView>>,
-    /// Its agent is of another make and can't do all that ours can: `problems` says what.
+    /// Its agent is a legacy agent and can't do all that ours can: `problems` says what.
     pub limited: bool,
 }
 
@@ -112,7 +112,7 @@ pub enum SecretWord {
 pub struct DifferenceView {
     /// Which.
     pub server_id: String,
-    /// How.
+    /// InstallMethod.
     pub kind: DifferenceWord,
     /// In a sentence.
     pub detail: String,
@@ -120,10 +120,10 @@ pub struct DifferenceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusWord>,
     /// What can be done about it.
-    pub actions: Vec<MendWord>,
+    pub actions: Vec<ResolutionName>,
 }
 
-/// How a node and the panel do not agree.
+/// InstallMethod a node and the panel do not agree.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = DifferenceKind)]
@@ -145,7 +145,7 @@ impl DifferenceView {
                 DifferenceKind::Unknown => DifferenceWord::Unknown,
                 DifferenceKind::Changed => DifferenceWord::Changed,
             },
-            actions: Mend::of(&difference).iter().copied().map(MendWord::from).collect(),
+            actions: Resolution::of(&difference).iter().copied().map(ResolutionName::from).collect(),
             status: difference.status.map(|status| StatusWord::of(&status.status)),
             detail: difference.detail,
         }
@@ -270,8 +270,8 @@ pub struct NodeMade {
 
 impl NodeView {
     /// Puts together what is kept and what is known now.
-    pub fn new(node: Node, seen: NodeSeen, placed: Placed, admin: bool) -> Self {
-        let link = if admin { seen.link } else { LinkSeen::default() };
+    pub fn new(node: Node, seen: NodeSnapshot, placed: Placed, admin: bool) -> Self {
+        let link = if admin { seen.link } else { LinkSnapshot::default() };
         let system = seen.system;
         let engine = system.as_ref().and_then(|system| system.engine.as_ref()).filter(|_| seen.online);
         let told = system.as_ref().map(|system| system.problems.as_slice()).filter(|_| seen.online);

@@ -7,16 +7,16 @@ use storage::servers::Server;
 
 use super::body::{LimitsRequest, PortRequest, ProtocolWord};
 use super::delete::not_deleting;
-use super::validate::{self, Faults};
+use super::validate::{self, ValidationErrors};
 use super::{Servers, behaviour};
 use crate::agents::behaviour_record;
 use crate::auth::Admin;
-use crate::clock;
 use crate::error::{ApiError, Code};
+use crate::system::clock;
 
 /// For a server of which we do not know how long its stop may take.
 const REMOVAL_TAKES: Duration = Duration::from_secs(300);
-/// Faults that the sentence of a refusal names; its fields have all.
+/// ValidationErrors that the sentence of a refusal names; its fields have all.
 const NAMED_FAULTS: usize = 3;
 
 impl Servers {
@@ -59,7 +59,7 @@ impl Servers {
         let described = self.agents.describe(node_id, id).await?.ok_or_else(|| {
             ApiError::new(
                 Code::Conflict,
-                "The agent of this node cannot describe its servers: it is of another make.",
+                "The agent of this node cannot describe its servers: it is a legacy agent.",
             )
         })?;
         let server = record(described, node_id)?;
@@ -80,7 +80,7 @@ impl Servers {
 /// An agent's word, held to what a person's would be held to.
 fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiError> {
     let ServerDescription { spec, suspended } = described;
-    let mut faults = Faults::default();
+    let mut faults = ValidationErrors::default();
     if !wire::valid_server_id(&spec.server_id) {
         faults.add("serverId", "is no id of a server");
     }
@@ -124,7 +124,7 @@ fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiErro
 }
 
 /// 422 with every fault, the first of them also in the sentence.
-fn refuse_faults(faults: Faults) -> Result<(), ApiError> {
+fn refuse_faults(faults: ValidationErrors) -> Result<(), ApiError> {
     let faults = faults.into_map();
     if faults.is_empty() {
         return Ok(());
@@ -171,7 +171,7 @@ mod tests {
         );
         assert_eq!((server.limits.memory, server.limits.cpu, server.ports.len()), (64 << 20, 50, 1));
         assert!(server.handed_over && !server.suspended);
-        // Of a container of another make little is known.
+        // Of a container of a legacy agent little is known.
         let bare = described(r#"{"spec":{"serverId":"b","image":"busybox"},"suspended":true}"#).unwrap();
         assert_eq!((bare.name.as_str(), bare.suspended), ("b", true));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use agent::console::Ready;
 use storage::servers::{Behaviour, ContainerUser, Stop};
 
-use super::validate::{self, Faults};
+use super::validate::{self, ValidationErrors};
 
 const PATH_BYTES: usize = 255;
 const READY_BYTES: usize = 1024;
@@ -40,7 +40,7 @@ const SIGNALS: [&str; 15] = [
 ];
 
 /// Notes every fault under its key in the agent protocol.
-pub(super) fn check(behaviour: &Behaviour, faults: &mut Faults) {
+pub(super) fn check(behaviour: &Behaviour, faults: &mut ValidationErrors) {
     if let ContainerUser::Fixed(pair) = &behaviour.user
         && !is_plain_user(pair)
     {
@@ -124,7 +124,7 @@ mod tests {
     fn faults(change: impl FnOnce(&mut Behaviour)) -> Vec<String> {
         let mut behaviour = Behaviour::default();
         change(&mut behaviour);
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         check(&behaviour, &mut faults);
         faults.into_map().into_keys().collect()
     }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn every_template_of_ours_passes() {
         for template in crate::templates::list() {
-            let mut faults = Faults::default();
+            let mut faults = ValidationErrors::default();
             check(&template.behaviour, &mut faults);
             assert!(faults.into_map().is_empty(), "{}", template.id);
         }

@@ -5,11 +5,11 @@ use storage::servers::Server;
 use super::Servers;
 use super::body::ChangeRequest;
 use super::delete::not_deleting;
-use super::validate::{self, Faults};
+use super::validate::{self, ValidationErrors};
 use super::views::ServerView;
 use crate::auth::{Permission, Permissions, Permit, need};
-use crate::clock;
 use crate::error::{ApiError, Code};
+use crate::system::clock;
 use crate::templates::Template;
 
 /// Keys that a refusal names.
@@ -62,7 +62,7 @@ fn merged(
         check_left_to_users(before, &change, template)?;
     }
     let ChangeRequest { name, image, startup, environment, limits, ports } = change;
-    let mut faults = Faults::default();
+    let mut faults = ValidationErrors::default();
     let mut server = before.clone();
     if let Some(name) = name {
         validate::name(&name, &mut faults);
@@ -83,7 +83,7 @@ fn merged(
         } else {
             let named: Vec<String> = environment.keys().map(|key| format!("environment.{key}")).collect();
             server.environment.extend(environment);
-            let mut of_all = Faults::default();
+            let mut of_all = ValidationErrors::default();
             validate::environment(&server.environment, template, &mut of_all);
             // What is wrong with the others is not this caller's to mend, or to know.
             for (path, problem) in of_all.into_map() {

@@ -9,13 +9,13 @@ use super::body::CreateRequest;
 use super::draft::{Draft, Ports};
 use super::placement::AUTO;
 use super::ports::{Excluded, next_free};
-use super::validate::Faults;
+use super::validate::ValidationErrors;
 use super::views::ServerView;
 use super::{Servers, template_runs};
 use crate::agents::port_message;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
-use crate::{clock, ids};
+use crate::system::{clock, ids};
 
 /// How long the node may take over the question which ports are free there.
 const HOST_CHECK: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ const PROPOSALS: usize = 8;
 impl Servers {
     /// Makes a server. Its agent is told once it is on the disk.
     pub async fn create(&self, admin: &Admin, request: CreateRequest) -> Result<ServerView, ApiError> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let draft = Draft::new(&request, &mut faults);
         self.check_node(&draft, &mut faults)?;
         let mut draft = faults.or(draft)?;
@@ -70,7 +70,7 @@ impl Servers {
     }
 
     /// Its node has to be there, and its CPU has to fit.
-    pub(super) fn check_node(&self, draft: &Draft, faults: &mut Faults) -> Result<(), ApiError> {
+    pub(super) fn check_node(&self, draft: &Draft, faults: &mut ValidationErrors) -> Result<(), ApiError> {
         if draft.node_id == AUTO {
             return Ok(());
         }

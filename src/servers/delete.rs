@@ -9,10 +9,10 @@ use agent::protocol::{ServerRef, ToAgent};
 use storage::servers::{Deletion, Server};
 
 use super::Servers;
-use crate::agents::AskError;
+use crate::agents::RequestError;
 use crate::auth::Admin;
-use crate::clock;
 use crate::error::{ApiError, Code};
+use crate::system::clock;
 
 /// Beyond the time that its stop may take: for the engine, and for the removal of the data.
 const DELETE_TAKES: Duration = Duration::from_secs(120);
@@ -56,7 +56,7 @@ enum Outcome {
 /// Why a deletion is not over.
 enum Unfinished {
     /// The node did not do it, or it is not known whether it did.
-    Node(AskError),
+    Node(RequestError),
     /// Nothing is left of it there, and it could not be forgotten here.
     Here(ApiError),
 }
@@ -111,7 +111,9 @@ impl Servers {
         let id = server.id.clone();
         let undone = match &why {
             // It was said no, and nothing was done.
-            Unfinished::Node(AskError::Refused(_) | AskError::Busy | AskError::Unfitting) if !begun => {
+            Unfinished::Node(RequestError::Refused(_) | RequestError::Busy | RequestError::Unfitting)
+                if !begun =>
+            {
                 self.store.write(move |tx| storage::servers::undo_deletion(tx, &id)).await.is_ok()
             }
             _ => false,
@@ -122,7 +124,7 @@ impl Servers {
         }
         self.resume(&server.id);
         Err(match why {
-            Unfinished::Node(AskError::Offline) => {
+            Unfinished::Node(RequestError::Offline) => {
                 offline(&Server { deleting: server.deleting.clone(), ..server })
             }
             Unfinished::Node(error) => {
@@ -178,7 +180,7 @@ impl Servers {
             tokio::time::sleep(wait).await;
             match self.attempt(id).await {
                 Ok(_) => return,
-                Err(Unfinished::Node(AskError::Offline)) => wait = AGAIN,
+                Err(Unfinished::Node(RequestError::Offline)) => wait = AGAIN,
                 Err(why) => {
                     let error = ApiError::from(why);
                     tracing::warn!(server = id, %error, "a server could not be deleted; it is tried again");
@@ -201,7 +203,7 @@ impl Servers {
         let within = Duration::from_secs(u64::from(server.behaviour.stop_timeout_secs)) + DELETE_TAKES;
         match self.agents.ask(&server.node_id, message, within).await {
             Ok(_) => {}
-            Err(AskError::Refused(report)) if report.code == Code::NotFound.as_str() => {}
+            Err(RequestError::Refused(report)) if report.code == Code::NotFound.as_str() => {}
             Err(error) if deletion.force => {
                 tracing::warn!(server = id, node = server.node_id, %error, "forgotten without its node");
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use storage::servers::{Behaviour, Limits, Port, Server};
 
 use super::body::CreateRequest;
-use super::validate::{self, Faults};
+use super::validate::{self, ValidationErrors};
 use crate::agents::local;
 use crate::templates::{self, Template, Variable};
 
@@ -36,7 +36,7 @@ pub(super) enum Ports {
 
 impl Draft {
     /// Puts it together and notes every fault.
-    pub(super) fn new(request: &CreateRequest, faults: &mut Faults) -> Self {
+    pub(super) fn new(request: &CreateRequest, faults: &mut ValidationErrors) -> Self {
         let template = request.template_id.as_deref().and_then(|id| {
             let found = templates::get(id);
             if found.is_none() {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn faults(request: &CreateRequest) -> Vec<String> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         drop(Draft::new(request, &mut faults));
         faults.into_map().into_keys().collect()
     }
@@ -148,7 +148,7 @@ mod tests {
             image: Some("busybox".into()),
             ..CreateRequest::default()
         };
-        let mut none = Faults::default();
+        let mut none = ValidationErrors::default();
         let draft = Draft::new(&request, &mut none);
         assert!(none.into_map().is_empty());
         assert_eq!((draft.node_id.as_str(), draft.limits), ("local", Limits::default()));

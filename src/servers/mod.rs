@@ -36,12 +36,12 @@ pub use ports::OwnPorts;
 pub use routes::routes;
 pub use views::{ServerView, StatsView, StatusWord};
 
-use crate::agents::{Agents, AskError, Interest};
+use crate::agents::{AgentTopic, Agents, RequestError};
 use crate::auth::{Auth, Caller, Permission, Permissions, Permit, Visible, need};
 use crate::error::{ApiError, Code};
-use crate::moves::Moves;
-use crate::shutdown::Tasks;
+use crate::system::shutdown::Tasks;
 use crate::templates::{self, Template};
+use crate::transfers::Transfers;
 use delete::Deletions;
 use views::{PowerAnswer, StatsHistoryView};
 
@@ -57,7 +57,7 @@ pub struct Servers {
     store: Store,
     auth: Auth,
     agents: Agents,
-    moves: Moves,
+    moves: Transfers,
     tasks: Tasks,
     own_ports: Arc<OwnPorts>,
     deletions: Deletions,
@@ -70,7 +70,7 @@ impl Servers {
         store: Store,
         auth: Auth,
         agents: Agents,
-        moves: Moves,
+        moves: Transfers,
         tasks: Tasks,
         own_ports: OwnPorts,
     ) -> Self {
@@ -85,7 +85,7 @@ impl Servers {
         let visible = self.auth.visible(caller)?;
         // Who sees none costs the agents nothing.
         if !matches!(&visible, Visible::Only(servers) if servers.is_empty()) {
-            self.agents.peek(Interest::Servers);
+            self.agents.keep_fresh(AgentTopic::Servers);
         }
         self.list_visible(&visible).await
     }
@@ -113,7 +113,7 @@ impl Servers {
 
     /// One server.
     pub fn get(&self, permit: &Permit<need::View>) -> Result<ServerView, ApiError> {
-        self.agents.peek(Interest::Servers);
+        self.agents.keep_fresh(AgentTopic::Servers);
         let record = self.record(permit.server_id())?;
         Ok(self.put_together(record, permit.permissions()))
     }
@@ -163,7 +163,7 @@ impl Servers {
         let message = ToAgent::ConsoleTail(ConsoleTail { server_id: server.id.clone(), tail });
         match self.ask(&server, message).await? {
             ToPanel::ConsoleLines(lines) => Ok(lines),
-            _ => Err(AskError::Unfitting.into()),
+            _ => Err(RequestError::Unfitting.into()),
         }
     }
 
@@ -175,7 +175,7 @@ impl Servers {
             ToPanel::StatsHistory(history) => {
                 Ok(StatsHistoryView { samples: history.samples.iter().map(StatsView::from).collect() })
             }
-            _ => Err(AskError::Unfitting.into()),
+            _ => Err(RequestError::Unfitting.into()),
         }
     }
 

@@ -6,7 +6,7 @@ use storage::servers::{Placed, port_owner};
 
 use super::draft::{Draft, Ports};
 use super::{Servers, template_runs};
-use crate::agents::{NodeSeen, local};
+use crate::agents::{NodeSnapshot, local};
 use crate::error::{ApiError, Code};
 
 /// The word for "where there is room", in place of a node's id.
@@ -86,7 +86,7 @@ impl Servers {
     }
 
     /// The memory that is not promised there, or why it won't do.
-    fn may_do(&self, draft: &Draft, node: &Node, placed: Placed, seen: &NodeSeen) -> Result<i64, String> {
+    fn may_do(&self, draft: &Draft, node: &Node, placed: Placed, seen: &NodeSnapshot) -> Result<i64, String> {
         if !seen.online {
             return Err("is offline".into());
         }
@@ -159,10 +159,10 @@ mod tests {
 
     use super::*;
     use crate::servers::body::CreateRequest;
-    use crate::servers::validate::Faults;
+    use crate::servers::validate::ValidationErrors;
 
     fn draft(memory: i64, disk: i64) -> Draft {
-        let mut draft = Draft::new(&CreateRequest::default(), &mut Faults::default());
+        let mut draft = Draft::new(&CreateRequest::default(), &mut ValidationErrors::default());
         draft.limits.memory = memory;
         draft.limits.disk = disk;
         draft

@@ -14,7 +14,7 @@ use super::create::taken;
 use super::draft::{Draft, Ports};
 use super::placement::AUTO;
 use super::ports::next_free;
-use super::validate::Faults;
+use super::validate::ValidationErrors;
 use super::views::{LimitsView, PortView};
 use crate::agents::local;
 use crate::auth::Admin;
@@ -72,7 +72,7 @@ pub(super) struct PreviewBlocker {
 impl Servers {
     /// Says what would happen.
     pub async fn preview(&self, _admin: &Admin, request: CreateRequest) -> Result<Preview, ApiError> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         // The name is chosen last; its absence says nothing yet.
         let named =
             CreateRequest { name: Some(request.name.clone().unwrap_or_else(|| "…".into())), ..request };

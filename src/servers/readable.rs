@@ -6,8 +6,8 @@ use agent::protocol::{ServerStatus, Status};
 use storage::servers::Server;
 
 use crate::auth::{Permission, Permissions};
-use crate::moves::MoveView;
 use crate::templates::Template;
+use crate::transfers::MoveView;
 
 /// The settings that a caller may read, because he may change them.
 #[derive(Debug, Default, PartialEq)]

@@ -29,7 +29,7 @@ impl Games {
         let world = World::new().await;
         let auth = Auth::new(world.store.clone(), b"0123456789abcdef0123456789abcdef", OwnOrigins::new(None));
         let (agents, tasks) = (world.agents.clone(), world.tasks.clone());
-        let moves = crate::moves::Moves::new(
+        let moves = crate::transfers::Transfers::new(
             world.store.clone(),
             agents,
             Default::default(),

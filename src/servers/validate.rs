@@ -25,9 +25,9 @@ const MOST_CPU: i64 = 100_000;
 
 /// The faults of a request.
 #[derive(Debug, Default)]
-pub(super) struct Faults(BTreeMap<String, String>);
+pub(super) struct ValidationErrors(BTreeMap<String, String>);
 
-impl Faults {
+impl ValidationErrors {
     pub(super) fn add(&mut self, path: impl Into<String>, problem: impl Into<String>) {
         self.0.entry(path.into()).or_insert_with(|| problem.into());
     }
@@ -42,7 +42,7 @@ impl Faults {
     }
 }
 
-pub(super) fn name(name: &str, faults: &mut Faults) {
+pub(super) fn name(name: &str, faults: &mut ValidationErrors) {
     let length = name.chars().count();
     if !(1..=NAME_CHARACTERS).contains(&length) || name.trim().is_empty() {
         faults.add("name", format!("must have 1 to {NAME_CHARACTERS} characters"));
@@ -51,7 +51,7 @@ pub(super) fn name(name: &str, faults: &mut Faults) {
     }
 }
 
-pub(super) fn startup(line: &str, faults: &mut Faults) {
+pub(super) fn startup(line: &str, faults: &mut ValidationErrors) {
     if line.len() > STARTUP_BYTES {
         faults.add("startup", format!("must have at most {STARTUP_BYTES} bytes"));
     } else if line.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
@@ -59,7 +59,7 @@ pub(super) fn startup(line: &str, faults: &mut Faults) {
     }
 }
 
-pub(super) fn image(image: &str, faults: &mut Faults) {
+pub(super) fn image(image: &str, faults: &mut ValidationErrors) {
     if !is_image_reference(image) {
         faults.add("image", "must be an image reference, such as docker.io/library/busybox:1.37");
     }
@@ -121,7 +121,7 @@ fn is_path_part(part: &str) -> bool {
 pub(super) fn environment(
     environment: &BTreeMap<String, String>,
     template: Option<&Template>,
-    faults: &mut Faults,
+    faults: &mut ValidationErrors,
 ) {
     if environment.len() > VARIABLES {
         faults.add("environment", format!("must have at most {VARIABLES} variables"));
@@ -159,7 +159,7 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// What is given over what was.
-pub(super) fn limits(base: Limits, given: &LimitsRequest, faults: &mut Faults) -> Limits {
+pub(super) fn limits(base: Limits, given: &LimitsRequest, faults: &mut ValidationErrors) -> Limits {
     let limits = Limits {
         memory: given.memory.unwrap_or(base.memory),
         swap: given.swap.unwrap_or(base.swap),
@@ -184,7 +184,7 @@ pub(super) fn limits(base: Limits, given: &LimitsRequest, faults: &mut Faults) -
     limits
 }
 
-pub(super) fn ports(given: &[PortRequest], faults: &mut Faults) -> Vec<Port> {
+pub(super) fn ports(given: &[PortRequest], faults: &mut ValidationErrors) -> Vec<Port> {
     if given.len() > PORTS {
         faults.add("ports", format!("must be at most {PORTS}"));
         return Vec::new();
@@ -230,8 +230,8 @@ pub(super) fn command_problem(line: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn faults(check: impl FnOnce(&mut Faults)) -> Vec<String> {
-        let mut faults = Faults::default();
+    fn faults(check: impl FnOnce(&mut ValidationErrors)) -> Vec<String> {
+        let mut faults = ValidationErrors::default();
         check(&mut faults);
         faults.into_map().into_keys().collect()
     }
@@ -287,7 +287,7 @@ mod tests {
     fn limits_have_bounds_and_keep_what_is_left_out() {
         let base = Limits { memory: 64 << 20, cpu: 50, ..Limits::default() };
         let given = LimitsRequest { cpu: Some(75), ..LimitsRequest::default() };
-        let mut none = Faults::default();
+        let mut none = ValidationErrors::default();
         assert_eq!(limits(base, &given, &mut none), Limits { cpu: 75, ..base });
         assert!(none.into_map().is_empty());
         let one = |given: LimitsRequest| {

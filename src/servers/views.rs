@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use super::body::{PermissionWord, ProtocolWord};
 use super::readable::{self, Readable};
-use crate::agents::ServerSeen;
+use crate::agents::ServerSnapshot;
 use crate::auth::{Permission, Permissions};
-use crate::clock::rfc3339;
-use crate::moves::MoveView;
+use crate::system::clock::rfc3339;
+use crate::transfers::MoveView;
 
 /// A server as its caller may see it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -363,7 +363,7 @@ impl From<PermissionWord> for Permission {
 
 impl ServerView {
     /// Puts the three together.
-    pub fn new(server: Server, seen: &ServerSeen, permissions: &Permissions) -> Self {
+    pub fn new(server: Server, seen: &ServerSnapshot, permissions: &Permissions) -> Self {
         let words = permissions.words();
         let admin = words.contains(&"delete");
         let template = server.template_id.as_deref().and_then(crate::templates::get);
@@ -418,7 +418,7 @@ impl ServerView {
     }
 }
 
-fn status_of(server: &Server, seen: &ServerSeen, configures: bool) -> (StatusWord, Option<String>) {
+fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (StatusWord, Option<String>) {
     if server.deleting.is_some() {
         return match seen.online {
             true => (StatusWord::Stopping, Some("It is being deleted.".to_owned())),

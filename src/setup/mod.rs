@@ -13,10 +13,10 @@ pub use routes::routes;
 
 use crate::auth::{Auth, Origin, Role, SignedIn};
 use crate::error::{ApiError, Code};
-use crate::mdns::Name;
-use crate::secrets::{self, FileError};
+use crate::net::mdns::Name;
+use crate::system::private_files::{self, FileError};
+use crate::system::{clock, ids};
 use crate::users::{NewUser, Users};
-use crate::{clock, ids};
 
 /// The file in the data folder that holds the token.
 const FILE: &str = "setup-token";
@@ -50,10 +50,10 @@ impl Setup {
         let claimed = is_claimed(&store).unwrap_or(true);
         let token = if claimed {
             // The account was made, and the process ended before the file was gone.
-            secrets::remove(&file)?;
+            private_files::remove(&file)?;
             None
         } else {
-            Some(secrets::secret(&file, || ids::random(TOKEN_LENGTH))?)
+            Some(private_files::secret(&file, || ids::random(TOKEN_LENGTH))?)
         };
         Ok(Self(Arc::new(Inner { store, auth, users, file, name, token: Mutex::new(token) })))
     }
@@ -98,7 +98,7 @@ impl Setup {
             })
             .await?;
         *expected = None;
-        if let Err(cause) = secrets::remove(&self.0.file) {
+        if let Err(cause) = private_files::remove(&self.0.file) {
             // Worth nothing any more; the next start tries again.
             tracing::warn!(%cause, "the used setup token is still there");
         }

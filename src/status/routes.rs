@@ -25,7 +25,8 @@ fn banner(status: &Status) -> Route {
         GET,
         "/api/status",
         Access::SignedIn,
-        Doc::new("How the panel does, and for administrators what is wrong").answer::<StatusView>(200),
+        Doc::new("InstallMethod the panel does, and for administrators what is wrong")
+            .answer::<StatusView>(200),
         with(status)
             .and(caller())
             .map(|status: Status, caller: Caller| ok(Ok(status.view(caller.is_admin())))),

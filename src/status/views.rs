@@ -4,7 +4,7 @@ use serde::Serialize;
 use storage::Millis;
 use utoipa::ToSchema;
 
-use crate::clock::rfc3339;
+use crate::system::clock::rfc3339;
 
 /// `GET /health`.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,195 +1,257 @@
-//! Connections for bulk bytes, the panel's end. Whoever needs one says which node is to come ([`Transfers::expect`]), has
-//! an agent told the number and the token, and gets the pipe when it is there.
+//! Moving a server to another node: the rules.
 //!
-//! A token has 256 bits, opens one connection of one node once, and is worth nothing after half a minute.
+//! A server belongs to the node that its record names, and is started nowhere else. The record changes once, in one
+//! transaction, when the copy is whole, on the disk and known to the other agent: before that moment everything can be
+//! called off and nothing of the original was touched; after it, all that is left is to start the server and to remove
+//! what nobody needs any more. What has to be done is in the record of the move, so a panel that was killed goes on.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+mod cleanup;
+mod copy;
+mod routes;
+mod run;
+mod tracker;
+mod views;
 
-use agent::bulk::{Carrier, Pipe, Ticket, pipe, pump};
-use futures_util::future::BoxFuture;
-use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use crate::agents::local;
+use agent::protocol::{HostCheck, SystemInfo, ToAgent, ToPanel, capability};
+use storage::Store;
+use storage::servers::Server;
+use storage::transfers::{Move, Step};
+
+pub use routes::routes;
+pub use views::{MoveView, StepWord};
+
+use self::tracker::Tracker;
+use crate::agents::{Agents, local, port_message};
+use crate::auth::Admin;
 use crate::error::{ApiError, Code};
-use crate::http::Socket;
-use crate::ids;
+use crate::streams::Streams;
+use crate::system::clock;
+use crate::system::shutdown::Tasks;
 
-/// How long a connection may take to come.
-const COMES_WITHIN: Duration = Duration::from_secs(30);
-/// Connections that may be waited for at a time.
-const MOST: usize = 64;
-/// Characters of a transfer's number, and of the token: 31 different ones, so 256 bits.
-const NUMBER: usize = 20;
-const TOKEN: usize = 52;
+/// How long a node may take over the question which ports are free there.
+const HOST_CHECK: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// All connections that are waited for. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Transfers(Arc<Mutex<HashMap<String, Waiting>>>);
-
-struct Waiting {
-    node_id: String,
-    /// SHA-256.
-    token: [u8; 32],
-    comes: oneshot::Sender<Pipe>,
-    until: Instant,
+/// Everything about moves. Cheap to clone.
+#[derive(Clone)]
+pub struct Transfers {
+    store: Store,
+    agents: Agents,
+    transfers: Streams,
+    tasks: Tasks,
+    /// TCP ports of the panel's own machine that are ours.
+    own_ports: Arc<Vec<u16>>,
+    /// MiB a second that one move takes of the network at most.
+    limit: Option<NonZeroU32>,
+    lives: Tracker,
 }
-
-/// A connection that is waited for; no longer when dropped.
-pub struct Expected {
-    transfers: Transfers,
-    ticket: Ticket,
-    comes: oneshot::Receiver<Pipe>,
-}
-
-/// A connection that may come in.
-pub struct Admitted(oneshot::Sender<Pipe>);
 
 impl Transfers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes up what an earlier run has left. `own_ports` are those of this process; `limit` is in MiB a
+    /// second.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub fn new(
+        store: Store,
+        agents: Agents,
+        transfers: Streams,
+        tasks: Tasks,
+        own_ports: Vec<u16>,
+        limit: Option<NonZeroU32>,
+    ) -> storage::Result<Self> {
+        let left = store.read_now(storage::transfers::list)?;
+        let lives = Tracker::default();
+        let own_ports = Arc::new(own_ports);
+        let moves = Self { store, agents, transfers, tasks, own_ports, limit, lives };
+        for record in left {
+            let over = record.step == Step::Done;
+            let live = moves.lives.put(record);
+            if !over {
+                moves.drive(live, false);
+            }
+        }
+        Ok(moves)
     }
 
-    /// Waits for a connection of this node from now on.
-    pub fn expect(&self, node_id: &str) -> Result<Expected, ApiError> {
-        let ticket = Ticket { transfer_id: ids::random(NUMBER), token: ids::random(TOKEN) };
-        let (comes, awaited) = oneshot::channel();
-        let mut waiting = self.lock();
-        waiting.retain(|_, one| one.until > Instant::now());
-        if waiting.len() >= MOST {
-            return Err(ApiError::new(Code::Busy, "Enough transfers are under way.").retry_after(10));
+    /// Begins a move. What would make it fail for certain is told at once.
+    pub async fn begin(&self, admin: &Admin, server_id: &str, to: &str) -> Result<MoveView, ApiError> {
+        let server = self.server(server_id)?;
+        if server.deleting.is_some() {
+            return Err(ApiError::new(Code::Conflict, "The server is being deleted."));
         }
-        let one = Waiting {
-            node_id: node_id.to_owned(),
-            token: hash(&ticket.token),
-            comes,
-            until: Instant::now() + COMES_WITHIN,
+        self.allows(server_id)?;
+        self.check(&server, to).await?;
+        let earlier = self.store.read_now(|tx| storage::transfers::get(tx, server_id))?;
+        let record = Move {
+            server_id: server_id.to_owned(),
+            from: server.node_id.clone(),
+            to: to.to_owned(),
+            step: Step::InProgress,
+            ran: false,
+            error: None,
+            started_at: clock::now(),
+            leftovers: earlier.map(|earlier| earlier.leftovers).unwrap_or_default(),
+            restart: false,
         };
-        waiting.insert(ticket.transfer_id.clone(), one);
-        drop(waiting);
-        Ok(Expected { transfers: self.clone(), ticket, comes: awaited })
+        let new = record.clone();
+        let begun = self.store.write(move |tx| storage::transfers::begin(tx, &new)).await;
+        begun.map_err(|error| match error {
+            storage::Error::Taken { .. } => ApiError::new(Code::Conflict, "The server is moving already."),
+            other => other.into(),
+        })?;
+        tracing::info!(server = server_id, from = record.from, to, by = admin.username(), "a move begins");
+        let live = self.lives.put(record);
+        self.agents.changes().server(server_id);
+        let view = live.view();
+        self.drive(live, true);
+        Ok(view)
     }
 
-    /// Somebody has come. 404 where nobody of this node is waited for under this number, 401 for another token; the right
-    /// one opens once.
-    pub fn admit(&self, node_id: &str, transfer_id: &str, token: Option<&str>) -> Result<Admitted, ApiError> {
-        let mut waiting = self.lock();
-        let there = |one: &&Waiting| one.node_id == node_id && one.until > Instant::now();
-        let Some(one) = waiting.get(transfer_id).filter(there) else {
-            return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
+    /// The last move of a server.
+    pub fn get(&self, server_id: &str) -> Result<MoveView, ApiError> {
+        self.lives.get(server_id).map(|live| live.view()).ok_or_else(|| ApiError::not_found("move"))
+    }
+
+    /// Calls a move off; one that is over is put away.
+    pub async fn cancel(&self, admin: &Admin, server_id: &str) -> Result<(), ApiError> {
+        let live = self.lives.get(server_id).ok_or_else(|| ApiError::not_found("move"))?;
+        match live.record().step {
+            Step::InProgress => {
+                tracing::info!(server = server_id, by = admin.username(), "a move is called off");
+                live.cancel();
+                return Ok(());
+            }
+            Step::Switched => {
+                let sentence = "It can't be called off any more: the server lives on its new node already.";
+                return Err(ApiError::new(Code::Conflict, sentence));
+            }
+            Step::Failed | Step::Done => {}
+        }
+        let mut record = live.record();
+        let id = server_id.to_owned();
+        if record.leftovers.is_empty() && !record.restart {
+            self.store.write(move |tx| storage::transfers::forget(tx, &id)).await?;
+            self.lives.forget(&live);
+        } else {
+            record.error = None;
+            let changed = record.clone();
+            self.store.write(move |tx| storage::transfers::update(tx, &changed)).await?;
+            live.set_record(record);
+        }
+        self.agents.changes().server(server_id);
+        Ok(())
+    }
+
+    /// What everybody who sees the server sees of its move: nothing where there is nothing to say any more.
+    pub fn shown(&self, server_id: &str) -> Option<MoveView> {
+        let view = self.lives.get(server_id)?.view();
+        (!matches!(view.step, StepWord::Failed | StepWord::Done) || view.error.is_some()).then_some(view)
+    }
+
+    /// Refuses what must not be done with a server while it moves.
+    pub fn allows(&self, server_id: &str) -> Result<(), ApiError> {
+        let Some(live) = self.lives.get(server_id) else { return Ok(()) };
+        let record = live.record();
+        if record.step != Step::InProgress {
+            return Ok(());
+        }
+        let sentence =
+            format!("The server is moving to the node {}: {}.", record.to, live.view().step.text());
+        Err(ApiError::new(Code::Conflict, sentence))
+    }
+
+    /// A server that is on its way, where there is one.
+    pub fn under_way(&self) -> Option<String> {
+        self.lives.under_way(|_| true)
+    }
+
+    /// The same, of those that come from or go to this node.
+    pub fn under_way_at(&self, node_id: &str) -> Option<String> {
+        self.lives.under_way(|record| record.from == node_id || record.to == node_id)
+    }
+
+    /// A server is no more.
+    pub fn forget(&self, server_id: &str) {
+        if let Some(live) = self.lives.get(server_id) {
+            live.cancel();
+            self.lives.forget(&live);
+        }
+    }
+
+    fn server(&self, id: &str) -> Result<Server, ApiError> {
+        self.store.read_now(|tx| storage::servers::get(tx, id))?.ok_or_else(|| ApiError::not_found("server"))
+    }
+
+    async fn check(&self, server: &Server, to: &str) -> Result<(), ApiError> {
+        if server.node_id == to {
+            return Err(ApiError::field("nodeId", "is the node where it lives already"));
+        }
+        let node = self.store.read_now(|tx| storage::nodes::get(tx, to))?;
+        let node = node.ok_or_else(|| ApiError::field("nodeId", "is no node that is known here"))?;
+        if node.draining {
+            let sentence = format!("The node {to} is being drained: it takes no servers.");
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        if let Some(problem) = self.agents.node(to).no_host_path() {
+            return Err(ApiError::new(Code::Conflict, format!("{} {}", problem.message, problem.hint)));
+        }
+        self.can_move(&server.node_id)?;
+        let system = self.can_move(to)?;
+        let fits = &server.behaviour.architectures;
+        if !system.arch.is_empty() && !fits.is_empty() && !fits.contains(&system.arch) {
+            let sentence = format!("The image does not run on the CPU of the node {to} ({}).", system.arch);
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        for port in &server.ports {
+            let tcp = port.protocol == storage::servers::Protocol::Tcp;
+            if to == local::NODE_ID && tcp && self.own_ports.contains(&port.external) {
+                let sentence = format!("Port {}/tcp of the node {to} is the panel's own.", port.external);
+                return Err(ApiError::new(Code::PortInUse, sentence));
+            }
+        }
+        let ports = server.ports.iter().copied().map(port_message).collect();
+        let asked = ToAgent::HostCheck(HostCheck { image: None, ports });
+        let ToPanel::HostReport(report) = self.agents.ask(to, asked, HOST_CHECK).await? else {
+            return Ok(());
         };
-        // Digests are compared: how long that takes tells nothing of the token.
-        if token.map(hash) != Some(one.token) {
-            return Err(ApiError::new(Code::Unauthenticated, "The transfer's token is wrong or missing."));
-        }
-        let one = waiting.remove(transfer_id);
-        one.map(|one| Admitted(one.comes)).ok_or_else(|| ApiError::not_found("transfer"))
-    }
-
-    /// For the agent in this process, which needs no socket.
-    pub fn local(&self) -> Arc<dyn Carrier> {
-        Arc::new(Within(self.clone()))
-    }
-}
-
-fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-impl Expected {
-    /// What the agent is to be told.
-    pub fn ticket(&self) -> &Ticket {
-        &self.ticket
-    }
-
-    /// The pipe, once the agent has come; nothing where it did not come in time.
-    pub async fn pipe(mut self) -> Option<Pipe> {
-        tokio::time::timeout(COMES_WITHIN, &mut self.comes).await.ok()?.ok()
-    }
-}
-
-impl Drop for Expected {
-    fn drop(&mut self) {
-        self.transfers.lock().remove(&self.ticket.transfer_id);
-    }
-}
-
-impl Admitted {
-    /// Carries it over a socket, until it is closed.
-    pub async fn carry(self, socket: Socket, token: CancellationToken) {
-        let (near, far) = pipe();
-        if self.0.send(near).is_ok() {
-            pump(socket, far, token).await;
+        // A port that the server itself holds at the moment is free once it has stopped: two agents on one machine.
+        let seen = self.agents.server(&server.id);
+        let runs = seen.status.is_some_and(|status| run::runs(&status.status));
+        match report.ports_taken.first() {
+            Some(port) if !runs || !self.same_machine(&server.node_id, to) => {
+                let (number, protocol) = (port.external, port.protocol.as_str());
+                let sentence =
+                    format!("Port {number}/{protocol} of the node {to} is in use by another program there.");
+                Err(ApiError::new(Code::PortInUse, sentence))
+            }
+            _ => Ok(()),
         }
     }
-}
 
-/// The local agent's way: two queues.
-struct Within(Transfers);
-
-impl fmt::Debug for Within {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Within")
-    }
-}
-
-impl Carrier for Within {
-    fn open(&self, ticket: Ticket) -> BoxFuture<'static, Result<Pipe, String>> {
-        let admitted = self.0.admit(local::NODE_ID, &ticket.transfer_id, Some(&ticket.token));
-        Box::pin(async move {
-            let Admitted(comes) = admitted.map_err(|error| error.message().to_owned())?;
-            let (near, far) = pipe();
-            comes.send(far).map_err(|_gone| "nobody waits for it any more".to_owned())?;
-            Ok(near)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn code(outcome: Result<Admitted, ApiError>) -> Option<Code> {
-        outcome.err().map(|error| error.code())
+    fn same_machine(&self, one: &str, other: &str) -> bool {
+        let host = |id: &str| self.agents.node(id).system.and_then(|system| system.hostname);
+        host(one).is_some() && host(one) == host(other)
     }
 
-    #[tokio::test]
-    async fn a_token_opens_one_connection_of_one_node_once() {
-        let transfers = Transfers::default();
-        let expected = transfers.expect("attic").unwrap();
-        let Ticket { transfer_id, token } = expected.ticket().clone();
-        assert!(token.len() >= 52 && !format!("{:?}", expected.ticket()).contains(&token));
-        let admit = |node: &str, id: &str, token: Option<&str>| transfers.admit(node, id, token);
-        assert_eq!(code(admit("attic", "other", Some(&token))), Some(Code::NotFound));
-        assert_eq!(code(admit("cellar", &transfer_id, Some(&token))), Some(Code::NotFound));
-        assert_eq!(code(admit("attic", &transfer_id, None)), Some(Code::Unauthenticated));
-        assert_eq!(code(admit("attic", &transfer_id, Some("guess"))), Some(Code::Unauthenticated));
-        let Admitted(comes) = admit("attic", &transfer_id, Some(&token)).ok().unwrap();
-        assert_eq!(code(admit("attic", &transfer_id, Some(&token))), Some(Code::NotFound), "a second time");
-        comes.send(pipe().0).unwrap();
-        assert!(expected.pipe().await.is_some());
-    }
-
-    #[tokio::test]
-    async fn nobody_is_waited_for_any_longer_than_needed() {
-        let transfers = Transfers::default();
-        let expected = transfers.expect("attic").unwrap();
-        let Ticket { transfer_id, token } = expected.ticket().clone();
-        drop(expected);
-        assert_eq!(code(transfers.admit("attic", &transfer_id, Some(&token))), Some(Code::NotFound));
-        let kept: Vec<_> = (0..MOST).map(|_| transfers.expect("attic").unwrap()).collect();
-        assert!(transfers.expect("attic").is_err());
-        drop(kept);
-        let expected = transfers.expect("attic").unwrap();
-        let late = expected.ticket().clone();
-        transfers.lock().get_mut(&late.transfer_id).unwrap().until = Instant::now();
-        assert_eq!(
-            code(transfers.admit("attic", &late.transfer_id, Some(&late.token))),
-            Some(Code::NotFound)
-        );
+    /// Its agent is there and takes part in moves.
+    fn can_move(&self, node_id: &str) -> Result<SystemInfo, ApiError> {
+        let seen = self.agents.node(node_id);
+        let Some(system) = seen.system.clone().filter(|_| seen.online) else {
+            return Err(ApiError::new(Code::NodeOffline, format!("The node {node_id} is offline.")));
+        };
+        if !system.capabilities.iter().any(|word| word == capability::TRANSFER) {
+            let sentence = format!(
+                "The agent of the node {node_id} can't move servers: it is a legacy agent, or older than this panel."
+            );
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        if seen.engine_away() {
+            let sentence = format!("The container engine of the node {node_id} does not answer.");
+            return Err(ApiError::new(Code::EngineUnavailable, sentence));
+        }
+        Ok(system)
     }
 }

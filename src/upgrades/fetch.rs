@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::remote::{BadAuthorities, authorities, distrust};
+use agent::remote::{BadAuthorities, authorities, cert_error};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, http};
 
-use super::names::Names;
+use super::resolver::Names;
 
 /// For the whole of a small file.
 const SMALL_WITHIN: Duration = Duration::from_secs(60);
@@ -84,7 +84,7 @@ impl Fetcher {
         let known = authorities(self.authorities.as_deref().map(PathBuf::as_path))?;
         let known: Vec<_> = known.iter().map(|each| Certificate::from_der(each).to_owned()).collect();
         let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(crate::tls::provider())
+            .unversioned_rustls_crypto_provider(crate::net::tls::provider())
             .root_certs(RootCerts::Specific(Arc::new(known)))
             .build();
         let agent = Agent::config_builder()
@@ -141,8 +141,8 @@ pub(super) fn failed(url: &str) -> impl FnOnce(ureq::Error) -> FetchError {
 /// What is wrong with the other side's certificate, where that is what is wrong.
 fn certificate(error: &ureq::Error) -> Option<String> {
     match error {
-        ureq::Error::Io(error) => distrust(error),
-        ureq::Error::Rustls(error) => distrust(error),
+        ureq::Error::Io(error) => cert_error(error),
+        ureq::Error::Rustls(error) => cert_error(error),
         _ => None,
     }
 }

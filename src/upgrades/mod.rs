@@ -4,14 +4,14 @@
 //! and lies in the upgrade folder; then this process ends, and the guard outside swaps it. The same program goes to the
 //! other machines, one after another (`nodes`).
 
+pub mod binaries;
 pub mod download;
 pub mod fetch;
-pub mod place;
-pub mod programs;
+pub mod install_method;
 pub mod release;
 
-mod names;
-mod nodes;
+mod resolver;
+mod rollout;
 mod routes;
 mod views;
 
@@ -28,21 +28,21 @@ use storage::{Millis, Store};
 pub use routes::routes;
 pub use views::UpgradeView;
 
+use self::binaries::Programs;
 use self::fetch::Fetcher;
-use self::nodes::Round;
-use self::place::How;
-use self::programs::Programs;
+use self::install_method::InstallMethod;
 use self::release::{Published, Release, Source, own_architecture};
+use self::rollout::Round;
 use self::views::{OfferView, RunningView, StepWord};
 use crate::agents::Agents;
 use crate::auth::Admin;
-use crate::clock;
 use crate::config::{UpgradeSettings, UpgradeTimes};
-use crate::copies;
+use crate::db_backups;
 use crate::error::{ApiError, Code};
-use crate::moves::Moves;
-use crate::shutdown::Tasks;
 use crate::status::VERSION;
+use crate::streams::Streams;
+use crate::system::clock;
+use crate::system::shutdown::Tasks;
 use crate::transfers::Transfers;
 
 /// Between two looks.
@@ -53,7 +53,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(6 * 3600);
 const FIRST: std::ops::Range<u64> = 60..600;
 /// Between two words to those who look.
 const TELL_EVERY: Duration = Duration::from_millis(500);
-/// How long those who look have to see that the panel goes, before it does.
+/// InstallMethod long those who look have to see that the panel goes, before it does.
 const LAST_SIGHT: Duration = Duration::from_millis(300);
 
 /// Everything about upgrades. Cheap to clone.
@@ -62,15 +62,15 @@ pub struct Upgrades(Arc<Inner>);
 
 struct Inner {
     source: Option<Source>,
-    how: How,
+    how: InstallMethod,
     checks: bool,
     times: UpgradeTimes,
     data_dir: PathBuf,
     programs: Programs,
     store: Store,
     agents: Agents,
-    transfers: Transfers,
-    moves: Moves,
+    transfers: Streams,
+    moves: Transfers,
     tasks: Tasks,
     /// Read once: it changes only while the program does.
     last: OnceLock<Option<UpgradeOutcome>>,
@@ -86,7 +86,7 @@ struct State {
     running: Option<RunningView>,
     failure: Option<String>,
     round: Round,
-    /// Moves with every change.
+    /// Transfers with every change.
     number: u64,
 }
 
@@ -99,9 +99,9 @@ pub struct Parts {
     /// Who is connected.
     pub agents: Agents,
     /// Connections for bulk bytes.
-    pub transfers: Transfers,
+    pub transfers: Streams,
     /// Servers under way.
-    pub moves: Moves,
+    pub moves: Transfers,
     /// What runs.
     pub tasks: Tasks,
 }
@@ -133,7 +133,7 @@ impl Upgrades {
         state.round.left_behind(&parts.data_dir);
         let Parts { data_dir, store, agents, transfers, moves, tasks } = parts;
         Self(Arc::new(Inner {
-            how: How::of_this(source.is_some(), settings.guarded),
+            how: InstallMethod::of_this(source.is_some(), settings.guarded),
             checks: settings.check && source.is_some(),
             times: settings.times.clone(),
             programs: Programs::new(&data_dir, source.clone()),
@@ -182,16 +182,16 @@ impl Upgrades {
         let done = change(&mut state);
         state.number += 1;
         drop(state);
-        self.0.agents.changes().ring();
+        self.0.agents.changes().notify();
         done
     }
 
-    /// Moves whenever [`Upgrades::view`] may have changed.
+    /// Transfers whenever [`Upgrades::view`] may have changed.
     pub fn number(&self) -> (u64, u64) {
         (self.lock().number, self.0.agents.changes().nodes_now())
     }
 
-    /// How it stands.
+    /// InstallMethod it stands.
     pub fn view(&self) -> Result<UpgradeView, ApiError> {
         let inner = &self.0;
         let listed = inner.store.read_now(storage::nodes::list)?;
@@ -208,7 +208,7 @@ impl Upgrades {
             check_error: state.check_error.clone(),
             checks: inner.checks,
             how: inner.how.into(),
-            why: (inner.how != How::Here).then(|| inner.how.sentence().to_owned()),
+            why: (inner.how != InstallMethod::Here).then(|| inner.how.sentence().to_owned()),
             command: inner.how.command().map(ToOwned::to_owned),
             running: state.running.clone(),
             failure: state.failure.clone(),
@@ -222,7 +222,7 @@ impl Upgrades {
     /// Somebody wants to know now.
     pub async fn check_asked(&self) -> Result<UpgradeView, ApiError> {
         if self.0.source.is_none() {
-            return Err(ApiError::new(Code::Conflict, How::Checkout.sentence()));
+            return Err(ApiError::new(Code::Conflict, InstallMethod::Checkout.sentence()));
         }
         let wait = self.0.times.ask;
         let left = {
@@ -270,7 +270,7 @@ impl Upgrades {
         let wanted = Version::parse(version)
             .map_err(|_| ApiError::field("version", "must be a version, such as 1.2.3"))?;
         let inner = &self.0;
-        let source = inner.source.clone().filter(|_| inner.how == How::Here).ok_or_else(|| {
+        let source = inner.source.clone().filter(|_| inner.how == InstallMethod::Here).ok_or_else(|| {
             let how = inner.how;
             conflict(format!("{} Do this: {}", how.sentence(), how.command().unwrap_or_default()))
         })?;
@@ -340,7 +340,7 @@ impl Upgrades {
             return Err(sentence(&error));
         }
         self.step(StepWord::Copying);
-        let copied = copies::today(&inner.store, &inner.data_dir).await;
+        let copied = db_backups::today(&inner.store, &inner.data_dir).await;
         copied.map_err(|error| format!("The database could not be copied aside: {error}."))?;
         let staged = tokio::task::spawn_blocking(move || folder.stage(&text, &what.sha256, &what.signed));
         staged.await.map_err(|error| error.to_string())?.map_err(|error| sentence(&error))

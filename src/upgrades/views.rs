@@ -4,7 +4,7 @@ use agent::protocol::UpgradeOutcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::place::How;
+use super::install_method::InstallMethod;
 
 /// What there is to upgrade, and how far that is.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -24,8 +24,8 @@ pub struct UpgradeView {
     pub check_error: Option<String>,
     /// It is looked once a day.
     pub checks: bool,
-    /// How the next version gets here.
-    pub how: HowWord,
+    /// InstallMethod the next version gets here.
+    pub how: InstallMethodName,
     /// Why it does not go by itself, where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -61,11 +61,11 @@ pub struct OfferView {
     pub notes: Option<String>,
 }
 
-/// How the next version gets here.
+/// InstallMethod the next version gets here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = UpgradeHow)]
-pub enum HowWord {
+pub enum InstallMethodName {
     /// `POST /api/upgrade`.
     Here,
     /// A command in a shell.
@@ -78,14 +78,14 @@ pub enum HowWord {
     Checkout,
 }
 
-impl From<How> for HowWord {
-    fn from(how: How) -> Self {
+impl From<InstallMethod> for InstallMethodName {
+    fn from(how: InstallMethod) -> Self {
         match how {
-            How::Here => Self::Here,
-            How::Command => Self::Command,
-            How::Image => Self::Image,
-            How::Package => Self::Package,
-            How::Checkout => Self::Checkout,
+            InstallMethod::Here => Self::Here,
+            InstallMethod::Command => Self::Command,
+            InstallMethod::Image => Self::Image,
+            InstallMethod::Package => Self::Package,
+            InstallMethod::Checkout => Self::Checkout,
         }
     }
 }

@@ -12,7 +12,7 @@ pub use views::{Me, SessionInfo, SignInAnswer, UserView};
 
 use crate::auth::{Admin, Auth, Caller, Origin, Role, SignedIn, check_password};
 use crate::error::{ApiError, Code};
-use crate::{clock, ids};
+use crate::system::{clock, ids};
 
 /// Longest name of an account.
 const MAX_NAME: usize = 32;

@@ -6,7 +6,7 @@ use storage::users::User;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, Role, SignedIn};
-use crate::clock::rfc3339;
+use crate::system::clock::rfc3339;
 
 /// What an account may do everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

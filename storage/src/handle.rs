@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use redb::{Database, ReadableDatabase};
 use tokio::sync::watch;
 
-use crate::disk::Disk;
+use crate::backend::Disk;
 use crate::error::{Error, Result};
 use crate::open::{self, Lock, Opened};
 use crate::tx::ReadTx;

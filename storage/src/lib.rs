@@ -9,7 +9,7 @@
 /// Milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;
 
-mod disk;
+mod backend;
 mod error;
 mod handle;
 mod migrations;
@@ -28,15 +28,15 @@ mod faults;
 #[cfg(test)]
 mod testing;
 
-pub mod copies;
+pub mod db_backups;
 pub mod grants;
 pub mod meta;
-pub mod moves;
 pub mod nodes;
 pub mod servers;
 pub mod sessions;
 pub mod settings;
 pub mod templates;
+pub mod transfers;
 pub mod users;
 
 pub use error::{Error, Result};

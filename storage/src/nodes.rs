@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 use crate::error::{Error, Result};
-use crate::moves;
 use crate::servers;
 use crate::tables::NODES;
+use crate::transfers;
 use crate::tx::{ReadTx, WriteTx};
 
 /// A machine on which an agent runs game servers.
@@ -128,7 +128,10 @@ pub fn update(tx: &WriteTx, node: &Node) -> Result<()> {
 
 /// Deletes a node. [`Error::NodeInUse`] while servers are placed there, or on their way to it.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
-    let coming = moves::list(tx)?.iter().filter(|it| it.to == id && it.step == moves::Step::Under).count();
+    let coming = transfers::list(tx)?
+        .iter()
+        .filter(|it| it.to == id && it.step == transfers::Step::InProgress)
+        .count();
     let count = servers::count_by_node(tx, id)? + coming;
     if count > 0 {
         return Err(Error::NodeInUse { count });

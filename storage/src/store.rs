@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::disk::Disk;
+use crate::backend::Disk;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Health};
 use crate::meta::Instance;

@@ -4,12 +4,12 @@
 
 use crate::error::Result;
 use crate::grants::Grant;
-use crate::moves::Move;
 use crate::nodes::Node;
 use crate::servers::Server;
 use crate::sessions::Session;
 use crate::table::Table;
 use crate::templates::Template;
+use crate::transfers::Move;
 use crate::tx::WriteTx;
 use crate::users::User;
 

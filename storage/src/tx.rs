@@ -85,7 +85,7 @@ impl WriteTx {
     }
 
     /// Takes back what was done since the last [`Self::keep`], newest first.
-    pub(crate) fn take_back(&self) {
+    pub(crate) fn rollback(&self) {
         let undo = std::mem::take(&mut *self.undo.borrow_mut());
         let Source::Write(transaction) = &self.read.source else { return };
         for step in undo.into_iter().rev() {

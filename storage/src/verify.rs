@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::moves::Step;
 use crate::servers::{Protocol, Server};
 use crate::tables::{
     GRANTS, GRANTS_BY_USER, MOVES, NODES, PORTS, SERVERS, SERVERS_BY_NODE, SESSIONS, SESSIONS_BY_USER,
     TEMPLATES, USERS, USERS_BY_NAME,
 };
+use crate::transfers::Step;
 use crate::tx::ReadTx;
 
 /// Reads every record, and says of each one that contradicts another what is wrong with it.
@@ -64,7 +64,7 @@ fn servers(tx: &ReadTx, wrong: &mut Vec<String>) -> Result<()> {
             wrong.push(format!("the move of {} has no server", this.server_id));
             continue;
         };
-        if this.step == Step::Under {
+        if this.step == Step::InProgress {
             let there = Server { node_id: this.to, ..server.clone() };
             self::ports(tx, &there, wrong)?;
             ports += there.ports.len();

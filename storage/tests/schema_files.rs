@@ -8,11 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use storage::grants::{self, Grant, Permission};
-use storage::moves::{self, Move, Step};
 use storage::nodes::{self, Node};
 use storage::servers::{self, Behaviour, ContainerUser, Limits, Port, Protocol, Server, StartupMode, Stop};
 use storage::sessions::{self, Session};
 use storage::templates::{self, Template};
+use storage::transfers::{self, Move, Step};
 use storage::users::{self, Role, User};
 use storage::{ReadTx, Result, Store, WriteTx, meta, settings, verify};
 
@@ -102,11 +102,11 @@ fn under_way() -> Move {
         server_id: "full".to_owned(),
         from: "remote.example".to_owned(),
         to: "local".to_owned(),
-        step: Step::Under,
+        step: Step::InProgress,
         ran: true,
         error: Some("none yet".to_owned()),
         started_at: 6,
-        litter: vec!["attic".to_owned()],
+        leftovers: vec!["attic".to_owned()],
         restart: true,
     }
 }
@@ -122,7 +122,7 @@ fn fill(tx: &WriteTx) -> Result<()> {
     servers::insert(tx, &full_server())?;
     grants::put(tx, &grant())?;
     templates::insert(tx, &template())?;
-    moves::begin(tx, &under_way())?;
+    transfers::begin(tx, &under_way())?;
     settings::put(tx, "text", &"value".to_owned())
 }
 
@@ -149,10 +149,10 @@ fn a_file_of_every_schema_opens_with_all_that_is_in_it() {
         fs::copy(file(schema), dir.path().join("panel.redb")).unwrap();
         let store = Store::open(dir.path()).unwrap_or_else(|e| panic!("schema {schema}: {e}"));
         store.read_now(look).unwrap_or_else(|e| panic!("schema {schema}: {e}"));
-        let moved = store.read_now(|tx| moves::get(tx, "full")).unwrap();
+        let moved = store.read_now(|tx| transfers::get(tx, "full")).unwrap();
         assert_eq!(moved, (schema >= 2).then(under_way), "schema {schema}");
         if moved.is_some() {
-            store.write_blocking(|tx| moves::fail(tx, &under_way())).unwrap();
+            store.write_blocking(|tx| transfers::fail(tx, &under_way())).unwrap();
         }
         store.write_blocking(|tx| servers::delete(tx, "full")).unwrap();
     }

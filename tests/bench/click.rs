@@ -15,10 +15,10 @@ use crate::report::Report;
 const CLICKS: usize = 20;
 
 /// When the engine was told something that has one of these words in it, for each the first time since it was asked.
-type Heard = Arc<Mutex<Vec<(String, Option<Instant>)>>>;
+type Received = Arc<Mutex<Vec<(String, Option<Instant>)>>>;
 
 /// Stands before the engine and notes.
-async fn listen(listener: UnixListener, heard: Heard) {
+async fn listen(listener: UnixListener, heard: Received) {
     while let Ok((near, _)) = listener.accept().await {
         let heard = heard.clone();
         crate::spawn(async move {
@@ -31,7 +31,7 @@ async fn listen(listener: UnixListener, heard: Heard) {
     }
 }
 
-async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, heard: Option<&Heard>) {
+async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, heard: Option<&Received>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
         if let Some(heard) = heard {
@@ -44,7 +44,7 @@ async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
     let _ = to.shutdown().await;
 }
 
-fn note(heard: &Heard, bytes: &[u8]) {
+fn note(heard: &Received, bytes: &[u8]) {
     let mut heard = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for (word, at) in heard.iter_mut().filter(|(_, at)| at.is_none()) {
         if String::from_utf8_lossy(bytes).contains(word.as_str()) {
@@ -65,7 +65,7 @@ async fn container(server: &str) -> Result<String> {
 pub(crate) async fn to_engine(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let socket = folder.path().join("engine.sock");
-    let heard = Heard::default();
+    let heard = Received::default();
     crate::spawn(listen(UnixListener::bind(&socket)?, heard.clone()));
     let panel = Panel::start_with(&[("DOCKER_HOST", Path::new(&socket).display().to_string())]).await?;
     let id = panel.server("clicked", "while read word; do :; done").await?;

@@ -10,7 +10,7 @@ use agent::protocol::{
     Ack, Envelope, Heartbeat, Network, ServerStats, ServerStatus, Stats, Status, Sync, SystemInfo, ToAgent,
     ToPanel,
 };
-use agent::remote::{Dialer, Remote, Standing};
+use agent::remote::{Dialer, LinkState, Remote};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ impl Fleet {
                 ..Remote::default()
             };
             let (panel_side, agent_side) = link::local(64);
-            let (connected, _) = watch::channel(Standing::Away);
+            let (connected, _) = watch::channel(LinkState::Away);
             spawn(Dialer::new(remote.clone())?.run(panel_side, connected, self.stop.clone()));
             let machine = Arc::new(Machine {
                 node_id: remote.node_id,

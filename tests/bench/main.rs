@@ -11,7 +11,7 @@ mod console;
 mod fleet;
 mod http;
 mod idle;
-mod liars;
+mod malicious_agents;
 mod name;
 mod panel;
 mod report;
@@ -71,7 +71,7 @@ async fn measure() -> Result<Report> {
         click::to_engine(&mut report).await?;
     }
     if wanted("liars") {
-        liars::measure(&mut report).await?;
+        malicious_agents::measure(&mut report).await?;
     }
     if wanted("fleet") {
         fleet::measure(&mut report).await?;

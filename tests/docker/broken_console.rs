@@ -5,12 +5,12 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::game::Game;
-use super::proxy::{Door, Proxy};
+use super::proxy::{Proxy, ProxyState};
 use super::viewer::{Viewer, texts};
 use crate::harness::{Panel, seconds, until};
 
 async fn with_a_proxy() -> (Proxy, Panel) {
-    let proxy = Proxy::new(Door::Open).await;
+    let proxy = Proxy::new(ProxyState::Open).await;
     let panel = Panel::builder().env("DOCKER_HOST", proxy.address()).start().await;
     (proxy, panel)
 }
@@ -59,10 +59,10 @@ async fn a_viewer_misses_nothing_of_what_was_printed_while_the_engine_was_away()
     let game = Game::running(&panel, "count 0.1").await;
     let mut viewer = Viewer::open(&game.admin, &game.id).await;
     let mut all = viewer.wait("it counts", seconds(10), |text| text == "10").await;
-    proxy.set(Door::Closed).await;
+    proxy.set(ProxyState::Closed).await;
     game.becomes("unknown", seconds(10)).await;
     tokio::time::sleep(seconds(5)).await;
-    proxy.set(Door::Open).await;
+    proxy.set(ProxyState::Open).await;
     all.extend(viewer.wait("it goes on", seconds(30), |text| text == "90").await);
     let numbers: Vec<u64> = texts(&all).iter().filter_map(|text| text.parse().ok()).collect();
     assert_eq!(numbers, (numbers[0]..=90).collect::<Vec<_>>());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::game::Game;
-use super::proxy::{Door, Proxy};
+use super::proxy::{Proxy, ProxyState};
 use super::viewer::Viewer;
 use crate::harness::{Panel, docker, seconds, until};
 
@@ -25,14 +25,14 @@ async fn others_are_fine(panel: &Panel) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_socket_is_said_and_heals() {
-    let proxy = Proxy::new(Door::Open).await;
+    let proxy = Proxy::new(ProxyState::Open).await;
     let panel = Panel::builder().env("DOCKER_HOST", proxy.address()).start().await;
     let running = Game::running(&panel, "game").await;
     let stopped = Game::new(&panel, "game").await;
     let started_at = running.started_at().await;
     assert_eq!(node(&panel).await["engine"]["available"], true);
 
-    proxy.set(Door::Closed).await;
+    proxy.set(ProxyState::Closed).await;
     running.becomes("unknown", seconds(10)).await;
     stopped.becomes("unknown", seconds(10)).await;
     for (game, action) in [(&stopped, "start"), (&running, "stop"), (&running, "kill"), (&running, "restart")]
@@ -56,7 +56,7 @@ async fn a_closed_socket_is_said_and_heals() {
     others_are_fine(&panel).await;
 
     let began = Instant::now();
-    proxy.set(Door::Open).await;
+    proxy.set(ProxyState::Open).await;
     running.becomes("running", seconds(10)).await;
     stopped.becomes("stopped", seconds(10)).await;
     assert!(began.elapsed() < seconds(10), "back after {:?}", began.elapsed());
@@ -69,13 +69,13 @@ async fn a_closed_socket_is_said_and_heals() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_hangs_holds_nobody_up() {
-    let proxy = Proxy::new(Door::Open).await;
+    let proxy = Proxy::new(ProxyState::Open).await;
     let panel = Panel::builder().env("DOCKER_HOST", proxy.address()).start().await;
     let game = Game::running(&panel, "count 0.1").await;
     let other = Game::new(&panel, "game").await;
     let started_at = game.started_at().await;
 
-    proxy.set(Door::Hung).await;
+    proxy.set(ProxyState::Hung).await;
     others_are_fine(&panel).await;
     let asked = Instant::now();
     let answer = other.power("start").await;
@@ -89,7 +89,7 @@ async fn one_that_hangs_holds_nobody_up() {
     other.power("start").await.refused(503, "engine_unavailable");
     others_are_fine(&panel).await;
 
-    proxy.set(Door::Open).await;
+    proxy.set(ProxyState::Open).await;
     game.becomes("running", seconds(15)).await;
     assert_eq!(game.started_at().await, started_at);
     let mut viewer = Viewer::open(&game.admin, &game.id).await;
@@ -110,12 +110,12 @@ async fn one_that_hangs_holds_nobody_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panel_starts_without_one() {
-    let proxy = Proxy::new(Door::Open).await;
+    let proxy = Proxy::new(ProxyState::Open).await;
     let mut panel = Panel::builder().env("DOCKER_HOST", proxy.address()).start().await;
     let mut game = Game::running(&panel, "game").await;
     let started_at = game.started_at().await;
     panel.stop().await;
-    proxy.set(Door::Closed).await;
+    proxy.set(ProxyState::Closed).await;
     let began = Instant::now();
     panel.again().await;
     assert!(began.elapsed() < seconds(5), "started after {:?}", began.elapsed());
@@ -124,7 +124,7 @@ async fn a_panel_starts_without_one() {
     others_are_fine(&panel).await;
     // One that is made meanwhile is installed when there is an engine.
     let late = Game::ask(&panel, super::game::body("game", &serde_json::json!({}))).await;
-    proxy.set(Door::Open).await;
+    proxy.set(ProxyState::Open).await;
     game.becomes("running", seconds(10)).await;
     assert_eq!(game.started_at().await, started_at);
     let settled = |view: &Value| matches!(view["status"].as_str(), Some("stopped" | "install_failed"));
@@ -134,7 +134,7 @@ async fn a_panel_starts_without_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_asked_to_run_runs_again_after_an_engine_stop() {
-    let proxy = Proxy::new(Door::Open).await;
+    let proxy = Proxy::new(ProxyState::Open).await;
     let panel = Panel::builder().env("DOCKER_HOST", proxy.address()).start().await;
     let game = Game::running(&panel, "game").await;
     let idle = Game::running(&panel, "game").await;
@@ -142,11 +142,11 @@ async fn what_was_asked_to_run_runs_again_after_an_engine_stop() {
     idle.becomes("stopped", seconds(15)).await;
     let started_at = game.started_at().await;
     // An engine that stops takes its containers with it.
-    proxy.set(Door::Closed).await;
+    proxy.set(ProxyState::Closed).await;
     docker::docker(&["kill", &format!("ctrl-alt-play-{}", game.id)]).await;
     game.becomes("unknown", seconds(10)).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    proxy.set(Door::Open).await;
+    proxy.set(ProxyState::Open).await;
     until("it runs again", seconds(40), async || {
         let container = docker::inspect(&game.id).await?;
         (container["State"]["Running"] == true && container["State"]["StartedAt"] != started_at.as_str())

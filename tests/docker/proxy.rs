@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How the door stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum ProxyState {
     /// Everything passes.
     Open,
     /// Connections are taken and nothing passes, neither old nor new.
@@ -22,7 +22,7 @@ pub(crate) enum Door {
 /// A socket that leads to the engine.
 pub(crate) struct Proxy {
     folder: tempfile::TempDir,
-    door: watch::Sender<Door>,
+    door: watch::Sender<ProxyState>,
     streams: Streams,
 }
 
@@ -31,7 +31,7 @@ type Streams = Arc<Mutex<Vec<(String, CancellationToken)>>>;
 
 impl Proxy {
     /// A new one, open or not.
-    pub(crate) async fn new(door: Door) -> Self {
+    pub(crate) async fn new(door: ProxyState) -> Self {
         let folder = tempfile::Builder::new().prefix("cap-engine-").tempdir().unwrap();
         let this = Self { folder, door: watch::Sender::new(door), streams: Streams::default() };
         let (path, watching) = (this.path(), this.door.subscribe());
@@ -74,10 +74,10 @@ impl Proxy {
     }
 
     /// Moves the door, and returns when it stands.
-    pub(crate) async fn set(&self, door: Door) {
+    pub(crate) async fn set(&self, door: ProxyState) {
         self.door.send_replace(door);
         let path = self.path();
-        let stands = async || (path.exists() == (door != Door::Closed)).then_some(());
+        let stands = async || (path.exists() == (door != ProxyState::Closed)).then_some(());
         crate::harness::until("the door moves", crate::harness::seconds(5), stands).await;
     }
 }
@@ -88,9 +88,9 @@ fn engine() -> String {
 }
 
 /// Keeps the socket there while the door is not closed. Ends with the proxy.
-async fn keep(path: PathBuf, mut door: watch::Receiver<Door>, streams: Streams) {
+async fn keep(path: PathBuf, mut door: watch::Receiver<ProxyState>, streams: Streams) {
     loop {
-        if *door.borrow_and_update() == Door::Closed {
+        if *door.borrow_and_update() == ProxyState::Closed {
             let _ = std::fs::remove_file(&path);
             if door.changed().await.is_err() {
                 return;
@@ -105,7 +105,7 @@ async fn keep(path: PathBuf, mut door: watch::Receiver<Door>, streams: Streams) 
                     if changed.is_err() {
                         return;
                     }
-                    if *door.borrow_and_update() == Door::Closed {
+                    if *door.borrow_and_update() == ProxyState::Closed {
                         break;
                     }
                 }
@@ -119,7 +119,7 @@ async fn keep(path: PathBuf, mut door: watch::Receiver<Door>, streams: Streams) 
     }
 }
 
-async fn relay(ours: UnixStream, door: watch::Receiver<Door>, streams: Streams) {
+async fn relay(ours: UnixStream, door: watch::Receiver<ProxyState>, streams: Streams) {
     let Ok(theirs) = UnixStream::connect(engine()).await else { return };
     let ((our_read, our_write), (their_read, their_write)) = (ours.into_split(), theirs.into_split());
     let end = CancellationToken::new();
@@ -144,16 +144,16 @@ async fn relay(ours: UnixStream, door: watch::Receiver<Door>, streams: Streams) 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut door: watch::Receiver<Door>,
+    mut door: watch::Receiver<ProxyState>,
     mut note: impl FnMut(&[u8]),
 ) {
     let mut cut = door.clone();
-    let cut = async move { drop(cut.wait_for(|door| *door == Door::Closed).await) };
+    let cut = async move { drop(cut.wait_for(|door| *door == ProxyState::Closed).await) };
     let work = async {
         let mut buffer = vec![0; 16 << 10];
         while let Ok(n @ 1..) = from.read(&mut buffer).await {
             note(&buffer[..n]);
-            if door.wait_for(|door| *door == Door::Open).await.is_err()
+            if door.wait_for(|door| *door == ProxyState::Open).await.is_err()
                 || to.write_all(&buffer[..n]).await.is_err()
             {
                 break;

@@ -135,8 +135,8 @@ async fn answer(mut stream: TcpStream, things: Arc<Things>, takes: Duration) {
     if method == "HEAD" {
         return;
     }
-    let pieces = body.len().div_ceil(PIECE);
-    for piece in body.chunks(PIECE) {
+    let pieces = body.len().div_ceil(FRAME_BYTES);
+    for piece in body.chunks(FRAME_BYTES) {
         if stream.write_all(piece).await.is_err() {
             return;
         }
@@ -147,7 +147,7 @@ async fn answer(mut stream: TcpStream, things: Arc<Things>, takes: Duration) {
     let _ = stream.shutdown().await;
 }
 
-const PIECE: usize = 128 << 10;
+const FRAME_BYTES: usize = 128 << 10;
 
 async fn digest(bytes: &[u8]) -> String {
     let sum = filter("sha256sum", &[], bytes).await;

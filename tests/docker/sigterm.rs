@@ -7,7 +7,7 @@ use serde_json::json;
 use super::disk_full::SmallDisk;
 use super::flood::flood;
 use super::game::{Game, body};
-use super::proxy::{Door, Proxy};
+use super::proxy::{Proxy, ProxyState};
 use super::registry::Registry;
 use super::viewer::Viewer;
 use crate::harness::{Live, Panel, docker, seconds};
@@ -103,15 +103,15 @@ async fn while_the_disk_is_full() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_engine_hangs() {
-    let proxy = Proxy::new(Door::Open).await;
+    let proxy = Proxy::new(ProxyState::Open).await;
     let mut panel = Panel::builder().env("DOCKER_HOST", proxy.address()).start().await;
     let mut game = Game::running(&panel, "game").await;
     let other = Game::new(&panel, "game").await;
-    proxy.set(Door::Hung).await;
+    proxy.set(ProxyState::Hung).await;
     // Something of ours is at the engine and gets no answer.
     other.power("start").await;
     ends_well(&mut panel, &game).await;
-    proxy.set(Door::Open).await;
+    proxy.set(ProxyState::Open).await;
     panel.again().await;
     game.again(&panel);
     game.becomes("running", seconds(10)).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use agent::link::{self, AgentSide};
 use agent::protocol::{Envelope, Sync, SystemInfo, ToAgent, ToPanel};
-use agent::remote::{Dialer, Remote, Standing};
+use agent::remote::{Dialer, LinkState, Remote};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -66,13 +66,13 @@ async fn a_restart_brings_all_back_and_not_in_one_moment() {
         };
         let dialer = Dialer::new(remote).unwrap();
         let (panel_side, agent_side) = link::local(8);
-        let (connected, mut is_connected) = watch::channel(Standing::Away);
+        let (connected, mut is_connected) = watch::channel(LinkState::Away);
         beside(introduce(agent_side, id));
         beside(dialer.run(panel_side, connected, cancel.clone()));
         let came = Arc::clone(&came);
         beside(async move {
             while is_connected.changed().await.is_ok() {
-                if *is_connected.borrow_and_update() == Standing::Taken {
+                if *is_connected.borrow_and_update() == LinkState::Taken {
                     came.lock().unwrap().push(Instant::now());
                 }
             }

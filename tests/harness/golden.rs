@@ -1,4 +1,4 @@
-//! Golden transcripts: who says what, line by line, as other makes of agents and panels were seen to. A script plays one
+//! Golden transcripts: who says what, line by line, as other implementations of agents and panels were seen to. A script plays one
 //! side over a real WebSocket, the program the other.
 //!
 //! A line of `tests/golden/*.jsonl` is one step:

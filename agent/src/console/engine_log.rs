@@ -17,7 +17,7 @@ const BYTES: usize = 4 << 20;
 /// Bytes of one line that are kept, its times included: more than a console shows.
 const LINE: usize = 64 * 1024;
 /// The engine cuts lines into pieces of this size.
-const PIECE: usize = 16 * 1024;
+const FRAME_BYTES: usize = 16 * 1024;
 /// As long as a log of ours is shorter than this, its beginning is in it: the engine keeps at least 2 MB.
 pub const WHOLE: u64 = 1_900_000;
 /// Bytes of a time.
@@ -103,10 +103,10 @@ impl EngineLog {
         let before = self.lines.back().map_or(Timestamp::UNIX_EPOCH, |line| line.time);
         let (time, mut rest) = time_in_front(&line).unwrap_or((before, &line));
         let mut text = Vec::with_capacity(rest.len());
-        while rest.len() > PIECE
-            && let Some((_, after)) = time_in_front(&rest[PIECE..])
+        while rest.len() > FRAME_BYTES
+            && let Some((_, after)) = time_in_front(&rest[FRAME_BYTES..])
         {
-            text.extend_from_slice(&rest[..PIECE]);
+            text.extend_from_slice(&rest[..FRAME_BYTES]);
             rest = after;
         }
         text.extend_from_slice(rest);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_times_within_a_long_line_go() {
-        let piece = "x".repeat(PIECE);
+        let piece = "x".repeat(FRAME_BYTES);
         let time = "2026-11-29T09:19:58.509724267Z ";
         let lines = read(&format!("{time}{piece}{time}{piece}{time}end\r\n"), 1000);
         assert_eq!(lines.len(), 1);

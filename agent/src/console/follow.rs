@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::resume::{Found, Place};
+use super::resume::{ConsoleMark, ResumePoint};
 use super::shared::Console;
 use crate::protocol::{ConsoleItem, ConsolePartial};
 
@@ -49,7 +49,7 @@ pub struct Follower {
     changed: watch::Receiver<u64>,
     cursor: u64,
     /// Where the reader stopped before, until it is found, and how long that is tried.
-    place: Option<(Place, Instant)>,
+    place: Option<(ConsoleMark, Instant)>,
     /// The first batch is due, even an empty one.
     first: bool,
     reset: bool,
@@ -78,7 +78,7 @@ struct Pace {
 impl Console {
     /// Reads on from `place`, or from the last 200 where there is none or it is not found.
     #[must_use]
-    pub fn follow(&self, place: Option<Place>) -> Follower {
+    pub fn follow(&self, place: Option<ConsoleMark>) -> Follower {
         // Subscribed before the first look, so that no line falls in between.
         let changed = self.changes();
         let cursor = self.read(|inner| inner.ring.before_tail(BACKLOG));
@@ -137,12 +137,12 @@ impl Follower {
         let Some((place, until)) = &self.place else { return true };
         let until = *until;
         match self.console.find(place, Instant::now() >= until) {
-            Found::At(seq) => self.cursor = seq,
-            Found::Nowhere => {
+            ResumePoint::At(seq) => self.cursor = seq,
+            ResumePoint::Nowhere => {
                 self.cursor = self.console.read(|inner| inner.ring.before_tail(BACKLOG));
                 self.reset = true;
             }
-            Found::NotYet => {
+            ResumePoint::NotYet => {
                 let more = async {
                     let _ = self.changed.changed().await;
                     tokio::time::sleep(LOOK_AGAIN).await;

@@ -19,10 +19,10 @@ pub use clean::{Cleaner, LINE_MAX, plain};
 pub use engine_log::{EngineLog, LogLine, WHOLE};
 pub use follow::{Batch, Follower};
 pub use ready::{BadPattern, Ready, ReadyWatch};
-pub use resume::Place;
+pub use resume::ConsoleMark;
 pub use ring::Ring;
 pub use shared::Console;
-pub use trail::{Seen, Trail};
+pub use trail::{Trail, TrailMatch};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::protocol::{Stream, fingerprint};
 
 /// Where a reader stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ConsoleMark {
     /// The number of its last line.
     pub after: u64,
     /// Fingerprints of the game's lines that it had last, in order.
@@ -18,7 +18,7 @@ pub struct Place {
 
 /// What becomes of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum ResumePoint {
     /// It goes on after this line.
     At(u64),
     /// Its lines are not to be found: it begins anew.
@@ -28,7 +28,7 @@ pub(super) enum Found {
 }
 
 /// Finds the place; renumbers the ring where that makes the numbers fit. `last_look`: no more lines are waited for.
-pub(super) fn find(ring: &mut Ring, place: &Place, last_look: bool) -> Found {
+pub(super) fn find(ring: &mut Ring, place: &ConsoleMark, last_look: bool) -> ResumePoint {
     let lines: Vec<(u64, u32)> = ring
         .lines()
         .filter(|(_, stream, _)| *stream != Stream::System)
@@ -38,28 +38,28 @@ pub(super) fn find(ring: &mut Ring, place: &Place, last_look: bool) -> Found {
     let counted = place.after < ring.next_seq();
     if counted && (place.last.is_empty() || place.after < ring.first_seq()) {
         // Nothing to compare by: nobody has told, or what could be compared is gone.
-        return Found::At(place.after);
+        return ResumePoint::At(place.after);
     }
     if counted && before > 0 && alike(&lines[..before], &place.last) == before.min(place.last.len()) {
-        return Found::At(place.after);
+        return ResumePoint::At(place.after);
     }
     if place.last.is_empty() && !lines.is_empty() {
-        return Found::Nowhere;
+        return ResumePoint::Nowhere;
     }
     let best = (1..=lines.len()).map(|end| (alike(&lines[..end], &place.last), end)).max();
     match best {
         // All that can be compared is alike; or as much of it as will ever be.
         Some((score, end)) if score > 0 && (score == place.last.len() || (last_look && score >= 2)) => {
             ring.renumber(lines[end - 1].0, place.after);
-            Found::At(place.after)
+            ResumePoint::At(place.after)
         }
-        _ if !last_look => Found::NotYet,
+        _ if !last_look => ResumePoint::NotYet,
         // It has said nothing since: the next thing that it says is what comes after.
         None => {
             ring.renumber(ring.first_seq(), place.after + 1);
-            Found::At(place.after)
+            ResumePoint::At(place.after)
         }
-        Some(_) => Found::Nowhere,
+        Some(_) => ResumePoint::Nowhere,
     }
 }
 
@@ -86,16 +86,16 @@ mod tests {
         ring
     }
 
-    fn place(after: u64, last: &[&str]) -> Place {
-        Place { after, last: last.iter().map(|text| fingerprint(text)).collect() }
+    fn place(after: u64, last: &[&str]) -> ConsoleMark {
+        ConsoleMark { after, last: last.iter().map(|text| fingerprint(text)).collect() }
     }
 
     #[test]
     fn who_comes_back_to_the_same_counting_goes_on() {
         let mut same = ring(&["sys Starting", "a", "b", "sys note", "c", "d"]);
-        assert_eq!(find(&mut same, &place(5, &["a", "b", "c"]), false), Found::At(5));
-        assert_eq!(find(&mut same, &place(4, &["a", "b"]), false), Found::At(4));
-        assert_eq!(find(&mut same, &place(5, &[]), false), Found::At(5));
+        assert_eq!(find(&mut same, &place(5, &["a", "b", "c"]), false), ResumePoint::At(5));
+        assert_eq!(find(&mut same, &place(4, &["a", "b"]), false), ResumePoint::At(4));
+        assert_eq!(find(&mut same, &place(5, &[]), false), ResumePoint::At(5));
         assert_eq!(same.next_seq(), 7, "nothing was renumbered");
     }
 
@@ -103,26 +103,26 @@ mod tests {
     fn a_new_counting_fits_on_where_the_lines_are_found() {
         // The reader had `Starting` and `note` as well, which the engine's log does not have.
         let mut anew = ring(&["a", "b", "c", "d", "e"]);
-        assert_eq!(find(&mut anew, &place(105, &["a", "b", "c"]), false), Found::At(105));
+        assert_eq!(find(&mut anew, &place(105, &["a", "b", "c"]), false), ResumePoint::At(105));
         assert_eq!(anew.next_seq(), 108);
         let (items, last) = anew.after(105, 100, 1 << 20);
         assert_eq!((items.len(), last), (2, 107));
         // Smaller numbers, too: the reader's counting began after ours.
         let mut anew = ring(&["x", "y", "a", "b", "c"]);
-        assert_eq!(find(&mut anew, &place(2, &["a", "b"]), false), Found::At(2));
+        assert_eq!(find(&mut anew, &place(2, &["a", "b"]), false), ResumePoint::At(2));
         assert_eq!((anew.next_seq(), anew.tail(10).len()), (4, 3));
     }
 
     #[test]
     fn lines_that_are_still_read_are_waited_for() {
         let place = place(50, &["a", "b", "c"]);
-        assert_eq!(find(&mut ring(&[]), &place, false), Found::NotYet);
-        assert_eq!(find(&mut ring(&["a", "b"]), &place, false), Found::NotYet);
-        assert_eq!(find(&mut ring(&["x", "b", "c"]), &place, false), Found::NotYet);
-        assert_eq!(find(&mut ring(&["x", "b", "c"]), &place, true), Found::At(50));
-        assert_eq!(find(&mut ring(&["x", "y", "z"]), &place, true), Found::Nowhere);
+        assert_eq!(find(&mut ring(&[]), &place, false), ResumePoint::NotYet);
+        assert_eq!(find(&mut ring(&["a", "b"]), &place, false), ResumePoint::NotYet);
+        assert_eq!(find(&mut ring(&["x", "b", "c"]), &place, false), ResumePoint::NotYet);
+        assert_eq!(find(&mut ring(&["x", "b", "c"]), &place, true), ResumePoint::At(50));
+        assert_eq!(find(&mut ring(&["x", "y", "z"]), &place, true), ResumePoint::Nowhere);
         let mut silent = ring(&["sys it is here again"]);
-        assert_eq!(find(&mut silent, &place, true), Found::At(50));
+        assert_eq!(find(&mut silent, &place, true), ResumePoint::At(50));
         assert_eq!(silent.next_seq(), 52);
     }
 
@@ -132,14 +132,14 @@ mod tests {
         for n in 0..10 {
             small.push(Timestamp::UNIX_EPOCH, Stream::Stdout, &n.to_string(), false);
         }
-        assert_eq!(find(&mut small, &place(4, &["2", "3"]), false), Found::At(4));
+        assert_eq!(find(&mut small, &place(4, &["2", "3"]), false), ResumePoint::At(4));
         assert_eq!(small.next_seq(), 11);
     }
 
     #[test]
     fn lines_that_repeat_are_told_apart_by_those_before() {
         let mut anew = ring(&["one", "tick", "two", "tick", "three", "tick"]);
-        assert_eq!(find(&mut anew, &place(20, &["one", "tick", "two", "tick"]), false), Found::At(20));
+        assert_eq!(find(&mut anew, &place(20, &["one", "tick", "two", "tick"]), false), ResumePoint::At(20));
         assert_eq!(anew.next_seq(), 23);
     }
 }

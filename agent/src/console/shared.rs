@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::clean::Cleaner;
-use super::resume::{self, Found, Place};
+use super::resume::{self, ConsoleMark, ResumePoint};
 use super::ring::Ring;
 use crate::protocol::{ConsoleItem, ConsolePartial, Stream};
 
@@ -144,7 +144,7 @@ impl Console {
     }
 
     /// Finds where a reader stopped.
-    pub(super) fn find(&self, place: &Place, last_look: bool) -> Found {
+    pub(super) fn find(&self, place: &ConsoleMark, last_look: bool) -> ResumePoint {
         resume::find(&mut self.lock().ring, place, last_look)
     }
 

@@ -280,9 +280,9 @@ async fn a_follower_gets_the_last_lines_then_each_as_it_comes() {
     let first = follower.next().await;
     assert_eq!((first.lines.len(), first.reset), (200, false));
     assert_eq!(last_of(&first.lines, 100), 300);
-    let mut on = console.follow(Some(Place { after: 299, last: Vec::new() }));
+    let mut on = console.follow(Some(ConsoleMark { after: 299, last: Vec::new() }));
     assert_eq!(short(&on.next().await.lines), ["300 l300"]);
-    let mut strange = console.follow(Some(Place { after: 5_000, last: Vec::new() }));
+    let mut strange = console.follow(Some(ConsoleMark { after: 5_000, last: Vec::new() }));
     assert!(strange.next().await.reset, "a number that was never given out");
 
     // Idle for a while, then a line: at once.

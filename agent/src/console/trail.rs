@@ -48,7 +48,7 @@ pub(super) fn hash(line: &[u8]) -> u64 {
 
 /// Where the lines that were seen end in the engine's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum TrailMatch {
     /// Nothing was seen yet.
     Nothing,
     /// The log goes on with this line: its index, or the number of lines where nothing is new.
@@ -143,10 +143,10 @@ impl Trail {
 
     /// Finds in the engine's log what comes after that which was seen. Where lines repeat, the time decides.
     #[must_use]
-    pub fn seen(&self, log: &EngineLog) -> Seen {
+    pub fn seen(&self, log: &EngineLog) -> TrailMatch {
         let (log, whole) = (&log.lines, log.is_whole());
         let Some(last_at) = self.last_at.filter(|_| !self.last.is_empty()) else {
-            return if self.is_empty() { Seen::Nothing } else { Seen::Until(0) };
+            return if self.is_empty() { TrailMatch::Nothing } else { TrailMatch::Until(0) };
         };
         let alike = |end: usize| {
             let before = (0..=end).rev().zip(self.last.iter().rev());
@@ -158,7 +158,7 @@ impl Trail {
         if let Some(count) = self.count.filter(|count| whole && (1..=log.len()).contains(count))
             && enough(count - 1, alike(count - 1))
         {
-            return Seen::Until(count);
+            return TrailMatch::Until(count);
         }
         let apart = |end: usize| log[end].time.duration_since(last_at).abs();
         let mut best: Option<(usize, SignedDuration, usize)> = None;
@@ -173,8 +173,8 @@ impl Trail {
             }
         }
         match best {
-            Some((_, _, end)) => Seen::Until(end + 1),
-            None => Seen::Lost(log.partition_point(|line| line.time <= last_at)),
+            Some((_, _, end)) => TrailMatch::Until(end + 1),
+            None => TrailMatch::Lost(log.partition_point(|line| line.time <= last_at)),
         }
     }
 }
@@ -207,22 +207,25 @@ mod tests {
     #[test]
     fn what_comes_after_the_lines_that_were_seen() {
         let all = log(&[(1, "a\r"), (2, "b\r"), (3, "c\r"), (4, "d\r")]);
-        assert_eq!(trail(&[]).seen(&all), Seen::Nothing);
-        assert_eq!(trail(&[(1, "a\r\nb"), (2, "\r\n")]).seen(&all), Seen::Until(2));
-        assert_eq!(trail(&[(1, "a\r\nb\r\nc\r\nd\r\n")]).seen(&all), Seen::Until(4));
-        assert_eq!(trail(&[(1, "a\r\nb\r\nc\r\n")]).seen(&log(&[(3, "c\r"), (4, "d\r")])), Seen::Until(1));
-        assert_eq!(trail(&[(2, "x\r\ny\r\n")]).seen(&all), Seen::Lost(2));
-        assert_eq!(trail(&[(2, "x\r\ny\r\n")]).seen(&log(&[])), Seen::Lost(0));
-        assert_eq!(trail(&[(0, "begun")]).seen(&all), Seen::Until(0));
+        assert_eq!(trail(&[]).seen(&all), TrailMatch::Nothing);
+        assert_eq!(trail(&[(1, "a\r\nb"), (2, "\r\n")]).seen(&all), TrailMatch::Until(2));
+        assert_eq!(trail(&[(1, "a\r\nb\r\nc\r\nd\r\n")]).seen(&all), TrailMatch::Until(4));
+        assert_eq!(
+            trail(&[(1, "a\r\nb\r\nc\r\n")]).seen(&log(&[(3, "c\r"), (4, "d\r")])),
+            TrailMatch::Until(1)
+        );
+        assert_eq!(trail(&[(2, "x\r\ny\r\n")]).seen(&all), TrailMatch::Lost(2));
+        assert_eq!(trail(&[(2, "x\r\ny\r\n")]).seen(&log(&[])), TrailMatch::Lost(0));
+        assert_eq!(trail(&[(0, "begun")]).seen(&all), TrailMatch::Until(0));
     }
 
     #[test]
     fn lines_that_repeat_are_told_apart_by_their_time() {
         let all: Vec<(i64, &str)> = (0..200).map(|second| (second, "tick")).collect();
         let seen: Vec<(i64, &str)> = (0..100).map(|second| (second, "tick\n")).collect();
-        assert_eq!(trail(&seen).seen(&log(&all)), Seen::Until(100));
+        assert_eq!(trail(&seen).seen(&log(&all)), TrailMatch::Until(100));
         let other = [(1, "tick"), (2, "tock"), (3, "tick"), (4, "tack"), (5, "tick")];
-        assert_eq!(trail(&[(9, "tick\ntock\ntick\n")]).seen(&log(&other)), Seen::Until(3));
+        assert_eq!(trail(&[(9, "tick\ntock\ntick\n")]).seen(&log(&other)), TrailMatch::Until(3));
     }
 
     #[test]
@@ -233,12 +236,12 @@ mod tests {
         for _ in 0..100 {
             late.feed(b"tick\n", at(150));
         }
-        assert_eq!(late.seen(&log(&all)), Seen::Until(151));
+        assert_eq!(late.seen(&log(&all)), TrailMatch::Until(151));
         let mut log = log(&all);
         log.last = Some(1_000);
-        assert_eq!(late.seen(&log), Seen::Until(100));
+        assert_eq!(late.seen(&log), TrailMatch::Until(100));
         log.bytes = 3 << 20;
-        assert_eq!(late.seen(&log), Seen::Until(151));
+        assert_eq!(late.seen(&log), TrailMatch::Until(151));
     }
 
     #[test]

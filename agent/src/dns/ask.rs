@@ -18,7 +18,7 @@ const DATAGRAM: usize = 4096;
 const MULTICAST: Duration = Duration::from_millis(800);
 
 /// What came of it.
-pub(super) enum Asked {
+pub(super) enum Lookup {
     /// At least one.
     Addresses(Vec<IpAddr>),
     /// There is no such name, or it has no address.
@@ -39,27 +39,27 @@ enum Answer {
 }
 
 /// Asks the servers, one after another and again, for both kinds of addresses.
-pub(super) async fn servers(name: &str, config: &Config) -> Asked {
+pub(super) async fn servers(name: &str, config: &Config) -> Lookup {
     let (four, six) = tokio::join!(one(name, TYPE::A, config), one(name, TYPE::AAAA, config));
     match (four, six) {
-        (Asked::Addresses(mut four), Asked::Addresses(six)) => {
+        (Lookup::Addresses(mut four), Lookup::Addresses(six)) => {
             four.extend(six);
-            Asked::Addresses(four)
+            Lookup::Addresses(four)
         }
         // Some servers never answer for one of the two kinds.
-        (Asked::Addresses(found), _) | (_, Asked::Addresses(found)) => Asked::Addresses(found),
-        (Asked::Unanswered(reason), _) | (_, Asked::Unanswered(reason)) => Asked::Unanswered(reason),
-        (Asked::Nothing, Asked::Nothing) => Asked::Nothing,
+        (Lookup::Addresses(found), _) | (_, Lookup::Addresses(found)) => Lookup::Addresses(found),
+        (Lookup::Unanswered(reason), _) | (_, Lookup::Unanswered(reason)) => Lookup::Unanswered(reason),
+        (Lookup::Nothing, Lookup::Nothing) => Lookup::Nothing,
     }
 }
 
-async fn one(name: &str, kind: TYPE, config: &Config) -> Asked {
+async fn one(name: &str, kind: TYPE, config: &Config) -> Lookup {
     let mut reason = "no server is named in /etc/resolv.conf".to_owned();
     for _ in 0..config.attempts {
         for server in &config.servers {
             match timeout(config.patience, from(*server, name, kind)).await {
-                Ok(Ok(Answer::Addresses(found))) => return Asked::Addresses(found),
-                Ok(Ok(Answer::Nothing)) => return Asked::Nothing,
+                Ok(Ok(Answer::Addresses(found))) => return Lookup::Addresses(found),
+                Ok(Ok(Answer::Nothing)) => return Lookup::Nothing,
                 Ok(Ok(Answer::Useless(why))) => reason = format!("{} answered: {why}", server.ip()),
                 Ok(Ok(Answer::Truncated | Answer::Stray)) => {
                     reason = format!("{} answers half", server.ip());
@@ -69,7 +69,7 @@ async fn one(name: &str, kind: TYPE, config: &Config) -> Asked {
             }
         }
     }
-    Asked::Unanswered(reason)
+    Lookup::Unanswered(reason)
 }
 
 async fn from(server: SocketAddr, name: &str, kind: TYPE) -> io::Result<Answer> {

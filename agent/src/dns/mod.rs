@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use self::ask::Asked;
+use self::ask::Lookup;
 use self::config::Config;
 
 /// For one address where there are more.
@@ -102,9 +102,9 @@ async fn lookup_by(host: &str, config: &Config) -> Result<Vec<IpAddr>, LookupErr
     }
     for candidate in config.candidates(&name, host.ends_with('.')) {
         match ask::servers(&candidate, config).await {
-            Asked::Addresses(found) => return Ok(in_order(found)),
-            Asked::Nothing => {}
-            Asked::Unanswered(reason) => problem = Some(reason),
+            Lookup::Addresses(found) => return Ok(in_order(found)),
+            Lookup::Nothing => {}
+            Lookup::Unanswered(reason) => problem = Some(reason),
         }
     }
     let name = host.to_owned();

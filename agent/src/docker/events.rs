@@ -10,7 +10,7 @@ use futures_util::{StreamExt, pin_mut};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{LOOK, create, late, within, words};
+use super::{LOOK, create, errors, late, within};
 use crate::runtime::{EngineError, Told};
 
 /// The engine tells of a stop when it is over: a moment after the end of the game.
@@ -56,7 +56,7 @@ pub(super) async fn told(client: &Docker, action: &str, id: &str) -> Result<Told
         pin_mut!(events);
         let mut told = Told::default();
         while let Some(event) = events.next().await {
-            let event = event.map_err(|error| words::failed(action, &error))?;
+            let event = event.map_err(|error| errors::failed(action, &error))?;
             note(&mut told, &event, &stop_signal, ended);
         }
         Ok(told)
@@ -97,7 +97,7 @@ pub(super) async fn signals(client: &Docker, action: &str, id: &str) -> Result<V
     let mut sent = Vec::new();
     // What has happened comes at once. No end is asked for: that would be by a clock which is not ours.
     while let Ok(Some(event)) = tokio::time::timeout(PAST, events.next()).await {
-        let event = event.map_err(|error| words::failed(action, &error))?;
+        let event = event.map_err(|error| errors::failed(action, &error))?;
         let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
         sent.extend(attributes.get("signal").map(|signal| by_name(signal)));
     }
@@ -133,7 +133,7 @@ pub(super) async fn paused_or_not(
     loop {
         let event = match tokio::time::timeout(RENEW, events.next()).await {
             Err(_) | Ok(None) => return Ok(()),
-            Ok(Some(event)) => event.map_err(|error| words::failed(action, &error))?,
+            Ok(Some(event)) => event.map_err(|error| errors::failed(action, &error))?,
         };
         let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
         if let Some(server) = attributes.get(create::SERVER_ID)

@@ -5,22 +5,22 @@
 
 mod counters;
 mod create;
-mod elder;
 mod endpoint;
+mod engine_info;
+mod errors;
 mod events;
-mod facts;
 mod firewall;
+mod hijack;
 mod image;
+mod inspect;
+mod legacy;
 mod list;
 mod network;
 mod own_container;
 mod pull;
-mod raw;
-mod seen;
 mod streams;
 mod transport;
 mod user;
-mod words;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -42,13 +42,13 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::endpoint::Endpoint;
-pub use self::facts::{EngineAway, EngineFacts, Limits, facts};
+pub use self::engine_info::{EngineAway, EngineFacts, Limits, facts};
 use crate::config::AgentConfig;
 use crate::hostpath::KnownPaths;
 use crate::protocol::Progress;
 use crate::runtime::{
-    Attached, Call, Container, Created, EngineError, EngineInfo, Fault, Found, LogRange, LogReader, Maker,
-    Runtime, Seen, Told,
+    Attached, Call, Container, ContainerState, Created, EngineError, EngineInfo, Fault, ForeignContainer,
+    LogRange, LogReader, Owner, Runtime, Told,
 };
 use crate::stats::Counters;
 
@@ -120,7 +120,8 @@ impl Engine {
         let at =
             |error: EngineError| EngineError { message: format!("{} ({endpoint})", error.message), ..error };
         // Without a version in the path, which an older engine would refuse.
-        let (mut read, _write) = raw::open(&endpoint, "GET", "/version", false, action).await.map_err(at)?;
+        let (mut read, _write) =
+            hijack::open(&endpoint, "GET", "/version", false, action).await.map_err(at)?;
         let mut body = Vec::new();
         (&mut read)
             .take(1 << 20)
@@ -135,7 +136,7 @@ impl Engine {
             .ok_or_else(|| at(EngineError::new(Fault::Away, action, "it does not name its API version")))?;
         let components = value.get("Components").map(ToString::to_string).unwrap_or_default();
         let client = transport::client(&endpoint, &version, &self.connections)
-            .map_err(|error| at(words::failed(action, &error)))?;
+            .map_err(|error| at(errors::failed(action, &error)))?;
         if self.paths.get().is_none() {
             self.paths.learn(own_container::host_paths(&client).await.map_err(at)?);
         }
@@ -167,7 +168,7 @@ async fn within<T>(
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, EngineError> {
     match tokio::time::timeout(deadline, call).await {
-        Ok(done) => done.map_err(|error| words::failed(action, &error)),
+        Ok(done) => done.map_err(|error| errors::failed(action, &error)),
         Err(_) => Err(late(action, deadline)),
     }
 }
@@ -245,7 +246,7 @@ impl Runtime for Engine {
             let link = self.link(action)?;
             within(action, ACT, link.client.start_container(id, None))
                 .await
-                .map_err(|error| EngineError { message: words::start_failed(&error.message), ..error })?;
+                .map_err(|error| EngineError { message: errors::start_failed(&error.message), ..error })?;
             self.networks.protect(&link.client).await;
             Ok(())
         })
@@ -288,7 +289,7 @@ impl Runtime for Engine {
                 {
                     Ok(code)
                 }
-                Some(Err(error)) => Err(words::failed(action, &error)),
+                Some(Err(error)) => Err(errors::failed(action, &error)),
                 None => Err(EngineError::new(Fault::Away, action, "the engine hung up")),
             }
         })
@@ -344,7 +345,7 @@ impl Runtime for Engine {
         })
     }
 
-    fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<Seen>> {
+    fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<ContainerState>> {
         Box::pin(async move {
             let action = "look at the container";
             let link = self.link(action)?;
@@ -356,44 +357,44 @@ impl Runtime for Engine {
         })
     }
 
-    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<Seen>> {
+    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>> {
         Box::pin(async move { self.inspect(&create::name(server_id)).await })
     }
 
-    fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<Found>> {
+    fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<ForeignContainer>> {
         Box::pin(async move {
             let action = "see how the container was made";
-            elder::describe(&self.link(action)?.client, action, id).await
+            legacy::describe(&self.link(action)?.client, action, id).await
         })
     }
 
-    fn stay_down<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
+    fn disable_restart<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
         Box::pin(async move {
             let action = "keep the engine from starting the container";
-            elder::stay_down(&self.link(action)?.client, action, id).await
+            legacy::disable_restart(&self.link(action)?.client, action, id).await
         })
     }
 
     fn copy_out<'a>(&'a self, id: &'a str, folder: &'a str, to: mpsc::Sender<Bytes>) -> Call<'a, ()> {
         Box::pin(async move {
             let action = "copy files out of the container";
-            elder::copy_out(&self.link(action)?.client, action, id, folder, to).await
+            legacy::copy_out(&self.link(action)?.client, action, id, folder, to).await
         })
     }
 
-    fn list(&self) -> Call<'_, Vec<(String, Maker)>> {
+    fn list(&self) -> Call<'_, Vec<(String, Owner)>> {
         Box::pin(async move {
             let action = "list the containers";
             let link = self.link(action)?;
-            let filters = raw::encoded(&format!(r#"{{"label":["{}=true"]}}"#, create::MANAGED));
+            let filters = hijack::encoded(&format!(r#"{{"label":["{}=true"]}}"#, create::MANAGED));
             let path = format!("{}/containers/json?all=1&filters={filters}", link.prefix);
-            let all = raw::get(&link.endpoint, &path, LIST_BYTES, action);
+            let all = hijack::get(&link.endpoint, &path, LIST_BYTES, action);
             let all = tokio::time::timeout(LOOK, all).await.map_err(|_| late(action, LOOK))??;
             let all: list::Containers = serde_json::from_slice(&all)
                 .map_err(|error| EngineError::new(Fault::Refused, action, error.to_string()))?;
             let servers = all.0.into_iter().filter_map(|labels| {
-                let maker = self.maker(&labels);
-                Some((labels.get(create::SERVER_ID)?.clone(), maker))
+                let owner = self.owner(&labels);
+                Some((labels.get(create::SERVER_ID)?.clone(), owner))
             });
             Ok(servers.collect())
         })

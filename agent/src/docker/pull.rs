@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::transport::Capped;
-use super::{Link, raw, words};
+use super::{Link, errors, hijack};
 use crate::protocol::Progress;
 use crate::runtime::{EngineError, Fault};
 
@@ -131,16 +131,16 @@ pub(super) async fn pull(
 ) -> Result<(), EngineError> {
     let plain = |error: EngineError| match error.fault {
         Fault::Away => error,
-        _ => EngineError { message: words::pull_failed(image, &error.message), ..error },
+        _ => EngineError { message: errors::pull_failed(image, &error.message), ..error },
     };
     let refused = |message: String| EngineError::new(Fault::Refused, action, message);
     let stood_still =
         |_| refused(format!("The fetch of {image} stood still for {} minutes.", SILENCE.as_secs() / 60));
-    let path = format!("{}/images/create?fromImage={}", link.prefix, raw::encoded(&with_tag(image)));
-    let opened = timeout(SILENCE, raw::open(&link.endpoint, "POST", &path, false, action));
+    let path = format!("{}/images/create?fromImage={}", link.prefix, hijack::encoded(&with_tag(image)));
+    let opened = timeout(SILENCE, hijack::open(&link.endpoint, "POST", &path, false, action));
     let opened = opened.await.map_err(stood_still)?.map_err(plain)?;
-    let all = Capped { read: raw::Kept::new(opened), left: ALL };
-    let mut lines = raw::Lines::new(all, LINE);
+    let all = Capped { read: hijack::Kept::new(opened), left: ALL };
+    let mut lines = hijack::Lines::new(all, LINE);
     let mut fetch = Fetch::default();
     let end = Instant::now() + TAKES;
     while Instant::now() < end {
@@ -155,7 +155,7 @@ pub(super) async fn pull(
         let line: CreateImageInfo =
             serde_json::from_slice(&line).map_err(|error| refused(error.to_string()))?;
         if let Some(message) = line.error_detail.as_ref().and_then(|detail| detail.message.as_deref()) {
-            return Err(plain(words::answered(action, 500, message)));
+            return Err(plain(errors::answered(action, 500, message)));
         }
         if let Some(now) = fetch.line(&line, Instant::now()) {
             progress.send_replace(Some(now));

@@ -1,7 +1,7 @@
 //! The streams of a container: its terminal, and what the engine kept of it.
 
 use super::endpoint::Halves;
-use super::{LOOK, Link, late, raw};
+use super::{LOOK, Link, hijack, late};
 use crate::runtime::{Attached, EngineError, LogRange, LogReader};
 
 async fn open(
@@ -12,13 +12,13 @@ async fn open(
     action: &str,
 ) -> Result<Halves, EngineError> {
     let path = format!("{}/{path}", link.prefix);
-    let opened = raw::open(&link.endpoint, method, &path, upgrade, action);
+    let opened = hijack::open(&link.endpoint, method, &path, upgrade, action);
     tokio::time::timeout(LOOK, opened).await.map_err(|_| late(action, LOOK))?
 }
 
 /// What a container without a terminal prints comes in frames.
 fn frames(read: LogReader, tty: bool) -> LogReader {
-    if tty { read } else { Box::new(raw::Frames::new(read)) }
+    if tty { read } else { Box::new(hijack::Frames::new(read)) }
 }
 
 pub(super) async fn attach(link: &Link, id: &str, tty: bool) -> Result<Attached, EngineError> {
@@ -36,5 +36,5 @@ pub(super) async fn log(link: &Link, id: &str, tty: bool, range: LogRange) -> Re
         path.push_str(&format!("&since={}.{:09}", since.as_second(), since.subsec_nanosecond()));
     }
     let log = open(link, "GET", &path, false, "read the container's log").await?;
-    Ok(frames(Box::new(raw::Kept::new(log)), tty))
+    Ok(frames(Box::new(hijack::Kept::new(log)), tty))
 }

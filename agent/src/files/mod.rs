@@ -2,7 +2,7 @@
 //! work in it at the same moment: every path is resolved by the kernel below the folder's handle, with no way out, and
 //! nothing that is not a plain file is opened.
 
-mod below;
+mod root_dir;
 mod text;
 
 #[cfg(test)]
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::answers::Reply;
 use crate::protocol::{FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
+use crate::reply_cache::Reply;
 use crate::server::folder;
 
 /// Files that are held in memory at once; who comes beyond that is told to try again.
@@ -41,7 +41,7 @@ pub(crate) enum FileError {
     #[error("the disk is full")]
     DiskFull,
     #[error("the folder changes too fast: try again")]
-    Restless,
+    ConcurrentChange,
     #[error("the agent may not do that there")]
     Denied,
     #[error("could not {0}: {1}")]
@@ -59,7 +59,7 @@ impl FileError {
             Self::TooLarge => "FILE_TOO_LARGE",
             Self::NotText => "not_text",
             Self::DiskFull => "disk_full",
-            Self::Restless | Self::Io(..) => "busy",
+            Self::ConcurrentChange | Self::Io(..) => "busy",
             Self::Denied => "forbidden",
         }
     }
@@ -116,7 +116,7 @@ impl Files {
         &self,
         server_id: String,
         reply: Reply,
-        work: impl FnOnce(below::Below) -> Result<FileContent, FileError> + Send + 'static,
+        work: impl FnOnce(root_dir::Below) -> Result<FileContent, FileError> + Send + 'static,
     ) {
         if !valid_server_id(&server_id) {
             return reply.refuse("invalid", "The server id is not one.");
@@ -127,7 +127,7 @@ impl Files {
         let data_dir = self.data_dir.clone();
         drop(self.tasks.spawn_blocking(move || {
             let _place = place;
-            match below::Below::open(&folder::of(&data_dir, &server_id)).and_then(work) {
+            match root_dir::Below::open(&folder::of(&data_dir, &server_id)).and_then(work) {
                 Ok(content) => reply.answer(ToPanel::FileContent(content)),
                 Err(error) => {
                     if let FileError::Io(..) = &error {

@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::below::{Below, kind, meaning, regular};
+use super::root_dir::{Below, kind, meaning, regular};
 use super::{FileError, MOST};
 
 /// What a new file may be read and written by.
@@ -74,7 +74,7 @@ fn beside(folder: &OwnedFd) -> Result<(String, File), FileError> {
             Err(errno) => return Err(meaning("make a file beside it")(errno)),
         }
     }
-    Err(FileError::Restless)
+    Err(FileError::ConcurrentChange)
 }
 
 fn fill(mut file: File, content: &str, owner: (u32, u32), mode: u32) -> Result<(), FileError> {

@@ -19,7 +19,7 @@ pub const STATUS_CHANGED: &str = "server_status_changed";
 
 /// A frame in this form.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Word {
+pub enum CommandName {
     /// Panel to agent.
     Command(Command),
     /// Agent to panel.
@@ -78,7 +78,7 @@ pub enum Became {
     Done(String, Option<String>),
 }
 
-impl Word {
+impl CommandName {
     /// Reads a frame; nothing where it is none in this form.
     #[must_use]
     pub fn read(frame: &[u8]) -> Option<Self> {

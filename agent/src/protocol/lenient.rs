@@ -1,4 +1,4 @@
-//! Strict in what we send, lenient in what we take: other makes send numbers as text, times as numbers, and less than
+//! Strict in what we send, lenient in what we take: other implementations send numbers as text, times as numbers, and less than
 //! half of what the tables name. None of that may cost the message.
 
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ mod stats;
 mod text;
 mod to_agent;
 mod to_panel;
-mod transfer;
+mod transfers;
 mod upgrades;
 mod wire;
 
@@ -44,7 +44,7 @@ pub use servers::{
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
 pub use text::TextRule;
-pub use transfer::{Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize, Word};
+pub use transfers::{Control, Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize};
 pub use upgrades::{UpgradeOutcome, UpgradeReceive};
 pub use wire::{EncodeError, Encoding};
 

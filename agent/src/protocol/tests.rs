@@ -74,7 +74,7 @@ const GOLDEN: &str = include_str!("../../../tests/golden/messages.jsonl");
 
 #[test]
 fn the_golden_samples() {
-    use super::commands::Word;
+    use super::commands::CommandName;
     use serde_json::Value;
     let mut seen = std::collections::BTreeSet::new();
     for line in GOLDEN.lines() {
@@ -83,10 +83,10 @@ fn the_golden_samples() {
         let bytes = frame.to_string();
         let written = match (to, sample["command"] == true) {
             (_, true) => {
-                let again = match Word::read(bytes.as_bytes()).expect(line) {
-                    Word::Command(command) => command.json(),
-                    Word::Response(response) => response.json(),
-                    Word::Event(event) => event.json(),
+                let again = match CommandName::read(bytes.as_bytes()).expect(line) {
+                    CommandName::Command(command) => command.json(),
+                    CommandName::Response(response) => response.json(),
+                    CommandName::Event(event) => event.json(),
                 };
                 stamped(&again)
             }
@@ -261,6 +261,8 @@ fn what_would_become_large_is_passed_over() {
                 }
             }
         }
-        assert!(commands::Word::read(format!(r#"{{"type":"event","data":{data}}}"#).as_bytes()).is_none());
+        assert!(
+            commands::CommandName::read(format!(r#"{{"type":"event","data":{data}}}"#).as_bytes()).is_none()
+        );
     }
 }

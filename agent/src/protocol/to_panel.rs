@@ -45,7 +45,7 @@ const PORTS: usize = 512;
 const VARIABLES: usize = 64;
 /// Samples of ten minutes, one a second, and a few.
 const SAMPLES: usize = 660;
-/// Bytes of what other makes say in a form of their own.
+/// Bytes of what other implementations say in a form of their own.
 const EXTRA: usize = 1024;
 /// A line's number, and how many were skipped: past this nobody could count on.
 const MOST_LINES: u64 = 1 << 53;

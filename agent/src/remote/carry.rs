@@ -10,14 +10,14 @@ use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
 
-use super::Standing;
+use super::LinkState;
 use super::dial::{Dialled, Socket};
-use crate::elder::Interpreter;
-use crate::gate::Gauge;
+use crate::legacy::Interpreter;
 use crate::link::PanelSide;
+use crate::log_counter::LogCounter;
+use crate::metered_stream::StreamMeter;
 use crate::protocol::{Encoding, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel};
-use crate::tally::Tally;
-use crate::times::LinkTimes;
+use crate::timeouts::LinkTimes;
 
 /// The close code of a panel that has a newer connection of this node.
 const REPLACED: u16 = 4409;
@@ -40,22 +40,29 @@ pub(super) async fn carry(
     dialled: Dialled,
     times: &LinkTimes,
     link: &mut PanelSide,
-    elder: &mut Interpreter,
-    standing: &watch::Sender<Standing>,
+    legacy: &mut Interpreter,
+    standing: &watch::Sender<LinkState>,
     cancel: &CancellationToken,
 ) -> End {
-    let Dialled { socket, gauge, encoding } = dialled;
+    let Dialled { socket, meter, encoding } = dialled;
     let (mut sink, mut stream) = socket.split();
-    elder.connected(encoding);
-    let mut talk =
-        Talk { encoding, gauge, times, elder, standing, followed: HashSet::new(), odd: Tally::default() };
+    legacy.connected(encoding);
+    let mut talk = Connection {
+        encoding,
+        meter,
+        times,
+        legacy,
+        standing,
+        followed: HashSet::new(),
+        odd: LogCounter::default(),
+    };
     // What the panel must know first, whatever it knew before.
     let greeting = Envelope::new(ToAgent::SystemInfoRequest);
     if link.to_agent.send(greeting).await.is_err() {
         return End::Stopped;
     }
     let end = talk.both_ways(&mut sink, &mut stream, link, cancel).await;
-    talk.elder.ended(&link.to_agent);
+    talk.legacy.ended(&link.to_agent);
     // Nobody looks any more: consoles and stats cost nothing until the next connection asks for them.
     for server_id in talk.followed {
         let _ = link.to_agent.try_send(Envelope::new(ToAgent::ConsoleUnsubscribe(ServerRef { server_id })));
@@ -66,20 +73,20 @@ pub(super) async fn carry(
     end
 }
 
-struct Talk<'t> {
+struct Connection<'t> {
     encoding: Encoding,
-    gauge: Gauge,
+    meter: StreamMeter,
     times: &'t LinkTimes,
-    /// What a panel of another make needs beside this.
-    elder: &'t mut Interpreter,
-    standing: &'t watch::Sender<Standing>,
+    /// What a legacy panel needs beside this.
+    legacy: &'t mut Interpreter,
+    standing: &'t watch::Sender<LinkState>,
     /// The consoles that the panel follows.
     followed: HashSet<String>,
     /// What could not be taken, by kind.
-    odd: Tally,
+    odd: LogCounter,
 }
 
-impl Talk<'_> {
+impl Connection<'_> {
     async fn both_ways(
         &mut self,
         sink: &mut SplitSink<Socket, Message>,
@@ -91,7 +98,7 @@ impl Talk<'_> {
         let mut introduced = false;
         let mut ping = interval_at(Instant::now() + self.times.ping, self.times.ping);
         loop {
-            if introduced && let Some(text) = self.elder.frame() {
+            if introduced && let Some(text) = self.legacy.frame() {
                 if let Err(end) = self.send(sink, Message::text(text)).await {
                     return end;
                 }
@@ -102,7 +109,7 @@ impl Talk<'_> {
                 said = link.from_agent.recv() => match said {
                     Some(envelope) => {
                         introduced |= matches!(envelope.message, ToPanel::SystemInfo(_));
-                        let Some(envelope) = self.elder.said(envelope, &link.to_agent) else { continue };
+                        let Some(envelope) = self.legacy.said(envelope, &link.to_agent) else { continue };
                         match self.frame(&envelope).filter(|_| introduced) {
                             Some(frame) => frame,
                             None => continue,
@@ -135,13 +142,13 @@ impl Talk<'_> {
                     Some(Err(Error::ConnectionClosed)) | None => return End::Lost("closed by the panel".into()),
                     Some(Err(error)) => return End::Lost(error.to_string()),
                 },
-                () = self.elder.due() => {
-                    self.elder.tick(&link.to_agent);
+                () = self.legacy.due() => {
+                    self.legacy.tick(&link.to_agent);
                     continue;
                 }
                 _ = ping.tick() => Message::Ping(Bytes::new()),
-                () = sleep_until(self.gauge.heard() + self.times.silence) => {
-                    if self.gauge.heard().elapsed() < self.times.silence {
+                () = sleep_until(self.meter.heard() + self.times.silence) => {
+                    if self.meter.heard().elapsed() < self.times.silence {
                         continue;
                     }
                     return End::Lost(format!("{:?} without a sign of life", self.times.silence));
@@ -157,8 +164,9 @@ impl Talk<'_> {
     /// took us, a ping too.
     fn heard(&self, introduced: bool, message: &Result<Message, Error>) {
         if introduced && matches!(message, Ok(message) if !message.is_close()) {
-            self.standing
-                .send_if_modified(|standing| std::mem::replace(standing, Standing::Taken) != Standing::Taken);
+            self.standing.send_if_modified(|standing| {
+                std::mem::replace(standing, LinkState::Taken) != LinkState::Taken
+            });
         }
     }
 
@@ -184,7 +192,7 @@ impl Talk<'_> {
     async fn take(&mut self, encoding: Encoding, frame: &[u8], link: &PanelSide) -> Option<Message> {
         let error = match encoding.decode::<ToAgent>(frame) {
             Ok(envelope) => {
-                self.elder.heard(&envelope, &link.to_agent);
+                self.legacy.heard(&envelope, &link.to_agent);
                 match &envelope.message {
                     ToAgent::ConsoleSubscribe(of) if self.followed.len() < FOLLOWED => {
                         self.followed.insert(of.server_id.clone());
@@ -197,10 +205,10 @@ impl Talk<'_> {
                 }
                 return None;
             }
-            Err(error) if self.elder.command(frame, &error, &link.to_agent) => return None,
+            Err(error) if self.legacy.command(frame, &error, &link.to_agent) => return None,
             Err(error) => error,
         };
-        // A panel of another make may say something that we don't know every second: one line for each kind.
+        // A legacy panel may say something that we don't know every second: one line for each kind.
         if self.odd.note(error.kind()) == 1 {
             tracing::warn!(%error, "a message of the panel cannot be taken; others of its kind are not told of");
         }

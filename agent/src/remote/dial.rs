@@ -18,11 +18,11 @@ use tokio_tungstenite::tungstenite::http::{self, HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::pin::KeyPin;
-use super::{BadPanelUrl, Remote, distrust, tls};
-use crate::bulk::{PIECE, Ticket};
+use super::{BadPanelUrl, Remote, cert_error, tls};
 use crate::dns;
-use crate::gate::{Gate, Gauge};
+use crate::metered_stream::{MeteredStream, StreamMeter};
 use crate::protocol::{AGENT_PROCESS, Encoding};
+use crate::streams::{FRAME_BYTES, Ticket};
 
 /// For the connection, for TLS and for the upgrade, each.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// An open WebSocket to the panel.
-pub type Socket = WebSocketStream<Gate<Box<dyn Transport>>>;
+pub type Socket = WebSocketStream<MeteredStream<Box<dyn Transport>>>;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ struct Inner {
 /// A connection that is open.
 pub(super) struct Dialled {
     pub(super) socket: Socket,
-    pub(super) gauge: Gauge,
+    pub(super) meter: StreamMeter,
     pub(super) encoding: Encoding,
 }
 
@@ -159,7 +159,7 @@ impl Dialer {
         let mut token = HeaderValue::from_str(&ticket.token).map_err(|error| away(error.to_string()))?;
         token.set_sensitive(true);
         request.headers_mut().insert("x-transfer-token", token);
-        Ok(self.upgrade(request, PIECE).await.map_err(Failed::into_error)?.socket)
+        Ok(self.upgrade(request, FRAME_BYTES).await.map_err(Failed::into_error)?.socket)
     }
 
     /// Node id in header and query, because panels read either.
@@ -189,7 +189,7 @@ impl Dialer {
     }
 
     async fn upgrade(&self, request: Request, buffer: usize) -> Result<Dialled, Failed> {
-        let (stream, gauge) = Gate::new(self.connect().await?);
+        let (stream, meter) = MeteredStream::new(self.connect().await?);
         let config = WebSocketConfig::default()
             .read_buffer_size(buffer)
             .write_buffer_size(buffer)
@@ -197,7 +197,7 @@ impl Dialer {
             .max_frame_size(Some(MAX_MESSAGE));
         let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         match timeout(PATIENCE, upgrade).await {
-            Ok(Ok((socket, answer))) => Ok(Dialled { socket, gauge, encoding: encoding(&answer) }),
+            Ok(Ok((socket, answer))) => Ok(Dialled { socket, meter, encoding: encoding(&answer) }),
             Ok(Err(Error::Http(answer))) => Err(refusal(answer.status().as_u16())),
             Ok(Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
                 SubProtocolError::NoSubProtocol,
@@ -219,7 +219,7 @@ impl Dialer {
         match timeout(PATIENCE, connector.connect(name.clone(), stream)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) => {
-                let why = distrust(&error).unwrap_or_else(|| error.to_string());
+                let why = cert_error(&error).unwrap_or_else(|| error.to_string());
                 Err(away(format!("this is not our panel, or something is between: {why}")))
             }
             Err(_) => Err(away("no answer to TLS within 10 s")),

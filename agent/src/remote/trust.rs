@@ -46,7 +46,7 @@ pub(super) fn public() -> Vec<CertificateDer<'static>> {
 }
 
 /// Why somebody's certificate was not accepted, in words for the machine's owner; `None` where something else went wrong.
-pub fn distrust(error: &(dyn StdError + 'static)) -> Option<String> {
+pub fn cert_error(error: &(dyn StdError + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
@@ -106,12 +106,12 @@ mod tests {
             let tls = rustls::Error::InvalidCertificate(why);
             std::io::Error::other(std::io::Error::new(std::io::ErrorKind::InvalidData, tls))
         };
-        let why = distrust(&below(CertificateError::UnknownIssuer)).unwrap();
+        let why = cert_error(&below(CertificateError::UnknownIssuer)).unwrap();
         assert!(why.contains("SSL_CERT_FILE"), "{why}");
-        assert!(distrust(&below(CertificateError::NotValidForName)).unwrap().contains("another name"));
+        assert!(cert_error(&below(CertificateError::NotValidForName)).unwrap().contains("another name"));
         let own = CertificateError::Other(rustls::OtherError(Arc::new(webpki::Error::CaUsedAsEndEntity)));
-        assert!(distrust(&below(own)).unwrap().contains("self-signed"));
-        assert!(distrust(&below(CertificateError::BadEncoding)).unwrap().contains("no good"));
-        assert_eq!(distrust(&std::io::Error::other("cut off")), None);
+        assert!(cert_error(&below(own)).unwrap().contains("self-signed"));
+        assert!(cert_error(&below(CertificateError::BadEncoding)).unwrap().contains("no good"));
+        assert_eq!(cert_error(&std::io::Error::other("cut off")), None);
     }
 }

@@ -11,11 +11,11 @@ use super::state::Server;
 use super::terminal::{Rest, Terminal};
 use super::typing::NotTyped;
 use crate::persist::Wanted;
-use crate::runtime::Seen;
+use crate::runtime::ContainerState;
 
 impl Server {
     /// Takes over a game that runs.
-    pub(super) fn adopt(&mut self, seen: Seen) {
+    pub(super) fn adopt(&mut self, seen: ContainerState) {
         let (number, run, port) = self.new_run();
         let terminal = Terminal {
             context: Arc::clone(&self.context),

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::terminal::{Reader, Terminal};
-use crate::console::{EngineLog, ReadyWatch, Seen, WHOLE};
-use crate::runtime::{EngineError, Fault, LogRange, Seen as Container};
+use crate::console::{EngineLog, ReadyWatch, TrailMatch, WHOLE};
+use crate::runtime::{ContainerState as Container, EngineError, Fault, LogRange};
 
 /// Lines that a console begins with which is new here.
 const KEPT: u32 = 1_000;
@@ -123,9 +123,9 @@ pub(super) async fn missed(reader: &mut Reader) -> Vec<u8> {
     };
     let seen = reader.terminal.trail().seen(&log);
     let from = match seen {
-        Seen::Nothing => 0,
-        Seen::Until(next) => next,
-        Seen::Lost(next) => {
+        TrailMatch::Nothing => 0,
+        TrailMatch::Until(next) => next,
+        TrailMatch::Lost(next) => {
             lost(reader);
             next
         }
@@ -159,8 +159,8 @@ pub(super) async fn head(reader: &mut Reader, bytes: &[u8]) {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let Ok(log) = read(&reader.terminal, MANY).await else { break };
         let next = match reader.terminal.trail().seen(&log) {
-            Seen::Until(next) | Seen::Lost(next) => next,
-            Seen::Nothing => 0,
+            TrailMatch::Until(next) | TrailMatch::Lost(next) => next,
+            TrailMatch::Nothing => 0,
         };
         let Some(first) = seam(&log, &head.bytes, head.connected, ended) else { continue };
         if first >= next {

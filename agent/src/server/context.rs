@@ -31,7 +31,7 @@ pub(crate) struct Context {
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
     pub(crate) out: Outbox<ToPanel>,
-    pub(crate) turns: Turns,
+    pub(crate) turns: StartStagger,
     pub(crate) sweeper: Sweeper,
     /// The engine takes I/O weights; until it says otherwise.
     pub(crate) io_weight: AtomicBool,
@@ -48,9 +48,9 @@ impl Context {
 
 /// One after another: twenty games that start at once on a small machine all start late.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<Option<Instant>>);
+pub(crate) struct StartStagger(Mutex<Option<Instant>>);
 
-impl Turns {
+impl StartStagger {
     /// When it is whose turn who asks now.
     pub(crate) fn take(&self, apart: Duration) -> Instant {
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);

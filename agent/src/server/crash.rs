@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::Patience;
+use crate::config::RestartPolicy;
 
 /// What to do about a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct Crashes {
 
 impl Crashes {
     /// It crashed after running this long.
-    pub(super) fn crashed(&mut self, now: Instant, ran: Duration, patience: &Patience) -> Next {
+    pub(super) fn crashed(&mut self, now: Instant, ran: Duration, patience: &RestartPolicy) -> Next {
         if ran >= patience.good_run {
             self.restarts.clear();
         }
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn three_restarts_and_no_more() {
-        let patience = Patience::default();
+        let patience = RestartPolicy::default();
         let mut crashes = Crashes::default();
         let mut now = Instant::now();
         let mut next = |ran: Duration, crashes: &mut Crashes| {

@@ -11,7 +11,7 @@ use super::queue::{Act, Happened, Phase};
 use super::state::Server;
 use crate::persist::Wanted;
 use crate::protocol::Status;
-use crate::runtime::{Seen, Told};
+use crate::runtime::{ContainerState, Told};
 
 /// What is said where a helper was killed, and the game was not.
 const INSIDE: &str = "A process inside was killed for want of memory.";
@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// A stop was under way, and the game is not there any more: it ended while nobody looked.
-    pub(super) fn ended_unseen(&mut self, seen: Option<Seen>) {
+    pub(super) fn ended_unseen(&mut self, seen: Option<ContainerState>) {
         let Some(pending) = self.pending_stop().cloned() else { return };
         self.stopping = None;
         self.intent = None;
@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// It should run, and somebody had the engine stop it while nobody looked.
-    pub(super) fn stopped_unseen(&mut self, seen: &Seen) {
+    pub(super) fn stopped_unseen(&mut self, seen: &ContainerState) {
         self.queue.happened(Happened::FoundRunning);
         let told = Some(Told { stopped: true, killed: false });
         self.over(Exit { told, ..Exit::seen(seen) }, Duration::ZERO, None);

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::asks::CANCELLED;
 use super::jobs::{self, Event, FetchError, Look, RemoveError};
 use super::launch::{LaunchError, Launched};
 use super::plan;
 use super::queue::{Act, Happened, Idle, Phase};
+use super::requests::CANCELLED;
 use super::state::{Intent, Live, Server, Waiter};
-use super::stop::{self, Blow};
+use super::stop::{self, StopStep};
 use crate::engine::EngineState;
 use crate::persist::{Pending, PersistError, ServerFile, Wanted};
 use crate::protocol::{ServerStatus, Status};
-use crate::runtime::{EngineError, Fault, Maker};
+use crate::runtime::{EngineError, Fault, Owner};
 
 /// For the console, which more people read than may know what an engine says about the addresses it reaches: that goes
 /// into the state.
@@ -64,7 +64,7 @@ impl Server {
                     self.glanced(seen.paused);
                 }
             }
-            Event::Heard(run, signals) => {
+            Event::OutputSignals(run, signals) => {
                 if self.is_current(run) {
                     self.heard(&signals);
                 }
@@ -98,8 +98,8 @@ impl Server {
 
     /// A game runs: waits for its end and its ready line.
     fn goes_on(&mut self, number: u64, launched: Launched) {
-        let Launched { container_id, started_at, pid, connected, elder, found_paused, .. } = launched;
-        self.elder = elder;
+        let Launched { container_id, started_at, pid, connected, legacy, found_paused, .. } = launched;
+        self.legacy = legacy;
         let Some(run) = self.run.as_mut() else { return };
         self.last_container = Some(container_id.clone());
         let since = Instant::now();
@@ -190,14 +190,14 @@ impl Server {
         }
         let Look { seen, stopped } = look;
         self.last_container = seen.as_ref().map(|seen| seen.id.clone());
-        self.elder = seen.as_ref().is_some_and(|seen| seen.maker == Maker::Elder);
+        self.legacy = seen.as_ref().is_some_and(|seen| seen.owner == Owner::Legacy);
         let (running, ended) = match seen {
             Some(seen) if seen.running => (Some(seen), None),
             seen => (None, seen),
         };
         if let Some(seen) = running {
             self.made_with.clone_from(&seen.settings);
-            if self.elder {
+            if self.legacy {
                 self.made_with = Some(if self.file.as_found { self.settings.clone() } else { String::new() });
             }
             self.queue.set_paused(seen.paused);
@@ -295,7 +295,7 @@ impl Server {
                 tracing::debug!(%error, "which signals a container was sent is not known");
                 Vec::new()
             });
-            Event::Heard(number, signals)
+            Event::OutputSignals(number, signals)
         });
     }
 
@@ -445,10 +445,10 @@ impl Server {
     pub(super) fn due(&mut self) {
         let now = Instant::now();
         if let Some(due) = self.stopping.as_mut().and_then(|stopping| stopping.due(now)) {
-            if let (Blow::Signal(signal), true) = (&due.blow, due.insists) {
+            if let (StopStep::Signal(signal), true) = (&due.blow, due.insists) {
                 self.console.system(&format!("It has not stopped yet: sending {signal}."));
             }
-            self.strike(due);
+            self.apply_stop_step(due);
         }
         if self.start_at.is_some_and(|at| at <= now) {
             self.launch();

@@ -12,10 +12,10 @@ use super::context::Context;
 use super::folder;
 use super::launch::{LaunchError, Launched};
 use super::typing::NotTyped;
-use crate::answers::Reply;
 use crate::persist::{self, PersistError, ServerFile};
 use crate::protocol::Progress;
-use crate::runtime::{EngineError, Fault, Maker, Seen, Told};
+use crate::reply_cache::Reply;
+use crate::runtime::{ContainerState, EngineError, Fault, Owner, Told};
 
 /// How long the last lines of a game that ended may take to arrive.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -41,9 +41,9 @@ pub(super) enum Event {
     Saved(Box<ServerFile>, Result<(), PersistError>),
     Removed(Result<(), RemoveError>),
     /// A run's container, looked at in between.
-    Glanced(u64, Option<Seen>),
+    Glanced(u64, Option<ContainerState>),
     /// Which signals it was sent before the agent came, for the stop that is under way.
-    Heard(u64, Vec<String>),
+    OutputSignals(u64, Vec<String>),
     /// It was to go on after a pause.
     Resumed(u64, Reply, Result<(), EngineError>),
     /// It is done, and nothing follows from it.
@@ -67,7 +67,7 @@ pub(super) const KILLED: i64 = 137;
 
 impl Exit {
     /// As the engine has it.
-    pub(super) fn seen(seen: &Seen) -> Self {
+    pub(super) fn seen(seen: &ContainerState) -> Self {
         Self { code: seen.exit_code, oom: seen.oom_killed, removed: seen.removing, told: None }
     }
 }
@@ -196,7 +196,7 @@ pub(super) async fn signal(
 /// What the engine has under the server's name.
 #[derive(Debug, Default)]
 pub(super) struct Look {
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<ContainerState>,
     /// Somebody had the engine stop it.
     pub(super) stopped: bool,
 }
@@ -210,7 +210,7 @@ pub(super) async fn look(context: Arc<Context>, server_id: String) -> Look {
         }
         match context.engine.inspect_server(&server_id).await {
             Ok(seen) => {
-                let seen = seen.filter(|seen| seen.maker != Maker::Stranger);
+                let seen = seen.filter(|seen| seen.owner != Owner::Foreign);
                 let ended = seen.as_ref().filter(|seen| !seen.running && seen.started_at.is_some());
                 let stopped = match ended {
                     Some(seen) => context.engine.told(&seen.id).await.is_ok_and(|told| told.stopped),
@@ -366,7 +366,7 @@ pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool
 /// The container, then the folder.
 async fn empty(context: &Arc<Context>, server_id: &str) -> Result<(), RemoveError> {
     let seen = context.engine.inspect_server(server_id).await.map_err(RemoveError::Engine)?;
-    if let Some(seen) = seen.filter(|seen| seen.maker != Maker::Stranger) {
+    if let Some(seen) = seen.filter(|seen| seen.owner != Owner::Foreign) {
         context.engine.remove(&seen.id).await.map_err(RemoveError::Engine)?;
     }
     let (data_dir, id) = (context.data_dir.clone(), server_id.to_owned());

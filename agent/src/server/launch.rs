@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::bring::{Bring, Brought};
 use super::context::Context;
+use super::import_files::{ImportFiles, ImportedFiles};
 use super::terminal::{self, Terminal};
 use super::typing::Port;
 use super::{catch_up, folder, plan, zone};
 use crate::console::{Console, Ready, ReadyWatch, Trail};
 use crate::protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
-use crate::runtime::{EngineError, Fault, Maker, Seen};
+use crate::runtime::{ContainerState, EngineError, Fault, Owner};
 
 /// As whom games run where the agent may give files away.
 const USER: &str = "988:988";
@@ -34,7 +34,7 @@ pub(super) struct Launched {
     pub(super) user: Option<String>,
     pub(super) connected: terminal::Connected,
     /// Its container is still the one that another agent made.
-    pub(super) elder: bool,
+    pub(super) legacy: bool,
     /// It was found standing still: its terminal is looked for when it goes on.
     pub(super) found_paused: bool,
     /// It can be played: there is nothing that it has still to say.
@@ -88,7 +88,7 @@ pub(super) struct Launch {
     /// The container of the last run.
     pub(super) old: Option<String>,
     /// It was made by another agent.
-    pub(super) elder: bool,
+    pub(super) legacy: bool,
     /// And nobody has said yet what it should be.
     pub(super) as_found: bool,
     pub(super) console: Console,
@@ -111,17 +111,17 @@ impl Launch {
             ContainerUser::Fixed(pair) => Some(pair.clone()),
             ContainerUser::Image => self.user.clone(),
         };
-        if let Some(old) = self.old.as_ref().filter(|_| self.elder) {
+        if let Some(old) = self.old.as_ref().filter(|_| self.legacy) {
             let seen = engine.inspect(old).await?;
             let seen = seen.ok_or_else(|| {
                 failed("Its container was made by another agent and is gone, and its files with it.")
             })?;
             if self.as_found {
                 let why = "nobody has changed its settings yet";
-                return self.start_elder(seen, &behaviour, why).await;
+                return self.start_legacy(seen, &behaviour, why).await;
             }
             if let Some(why) = self.bring_home(&seen, user.as_deref()).await? {
-                return self.start_elder(seen, &behaviour, &why).await;
+                return self.start_legacy(seen, &behaviour, &why).await;
             }
         }
         self.prepare(user.as_deref()).await?;
@@ -210,8 +210,8 @@ impl Launch {
                 tokio::time::sleep(NAME_PAUSE).await;
                 Ok(())
             }
-            Some(seen) if seen.maker == Maker::Us => Ok(engine.remove(&seen.id).await?),
-            Some(seen) if seen.maker == Maker::Elder => self.take_place_of(&seen).await,
+            Some(seen) if seen.owner == Owner::This => Ok(engine.remove(&seen.id).await?),
+            Some(seen) if seen.owner == Owner::Legacy => self.take_place_of(&seen).await,
             Some(_) => {
                 Err(failed(format!("A container that is not ours has this server's name: {}", error.message)))
             }
@@ -219,7 +219,7 @@ impl Launch {
     }
 
     /// One of another agent that came after we looked.
-    async fn take_place_of(&self, seen: &Seen) -> Result<(), LaunchError> {
+    async fn take_place_of(&self, seen: &ContainerState) -> Result<(), LaunchError> {
         let place = folder::of(&self.context.data_dir, &self.spec.server_id);
         let empty = tokio::task::spawn_blocking(move || {
             std::fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none())
@@ -237,9 +237,9 @@ impl Launch {
     }
 
     /// A container of another agent keeps its files inside: made anew, it would be empty.
-    async fn start_elder(
+    async fn start_legacy(
         self,
-        seen: Seen,
+        seen: ContainerState,
         behaviour: &Behaviour,
         why: &str,
     ) -> Result<Launched, LaunchError> {
@@ -251,7 +251,11 @@ impl Launch {
     }
 
     /// Copies what such a container holds into the server's folder. Gives the reason where that can't be.
-    async fn bring_home(&self, seen: &Seen, user: Option<&str>) -> Result<Option<String>, LaunchError> {
+    async fn bring_home(
+        &self,
+        seen: &ContainerState,
+        user: Option<&str>,
+    ) -> Result<Option<String>, LaunchError> {
         let own;
         let user = match user {
             Some(user) => user,
@@ -262,7 +266,7 @@ impl Launch {
             }
         };
         self.console.system("Copying the files out of the container that another agent made.");
-        let bring = Bring {
+        let bring = ImportFiles {
             context: &self.context,
             server_id: &self.spec.server_id,
             owner: folder::parse_pair(user),
@@ -270,8 +274,8 @@ impl Launch {
             cancel: &self.cancel,
         };
         match bring.home(seen).await? {
-            Brought::No(why) => Ok(Some(why)),
-            Brought::Home(taken) => {
+            ImportedFiles::No(why) => Ok(Some(why)),
+            ImportedFiles::Home(taken) => {
                 let megabytes = taken.bytes.div_ceil(1_000_000);
                 let mut line = format!("{megabytes} MB were copied; the container is made anew around them.");
                 if taken.left_out > 0 {
@@ -305,7 +309,7 @@ impl Launch {
         tty: bool,
         user: Option<String>,
         behaviour: &Behaviour,
-        elder: bool,
+        legacy: bool,
     ) -> Result<Launched, LaunchError> {
         let engine = &self.context.engine;
         let ready = ready_watch(behaviour);
@@ -322,7 +326,7 @@ impl Launch {
             port: self.port,
             run: self.run.clone(),
         };
-        if !elder {
+        if !legacy {
             terminal.trail().begin(&id);
         }
         let connected = terminal.connect(attached, None);
@@ -352,7 +356,7 @@ impl Launch {
             container_id: id,
             user,
             connected,
-            elder,
+            legacy,
             found_paused: false,
             ready: is_ready,
         })
@@ -368,7 +372,7 @@ fn ready_watch(behaviour: &Behaviour) -> Option<ReadyWatch> {
 /// is known that it can be played.
 pub(super) async fn adopt(
     mut terminal: Terminal,
-    seen: Seen,
+    seen: ContainerState,
     behaviour: Behaviour,
     was_ready: bool,
 ) -> Result<Launched, EngineError> {
@@ -392,7 +396,7 @@ pub(super) async fn adopt(
         container_id: seen.id,
         user: None,
         connected: terminal.connect(attached, Some(connected)),
-        elder: seen.maker == Maker::Elder,
+        legacy: seen.owner == Owner::Legacy,
         found_paused: seen.paused,
         ready: is_ready,
     })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::jobs::Event;
 use super::queue::{Phase, Refusal};
 use super::state::Server;
-use crate::answers::Reply;
 use crate::protocol::Status;
+use crate::reply_cache::Reply;
 use crate::runtime::{EngineError, Fault};
 
 impl Server {

@@ -16,16 +16,16 @@ use super::jobs::{self, Event};
 use super::queue::{Phase, Queue};
 use super::stop::Stopping;
 use super::typing::Keyboard;
-use crate::answers::Reply;
 use crate::console::{Console, Trail};
 use crate::persist::{LastRun, Pending, PendingStop, ServerFile};
 use crate::protocol::{
     Envelope, PowerAction, Progress, ServerCreate, ServerStatus, ServerUpdate, Status, ToPanel,
 };
+use crate::reply_cache::Reply;
 
 /// A request with the answer that is owed to it.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ServerRequest {
     pub(crate) what: Request,
     pub(crate) reply: Reply,
 }
@@ -118,11 +118,11 @@ pub(super) struct Server {
     pub(super) made_with: Option<String>,
     pub(super) last_container: Option<String>,
     /// It was made by another agent and is never made anew.
-    pub(super) elder: bool,
+    pub(super) legacy: bool,
     pub(super) ended: Option<Instant>,
 
     /// Requests that wait until it is known what there is.
-    pub(super) held: Vec<Asked>,
+    pub(super) held: Vec<ServerRequest>,
     pub(super) deletes: Vec<Reply>,
 
     pub(super) progress: watch::Sender<Option<Progress>>,

@@ -10,7 +10,7 @@ use crate::protocol::Stop;
 
 /// What to do to the game.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Blow {
+pub(super) enum StopStep {
     /// A line on its console.
     Line(String),
     /// A signal.
@@ -21,7 +21,7 @@ pub(super) enum Blow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     /// What to do.
-    pub(super) blow: Blow,
+    pub(super) blow: StopStep,
     /// Which step of the stop it is, from 1 on.
     pub(super) step: u32,
     /// One before it did not help.
@@ -32,7 +32,7 @@ pub(super) struct Due {
 #[derive(Debug)]
 pub(super) struct Stopping {
     /// What is still to be done, and when. The last one is SIGKILL, and stays.
-    steps: VecDeque<(Instant, Blow)>,
+    steps: VecDeque<(Instant, StopStep)>,
     /// Steps that were taken.
     taken: u32,
     grace: Duration,
@@ -57,8 +57,8 @@ fn is(signal: &str, name: &str) -> bool {
 }
 
 /// All steps, by the time since it was asked for; SIGKILL alone without a way to stop.
-fn plan(stop: Option<&Stop>, timeout: Duration, grace: Duration) -> Vec<(Duration, Blow)> {
-    let signal = |name: &str| Blow::Signal(name.to_owned());
+fn plan(stop: Option<&Stop>, timeout: Duration, grace: Duration) -> Vec<(Duration, StopStep)> {
+    let signal = |name: &str| StopStep::Signal(name.to_owned());
     match stop {
         None => vec![(Duration::ZERO, signal(KILL))],
         Some(Stop::Signal(name)) if is(name, KILL) => plan(None, timeout, grace),
@@ -67,7 +67,7 @@ fn plan(stop: Option<&Stop>, timeout: Duration, grace: Duration) -> Vec<(Duratio
         }
         Some(stop) => {
             let first = match stop {
-                Stop::Command(line) => Blow::Line(line.clone()),
+                Stop::Command(line) => StopStep::Line(line.clone()),
                 Stop::Signal(name) => signal(name),
             };
             vec![(Duration::ZERO, first), (timeout, signal(TERM)), (timeout + grace, signal(KILL))]
@@ -79,9 +79,9 @@ fn plan(stop: Option<&Stop>, timeout: Duration, grace: Duration) -> Vec<(Duratio
 /// the two.
 pub(super) fn taken(stop: Option<&Stop>, known: u32, signals: &[String]) -> u32 {
     let plan = plan(stop, Duration::ZERO, Duration::ZERO);
-    let sent = |(_, blow): &(Duration, Blow)| match blow {
-        Blow::Signal(name) => signals.iter().any(|signal| is(signal, name)),
-        Blow::Line(_) => false,
+    let sent = |(_, blow): &(Duration, StopStep)| match blow {
+        StopStep::Signal(name) => signals.iter().any(|signal| is(signal, name)),
+        StopStep::Line(_) => false,
     };
     let more = plan.iter().skip(usize::try_from(known).unwrap_or(usize::MAX)).take_while(|step| sent(step));
     known.saturating_add(u32::try_from(more.count()).unwrap_or(u32::MAX))
@@ -102,7 +102,7 @@ impl Stopping {
         let last = u32::try_from(plan.len()).unwrap_or(u32::MAX).saturating_sub(1);
         let (taken, killed) = (taken.min(last), taken > last);
         let apart = grace.min(timeout);
-        let mut steps: VecDeque<(Instant, Blow)> = VecDeque::new();
+        let mut steps: VecDeque<(Instant, StopStep)> = VecDeque::new();
         for (offset, blow) in plan.into_iter().skip(usize::try_from(taken).unwrap_or(usize::MAX)) {
             let planned = now + offset.saturating_sub(elapsed);
             let at = steps.back().map_or(planned, |(before, _)| planned.max(*before + apart));
@@ -149,7 +149,7 @@ impl Stopping {
     /// there is none, or it was sent.
     pub(super) fn without_line(&mut self, now: Instant) -> bool {
         match self.steps.front_mut() {
-            Some((at, Blow::Signal(_))) if self.taken == 1 && !self.killed => {
+            Some((at, StopStep::Signal(_))) if self.taken == 1 && !self.killed => {
                 *at = now.min(*at);
                 self.steps.len() > 1
             }
@@ -180,11 +180,11 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     fn signal(name: &str, step: u32) -> Option<Due> {
-        Some(Due { blow: Blow::Signal(name.into()), step, insists: step > 1 })
+        Some(Due { blow: StopStep::Signal(name.into()), step, insists: step > 1 })
     }
 
     fn line(text: &str) -> Option<Due> {
-        Some(Due { blow: Blow::Line(text.into()), step: 1, insists: false })
+        Some(Due { blow: StopStep::Line(text.into()), step: 1, insists: false })
     }
 
     fn begin(stop: Option<&Stop>, timeout: Duration, grace: Duration, now: Instant) -> Stopping {

@@ -14,12 +14,12 @@ use super::jobs::Event;
 use super::launch;
 use super::plan;
 use super::queue::{Phase, Queue};
-use super::state::{Asked, Running, Server};
-use crate::answers::Reply;
+use super::state::{Running, Server, ServerRequest};
 use crate::console::Console;
 use crate::engine::EngineState;
 use crate::persist::{self, ServerFile};
 use crate::protocol::{ContainerUser, ServerStatus};
+use crate::reply_cache::Reply;
 
 /// Requests that may wait for the task.
 const INBOX: usize = 256;
@@ -27,7 +27,7 @@ const INBOX: usize = 256;
 /// One server, seen from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
-    inbox: mpsc::Sender<Asked>,
+    inbox: mpsc::Sender<ServerRequest>,
     /// What it is.
     pub(crate) status: watch::Receiver<ServerStatus>,
     /// The container that runs.
@@ -45,7 +45,7 @@ impl Handle {
     }
 
     /// Asks something of it; it answers by itself.
-    pub(crate) fn ask(&self, asked: Asked) {
+    pub(crate) fn ask(&self, asked: ServerRequest) {
         match self.inbox.try_send(asked) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(asked)) => {
@@ -123,7 +123,7 @@ fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Hand
         crashes: Crashes::default(),
         made_with: None,
         last_container: None,
-        elder: false,
+        legacy: false,
         ended: None,
         held: Vec::new(),
         deletes: Vec::new(),
@@ -146,7 +146,7 @@ fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Hand
     Handle { inbox: sender, status: seen, running: running_seen, console, look }
 }
 
-async fn run(mut server: Server, mut inbox: mpsc::Receiver<Asked>, look: Arc<Notify>) {
+async fn run(mut server: Server, mut inbox: mpsc::Receiver<ServerRequest>, look: Arc<Notify>) {
     let mut engine = server.context.watch.subscribe();
     let mut progress = server.progress.subscribe();
     let cancel = server.context.cancel.clone();

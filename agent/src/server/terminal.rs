@@ -18,7 +18,7 @@ use super::catch_up::{self, Head};
 use super::context::Context;
 use super::typing::{self, Port};
 use crate::console::{self, Console, LogLine, ReadyWatch, Trail};
-use crate::runtime::{Attached, EngineError, Seen};
+use crate::runtime::{Attached, ContainerState, EngineError};
 
 /// A read's size: small while a game is quiet …
 const SMALL: usize = 4 * 1024;
@@ -90,7 +90,7 @@ pub(super) struct Rest {
 
 impl Rest {
     /// Reads it into the console.
-    pub(super) async fn read(self, seen: &Seen) {
+    pub(super) async fn read(self, seen: &ContainerState) {
         let run = CancellationToken::new();
         let (_, port, _) = typing::keyboard(&self.console, &run);
         let terminal = Terminal {
@@ -257,8 +257,8 @@ impl Reader {
         let Ok(log) = catch_up::read(&self.terminal, catch_up::FEW).await else { return false };
         let newest = log.lines.len();
         let behind = match self.terminal.trail().seen(&log) {
-            console::Seen::Nothing => newest > 0,
-            console::Seen::Until(next) | console::Seen::Lost(next) => next < newest,
+            console::TrailMatch::Nothing => newest > 0,
+            console::TrailMatch::Until(next) | console::TrailMatch::Lost(next) => next < newest,
         };
         if !behind || self.head.is_some() {
             return false;

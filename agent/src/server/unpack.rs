@@ -23,7 +23,7 @@ const LOOK_EVERY: u64 = 16 << 20;
 
 /// What was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct UnpackedFiles {
     pub(super) bytes: u64,
     /// Pipes, sockets, devices.
     pub(super) left_out: u64,
@@ -32,16 +32,20 @@ pub(super) struct Taken {
 struct Unpacking<'f> {
     root: &'f OwnedFd,
     owner: Option<(u32, u32)>,
-    taken: Taken,
+    taken: UnpackedFiles,
     looked: u64,
     /// Folders get their modes and times when all is in them.
     folders: Vec<(Vec<u8>, u32, i64)>,
 }
 
 /// Unpacks into a new folder of ours. `owner` is whose everything becomes; where we are not root, it is ours.
-pub(super) fn unpack(root: &OwnedFd, from: impl Read, owner: Option<(u32, u32)>) -> io::Result<Taken> {
+pub(super) fn unpack(
+    root: &OwnedFd,
+    from: impl Read,
+    owner: Option<(u32, u32)>,
+) -> io::Result<UnpackedFiles> {
     let mut archive = Archive::new(from);
-    let mut this = Unpacking { root, owner, taken: Taken::default(), looked: 0, folders: Vec::new() };
+    let mut this = Unpacking { root, owner, taken: UnpackedFiles::default(), looked: 0, folders: Vec::new() };
     this.look_at_room()?;
     for entry in archive.entries()? {
         this.entry(&mut entry?)?;
@@ -220,7 +224,7 @@ mod tests {
 
     type Made<'e> = &'e [(EntryType, &'e str, &'e str, &'e str)];
 
-    fn take(entries: Made<'_>) -> (tempfile::TempDir, io::Result<Taken>) {
+    fn take(entries: Made<'_>) -> (tempfile::TempDir, io::Result<UnpackedFiles>) {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("in")).unwrap();
         fs::write(dir.path().join("canary"), "canary").unwrap();
@@ -248,7 +252,7 @@ mod tests {
             (E::Regular, "deep/er/file", "", "x"),
             (E::Fifo, "./pipe", "", ""),
         ]);
-        assert_eq!(taken.unwrap(), Taken { bytes: 6, left_out: 1 });
+        assert_eq!(taken.unwrap(), UnpackedFiles { bytes: 6, left_out: 1 });
         let at = |path: &str| dir.path().join("in").join(path);
         assert_eq!(fs::read_to_string(at("current")).unwrap(), "level");
         assert_eq!(fs::read_to_string(at("world/level.old")).unwrap(), "level");

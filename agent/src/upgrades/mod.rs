@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::StageError;
 pub use self::folder::{Folder, give, hash, newer};
 
-use crate::answers::Reply;
-use crate::bulk::{Carrier, Incoming, Piece, Pipe, Ticket};
 use crate::config::AgentConfig;
-use crate::protocol::{ErrorReport, Status, Summary, UpgradeReceive, Word};
+use crate::protocol::{Control, ErrorReport, Status, Summary, UpgradeReceive};
 use crate::release::{ReleaseKey, SignedError, SignedText};
+use crate::reply_cache::Reply;
 use crate::server::Context;
+use crate::streams::{Frame, Incoming, Pipe, StreamOpener, Ticket};
 use crate::supervisor::Supervisor;
 
 /// The largest program that is taken.
@@ -34,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 pub(crate) struct Upgrades {
     context: Arc<Context>,
     servers: Supervisor,
-    carrier: Option<Arc<dyn Carrier>>,
+    carrier: Option<Arc<dyn StreamOpener>>,
     guard: Option<CancellationToken>,
     key: Option<ReleaseKey>,
     version: String,
@@ -79,15 +79,15 @@ impl Upgrades {
                 Err(error) => tracing::warn!(version = of.version, %error, "the next version was not taken"),
             }
             let word = match taken {
-                Ok(summary) => Word::Done(summary),
-                Err(error) => Word::Failed(ErrorReport {
+                Ok(summary) => Control::Done(summary),
+                Err(error) => Control::Failed(ErrorReport {
                     code: error.code().to_owned(),
                     message: sentence(&error),
                     ..ErrorReport::default()
                 }),
             };
             let heard = async {
-                let said = pipe.out.send(Piece::Word(word)).await;
+                let said = pipe.out.send(Frame::Control(word)).await;
                 // The panel hangs up when it has read it.
                 while said.is_ok() && pipe.inward.recv().await.is_some() {}
             };
@@ -146,7 +146,7 @@ impl Upgrades {
         let (came, pipe) = match work.await {
             Ok(done) => done,
             Err(error) => {
-                let (lost, _) = crate::bulk::pipe();
+                let (lost, _) = crate::streams::pipe();
                 return (Err(StageError::Link(error.to_string())), lost);
             }
         };
@@ -207,7 +207,7 @@ fn write(
 /// One byte more than `most` is enough to know.
 fn copy(from: &mut impl Read, to: &mut impl io::Write, most: u64) -> Result<u64, StageError> {
     let mut from = from.take(most + 1);
-    let mut buffer = vec![0; crate::bulk::PIECE];
+    let mut buffer = vec![0; crate::streams::FRAME_BYTES];
     let mut copied = 0;
     loop {
         let read = from.read(&mut buffer).map_err(|error| StageError::Link(error.to_string()))?;

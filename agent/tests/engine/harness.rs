@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use agent::link::{Outbox, PanelSide, local};
 use agent::protocol::*;
-use agent::{AgentConfig, Patience, Tunables};
+use agent::{AgentConfig, RestartPolicy, Tunables};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,7 @@ pub(crate) fn image() {
 
 /// What a panel knows.
 #[derive(Default)]
-struct Seen {
+struct ContainerState {
     answers: HashMap<String, ToPanel>,
     statuses: Vec<ServerStatus>,
     lines: HashMap<String, Vec<ConsoleItem>>,
@@ -61,7 +61,7 @@ struct Seen {
 /// An agent and the panel's end of its link.
 pub(crate) struct Node {
     pub(crate) dir: Arc<TempDir>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<ContainerState>>,
     news: Arc<Notify>,
     to_agent: Outbox<ToAgent>,
     cancel: CancellationToken,
@@ -72,7 +72,7 @@ pub(crate) struct Node {
 pub(crate) fn quick() -> Tunables {
     let ms = Duration::from_millis;
     Tunables {
-        patience: Patience {
+        patience: RestartPolicy {
             delays: vec![ms(100), ms(200), ms(300)],
             restarts: 3,
             window: Duration::from_secs(600),
@@ -110,7 +110,7 @@ impl Node {
         };
         drop(agent::start(config, agent, &tasks, cancel.clone()).unwrap());
         let PanelSide { to_agent, mut from_agent } = panel;
-        let (seen, news) = (Arc::<Mutex<Seen>>::default(), Arc::new(Notify::new()));
+        let (seen, news) = (Arc::<Mutex<ContainerState>>::default(), Arc::new(Notify::new()));
         let (to, wake) = (Arc::clone(&seen), Arc::clone(&news));
         drop(tasks.spawn(async move {
             while let Some(envelope) = from_agent.recv().await {
@@ -137,11 +137,16 @@ impl Node {
         dir
     }
 
-    async fn until<T>(&self, what: &str, look: impl Fn(&Seen) -> Option<T>) -> T {
+    async fn until<T>(&self, what: &str, look: impl Fn(&ContainerState) -> Option<T>) -> T {
         self.until_within(what, SOON, look).await
     }
 
-    async fn until_within<T>(&self, what: &str, patience: Duration, look: impl Fn(&Seen) -> Option<T>) -> T {
+    async fn until_within<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        look: impl Fn(&ContainerState) -> Option<T>,
+    ) -> T {
         let end = Instant::now() + patience;
         loop {
             let news = self.news.notified();
@@ -318,7 +323,7 @@ impl Drop for Node {
     }
 }
 
-impl Seen {
+impl ContainerState {
     fn take(&mut self, envelope: Envelope<ToPanel>) {
         if let Some(id) = envelope.message_id {
             self.answers.insert(id, envelope.message);

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::service::files::{Kind, PREFIX, text};
+use crate::system::service::files::{Kind, PREFIX, text};
 
 /// A root with these files.
 fn root(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use redb::{DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 
-use crate::disk::{Disk, builder};
+use crate::backend::{Disk, builder};
 use crate::error::Error;
 use crate::meta::{self, Instance};
 use crate::open::OpenError;
-use crate::open::quiet::catch_quietly;
+use crate::open::catch_panic::catch_quietly;
 use crate::tx::ReadTx;
 use crate::writer::panic_text;
 

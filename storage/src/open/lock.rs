@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::disk::give_to_owner_of_folder;
+use crate::backend::give_to_owner_of_folder;
 use crate::open::OpenError;
 
 /// Held for as long as the database is open. redb's own lock is not enough: it is given up while a handle is reopened,

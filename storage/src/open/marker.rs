@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{sync_folder_of, write_synced};
+use crate::backend::{sync_folder_of, write_synced};
 use crate::meta::Instance;
 use crate::open::OpenError;
 

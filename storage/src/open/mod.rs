@@ -5,11 +5,11 @@
 //!
 //! [`Overlay`]: crate::overlay::Overlay
 
+mod catch_panic;
 pub(crate) mod check;
 mod error;
 pub(crate) mod lock;
 mod marker;
-mod quiet;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +26,7 @@ use redb::backends::FileBackend;
 pub use error::OpenError;
 pub(crate) use lock::Lock;
 
-use crate::disk::{Disk, FileDisk, builder, private_file, sync_folder_of};
+use crate::backend::{Disk, FileDisk, builder, private_file, sync_folder_of};
 use crate::error::Error;
 use crate::meta::Instance;
 use crate::schema::{self, Schema};
@@ -113,7 +113,7 @@ fn open_checked(disk: &dyn Disk) -> Result<Database, OpenError> {
 }
 
 fn catching<T>(path: &Path, work: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    quiet::catch_quietly(work).unwrap_or_else(|panic| {
+    catch_panic::catch_quietly(work).unwrap_or_else(|panic| {
         Err(OpenError::Corrupt { path: path.to_owned(), reason: panic_text(&*panic) })
     })
 }

@@ -5,8 +5,8 @@ mod record;
 
 use crate::error::{Error, Result};
 use crate::grants;
-use crate::moves;
 use crate::tables::{NODES, SERVERS, SERVERS_BY_NODE};
+use crate::transfers;
 use crate::tx::{ReadTx, WriteTx};
 
 pub(crate) use ports::take as take_ports;
@@ -114,7 +114,7 @@ pub fn set_handed_over_many(tx: &WriteTx, ids: &[String]) -> Result<usize> {
 /// forced one. [`Error::Taken`] while it moves.
 pub fn begin_deletion(tx: &WriteTx, id: &str, deletion: Deletion) -> Result<Server> {
     let mut server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
-    if moves::get(tx, id)?.is_some_and(|it| it.step == moves::Step::Under) {
+    if transfers::get(tx, id)?.is_some_and(|it| it.step == transfers::Step::InProgress) {
         return Err(Error::Taken { what: "the move of the server" });
     }
     server.deleting = Some(match server.deleting {
@@ -135,7 +135,7 @@ pub fn undo_deletion(tx: &WriteTx, id: &str) -> Result<()> {
 /// Deletes a server with its grants and gives back its ports. [`Error::Taken`] while it moves.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     let server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
-    moves::forget(tx, id)?;
+    transfers::forget(tx, id)?;
     ports::give_back(tx, &server)?;
     grants::delete_by_server(tx, id)?;
     SERVERS_BY_NODE.remove(tx, (server.node_id.as_str(), id))?;

@@ -9,7 +9,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
-use crate::disk::Disk;
+use crate::backend::Disk;
 use crate::overlay::Overlay;
 
 /// The unit that a disk writes whole or not at all.

@@ -49,7 +49,7 @@ async fn too_long_is_1009_and_takes_no_memory() {
 #[tokio::test]
 async fn silence_ends_a_link_and_a_quiet_elder_is_offline_but_not_closed() {
     let panel = Panel::builder().env("LINK_TIMES", "ping=200,silence=1000,quiet=700").start().await;
-    let (ours, elder) = (raw_agent::node(&panel, "ours").await, raw_agent::node(&panel, "elder").await);
+    let (ours, legacy) = (raw_agent::node(&panel, "ours").await, raw_agent::node(&panel, "legacy").await);
     let mut silent = RawAgent::join(&panel, "ours", &ours).await;
     node_where(&panel, "ours", "it is online", |node| node["online"] == true).await;
     // Nobody reads here, so no pong goes out either.
@@ -65,14 +65,14 @@ async fn silence_ends_a_link_and_a_quiet_elder_is_offline_but_not_closed() {
     }
     node_where(&panel, "ours", "it is online still", |node| node["online"] == true).await;
     // An agent of the first part: offline when it is quiet, back with its next word on the same connection.
-    let mut agent = RawAgent::connect(&panel.agents_address(), "elder", &elder, None).await.unwrap();
+    let mut agent = RawAgent::connect(&panel.agents_address(), "legacy", &legacy, None).await.unwrap();
     agent
-        .say(&json!({ "type": "system_info", "data": { "nodeId": "elder", "capabilities": ["docker"] } }))
+        .say(&json!({ "type": "system_info", "data": { "nodeId": "legacy", "capabilities": ["docker"] } }))
         .await;
-    node_where(&panel, "elder", "it is online", |node| node["online"] == true).await;
-    node_where(&panel, "elder", "it is quiet", |node| node["online"] == false).await;
-    agent.say(&json!({ "type": "heartbeat", "data": { "nodeId": "elder" } })).await;
-    node_where(&panel, "elder", "it is back", |node| node["online"] == true).await;
+    node_where(&panel, "legacy", "it is online", |node| node["online"] == true).await;
+    node_where(&panel, "legacy", "it is quiet", |node| node["online"] == false).await;
+    agent.say(&json!({ "type": "heartbeat", "data": { "nodeId": "legacy" } })).await;
+    node_where(&panel, "legacy", "it is back", |node| node["online"] == true).await;
 }
 
 /// An agent that goes on speaking and takes nothing: its pings come back never.

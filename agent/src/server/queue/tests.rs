@@ -6,23 +6,26 @@ use rand::RngExt;
 
 use super::*;
 
-const ASKS: [Ask; 11] = [
-    Ask::Power(PowerAction::Start),
-    Ask::Power(PowerAction::Stop),
-    Ask::Power(PowerAction::Restart),
-    Ask::Power(PowerAction::Kill),
-    Ask::Power(PowerAction::Resume),
-    Ask::Command,
-    Ask::Delete,
-    Ask::Suspend,
-    Ask::Unsuspend,
-    Ask::Reinstall,
-    Ask::CancelInstall,
+const ASKS: [RequestKind; 11] = [
+    RequestKind::Power(PowerAction::Start),
+    RequestKind::Power(PowerAction::Stop),
+    RequestKind::Power(PowerAction::Restart),
+    RequestKind::Power(PowerAction::Kill),
+    RequestKind::Power(PowerAction::Resume),
+    RequestKind::Command,
+    RequestKind::Delete,
+    RequestKind::Suspend,
+    RequestKind::Unsuspend,
+    RequestKind::Reinstall,
+    RequestKind::CancelInstall,
 ];
 
 fn asked(phase: Phase, action: PowerAction) -> Result<(Act, Status), &'static str> {
     let mut queue = Queue::new(phase, false);
-    queue.ask(Ask::Power(action)).map(|act| (act, queue.status())).map_err(|refusal| refusal.words().0)
+    queue
+        .ask(RequestKind::Power(action))
+        .map(|act| (act, queue.status()))
+        .map_err(|refusal| refusal.words().0)
 }
 
 #[test]
@@ -56,20 +59,20 @@ fn one_that_stands_still_can_be_resumed_stopped_and_killed_and_hears_nothing() {
         paused.set_paused(true);
         assert_eq!(paused.status(), Status::Paused);
         let ask = |what| paused.clone().ask(what);
-        assert_eq!(ask(Ask::Power(Resume)), Ok(Act::Resume));
-        assert_eq!(ask(Ask::Power(Stop)), Ok(Act::Stop));
-        assert_eq!(ask(Ask::Power(Restart)), Ok(Act::Stop));
-        assert_eq!(ask(Ask::Power(Kill)), Ok(Act::Kill));
-        assert_eq!(ask(Ask::Power(Start)), Err(Refusal::Paused));
-        assert_eq!(ask(Ask::Command), Err(Refusal::Paused));
+        assert_eq!(ask(RequestKind::Power(Resume)), Ok(Act::Resume));
+        assert_eq!(ask(RequestKind::Power(Stop)), Ok(Act::Stop));
+        assert_eq!(ask(RequestKind::Power(Restart)), Ok(Act::Stop));
+        assert_eq!(ask(RequestKind::Power(Kill)), Ok(Act::Kill));
+        assert_eq!(ask(RequestKind::Power(Start)), Err(Refusal::Paused));
+        assert_eq!(ask(RequestKind::Command), Err(Refusal::Paused));
         let mut stopping = paused.clone();
-        stopping.ask(Ask::Power(Stop)).unwrap();
+        stopping.ask(RequestKind::Power(Stop)).unwrap();
         assert_eq!(stopping.status(), Status::Stopping);
         stopping.happened(Happened::EndedWell);
         assert!(!stopping.paused(), "{stopping:?}");
     }
     let refused = |phase, refusal| {
-        assert_eq!(Queue::new(phase, false).ask(Ask::Power(Resume)), Err(refusal), "{phase:?}");
+        assert_eq!(Queue::new(phase, false).ask(RequestKind::Power(Resume)), Err(refusal), "{phase:?}");
     };
     refused(Phase::Running, Refusal::NotPaused);
     refused(Phase::Stopping, Refusal::AlreadyStopping);
@@ -92,11 +95,11 @@ fn a_stop_that_was_broken_off_goes_on_as_what_it_was() {
 #[test]
 fn a_restart_starts_once_it_has_stopped_and_a_kill_calls_it_off() {
     let mut queue = Queue::new(Phase::Running, false);
-    queue.ask(Ask::Power(PowerAction::Restart)).unwrap();
+    queue.ask(RequestKind::Power(PowerAction::Restart)).unwrap();
     assert_eq!(queue.happened(Happened::Crashed), Act::Launch);
     assert_eq!(queue.phase(), Phase::Starting);
-    queue.ask(Ask::Power(PowerAction::Restart)).unwrap();
-    queue.ask(Ask::Power(PowerAction::Kill)).unwrap();
+    queue.ask(RequestKind::Power(PowerAction::Restart)).unwrap();
+    queue.ask(RequestKind::Power(PowerAction::Kill)).unwrap();
     assert_eq!(queue.happened(Happened::Crashed), Act::Nothing);
     assert_eq!(queue.phase(), Phase::Stopped);
 }
@@ -104,15 +107,15 @@ fn a_restart_starts_once_it_has_stopped_and_a_kill_calls_it_off() {
 #[test]
 fn suspended_means_that_nothing_starts_it() {
     let mut queue = Queue::new(Phase::Running, false);
-    assert_eq!(queue.ask(Ask::Suspend), Ok(Act::Stop));
+    assert_eq!(queue.ask(RequestKind::Suspend), Ok(Act::Stop));
     queue.happened(Happened::EndedWell);
     assert_eq!(queue.status(), Status::Suspended);
-    assert_eq!(queue.ask(Ask::Power(PowerAction::Start)), Err(Refusal::Suspended));
+    assert_eq!(queue.ask(RequestKind::Power(PowerAction::Start)), Err(Refusal::Suspended));
     let mut crashed = Queue::new(Phase::Crashed, false);
-    crashed.ask(Ask::Suspend).unwrap();
+    crashed.ask(RequestKind::Suspend).unwrap();
     assert_eq!(crashed.happened(Happened::Due), Act::Nothing);
-    queue.ask(Ask::Unsuspend).unwrap();
-    assert_eq!(queue.ask(Ask::Power(PowerAction::Start)), Ok(Act::Launch));
+    queue.ask(RequestKind::Unsuspend).unwrap();
+    assert_eq!(queue.ask(RequestKind::Power(PowerAction::Start)), Ok(Act::Launch));
 }
 
 #[test]
@@ -121,7 +124,9 @@ fn while_the_engine_is_away_everything_is_unknown_and_refused() {
         let mut queue = Queue::new(phase, false);
         queue.set_away(true);
         assert_eq!(queue.status(), Status::Unknown);
-        for ask in ASKS.into_iter().filter(|ask| !matches!(ask, Ask::Suspend | Ask::Unsuspend)) {
+        for ask in
+            ASKS.into_iter().filter(|ask| !matches!(ask, RequestKind::Suspend | RequestKind::Unsuspend))
+        {
             assert_eq!(queue.ask(ask), Err(Refusal::EngineUnavailable), "{ask:?} in {phase:?}");
         }
         queue.set_away(false);

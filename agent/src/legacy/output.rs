@@ -1,0 +1,71 @@
+//! Console lines for a panel that never subscribes, and knows whole lines only.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::protocol::{ConsoleItem, ConsoleLines, ConsolePartial, ServerOutput, Stream};
+
+/// An unfinished line is told as if it were a whole one when it has not changed for this long.
+const STANDS: Duration = Duration::from_millis(500);
+
+/// The unfinished line of a console. A prompt that comes again after each line is told once.
+#[derive(Debug, Default)]
+pub(super) struct ConsoleState {
+    line: Option<(ConsolePartial, Instant)>,
+    told: String,
+}
+
+impl ConsoleState {
+    /// This is what stands there now.
+    pub(super) fn is_now(&mut self, partial: Option<ConsolePartial>, now: Instant) {
+        self.line = partial.filter(|partial| partial.text != self.told).map(|partial| (partial, now));
+    }
+
+    /// When it has stood for long enough.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.line.as_ref().map(|(_, since)| *since + STANDS)
+    }
+
+    /// What is due, once.
+    pub(super) fn take(&mut self, server_id: &str, now: Instant) -> Option<ServerOutput> {
+        let (partial, _) = self.line.take_if(|(_, since)| *since + STANDS <= now)?;
+        self.told.clone_from(&partial.text);
+        let ConsolePartial { time: timestamp, stream, text: output, .. } = partial;
+        Some(ServerOutput { server_id: server_id.to_owned(), output, stream, timestamp })
+    }
+}
+
+/// Whole lines, `\n` between them and none at the end. What stood before `since` is not told again. Gives the number of
+/// the last line.
+pub(super) fn output(lines: ConsoleLines, since: Option<Timestamp>) -> (Vec<ServerOutput>, Option<u64>) {
+    let ConsoleLines { server_id, lines, .. } = lines;
+    let mut all: Vec<ServerOutput> = Vec::new();
+    let mut last = None;
+    for item in lines {
+        let (text, stream, timestamp) = match item {
+            ConsoleItem::Line(line) => {
+                last = Some(line.seq);
+                if since.is_some_and(|since| line.time < since) {
+                    continue;
+                }
+                // There are two words for where a line came from; ours is the game's.
+                let stream = if line.stream == Stream::Stderr { Stream::Stderr } else { Stream::Stdout };
+                (line.text, stream, line.time)
+            }
+            ConsoleItem::Skipped { skipped } => {
+                let lines = if skipped == 1 { "line" } else { "lines" };
+                (format!("[{skipped} {lines} skipped]"), Stream::Stdout, Timestamp::now())
+            }
+        };
+        match all.last_mut() {
+            Some(open) if open.stream == stream => {
+                open.output.push('\n');
+                open.output.push_str(&text);
+            }
+            _ => all.push(ServerOutput { server_id: server_id.clone(), output: text, stream, timestamp }),
+        }
+    }
+    (all, last)
+}

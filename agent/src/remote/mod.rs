@@ -1,0 +1,166 @@
+//! The link to a panel on another machine: dials, carries messages both ways, and dials again when it broke.
+//!
+//! The agent itself does not notice: it speaks over its [`link`](crate::link) as ever. While the panel is away, what it
+//! says is dropped; after each connection it is asked for `system_info` and `sync`, which is the truth from then on.
+
+mod backoff;
+mod carry;
+mod dial;
+mod pin;
+mod streams;
+mod tls;
+mod trust;
+
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use self::dial::{DialError, Dialer, Socket, Transport};
+pub use self::pin::KeyPin;
+pub use self::streams::RemoteStreamOpener;
+pub use self::trust::{BadAuthorities, authorities, cert_error};
+
+use self::backoff::Backoff;
+use self::carry::End;
+use crate::legacy::Interpreter;
+use crate::link::PanelSide;
+use crate::timeouts::LinkTimes;
+
+/// Where the panel is, and who we are there.
+#[derive(Clone, Default)]
+pub struct Remote {
+    /// `ws://HOST:PORT` or `wss://HOST:PORT`, where a path may follow.
+    pub panel_url: String,
+    /// Our node's id.
+    pub node_id: String,
+    /// The node's own secret, or the one that all agents share.
+    pub secret: String,
+    /// The panel's key, see [`KeyPin::parse_list`]; none for whom the public roots vouch for.
+    pub pin: Option<String>,
+    /// A file of more authorities, in place of the machine's own, that say who the panel is.
+    pub authorities: Option<PathBuf>,
+    /// How patient we are.
+    pub times: LinkTimes,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote")
+            .field("panel_url", &self.panel_url)
+            .field("node_id", &self.node_id)
+            .field("pin", &self.pin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The panel cannot be dialled with these settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting} {value:?}: {problem}")]
+pub struct BadPanelUrl {
+    /// Which setting.
+    pub setting: &'static str,
+    /// As it was given.
+    pub value: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// How the link stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    /// There is none.
+    #[default]
+    Away,
+    /// The panel has let us in.
+    Connected,
+    /// And has taken what we said of this machine: it answered something after that.
+    Taken,
+}
+
+impl Dialer {
+    /// Keeps the link up until `cancel`. `standing` says whether it is.
+    pub async fn run(
+        self,
+        mut link: PanelSide,
+        standing: watch::Sender<LinkState>,
+        cancel: CancellationToken,
+    ) {
+        let times = &self.remote().times;
+        let fresh = || Backoff::new(times.first_wait, times.most_wait);
+        let mut backoff = fresh();
+        let mut said_refused = None;
+        let mut legacy = Interpreter::default();
+        while !cancel.is_cancelled() {
+            let dialled = tokio::select! {
+                () = cancel.cancelled() => return,
+                dialled = self.control() => dialled,
+                // Nobody hears it, and the next panel must not take it for news.
+                () = discard(&mut link) => return,
+            };
+            let began = Instant::now();
+            let wait = match dialled {
+                Ok(dialled) => {
+                    said_refused = None;
+                    let panel = &self.remote().panel_url;
+                    tracing::info!(
+                        panel,
+                        encoding = dialled.encoding.name(),
+                        "Successfully connected to panel"
+                    );
+                    standing.send_replace(LinkState::Connected);
+                    let carried = carry::carry(dialled, times, &mut link, &mut legacy, &standing, &cancel);
+                    let end = carried.await;
+                    standing.send_replace(LinkState::Away);
+                    if began.elapsed() > times.good {
+                        backoff = fresh();
+                    }
+                    match end {
+                        End::Stopped => return,
+                        End::Replaced => {
+                            tracing::warn!(
+                                again_in_s = times.replaced.as_secs(),
+                                "another agent with this node id took our place"
+                            );
+                            times.replaced
+                        }
+                        End::Lost(reason) => {
+                            tracing::warn!(reason, "the connection to the panel ended");
+                            backoff.next()
+                        }
+                    }
+                }
+                Err(DialError::Refused(status)) => {
+                    // Said once, not every minute.
+                    if said_refused.replace(status) != Some(status) {
+                        let hint = match status {
+                            409 => {
+                                "another machine uses this node id: stop the agent there, or choose another NODE_ID"
+                            }
+                            _ => "check AGENT_SECRET and NODE_ID",
+                        };
+                        tracing::error!(status, "the panel refuses this agent: {hint}");
+                    }
+                    times.refused
+                }
+                Err(DialError::Away(reason)) => {
+                    let wait = backoff.next();
+                    tracing::warn!(reason, again_in_ms = wait.as_millis(), "the panel cannot be reached");
+                    wait
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = discard(&mut link) => return,
+            }
+        }
+    }
+}
+
+/// Drops what the agent says while there is no panel: the sync after the next connection says what counts. Returns only
+/// when the agent has ended.
+async fn discard(link: &mut PanelSide) {
+    while link.from_agent.recv().await.is_some() {}
+}

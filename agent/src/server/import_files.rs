@@ -1,0 +1,184 @@
+//! A container of another agent keeps its files inside. Before it is made anew they are brought into the server's
+//! folder: whole, or nothing changes.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::launch::LaunchError;
+use super::{folder, unpack};
+use crate::protocol::Progress;
+use crate::runtime::{ContainerState, EngineError, Fault};
+
+/// Pieces of the archive between the engine and the disk.
+const PIECES: usize = 16;
+/// Bytes between two words of how far it is.
+const SAY_EVERY: u64 = 4 << 20;
+
+/// What became of it.
+pub(super) enum ImportedFiles {
+    /// All is in the server's folder.
+    Home(unpack::UnpackedFiles),
+    /// It can't be, for this reason; the container is as it was.
+    No(String),
+}
+
+/// What bringing needs.
+pub(super) struct ImportFiles<'b> {
+    pub(super) context: &'b Arc<Context>,
+    pub(super) server_id: &'b str,
+    /// Whose it becomes.
+    pub(super) owner: Option<(u32, u32)>,
+    pub(super) progress: &'b watch::Sender<Option<Progress>>,
+    pub(super) cancel: &'b CancellationToken,
+}
+
+impl ImportFiles<'_> {
+    /// Copies the working directory of a container that does not run.
+    pub(super) async fn home(&self, seen: &ContainerState) -> Result<ImportedFiles, LaunchError> {
+        let engine = &self.context.engine;
+        let Some(found) = engine.describe(&seen.id).await? else {
+            return Ok(ImportedFiles::No("it is gone".into()));
+        };
+        let from = found.working_dir;
+        if from.trim_matches('/').is_empty() {
+            return Ok(ImportedFiles::No("its working directory is the whole of its file system".into()));
+        }
+        if let Some(mount) = found.mounts.iter().find(|mount| !inside(mount, &from)) {
+            return Ok(ImportedFiles::No(format!(
+                "it keeps files in {mount} as well, beside its working directory"
+            )));
+        }
+        // It was to be started again by the engine itself, whoever stopped it.
+        engine.disable_restart(&seen.id).await?;
+        let servers = folder::servers(&self.context.data_dir);
+        let temporary = folder::bringing(&self.context.data_dir, self.server_id);
+        let copied = self.copy(&seen.id, &from, &temporary).await;
+        let taken = match copied {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.discard(temporary).await;
+                return match error {
+                    LaunchError::Failed { message, .. } => Err(failed(&message)),
+                    other => Err(other),
+                };
+            }
+        };
+        let home = folder::of(&self.context.data_dir, self.server_id);
+        let moved = tokio::task::spawn_blocking(move || settle(&servers, &temporary, &home)).await;
+        match moved {
+            Ok(Ok(())) => Ok(ImportedFiles::Home(taken)),
+            Ok(Err(error)) => Err(failed(&error.to_string())),
+            Err(_) => Err(failed("broken off")),
+        }
+    }
+
+    async fn copy(&self, id: &str, from: &str, to: &Path) -> Result<unpack::UnpackedFiles, LaunchError> {
+        let (sender, receiver) = mpsc::channel(PIECES);
+        let (to, owner, progress) = (to.to_owned(), self.owner, self.progress.clone());
+        let stop = self.cancel.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            crate::fs::remove(&to, &stop)?;
+            DirBuilder::new().mode(0o700).create(&to)?;
+            let root = File::open(&to)?.into();
+            unpack::unpack(&root, Pieces { receiver, piece: Bytes::new(), read: 0, said: 0, progress }, owner)
+        });
+        let sent = tokio::select! {
+            sent = self.context.engine.copy_out(id, from, sender) => Some(sent),
+            () = self.cancel.cancelled() => None,
+        };
+        // Its end of the pieces is dropped by now: it ends too, and is waited for before anything is removed.
+        let unpacked = work.await;
+        self.progress.send_replace(None);
+        let Some(sent) = sent else { return Err(LaunchError::Cancelled) };
+        match (sent, unpacked) {
+            (Ok(()), Ok(Ok(taken))) => Ok(taken),
+            (_, Ok(Err(error))) if error.kind() == io::ErrorKind::StorageFull => {
+                Err(failed("the disk is full"))
+            }
+            (Err(error), _) if error.fault == Fault::Away => Err(LaunchError::Away(error)),
+            (Err(EngineError { message, .. }), _) => Err(failed(&message)),
+            (Ok(()), Ok(Err(error))) => Err(failed(&error.to_string())),
+            (Ok(()), Err(_)) => Err(failed("broken off")),
+        }
+    }
+
+    /// Takes half a copy out of the way.
+    async fn discard(&self, temporary: std::path::PathBuf) {
+        let (data_dir, id) = (self.context.data_dir.clone(), self.server_id.to_owned());
+        let discarded = tokio::task::spawn_blocking(move || {
+            if let Err(error) = folder::discard(&data_dir, &id, &temporary) {
+                tracing::warn!(path = %temporary.display(), %error, "half a copy could not be taken out of the way");
+            }
+        });
+        // Where that is broken off, the next attempt does it.
+        let _ = discarded.await;
+        self.context.sweeper.wake();
+    }
+}
+
+fn failed(message: &str) -> LaunchError {
+    let message = format!(
+        "Its files could not be copied out of the container that another agent made, which is left as it is: {message}"
+    );
+    LaunchError::Failed { message, exit_code: None }
+}
+
+fn inside(path: &str, folder: &str) -> bool {
+    Path::new(path).starts_with(folder)
+}
+
+/// Puts the copy in the folder's place. What lies there (a copy that was not used any more) is kept beside.
+fn settle(servers: &Path, temporary: &Path, home: &Path) -> io::Result<()> {
+    match fs::remove_dir(home) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => keep(servers, home)?,
+    }
+    fs::rename(temporary, home)?;
+    File::open(servers)?.sync_all()
+}
+
+fn keep(servers: &Path, home: &Path) -> io::Result<()> {
+    let name = home.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let free = (0..1_000).map(|n| servers.join(format!(".kept-{name}-{n}"))).find(|path| !path.exists());
+    let kept = free.ok_or_else(|| io::Error::other("too many older copies lie there"))?;
+    tracing::warn!(kept = %kept.display(), "an older copy of a server's files is kept beside");
+    fs::rename(home, kept)
+}
+
+/// The archive as it comes from the engine, for a thread that may wait.
+struct Pieces {
+    receiver: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+    read: u64,
+    said: u64,
+    progress: watch::Sender<Option<Progress>>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let length = buffer.len().min(self.piece.len());
+        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        self.read += length as u64;
+        if self.read - self.said >= SAY_EVERY {
+            self.said = self.read;
+            let text = format!("Copying its files out of the old container: {} MB", self.read >> 20);
+            self.progress.send_replace(Some(Progress { percent: None, text }));
+        }
+        Ok(length)
+    }
+}

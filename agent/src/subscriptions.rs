@@ -1,0 +1,280 @@
+//! What flows while somebody looks: console lines, samples of servers, samples of the machine.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::console::{Batch, ConsoleMark};
+use crate::host::Host;
+use crate::link::Outbox;
+use crate::protocol::{ConsoleLines, Envelope, ServerStats, Stats, ToPanel};
+use crate::runtime::Runtime;
+use crate::server::{Handle, Running};
+use crate::stats::{self, History, KeptSamples, Meter, disk_usage};
+use crate::supervisor::Supervisor;
+
+/// Between two samples of what is watched.
+const WATCHED: Duration = Duration::from_secs(1);
+/// Between two samples of the machine.
+const NODE: Duration = Duration::from_secs(5);
+/// How old the size of a watched server's folder may be …
+const DISK_WATCHED: Duration = Duration::from_secs(60);
+/// … and of one that nobody watches: walking a world takes time from the games.
+const DISK_IDLE: Duration = Duration::from_secs(600);
+/// Folders that are walked through at once.
+const WALKS: usize = 2;
+
+/// Forwards the consoles that are subscribed to.
+#[derive(Debug)]
+pub(crate) struct Consoles {
+    out: Outbox<ToPanel>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+    forwarders: Mutex<HashMap<String, CancellationToken>>,
+}
+
+impl Consoles {
+    pub(crate) fn new(out: Outbox<ToPanel>, tasks: TaskTracker, cancel: CancellationToken) -> Self {
+        Self { out, tasks, cancel, forwarders: Mutex::default() }
+    }
+
+    /// Lines of this console flow, from `place` or from the last 200 on, and the unfinished one where `partial`. A second
+    /// time starts anew.
+    pub(crate) fn subscribe(&self, id: &str, handle: &Handle, place: Option<ConsoleMark>, partial: bool) {
+        let cancel = self.cancel.child_token();
+        if let Some(old) = self.lock().insert(id.to_owned(), cancel.clone()) {
+            old.cancel();
+        }
+        let (out, id) = (self.out.clone(), id.to_owned());
+        let mut follower = handle.console.follow(place).with_partial(partial);
+        // A server that is deleted closes its status; its console has nothing more to say then.
+        let mut status = handle.status.clone();
+        drop(self.tasks.spawn(async move {
+            let forward = async {
+                loop {
+                    let Batch { lines, reset, partial } = follower.next().await;
+                    let lines = ConsoleLines { server_id: id.clone(), lines, reset, partial };
+                    if out.send(Envelope::new(ToPanel::ConsoleLines(lines))).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = forward => {}
+                () = async { while status.changed().await.is_ok() {} } => {}
+            }
+        }));
+    }
+
+    /// They flow no longer.
+    pub(crate) fn unsubscribe(&self, id: &str) {
+        if let Some(old) = self.lock().remove(id) {
+            old.cancel();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whose samples are wanted each second.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    set: Mutex<(HashSet<String>, bool)>,
+    changed: Notify,
+}
+
+impl Wanted {
+    pub(crate) fn replace(&self, servers: Vec<String>, node: bool) {
+        *self.lock() = (servers.into_iter().collect(), node);
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (HashSet<String>, bool)> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The samples of one server.
+#[derive(Debug, Default)]
+struct Samples {
+    history: History,
+    meter: Meter,
+    /// Of which run.
+    of: Option<Running>,
+    disk: u64,
+    disk_at: Option<Instant>,
+    /// Somebody walks the folder.
+    walking: bool,
+    last: Option<Instant>,
+}
+
+/// Samples servers: each second where somebody looks, now and then where nobody does.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampler {
+    servers: Arc<Mutex<HashMap<String, Samples>>>,
+    walks: Arc<Semaphore>,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self { servers: Arc::default(), walks: Arc::new(Semaphore::new(WALKS)) }
+    }
+}
+
+impl Sampler {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Samples>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kept samples, oldest first.
+    pub(crate) fn history(&self, id: &str) -> Vec<Stats> {
+        self.lock().get(id).map(|samples| samples.history.samples()).unwrap_or_default()
+    }
+
+    /// Runs until `cancel`.
+    pub(crate) async fn run(self, servers: Supervisor, wanted: Arc<Wanted>, host: Arc<Host>, needs: Needs) {
+        let mut node_at = None::<Instant>;
+        let mut kept = self.load(needs.state_dir.clone()).await;
+        loop {
+            let (watched, node) = wanted.lock().clone();
+            let now = Instant::now();
+            let all = servers.all();
+            self.lock().retain(|id, _| all.iter().any(|(known, _)| known == id));
+            for (id, handle) in &all {
+                let running = handle.running.borrow().clone();
+                let Some(running) = running else { continue };
+                let seen = watched.contains(id);
+                let pause = if seen { WATCHED } else { needs.idle };
+                let last = self.lock().get(id).and_then(|samples| samples.last);
+                // Ticks come a little early or late; half a tick does not count.
+                if last.is_some_and(|last| now + WATCHED / 2 < last + pause) {
+                    continue;
+                }
+                self.measure_disk(id, seen, &needs);
+                if let Some(sample) = self.sample(id, running, &needs).await
+                    && seen
+                {
+                    let message = ServerStats { server_id: id.clone(), stats: sample };
+                    // A full link has no need for one more sample.
+                    let _ = needs.out.try_send(Envelope::new(ToPanel::ServerStats(message)));
+                }
+            }
+            if node && node_at.is_none_or(|at| now + WATCHED / 2 >= at + NODE) {
+                node_at = Some(now);
+                let _ = needs.out.try_send(Envelope::new(ToPanel::NodeStats(host.node_stats())));
+            }
+            if kept.as_ref().is_some_and(KeptSamples::is_due) {
+                kept = self.keep(kept, true).await;
+            }
+            let pause = if node || !watched.is_empty() { WATCHED } else { needs.idle };
+            tokio::select! {
+                () = needs.cancel.cancelled() => break,
+                () = tokio::time::sleep_until(now + pause) => {}
+                () = wanted.changed.notified() => {}
+            }
+        }
+        self.keep(kept, false).await;
+    }
+
+    /// The samples of the agent before this one.
+    async fn load(&self, dir: PathBuf) -> Option<KeptSamples> {
+        let (kept, samples) = tokio::task::spawn_blocking(move || KeptSamples::load(&dir)).await.ok()?;
+        let mut servers = self.lock();
+        for (id, samples) in samples {
+            servers.entry(id).or_default().history = History::before(samples);
+        }
+        drop(servers);
+        Some(kept)
+    }
+
+    /// Writes the samples, where there is a new one.
+    async fn keep(&self, kept: Option<KeptSamples>, thin: bool) -> Option<KeptSamples> {
+        let mut kept = kept?;
+        let samples: stats::Samples = {
+            let servers = self.lock();
+            let samples = servers.iter().map(|(id, samples)| (id.clone(), samples.history.samples()));
+            samples.filter(|(_, samples)| !samples.is_empty()).collect()
+        };
+        tokio::task::spawn_blocking(move || {
+            kept.save(&samples, thin);
+            kept
+        })
+        .await
+        .ok()
+    }
+
+    async fn sample(&self, id: &str, running: Running, needs: &Needs) -> Option<Stats> {
+        if !*needs.engine_there.borrow() {
+            return None;
+        }
+        let counters = match needs.engine.counters(&running.container_id, running.pid).await {
+            Ok(counters) => counters,
+            Err(error) => {
+                tracing::debug!(server = id, %error, "no sample");
+                return None;
+            }
+        };
+        let mut servers = self.lock();
+        let samples = servers.entry(id.to_owned()).or_default();
+        let first = samples.of.as_ref() != Some(&running);
+        if first {
+            samples.meter = Meter::new();
+            samples.of = Some(running);
+        }
+        samples.last = Some(Instant::now());
+        let sample = samples.meter.sample(counters, samples.disk, Timestamp::now());
+        // The first reading of an agent has no processor time to show: no dip in a chart that goes on.
+        if !first || samples.history.last().is_none() {
+            samples.history.push(sample.clone());
+        }
+        Some(sample)
+    }
+
+    /// Walks the folder on a thread of its own, where the last walk is long ago.
+    fn measure_disk(&self, id: &str, watched: bool, needs: &Needs) {
+        let mut servers = self.lock();
+        let samples = servers.entry(id.to_owned()).or_default();
+        let age = if watched { DISK_WATCHED } else { DISK_IDLE };
+        if samples.walking || samples.disk_at.is_some_and(|at| at.elapsed() < age) {
+            return;
+        }
+        let Ok(turn) = Arc::clone(&self.walks).try_acquire_owned() else { return };
+        samples.walking = true;
+        drop(servers);
+        let cancel = needs.cancel.clone();
+        let (this, id, path) = (self.clone(), id.to_owned(), needs.servers_dir.join(id));
+        drop(needs.tasks.spawn_blocking(move || {
+            let bytes = disk_usage(&path, &cancel).map(|usage| usage.bytes).ok();
+            drop(turn);
+            if let Some(samples) = this.lock().get_mut(&id) {
+                samples.walking = false;
+                samples.disk_at = Some(Instant::now());
+                samples.disk = bytes.unwrap_or(samples.disk);
+            }
+        }));
+    }
+}
+
+/// What sampling needs.
+#[derive(Debug)]
+pub(crate) struct Needs {
+    pub(crate) engine: Arc<dyn Runtime>,
+    pub(crate) engine_there: watch::Receiver<bool>,
+    pub(crate) out: Outbox<ToPanel>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) servers_dir: PathBuf,
+    /// Where the samples are kept over a restart.
+    pub(crate) state_dir: PathBuf,
+    pub(crate) idle: Duration,
+}

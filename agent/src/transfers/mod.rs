@@ -1,0 +1,400 @@
+//! A server's data on its way to another node: what this end does.
+//!
+//! What is received lies aside (`servers/.incoming-ID`) until it is whole and on the disk (`servers/.arrived-ID`). No
+//! server comes of it before `server_create` asks for one, which then finds its folder. So a transfer that breaks off
+//! anywhere leaves nothing that could be started, and nothing of what was there before is touched.
+
+mod error;
+mod pack;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::error::TransferError;
+use self::unpack::{Bounds, Owners};
+use crate::protocol::{
+    Control, ErrorReport, Status, Summary, ToPanel, TransferPrepare, TransferReceive, TransferSend,
+};
+use crate::reply_cache::Reply;
+use crate::runtime::{Fault, Owner};
+use crate::server::{Context, folder, owner_of};
+use crate::streams::{Frame, Incoming, Outgoing, Pipe, StreamOpener, Ticket};
+use crate::supervisor::Supervisor;
+
+/// Transfers that may be under way at a time.
+const MOST: usize = 4;
+/// Entries that are looked at for one question; a folder that has more cannot be moved.
+const MOST_ENTRIES: u64 = 20_000_000;
+/// How long one that was called off may take to end.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// The transfers of this agent. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Transfers {
+    context: Arc<Context>,
+    servers: Supervisor,
+    /// None: this agent takes part in no transfers.
+    carrier: Option<Arc<dyn StreamOpener>>,
+    /// By server: two at a time would be about the same folder.
+    under_way: Arc<Mutex<HashMap<String, UnderWay>>>,
+    /// Held while a folder is measured.
+    measuring: Arc<Semaphore>,
+}
+
+#[derive(Clone, Debug)]
+struct UnderWay {
+    cancel: CancellationToken,
+    over: CancellationToken,
+}
+
+/// Held by the work; says that it is over when dropped.
+struct Turn {
+    cancel: CancellationToken,
+    _over: DropGuard,
+}
+
+impl Transfers {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        servers: Supervisor,
+        carrier: Option<Arc<dyn StreamOpener>>,
+    ) -> Self {
+        let measuring = Arc::new(Semaphore::new(MOST));
+        Self { context, servers, carrier, under_way: Arc::default(), measuring }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, UnderWay>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much there is to send.
+    pub(crate) fn measure(&self, server_id: String, reply: Reply) {
+        let Ok(place) = Arc::clone(&self.measuring).try_acquire_owned() else {
+            return reply.refuse("busy", "The node is busy with other folders. Try again.");
+        };
+        let all = self.clone();
+        drop(self.context.tasks.spawn(async move {
+            if let Err((code, message)) = all.has_folder(&server_id).await {
+                return reply.refuse(code, message);
+            }
+            let (path, cancel) = (folder::of(&all.context.data_dir, &server_id), all.context.cancel.clone());
+            let measured = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                pack::measure(&pack::open(&path)?, MOST_ENTRIES, &cancel)
+            });
+            match measured.await {
+                Ok(Ok(size)) => reply.answer(ToPanel::TransferSize(size)),
+                Ok(Err(error)) => reply.refuse("conflict", error.to_string()),
+                Err(_) => drop(reply),
+            }
+        }));
+    }
+
+    /// Fetches an image for a server that is to come.
+    pub(crate) fn prepare(&self, of: TransferPrepare, reply: Reply) {
+        let all = self.clone();
+        drop(self.context.tasks.spawn(async move {
+            let turn = match all.turn(&of.server_id).await {
+                Ok(turn) => turn,
+                Err(message) => return reply.refuse("busy", message),
+            };
+            let engine = &all.context.engine;
+            let fetch = async {
+                if engine.has_image(&of.image).await? {
+                    return Ok(());
+                }
+                engine.pull(&of.image, &tokio::sync::watch::Sender::new(None)).await
+            };
+            tokio::select! {
+                () = turn.cancel.cancelled() => reply.refuse("conflict", "It was called off."),
+                fetched = fetch => match fetched {
+                    Ok(()) => reply.ack(None),
+                    Err(error) if error.fault == Fault::Away => reply.refuse("engine_unavailable", error.message),
+                    Err(error) if error.fault == Fault::DiskFull => reply.refuse("disk_full", error.message),
+                    Err(error) => reply.refuse("conflict", error.message),
+                }
+            }
+        }));
+    }
+
+    /// Sends a server's folder.
+    pub(crate) fn send(&self, of: TransferSend, reply: Reply) {
+        let all = self.clone();
+        drop(self.context.tasks.spawn(async move {
+            let id = of.server_id.clone();
+            if let Err((code, message)) = all.may_send(&id).await {
+                return reply.refuse(code, message);
+            }
+            let ticket = Ticket { transfer_id: of.transfer_id, token: of.token };
+            let Some((turn, mut pipe)) = all.open(&id, ticket, reply).await else { return };
+            let path = folder::of(&all.context.data_dir, &id);
+            let cancel = turn.cancel.clone();
+            let work = tokio::task::spawn_blocking(move || {
+                let sent = send(&path, &pipe, &cancel);
+                (sent, pipe)
+            });
+            let Ok((sent, back)) = work.await else { return };
+            pipe = back;
+            match &sent {
+                Ok(summary) => {
+                    tracing::info!(server = id, bytes = summary.bytes, "the server's data was sent");
+                }
+                Err(error) => tracing::warn!(server = id, %error, "sending the server's data"),
+            }
+            last_word(&pipe, sent, &id).await;
+            drop(turn);
+        }));
+    }
+
+    /// Takes a server's folder.
+    pub(crate) fn receive(&self, of: TransferReceive, reply: Reply) {
+        let all = self.clone();
+        drop(self.context.tasks.spawn(async move {
+            let id = of.server_id.clone();
+            if let Err((code, message)) = all.may_receive(&id) {
+                return reply.refuse(code, message);
+            }
+            let ticket = Ticket { transfer_id: of.transfer_id.clone(), token: of.token.clone() };
+            let Some((turn, mut pipe)) = all.open(&id, ticket, reply).await else { return };
+            let (data_dir, cancel) = (all.context.data_dir.clone(), turn.cancel.clone());
+            let work = tokio::task::spawn_blocking(move || {
+                let received = receive(&data_dir, &of, &mut pipe, &cancel);
+                if received.is_err() {
+                    discard(&data_dir, &of.server_id);
+                }
+                (received, pipe)
+            });
+            let done = work.await;
+            all.context.sweeper.wake();
+            let Ok((received, pipe)) = done else { return };
+            match &received {
+                Ok(summary) => {
+                    tracing::info!(server = id, bytes = summary.bytes, "a server's data has arrived");
+                }
+                Err(error) => tracing::warn!(server = id, %error, "receiving a server's data"),
+            }
+            last_word(&pipe, received, &id).await;
+            drop(turn);
+        }));
+    }
+
+    /// Removes what was prepared or received for a server that does not come.
+    pub(crate) fn discard(&self, server_id: String, reply: Reply) {
+        let all = self.clone();
+        drop(self.context.tasks.spawn(async move {
+            let old = all.lock().get(&server_id).cloned();
+            if let Some(old) = old {
+                old.cancel.cancel();
+                let _ = tokio::time::timeout(ENDING, old.over.cancelled()).await;
+            }
+            let (data_dir, id) = (all.context.data_dir.clone(), server_id);
+            let discarded = tokio::task::spawn_blocking(move || discard(&data_dir, &id).is_some()).await;
+            all.context.sweeper.wake();
+            match discarded {
+                Ok(true) => reply.ack(None),
+                Ok(false) => reply.refuse("busy", "What was received could not be removed."),
+                Err(_) => drop(reply),
+            }
+        }));
+    }
+
+    /// Takes the server's turn, and dials. Answers the request either way.
+    async fn open(&self, server_id: &str, ticket: Ticket, reply: Reply) -> Option<(Turn, Pipe)> {
+        let Some(carrier) = &self.carrier else {
+            reply.refuse("not_supported", "This agent takes part in no transfers.");
+            return None;
+        };
+        let turn = match self.turn(server_id).await {
+            Ok(turn) => turn,
+            Err(message) => {
+                reply.refuse("busy", message);
+                return None;
+            }
+        };
+        match carrier.open(ticket).await {
+            Ok(pipe) => {
+                reply.ack(None);
+                Some((turn, pipe))
+            }
+            Err(message) => {
+                reply.refuse("conflict", format!("No connection for the data: {message}"));
+                None
+            }
+        }
+    }
+
+    /// One at a time for each server: a new one means that nobody waits for the old one any more.
+    async fn turn(&self, server_id: &str) -> Result<Turn, String> {
+        let old = self.lock().get(server_id).cloned();
+        if let Some(old) = old {
+            old.cancel.cancel();
+            let _ = tokio::time::timeout(ENDING, old.over.cancelled()).await;
+        }
+        let mut under_way = self.lock();
+        under_way.retain(|_, turn| !turn.over.is_cancelled());
+        if under_way.contains_key(server_id) {
+            return Err("The transfer before this one has not ended yet.".into());
+        }
+        if under_way.len() >= MOST {
+            return Err("This node has enough transfers under way.".into());
+        }
+        let (cancel, over) = (self.context.cancel.child_token(), CancellationToken::new());
+        under_way.insert(server_id.to_owned(), UnderWay { cancel: cancel.clone(), over: over.clone() });
+        Ok(Turn { cancel, _over: over.drop_guard() })
+    }
+
+    /// A container of another agent keeps its files inside, not in a folder.
+    async fn has_folder(&self, server_id: &str) -> Result<(), (&'static str, String)> {
+        if self.servers.get(server_id).is_none() {
+            return Err(("not_found", "There is no such server on this node.".into()));
+        }
+        let seen = self.context.engine.inspect_server(server_id).await;
+        let seen = seen.map_err(|error| ("engine_unavailable", error.message))?;
+        if seen.is_some_and(|seen| seen.owner == Owner::Legacy) {
+            return Err((
+                "conflict",
+                "Its container was made by another agent and keeps its files inside: it cannot be moved."
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Nothing may write into the folder meanwhile. The last container goes: each start makes a new one anyway, and
+    /// this one must not be started by anybody once the data is elsewhere.
+    async fn may_send(&self, server_id: &str) -> Result<(), (&'static str, String)> {
+        self.has_folder(server_id).await?;
+        let status = self.servers.get(server_id).map(|handle| handle.status.borrow().status.clone());
+        match status {
+            Some(Status::Stopped | Status::Crashed | Status::InstallFailed | Status::Suspended) => {}
+            _ => return Err(("conflict", "The server has to be stopped first.".into())),
+        }
+        let engine = &self.context.engine;
+        let seen =
+            engine.inspect_server(server_id).await.map_err(|error| ("engine_unavailable", error.message))?;
+        if let Some(seen) = seen.filter(|seen| seen.owner == Owner::This) {
+            if seen.running {
+                return Err(("conflict", "The server has to be stopped first.".into()));
+            }
+            engine.remove(&seen.id).await.map_err(|error| ("engine_unavailable", error.message))?;
+        }
+        Ok(())
+    }
+
+    fn may_receive(&self, server_id: &str) -> Result<(), (&'static str, String)> {
+        if !crate::protocol::valid_server_id(server_id) {
+            return Err(("invalid", "The server id is not one.".into()));
+        }
+        let there = folder::of(&self.context.data_dir, server_id);
+        if let Err(error) = self.context.paths.check(&there) {
+            return Err(("conflict", error.to_string()));
+        }
+        if self.servers.get(server_id).is_some() || fs::symlink_metadata(&there).is_ok() {
+            return Err(("conflict", "This node has a server or a folder of this id already.".into()));
+        }
+        Ok(())
+    }
+}
+
+fn send(path: &Path, pipe: &Pipe, cancel: &CancellationToken) -> Result<Summary, TransferError> {
+    let root = pack::open(path)?;
+    let (size, out) = pack::pack(&root, Outgoing::new(&pipe.out, cancel), cancel)?;
+    let sha256 = out.finish().map_err(TransferError::Link)?;
+    Ok(Summary { bytes: size.bytes, entries: size.entries, sha256 })
+}
+
+fn receive(
+    data_dir: &Path,
+    of: &TransferReceive,
+    pipe: &mut Pipe,
+    cancel: &CancellationToken,
+) -> Result<Summary, TransferError> {
+    let incoming = folder::incoming(data_dir, &of.server_id);
+    let Some(earlier) = discard(data_dir, &of.server_id) else {
+        return Err(TransferError::refused("what an earlier transfer left could not be removed"));
+    };
+    for gone in earlier {
+        // Now, so that its room counts. What is left of it the sweeper tries again.
+        if let Err(error) = crate::fs::remove(&gone, cancel) {
+            tracing::debug!(path = %gone.display(), %error, "what an earlier transfer left");
+        }
+    }
+    let made = DirBuilder::new().mode(0o700).create(&incoming);
+    made.map_err(|source| TransferError::File {
+        doing: "making",
+        path: incoming.display().to_string(),
+        source,
+    })?;
+    let root = pack::open(&incoming)?;
+    let (room, names) = pack::room(&root);
+    if room < of.bytes.saturating_add(unpack::RESERVE) || names < of.entries {
+        return Err(TransferError::NoRoom);
+    }
+    let owners = Owners {
+        settable: folder::may_give(),
+        there: of.owner.as_deref().and_then(folder::parse_pair),
+        here: owner_of(&of.user).as_deref().and_then(folder::parse_pair),
+    };
+    let bounds = Bounds { bytes: of.bytes, entries: of.entries };
+    let (taken, from) = unpack::unpack(root, Incoming::new(&mut pipe.inward, cancel), bounds, owners)?;
+    let (sha256, told) = from.finish();
+    let summary = Summary { bytes: taken.bytes, entries: taken.entries, sha256 };
+    if told.as_ref() != Some(&summary) {
+        return Err(TransferError::refused("it is not what was sent"));
+    }
+    arrive(data_dir, &of.server_id, owners).map_err(|source| TransferError::File {
+        doing: "keeping",
+        path: of.server_id.clone(),
+        source,
+    })?;
+    Ok(summary)
+}
+
+/// All is there: gives the folder the name under which `server_create` looks for it.
+fn arrive(data_dir: &Path, id: &str, owners: Owners) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let incoming = folder::incoming(data_dir, id);
+    if let Some((uid, gid)) = owners.here.or(owners.there).filter(|_| owners.settable) {
+        std::os::unix::fs::lchown(&incoming, Some(uid), Some(gid))?;
+    }
+    fs::set_permissions(&incoming, fs::Permissions::from_mode(0o755))?;
+    fs::rename(&incoming, folder::arrived(data_dir, id))?;
+    fs::File::open(folder::servers(data_dir))?.sync_all()
+}
+
+/// Takes what was received out of the way, for the sweeper; none where something of it is left under its name.
+fn discard(data_dir: &Path, id: &str) -> Option<Vec<PathBuf>> {
+    let aside = |path: PathBuf| {
+        folder::discard(data_dir, id, &path)
+            .inspect_err(|error| {
+                tracing::warn!(path = %path.display(), %error, "what was received could not be removed");
+            })
+            .ok()
+    };
+    let all = [aside(folder::incoming(data_dir, id)), aside(folder::arrived(data_dir, id))];
+    all.into_iter().collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect())
+}
+
+/// How it ended, to the other end of the pipe.
+async fn last_word(pipe: &Pipe, done: Result<Summary, TransferError>, server_id: &str) {
+    let word = match done {
+        Ok(summary) => Control::Done(summary),
+        Err(error) => {
+            let ErrorReport { code, message, .. } = error.report(server_id);
+            Control::Failed(ErrorReport { code, message, ..ErrorReport::default() })
+        }
+    };
+    // Where nobody hears it, the connection's end says enough.
+    let _ = tokio::time::timeout(ENDING, pipe.out.send(Frame::Control(word))).await;
+}

@@ -1,0 +1,155 @@
+//! How the link to an agent does: by which way it came, how long a ping takes, and by how much its clock is off.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use agent::protocol::{Encoding, Problem};
+use jiff::Timestamp;
+
+/// What the newest ping counts against those before it.
+const WEIGHT: f64 = 0.25;
+/// A clock that is off by more is a problem, if only for those who read times.
+const SKEW_TOLD: i64 = 2000;
+/// Samples of a clock. A message that waited somewhere looks as if its clock were behind, so the one that waited least
+/// counts.
+const SAMPLES: usize = 3;
+
+/// The link of one connection, as it is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LinkSnapshot {
+    /// Milliseconds for a ping and back, smoothed.
+    pub latency_ms: Option<f64>,
+    /// Milliseconds by which the agent's clock is ahead of ours.
+    pub clock_skew_ms: Option<i64>,
+    /// It came by TLS; nothing for the agent in this process.
+    pub secure: Option<bool>,
+    /// How its messages are written; nothing for the agent in this process.
+    pub encoding: Option<&'static str>,
+}
+
+/// Kept by a session.
+#[derive(Default)]
+pub(super) struct Figures(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    seen: LinkSnapshot,
+    clock: VecDeque<i64>,
+    told: LinkSnapshot,
+}
+
+impl Figures {
+    pub(super) fn seen(&self) -> LinkSnapshot {
+        self.lock().seen
+    }
+
+    /// By which way it came.
+    pub(super) fn came(&self, secure: bool, encoding: Encoding) {
+        let mut state = self.lock();
+        state.seen.secure = Some(secure);
+        state.seen.encoding = Some(encoding.name());
+    }
+
+    /// A ping came back. True where that is worth telling.
+    pub(super) fn answered(&self, after: Duration) -> bool {
+        let mut state = self.lock();
+        let now = after.as_secs_f64() * 1000.0;
+        let smoothed = state.seen.latency_ms.map_or(now, |before| before + (now - before) * WEIGHT);
+        state.seen.latency_ms = Some(smoothed);
+        state.tell()
+    }
+
+    /// A message said what time it is there. True where that is worth telling.
+    pub(super) fn clock(&self, theirs: Timestamp, ours: Timestamp) -> bool {
+        let mut state = self.lock();
+        let apart = theirs.as_millisecond().saturating_sub(ours.as_millisecond());
+        state.clock.push_back(apart);
+        if state.clock.len() > SAMPLES {
+            state.clock.pop_front();
+        }
+        let way = state.seen.latency_ms.unwrap_or(0.0) / 2.0;
+        let least = state.clock.iter().copied().max().unwrap_or(0);
+        state.seen.clock_skew_ms = Some(least.saturating_add(way.round() as i64));
+        state.tell()
+    }
+
+    /// What is wrong with it.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let skew =
+            self.lock().seen.clock_skew_ms.filter(|skew| skew.unsigned_abs() > SKEW_TOLD.unsigned_abs())?;
+        let (by, way) = (words(skew.unsigned_abs() / 1000), if skew > 0 { "ahead of" } else { "behind" });
+        Some(Problem {
+            code: "clock_skew".to_owned(),
+            message: format!("The clock of this machine is {by} {way} the panel's."),
+            hint: "Turn on time synchronisation there (systemd-timesyncd or chrony). Servers run all the same; times that \
+                   are shown may be wrong."
+                .to_owned(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether somebody who looks would see a difference.
+    fn tell(&mut self) -> bool {
+        let latency = |seen: &LinkSnapshot| seen.latency_ms.unwrap_or(-1.0);
+        let (before, now) = (latency(&self.told), latency(&self.seen));
+        let skew = |seen: &LinkSnapshot| seen.clock_skew_ms.unwrap_or(i64::MIN);
+        let moved = before < 0.0 && now >= 0.0 || (now - before).abs() > f64::max(5.0, before / 4.0);
+        let drifted = skew(&self.told).abs_diff(skew(&self.seen)) > SKEW_TOLD.unsigned_abs() / 2;
+        if moved || drifted {
+            self.told = self.seen;
+        }
+        moved || drifted
+    }
+}
+
+fn words(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap()
+    }
+
+    #[test]
+    fn pings_are_smoothed_and_told_when_they_change() {
+        let figures = Figures::default();
+        assert!(figures.answered(Duration::from_millis(10)));
+        assert!(!figures.answered(Duration::from_millis(11)));
+        assert!(figures.answered(Duration::from_millis(300)));
+        let latency = figures.seen().latency_ms.unwrap();
+        assert!(latency > 10.0 && latency < 300.0, "{latency}");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_and_a_late_message_is_none() {
+        let figures = Figures::default();
+        figures.answered(Duration::from_millis(200));
+        figures.clock(at(0), at(100));
+        assert_eq!((figures.seen().clock_skew_ms, figures.problem()), (Some(0), None));
+        figures.clock(at(0), at(9000));
+        assert_eq!(figures.problem(), None, "it waited somewhere");
+        for _ in 0..SAMPLES {
+            figures.clock(at(0), at(7_200_100));
+        }
+        let problem = figures.problem().unwrap();
+        assert_eq!(problem.code, "clock_skew");
+        assert!(problem.message.contains("2 h behind"), "{}", problem.message);
+        figures.clock(at(90_000), at(0));
+        assert!(figures.problem().unwrap().message.contains("90 s ahead"));
+    }
+}

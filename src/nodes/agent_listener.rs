@@ -1,0 +1,304 @@
+//! The agents' port: who may come in.
+//!
+//! What is refused is refused before the upgrade, in this order: another address (404), no WebSocket (426), a browser
+//! (any `Origin`: 403), a wrong secret (401, 429 past ten a minute and network), a missing, bad or doubtful node id (400),
+//! one of two machines with one id (409), one new node too many (429). The order is the protocol's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::protocol::{AGENT_PROCESS, Encoding};
+use agent::streams::FRAME_BYTES;
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
+use hyper::{Request, Uri};
+use storage::nodes::Node;
+use storage::{Millis, Store};
+use tokio_util::sync::CancellationToken;
+
+use super::enrollment::Enrollment;
+use super::secrets::{self, Hash, SecretMatch};
+use crate::agents::{Agents, remote};
+use crate::config::Secret;
+use crate::error::{ApiError, Code};
+use crate::http::{Body, ConnectionSlot, Peer, Response, Upgrade, error};
+use crate::net::rate_limit::{FailureLimiter, KnownSources, LogLimiter, Network, Source};
+use crate::streams::Streams;
+use crate::system::clock;
+use crate::system::shutdown::Tasks;
+
+/// InstallMethod long an agent that came with the shared secret keeps its own allowance of wrong ones.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Stands at the agents' port. Cheap to clone.
+#[derive(Clone)]
+pub struct AgentListener {
+    store: Store,
+    agents: Agents,
+    transfers: Streams,
+    tasks: Tasks,
+    /// SHA-256 of the secret that all agents may share.
+    shared: Option<Hash>,
+    limits: Arc<Limits>,
+}
+
+/// What keeps guessers and floods of new nodes out.
+struct Limits {
+    wrong: FailureLimiter,
+    /// Agents that came with the right shared secret, by [`Asking::name`].
+    known: KnownSources,
+    log: LogLimiter,
+    enrollment: Enrollment,
+}
+
+/// Who asks to come in.
+struct Asking<'r> {
+    network: Network,
+    /// What its request says of itself, where that is well-formed.
+    node: Option<&'r str>,
+    process: Option<&'r str>,
+}
+
+impl Asking<'_> {
+    /// Nobody else at the same address has it, unless he knows the process's own id.
+    fn name(&self) -> String {
+        let (node, process) = (self.node.unwrap_or_default(), self.process.unwrap_or_default());
+        format!("{node} at {} as {process}", self.network)
+    }
+}
+
+impl AgentListener {
+    /// Over the nodes that have secrets of their own, and the shared secret where one is set.
+    pub fn new(
+        store: Store,
+        agents: Agents,
+        transfers: Streams,
+        tasks: Tasks,
+        shared: Option<&Secret>,
+    ) -> Self {
+        let limits = Limits {
+            wrong: FailureLimiter::default(),
+            known: KnownSources::new(KNOWN_FOR),
+            log: LogLimiter::default(),
+            enrollment: Enrollment::new(store.clone()),
+        };
+        let shared = shared.map(|secret| secrets::hash(secret.expose()));
+        Self { store, agents, transfers, tasks, shared, limits: Arc::new(limits) }
+    }
+
+    /// Answers everything on that port.
+    pub async fn answer(self, request: Request<Body>) -> Response {
+        match self.admit(&request).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                // Nobody has a second question here, and a connection that stays takes an agent's place.
+                let mut response = error(&refusal);
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
+        }
+    }
+
+    async fn admit(&self, request: &Request<Body>) -> Result<Response, ApiError> {
+        let (node_id, upgrade, known) = self.check(request)?;
+        if let Some(slot) = request.extensions().get::<ConnectionSlot>() {
+            slot.signed_in(&node_id);
+        }
+        if let Some(id) = request.uri().path().strip_prefix("/transfer/") {
+            let token = request.headers().get("x-transfer-token").and_then(|token| token.to_str().ok());
+            let admitted = self.transfers.admit(&node_id, id, token)?;
+            let token = known.map_or_else(|| self.tasks.token(), |admitted| admitted.token);
+            let carry = move |socket| admitted.carry(socket, token);
+            return Ok(upgrade.buffered(FRAME_BYTES).accept(
+                &self.tasks,
+                "transfer",
+                FRAME_BYTES,
+                None,
+                carry,
+            ));
+        }
+        let process = process(request.headers()).map(ToOwned::to_owned);
+        if self.agents.turns_away(&node_id, process.as_deref()) {
+            let sentence = "Another machine uses this node's id, and stays connected.";
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        let (token, until) = match known {
+            Some(admitted) => self.noted(&node_id, admitted).await,
+            None => (self.welcome(&node_id, network(request)).await?, None),
+        };
+        let agents = self.agents.clone();
+        let chosen = Encoding::choose(upgrade.protocols());
+        let guest = remote::AgentConnection {
+            node_id,
+            secure: request.extensions().get::<Peer>().is_some_and(|peer| peer.secure),
+            encoding: chosen.unwrap_or_default(),
+            process,
+        };
+        Ok(upgrade.grant(&self.tasks, "agent", chosen.map(Encoding::subprotocol), move |connection| {
+            speak_until(until, token.clone(), remote::speak(connection, agents, guest, token))
+        }))
+    }
+
+    /// Notes that a node's secret was used; the new one of two is the only one from then on. Gives the connection's time,
+    /// and where the secret was the old one, its end. What can't be written (a full disk) keeps nobody out.
+    async fn noted(&self, node_id: &str, admitted: Admitted) -> (CancellationToken, Option<Millis>) {
+        let Admitted { judged, given, token } = admitted;
+        let (id, shared) = (node_id.to_owned(), self.shared);
+        let write = self.store.write(move |tx| {
+            let Some(mut node) = storage::nodes::get(tx, &id)? else { return Ok(()) };
+            // SecretMatch again: it may have been renewed just now, and this secret be the old one.
+            let (now, shared) = (clock::now(), shared.as_ref());
+            let judged = secrets::verify(Some(&node), shared, &given, now);
+            if judged != SecretMatch::Wrong && secrets::used(&mut node, judged, now) {
+                storage::nodes::update(tx, &node)?;
+            }
+            Ok::<_, storage::Error>(())
+        });
+        if let Err(error) = write.await {
+            tracing::debug!(node = node_id, %error, "could not note the use of a secret");
+        }
+        if judged == SecretMatch::Right {
+            self.agents.node_changed(node_id);
+        }
+        (token, if let SecretMatch::Old(until) = judged { Some(until) } else { None })
+    }
+
+    /// A node that comes for the first time, with the shared secret, is a new one.
+    async fn welcome(&self, node_id: &str, network: Network) -> Result<CancellationToken, ApiError> {
+        self.limits.enrollment.enroll(node_id, network).await?;
+        tracing::info!(node = node_id, "a new node joined by the shared secret");
+        self.agents.add_node(node_id, node_id);
+        Ok(self.agents.admission(node_id).unwrap_or_default())
+    }
+
+    /// Whose agent this is.
+    fn check(&self, request: &Request<Body>) -> Result<(String, Upgrade, Option<Admitted>), ApiError> {
+        let path = request.uri().path();
+        let transfer = path.strip_prefix("/transfer/").is_some_and(|id| !id.is_empty() && !id.contains('/'));
+        if path != "/" && !transfer {
+            return Err(ApiError::new(Code::NotFound, "Agents connect at `/`."));
+        }
+        let upgrade = Upgrade::of(request)?;
+        let headers = request.headers();
+        if headers.contains_key(ORIGIN) {
+            return Err(ApiError::new(Code::BadOrigin, "This port is for agents, not for browsers."));
+        }
+        let named = node_id(headers, request.uri());
+        let asking = Asking {
+            network: network(request),
+            node: named.as_ref().ok().map(String::as_str),
+            process: process(headers),
+        };
+        let admitted = self.check_secret(headers, &asking)?;
+        Ok((named?, upgrade, admitted))
+    }
+
+    /// Whether the secret opens; `None` for a node that is not known yet.
+    fn check_secret(&self, headers: &HeaderMap, asking: &Asking<'_>) -> Result<Option<Admitted>, ApiError> {
+        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|value| value.strip_prefix("Bearer ")).filter(|value| !value.is_empty());
+        // Without a secret nothing is guessed.
+        let given = given.map(secrets::hash).ok_or_else(|| self.refused(asking, "without a secret"))?;
+        let (shared, now) = (self.shared.as_ref(), clock::now());
+        let Some(id) = asking.node else {
+            self.limits.wrong.check(asking.network)?;
+            // Without an id, any node's secret shows that somebody of ours asks.
+            let all = self.store.read_now(storage::nodes::list)?;
+            let opens = |node: &Node| secrets::verify(Some(node), None, &given, now) != SecretMatch::Wrong;
+            let right = shared == Some(&given) || all.iter().any(opens);
+            return if right { Ok(None) } else { Err(self.wrong(asking, asking.network.into())) };
+        };
+        // Taken before the look at the secret: one that is taken away in between ends this connection too.
+        let token = self.agents.admission(id).map(|admission| admission.child_token());
+        let known = self.store.read_now(|tx| storage::nodes::get(tx, id))?;
+        let own = known.as_ref().is_some_and(|node| node.secret_hash.is_some());
+        let name = asking.name();
+        let source = match name {
+            name if self.limits.known.contains(&name) => Source::Known(name),
+            _ => asking.network.into(),
+        };
+        // A node's own secret has 256 bits: nobody guesses it, so the guesses of others need not keep its agent out.
+        if !own {
+            self.limits.wrong.check(source.clone())?;
+        }
+        match secrets::verify(known.as_ref(), shared, &given, now) {
+            SecretMatch::Wrong => Err(self.wrong(asking, source)),
+            judged => {
+                if !own {
+                    self.limits.known.remember(asking.name());
+                }
+                Ok(token.filter(|_| known.is_some()).map(|token| Admitted { judged, given, token }))
+            }
+        }
+    }
+
+    /// Counts a wrong secret: 401, or 429.
+    fn wrong(&self, asking: &Asking<'_>, source: Source) -> ApiError {
+        let refused = self.refused(asking, "with a wrong secret");
+        self.limits.wrong.wrong(source).err().unwrap_or(refused)
+    }
+
+    fn refused(&self, asking: &Asking<'_>, how: &str) -> ApiError {
+        if self.limits.log.allows(asking.network) {
+            let (network, node) = (asking.network, asking.node.unwrap_or("none"));
+            tracing::warn!(%network, node, "an agent came {how}; more of this address are not told for a minute");
+        }
+        ApiError::new(Code::Unauthenticated, "The agent's secret is wrong or missing.")
+    }
+}
+
+fn network(request: &Request<Body>) -> Network {
+    Network::of(request.extensions().get::<Peer>().copied().unwrap_or_default().address)
+}
+
+/// The agent's process, where it says which.
+fn process(headers: &HeaderMap) -> Option<&str> {
+    let process = headers.get(AGENT_PROCESS).and_then(|value| value.to_str().ok());
+    process.filter(|process| (1..=64).contains(&process.len()))
+}
+
+/// Who came by an old secret stays no longer than that.
+async fn speak_until(until: Option<Millis>, token: CancellationToken, speak: impl Future<Output = ()>) {
+    let mut speak = std::pin::pin!(speak);
+    if let Some(until) = until {
+        let left = u64::try_from(until - clock::now()).unwrap_or(0);
+        tokio::select! {
+            () = &mut speak => return,
+            () = tokio::time::sleep(Duration::from_millis(left)) => token.cancel(),
+        }
+    }
+    speak.await;
+}
+
+/// Somebody of a known node whose secret opens.
+struct Admitted {
+    judged: SecretMatch,
+    given: Hash,
+    /// His connection's time.
+    token: CancellationToken,
+}
+
+/// From the header or the query; where both are there they have to agree.
+fn node_id(headers: &HeaderMap, uri: &Uri) -> Result<String, ApiError> {
+    let bad = |sentence| ApiError::new(Code::BadRequest, sentence);
+    let header = match headers.get("x-node-id") {
+        Some(value) => Some(value.to_str().map_err(|_| bad("X-Node-Id is unreadable."))?.to_owned()),
+        None => None,
+    };
+    let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .find(|(key, _)| key == "nodeId")
+        .map(|(_, value)| value.into_owned());
+    let id = match (header, query) {
+        (Some(header), Some(query)) if header != query => {
+            return Err(bad("X-Node-Id and nodeId name two nodes."));
+        }
+        (Some(id), _) | (None, Some(id)) => id,
+        (None, None) => return Err(bad("The node's id is missing: send X-Node-Id or ?nodeId=.")),
+    };
+    if !agent::protocol::valid_node_id(&id) {
+        return Err(bad("The node's id has to be 1 to 64 letters, digits, dots, - or _."));
+    }
+    if super::is_reserved(&id) {
+        return Err(bad("`local` is the panel's own node, and `auto` is none: choose another id."));
+    }
+    Ok(id)
+}

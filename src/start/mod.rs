@@ -1,0 +1,441 @@
+//! From settings to a running panel, or to an agent of another, and back.
+
+pub mod agent_mode;
+pub mod control_socket;
+pub mod health;
+mod upgrade_verification;
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{AgentConfig, GameNetworks, LinkTimes};
+use storage::{OpenError, Store};
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::agents::{Agents, local};
+use crate::app::{App, Ports};
+use crate::auth::{Auth, OwnOrigins};
+use crate::config::Config;
+use crate::db_backups;
+use crate::doctor::Doctor;
+use crate::error::Chain;
+use crate::http::{self, PortPolicy};
+use crate::live::Live;
+use crate::net::mdns;
+use crate::net::tls::{self, Identity, TlsError};
+use crate::nodes::{AgentListener, EnrollmentConfig, Nodes};
+use crate::router::Router;
+use crate::servers::{OwnPorts, Servers};
+use crate::setup::Setup;
+use crate::start::health::Health;
+use crate::status::Status;
+use crate::streams::Streams;
+use crate::system::clock;
+use crate::system::ids;
+use crate::system::private_files::{self, FileError};
+use crate::system::service;
+use crate::system::shutdown::Tasks;
+use crate::system::upgrade_verification::Verification;
+use crate::transfers::Transfers;
+use crate::upgrades::{Parts, Upgrades};
+use crate::users::Users;
+
+use self::upgrade_verification::VerificationGate;
+
+/// Connections that may wait to be accepted: a thousand agents come back at once.
+const BACKLOG: u32 = 4096;
+/// Shortest secret for signing that isn't worth a warning.
+const GOOD_SECRET: usize = 32;
+
+/// Why the panel did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// A folder or a secret.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The key and certificate of its ports.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A port.
+    #[error(
+        "{address} ({what}) can't be listened on: {source}. Another program has it, or the address isn't this \
+             machine's; {setting} chooses another one"
+    )]
+    Port {
+        /// Which.
+        address: SocketAddr,
+        /// What it was for.
+        what: &'static str,
+        /// InstallMethod to change it.
+        setting: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A part of the start failed in a way that has no advice.
+    #[error("{doing}: {source}")]
+    Other {
+        /// What was attempted.
+        doing: &'static str,
+        /// What was said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StartError {
+    /// In the numbers of `sysexits.h`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Database(cause) => cause.exit_code(),
+            StartError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
+            StartError::File(_) => 74,
+            StartError::Tls(cause) => cause.exit_code(),
+            StartError::Port { .. } => 71,
+            StartError::Other { .. } => 70,
+        }
+    }
+}
+
+/// A panel that runs. Dropping it leaves its tasks running: call [`Running::stop`].
+pub struct Running {
+    /// Everything that it is made of.
+    pub app: App,
+}
+
+/// Starts the panel and returns once it listens.
+pub async fn run(config: Config) -> Result<Running, StartError> {
+    let started_at = clock::now();
+    let folder = config.data_dir.clone();
+    private_files::data_folder(&folder)?;
+    private_files::folder(&folder.join("secrets"))?;
+    private_files::check_folder(&folder.join("secrets"))?;
+    if config.secrets_in_file {
+        private_files::check_private(&folder.join("config.toml"))?;
+    }
+    let failed = |doing| {
+        move |source: crate::system::upgrade_verification::VerificationError| StartError::Other {
+            doing,
+            source: source.into(),
+        }
+    };
+    let trial = Verification::find(&folder, crate::status::VERSION).map_err(failed("looking for a trial"))?;
+    service::status("Opening the database");
+    let opened = folder.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open(&opened))
+        .await
+        .map_err(|source| StartError::Other { doing: "opening the database", source: source.into() })??;
+    // After the database: a folder in which that is refused stays as it is.
+    let identity = Identity::open(
+        (config.tls_cert.as_deref(), config.tls_key.as_deref()),
+        &folder.join("secrets"),
+        &tls::names(config.bind, config.public_url.as_deref()),
+    )?;
+    let tasks = Tasks::new();
+    let auth = Auth::new(
+        store.clone(),
+        signing_secret(&config)?.as_bytes(),
+        OwnOrigins::new(config.public_url.as_deref()),
+    );
+    let users = Users::new(store.clone(), auth.clone());
+    let name = mdns::Name::default();
+    let setup = Setup::open(store.clone(), auth.clone(), users.clone(), &folder, name.clone())?;
+
+    let panel = listen(SocketAddr::new(config.bind, config.port), "the panel", "PORT or BIND")?;
+    let agents = listen(SocketAddr::new(config.bind, config.websocket_port), "the agents", "WEBSOCKET_PORT")?;
+    let health = match config.health_port {
+        Some(port) => listen(SocketAddr::new(config.bind, port), "the node's health", "HEALTH_PORT")
+            .inspect_err(|cause| tracing::warn!(%cause, "the panel starts without it"))
+            .ok(),
+        None => None,
+    };
+    let ports = Ports {
+        panel: address(&panel)?,
+        agents: address(&agents)?,
+        health: health.as_ref().map(address).transpose()?,
+    };
+    tracing::info!(pin = identity.pin(), "whoever asks by TLS is answered with this key");
+    let registry = registry(&store, &tasks, config.link_times.clone()).await?;
+    let status = Status::new(store.clone(), started_at);
+    let transfers = Streams::default();
+    let moves = Transfers::new(
+        store.clone(),
+        registry.clone(),
+        transfers.clone(),
+        tasks.clone(),
+        ports.numbers(),
+        config.move_limit,
+    )
+    .map_err(|source| StartError::Other { doing: "reading the moves", source: source.into() })?;
+    let servers = Servers::new(
+        store.clone(),
+        auth.clone(),
+        registry.clone(),
+        moves.clone(),
+        tasks.clone(),
+        own_ports(&ports),
+    );
+    let nodes = Nodes::new(store.clone(), registry.clone(), servers.clone(), config.agent_secret.as_ref());
+    let parts = Parts {
+        data_dir: folder.clone(),
+        store: store.clone(),
+        agents: registry.clone(),
+        transfers: transfers.clone(),
+        moves: moves.clone(),
+        tasks: tasks.clone(),
+    };
+    let upgrades = Upgrades::new(&config.upgrades, parts);
+    let live = Live::new(
+        auth.clone(),
+        registry.clone(),
+        servers.clone(),
+        nodes.clone(),
+        status.clone(),
+        upgrades.clone(),
+        tasks.clone(),
+    );
+    let joining = EnrollmentConfig {
+        public_url: config.public_url.clone(),
+        page_port: ports.panel.port(),
+        agents_port: ports.agents.port(),
+        own_address: ports.agents.ip().is_unspecified().then(own_address),
+        pin: Some(identity.pin()),
+        programs: upgrades.programs().clone(),
+    };
+    mdns::start(&name, config.mdns, ports.panel.ip(), ports.panel.port(), &tasks);
+    let config = Arc::new(config);
+    let doctor = Doctor::new(
+        Arc::clone(&config),
+        (ports.panel.ip(), ports.numbers()),
+        store.clone(),
+        registry.clone(),
+        name.clone(),
+    );
+    let app = App {
+        config,
+        name,
+        doctor,
+        identity,
+        ports,
+        agents: registry,
+        joining,
+        nodes,
+        servers,
+        moves,
+        upgrades,
+        live,
+        status,
+        store,
+        auth,
+        users,
+        setup,
+        tasks: tasks.clone(),
+        started_at,
+    };
+
+    // What games connect to on this machine is none of the panel's business.
+    let networks = GameNetworks::default();
+    let refusing = |policy: PortPolicy| {
+        let networks = networks.clone();
+        policy.refusing(move |peer| networks.contain(peer))
+    };
+    let gate = VerificationGate::new(Router::new(&app), trial.is_none());
+    let (tls, gated) = (app.identity.acceptor(), gate.clone());
+    let proxies = app.config.network.trusted_proxies.clone();
+    let people = PortPolicy::people().shared(move |address| proxies.contain(address));
+    drop(tasks.spawn(
+        "panel port",
+        http::serve(panel, Some(tls.clone()), refusing(people), tasks.clone(), move |request| {
+            gated.clone().answer(request)
+        }),
+    ));
+    if let Some(trial) = trial {
+        upgrade_verification::prove(trial, &app.store, ports.panel).await?;
+    }
+    app.auth.start(&tasks);
+    if let Err(cause) =
+        control_socket::listen(&folder, app.users.clone(), app.store.clone(), app.doctor.clone(), &tasks)
+    {
+        // A full disk or a path too long for a socket: no reason to keep everybody out.
+        tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
+    }
+    if let Some(listener) = health {
+        let known = app.agents.clone();
+        let probe = Health::new(started_at, local::NODE_ID, move || known.node(local::NODE_ID).online);
+        drop(tasks.spawn(
+            "health port",
+            http::serve(listener, None, refusing(PortPolicy::people()), tasks.clone(), move |request| {
+                probe.clone().answer(request)
+            }),
+        ));
+    }
+    let listener = AgentListener::new(
+        app.store.clone(),
+        app.agents.clone(),
+        transfers.clone(),
+        tasks.clone(),
+        app.config.agent_secret.as_ref(),
+    );
+    drop(tasks.spawn(
+        "agents port",
+        http::serve(agents, Some(tls), refusing(PortPolicy::agents()), tasks.clone(), move |request| {
+            listener.clone().answer(request)
+        }),
+    ));
+    start_local_agent(&app, &transfers, networks);
+    db_backups::start(&app.store, &app.config.data_dir, &tasks);
+    app.upgrades.start();
+    gate.open();
+    let full = tasks.clone();
+    let full = move || full.running("connection") >= http::CONNECTIONS;
+    service::watchdog(Some(service::reached(ports.panel)), full, &tasks);
+    Ok(Running { app })
+}
+
+async fn registry(store: &Store, tasks: &Tasks, times: LinkTimes) -> Result<Agents, StartError> {
+    let failed =
+        |source: storage::Error| StartError::Other { doing: "reading the nodes", source: source.into() };
+    local::make_node(store).await.map_err(failed)?;
+    Agents::with_times(store.clone(), tasks.clone(), times).map_err(failed)
+}
+
+fn own_ports(ports: &Ports) -> OwnPorts {
+    let mut own = vec![(ports.panel.port(), "its page"), (ports.agents.port(), "for agents")];
+    own.extend(ports.health.map(|health| (health.port(), "the node's health")));
+    OwnPorts(own)
+}
+
+fn start_local_agent(app: &App, transfers: &Streams, networks: GameNetworks) {
+    let config = AgentConfig {
+        node_id: local::NODE_ID.to_owned(),
+        data_dir: app.config.data_dir.clone(),
+        docker_host: app.config.docker_host.clone(),
+        version: crate::status::VERSION.to_owned(),
+        carrier: Some(transfers.local()),
+        networks,
+        no_firewall: !app.config.games_firewall,
+        ..AgentConfig::default()
+    };
+    local::start(&app.agents, config, &app.tasks);
+    let agents = app.agents.clone();
+    drop(app.tasks.spawn("last-seen", async move { agents.keep_last_seen().await }));
+}
+
+impl Running {
+    /// All its endpoints, once more.
+    #[cfg(test)]
+    pub(crate) fn routes(&self) -> Vec<crate::http::Route> {
+        crate::router::routes(&self.app)
+    }
+
+    /// Where a person may open the page: the machine's own address where it listens on all.
+    pub fn url(&self) -> String {
+        if let Some(url) = &self.app.config.public_url {
+            return url.clone();
+        }
+        let bound = self.app.ports.panel;
+        let address = if bound.ip().is_unspecified() { own_address() } else { bound.ip() };
+        format!("http://{}", SocketAddr::new(address, bound.port()))
+    }
+
+    /// Where the first account is made, while there is none.
+    pub async fn setup_link(&self) -> Option<String> {
+        Some(self.url() + &self.app.setup.link_path().await?)
+    }
+
+    /// Says where it listens, and while there is no account where to make it.
+    pub async fn announce(&self, out: &mut (impl Write + Send)) -> std::io::Result<()> {
+        let ports = self.app.ports;
+        writeln!(out, "Listening on http://{}", ports.panel)?;
+        writeln!(out, "Listening on ws://{} for agents", ports.agents)?;
+        if let Some(health) = ports.health {
+            writeln!(out, "Listening on http://{health}/health for the local node's health")?;
+        }
+        let named = self.app.name.url();
+        if let Ok(named) = &named {
+            writeln!(out, "ConfigFile in your network as {named}")?;
+        }
+        if let Some(path) = self.app.setup.link_path().await {
+            writeln!(out, "\nMake the first account here:\n  {}{path}", self.url())?;
+            if let Ok(named) = &named {
+                writeln!(out, "or here:\n  {named}{path}")?;
+            }
+            writeln!(out)?;
+        }
+        out.flush()
+    }
+
+    /// Returns once somebody inside wants the process to be started again.
+    pub async fn restart_asked(&self) {
+        self.app.tasks.restart_token().cancelled().await;
+    }
+
+    /// Ends everything: no new work, running requests may finish, tasks get `grace`, the database is closed. Returns the
+    /// names of what did not end in time.
+    pub async fn stop(self, grace: Duration) -> Vec<String> {
+        let left = self.app.tasks.finish(grace).await;
+        if !left.is_empty() {
+            tracing::warn!(tasks = left.join(", "), "these did not end in time");
+        }
+        let store = self.app.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        if let Err(cause) = closed {
+            tracing::error!(cause = %Chain(&cause), "closing the database failed");
+        }
+        left
+    }
+}
+
+/// Sockets are files: a thousand of them need more than the usual soft limit.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current =
+        limit.maximum.map_or(Some(65_536), |maximum| Some(maximum.min(65_536))).max(limit.current);
+    // Without it the panel works all the same, with fewer connections.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+fn listen(address: SocketAddr, what: &'static str, setting: &'static str) -> Result<TcpListener, StartError> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|source| StartError::Port { address, what, setting, source })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener
+        .local_addr()
+        .map_err(|source| StartError::Other { doing: "asking for a port's number", source: source.into() })
+}
+
+fn signing_secret(config: &Config) -> Result<String, StartError> {
+    match &config.jwt_secret {
+        Some(given) => {
+            if given.expose().len() < GOOD_SECRET {
+                tracing::warn!(
+                    "JWT_SECRET is short: whoever guesses it can act as anybody; use 32 characters or more"
+                );
+            }
+            Ok(given.expose().to_owned())
+        }
+        None => Ok(private_files::secret(&config.data_dir.join("secrets/jwt"), || ids::random(64))?),
+    }
+}
+
+/// The address by which others in the same network reach this machine. Nothing is sent.
+fn own_address() -> IpAddr {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let Ok(socket) = std::net::UdpSocket::bind(("0.0.0.0", 0)) else { return loopback };
+    let route = socket.connect(("192.0.2.1", 9)).and_then(|()| socket.local_addr());
+    route.map_or(loopback, |address| address.ip())
+}
+
+#[cfg(test)]
+mod tests;

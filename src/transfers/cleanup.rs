@@ -1,0 +1,147 @@
+//! What is left to be done when it is decided where the server lives: it is started there, and what the other node has of
+//! it is removed. A node that is away is asked when it is back, however long that takes.
+
+use std::time::Duration;
+
+use agent::protocol::{PowerAction, ServerPower, ServerRef, Status, ToAgent};
+use storage::transfers::Step;
+
+use super::Transfers;
+use super::tracker::Live;
+use super::views::StepWord;
+use crate::agents::RequestError;
+
+/// How long an agent may take over a power action or over what was received.
+const SOON: Duration = Duration::from_secs(30);
+/// To remove a server.
+const REMOVAL: Duration = Duration::from_secs(150);
+
+/// What came of an attempt to start it.
+enum Started {
+    Yes,
+    NotYet,
+    Never(String),
+}
+
+impl Transfers {
+    /// Does what can be done now; true when nothing is left.
+    pub(super) async fn settled(&self, live: &Live) -> bool {
+        match live.record().step {
+            Step::InProgress | Step::Done => true,
+            Step::Switched => self.finished(live).await,
+            Step::Failed => self.undone(live).await,
+        }
+    }
+
+    /// The server lives on its new node.
+    async fn finished(&self, live: &Live) -> bool {
+        let record = live.record();
+        let (id, from, to) = (record.server_id.as_str(), record.from.as_str(), record.to.as_str());
+        let mut complaint = record.error.clone();
+        if record.ran {
+            self.step(live, StepWord::Starting);
+            match self.start(id, to).await {
+                Started::NotYet => return false,
+                Started::Yes => {}
+                Started::Never(why) => {
+                    complaint = Some(format!("It has moved, but could not be started: {why}"));
+                }
+            }
+            // Whoever stops it from now on means it.
+            let mut started = record.clone();
+            (started.ran, started.error) = (false, complaint.clone());
+            if self.write(live, started).await.is_err() {
+                return false;
+            }
+        }
+        self.step(live, StepWord::Removing);
+        for node in record.leftovers.iter().map(String::as_str).chain([from]) {
+            if let Err(error) = self.clean(id, node).await {
+                tracing::debug!(server = id, node, %error, "removing what has moved away");
+                return false;
+            }
+        }
+        let mut done = live.record();
+        (done.step, done.leftovers) = (Step::Done, Vec::new());
+        let written = done.clone();
+        let write = self.store.write(move |tx| {
+            storage::transfers::update(tx, &written)?;
+            storage::transfers::finish(tx, &written.server_id)
+        });
+        if let Err(error) = write.await
+            && !matches!(error, storage::Error::NotFound { .. })
+        {
+            return false;
+        }
+        live.set_record(done);
+        self.step(live, StepWord::Done);
+        true
+    }
+
+    /// The server lives where it was.
+    async fn undone(&self, live: &Live) -> bool {
+        let mut record = live.record();
+        let id = record.server_id.clone();
+        if record.restart {
+            match self.start(&id, &record.from).await {
+                Started::NotYet => {}
+                Started::Yes => record.restart = false,
+                Started::Never(why) => {
+                    tracing::warn!(server = id, why, "what ran before its move could not be started again");
+                    record.restart = false;
+                }
+            }
+        }
+        let mut left = Vec::new();
+        for node in std::mem::take(&mut record.leftovers) {
+            if let Err(error) = self.clean(&id, &node).await {
+                tracing::debug!(server = id, node, %error, "removing a copy that nobody needs");
+                left.push(node);
+            }
+        }
+        record.leftovers = left;
+        let settled = record.leftovers.is_empty() && !record.restart;
+        let before = live.record();
+        if (before.restart, &before.leftovers) == (record.restart, &record.leftovers) {
+            return settled;
+        }
+        record.error = before.error;
+        self.write(live, record).await.is_ok() && settled
+    }
+
+    async fn start(&self, id: &str, node: &str) -> Started {
+        let seen = self.agents.server(id);
+        match seen.status.map(|status| status.status) {
+            Some(Status::Running | Status::Paused | Status::Starting) => return Started::Yes,
+            Some(Status::Installing | Status::Stopping | Status::Unknown) | None => return Started::NotYet,
+            Some(Status::Suspended) => return Started::Never("it is suspended".to_owned()),
+            Some(_) => {}
+        }
+        let power = ServerPower { server_id: id.to_owned(), action: PowerAction::Start };
+        match self.agents.ask(node, ToAgent::ServerPower(power), SOON).await {
+            Ok(_) => Started::Yes,
+            Err(RequestError::Refused(report)) => match report.code.as_str() {
+                "already_starting" | "already_running" => Started::Yes,
+                "already_stopping" | "installing" | "busy" | "engine_unavailable" => Started::NotYet,
+                _ => Started::Never(report.message),
+            },
+            Err(_) => Started::NotYet,
+        }
+    }
+
+    /// Removes what a node has of a server that lives elsewhere. One that is no longer a node has nothing to be removed.
+    pub(super) async fn clean(&self, id: &str, node: &str) -> Result<(), RequestError> {
+        let (server, known) = self
+            .store
+            .read_now(|tx| {
+                Ok::<_, storage::Error>((storage::servers::get(tx, id)?, storage::nodes::get(tx, node)?))
+            })
+            .map_err(|_| RequestError::Busy)?;
+        if known.is_none() || server.is_none_or(|server| server.node_id == node) {
+            return Ok(());
+        }
+        self.agents.remove_unknown(node, id, REMOVAL).await?;
+        let discard = ToAgent::TransferDiscard(ServerRef { server_id: id.to_owned() });
+        self.agents.ask(node, discard, SOON).await.map(drop)
+    }
+}

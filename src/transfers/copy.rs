@@ -1,0 +1,118 @@
+//! The data, from one node through here to the other. Nothing of it is kept: what the other end does not take, the
+//! first one does not send.
+
+use std::time::{Duration, Instant};
+
+use agent::protocol::{Control, Summary};
+use agent::streams::{Frame, Pipe};
+use tokio::time::{sleep_until, timeout};
+
+use super::Transfers;
+use super::run::Failure;
+use super::tracker::Live;
+use super::views::StepWord;
+
+/// No byte for this long, and it is given up.
+const STALLED: Duration = Duration::from_secs(60);
+/// To bring all of it to the disk.
+const TO_DISK: Duration = Duration::from_secs(900);
+/// How long an end that failed may take to say why.
+const LAST_WORD: Duration = Duration::from_secs(5);
+/// Between two words to those who look.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// Copies; good is only what both ends counted alike.
+pub(super) async fn copy(
+    moves: &Transfers,
+    live: &Live,
+    mut source: Pipe,
+    mut target: Pipe,
+) -> Result<(), Failure> {
+    let record = live.record();
+    let (from, to) = (record.from.as_str(), record.to.as_str());
+    let (began, mut copied, mut told) = (Instant::now(), 0, Instant::now());
+    let sent = loop {
+        let piece = tokio::select! {
+            piece = timeout(STALLED, source.inward.recv()) => piece,
+            word = target.inward.recv() => return Err(said(to, word)),
+        };
+        match piece {
+            Ok(Some(Frame::Bytes(bytes))) => {
+                copied += bytes.len() as u64;
+                hand_on(&mut target, Frame::Bytes(bytes), to).await?;
+                if let Some(limit) = moves.limit {
+                    let allowed = copied as f64 / (f64::from(limit.get()) * f64::from(1 << 20));
+                    sleep_until((began + Duration::from_secs_f64(allowed)).into()).await;
+                }
+            }
+            Ok(Some(Frame::Control(Control::Done(summary)))) => break summary,
+            Ok(word) => return Err(said(from, word)),
+            Err(_) => return Err(stalled(from)),
+        }
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            live.copied(copied);
+            moves.agents.changes().server(&record.server_id);
+        }
+    };
+    live.copied(u64::MAX);
+    moves.step(live, StepWord::Verifying);
+    hand_on(&mut target, Frame::Control(Control::Done(sent.clone())), to).await?;
+    match timeout(TO_DISK, target.inward.recv()).await {
+        Ok(Some(Frame::Control(Control::Done(taken)))) => compare(&sent, &taken),
+        Ok(word) => Err(said(to, word)),
+        Err(_) => Err(stalled(to)),
+    }
+}
+
+async fn hand_on(target: &mut Pipe, piece: Frame, to: &str) -> Result<(), Failure> {
+    match timeout(STALLED, target.out.send(piece)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(said(to, timeout(LAST_WORD, target.inward.recv()).await.ok().flatten())),
+        Err(_) => Err(stalled(to)),
+    }
+}
+
+fn compare(sent: &Summary, taken: &Summary) -> Result<(), Failure> {
+    if sent == taken {
+        return Ok(());
+    }
+    Err(Failure::new("The copy is not what was sent. The server is where it was; try again."))
+}
+
+fn stalled(node: &str) -> Failure {
+    Failure(format!("The node {node} took or sent nothing for too long. Look at its network and its disk."))
+}
+
+/// What an end said instead of what was awaited.
+fn said(node: &str, word: Option<Frame>) -> Failure {
+    match word {
+        Some(Frame::Control(Control::Failed(report))) => {
+            let advice = if report.code == "disk_full" { " Make room there, then try again." } else { "" };
+            let message = report.message.trim_end_matches('.');
+            Failure(format!("The node {node} broke off: {message}.{advice}"))
+        }
+        Some(_) => Failure(format!("The node {node} sent what was not asked for.")),
+        None => Failure(format!(
+            "The connection to the node {node} broke off. The server is where it was; try again."
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_was_counted_otherwise_is_none() {
+        let sent = Summary { bytes: 10, entries: 2, sha256: "ab".into() };
+        assert!(compare(&sent, &sent.clone()).is_ok());
+        for other in [
+            Summary { bytes: 9, ..sent.clone() },
+            Summary { entries: 3, ..sent.clone() },
+            Summary { sha256: "ac".into(), ..sent.clone() },
+        ] {
+            assert!(compare(&sent, &other).is_err(), "{other:?}");
+        }
+    }
+}

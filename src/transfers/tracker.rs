@@ -1,0 +1,144 @@
+//! What is known of the moves at this moment: the record, and what is not worth a write.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use storage::transfers::{Move, Step};
+use tokio_util::sync::CancellationToken;
+
+use super::views::{MoveView, StepWord};
+use crate::system::clock::rfc3339;
+
+/// The last move of every server that had one. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Tracker(Arc<Mutex<HashMap<String, Live>>>);
+
+/// One move. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Live {
+    now: Arc<Mutex<Now>>,
+    /// Nobody wants it any more.
+    cancel: CancellationToken,
+    /// Another one has its place.
+    replaced: CancellationToken,
+}
+
+struct Now {
+    record: Move,
+    step: StepWord,
+    bytes: u64,
+    total: u64,
+    copying_since: Option<Instant>,
+}
+
+impl Tracker {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the place of the one before it.
+    pub(super) fn put(&self, record: Move) -> Live {
+        let id = record.server_id.clone();
+        let step = match record.step {
+            Step::InProgress => StepWord::Checking,
+            Step::Switched => StepWord::Starting,
+            Step::Failed => StepWord::Failed,
+            Step::Done => StepWord::Done,
+        };
+        let now = Now { record, step, bytes: 0, total: 0, copying_since: None };
+        let live = Live {
+            now: Arc::new(Mutex::new(now)),
+            cancel: CancellationToken::new(),
+            replaced: CancellationToken::new(),
+        };
+        if let Some(before) = self.lock().insert(id, live.clone()) {
+            before.replaced.cancel();
+        }
+        live
+    }
+
+    pub(super) fn get(&self, server_id: &str) -> Option<Live> {
+        self.lock().get(server_id).cloned()
+    }
+
+    /// The server of one that is not over, where there is such.
+    pub(super) fn under_way(&self, of: impl Fn(&Move) -> bool) -> Option<String> {
+        let all: Vec<_> = self.lock().values().map(Live::record).collect();
+        let under = |record: &Move| matches!(record.step, Step::InProgress | Step::Switched) && of(record);
+        all.into_iter().find(under).map(|record| record.server_id)
+    }
+
+    pub(super) fn forget(&self, live: &Live) {
+        live.replaced.cancel();
+        let id = live.record().server_id;
+        let mut all = self.lock();
+        if all.get(&id).is_some_and(|there| Arc::ptr_eq(&there.now, &live.now)) {
+            all.remove(&id);
+        }
+    }
+}
+
+impl Live {
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn record(&self) -> Move {
+        self.lock().record.clone()
+    }
+
+    pub(super) fn set_record(&self, record: Move) {
+        self.lock().record = record;
+    }
+
+    pub(super) fn set_step(&self, step: StepWord) {
+        let mut now = self.lock();
+        now.step = step;
+        now.copying_since = (step == StepWord::Copying).then(Instant::now);
+    }
+
+    pub(super) fn set_total(&self, total: u64) {
+        self.lock().total = total;
+    }
+
+    pub(super) fn copied(&self, bytes: u64) {
+        let mut now = self.lock();
+        now.bytes = bytes.min(now.total);
+    }
+
+    pub(super) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    pub(super) fn cancelled(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    pub(super) fn replaced(&self) -> &CancellationToken {
+        &self.replaced
+    }
+
+    pub(super) fn view(&self) -> MoveView {
+        let now = self.lock();
+        let percent = (now.bytes * 100).checked_div(now.total).unwrap_or(0).min(100);
+        let rate = now.copying_since.map(|since| {
+            let milliseconds = since.elapsed().as_millis().max(1);
+            u64::try_from(u128::from(now.bytes) * 1000 / milliseconds).unwrap_or(u64::MAX)
+        });
+        let copied = matches!(now.step, StepWord::Copying | StepWord::Verifying);
+        MoveView {
+            from: now.record.from.clone(),
+            to: now.record.to.clone(),
+            step: now.step,
+            percent: copied.then(|| u8::try_from(percent).unwrap_or(100)),
+            bytes: now.bytes,
+            total: now.total,
+            rate,
+            runs: now.record.ran,
+            started_at: rfc3339(now.record.started_at),
+            error: now.record.error.clone(),
+            cancellable: now.record.step == Step::InProgress && !self.cancel.is_cancelled(),
+        }
+    }
+}

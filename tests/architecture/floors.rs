@@ -1,0 +1,275 @@
+//! The floors: a module names its own floor and those below, never one above; and no circle runs through modules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::files::{self, File};
+use super::paths::{self, Named};
+use super::{Breach, breach, hold, reason};
+
+/// The floors of `src/`, from the ground up. What is not listed is a feature.
+const GROUND: usize = 0;
+const FEATURES: usize = 4;
+const PANEL: [(&str, usize); 13] = [
+    ("error", GROUND),
+    ("config", GROUND),
+    ("net", GROUND),
+    ("system", GROUND),
+    ("auth", 1),
+    ("http", 2),
+    ("agents", 3),
+    ("app", 5),
+    ("router", 6),
+    ("start", 7),
+    ("cli", 8),
+    ("lib", 8),
+    ("main", 8),
+];
+const NAMES: [&str; 9] = [
+    "the ground",
+    "auth",
+    "http",
+    "agents",
+    "a feature",
+    "the shared handles",
+    "the router",
+    "the start",
+    "the roof",
+];
+
+/// Crates that know nothing of each other, or only downwards.
+const CRATES: [(&str, &[&str], &str); 2] = [
+    (
+        "storage",
+        &["agent", "ctrl_alt_play_agent", "ctrl_alt_play"],
+        "the storage knows neither agent nor panel",
+    ),
+    (
+        "agent",
+        &["storage", "ctrl_alt_play_storage", "ctrl_alt_play"],
+        "the agent knows neither storage nor panel",
+    ),
+];
+
+fn floor(module: &str) -> usize {
+    PANEL.iter().find(|(name, _)| *name == module).map_or(FEATURES, |(_, floor)| *floor)
+}
+
+/// The module of the crate root that a file belongs to: `servers` for `src/servers/views.rs`.
+fn module<'a>(file: &'a File, source: &str) -> Option<&'a str> {
+    let rest = file.path.strip_prefix(source)?.strip_prefix('/')?;
+    let first = rest.split('/').next()?;
+    Some(first.strip_suffix(".rs").unwrap_or(first))
+}
+
+/// The module of the crate root that a path leads to: `auth` for `crate::auth::Access`, or for `super::auth` in `app.rs`.
+fn target(file: &File, source: &str, named: &Named) -> Option<String> {
+    let rest = file.path.strip_prefix(source)?.strip_prefix('/')?;
+    let depth = rest.split('/').count() - usize::from(matches!(file.name(), "mod.rs" | "lib.rs" | "main.rs"));
+    let ups = named.path.iter().take_while(|part| *part == "super").count();
+    let at = match named.path[0].as_str() {
+        "crate" | "ctrl_alt_play" => 1,
+        "super" if ups == depth => ups,
+        _ => return None,
+    };
+    let name = named.path.get(at)?;
+    name.starts_with(char::is_lowercase).then(|| name.clone())
+}
+
+fn upward(file: &File) -> Vec<Breach> {
+    let Some(own) = module(file, "src") else { return Vec::new() };
+    let mut found = Vec::new();
+    for named in paths::paths(&file.text) {
+        let Some(other) = target(file, "src", &named) else { continue };
+        if floor(&other) > floor(own) && exists(&other) {
+            let reason = format!(
+                "`{}` is {} and `{own}` is {}: lower floors never name upper ones",
+                named.text(),
+                NAMES[floor(&other)],
+                NAMES[floor(own)],
+            );
+            found.push(breach(file, named.line, &reason));
+        }
+    }
+    found
+}
+
+/// A function or macro of the crate root is no module.
+fn exists(module: &str) -> bool {
+    let source = files::root().join("src");
+    source.join(module).is_dir() || source.join(format!("{module}.rs")).is_file() || floor(module) != FEATURES
+}
+
+#[test]
+fn lower_floors_never_name_upper_ones() {
+    hold(upward);
+}
+
+#[test]
+fn a_look_upstairs_is_seen() {
+    let seen = reason(upward, "src/auth/mod.rs", "\nuse crate::http::Route;\n");
+    assert!(
+        seen.starts_with("src/auth/mod.rs:2: `crate::http::Route` is http and `auth` is auth: lower"),
+        "{seen}"
+    );
+    assert_ne!(reason(upward, "src/http/reply.rs", "use crate::{error::Code, router};"), "");
+    assert_ne!(reason(upward, "src/servers/mod.rs", "fn a() { crate::router::routes() }"), "");
+    assert_ne!(reason(upward, "src/error.rs", "use super::auth::Access;"), "");
+    assert_ne!(reason(upward, "src/auth/token.rs", "use super::super::app::App;"), "");
+    assert_eq!(
+        reason(upward, "src/auth/token.rs", "use super::app::App;"),
+        "",
+        "auth's own room of that name"
+    );
+    assert_eq!(reason(upward, "src/http/route.rs", "use crate::auth::Access; use crate::error::Code;"), "");
+    assert_eq!(reason(upward, "src/router.rs", "use crate::servers; use crate::app::App;"), "");
+}
+
+fn strangers(file: &File) -> Vec<Breach> {
+    let mut found = Vec::new();
+    for (folder, forbidden, why) in CRATES {
+        if !file.rust() || !file.within(folder) {
+            continue;
+        }
+        for named in paths::paths(&file.text) {
+            if forbidden.contains(&named.path[0].as_str()) {
+                found.push(breach(file, named.line, &format!("`{}`: {why}", named.text())));
+            }
+        }
+    }
+    found
+}
+
+/// What a crate does not depend on it cannot name either.
+fn strange_dependencies(file: &File) -> Vec<Breach> {
+    let mut found = Vec::new();
+    for (folder, forbidden, why) in CRATES {
+        if file.path != format!("{folder}/Cargo.toml") {
+            continue;
+        }
+        for (number, line) in file.text.lines().enumerate() {
+            let name = line.split(['=', '.']).next().unwrap_or_default().trim().replace('-', "_");
+            let renamed = forbidden
+                .iter()
+                .any(|other| line.contains(&format!("package = \"{}\"", other.replace('_', "-"))));
+            if line.contains('=')
+                && (renamed || (forbidden.contains(&name.as_str()) && !line.starts_with("name")))
+            {
+                found.push(breach(file, number + 1, why));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn storage_and_agent_are_strangers() {
+    hold(strangers);
+    hold(strange_dependencies);
+}
+
+#[test]
+fn an_acquaintance_is_seen() {
+    let seen = reason(strangers, "agent/src/lib.rs", "use storage::Store;");
+    assert_eq!(seen, "agent/src/lib.rs:1: `storage::Store`: the agent knows neither storage nor panel");
+    assert_ne!(reason(strangers, "storage/src/nodes.rs", "fn a(x: agent::protocol::Stats) {}"), "");
+    assert_eq!(reason(strangers, "storage/src/nodes.rs", "fn a(agent: u8) { agent.storage }"), "");
+    let manifest =
+        "[dependencies]\nstorage = { path = \"../storage\", package = \"ctrl-alt-play-storage\" }\n";
+    assert!(reason(strange_dependencies, "agent/Cargo.toml", manifest).starts_with("agent/Cargo.toml:2:"));
+    assert_eq!(
+        reason(strange_dependencies, "agent/Cargo.toml", "[dependencies]\nserde.workspace = true\n"),
+        ""
+    );
+}
+
+/// Module → the modules of the same crate that it names, and the first place where.
+type Map = BTreeMap<String, BTreeMap<String, String>>;
+
+fn map(source: &str, files: &[File]) -> Map {
+    let mut map = Map::new();
+    for file in files.iter().filter(|file| file.rust() && file.within(source)) {
+        let Some(own) = module(file, source) else { continue };
+        if matches!(own, "lib" | "main") || file.name() == "tests.rs" || file.path.contains("/tests/") {
+            continue;
+        }
+        for named in paths::paths(before_tests(&file.text)) {
+            let Some(other) = target(file, source, &named) else { continue };
+            if other != own {
+                let place = format!("{}:{}", file.path, named.line);
+                map.entry(own.to_owned()).or_default().entry(other).or_insert(place);
+            }
+        }
+    }
+    map
+}
+
+/// Tests beside the code may look anywhere in their crate.
+fn before_tests(text: &str) -> &str {
+    text.find("\n#[cfg(test)]\nmod tests {").map_or(text, |at| &text[..at])
+}
+
+/// One circle, as the arrows that make it; empty where there is none.
+fn circle(map: &Map) -> Vec<String> {
+    fn walk<'a>(
+        map: &'a Map,
+        at: &'a str,
+        way: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) -> Option<usize> {
+        if let Some(start) = way.iter().position(|name| *name == at) {
+            return Some(start);
+        }
+        if !done.insert(at) {
+            return None;
+        }
+        way.push(at);
+        for next in map.get(at).into_iter().flat_map(BTreeMap::keys) {
+            if let Some(start) = walk(map, next, way, done) {
+                return Some(start);
+            }
+        }
+        way.pop();
+        None
+    }
+    let mut done = BTreeSet::new();
+    for name in map.keys() {
+        let mut way = Vec::new();
+        if let Some(start) = walk(map, name, &mut way, &mut done) {
+            let ring = &way[start..];
+            return (0..ring.len())
+                .map(|at| (ring[at], ring[(at + 1) % ring.len()]))
+                .map(|(from, to)| format!("{from} → {to} at {}", map[from][to]))
+                .collect();
+        }
+    }
+    Vec::new()
+}
+
+#[test]
+fn no_circle_runs_through_the_modules() {
+    let files = files::all();
+    for source in ["src", "agent/src"] {
+        let ring = circle(&map(source, &files));
+        assert!(ring.is_empty(), "a circle in {source}:\n{}", ring.join("\n"));
+    }
+}
+
+#[test]
+fn a_circle_is_seen() {
+    let files = [
+        File::sample("src/users/mod.rs", "use crate::error::Code;\n\nuse crate::servers::Server;"),
+        File::sample("src/servers/mod.rs", "use crate::nodes;"),
+        File::sample("src/nodes.rs", "fn a() { crate::users::b() }"),
+        File::sample("src/error.rs", "\n#[cfg(test)]\nmod tests {\n use crate::users;\n}"),
+    ];
+    let ring = circle(&map("src", &files));
+    assert_eq!(
+        ring,
+        [
+            "nodes → users at src/nodes.rs:1",
+            "users → servers at src/users/mod.rs:3",
+            "servers → nodes at src/servers/mod.rs:1"
+        ]
+    );
+    assert!(circle(&map("src", &files[1..])).is_empty());
+}
