@@ -24,7 +24,7 @@ pub struct UpgradeView {
     pub check_error: Option<String>,
     /// It is looked once a day.
     pub checks: bool,
-    /// InstallMethod the next version gets here.
+    /// How the next version gets here.
     pub how: InstallMethodName,
     /// Why it does not go by itself, where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ pub struct OfferView {
     pub notes: Option<String>,
 }
 
-/// InstallMethod the next version gets here.
+/// How the next version gets here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = UpgradeHow)]

@@ -55,7 +55,7 @@ pub(super) enum Act {
     Nothing,
     /// Make a container and start it.
     Launch,
-    /// RequestKind the game to stop.
+    /// Ask the game to stop.
     Stop,
     /// Kill it.
     Kill,
