@@ -11,10 +11,10 @@ use crate::backend::Disk;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Health};
 use crate::meta::Instance;
-use crate::open::{self, Lock, OpenError, Opened};
+use crate::open::{self, Lock, OpenError, Opened, panic_text};
 use crate::schema::{self, Schema};
 use crate::tx::{ReadTx, WriteTx};
-use crate::writer::{self, Job, Work, panic_text};
+use crate::writer::{self, Job, Work};
 
 /// How many reads run at a time; more wait for their turn.
 const READERS: usize = 4;

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
-use redb::{ReadTransaction, WriteTransaction};
+use redb::{Database, ReadTransaction, WriteTransaction};
 
 use crate::error::{Error, Result};
 
@@ -112,5 +112,24 @@ impl WriteTx {
             Source::Write(transaction) => Some(*transaction),
             Source::Read(_) => None,
         }
+    }
+}
+
+/// Begins a write that is safe against power cuts, and quick to recover from one.
+pub(crate) fn begin(database: &Database) -> Result<WriteTx> {
+    let mut transaction = database.begin_write().map_err(|e| Error::redb("beginning a write", e))?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_quick_repair(true);
+    Ok(WriteTx::new(transaction))
+}
+
+/// Commits, if there is anything to commit.
+pub(crate) fn finish(tx: WriteTx) -> Result<()> {
+    let changed = tx.changed();
+    let Some(transaction) = tx.into_inner() else { return Err(Error::Closed) };
+    if changed {
+        transaction.commit().map_err(|e| Error::redb("committing a write", e))
+    } else {
+        transaction.abort().map_err(|e| Error::redb("ending a write without changes", e))
     }
 }

@@ -26,6 +26,15 @@ pub(crate) fn catch_quietly<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn An
     outcome
 }
 
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

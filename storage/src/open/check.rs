@@ -9,9 +9,8 @@ use crate::backend::{Disk, builder};
 use crate::error::Error;
 use crate::meta::{self, Instance};
 use crate::open::OpenError;
-use crate::open::catch_panic::catch_quietly;
+use crate::open::catch_panic::{catch_quietly, panic_text};
 use crate::tx::ReadTx;
-use crate::writer::panic_text;
 
 /// Files up to this size are checked whole at every start, which takes a few dozen milliseconds; larger ones only after
 /// an unclean stop.

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use redb::Database;
 use redb::backends::FileBackend;
 
+pub(crate) use catch_panic::panic_text;
 pub use error::OpenError;
 pub(crate) use lock::Lock;
 
@@ -30,7 +31,7 @@ use crate::backend::{Disk, FileDisk, builder, private_file, sync_folder_of};
 use crate::error::Error;
 use crate::meta::Instance;
 use crate::schema::{self, Schema};
-use crate::writer::{self, panic_text};
+use crate::tx;
 
 /// The database's name in the data folder.
 pub(crate) const FILE: &str = "panel.redb";
@@ -123,9 +124,9 @@ fn migrate(disk: &dyn Disk, from: u32, schema: &Schema) -> Result<Database, Open
     let copy = disk.copy_aside(from).map_err(|e| OpenError::io("copying aside", disk.path(), e))?;
     let database = open_checked(disk)?;
     let run = || {
-        let tx = writer::begin(&database)?;
+        let tx = tx::begin(&database)?;
         schema.migrate(&tx, from)?;
-        writer::finish(tx)
+        tx::finish(tx)
     };
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(&*panic))))
@@ -154,9 +155,9 @@ fn create(path: &Path, schema: &Schema) -> Result<(), OpenError> {
     let backend = FileBackend::new(file).map_err(|e| check::sort(path, e))?;
     let database = builder().create_with_backend(backend).map_err(|e| check::sort(path, e))?;
     let fill = || {
-        let tx = writer::begin(&database)?;
+        let tx = tx::begin(&database)?;
         schema.create(&tx, &schema::new_instance(Timestamp::now().as_millisecond()))?;
-        writer::finish(tx)
+        tx::finish(tx)
     };
     fill().map_err(|error| match error {
         Error::DiskFull => OpenError::DiskFull { doing: "making", path: path.to_owned() },

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::tx::WriteTx;
+use crate::open::panic_text;
+use crate::tx::{self, WriteTx};
 
 /// How many closures share one commit at most, so that the first of them need not wait for all.
 const BATCH: usize = 256;
@@ -107,7 +108,7 @@ pub(crate) fn serve(handle: &Handle, queue: &Receiver<Box<dyn Job>>) {
 /// Runs the jobs in one transaction and commits it. After an error the database must be opened anew.
 fn run_batch(database: &Database, jobs: &mut [Box<dyn Job>]) -> Result<()> {
     catch_unwind(AssertUnwindSafe(|| {
-        let tx = begin(database)?;
+        let tx = tx::begin(database)?;
         for job in jobs {
             if job.run(&tx) {
                 tx.keep();
@@ -118,37 +119,9 @@ fn run_batch(database: &Database, jobs: &mut [Box<dyn Job>]) -> Result<()> {
                 return Err(error);
             }
         }
-        finish(tx)
+        tx::finish(tx)
     }))
     .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(&*panic))))
-}
-
-/// Begins a write that is safe against power cuts, and quick to recover from one.
-pub(crate) fn begin(database: &Database) -> Result<WriteTx> {
-    let mut transaction = database.begin_write().map_err(|e| Error::redb("beginning a write", e))?;
-    transaction.set_two_phase_commit(true);
-    transaction.set_quick_repair(true);
-    Ok(WriteTx::new(transaction))
-}
-
-/// Commits, if there is anything to commit.
-pub(crate) fn finish(tx: WriteTx) -> Result<()> {
-    let changed = tx.changed();
-    let Some(transaction) = tx.into_inner() else { return Err(Error::Closed) };
-    if changed {
-        transaction.commit().map_err(|e| Error::redb("committing a write", e))
-    } else {
-        transaction.abort().map_err(|e| Error::redb("ending a write without changes", e))
-    }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "without a message".to_owned())
 }
 
 #[cfg(test)]

@@ -1,24 +1,12 @@
 //! Templates that somebody added; the built-in ones are part of the program.
 
-use serde::{Deserialize, Serialize};
+mod record;
 
-use crate::Millis;
 use crate::error::{Error, Result};
 use crate::tables::TEMPLATES;
 use crate::tx::{ReadTx, WriteTx};
 
-/// A template in the panel's own form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Template {
-    /// Never changes.
-    pub id: String,
-    /// What people call it.
-    pub name: String,
-    /// The template itself, as JSON.
-    pub body: String,
-    /// When it was added.
-    pub created_at: Millis,
-}
+pub use record::Template;
 
 /// Adds a template. [`Error::Taken`] where its id is in use.
 pub fn insert(tx: &WriteTx, template: &Template) -> Result<()> {

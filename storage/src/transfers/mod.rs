@@ -1,6 +1,6 @@
 //! Servers on their way to another node: one record a server, kept until it is whole on one of the two.
 
-use serde::{Deserialize, Serialize};
+mod record;
 
 use crate::Millis;
 use crate::error::{Error, Result};
@@ -8,46 +8,7 @@ use crate::servers::{self, Protocol, Server};
 use crate::tables::{MOVES, NODES, PORTS, SERVERS};
 use crate::tx::{ReadTx, WriteTx};
 
-/// How far a move is. What is written here is what a panel that was killed goes on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// The server still lives where it was, and the ports at the other node are kept for it.
-    #[serde(rename = "under")]
-    InProgress,
-    /// It lives at the other node; where it was it has yet to be removed.
-    Switched,
-    /// It failed: the server lives where it was.
-    Failed,
-    /// All is done.
-    Done,
-}
-
-/// One server's move.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Move {
-    /// Which server.
-    pub server_id: String,
-    /// Where it was.
-    pub from: String,
-    /// Where it is to go.
-    pub to: String,
-    /// How far it is.
-    pub step: Step,
-    /// It ran before, and is to run after.
-    pub ran: bool,
-    /// Why it failed, for a person.
-    #[serde(default)]
-    pub error: Option<String>,
-    /// When it was asked for.
-    pub started_at: Millis,
-    /// Nodes that may still have something of it that nobody needs.
-    #[serde(default, rename = "litter")]
-    pub leftovers: Vec<String>,
-    /// It is to be started again where it was, and has not been yet.
-    #[serde(default)]
-    pub restart: bool,
-}
+pub use record::{Move, Step};
 
 /// Notes a new move and keeps the server's ports at the other node for it. In place of an earlier one that is over.
 /// [`Error::PortTaken`] names whoever has one of them.

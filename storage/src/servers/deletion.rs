@@ -1,0 +1,42 @@
+//! Deleting a server, with what belongs to it.
+
+use super::ports;
+use super::queries::NOT_FOUND;
+use super::record::{Deletion, Server};
+use crate::error::{Error, Result};
+use crate::tables::{SERVERS, SERVERS_BY_NODE};
+use crate::tx::WriteTx;
+use crate::{grants, transfers};
+
+/// Notes that a server is being deleted, before anything of it is. Asked for again it keeps its time, and may become a
+/// forced one. [`Error::Taken`] while it moves.
+pub fn begin_deletion(tx: &WriteTx, id: &str, deletion: Deletion) -> Result<Server> {
+    let mut server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    if transfers::get(tx, id)?.is_some_and(|it| it.step == transfers::Step::InProgress) {
+        return Err(Error::Taken { what: "the move of the server" });
+    }
+    server.deleting = Some(match server.deleting {
+        Some(begun) => Deletion { force: begun.force || deletion.force, ..begun },
+        None => deletion,
+    });
+    SERVERS.put(tx, id, &server)?;
+    Ok(server)
+}
+
+/// A server is not deleted after all.
+pub fn undo_deletion(tx: &WriteTx, id: &str) -> Result<()> {
+    let mut server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    server.deleting = None;
+    SERVERS.put(tx, id, &server)
+}
+
+/// Deletes a server with its grants and gives back its ports. [`Error::Taken`] while it moves.
+pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
+    let server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
+    transfers::forget(tx, id)?;
+    ports::give_back(tx, &server)?;
+    grants::delete_by_server(tx, id)?;
+    SERVERS_BY_NODE.remove(tx, (server.node_id.as_str(), id))?;
+    SERVERS.remove(tx, id)?;
+    Ok(())
+}
