@@ -189,10 +189,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bell_rings() {
+    async fn a_change_wakes_subscribers() {
         let changes = Changes::default();
-        let mut bell = changes.subscribe();
+        let mut woken = changes.subscribe();
         changes.node("n");
-        bell.changed().await.unwrap();
+        woken.changed().await.unwrap();
     }
 }

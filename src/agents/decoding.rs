@@ -1,28 +1,27 @@
-//! What the messages of all agents together may take while they are read: time, and memory.
+//! The time and memory that decoding the messages of all agents together may take.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use agent::protocol::ToAgent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::error::RequestError;
 use super::inbound_rate::Share;
-use super::session::{RequestError, Session};
+use super::session::{ExpectedFile, Session};
 
-/// Large messages that are taken apart at once, of all agents: it keeps a thread busy, and takes memory.
+/// Large messages of all agents that are decoded at once: each keeps a thread busy, and takes memory.
 const LARGE_AT_ONCE: usize = 1;
-/// How long a file waits until no other one comes.
+/// How long a request for a file waits for another one to end.
 const FILE_WAITS: Duration = Duration::from_secs(5);
 
-/// Kept by the registry.
 #[derive(Debug)]
 pub(super) struct Decoding {
     /// Time.
     pub(super) share: Share,
-    /// Held while a large message is taken apart.
+    /// Held while a large message is decoded.
     pub(super) large: Semaphore,
-    /// Held from the question for a file to its answer: files are larger than all else.
+    /// Held from the request for a file to its answer: files are larger than everything else.
     files: Arc<Semaphore>,
 }
 
@@ -49,21 +48,14 @@ impl Decoding {
         if !matches!(message, ToAgent::FileRead(_)) {
             return Ok(None);
         }
-        let place = tokio::time::timeout(FILE_WAITS, Arc::clone(&self.files).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(RequestError::Busy) };
-        session.files.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(FileTurn { session: Arc::clone(session), _place: place }))
+        let permit = tokio::time::timeout(FILE_WAITS, Arc::clone(&self.files).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else { return Err(RequestError::Busy) };
+        Ok(Some(FileTurn { _expected: session.expect_file(), _permit: permit }))
     }
 }
 
-/// A file may come from this agent.
+/// The one file that is read at present.
 pub(super) struct FileTurn {
-    session: Arc<Session>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Drop for FileTurn {
-    fn drop(&mut self) {
-        self.session.files.fetch_sub(1, Ordering::Relaxed);
-    }
+    _expected: ExpectedFile,
+    _permit: OwnedSemaphorePermit,
 }

@@ -1,12 +1,6 @@
-//! Where what an agent has is not what the store says it should have, and the acts that mend it.
+//! Where what an agent has is not what the store says it should have. `reconcile` has the acts that resolve it.
 
-use agent::protocol::{ServerDescription, ServerRef, ServerStatus, Status, ToAgent, ToPanel, capability};
-use storage::servers::Server;
-
-use super::convert::{create_message, update_message};
-use super::reconcile::TAKE_OVER;
-use super::registry::{Agents, ServerState, State};
-use super::session::RequestError;
+use agent::protocol::ServerStatus;
 
 /// How the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +13,16 @@ pub enum Kind {
     Changed,
 }
 
-/// One server that is not as it should be.
+/// A server of which agent and store say different things.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// How.
+    /// In which way.
     pub kind: Kind,
-    /// In a sentence.
+    /// A sentence for people.
     pub detail: String,
     /// What the agent says of one that is unknown here.
     pub status: Option<ServerStatus>,
-    /// The node that it belongs to by our books, where that is another one.
+    /// The node that it is placed on, where that is another one.
     pub elsewhere: Option<String>,
 }
 
@@ -44,7 +38,7 @@ impl Difference {
         }
     }
 
-    /// What is true only for the moment is not kept: there may be a thousand of them.
+    /// Without what is true only for the moment: there may be a thousand of them.
     pub(super) fn unknown(status: &ServerStatus, elsewhere: Option<String>) -> Self {
         let detail = match &elsewhere {
             Some(node) => format!("The node has a copy of a server that lives on {node}."),
@@ -56,192 +50,18 @@ impl Difference {
         Self { kind: Kind::Unknown, detail, status: Some(status), elsewhere }
     }
 
-    fn changed(reason: &str) -> Self {
+    pub(super) fn changed(reason: &str) -> Self {
         let detail = format!("The node did not take the changed settings: {reason}");
         Self { kind: Kind::Changed, detail, status: None, elsewhere: None }
     }
 }
 
-impl State {
-    /// A server that was missing is there again.
-    pub(super) fn settle_missing(&mut self, node_id: &str, server_id: &str) -> bool {
-        let Some(node) = self.nodes.get_mut(node_id) else { return false };
-        let missing = node.differences.get(server_id).is_some_and(|known| known.kind == Kind::Missing);
-        if missing {
-            node.differences.remove(server_id);
-        }
-        missing
-    }
-}
-
-impl Agents {
-    /// How a server of a node differs.
-    pub fn difference(&self, node_id: &str, server_id: &str) -> Option<Difference> {
-        self.lock().nodes.get(node_id).and_then(|node| node.differences.get(server_id).cloned())
-    }
-
-    /// Makes a server that its node has lost again, with nothing in its folder.
-    ///
-    /// # Errors
-    /// [`RequestError`]; it is still missing then.
-    pub async fn recreate(&self, server: &Server) -> Result<(), RequestError> {
-        let message = ToAgent::ServerCreate(Box::new(create_message(server)));
-        self.ask(&server.node_id, message, TAKE_OVER).await?;
-        self.settled(&server.node_id, &server.id);
-        self.note_handed_over(vec![server.id.clone()]);
-        Ok(())
-    }
-
-    /// Gives a node settings that it would not take before.
-    ///
-    /// # Errors
-    /// [`RequestError`]; the difference stands then.
-    pub async fn apply(&self, server: &Server) -> Result<(), RequestError> {
-        let outcome = self
-            .ask(&server.node_id, ToAgent::ServerUpdate(Box::new(update_message(server))), TAKE_OVER)
-            .await;
-        self.note_update(server, outcome.as_ref().err());
-        outcome.map(drop)
-    }
-
-    /// Has a node delete a server that is unknown here.
-    ///
-    /// # Errors
-    /// [`RequestError`]; it is still there then.
-    pub async fn remove_unknown(
-        &self,
-        node_id: &str,
-        server_id: &str,
-        within: std::time::Duration,
-    ) -> Result<(), RequestError> {
-        let message = ToAgent::ServerDelete(ServerRef { server_id: server_id.to_owned() });
-        match self.ask(node_id, message, within).await {
-            Ok(_) => {}
-            Err(RequestError::Refused(report)) if report.code == "not_found" => {}
-            Err(error) => return Err(error),
-        }
-        self.settled(node_id, server_id);
-        Ok(())
-    }
-
-    /// What a node says of a server that is unknown here. `None` from an agent that has no words for it.
-    ///
-    /// # Errors
-    /// [`RequestError`].
-    pub async fn describe(
-        &self,
-        node_id: &str,
-        server_id: &str,
-    ) -> Result<Option<ServerDescription>, RequestError> {
-        let able = self
-            .node(node_id)
-            .system
-            .is_some_and(|system| system.capabilities.iter().any(|word| word == capability::DESCRIBE));
-        if !able {
-            return Ok(None);
-        }
-        let message = ToAgent::ServerDescribe(ServerRef { server_id: server_id.to_owned() });
-        match self.ask(node_id, message, TAKE_OVER).await? {
-            ToPanel::ServerDescription(told) if told.spec.server_id == server_id => Ok(Some(*told)),
-            _ => Err(RequestError::Unfitting),
-        }
-    }
-
-    /// A server that was unknown here is one of ours now.
-    pub fn adopted(&self, server_id: &str, node_id: &str) {
-        let mut state = self.lock();
-        let mut server = ServerState::new(node_id.to_owned(), true);
-        if let Some(node) = state.nodes.get_mut(node_id) {
-            server.status = node.differences.remove(server_id).and_then(|difference| difference.status);
-        }
-        state.servers.insert(server_id.to_owned(), server);
-        drop(state);
-        self.0.changes.server(server_id);
-        self.0.changes.node(node_id);
-        self.refresh_interest(node_id);
-    }
-
-    /// What became of an attempt to give a node a server's settings.
-    pub(super) fn note_update(&self, server: &Server, failure: Option<&RequestError>) {
-        let reason = match failure {
-            // It comes with the next sync.
-            Some(RequestError::Offline) => return,
-            Some(RequestError::Refused(report)) => Some(report.message.clone()),
-            Some(error) => Some(format!("{error}.")),
-            None => None,
-        };
-        let mut state = self.lock();
-        let Some(node) = state.nodes.get_mut(&server.node_id) else { return };
-        let known = node.differences.get(&server.id).map(|known| known.kind);
-        let changed = match (reason, known) {
-            (_, Some(Kind::Missing | Kind::Unknown)) | (None, None) => false,
-            (Some(reason), _) => {
-                node.differences.insert(server.id.clone(), Difference::changed(&reason));
-                true
-            }
-            (None, Some(Kind::Changed)) => node.differences.remove(&server.id).is_some(),
-        };
-        drop(state);
-        if changed {
-            self.0.changes.node(&server.node_id);
-        }
-    }
-
-    /// Notes in memory and on the disk that agents have these servers.
-    pub(super) fn note_handed_over(&self, ids: Vec<String>) {
-        if ids.is_empty() {
-            return;
-        }
-        let mut state = self.lock();
-        for id in &ids {
-            if let Some(server) = state.servers.get_mut(id) {
-                server.handed_over = true;
-            }
-        }
-        drop(state);
-        let store = self.0.store.clone();
-        drop(self.0.tasks.spawn("handed-over", async move {
-            let write = store.write(move |tx| storage::servers::set_handed_over_many(tx, &ids));
-            if let Err(error) = write.await {
-                tracing::debug!(%error, "could not keep which servers their nodes have");
-            }
-        }));
-    }
-
-    /// A node has no more what was unknown here.
-    pub(super) fn gone_there(&self, node_id: &str, server_id: &str) {
-        let mut state = self.lock();
-        let Some(node) = state.nodes.get_mut(node_id) else { return };
-        let unknown = node.differences.get(server_id).is_some_and(|known| known.kind == Kind::Unknown);
-        if unknown {
-            node.differences.remove(server_id);
-        }
-        drop(state);
-        if unknown {
-            self.0.changes.node(node_id);
-        }
-    }
-
-    fn settled(&self, node_id: &str, server_id: &str) {
-        let mut state = self.lock();
-        if let Some(node) = state.nodes.get_mut(node_id) {
-            node.differences.remove(server_id);
-        }
-        if let Some(server) = state.servers.get_mut(server_id)
-            && server.node_id == node_id
-            && server.status.is_none()
-        {
-            server.status = Some(ServerStatus::new(server_id, Status::Installing));
-        }
-        drop(state);
-        self.0.changes.server(server_id);
-        self.0.changes.node(node_id);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use agent::protocol::{Ack, ErrorReport, ServerCreate, Sync, SystemInfo};
+    use agent::protocol::{
+        Ack, ErrorReport, ServerCreate, ServerDescription, Status, Sync, SystemInfo, ToAgent, ToPanel,
+        capability,
+    };
 
     use super::*;
     use crate::agents::tests::{FakeAgent, World, until};

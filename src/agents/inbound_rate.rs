@@ -22,14 +22,14 @@ const READING: f64 = 4e-9;
 
 /// A token bucket.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct InboundRate {
     tokens: f64,
     filled: Instant,
     rate: f64,
     saved: f64,
 }
 
-impl Pace {
+impl InboundRate {
     /// For the messages of one agent.
     pub(super) fn new() -> Self {
         Self { tokens: SAVED, filled: Instant::now(), rate: RATE, saved: SAVED }
@@ -56,12 +56,12 @@ impl Pace {
 
 /// The time that the messages of all agents together may take: the rest belongs to those who use the panel.
 #[derive(Debug)]
-pub(super) struct Share(Mutex<Pace>);
+pub(super) struct Share(Mutex<InboundRate>);
 
 impl Default for Share {
     fn default() -> Self {
         let rate = SHARE * std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
-        Self(Mutex::new(Pace { tokens: rate, filled: Instant::now(), rate, saved: rate }))
+        Self(Mutex::new(InboundRate { tokens: rate, filled: Instant::now(), rate, saved: rate }))
     }
 }
 
@@ -76,7 +76,7 @@ impl Share {
         self.lock().pause()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pace> {
+    fn lock(&self) -> MutexGuard<'_, InboundRate> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,14 +87,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_slowed_down_and_a_burst_is_not() {
-        let mut pace = Pace::new();
+        let mut limit = InboundRate::new();
         let began = Instant::now();
         let mut taken = 0;
         while began.elapsed() < Duration::from_secs(10) {
-            match pace.pause() {
+            match limit.pause() {
                 Some(until) => tokio::time::sleep_until(until + Duration::from_millis(1)).await,
                 None => {
-                    pace.spend(100);
+                    limit.spend(100);
                     taken += 1;
                 }
             }

@@ -1,70 +1,67 @@
-//! When nodes were last heard, for a panel that starts and finds them away.
+//! When nodes were last heard, for a panel that starts while they are away.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use storage::Millis;
 
-use super::local::NODE_ID;
-use super::registry::{Agents, NodeState};
+use super::registry::Registry;
+use super::state::{LOCAL_NODE_ID, NodeState};
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_secs(60);
-/// How old what is kept of a node may be while it is there. A commit is 40 kB of writing: one a minute would be more than
-/// everything else that a panel at rest writes, and only a panel that was killed ever reads it.
+/// Between two checks.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How old the stored time of a connected node may be. A commit writes 40 kB: one a minute would be more than everything
+/// else that a panel at rest writes, and only a panel that was killed ever reads it.
 const LATE: Millis = 10 * 60 * 1000;
 
-impl Agents {
-    /// Notes when nodes were last heard: soon once they are gone, seldom while they are there, and at the end.
-    pub async fn keep_last_seen(&self) {
-        let token = self.0.tasks.token();
-        let mut noted = self.heard();
-        let mut every = tokio::time::interval(LOOK);
-        every.tick().await;
-        loop {
-            let ends = tokio::select! {
-                () = token.cancelled() => true,
-                _ = every.tick() => false,
-            };
-            let due = self.due(&noted, ends);
-            if !due.is_empty() {
-                let write = due.clone();
-                let write =
-                    self.0.store.write(move |tx| storage::nodes::set_last_seen_many(tx, &write)).await;
-                match write {
-                    Ok(()) => noted.extend(due),
-                    Err(error) => tracing::debug!(%error, "could not note when nodes were last seen"),
-                }
-            }
-            if ends {
-                return;
+/// Stores when nodes were last heard: soon once they are gone, seldom while they are connected, and at the end.
+pub(super) async fn keep(registry: &Registry) {
+    let token = registry.tasks.token();
+    let mut stored = heard(registry);
+    let mut every = tokio::time::interval(CHECK_EVERY);
+    every.tick().await;
+    loop {
+        let ends = tokio::select! {
+            () = token.cancelled() => true,
+            _ = every.tick() => false,
+        };
+        let due = all_due(registry, &stored, ends);
+        if !due.is_empty() {
+            let write = due.clone();
+            let write = registry.store.write(move |tx| storage::nodes::set_last_seen_many(tx, &write)).await;
+            match write {
+                Ok(()) => stored.extend(due),
+                Err(error) => tracing::debug!(%error, "could not store when nodes were last seen"),
             }
         }
-    }
-
-    fn heard(&self) -> HashMap<String, Millis> {
-        let state = self.lock();
-        state.nodes.iter().filter_map(|(id, node)| Some((id.clone(), node.last_heard?))).collect()
-    }
-
-    /// Not our own machine: nobody asks for that while we are down.
-    fn due(&self, noted: &HashMap<String, Millis>, all: bool) -> Vec<(String, Millis)> {
-        let state = self.lock();
-        let others = state.nodes.iter().filter(|(id, _)| *id != NODE_ID);
-        others.filter_map(|(id, node)| Some((id.clone(), due(node, noted.get(id).copied(), all)?))).collect()
+        if ends {
+            return;
+        }
     }
 }
 
-/// What to note of a node, if it is worth it now.
-fn due(node: &NodeState, noted: Option<Millis>, all: bool) -> Option<Millis> {
+fn heard(registry: &Registry) -> HashMap<String, Millis> {
+    let state = registry.lock();
+    state.nodes.iter().filter_map(|(id, node)| Some((id.clone(), node.last_heard?))).collect()
+}
+
+/// Without this machine's own node: its time while the panel is down interests nobody.
+fn all_due(registry: &Registry, stored: &HashMap<String, Millis>, ends: bool) -> Vec<(String, Millis)> {
+    let state = registry.lock();
+    let others = state.nodes.iter().filter(|(id, _)| *id != LOCAL_NODE_ID);
+    others.filter_map(|(id, node)| Some((id.clone(), due(node, stored.get(id).copied(), ends)?))).collect()
+}
+
+/// The time to store of a node, where a write is due.
+fn due(node: &NodeState, stored: Option<Millis>, ends: bool) -> Option<Millis> {
     let heard = node.last_heard?;
-    let worth = match noted {
+    let due = match stored {
         None => true,
-        Some(noted) if all || node.session.is_none() => heard > noted,
-        // A clock that was turned back is no reason to wait.
-        Some(noted) => (heard - noted).abs() >= LATE,
+        Some(stored) if ends || node.session.is_none() => heard > stored,
+        // A clock that was set back is no reason to wait.
+        Some(stored) => (heard - stored).abs() >= LATE,
     };
-    worth.then_some(heard)
+    due.then_some(heard)
 }
 
 #[cfg(test)]
@@ -73,22 +70,23 @@ mod tests {
     use crate::agents::tests::World;
 
     #[tokio::test]
-    async fn what_is_there_is_noted_seldom_and_what_went_at_once() {
+    async fn connected_nodes_are_stored_seldom_and_lost_ones_at_once() {
         let world = World::new().await;
         let (session, _queue) = world.agents.attach("far");
+        let registry = world.agents.registry();
         let set = |heard: Millis| {
-            world.agents.lock().nodes.get_mut("far").unwrap().last_heard = Some(heard);
+            registry.lock().nodes.get_mut("far").unwrap().last_heard = Some(heard);
         };
-        let due = |noted: Option<Millis>, all| {
-            let noted = noted.map(|at| ("far".to_owned(), at)).into_iter().collect();
-            world.agents.due(&noted, all)
+        let due = |stored: Option<Millis>, ends| {
+            let stored = stored.map(|at| ("far".to_owned(), at)).into_iter().collect();
+            all_due(registry, &stored, ends)
         };
         let far = |at: Millis| vec![("far".to_owned(), at)];
         set(1_000_000);
         assert_eq!(due(None, false), far(1_000_000), "for the first time");
-        assert_eq!(due(Some(1_000_000 - LATE + 1), false), [], "it is there");
+        assert_eq!(due(Some(1_000_000 - LATE + 1), false), [], "it is connected");
         assert_eq!(due(Some(1_000_000 - LATE), false), far(1_000_000));
-        assert_eq!(due(Some(999_999), true), far(1_000_000), "we end");
+        assert_eq!(due(Some(999_999), true), far(1_000_000), "the panel ends");
         assert_eq!(due(Some(1_000_000), true), []);
         world.agents.detach(&session);
         assert_eq!(due(Some(999_999), false), far(1_000_000), "it is gone");

@@ -1,4 +1,4 @@
-//! How the link to an agent does: by which way it came, how long a ping takes, and by how much its clock is off.
+//! Figures of the link to an agent: its transport, how long a ping takes, and by how much its clock is off.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,77 +7,81 @@ use std::time::Duration;
 use agent::protocol::{Encoding, Problem};
 use jiff::Timestamp;
 
-/// What the newest ping counts against those before it.
+/// The weight of the newest ping against those before it.
 const WEIGHT: f64 = 0.25;
-/// A clock that is off by more is a problem, if only for those who read times.
-const SKEW_TOLD: i64 = 2000;
+/// Milliseconds by which a clock has to be off to be a problem, if only for those who read times.
+const SKEW_REPORTED: i64 = 2000;
 /// Samples of a clock. A message that waited somewhere looks as if its clock were behind, so the one that waited least
 /// counts.
 const SAMPLES: usize = 3;
 
-/// The link of one connection, as it is now.
+/// The link of one connection now.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LinkSnapshot {
     /// Milliseconds for a ping and back, smoothed.
     pub latency_ms: Option<f64>,
     /// Milliseconds by which the agent's clock is ahead of ours.
     pub clock_skew_ms: Option<i64>,
-    /// It came by TLS; nothing for the agent in this process.
+    /// It uses TLS; absent for the agent in this process.
     pub secure: Option<bool>,
-    /// How its messages are written; nothing for the agent in this process.
+    /// How its messages are encoded; absent for the agent in this process.
     pub encoding: Option<&'static str>,
 }
 
 /// Kept by a session.
 #[derive(Default)]
-pub(super) struct Figures(Mutex<State>);
+pub(super) struct LinkStats(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    seen: LinkSnapshot,
+    current: LinkSnapshot,
     clock: VecDeque<i64>,
-    told: LinkSnapshot,
+    /// As followers were last notified of it.
+    notified: LinkSnapshot,
 }
 
-impl Figures {
-    pub(super) fn seen(&self) -> LinkSnapshot {
-        self.lock().seen
+impl LinkStats {
+    pub(super) fn snapshot(&self) -> LinkSnapshot {
+        self.lock().current
     }
 
-    /// By which way it came.
-    pub(super) fn came(&self, secure: bool, encoding: Encoding) {
+    /// How it connected.
+    pub(super) fn set_transport(&self, secure: bool, encoding: Encoding) {
         let mut state = self.lock();
-        state.seen.secure = Some(secure);
-        state.seen.encoding = Some(encoding.name());
+        state.current.secure = Some(secure);
+        state.current.encoding = Some(encoding.name());
     }
 
-    /// A ping came back. True where that is worth telling.
-    pub(super) fn answered(&self, after: Duration) -> bool {
+    /// A ping came back after this time. True where followers have to be notified.
+    pub(super) fn note_ping(&self, after: Duration) -> bool {
         let mut state = self.lock();
         let now = after.as_secs_f64() * 1000.0;
-        let smoothed = state.seen.latency_ms.map_or(now, |before| before + (now - before) * WEIGHT);
-        state.seen.latency_ms = Some(smoothed);
-        state.tell()
+        let smoothed = state.current.latency_ms.map_or(now, |before| before + (now - before) * WEIGHT);
+        state.current.latency_ms = Some(smoothed);
+        state.differs()
     }
 
-    /// A message said what time it is there. True where that is worth telling.
-    pub(super) fn clock(&self, theirs: Timestamp, ours: Timestamp) -> bool {
+    /// A message came with the agent's time. True where followers have to be notified.
+    pub(super) fn note_clock(&self, theirs: Timestamp, ours: Timestamp) -> bool {
         let mut state = self.lock();
         let apart = theirs.as_millisecond().saturating_sub(ours.as_millisecond());
         state.clock.push_back(apart);
         if state.clock.len() > SAMPLES {
             state.clock.pop_front();
         }
-        let way = state.seen.latency_ms.unwrap_or(0.0) / 2.0;
+        let way = state.current.latency_ms.unwrap_or(0.0) / 2.0;
         let least = state.clock.iter().copied().max().unwrap_or(0);
-        state.seen.clock_skew_ms = Some(least.saturating_add(way.round() as i64));
-        state.tell()
+        state.current.clock_skew_ms = Some(least.saturating_add(way.round() as i64));
+        state.differs()
     }
 
     /// What is wrong with it.
     pub(super) fn problem(&self) -> Option<Problem> {
-        let skew =
-            self.lock().seen.clock_skew_ms.filter(|skew| skew.unsigned_abs() > SKEW_TOLD.unsigned_abs())?;
+        let skew = self
+            .lock()
+            .current
+            .clock_skew_ms
+            .filter(|skew| skew.unsigned_abs() > SKEW_REPORTED.unsigned_abs())?;
         let (by, way) = (words(skew.unsigned_abs() / 1000), if skew > 0 { "ahead of" } else { "behind" });
         Some(Problem {
             code: "clock_skew".to_owned(),
@@ -94,15 +98,15 @@ impl Figures {
 }
 
 impl State {
-    /// Whether somebody who looks would see a difference.
-    fn tell(&mut self) -> bool {
-        let latency = |seen: &LinkSnapshot| seen.latency_ms.unwrap_or(-1.0);
-        let (before, now) = (latency(&self.told), latency(&self.seen));
-        let skew = |seen: &LinkSnapshot| seen.clock_skew_ms.unwrap_or(i64::MIN);
+    /// Whether followers have to be notified of it.
+    fn differs(&mut self) -> bool {
+        let latency = |link: &LinkSnapshot| link.latency_ms.unwrap_or(-1.0);
+        let (before, now) = (latency(&self.notified), latency(&self.current));
+        let skew = |link: &LinkSnapshot| link.clock_skew_ms.unwrap_or(i64::MIN);
         let moved = before < 0.0 && now >= 0.0 || (now - before).abs() > f64::max(5.0, before / 4.0);
-        let drifted = skew(&self.told).abs_diff(skew(&self.seen)) > SKEW_TOLD.unsigned_abs() / 2;
+        let drifted = skew(&self.notified).abs_diff(skew(&self.current)) > SKEW_REPORTED.unsigned_abs() / 2;
         if moved || drifted {
-            self.told = self.seen;
+            self.notified = self.current;
         }
         moved || drifted
     }
@@ -126,30 +130,30 @@ mod tests {
     }
 
     #[test]
-    fn pings_are_smoothed_and_told_when_they_change() {
-        let figures = Figures::default();
-        assert!(figures.answered(Duration::from_millis(10)));
-        assert!(!figures.answered(Duration::from_millis(11)));
-        assert!(figures.answered(Duration::from_millis(300)));
-        let latency = figures.seen().latency_ms.unwrap();
+    fn pings_are_smoothed_and_reported_when_they_change() {
+        let stats = LinkStats::default();
+        assert!(stats.note_ping(Duration::from_millis(10)));
+        assert!(!stats.note_ping(Duration::from_millis(11)));
+        assert!(stats.note_ping(Duration::from_millis(300)));
+        let latency = stats.snapshot().latency_ms.unwrap();
         assert!(latency > 10.0 && latency < 300.0, "{latency}");
     }
 
     #[test]
-    fn a_clock_that_is_off_is_told_and_a_late_message_is_none() {
-        let figures = Figures::default();
-        figures.answered(Duration::from_millis(200));
-        figures.clock(at(0), at(100));
-        assert_eq!((figures.seen().clock_skew_ms, figures.problem()), (Some(0), None));
-        figures.clock(at(0), at(9000));
-        assert_eq!(figures.problem(), None, "it waited somewhere");
+    fn a_clock_that_is_off_is_reported_and_a_late_message_is_not() {
+        let stats = LinkStats::default();
+        stats.note_ping(Duration::from_millis(200));
+        stats.note_clock(at(0), at(100));
+        assert_eq!((stats.snapshot().clock_skew_ms, stats.problem()), (Some(0), None));
+        stats.note_clock(at(0), at(9000));
+        assert_eq!(stats.problem(), None, "it waited somewhere");
         for _ in 0..SAMPLES {
-            figures.clock(at(0), at(7_200_100));
+            stats.note_clock(at(0), at(7_200_100));
         }
-        let problem = figures.problem().unwrap();
+        let problem = stats.problem().unwrap();
         assert_eq!(problem.code, "clock_skew");
         assert!(problem.message.contains("2 h behind"), "{}", problem.message);
-        figures.clock(at(90_000), at(0));
-        assert!(figures.problem().unwrap().message.contains("90 s ahead"));
+        stats.note_clock(at(90_000), at(0));
+        assert!(stats.problem().unwrap().message.contains("90 s ahead"));
     }
 }

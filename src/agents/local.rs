@@ -10,14 +10,13 @@ use storage::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::registry::Agents;
+use super::Agents;
 use super::session::Session;
+pub use super::state::LOCAL_NODE_ID as NODE_ID;
 use crate::error::Chain;
 use crate::system::clock;
 use crate::system::shutdown::Tasks;
 
-/// Its id.
-pub const NODE_ID: &str = "local";
 /// Console batches and samples that may wait for us: one is up to 64 KiB.
 const CAPACITY: usize = 64;
 /// Console lines in a message after which others get their turn.

@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::registry::Agents;
-
 /// Lines of one kind in …
 const LINES: u32 = 20;
 /// … this time.
@@ -24,14 +22,6 @@ impl LogLimit {
         }
         *lines += 1;
         *lines <= LINES
-    }
-}
-
-impl Agents {
-    /// Whether the log may be told one more thing of this kind about a node.
-    pub(super) fn may_log(&self, node_id: &str, kind: &'static str) -> bool {
-        let mut state = self.lock();
-        state.nodes.get_mut(node_id).is_some_and(|node| node.log.take(kind, Instant::now()))
     }
 }
 

@@ -1,46 +1,83 @@
 //! Makes what an agent has what the store says it should have: at every `sync`, so after each connection. What an agent
-//! had and lost is not made again by itself: somebody decides, see `differences`.
+//! had and lost is not made again by itself: somebody decides, see `differences`, and the acts for that are here.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agent::protocol::{ServerRef, Status, ToAgent};
+use agent::protocol::{ServerDescription, ServerRef, Status, ToAgent, ToPanel, capability};
 use storage::servers::Server;
 
 use super::convert::{create_message, update_message};
-use super::registry::Agents;
-use super::session::{RequestError, Session};
+use super::error::RequestError;
+use super::registry::Registry;
+use super::session::Session;
 use crate::error::{ApiError, Code};
 
-/// How long an agent may take to take a server over. Not for the fetch of its image, which it does afterwards.
-pub(super) const TAKE_OVER: Duration = Duration::from_secs(30);
-/// How long somebody who changed settings waits for the agent to have them.
+/// How long an agent may take to accept a server. The pull of its image comes afterwards and does not count.
+const HAND_OVER: Duration = Duration::from_secs(30);
+/// How long a caller who changed settings waits for the agent to have them.
 const WAIT_FOR_UPDATE: Duration = Duration::from_secs(1);
 
-impl Agents {
+/// Compares nodes with the store. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Reconciler(Arc<Inner>);
+
+struct Inner {
+    registry: Arc<Registry>,
+    /// The comparisons that run, by the number of their session.
+    runs: Mutex<HashMap<u64, Run>>,
+}
+
+/// One comparison of a session runs at a time; of the syncs that come meanwhile the last one counts.
+#[derive(Default)]
+struct Run {
+    running: bool,
+    /// The states of the node's servers.
+    next: Option<HashMap<String, Status>>,
+}
+
+impl Reconciler {
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
+        Self(Arc::new(Inner { registry, runs: Mutex::default() }))
+    }
+
     /// Creates what was never handed over, updates what is there. In the background; the agent compares and does nothing
     /// where nothing differs.
     pub(super) fn reconcile(&self, session: &Arc<Session>, has: HashMap<String, Status>) {
-        {
-            let mut settling = session.settling.lock().unwrap_or_else(PoisonError::into_inner);
-            settling.next = Some(has);
-            // An agent that sends one sync after another gets one comparison after another, not all at once.
-            if std::mem::replace(&mut settling.running, true) {
-                return;
-            }
+        let mut runs = self.runs();
+        let run = runs.entry(session.number()).or_default();
+        run.next = Some(has);
+        // An agent that sends one sync after another gets one comparison after another, not all at once.
+        if std::mem::replace(&mut run.running, true) {
+            return;
         }
-        let (agents, session) = (self.clone(), Arc::clone(session));
-        drop(self.0.tasks.spawn("reconcile", async move {
-            while let Some(has) = next_to_settle(&session) {
-                agents.settle(&session, has).await;
+        drop(runs);
+        let (reconciler, session) = (self.clone(), Arc::clone(session));
+        drop(self.0.registry.tasks.spawn("reconcile", async move {
+            while let Some(has) = reconciler.next(&session) {
+                reconciler.compare(&session, has).await;
             }
         }));
     }
 
-    async fn settle(&self, session: &Arc<Session>, has: HashMap<String, Status>) {
+    /// The newest sync that was not compared yet; `None` ends the comparing.
+    fn next(&self, session: &Session) -> Option<HashMap<String, Status>> {
+        let mut runs = self.runs();
+        let next = runs.get_mut(&session.number()).and_then(|run| run.next.take());
+        if next.is_none() {
+            runs.remove(&session.number());
+        }
+        next
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<u64, Run>> {
+        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn compare(&self, session: &Session, has: HashMap<String, Status>) {
         let node_id = session.node_id().to_owned();
-        let listed = self.0.store.read(move |tx| storage::servers::list_by_node(tx, &node_id)).await;
+        let listed = self.0.registry.store.read(move |tx| storage::servers::list_by_node(tx, &node_id)).await;
         let wanted = match listed {
             Ok(wanted) => wanted,
             Err(error) => {
@@ -48,57 +85,59 @@ impl Agents {
                 return;
             }
         };
-        // What is being deleted is nobody's to make or to change.
+        // A server that is being deleted is neither made nor changed.
         for server in wanted.into_iter().filter(|server| server.deleting.is_none()) {
             if session.ended().is_cancelled() {
                 return;
             }
-            self.settle_server(session, &server, has.get(&server.id)).await;
+            match has.get(&server.id) {
+                Some(status) => self.bring_up_to_date(session, &server, status).await,
+                None if server.handed_over => {}
+                None => {
+                    if self.0.registry.may_log(session.node_id(), "gets") {
+                        tracing::info!(
+                            node = session.node_id(),
+                            server = server.id,
+                            "the node gets this server"
+                        );
+                    }
+                    self.hand_over(session, &server).await;
+                }
+            }
         }
     }
 
-    async fn settle_server(&self, session: &Session, server: &Server, status: Option<&Status>) {
-        let outcome = match status {
-            None if server.handed_over => return,
-            None => {
-                if self.may_log(session.node_id(), "gets") {
-                    tracing::info!(node = session.node_id(), server = server.id, "the node gets this server");
-                }
-                self.hand_over(session, server).await;
-                return;
-            }
-            Some(status) => {
-                let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
-                let suspended = *status == Status::Suspended;
-                let reference = ServerRef { server_id: server.id.clone() };
-                let mut outcome = session.ask(update, TAKE_OVER).await.map(drop);
-                if outcome.is_ok() && server.suspended != suspended {
-                    let message = if server.suspended {
-                        ToAgent::ServerSuspend(reference)
-                    } else {
-                        ToAgent::ServerUnsuspend(reference)
-                    };
-                    outcome = session.ask(message, TAKE_OVER).await.map(drop);
-                }
-                outcome
-            }
-        };
+    /// Gives the agent the settings of a server that it has.
+    async fn bring_up_to_date(&self, session: &Session, server: &Server, status: &Status) {
+        let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
+        let suspended = *status == Status::Suspended;
+        let reference = ServerRef { server_id: server.id.clone() };
+        let mut outcome = session.ask(update, HAND_OVER).await.map(drop);
+        if outcome.is_ok() && server.suspended != suspended {
+            let message = if server.suspended {
+                ToAgent::ServerSuspend(reference)
+            } else {
+                ToAgent::ServerUnsuspend(reference)
+            };
+            outcome = session.ask(message, HAND_OVER).await.map(drop);
+        }
         if let Err(error) = &outcome
-            && self.may_log(session.node_id(), "update")
+            && self.0.registry.may_log(session.node_id(), "update")
         {
             tracing::warn!(node = session.node_id(), server = server.id, %error, "could not update a server on its node");
         }
-        self.note_update(server, outcome.as_ref().err());
+        self.0.registry.note_update(server, outcome.as_ref().err());
     }
 
     /// Gives a server that its agent does not have to the agent.
     async fn hand_over(&self, session: &Session, server: &Server) {
+        let registry = &self.0.registry;
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
-        let outcome = match session.ask(message, TAKE_OVER).await {
-            // It has it already: it was handed over, and that was forgotten on the way. What it should be may be news.
+        let outcome = match session.ask(message, HAND_OVER).await {
+            // The agent has it already: the answer to an earlier request was lost. Its settings may be older.
             Err(RequestError::Refused(refused)) if refused.code == Code::Conflict.as_str() => {
                 let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
-                let outcome = session.ask(update, TAKE_OVER).await;
+                let outcome = session.ask(update, HAND_OVER).await;
                 // It has not: the conflict was another one.
                 outcome.map_err(|error| match error {
                     RequestError::Refused(report) if report.code == Code::NotFound.as_str() => {
@@ -110,40 +149,43 @@ impl Agents {
             outcome => outcome,
         };
         match outcome {
-            Ok(_) => self.note_handed_over(vec![server.id.clone()]),
-            // It comes again with the next sync.
+            Ok(_) => registry.note_handed_over(vec![server.id.clone()]),
+            // The next sync repeats it.
             Err(RequestError::Offline) => {}
             Err(error) => {
-                if self.may_log(session.node_id(), "create") {
+                if registry.may_log(session.node_id(), "create") {
                     tracing::warn!(node = session.node_id(), server = server.id, %error, "a node did not take a server over");
                 }
-                self.note_failed(&server.id, ApiError::from(error).message());
+                registry.note_failed(&server.id, ApiError::from(error).message());
             }
         }
     }
 
     /// Tells the agent of a new server, in the background. Where it is offline, the next sync does it.
-    pub fn create(&self, server: Server) {
-        let Ok(session) = self.session(&server.node_id) else { return };
-        let agents = self.clone();
-        drop(self.0.tasks.spawn("server-create", async move { agents.hand_over(&session, &server).await }));
+    pub(super) fn create(&self, server: Server) {
+        let Ok(session) = self.0.registry.session(&server.node_id) else { return };
+        let reconciler = self.clone();
+        drop(self.0.registry.tasks.spawn("server-create", async move {
+            reconciler.hand_over(&session, &server).await;
+        }));
     }
 
     /// Tells the agent of changed settings. Where it is offline, the next sync does it. Waits a moment for the agent to
     /// have them, so that the caller sees what they mean for the running game.
-    pub async fn update(&self, server_id: &str, node_id: &str) {
-        let Ok(session) = self.session(node_id) else { return };
-        // Read again: of two changes at once the one that was written last has to be told last.
-        let Ok(Some(server)) = self.0.store.read_now(|tx| storage::servers::get(tx, server_id)) else {
+    pub(super) async fn update(&self, server_id: &str, node_id: &str) {
+        let registry = Arc::clone(&self.0.registry);
+        let Ok(session) = registry.session(node_id) else { return };
+        // Read again: of two changes at once the one that was written last has to be sent last.
+        let Ok(Some(server)) = registry.store.read_now(|tx| storage::servers::get(tx, server_id)) else {
             return;
         };
         if server.deleting.is_some() {
             return;
         }
-        let asked = session.ask_at_once(ToAgent::ServerUpdate(Box::new(update_message(&server))), TAKE_OVER);
-        let (told, heard) = tokio::sync::oneshot::channel();
-        let agents = self.clone();
-        drop(self.0.tasks.spawn("server-update", async move {
+        let asked = session.ask_at_once(ToAgent::ServerUpdate(Box::new(update_message(&server))), HAND_OVER);
+        let (done, finished) = tokio::sync::oneshot::channel();
+        let tasks = registry.tasks.clone();
+        drop(tasks.spawn("server-update", async move {
             let outcome = match asked {
                 Ok(answer) => answer.await.map(drop),
                 Err(error) => Err(error),
@@ -151,18 +193,69 @@ impl Agents {
             if let Err(error) = &outcome {
                 tracing::warn!(server = server.id, %error, "could not tell a node of changed settings");
             }
-            agents.note_update(&server, outcome.as_ref().err());
-            // Nobody waiting any more is fine.
-            let _ = told.send(());
+            registry.note_update(&server, outcome.as_ref().err());
+            // The caller may have gone.
+            let _ = done.send(());
         }));
-        drop(tokio::time::timeout(WAIT_FOR_UPDATE, heard).await);
+        drop(tokio::time::timeout(WAIT_FOR_UPDATE, finished).await);
     }
-}
 
-/// The newest sync that nobody has looked at; `None` ends the comparing.
-fn next_to_settle(session: &Session) -> Option<HashMap<String, Status>> {
-    let mut settling = session.settling.lock().unwrap_or_else(PoisonError::into_inner);
-    let next = settling.next.take();
-    settling.running = next.is_some();
-    next
+    /// Makes a server that its node has lost again, with nothing in its folder.
+    pub(super) async fn recreate(&self, server: &Server) -> Result<(), RequestError> {
+        let message = ToAgent::ServerCreate(Box::new(create_message(server)));
+        self.ask(&server.node_id, message, HAND_OVER).await?;
+        self.0.registry.note_resolved(&server.node_id, &server.id);
+        self.0.registry.note_handed_over(vec![server.id.clone()]);
+        Ok(())
+    }
+
+    /// Gives a node settings that it refused before.
+    pub(super) async fn apply(&self, server: &Server) -> Result<(), RequestError> {
+        let message = ToAgent::ServerUpdate(Box::new(update_message(server)));
+        let outcome = self.ask(&server.node_id, message, HAND_OVER).await;
+        self.0.registry.note_update(server, outcome.as_ref().err());
+        outcome.map(drop)
+    }
+
+    /// Has a node delete a server that is unknown here.
+    pub(super) async fn remove_unknown(
+        &self,
+        node_id: &str,
+        server_id: &str,
+        within: Duration,
+    ) -> Result<(), RequestError> {
+        let message = ToAgent::ServerDelete(ServerRef { server_id: server_id.to_owned() });
+        match self.ask(node_id, message, within).await {
+            Ok(_) => {}
+            Err(RequestError::Refused(report)) if report.code == Code::NotFound.as_str() => {}
+            Err(error) => return Err(error),
+        }
+        self.0.registry.note_resolved(node_id, server_id);
+        Ok(())
+    }
+
+    /// What a node says of a server that is unknown here. `None` from an agent that cannot describe servers.
+    pub(super) async fn describe(
+        &self,
+        node_id: &str,
+        server_id: &str,
+    ) -> Result<Option<ServerDescription>, RequestError> {
+        let able = {
+            let state = self.0.registry.lock();
+            let system = state.nodes.get(node_id).and_then(|node| node.system.as_ref());
+            system.is_some_and(|system| system.capabilities.iter().any(|name| name == capability::DESCRIBE))
+        };
+        if !able {
+            return Ok(None);
+        }
+        let message = ToAgent::ServerDescribe(ServerRef { server_id: server_id.to_owned() });
+        match self.ask(node_id, message, HAND_OVER).await? {
+            ToPanel::ServerDescription(answer) if answer.spec.server_id == server_id => Ok(Some(*answer)),
+            _ => Err(RequestError::Unfitting),
+        }
+    }
+
+    async fn ask(&self, node_id: &str, message: ToAgent, within: Duration) -> Result<ToPanel, RequestError> {
+        self.0.registry.session(node_id)?.ask(message, within).await
+    }
 }

@@ -1,12 +1,13 @@
 //! An agent on another machine: its messages come over a WebSocket, as JSON text or MessagePack.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::log_counter::LogCounter;
 use agent::metered_stream::{MeteredStream, StreamMeter};
-use agent::protocol::{DecodeError, Encoding, Envelope, ErrorReport, ToAgent, ToPanel, capability};
+use agent::protocol::{DecodeError, Encoding, Envelope, ErrorReport, ToAgent, ToPanel};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
@@ -15,64 +16,62 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::frame_filter::{FrameFilter, FrameLimit};
-use super::inbound_rate::Pace;
-use super::legacy;
-use super::registry::Agents;
+use super::inbound_rate::InboundRate;
+use super::pings::Pings;
 use super::session::Session;
+use super::{Agents, legacy};
 
 /// The largest message of an agent: past it the connection ends.
 const MAX_MESSAGE: usize = 32 << 20;
 /// The largest that is taken where it was asked for no file: a larger one is not kept while it is read.
 const MAX_USUAL: usize = 1 << 20;
-/// Larger ones are taken apart a few at a time: for a moment they become several times as large.
+/// Larger ones are decoded a few at a time: for a moment they become several times as large.
 const LARGE: usize = 64 * 1024;
-/// The largest one before it has said what it is.
+/// The largest one before its system info.
 const MAX_FIRST: usize = 64 * 1024;
 /// Most links are idle most of the time: small buffers.
 const BUFFER: usize = 4 * 1024;
 /// What may have been read beyond a message.
 const SLACK: u64 = 2 * BUFFER as u64;
-/// How long a last word may take. Some agents answer a close and leave the connection open: then it is cut.
-const FAREWELL: Duration = Duration::from_secs(3);
-/// Pings under way whose answers are measured.
-const PINGS: usize = 8;
+/// How long the closing frame may take. Some agents answer it and leave the connection open: then it is cut.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 const REPLACED: End = End::Close(4409, "replaced");
 const REMOVED: End = End::Close(1008, "the node was removed");
-/// The secret that let it in opens no more.
-const SHUT_OUT: End = End::Close(1008, "the node's secret has changed");
+/// The secret that admitted it is no longer valid.
+const SECRET_CHANGED: End = End::Close(1008, "the node's secret has changed");
 
 type Sink<S> = SplitSink<WebSocketStream<FrameFilter<MeteredStream<S>>>, Message>;
 type Stream<S> = SplitStream<WebSocketStream<FrameFilter<MeteredStream<S>>>>;
 
-/// An agent that was let in.
+/// An admitted agent.
 #[derive(Clone, Debug)]
 pub struct AgentConnection {
-    /// Whose.
+    /// The node's id.
     pub node_id: String,
-    /// It came by TLS.
+    /// It uses TLS.
     pub secure: bool,
-    /// What was agreed.
+    /// The encoding that was agreed.
     pub encoding: Encoding,
-    /// Which process it is, where it says so.
+    /// The agent's process, where it names one.
     pub process: Option<String>,
 }
 
-/// Why it is over.
+/// Why a connection ended.
 enum End {
     Close(u16, &'static str),
     Gone,
-    /// It has said nothing for long; it may yet come back on this connection.
+    /// No message came for long; the next one may still come on this connection.
     Quiet,
 }
 
-/// Speaks with the agent of a node over a connection that has just become a WebSocket, until one side is gone, or `token`
-/// says that its time here is over.
-pub async fn speak<S>(connection: S, agents: Agents, guest: AgentConnection, token: CancellationToken)
+/// Serves the agent of a node over a connection that has just become a WebSocket, until one side is gone or `token` is
+/// cancelled.
+pub async fn serve<S>(connection: S, agents: Agents, agent: AgentConnection, token: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -85,55 +84,70 @@ where
         .max_frame_size(Some(MAX_MESSAGE));
     let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sink, mut stream) = socket.split();
-    let node_id = guest.node_id.as_str();
+    let node_id = agent.node_id.as_str();
     let mut first = None;
-    let mut heard =
-        FrameCounts { meter, limit, counted: 0, known: false, pace: Pace::new(), odd: LogCounter::default() };
-    heard.allow(false);
+    let mut incoming = Incoming {
+        meter,
+        limit,
+        counted: 0,
+        known: false,
+        legacy: false,
+        rate: InboundRate::new(),
+        unreadable: LogCounter::default(),
+    };
+    incoming.allow(false);
     let end = loop {
-        let (session, queue) = agents.attach_as(node_id, guest.process.as_deref(), false);
-        session.figures.came(guest.secure, guest.encoding);
-        let talk = Connection { agents: &agents, session: &session, token: &token, encoding: guest.encoding };
-        let end = talk.run(&mut sink, &mut stream, queue, first.take(), &mut heard).await;
+        let (session, queue) = agents.attach_as(node_id, agent.process.as_deref());
+        session.link.set_transport(agent.secure, agent.encoding);
+        let mut connection = Connection {
+            agents: &agents,
+            session: &session,
+            token: &token,
+            encoding: agent.encoding,
+            peer: Peer::Unknown,
+            frames: None,
+        };
+        let end = connection.run(&mut sink, &mut stream, queue, first.take(), &mut incoming).await;
         agents.detach(&session);
         if !matches!(end, End::Quiet) {
             break end;
         }
-        tracing::info!(node = node_id, "nothing heard for {:?}: taken for offline", agents.0.times.quiet);
+        tracing::info!(node = node_id, "nothing incoming for {:?}: taken for offline", agents.times().quiet);
         // Only a message brings it back.
-        match word(&mut stream, &token).await {
+        match next_message(&mut stream, &token).await {
             Some(message) => first = Some(message),
             None if token.is_cancelled() => break over(&agents),
             None => break End::Gone,
         }
-        // While it was quiet, a newer connection may have come, or the node may have gone: a stale word takes no place.
-        if !agents.has_node(node_id) {
+        // Meanwhile a newer connection may have come, or the node may have gone: then this one is not taken up again.
+        if !agents.registry().has_node(node_id) {
             break REMOVED;
         }
         if agents.session(node_id).is_ok() {
             break REPLACED;
         }
     };
-    if heard.odd.total() > 0 {
+    if incoming.unreadable.total() > 0 {
         tracing::info!(
             node = node_id,
-            messages = heard.odd.total(),
-            "could not be taken in all of this connection"
+            messages = incoming.unreadable.total(),
+            "messages of this connection could not be read"
         );
     }
     if let End::Close(code, reason) = end {
         tracing::debug!(node = node_id, code, reason, "the connection of an agent is closed");
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
-        let _ = timeout(FAREWELL, sink.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(CLOSE_WITHIN, sink.send(Message::Close(Some(frame)))).await;
     }
 }
 
-/// Why its time is over.
+/// Why the token is cancelled.
 fn over(agents: &Agents) -> End {
-    if agents.is_stopping() { End::Close(1001, "the panel is stopping") } else { SHUT_OUT }
+    if agents.registry().tasks.ending() { End::Close(1001, "the panel is stopping") } else { SECRET_CHANGED }
 }
 
-async fn word<S>(stream: &mut Stream<S>, token: &CancellationToken) -> Option<Message>
+/// The next message; pings and the like are passed over.
+async fn next_message<S>(stream: &mut Stream<S>, token: &CancellationToken) -> Option<Message>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -150,60 +164,31 @@ where
 }
 
 /// What is known of a connection, over all sessions on it.
-struct FrameCounts {
+struct Incoming {
     meter: StreamMeter,
     limit: FrameLimit,
     /// Bytes that came until its last message.
     counted: u64,
-    /// It has said what it is.
+    /// Its system info has come.
     known: bool,
-    pace: Pace,
-    /// What could not be taken.
-    odd: LogCounter,
+    /// It is served as a legacy agent.
+    legacy: bool,
+    rate: InboundRate,
+    /// Messages that could not be read.
+    unreadable: LogCounter,
 }
 
-impl FrameCounts {
-    /// Before it has said what it is, nothing large is even read; afterwards, what is too large is not kept.
+impl Incoming {
+    /// Before its system info nothing large is even read; afterwards, what is too large is not kept.
     fn allow(&self, file: bool) {
         self.limit.set(if file { MAX_MESSAGE } else { MAX_USUAL });
         self.meter.allow((!self.known).then_some(MAX_FIRST as u64 + SLACK));
     }
 
-    /// Bytes that came since this was asked last.
+    /// Bytes that came since the last call.
     fn came(&mut self) -> usize {
         let taken = self.meter.taken();
         taken.saturating_sub(std::mem::replace(&mut self.counted, taken)) as usize
-    }
-}
-
-/// The pings that have not come back.
-#[derive(Default)]
-struct Pings {
-    next: u64,
-    under_way: VecDeque<(u64, Instant)>,
-    /// Since when none of them has.
-    unanswered: Option<Instant>,
-}
-
-impl Pings {
-    fn send(&mut self) -> Message {
-        let now = Instant::now();
-        self.next += 1;
-        self.under_way.push_back((self.next, now));
-        if self.under_way.len() > PINGS {
-            self.under_way.pop_front();
-        }
-        self.unanswered.get_or_insert(now);
-        Message::Ping(Bytes::copy_from_slice(&self.next.to_be_bytes()))
-    }
-
-    /// How long it took, where it is the answer to one of ours.
-    fn answered(&mut self, pong: &[u8]) -> Option<Duration> {
-        let number = u64::from_be_bytes(pong.try_into().ok()?);
-        let (_, sent) = *self.under_way.iter().find(|(asked, _)| *asked == number)?;
-        self.under_way.retain(|(asked, _)| *asked > number);
-        self.unanswered = self.under_way.front().map(|(_, sent)| *sent);
-        Some(sent.elapsed())
     }
 }
 
@@ -212,100 +197,131 @@ struct Connection<'t> {
     session: &'t Arc<Session>,
     token: &'t CancellationToken,
     encoding: Encoding,
+    peer: Peer,
+    /// What the legacy adapter has for the agent.
+    frames: Option<mpsc::Receiver<String>>,
+}
+
+/// What the agent is.
+enum Peer {
+    /// No message has come: what is to be sent waits.
+    Unknown,
+    Current,
+    Legacy(legacy::Adapter),
+}
+
+impl Peer {
+    fn is_current(&self) -> bool {
+        matches!(self, Self::Current)
+    }
+
+    fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
 }
 
 impl Connection<'_> {
     async fn run<S>(
-        &self,
+        &mut self,
         sink: &mut Sink<S>,
         stream: &mut Stream<S>,
         mut queue: mpsc::Receiver<Envelope<ToAgent>>,
         first: Option<Message>,
-        heard: &mut FrameCounts,
+        incoming: &mut Incoming,
     ) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let times = &self.agents.0.times;
+        let agents = self.agents;
+        let (times, decoding) = (agents.times(), &agents.0.decoding);
         let mut ping = interval_at(Instant::now() + times.ping, times.ping);
         let mut pings = Pings::default();
         // The last message; pongs and halves of messages don't count.
-        let mut word = Instant::now();
+        let mut last = Instant::now();
+        if incoming.legacy {
+            self.set_legacy(incoming);
+        }
         if let Some(message) = first {
-            if let Err(end) = self.take(&message, heard) {
-                return end;
+            match self.take(&message, incoming) {
+                Ok(None) => {}
+                Ok(Some(answer)) => match timeout(times.blocked, sink.send(answer)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => return End::Gone,
+                },
+                Err(end) => return end,
             }
-            heard.allow(self.session.expects_file());
+            incoming.allow(self.session.expects_file());
         }
         loop {
-            let answers = self.session.answers();
+            let current = self.peer.is_current();
             let due = |pings: &Pings| {
-                if !answers {
-                    return word + times.quiet;
+                if !current {
+                    return last + times.quiet;
                 }
-                let alive = heard.meter.heard() + times.silence;
+                let alive = incoming.meter.heard() + times.silence;
                 pings.unanswered.map_or(alive, |since| alive.min(since + times.silence))
             };
             let deadline = due(&pings);
-            let pause = heard.pace.pause().max(self.agents.0.decoding.share.pause());
+            let pause = incoming.rate.pause().max(decoding.share.pause());
             let out = tokio::select! {
-                () = self.token.cancelled() => return over(self.agents),
+                () = self.token.cancelled() => return over(agents),
                 () = self.session.ended().cancelled() => return self.ended(),
                 () = sleep_until(deadline) => {
                     // Bytes of a long message may have come since.
                     if Instant::now() < due(&pings) {
                         continue;
                     }
-                    return if answers { End::Gone } else { End::Quiet };
+                    return if current { End::Gone } else { End::Quiet };
                 }
-                asked = queue.recv() => match asked {
+                asked = queue.recv(), if !self.peer.is_unknown() => match asked {
                     Some(envelope) => {
                         if matches!(envelope.message, ToAgent::FileRead(_)) {
-                            heard.limit.set(MAX_MESSAGE);
+                            incoming.limit.set(MAX_MESSAGE);
                         }
-                        match self.request(&envelope) {
+                        match self.outgoing(envelope) {
                             Some(frame) => frame,
                             None => continue,
                         }
                     }
                     None => return End::Close(1001, "the panel is stopping"),
                 },
+                frame = next_frame(&mut self.frames) => Message::text(frame),
                 message = stream.next(), if pause.is_none() => {
                     let message = match message {
                         Some(Ok(message)) => message,
                         Some(Err(Error::Capacity(_))) => return End::Close(1009, "too long"),
-                        Some(Err(_)) if heard.limit.overrun() => return End::Close(1009, "too long"),
-                        Some(Err(_)) if heard.meter.overrun() => {
+                        Some(Err(_)) if incoming.limit.overrun() => return End::Close(1009, "too long"),
+                        Some(Err(_)) if incoming.meter.overrun() => {
                             return End::Close(1009, "too long for a first message");
                         }
                         Some(Err(_)) | None => return End::Gone,
                     };
-                    let bytes = heard.came();
-                    heard.pace.spend(bytes);
+                    let bytes = incoming.came();
+                    incoming.rate.spend(bytes);
                     match &message {
                         Message::Close(_) => return End::Gone,
                         Message::Pong(payload) => {
-                            if pings.answered(payload).is_some_and(|took| self.session.figures.answered(took)) {
-                                self.agents.0.changes.node(self.session.node_id());
+                            if pings.answered(payload).is_some_and(|took| self.session.link.note_ping(took)) {
+                                agents.node_changed(self.session.node_id());
                             }
                             continue;
                         }
-                        Message::Text(_) | Message::Binary(_) => word = Instant::now(),
+                        Message::Text(_) | Message::Binary(_) => last = Instant::now(),
                         Message::Ping(_) | Message::Frame(_) => continue,
                     }
                     let turn = match message.len() > LARGE {
-                        true => self.agents.0.decoding.large.acquire().await.ok(),
+                        true => decoding.large.acquire().await.ok(),
                         false => None,
                     };
                     let began = Instant::now();
-                    let taken = self.take(&message, heard);
-                    self.agents.0.decoding.share.spend(began.elapsed(), bytes);
+                    let taken = self.take(&message, incoming);
+                    decoding.share.spend(began.elapsed(), bytes);
                     drop((message, turn));
                     match taken {
                         Ok(answer) => {
-                            heard.allow(self.session.expects_file());
+                            incoming.allow(self.session.expects_file());
                             // The first ping goes out as soon as it is known that it will be answered.
-                            if !answers && self.session.answers() {
+                            if !current && self.peer.is_current() {
                                 ping.reset_immediately();
                             }
                             match answer {
@@ -317,7 +333,7 @@ impl Connection<'_> {
                     }
                 }
                 () = sleep_until(pause.unwrap_or(deadline)), if pause.is_some() => continue,
-                _ = ping.tick(), if answers => pings.send(),
+                _ = ping.tick(), if current => pings.send(),
             };
             match timeout(times.blocked, sink.send(out)).await {
                 Ok(Ok(())) => {}
@@ -328,21 +344,16 @@ impl Connection<'_> {
 
     /// Somebody else ended it.
     fn ended(&self) -> End {
-        if self.agents.has_node(self.session.node_id()) { REPLACED } else { REMOVED }
+        if self.agents.registry().has_node(self.session.node_id()) { REPLACED } else { REMOVED }
     }
 
-    /// What is asked, in words that the agent knows.
-    fn request(&self, envelope: &Envelope<ToAgent>) -> Option<Message> {
-        if self.session.answers() {
-            return self.frame(envelope);
+    /// The frame of a message; `None` where the legacy adapter sends it.
+    fn outgoing(&self, envelope: Envelope<ToAgent>) -> Option<Message> {
+        if let Peer::Legacy(adapter) = &self.peer {
+            adapter.send(envelope);
+            return None;
         }
-        match legacy::encode(envelope, self.session.node_id()) {
-            Ok(text) => Some(Message::text(text)),
-            Err(error) => {
-                tracing::error!(%error, "a request could not be written as JSON");
-                None
-            }
-        }
+        self.frame(&envelope)
     }
 
     fn frame<M: serde::Serialize>(&self, envelope: &Envelope<M>) -> Option<Message> {
@@ -359,64 +370,101 @@ impl Connection<'_> {
         }
     }
 
-    /// One message; gives the answer where it can't be taken.
-    fn take(&self, message: &Message, heard: &mut FrameCounts) -> Result<Option<Message>, End> {
+    /// Takes one message; returns what has to be sent next.
+    fn take(&mut self, message: &Message, incoming: &mut Incoming) -> Result<Option<Message>, End> {
         let (encoding, bytes): (_, &[u8]) = match message {
             Message::Text(text) => (Encoding::Json, text.as_bytes()),
             Message::Binary(bytes) => (self.encoding, bytes),
             _ => return Ok(None),
         };
-        if !heard.known && bytes.len() > MAX_FIRST {
+        if !incoming.known && bytes.len() > MAX_FIRST {
             return Err(End::Close(1009, "too long for a first message"));
         }
         if bytes.is_empty() {
             let error = DecodeError::NotAMessage(format!("it is empty, or has more than {MAX_USUAL} bytes"));
-            return Ok(self.refuse(&error, &mut heard.odd));
+            return Ok(self.refuse(&error, &mut incoming.unreadable));
         }
         match encoding.decode::<ToPanel>(bytes) {
-            Ok(mut envelope) => {
-                legacy::mend(&mut envelope);
-                let first = !heard.known;
-                self.look_at(&envelope, heard);
-                self.agents.receive(self.session, envelope);
-                if first && heard.known && !self.session.answers() {
-                    // It sends no sync. What it was never given it certainly lacks.
-                    self.agents.reconcile(self.session, HashMap::new());
-                    self.agents.poll_states(self.session);
+            Ok(envelope) => Ok(self.receive(envelope, incoming)),
+            Err(error) => {
+                if self.peer.is_unknown() {
+                    self.set_legacy(incoming);
                 }
-                Ok(None)
+                let deliver = |envelope| self.agents.receive(self.session, envelope);
+                if let Peer::Legacy(adapter) = &self.peer
+                    && adapter.receive_frame(bytes, &error, deliver)
+                {
+                    return Ok(None);
+                }
+                Ok(self.refuse(&error, &mut incoming.unreadable))
             }
-            Err(error) if legacy::take(self.agents, self.session, bytes, &error) => Ok(None),
-            Err(error) => Ok(self.refuse(&error, &mut heard.odd)),
         }
     }
 
-    fn look_at(&self, envelope: &Envelope<ToPanel>, heard: &mut FrameCounts) {
-        let clock = match &envelope.message {
-            ToPanel::SystemInfo(info) => {
-                heard.known = true;
-                self.session.set_answers(info.capabilities.iter().any(|word| word == capability::ACK));
-                self.session.announce_extensions();
-                true
+    fn receive(&mut self, envelope: Envelope<ToPanel>, incoming: &mut Incoming) -> Option<Message> {
+        self.note_clock(&envelope);
+        let described = matches!(envelope.message, ToPanel::SystemInfo(_));
+        self.identify(&envelope.message, incoming);
+        let Peer::Legacy(adapter) = &self.peer else {
+            self.agents.receive(self.session, envelope);
+            if described {
+                incoming.known = true;
+                let announcement = self.agents.0.subscriptions.announcement(self.session)?;
+                return self.frame(&Envelope::new(announcement));
             }
-            message => matches!(message, ToPanel::Heartbeat(_)),
+            return None;
         };
-        if clock && self.session.figures.clock(envelope.timestamp, Timestamp::now()) {
-            self.agents.0.changes.node(self.session.node_id());
+        adapter.receive(envelope, |envelope| self.agents.receive(self.session, envelope));
+        if described && !std::mem::replace(&mut incoming.known, true) {
+            // It sends no sync. What it was never given it certainly lacks.
+            self.agents.reconcile(self.session, HashMap::new());
+            legacy::poll_states(adapter);
+        }
+        None
+    }
+
+    /// The system info says what kind of agent it is; one that begins with something else is a legacy one.
+    fn identify(&mut self, message: &ToPanel, incoming: &mut Incoming) {
+        let legacy = match message {
+            ToPanel::SystemInfo(info) => legacy::is_limited(info),
+            _ if self.peer.is_unknown() => true,
+            _ => return,
+        };
+        if !legacy {
+            self.peer = Peer::Current;
+            self.frames = None;
+            incoming.legacy = false;
+            self.session.set_own_deadlines(false);
+        } else if !matches!(self.peer, Peer::Legacy(_)) {
+            self.set_legacy(incoming);
         }
     }
 
-    fn refuse(&self, error: &DecodeError, odd: &mut LogCounter) -> Option<Message> {
-        if let Some(id) = error.message_id() {
-            self.session.fail(id);
+    fn set_legacy(&mut self, incoming: &mut Incoming) {
+        let (adapter, frames) = legacy::Adapter::new(&self.agents.0.legacy, self.session);
+        self.peer = Peer::Legacy(adapter);
+        self.frames = Some(frames);
+        incoming.legacy = true;
+    }
+
+    fn note_clock(&self, envelope: &Envelope<ToPanel>) {
+        let clock = matches!(envelope.message, ToPanel::SystemInfo(_) | ToPanel::Heartbeat(_));
+        if clock && self.session.link.note_clock(envelope.timestamp, Timestamp::now()) {
+            self.agents.node_changed(self.session.node_id());
         }
+    }
+
+    /// A message that could not be read; returns the answer, which a legacy agent would not understand.
+    fn refuse(&self, error: &DecodeError, unreadable: &mut LogCounter) -> Option<Message> {
         let node = self.session.node_id();
-        if odd.note(error.kind()) == 1 && self.agents.may_log(node, "odd") {
+        if unreadable.note(error.kind()) == 1 && self.agents.registry().may_log(node, "odd") {
             tracing::warn!(node, %error, "a message cannot be taken; others of its kind are counted only");
         }
-        // An agent of part 1 would not know what to do with it.
-        if !self.session.answers() {
+        if !self.peer.is_current() {
             return None;
+        }
+        if let Some(id) = error.message_id() {
+            self.session.fail(id);
         }
         let report =
             ErrorReport { code: error.code().into(), message: error.to_string(), ..ErrorReport::default() };
@@ -424,4 +472,14 @@ impl Connection<'_> {
         envelope.message_id = error.message_id().map(ToOwned::to_owned);
         self.frame(&envelope)
     }
+}
+
+/// The next frame of the legacy adapter, where there is one.
+async fn next_frame(frames: &mut Option<mpsc::Receiver<String>>) -> String {
+    if let Some(frames) = frames
+        && let Some(frame) = frames.recv().await
+    {
+        return frame;
+    }
+    pending().await
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use agent::link::AgentSide;
 use agent::protocol::{
     Ack, ConsoleItem, ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Stream, Sync,
-    SystemInfo, ToAgent, ToPanel,
+    SystemInfo, ToAgent, ToPanel, decode,
 };
 use jiff::Timestamp;
 use storage::Store;
 use storage::servers::{Behaviour, Limits, Server};
 use tokio::sync::Notify;
 
-use super::{AgentTopic, Agents, ConsoleWatch, Next, local};
+use super::{AgentTopic, Agents, ConsoleWatch, Next, legacy, local};
 use crate::system::shutdown::Tasks;
 
 /// A store in a folder of its own, and a registry over it.
@@ -44,6 +44,32 @@ impl World {
             agents.detach(&session);
         });
         drop(carried);
+        FakeAgent { side }
+    }
+
+    /// Connects a legacy agent. It hears messages of the tables only.
+    pub(crate) fn connect_legacy(&self, node_id: &str) -> FakeAgent {
+        let (mut panel_side, side) = agent::link::local(64);
+        let (session, mut queue) = self.agents.attach(node_id);
+        let (adapter, mut frames) = legacy::Adapter::new(&self.agents.0.legacy, &session);
+        let (agents, token) = (self.agents.clone(), self.tasks.token());
+        drop(self.tasks.spawn("legacy-link", async move {
+            loop {
+                tokio::select! {
+                    () = token.cancelled() => break,
+                    Some(envelope) = queue.recv() => adapter.send(envelope),
+                    Some(frame) = frames.recv() => {
+                        let envelope = decode::<ToAgent>(frame.as_bytes()).unwrap();
+                        panel_side.to_agent.send(envelope).await.unwrap();
+                    }
+                    envelope = panel_side.from_agent.recv() => {
+                        let Some(envelope) = envelope else { break };
+                        adapter.receive(envelope, |envelope| agents.receive(&session, envelope));
+                    }
+                }
+            }
+            agents.detach(&session);
+        }));
         FakeAgent { side }
     }
 
@@ -247,7 +273,7 @@ async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
     assert!(matches!(&again, ToAgent::ConsoleSubscribe(wish) if wish.after == Some(9)), "{again:?}");
 
     drop(one);
-    assert!(!world.agents.0.watching.is_idle());
+    assert!(!world.agents.0.subscriptions.is_idle());
     drop(two);
     loop {
         if let ToAgent::ConsoleUnsubscribe(reference) = agent.hear().await.message {
@@ -255,7 +281,7 @@ async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
             break;
         }
     }
-    assert!(world.agents.0.watching.is_idle());
+    assert!(world.agents.0.subscriptions.is_idle());
 }
 
 /// What an agent hears within a time.
@@ -290,7 +316,7 @@ async fn looking_and_looking_away_is_gathered() {
     assert!(first.len() <= 8, "{} messages: {first:?}", first.len());
     let rest = heard(&mut agent, Duration::from_secs(3)).await;
     assert!(rest.len() <= 4, "{rest:?}");
-    assert!(world.agents.0.watching.is_idle());
+    assert!(world.agents.0.subscriptions.is_idle());
     assert!(lock_listed(&world.agents).is_empty());
 
     // Who looks on is served all the same.
@@ -308,7 +334,7 @@ async fn looking_and_looking_away_is_gathered() {
 }
 
 fn lock_listed(agents: &Agents) -> Vec<String> {
-    agents.0.watching.listed()
+    agents.0.subscriptions.listed()
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use crate::streams::Streams;
 use crate::system::clock;
 use crate::system::shutdown::Tasks;
 
-/// InstallMethod long an agent that came with the shared secret keeps its own allowance of wrong ones.
+/// How long an agent that came with the shared secret keeps its own allowance of wrong ones.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Stands at the agents' port. Cheap to clone.
@@ -134,7 +134,7 @@ impl AgentListener {
             process,
         };
         Ok(upgrade.grant(&self.tasks, "agent", chosen.map(Encoding::subprotocol), move |connection| {
-            speak_until(until, token.clone(), remote::speak(connection, agents, guest, token))
+            speak_until(until, token.clone(), remote::serve(connection, agents, guest, token))
         }))
     }
 
@@ -145,7 +145,7 @@ impl AgentListener {
         let (id, shared) = (node_id.to_owned(), self.shared);
         let write = self.store.write(move |tx| {
             let Some(mut node) = storage::nodes::get(tx, &id)? else { return Ok(()) };
-            // SecretMatch again: it may have been renewed just now, and this secret be the old one.
+            // Checked again: it may have been renewed just now, and this secret be the old one.
             let (now, shared) = (clock::now(), shared.as_ref());
             let judged = secrets::verify(Some(&node), shared, &given, now);
             if judged != SecretMatch::Wrong && secrets::used(&mut node, judged, now) {

@@ -1,52 +1,49 @@
-//! What a legacy agent has in flight: one request for each server, and beside those one
+//! The requests that a legacy agent has in flight: one for each server, and beside those one
 //! command and one file at a time.
 //!
 //! Its answers carry no ids. A status belongs to its server's requests, a response to the command with its id; an error
 //! names neither, and is attributed only where it can belong to one request alone.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent::protocol::commands::Response;
 use agent::protocol::{ErrorReport, Status, ToPanel};
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 
-use super::{Completion, LegacyRequest, RequestProgress};
-use crate::agents::session::RequestError;
-
-/// What a request ends with.
-pub(crate) type Outcome = Result<ToPanel, RequestError>;
+use super::answers::{self, Question, RequestProgress, StateReport};
+use super::requests::{Completion, LegacyRequest};
+use crate::agents::error::RequestError;
+use crate::agents::session::Outcome;
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// The requests of one agent.
 #[derive(Default)]
-pub(crate) struct InFlight {
+pub(super) struct InFlight {
     entries: Mutex<Vec<Entry>>,
     next: AtomicU64,
-    /// Who may ask something of a server.
+    /// Held while something is asked of a server.
     servers: Mutex<HashMap<String, Turn>>,
-    /// Who may send a command: a burst of them crashes the Go agent.
+    /// Held while a command is asked: a burst of them crashes the Go agent.
     command: Turn,
-    /// Who may ask for a file, or for what the agent is: such answers may name nothing at all.
+    /// Held while a file or the system info is asked for: such answers may name nothing at all.
     unnamed: Turn,
-    /// It did not answer when it was asked for a file.
-    no_files: AtomicBool,
-    /// What servers were before their kill was accepted.
+    /// The states of servers before their kill was accepted.
     before: Mutex<HashMap<String, Status>>,
 }
 
 /// One request.
-pub(super) struct Entry {
+struct Entry {
     number: u64,
-    /// Under which it is sent.
-    pub(super) id: String,
-    pub(super) server_id: Option<String>,
+    /// The id under which it was sent.
+    id: String,
+    server_id: Option<String>,
     /// Of a create.
     image: Option<String>,
-    pub(super) goal: Completion,
-    /// What was heard on the way; at the deadline it is better than nothing.
+    completion: Completion,
+    /// The last status on the way; at the deadline it is better than nothing.
     so_far: Option<Status>,
     /// An error that may have been the answer to this or to another request.
     doubtful: Option<ErrorReport>,
@@ -55,42 +52,42 @@ pub(super) struct Entry {
 }
 
 /// A request under way; gone from the list when dropped.
-pub(crate) struct Ticket<'f> {
+pub(super) struct Ticket<'f> {
     requests: &'f InFlight,
     number: u64,
     over: Arc<Notify>,
 }
 
-/// The turns that a request holds until it is over.
-pub(crate) struct PollTurns {
+/// What a request holds until it is over.
+pub(super) struct Turns {
     _server: Option<OwnedMutexGuard<()>>,
     _form: Option<OwnedMutexGuard<()>>,
 }
 
 impl InFlight {
     /// Waits for this request's turn.
-    pub(crate) async fn turns(&self, translate: &LegacyRequest) -> PollTurns {
-        let turn = translate.server_id.as_ref().filter(|id| !self.overtakes(translate.goal, id));
+    pub(super) async fn turns(&self, request: &LegacyRequest) -> Turns {
+        let turn = request.server_id.as_ref().filter(|id| !self.overtakes(request.completion, id));
         let turn = turn.map(|id| self.turn_of(id));
         let server = match turn {
             Some(turn) => Some(turn.lock_owned().await),
             None => None,
         };
-        let form = match translate.goal {
-            goal if goal.is_command() => Some(Arc::clone(&self.command).lock_owned().await),
+        let form = match request.completion {
+            completion if completion.is_command() => Some(Arc::clone(&self.command).lock_owned().await),
             Completion::File | Completion::Info => Some(Arc::clone(&self.unnamed).lock_owned().await),
             _ => None,
         };
-        PollTurns { _server: server, _form: form }
+        Turns { _server: server, _form: form }
     }
 
-    /// A kill never waits behind a stop or a start that hangs; and a question does not wait at all.
-    fn overtakes(&self, goal: Completion, server_id: &str) -> bool {
+    /// A kill never waits behind a stop or a start that hangs; and a request for a state does not wait at all.
+    fn overtakes(&self, completion: Completion, server_id: &str) -> bool {
         let hangs = |entry: &Entry| {
             entry.server_id.as_deref() == Some(server_id)
-                && matches!(entry.goal, Completion::Stopped | Completion::Running)
+                && matches!(entry.completion, Completion::Stopped | Completion::Running)
         };
-        match goal {
+        match completion {
             Completion::State => true,
             Completion::Killed => lock(&self.entries).iter().any(hangs),
             _ => false,
@@ -105,10 +102,10 @@ impl InFlight {
     }
 
     /// Notes a request before it is sent; its first answer goes to `answer`.
-    pub(crate) fn begin(
+    pub(super) fn begin(
         &self,
         id: &str,
-        translate: &LegacyRequest,
+        request: &LegacyRequest,
         answer: oneshot::Sender<Outcome>,
     ) -> Ticket<'_> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -116,9 +113,9 @@ impl InFlight {
         let entry = Entry {
             number,
             id: id.to_owned(),
-            server_id: translate.server_id.clone(),
-            image: translate.image(),
-            goal: translate.goal,
+            server_id: request.server_id.clone(),
+            image: request.image(),
+            completion: request.completion,
             so_far: None,
             doubtful: None,
             answer: Some(answer),
@@ -129,60 +126,44 @@ impl InFlight {
     }
 
     /// Whether something is asked of this server at the moment.
-    pub(crate) fn is_busy(&self, server_id: &str) -> bool {
+    pub(super) fn is_busy(&self, server_id: &str) -> bool {
         lock(&self.entries).iter().any(|entry| entry.server_id.as_deref() == Some(server_id))
     }
 
     /// A message without an id may answer some of them.
-    pub(crate) fn hear(&self, message: &ToPanel) {
+    pub(super) fn note(&self, message: &ToPanel) {
         let mut entries = lock(&self.entries);
         if let ToPanel::Error(report) = message {
-            return hear_error(&mut entries, report);
+            return note_error(&mut entries, report);
         }
         for entry in entries.iter_mut() {
-            let heard = super::heard(message, entry);
-            entry.take(heard);
+            let progress = answers::progress(message, &entry.question());
+            entry.take(progress);
         }
     }
 
-    /// The answer to a command. What it says of its server that nothing else will say.
-    pub(crate) fn responded(&self, response: &Response) -> Option<super::Told> {
+    /// The answer to a command; returns what it says of its server that no other message will.
+    pub(super) fn responded(&self, response: &Response) -> Option<StateReport> {
         let mut entries = lock(&self.entries);
         let entry = entries.iter_mut().find(|entry| entry.id == response.id)?;
-        let (heard, status) = super::responded(response, entry);
-        entry.take(heard);
-        status
+        let (progress, report) = answers::response(response, &entry.question());
+        entry.take(progress);
+        report
     }
 
-    pub(crate) fn lacks_files(&self) -> bool {
-        self.no_files.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_lacks_files(&self) {
-        self.no_files.store(true, Ordering::Relaxed);
-    }
-
-    /// Keeps what a server was when its kill was accepted.
+    /// Keeps the state that a server had when its kill was accepted.
     pub(super) fn set_before(&self, server_id: &str, status: Status) {
         lock(&self.before).insert(server_id.to_owned(), status);
     }
 
-    /// What it was then.
+    /// That state.
     pub(super) fn take_before(&self, server_id: &str) -> Option<Status> {
         lock(&self.before).remove(server_id)
-    }
-
-    /// Everybody who waits learns that the node is offline.
-    pub(crate) fn end(&self) {
-        for entry in lock(&self.entries).iter_mut() {
-            entry.answer = None;
-            entry.over.notify_one();
-        }
     }
 }
 
 /// An error that names nobody: Docker's text names the container or the image, else it belongs to the only request there is.
-fn hear_error(entries: &mut [Entry], report: &ErrorReport) {
+fn note_error(entries: &mut [Entry], report: &ErrorReport) {
     let named = |entry: &Entry| {
         let server = entry.server_id.as_deref();
         server.is_some_and(|id| {
@@ -200,9 +181,10 @@ fn hear_error(entries: &mut [Entry], report: &ErrorReport) {
         Some(at) if entries[at].was_accepted() => {}
         Some(at) => {
             let entry = &mut entries[at];
-            let gone = entry.goal == Completion::Deleted && report.message.contains("No such container");
+            let gone =
+                entry.completion == Completion::Deleted && report.message.contains("No such container");
             // What is not there is deleted.
-            let answer = if gone { super::answer(Status::Deleted) } else { ToPanel::Error(report.clone()) };
+            let answer = if gone { answers::answer(Status::Deleted) } else { ToPanel::Error(report.clone()) };
             entry.take(RequestProgress::Answer(answer));
         }
         None => {
@@ -226,45 +208,49 @@ impl Entry {
             RequestProgress::OnTheWay(status) => self.so_far = Some(status),
             RequestProgress::Accepted(status) => {
                 self.so_far = Some(status.clone());
-                self.tell(super::answer(status));
+                self.reply(answers::answer(status));
             }
             RequestProgress::Answer(answer) => {
-                self.tell(answer);
+                self.reply(answer);
                 self.over.notify_one();
             }
         }
     }
 
-    /// Its answer is under way already.
-    pub(super) fn was_accepted(&self) -> bool {
+    /// The caller has an answer already.
+    fn was_accepted(&self) -> bool {
         self.answer.is_none()
     }
 
-    fn tell(&mut self, answer: ToPanel) {
-        let outcome = match answer {
-            ToPanel::Error(report) => Err(RequestError::Refused(Box::new(report))),
-            other => Ok(other),
-        };
+    fn question(&self) -> Question<'_> {
+        Question {
+            server_id: self.server_id.as_deref(),
+            completion: self.completion,
+            accepted: self.was_accepted(),
+        }
+    }
+
+    fn reply(&mut self, message: ToPanel) {
         if let Some(answer) = self.answer.take() {
-            // Nobody waiting any more is fine.
-            drop(answer.send(outcome));
+            // The caller may have gone.
+            drop(answer.send(answers::outcome(message)));
         }
     }
 }
 
 impl Ticket<'_> {
     /// Waits until the agent is done with it.
-    pub(crate) async fn over(&self) {
+    pub(super) async fn over(&self) {
         self.over.notified().await;
     }
 
-    /// At the deadline: gives what is known instead of an answer.
-    pub(crate) fn late(&self, otherwise: RequestError) {
+    /// At the deadline: the answer is what is known so far, or `otherwise`.
+    pub(super) fn late(&self, otherwise: RequestError) {
         let mut entries = lock(&self.requests.entries);
         let Some(entry) = entries.iter_mut().find(|entry| entry.number == self.number) else { return };
         let outcome = match (&entry.so_far, &entry.doubtful) {
-            (Some(status), _) => Ok(super::answer(status.clone())),
-            (None, Some(report)) => Err(RequestError::Refused(Box::new(report.clone()))),
+            (Some(status), _) => Ok(answers::answer(status.clone())),
+            (None, Some(report)) => Err(answers::refused(report.clone())),
             (None, None) => Err(otherwise),
         };
         if let Some(answer) = entry.answer.take() {

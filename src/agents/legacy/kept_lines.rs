@@ -1,5 +1,5 @@
-//! The last console lines of servers whose agents keep none: a legacy agent says each line
-//! once, so the panel numbers and keeps them for whoever looks later.
+//! The last console lines of servers whose agents keep none: a legacy agent sends each line once, so the panel numbers
+//! and keeps them for later readers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ pub(super) struct KeptLines(Mutex<All>);
 struct All {
     servers: HashMap<String, Kept>,
     bytes: usize,
-    /// Counts what came in, so that the one that was quiet for longest is known.
+    /// Counts what came in, so that the server without output for longest is known.
     clock: u64,
 }
 
@@ -37,7 +37,7 @@ struct Kept {
 }
 
 impl KeptLines {
-    /// Numbers lines and keeps them. Gives them as they go to those who look.
+    /// Numbers lines and keeps them; returns them as they go to readers.
     pub(super) fn note(&self, server_id: &str, lines: Vec<ConsoleLine>) -> Vec<ConsoleItem> {
         let mut all = self.lock();
         all.clock += 1;
@@ -67,7 +67,7 @@ impl KeptLines {
         kept.lines.range(from..).cloned().map(ConsoleItem::Line).collect()
     }
 
-    /// A server is no more.
+    /// A server was deleted.
     pub(super) fn forget(&self, server_id: &str) {
         let mut all = self.lock();
         if let Some(kept) = all.servers.remove(server_id) {
@@ -81,7 +81,7 @@ impl KeptLines {
 }
 
 impl All {
-    /// Past the bound for all, the lines of those that were quiet for longest go. Their numbers count on.
+    /// Past the bound for all, the lines of the servers without output for longest go. Their numbers count on.
     fn shrink(&mut self, but: &str) {
         while self.bytes > ALL_BYTES {
             let others = self.servers.iter_mut().filter(|(id, kept)| *id != but && kept.bytes > 0);
@@ -148,7 +148,7 @@ mod tests {
         }
         let held: usize = kept.lock().servers.values().map(|kept| kept.bytes).sum();
         assert!(held <= ALL_BYTES && held == kept.lock().bytes, "{held}");
-        assert!(kept.tail("0", 10).is_empty(), "the one that was quiet for longest");
+        assert!(kept.tail("0", 10).is_empty(), "the one without output for longest");
         assert!(!kept.tail("99", 10).is_empty());
         assert_eq!(numbers(&kept.note("0", vec![line("again".into())])), [41]);
     }

@@ -1,0 +1,36 @@
+//! How a node with such an agent is known, and what its page says of it.
+
+use agent::protocol::{Problem, SystemInfo, capability};
+
+use crate::agents::state::NodeSnapshot;
+
+/// Whether the agent that sent this is a legacy one.
+pub(in crate::agents) fn is_limited(info: &SystemInfo) -> bool {
+    !info.capabilities.iter().any(|name| name == capability::ACK)
+}
+
+/// Completes what is known of a node, whose agent may be one of these.
+pub(in crate::agents) fn describe(node: &mut NodeSnapshot, lacks_files: bool) {
+    node.limited = node.system.as_ref().is_some_and(is_limited);
+    if node.limited {
+        node.problems.push(problem(node.online, lacks_files));
+    }
+}
+
+fn problem(online: bool, lacks_files: bool) -> Problem {
+    let files = if lacks_files { " It does not serve files." } else { "" };
+    let message = format!(
+        "The agent of this node is a legacy agent with the basic messages only: it publishes no ports, limits \
+         memory alone, can't change or suspend a server, and does not show what it measures. It does not tell of a crash: \
+         the panel asks for the state of one server after the other. What this panel wants and what the agent has can't \
+         be compared.{files}"
+    );
+    let lost = "Such an agent may connect once and never again: then a restart of this panel loses the node until \
+                somebody restarts its agent.";
+    let hint = if online {
+        format!("{lost} The agent of this panel, joined under the same id, can all of it.")
+    } else {
+        format!("Restart the agent on its machine. {lost}")
+    };
+    Problem { code: "limited_agent".into(), message, hint }
+}
