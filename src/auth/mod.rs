@@ -6,6 +6,7 @@
 //! - [`Auth::watch`] tells a long-lived connection when what its caller may do has changed.
 
 mod access;
+mod changes;
 mod devices;
 mod halves;
 mod password;
@@ -15,6 +16,7 @@ mod sign_in;
 mod site;
 mod throttle;
 mod token;
+mod volatile;
 mod watch;
 
 #[cfg(test)]
@@ -91,13 +93,13 @@ struct Inner {
     store: Store,
     tokens: token::Tokens,
     own_origins: OwnOrigins,
-    sessions: sessions::Volatile,
+    sessions: volatile::Volatile,
     passwords: password::Hasher,
     throttle: throttle::Throttle,
-    reserve: reserve::Reserve<sign_in::Source>,
+    reserve: reserve::Reserve<throttle::Source>,
     devices: devices::Devices,
     setup_throttle: throttle::Window,
-    changes: watch::Changes,
+    changes: changes::Changes,
 }
 
 impl Auth {
@@ -107,13 +109,13 @@ impl Auth {
             store,
             tokens: token::Tokens::new(jwt_secret),
             own_origins,
-            sessions: sessions::Volatile::default(),
+            sessions: volatile::Volatile::default(),
             passwords: password::Hasher::new(),
             throttle: throttle::Throttle::default(),
             reserve: reserve::Reserve::default(),
             devices: devices::Devices::new(jwt_secret),
             setup_throttle: throttle::Window::default(),
-            changes: watch::Changes::default(),
+            changes: changes::Changes::default(),
         }))
     }
 
@@ -171,7 +173,7 @@ impl Auth {
     /// To be called after whatever changed what somebody may do (grants, role, password, account): their sockets look
     /// again, and close where the session is over.
     pub fn changed(&self, user_id: &str) {
-        self.0.changes.tell(user_id);
+        self.0.changes.notify(user_id);
     }
 }
 

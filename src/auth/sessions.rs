@@ -3,8 +3,7 @@
 //! The store has them. Beside it a few are held in memory: when each was last used (written about once a minute), and, while
 //! the disk is full, those that could not be written or deleted yet, so that signing in and out works then too.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use storage::sessions::{self, Session};
@@ -52,22 +51,6 @@ pub enum SocketCaller {
 /// A browser's cookies, which prove nothing by themselves.
 #[derive(Clone)]
 pub struct Unproven(Vec<String>);
-
-#[derive(Default)]
-pub(super) struct Volatile(Mutex<Held>);
-
-#[derive(Default)]
-struct Held {
-    used: HashMap<String, (String, Millis)>,
-    unwritten: HashMap<String, Session>,
-    undeleted: HashSet<String>,
-}
-
-impl Volatile {
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Auth {
     /// Who this is, or 401. Looks the session up, so that an ended one is over at once.

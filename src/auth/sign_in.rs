@@ -7,7 +7,7 @@ use storage::ReadTx;
 use storage::users::{self, User};
 
 use super::devices::NewDevice;
-use super::throttle::Slot;
+use super::throttle::{Slot, Source};
 use super::{Auth, Caller, MAX_PASSWORD, NewSession, Origin, password};
 use crate::error::{ApiError, Code};
 use crate::system::clock;
@@ -20,13 +20,6 @@ pub struct SignedIn {
     pub user: User,
     /// What makes this browser a known device, where it was none.
     pub device: Option<NewDevice>,
-}
-
-/// Whose wrong attempts they are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Source {
-    Slot(Slot),
-    Account(String),
 }
 
 /// One attempt.

@@ -21,6 +21,13 @@ const ACCOUNT_MEMORY: Duration = Duration::from_secs(15 * 60);
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// Whose wrong attempts they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    Slot(Slot),
+    Account(String),
+}
+
 /// What an account remembers.
 struct Account {
     wrong: u32,

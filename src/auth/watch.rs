@@ -8,25 +8,8 @@ use tokio::time::Instant;
 
 use super::{Auth, Caller};
 
-/// How many changes a slow listener may be behind before it simply looks again.
-const BACKLOG: usize = 64;
 /// A session also ends by time; each watch looks this often.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-pub(super) struct Changes(broadcast::Sender<String>);
-
-impl Default for Changes {
-    fn default() -> Self {
-        Self(broadcast::channel(BACKLOG).0)
-    }
-}
-
-impl Changes {
-    pub(super) fn tell(&self, user_id: &str) {
-        // Nobody listening is fine.
-        let _ = self.0.send(user_id.to_owned());
-    }
-}
 
 /// The session is over: a socket closes with 4401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +30,7 @@ impl Auth {
         Watch {
             auth: self.clone(),
             caller: caller.clone(),
-            changes: self.0.changes.0.subscribe(),
+            changes: self.0.changes.subscribe(),
             look_at: Instant::now(),
         }
     }

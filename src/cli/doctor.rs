@@ -24,7 +24,7 @@ pub async fn doctor(config: &Config, json: bool) -> (String, u8) {
             Panel::Stopped(database.unwrap_or_else(|cause| doctor::Looked::Skipped(cause.to_string())))
         }
         // It may run: we may not ask, or it is of another version.
-        Err(cause) => match super::healthcheck(config).await {
+        Err(cause) => match super::health::healthcheck(config).await {
             Ok(()) => Panel::Closed(cause.to_string()),
             Err(_) => Panel::Stopped(doctor::Looked::Closed),
         },

@@ -1,37 +1,32 @@
 //! The command line.
 
+mod database;
 mod doctor;
+mod health;
+mod input;
 mod manager;
 mod service;
 mod settings;
 mod upgrade;
 mod verify;
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use storage::OpenError;
-use storage::db_backups::{self, Copied, CopyError};
-
 use crate::config::{Config, ConfigError};
-use crate::start::control_socket::{self, ControlError, ControlRequest};
-use crate::system::service::{files, probe, reached};
+use crate::start::control_socket::{self, ControlRequest};
+use crate::system::service::files;
 
+pub use database::{DatabaseWork, database};
 pub use doctor::doctor;
+pub use health::healthcheck;
 pub use upgrade::{UpgradeWork, upgrade};
 pub use verify::verify;
 
+use input::read_password;
 use service::Service;
 use settings::{Closed, Settings};
-
-/// InstallMethod long a panel that starts or stops may hold its folder and answer nobody.
-const COMES_OR_GOES: Duration = Duration::from_secs(10);
-/// The exit code of a folder that another process has.
-const IN_USE: u8 = 75;
 
 /// A game-server panel that brings its own node.
 #[derive(Parser)]
@@ -207,22 +202,12 @@ pub enum Task {
         /// For programs.
         json: bool,
     },
-    /// ControlRequest for health.
+    /// Asks for health.
     Healthcheck(Box<Config>),
     /// Print this.
     Print(String),
     /// Verify a program.
     Verify(VerifyArgs),
-}
-
-/// What is done to the database.
-pub enum DatabaseWork {
-    /// A copy to this file.
-    Backup(PathBuf),
-    /// This file in its place.
-    Restore(PathBuf),
-    /// A check of this file, or of the database itself.
-    Check(Option<PathBuf>),
 }
 
 impl Cli {
@@ -292,133 +277,6 @@ pub async fn set_password(
     let password = tokio::task::spawn_blocking(move || read_password(&username)).await??;
     control_socket::ask(&config.data_dir, &ControlRequest::SetPassword { username: name, password }).await?;
     Ok(())
-}
-
-/// `db backup`, `db restore`, `db check`: says what was done, or the exit code and why not.
-pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8, String)> {
-    let folder = config.data_dir.clone();
-    let absolute = |file: PathBuf| std::path::absolute(file).map_err(|cause| (74, cause.to_string()));
-    match work {
-        DatabaseWork::Backup(file) => {
-            let to = absolute(file)?;
-            let (data_dir, target) = (folder.clone(), to.clone());
-            tokio::task::spawn_blocking(move || db_backups::check_target(&data_dir, &target))
-                .await
-                .map_err(|cause| (70, cause.to_string()))?
-                .map_err(|error| not_copied(&error))?;
-            let copied = backup(&folder, &to).await?;
-            Ok(format!("Copied to {} ({} bytes, checked).", to.display(), copied.bytes))
-        }
-        DatabaseWork::Restore(file) => {
-            let from = absolute(file)?;
-            let named = from.display().to_string();
-            let kept = blocking(move || db_backups::restore(&folder, &from)).await?;
-            let kept = kept.map(|path| format!(" What was there is kept as {}.", path.display()));
-            Ok(format!("{named} is the database now; start the panel.{}", kept.unwrap_or_default()))
-        }
-        DatabaseWork::Check(Some(file)) => {
-            let file = absolute(file)?;
-            let named = file.display().to_string();
-            let found = blocking(move || db_backups::check_file(&file)).await?;
-            Ok(format!("{named} is whole: schema {}, {} bytes.", found.schema, found.bytes))
-        }
-        // Not the file itself, which may be in use: a copy of it, which is checked as it is made.
-        DatabaseWork::Check(None) => {
-            let to = folder.join("check.redb");
-            let found = backup(&folder, &to).await?;
-            std::fs::remove_file(&to).map_err(|cause| (74, cause.to_string()))?;
-            Ok(format!("The database is whole: schema {}, {} bytes.", found.schema, found.bytes))
-        }
-    }
-}
-
-/// By the panel where one runs, else by ourselves.
-async fn backup(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
-    let deadline = Instant::now() + COMES_OR_GOES;
-    loop {
-        match backup_now(folder, to).await {
-            // It has its folder, and answers nobody yet, or nobody any more.
-            Err((IN_USE, _)) if Instant::now() < deadline => tokio::time::sleep(COMES_OR_GOES / 50).await,
-            other => return other,
-        }
-    }
-}
-
-async fn backup_now(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
-    // The panel writes into its own folder: as a service it sees another /tmp than we do, and no home.
-    let aside = folder.join("copy-by-hand.redb");
-    let (folder, to) = (folder.to_owned(), to.to_owned());
-    let copied = match control_socket::ask(&folder, &ControlRequest::CopyDatabase { to: aside.clone() }).await
-    {
-        Ok(()) => tokio::task::spawn_blocking(move || db_backups::bring(&aside, &to)).await,
-        Err(ControlError::NotRunning { .. }) => {
-            tokio::task::spawn_blocking(move || db_backups::copy_of_closed(&folder, &to)).await
-        }
-        Err(error) => return Err((74, error.to_string())),
-    };
-    copied.map_err(|cause| (70, cause.to_string()))?.map_err(|error| not_copied(&error))
-}
-
-fn not_copied(error: &CopyError) -> (u8, String) {
-    match error {
-        CopyError::Open(cause) => (cause.exit_code(), cause.to_string()),
-        CopyError::Inside { .. } => (64, error.to_string()),
-        CopyError::Database(cause) => (74, cause.to_string()),
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
-) -> Result<T, (u8, String)> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|cause| (70, cause.to_string()))?
-        .map_err(|error| (error.exit_code(), error.to_string()))
-}
-
-fn read_password(name: &str) -> io::Result<String> {
-    let input = io::stdin();
-    if !input.is_terminal() {
-        return read_line(&mut input.lock());
-    }
-    let first = prompt(&format!("New password for {name}: "))?;
-    let second = prompt("Once more: ")?;
-    if first != second {
-        return Err(io::Error::other("the two were not the same"));
-    }
-    Ok(first)
-}
-
-fn read_line(input: &mut impl BufRead) -> io::Result<String> {
-    let mut line = String::new();
-    input.read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// Asks on the terminal without showing what is typed.
-fn prompt(question: &str) -> io::Result<String> {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let input = io::stdin();
-    let shown = tcgetattr(&input)?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    let mut output = io::stderr();
-    output.write_all(question.as_bytes())?;
-    output.flush()?;
-    tcsetattr(&input, OptionalActions::Flush, &hidden)?;
-    let line = read_line(&mut input.lock());
-    tcsetattr(&input, OptionalActions::Flush, &shown)?;
-    output.write_all(b"\n")?;
-    line
-}
-
-/// `healthcheck`: fine when the panel's port answers `/health` with 200.
-pub async fn healthcheck(config: &Config) -> io::Result<()> {
-    let port = reached(SocketAddr::new(config.bind, config.port));
-    if probe(port).await?.starts_with(b"HTTP/1.1 200") {
-        return Ok(());
-    }
-    Err(io::Error::other("the answer was not 200"))
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! Settings: a flag goes before the environment, that before the file, that before the default.
 
+mod layer;
 mod network;
 mod secret;
 mod upgrades;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use agent::LinkTimes;
 
+pub use layer::ConfigError;
+use layer::{GUARDED, Layer, Setting, UPGRADE_TIMES};
 use network::public_url;
 pub use network::{NetworkSettings, TrustedProxies};
 use secret::agent_secret;
@@ -22,8 +24,6 @@ const PANEL_URL: &str = "ws://localhost:8080";
 const NODE_ID: &str = "node-1";
 /// For tests and units, so not in the users' lists.
 const LINK_TIMES: &str = "link_times";
-const UPGRADE_TIMES: &str = "upgrade_times";
-const GUARDED: &str = "guarded";
 
 /// All settings, of `serve` and of `agent`.
 #[derive(Clone, Debug)]
@@ -107,44 +107,6 @@ impl Config {
     }
 }
 
-/// Why the settings can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A value is not what it has to be.
-    #[error("{from}: {problem}")]
-    Bad {
-        /// Flag, variable or file and key.
-        from: String,
-        /// What is wrong and what would be right.
-        problem: String,
-    },
-    /// The file can't be read.
-    #[error("settings file {}: {source}", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It belongs to the service, and whoever asks may not look.
-    #[error(
-        "{} is closed to you: this needs root (sudo), or DATA_DIR for another panel than the service's",
-        path.display()
-    )]
-    Closed {
-        /// What can't be read.
-        path: PathBuf,
-    },
-    /// The file isn't TOML.
-    #[error("settings file {}: {problem}", path.display())]
-    NotToml {
-        /// Which file.
-        path: PathBuf,
-        /// Where and why.
-        problem: String,
-    },
-}
-
 /// One setting's names.
 struct Key {
     name: &'static str,
@@ -183,14 +145,6 @@ const KEYS: &[Key] = &[
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
 ];
 
-/// A value and where it was found.
-struct ConfigFile {
-    value: String,
-    from: String,
-}
-
-type Layer = BTreeMap<&'static str, ConfigFile>;
-
 /// What the command line says: names as in the file, and the file's own path. Without `Debug`: secrets may be among it.
 #[derive(Clone, Default)]
 pub struct Flags {
@@ -208,13 +162,13 @@ impl Config {
         let mut found = Layer::new();
         for (name, value) in flags.given {
             let from = format!("--{}", name.replace('_', "-"));
-            found.insert(name, ConfigFile { value, from });
+            found.insert(name, Setting { value, from });
         }
         for key in KEYS {
             for name in key.variables {
                 // An empty variable is one that was not filled in.
                 if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
-                    found.entry(key.name).or_insert(ConfigFile { value, from: (*name).to_owned() });
+                    found.entry(key.name).or_insert(Setting { value, from: (*name).to_owned() });
                 }
             }
         }
@@ -231,7 +185,7 @@ impl Config {
         for (name, value) in read_file(&path, must_exist)? {
             secret_in_file |= name.ends_with("_secret");
             let from = format!("{} in {}", name, path.display());
-            found.entry(name).or_insert(ConfigFile { value, from });
+            found.entry(name).or_insert(Setting { value, from });
         }
         let data_dir = match found.get("data_dir") {
             Some(given) => PathBuf::from(&given.value),
@@ -294,12 +248,6 @@ impl Config {
     }
 }
 
-impl ConfigFile {
-    fn bad(&self, problem: String) -> ConfigError {
-        ConfigError::Bad { from: self.from.clone(), problem }
-    }
-}
-
 fn text(found: &Layer, name: &str, default: &str) -> String {
     found.get(name).map_or(default, |given| &given.value).to_owned()
 }
@@ -314,7 +262,7 @@ fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
     })
 }
 
-fn on_or_off(given: &ConfigFile) -> Result<bool, ConfigError> {
+fn on_or_off(given: &Setting) -> Result<bool, ConfigError> {
     match given.value.as_str() {
         "on" | "true" | "yes" => Ok(true),
         "off" | "false" | "no" | "none" => Ok(false),
@@ -322,13 +270,13 @@ fn on_or_off(given: &ConfigFile) -> Result<bool, ConfigError> {
     }
 }
 
-fn move_limit(given: &ConfigFile) -> Result<NonZeroU32, ConfigError> {
+fn move_limit(given: &Setting) -> Result<NonZeroU32, ConfigError> {
     let problem = format!("\"{}\" has to be a whole number of MiB a second, 1 or more", given.value);
     given.value.trim().parse().map_err(|_| given.bad(problem))
 }
 
 /// A secret that stands in a file of its own.
-fn secret_in(file: &ConfigFile) -> Result<ConfigFile, ConfigError> {
+fn secret_in(file: &Setting) -> Result<Setting, ConfigError> {
     let path = PathBuf::from(&file.value);
     let text = std::fs::read_to_string(&path)
         .map_err(|source| file.bad(format!("{} can't be read: {source}", path.display())))?;
@@ -336,7 +284,7 @@ fn secret_in(file: &ConfigFile) -> Result<ConfigFile, ConfigError> {
     if value.is_empty() {
         return Err(file.bad(format!("{} is empty", path.display())));
     }
-    Ok(ConfigFile { value, from: file.from.clone() })
+    Ok(Setting { value, from: file.from.clone() })
 }
 
 fn default_data_dir(variable: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {

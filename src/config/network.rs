@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::ConfigFile;
-use super::{ConfigError, Layer};
+use super::layer::{ConfigError, Layer, Setting};
 
 /// Proxies whose word counts, and the names of ours that nobody could guess.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +40,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
 
-fn host_name(given: &ConfigFile, word: &str) -> Result<String, ConfigError> {
+fn host_name(given: &Setting, word: &str) -> Result<String, ConfigError> {
     let name = word.strip_prefix('*').unwrap_or(word).trim_end_matches('.').to_ascii_lowercase();
     let below = name.strip_prefix('.').unwrap_or(&name);
     let fine = !below.is_empty()
@@ -114,7 +113,7 @@ impl Network {
 }
 
 /// An address from outside: scheme and host, with a port where it has one, and nothing after them.
-pub(super) fn public_url(given: &ConfigFile) -> Result<String, ConfigError> {
+pub(super) fn public_url(given: &Setting) -> Result<String, ConfigError> {
     let url = given.value.trim();
     let url = url.strip_suffix('/').unwrap_or(url);
     let bad = |problem: &str| Err(given.bad(problem.to_owned()));
@@ -146,8 +145,8 @@ pub(super) fn public_url(given: &ConfigFile) -> Result<String, ConfigError> {
 mod tests {
     use super::*;
 
-    fn found(value: &str) -> ConfigFile {
-        ConfigFile { value: value.into(), from: "NAME".into() }
+    fn found(value: &str) -> Setting {
+        Setting { value: value.into(), from: "NAME".into() }
     }
 
     fn settings(name: &'static str, value: &str) -> Result<NetworkSettings, ConfigError> {

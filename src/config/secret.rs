@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ConfigError, ConfigFile};
+use super::layer::{ConfigError, Setting};
 
 /// Agents' secrets that everybody knows, without case and punctuation.
 const WELL_KNOWN: &[&str] = &[
@@ -64,10 +64,10 @@ impl fmt::Debug for Secret {
 
 /// Whether whoever guesses may come in.
 pub fn is_weak_agent_secret(secret: &Secret) -> bool {
-    agent_secret(&ConfigFile { value: secret.expose().to_owned(), from: String::new() }).is_err()
+    agent_secret(&Setting { value: secret.expose().to_owned(), from: String::new() }).is_err()
 }
 
-pub(super) fn agent_secret(given: &ConfigFile) -> Result<Secret, ConfigError> {
+pub(super) fn agent_secret(given: &Setting) -> Result<Secret, ConfigError> {
     let value = &given.value;
     if value.len() < SHORTEST_AGENT_SECRET {
         return Err(given.bad(format!(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ConfigError, ConfigFile, GUARDED, Layer, UPGRADE_TIMES};
+use super::layer::{ConfigError, GUARDED, Layer, Setting, UPGRADE_TIMES};
 
 /// Baked into programs of a release.
 const DOWNLOAD: Option<&str> = option_env!("CTRL_ALT_PLAY_DOWNLOAD");
@@ -71,7 +71,7 @@ impl UpgradeSettings {
     pub(super) fn of(found: &Layer) -> Result<Self, ConfigError> {
         let baked = Self::default();
         let text = |name: &str| found.get(name).map(|given| given.value.trim().to_owned());
-        let off = |given: &ConfigFile| matches!(given.value.as_str(), "off" | "no" | "false" | "0");
+        let off = |given: &Setting| matches!(given.value.as_str(), "off" | "no" | "false" | "0");
         let times = found
             .get(UPGRADE_TIMES)
             .map(|given| UpgradeTimes::parse(&given.value).map_err(|problem| given.bad(problem)));

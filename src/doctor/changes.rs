@@ -7,12 +7,14 @@ use std::path::Path;
 
 use super::views::{Change, Finding, Gone, Level, Report, SHAPE};
 
+/// The last report, in the data folder.
+pub const FILE: &str = "doctor.json";
 /// Largest report that is read.
 const LONGEST: u64 = 1 << 20;
 
 /// The last report; none where there is none that we understand.
 pub(super) fn last(data_dir: &Path) -> Option<Report> {
-    let path = data_dir.join(super::FILE);
+    let path = data_dir.join(FILE);
     if std::fs::metadata(&path).ok()?.len() > LONGEST {
         return None;
     }
@@ -22,7 +24,7 @@ pub(super) fn last(data_dir: &Path) -> Option<Report> {
 
 /// Keeps a report for its folder's owner, whoever we are.
 pub(super) fn keep(data_dir: &Path, report: &Report) -> io::Result<()> {
-    let (path, fresh) = (data_dir.join(super::FILE), data_dir.join(".doctor.json.new"));
+    let (path, fresh) = (data_dir.join(FILE), data_dir.join(".doctor.json.new"));
     let owner = std::fs::metadata(data_dir)?;
     let text = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
     // Made anew and never followed: root may be writing into another user's folder.

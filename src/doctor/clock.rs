@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use agent::host::Sources;
 use jiff::Timestamp;
 
+use super::changes;
 use super::commands::Said;
 use super::views::Finding;
 
@@ -75,7 +76,7 @@ fn synchronised(sources: &Sources, timedatectl: &Said) -> Option<bool> {
 /// Of the panel's own files, the one that was written last.
 fn newest(data_dir: &Path) -> Option<(String, SystemTime)> {
     let copies = std::fs::read_dir(data_dir.join("copies")).into_iter().flatten().flatten();
-    let own = ["panel.redb", "instance.json", super::FILE].map(|name| data_dir.join(name));
+    let own = ["panel.redb", "instance.json", changes::FILE].map(|name| data_dir.join(name));
     let files = own.into_iter().chain(copies.map(|entry| entry.path()));
     let dated = files.filter_map(|path| {
         let written = std::fs::metadata(&path).and_then(|data| data.modified()).ok()?;

@@ -32,6 +32,7 @@ use agent::protocol::Engine;
 use storage::Store;
 use tokio::sync::Mutex;
 
+pub use changes::FILE;
 pub use database::Looked;
 pub use nodes::{NodeSide, PanelSide};
 pub use ports::Wanted;
@@ -46,8 +47,6 @@ use crate::error::{ApiError, Code};
 use crate::net::mdns::Name;
 use crate::system::clock as time;
 
-/// The last report, in the data folder.
-pub const FILE: &str = "doctor.json";
 /// The longest that a run takes.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest that the database is looked at.
@@ -69,7 +68,7 @@ pub struct Subject {
     pub panel: Panel,
 }
 
-/// InstallMethod the panel is.
+/// How the panel is.
 #[derive(Debug)]
 pub enum Panel {
     /// It runs, and told this.

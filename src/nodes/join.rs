@@ -1,16 +1,8 @@
-//! InstallMethod another machine becomes a node: the one line to copy, the script that it fetches, and the program that the
-//! script fetches.
+//! How another machine becomes a node: the one line to copy, and the script that it fetches.
 
 use std::net::IpAddr;
 
-use tokio::fs::File;
-
-use super::Nodes;
-use super::secrets::{self, SecretMatch};
-use crate::error::{ApiError, Code};
-use crate::system::clock;
-use crate::upgrades::binaries::{ProgramError, Programs};
-use crate::upgrades::sentence;
+use crate::upgrades::binaries::Programs;
 
 /// What the line fetches: the installer of everything else too.
 const SCRIPT: &str = include_str!("../../install.sh");
@@ -71,12 +63,12 @@ impl EnrollmentConfig {
     }
 }
 
-/// InstallMethod one who asks finds us, and so how a machine beside him does.
+/// How one who asks finds us, and so how a machine beside him does.
 #[derive(Clone, Debug)]
 pub struct Enrollment {
     /// What is known here.
     pub joining: EnrollmentConfig,
-    /// InstallMethod his browser calls us.
+    /// How his browser calls us.
     pub host: Option<String>,
 }
 
@@ -104,33 +96,6 @@ fn plain(text: &str) -> bool {
 /// The script.
 pub fn script() -> &'static str {
     SCRIPT
-}
-
-impl Nodes {
-    /// The program for a machine of this architecture (in the words of `uname -m`), opened, and its length. For whoever
-    /// has the node's secret.
-    pub async fn program(
-        &self,
-        joining: &EnrollmentConfig,
-        node: &str,
-        secret: Option<&str>,
-        arch: &str,
-    ) -> Result<(File, u64), ApiError> {
-        let wrong = || ApiError::new(Code::Unauthenticated, "The node's secret is wrong or missing.");
-        let given = secret.map(secrets::hash).ok_or_else(wrong)?;
-        let known = self.store.read_now(|tx| storage::nodes::get(tx, node))?;
-        if secrets::verify(known.as_ref(), None, &given, clock::now()) == SecretMatch::Wrong {
-            return Err(wrong());
-        }
-        if arch.is_empty() {
-            return Err(ApiError::field("arch", "is missing"));
-        }
-        let program = joining.programs.open(arch).await.map_err(|error| match error {
-            ProgramError::Io(cause) => ApiError::internal("opening the program", &cause),
-            other => ApiError::new(Code::NotFound, sentence(&other)),
-        })?;
-        Ok((File::from_std(program.file), program.length))
-    }
 }
 
 #[cfg(test)]

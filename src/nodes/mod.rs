@@ -3,6 +3,8 @@
 mod agent_listener;
 mod enrollment;
 mod join;
+mod program;
+mod resolution;
 mod resolve_difference;
 mod routes;
 mod secrets;

@@ -1,34 +1,9 @@
 //! The acts that mend a difference between what a node has and what it should have.
 
 use super::Nodes;
-use crate::agents::{Difference, DifferenceKind};
+use super::resolution::Resolution;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
-
-/// One way to mend a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// A missing server is made again, with nothing in its folder.
-    Recreate,
-    /// An unknown server becomes one of the panel's.
-    Adopt,
-    /// The node deletes an unknown server.
-    Remove,
-    /// Changed settings are sent again.
-    Apply,
-}
-
-impl Resolution {
-    /// What may be done about a difference.
-    pub(super) fn of(difference: &Difference) -> &'static [Self] {
-        match difference.kind {
-            DifferenceKind::Missing => &[Self::Recreate],
-            DifferenceKind::Changed => &[Self::Apply],
-            DifferenceKind::Unknown if difference.elsewhere.is_some() => &[Self::Remove],
-            DifferenceKind::Unknown => &[Self::Adopt, Self::Remove],
-        }
-    }
-}
 
 impl Nodes {
     /// Mends what differs about one server of a node.

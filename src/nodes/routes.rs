@@ -6,7 +6,7 @@ use warp::filters::BoxedFilter;
 
 use super::Nodes;
 use super::join::{Enrollment, EnrollmentConfig};
-use super::resolve_difference::Resolution;
+use super::resolution::Resolution;
 use super::views::{NodeMade, NodeView};
 use crate::auth::{Admin, Caller};
 use crate::http::{
@@ -71,50 +71,13 @@ struct ProgramQuery {
     arch: String,
 }
 
-/// InstallMethod to mend a difference.
+/// How to mend a difference.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MendDifference)]
 struct MendRequest {
     /// One of the difference's `actions`.
-    action: ResolutionName,
-}
-
-/// An act that mends a difference.
-#[derive(Clone, Copy, Debug, Deserialize, serde::Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Resolution)]
-pub enum ResolutionName {
-    /// A missing server is made again, with nothing in its folder.
-    Recreate,
-    /// An unknown server becomes one of the panel's.
-    Adopt,
-    /// The node deletes an unknown server with its data.
-    Remove,
-    /// Changed settings are sent again.
-    Apply,
-}
-
-impl From<ResolutionName> for Resolution {
-    fn from(word: ResolutionName) -> Self {
-        match word {
-            ResolutionName::Recreate => Self::Recreate,
-            ResolutionName::Adopt => Self::Adopt,
-            ResolutionName::Remove => Self::Remove,
-            ResolutionName::Apply => Self::Apply,
-        }
-    }
-}
-
-impl From<Resolution> for ResolutionName {
-    fn from(how: Resolution) -> Self {
-        match how {
-            Resolution::Recreate => Self::Recreate,
-            Resolution::Adopt => Self::Adopt,
-            Resolution::Remove => Self::Remove,
-            Resolution::Apply => Self::Apply,
-        }
-    }
+    action: Resolution,
 }
 
 fn list(nodes: &Nodes) -> Route {
@@ -253,7 +216,7 @@ fn mend(nodes: &Nodes) -> Route {
             .and(ids())
             .and(json::<MendRequest>())
             .then(|nodes: Nodes, admin: Admin, id: String, server: String, body: MendRequest| async move {
-                nodes.mend(&admin, &id, &server, body.action.into()).await
+                nodes.mend(&admin, &id, &server, body.action).await
             })
             .map(no_content),
     )

@@ -8,8 +8,7 @@ use storage::nodes::Node;
 use storage::servers::Placed;
 use utoipa::ToSchema;
 
-use super::resolve_difference::Resolution;
-use super::routes::ResolutionName;
+use super::resolution::Resolution;
 use crate::agents::{Difference, DifferenceKind, LinkSnapshot, NodeSnapshot, local};
 use crate::servers::StatusWord;
 use crate::status::Problem;
@@ -52,7 +51,7 @@ pub struct NodeView {
     /// Its agent came by TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secure: Option<bool>,
-    /// InstallMethod its agent's messages are written: `json` or `msgpack`.
+    /// How its agent's messages are written: `json` or `msgpack`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// What is wrong there; for administrators.
@@ -120,10 +119,10 @@ pub struct DifferenceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusWord>,
     /// What can be done about it.
-    pub actions: Vec<ResolutionName>,
+    pub actions: Vec<Resolution>,
 }
 
-/// InstallMethod a node and the panel do not agree.
+/// How a node and the panel do not agree.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = DifferenceKind)]
@@ -145,7 +144,7 @@ impl DifferenceView {
                 DifferenceKind::Unknown => DifferenceWord::Unknown,
                 DifferenceKind::Changed => DifferenceWord::Changed,
             },
-            actions: Resolution::of(&difference).iter().copied().map(ResolutionName::from).collect(),
+            actions: Resolution::of(&difference).to_vec(),
             status: difference.status.map(|status| StatusWord::of(&status.status)),
             detail: difference.detail,
         }

@@ -6,7 +6,7 @@ use agent::protocol::{self as wire, ServerDescription};
 use storage::servers::Server;
 
 use super::body::{LimitsRequest, PortRequest, ProtocolWord};
-use super::delete::not_deleting;
+use super::deletions::not_deleting;
 use super::validate::{self, ValidationErrors};
 use super::{Servers, behaviour};
 use crate::agents::behaviour_record;
@@ -16,7 +16,7 @@ use crate::system::clock;
 
 /// For a server of which we do not know how long its stop may take.
 const REMOVAL_TAKES: Duration = Duration::from_secs(300);
-/// ValidationErrors that the sentence of a refusal names; its fields have all.
+/// Faults that the sentence of a refusal names; its fields have all.
 const NAMED_FAULTS: usize = 3;
 
 impl Servers {

@@ -4,7 +4,7 @@ use storage::servers::Server;
 
 use super::Servers;
 use super::body::ChangeRequest;
-use super::delete::not_deleting;
+use super::deletions::not_deleting;
 use super::validate::{self, ValidationErrors};
 use super::views::ServerView;
 use crate::auth::{Permission, Permissions, Permit, need};

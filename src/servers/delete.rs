@@ -1,8 +1,6 @@
 //! A server's end. That it is to end is written before anything of it is deleted, and forgotten with the server: a deletion
 //! that was cut short, by a kill, a full disk or a node that went away, goes on by itself.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent::protocol::{ServerRef, ToAgent};
@@ -20,30 +18,6 @@ const DELETE_TAKES: Duration = Duration::from_secs(120);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Between two such attempts in the end.
 const SELDOM: Duration = Duration::from_secs(60);
-
-/// The deletions that are under way. Cheap to clone.
-#[derive(Clone, Default)]
-pub(super) struct Deletions(Arc<Mutex<UnderWay>>);
-
-#[derive(Default)]
-struct UnderWay {
-    /// Held by whoever is at it.
-    turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
-    /// Those that go on by themselves.
-    resumed: HashSet<String>,
-}
-
-impl Deletions {
-    fn lock(&self) -> MutexGuard<'_, UnderWay> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn turn(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut all = self.lock();
-        all.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(all.turns.entry(id.to_owned()).or_default())
-    }
-}
 
 /// What came of a deletion.
 enum Outcome {
@@ -67,14 +41,6 @@ impl From<Unfinished> for ApiError {
             Unfinished::Node(error) => error.into(),
             Unfinished::Here(error) => error,
         }
-    }
-}
-
-/// Refuses what must not be done with a server while it is being deleted.
-pub(super) fn not_deleting(server: &Server) -> Result<(), ApiError> {
-    match server.deleting {
-        Some(_) => Err(ApiError::new(Code::Conflict, "The server is being deleted.")),
-        None => Ok(()),
     }
 }
 

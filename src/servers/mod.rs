@@ -7,6 +7,7 @@ mod change;
 mod conflicts;
 mod create;
 mod delete;
+mod deletions;
 mod draft;
 mod grants;
 mod placement;
@@ -42,7 +43,7 @@ use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
 use crate::templates::{self, Template};
 use crate::transfers::Transfers;
-use delete::Deletions;
+use deletions::Deletions;
 use views::{PowerAnswer, StatsHistoryView};
 
 /// How long an agent may take to say whether it takes an action. Not to do it.
@@ -221,7 +222,7 @@ impl Servers {
     /// The record of a server with which something is to be done.
     fn acted_on(&self, id: &str) -> Result<Server, ApiError> {
         let server = self.record(id)?;
-        delete::not_deleting(&server)?;
+        deletions::not_deleting(&server)?;
         Ok(server)
     }
 

@@ -2,6 +2,7 @@
 
 pub mod agent_mode;
 pub mod control_socket;
+mod error;
 pub mod health;
 mod upgrade_verification;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{AgentConfig, GameNetworks, LinkTimes};
-use storage::{OpenError, Store};
+use storage::Store;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::agents::{Agents, local};
@@ -24,7 +25,7 @@ use crate::error::Chain;
 use crate::http::{self, PortPolicy};
 use crate::live::Live;
 use crate::net::mdns;
-use crate::net::tls::{self, Identity, TlsError};
+use crate::net::tls::{self, Identity};
 use crate::nodes::{AgentListener, EnrollmentConfig, Nodes};
 use crate::router::Router;
 use crate::servers::{OwnPorts, Servers};
@@ -34,7 +35,7 @@ use crate::status::Status;
 use crate::streams::Streams;
 use crate::system::clock;
 use crate::system::ids;
-use crate::system::private_files::{self, FileError};
+use crate::system::private_files;
 use crate::system::service;
 use crate::system::shutdown::Tasks;
 use crate::system::upgrade_verification::Verification;
@@ -42,63 +43,14 @@ use crate::transfers::Transfers;
 use crate::upgrades::{Parts, Upgrades};
 use crate::users::Users;
 
+pub use error::StartError;
+
 use self::upgrade_verification::VerificationGate;
 
 /// Connections that may wait to be accepted: a thousand agents come back at once.
 const BACKLOG: u32 = 4096;
 /// Shortest secret for signing that isn't worth a warning.
 const GOOD_SECRET: usize = 32;
-
-/// Why the panel did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database.
-    #[error(transparent)]
-    Database(#[from] OpenError),
-    /// A folder or a secret.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The key and certificate of its ports.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// A port.
-    #[error(
-        "{address} ({what}) can't be listened on: {source}. Another program has it, or the address isn't this \
-             machine's; {setting} chooses another one"
-    )]
-    Port {
-        /// Which.
-        address: SocketAddr,
-        /// What it was for.
-        what: &'static str,
-        /// InstallMethod to change it.
-        setting: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A part of the start failed in a way that has no advice.
-    #[error("{doing}: {source}")]
-    Other {
-        /// What was attempted.
-        doing: &'static str,
-        /// What was said.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl StartError {
-    /// In the numbers of `sysexits.h`.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            StartError::Database(cause) => cause.exit_code(),
-            StartError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
-            StartError::File(_) => 74,
-            StartError::Tls(cause) => cause.exit_code(),
-            StartError::Port { .. } => 71,
-            StartError::Other { .. } => 70,
-        }
-    }
-}
 
 /// A panel that runs. Dropping it leaves its tasks running: call [`Running::stop`].
 pub struct Running {
@@ -356,7 +308,7 @@ impl Running {
         }
         let named = self.app.name.url();
         if let Ok(named) = &named {
-            writeln!(out, "ConfigFile in your network as {named}")?;
+            writeln!(out, "Found in your network as {named}")?;
         }
         if let Some(path) = self.app.setup.link_path().await {
             writeln!(out, "\nMake the first account here:\n  {}{path}", self.url())?;

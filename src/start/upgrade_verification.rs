@@ -8,7 +8,7 @@ use hyper::{Method, Request, StatusCode};
 use serde_json::json;
 use storage::Store;
 
-use super::StartError;
+use super::error::StartError;
 use crate::error::{ApiError, Code};
 use crate::http::{Body, Response, error, json_reply};
 use crate::router::Router;

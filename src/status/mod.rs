@@ -1,4 +1,4 @@
-//! InstallMethod the panel itself does: health for everybody, what is wrong for administrators.
+//! How the panel itself does: health for everybody, what is wrong for administrators.
 
 mod routes;
 mod views;
@@ -9,10 +9,7 @@ use storage::{Health, Millis, Store};
 use tokio::sync::watch;
 
 pub use routes::routes;
-pub use views::{Problem, StatusView};
-
-/// The version of this program.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub use views::{Problem, StatusView, VERSION};
 
 /// The panel's own state. Cheap to clone.
 #[derive(Clone)]
@@ -36,7 +33,7 @@ impl Status {
         StatusView::new(health != Health::Ok, problems, self.0.started_at)
     }
 
-    /// Transfers whenever [`Status::view`] may have changed.
+    /// Notified whenever [`Status::view`] may have changed.
     pub fn changes(&self) -> watch::Receiver<Health> {
         self.0.store.health()
     }

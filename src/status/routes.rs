@@ -1,7 +1,7 @@
 //! `/health` and `/api/status`.
 
-use super::views::{Health, StatusView};
-use super::{Status, VERSION};
+use super::Status;
+use super::views::{Health, StatusView, VERSION};
 use crate::auth::Caller;
 use crate::http::{Access, Doc, Filter, GET, Route, any, caller, ok, route, with};
 
@@ -25,8 +25,7 @@ fn banner(status: &Status) -> Route {
         GET,
         "/api/status",
         Access::SignedIn,
-        Doc::new("InstallMethod the panel does, and for administrators what is wrong")
-            .answer::<StatusView>(200),
+        Doc::new("How the panel does, and for administrators what is wrong").answer::<StatusView>(200),
         with(status)
             .and(caller())
             .map(|status: Status, caller: Caller| ok(Ok(status.view(caller.is_admin())))),

@@ -6,6 +6,9 @@ use utoipa::ToSchema;
 
 use crate::system::clock::rfc3339;
 
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// `GET /health`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
@@ -39,6 +42,6 @@ pub struct StatusView {
 
 impl StatusView {
     pub(super) fn new(read_only: bool, problems: Vec<Problem>, started_at: Millis) -> Self {
-        Self { version: super::VERSION, read_only, problems, started_at: rfc3339(started_at) }
+        Self { version: VERSION, read_only, problems, started_at: rfc3339(started_at) }
     }
 }

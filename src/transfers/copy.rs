@@ -8,7 +8,7 @@ use agent::streams::{Frame, Pipe};
 use tokio::time::{sleep_until, timeout};
 
 use super::Transfers;
-use super::run::Failure;
+use super::failure::Failure;
 use super::tracker::Live;
 use super::views::StepWord;
 

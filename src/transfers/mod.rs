@@ -7,6 +7,7 @@
 
 mod cleanup;
 mod copy;
+mod failure;
 mod routes;
 mod run;
 mod tracker;
@@ -219,7 +220,7 @@ impl Transfers {
         };
         // A port that the server itself holds at the moment is free once it has stopped: two agents on one machine.
         let seen = self.agents.server(&server.id);
-        let runs = seen.status.is_some_and(|status| run::runs(&status.status));
+        let runs = seen.status.is_some_and(|status| tracker::runs(&status.status));
         match report.ports_taken.first() {
             Some(port) if !runs || !self.same_machine(&server.node_id, to) => {
                 let (number, protocol) = (port.external, port.protocol.as_str());

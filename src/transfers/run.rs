@@ -10,7 +10,8 @@ use storage::servers::Server;
 use storage::transfers::{Move, Step};
 
 use super::Transfers;
-use super::tracker::Live;
+use super::failure::Failure;
+use super::tracker::{Live, runs};
 use super::views::StepWord;
 use crate::agents::{RequestError, create_message};
 use crate::error::ApiError;
@@ -30,39 +31,6 @@ const LOOK: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_secs(1);
 /// What the other node's disk keeps for its own.
 const RESERVE: u64 = 64 << 20;
-
-/// Why a transfer fails, for a person.
-pub(super) struct Failure(pub(super) String);
-
-impl Failure {
-    pub(super) fn new(why: impl Into<String>) -> Self {
-        Self(why.into())
-    }
-
-    /// What a node was asked.
-    fn asking<'n>(doing: &'n str, node: &'n str) -> impl FnOnce(RequestError) -> Self + 'n {
-        move |error| {
-            let why = match &error {
-                RequestError::Offline => "it went offline".to_owned(),
-                RequestError::Timeout(_) => "it did not answer in time".to_owned(),
-                RequestError::Refused(report) => report.message.clone(),
-                RequestError::Busy | RequestError::Unfitting => error.to_string(),
-            };
-            Self(format!("{doing} the node {node} failed: {why}"))
-        }
-    }
-}
-
-impl From<ApiError> for Failure {
-    fn from(error: ApiError) -> Self {
-        Self(error.message().to_owned())
-    }
-}
-
-/// It is up, or on its way there.
-pub(super) fn runs(status: &Status) -> bool {
-    matches!(status, Status::Starting | Status::Running | Status::Paused)
-}
 
 /// `uid:gid` in numbers.
 fn is_pair(text: &str) -> bool {

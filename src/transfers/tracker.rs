@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use agent::protocol::Status;
 use storage::transfers::{Move, Step};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,11 @@ struct Now {
     bytes: u64,
     total: u64,
     copying_since: Option<Instant>,
+}
+
+/// Whether a game in this state is up, or on its way there.
+pub(super) fn runs(status: &Status) -> bool {
+    matches!(status, Status::Starting | Status::Running | Status::Paused)
 }
 
 impl Tracker {

@@ -12,6 +12,7 @@ pub mod release;
 
 mod resolver;
 mod rollout;
+mod round;
 mod routes;
 mod views;
 
@@ -32,7 +33,7 @@ use self::binaries::Programs;
 use self::fetch::Fetcher;
 use self::install_method::InstallMethod;
 use self::release::{Published, Release, Source, own_architecture};
-use self::rollout::Round;
+use self::round::Round;
 use self::views::{OfferView, RunningView, StepWord};
 use crate::agents::Agents;
 use crate::auth::Admin;
@@ -53,7 +54,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(6 * 3600);
 const FIRST: std::ops::Range<u64> = 60..600;
 /// Between two words to those who look.
 const TELL_EVERY: Duration = Duration::from_millis(500);
-/// InstallMethod long those who look have to see that the panel goes, before it does.
+/// How long those who look have to see that the panel goes, before it does.
 const LAST_SIGHT: Duration = Duration::from_millis(300);
 
 /// Everything about upgrades. Cheap to clone.
@@ -86,7 +87,7 @@ struct State {
     running: Option<RunningView>,
     failure: Option<String>,
     round: Round,
-    /// Transfers with every change.
+    /// Counts the changes.
     number: u64,
 }
 
@@ -191,7 +192,7 @@ impl Upgrades {
         (self.lock().number, self.0.agents.changes().nodes_now())
     }
 
-    /// InstallMethod it stands.
+    /// How it stands.
     pub fn view(&self) -> Result<UpgradeView, ApiError> {
         let inner = &self.0;
         let listed = inner.store.read_now(storage::nodes::list)?;

@@ -1,8 +1,6 @@
 //! The agents of other machines: each gets the panel's own version when nothing there would be broken off, one after
 //! another, until all have it or one has not come back with it.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent::protocol::{Control, Summary, SystemInfo, ToAgent, UpgradeOutcome, UpgradeReceive, capability};
@@ -14,6 +12,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::round::{Round, Step, mark};
 use super::views::{NodeStepWord, NodeUpgradeView};
 use super::{TELL_EVERY, UpgradeView, Upgrades, sentence};
 use crate::agents::{NodeSnapshot, RequestError, local};
@@ -22,7 +21,7 @@ use crate::error::{ApiError, Code};
 use crate::status::VERSION;
 use crate::system::clock;
 
-/// InstallMethod long an agent may take to open a connection.
+/// How long an agent may take to open a connection.
 const SOON: Duration = Duration::from_secs(30);
 /// A node that takes nothing for this long is given up.
 const STALLED: Duration = Duration::from_secs(60);
@@ -34,52 +33,6 @@ const LOOK: Duration = Duration::from_millis(250);
 /// What a person does about an agent that takes signed programs only.
 const UNSIGNED: &str = "This panel was built from a checkout and knows of no releases, so nothing says that its program is \
                         one: run the installer on that machine.";
-
-/// The nodes' upgrades, as far as they are.
-#[derive(Default)]
-pub(super) struct Round {
-    steps: BTreeMap<String, Step>,
-    running: bool,
-    failure: Option<String>,
-    stop: CancellationToken,
-}
-
-#[derive(Clone)]
-struct Step {
-    word: NodeStepWord,
-    percent: Option<u8>,
-    detail: Option<String>,
-}
-
-impl Step {
-    fn new(word: NodeStepWord) -> Self {
-        Self { word, percent: None, detail: None }
-    }
-}
-
-/// Stands as long as a round runs: whoever finds it at his start knows that one was broken off.
-fn mark(data_dir: &Path) -> PathBuf {
-    data_dir.join("upgrade").join("nodes")
-}
-
-impl Round {
-    pub(super) fn runs(&self) -> bool {
-        self.running
-    }
-
-    pub(super) fn failure(&self) -> Option<String> {
-        self.failure.clone()
-    }
-
-    /// Says what an earlier run of the panel did not bring to its end.
-    pub(super) fn left_behind(&mut self, data_dir: &Path) {
-        if std::fs::remove_file(mark(data_dir)).is_ok() {
-            let why =
-                "The panel was stopped while it upgraded other machines: look at the list, and begin again.";
-            self.failure = Some(why.to_owned());
-        }
-    }
-}
 
 /// Whether a version is below the panel's.
 fn is_older(version: &str) -> bool {

@@ -1,44 +1,39 @@
 //! `ctrl-alt-play upgrade`: looks, fetches, checks, and hands over to whoever swaps programs: the guard of the service,
 //! or where there is none, ourselves.
 
+mod fetch;
 mod via_service;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use agent::upgrades::{Folder, newer};
-use tokio_util::sync::CancellationToken;
 
+use self::fetch::{Failure, blocking, fetch, say};
 use self::via_service::Guarded;
 use super::service::Service;
 use crate::config::Config;
 use crate::status::VERSION;
-use crate::upgrades::download::download;
 use crate::upgrades::install_method::{InstallMethod, shared_with_panel};
 use crate::upgrades::release::{Published, Source, own_architecture};
 use crate::upgrades::{offered, sentence, source};
 
 /// The exit code of `--check` where there is something newer.
 const NEWER: u8 = 10;
-const TELL_EVERY: Duration = Duration::from_millis(200);
 
 /// What was asked for.
 pub struct UpgradeWork {
     /// Only say whether there is something.
     pub check: bool,
-    /// ControlRequest nothing.
+    /// Asks nothing.
     pub yes: bool,
     /// It is about an agent.
     pub agent: bool,
     /// The service that runs it.
     pub service: Option<Service>,
 }
-
-type Failure = (u8, String);
 
 /// Does it. An exit code without words is an answer too.
 ///
@@ -137,11 +132,6 @@ fn at_next_start(service: &Service, version: &str) -> String {
     format!("{} does not run: it is {version} at its next start.", service.name)
 }
 
-fn say(text: &str) {
-    // Whoever closed our output wants no words.
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
 fn ask(work: &UpgradeWork, version: &str) -> Result<(), Failure> {
     if work.yes {
         return Ok(());
@@ -163,46 +153,11 @@ fn ask(work: &UpgradeWork, version: &str) -> Result<(), Failure> {
     };
     say(&what);
     let _ = write!(io::stdout(), "Upgrade to {version}? [Y/n] ").and_then(|()| io::stdout().flush());
-    let answer = super::read_line(&mut io::stdin().lock()).map_err(|error| (74, error.to_string()))?;
+    let answer = super::input::read_line(&mut io::stdin().lock()).map_err(|error| (74, error.to_string()))?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes") {
         return Ok(());
     }
     Err((1, "nothing was changed".to_owned()))
-}
-
-/// Fetches it, and tries whether it runs here.
-async fn fetch(
-    config: &Config,
-    source: Source,
-    what: Published,
-    version: &str,
-    folder: &Folder,
-) -> Result<(), Failure> {
-    let into = folder.clone();
-    let database = fs::metadata(config.data_dir.join("panel.redb")).map_or(0, |file| file.len());
-    blocking(move || {
-        let shown = io::stderr().is_terminal();
-        let told = Mutex::new(Instant::now());
-        let progress = |done: u64, total: u64| {
-            let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if shown && (told.elapsed() >= TELL_EVERY || done == total) {
-                *told = Instant::now();
-                let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-                let percent = (done * 100).checked_div(total).unwrap_or(0);
-                let _ = write!(io::stderr(), "\r  {:.1} of {:.1} MiB, {percent} %  ", mib(done), mib(total));
-            }
-        };
-        let stop = CancellationToken::new();
-        let fetched = download(&source, &what, &into, 2 * database, &progress, &stop);
-        if shown {
-            let _ = writeln!(io::stderr());
-        }
-        fetched.map_err(|error| (74, sentence(&error)))?;
-        say("Fetched; signature and checksum are right.");
-        Ok(())
-    })
-    .await?;
-    folder.try_part(version).await.map_err(|error| (1, sentence(&error)))
 }
 
 /// Where nobody watches: the new program takes the place of the old one in one step, and the old one is kept.
@@ -240,12 +195,6 @@ fn swap(new: &Path, place: &Path, old: &Path) -> Result<(), (&'static str, io::E
     fs::rename(&near, place).map_err(step("replacing"))?;
     let folder = place.parent().unwrap_or(Path::new("/"));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(step("writing beside"))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err((70, error.to_string())))
 }
 
 #[cfg(test)]

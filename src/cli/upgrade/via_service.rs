@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use agent::upgrades::{Folder, give, hash};
 
-use super::{Failure, blocking, fetch, say};
+use super::fetch::{Failure, blocking, fetch, say};
 use crate::cli::service::Service;
 use crate::config::Config;
 use crate::db_backups;
@@ -14,7 +14,7 @@ use crate::status::VERSION;
 use crate::upgrades::release::{Published, Source};
 use crate::upgrades::sentence;
 
-/// InstallMethod long a service may take to come up with the new program, or to go back to the old one.
+/// How long a service may take to come up with the new program, or to go back to the old one.
 const COMES_UP_WITHIN: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks after the end of a restart after which nothing is on its way any more.
@@ -87,7 +87,7 @@ impl Guarded<'_> {
         blocking(same).await.unwrap_or(false)
     }
 
-    /// Puts it where the guard takes it from. InstallMethod the last upgrade went, before this one.
+    /// Puts it where the guard takes it from. How the last upgrade went, before this one.
     async fn stage(&self, source: Source) -> Result<Option<agent::protocol::UpgradeOutcome>, Failure> {
         fetch(self.config, source, self.what.clone(), &self.version, &self.folder).await?;
         if !self.agent && self.config.data_dir.join("panel.redb").exists() {
@@ -144,7 +144,7 @@ impl Guarded<'_> {
         let version = &self.version;
         loop {
             // An agent has shown that it is well by ending its trial.
-            let well = if self.agent { Ok(()) } else { crate::cli::healthcheck(self.config).await };
+            let well = if self.agent { Ok(()) } else { crate::cli::health::healthcheck(self.config).await };
             match well {
                 Ok(()) => break,
                 Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
@@ -166,7 +166,7 @@ impl Guarded<'_> {
         let failed = |error: io::Error| (74, error.to_string());
         crate::system::private_files::folder(&copies).map_err(|error| (74, error.to_string()))?;
         let to = copies.join(db_backups::name_of_today());
-        crate::cli::backup(data, &to).await?;
+        crate::cli::database::backup(data, &to).await?;
         for made in [&copies, &to] {
             give(made, data).map_err(failed)?;
         }

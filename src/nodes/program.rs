@@ -1,0 +1,38 @@
+//! The program that the join script fetches.
+
+use tokio::fs::File;
+
+use super::Nodes;
+use super::join::EnrollmentConfig;
+use super::secrets::{self, SecretMatch};
+use crate::error::{ApiError, Code};
+use crate::system::clock;
+use crate::upgrades::binaries::ProgramError;
+use crate::upgrades::sentence;
+
+impl Nodes {
+    /// The program for a machine of this architecture (in the words of `uname -m`), opened, and its length. For whoever
+    /// has the node's secret.
+    pub async fn program(
+        &self,
+        joining: &EnrollmentConfig,
+        node: &str,
+        secret: Option<&str>,
+        arch: &str,
+    ) -> Result<(File, u64), ApiError> {
+        let wrong = || ApiError::new(Code::Unauthenticated, "The node's secret is wrong or missing.");
+        let given = secret.map(secrets::hash).ok_or_else(wrong)?;
+        let known = self.store.read_now(|tx| storage::nodes::get(tx, node))?;
+        if secrets::verify(known.as_ref(), None, &given, clock::now()) == SecretMatch::Wrong {
+            return Err(wrong());
+        }
+        if arch.is_empty() {
+            return Err(ApiError::field("arch", "is missing"));
+        }
+        let program = joining.programs.open(arch).await.map_err(|error| match error {
+            ProgramError::Io(cause) => ApiError::internal("opening the program", &cause),
+            other => ApiError::new(Code::NotFound, sentence(&other)),
+        })?;
+        Ok((File::from_std(program.file), program.length))
+    }
+}

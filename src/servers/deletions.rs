@@ -1,0 +1,40 @@
+//! The deletions of servers that are under way.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use storage::servers::Server;
+
+use crate::error::{ApiError, Code};
+
+/// The deletions that are under way. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Deletions(Arc<Mutex<UnderWay>>);
+
+#[derive(Default)]
+pub(super) struct UnderWay {
+    /// Held by whoever is at it.
+    pub(super) turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    /// Those that go on by themselves.
+    pub(super) resumed: HashSet<String>,
+}
+
+impl Deletions {
+    pub(super) fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn turn(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.lock();
+        all.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(all.turns.entry(id.to_owned()).or_default())
+    }
+}
+
+/// Refuses what must not be done with a server while it is being deleted.
+pub(super) fn not_deleting(server: &Server) -> Result<(), ApiError> {
+    match server.deleting {
+        Some(_) => Err(ApiError::new(Code::Conflict, "The server is being deleted.")),
+        None => Ok(()),
+    }
+}

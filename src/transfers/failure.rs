@@ -1,0 +1,32 @@
+//! Why a move fails, for a person.
+
+use crate::agents::RequestError;
+use crate::error::ApiError;
+
+/// Why a transfer fails, for a person.
+pub(super) struct Failure(pub(super) String);
+
+impl Failure {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+
+    /// What a node was asked.
+    pub(super) fn asking<'n>(doing: &'n str, node: &'n str) -> impl FnOnce(RequestError) -> Self + 'n {
+        move |error| {
+            let why = match &error {
+                RequestError::Offline => "it went offline".to_owned(),
+                RequestError::Timeout(_) => "it did not answer in time".to_owned(),
+                RequestError::Refused(report) => report.message.clone(),
+                RequestError::Busy | RequestError::Unfitting => error.to_string(),
+            };
+            Self(format!("{doing} the node {node} failed: {why}"))
+        }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self(error.message().to_owned())
+    }
+}

@@ -1,0 +1,54 @@
+//! The upgrades of the nodes that are under way.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use super::views::NodeStepWord;
+
+/// The nodes' upgrades, as far as they are.
+#[derive(Default)]
+pub(super) struct Round {
+    pub(super) steps: BTreeMap<String, Step>,
+    pub(super) running: bool,
+    pub(super) failure: Option<String>,
+    pub(super) stop: CancellationToken,
+}
+
+#[derive(Clone)]
+pub(super) struct Step {
+    pub(super) word: NodeStepWord,
+    pub(super) percent: Option<u8>,
+    pub(super) detail: Option<String>,
+}
+
+impl Step {
+    pub(super) fn new(word: NodeStepWord) -> Self {
+        Self { word, percent: None, detail: None }
+    }
+}
+
+/// Stands as long as a round runs: whoever finds it at his start knows that one was broken off.
+pub(super) fn mark(data_dir: &Path) -> PathBuf {
+    data_dir.join("upgrade").join("nodes")
+}
+
+impl Round {
+    pub(super) fn runs(&self) -> bool {
+        self.running
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.clone()
+    }
+
+    /// Says what an earlier run of the panel did not bring to its end.
+    pub(super) fn left_behind(&mut self, data_dir: &Path) {
+        if std::fs::remove_file(mark(data_dir)).is_ok() {
+            let why =
+                "The panel was stopped while it upgraded other machines: look at the list, and begin again.";
+            self.failure = Some(why.to_owned());
+        }
+    }
+}
