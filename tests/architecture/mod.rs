@@ -1,6 +1,7 @@
 //! The fences of the house: who may name whom, by reading the sources. A fence that is in the way is changed here,
 //! with its reason, and never walked around.
 
+mod circles;
 mod files;
 mod floors;
 mod names;

@@ -94,13 +94,13 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-struct Token {
-    line: usize,
-    text: String,
+pub(super) struct Token {
+    pub(super) line: usize,
+    pub(super) text: String,
 }
 
 /// Names, `::` and single signs.
-fn tokens(text: &str) -> Vec<Token> {
+pub(super) fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let mut tokens = Vec::new();
     let (mut at, mut line) = (0, 1);

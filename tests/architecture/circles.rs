@@ -1,0 +1,456 @@
+//! No circle runs through the files of a crate: whoever reads a file needs those below it, and never itself again.
+//!
+//! The rule: a file leads to each file that *defines* something that it names, in a `use` or in the code.
+//! - A re-export (`pub use child::Thing`) is looked through to the file that defines the thing, so `use super::Thing`
+//!   beside `pub use child::Thing` leads to the child, not to `mod.rs`. The re-export itself leads nowhere, unless its
+//!   file uses the name in code of its own.
+//! - `mod child;` leads nowhere, and neither does the name of a module alone: what is named in it does.
+//! - So a child that names what its `mod.rs` defines makes a circle as soon as that `mod.rs` uses the child.
+//! - Tests (`#[cfg(test)]`, `tests.rs`, folders `tests` and `testing`) may look anywhere.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::files::{self, File};
+use super::paths::{Token, tokens};
+
+/// Crates that are free of circles, and those that are not yet: there, arrows of the list are passed over.
+const CRATES: [(&str, &[Arrow]); 3] = [("src", KIT), ("storage/src", &[]), ("agent/src", KNOWN)];
+
+/// From a file, or from all of a folder, to a file.
+type Arrow = (&'static str, &'static str);
+
+/// Those of the HTTP kit, until an endpoint's declaration is apart from its matching and its document.
+const KIT: &[Arrow] =
+    &[("src/http/route.rs", "src/http/dispatch.rs"), ("src/http/doc.rs", "src/http/route.rs")];
+
+/// Those that close circles in `agent/src`; the list only gets shorter.
+const KNOWN: &[Arrow] = &[
+    ("agent/src/protocol/transfers.rs", "agent/src/protocol/mod.rs"),
+    ("agent/src/protocol/wire.rs", "agent/src/protocol/bounded.rs"),
+    ("agent/src/protocol/wire.rs", "agent/src/protocol/envelope.rs"),
+    ("agent/src/docker", "agent/src/docker/mod.rs"),
+    ("agent/src/docker/create.rs", "agent/src/docker/network.rs"),
+    ("agent/src/docker/firewall.rs", "agent/src/docker/network.rs"),
+    ("agent/src/files", "agent/src/files/mod.rs"),
+    ("agent/src/console/trail.rs", "agent/src/console/engine_log.rs"),
+    ("agent/src/console/line.rs", "agent/src/console/clean/mod.rs"),
+    ("agent/src/server/catch_up.rs", "agent/src/server/terminal.rs"),
+    ("agent/src/server/import_files.rs", "agent/src/server/launch.rs"),
+    ("agent/src/remote", "agent/src/remote/mod.rs"),
+];
+
+/// A `use` of one name.
+struct Use {
+    line: usize,
+    path: Vec<String>,
+    /// The name that it has here.
+    name: String,
+    reexport: bool,
+}
+
+/// What a file says of others.
+struct Source {
+    module: Vec<String>,
+    uses: Vec<Use>,
+    /// Paths in code, with their lines.
+    paths: Vec<(usize, Vec<String>)>,
+    /// Names in code that begin a path or stand alone.
+    names: BTreeSet<String>,
+}
+
+/// A crate: its files by path, and by module.
+struct Sources {
+    files: BTreeMap<String, Source>,
+    modules: BTreeMap<Vec<String>, String>,
+}
+
+/// File → the files that it leads to, with the first place where.
+type Map = BTreeMap<String, BTreeMap<String, String>>;
+
+impl Sources {
+    fn read(root: &str, files: &[File]) -> Self {
+        let mut sources = Self { files: BTreeMap::new(), modules: BTreeMap::new() };
+        for file in files.iter().filter(|file| file.rust() && file.within(root) && !of_tests(file)) {
+            let below = &file.path[root.len() + 1..];
+            let mut module: Vec<String> =
+                below.trim_end_matches(".rs").split('/').map(ToOwned::to_owned).collect();
+            match module.last().map(String::as_str) {
+                Some("mod" | "lib") => drop(module.pop()),
+                // The program's own root, beside the library's.
+                Some("main") if module.len() == 1 => continue,
+                _ => {}
+            }
+            sources.modules.insert(module.clone(), file.path.clone());
+            sources.files.insert(file.path.clone(), Source::read(module, &file.text));
+        }
+        sources
+    }
+
+    /// The file that defines what a path leads to; `None` where that is not in this crate.
+    fn resolve(&self, module: &[String], path: &[String], seen: &mut BTreeSet<Vec<String>>) -> Option<&str> {
+        if !seen.insert([module, &["→".to_owned()][..], path].concat()) {
+            return None;
+        }
+        let (mut at, rest) = self.start(module, path)?;
+        let mut rest = rest.iter();
+        while let Some(name) = rest.next() {
+            let child = [&at[..], &[name.clone()][..]].concat();
+            if self.modules.contains_key(&child) {
+                at = child;
+                continue;
+            }
+            let file = self.modules.get(&at)?;
+            let source = self.files.get(file)?;
+            let imported = source.uses.iter().find(|used| used.name == *name && name != "*");
+            if let Some(used) = imported {
+                // What follows belongs to the thing: a variant, a function of a type, or an item of a module.
+                let whole = [&used.path[..], rest.as_slice()].concat();
+                return self.resolve(&at, &whole, seen);
+            }
+            let globs = source.uses.iter().filter(|used| used.reexport && used.name == "*");
+            for used in globs {
+                let path = [&used.path[..used.path.len() - 1], &[name.clone()][..]].concat();
+                match self.resolve(&at, &path, seen) {
+                    Some(found) if found != file.as_str() => return Some(found),
+                    _ => {}
+                }
+            }
+            return Some(file.as_str());
+        }
+        self.modules.get(&at).map(String::as_str)
+    }
+
+    /// The module in which a path begins, and what is left of it.
+    fn start<'p>(&self, module: &[String], path: &'p [String]) -> Option<(Vec<String>, &'p [String])> {
+        match path.first()?.as_str() {
+            "crate" | "ctrl_alt_play" => Some((Vec::new(), &path[1..])),
+            "self" => Some((module.to_vec(), &path[1..])),
+            "super" => {
+                let ups = path.iter().take_while(|part| *part == "super").count();
+                let left = module.len().checked_sub(ups)?;
+                Some((module[..left].to_vec(), &path[ups..]))
+            }
+            first => {
+                let source = self.files.get(self.modules.get(module)?)?;
+                let child = [module, &[first.to_owned()][..]].concat();
+                let known =
+                    self.modules.contains_key(&child) || source.uses.iter().any(|used| used.name == first);
+                known.then(|| (module.to_vec(), path))
+            }
+        }
+    }
+
+    /// Whether a path leads to a module itself.
+    fn is_module(&self, module: &[String], path: &[String]) -> bool {
+        let path =
+            if path.last().is_some_and(|last| last == "self") { &path[..path.len() - 1] } else { path };
+        self.start(module, path)
+            .is_some_and(|(at, rest)| self.modules.contains_key(&[&at[..], rest].concat()))
+    }
+
+    fn map(&self, known: &[Arrow]) -> Map {
+        let mut map = Map::new();
+        for (file, source) in &self.files {
+            let used = source.uses.iter().filter(|used| !used.reexport || source.names.contains(&used.name));
+            let used = used.filter(|used| !self.is_module(&source.module, &used.path));
+            let named = used.map(|used| (used.line, &used.path));
+            for (line, path) in named.chain(source.paths.iter().map(|(line, path)| (*line, path))) {
+                let path =
+                    if path.last().is_some_and(|last| last == "*") { &path[..path.len() - 1] } else { path };
+                let Some(to) = self.resolve(&source.module, path, &mut BTreeSet::new()) else { continue };
+                if to != file && !known.iter().any(|arrow| passes(arrow, file, to)) {
+                    let place = format!("{file}:{line}");
+                    map.entry(file.clone()).or_default().entry(to.to_owned()).or_insert(place);
+                }
+            }
+        }
+        map
+    }
+}
+
+fn passes((from, to): &Arrow, file: &str, target: &str) -> bool {
+    let below = |folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    target == *to && (file == *from || below(from))
+}
+
+fn of_tests(file: &File) -> bool {
+    file.name() == "tests.rs" || file.path.contains("/tests/") || file.path.contains("/testing/")
+}
+
+impl Source {
+    fn read(module: Vec<String>, text: &str) -> Self {
+        let tokens = without_tests(tokens(text));
+        let mut source = Self { module, uses: Vec::new(), paths: Vec::new(), names: BTreeSet::new() };
+        // Depths of braces at which modules of this file begin: `super` in them is the file itself.
+        let (mut depth, mut inner) = (0_usize, Vec::new());
+        let mut at = 0;
+        while at < tokens.len() {
+            let text = tokens[at].text.as_str();
+            match text {
+                "use" => {
+                    let reexport = at > 0 && matches!(tokens[at - 1].text.as_str(), "pub" | ")");
+                    let mut found = Vec::new();
+                    at = tree(&tokens, at + 1, &[], &mut found);
+                    for (line, path, name) in found {
+                        if let Some(path) = lifted(path, inner.len()) {
+                            source.uses.push(Use { line, path, name, reexport });
+                        }
+                    }
+                }
+                // `pub(in some::path)` uses nothing.
+                "pub" if text_at(&tokens, at + 1) == "(" => {
+                    at += 2;
+                    while !matches!(text_at(&tokens, at), ")" | "") {
+                        at += 1;
+                    }
+                    at += 1;
+                }
+                "mod" if text_at(&tokens, at + 2) == "{" => {
+                    inner.push(depth);
+                    depth += 1;
+                    at += 3;
+                }
+                "mod" if text_at(&tokens, at + 2) == ";" => at += 3,
+                "{" => {
+                    depth += 1;
+                    at += 1;
+                }
+                "}" => {
+                    depth = depth.saturating_sub(1);
+                    if inner.last() == Some(&depth) {
+                        inner.pop();
+                    }
+                    at += 1;
+                }
+                _ if is_name(text) && (at == 0 || tokens[at - 1].text != ".") => {
+                    let (line, mut path) = (tokens[at].line, vec![text.to_owned()]);
+                    at += 1;
+                    while text_at(&tokens, at) == "::" && is_name(text_at(&tokens, at + 1)) {
+                        path.push(tokens[at + 1].text.clone());
+                        at += 2;
+                    }
+                    source.names.insert(path[0].clone());
+                    if path.len() > 1
+                        && let Some(path) = lifted(path, inner.len())
+                    {
+                        source.paths.push((line, path));
+                    }
+                }
+                _ => at += 1,
+            }
+        }
+        source
+    }
+}
+
+/// A path in a module of the file itself, as seen from the file; `None` where it stays in that module.
+fn lifted(path: Vec<String>, depth: usize) -> Option<Vec<String>> {
+    let ups = path.iter().take_while(|part| *part == "super").count();
+    if depth == 0 || path.first().is_some_and(|first| first == "crate") {
+        return Some(path);
+    }
+    match ups.cmp(&depth) {
+        Ordering::Less => None,
+        Ordering::Equal => Some([&["self".to_owned()][..], &path[ups..]].concat()),
+        Ordering::Greater => Some(path[depth..].to_vec()),
+    }
+}
+
+/// `a::b::{c, d as e}` after `use`; gives the position after it.
+fn tree(
+    tokens: &[Token],
+    mut at: usize,
+    before: &[String],
+    found: &mut Vec<(usize, Vec<String>, String)>,
+) -> usize {
+    let (mut path, mut alias) = (before.to_vec(), None);
+    let line = tokens.get(at).map_or(0, |token| token.line);
+    while let Some(token) = tokens.get(at) {
+        match token.text.as_str() {
+            "::" => at += 1,
+            "as" => {
+                alias = Some(text_at(tokens, at + 1).to_owned());
+                at += 2;
+            }
+            "{" => {
+                at += 1;
+                while !matches!(text_at(tokens, at), "}" | "") {
+                    let next = tree(tokens, at, &path, found);
+                    at = next.max(at + usize::from(next == at));
+                    at += usize::from(text_at(tokens, at) == ",");
+                }
+                return at + 1;
+            }
+            name if is_name(name) || name == "*" => {
+                path.push(name.to_owned());
+                at += 1;
+            }
+            _ => break,
+        }
+    }
+    if path.len() > before.len() {
+        let own = path.iter().rev().find(|part| *part != "self").cloned().unwrap_or_default();
+        found.push((line, path, alias.unwrap_or(own)));
+    }
+    at
+}
+
+/// Leaves out each item below `#[cfg(test)]`.
+fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+    const TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let mut kept = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        if !(0..TEST.len()).all(|n| text_at(&tokens, at + n) == TEST[n]) {
+            kept.push(Token { line: tokens[at].line, text: tokens[at].text.clone() });
+            at += 1;
+            continue;
+        }
+        at += TEST.len();
+        let mut depth = 0_usize;
+        while at < tokens.len() {
+            let text = tokens[at].text.as_str();
+            // A field or a variant ends with a comma, or with what holds it.
+            if depth == 0 && text == "}" {
+                break;
+            }
+            at += 1;
+            match text {
+                "{" | "(" | "[" => depth += 1,
+                "}" | ")" | "]" => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 && matches!(text, "}" | ";" | ",") {
+                break;
+            }
+        }
+    }
+    kept
+}
+
+fn text_at(tokens: &[Token], at: usize) -> &str {
+    tokens.get(at).map_or("", |token| token.text.as_str())
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+/// One circle, as the arrows that make it; empty where there is none.
+fn circle(map: &Map) -> Vec<String> {
+    fn walk<'a>(
+        map: &'a Map,
+        at: &'a str,
+        way: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) -> Option<usize> {
+        if let Some(start) = way.iter().position(|name| *name == at) {
+            return Some(start);
+        }
+        if !done.insert(at) {
+            return None;
+        }
+        way.push(at);
+        for next in map.get(at).into_iter().flat_map(BTreeMap::keys) {
+            if let Some(start) = walk(map, next, way, done) {
+                return Some(start);
+            }
+        }
+        way.pop();
+        None
+    }
+    let mut done = BTreeSet::new();
+    for name in map.keys() {
+        let mut way = Vec::new();
+        if let Some(start) = walk(map, name, &mut way, &mut done) {
+            let ring = &way[start..];
+            return (0..ring.len())
+                .map(|at| (ring[at], ring[(at + 1) % ring.len()]))
+                .map(|(from, to)| format!("{} → {to}", map[from][to]))
+                .collect();
+        }
+    }
+    Vec::new()
+}
+
+#[test]
+fn no_circle_runs_through_the_files() {
+    let files = files::all();
+    for (root, known) in CRATES {
+        let ring = circle(&Sources::read(root, &files).map(known));
+        assert!(ring.is_empty(), "a circle in {root}:\n{}", ring.join("\n"));
+    }
+}
+
+/// An arrow that closes no circle any more has to go from the list.
+#[test]
+fn the_list_of_known_arrows_has_no_leftovers() {
+    let sources = Sources::read("agent/src", &files::all());
+    for left_out in KNOWN {
+        let others: Vec<Arrow> = KNOWN.iter().filter(|arrow| *arrow != left_out).copied().collect();
+        let ring = circle(&sources.map(&others));
+        assert!(!ring.is_empty(), "{left_out:?} closes no circle any more: take it from the list");
+    }
+}
+
+#[cfg(test)]
+fn found(samples: &[(&str, &str)]) -> Vec<String> {
+    let files: Vec<File> = samples.iter().map(|(path, text)| File::sample(path, text)).collect();
+    circle(&Sources::read("src", &files).map(&[]))
+}
+
+#[test]
+fn a_circle_of_files_is_found() {
+    let ring = found(&[
+        ("src/users/mod.rs", "use crate::error::Code;\n\nuse crate::servers::Server;"),
+        ("src/servers/mod.rs", "mod views;\n"),
+        ("src/servers/views.rs", "fn a() { crate::users::b() }"),
+        ("src/error.rs", "\n#[cfg(test)]\nmod tests {\n use crate::users::User;\n}"),
+    ]);
+    assert!(ring.is_empty(), "{ring:?}");
+    let ring = found(&[
+        ("src/users/mod.rs", "use crate::error::Code;\n\nuse crate::servers::Server;"),
+        ("src/servers/mod.rs", "mod views;\npub use views::Server;"),
+        ("src/servers/views.rs", "fn a() { crate::users::b() }"),
+        ("src/error.rs", ""),
+    ]);
+    assert_eq!(
+        ring,
+        ["src/servers/views.rs:1 → src/users/mod.rs", "src/users/mod.rs:3 → src/servers/views.rs"],
+        "through the re-export to the file that defines it"
+    );
+}
+
+#[test]
+fn a_child_that_names_what_its_mod_defines_closes_a_circle_once_that_uses_it() {
+    let child = ("src/servers/delete.rs", "use super::Servers;\nimpl Servers {}\npub struct Deletions;");
+    let ring = found(&[("src/servers/mod.rs", "mod delete;\npub struct Servers;"), child]);
+    assert!(ring.is_empty(), "{ring:?}");
+    let ring = found(&[
+        ("src/servers/mod.rs", "mod delete;\npub use delete::Deletions;\npub struct Servers;"),
+        child,
+    ]);
+    assert!(ring.is_empty(), "a re-export alone: {ring:?}");
+    for text in [
+        "mod delete;\nuse delete::Deletions;\npub struct Servers(Deletions);",
+        "mod delete;\npub use delete::Deletions;\npub struct Servers(Deletions);",
+        "mod delete;\npub struct Servers(delete::Deletions);",
+        "mod delete;\nuse self::delete as other;\npub struct Servers(other::Deletions);",
+        "mod delete;\nmod inner { use super::delete::Deletions; }\npub struct Servers;",
+    ] {
+        let ring = found(&[("src/servers/mod.rs", text), child]);
+        assert_eq!(ring.len(), 2, "{text}: {ring:?}");
+    }
+}
+
+#[test]
+fn what_names_nothing_of_a_file_does_not_lead_there() {
+    let ring = found(&[
+        ("src/a/mod.rs", "mod b;\nuse b::B;\nfn f(b: B) {}\npub struct A;"),
+        // Visibility, comments, strings, fields and other crates.
+        ("src/a/b.rs", "pub(in crate::a) struct B; // super::A\nfn f() { x.super_; \"super::A\"; other::A }"),
+        ("src/a/c.rs", "use crate::a;\nfn f() { a::A; }"),
+    ]);
+    assert!(ring.is_empty(), "{ring:?}");
+}
