@@ -1,8 +1,9 @@
 //! The node agent: the game servers of one machine, and the protocol by which a panel asks for them.
 //!
-//! [`start`] runs an agent over a [`link`]. The floors, each knowing only those below it: `agent` takes messages
-//! and answers them; `supervisor` has all servers; `server` is the life cycle of one; [`runtime`] is what an engine
-//! can do, and [`docker`] does it. [`remote`] carries the link to another machine, [`bulk`] what is too much for it, `transfer` a server's data. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
+//! [`start`] runs an agent over a [`link`]. The floors, each knowing only those below it: `handlers` has what is done on
+//! each message; `supervisor` has all servers; `server` is one server's task; [`runtime`] is what an engine can do, and
+//! [`docker`] does it. [`remote`] carries the link to another machine, [`streams`] bulk bytes beside it, `transfers` a
+//! server's data. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
 
 mod agent;
 mod config;
@@ -14,6 +15,7 @@ mod error;
 mod files;
 mod fs;
 mod game_networks;
+mod handlers;
 pub mod host;
 pub mod hostpath;
 pub mod legacy;
@@ -26,6 +28,7 @@ pub mod protocol;
 pub mod release;
 pub mod remote;
 mod reply_cache;
+mod reporter;
 pub mod runtime;
 mod server;
 pub mod stats;

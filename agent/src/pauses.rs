@@ -44,19 +44,19 @@ async fn follow(engine: &dyn Runtime, servers: &Supervisor) -> bool {
     // What happened while nobody followed, and what a stream that was cut did not tell.
     let mut look = tokio::time::interval_at(Instant::now() + BEGUN, LOOK);
     for (_, handle) in servers.all() {
-        handle.glance();
+        handle.check_paused();
     }
     loop {
         tokio::select! {
             biased;
             _ = look.tick() => {
                 for (_, handle) in servers.all() {
-                    handle.glance();
+                    handle.check_paused();
                 }
             }
             Some(name) = named.recv() => {
                 if let Some(handle) = servers.get(&name) {
-                    handle.glance();
+                    handle.check_paused();
                 }
             }
             ended = &mut news => {

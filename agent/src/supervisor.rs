@@ -9,7 +9,7 @@ use crate::protocol::{
 };
 use crate::reply_cache::Reply;
 use crate::runtime::Owner;
-use crate::server::{self, Context, Handle, Request, ServerRequest, folder, plan};
+use crate::server::{self, Context, Handle, Request, Server, folder, plan};
 
 /// Servers that an agent takes: each costs files and memory, and a panel may be in wrong hands.
 const MOST_SERVERS: usize = 1_000;
@@ -71,11 +71,24 @@ impl Supervisor {
         let _ = tokio::time::timeout(patience, all).await;
     }
 
-    /// Asks something of a server.
-    pub(crate) fn ask(&self, id: &str, what: Request, reply: Reply) {
+    /// Asks something of a server that its life cycle decides on.
+    pub(crate) fn ask(&self, id: &str, request: Request, reply: Reply) {
         match self.get(id) {
-            Some(handle) => handle.ask(ServerRequest { what, reply }),
-            None => reply.refuse("not_found", "There is no such server on this node."),
+            Some(handle) => handle.ask(request, reply),
+            None => not_found(reply),
+        }
+    }
+
+    /// Has a server's task read or change what is kept of it, and answer.
+    pub(crate) fn with(
+        &self,
+        id: &str,
+        reply: Reply,
+        work: impl FnOnce(&mut Server, Reply) + Send + 'static,
+    ) {
+        match self.get(id) {
+            Some(handle) => handle.with(reply, work),
+            None => not_found(reply),
         }
     }
 
@@ -90,7 +103,7 @@ impl Supervisor {
             return reply.refuse("conflict", error.to_string());
         }
         if let Some(handle) = self.get(&id) {
-            return handle.ask(ServerRequest { what: Request::Replace(Box::new(spec)), reply });
+            return handle.with(reply, move |server, reply| server.replace(spec, reply));
         }
         if self.lock().len() >= MOST_SERVERS {
             return reply
@@ -151,4 +164,9 @@ impl Supervisor {
             self.lock().entry(id).or_insert(handle);
         }
     }
+}
+
+/// Refuses a request to a server that is not here.
+pub(crate) fn not_found(reply: Reply) {
+    reply.refuse("not_found", "There is no such server on this node.");
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::trail;
+use super::line_hash;
 
 /// Lines whose text is kept; those before them are only counted.
 const LINES: usize = 20_000;
@@ -35,7 +35,7 @@ pub struct LogLine {
 
 impl LogLine {
     pub(super) fn new(time: Timestamp, text: &[u8]) -> Self {
-        Self { time, hash: trail::hash(text), text: Some(text.into()) }
+        Self { time, hash: line_hash::hash(text), text: Some(text.into()) }
     }
 }
 

@@ -4,7 +4,6 @@
 //! line (a carriage return with something after it, a backspace, a move of the cursor) turns the line into cells.
 
 use super::LINE_MAX;
-use super::clean::boundary;
 use super::style::Style;
 
 /// A cursor may be moved past the end of the text as far as a wide terminal goes, and no further.
@@ -339,4 +338,13 @@ fn width(c: char) -> usize {
         }
         _ => 1,
     }
+}
+
+/// The largest character boundary that is not past `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }

@@ -8,6 +8,7 @@ mod clean;
 mod engine_log;
 mod follow;
 mod line;
+mod line_hash;
 mod ready;
 mod resume;
 mod ring;

@@ -9,42 +9,12 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::engine_log::EngineLog;
+use super::line_hash::{LineHash, hash};
 
 /// Lines that are remembered.
 const LINES: usize = 64;
-/// Bytes of a line that are compared.
-const COMPARED: usize = 4 * 1024;
 /// So many equal lines are enough where the others are not the same.
 const ENOUGH: usize = 3;
-
-const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const PRIME: u64 = 0x0100_0000_01b3;
-
-/// FNV-1a over the ASCII bytes of a line's beginning; can be continued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Hash {
-    state: u64,
-    bytes: usize,
-}
-
-impl Hash {
-    const EMPTY: Self = Self { state: OFFSET, bytes: 0 };
-
-    fn add(&mut self, bytes: &[u8]) {
-        let room = COMPARED.saturating_sub(self.bytes);
-        for byte in bytes[..bytes.len().min(room)].iter().filter(|byte| byte.is_ascii()) {
-            self.state = (self.state ^ u64::from(*byte)).wrapping_mul(PRIME);
-        }
-        self.bytes = self.bytes.saturating_add(bytes.len());
-    }
-}
-
-/// The hash of a line without its line feed.
-pub(super) fn hash(line: &[u8]) -> u64 {
-    let mut hash = Hash::EMPTY;
-    hash.add(line);
-    hash.state
-}
 
 /// Where the lines that were seen end in the engine's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +36,7 @@ pub struct Trail {
     /// Lines since the container's first one, where that is known.
     count: Option<usize>,
     /// The line that has begun and not ended.
-    unfinished: Hash,
+    unfinished: LineHash,
 }
 
 impl Default for Trail {
@@ -76,7 +46,7 @@ impl Default for Trail {
             last: VecDeque::new(),
             last_at: None,
             count: None,
-            unfinished: Hash::EMPTY,
+            unfinished: LineHash::EMPTY,
         }
     }
 }
@@ -115,7 +85,7 @@ impl Trail {
             self.push(hash(&bytes[pair[1] + 1..pair[0]]));
         }
         self.last_at = Some(at);
-        self.unfinished = Hash::EMPTY;
+        self.unfinished = LineHash::EMPTY;
         self.unfinished.add(&bytes[last + 1..]);
     }
 
@@ -131,14 +101,14 @@ impl Trail {
     #[must_use]
     pub fn rest<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         let seen = self.unfinished.bytes;
-        let mut begun = Hash::EMPTY;
+        let mut begun = LineHash::EMPTY;
         begun.add(line.get(..seen)?);
         (begun == self.unfinished).then(|| &line[seen..])
     }
 
     /// The unfinished line will not be finished.
     pub fn break_off(&mut self) {
-        self.unfinished = Hash::EMPTY;
+        self.unfinished = LineHash::EMPTY;
     }
 
     /// Finds in the engine's log what comes after that which was seen. Where lines repeat, the time decides.

@@ -2,6 +2,7 @@
 //! work in it at the same moment: every path is resolved by the kernel below the folder's handle, with no way out, and
 //! nothing that is not a plain file is opened.
 
+mod error;
 mod root_dir;
 mod text;
 
@@ -14,63 +15,14 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::error::FileError;
+use self::text::MOST;
 use crate::protocol::{FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
 use crate::reply_cache::Reply;
 use crate::server::folder;
 
 /// Files that are held in memory at once; who comes beyond that is told to try again.
 const AT_ONCE: usize = 8;
-/// Bytes of a text that is read or written.
-pub(crate) const MOST: usize = 4 << 20;
-
-/// Why a file was not read or written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
-    #[error("the path {0}")]
-    BadPath(&'static str),
-    #[error("the path leads out of the server's folder")]
-    Escape,
-    #[error("there is no such file or folder")]
-    NotFound,
-    #[error("that is {0}, not a plain file")]
-    NotRegular(&'static str),
-    #[error("the file has more than 4 MiB: it is too large to edit")]
-    TooLarge,
-    #[error("the file is no text in UTF-8")]
-    NotText,
-    #[error("the disk is full")]
-    DiskFull,
-    #[error("the folder changes too fast: try again")]
-    ConcurrentChange,
-    #[error("the agent may not do that there")]
-    Denied,
-    #[error("could not {0}: {1}")]
-    Io(&'static str, std::io::Error),
-}
-
-impl FileError {
-    /// The word for the panel.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::BadPath(_) => "invalid",
-            Self::Escape => "path_escape",
-            Self::NotFound => "not_found",
-            Self::NotRegular(_) => "not_regular",
-            Self::TooLarge => "FILE_TOO_LARGE",
-            Self::NotText => "not_text",
-            Self::DiskFull => "disk_full",
-            Self::ConcurrentChange | Self::Io(..) => "busy",
-            Self::Denied => "forbidden",
-        }
-    }
-
-    fn sentence(&self) -> String {
-        let text = self.to_string();
-        let mut letters = text.chars();
-        let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-        format!("{first}{}.", letters.as_str())
-    }
-}
 
 /// The files of all servers. Cheap to clone.
 #[derive(Clone, Debug)]

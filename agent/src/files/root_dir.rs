@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Gid, Mode, OFlags, ResolveFlags, Uid, fchown, fstat, mkdirat, openat, openat2};
 use rustix::io::Errno;
 
-use super::FileError;
+use super::error::FileError;
 use crate::fs::FOLDER;
 
 /// The kernel gives up where something moves on the way; then once more, so often.

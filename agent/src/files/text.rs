@@ -7,8 +7,11 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
+use super::error::FileError;
 use super::root_dir::{Below, kind, meaning, regular};
-use super::{FileError, MOST};
+
+/// Bytes of a text that is read or written.
+pub(super) const MOST: usize = 4 << 20;
 
 /// What a new file may be read and written by.
 const NEW: u32 = 0o644;

@@ -4,6 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
+use super::payload::{LINE, Payload, id, within};
+
+/// Fingerprints of lines by which a reader's position is found.
+const FINGERPRINTS: usize = 1_000;
 
 /// `server_command`: one line for the game's standard input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,4 +141,39 @@ pub struct ConsoleLines {
     /// once. Only to a reader that knows of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<ConsolePartial>,
+}
+
+impl Payload for ServerCommand {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, command } = self;
+        id(server_id)?;
+        within("command", command, LINE)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for ConsoleSubscribe {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, after: _, last, partial: _ } = self;
+        last.drain(..last.len().saturating_sub(FINGERPRINTS));
+        id(server_id)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for ConsoleTail {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, tail: _ } = self;
+        id(server_id)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
 }

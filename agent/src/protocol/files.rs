@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
+use super::payload::{PATH, Payload, id, within};
 
 /// `file_read`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,4 +46,29 @@ pub struct FileContent {
     /// And why not.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text_or_nothing")]
     pub message: Option<String>,
+}
+
+impl Payload for FileRead {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, path } = self;
+        id(server_id)?;
+        within("path", path, PATH)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for FileWrite {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, path, content: _ } = self;
+        // How long a file may be is checked where it is written.
+        id(server_id)?;
+        within("path", path, PATH)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
 }

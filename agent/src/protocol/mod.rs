@@ -13,8 +13,10 @@ mod envelope;
 mod files;
 mod lenient;
 mod nodes;
+mod payload;
 mod servers;
 mod stats;
+mod status;
 mod text;
 mod to_agent;
 mod to_panel;
@@ -39,11 +41,13 @@ pub use nodes::{
     problem_code,
 };
 pub use servers::{
-    Behaviour, ContainerUser, Limits, Port, PowerAction, Progress, Protocol, ServerCreate, ServerDescription,
-    ServerPower, ServerRef, ServerStatus, ServerUpdate, StartupMode, Status, Stop, Sync,
+    Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,
+    ServerPower, ServerRef, ServerUpdate, StartupMode, Stop,
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
+pub use status::{Progress, ServerStatus, Status, Sync};
 pub use text::TextRule;
+pub use to_agent::ToAgent;
 pub use transfers::{Control, Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize};
 pub use upgrades::{UpgradeOutcome, UpgradeReceive};
 pub use wire::{EncodeError, Encoding};
@@ -53,68 +57,6 @@ pub const AGENT_PROCESS: &str = "x-agent-process";
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
-
-/// Panel to agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub enum ToAgent {
-    /// Asks for [`ToPanel::SystemInfo`].
-    SystemInfoRequest,
-    /// Takes a server over into the agent's care and fetches its image; a known id is updated to this.
-    ServerCreate(Box<ServerCreate>),
-    /// Changes settings, in force at the next start.
-    ServerUpdate(Box<ServerUpdate>),
-    /// Starts a server.
-    ServerStart(ServerRef),
-    /// Stops a server: stop command or signal, then SIGTERM, then SIGKILL.
-    ServerStop(ServerRef),
-    /// Stop, then start.
-    ServerRestart(ServerRef),
-    /// Stops a server, removes its container and data, forgets it.
-    ServerDelete(ServerRef),
-    /// Stops a server and refuses starts until [`ToAgent::ServerUnsuspend`].
-    ServerSuspend(ServerRef),
-    /// Ends a suspension.
-    ServerUnsuspend(ServerRef),
-    /// Fetches the image again (and runs the install step, where there is one).
-    ServerReinstall(ServerRef),
-    /// One power action by name; the only one of part 1 that can kill.
-    ServerPower(ServerPower),
-    /// One line for the game's standard input.
-    ServerCommand(ServerCommand),
-    /// Reads a text file below the server's folder.
-    FileRead(FileRead),
-    /// Writes a text file below the server's folder.
-    FileWrite(FileWrite),
-    /// Part 2: breaks a running install off; the server ends in `install_failed`.
-    InstallCancel(ServerRef),
-    /// Part 2: lines of this console are wanted, beginning with the ring's last ones.
-    ConsoleSubscribe(ConsoleSubscribe),
-    /// Part 2: and no longer.
-    ConsoleUnsubscribe(ServerRef),
-    /// Part 2: the last lines, once, answered by [`ToPanel::ConsoleLines`] with the same `messageId`.
-    ConsoleTail(ConsoleTail),
-    /// Part 2: whose stats are wanted each second; replaces the last set.
-    StatsSubscribe(StatsSubscribe),
-    /// Part 2: the kept samples of a server, answered by [`ToPanel::StatsHistory`].
-    StatsHistory(ServerRef),
-    /// Part 2: what this host says of an image, of ports and of its room; answered by [`ToPanel::HostReport`].
-    HostCheck(HostCheck),
-    /// Part 2: what the agent keeps of a server; answered by [`ToPanel::ServerDescription`].
-    ServerDescribe(ServerRef),
-    /// Part 2: how much there is to send of a server; answered by [`ToPanel::TransferSize`].
-    TransferMeasure(ServerRef),
-    /// Part 2: a server is to come here: fetches its image. Answered when it is there.
-    TransferPrepare(TransferPrepare),
-    /// Part 2: dials for a transfer and sends a server's folder.
-    TransferSend(TransferSend),
-    /// Part 2: dials for a transfer and takes a server's folder.
-    TransferReceive(TransferReceive),
-    /// Part 2: no server will come of what was prepared or received: it is removed.
-    TransferDiscard(ServerRef),
-    /// Part 2: dials for the next version of the agent's program, takes it and starts anew with it.
-    UpgradeReceive(UpgradeReceive),
-}
 
 /// Agent to panel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::payload::{self, Payload};
 use super::{Port, UpgradeOutcome, lenient};
 
 /// A word in `system_info.capabilities`.
@@ -199,4 +200,16 @@ pub struct HostReport {
     pub memory: Space,
     /// The file system of the data folder.
     pub disk: Space,
+}
+
+impl Payload for HostCheck {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { image, ports } = self;
+        payload::ports(ports.len())?;
+        payload::some("image", image.as_deref(), payload::IMAGE)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        None
+    }
 }

@@ -1,11 +1,11 @@
-//! Messages about game servers: what one should be, and what it is.
+//! Messages about game servers: what is asked of one, and the settings it should have.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Stats, lenient};
+use super::lenient;
+use super::payload::{self, IMAGE, LINE, PATH, Payload, WORD, id, some, within};
 
 /// A message about one server that says nothing more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,122 +255,90 @@ pub struct ServerUpdate {
     pub behaviour: Option<Behaviour>,
 }
 
-/// The states of a server in the API's words; other agents' words are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Its image is being fetched.
-    Installing,
-    /// That failed or was cancelled.
-    InstallFailed,
-    /// Not running, on purpose or after exit code 0.
-    Stopped,
-    /// Asked to run, not ready yet.
-    Starting,
-    /// Running and, where the template says how, ready.
-    Running,
-    /// Part 2: running, and somebody has its container stand still.
-    Paused,
-    /// Asked to stop.
-    Stopping,
-    /// Ended unasked with another code.
-    Crashed,
-    /// May not start.
-    Suspended,
-    /// The engine does not answer.
-    Unknown,
-    /// The Go agent's word for made but never started; shown as stopped.
-    Created,
-    /// Gone.
-    Deleted,
-    /// Any other word.
-    #[serde(untagged)]
-    Other(String),
-}
+impl Payload for ServerRef {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id } = self;
+        id(server_id)
+    }
 
-/// How far a long piece of work is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Progress {
-    /// 0 to 100, where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub percent: Option<f64>,
-    /// What is going on, for a person.
-    pub text: String,
-}
-
-/// `server_status`. All but the first two and `stats`, `error` are part 2.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServerStatus {
-    /// Which one.
-    pub server_id: String,
-    /// What it is.
-    pub status: Status,
-    /// What it uses.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::stats")]
-    pub stats: Option<Stats>,
-    /// Why it is so, for a person: crash, failed install, refused start.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text_or_nothing")]
-    pub error: Option<String>,
-    /// Of the last run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i64>,
-    /// The kernel ended it for want of memory.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub oom_killed: bool,
-    /// When the container that runs now was started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
-    /// Since when `status` is what it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// When a crashed one is started again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_at: Option<Timestamp>,
-    /// When a stop that is under way turns into a kill.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_deadline: Option<Timestamp>,
-    /// The engine's id of the container, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container_id: Option<String>,
-    /// While installing or starting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<Progress>,
-    /// Settings changed since the running container was made.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub needs_restart: bool,
-    /// Where its files lie on the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_dir: Option<String>,
-}
-
-impl ServerStatus {
-    /// A status that says nothing but the state.
-    #[must_use]
-    pub fn new(server_id: impl Into<String>, status: Status) -> Self {
-        Self {
-            server_id: server_id.into(),
-            status,
-            stats: None,
-            error: None,
-            exit_code: None,
-            oom_killed: false,
-            started_at: None,
-            since: None,
-            restart_at: None,
-            stop_deadline: None,
-            container_id: None,
-            progress: None,
-            needs_restart: false,
-            data_dir: None,
-        }
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
     }
 }
 
-/// Part 2: `sync`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sync {
-    /// Every server that the agent has.
-    pub servers: Vec<ServerStatus>,
+impl Payload for ServerPower {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, action: _ } = self;
+        id(server_id)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for ServerCreate {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, name, image, startup, environment, limits: _, ports, behaviour } = self;
+        some("name", name.as_deref(), IMAGE)?;
+        id(server_id)?;
+        within("image", image, IMAGE)?;
+        within("startup", startup, LINE)?;
+        payload::environment(environment)?;
+        payload::ports(ports.len())?;
+        behaviour.as_ref().map_or(Ok(()), Behaviour::bounded)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for ServerUpdate {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, name, image, startup, environment, limits: _, ports, behaviour } = self;
+        some("name", name.as_deref(), IMAGE)?;
+        id(server_id)?;
+        some("image", image.as_deref(), IMAGE)?;
+        some("startup", startup.as_deref(), LINE)?;
+        environment.as_ref().map_or(Ok(()), payload::environment)?;
+        payload::ports(ports.as_ref().map_or(0, Vec::len))?;
+        behaviour.as_ref().map_or(Ok(()), Behaviour::bounded)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Behaviour {
+    fn bounded(&self) -> Result<(), String> {
+        let Self {
+            user,
+            data_path,
+            working_dir,
+            read_only_root: _,
+            startup_mode: _,
+            stop,
+            stop_timeout: _,
+            ready,
+        } = self;
+        user.bounded()?;
+        within("dataPath", data_path, PATH)?;
+        some("workingDir", working_dir.as_deref(), PATH)?;
+        match stop {
+            Stop::Command(line) => within("stop", line, LINE)?,
+            Stop::Signal(name) => within("stop", name, WORD)?,
+        }
+        some("ready", ready.as_deref(), LINE)
+    }
+}
+
+impl ContainerUser {
+    pub(super) fn bounded(&self) -> Result<(), String> {
+        match self {
+            Self::Agent | Self::Image => Ok(()),
+            Self::Fixed(pair) => within("user", pair, WORD),
+        }
+    }
 }

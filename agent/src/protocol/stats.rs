@@ -4,6 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
+use super::payload::{Payload, few, id};
+
+/// Servers in one subscription.
+const SERVERS: usize = 10_000;
 
 /// Bytes since the container's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,4 +72,16 @@ pub struct StatsHistory {
     pub server_id: String,
     /// Oldest first, at most the last 10 minutes.
     pub samples: Vec<Stats>,
+}
+
+impl Payload for StatsSubscribe {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_ids, node: _ } = self;
+        few("serverIds", server_ids.len(), SERVERS)?;
+        server_ids.iter().try_for_each(|server_id| id(server_id))
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        None
+    }
 }

@@ -148,7 +148,7 @@ fn what_other_makes_send_is_taken() {
 #[test]
 fn the_types_with_limits_are_the_types() {
     for (kinds, error) in [
-        (&to_agent::KINDS[..], serde_json::from_str::<ToAgent>(r#"{"type":"?"}"#).unwrap_err().to_string()),
+        (to_agent::KINDS, serde_json::from_str::<ToAgent>(r#"{"type":"?"}"#).unwrap_err().to_string()),
         (&to_panel::KINDS[..], serde_json::from_str::<ToPanel>(r#"{"type":"?"}"#).unwrap_err().to_string()),
     ] {
         let (_, words) = error.split_once("expected one of ").unwrap();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::bounded::{EVERYTHING, FILE, Inbound, Limits, USUAL};
+use super::payload::Payload;
 use super::text::TextRule;
 use super::{
     Ack, ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, Engine, ErrorReport, FileContent, Heartbeat,

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::payload::{IMAGE, Payload, WORD, id, some, within};
 use super::{ContainerUser, ErrorReport};
 
 /// `transfer_prepare`: fetches the image of a server that is to come, so that its move has nothing to wait for.
@@ -82,4 +83,44 @@ pub enum Control {
     Done(Summary),
     /// It failed here.
     Failed(ErrorReport),
+}
+
+impl Payload for TransferPrepare {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, image } = self;
+        id(server_id)?;
+        within("image", image, IMAGE)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for TransferSend {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, transfer_id, token } = self;
+        id(server_id)?;
+        within("transferId", transfer_id, WORD)?;
+        within("token", token, WORD)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for TransferReceive {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, transfer_id, token, bytes: _, entries: _, owner, user } = self;
+        id(server_id)?;
+        within("transferId", transfer_id, WORD)?;
+        within("token", token, WORD)?;
+        some("owner", owner.as_deref(), WORD)?;
+        user.bounded()
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
 }

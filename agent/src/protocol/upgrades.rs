@@ -1,7 +1,11 @@
 //! Messages about the agent's own program. The program itself comes over a connection of its own, as a server's data
 //! does.
 
+use super::payload::{Payload, WORD, within};
 use serde::{Deserialize, Serialize};
+
+/// Bytes of a release's list of sums, and of its signature.
+const SUMS: usize = 64 * 1024;
 
 /// `upgrade_receive`: takes the next version of the agent's program and starts anew with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,4 +48,19 @@ pub struct UpgradeOutcome {
     /// When, in RFC 3339.
     #[serde(default)]
     pub at: String,
+}
+
+impl Payload for UpgradeReceive {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { version, size: _, sha256, transfer_id, token, sums, signature } = self;
+        within("sums", sums, SUMS)?;
+        within("signature", signature, SUMS)?;
+        [("version", version), ("sha256", sha256), ("transferId", transfer_id), ("token", token)]
+            .into_iter()
+            .try_for_each(|(what, text)| within(what, text, WORD))
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        None
+    }
 }

@@ -1,231 +1,97 @@
-//! What a console missed while nobody was connected to it, out of the engine's log, and the seam between that and the
+//! What a console missed while nobody was connected to it, out of the engine's log, joined to what comes over the
 //! new connection.
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::io::AsyncReadExt;
-use tokio::time::Instant;
+use super::engine_log::seam;
+use super::terminal::Reader;
+use crate::console::TrailMatch;
+use crate::runtime::Fault;
 
-use super::context::Context;
-use super::terminal::{Reader, Terminal};
-use crate::console::{EngineLog, ReadyWatch, TrailMatch, WHOLE};
-use crate::runtime::{ContainerState as Container, EngineError, Fault, LogRange};
-
-/// Lines that a console begins with which is new here.
+/// Lines that an empty console begins with.
 const KEPT: u32 = 1_000;
-/// Lines that are looked through for those that were missed.
+/// Lines that are searched for those that were missed.
 const MANY: u32 = 50_000;
-/// Lines that show whether there are any.
-pub(super) const FEW: u32 = 64;
-/// How long the log may take.
-const READ: Duration = Duration::from_secs(10);
-/// Bytes of the log that are looked through for the ready line.
-const SCANNED: u64 = 16 << 20;
-/// A log that begins so soon after the start has its beginning.
-const SOON: SignedDuration = SignedDuration::from_secs(10);
-/// The engine notes the start of a container after its first lines.
-const BEFORE_START: SignedDuration = SignedDuration::from_secs(5);
-/// Bytes that a new connection may say without a line's end before they are taken as they are.
-const HEAD: usize = 64 * 1024;
-/// An unfinished line is taken as it is after this.
-const SILENCE: Duration = Duration::from_millis(500);
-/// How long the engine may take to note in its log what it has shown: looked after in these steps.
+/// Milliseconds between checks whether the engine has logged what it has sent over the connection.
 const NOTED: [u64; 6] = [0, 20, 50, 100, 200, 400];
 
-/// What a new connection said first. It begins anywhere, also within a line that was missed.
-#[derive(Debug)]
-pub(super) struct Head {
-    bytes: Vec<u8>,
-    /// When it last said something.
-    since: Option<Instant>,
-    /// When its first line ended.
-    ended: Option<Timestamp>,
-    /// When it was connected to, at the earliest.
-    connected: Timestamp,
-}
-
-impl Head {
-    /// Of a connection that was asked for then.
-    pub(super) fn new(connected: Timestamp) -> Self {
-        Self { bytes: Vec::new(), since: None, ended: None, connected }
-    }
-
-    /// Adds what came just now; false when it is enough.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
-        self.bytes.extend_from_slice(bytes);
-        if !bytes.is_empty() {
-            self.since = Some(Instant::now());
-        }
-        if self.ended.is_none() && memchr::memchr(b'\n', bytes).is_some() {
-            self.ended = Some(Timestamp::now());
-        }
-        self.bytes.len() < HEAD
-    }
-
-    /// When it is taken although its first line has no end.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.since.map(|since| since + SILENCE)
-    }
-}
-
-/// The last `lines` lines of the engine's log.
-pub(super) async fn read(terminal: &Terminal, lines: u32) -> Result<EngineLog, EngineError> {
-    let mut log = EngineLog::of_last(lines);
-    let range = LogRange { last: Some(lines), since: None };
-    stream(&terminal.context, &terminal.container, terminal.tty, range, |bytes| {
-        log.push(bytes);
-        true
-    })
-    .await?;
-    log.finish();
-    Ok(log)
-}
-
-/// Reads the log in pieces, as long as they are wanted. Only a few are read at a time.
-async fn stream(
-    context: &Context,
-    container: &str,
-    tty: bool,
-    range: LogRange,
-    mut piece: impl FnMut(&[u8]) -> bool,
-) -> Result<(), EngineError> {
-    let action = "read the container's log";
-    let away = |why: String| EngineError::new(Fault::Away, action, why);
-    let _turn = context.log_turns.acquire().await.map_err(|error| away(error.to_string()))?;
-    let work = async {
-        let mut log = context.engine.log(container, tty, range).await?;
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match log.read(&mut buffer).await.map_err(|error| away(error.to_string()))? {
-                0 => return Ok(()),
-                n if !piece(&buffer[..n]) => return Ok(()),
-                _ => {}
+impl Reader {
+    /// Takes from the log what comes after the last line that was seen; for a console that has nothing yet, the last lines.
+    /// Gives the texts that were taken.
+    pub(super) async fn missed(&mut self) -> Vec<u8> {
+        let first = self.terminal.output.trail().is_empty();
+        let log = match self.terminal.log(if first { KEPT } else { MANY }).await {
+            Ok(log) => log,
+            Err(error) => {
+                tracing::debug!(server = self.terminal.server_id, %error, "its log");
+                if error.fault != Fault::Missing && !first {
+                    self.lost();
+                }
+                return Vec::new();
             }
-        }
-    };
-    tokio::time::timeout(READ, work).await.unwrap_or_else(|_| Err(away("it takes too long".into())))
-}
-
-/// Takes from the log what comes after the last line that was seen; for a console that has nothing yet, the last lines.
-/// Gives the texts that were taken.
-pub(super) async fn missed(reader: &mut Reader) -> Vec<u8> {
-    let first = reader.terminal.trail().is_empty();
-    let log = match read(&reader.terminal, if first { KEPT } else { MANY }).await {
-        Ok(log) => log,
-        Err(error) => {
-            tracing::debug!(server = reader.terminal.server_id, %error, "its log");
-            if error.fault != Fault::Missing && !first {
-                lost(reader);
-            }
-            return Vec::new();
-        }
-    };
-    let seen = reader.terminal.trail().seen(&log);
-    let from = match seen {
-        TrailMatch::Nothing => 0,
-        TrailMatch::Until(next) => next,
-        TrailMatch::Lost(next) => {
-            lost(reader);
-            next
-        }
-    };
-    let lines = log.lines.range(from.min(log.lines.len())..);
-    reader.take_lines(lines.clone());
-    lines.filter_map(|line| line.text.as_deref()).collect::<Vec<_>>().join(&b'\n')
-}
-
-fn lost(reader: &mut Reader) {
-    reader.break_off();
-    reader.terminal.console.system(
-        "The connection to the console was broken, and the engine's log does not reach back to there: lines are missing \
-         here.",
-    );
-}
-
-/// Takes what a new connection says first, and joins it to what the log has as soon as its first line ends: the log has
-/// that line as a whole, and those before it.
-pub(super) async fn head(reader: &mut Reader, bytes: &[u8]) {
-    let Some(mut head) = reader.head.take() else { return };
-    let more = head.push(bytes);
-    let Some(ended) = head.ended else {
-        reader.head = Some(head);
-        if !more {
-            unfinished_head(reader);
-        }
-        return;
-    };
-    for wait in NOTED {
-        tokio::time::sleep(Duration::from_millis(wait)).await;
-        let Ok(log) = read(&reader.terminal, MANY).await else { break };
-        let next = match reader.terminal.trail().seen(&log) {
-            TrailMatch::Until(next) | TrailMatch::Lost(next) => next,
-            TrailMatch::Nothing => 0,
         };
-        let Some(first) = seam(&log, &head.bytes, head.connected, ended) else { continue };
-        if first >= next {
-            reader.take_lines(log.lines.range(next..=first));
-        }
-        // Of these some may have been in the log already when it was read the last time.
-        let had = if first >= next { 1 } else { next - first };
-        let mut ends = memchr::memchr_iter(b'\n', &head.bytes).skip(had - 1);
-        match ends.next() {
-            Some(end) => reader.take(&head.bytes[end + 1..], None),
-            // The rest of them is on its way.
-            None => reader.head = Some(head),
-        }
-        return;
+        let seen = self.terminal.output.trail().seen(&log);
+        let from = match seen {
+            TrailMatch::Nothing => 0,
+            TrailMatch::Until(next) => next,
+            TrailMatch::Lost(next) => {
+                self.lost();
+                next
+            }
+        };
+        let lines = log.lines.range(from.min(log.lines.len())..);
+        self.take_lines(lines.clone());
+        lines.filter_map(|line| line.text.as_deref()).collect::<Vec<_>>().join(&b'\n')
     }
-    reader.take(&head.bytes, None);
-}
 
-/// The line of the log that the first line of a new connection is the end of. What follows must be the same as well;
-/// where lines repeat, it is the one of that time.
-fn seam(log: &EngineLog, head: &[u8], connected: Timestamp, ended: Timestamp) -> Option<usize> {
-    let ends = memchr::memrchr(b'\n', head).unwrap_or(0);
-    let said: Vec<&[u8]> = head[..ends].split(|byte| *byte == b'\n').collect();
-    let (first, more) = said.split_first()?;
-    let text = |at: usize| log.lines.get(at).map(|line| line.text.as_deref().unwrap_or_default());
-    (0..log.lines.len())
-        .filter(|at| text(*at).is_some_and(|text| text.ends_with(first)))
-        .filter(|at| more.iter().zip(at + 1..).all(|(line, at)| text(at).is_none_or(|text| text == *line)))
-        .min_by_key(|at| {
-            let time = log.lines[*at].time;
-            (time < connected, time.duration_since(ended).abs())
-        })
-}
-
-/// A line stands unfinished, as a prompt does: it is taken as it is.
-pub(super) fn unfinished_head(reader: &mut Reader) {
-    if let Some(head) = reader.head.take() {
-        reader.take(&head.bytes, None);
+    fn lost(&mut self) {
+        self.break_off();
+        self.terminal.output.console.system(
+            "The connection to the console was broken, and the engine's log does not reach back to there: lines are missing \
+             here.",
+        );
     }
-}
 
-/// Whether a game that runs already has said that it is ready; where that can't be known, it has.
-pub(super) async fn was_ready(context: &Context, seen: &Container, watch: &mut ReadyWatch) -> bool {
-    let since = seen.started_at.and_then(|at| at.checked_sub(BEFORE_START).ok());
-    let (mut found, mut first) = (false, None);
-    let mut log = EngineLog::default();
-    let mut look = |log: &mut EngineLog| {
-        for line in log.take() {
-            first.get_or_insert(line.time);
-            let text = line.text.as_deref().unwrap_or_default();
-            found = found || watch.feed(text) || watch.feed(b"\n");
+    /// Takes what comes first over a new connection, and joins it to what the log has as soon as its first line ends: the log has
+    /// that line as a whole, and those before it.
+    pub(super) async fn head(&mut self, bytes: &[u8]) {
+        let Some(mut head) = self.head.take() else { return };
+        let more = head.push(bytes);
+        let Some(ended) = head.ended else {
+            self.head = Some(head);
+            if !more {
+                self.unfinished_head();
+            }
+            return;
+        };
+        for wait in NOTED {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            let Ok(log) = self.terminal.log(MANY).await else { break };
+            let next = match self.terminal.output.trail().seen(&log) {
+                TrailMatch::Until(next) | TrailMatch::Lost(next) => next,
+                TrailMatch::Nothing => 0,
+            };
+            let Some(first) = seam(&log, &head.bytes, head.connected, ended) else { continue };
+            if first >= next {
+                self.take_lines(log.lines.range(next..=first));
+            }
+            // Of these some may have been in the log already when it was read the last time.
+            let had = if first >= next { 1 } else { next - first };
+            let mut ends = memchr::memchr_iter(b'\n', &head.bytes).skip(had - 1);
+            match ends.next() {
+                Some(end) => self.take(&head.bytes[end + 1..], None),
+                // The rest of them is on its way.
+                None => self.head = Some(head),
+            }
+            return;
         }
-        found
-    };
-    let read = stream(context, &seen.id, seen.tty, LogRange { last: None, since }, |piece| {
-        log.push(piece);
-        !look(&mut log) && log.bytes <= SCANNED
-    })
-    .await;
-    log.finish();
-    look(&mut log);
-    watch.break_off();
-    // What is found in a whole log is all that there was.
-    let soon = seen.started_at.and_then(|at| at.checked_add(SOON).ok());
-    let whole = log.bytes < WHOLE
-        || (log.bytes <= SCANNED && first.zip(soon).is_some_and(|(first, soon)| first <= soon));
-    found || !whole || read.is_err()
+        self.take(&head.bytes, None);
+    }
+
+    /// Takes an unfinished line, such as a prompt, as it is.
+    pub(super) fn unfinished_head(&mut self) {
+        if let Some(head) = self.head.take() {
+            self.take(&head.bytes, None);
+        }
+    }
 }

@@ -31,12 +31,7 @@ pub(crate) struct Context {
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
     pub(crate) out: Outbox<ToPanel>,
-    pub(crate) turns: StartStagger,
-    pub(crate) sweeper: Sweeper,
-    /// The engine takes I/O weights; until it says otherwise.
-    pub(crate) io_weight: AtomicBool,
-    /// Logs are read a few at a time: each may be some megabytes.
-    pub(crate) log_turns: Semaphore,
+    pub(crate) shared: Shared,
 }
 
 impl Context {
@@ -46,12 +41,36 @@ impl Context {
     }
 }
 
-/// One after another: twenty games that start at once on a small machine all start late.
+/// Engine logs that are read at a time: each may be some megabytes.
+const LOGS: usize = 4;
+
+/// What servers share so that not all do the same at once, and what one has found out for all.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) start_stagger: StartStagger,
+    pub(crate) sweeper: Sweeper,
+    /// The engine takes I/O weights; until it says otherwise.
+    pub(crate) io_weight: AtomicBool,
+    pub(crate) log_permits: Semaphore,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            start_stagger: StartStagger::default(),
+            sweeper: Sweeper::default(),
+            io_weight: AtomicBool::new(true),
+            log_permits: Semaphore::new(LOGS),
+        }
+    }
+}
+
+/// Spreads starts out: twenty games that start at once on a small machine all start late.
 #[derive(Debug, Default)]
 pub(crate) struct StartStagger(Mutex<Option<Instant>>);
 
 impl StartStagger {
-    /// When it is whose turn who asks now.
+    /// When the one who asks now may start.
     pub(crate) fn take(&self, apart: Duration) -> Instant {
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.map_or_else(Instant::now, |next| next.max(Instant::now()));

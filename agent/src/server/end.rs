@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::crash::Next;
 use super::jobs::{self, Event, Exit, KILLED};
-use super::queue::{Act, Happened, Phase};
+use super::life_cycle::{Act, Happened, Phase};
+use super::run::Stage;
+use super::schedule::Next;
 use super::state::Server;
 use crate::persist::Wanted;
 use crate::protocol::Status;
@@ -17,53 +18,54 @@ use crate::runtime::{ContainerState, Told};
 const INSIDE: &str = "A process inside was killed for want of memory.";
 
 impl Server {
-    /// An end that nobody here asked for is looked into before it is told.
+    /// The reason of an end that nobody here asked for is found out before it is reported.
     pub(super) fn exited(&mut self, run: u64, exit: Exit) {
-        let asked = matches!(self.queue.phase(), Phase::Stopping | Phase::Deleting);
-        match self.live() {
+        let asked = self.life_cycle.is_stopping() || self.life_cycle.is_deleting();
+        match self.runs.live() {
             Some(live) if exit.told.is_none() && !asked => {
                 let why = jobs::why(Arc::clone(&self.context), live.container_id.clone(), exit);
-                self.job(async move { Event::Exited(run, why.await) });
+                self.jobs.push(async move { Event::Exited(run, why.await) });
             }
             _ => self.ended(exit),
         }
     }
 
     fn ended(&mut self, exit: Exit) {
-        let Some(run) = self.run.take() else { return };
-        run.cancel.cancel();
-        self.console.finish();
-        let ran = run.live.map(|live| live.since.elapsed()).unwrap_or_default();
-        let killed = self.stopping.take().and_then(|stopping| stopping.killed_after());
-        self.ended = Some(Instant::now());
+        let Some(run) = self.runs.end() else { return };
+        self.output.console.finish();
+        self.schedule.ended = Some(Instant::now());
+        let (ran, killed) = match run.stage {
+            Stage::Live(live) => {
+                (live.since.elapsed(), live.stopping.and_then(|stopping| stopping.killed_after()))
+            }
+            Stage::Launching { .. } | Stage::Adopting => (Duration::ZERO, None),
+        };
         self.over(exit, ran, killed);
     }
 
-    /// A stop was under way, and the game is not there any more: it ended while nobody looked.
+    /// A stop was under way, and the game is not there any more: it ended unobserved.
     pub(super) fn ended_unseen(&mut self, seen: Option<ContainerState>) {
-        let Some(pending) = self.pending_stop().cloned() else { return };
-        self.stopping = None;
-        self.intent = None;
-        self.queue.happened(Happened::FoundStopping { again: pending.again });
+        let Some(pending) = self.record.pending_stop().cloned() else { return };
+        self.life_cycle.happened(Happened::FoundStopping { again: pending.again });
         if let Some(seen) = seen.filter(|seen| pending.container_id.as_ref() == Some(&seen.id)) {
             let after = self.stopping_of(&pending, Duration::ZERO).kill_after();
             let ours = pending.asked.elapsed() >= after;
             return self.over(Exit::seen(&seen), Duration::ZERO, Some(after).filter(|_| ours));
         }
-        // It never came to run, or its container is gone and nobody can say how it was.
-        let act = self.queue.happened(Happened::EndedWell);
-        self.exit_code = None;
-        self.error = None;
+        // It never ran, or its container is gone, and how it ended is not known.
+        let act = self.life_cycle.happened(Happened::EndedWell);
+        self.shown.outcome.exit_code = None;
+        self.shown.outcome.error = None;
         if act != Act::Launch {
-            self.want(Wanted::Stopped);
+            self.record.want(Wanted::Stopped);
         }
         self.remember(Status::Stopped);
         self.act(act);
     }
 
-    /// It should run, and somebody had the engine stop it while nobody looked.
+    /// It should run, and was stopped by hand while this agent did not run.
     pub(super) fn stopped_unseen(&mut self, seen: &ContainerState) {
-        self.queue.happened(Happened::FoundRunning);
+        self.life_cycle.happened(Happened::FoundRunning);
         let told = Some(Told { stopped: true, killed: false });
         self.over(Exit { told, ..Exit::seen(seen) }, Duration::ZERO, None);
     }
@@ -71,24 +73,24 @@ impl Server {
     /// It has ended so, after this long; `killed` is after how long SIGKILL was sent.
     fn over(&mut self, exit: Exit, ran: Duration, killed: Option<Duration>) {
         if exit.removed {
-            self.last_container = None;
+            self.container.id = None;
         }
-        if self.queue.phase() == Phase::Deleting {
-            // That was us, and nobody will ask how it ended.
+        if self.life_cycle.is_deleting() {
+            // We ended it ourselves.
             return;
         }
-        let asked = self.queue.phase() == Phase::Stopping;
-        self.made_with = None;
-        self.queue.set_paused(false);
-        self.exit_code = Some(exit.code);
+        let asked = self.life_cycle.is_stopping();
+        self.container.made_with = None;
+        self.life_cycle.set_paused(false);
+        self.shown.outcome.exit_code = Some(exit.code);
         let code = exit.code;
         let told = exit.told.unwrap_or_default();
         let by_hand = !asked && told.stopped;
         // A helper's end marks the container as well, for as long as it runs: it explains no other end than this.
         let by_us = told.killed || (asked && killed.is_some());
-        self.oom_killed = exit.oom && code == KILLED && !by_us;
+        self.shown.outcome.oom_killed = exit.oom && code == KILLED && !by_us;
         let line = match (asked, killed) {
-            _ if self.oom_killed => {
+            _ if self.shown.outcome.oom_killed => {
                 Some(format!("It needed more memory than it may use, and was ended for that (code {code})."))
             }
             (true, Some(after)) if code == KILLED && after.is_zero() => Some("It was killed.".to_owned()),
@@ -111,47 +113,52 @@ impl Server {
             None if asked => "The server has stopped.".to_owned(),
             None => format!("The game ended by itself with code {code}."),
         };
-        self.error = line;
-        if exit.oom && !self.oom_killed {
+        self.shown.outcome.error = line;
+        if exit.oom && !self.shown.outcome.oom_killed {
             said = format!("{said} {INSIDE}");
-            self.error =
-                Some(self.error.take().map_or_else(|| INSIDE.to_owned(), |line| format!("{line} {INSIDE}")));
+            self.shown.outcome.error = Some(
+                self.shown
+                    .outcome
+                    .error
+                    .take()
+                    .map_or_else(|| INSIDE.to_owned(), |line| format!("{line} {INSIDE}")),
+            );
         }
-        self.console.system(&said);
+        self.output.console.system(&said);
         let well = asked || by_hand || code == 0;
-        let act = self.queue.happened(if well { Happened::EndedWell } else { Happened::Crashed });
-        if self.queue.phase() == Phase::Crashed {
+        let act = self.life_cycle.happened(if well { Happened::EndedWell } else { Happened::Crashed });
+        if self.life_cycle.phase() == Phase::Crashed {
             self.crashed(ran, exit.removed);
         } else if act != Act::Launch {
-            self.want(Wanted::Stopped);
+            self.record.want(Wanted::Stopped);
         }
         self.remember(if well { Status::Stopped } else { Status::Crashed });
         self.act(act);
     }
 
     fn crashed(&mut self, ran: Duration, removed: bool) {
-        let patience = self.context.tunables.patience.clone();
+        let policy = self.context.tunables.patience.clone();
         if removed {
-            return self.want(Wanted::Stopped);
+            return self.record.want(Wanted::Stopped);
         }
-        match self.crashes.crashed(Instant::now(), ran, &patience) {
+        match self.schedule.crashes.crashed(Instant::now(), ran, &policy) {
             Next::After(delay, nth) => {
-                self.restart_in(delay);
-                let most = patience.restarts;
-                self.console.system(&format!("Restart {nth} of {most} in {} s.", delay.as_secs_f32()));
+                self.schedule.restart_in(delay);
+                let most = policy.restarts;
+                self.output.console.system(&format!("Restart {nth} of {most} in {} s.", delay.as_secs_f32()));
             }
             Next::GiveUp => {
-                let minutes = patience.window.as_secs().div_ceil(60);
+                let minutes = policy.window.as_secs().div_ceil(60);
                 let line = format!(
                     "Given up after {} restarts within {minutes} minutes: it crashes again and again.",
-                    patience.restarts
+                    policy.restarts
                 );
-                self.console.system(&line);
-                self.error = Some(match self.error.take() {
+                self.output.console.system(&line);
+                self.shown.outcome.error = Some(match self.shown.outcome.error.take() {
                     Some(error) => format!("{error} {line}"),
                     None => line,
                 });
-                self.want(Wanted::Stopped);
+                self.record.want(Wanted::Stopped);
             }
         }
     }

@@ -4,398 +4,210 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::jobs::{self, Event, FetchError, Look, RemoveError};
+use super::actions::CANCELLED;
+use super::jobs::{self, Event, FetchError};
 use super::launch::{LaunchError, Launched};
-use super::plan;
-use super::queue::{Act, Happened, Idle, Phase};
-use super::requests::CANCELLED;
-use super::state::{Intent, Live, Server, Waiter};
-use super::stop::{self, StopStep};
+use super::life_cycle::{Act, Happened, Phase};
+use super::record::Waiter;
+use super::removal::RemoveError;
+use super::run::{Intent, Live, Stage};
+use super::state::Server;
 use crate::engine::EngineState;
-use crate::persist::{Pending, PersistError, ServerFile, Wanted};
+use crate::persist::{PersistError, ServerFile, Wanted};
 use crate::protocol::{ServerStatus, Status};
-use crate::runtime::{EngineError, Fault, Owner};
+use crate::runtime::Fault;
 
 /// For the console, which more people read than may know what an engine says about the addresses it reaches: that goes
-/// into the state.
+/// into the status.
 const NOT_FETCHED: &str = "The image could not be fetched. The server's state says why.";
 
 impl Server {
     pub(super) fn event(&mut self, event: Event) {
-        match event {
-            Event::Launched(run, result) => {
-                if self.is_current(run) {
-                    self.launched(run, *result);
-                }
-            }
-            Event::Ready(run) => {
-                if self.is_current(run) {
-                    self.ready();
-                }
-            }
-            Event::Exited(run, result) => {
-                if self.is_current(run) {
-                    match result {
-                        Ok(exit) => self.exited(run, exit),
-                        Err(error) => self.lost(&error),
-                    }
-                }
-            }
-            Event::Signalled(signal, step, result) => self.signalled(&signal, step, result),
-            Event::Typed(run, step, result) => {
-                if self.is_current(run) {
-                    match result {
-                        Ok(()) => self.taken(step),
-                        Err(error) => self.not_typed(error),
-                    }
-                }
-            }
-            Event::Fetched(result) => self.fetched(result),
-            Event::Looked(seen) => self.looked(seen),
-            Event::Adopted(run, result) => {
-                if self.is_current(run) {
-                    self.adopted(run, *result);
-                }
-            }
-            Event::Saved(file, result) => self.saved(*file, result),
-            Event::Removed(result) => self.removed(result),
-            Event::Glanced(run, seen) => {
-                if let Some(seen) = seen.filter(|_| self.is_current(run)) {
-                    self.glanced(seen.paused);
-                }
-            }
-            Event::OutputSignals(run, signals) => {
-                if self.is_current(run) {
-                    self.heard(&signals);
-                }
-            }
-            Event::Resumed(run, reply, result) => self.resumed(run, reply, result),
-            Event::Nothing => {}
+        // What comes too late belongs to no run.
+        if event.run().is_none_or(|run| self.runs.is_current(run)) {
+            self.handle(event);
         }
         self.try_remove();
         self.publish();
     }
 
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Launched(run, result) => self.launched(run, *result),
+            Event::Ready(_) => self.ready(),
+            Event::Exited(run, Ok(exit)) => self.exited(run, exit),
+            Event::Exited(_, Err(error)) => self.lost(&error),
+            Event::Signalled(signal, step, result) => self.signalled(&signal, step, result),
+            Event::Typed(_, step, result) => self.typed(step, result),
+            Event::Fetched(result) => self.fetched(result),
+            Event::Inspected(found) => self.inspected(found),
+            Event::Adopted(run, result) => self.adopted(run, *result),
+            Event::Saved(file, result) => self.saved(*file, result),
+            Event::Removed(result) => self.removed(result),
+            Event::PauseChecked(_, seen) => {
+                if let Some(seen) = seen {
+                    self.pause_seen(seen.paused);
+                }
+            }
+            Event::SignalsFound(_, signals) => self.signals_found(&signals),
+            Event::Resumed(run, reply, result) => self.resumed(run, reply, result),
+            Event::Nothing => {}
+        }
+    }
+
     fn launched(&mut self, run: u64, result: Result<Launched, LaunchError>) {
-        self.launching = None;
         let launched = match result {
             Ok(launched) => launched,
-            Err(LaunchError::Away(error)) => return self.lost(&error),
             Err(error) => return self.not_launched(error),
         };
-        if launched.user.is_some() && self.file.user != launched.user {
-            self.file.user.clone_from(&launched.user);
-            self.save(None);
+        let user = &mut self.record.file.user;
+        if launched.user.is_some() && *user != launched.user {
+            user.clone_from(&launched.user);
+            self.record.save();
         }
         let ready = launched.ready;
-        self.goes_on(run, launched);
-        match self.intent.take() {
+        match self.goes_live(run, launched) {
             Some(intent) => self.act(if intent == Intent::Kill { Act::Kill } else { Act::Stop }),
             None if ready => self.ready(),
             None => {}
         }
     }
 
-    /// A game runs: waits for its end and its ready line.
-    fn goes_on(&mut self, number: u64, launched: Launched) {
+    /// A game runs: waits for its end and its ready line. Gives how it is to be stopped at once, where somebody asked for
+    /// that while it was launched.
+    pub(super) fn goes_live(&mut self, number: u64, launched: Launched) -> Option<Intent> {
         let Launched { container_id, started_at, pid, connected, legacy, found_paused, .. } = launched;
-        self.legacy = legacy;
-        let Some(run) = self.run.as_mut() else { return };
-        self.last_container = Some(container_id.clone());
+        self.container.legacy = legacy;
+        let run = self.runs.current.as_mut()?;
+        self.container.id = Some(container_id.clone());
         let since = Instant::now();
-        run.live = Some(Live { container_id: container_id.clone(), pid, since, started_at, found_paused });
+        let live =
+            Live { container_id: container_id.clone(), pid, since, started_at, found_paused, stopping: None };
+        let before = std::mem::replace(&mut run.stage, Stage::Live(live));
         let exit = jobs::exit(Arc::clone(&self.context), container_id, connected.over, connected.ended);
-        self.job(async move { Event::Exited(number, exit.await) });
+        self.jobs.push(async move { Event::Exited(number, exit.await) });
         let ready = connected.ready;
-        self.job(async move {
+        self.jobs.push(async move {
             match ready.await {
                 Ok(()) => Event::Ready(number),
-                // The line never came, and cannot any more: no event. The run's end is one.
-                Err(_) => Event::Ready(0),
+                // The line never came, and cannot any more. The end of the run is an event of its own.
+                Err(_) => Event::Nothing,
             }
         });
+        match before {
+            Stage::Launching { stop, .. } => stop,
+            Stage::Adopting | Stage::Live(_) => None,
+        }
     }
 
     fn not_launched(&mut self, error: LaunchError) {
-        if let Some(run) = self.run.take() {
-            run.cancel.cancel();
-        }
-        self.made_with = None;
-        let asked = self.queue.phase() == Phase::Stopping;
-        self.intent = None;
-        self.progress.send_replace(None);
         let (happened, status) = match error {
+            LaunchError::Away(error) => return self.lost(&error),
             LaunchError::Cancelled => (Happened::EndedWell, Status::Stopped),
             LaunchError::Fetch(message) => {
-                self.console.system(NOT_FETCHED);
-                self.error = Some(message);
+                self.output.console.system(NOT_FETCHED);
+                self.shown.outcome.error = Some(message);
                 (Happened::FetchFailed, Status::InstallFailed)
             }
             LaunchError::Failed { message, exit_code } => {
-                self.console.system(&format!("The server could not be started: {message}"));
-                self.error = Some(message);
-                self.exit_code = exit_code;
+                self.output.console.system(&format!("The server could not be started: {message}"));
+                self.shown.outcome.error = Some(message);
+                self.shown.outcome.exit_code = exit_code;
                 (Happened::LaunchFailed, Status::Crashed)
             }
-            LaunchError::Away(error) => return self.lost(&error),
         };
-        let act = self.queue.happened(happened);
+        self.runs.end();
+        self.container.made_with = None;
+        self.shown.progress.send_replace(None);
+        let asked = self.life_cycle.is_stopping();
+        let act = self.life_cycle.happened(happened);
         if act != Act::Launch {
-            // It would fail again: nobody starts it but a person.
-            self.want(Wanted::Stopped);
+            // It would fail again: only a person starts it.
+            self.record.want(Wanted::Stopped);
         }
         self.remember(if asked { Status::Stopped } else { status });
         self.act(act);
     }
 
-    /// The link to the engine broke under a run.
-    pub(super) fn lost(&mut self, error: &EngineError) {
-        tracing::info!(server = self.id, %error, "lost sight of its container");
-        self.context.watch.suspect(error);
-        self.look_anew();
-    }
-
-    /// Looks for its container as if nothing was known of it.
-    pub(super) fn look_anew(&mut self) {
-        if let Some(run) = self.run.take() {
-            run.cancel.cancel();
-        }
-        self.launching = None;
-        // A stop that was under way goes on when it is found again: the file knows of it.
-        self.stopping = None;
-        self.intent = None;
-        self.queue.happened(Happened::Lost);
-        self.look();
-    }
-
-    pub(super) fn look(&mut self) {
-        if !self.looking {
-            self.looking = true;
-            let look = jobs::look(Arc::clone(&self.context), self.id.clone());
-            let rest = self.rest();
-            self.job(async move {
-                let look = look.await;
-                if let Some(seen) = look.seen.as_ref().filter(|seen| !seen.running) {
-                    rest.read(seen).await;
-                }
-                Event::Looked(look)
-            });
-        }
-    }
-
-    fn looked(&mut self, look: Look) {
-        self.looking = false;
-        if !matches!(self.queue.phase(), Phase::Looking | Phase::Stopping) {
-            return;
-        }
-        let Look { seen, stopped } = look;
-        self.last_container = seen.as_ref().map(|seen| seen.id.clone());
-        self.legacy = seen.as_ref().is_some_and(|seen| seen.owner == Owner::Legacy);
-        let (running, ended) = match seen {
-            Some(seen) if seen.running => (Some(seen), None),
-            seen => (None, seen),
-        };
-        if let Some(seen) = running {
-            self.made_with.clone_from(&seen.settings);
-            if self.legacy {
-                self.made_with = Some(if self.file.as_found { self.settings.clone() } else { String::new() });
-            }
-            self.queue.set_paused(seen.paused);
-            self.adopt(seen);
-            return;
-        }
-        if self.pending_stop().is_some() {
-            self.ended_unseen(ended);
-            return self.ask_held();
-        }
-        if let Some(seen) = ended.filter(|_| stopped && self.file.wanted == Wanted::Running) {
-            self.stopped_unseen(&seen);
-            return self.ask_held();
-        }
-        let act = if self.file.wanted == Wanted::Running {
-            let act = self.queue.happened(Happened::FoundWanted);
-            if self.queue.phase() == Phase::Starting {
-                self.console.system("The server should run and does not: it is started again.");
-                self.start_at = Some(self.context.turns.take(self.context.tunables.stagger));
-            }
-            act
-        } else {
-            let idle = self.idle();
-            self.queue.happened(Happened::FoundIdle(idle))
-        };
-        if act == Act::Fetch {
-            // It was broken off: one that was asked for anew goes on so.
-            self.fetch(self.file.pending == Some(Pending::Install));
-        } else {
-            self.act(act);
-        }
-        self.ask_held();
-    }
-
-    fn idle(&mut self) -> Idle {
-        let Some(last) = self.file.last.clone() else { return Idle::NotInstalled };
-        if self.file.pending == Some(Pending::Install) {
-            return Idle::NotInstalled;
-        }
-        self.exit_code = last.exit_code;
-        self.oom_killed = last.oom_killed;
-        self.error = last.error;
-        match last.status {
-            Status::InstallFailed => Idle::InstallFailed,
-            Status::Crashed => Idle::Crashed,
-            _ => Idle::Stopped,
-        }
-    }
-
-    fn adopted(&mut self, run: u64, result: Result<Launched, EngineError>) {
-        match result {
-            Err(error) => self.lost(&error),
-            Ok(launched) => {
-                self.error = None;
-                self.exit_code = None;
-                self.oom_killed = false;
-                let (id, ready) = (launched.container_id.clone(), launched.ready);
-                self.goes_on(run, launched);
-                self.go_on_stopping(&id, ready);
-                if ready {
-                    self.ready();
-                }
-            }
-        }
-        self.ask_held();
-    }
-
-    /// It was found running: goes on with the stop that was under way, if one was.
-    fn go_on_stopping(&mut self, container_id: &str, ready: bool) {
-        let looking = self.queue.phase() == Phase::Looking;
-        let pending = self.pending_stop().cloned().filter(|pending| {
-            // Another container than the one that was to end is what a restart came to.
-            !looking || pending.container_id.as_ref().is_none_or(|id| id == container_id)
-        });
-        let Some(mut pending) = pending else {
-            self.file.pending = None;
-            self.file.wanted = Wanted::Running;
-            let found = if ready { Happened::FoundRunning } else { Happened::FoundStarting };
-            let act = self.queue.happened(found);
-            return self.act(act);
-        };
-        self.queue.happened(Happened::FoundStopping { again: pending.again });
-        if looking {
-            self.console.system("The stop that was under way goes on.");
-        }
-        pending.container_id = Some(container_id.to_owned());
-        self.file.pending = Some(Pending::Stop(pending));
-        if self.resume_to_stop() {
-            return;
-        }
-        let Some(number) = self.run.as_ref().map(|run| run.number) else { return };
-        let (context, id) = (Arc::clone(&self.context), container_id.to_owned());
-        self.job(async move {
-            let signals = context.engine.signals(&id).await.unwrap_or_else(|error| {
-                tracing::debug!(%error, "which signals a container was sent is not known");
-                Vec::new()
-            });
-            Event::OutputSignals(number, signals)
-        });
-    }
-
-    /// Goes on with a stop, and takes no step twice.
-    fn heard(&mut self, signals: &[String]) {
-        let Some(mut pending) = self.pending_stop().cloned() else { return };
-        let stop = self.file.spec.behaviour.clone().unwrap_or_default().stop;
-        pending.taken = stop::taken((!pending.kill).then_some(&stop), pending.taken, signals);
-        self.file.pending = Some(Pending::Stop(pending.clone()));
-        if self.stopping.is_none() {
-            self.stop_live(&pending);
-        }
-    }
-
-    fn signalled(&mut self, signal: &str, step: u32, result: Result<(), EngineError>) {
-        let Err(error) = result else { return self.taken(step) };
-        // It ended before the signal came: that is what was wanted.
-        if !matches!(error.fault, Fault::Missing | Fault::Conflict) {
-            tracing::warn!(server = self.id, signal, %error, "a signal could not be sent");
-            self.console.system(&format!("The signal {signal} could not be sent: {}", error.message));
-            self.context.watch.suspect(&error);
+    /// The game is ready for players. That is kept: the line may not be in the engine's log any more when the agent
+    /// restarts.
+    pub(super) fn ready(&mut self) {
+        self.life_cycle.happened(Happened::Ready);
+        let started_at = self.runs.live().map(|live| live.started_at);
+        if self.record.file.ready != started_at {
+            self.record.file.ready = started_at;
+            self.record.save();
         }
     }
 
     fn fetched(&mut self, result: Result<Option<String>, FetchError>) {
-        self.fetching = None;
-        self.progress.send_replace(None);
+        self.image.fetching = None;
+        self.shown.progress.send_replace(None);
         let (happened, status) = match result {
             Ok(note) => {
                 if let Some(note) = note {
-                    tracing::info!(server = self.file.spec.server_id, note, "an image was not fetched anew");
-                    self.console.system("The image could not be fetched anew. The one that is here is kept.");
+                    tracing::info!(server = self.id, note, "an image was not fetched anew");
+                    let console = &self.output.console;
+                    console.system("The image could not be fetched anew. The one that is here is kept.");
                 }
                 (Happened::Fetched, Status::Stopped)
             }
-            Err(FetchError::Cancelled) => {
-                self.error = Some(CANCELLED.into());
-                (Happened::FetchFailed, Status::InstallFailed)
-            }
-            Err(FetchError::Failed(message)) => {
-                self.console.system(NOT_FETCHED);
-                self.error = Some(message);
+            Err(error) => {
+                let message = match error {
+                    FetchError::Cancelled => CANCELLED.into(),
+                    FetchError::Failed(message) => {
+                        self.output.console.system(NOT_FETCHED);
+                        message
+                    }
+                };
+                self.shown.outcome.error = Some(message);
                 (Happened::FetchFailed, Status::InstallFailed)
             }
         };
-        self.queue.happened(happened);
-        if self.queue.phase() != Phase::Deleting && !self.context.cancel.is_cancelled() {
+        self.life_cycle.happened(happened);
+        if !self.life_cycle.is_deleting() && !self.context.cancel.is_cancelled() {
             self.remember(status);
         }
     }
 
     fn saved(&mut self, file: ServerFile, result: Result<(), PersistError>) {
-        self.saving = false;
-        let waiters = std::mem::take(&mut self.save_waiters);
-        let fresh = self.saved.is_none();
-        match result {
-            Ok(()) => {
-                self.saved = Some(file);
-                if fresh && self.queue.phase() == Phase::Installing {
-                    self.fetch(false);
-                } else if fresh {
-                    self.fetching = None;
-                }
-                for waiter in waiters {
-                    match waiter {
-                        Waiter::Keep(reply) => reply.ack(Some(self.queue.status())),
-                        waiter => self.kept(waiter),
-                    }
-                }
-            }
+        let new = self.record.is_new();
+        let failed = match result {
+            Ok(()) => None,
             Err(error) => {
                 tracing::error!(server = self.id, %error, "a server's file could not be written");
-                let code = if error.is_disk_full() { "disk_full" } else { "busy" };
-                let kept = waiters.iter().any(|waiter| matches!(waiter, Waiter::Keep(_)));
-                if let (Some(saved), true) = (&self.saved, kept) {
-                    self.file.spec = saved.spec.clone();
-                    self.settings = plan::fingerprint(&self.file.spec);
-                }
-                for waiter in waiters {
-                    match waiter {
-                        Waiter::Keep(reply) => {
-                            reply.refuse(code, format!("The node could not write it down: {error}"));
-                        }
-                        // It is done, and that nobody could write it down does not undo it.
-                        waiter => self.kept(waiter),
-                    }
-                }
-                self.gone |= fresh;
+                Some(error)
             }
+        };
+        let waiters = self.record.end_write(failed.is_none().then_some(file));
+        match &failed {
+            None if new && self.life_cycle.phase() == Phase::Installing => self.fetch(false),
+            None if new => self.image.fetching = None,
+            None => {}
+            Some(_) if waiters.iter().any(|waiter| matches!(waiter, Waiter::Keep(_))) => {
+                self.record.undo_settings();
+            }
+            Some(_) => {}
         }
+        for waiter in waiters {
+            self.answer(waiter, failed.as_ref());
+        }
+        self.requests.gone |= new && failed.is_some();
     }
 
-    /// Whoever waited for the disk waits no longer.
-    fn kept(&mut self, waiter: Waiter) {
-        match waiter {
-            Waiter::Keep(reply) => reply.ack(Some(self.queue.status())),
-            Waiter::Act(reply, status) => reply.ack(Some(status)),
-            Waiter::Refuse(reply, code, message) => reply.refuse(code, message),
-            Waiter::Stop => {
-                if let Some(stopping) = &mut self.stopping {
+    /// Answers who waited for the disk.
+    fn answer(&mut self, waiter: Waiter, failed: Option<&PersistError>) {
+        match (waiter, failed) {
+            (Waiter::Keep(reply), None) => reply.ack(Some(self.life_cycle.status())),
+            (Waiter::Keep(reply), Some(error)) => {
+                let code = if error.is_disk_full() { "disk_full" } else { "busy" };
+                reply.refuse(code, format!("The node could not write it down: {error}"));
+            }
+            // The rest is done, and that it could not be written down does not undo it.
+            (Waiter::Act(reply, status), _) => reply.ack(Some(status)),
+            (Waiter::Refuse(reply, code, message), _) => reply.refuse(code, message),
+            (Waiter::Stop, _) => {
+                if let Some(stopping) = self.runs.stopping_mut() {
                     stopping.release();
                 }
             }
@@ -403,71 +215,60 @@ impl Server {
     }
 
     fn removed(&mut self, result: Result<(), RemoveError>) {
-        self.removing = false;
-        match result {
-            Ok(()) => {
-                self.gone = true;
-                if let Some(run) = self.run.take() {
-                    run.cancel.cancel();
-                }
+        self.jobs.removing = false;
+        self.runs.end();
+        let Err(error) = result else {
+            self.requests.gone = true;
+            return;
+        };
+        self.life_cycle.happened(Happened::DeleteFailed);
+        let code = match &error {
+            RemoveError::Engine(error) => {
+                self.context.watch.suspect(error);
+                if error.fault == Fault::Away { "engine_unavailable" } else { "busy" }
             }
-            Err(error) => {
-                self.queue.happened(Happened::DeleteFailed);
-                let code = match &error {
-                    RemoveError::Engine(error) => {
-                        self.context.watch.suspect(error);
-                        if error.fault == Fault::Away { "engine_unavailable" } else { "busy" }
-                    }
-                    RemoveError::File(error) if error.is_disk_full() => "disk_full",
-                    RemoveError::File(_) | RemoveError::Folder(_) => "busy",
-                };
-                for reply in std::mem::take(&mut self.deletes) {
-                    reply.refuse(code, format!("The server could not be removed: {error}"));
-                }
-                if let Some(run) = self.run.take() {
-                    run.cancel.cancel();
-                }
-                self.look();
-            }
+            RemoveError::File(error) if error.is_disk_full() => "disk_full",
+            RemoveError::File(_) | RemoveError::Folder(_) => "busy",
+        };
+        for reply in std::mem::take(&mut self.requests.deletes) {
+            reply.refuse(code, format!("The server could not be removed: {error}"));
         }
+        self.inspect();
     }
 
-    /// The engine went or came.
+    /// The engine went away or came back.
     pub(super) fn engine_changed(&mut self, state: &EngineState) {
-        self.queue.set_away(matches!(state, EngineState::Away(_)));
-        if self.queue.away() {
-            self.ask_held();
+        self.life_cycle.set_away(matches!(state, EngineState::Away(_)));
+        if self.life_cycle.away() {
+            self.ask_deferred();
         }
         self.publish();
     }
 
-    /// Something is due.
+    /// Does what is due by itself.
     pub(super) fn due(&mut self) {
         let now = Instant::now();
-        if let Some(due) = self.stopping.as_mut().and_then(|stopping| stopping.due(now)) {
-            if let (StopStep::Signal(signal), true) = (&due.blow, due.insists) {
-                self.console.system(&format!("It has not stopped yet: sending {signal}."));
-            }
-            self.apply_stop_step(due);
-        }
-        if self.start_at.is_some_and(|at| at <= now) {
+        self.stop_step_due(now);
+        if self.schedule.start_is_due(now) {
             self.launch();
         }
-        if self.restart_at.is_some_and(|(at, _)| at <= now) {
-            let act = self.queue.happened(Happened::Due);
+        if self.schedule.restart_is_due(now) {
+            let act = self.life_cycle.happened(Happened::Due);
             if act == Act::Launch {
                 self.act(act);
             } else {
-                self.restart_at = None;
+                self.schedule.cancel_restart();
             }
         }
         self.publish();
     }
 
-    /// The last word about a server that is gone.
+    /// Tells everybody that the server is gone.
     pub(super) fn farewell(&mut self) {
+        // Nobody asks a server that is gone, also not between these two.
+        self.requests.queue.close();
         self.tell(ServerStatus::new(&self.id, Status::Deleted));
-        for reply in std::mem::take(&mut self.deletes) {
+        for reply in std::mem::take(&mut self.requests.deletes) {
             reply.ack(None);
         }
     }

@@ -19,7 +19,7 @@ use crate::runtime::{ContainerState, EngineError, Fault};
 
 /// Pieces of the archive between the engine and the disk.
 const PIECES: usize = 16;
-/// Bytes between two words of how far it is.
+/// Bytes between two reports of progress.
 const SAY_EVERY: u64 = 4 << 20;
 
 /// What became of it.
@@ -34,7 +34,7 @@ pub(super) enum ImportedFiles {
 pub(super) struct ImportFiles<'b> {
     pub(super) context: &'b Arc<Context>,
     pub(super) server_id: &'b str,
-    /// Whose it becomes.
+    /// Who owns the files afterwards, `(uid, gid)`; none leaves them to us.
     pub(super) owner: Option<(u32, u32)>,
     pub(super) progress: &'b watch::Sender<Option<Progress>>,
     pub(super) cancel: &'b CancellationToken,
@@ -120,7 +120,7 @@ impl ImportFiles<'_> {
         });
         // Where that is broken off, the next attempt does it.
         let _ = discarded.await;
-        self.context.sweeper.wake();
+        self.context.shared.sweeper.wake();
     }
 }
 

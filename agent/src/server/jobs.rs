@@ -1,9 +1,12 @@
-//! What goes on at the engine for one server, each as a future that ends in an event. None of them touches the state.
+//! Work for one server at the engine and on the disk, each piece a future that ends in an event. None of them touches
+//! the state.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::folder;
 use super::launch::{LaunchError, Launched};
+use super::removal::RemoveError;
 use super::typing::NotTyped;
 use crate::persist::{self, PersistError, ServerFile};
 use crate::protocol::Progress;
@@ -19,46 +23,88 @@ use crate::runtime::{ContainerState, EngineError, Fault, Owner, Told};
 
 /// How long the last lines of a game that ended may take to arrive.
 const LAST_LINES: Duration = Duration::from_secs(5);
-/// Between two looks at why a game was killed.
-const SECOND_LOOK: Duration = Duration::from_millis(150);
-/// Between two attempts to remove what cannot stay any more.
-const REMOVE_AGAIN: Duration = Duration::from_secs(2);
+/// Between two inspections for why a game was killed.
+const INSPECT_AGAIN: Duration = Duration::from_millis(150);
 /// Between two attempts that failed for the engine's absence.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// What a job ends in. The number is the run's that it belongs to: what comes too late belongs to none.
+/// The work that is under way for one server.
+#[derive(Default)]
+pub(super) struct Jobs {
+    under_way: FuturesUnordered<BoxFuture<'static, Event>>,
+    /// One of them inspects the container.
+    pub(super) inspecting: bool,
+    /// One of them removes the server.
+    pub(super) removing: bool,
+}
+
+impl Jobs {
+    pub(super) fn push(&self, job: impl Future<Output = Event> + Send + 'static) {
+        self.under_way.push(Box::pin(job));
+    }
+
+    /// The next event; none where no work is under way.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        self.under_way.next().await
+    }
+}
+
+/// What a job ends in. A number is that of the run that it belongs to.
 pub(super) enum Event {
     Launched(u64, Box<Result<Launched, LaunchError>>),
     Ready(u64),
     Exited(u64, Result<Exit, EngineError>),
-    /// The signal, the step of a stop that it is.
+    /// A signal was sent, as this step of a stop.
     Signalled(String, u32, Result<(), EngineError>),
-    /// The line that stops the game: its run, the step that it is.
+    /// The line that stops the game was typed, as this step of a stop.
     Typed(u64, u32, Result<(), NotTyped>),
     Fetched(Result<Option<String>, FetchError>),
-    Looked(Look),
+    Inspected(Found),
     Adopted(u64, Box<Result<Launched, EngineError>>),
     Saved(Box<ServerFile>, Result<(), PersistError>),
     Removed(Result<(), RemoveError>),
-    /// A run's container, looked at in between.
-    Glanced(u64, Option<ContainerState>),
+    /// The container was inspected while it runs; none where that failed.
+    PauseChecked(u64, Option<ContainerState>),
     /// Which signals it was sent before the agent came, for the stop that is under way.
-    OutputSignals(u64, Vec<String>),
+    SignalsFound(u64, Vec<String>),
     /// It was to go on after a pause.
     Resumed(u64, Reply, Result<(), EngineError>),
     /// It is done, and nothing follows from it.
     Nothing,
 }
 
+impl Event {
+    /// The run without which nothing follows from it.
+    pub(super) fn run(&self) -> Option<u64> {
+        match self {
+            Self::Launched(run, _)
+            | Self::Ready(run)
+            | Self::Exited(run, _)
+            | Self::Typed(run, ..)
+            | Self::Adopted(run, _)
+            | Self::PauseChecked(run, _)
+            | Self::SignalsFound(run, _) => Some(*run),
+            // Who asked to resume is answered in any case.
+            Self::Resumed(..)
+            | Self::Signalled(..)
+            | Self::Fetched(_)
+            | Self::Inspected(_)
+            | Self::Saved(..)
+            | Self::Removed(_)
+            | Self::Nothing => None,
+        }
+    }
+}
+
 /// How a game ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exit {
     pub(super) code: i64,
-    /// The kernel ended something inside for want of memory. That it was the game only its code can say.
+    /// The kernel killed something inside for lack of memory; only the exit code tells whether it was the game.
     pub(super) oom: bool,
     /// The container is gone as well.
     pub(super) removed: bool,
-    /// What the engine was told to do to it; none before anybody looked.
+    /// What the engine was told to do to it; none before that was asked.
     pub(super) told: Option<Told>,
 }
 
@@ -101,8 +147,8 @@ pub(super) async fn exit(
     }
 }
 
-/// Resolves with the code when the container does not run any more; without one where it is gone, or nobody heard it.
-/// Waiting has a connection of its own, which may end before the game does, or be dead without a word.
+/// Resolves with the code when the container does not run any more; without one where the container is gone, or the code was missed.
+/// Waiting has a connection of its own, which may end before the game does, or die silently.
 async fn wait(context: &Context, id: &str) -> Result<Option<i64>, EngineError> {
     let mut pause = AGAIN / 5;
     loop {
@@ -128,7 +174,7 @@ async fn wait(context: &Context, id: &str) -> Result<Option<i64>, EngineError> {
     }
 }
 
-/// Looks now and then; resolves when the container does not run.
+/// Inspects it now and then; resolves when it does not run.
 async fn still_runs(context: &Context, id: &str, pause: Duration) {
     loop {
         tokio::time::sleep(pause).await;
@@ -140,19 +186,19 @@ async fn still_runs(context: &Context, id: &str, pause: Duration) {
     }
 }
 
-/// Why a game ended of which nobody here wanted that. The engine hears of an end for want of memory from another side
-/// than of the end itself, sometimes later.
+/// Why a game ended that nobody here stopped. The engine learns of an out-of-memory kill separately from the end itself,
+/// sometimes later.
 ///
 /// # Errors
 /// The engine itself is ending, and every game with it.
 pub(super) async fn why(context: Arc<Context>, id: String, mut exit: Exit) -> Result<Exit, EngineError> {
     exit.told = Some(Told::default());
-    let looks = if exit.code == KILLED { 5 } else { 1 };
-    for _ in 0..looks {
+    let inspections = if exit.code == KILLED { 5 } else { 1 };
+    for _ in 0..inspections {
         if exit.oom || exit.removed {
             break;
         }
-        tokio::time::sleep(SECOND_LOOK).await;
+        tokio::time::sleep(INSPECT_AGAIN).await;
         match context.engine.inspect(&id).await {
             Ok(Some(seen)) => (exit.oom, exit.removed) = (seen.oom_killed, seen.removing),
             Ok(None) => exit.removed = true,
@@ -167,14 +213,14 @@ pub(super) async fn why(context: Arc<Context>, id: String, mut exit: Exit) -> Re
         Told::default()
     });
     if told.stopped {
-        // An engine that ends stops every game, by the same words; it takes no calls any more.
+        // An engine that shuts down stops every game in the same way; it takes no calls any more.
         context.engine.probe(context.tunables.probe_deadline).await?;
     }
     exit.told = Some(told);
     Ok(exit)
 }
 
-/// Sends a signal, also to a container that stands still, which hears none.
+/// Sends a signal. A paused container is resumed first, since it would not receive it.
 pub(super) async fn signal(
     context: &Context,
     id: &str,
@@ -182,7 +228,7 @@ pub(super) async fn signal(
     paused: bool,
 ) -> Result<(), EngineError> {
     if paused {
-        // Where somebody was faster it fails, and the signal says the rest.
+        // It fails where somebody else was faster; the signal then shows what is true.
         let _ = context.engine.unpause(id).await;
     }
     match context.engine.signal(id, signal).await {
@@ -195,17 +241,17 @@ pub(super) async fn signal(
 
 /// What the engine has under the server's name.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct Found {
     pub(super) seen: Option<ContainerState>,
-    /// Somebody had the engine stop it.
+    /// It was stopped by hand, through the engine.
     pub(super) stopped: bool,
 }
 
-/// Looks what the engine has under the server's name, until the engine answers.
-pub(super) async fn look(context: Arc<Context>, server_id: String) -> Look {
+/// Finds what the engine has under the server's name; waits until the engine answers.
+pub(super) async fn inspect(context: Arc<Context>, server_id: String) -> Found {
     loop {
         if !context.watch.there().await {
-            // The agent ends; nobody will hear.
+            // The agent ends; nobody will see the result.
             std::future::pending::<()>().await;
         }
         match context.engine.inspect_server(&server_id).await {
@@ -216,18 +262,18 @@ pub(super) async fn look(context: Arc<Context>, server_id: String) -> Look {
                     Some(seen) => context.engine.told(&seen.id).await.is_ok_and(|told| told.stopped),
                     None => false,
                 };
-                // An engine that ends stops every game, by the same words.
+                // An engine that shuts down stops every game in the same way.
                 let probed = match stopped {
                     true => context.engine.probe(context.tunables.probe_deadline).await.map(drop),
                     false => Ok(()),
                 };
                 match probed {
-                    Ok(()) => return Look { seen, stopped },
+                    Ok(()) => return Found { seen, stopped },
                     Err(error) => context.watch.suspect(&error),
                 }
             }
             Err(error) => {
-                tracing::debug!(server = server_id, %error, "looking for its container");
+                tracing::debug!(server = server_id, %error, "inspecting its container");
                 context.watch.suspect(&error);
                 tokio::time::sleep(AGAIN).await;
             }
@@ -280,7 +326,7 @@ pub(super) async fn save(context: Arc<Context>, file: ServerFile, fresh: bool) -
     let done = tokio::task::spawn_blocking(move || {
         persist::save(&dir, &file)?;
         if fresh {
-            // Only now: data that has moved here is found under its name for as long as nobody answers for it.
+            // Only now: data that was transferred here keeps its temporary name until its server is on the disk.
             let (id, owner) = (&file.spec.server_id, file.user.as_deref().and_then(folder::parse_pair));
             if let Err(source) = folder::prepare(&data_dir, id, owner, &stop) {
                 persist::remove(&dir, id)?;
@@ -297,96 +343,4 @@ pub(super) async fn save(context: Arc<Context>, file: ServerFile, fresh: bool) -
         source: std::io::Error::other("broken off"),
     };
     Event::Saved(kept, done.map_err(broken).and_then(|done| done))
-}
-
-/// Why a server was not removed. It is as it was, but for its container, which each start makes anew.
-#[derive(Debug)]
-pub(super) enum RemoveError {
-    Engine(EngineError),
-    File(PersistError),
-    Folder(std::io::Error),
-}
-
-impl std::fmt::Display for RemoveError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Engine(error) => f.write_str(&error.message),
-            Self::File(error) => error.fmt(f),
-            Self::Folder(error) => write!(f, "its folder: {error}"),
-        }
-    }
-}
-
-/// Removes the container, the folder and the server's file, in this order. That it is to be removed is noted before and
-/// forgotten last: broken off anywhere, the next run of the agent goes on. What fails before the folder is gone is
-/// undone, unless it was `begun` by an earlier run: then it is tried until it is done.
-pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool) -> Result<(), RemoveError> {
-    let (dir, id) = (context.state_dir(), server_id.clone());
-    if begun {
-        tracing::info!(server = server_id, "the deletion of a server that was cut short goes on");
-        if !context.watch.there().await {
-            std::future::pending::<()>().await;
-        }
-    } else {
-        on_disk(move || persist::begin_deletion(&dir, &id)).await.map_err(RemoveError::File)?;
-    }
-    while let Err(error) = empty(&context, &server_id).await {
-        if !begun {
-            let (dir, id) = (context.state_dir(), server_id.clone());
-            match on_disk(move || persist::undo_deletion(&dir, &id)).await {
-                Ok(()) => return Err(error),
-                Err(kept) => {
-                    tracing::warn!(server = server_id, error = %kept, "a deletion could not be undone; it goes on");
-                }
-            }
-        }
-        if let RemoveError::Engine(error) = &error {
-            context.watch.suspect(error);
-        }
-        tracing::warn!(server = server_id, %error, "a server could not be removed; it is tried again");
-        tokio::time::sleep(REMOVE_AGAIN).await;
-        if !context.watch.there().await {
-            // The agent ends; its next run goes on.
-            std::future::pending::<()>().await;
-        }
-    }
-    // Nothing of it is left: there is no way back from here.
-    loop {
-        let (dir, id) = (context.state_dir(), server_id.clone());
-        match on_disk(move || persist::remove(&dir, &id)).await {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                tracing::warn!(server = server_id, %error, "a deleted server could not be forgotten; it is tried again");
-                tokio::time::sleep(REMOVE_AGAIN).await;
-            }
-        }
-    }
-}
-
-/// The container, then the folder.
-async fn empty(context: &Arc<Context>, server_id: &str) -> Result<(), RemoveError> {
-    let seen = context.engine.inspect_server(server_id).await.map_err(RemoveError::Engine)?;
-    if let Some(seen) = seen.filter(|seen| seen.owner != Owner::Foreign) {
-        context.engine.remove(&seen.id).await.map_err(RemoveError::Engine)?;
-    }
-    let (data_dir, id) = (context.data_dir.clone(), server_id.to_owned());
-    let gone = tokio::task::spawn_blocking(move || {
-        let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))?;
-        std::fs::File::open(folder::servers(&data_dir))?.sync_all()?;
-        Ok::<_, std::io::Error>(gone)
-    });
-    let gone = gone.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    if gone.map_err(RemoveError::Folder)?.is_some() {
-        context.sweeper.wake();
-    }
-    Ok(())
-}
-
-async fn on_disk(
-    work: impl FnOnce() -> Result<(), PersistError> + Send + 'static,
-) -> Result<(), PersistError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        let source = std::io::Error::other(error);
-        Err(PersistError { action: "write in", path: PathBuf::new(), source })
-    })
 }

@@ -1,25 +1,38 @@
 //! One game server.
 //!
-//! Three things are kept apart: what is asked ([`queue`], which is pure, and holds the drawing of the life cycle),
-//! what is done ([`launch`], [`jobs`], at the engine), and what is seen ([`state`], which has one writer: [`task`]).
+//! Three things are kept apart: what is decided ([`life_cycle`], which is pure, and has the drawing), what is done
+//! ([`launch`], [`jobs`], [`removal`], at the engine and on the disk), and what is known ([`state`], in parts with names,
+//! which has one writer: [`task`]). The other files are steps of that task: [`requests`] and [`settings`] take what is
+//! asked, [`actions`] and [`stop`] begin what was decided, [`events`], [`inspection`], [`end`] and [`pause`] take what
+//! happened.
 
-mod attach;
+mod actions;
 mod catch_up;
 mod context;
-mod crash;
 mod end;
+mod engine_log;
 mod events;
 pub(crate) mod folder;
 mod import_files;
+mod inspection;
 mod jobs;
 mod launch;
+mod life_cycle;
+mod output;
 mod pause;
 pub(crate) mod plan;
-mod queue;
+mod record;
+mod removal;
 mod requests;
+mod rest;
+mod run;
+mod schedule;
+mod settings;
+mod shown;
 mod startup;
 mod state;
 mod stop;
+mod stop_steps;
 mod sweep;
 mod task;
 mod terminal;
@@ -29,7 +42,8 @@ mod zone;
 
 pub(crate) use self::plan::for_everybody;
 pub(crate) use self::startup::variables;
-pub(crate) use context::{Context, StartStagger};
-pub(crate) use state::{Request, Running, ServerRequest};
-pub(crate) use sweep::Sweeper;
+pub(crate) use context::{Context, Shared};
+pub(crate) use life_cycle::Request;
+pub(crate) use shown::Running;
+pub(crate) use state::Server;
 pub(crate) use task::{Handle, create, load, owner_of};

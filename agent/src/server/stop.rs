@@ -1,300 +1,220 @@
-//! How a stop goes on when the game does not: the command or signal, then SIGTERM, then SIGKILL. One that was under way
-//! when the agent ended goes on where it was.
+//! A stop of this server: asked for, taken step by step, gone on with after a restart of the agent. The steps and their
+//! times are in [`super::stop_steps`].
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::protocol::Stop;
+use super::jobs::{self, Event};
+use super::life_cycle::{Happened, Phase};
+use super::record::Waiter;
+use super::run::{Intent, Stage};
+use super::state::Server;
+use super::stop_steps::{self, Due, StopStep, Stopping};
+use super::typing::NotTyped;
+use crate::persist::{Moment, Pending, PendingStop, Wanted};
+use crate::protocol::{Status, Stop};
+use crate::runtime::{EngineError, Fault};
 
-/// What to do to the game.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum StopStep {
-    /// A line on its console.
-    Line(String),
-    /// A signal.
-    Signal(String),
-}
-
-/// A step that is due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Due {
-    /// What to do.
-    pub(super) blow: StopStep,
-    /// Which step of the stop it is, from 1 on.
-    pub(super) step: u32,
-    /// One before it did not help.
-    pub(super) insists: bool,
-}
-
-/// A stop under way.
-#[derive(Debug)]
-pub(super) struct Stopping {
-    /// What is still to be done, and when. The last one is SIGKILL, and stays.
-    steps: VecDeque<(Instant, StopStep)>,
-    /// Steps that were taken.
-    taken: u32,
-    grace: Duration,
-    /// Nothing is done before this: what was asked has to be on the disk first.
-    held_until: Option<Instant>,
-    /// When SIGKILL comes, or came.
-    kill_at: Instant,
-    /// That is so long after the stop was asked for.
-    kill_after: Duration,
-    /// SIGKILL was sent, so a 137 is ours.
-    killed: bool,
-}
-
-const TERM: &str = "SIGTERM";
-const KILL: &str = "SIGKILL";
-/// A disk that hangs holds no stop up for longer than this.
-const DISK: Duration = Duration::from_secs(2);
-
-fn is(signal: &str, name: &str) -> bool {
-    let bare = |text: &str| text.trim_start_matches("SIG").to_ascii_uppercase();
-    bare(signal) == bare(name)
-}
-
-/// All steps, by the time since it was asked for; SIGKILL alone without a way to stop.
-fn plan(stop: Option<&Stop>, timeout: Duration, grace: Duration) -> Vec<(Duration, StopStep)> {
-    let signal = |name: &str| StopStep::Signal(name.to_owned());
-    match stop {
-        None => vec![(Duration::ZERO, signal(KILL))],
-        Some(Stop::Signal(name)) if is(name, KILL) => plan(None, timeout, grace),
-        Some(Stop::Signal(name)) if is(name, TERM) => {
-            vec![(Duration::ZERO, signal(name)), (timeout, signal(KILL))]
+impl Server {
+    /// Stops or kills what runs, is being launched, or is found running.
+    pub(super) fn stop(&mut self, intent: Intent) {
+        self.schedule.cancel_restart();
+        let pending = self.new_pending_stop(intent);
+        self.record.file.pending = Some(Pending::Stop(pending.clone()));
+        if self.runs.live().is_none() {
+            return self.stop_before_it_runs(intent);
         }
-        Some(stop) => {
-            let first = match stop {
-                Stop::Command(line) => StopStep::Line(line.clone()),
-                Stop::Signal(name) => signal(name),
-            };
-            vec![(Duration::ZERO, first), (timeout, signal(TERM)), (timeout + grace, signal(KILL))]
+        if self.resume_to_stop() {
+            return self.record.save();
+        }
+        self.stop_live(&pending);
+        if let Some(stopping) = self.runs.stopping_mut() {
+            // A game that was told to stop must not outlive that it was asked for.
+            stopping.hold(Instant::now());
+            self.record.save_for(Waiter::Stop);
         }
     }
-}
 
-/// How many steps were taken, where `known` are written down and these signals were sent: the agent may have ended between
-/// the two.
-pub(super) fn taken(stop: Option<&Stop>, known: u32, signals: &[String]) -> u32 {
-    let plan = plan(stop, Duration::ZERO, Duration::ZERO);
-    let sent = |(_, blow): &(Duration, StopStep)| match blow {
-        StopStep::Signal(name) => signals.iter().any(|signal| is(signal, name)),
-        StopStep::Line(_) => false,
-    };
-    let more = plan.iter().skip(usize::try_from(known).unwrap_or(usize::MAX)).take_while(|step| sent(step));
-    known.saturating_add(u32::try_from(more.count()).unwrap_or(u32::MAX))
-}
-
-impl Stopping {
-    /// A stop, `stop` being how; a kill where that is none. It was asked for `elapsed` ago, and `taken` steps were taken.
-    /// They are not taken again; one that is overdue is taken now, and then the game has its time before the next.
-    pub(super) fn resume(
-        stop: Option<&Stop>,
-        timeout: Duration,
-        grace: Duration,
-        now: Instant,
-        elapsed: Duration,
-        taken: u32,
-    ) -> Self {
-        let plan = plan(stop, timeout, grace);
-        let last = u32::try_from(plan.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        let (taken, killed) = (taken.min(last), taken > last);
-        let apart = grace.min(timeout);
-        let mut steps: VecDeque<(Instant, StopStep)> = VecDeque::new();
-        for (offset, blow) in plan.into_iter().skip(usize::try_from(taken).unwrap_or(usize::MAX)) {
-            let planned = now + offset.saturating_sub(elapsed);
-            let at = steps.back().map_or(planned, |(before, _)| planned.max(*before + apart));
-            steps.push_back((at, blow));
+    fn new_pending_stop(&self, intent: Intent) -> PendingStop {
+        let timeout = self.record.file.spec.behaviour.clone().unwrap_or_default().stop_timeout;
+        let running = self.runs.live().map(|live| live.container_id.clone());
+        let before = self.record.pending_stop();
+        PendingStop {
+            asked: Moment::now(),
+            timeout: u64::from(timeout) * 1_000,
+            kill: intent == Intent::Kill,
+            again: self.life_cycle.again(),
+            taken: 0,
+            container_id: running.or_else(|| before.and_then(|before| before.container_id.clone())),
         }
-        let kill_at = steps.back().map_or(now, |(at, _)| *at);
-        let kill_after = if last == 0 { Duration::ZERO } else { elapsed + kill_at.duration_since(now) };
-        Self { steps, taken, grace, held_until: None, kill_at, kill_after, killed }
     }
 
-    /// Nothing is done until [`Stopping::release`], or until the disk has had its time.
-    pub(super) fn hold(&mut self, now: Instant) {
-        self.held_until = Some(now + DISK);
-    }
-
-    /// What was asked is on the disk.
-    pub(super) fn release(&mut self) {
-        self.held_until = None;
-    }
-
-    /// When [`Stopping::due`] has something to do.
-    pub(super) fn next_at(&self) -> Option<Instant> {
-        let (at, _) = self.steps.front()?;
-        Some(self.held_until.map_or(*at, |held| held.max(*at)))
-    }
-
-    /// The step that is due now.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
-        self.next_at().filter(|at| *at <= now)?;
-        self.held_until = None;
-        let (_, blow) = self.steps.pop_front()?;
-        let insists = self.taken > 0 || self.killed;
-        if self.steps.is_empty() {
-            // SIGKILL cannot be ignored, but it can get lost with a call to the engine: again, until the game is gone.
-            self.steps.push_back((now + self.grace, blow.clone()));
-            self.killed = true;
-            return Some(Due { blow, step: self.taken + 1, insists });
-        }
-        self.taken += 1;
-        Some(Due { blow, step: self.taken, insists })
-    }
-
-    /// The line was not typed: the signal after it is due at once, and the game has all of its time to save. False where
-    /// there is none, or it was sent.
-    pub(super) fn without_line(&mut self, now: Instant) -> bool {
-        match self.steps.front_mut() {
-            Some((at, StopStep::Signal(_))) if self.taken == 1 && !self.killed => {
-                *at = now.min(*at);
-                self.steps.len() > 1
+    fn stop_before_it_runs(&mut self, intent: Intent) {
+        self.record.save();
+        match self.runs.current.as_mut().map(|run| &mut run.stage) {
+            Some(Stage::Launching { cancel, stop }) => {
+                *stop = Some(intent);
+                cancel.cancel();
             }
-            _ => false,
+            _ => {
+                // Its turn had not come yet.
+                if self.schedule.cancel_start() {
+                    let act = self.life_cycle.happened(Happened::EndedWell);
+                    self.remember(Status::Stopped);
+                    self.act(act);
+                }
+            }
         }
     }
 
-    /// When the game is killed at the latest; nothing once it was.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        (!self.killed).then_some(self.kill_at)
-    }
-
-    /// After how long SIGKILL comes at the latest.
-    pub(super) fn kill_after(&self) -> Duration {
-        self.kill_after
-    }
-
-    /// SIGKILL was sent; after how long.
-    pub(super) fn killed_after(&self) -> Option<Duration> {
-        self.killed.then_some(self.kill_after)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: Duration = Duration::from_secs(1);
-
-    fn signal(name: &str, step: u32) -> Option<Due> {
-        Some(Due { blow: StopStep::Signal(name.into()), step, insists: step > 1 })
-    }
-
-    fn line(text: &str) -> Option<Due> {
-        Some(Due { blow: StopStep::Line(text.into()), step: 1, insists: false })
-    }
-
-    fn begin(stop: Option<&Stop>, timeout: Duration, grace: Duration, now: Instant) -> Stopping {
-        Stopping::resume(stop, timeout, grace, now, Duration::ZERO, 0)
-    }
-
-    fn quit() -> Stop {
-        Stop::Command("quit".into())
-    }
-
-    #[test]
-    fn a_command_then_term_then_kill() {
-        let t = Instant::now();
-        let mut stop = begin(Some(&quit()), 30 * S, 10 * S, t);
-        assert_eq!((stop.next_at(), stop.due(t)), (Some(t), line("quit")));
-        assert_eq!(stop.deadline(), Some(t + 40 * S));
-        assert_eq!(stop.due(t + 29 * S), None);
-        assert_eq!(stop.due(t + 30 * S), signal("SIGTERM", 2));
-        assert_eq!(stop.due(t + 39 * S), None);
-        assert_eq!(stop.killed_after(), None);
-        assert_eq!(stop.due(t + 40 * S), signal("SIGKILL", 3));
-        assert_eq!((stop.killed_after(), stop.deadline()), (Some(40 * S), None));
-        assert_eq!(stop.due(t + 49 * S), None);
-        assert_eq!(stop.due(t + 50 * S), signal("SIGKILL", 3));
-    }
-
-    #[test]
-    fn a_stop_by_term_goes_straight_to_kill() {
-        let t = Instant::now();
-        let mut stop = begin(Some(&Stop::Signal("TERM".into())), 5 * S, 10 * S, t);
-        assert_eq!((stop.due(t), stop.deadline()), (signal("TERM", 1), Some(t + 5 * S)));
-        assert_eq!(stop.due(t + 5 * S), signal("SIGKILL", 2));
-        let mut stop = begin(Some(&Stop::Signal("SIGINT".into())), 5 * S, 10 * S, t);
-        assert_eq!((stop.due(t), stop.due(t + 5 * S)), (signal("SIGINT", 1), signal("SIGTERM", 2)));
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_typed_is_a_signal_at_once() {
-        let t = Instant::now();
-        let mut stop = begin(Some(&quit()), 30 * S, 10 * S, t);
-        assert!(!stop.without_line(t), "nothing was tried");
-        assert_eq!(stop.due(t), line("quit"));
-        assert!(stop.without_line(t + 2 * S));
-        assert_eq!(stop.due(t + 2 * S), signal("SIGTERM", 2));
-        assert!(!stop.without_line(t + 3 * S), "it was sent");
-        assert_eq!((stop.due(t + 39 * S), stop.due(t + 40 * S)), (None, signal("SIGKILL", 3)));
-    }
-
-    #[test]
-    fn a_kill_waits_for_nothing() {
-        let t = Instant::now();
-        for stop in [None, Some(Stop::Signal("SIGKILL".into()))] {
-            let mut stop = begin(stop.as_ref(), 5 * S, S, t);
-            assert_eq!(stop.due(t), signal("SIGKILL", 1));
-            assert_eq!((stop.deadline(), stop.next_at()), (None, Some(t + S)));
-            assert_eq!(stop.killed_after(), Some(Duration::ZERO));
+    /// Has a game that runs stopped, from the beginning or where it was broken off.
+    pub(super) fn stop_live(&mut self, pending: &PendingStop) {
+        if let Some(live) = self.runs.live().filter(|_| self.container.legacy) {
+            // Whoever made it told the engine to start it again when it ends by itself, as after a stop command.
+            let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
+            self.jobs.push(async move {
+                if let Err(error) = context.engine.disable_restart(&id).await {
+                    tracing::debug!(%error, "its restart policy");
+                }
+                Event::Nothing
+            });
+        }
+        let stopping = self.stopping_of(pending, pending.asked.elapsed());
+        if let Some(live) = self.runs.live_mut() {
+            live.stopping = Some(stopping);
         }
     }
 
-    #[test]
-    fn nothing_is_done_before_it_is_on_the_disk_unless_that_hangs() {
-        let t = Instant::now();
-        let mut stop = begin(None, S, S, t);
-        stop.hold(t);
-        assert_eq!((stop.due(t), stop.next_at()), (None, Some(t + DISK)));
-        stop.release();
-        assert_eq!(stop.due(t), signal("SIGKILL", 1));
-        let mut stop = begin(Some(&quit()), 30 * S, 10 * S, t);
-        stop.hold(t);
-        assert_eq!((stop.due(t + DISK), stop.deadline()), (line("quit"), Some(t + 40 * S)));
+    /// Where a stop is so long after it was asked for.
+    pub(super) fn stopping_of(&self, pending: &PendingStop, elapsed: Duration) -> Stopping {
+        let (timeout, grace) = (Duration::from_millis(pending.timeout), self.context.tunables.grace);
+        let stop = self.way_to_stop(pending);
+        Stopping::resume(stop.as_ref(), timeout, grace, Instant::now(), elapsed, pending.taken)
     }
 
-    #[test]
-    fn a_signal_that_was_sent_is_a_step_that_was_taken() {
-        let signals = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let term = Stop::Signal("TERM".into());
-        assert_eq!(taken(Some(&term), 0, &signals(&[])), 0);
-        assert_eq!(taken(Some(&term), 0, &signals(&["SIGHUP", "SIGTERM"])), 1);
-        assert_eq!(taken(Some(&term), 1, &signals(&["SIGTERM"])), 1);
-        assert_eq!(taken(Some(&term), 1, &signals(&["SIGTERM", "SIGKILL"])), 2);
-        // Whether a line was typed no engine knows.
-        assert_eq!(taken(Some(&quit()), 0, &signals(&["SIGTERM"])), 0);
-        assert_eq!(taken(Some(&quit()), 1, &signals(&["SIGTERM"])), 2);
-        assert_eq!(taken(None, 0, &signals(&["SIGTERM"])), 0);
+    /// How the game is stopped; none where it is killed.
+    fn way_to_stop(&self, pending: &PendingStop) -> Option<Stop> {
+        let behaviour = self.record.file.spec.behaviour.clone().unwrap_or_default();
+        (!pending.kill).then_some(behaviour.stop)
     }
 
-    #[test]
-    fn one_that_was_broken_off_goes_on_where_it_was() {
-        let t = Instant::now();
-        let resume =
-            |elapsed: Duration, taken| Stopping::resume(Some(&quit()), 30 * S, 10 * S, t, elapsed, taken);
-        // Its command was given: the rest comes when it would have come.
-        let mut stop = resume(12 * S, 1);
-        assert_eq!((stop.due(t), stop.deadline()), (None, Some(t + 28 * S)));
-        assert_eq!(stop.due(t + 18 * S), signal("SIGTERM", 2));
-        assert_eq!(stop.due(t + 28 * S), signal("SIGKILL", 3));
-        assert_eq!(stop.killed_after(), Some(40 * S));
-        // Nothing was done yet.
-        let mut stop = resume(12 * S, 0);
-        assert_eq!((stop.due(t), stop.deadline()), (line("quit"), Some(t + 28 * S)));
-        // SIGTERM is overdue: then the game has its grace before SIGKILL.
-        let mut stop = resume(500 * S, 1);
-        assert_eq!((stop.due(t), stop.due(t + 9 * S)), (signal("SIGTERM", 2), None));
-        assert_eq!(stop.due(t + 10 * S), signal("SIGKILL", 3));
-        // SIGKILL is: now. It was sent before, perhaps in vain: once more.
-        assert_eq!(resume(500 * S, 2).due(t), signal("SIGKILL", 3));
-        let mut stop = resume(500 * S, 3);
-        assert_eq!((stop.deadline(), stop.killed_after().is_some()), (None, true));
-        assert_eq!(stop.due(t), signal("SIGKILL", 3));
-        // Long after all.
-        assert_eq!(resume(Duration::MAX / 4, 0).due(t), line("quit"));
+    /// Takes the step that is due, if one is.
+    pub(super) fn stop_step_due(&mut self, now: Instant) {
+        let Some(due) = self.runs.stopping_mut().and_then(|stopping| stopping.due(now)) else { return };
+        if let (StopStep::Signal(signal), true) = (&due.action, due.insists) {
+            self.output.console.system(&format!("It has not stopped yet: sending {signal}."));
+        }
+        self.apply_stop_step(due);
+    }
+
+    fn apply_stop_step(&mut self, due: Due) {
+        let Some(run) = &self.runs.current else { return };
+        let step = due.step;
+        match due.action {
+            StopStep::Line(line) => {
+                let (written, is_written) = oneshot::channel();
+                let (number, typed) = (run.number, run.keyboard.type_line(line, Some(written)));
+                self.jobs.push(async move {
+                    // An agent that ends before the game answered must not type it again.
+                    is_written.await.map_or(Event::Nothing, |()| Event::Typed(number, step, Ok(())))
+                });
+                self.jobs.push(async move {
+                    let missed = |error| Event::Typed(number, step, Err(error));
+                    typed.await.map_or_else(missed, |()| Event::Nothing)
+                });
+                if self.life_cycle.paused() {
+                    self.unpause();
+                }
+            }
+            StopStep::Signal(signal) => {
+                let Some(live) = self.runs.live() else { return };
+                let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
+                let paused = self.life_cycle.paused();
+                self.jobs.push(async move {
+                    let sent = jobs::signal(&context, &id, &signal, paused).await;
+                    Event::Signalled(signal, step, sent)
+                });
+            }
+        }
+    }
+
+    /// Notes a step, so that it is not taken twice. SIGKILL may be.
+    fn step_taken(&mut self, step: u32) {
+        let last = self.runs.stopping().is_none_or(|stopping| stopping.killed_after().is_some());
+        if let Some(Pending::Stop(stop)) = &mut self.record.file.pending
+            && stop.taken < step
+            && !last
+        {
+            stop.taken = step;
+            self.record.save();
+        }
+    }
+
+    pub(super) fn signalled(&mut self, signal: &str, step: u32, result: Result<(), EngineError>) {
+        let Err(error) = result else { return self.step_taken(step) };
+        // It ended before the signal came: that is what was wanted.
+        if !matches!(error.fault, Fault::Missing | Fault::Conflict) {
+            tracing::warn!(server = self.id, signal, %error, "a signal could not be sent");
+            let console = &self.output.console;
+            console.system(&format!("The signal {signal} could not be sent: {}", error.message));
+            self.context.watch.suspect(&error);
+        }
+    }
+
+    /// The line that stops the game was written, or did not reach it: then a signal does.
+    pub(super) fn typed(&mut self, step: u32, result: Result<(), NotTyped>) {
+        let Err(error) = result else { return self.step_taken(step) };
+        if self.runs.stopping_mut().is_some_and(|stopping| stopping.without_line(Instant::now())) {
+            let why = error.sentence();
+            let console = &self.output.console;
+            console.system(&format!("The stop command could not be typed: {why} A signal is sent instead."));
+        }
+    }
+
+    /// It was found running: goes on with the stop that was under way, if one was.
+    pub(super) fn go_on_stopping(&mut self, container_id: &str, ready: bool) {
+        let inspecting = self.life_cycle.phase() == Phase::Inspecting;
+        let pending = self.record.pending_stop().cloned().filter(|pending| {
+            // Another container than the one that was to end is what a restart came to.
+            !inspecting || pending.container_id.as_ref().is_none_or(|id| id == container_id)
+        });
+        let Some(mut pending) = pending else {
+            self.record.file.pending = None;
+            self.record.file.wanted = Wanted::Running;
+            let found = if ready { Happened::FoundRunning } else { Happened::FoundStarting };
+            let act = self.life_cycle.happened(found);
+            return self.act(act);
+        };
+        self.life_cycle.happened(Happened::FoundStopping { again: pending.again });
+        if inspecting {
+            self.output.console.system("The stop that was under way goes on.");
+        }
+        pending.container_id = Some(container_id.to_owned());
+        self.record.file.pending = Some(Pending::Stop(pending));
+        if self.resume_to_stop() {
+            return;
+        }
+        let Some(number) = self.runs.current.as_ref().map(|run| run.number) else { return };
+        let (context, id) = (Arc::clone(&self.context), container_id.to_owned());
+        self.jobs.push(async move {
+            let signals = context.engine.signals(&id).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "which signals a container was sent is not known");
+                Vec::new()
+            });
+            Event::SignalsFound(number, signals)
+        });
+    }
+
+    /// Goes on with a stop, and takes no step twice.
+    pub(super) fn signals_found(&mut self, signals: &[String]) {
+        let Some(mut pending) = self.record.pending_stop().cloned() else { return };
+        pending.taken = stop_steps::taken(self.way_to_stop(&pending).as_ref(), pending.taken, signals);
+        self.record.file.pending = Some(Pending::Stop(pending.clone()));
+        if self.runs.stopping().is_none() {
+            self.stop_live(&pending);
+        }
     }
 }

@@ -3,72 +3,79 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::context::Context;
-use super::crash::Crashes;
 use super::jobs::Event;
 use super::launch;
-use super::plan;
-use super::queue::{Phase, Queue};
-use super::state::{Running, Server, ServerRequest};
+use super::life_cycle::{Phase, Request};
+use super::record::Waiter;
+use super::shown::Running;
+use super::state::{Server, ServerRequest, Work};
 use crate::console::Console;
-use crate::engine::EngineState;
 use crate::persist::{self, ServerFile};
 use crate::protocol::{ContainerUser, ServerStatus};
 use crate::reply_cache::Reply;
 
-/// Requests that may wait for the task.
-const INBOX: usize = 256;
-
 /// One server, seen from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
-    inbox: mpsc::Sender<ServerRequest>,
+    queue: mpsc::Sender<ServerRequest>,
     /// What it is.
     pub(crate) status: watch::Receiver<ServerStatus>,
     /// The container that runs.
     pub(crate) running: watch::Receiver<Option<Running>>,
     /// What it prints.
     pub(crate) console: Console,
-    /// It may have been paused or resumed.
-    look: Arc<Notify>,
+    check_paused: Arc<Notify>,
 }
 
 impl Handle {
-    /// Has it look whether somebody paused its container.
-    pub(crate) fn glance(&self) {
-        self.look.notify_one();
+    /// Has it check whether somebody paused or resumed its container.
+    pub(crate) fn check_paused(&self) {
+        self.check_paused.notify_one();
     }
 
-    /// Asks something of it; it answers by itself.
-    pub(crate) fn ask(&self, asked: ServerRequest) {
-        match self.inbox.try_send(asked) {
+    /// Asks something that the life cycle decides on; the server's task answers.
+    pub(crate) fn ask(&self, request: Request, reply: Reply) {
+        self.send(ServerRequest { work: Work::Ask(request), reply });
+    }
+
+    /// Has the server's task read or change what is kept of the server, and answer.
+    pub(crate) fn with(&self, reply: Reply, work: impl FnOnce(&mut Server, Reply) + Send + 'static) {
+        self.send(ServerRequest { work: Work::With(Box::new(work)), reply });
+    }
+
+    fn send(&self, request: ServerRequest) {
+        match self.queue.try_send(request) {
             Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(asked)) => {
-                asked.reply.refuse("busy", "The server has too many requests waiting.");
+            Err(mpsc::error::TrySendError::Full(request)) => {
+                request.reply.refuse("busy", "The server has too many requests waiting.");
             }
-            Err(mpsc::error::TrySendError::Closed(asked)) => {
-                asked.reply.refuse("not_found", "There is no such server.");
+            Err(mpsc::error::TrySendError::Closed(request)) => {
+                request.reply.refuse("not_found", "There is no such server.");
             }
         }
     }
 
     /// It was deleted.
     pub(crate) fn is_gone(&self) -> bool {
-        self.inbox.is_closed()
+        self.queue.is_closed()
     }
 }
 
 /// Starts the task of a server that is on the disk already.
 pub(crate) fn load(context: &Arc<Context>, file: ServerFile) -> Handle {
-    start(context, file, None)
+    let phase = if file.deleting { Phase::Deleting } else { Phase::Inspecting };
+    let (queue, mut server) = Server::new(Arc::clone(context), file, phase, true);
+    match phase {
+        Phase::Deleting => server.try_remove(),
+        _ => server.inspect(),
+    }
+    start(queue, server)
 }
 
-/// Whose the folder of a server is, `uid:gid`, where that is known before its image is.
+/// Who owns the folder of a server, `uid:gid`, where that is known before its image is.
 pub(crate) fn owner_of(user: &ContainerUser) -> Option<String> {
     match user {
         ContainerUser::Agent => Some(launch::default_user()),
@@ -81,113 +88,75 @@ pub(crate) fn owner_of(user: &ContainerUser) -> Option<String> {
 pub(crate) fn create(context: &Arc<Context>, mut file: ServerFile, reply: Reply) -> Handle {
     let behaviour = file.spec.behaviour.clone().unwrap_or_default();
     file.user = owner_of(&behaviour.user);
-    start(context, file, Some(reply))
+    let (queue, mut server) = Server::new(Arc::clone(context), file, Phase::Installing, false);
+    server.record.save_for(Waiter::Keep(reply));
+    start(queue, server)
 }
 
-fn start(context: &Arc<Context>, file: ServerFile, fresh: Option<Reply>) -> Handle {
-    let (sender, inbox) = mpsc::channel(INBOX);
-    let console = Console::default();
-    let phase = match (&fresh, file.deleting) {
-        (Some(_), _) => Phase::Installing,
-        (None, true) => Phase::Deleting,
-        (None, false) => Phase::Looking,
-    };
-    let queue = Queue::new(phase, file.suspended);
-    let id = file.spec.server_id.clone();
-    let (status, seen) = watch::channel(ServerStatus::new(&id, queue.status()));
-    let (running, running_seen) = watch::channel(None);
-    let mut server = Server {
-        context: Arc::clone(context),
-        id,
+fn start(queue: mpsc::Sender<ServerRequest>, server: Server) -> Handle {
+    let handle = Handle {
         queue,
-        console: console.clone(),
-        trail: Arc::default(),
-        jobs: FuturesUnordered::new(),
-        saved: fresh.is_none().then(|| file.clone()),
-        settings: plan::fingerprint(&file.spec),
-        file,
-        saving: false,
-        save_again: false,
-        save_waiters: Vec::new(),
-        save_waiters_next: Vec::new(),
-        run: None,
-        runs: 0,
-        launching: None,
-        fetching: None,
-        looking: false,
-        removing: false,
-        intent: None,
-        stopping: None,
-        start_at: None,
-        restart_at: None,
-        crashes: Crashes::default(),
-        made_with: None,
-        last_container: None,
-        legacy: false,
-        ended: None,
-        held: Vec::new(),
-        deletes: Vec::new(),
-        progress: watch::Sender::new(None),
-        error: None,
-        exit_code: None,
-        oom_killed: false,
-        since: Timestamp::now(),
-        status,
-        running,
-        gone: false,
+        status: server.shown.status.subscribe(),
+        running: server.shown.running.subscribe(),
+        console: server.output.console.clone(),
+        check_paused: Arc::clone(&server.requests.check_paused),
     };
-    match fresh {
-        Some(reply) => server.save(Some(reply)),
-        None if phase == Phase::Deleting => server.try_remove(),
-        None => server.look(),
-    }
-    let look = Arc::new(Notify::new());
-    drop(context.tasks.spawn(run(server, inbox, Arc::clone(&look))));
-    Handle { inbox: sender, status: seen, running: running_seen, console, look }
+    let tasks = server.context.tasks.clone();
+    drop(tasks.spawn(run(server)));
+    handle
 }
 
-async fn run(mut server: Server, mut inbox: mpsc::Receiver<ServerRequest>, look: Arc<Notify>) {
+/// The task of a server, until it is deleted or the agent ends.
+async fn run(mut server: Server) {
+    serve(&mut server).await;
+    if server.requests.gone {
+        server.farewell();
+    } else {
+        // The agent ends, the games go on.
+        write_unsaved(&mut server).await;
+    }
+}
+
+/// Takes what comes, one thing after another.
+async fn serve(server: &mut Server) {
     let mut engine = server.context.watch.subscribe();
-    let mut progress = server.progress.subscribe();
+    let mut progress = server.shown.progress.subscribe();
     let cancel = server.context.cancel.clone();
-    let state: EngineState = engine.borrow_and_update().clone();
+    let check_paused = Arc::clone(&server.requests.check_paused);
+    let state = engine.borrow_and_update().clone();
     server.engine_changed(&state);
     server.tell(server.report());
-    while !server.gone {
+    while !server.requests.gone {
         server.flush();
         let due = server.next_due();
         tokio::select! {
-            () = cancel.cancelled() => break,
+            () = cancel.cancelled() => return,
             Some(event) = server.jobs.next() => server.event(event),
-            asked = inbox.recv() => match asked {
-                Some(asked) => server.asked(asked),
-                None => break,
+            request = server.requests.queue.recv() => match request {
+                Some(request) => server.take(request),
+                None => return,
             },
             Ok(()) = engine.changed() => {
                 let state = engine.borrow_and_update().clone();
                 server.engine_changed(&state);
             }
             Ok(()) = progress.changed() => server.publish(),
-            () = look.notified() => server.glance(),
+            () = check_paused.notified() => server.check_paused(),
             () = sleep_until(due), if due.is_some() => server.due(),
         }
     }
-    if server.gone {
-        // Nobody asks a server that is gone, also not between these two.
-        inbox.close();
-        server.farewell();
-        return;
-    }
-    // The agent ends, the games go on. What is not on the disk yet goes there, after what is being written now.
-    let unsaved = server.save_again || server.saving;
-    while server.saving {
-        match server.jobs.next().await {
-            Some(Event::Saved(..)) | None => server.saving = false,
-            Some(_) => {}
+}
+
+/// Puts what is not on the disk yet there, after what is being written now.
+async fn write_unsaved(server: &mut Server) {
+    let unsaved = server.record.is_unsaved();
+    while server.record.is_writing() {
+        if let Some(Event::Saved(..)) | None = server.jobs.next().await {
+            server.record.end_write(None);
         }
     }
-    if unsaved && server.queue.phase() != Phase::Deleting {
-        let (dir, file) = (server.context.state_dir(), server.file.clone());
+    if unsaved && !server.life_cycle.is_deleting() {
+        let (dir, file) = (server.context.state_dir(), server.record.file.clone());
         let saved = tokio::task::spawn_blocking(move || persist::save(&dir, &file)).await;
         if let Ok(Err(error)) = saved {
             tracing::error!(server = server.id, %error, "a server's file could not be written");

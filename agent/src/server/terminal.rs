@@ -1,10 +1,10 @@
 //! The owner of a game's terminal: reads what it prints for as long as it runs, over as many connections as that takes.
 //!
-//! A connection that ends, or says nothing where something must have been said, is replaced by a new one. What was
+//! A connection that ends, or stays silent although the game printed something, is replaced by a new one. What was
 //! printed in between is read from the engine's log, which also has the times.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::catch_up::{self, Head};
 use super::context::Context;
+use super::engine_log::{self, Head};
+use super::output::Output;
 use super::typing::{self, Port};
-use crate::console::{self, Console, LogLine, ReadyWatch, Trail};
-use crate::runtime::{Attached, ContainerState, EngineError};
+use crate::console::{self, EngineLog, LogLine, ReadyWatch};
+use crate::runtime::{Attached, EngineError};
 
 /// A read's size: small while a game is quiet …
 const SMALL: usize = 4 * 1024;
@@ -30,7 +31,7 @@ const ECHO: Duration = Duration::from_secs(5);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// A connection that lasted this long was a good one.
 const GOOD: Duration = Duration::from_secs(10);
-/// How long a game's end may take to be told after its output's.
+/// How long the engine may take to report a game's end after the end of its output.
 const END: Duration = Duration::from_millis(100);
 /// How long the last bytes of a game that has ended may take.
 const LAST: Duration = Duration::from_secs(1);
@@ -43,11 +44,11 @@ pub(super) struct Connected {
     pub(super) ready: oneshot::Receiver<()>,
     /// The output is over.
     pub(super) over: oneshot::Receiver<()>,
-    /// To be told when the game has ended.
+    /// Notified when the game has ended.
     pub(super) ended: Arc<Notify>,
 }
 
-/// A terminal that says nothing and hears nothing.
+/// A terminal that prints nothing and ignores its input.
 pub(super) fn nothing() -> Attached {
     Attached { output: Box::new(Silence), input: Box::new(tokio::io::sink()) }
 }
@@ -71,50 +72,10 @@ pub(super) struct Terminal {
     pub(super) server_id: String,
     pub(super) container: String,
     pub(super) tty: bool,
-    pub(super) console: Console,
-    pub(super) trail: Arc<Mutex<Trail>>,
+    pub(super) output: Output,
     pub(super) ready: Option<ReadyWatch>,
     pub(super) port: Port,
     pub(super) run: CancellationToken,
-}
-
-/// What is left to read of a game that has ended.
-pub(super) struct Rest {
-    pub(super) context: Arc<Context>,
-    pub(super) server_id: String,
-    pub(super) console: Console,
-    pub(super) trail: Arc<Mutex<Trail>>,
-    /// It was to run: its last lines tell why it does not.
-    pub(super) wanted: bool,
-}
-
-impl Rest {
-    /// Reads it into the console.
-    pub(super) async fn read(self, seen: &ContainerState) {
-        let run = CancellationToken::new();
-        let (_, port, _) = typing::keyboard(&self.console, &run);
-        let terminal = Terminal {
-            context: self.context,
-            server_id: self.server_id,
-            container: seen.id.clone(),
-            tty: seen.tty,
-            console: self.console,
-            trail: self.trail,
-            ready: None,
-            port,
-            run,
-        };
-        let known = {
-            let mut trail = terminal.trail();
-            trail.follow(&seen.id);
-            !trail.is_empty()
-        };
-        if known || self.wanted {
-            let mut reader = Reader::new(terminal, None, true);
-            catch_up::missed(&mut reader).await;
-            reader.terminal.console.finish();
-        }
-    }
 }
 
 /// Why a connection is left.
@@ -131,9 +92,9 @@ pub(super) struct Reader {
     is_ready: Option<oneshot::Sender<()>>,
     /// What a new connection said first, until it is known where that belongs.
     pub(super) head: Option<Head>,
-    /// When the game was heard last, or looked after.
+    /// When the game last printed something, or its log was last checked.
     heard: Instant,
-    /// It says nothing to what is typed, also over a new connection.
+    /// It does not react to what is typed, not even over a new connection.
     mute: bool,
     /// The game has ended: only what it said last may still come.
     over: bool,
@@ -158,20 +119,23 @@ impl Terminal {
         }));
         Connected { ready: ready_seen, over: over_seen, ended }
     }
+}
 
-    pub(super) fn trail(&self) -> MutexGuard<'_, Trail> {
-        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+impl Terminal {
+    /// The last `lines` lines of the engine's log.
+    pub(super) async fn log(&self, lines: u32) -> Result<EngineLog, EngineError> {
+        engine_log::read(&self.context, &self.container, self.tty, lines).await
     }
 }
 
 impl Reader {
-    fn new(terminal: Terminal, is_ready: Option<oneshot::Sender<()>>, over: bool) -> Self {
+    pub(super) fn new(terminal: Terminal, is_ready: Option<oneshot::Sender<()>>, over: bool) -> Self {
         Self { terminal, is_ready, head: None, heard: Instant::now(), mute: false, over }
     }
 
     async fn run(mut self, mut attached: Attached, missed: Option<Timestamp>, ended: Arc<Notify>) {
         let mut back_off = BACK_OFF.0;
-        self.terminal.trail().follow(&self.terminal.container);
+        self.terminal.output.trail().follow(&self.terminal.container);
         if let Some(connected) = missed {
             self.join(&mut attached, connected).await;
         }
@@ -190,8 +154,8 @@ impl Reader {
                 None => break,
             }
         }
-        self.terminal.console.finish();
-        self.terminal.trail().break_off();
+        self.terminal.output.console.finish();
+        self.terminal.output.trail().break_off();
     }
 
     /// Reads one connection to its end.
@@ -215,7 +179,7 @@ impl Reader {
                     self.heard = Instant::now();
                     self.mute = false;
                     if self.head.is_some() {
-                        catch_up::head(self, &buffer[..n]).await;
+                        self.head(&buffer[..n]).await;
                     } else {
                         self.take(&buffer[..n], None);
                     }
@@ -233,7 +197,7 @@ impl Reader {
                         self.says_ready();
                     }
                 }
-                () = at(head_due) => catch_up::unfinished_head(self),
+                () = at(head_due) => self.unfinished_head(),
                 () = self.terminal.port.unheard.more.notified() => {}
                 () = at(written) => self.terminal.port.unheard.written(),
                 () = ended.notified(), if !self.over => {
@@ -254,9 +218,9 @@ impl Reader {
 
     /// The engine's log has lines that should have come over this connection, and they do not come.
     async fn is_behind(&mut self, output: &mut (dyn AsyncRead + Send + Unpin)) -> bool {
-        let Ok(log) = catch_up::read(&self.terminal, catch_up::FEW).await else { return false };
+        let Ok(log) = self.terminal.log(engine_log::FEW).await else { return false };
         let newest = log.lines.len();
-        let behind = match self.terminal.trail().seen(&log) {
+        let behind = match self.terminal.output.trail().seen(&log) {
             console::TrailMatch::Nothing => newest > 0,
             console::TrailMatch::Until(next) | console::TrailMatch::Lost(next) => next < newest,
         };
@@ -322,7 +286,7 @@ impl Reader {
         let engine = Arc::clone(&self.terminal.context.engine);
         let seen = engine.inspect(&self.terminal.container).await?;
         if self.over || !seen.is_some_and(|seen| seen.running) {
-            catch_up::missed(self).await;
+            self.missed().await;
             return Ok(None);
         }
         let connected = Timestamp::now();
@@ -338,7 +302,7 @@ impl Reader {
         let mut buffer = vec![0; SMALL];
         let mut more = true;
         let missed = {
-            let mut missed = std::pin::pin!(catch_up::missed(self));
+            let mut missed = std::pin::pin!(self.missed());
             loop {
                 tokio::select! {
                     missed = &mut missed => break missed,
@@ -351,7 +315,7 @@ impl Reader {
         };
         self.head = Some(head);
         self.heard = Instant::now();
-        catch_up::head(self, &[]).await;
+        self.head(&[]).await;
         missed
     }
 
@@ -369,7 +333,7 @@ impl Reader {
             }
             let line = unheard.line.clone();
             if !unheard.lost(&port.keyboard) && dead {
-                self.terminal.console.system(&format!(
+                self.terminal.output.console.system(&format!(
                     "The connection to the console broke: “{line}” may not have reached the game."
                 ));
             }
@@ -381,10 +345,10 @@ impl Reader {
         if bytes.is_empty() {
             return;
         }
-        self.terminal.trail().feed(bytes, time.unwrap_or_else(Timestamp::now));
+        self.terminal.output.trail().feed(bytes, time.unwrap_or_else(Timestamp::now));
         match time {
-            Some(time) => self.terminal.console.feed_logged(bytes, time),
-            None => self.terminal.console.feed(bytes, |_| {}),
+            Some(time) => self.terminal.output.console.feed_logged(bytes, time),
+            None => self.terminal.output.console.feed(bytes, |_| {}),
         }
         if self.terminal.ready.as_mut().is_some_and(|ready| ready.feed(bytes)) {
             self.says_ready();
@@ -393,8 +357,8 @@ impl Reader {
 
     /// Takes a line of the engine's log, which may have begun before.
     fn take_line(&mut self, line: &LogLine) {
-        let Some(text) = &line.text else { return self.terminal.console.skip(1) };
-        let rest = self.terminal.trail().rest(text).map(<[u8]>::len);
+        let Some(text) = &line.text else { return self.terminal.output.console.skip(1) };
+        let rest = self.terminal.output.trail().rest(text).map(<[u8]>::len);
         let rest = rest.unwrap_or_else(|| {
             self.break_off();
             text.len()
@@ -405,8 +369,8 @@ impl Reader {
 
     /// The line that was begun will not be finished.
     pub(super) fn break_off(&mut self) {
-        self.terminal.console.finish();
-        self.terminal.trail().break_off();
+        self.terminal.output.console.finish();
+        self.terminal.output.trail().break_off();
         if let Some(ready) = &mut self.terminal.ready {
             ready.break_off();
         }

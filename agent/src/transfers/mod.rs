@@ -176,7 +176,7 @@ impl Transfers {
                 (received, pipe)
             });
             let done = work.await;
-            all.context.sweeper.wake();
+            all.context.shared.sweeper.wake();
             let Ok((received, pipe)) = done else { return };
             match &received {
                 Ok(summary) => {
@@ -200,7 +200,7 @@ impl Transfers {
             }
             let (data_dir, id) = (all.context.data_dir.clone(), server_id);
             let discarded = tokio::task::spawn_blocking(move || discard(&data_dir, &id).is_some()).await;
-            all.context.sweeper.wake();
+            all.context.shared.sweeper.wake();
             match discarded {
                 Ok(true) => reply.ack(None),
                 Ok(false) => reply.refuse("busy", "What was received could not be removed."),

@@ -263,15 +263,6 @@ fn edit(last: char, parameters: &str) -> Option<Edit> {
     })
 }
 
-/// The largest character boundary that is not past `at`.
-pub(super) fn boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
 /// A clean line without its colours.
 #[must_use]
 pub fn plain(line: &str) -> Cow<'_, str> {

@@ -1,7 +1,10 @@
 //! From "start" to a game that runs: its folder, its image, a fresh container, its terminal, its start.
 
+mod error;
+mod legacy;
+
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,12 +12,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::error::LaunchError;
+use self::error::failed;
 use super::context::Context;
-use super::import_files::{ImportFiles, ImportedFiles};
+use super::output::Output;
 use super::terminal::{self, Terminal};
 use super::typing::Port;
-use super::{catch_up, folder, plan, zone};
-use crate::console::{Console, Ready, ReadyWatch, Trail};
+use super::{engine_log, folder, plan, zone};
+use crate::console::{Ready, ReadyWatch};
 use crate::protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
 use crate::runtime::{ContainerState, EngineError, Fault, Owner};
 
@@ -30,47 +35,18 @@ pub(super) struct Launched {
     pub(super) container_id: String,
     pub(super) started_at: Timestamp,
     pub(super) pid: Option<u32>,
-    /// Whose the folder is now.
+    /// Who owns the folder now, `uid:gid`.
     pub(super) user: Option<String>,
     pub(super) connected: terminal::Connected,
     /// Its container is still the one that another agent made.
     pub(super) legacy: bool,
-    /// It was found standing still: its terminal is looked for when it goes on.
+    /// It was found paused: its terminal is connected when it is resumed.
     pub(super) found_paused: bool,
-    /// It can be played: there is nothing that it has still to say.
+    /// It is ready: no ready line is waited for.
     pub(super) ready: bool,
 }
 
-/// Why there is none.
-#[derive(Debug)]
-pub(super) enum LaunchError {
-    /// Somebody stopped it before it ran.
-    Cancelled,
-    /// Its image cannot be had.
-    Fetch(String),
-    /// It will not work the next time either.
-    Failed { message: String, exit_code: Option<i64> },
-    /// The engine went away meanwhile.
-    Away(EngineError),
-}
-
-impl From<EngineError> for LaunchError {
-    fn from(error: EngineError) -> Self {
-        match error.fault {
-            Fault::Away => Self::Away(error),
-            Fault::DiskFull => {
-                Self::Failed { message: format!("The disk is full: {}", error.message), exit_code: None }
-            }
-            _ => Self::Failed { message: error.message, exit_code: None },
-        }
-    }
-}
-
-fn failed(message: impl Into<String>) -> LaunchError {
-    LaunchError::Failed { message: message.into(), exit_code: None }
-}
-
-/// As whom the game runs by default, and whose its folder is.
+/// The user, `uid:gid`, that games run as by default and that owns their folders.
 pub(super) fn default_user() -> String {
     if folder::may_give() {
         return USER.to_owned();
@@ -83,16 +59,15 @@ pub(super) fn default_user() -> String {
 pub(super) struct Launch {
     pub(super) context: Arc<Context>,
     pub(super) spec: ServerCreate,
-    /// Whose the folder is, where that is known.
+    /// Who owns the folder, `uid:gid`, where that is known.
     pub(super) user: Option<String>,
     /// The container of the last run.
     pub(super) old: Option<String>,
     /// It was made by another agent.
     pub(super) legacy: bool,
-    /// And nobody has said yet what it should be.
+    /// And nobody has changed the settings that were found.
     pub(super) as_found: bool,
-    pub(super) console: Console,
-    pub(super) trail: Arc<Mutex<Trail>>,
+    pub(super) output: Output,
     pub(super) port: Port,
     pub(super) progress: watch::Sender<Option<Progress>>,
     /// Before the game runs: break off. After that nothing listens to it.
@@ -164,7 +139,7 @@ impl Launch {
         let context = &self.context;
         let folder = folder::of(&context.data_dir, &self.spec.server_id);
         let mut container = plan::container(&self.spec, run_as, &folder, &context.timezone);
-        if !context.io_weight.load(Ordering::Relaxed) {
+        if !context.shared.io_weight.load(Ordering::Relaxed) {
             container.io_weight = None;
         }
         let zone = container.environment.get("TZ").or_else(|| container.defaults.get("TZ"));
@@ -181,9 +156,9 @@ impl Launch {
                 Ok(created) => {
                     for warning in &created.warnings {
                         if warning.to_ascii_lowercase().contains("weight") {
-                            context.io_weight.store(false, Ordering::Relaxed);
+                            context.shared.io_weight.store(false, Ordering::Relaxed);
                         }
-                        self.console.system(&format!("The engine says: {warning}"));
+                        self.output.console.system(&format!("The engine says: {warning}"));
                     }
                     return Ok(created.id);
                 }
@@ -218,78 +193,9 @@ impl Launch {
         }
     }
 
-    /// One of another agent that came after we looked.
-    async fn take_place_of(&self, seen: &ContainerState) -> Result<(), LaunchError> {
-        let place = folder::of(&self.context.data_dir, &self.spec.server_id);
-        let empty = tokio::task::spawn_blocking(move || {
-            std::fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none())
-        });
-        if seen.running || !empty.await.unwrap_or(false) {
-            return Err(failed(
-                "A container of another agent has this server's name, and runs or stands beside files that are here \
-                 already: stop and remove the one that is not wanted.",
-            ));
-        }
-        match self.bring_home(seen, self.user.as_deref()).await? {
-            None => Ok(self.context.engine.remove(&seen.id).await?),
-            Some(why) => Err(failed(format!("A container of another agent has this server's name: {why}."))),
-        }
-    }
-
-    /// A container of another agent keeps its files inside: made anew, it would be empty.
-    async fn start_legacy(
-        self,
-        seen: ContainerState,
-        behaviour: &Behaviour,
-        why: &str,
-    ) -> Result<Launched, LaunchError> {
-        self.console.system(&format!(
-            "This container was made by another agent and keeps its files inside. It is started as it is, and \
-             settings do not apply to it: {why}."
-        ));
-        self.start(seen.id, seen.tty, None, behaviour, true).await
-    }
-
-    /// Copies what such a container holds into the server's folder. Gives the reason where that can't be.
-    async fn bring_home(
-        &self,
-        seen: &ContainerState,
-        user: Option<&str>,
-    ) -> Result<Option<String>, LaunchError> {
-        let own;
-        let user = match user {
-            Some(user) => user,
-            // Whose its image says.
-            None => {
-                own = self.context.engine.image_user(&seen.image, &seen.id).await?;
-                &own
-            }
-        };
-        self.console.system("Copying the files out of the container that another agent made.");
-        let bring = ImportFiles {
-            context: &self.context,
-            server_id: &self.spec.server_id,
-            owner: folder::parse_pair(user),
-            progress: &self.progress,
-            cancel: &self.cancel,
-        };
-        match bring.home(seen).await? {
-            ImportedFiles::No(why) => Ok(Some(why)),
-            ImportedFiles::Home(taken) => {
-                let megabytes = taken.bytes.div_ceil(1_000_000);
-                let mut line = format!("{megabytes} MB were copied; the container is made anew around them.");
-                if taken.left_out > 0 {
-                    line.push_str(&format!(" {} pipes, sockets and devices were left out.", taken.left_out));
-                }
-                self.console.system(&line);
-                Ok(None)
-            }
-        }
-    }
-
     async fn fetch(&self) -> Result<(), LaunchError> {
         let image = &self.spec.image;
-        self.console.system(&format!("Fetching the image {image} …"));
+        self.output.console.system(&format!("Fetching the image {image} …"));
         self.progress.send_replace(Some(Progress { percent: None, text: "Fetching the image".into() }));
         let pulled = tokio::select! {
             pulled = self.context.engine.pull(image, &self.progress) => pulled,
@@ -320,14 +226,13 @@ impl Launch {
             server_id: self.spec.server_id.clone(),
             container: id.clone(),
             tty,
-            console: self.console,
-            trail: self.trail,
+            output: self.output,
             ready,
             port: self.port,
             run: self.run.clone(),
         };
         if !legacy {
-            terminal.trail().begin(&id);
+            terminal.output.trail().begin(&id);
         }
         let connected = terminal.connect(attached, None);
         if self.cancel.is_cancelled() {
@@ -378,13 +283,13 @@ pub(super) async fn adopt(
 ) -> Result<Launched, EngineError> {
     let connected = Timestamp::now();
     let attached = match terminal.context.engine.attach(&seen.id, seen.tty).await {
-        // Some engines connect to none that stands still: it is looked at again when it goes on.
+        // Some engines refuse to attach to a paused container: it is inspected again when it is resumed.
         Err(_) if seen.paused => terminal::nothing(),
         attached => attached?,
     };
     let mut ready = ready_watch(&behaviour).filter(|_| !was_ready);
     if let Some(watch) = &mut ready
-        && catch_up::was_ready(&terminal.context, &seen, watch).await
+        && engine_log::was_ready(&terminal.context, &seen, watch).await
     {
         ready = None;
     }

@@ -1,4 +1,4 @@
-//! The life cycle of a server, drawn, and what may be asked of it in each state. Pure: no clock, no engine.
+//! The life cycle of a server, and what may be asked of it in each state. Pure: no clock, no engine.
 //!
 //! ```text
 //!                      fetched                    start, restart
@@ -12,46 +12,90 @@
 //!                                                       └─again──┼──┘ due                 │
 //!                                                                ▼  │                     │
 //!                                                              Crashed ◀──exit, unasked───┘
-//!
-//!     Looking   before the engine said what is there, and after the link to it broke
-//!     Deleting  from any state; there is no way back but a failure
 //! ```
 //!
-//! Three things lie over the states: `suspended` (refuses starts), `paused` (somebody has the container stand still:
-//! only the ways out of it are open) and `away` (the engine does not answer: everything is `unknown` and refused at once).
+//! All of it, as a test compares it with the code:
+//!
+//! ```text
+//! Inspecting:
+//!     Running (found running)
+//!     Stopping (found stopping, found running while suspended, found starting while suspended)
+//!     Starting (found starting, found wanted)
+//!     Installing (found not installed)
+//!     InstallFailed (found install failed)
+//!     Stopped (found stopped, found wanted while suspended)
+//!     Crashed (found crashed)
+//! Installing:
+//!     Deleting (delete)
+//!     Stopped (fetched)
+//!     InstallFailed (fetch failed)
+//! InstallFailed:
+//!     Starting (start)
+//!     Deleting (delete)
+//!     Installing (reinstall)
+//! Stopped:
+//!     Starting (start, restart)
+//!     Deleting (delete)
+//!     Installing (reinstall)
+//! Starting:
+//!     Stopping (stop, restart, kill, suspend)
+//!     Deleting (delete)
+//!     InstallFailed (fetch failed)
+//!     Running (ready)
+//!     Crashed (launch failed, crashed)
+//!     Stopped (ended well)
+//!     Inspecting (lost)
+//! Running:
+//!     Stopping (stop, restart, kill, suspend)
+//!     Deleting (delete)
+//!     Crashed (launch failed, crashed)
+//!     Stopped (ended well)
+//!     Inspecting (lost)
+//! Stopping:
+//!     Deleting (delete)
+//!     Stopped (fetch failed, launch failed, ended well, crashed)
+//!     Starting (fetch failed in a restart, launch failed in a restart, ended well in a restart,
+//!         crashed in a restart)
+//! Crashed:
+//!     Starting (start, restart, due)
+//!     Deleting (delete)
+//!     Installing (reinstall)
+//! Deleting:
+//!     Inspecting (delete failed)
+//! ```
+//!
+//! `Inspecting` is before the engine said what is there, and after the connection to it broke. Three things lie over the
+//! states: `suspended` (starts are refused), `paused` (somebody paused the container by hand: only what leads out of that
+//! is allowed) and `away` (the engine does not answer: the status is `unknown`, requests are refused at once).
 
+mod refusal;
+mod request;
+
+pub(super) use self::refusal::Refusal;
+pub(crate) use self::request::Request;
 use crate::protocol::{PowerAction, Status};
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
-    Looking,
+    Inspecting,
     Installing,
     InstallFailed,
     Stopped,
     Starting,
     Running,
-    Stopping,
+    /// `again`: a restart; it is started again when it has stopped.
+    Stopping {
+        again: bool,
+    },
     Crashed,
     Deleting,
 }
 
-/// What may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum RequestKind {
-    Power(PowerAction),
-    Command,
-    Delete,
-    Suspend,
-    Unsuspend,
-    Reinstall,
-    CancelInstall,
-}
-
-/// What to do about it.
+/// What follows from a request or from something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Act {
-    /// Nothing (more): it is so already.
+    /// Nothing, or nothing more.
     Nothing,
     /// Make a container and start it.
     Launch,
@@ -69,59 +113,20 @@ pub(super) enum Act {
     CallOff,
     /// Give the line to the game.
     Command,
-    /// Let it go on.
+    /// Resume it after a pause.
     Resume,
 }
 
-/// Why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Refusal {
-    AlreadyStarting,
-    AlreadyRunning,
-    AlreadyStopping,
-    NotRunning,
-    Installing,
-    NotInstalling,
-    Suspended,
-    EngineUnavailable,
-    NotFound,
-    Busy,
-    Paused,
-    NotPaused,
-}
-
-impl Refusal {
-    /// The API's word and a sentence for a person.
-    pub(super) fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::AlreadyStarting => ("already_starting", "The server is already starting."),
-            Self::AlreadyRunning => ("already_running", "The server is already running."),
-            Self::AlreadyStopping => ("already_stopping", "The server is already stopping."),
-            Self::NotRunning => ("not_running", "The server is not running."),
-            Self::Installing => ("installing", "The server is still being installed."),
-            Self::NotInstalling => ("not_installing", "The server is not being installed."),
-            Self::Suspended => ("suspended", "The server is suspended."),
-            Self::EngineUnavailable => {
-                ("engine_unavailable", "The container engine of this node does not answer.")
-            }
-            Self::NotFound => ("not_found", "There is no such server."),
-            Self::Busy => ("busy", "The server is busy. Try again."),
-            Self::Paused => ("paused", "The server is paused. Resume it first."),
-            Self::NotPaused => ("not_paused", "The server is not paused."),
-        }
-    }
-}
-
-/// What happened.
+/// What happened at the engine, or what was found there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Happened {
-    /// The image is there.
+    /// The image is present.
     Fetched,
-    /// It is not.
+    /// The image cannot be had.
     FetchFailed,
-    /// The game can be played.
+    /// The game is ready for players.
     Ready,
-    /// There will be no game: it never started.
+    /// The game was not started.
     LaunchFailed,
     /// The game ended with code 0.
     EndedWell,
@@ -131,22 +136,21 @@ pub(super) enum Happened {
     Due,
     /// The engine has it running.
     FoundRunning,
-    /// A stop of it was under way, whether the engine still has it running or not; a restart where it is to be started
-    /// again.
+    /// A stop was under way, whether the engine still has it running or not; `again`: it was a restart.
     FoundStopping { again: bool },
-    /// The engine has it running, and it has not said yet that it can be played.
+    /// The engine has it running, and its ready line has not come yet.
     FoundStarting,
-    /// The engine does not, and it should: start it when its turn comes.
+    /// The engine does not have it running, and it should: it is started when its turn comes.
     FoundWanted,
-    /// The engine does not; this is what it was.
+    /// The engine does not have it running; this is what it was.
     FoundIdle(Idle),
-    /// The link to the engine broke: look again.
+    /// The connection to the engine broke: inspect again.
     Lost,
     /// It could not be removed.
     DeleteFailed,
 }
 
-/// The states in which nothing goes on.
+/// The states in which nothing is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Idle {
     NotInstalled,
@@ -155,36 +159,44 @@ pub(super) enum Idle {
     Crashed,
 }
 
-/// What is asked, in which state.
+/// The life cycle of one server.
 #[derive(Clone, Debug)]
-pub(super) struct Queue {
+pub(super) struct LifeCycle {
     phase: Phase,
-    /// A restart: start when it has stopped.
-    again: bool,
     suspended: bool,
     paused: bool,
     away: bool,
 }
 
-impl Queue {
+impl LifeCycle {
     pub(super) fn new(phase: Phase, suspended: bool) -> Self {
-        Self { phase, again: false, suspended, paused: false, away: false }
+        Self { phase, suspended, paused: false, away: false }
     }
 
     pub(super) fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// It is to be started when it has stopped.
+    /// It is started again when it has stopped.
     pub(super) fn again(&self) -> bool {
-        self.again
+        matches!(self.phase, Phase::Stopping { again: true })
+    }
+
+    /// It is being stopped.
+    pub(super) fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. })
+    }
+
+    /// It is being deleted.
+    pub(super) fn is_deleting(&self) -> bool {
+        self.phase == Phase::Deleting
     }
 
     pub(super) fn suspended(&self) -> bool {
         self.suspended
     }
 
-    /// Somebody has it stand still.
+    /// Its container is paused.
     pub(super) fn paused(&self) -> bool {
         self.paused
     }
@@ -207,12 +219,12 @@ impl Queue {
             return Status::Unknown;
         }
         match self.phase {
-            Phase::Looking => Status::Unknown,
+            Phase::Inspecting => Status::Unknown,
             Phase::Installing => Status::Installing,
             Phase::Starting | Phase::Running if self.paused => Status::Paused,
             Phase::Starting => Status::Starting,
             Phase::Running => Status::Running,
-            Phase::Stopping | Phase::Deleting => Status::Stopping,
+            Phase::Stopping { .. } | Phase::Deleting => Status::Stopping,
             _ if self.suspended => Status::Suspended,
             Phase::InstallFailed => Status::InstallFailed,
             Phase::Stopped => Status::Stopped,
@@ -220,47 +232,49 @@ impl Queue {
         }
     }
 
-    /// Takes a request, or says why not. Taking it changes the state at once.
-    pub(super) fn ask(&mut self, ask: RequestKind) -> Result<Act, Refusal> {
-        match (ask, self.phase) {
-            (RequestKind::Delete, Phase::Deleting) => return Ok(Act::Nothing),
+    /// Takes a request and says what to do, or why it is refused. Taking it changes the state at once.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Act, Refusal> {
+        match (request, self.phase) {
+            (Request::Delete, Phase::Deleting) => return Ok(Act::Nothing),
             (_, Phase::Deleting) => return Err(Refusal::NotFound),
-            (RequestKind::Suspend, _) => return Ok(self.suspend()),
-            (RequestKind::Unsuspend, _) => {
+            (Request::Suspend, _) => return Ok(self.suspend()),
+            (Request::Unsuspend, _) => {
                 self.suspended = false;
                 return Ok(Act::Nothing);
             }
             _ if self.away => return Err(Refusal::EngineUnavailable),
-            (_, Phase::Looking) => return Err(Refusal::Busy),
-            (RequestKind::Delete, _) => {
+            (_, Phase::Inspecting) => return Err(Refusal::Busy),
+            (Request::Delete, _) => {
                 self.go(Phase::Deleting);
                 return Ok(Act::Remove);
             }
             _ => {}
         }
-        match ask {
-            RequestKind::Power(action) => self.power(action),
-            RequestKind::Command => match self.phase {
-                Phase::Starting | Phase::Running | Phase::Stopping if self.paused => Err(Refusal::Paused),
-                Phase::Starting | Phase::Running | Phase::Stopping => Ok(Act::Command),
+        match request {
+            Request::Power(action) => self.power(*action),
+            Request::Command(_) => match self.phase {
+                Phase::Starting | Phase::Running | Phase::Stopping { .. } if self.paused => {
+                    Err(Refusal::Paused)
+                }
+                Phase::Starting | Phase::Running | Phase::Stopping { .. } => Ok(Act::Command),
                 Phase::Installing => Err(Refusal::Installing),
                 _ => Err(Refusal::NotRunning),
             },
-            RequestKind::Reinstall => match self.phase {
+            Request::Reinstall => match self.phase {
                 Phase::Installing => Err(Refusal::Installing),
                 Phase::Starting => Err(Refusal::AlreadyStarting),
                 Phase::Running => Err(Refusal::AlreadyRunning),
-                Phase::Stopping => Err(Refusal::AlreadyStopping),
+                Phase::Stopping { .. } => Err(Refusal::AlreadyStopping),
                 _ => {
                     self.go(Phase::Installing);
                     Ok(Act::Fetch)
                 }
             },
-            RequestKind::CancelInstall => match self.phase {
+            Request::CancelInstall => match self.phase {
                 Phase::Installing => Ok(Act::CancelFetch),
                 _ => Err(Refusal::NotInstalling),
             },
-            RequestKind::Delete | RequestKind::Suspend | RequestKind::Unsuspend => Ok(Act::Nothing),
+            Request::Delete | Request::Suspend | Request::Unsuspend => Ok(Act::Nothing),
         }
     }
 
@@ -270,7 +284,7 @@ impl Queue {
             (_, Phase::Installing) => Err(Refusal::Installing),
             (Resume, Phase::Starting | Phase::Running) if self.paused => Ok(Act::Resume),
             (Resume, Phase::Starting | Phase::Running) => Err(Refusal::NotPaused),
-            (Resume, Phase::Stopping) => Err(Refusal::AlreadyStopping),
+            (Resume, Phase::Stopping { .. }) => Err(Refusal::AlreadyStopping),
             (Start, Phase::Starting | Phase::Running) if self.paused => Err(Refusal::Paused),
             (Start | Restart, Phase::Stopped | Phase::Crashed | Phase::InstallFailed) if self.suspended => {
                 Err(Refusal::Suspended)
@@ -282,14 +296,13 @@ impl Queue {
             }
             (Start, Phase::Starting) => Err(Refusal::AlreadyStarting),
             (Start, Phase::Running) => Err(Refusal::AlreadyRunning),
-            (Start | Stop | Restart, Phase::Stopping) => Err(Refusal::AlreadyStopping),
+            (Start | Stop | Restart, Phase::Stopping { .. }) => Err(Refusal::AlreadyStopping),
             (Stop | Restart, Phase::Starting | Phase::Running) => {
-                self.go(Phase::Stopping);
-                self.again = action == Restart;
+                self.go(Phase::Stopping { again: action == Restart });
                 Ok(Act::Stop)
             }
-            (Kill, Phase::Starting | Phase::Running | Phase::Stopping) => {
-                self.go(Phase::Stopping);
+            (Kill, Phase::Starting | Phase::Running | Phase::Stopping { .. }) => {
+                self.go(Phase::Stopping { again: false });
                 Ok(Act::Kill)
             }
             _ => Err(Refusal::NotRunning),
@@ -298,11 +311,14 @@ impl Queue {
 
     fn suspend(&mut self) -> Act {
         self.suspended = true;
-        self.again = false;
         match self.phase {
             Phase::Starting | Phase::Running => {
-                self.go(Phase::Stopping);
+                self.go(Phase::Stopping { again: false });
                 Act::Stop
+            }
+            Phase::Stopping { .. } => {
+                self.phase = Phase::Stopping { again: false };
+                Act::CallOff
             }
             _ => Act::CallOff,
         }
@@ -312,7 +328,7 @@ impl Queue {
     pub(super) fn happened(&mut self, what: Happened) -> Act {
         let phase = self.phase;
         match (what, phase) {
-            (Happened::DeleteFailed, Phase::Deleting) => self.go(Phase::Looking),
+            (Happened::DeleteFailed, Phase::Deleting) => self.go(Phase::Inspecting),
             // Nothing that a game does changes this.
             (_, Phase::Deleting) => {}
             (Happened::Fetched, Phase::Installing) => self.go(Phase::Stopped),
@@ -320,9 +336,9 @@ impl Queue {
             (Happened::Ready, Phase::Starting) => self.go(Phase::Running),
             (
                 Happened::EndedWell | Happened::Crashed | Happened::LaunchFailed | Happened::FetchFailed,
-                Phase::Stopping,
+                Phase::Stopping { again },
             ) => {
-                if self.again && !self.suspended {
+                if again && !self.suspended {
                     self.go(Phase::Starting);
                     return Act::Launch;
                 }
@@ -336,23 +352,22 @@ impl Queue {
                 self.go(Phase::Starting);
                 return Act::Launch;
             }
-            (Happened::Lost, Phase::Starting | Phase::Running) => self.go(Phase::Looking),
-            (Happened::FoundRunning | Happened::FoundStarting, Phase::Looking) => {
+            (Happened::Lost, Phase::Starting | Phase::Running) => self.go(Phase::Inspecting),
+            (Happened::FoundRunning | Happened::FoundStarting, Phase::Inspecting) => {
                 let ready = what == Happened::FoundRunning;
                 self.go(if ready { Phase::Running } else { Phase::Starting });
                 if self.suspended {
-                    self.go(Phase::Stopping);
+                    self.go(Phase::Stopping { again: false });
                     return Act::Stop;
                 }
             }
-            (Happened::FoundStopping { again }, Phase::Looking) => {
-                self.go(Phase::Stopping);
-                self.again = again && !self.suspended;
+            (Happened::FoundStopping { again }, Phase::Inspecting) => {
+                self.go(Phase::Stopping { again: again && !self.suspended });
             }
-            (Happened::FoundWanted, Phase::Looking) => {
+            (Happened::FoundWanted, Phase::Inspecting) => {
                 self.go(if self.suspended { Phase::Stopped } else { Phase::Starting });
             }
-            (Happened::FoundIdle(idle), Phase::Looking) => match idle {
+            (Happened::FoundIdle(idle), Phase::Inspecting) => match idle {
                 Idle::NotInstalled => {
                     self.go(Phase::Installing);
                     return Act::Fetch;
@@ -368,8 +383,7 @@ impl Queue {
 
     fn go(&mut self, phase: Phase) {
         self.phase = phase;
-        self.again = false;
-        if !matches!(phase, Phase::Starting | Phase::Running | Phase::Stopping) {
+        if !matches!(phase, Phase::Starting | Phase::Running | Phase::Stopping { .. }) {
             self.paused = false;
         }
     }

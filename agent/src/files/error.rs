@@ -1,0 +1,50 @@
+//! Why a file was not read or written.
+
+/// Why a file was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("the path {0}")]
+    BadPath(&'static str),
+    #[error("the path leads out of the server's folder")]
+    Escape,
+    #[error("there is no such file or folder")]
+    NotFound,
+    #[error("that is {0}, not a plain file")]
+    NotRegular(&'static str),
+    #[error("the file has more than 4 MiB: it is too large to edit")]
+    TooLarge,
+    #[error("the file is no text in UTF-8")]
+    NotText,
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("the folder changes too fast: try again")]
+    ConcurrentChange,
+    #[error("the agent may not do that there")]
+    Denied,
+    #[error("could not {0}: {1}")]
+    Io(&'static str, std::io::Error),
+}
+
+impl FileError {
+    /// The code for the panel.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::BadPath(_) => "invalid",
+            Self::Escape => "path_escape",
+            Self::NotFound => "not_found",
+            Self::NotRegular(_) => "not_regular",
+            Self::TooLarge => "FILE_TOO_LARGE",
+            Self::NotText => "not_text",
+            Self::DiskFull => "disk_full",
+            Self::ConcurrentChange | Self::Io(..) => "busy",
+            Self::Denied => "forbidden",
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        let text = self.to_string();
+        let mut letters = text.chars();
+        let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}.", letters.as_str())
+    }
+}

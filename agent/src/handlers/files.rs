@@ -1,0 +1,15 @@
+//! Text files of a server.
+
+use super::parts::Parts;
+use crate::protocol::{FileRead, FileWrite};
+use crate::reply_cache::Reply;
+
+pub(super) fn file_read(agent: &Parts, file: FileRead, reply: Reply) {
+    let Some((_, reply)) = agent.server(&file.server_id, reply) else { return };
+    agent.files.read(file, reply);
+}
+
+pub(super) fn file_write(agent: &Parts, file: FileWrite, reply: Reply) {
+    let Some((_, reply)) = agent.server(&file.server_id, reply) else { return };
+    agent.files.write(file, reply);
+}

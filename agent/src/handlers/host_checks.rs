@@ -1,0 +1,46 @@
+//! Checks of the machine for a server that is to come: each asks the engine, so only some run at a time.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::host::Host;
+use crate::protocol::{HostCheck, ToPanel};
+use crate::reply_cache::Reply;
+use crate::runtime::Runtime;
+
+/// Host checks that may be under way.
+const CHECKS: usize = 32;
+
+/// What a host check asks.
+pub(crate) struct HostChecks {
+    engine: Arc<dyn Runtime>,
+    host: Arc<Host>,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+impl HostChecks {
+    pub(crate) fn new(engine: Arc<dyn Runtime>, host: Arc<Host>, tasks: TaskTracker) -> Self {
+        Self { engine, host, permits: Arc::new(Semaphore::new(CHECKS)), tasks }
+    }
+
+    /// Answers with a report.
+    pub(super) fn check(&self, check: HostCheck, reply: Reply) {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return reply.refuse("busy", "The node is busy with other checks. Try again.");
+        };
+        let (engine, host) = (Arc::clone(&self.engine), Arc::clone(&self.host));
+        drop(self.tasks.spawn(async move {
+            let image = match &check.image {
+                Some(image) if !image.is_empty() => engine.image_environment(image).await,
+                _ => Ok(None),
+            };
+            // Whether the engine answers is reported elsewhere; an image that is not known counts as absent.
+            let report = host.report(image.unwrap_or_default(), &check.ports);
+            reply.answer(ToPanel::HostReport(report));
+            drop(permit);
+        }));
+    }
+}

@@ -1,0 +1,74 @@
+//! What the agent does on each message of the panel. A handler is one function, named as its message is on the wire:
+//! `server_start` handles `server_start`. It stands in the file of its family, gets the typed message, and answers with
+//! the [`Reply`], at once or from a task of its own. [`each_message_to_agent!`](crate::each_message_to_agent) is the list;
+//! the dispatch here is made from it.
+//!
+//! A request to one server goes into the queue of that server's task: `Supervisor::ask` for what its life cycle decides
+//! on, `Supervisor::with` for what only reads or changes what is kept of it.
+
+#![allow(clippy::needless_pass_by_value, reason = "a handler gets the message, whether it keeps it or not")]
+#![allow(clippy::wildcard_imports, reason = "the dispatch finds each handler by the name of its message")]
+
+mod console;
+mod files;
+mod host_checks;
+mod nodes;
+mod parts;
+mod servers;
+mod stats;
+mod transfers;
+mod upgrades;
+
+use tokio_util::sync::CancellationToken;
+
+use self::console::*;
+use self::files::*;
+pub(crate) use self::host_checks::HostChecks;
+use self::nodes::*;
+pub(crate) use self::parts::Parts;
+use self::servers::*;
+use self::stats::*;
+use self::transfers::*;
+use self::upgrades::*;
+use crate::each_message_to_agent;
+use crate::link::Inbox;
+use crate::protocol::{Envelope, ToAgent};
+use crate::reply_cache::{Answers, Reply};
+
+/// Handles messages until the agent ends or the panel hangs up.
+pub(crate) async fn run(
+    parts: Parts,
+    answers: Answers,
+    mut from_panel: Inbox<ToAgent>,
+    cancel: CancellationToken,
+) {
+    loop {
+        let envelope = tokio::select! {
+            () = cancel.cancelled() => return,
+            envelope = from_panel.recv() => envelope,
+        };
+        // The panel is gone: another agent may be started over another link, and must not meet this one.
+        let Some(envelope) = envelope else { return cancel.cancel() };
+        let Envelope { message, message_id, .. } = envelope;
+        if let Some(reply) = answers.take(message_id, message.server_id()) {
+            dispatch(&parts, message, reply);
+        }
+    }
+}
+
+macro_rules! declare_dispatch {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident : $variant:ident $(($carried:ident : $payload:ty))?, $limits:ident;
+    )*) => {
+        /// Gives a message to its handler. None of them waits: whoever has something to wait for spawns a task, which
+        /// answers.
+        fn dispatch(agent: &Parts, message: ToAgent, reply: Reply) {
+            match message {
+                $(ToAgent::$variant $(($carried))? => $kind(agent, $($carried,)? reply),)*
+            }
+        }
+    };
+}
+
+each_message_to_agent!(declare_dispatch);

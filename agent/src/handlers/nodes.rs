@@ -1,0 +1,14 @@
+//! Questions about the machine.
+
+use super::parts::Parts;
+use crate::protocol::HostCheck;
+use crate::reply_cache::Reply;
+
+pub(super) fn system_info_request(agent: &Parts, reply: Reply) {
+    agent.reporter.tell_system_info(|info| reply.answer(info));
+    agent.reporter.tell_sync();
+}
+
+pub(super) fn host_check(agent: &Parts, check: HostCheck, reply: Reply) {
+    agent.checks.check(check, reply);
+}

@@ -1,0 +1,39 @@
+//! The parts of the agent that handlers call.
+
+use std::sync::Arc;
+
+use super::host_checks::HostChecks;
+use crate::files::Files;
+use crate::reply_cache::Reply;
+use crate::reporter::Reporter;
+use crate::server::Handle;
+use crate::subscriptions::{Consoles, Sampler, Wanted};
+use crate::supervisor::{Supervisor, not_found};
+use crate::transfers::Transfers;
+use crate::upgrades::Upgrades;
+
+/// The parts of the agent that handlers call.
+pub(crate) struct Parts {
+    pub(crate) reporter: Reporter,
+    pub(crate) servers: Supervisor,
+    pub(crate) consoles: Consoles,
+    pub(crate) wanted: Arc<Wanted>,
+    pub(crate) sampler: Sampler,
+    pub(crate) checks: HostChecks,
+    pub(crate) files: Files,
+    pub(crate) transfers: Transfers,
+    pub(crate) upgrades: Upgrades,
+}
+
+impl Parts {
+    /// The server of this id; answers the request where there is none.
+    pub(super) fn server(&self, id: &str, reply: Reply) -> Option<(Handle, Reply)> {
+        match self.servers.get(id) {
+            Some(handle) => Some((handle, reply)),
+            None => {
+                not_found(reply);
+                None
+            }
+        }
+    }
+}

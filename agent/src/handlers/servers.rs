@@ -1,0 +1,67 @@
+//! Requests to one server.
+
+use super::parts::Parts;
+use crate::protocol::{
+    PowerAction, ServerCommand, ServerCreate, ServerDescription, ServerPower, ServerRef, ServerUpdate,
+    ToPanel,
+};
+use crate::reply_cache::Reply;
+use crate::server::Request;
+
+pub(super) fn server_create(agent: &Parts, spec: Box<ServerCreate>, reply: Reply) {
+    agent.servers.create(*spec, reply);
+}
+
+pub(super) fn server_update(agent: &Parts, update: Box<ServerUpdate>, reply: Reply) {
+    let id = update.server_id.clone();
+    agent.servers.with(&id, reply, move |server, reply| server.update(*update, reply));
+}
+
+pub(super) fn server_describe(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.with(&server.server_id, reply, |server, reply| {
+        let (spec, suspended) = server.settings();
+        let description = ServerDescription { spec: spec.clone(), suspended };
+        reply.answer(ToPanel::ServerDescription(Box::new(description)));
+    });
+}
+
+pub(super) fn server_start(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::Power(PowerAction::Start), reply);
+}
+
+pub(super) fn server_stop(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::Power(PowerAction::Stop), reply);
+}
+
+pub(super) fn server_restart(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::Power(PowerAction::Restart), reply);
+}
+
+pub(super) fn server_power(agent: &Parts, power: ServerPower, reply: Reply) {
+    agent.servers.ask(&power.server_id, Request::Power(power.action), reply);
+}
+
+pub(super) fn server_command(agent: &Parts, command: ServerCommand, reply: Reply) {
+    agent.servers.ask(&command.server_id, Request::Command(command.command), reply);
+}
+
+pub(super) fn server_suspend(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::Suspend, reply);
+}
+
+pub(super) fn server_unsuspend(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::Unsuspend, reply);
+}
+
+pub(super) fn server_reinstall(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::Reinstall, reply);
+}
+
+pub(super) fn install_cancel(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::CancelInstall, reply);
+}
+
+pub(super) fn server_delete(agent: &Parts, server: ServerRef, reply: Reply) {
+    agent.consoles.unsubscribe(&server.server_id);
+    agent.servers.ask(&server.server_id, Request::Delete, reply);
+}

@@ -1,0 +1,9 @@
+//! The agent's own program.
+
+use super::parts::Parts;
+use crate::protocol::UpgradeReceive;
+use crate::reply_cache::Reply;
+
+pub(super) fn upgrade_receive(agent: &Parts, upgrade: UpgradeReceive, reply: Reply) {
+    agent.upgrades.receive(upgrade, reply);
+}

@@ -1,0 +1,22 @@
+//! What may be asked of a server.
+
+use crate::protocol::PowerAction;
+
+/// What may be asked of a server, and its life cycle decides on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Start, stop, restart, kill, resume.
+    Power(PowerAction),
+    /// One line for the game's standard input.
+    Command(String),
+    /// Remove everything.
+    Delete,
+    /// Stop it, and refuse starts.
+    Suspend,
+    /// End a suspension.
+    Unsuspend,
+    /// Fetch the image anew.
+    Reinstall,
+    /// Break the installation off.
+    CancelInstall,
+}

@@ -1,0 +1,19 @@
+//! What the game prints.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::console::{Console, Trail};
+
+/// What the game prints.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Output {
+    pub(super) console: Console,
+    /// What the console has of its container's output.
+    trail: Arc<Mutex<Trail>>,
+}
+
+impl Output {
+    pub(super) fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,105 @@
+//! The removal of a server: its container, its folder, its file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::folder;
+use crate::persist::{self, PersistError};
+use crate::runtime::{EngineError, Owner};
+
+/// Between two attempts to remove what cannot stay any more.
+const REMOVE_AGAIN: Duration = Duration::from_secs(2);
+
+/// Why a server was not removed. It is as it was, but for its container, which each start makes anew.
+#[derive(Debug)]
+pub(super) enum RemoveError {
+    Engine(EngineError),
+    File(PersistError),
+    Folder(std::io::Error),
+}
+
+impl std::fmt::Display for RemoveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Engine(error) => f.write_str(&error.message),
+            Self::File(error) => error.fmt(f),
+            Self::Folder(error) => write!(f, "its folder: {error}"),
+        }
+    }
+}
+
+/// Removes the container, the folder and the server's file, in this order. That it is to be removed is noted before and
+/// forgotten last: broken off anywhere, the next run of the agent goes on. What fails before the folder is gone is
+/// undone, unless it was `begun` by an earlier run: then it is tried until it is done.
+pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool) -> Result<(), RemoveError> {
+    let (dir, id) = (context.state_dir(), server_id.clone());
+    if begun {
+        tracing::info!(server = server_id, "the deletion of a server that was cut short goes on");
+        if !context.watch.there().await {
+            std::future::pending::<()>().await;
+        }
+    } else {
+        on_disk(move || persist::begin_deletion(&dir, &id)).await.map_err(RemoveError::File)?;
+    }
+    while let Err(error) = empty(&context, &server_id).await {
+        if !begun {
+            let (dir, id) = (context.state_dir(), server_id.clone());
+            match on_disk(move || persist::undo_deletion(&dir, &id)).await {
+                Ok(()) => return Err(error),
+                Err(kept) => {
+                    tracing::warn!(server = server_id, error = %kept, "a deletion could not be undone; it goes on");
+                }
+            }
+        }
+        if let RemoveError::Engine(error) = &error {
+            context.watch.suspect(error);
+        }
+        tracing::warn!(server = server_id, %error, "a server could not be removed; it is tried again");
+        tokio::time::sleep(REMOVE_AGAIN).await;
+        if !context.watch.there().await {
+            // The agent ends; its next run goes on.
+            std::future::pending::<()>().await;
+        }
+    }
+    // Nothing of it is left: there is no way back from here.
+    loop {
+        let (dir, id) = (context.state_dir(), server_id.clone());
+        match on_disk(move || persist::remove(&dir, &id)).await {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(server = server_id, %error, "a deleted server could not be forgotten; it is tried again");
+                tokio::time::sleep(REMOVE_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// The container, then the folder.
+async fn empty(context: &Arc<Context>, server_id: &str) -> Result<(), RemoveError> {
+    let seen = context.engine.inspect_server(server_id).await.map_err(RemoveError::Engine)?;
+    if let Some(seen) = seen.filter(|seen| seen.owner != Owner::Foreign) {
+        context.engine.remove(&seen.id).await.map_err(RemoveError::Engine)?;
+    }
+    let (data_dir, id) = (context.data_dir.clone(), server_id.to_owned());
+    let gone = tokio::task::spawn_blocking(move || {
+        let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))?;
+        std::fs::File::open(folder::servers(&data_dir))?.sync_all()?;
+        Ok::<_, std::io::Error>(gone)
+    });
+    let gone = gone.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    if gone.map_err(RemoveError::Folder)?.is_some() {
+        context.shared.sweeper.wake();
+    }
+    Ok(())
+}
+
+async fn on_disk(
+    work: impl FnOnce() -> Result<(), PersistError> + Send + 'static,
+) -> Result<(), PersistError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let source = std::io::Error::other(error);
+        Err(PersistError { action: "write in", path: PathBuf::new(), source })
+    })
+}

@@ -1,0 +1,48 @@
+//! The last lines of a game that ended unobserved.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::output::Output;
+use super::terminal::{Reader, Terminal};
+use super::typing;
+use crate::runtime::ContainerState;
+
+/// What is left to read of a game that has ended.
+pub(super) struct Rest {
+    pub(super) context: Arc<Context>,
+    pub(super) server_id: String,
+    pub(super) output: Output,
+    /// It was to run: its last lines tell why it does not.
+    pub(super) wanted: bool,
+}
+
+impl Rest {
+    /// Reads it into the console.
+    pub(super) async fn read(self, seen: &ContainerState) {
+        let run = CancellationToken::new();
+        let (_, port, _) = typing::keyboard(&self.output.console, &run);
+        let terminal = Terminal {
+            context: self.context,
+            server_id: self.server_id,
+            container: seen.id.clone(),
+            tty: seen.tty,
+            output: self.output,
+            ready: None,
+            port,
+            run,
+        };
+        let known = {
+            let mut trail = terminal.output.trail();
+            trail.follow(&seen.id);
+            !trail.is_empty()
+        };
+        if known || self.wanted {
+            let mut reader = Reader::new(terminal, None, true);
+            reader.missed().await;
+            reader.terminal.output.console.finish();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Starts that happen by themselves: of a crashed game, until it is given up on, and after a reboot.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::config::RestartPolicy;
+
+/// What to do about a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Start again after this, for the n-th time.
+    After(Duration, usize),
+    /// It would only crash again.
+    GiveUp,
+}
+
+/// The restarts of one server.
+#[derive(Debug, Default)]
+pub(super) struct Crashes {
+    restarts: VecDeque<Instant>,
+}
+
+impl Crashes {
+    /// It crashed after running this long.
+    pub(super) fn crashed(&mut self, now: Instant, ran: Duration, policy: &RestartPolicy) -> Next {
+        if ran >= policy.good_run {
+            self.restarts.clear();
+        }
+        while self.restarts.front().is_some_and(|at| now.duration_since(*at) > policy.window) {
+            self.restarts.pop_front();
+        }
+        let before = self.restarts.len();
+        if before >= policy.restarts {
+            return Next::GiveUp;
+        }
+        let delay = policy.delays.get(before).or(policy.delays.last()).copied().unwrap_or_default();
+        self.restarts.push_back(now + delay);
+        Next::After(delay, before + 1)
+    }
+
+    /// Somebody asked for a start: counting begins anew.
+    pub(super) fn forget(&mut self) {
+        self.restarts.clear();
+    }
+}
+
+/// A start that is due at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// It should run and does not: starts of several servers are spread out.
+    Start(Instant),
+    /// After a crash; the time is what is shown.
+    Restart(Instant, Timestamp),
+}
+
+/// When a server is started by itself.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    due: Option<Due>,
+    pub(super) crashes: Crashes,
+    /// When the last run ended.
+    pub(super) ended: Option<Instant>,
+}
+
+impl Schedule {
+    /// A start is due then.
+    pub(super) fn start(&mut self, at: Instant) {
+        self.due = Some(Due::Start(at));
+    }
+
+    /// A restart is due after this.
+    pub(super) fn restart_in(&mut self, delay: Duration) {
+        let span = SignedDuration::try_from(delay).unwrap_or_default();
+        let at = Timestamp::now().checked_add(span).unwrap_or_default();
+        self.due = Some(Due::Restart(Instant::now() + delay, at));
+    }
+
+    /// Nothing is due any more.
+    pub(super) fn clear(&mut self) {
+        self.due = None;
+    }
+
+    /// Calls a start off; false where none was due.
+    pub(super) fn cancel_start(&mut self) -> bool {
+        self.due.take_if(|due| matches!(due, Due::Start(_))).is_some()
+    }
+
+    /// Calls a restart off; false where none was due.
+    pub(super) fn cancel_restart(&mut self) -> bool {
+        self.due.take_if(|due| matches!(due, Due::Restart(..))).is_some()
+    }
+
+    /// When a restart is due, for people.
+    pub(super) fn restart_at(&self) -> Option<Timestamp> {
+        match self.due {
+            Some(Due::Restart(_, at)) => Some(at),
+            Some(Due::Start(_)) | None => None,
+        }
+    }
+
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        self.due.map(|due| match due {
+            Due::Start(at) | Due::Restart(at, _) => at,
+        })
+    }
+
+    /// A start is due now.
+    pub(super) fn start_is_due(&self, now: Instant) -> bool {
+        matches!(self.due, Some(Due::Start(at)) if at <= now)
+    }
+
+    /// A restart is due now.
+    pub(super) fn restart_is_due(&self, now: Instant) -> bool {
+        matches!(self.due, Some(Due::Restart(at, _)) if at <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn three_restarts_and_no_more() {
+        let policy = RestartPolicy::default();
+        let mut crashes = Crashes::default();
+        let mut now = Instant::now();
+        let mut next = |ran: Duration, crashes: &mut Crashes| {
+            now += ran;
+            let next = crashes.crashed(now, ran, &policy);
+            if let Next::After(delay, _) = next {
+                now += delay;
+            }
+            next
+        };
+        assert_eq!(next(S, &mut crashes), Next::After(2 * S, 1));
+        assert_eq!(next(S, &mut crashes), Next::After(10 * S, 2));
+        assert_eq!(next(S, &mut crashes), Next::After(30 * S, 3));
+        assert_eq!(next(S, &mut crashes), Next::GiveUp);
+        crashes.forget();
+        assert_eq!(next(S, &mut crashes), Next::After(2 * S, 1));
+        // A run of ten minutes is a good one.
+        assert_eq!(next(600 * S, &mut crashes), Next::After(2 * S, 1));
+        // Crashes that are far apart never add up.
+        for _ in 0..10 {
+            assert!(matches!(next(590 * S, &mut crashes), Next::After(..)));
+        }
+    }
+}
