@@ -4,6 +4,7 @@
 mod files;
 mod floors;
 mod names;
+mod names_by_libc;
 mod paths;
 mod words;
 
