@@ -16,12 +16,14 @@ pub(crate) mod node;
 mod panel;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+mod run_number;
 pub(crate) mod systemd;
 
 pub(crate) use browser::Browser;
 pub(crate) use client::{Answer, Client};
 pub(crate) use live::Live;
 pub(crate) use panel::{Builder, Panel, binary, program};
+pub(crate) use run_number::{free_port, run_number};
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
