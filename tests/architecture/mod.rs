@@ -1,4 +1,4 @@
-//! The fences of the house: who may name whom, by reading the sources. A fence that is in the way is changed here,
+//! The architecture tests: who may name whom, by reading the sources. One that is in the way is changed here,
 //! with its reason, and never walked around.
 
 mod files;
