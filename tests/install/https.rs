@@ -3,7 +3,7 @@
 use super::{Place, Release, release};
 use crate::harness::authority::{Authority, Issued};
 use crate::harness::docker::gateway;
-use crate::harness::host::{Downloads, Fault};
+use crate::harness::download_host::{Downloads, Fault};
 
 /// Where Debian's ca-certificates has them.
 const STORE: &str = "/etc/ssl/certs/ca-certificates.crt";

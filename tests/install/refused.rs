@@ -1,7 +1,7 @@
 //! Machines on which it can't go well: one sentence says what is wrong and what to do, and nothing was changed.
 
 use super::{Place, Release, release};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 use crate::harness::{docker, seconds, until};
 
 fn ready(place: Place) -> (Release, Downloads, Place) {

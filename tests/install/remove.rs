@@ -1,7 +1,7 @@
 //! Taken away again: the program alone, or all of it. The engine and other panels' games are never touched.
 
 use super::{Place, Release, release};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 
 /// An engine's command line that keeps its containers as files, named by id, with their labels inside.
 const DOCKER: &str = r#"#!/bin/sh

@@ -3,7 +3,7 @@
 
 use super::simple::later;
 use super::{Place, Release, release};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 
 /// Of the panel, in its own network.
 const PORT: u16 = 4000;

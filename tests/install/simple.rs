@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 
 use super::{Place, Release, release};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 
 /// What fetches with, in each root.
 const ROOTS: [(&str, &str); 2] = [("bookworm", "curl -fsSL"), ("trixie", "wget -qO-")];

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::made::Made;
 use crate::harness::download::{VERSION, exchanged, sha256};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 use crate::harness::systemd::NEXT;
 use crate::harness::{free_port, seconds, until};
 use crate::install::Place;

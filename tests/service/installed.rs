@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::life::{Counter, claim};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
 use crate::harness::{Client, Panel, docker, node, seconds};
 use crate::install::{Release, release};
