@@ -181,7 +181,8 @@ for (const part of parts) {
 const line = '='.repeat(100);
 const mit = readFileSync(join(root, 'LICENSE'), 'utf8').split('\n\n').slice(2).join('\n\n').trim();
 const out = [
-  `Ctrl-Alt-Play ${version} is under the MIT licence. It contains the works below, each under its own.`,
+  // MPL-2.0 asks for the place of the sources; that it is told of all of them costs nothing.
+  `Ctrl-Alt-Play ${version} is under the MIT licence. It contains the works below, each under its own. The sources of each crate and npm package below are in the public registry of its kind, under this name and version; nothing of them was changed.`,
   `These bring no text of their own along; where one of their licences is MIT, the text is:\n\n${mit}\n\n${without.map((each) => `  ${each}`).join('\n')}`,
   ...[...texts.values()].map(({ text, who }) => `${who.map((each) => `  ${each}`).join('\n')}\n\n${text}`)
 ];

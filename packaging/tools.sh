@@ -2,7 +2,7 @@
 # What install.sh and tests/run both need: find a tool, and install it on Debian where it is missing. POSIX sh, sourced
 # with ROOT set to the checkout. Nothing here is done twice: each function looks first.
 
-RUST_WANTED=1.90
+RUST_WANTED=1.93
 NODE_WANTED=20.19
 TOOLS=$ROOT/target/tools
 ENGINE_LOG=${ENGINE_LOG:-/var/log/dockerd.log}

@@ -1,19 +1,18 @@
 //! The HTTP contract, call by call, against the real binary.
 
-mod agents_port;
+mod agent_listener;
 mod bodies;
 mod browser;
-mod crowds;
+mod connection_limits;
 mod doctor;
 mod fake_node;
-mod guessing;
 mod hostile;
 mod hosts;
 mod join;
 mod legacy;
 mod link;
 mod live;
-mod live_interest;
+mod live_subscriptions;
 mod node_differences;
 mod node_secrets;
 mod nodes;
@@ -27,6 +26,7 @@ mod session;
 mod setup;
 mod slow;
 mod templates;
+mod throttle;
 mod tls;
 pub(crate) mod upgrades;
 mod users;

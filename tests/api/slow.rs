@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::harness::{Panel, raw, seconds};
+use crate::harness::{Panel, free_port, raw, seconds};
 
 /// Deadlines of the contract are 10 s; what is past this is a leak.
 const PATIENCE: Duration = Duration::from_secs(16);
@@ -110,8 +110,4 @@ async fn garbage_and_two_lengths_are_refused() {
         assert!(!matches!(raw::status(&answer), 200 | 201), "{request:?} → {answer}");
     }
     panel.anonymous().get("/health").await.expect(200);
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -20,7 +20,7 @@ use super::link::node_where;
 use super::link::process::AgentProcess;
 use super::link::raw_agent;
 use crate::harness::authority::Authority;
-use crate::harness::{PASSWORD, Panel, raw, seconds, until};
+use crate::harness::{PASSWORD, Panel, free_port, raw, seconds, until};
 
 #[tokio::test]
 async fn both_ports_speak_both() {
@@ -430,8 +430,4 @@ fn refusal(env: &[(&str, &str)], command: &str) -> (i32, String) {
         .output()
         .unwrap();
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -12,8 +12,8 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::harness::{Client, PASSWORD, Panel, as_root, binary, long, seconds};
 
-const SETTINGS: [(&str, &str); 4] =
-    [("BIND", "127.0.0.1"), ("PORT", "0"), ("WEBSOCKET_PORT", "0"), ("HEALTH_PORT", "off")];
+const SETTINGS: [(&str, &str); 5] =
+    [("BIND", "127.0.0.1"), ("PORT", "0"), ("WEBSOCKET_PORT", "0"), ("HEALTH_PORT", "off"), ("MDNS", "off")];
 
 /// A database as a later version would leave it: made by this program, then the number of its schema set to 999.
 const NEWER: &[u8] = include_bytes!("newer-schema.redb");

@@ -17,7 +17,7 @@ async fn with_a_proxy() -> (Proxy, Panel) {
 
 /// A game that is stopped by a command.
 async fn minecraft(panel: &Panel, startup: &str) -> Game {
-    let ports = json!([{ "internal": 25565, "external": super::free_port(), "protocol": "tcp" }]);
+    let ports = json!([{ "internal": 25565, "external": crate::harness::free_port(), "protocol": "tcp" }]);
     let template = json!({ "templateId": "minecraft-vanilla", "acceptEula": true, "ports": ports });
     Game::with(panel, startup, template).await
 }

@@ -212,7 +212,7 @@ async fn what_a_node_refuses_is_as_it_was() {
 #[tokio::test]
 async fn an_agent_that_is_killed_meanwhile_goes_on() {
     docker::image().await;
-    let port = super::free_port();
+    let port = crate::harness::free_port();
     let panel = Panel::builder().env("WEBSOCKET_PORT", port.to_string()).start().await;
     let mut attic = Node::joined(&panel, "attic").await;
     let rounds = if long() { 50 } else { 6 };

@@ -147,7 +147,13 @@ async fn a_full_disk_at_the_start_is_said() {
         tokio::process::Command::new(crate::harness::binary())
             .arg("serve")
             .env("DATA_DIR", disk.data())
-            .envs([("BIND", "127.0.0.1"), ("PORT", "0"), ("WEBSOCKET_PORT", "0"), ("HEALTH_PORT", "off")])
+            .envs([
+                ("BIND", "127.0.0.1"),
+                ("PORT", "0"),
+                ("WEBSOCKET_PORT", "0"),
+                ("HEALTH_PORT", "off"),
+                ("MDNS", "off"),
+            ])
             .kill_on_drop(true)
             .output(),
     )

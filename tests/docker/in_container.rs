@@ -35,7 +35,7 @@ impl PanelBox {
                 also("-v", &format!("{library}:{library}:ro"));
             }
         }
-        for variable in ["BIND", "PORT", "WEBSOCKET_PORT", "HEALTH_PORT", "LOG_LEVEL"] {
+        for variable in ["BIND", "PORT", "WEBSOCKET_PORT", "HEALTH_PORT", "MDNS", "LOG_LEVEL"] {
             also("-e", variable);
         }
         for mount in mounts {

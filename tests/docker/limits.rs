@@ -21,7 +21,7 @@ fn empty(value: &Value) -> bool {
 #[tokio::test]
 async fn a_container_is_made_of_an_allow_list() {
     let panel = Panel::start().await;
-    let port = super::free_port();
+    let port = crate::harness::free_port();
     let more = json!({
         "limits": { "memory": 256 * MIB, "swap": 128 * MIB, "cpu": 150, "io": 300 },
         "ports": [{ "internal": 7777, "external": port, "protocol": "tcp" }],

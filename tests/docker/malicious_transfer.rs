@@ -7,8 +7,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{beside, free_port};
-use crate::harness::{Panel, docker, seconds, until};
+use super::beside;
+use crate::harness::{Panel, docker, free_port, seconds, until};
 
 type Socket = WebSocketStream<TcpStream>;
 

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::free_port;
 use super::game::{Game, body};
 use crate::harness::fake::{FakePanel, Peer};
 use crate::harness::node::{self, Node};
-use crate::harness::{Panel, docker, seconds, until};
+use crate::harness::{Panel, docker, free_port, seconds, until};
 
 /// Nobody on this machine.
 const OWN: u32 = 61_234;

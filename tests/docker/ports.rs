@@ -23,7 +23,7 @@ async fn greeting(port: u16) -> Option<String> {
 #[tokio::test]
 async fn a_published_port_answers() {
     let panel = Panel::start().await;
-    let (same, other) = (super::free_port(), super::free_port());
+    let (same, other) = (crate::harness::free_port(), crate::harness::free_port());
     for (internal, external) in [(same, same), (7777, other)] {
         let game = Game::with(&panel, "greet", json!({ "ports": [port(internal, external)] })).await;
         assert!(greeting(external).await.is_none(), "nobody is there before the start");
@@ -40,7 +40,7 @@ async fn a_published_port_answers() {
 #[tokio::test]
 async fn a_port_that_another_program_has_is_refused_at_the_start() {
     let panel = Panel::start().await;
-    let number = super::free_port();
+    let number = crate::harness::free_port();
     let game = Game::with(&panel, "greet", json!({ "ports": [port(7777, number)] })).await;
     let other = TcpListener::bind(("0.0.0.0", number)).unwrap();
     let answer = game.power("start").await.refused(409, "port_in_use");
@@ -55,7 +55,7 @@ async fn a_port_that_another_program_has_is_refused_at_the_start() {
 async fn of_fifty_creations_with_one_port_one_is_taken() {
     docker::image().await;
     let panel = Panel::start().await;
-    let number = super::free_port();
+    let number = crate::harness::free_port();
     let mut all = Vec::new();
     for n in 0..50 {
         let admin = panel.admin();
@@ -88,7 +88,7 @@ async fn a_port_of_the_panel_is_not_given_away() {
 #[tokio::test]
 async fn a_game_does_not_reach_another_ones_ports() {
     let panel = Panel::start().await;
-    let external = super::free_port();
+    let external = crate::harness::free_port();
     let greeter = Game::with(&panel, "greet", json!({ "ports": [port(7777, external)] })).await;
     greeter.start().await;
     until("it answers the world", seconds(10), async || greeting(external).await).await;

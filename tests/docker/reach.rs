@@ -8,9 +8,9 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
+use super::beside;
 use super::game::Game;
-use super::{beside, free_port};
-use crate::harness::{Panel, as_root, docker, raw, seconds, until};
+use crate::harness::{Panel, as_root, docker, free_port, raw, seconds, until};
 
 /// The rules are those of the machine: one test at a time.
 static RULES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -51,7 +51,7 @@ async fn the_panels_ports_refuse_games() {
         .env("GAMES_FIREWALL", "off")
         .start()
         .await;
-    let host = docker::gateway().await;
+    let host = docker::gateway();
     let port = |address: &str| address.rsplit_once(':').unwrap().1.to_owned();
     let ports = [port(&panel.address), port(&panel.agents_address()), health.to_string()];
     let game = Game::new(&panel, &asking(&ports.clone().map(|port| format!("{host} {port}")))).await;
@@ -84,7 +84,7 @@ async fn the_panels_ports_refuse_games() {
 async fn games_reach_of_this_machine_what_is_published_and_no_more() {
     let _alone = RULES.lock().await;
     let panel = Panel::start().await;
-    let host = docker::gateway().await;
+    let host = docker::gateway();
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let private = listener.local_addr().unwrap().port();
     let came = Arc::new(AtomicUsize::new(0));

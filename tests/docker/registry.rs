@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,11 +12,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
+use crate::harness::{seconds, until};
+
 /// A registry; it ends, and the image it gave is removed, when this is dropped.
 pub(crate) struct Registry {
     port: u16,
     task: JoinHandle<()>,
     gave: bool,
+    asked: Arc<AtomicBool>,
 }
 
 impl Drop for Registry {
@@ -71,21 +75,32 @@ impl Registry {
         format!("127.0.0.1:{}/{name}:latest", self.port)
     }
 
+    /// Waits until somebody asks it for something: now a fetch is going on.
+    pub(crate) async fn is_asked(&self) {
+        until("the engine asks the registry", seconds(20), async || {
+            self.asked.load(Ordering::SeqCst).then_some(())
+        })
+        .await;
+    }
+
     async fn open(gives: Option<(Arc<Things>, Duration)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let gave = gives.is_some();
+        let asked = Arc::new(AtomicBool::new(false));
+        let note = Arc::clone(&asked);
         let task = super::beside(async move {
             let mut held = Vec::new();
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
+                note.store(true, Ordering::SeqCst);
                 match &gives {
                     None => held.push(super::beside(hold(stream))),
                     Some((things, takes)) => drop(super::beside(answer(stream, things.clone(), *takes))),
                 }
             }
         });
-        Self { port, task, gave }
+        Self { port, task, gave, asked }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::node::{self, Node};
-use crate::harness::{Live, Panel, docker, seconds, until};
+use crate::harness::{Live, Panel, docker, free_port, seconds, until};
 
 pub(super) async fn online(panel: &Panel, id: &str, online: bool) -> Value {
     node::online(panel, id, online, seconds(40)).await
@@ -79,8 +79,4 @@ impl Drop for Gone {
         let name = format!("ctrl-alt-play-{}", self.0);
         let _ = std::process::Command::new("docker").args(["rm", "-f", &name]).output();
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

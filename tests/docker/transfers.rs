@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::disk_full::SmallDisk;
-use super::free_port;
-use crate::harness::{Client, Live, Panel, docker, seconds, until};
+use crate::harness::{Client, Live, Panel, docker, free_port, seconds, until};
 
 /// Counts as long as it runs, and goes on from where it was.
 const GAME: &str = "n=$(cat world 2>/dev/null || echo 0); echo \"World at $n\"; \

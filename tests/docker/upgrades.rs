@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::free_port;
 use super::game::Game;
 use crate::api::upgrades::nodes::{Newer, of};
 use crate::api::upgrades::{NEXT, TIMES, shown, view};
 use crate::harness::download::{VERSION, as_version};
 use crate::harness::guarded::Guarded;
-use crate::harness::{docker, seconds};
+use crate::harness::{docker, free_port, seconds};
 
 /// What is said of a node while it is waited for.
 fn waits(view: &Value, id: &str, words: &str) -> bool {

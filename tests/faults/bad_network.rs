@@ -5,13 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::heard;
-use crate::docker::free_port;
 use crate::docker::game::Game;
 use crate::docker::viewer::Viewer;
 use crate::harness::netns::Network;
 use crate::harness::node::{Node, online};
 use crate::harness::proxy::{Proxy, Weather};
-use crate::harness::{Panel, docker, seconds};
+use crate::harness::{Panel, docker, free_port, seconds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_works_with_300_ms_and_5_percent_lost() {

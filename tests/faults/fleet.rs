@@ -9,9 +9,9 @@ use agent::remote::{Dialer, LinkState, Remote};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::docker::{beside, free_port};
+use crate::docker::beside;
 use crate::harness::netns::Network;
-use crate::harness::{Panel, seconds, until};
+use crate::harness::{Panel, free_port, seconds, until};
 
 const AGENTS: usize = 200;
 const SECRET: &str = "a shared secret of the fleet";

@@ -5,10 +5,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::{game_on, heard, paced, panel_at};
-use crate::docker::{beside, free_port};
+use crate::docker::beside;
 use crate::harness::netns::Network;
 use crate::harness::node::online;
-use crate::harness::{docker, seconds, until};
+use crate::harness::{docker, free_port, seconds, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_noticed_on_both_sides_and_heals_and_nothing_is_done_twice() {

@@ -1,5 +1,6 @@
 //! The panel's name in the local network: found from another machine, kept off engines' bridges, taken back at the end,
-//! and given up to whoever had it first. All of it in networks of our own.
+//! and given up to whoever had it first. All of it in networks of our own, to which this machine, and a panel on it, has no
+//! cable.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -109,7 +110,7 @@ async fn panel_in(network: &Network) -> Panel {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panel_is_found_by_name_and_says_goodbye() {
-    let (home, other) = (Network::new(), Network::new());
+    let (home, other) = (Network::alone(), Network::alone());
     let (address, _) = home.joined_to(&other);
     home.bridge("docker0", BRIDGE);
     let browser = Browser::on(&other);
@@ -140,7 +141,7 @@ async fn a_panel_is_found_by_name_and_says_goodbye() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_comes_second_takes_another_name() {
-    let (first, second) = (Network::new(), Network::new());
+    let (first, second) = (Network::alone(), Network::alone());
     first.joined_to(&second);
     let _kept = panel_in(&first).await;
     // The first has to have its name before the second asks for it.
@@ -183,7 +184,7 @@ PATH=$AVAHI/usr/sbin:$PATH LD_LIBRARY_PATH=$AVAHI/usr/lib/$(uname -m)-linux-gnu 
 #[allow(clippy::disallowed_methods)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reflector_that_brings_its_own_words_back_is_no_rival() {
-    let (home, router) = (Network::new(), Network::new());
+    let (home, router) = (Network::alone(), Network::alone());
     let (address, _) = home.joined_to(&router);
     router.joined_to(&home);
     let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/avahi");
@@ -234,7 +235,7 @@ exec "$@"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_avahi_the_hosts_name_stays_avahis() {
     for comes in ["first", "second"] {
-        let (home, other) = (Network::new(), Network::new());
+        let (home, other) = (Network::alone(), Network::alone());
         let (address, _) = home.joined_to(&other);
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("avahi.log");

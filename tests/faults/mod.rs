@@ -23,10 +23,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::docker::free_port;
 use crate::docker::game::Game;
 use crate::harness::node::{Node, NodeBuilder};
-use crate::harness::{Panel, docker, long};
+use crate::harness::{Panel, docker, free_port, long};
 
 /// How much faster than life the protocol's times run.
 fn pace() -> u32 {

@@ -1,6 +1,7 @@
 //! The engine beside the panel, by its own command line.
 
 use std::process::Stdio;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -27,19 +28,28 @@ pub(crate) async fn docker(args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// This machine as containers see it.
-pub(crate) async fn gateway() -> String {
-    let gateway = docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await;
-    if gateway.parse::<std::net::Ipv4Addr>().is_ok() {
-        return gateway;
-    }
-    // An engine of 20.10 does not list it before its second start.
-    let format = "{{index .Options \"com.docker.network.bridge.name\"}}";
-    let bridge = docker(&["network", "inspect", "-f", format, "bridge"]).await;
-    let shown = Command::new("ip").args(["-o", "-4", "addr", "show", &bridge]).output().await.unwrap();
-    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    let address = shown.split_whitespace().skip_while(|word| *word != "inet").nth(1);
-    address.and_then(|address| address.split('/').next()).expect("the bridge has an address").to_owned()
+/// The address of this machine on the engine's default network: what listens there is reached from containers.
+pub(crate) fn gateway() -> &'static str {
+    static GATEWAY: LazyLock<String> = LazyLock::new(|| {
+        let inspect = |format| said("docker", &["network", "inspect", "-f", format, "bridge"]);
+        let gateway = inspect("{{(index .IPAM.Config 0).Gateway}}");
+        if gateway.parse::<std::net::Ipv4Addr>().is_ok() {
+            return gateway;
+        }
+        // An engine of 20.10 does not list it before its second start.
+        let bridge = inspect("{{index .Options \"com.docker.network.bridge.name\"}}");
+        let shown = said("ip", &["-o", "-4", "addr", "show", &bridge]);
+        let address = shown.split_whitespace().skip_while(|word| *word != "inet").nth(1);
+        address.and_then(|address| address.split('/').next()).expect("the bridge has an address").to_owned()
+    });
+    &GATEWAY
+}
+
+/// What a command prints, for tests without a runtime.
+pub(crate) fn said(program: &str, args: &[&str]) -> String {
+    let output = std::process::Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// The container of a server, whole; `None` where there is none.

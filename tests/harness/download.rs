@@ -7,7 +7,7 @@ use minisign::{KeyPair, PublicKey};
 use sha2::{Digest, Sha256};
 
 use super::binary;
-pub(crate) use super::host::{Downloads, Fault};
+pub(crate) use super::download_host::{Downloads, Fault};
 
 /// The version of the program under test.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -6,22 +6,24 @@ mod browser;
 mod client;
 pub(crate) mod docker;
 pub(crate) mod download;
+pub(crate) mod download_host;
 pub(crate) mod fake;
 pub(crate) mod golden;
 pub(crate) mod guarded;
-pub(crate) mod host;
 mod live;
 pub(crate) mod netns;
 pub(crate) mod node;
 mod panel;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+mod run_number;
 pub(crate) mod systemd;
 
 pub(crate) use browser::Browser;
 pub(crate) use client::{Answer, Client};
 pub(crate) use live::Live;
 pub(crate) use panel::{Builder, Panel, binary, program};
+pub(crate) use run_number::{free_port, run_number};
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

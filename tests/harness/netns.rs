@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::run_number;
+
 /// A namespace with one cable. Gone with all of its rules when dropped.
 pub(crate) struct Network {
     name: String,
@@ -15,28 +17,32 @@ pub(crate) struct Network {
 impl Network {
     /// Makes one; panics where the kernel or our rights do not let us.
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicU8 = AtomicU8::new(0);
-        // Two test binaries at once must not take the same numbers.
-        let process = std::process::id() % 200;
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        assert!(number < 60, "more networks than addresses");
-        let name = format!("cap{process}x{number}");
-        let near = format!("{name}n");
-        let far = format!("{name}f");
-        let base = format!("10.{}.{process}", 213);
-        let (here, there) = (format!("{base}.{}", number * 4 + 1), format!("{base}.{}", number * 4 + 2));
-        // What a killed run left behind.
-        ip(&["link", "del", &near]);
-        ip(&["netns", "del", &name]);
-        let this = Self { name, here, there };
-        let made = ip(&["netns", "add", &this.name])
-            && ip(&["link", "add", &near, "type", "veth", "peer", "name", &far, "netns", &this.name])
+        let this = Self::alone();
+        let (near, far) = (format!("{}n", this.name), format!("{}f", this.name));
+        let made = ip(&["link", "add", &near, "type", "veth", "peer", "name", &far, "netns", &this.name])
             && ip(&["addr", "add", &format!("{}/30", this.here), "dev", &near])
             && ip(&["link", "set", &near, "up"])
             && ip(&["-n", &this.name, "addr", "add", &format!("{}/30", this.there), "dev", &far])
-            && ip(&["-n", &this.name, "link", "set", &far, "up"])
-            && ip(&["-n", &this.name, "link", "set", "lo", "up"]);
-        assert!(made, "no network namespace could be made: it takes root, iproute2 and veth");
+            && ip(&["-n", &this.name, "link", "set", &far, "up"]);
+        assert!(made, "no cable to a network namespace could be made: it takes root, iproute2 and veth");
+        this
+    }
+
+    /// One without the cable: nothing that this machine says to everybody is heard there.
+    pub(crate) fn alone() -> Self {
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        let run = run_number();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(number < 60, "more networks than addresses");
+        let name = format!("cap{run}x{number}");
+        let base = format!("10.213.{run}");
+        let (here, there) = (format!("{base}.{}", number * 4 + 1), format!("{base}.{}", number * 4 + 2));
+        // What a killed run with the same number left behind.
+        ip(&["link", "del", &format!("{name}n")]);
+        ip(&["netns", "del", &name]);
+        let this = Self { name, here, there };
+        let made = ip(&["netns", "add", &this.name]) && ip(&["-n", &this.name, "link", "set", "lo", "up"]);
+        assert!(made, "no network namespace could be made: it takes root and iproute2");
         this
     }
 
@@ -49,7 +55,7 @@ impl Network {
     /// addresses on it, this one's first.
     pub(crate) fn joined_to(&self, other: &Self) -> (String, String) {
         let (near, far) = (format!("{}j", self.name), format!("{}k", other.name));
-        let base = format!("10.214.{}", std::process::id() % 200);
+        let base = format!("10.214.{}", run_number());
         let ends = [(self, &near, 1), (other, &far, 2)].map(|(network, cable, host)| {
             // Names of other tests' networks end in other numbers.
             let number: u32 = self.name.rsplit('x').next().unwrap().parse().unwrap();

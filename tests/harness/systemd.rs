@@ -319,7 +319,8 @@ fn programs(into: &Path) {
     let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     ONCE.call_once(|| {
         std::fs::create_dir_all(&made).unwrap();
-        let growing = made.join("growing");
+        // Another run of the tests may be at the same.
+        let growing = made.join(format!("growing-{}", std::process::id()));
         let stripped = Command::new("strip").arg("-o").arg(&growing).arg(binary()).status().unwrap();
         assert!(stripped.success());
         let bytes = super::download::renamed(&growing, NEXT);

@@ -1,7 +1,7 @@
 //! Downloads that are not what they should be: nothing of one is ever run or left lying about.
 
 use super::{Place, Release, release};
-use crate::harness::host::{Downloads, Fault};
+use crate::harness::download_host::{Downloads, Fault};
 
 fn ready(root: &str) -> (Release, Downloads, Place) {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));

@@ -2,7 +2,8 @@
 
 use super::{Place, Release, release};
 use crate::harness::authority::{Authority, Issued};
-use crate::harness::host::{Downloads, Fault};
+use crate::harness::docker::gateway;
+use crate::harness::download_host::{Downloads, Fault};
 
 /// Where Debian's ca-certificates has them.
 const STORE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -21,24 +22,24 @@ fn refused(place: &Place, from: &Downloads, words: &[&str]) {
 fn curl_and_wget_believe_whom_the_machine_believes_and_stay_with_https() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
-    let by = |issued: &Issued| Downloads::with("127.0.0.1:0", Some(release.root()), issued.tls());
+    let by = |issued: &Issued| Downloads::for_containers(Some(release.root()), issued.tls());
     for (root, fetch) in [("bookworm", "curl -fsSL"), ("bullseye", "curl -fsSL"), ("trixie", "wget -qO-")] {
         let place = Place::of(root).env("CTRL_ALT_PLAY_KEY", release::our_key());
         place.sh("cp /opt/signify-openbsd /usr/bin 2>/dev/null || true").well();
-        let (good, other) = (by(&ours.issue("127.0.0.1")), by(&theirs.issue("127.0.0.1")));
+        let (good, other) = (by(&ours.issue(gateway())), by(&theirs.issue(gateway())));
         let known = "does it know who made that certificate";
         refused(&place, &good, &["is not believed (", known]);
         place.write(STORE, "644", ours.pem().as_bytes());
         refused(&place, &other, &["is not believed (", known]);
         refused(
             &place,
-            &by(&ours.issue_until("127.0.0.1", 2020)),
+            &by(&ours.issue_until(gateway(), 2020)),
             &["is not believed (", "expired", "clock right"],
         );
         refused(&place, &by(&ours.issue("elsewhere.example")), &["is not believed ("]);
 
         // A redirect to http, and one to https that leads there in its turn.
-        let (plain, middle) = (Downloads::of(release.root()), by(&ours.issue("127.0.0.1")));
+        let (plain, middle) = (Downloads::of(release.root()), by(&ours.issue(gateway())));
         good.fault("", Fault::Moved(plain.base.clone()));
         middle.fault("", Fault::Moved(good.base.clone()));
         for from in [&good, &middle] {

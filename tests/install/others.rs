@@ -2,7 +2,7 @@
 //! package manager that notes what it was told. Alpine's is a root of nothing but busybox.
 
 use super::{Place, Release, release};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 
 fn ready(place: Place) -> (Release, Downloads, Place) {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));

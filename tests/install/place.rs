@@ -1,8 +1,11 @@
-//! A machine to install on: a container of one of the roots, which sees this host's network and nothing else of it.
+//! A machine to install on: a container of one of the roots, with an address of its own, so that its ports are all free
+//! whatever runs on this machine.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::harness::{docker, seconds, until};
 
 /// Removed when dropped.
 pub(crate) struct Place {
@@ -46,7 +49,7 @@ impl Place {
         let name = format!("installer-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let here = env!("CARGO_MANIFEST_DIR");
         let made = Command::new("docker")
-            .args(["run", "-d", "--rm", "--init", "--name", &name, "--network", "host"])
+            .args(["run", "-d", "--rm", "--init", "--name", &name])
             .args(["-v", &format!("{here}/install.sh:/checked/install.sh:ro")])
             .args(["-v", &format!("{here}/tests/install/stubs:/stubs:ro")])
             .args(["-v", &format!("{here}/packaging:/packaging:ro")])
@@ -89,6 +92,17 @@ impl Place {
         }
         command.arg(&self.name).args(words);
         command
+    }
+
+    /// Waits until a panel answers at this port of it.
+    pub(crate) async fn answers(&self, port: u16) {
+        let address =
+            docker::said("docker", &["inspect", "-f", "{{.NetworkSettings.IPAddress}}", &self.name]);
+        until("the panel answers", seconds(20), async || {
+            let answer = reqwest::get(format!("http://{address}:{port}/health")).await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
     }
 
     /// Runs a script as root.

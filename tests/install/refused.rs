@@ -1,8 +1,8 @@
 //! Machines on which it can't go well: one sentence says what is wrong and what to do, and nothing was changed.
 
-use super::{Place, Release, free_port, release};
-use crate::harness::host::Downloads;
-use crate::harness::{seconds, until};
+use super::{Place, Release, release};
+use crate::harness::download_host::Downloads;
+use crate::harness::{docker, seconds, until};
 
 fn ready(place: Place) -> (Release, Downloads, Place) {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
@@ -54,25 +54,39 @@ fn nobody_who_may() {
 
 #[tokio::test]
 async fn a_port_that_is_taken() {
-    let (_release, _server, place) = ready(Place::with_openrc("bookworm", &[]));
-    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let (free, agents) = (free_port(), free_port());
-    place.write("/etc/default/ctrl-alt-play", "600", format!("WEBSOCKET_PORT={agents}\n").as_bytes());
-    place.mark();
-    let said = place.install(&format!("--no-docker --port {port}")).refused("is taken by another program");
-    assert!(said.contains("--port N chooses another"), "{said}");
-    place.write("/etc/default/ctrl-alt-play", "600", format!("WEBSOCKET_PORT={port}\n").as_bytes());
-    place.mark();
-    let said = place.install(&format!("--no-docker --port {free}")).refused("is taken by another program");
-    assert!(said.contains("WEBSOCKET_PORT=8090"), "{said}");
-    assert_eq!(place.touched(), "");
-    drop(taken);
-    until("the kernel has let go of the port", seconds(5), async || {
-        std::net::TcpListener::bind(("0.0.0.0", port)).ok()
+    // The roots have no program that listens.
+    let busybox = docker::said("sh", &["-c", "command -v busybox"]);
+    let (_release, _server, place) =
+        ready(Place::with_openrc("bookworm", &["-v", &format!("{busybox}:/opt/busybox:ro")]));
+    let takes = |port: u16| {
+        place
+            .sh(&format!("/opt/busybox httpd -f -p {port} </dev/null >/dev/null 2>&1 & echo $! >/run/taken"))
+            .well()
+    };
+    let let_go = || place.sh("kill $(cat /run/taken)").well();
+    takes(3000);
+    until("the port is taken", seconds(5), async || {
+        (place.sh("ss -ltn | grep :3000").code == 0).then_some(())
     })
     .await;
-    place.install(&format!("--no-docker --port {free}")).well();
+    place.mark();
+    let said = place.install("--no-docker").refused("the port 3000 is taken by another program");
+    assert!(said.contains("--port N chooses another"), "{said}");
+    let_go();
+    takes(8080);
+    until("the other port is taken", seconds(5), async || {
+        (place.sh("ss -ltn | grep :8080").code == 0).then_some(())
+    })
+    .await;
+    let said = place.install("--no-docker").refused("the port 8080 is taken by another program");
+    assert!(said.contains("WEBSOCKET_PORT=8090"), "{said}");
+    assert_eq!(place.touched(), "");
+    let_go();
+    until("both are free", seconds(5), async || {
+        (place.sh("ss -ltn | grep -E ':(3000|8080)'").code != 0).then_some(())
+    })
+    .await;
+    place.install("--no-docker").well();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Taken away again: the program alone, or all of it. The engine and other panels' games are never touched.
 
-use super::{Place, Release, free_port, release};
-use crate::harness::host::Downloads;
+use super::{Place, Release, release};
+use crate::harness::download_host::Downloads;
 
 /// An engine's command line that keeps its containers as files, named by id, with their labels inside.
 const DOCKER: &str = r#"#!/bin/sh
@@ -29,7 +29,7 @@ fn installed(root: &str) -> (Place, Release, Downloads) {
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
     let server = Downloads::of(release.root());
     let place = Place::with_openrc(root, &[]).trusting(&release::our_key(), &server.base);
-    place.install(&format!("--no-docker --port {} --data-dir /srv/games", free_port())).well();
+    place.install("--no-docker --port 4000 --data-dir /srv/games").well();
     place.sh("mkdir -p /srv/games/servers/abc && echo world >/srv/games/servers/abc/level").well();
     // From here on an engine answers.
     place.write("/usr/bin/docker", "755", DOCKER.as_bytes());

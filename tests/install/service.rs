@@ -2,14 +2,16 @@
 //! an installation of the kind that ran as root. OpenRC is a stand-in here that starts the service by its real script.
 
 use super::simple::later;
-use super::{Place, Release, free_port, release};
-use crate::harness::host::Downloads;
+use super::{Place, Release, release};
+use crate::harness::download_host::Downloads;
+
+/// Of the panel, in its own network.
+const PORT: u16 = 4000;
 
 struct Ready {
     release: Release,
     _server: Downloads,
     place: Place,
-    port: u16,
 }
 
 fn ready(root: &str) -> Ready {
@@ -19,14 +21,12 @@ fn ready(root: &str) -> Ready {
         .trusting(&release::our_key(), &server.base)
         // How long the guard waits for a new program.
         .env("CTRL_ALT_PLAY_PATIENCE", "10");
-    let (port, agents) = (free_port(), free_port());
-    let settings = format!("WEBSOCKET_PORT={agents}\nHEALTH_PORT=off\nMDNS=off\n");
-    place.write("/etc/default/ctrl-alt-play", "644", settings.as_bytes());
-    Ready { release, _server: server, place, port }
+    place.write("/etc/default/ctrl-alt-play", "644", b"WEBSOCKET_PORT=4001\nHEALTH_PORT=off\nMDNS=off\n");
+    Ready { release, _server: server, place }
 }
 
 async fn version_that_runs(ready: &Ready) -> String {
-    super::answers(ready.port).await;
+    ready.place.answers(PORT).await;
     let running = "$(cat /run/stub/ctrl-alt-play.pid)";
     ready.place.sh(&format!("/proc/{running}/exe --version; stat -c %U /proc/{running}")).well()
 }
@@ -36,9 +36,9 @@ async fn it_becomes_a_service_of_its_own_user_and_upgrades_go_back_when_they_fai
     let ready = ready("bookworm");
     let place = &ready.place;
     place.sh("groupadd --system docker").well();
-    let line = format!("--no-docker --port {}", ready.port);
+    let line = format!("--no-docker --port {}", PORT);
     let said = place.install(&line).well();
-    for words in ["the user ctrl-alt-play is made", "/setup#token=", &format!(":{}/", ready.port)] {
+    for words in ["the user ctrl-alt-play is made", "/setup#token=", &format!(":{}/", PORT)] {
         assert!(said.contains(words), "{said}");
     }
     assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {}\nctrl-alt-play\n", release::BUILT));
@@ -62,8 +62,7 @@ async fn it_becomes_a_service_of_its_own_user_and_upgrades_go_back_when_they_fai
     assert!(said.contains("Nothing to do") && said.contains("/setup#token="), "{said}");
     assert_eq!((place.touched(), place.sh(calls).well()), (String::new(), before));
     // A setting that is asked for is a change, and the only one.
-    let other = free_port();
-    let said = place.install(&format!("--no-docker --port {other}")).well();
+    let said = place.install("--no-docker --port 4002").well();
     assert!(said.contains("settings are written") && !said.contains("becomes"), "{said}");
     place.install(&line).well();
 
@@ -98,10 +97,7 @@ async fn an_installation_that_ran_as_root_becomes_the_users() {
     let ready = ready("bookworm");
     let place = &ready.place;
     place
-        .sh(&format!(
-            "echo PORT={} >>/etc/default/ctrl-alt-play; chmod 600 /etc/default/ctrl-alt-play",
-            ready.port
-        ))
+        .sh(&format!("echo PORT={} >>/etc/default/ctrl-alt-play; chmod 600 /etc/default/ctrl-alt-play", PORT))
         .well();
     // As the first kind left it: a service of root's, with what a panel and its games make.
     place.write("/usr/local/bin/ctrl-alt-play", "755", &release::program(release::BUILT));
@@ -146,7 +142,7 @@ async fn an_older_installer_leaves_a_newer_program_alone_and_another_prefix_is_r
     let place = &ready.place;
     let newer = later(8);
     ready.release.publish(&newer, &release::program(&newer));
-    place.install(&format!("--no-docker --prefix /opt/games --port {}", ready.port)).well();
+    place.install(&format!("--no-docker --prefix /opt/games --port {}", PORT)).well();
     assert_eq!(version_that_runs(&ready).await, format!("ctrl-alt-play {newer}\nctrl-alt-play\n"));
     assert!(
         place.sh("grep -c /opt/games/ /etc/init.d/ctrl-alt-play; ls /usr/local/bin").well().ends_with("\n")

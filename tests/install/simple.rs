@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 
-use super::{Place, Release, free_port, release};
-use crate::harness::host::Downloads;
+use super::{Place, Release, release};
+use crate::harness::download_host::Downloads;
 
 /// What fetches with, in each root.
 const ROOTS: [(&str, &str); 2] = [("bookworm", "curl -fsSL"), ("trixie", "wget -qO-")];
@@ -52,7 +52,7 @@ async fn without_a_service_it_runs_in_the_foreground_and_shows_the_link() {
     let release = Release::new(release::BUILT, &release::program(release::BUILT));
     let server = Downloads::of(release.root());
     let place = place.trusting(&release::our_key(), &server.base);
-    let (port, agents, health) = (free_port(), free_port(), free_port());
+    let (port, agents, health) = (4000, 4001, 4002);
     place.write(
         "/etc/default/ctrl-alt-play",
         "600",
@@ -63,7 +63,7 @@ async fn without_a_service_it_runs_in_the_foreground_and_shows_the_link() {
     let link =
         lines.by_ref().map(Result::unwrap).find(|line| line.contains("/setup#token=")).expect("a link");
     let token = link.rsplit_once('=').unwrap().1.to_owned();
-    super::answers(port).await;
+    place.answers(port).await;
     let kept = place.sh("cat /srv/games/setup-token; cat /etc/default/ctrl-alt-play; stat -c %a /etc/default/ctrl-alt-play").well();
     assert!(kept.starts_with(&token), "{kept}");
     let settings = format!(

@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::{Gone, image, name, packaging, printed, program};
-use crate::docker::free_port;
-use crate::harness::{Client, PASSWORD, docker, seconds, until};
+use crate::harness::{Client, PASSWORD, docker, free_port, seconds, until};
 
 #[tokio::test]
 async fn a_panel_in_its_image_runs_games_beside_itself() {

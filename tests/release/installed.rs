@@ -9,11 +9,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::made::Made;
-use crate::docker::free_port;
 use crate::harness::download::{VERSION, exchanged, sha256};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 use crate::harness::systemd::NEXT;
-use crate::harness::{seconds, until};
+use crate::harness::{free_port, seconds, until};
 use crate::install::Place;
 
 /// The release's own place, as it is copied there: `latest/download/` and `download/vVERSION/`.
@@ -79,10 +78,11 @@ async fn installs_and_knows_of_newer_ones(root: &str, fetch: &str) {
         .unwrap();
     let address = own_address();
     let host = Downloads::with(&format!("{address}:{port}"), Some(published.0.path()), None);
-    // The engine of this machine, under its usual name.
+    // On this machine's network, for that address; with its engine, under its usual name.
+    let known = format!("{name}:{address}");
     let place = Place::with(
         root,
-        &["--add-host", &format!("{name}:{address}"), "-v", "/var/run/docker.sock:/var/run/docker.sock"],
+        &["--network", "host", "--add-host", &known, "-v", "/var/run/docker.sock:/var/run/docker.sock"],
     );
     // Debian 11 has no minisign in its archive, but signify.
     place.sh("mkdir /packages; touch /packages/no-minisign; cp /opt/signify-openbsd /packages/ 2>/dev/null; ln -sf /stubs/packages /usr/bin/apt-get").well();

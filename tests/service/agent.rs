@@ -12,8 +12,8 @@ async fn a_new_agent_stays_when_its_panel_takes_it() {
     let panel = Panel::builder().env("BIND", "0.0.0.0").start().await;
     let made = panel.admin().post("/api/nodes", json!({ "id": "attic" })).await.expect(201).json;
     let secret = made["secret"].as_str().unwrap();
-    let gateway = docker::gateway().await;
-    let (downloads, signer) = (Downloads::start_for_containers().await, Signer::new());
+    let gateway = docker::gateway();
+    let (downloads, signer) = (Downloads::start_for_containers(), Signer::new());
     let port = panel.agents_address().rsplit(':').next().unwrap().to_owned();
     let settings = [
         format!("PANEL_URL=ws://{gateway}:{port}"),

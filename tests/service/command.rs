@@ -22,7 +22,7 @@ pub(super) fn settings(downloads: &Downloads, signer: &Signer) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_from_the_command_line_from_end_to_end() {
-    let (downloads, signer) = (Downloads::start_for_containers().await, Signer::new());
+    let (downloads, signer) = (Downloads::start_for_containers(), Signer::new());
     let booted = Booted::with("ctrl-alt-play", &settings(&downloads, &signer)).await;
     let upgrade = |more: &str| said(&booted, &format!("{PROGRAM} upgrade {more}"));
     booted.run("systemctl start ctrl-alt-play");

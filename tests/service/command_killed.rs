@@ -44,7 +44,7 @@ fn moments() -> Vec<Moment> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_the_next_one_ends_well() {
-    let (downloads, signer) = (Downloads::start_for_containers().await, Signer::new());
+    let (downloads, signer) = (Downloads::start_for_containers(), Signer::new());
     let booted = Booted::with("ctrl-alt-play", &settings(&downloads, &signer)).await;
     booted.run("systemctl start ctrl-alt-play");
     let admin = set_up(&booted).await;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::life::{Counter, claim};
-use crate::harness::host::Downloads;
+use crate::harness::download_host::Downloads;
 use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
 use crate::harness::{Client, Panel, docker, node, seconds};
 use crate::install::{Release, release};
@@ -18,7 +18,7 @@ pub(super) struct Published {
 impl Published {
     pub(super) async fn new() -> Self {
         let release = Release::new(VERSION, &release::program(VERSION));
-        let host = Downloads::with(&format!("{}:0", docker::gateway().await), Some(release.root()), None);
+        let host = Downloads::of(release.root());
         Self { release, host }
     }
 
@@ -143,7 +143,7 @@ async fn a_node_by_the_line_of_its_panel() {
     let booted = Booted::bare(service).await;
     // As the page of somebody who reaches the panel from that network shows it.
     let port = panel.admin().address.rsplit(':').next().unwrap().to_owned();
-    let there = Client::new(&format!("{}:{port}", docker::gateway().await), panel.admin().token);
+    let there = Client::new(&format!("{}:{port}", docker::gateway()), panel.admin().token);
     let made = there.post("/api/nodes", json!({ "id": "attic" })).await.expect(201).json;
     let line = format!("{} --data-dir {}", made["joinCommand"].as_str().unwrap(), booted.data().display());
 

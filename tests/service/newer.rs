@@ -13,7 +13,7 @@ async fn a_newer_systemd_does_the_same_with_it() {
     if !long() {
         return;
     }
-    let (downloads, signer) = (Downloads::start_for_containers().await, Signer::new());
+    let (downloads, signer) = (Downloads::start_for_containers(), Signer::new());
     let booted = Booted::under_newer("ctrl-alt-play", &settings(&downloads, &signer)).await;
     booted.drop_in("WatchdogSec=3");
     booted.run("systemctl start ctrl-alt-play && curl -sf http://127.0.0.1:3000/health");

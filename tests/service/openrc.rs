@@ -17,7 +17,7 @@ const PID: &str = "pgrep -xf '/usr/local/bin/ctrl-alt-play serve'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
-    let (downloads, signer) = (Downloads::start_for_containers().await, Signer::new());
+    let (downloads, signer) = (Downloads::start_for_containers(), Signer::new());
     let odd = "NAME=\"$(touch /root/x) y\"";
     let settings = format!("{}' '{odd}", settings(&downloads, &signer));
     let mut booted = Booted::under_openrc("ctrl-alt-play", &settings).await;

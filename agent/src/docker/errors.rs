@@ -16,9 +16,7 @@ pub(super) fn failed(action: &str, error: &Error) -> EngineError {
             EngineError::new(Fault::Away, action, format!("there is no {path}"))
         }
         Error::IOError { err } => EngineError::new(Fault::Away, action, err.to_string()),
-        Error::HyperResponseError { .. } | Error::HyperLegacyError { .. } => {
-            EngineError::new(Fault::Away, action, innermost(error))
-        }
+        Error::HyperResponseError { .. } => EngineError::new(Fault::Away, action, innermost(error)),
         other => EngineError::new(Fault::Refused, action, other.to_string()),
     }
 }

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{endpoints, filled, server, state};
-use crate::harness::{Panel, raw, seconds, until};
+use crate::harness::{Panel, free_port, raw, seconds, until};
 
 #[tokio::test]
 async fn no_changing_call_works_from_another_site() {
@@ -117,7 +117,7 @@ async fn reading_changes_nothing() {
 
 #[tokio::test]
 async fn one_host_and_no_other_protocol() {
-    let health = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let health = free_port();
     let panel = Panel::builder().env("HEALTH_PORT", health.to_string()).start().await;
     for address in [panel.address.clone(), panel.agents_address(), format!("127.0.0.1:{health}")] {
         // Prior knowledge of HTTP/2: no frame comes back, and the connection ends.

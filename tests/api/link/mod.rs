@@ -1,11 +1,11 @@
 //! The link between panel and agents, on real sockets: encodings, figures, rivals, limits, floods.
 
+mod duplicate_nodes;
 mod encoding;
 mod floods;
 mod limits;
 pub(crate) mod process;
 pub(crate) mod raw_agent;
-mod rivals;
 mod settings;
 
 use serde_json::Value;

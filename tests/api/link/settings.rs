@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::node_where;
 use super::process::AgentProcess;
 use super::raw_agent;
-use crate::harness::{Panel, binary, raw, seconds, until};
+use crate::harness::{Panel, binary, free_port, raw, seconds, until};
 
 async fn health(address: &str, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -107,8 +107,4 @@ fn refused(folder: &Path, flags: &[&str]) -> (i32, bool) {
         .output()
         .unwrap();
     (output.status.code().unwrap_or(-1), output.stderr.len() > 20)
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -8,8 +8,6 @@ pub(crate) mod nodes;
 mod seen;
 mod taken_over;
 
-use std::net::TcpListener;
-
 use serde_json::Value;
 
 use crate::harness::download::{Downloads, Signer};
@@ -31,15 +29,13 @@ fn knowing(downloads: &Downloads, signer: &Signer) -> crate::harness::Builder {
 
 /// Puts a panel under a guard, on ports that stay the same over a restart.
 fn guarded(mut builder: crate::harness::Builder, guarded: &Guarded) -> crate::harness::Builder {
-    // Held until both are known, so that they are two.
-    let held = [0, 0].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    let ports = held.each_ref().map(|listener| listener.local_addr().unwrap().port().to_string());
     for (name, value) in Guarded::env() {
         builder = builder.env(name, value);
     }
     let wrapper = guarded.wrapper();
     let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
-    builder.under(&wrapper).env("PORT", &ports[0]).env("WEBSOCKET_PORT", &ports[1])
+    let port = || crate::harness::free_port().to_string();
+    builder.under(&wrapper).env("PORT", port()).env("WEBSOCKET_PORT", port())
 }
 
 /// As the administrator sees it.

@@ -1,4 +1,4 @@
-//! A download host on loopback, plain or by TLS, which can be as bad as one likes. It has a folder, or what is put there,
+//! A download host on this machine, plain or by TLS, which can be as bad as one likes. It has a folder, or what is put there,
 //! and answers on threads of its own: tests without a runtime stand on it too.
 
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ pub(crate) enum Fault {
 /// A host. Ends with its last handle.
 #[derive(Clone)]
 pub(crate) struct Downloads {
-    /// `http://127.0.0.1:PORT/releases`.
+    /// `http://ADDRESS:PORT/releases`.
     pub(crate) base: String,
     host: Arc<Host>,
 }
@@ -63,13 +63,18 @@ impl Downloads {
     }
 
     /// The same where containers reach it too.
-    pub(crate) async fn start_for_containers() -> Self {
-        Self::with(&format!("{}:0", super::docker::gateway().await), None, None)
+    pub(crate) fn start_for_containers() -> Self {
+        Self::for_containers(None, None)
     }
 
-    /// Of a folder.
+    /// Of a folder, where containers reach it.
     pub(crate) fn of(folder: &Path) -> Self {
-        Self::with("127.0.0.1:0", Some(folder), None)
+        Self::for_containers(Some(folder), None)
+    }
+
+    /// Where containers reach it, by TLS where there is something to show.
+    pub(crate) fn for_containers(folder: Option<&Path>, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self::with(&format!("{}:0", super::docker::gateway()), folder, tls)
     }
 
     /// At this address, by TLS where there is something to show.

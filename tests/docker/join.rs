@@ -36,7 +36,7 @@ async fn one_line_makes_a_machine_a_node() {
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "--propagation", "private", "sh", "-c", &format!("{cover}; {line}")])
-        .env("HEALTH_PORT", super::free_port().to_string())
+        .env("HEALTH_PORT", crate::harness::free_port().to_string())
         .stdin(Stdio::null())
         .stdout(out.try_clone().unwrap())
         .stderr(out)

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::{Live, PASSWORD, Panel, long, raw, seconds, until};
+use crate::harness::{Live, PASSWORD, Panel, free_port, long, raw, seconds, until};
 
 /// One connection from an address of this machine.
 async fn dial(from: &str, to: &str) -> std::io::Result<TcpStream> {
@@ -96,7 +96,7 @@ async fn unfinished_sign_ins_of_one_address_keep_nobody_out() {
 
 #[tokio::test]
 async fn every_kind_of_unfinished_connection_gives_way_on_every_port() {
-    let health = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let health = free_port();
     let panel = Panel::builder().env("BIND", "0.0.0.0").env("HEALTH_PORT", health.to_string()).start().await;
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
     let half: [Vec<u8>; 5] = [

@@ -8,7 +8,7 @@ use crate::harness::{Panel, docker, seconds, until};
 
 /// Nobody listens there, and no earlier run left such an image.
 fn absent() -> String {
-    format!("127.0.0.1:{}/nosuch/image:{:08x}", super::free_port(), rand::random::<u32>())
+    format!("127.0.0.1:{}/nosuch/image:{:08x}", crate::harness::free_port(), rand::random::<u32>())
 }
 
 /// Another name for the busybox image, until this is dropped.
@@ -87,6 +87,7 @@ async fn a_fetch_can_be_cancelled() {
     let panel = Panel::start().await;
     let registry = Registry::stalling().await;
     let game = Game::ask(&panel, body("game", &json!({ "image": registry.image("slow") }))).await;
+    registry.is_asked().await;
     game.becomes("installing", seconds(10)).await;
     game.admin.delete(&game.path("/install")).await.expect(204);
     let view = game.becomes("install_failed", seconds(5)).await;
@@ -133,6 +134,7 @@ async fn one_that_is_being_fetched_can_be_removed() {
     let panel = Panel::start().await;
     let registry = Registry::stalling().await;
     let game = Game::ask(&panel, body("game", &json!({ "image": registry.image("slow") }))).await;
+    registry.is_asked().await;
     game.becomes("installing", seconds(10)).await;
     game.admin.delete(&game.path("")).await.expect(204);
     game.admin.get(&game.path("")).await.refused(404, "not_found");
