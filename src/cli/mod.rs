@@ -1,7 +1,6 @@
 //! The command line.
 
 mod doctor;
-mod manager;
 mod service;
 mod settings;
 mod upgrade;
@@ -19,13 +18,13 @@ use storage::db_backups::{self, Copied, CopyError};
 
 use crate::config::{Config, ConfigError};
 use crate::start::control_socket::{self, ControlError, ControlRequest};
-use crate::system::service::{files, probe, reached};
+use crate::system::service::{Service, files, probe, reached};
 
 pub use doctor::doctor;
+pub use service::{ServiceArgs, service};
 pub use upgrade::{UpgradeWork, upgrade};
 pub use verify::verify;
 
-use service::Service;
 use settings::{Closed, Settings};
 
 /// InstallMethod long a panel that starts or stops may hold its folder and answer nobody.
@@ -65,7 +64,9 @@ enum Command {
     Doctor(DoctorArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
     Healthcheck(Settings),
-    /// Prints a file of the service: what installs it puts it in place.
+    /// Installs this program as a service of this machine, or removes it.
+    Service(ServiceArgs),
+    /// Prints a file of the service.
     #[command(hide = true)]
     ServiceFile(ServiceFileArgs),
     /// Says by its exit code whether a file is the program of a newer release: the guard asks before it swaps programs.
@@ -209,6 +210,8 @@ pub enum Task {
     },
     /// ControlRequest for health.
     Healthcheck(Box<Config>),
+    /// Install or remove the service.
+    Service(ServiceArgs),
     /// Print this.
     Print(String),
     /// Verify a program.
@@ -249,6 +252,7 @@ impl Cli {
             Some(Command::Healthcheck(settings)) => {
                 settings.load_of(Service::of_panel(), Closed::IsFine).map(Task::Healthcheck)
             }
+            Some(Command::Service(args)) => Ok(Task::Service(args)),
             Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
             }
@@ -271,7 +275,7 @@ impl Cli {
                 Ok(Task::Database { config, work })
             }
             Some(Command::Upgrade(UpgradeArgs { check, yes, agent, settings })) => {
-                let (agent, service) = manager::find(agent);
+                let (agent, service) = Service::meant(agent);
                 let (config, service) = settings.load_for_upgrade(agent, service)?;
                 Ok(Task::Upgrade { config, work: UpgradeWork { check, yes, agent, service } })
             }
