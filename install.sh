@@ -80,32 +80,6 @@ tidy() {
     work='' stage='' made=no
 }
 
-# newer A B: whether version A comes after version B.
-newer() {
-    awk -v a="$1" -v b="$2" 'BEGIN {
-        sub(/\+.*/, "", a); sub(/\+.*/, "", b)
-        pa = pb = ""
-        if ((i = index(a, "-")) > 0) { pa = substr(a, i + 1); a = substr(a, 1, i - 1) }
-        if ((i = index(b, "-")) > 0) { pb = substr(b, i + 1); b = substr(b, 1, i - 1) }
-        split(a, x, "."); split(b, y, ".")
-        for (i = 1; i <= 3; i++) if (x[i] + 0 != y[i] + 0) exit !(x[i] + 0 > y[i] + 0)
-        if (pa == pb || pa != "" && pb == "") exit 1
-        if (pa == "") exit 0
-        n = split(pa, x, "."); m = split(pb, y, ".")
-        for (i = 1; i <= n && i <= m; i++) if (x[i] != y[i]) {
-            dx = x[i] ~ /^[0-9]+$/; dy = y[i] ~ /^[0-9]+$/
-            if (dx && dy) exit !(x[i] + 0 > y[i] + 0)
-            if (dx != dy) exit dx
-            exit !(x[i] "" > y[i] "")
-        }
-        exit !(n > m)
-    }'
-}
-
-nap() {
-    sleep 0.2 2>/dev/null || sleep 1
-}
-
 hash_of() {
     as_root sha256sum "$1" 2>/dev/null | cut -c 1-64
 }
@@ -114,28 +88,10 @@ version_of() {
     if [ -x "$1" ]; then "$1" --version 2>/dev/null | awk 'NR == 1 { print $2 }'; fi
 }
 
-# copy FILE PLACE MODE OWNER: whole or not at all, and never readable by more than MODE says.
-copy() {
-    as_root rm -f "$2.new" && (umask 077 && as_root cp "$1" "$2.new") && as_root chown "$4" "$2.new" &&
-        as_root chmod "$3" "$2.new" && as_root mv -f "$2.new" "$2" && return 0
-    as_root rm -f "$2.new"
-    return 1
-}
-
-# put FILE PLACE MODE: as root's, and not at all where it is there already.
-put() {
-    if as_root cmp -s "$1" "$2"; then return 0; fi
-    as_root mkdir -p "$(dirname "$2")"
-    if ! copy "$1" "$2" "$3" 0:0; then
-        die "$2 could not be written: is the disk full, or read-only?"
-    fi
-    restart=yes
-}
-
 # --- what machine this is ---
 
 machine() {
-    system='this system' ids=''
+    system='this system' ids='' packages=''
     for file in /etc/os-release /usr/lib/os-release; do
         [ -r "$file" ] || continue
         # shellcheck source=/dev/null
@@ -144,26 +100,19 @@ machine() {
         system=$(. "$file" && printf '%s' "${PRETTY_NAME:-${ID:-this system}}")
         break
     done
-    packages=''
-    for id in $ids; do
+    # First the manager of a distribution that is known, then whichever is here.
+    for id in $ids apt-get dnf pacman apk zypper; do
         case $id in
-        debian | ubuntu | raspbian) packages=apt-get ;;
-        fedora | rhel | centos) packages=dnf ;;
-        arch | archarm | manjaro) packages=pacman ;;
-        alpine) packages=apk ;;
-        opensuse* | suse | sles) packages=zypper ;;
+        debian | ubuntu | raspbian) id=apt-get ;;
+        fedora | rhel | centos) id=dnf ;;
+        arch | archarm | manjaro) id=pacman ;;
+        alpine) id=apk ;;
+        opensuse* | suse | sles) id=zypper ;;
+        apt-get | dnf | pacman | apk | zypper) ;;
+        *) continue ;;
         esac
-        if [ -n "$packages" ]; then break; fi
+        if have "$id"; then packages=$id && break; fi
     done
-    if [ -z "$packages" ] || ! have "$packages"; then
-        packages=''
-        for manager in apt-get dnf pacman apk zypper; do
-            if have "$manager"; then
-                packages=$manager
-                break
-            fi
-        done
-    fi
     if [ -d /run/systemd/system ]; then
         init=systemd
     elif have rc-service && [ -d /run/openrc ]; then
@@ -232,10 +181,8 @@ gives_rights() {
 
 need_rights() {
     if gives_rights; then return 0; fi
-    case $packages in
-    apk) install_packages "setpriv of util-linux" setpriv ;;
-    *) install_packages "setpriv of util-linux" util-linux ;;
-    esac
+    if [ "$packages" = apk ]; then set -- setpriv; else set -- util-linux; fi
+    install_packages "setpriv of util-linux" "$@"
 }
 
 # --- the container engine ---
@@ -391,7 +338,7 @@ fetch() {
         fi
         # What can't be gone on with is begun anew.
         if [ "$tries" = 3 ]; then rm -f "$2"; fi
-        nap
+        sleep 0.2 2>/dev/null || sleep 1
     done
 }
 
@@ -497,15 +444,6 @@ nothing was changed. Either it is not the real one, or the key was renewed: then
     [ ${#wanted} = 64 ] || die "release $release names no usable hash of $asset"
 }
 
-# room FOLDER MEGABYTES: of the file system that it will be on.
-room() {
-    at=$1
-    until [ -d "$at" ]; do at=$(dirname "$at"); done
-    free=$(df -Pk "$at" | awk 'NR == 2 { print int($4 / 1024) }')
-    [ "${free:-$2}" -ge "$2" ] ||
-        die "$at has $free MB left, $2 MB are needed: make room, then run this again; nothing was changed"
-}
-
 # A folder beside the program: what is tried there runs (not everything does in /tmp), and takes its place by a rename.
 need_stage() {
     if [ -n "$stage" ]; then return 0; fi
@@ -519,7 +457,10 @@ need_stage() {
 
 # The program in $stage/program, whole and checked, or the end.
 obtain() {
-    room "$PREFIX/bin" 64
+    at=$PREFIX/bin
+    until [ -d "$at" ]; do at=$(dirname "$at"); done
+    free=$(df -Pk "$at" | awk 'NR == 2 { print int($4 / 1024) }')
+    [ "${free:-64}" -ge 64 ] || die "$at has $free MB left, 64 MB are needed: make room, then run this again; nothing was changed"
     need_stage
     program=$stage/program
     case $from in
@@ -567,19 +508,6 @@ ctrl-alt-play-$kind, then run this again"
     rm -f "$work/curl"
 }
 
-build() {
-    (
-        ROOT=$folder
-        # shellcheck source=packaging/tools.sh
-        . "$ROOT/packaging/tools.sh"
-        need_rust
-        need_node
-        say "Building; the first time takes some minutes"
-        cd "$ROOT"
-        cargo build --release --locked
-    ) || exit 1
-}
-
 # --- what is there ---
 
 # setting NAME: what the settings file says, the last time it says it.
@@ -587,157 +515,29 @@ setting() {
     as_root sed -n "s/^$1=//p" "$SETTINGS" 2>/dev/null | tail -n 1 | tr -d "\"'"
 }
 
-# The lines asked for put into a copy of the settings file; all others stay as they are.
-settings() {
-    as_root cat "$SETTINGS" >"$work/settings" 2>/dev/null || : >"$work/settings"
-    if [ -n "$agent" ]; then
-        set -- PANEL_URL "$agents" NODE_ID "$node" AGENT_SECRET "$secret" PANEL_PIN "$pin" DATA_DIR "$DATA_DIR" \
-            HEALTH_PORT "$HEALTH_PORT"
-    else
-        set -- PORT "$port" DATA_DIR "$data_dir"
-    fi
-    while [ $# -gt 0 ]; do
-        if [ -n "$2$agent" ]; then
-            NAME=$1 VALUE=$2 awk '
-                index($0, ENVIRON["NAME"] "=") == 1 { if (!seen++ && ENVIRON["VALUE"] != "") print ENVIRON["NAME"] "=" ENVIRON["VALUE"]; next }
-                { print }
-                END { if (!seen && ENVIRON["VALUE"] != "") print ENVIRON["NAME"] "=" ENVIRON["VALUE"] }
-            ' "$work/settings" >"$work/settings.new"
-            mv "$work/settings.new" "$work/settings"
+# sets_up PROGRAM: whether it can install its own service, which the first ones could not.
+sets_up() {
+    [ -x "$1" ] && "$1" service install --help >/dev/null 2>&1
+}
+
+# by_program PROGRAM install|remove|links OPTIONS…: the program does what comes after fetching and checking it. None of the
+# values has blanks: check_options has looked.
+by_program() {
+    runs=$1 command=$2 options="--prefix $PREFIX${agent:+ --agent}${data_dir:+ --data-dir $data_dir}"
+    shift 2
+    if [ "$command" = install ]; then
+        if [ "$start" = no ]; then options="$options --no-start"; fi
+        if [ -n "$agent" ]; then
+            # By a file that only we may read, not by the command line that everybody sees.
+            (umask 077 && printf '%s' "$secret" >"$work/secret")
+            options="$options --panel-url $agents --node $node --secret-file $work/secret${pin:+ --pin $pin}"
+            options="$options${HEALTH_PORT:+ --health-port $HEALTH_PORT}"
+        else
+            options="$options${port:+ --port $port}"
         fi
-        shift 2
-    done
-}
-
-service_there() {
-    case $init in
-    systemd) [ -e "$UNITS/$SERVICE.service" ] ;;
-    openrc) [ -e "$SCRIPTS/$SERVICE" ] ;;
-    none) return 1 ;;
-    esac
-}
-
-service_enabled() {
-    case $init in
-    systemd) as_root systemctl is-enabled --quiet "$SERVICE" 2>/dev/null ;;
-    openrc) as_root rc-update show default 2>/dev/null | grep -q "^ *$SERVICE *|" ;;
-    none) return 1 ;;
-    esac
-}
-
-service_runs() {
-    case $init in
-    systemd) as_root systemctl is-active --quiet "$SERVICE" 2>/dev/null ;;
-    openrc) as_root rc-service "$SERVICE" status >/dev/null 2>&1 ;;
-    none) return 1 ;;
-    esac
-}
-
-# service start|stop|restart
-service() {
-    case $init in
-    systemd) as_root systemctl "$1" "$SERVICE" ;;
-    openrc) as_root rc-service "$SERVICE" "$1" ;;
-    esac
-}
-
-# Whether upgrades go by way of the guard, which goes back by itself.
-guarded() {
-    service_runs && [ -x "$LIB/guard" ] && as_root grep -q "guard" "$(service_place)" 2>/dev/null
-}
-
-service_place() {
-    if [ "$init" = openrc ]; then echo "$SCRIPTS/$SERVICE"; else echo "$UNITS/$SERVICE.service"; fi
-}
-
-# service_files PROGRAM: the program carries its service's files, so that they fit it. Into $work.
-service_files() {
-    for part in "$init" guard; do
-        [ "$part" != none ] || return 0
-        "$1" service-file "$part" ${agent:+--agent} --prefix "$PREFIX" >"$work/$part" 2>/dev/null || : >"$work/$part"
-        [ -s "$work/$part" ] || die "this program is older than this installer and brings no service file: take the installer of its own release"
-    done
-}
-
-service_files_differ() {
-    if [ "$init" = none ]; then return 1; fi
-    service_files "$BINARY"
-    ! as_root cmp -s "$work/$init" "$(service_place)" || ! as_root cmp -s "$work/guard" "$LIB/guard"
-}
-
-# strangers FIND-ACTION…: what in the data folder is not the service's user's. What is in the games' folders is the games'.
-strangers() {
-    as_root find -H "$DATA_DIR" -path "$DATA_DIR/servers/*/*" -prune -o -path "$DATA_DIR/servers/[!.]*" -prune -o \
-        -path "$DATA_DIR/upgrade" -prune -o ! -user "$USER_NAME" "$@" 2>/dev/null
-}
-
-groups_wanted() {
-    { getent group docker || grep '^docker:' /etc/group; } 2>/dev/null | cut -d: -f1 | head -n 1
-    # Where the socket is another group's.
-    stat -c %G /var/run/docker.sock 2>/dev/null | grep -vE '^(root|UNKNOWN|docker)$' || true
-}
-
-missing_groups() {
-    for group in $(groups_wanted); do
-        case " $(id -nG "$USER_NAME" 2>/dev/null) " in *" $group "*) ;; *) echo "$group" ;; esac
-    done
-}
-
-# Whether someone listens there: in the kernel's own words, so that no tool is needed.
-port_taken() {
-    hex=$(printf '%04X' "$1")
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -qE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A "
-}
-
-answers() {
-    if [ -n "$agent" ]; then
-        health=http://127.0.0.1:$HEALTH_PORT/health
-        { if have curl; then curl -fsS -m 3 "$health"; else wget -qO- -T 3 "$health"; fi; } 2>/dev/null |
-            grep -q "\"nodeId\":\"$node\""
-    else
-        [ -x "$BINARY" ] && with_settings run "$BINARY" healthcheck >/dev/null 2>&1
     fi
-}
-
-# with_settings run|exec COMMAND…: with each line of the settings file in its environment, the last of one name counting.
-with_settings() {
-    how=$1
-    shift
-    as_root cat "$SETTINGS" 2>/dev/null | sed '1!G;h;$!d' >"$work/lines" || :
-    while IFS= read -r line; do
-        case $line in
-        [A-Za-z_]*=*)
-            value=${line#*=}
-            case $value in
-            \"*\" | \'*\') value=${value#?} value=${value%?} ;;
-            esac
-            set -- "${line%%=*}=$value" "$@"
-            ;;
-        esac
-    done <"$work/lines"
-    set -- env DATA_DIR="$DATA_DIR" "$@"
-    is_root || set -- sudo "$@"
-    if [ "$how" = exec ]; then
-        tidy
-        trap - EXIT
-        exec "$@" 9>&-
-    fi
-    "$@" 9>&-
-}
-
-trial() {
-    as_root test -e "$DATA_DIR/upgrade/trial"
-}
-
-# An upgrade that someone else has begun, or a run of this that was killed, is not cut short.
-wait_for_trial() {
-    waited=0
-    while [ "$init" = systemd ] && trial && [ "$(systemctl is-active "$SERVICE" 2>/dev/null)" = activating ]; do
-        if [ "$waited" = 0 ]; then say "An upgrade is under way: waiting for its end"; fi
-        waited=$((waited + 1))
-        if [ "$waited" -gt 240 ]; then break; fi
-        sleep 1
-    done
+    # shellcheck disable=SC2086
+    as_root "$runs" service "$command" $options "$@"
 }
 
 # --- saying what will be done ---
@@ -755,12 +555,7 @@ note() {
 
 # same, replace, new, or perhaps where that is seen only when it is here.
 judge_program() {
-    has=$(version_of "$BINARY")
-    if [ -n "$release" ] && [ -n "$has" ] && newer "$has" "$release"; then
-        die "Ctrl-Alt-Play $has is installed, and $release is older: an older one may not be able to read its data. \
-Nothing was changed; --version $has is the release to install again"
-    fi
-    judged=perhaps
+    judged=perhaps has=$(version_of "$BINARY")
     if [ -n "$wanted" ]; then
         judged=replace
         if [ "$(hash_of "$BINARY")" = "$wanted" ]; then judged=same; fi
@@ -770,17 +565,10 @@ Nothing was changed; --version $has is the release to install again"
 
 look() {
     plan='' changes=''
-    from_where
+    # shellcheck source=packaging/tools.sh
+    if [ "$from" = checkout ]; then note "$(ROOT=$folder && . "$ROOT/packaging/tools.sh" && tools_plan)"; fi
     judge_program
     case $judged in
-    same) ;;
-    replace)
-        if guarded; then
-            todo "Ctrl-Alt-Play ${has:-(which does not run)} becomes $release, ${source}: games run on, and if it does not come up, it goes back by itself"
-        else
-            todo "Ctrl-Alt-Play ${has:-(which does not run)} becomes $release, ${source}; games run on"
-        fi
-        ;;
     perhaps) note "$BINARY is ${has:-(which does not run)}: it is replaced where it differs from what is ${source}; games run on" ;;
     new) todo "the program${release:+, version $release,} is put at $BINARY, ${source}" ;;
     esac
@@ -793,422 +581,114 @@ look() {
     else
         todo "no Docker engine answers: it is installed from the packages of $system and started"
     fi
-    settings
-    if [ -s "$work/settings" ] && ! as_root cmp -s "$work/settings" "$SETTINGS"; then
-        old=$(setting DATA_DIR)
-        todo "settings are written to $SETTINGS"
-        if [ -n "$data_dir" ] && as_root test -d "${old:-/var/lib/$SERVICE}" && [ "${old:-/var/lib/$SERVICE}" != "$data_dir" ]; then
-            note "the data folder becomes $data_dir: what is in ${old:-/var/lib/$SERVICE} stays there and is not used"
-        fi
-    fi
     if ! gives_rights; then todo "setpriv is installed from the packages of $system: it gives the service the rights that games need"; fi
-    if [ "$init" != none ]; then
-        if ! id "$USER_NAME" >/dev/null 2>&1; then
-            todo "the user $USER_NAME is made, for the service alone"
-        elif [ -n "$(missing_groups)" ]; then
-            todo "the user $USER_NAME joins the group $(missing_groups | tr '\n' ' ' | sed 's/ $//'), for the engine"
-        fi
-        if ! as_root test -d "$DATA_DIR"; then
-            todo "the data folder $DATA_DIR is made"
-        elif ! id "$USER_NAME" >/dev/null 2>&1 || [ -n "$(strangers -print | head -n 1)" ]; then
-            todo "the service stops for a moment, and $DATA_DIR becomes the user's; games run on, their files stay theirs"
-        fi
-        if [ "$judged" = same ] && service_files_differ; then
-            todo "the service's files are renewed"
-        fi
-        if as_root test -e "$LIB/unfinished-$SERVICE" || as_root test -e "$DATA_DIR/upgrade/staged"; then
-            todo "what was not finished the last time is finished"
-        fi
-        if [ "$start" = no ]; then
-            note "nothing is started"
-        elif ! service_enabled || ! service_runs; then
-            todo "the service $SERVICE is enabled and started"
-        elif [ -z "$agent" ] && ! answers; then
-            todo "the service $SERVICE runs, but does not answer: it is started anew"
-        fi
-    elif [ "$start" = no ]; then
-        note "nothing is started"
-    elif answers; then
-        note "neither systemd nor OpenRC here, and $what_runs runs already"
-    else
-        todo "neither systemd nor OpenRC here: $what_runs runs in the foreground, Ctrl-C ends it, games go on"
-    fi
+    if sets_up "$BINARY"; then look_by_program; else look_without; fi
 }
 
-from_where() {
-    case $from in
-    checkout) source="built in $folder" ;;
-    folder) source="from $folder" ;;
-    panel) source="fetched from $panel" ;;
-    download) source="fetched from $DOWNLOAD" ;;
+# What the program that is here finds to do.
+look_by_program() {
+    code=0 becomes=''
+    if [ "$judged" = replace ]; then becomes=$release; fi
+    by_program "$BINARY" install --dry-run --program "$BINARY" ${becomes:+--becomes "$becomes"} >"$work/plan" 2>"$work/words" || code=$?
+    case $code in
+    0 | 10)
+        if [ "$code" = 10 ]; then changes=yes; fi
+        plan="$plan$(cat "$work/plan")
+"
+        ;;
+    1)
+        cat "$work/words" >&2
+        exit 1
+        ;;
+    # It does not know all of these options yet: the new one is asked as soon as it is here.
+    *) look_without ;;
     esac
-    if [ "$from" = checkout ]; then
-        (
-            ROOT=$folder
-            # shellcheck source=packaging/tools.sh
-            . "$ROOT/packaging/tools.sh"
-            if find_rust; then
-                say2="Rust $(rust_version) is here"
-            else
-                say2="Rust $RUST_WANTED is missing: it is installed from Debian's packages"
-            fi
-            have cc || say2="$say2; a C compiler is missing: gcc is installed"
-            if find_node; then
-                say2="$say2; Node $(node --version) is here"
-            else
-                say2="$say2; Node $NODE_WANTED is missing: Node 22 is fetched into $TOOLS/node, for the build alone"
-            fi
-            printf '%s\n' "$say2"
-        ) >"$work/tools"
-        note "$(cat "$work/tools")"
+}
+
+# The same where there is no program to ask yet.
+look_without() {
+    if [ "$judged" = replace ]; then todo "Ctrl-Alt-Play ${has:-(which does not run)} becomes $release, ${source}; games run on"; fi
+    if [ -n "$agent$port$data_dir" ]; then todo "settings are written to $SETTINGS"; fi
+    if [ "$init" != none ] && ! id "$USER_NAME" >/dev/null 2>&1; then todo "the user $USER_NAME is made, for the service alone"; fi
+    if [ "$init" != none ] && ! as_root test -d "$DATA_DIR"; then todo "the data folder $DATA_DIR is made"; fi
+    if [ "$start" = no ]; then
+        note "nothing is started"
+    elif [ "$init" = none ]; then
+        todo "neither systemd nor OpenRC here: Ctrl-Alt-Play runs in the foreground, Ctrl-C ends it, games go on"
+    else
+        todo "the service $SERVICE is enabled and started"
     fi
 }
 
-# Before anything is changed: a start that can't go well.
-check_ports() {
-    if [ "$start" = no ] || [ -n "$agent" ] || answers; then return 0; fi
-    for name in PORT WEBSOCKET_PORT; do
-        case $name in
-        PORT) number=${port:-$(setting PORT)} number=${number:-3000} advice="--port N chooses another" ;;
-        *)
-            number=$(setting WEBSOCKET_PORT) number=${number:-8080}
-            advice="put WEBSOCKET_PORT=8090, say, into $SETTINGS for another"
-            ;;
-        esac
-        old=$(setting "$name")
-        if service_runs && [ "$number" = "${old:-$number}" ]; then continue; fi
-        if port_taken "$number"; then
-            die "the port $number is taken by another program: end that, or $advice, and run this again; nothing was changed"
-        fi
-    done
-}
-
-# ask QUESTION yes|no: a terminal's person, wherever this script comes from. With nobody there it goes on.
+# A terminal's person, wherever this script comes from. With nobody there it goes on.
 ask() {
     if [ "$sure" = yes ]; then return 0; fi
     if [ -t 2 ] && (: </dev/tty) 2>/dev/null; then
-        hint='[Y/n]'
-        if [ "$2" = no ]; then hint='[y/N]'; fi
-        printf '%s %s ' "$1" "$hint" >&2
+        printf 'Go on? [Y/n] ' >&2
         read -r answer </dev/tty || answer=n
-        case ${answer:-$2} in
+        case ${answer:-yes} in
         [Yy]*) return 0 ;;
         esac
         say "Nothing was changed."
         exit 1
     fi
-    if [ "$2" = no ]; then die "nobody is there to ask: --yes says that this is meant; nothing was changed"; fi
 }
 
 # --- doing it ---
 
-make_user() {
-    shell=/usr/sbin/nologin
-    [ -x "$shell" ] || shell=/sbin/nologin
-    if ! id "$USER_NAME" >/dev/null 2>&1; then
-        if have useradd; then
-            set -- useradd --system --user-group --no-create-home --home-dir "/var/lib/$USER_NAME" --shell "$shell" "$USER_NAME"
-            # Left over from a user that was removed by hand.
-            if grep -q "^$USER_NAME:" /etc/group; then
-                set -- useradd --system --gid "$USER_NAME" --no-create-home --home-dir "/var/lib/$USER_NAME" --shell "$shell" "$USER_NAME"
-            fi
-        else
-            grep -q "^$USER_NAME:" /etc/group || as_root addgroup -S "$USER_NAME" || die "the group $USER_NAME could not be made"
-            set -- adduser -S -D -H -h "/var/lib/$USER_NAME" -s "$shell" -G "$USER_NAME" "$USER_NAME"
-        fi
-        as_root "$@" || die "the user $USER_NAME could not be made: mend what is said above, then run this again"
-    fi
-    for group in $(missing_groups); do
-        if have usermod; then as_root usermod -aG "$group" "$USER_NAME"; else as_root addgroup "$USER_NAME" "$group"; fi ||
-            die "the user $USER_NAME could not join the group $group"
-        restart=yes
-    done
+# Before anything is changed: whether the program that was fetched can go on from here.
+try_program() {
+    sets_up "$program" || die "Ctrl-Alt-Play $release is older than this installer and cannot set up its own service: take \
+the install.sh of that release. Nothing was changed"
+    code=0
+    by_program "$program" install --dry-run --program "$program" >/dev/null || code=$?
+    case $code in 0 | 10) ;; *) exit 1 ;; esac
 }
 
-give_folder() {
-    if ! as_root test -d "$DATA_DIR"; then
-        as_root mkdir -p "$(dirname "$DATA_DIR")"
-        as_root mkdir -m 0700 "$DATA_DIR" || die "$DATA_DIR can't be made: is the disk full, or read-only?"
-    fi
-    if [ -n "$(strangers -print | head -n 1)" ]; then
-        if service_runs; then service stop || true; fi
-        strangers -exec chown -h "$USER_NAME:$USER_NAME" {} +
-    fi
-}
-
-# Over the old one by a rename: a running program's file cannot be written, and nothing is ever half there.
-replace() {
-    as_root chown 0:0 "$program"
-    as_root sync "$program" 2>/dev/null || sync
-    as_root mv -f "$program" "$BINARY" || die "$BINARY could not be replaced"
-    restart=yes
-}
-
-# By way of the guard, which keeps the old program and the database until the new one has shown that it is well.
-hand_over() {
-    up=$DATA_DIR/upgrade
-    room "$DATA_DIR" 64
-    if as_root test -h "$up"; then die "$up is a link, which it must not be: remove it, then run this again"; fi
-    as_root mkdir -p -m 0700 "$up"
-    as_root chown "$USER_NAME:$USER_NAME" "$up"
-    as_root rm -f "$up/staged"
-    printf '%s %s\n' "$release" "$wanted" >"$work/staged"
-    # What root has written here, the guard believes without the release's signature: this script has looked at that.
-    if ! { copy "$program" "$up/program" 0755 "$USER_NAME:$USER_NAME" && sync && copy "$work/staged" "$up/staged" 0644 0:0; }; then
-        as_root rm -f "$up/staged" "$up/program"
-        die "the new program could not be put into $up: is the disk full? Nothing was changed"
-    fi
-    say "Starting $release; games run on"
-    # It may go back meanwhile, and that is no failed restart but an answer.
-    service restart >/dev/null 2>&1 || true
-    waited=0
-    until ! as_root test -e "$up/staged" && ! trial && answers; do
-        waited=$((waited + 1))
-        if [ "$waited" -gt 1200 ]; then break; fi
-        nap
-    done
-    if [ "$(hash_of "$BINARY")" != "$wanted" ]; then
-        as_root rm -f "$LIB/unfinished-$SERVICE"
-        reason=$(as_root sed -n 's/^reason=//p' "$up/outcome" 2>/dev/null)
-        die "$release did not come up (${reason:-see the log}), and ${has:-the old one} is back as it was. Its log says more: $log_words"
-    fi
-}
-
-install_service() {
-    if [ "$init" = none ]; then return 0; fi
-    service_files "$BINARY"
-    put "$work/guard" "$LIB/guard" 0755
-    if [ "$init" = systemd ]; then
-        put "$work/systemd" "$(service_place)" 0644
-        as_root systemctl daemon-reload
-    else
-        put "$work/openrc" "$(service_place)" 0755
-    fi
-    if [ "$start" = no ]; then return 0; fi
-    if ! service_enabled; then
-        if [ "$init" = systemd ]; then as_root systemctl enable --quiet "$SERVICE"; else as_root rc-update add "$SERVICE" default >/dev/null; fi
-    fi
-    verb=start
-    if service_runs; then
-        if [ "$restart" = no ] && answers; then return 0; fi
-        verb=restart
-    fi
-    went=yes
-    service "$verb" >"$work/words" 2>&1 || went=no
-    tries=0
-    until [ "$went" = no ] || answers; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 300 ] || ! service_runs; then went=no; fi
-        nap
-    done
-    if [ "$went" = no ]; then
-        cat "$work/words" >&2
-        if [ "$init" = systemd ]; then as_root journalctl -u "$SERVICE" -n 20 --no-pager >&2 || true; fi
-        die "$what_runs does not answer; above are the last words of its log. Mend that, then run this again: $log_words"
-    fi
-}
-
-act() {
-    as_root mkdir -p "$LIB"
-    if as_root test -e "$LIB/unfinished-$SERVICE"; then restart=yes; fi
-    as_root touch "$LIB/unfinished-$SERVICE" || die "$LIB can't be written: is the disk full, or read-only?"
-    if [ "$init" != none ]; then make_user; fi
-    if [ -s "$work/settings" ]; then put "$work/settings" "$SETTINGS" 0600; fi
-    if [ "$init" != none ]; then give_folder; fi
-    if [ "$judged" != same ]; then
-        if guarded; then hand_over; else replace; fi
-    fi
-    install_service
-    for place in "$SETTINGS" "$(service_place)" "$LIB/guard"; do as_root rm -f "$place.new"; done
-    as_root rm -rf "$PREFIX/bin/.ctrl-alt-play-"*
-    stage=''
-    as_root rm -f "$LIB/unfinished-$SERVICE"
-    as_root rmdir "$LIB" 2>/dev/null || true
-}
-
+# By its own file: what this shell has set up is gone then.
 run_here() {
-    if answers; then
-        say "$what_runs runs here already: end it with Ctrl-C where it was started, then run this again to start the new one."
-        return 0
-    fi
-    say "Starting in the foreground; Ctrl-C ends it, games go on."
-    if [ -n "$agent" ]; then set -- agent; else set -- serve; fi
-    with_settings exec "$BINARY" "$@"
-}
-
-# --- the end ---
-
-# The addresses of this machine in its networks, without those that engines make for containers.
-addresses() {
-    bind=$(setting BIND)
-    case $bind in
-    '' | 0.0.0.0 | '::' | '[::]') ;;
-    *:*) echo "[$bind]" && return ;;
-    *) echo "$bind" && return ;;
-    esac
-    engines='^(lo|docker|br-|veth|virbr|cni|flannel|cali|podman|lxc|lxd|ctrl-alt-play)'
-    found=''
-    if have ip; then
-        found=$(ip -4 -o addr show scope global 2>/dev/null |
-            awk -v no="$engines" '$2 !~ no { sub(/\/.*/, "", $4); print $4 }')
-        case $bind in
-        *:*) found="$found
-$(ip -6 -o addr show scope global 2>/dev/null |
-            awk -v no="$engines" '$2 !~ no && !/temporary|deprecated/ { sub(/\/.*/, "", $4); print "[" $4 "]" }')" ;;
-        esac
-    else
-        found=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -vE '^172\.1[7-9]\.|:' || true)
-    fi
-    printf '%s\n' "${found:-localhost}" | grep .
-}
-
-local_name() {
-    if [ "$(setting MDNS)" = off ]; then return 0; fi
-    case $(setting BIND) in 127.* | ::1) return 0 ;; esac
-    own=$(uname -n)
-    own=${own%%.*}
-    case $own in '' | localhost | *[!A-Za-z0-9-]*) return 0 ;; esac
-    echo "$own.local"
-}
-
-show() {
-    if [ -n "$agent" ]; then
-        say ""
-        say "$node is a node of the panel at $panel: it shows under Nodes, and new servers can be placed on it."
-        say "Its log: $log_words      Stop it: $stop_words (games go on)"
-        return 0
-    fi
-    number=$(setting PORT)
-    rest=/
-    if as_root test -s "$DATA_DIR/setup-token"; then
-        rest="/setup#token=$(as_root cat "$DATA_DIR/setup-token")"
-        say ""
-        say "Ctrl-Alt-Play $(version_of "$BINARY") runs. Open one of these links and make your account:"
-    else
-        say ""
-        say "Ctrl-Alt-Play $(version_of "$BINARY") runs:"
-    fi
-    say ""
-    for address in $(addresses) $(local_name); do say "    http://$address:${number:-3000}$rest"; done
-    say ""
-    say "Its log: $log_words      Stop it: $stop_words (games go on)"
+    set -- "$BINARY" service run --prefix "$PREFIX" --data-dir "$DATA_DIR" ${agent:+--agent}
+    is_root || set -- sudo "$@"
+    tidy
+    trap - EXIT
+    exec "$@" 9>&-
 }
 
 # --- taking it away ---
 
-package_owns() {
-    have dpkg-query && dpkg-query -W -f '${Status}' ctrl-alt-play 2>/dev/null | grep -q ' installed$'
-}
-
-# Of this data folder alone: another panel's games on the same engine are not ours to remove.
-remove_containers() {
-    if have docker; then
-        ids=$(as_root docker ps -aq --no-trunc --filter label=ctrl-alt-play.managed \
-            --filter "label=ctrl-alt-play.data-dir=$DATA_DIR") || return 1
-        for id in $ids; do as_root docker rm -f -v "$id" >/dev/null || return 1; done
-        as_root docker network rm ctrl-alt-play >/dev/null 2>&1 || true
-        return 0
-    fi
-    have curl || return 1
-    engine="as_root curl -fs -m 60 --unix-socket /var/run/docker.sock"
-    ids=$($engine -G --data-urlencode \
-        "filters={\"label\":[\"ctrl-alt-play.managed\",\"ctrl-alt-play.data-dir=$DATA_DIR\"]}" -d all=1 \
-        http://localhost/containers/json) || return 1
-    for id in $(printf '%s' "$ids" | grep -oE '"Id":"[0-9a-f]{64}"' | cut -d '"' -f 4); do
-        $engine -X DELETE "http://localhost/containers/$id?force=1&v=1" >/dev/null || return 1
+# What is left for --uninstall, or for --purge besides, to take away.
+left() {
+    for place in "$BINARY" "$LIB" "$UNITS/$SERVICE.service" "$SCRIPTS/$SERVICE"; do
+        if [ -e "$place" ]; then return 0; fi
     done
-    $engine -X DELETE http://localhost/networks/ctrl-alt-play >/dev/null 2>&1 || true
-}
-
-# Nothing that is not plainly a data folder of ours is removed as one.
-is_data_folder() {
-    case $DATA_DIR in / | /home | /root | /srv | /opt | /var | /var/lib | /mnt | /tmp | /usr | /etc) return 1 ;; esac
-    for mark in panel.redb instance.json agent.json setup-token secrets servers; do
-        if as_root test -e "$DATA_DIR/$mark"; then return 0; fi
-    done
-    [ -z "$(as_root ls -A "$DATA_DIR")" ]
+    [ "$purge" = yes ] || return 1
+    as_root test -e "$DATA_DIR" || [ -e "$SETTINGS" ] || id "$USER_NAME" >/dev/null 2>&1
 }
 
 uninstall() {
-    other=ctrl-alt-play-agent
-    if [ -n "$agent" ]; then other=ctrl-alt-play; fi
-    shared=no
-    if [ -e "$UNITS/$other.service" ] || [ -e "$SCRIPTS/$other" ]; then shared=yes; fi
-    say "Ctrl-Alt-Play is removed from this machine. This will happen:"
-    say "  - the service $SERVICE is stopped and removed"
-    if [ "$shared" = yes ]; then
-        say "  - the program stays: the service $other needs it"
-    else
-        say "  - $BINARY is removed"
-    fi
-    if [ "$purge" = yes ]; then
-        if as_root test -d "$DATA_DIR" && ! is_data_folder; then
-            die "$DATA_DIR does not look like a data folder of Ctrl-Alt-Play: look at it and remove it by hand; nothing was changed"
-        fi
-        say "  - ALL GAMES of it are stopped, their containers removed, and $DATA_DIR with every world in it"
-        say "  - $SETTINGS is removed, and the user $USER_NAME where nobody else needs him; the engine stays"
-    else
-        say "  - games that run go on; $DATA_DIR and the settings stay"
-    fi
-    say ""
-    if [ "$dry" = yes ]; then
-        say "Nothing was changed: this was a dry run."
+    if ! left; then
+        say "Nothing to do: Ctrl-Alt-Play is not installed here."
         return 0
     fi
-    if [ "$init" = none ] && answers; then
-        die "$what_runs still runs in the foreground: end it with Ctrl-C where it was started, then run this again"
-    fi
-    if [ "$purge" = yes ]; then ask "Remove all of it, for good?" no; else ask "Go on?" yes; fi
-    if service_there; then
-        if [ "$init" = systemd ]; then
-            as_root systemctl disable --now --quiet "$SERVICE" || true
-        else
-            as_root rc-service "$SERVICE" stop || true
-            as_root rc-update del "$SERVICE" default || true
+    program=$BINARY
+    if ! sets_up "$program"; then
+        if [ "$dry" = yes ]; then
+            say "The program that removes its service is not at $BINARY and would be fetched. Nothing was changed: this was a dry run."
+            return 0
         fi
+        [ "$from$secret" != panel ] || die "the program that removes its service is not at $BINARY: install it once more by the \
+line that the panel shows under Nodes, then run this again. Nothing was changed"
+        fetch_program
     fi
-    if service_runs; then die "the service $SERVICE can't be stopped: see its log, then run this again"; fi
-    if [ "$purge" = yes ]; then
-        if ! remove_containers; then
-            if [ "$docker" = no ] || ! engine_there; then
-                say "No engine answers: containers of games, if there are any, stay."
-            else
-                die "not all containers of games could be removed: mend the engine and run this again, or add --no-docker to leave them"
-            fi
-        fi
-        as_root rm -rf "$DATA_DIR"
-        if [ "$init" = openrc ]; then as_root rm -f "/var/log/$SERVICE.log" "/var/log/$SERVICE.log.old"; fi
-    fi
-    as_root rm -f "$UNITS/$SERVICE.service" "$SCRIPTS/$SERVICE" "$UNITS/$SERVICE.service.new" "$SCRIPTS/$SERVICE.new" \
-        "$LIB/unfinished-$SERVICE"
-    if [ "$init" = systemd ]; then as_root systemctl daemon-reload; fi
-    # A node's secret is of no use without the node.
-    if [ "$purge" = yes ] || [ -n "$agent" ]; then as_root rm -f "$SETTINGS" "$SETTINGS.new"; fi
-    if [ "$shared" = no ]; then
-        as_root rm -rf "$BINARY" "$BINARY.before" "$BINARY.next" "$PREFIX/bin/.ctrl-alt-play-"* "$LIB"
-        if [ "$purge" = yes ] && id "$USER_NAME" >/dev/null 2>&1; then
-            if have userdel; then as_root userdel "$USER_NAME"; else as_root deluser "$USER_NAME"; fi ||
-                say "the user $USER_NAME could not be removed"
-        fi
-    fi
-    if [ "$purge" = yes ]; then
-        say "Removed, with all data."
-    elif [ -n "$agent" ]; then
-        say "Removed. Games that run go on, and their files are still in $DATA_DIR; remove the node in the panel as well."
-    else
-        say "Removed. Games that run go on, and everything is still in $DATA_DIR; --uninstall --purge removes that too."
-    fi
-}
-
-engine_there() {
-    [ -S /var/run/docker.sock ] || have dockerd || have docker
+    set --
+    if [ "$purge" = yes ]; then set -- "$@" --purge; fi
+    if [ "$dry" = yes ]; then set -- "$@" --dry-run; fi
+    if [ "$sure" = yes ]; then set -- "$@" --yes; fi
+    if [ "$docker" = no ]; then set -- "$@" --no-docker; fi
+    by_program "$program" remove "$@"
 }
 
 # --- from the words of the command line to all of that ---
-
-value_of() {
-    [ "$1" -gt 1 ] || die "$2 wants a value"
-}
 
 read_options() {
     agent='' panel='' agents='' node='' secret='' pin='' public='' asked='' data_dir='' port='' prefix=''
@@ -1234,17 +714,8 @@ read_options() {
             esac
             ;;
         --prefix | --data-dir | --port | --panel | --agents | --node | --secret | --pin)
-            value_of $# "$1"
-            case $1 in
-            --prefix) prefix=${2%/} ;;
-            --data-dir) data_dir=${2%/} ;;
-            --port) port=$2 ;;
-            --panel) panel=${2%/} ;;
-            --agents) agents=$2 ;;
-            --node) node=$2 ;;
-            --secret) secret=$2 ;;
-            --pin) pin=$2 ;;
-            esac
+            [ $# -gt 1 ] || die "$1 wants a value"
+            eval "$(printf '%s' "${1#--}" | tr - _)=\$2"
             shift
             ;;
         *)
@@ -1257,17 +728,14 @@ read_options() {
 }
 
 check_options() {
+    prefix=${prefix%/} data_dir=${data_dir%/} panel=${panel%/}
     case $asked in *[!A-Za-z0-9.+-]*) die "--version $asked is no version: 1.2.3, say" ;; esac
-    case $port in
-    '') ;;
-    *[!0-9]* | ??????*) die "--port $port is no port" ;;
-    *) if [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; then die "--port $port is no port: 1 to 65535"; fi ;;
-    esac
+    case $port in 0* | *[!0-9]* | ??????*) die "--port $port is no port: 1 to 65535" ;; esac
+    [ "${port:-1}" -le 65535 ] || die "--port $port is no port: 1 to 65535"
     for value in "$prefix" "$data_dir"; do
         case $value in
-        '') ;;
         *[!A-Za-z0-9._/+@-]* | */../* | */..) die "$value: a folder's name of letters, digits and . _ + @ - only, please" ;;
-        /?*) ;;
+        '' | /?*) ;;
         *) die "$value is no absolute folder, such as /srv/ctrl-alt-play" ;;
         esac
     done
@@ -1288,11 +756,9 @@ check_options() {
 
 # Where everything is, and where the program comes from.
 settle() {
-    SERVICE=ctrl-alt-play what_runs="the panel"
-    if [ -n "$agent" ]; then SERVICE=ctrl-alt-play-agent what_runs="the agent"; fi
+    SERVICE=ctrl-alt-play${agent:+-agent}
     SETTINGS=/etc/default/$SERVICE
     STALL=${CTRL_ALT_PLAY_STALL:-30}
-    HEALTH_PORT=${HEALTH_PORT:-8081}
     DOWNLOAD=${CTRL_ALT_PLAY_DOWNLOAD:-$DOWNLOAD}
     DOWNLOAD=${DOWNLOAD%/}
     KEY=${CTRL_ALT_PLAY_KEY:-$KEY}
@@ -1307,20 +773,18 @@ settle() {
     LIB=$PREFIX/lib/ctrl-alt-play
     kept=$(setting DATA_DIR)
     DATA_DIR=${data_dir:-${kept:-/var/lib/$SERVICE}}
-    log_words="journalctl -u $SERVICE" stop_words="systemctl stop $SERVICE"
-    if [ "$init" = openrc ]; then log_words=/var/log/$SERVICE.log stop_words="rc-service $SERVICE stop"; fi
     folder=''
     # Piped into a shell there is no such file.
     case ${0##*/} in
     install.sh) folder=$(cd "$(dirname "$0")" 2>/dev/null && pwd) || folder='' ;;
     esac
-    from=download release='' wanted=''
+    from=download source="fetched from $DOWNLOAD" release='' wanted=''
     if [ -n "$agent" ]; then
-        from=panel
+        from=panel source="fetched from $panel"
     elif [ -n "$folder" ] && [ -f "$folder/SHA256SUMS" ]; then
-        from=folder
+        from=folder source="from $folder"
     elif [ -n "$folder" ] && [ -f "$folder/Cargo.toml" ] && [ -f "$folder/packaging/tools.sh" ] && [ -z "$asked" ]; then
-        from=checkout
+        from=checkout source="built in $folder"
         release=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$folder/Cargo.toml" | head -n 1)
     fi
 }
@@ -1336,21 +800,12 @@ tools_missing() {
 }
 
 set_up() {
-    if package_owns; then
-        die "it is installed by the system's packages here: upgrade it with apt-get install ./ctrl-alt-play_VERSION_$(dpkg --print-architecture).deb, or remove it first with apt-get remove ctrl-alt-play (its data stays)"
-    fi
     [ "$from" = checkout ] || architecture
-    wait_for_trial
     missing=$(tools_missing | tr '\n' ' ' | sed 's/ $//')
     case $from in folder | download) if [ -z "$missing" ]; then find_release; fi ;; esac
     look
     if [ -n "$missing" ]; then note "installed from the packages of $system, to fetch the program and to check its signature: $missing"; fi
-    if [ "$judged" = same ] && [ -z "$changes" ]; then
-        say "Nothing to do: Ctrl-Alt-Play $has is installed."
-        if [ "$start" = yes ]; then show; fi
-        return 0
-    fi
-    check_ports
+    if nothing_to_do; then return 0; fi
     if [ -n "$agent" ]; then
         say "This machine, $system, becomes the node $node of the panel at $panel. This will happen:"
     else
@@ -1361,43 +816,51 @@ set_up() {
         say "Nothing was changed: this was a dry run."
         return 0
     fi
-    ask "Go on?" yes
+    ask
     if is_root; then
         exec 9>>/run/ctrl-alt-play-install.lock
         if have flock && ! flock -n 9; then die "another installer is at work: wait for it, then run this again"; fi
     fi
-    for tool in $missing; do
+    fetch_program
+    if nothing_to_do; then return 0; fi
+    try_program
+    need_engine
+    need_rights
+    by_program "$program" install --program "$program" || exit 1
+    if [ "$start" = yes ] && [ "$init" = none ]; then run_here; fi
+}
+
+# The program in $program: the one that is installed, where that is what would be fetched.
+fetch_program() {
+    [ "$from" = checkout ] || architecture
+    for tool in $(tools_missing); do
         if [ "$tool" = minisign ] && [ "$packages" = apt-get ]; then
             install_packages perhaps minisign || install_packages "a tool that checks signatures" signify-openbsd
         else
             install_packages "$tool" "$tool"
         fi
     done
-    case $from in
-    folder | download) if [ -z "$wanted" ]; then find_release; fi ;;
-    checkout)
-        build
+    case $from/$wanted in
+    folder/ | download/) find_release ;;
+    checkout/)
+        # shellcheck source=packaging/tools.sh
+        (ROOT=$folder && . "$ROOT/packaging/tools.sh" && build_program) || exit 1
         wanted=$(hash_of "$folder/target/release/ctrl-alt-play")
         ;;
-    panel) obtain ;;
+    panel/) obtain ;;
     esac
     judge_program
-    if [ "$judged" = same ] && [ -z "$changes" ]; then
-        say "Nothing to do: Ctrl-Alt-Play $has is installed."
-        if [ "$start" = yes ]; then show; fi
-        return 0
-    fi
-    if [ "$judged" != same ] && [ "$from" != panel ]; then obtain; fi
-    need_engine
-    need_rights
-    act
-    if [ "$start" = no ]; then
-        say "Installed. Run this again without --no-start to start it."
-    elif [ "$init" = none ]; then
-        run_here
-    else
-        show
-    fi
+    program=$BINARY
+    if [ "$judged" = same ]; then return 0; fi
+    program=$stage/program
+    if [ -z "$stage" ]; then obtain; fi
+}
+
+# Where all is as it should be the program only says where it is.
+nothing_to_do() {
+    [ "$judged" = same ] && [ -z "$changes" ] || return 1
+    say "Nothing to do: Ctrl-Alt-Play $has is installed."
+    if [ "$start" = yes ]; then by_program "$BINARY" links; fi
 }
 
 main() {
@@ -1407,7 +870,7 @@ main() {
     PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     export LC_ALL PATH
     umask 022
-    work='' stage='' made=no restart=no
+    work='' stage='' made=no
     read_options "$@"
     case $what in
     help) usage && return 0 ;;
@@ -1424,12 +887,11 @@ main() {
     trap 'exit 143' TERM
     work=$(mktemp -d)
     settle
-    if [ "$what" = uninstall ]; then
-        if package_owns; then die "it is installed by the system's packages here: apt-get remove ctrl-alt-play, or purge instead of remove"; fi
-        uninstall
-    else
-        set_up
+    if have dpkg-query && dpkg-query -W -f '${Status}' ctrl-alt-play 2>/dev/null | grep -q ' installed$'; then
+        die "it is installed by the system's packages here: upgrade it with apt-get install \
+./ctrl-alt-play_VERSION_$(dpkg --print-architecture).deb, or remove it with apt-get remove ctrl-alt-play (its data stays)"
     fi
+    if [ "$what" = uninstall ]; then uninstall; else set_up; fi
 }
 
 main "$@"

@@ -157,3 +157,27 @@ need_node() {
     npm install --prefix "$TOOLS/node" --no-audit --no-fund --loglevel=error node@22 >&2 || die "npm could not fetch node@22"
     find_node || die "Node $NODE_WANTED is needed, there is $(node --version 2>/dev/null || echo none)"
 }
+
+# --- all of it, in words ---
+
+# What a build finds here, and what it installs.
+tools_plan() {
+    if find_rust; then
+        printf 'Rust %s is here' "$(rust_version)"
+    else
+        printf 'Rust %s is missing: it is installed from Debian'"'"'s packages' "$RUST_WANTED"
+    fi
+    have cc || printf '; a C compiler is missing: gcc is installed'
+    if find_node; then
+        printf '; Node %s is here' "$(node --version)"
+    else
+        printf '; Node %s is missing: Node 22 is fetched into %s/node, for the build alone' "$NODE_WANTED" "$TOOLS"
+    fi
+}
+
+build_program() {
+    need_rust
+    need_node
+    say "Building; the first time takes some minutes"
+    cd "$ROOT" && cargo build --release --locked
+}

@@ -33,7 +33,11 @@ fn main() -> ExitCode {
 /// The exit code.
 fn work() -> Result<u8, Failure> {
     let cli = Cli::parse();
-    let task = cli.task()?;
+    let task = match cli.task()? {
+        // Files and the system's own programs: nothing to wait for beside them.
+        Task::Service(args) => return Ok(cli::service(args)),
+        task => task,
+    };
     let threads = std::thread::available_parallelism().map_or(2, |cores| workers(cores.get()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -62,6 +66,7 @@ fn work() -> Result<u8, Failure> {
             }
             Task::Verify(asked) => cli::verify(&asked).map(|()| 0).map_err(|why| (1, why)),
             Task::Upgrade { config, work } => cli::upgrade(&config, work).await.map(|()| 0),
+            Task::Service(args) => Ok(cli::service(args)),
             Task::Print(text) => {
                 let written = std::io::stdout().write_all(text.as_bytes());
                 written.map(|()| 0).map_err(|cause| (74, cause.to_string()))

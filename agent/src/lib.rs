@@ -42,5 +42,6 @@ pub mod upgrades;
 pub use agent::{Agent, start};
 pub use config::{AgentConfig, RestartPolicy, Tunables};
 pub use error::Error;
+pub use fs::remove_folder;
 pub use game_networks::GameNetworks;
 pub use timeouts::LinkTimes;

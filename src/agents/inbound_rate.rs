@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::net::rate_limit::TokenBucket;
+
 /// What a message costs beside its length.
 const EACH: f64 = 8.0;
 /// Bytes of a message that cost one more.
@@ -20,63 +22,55 @@ const SHARE: f64 = 0.5;
 /// Seconds that it takes to read a byte.
 const READING: f64 = 4e-9;
 
-/// A token bucket.
+/// What the messages of one agent may cost.
 #[derive(Debug)]
-pub(super) struct InboundRate {
-    tokens: f64,
-    filled: Instant,
-    rate: f64,
-    saved: f64,
-}
+pub(super) struct InboundRate(TokenBucket);
 
 impl InboundRate {
     /// For the messages of one agent.
     pub(super) fn new() -> Self {
-        Self { tokens: SAVED, filled: Instant::now(), rate: RATE, saved: SAVED }
+        Self(TokenBucket::new(SAVED, RATE, Instant::now()))
     }
 
     /// A message was taken.
     pub(super) fn spend(&mut self, bytes: usize) {
-        self.take(EACH + (bytes / PER) as f64);
-    }
-
-    fn take(&mut self, tokens: f64) {
-        let now = Instant::now();
-        let earned = now.duration_since(self.filled).as_secs_f64() * self.rate;
-        self.filled = now;
-        self.tokens = (self.tokens + earned).min(self.saved) - tokens;
+        self.0.take_many(EACH + (bytes / PER) as f64, Instant::now());
     }
 
     /// When the next one may be taken; nothing where at once.
     pub(super) fn pause(&self) -> Option<Instant> {
-        let until = self.filled + Duration::from_secs_f64(f64::max(0.0, -self.tokens) / self.rate);
-        (until > Instant::now()).then_some(until)
+        self.0.due()
     }
 }
 
 /// The time that the messages of all agents together may take: the rest belongs to those who use the panel.
 #[derive(Debug)]
-pub(super) struct Share(Mutex<InboundRate>);
+pub(super) struct Share(Mutex<TokenBucket>);
 
 impl Default for Share {
     fn default() -> Self {
-        let rate = SHARE * std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
-        Self(Mutex::new(InboundRate { tokens: rate, filled: Instant::now(), rate, saved: rate }))
+        let rate = share();
+        Self(Mutex::new(TokenBucket::new(rate, rate, Instant::now())))
     }
+}
+
+/// Seconds of processors a second.
+fn share() -> f64 {
+    SHARE * std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
 }
 
 impl Share {
     /// A message of so many bytes took so long, once it was read.
     pub(super) fn spend(&self, took: Duration, bytes: usize) {
-        self.lock().take(took.as_secs_f64() + bytes as f64 * READING);
+        self.lock().take_many(took.as_secs_f64() + bytes as f64 * READING, Instant::now());
     }
 
     /// When the next one may be taken; nothing where at once.
     pub(super) fn pause(&self) -> Option<Instant> {
-        self.lock().pause()
+        self.lock().due()
     }
 
-    fn lock(&self) -> MutexGuard<'_, InboundRate> {
+    fn lock(&self) -> MutexGuard<'_, TokenBucket> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,8 +113,7 @@ mod tests {
                 }
             }
         }
-        let rate = share.lock().rate;
-        let of = worked.as_secs_f64() / rate;
+        let of = worked.as_secs_f64() / super::share();
         assert!((19.0..22.0).contains(&of), "{of}");
     }
 }

@@ -4,7 +4,6 @@ mod database;
 mod doctor;
 mod health;
 mod input;
-mod manager;
 mod service;
 mod settings;
 mod upgrade;
@@ -16,16 +15,16 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
 use crate::start::control_socket::{self, ControlRequest};
-use crate::system::service::files;
+use crate::system::service::{Service, files};
 
 pub use database::{DatabaseWork, database};
 pub use doctor::doctor;
 pub use health::healthcheck;
+pub use service::{ServiceArgs, service};
 pub use upgrade::{UpgradeWork, upgrade};
 pub use verify::verify;
 
 use input::read_password;
-use service::Service;
 use settings::{Closed, Settings};
 
 /// A game-server panel that brings its own node.
@@ -60,7 +59,9 @@ enum Command {
     Doctor(DoctorArgs),
     /// Asks the panel that runs on this machine whether it is well; for container health checks.
     Healthcheck(Settings),
-    /// Prints a file of the service: what installs it puts it in place.
+    /// Installs this program as a service of this machine, or removes it.
+    Service(ServiceArgs),
+    /// Prints a file of the service.
     #[command(hide = true)]
     ServiceFile(ServiceFileArgs),
     /// Says by its exit code whether a file is the program of a newer release: the guard asks before it swaps programs.
@@ -204,6 +205,8 @@ pub enum Task {
     },
     /// Asks for health.
     Healthcheck(Box<Config>),
+    /// Install or remove the service.
+    Service(ServiceArgs),
     /// Print this.
     Print(String),
     /// Verify a program.
@@ -234,6 +237,7 @@ impl Cli {
             Some(Command::Healthcheck(settings)) => {
                 settings.load_of(Service::of_panel(), Closed::IsFine).map(Task::Healthcheck)
             }
+            Some(Command::Service(args)) => Ok(Task::Service(args)),
             Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
             }
@@ -256,7 +260,7 @@ impl Cli {
                 Ok(Task::Database { config, work })
             }
             Some(Command::Upgrade(UpgradeArgs { check, yes, agent, settings })) => {
-                let (agent, service) = manager::find(agent);
+                let (agent, service) = Service::meant(agent);
                 let (config, service) = settings.load_for_upgrade(agent, service)?;
                 Ok(Task::Upgrade { config, work: UpgradeWork { check, yes, agent, service } })
             }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::service::{AGENT, Service, has_own_folder};
 use crate::config::{Config, ConfigError, Flags};
+use crate::system::service::Service;
+use crate::system::service::installed::{AGENT, has_own_folder};
 
 /// The same names stand in the environment (in capitals) and in the settings file (with underscores). Without `Debug`:
 /// there are secrets among them.

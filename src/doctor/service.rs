@@ -5,8 +5,8 @@ use std::path::Path;
 use agent::host::Sources;
 
 use super::views::Finding;
-
-const UNIT: &str = "ctrl-alt-play";
+use crate::system::service::installed::PANEL;
+use crate::system::service::{Manager, Service};
 
 /// `running` is the version of the panel that runs, `own` that of this program.
 pub(super) fn service(sources: &Sources, data_dir: &Path, running: Option<&str>, own: &str) -> Vec<Finding> {
@@ -63,18 +63,20 @@ pub(super) fn closed(cause: &str) -> Finding {
 fn systemd(sources: &Sources, by_hand: impl Fn(&str) -> Finding) -> Vec<Finding> {
     let mut found = Vec::new();
     let there = |path: &str| sources.path(path).symlink_metadata().is_ok();
-    let folders = ["etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
-    let unit = folders.iter().find_map(|folder| sources.text(&format!("{folder}/{UNIT}.service")));
-    let Some(unit) = unit else { return vec![by_hand("systemd")] };
-    if !unit.contains("CTRL_ALT_PLAY_GUARDED") {
+    let unit = Service::below(&sources.path(""), PANEL);
+    let Some(unit) = unit.filter(|unit| unit.manager == Some(Manager::Systemd)) else {
+        return vec![by_hand("systemd")];
+    };
+    if !unit.guarded {
         let detail =
             "The service file is of an older version: an upgrade would not be taken back when it fails.";
         let advice = "Install it anew, settings and data stay: `sudo ./install.sh`.";
         found.push(Finding::note("service", "service_old", "The service file is old", detail, advice));
     }
-    if !there(&format!("etc/systemd/system/multi-user.target.wants/{UNIT}.service")) {
+    if !there(&format!("etc/systemd/system/multi-user.target.wants/{PANEL}.service")) {
         found.push(not_at_boot("The panel", "`sudo systemctl enable ctrl-alt-play`"));
     }
+    let folders = ["etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
     let engine = folders.iter().any(|folder| there(&format!("{folder}/docker.service")));
     let wanted = ["multi-user.target.wants/docker.service", "sockets.target.wants/docker.socket"];
     if engine && !wanted.iter().any(|link| there(&format!("etc/systemd/system/{link}"))) {
@@ -121,8 +123,10 @@ mod tests {
     }
 
     const SYSTEMD: (&str, &str) = ("run/systemd/system/x", "");
-    const NEW: (&str, &str) =
-        ("usr/lib/systemd/system/ctrl-alt-play.service", "Environment=CTRL_ALT_PLAY_GUARDED=1");
+    const NEW: (&str, &str) = (
+        "usr/lib/systemd/system/ctrl-alt-play.service",
+        "[Service]\nEnvironment=CTRL_ALT_PLAY_GUARDED=1\nExecStart=/usr/bin/ctrl-alt-play serve\n",
+    );
     const WANTED: (&str, &str) = ("etc/systemd/system/multi-user.target.wants/ctrl-alt-play.service", "");
 
     #[test]
@@ -130,7 +134,7 @@ mod tests {
         assert_eq!(said(&[SYSTEMD, NEW, WANTED]), ["service"]);
         assert_eq!(said(&[SYSTEMD, NEW]), ["service_disabled"]);
         assert_eq!(said(&[SYSTEMD]), ["service_missing"]);
-        let old = ("etc/systemd/system/ctrl-alt-play.service", "[Service]\n");
+        let old = ("etc/systemd/system/ctrl-alt-play.service", "[Service]\nExecStart=/opt/ctrl-alt-play\n");
         assert_eq!(said(&[SYSTEMD, old, WANTED]), ["service_old"]);
         assert_eq!(
             said(&[SYSTEMD, NEW, WANTED, ("lib/systemd/system/docker.service", "")]),

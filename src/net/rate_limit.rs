@@ -173,11 +173,15 @@ impl TokenBucket {
         Self { burst, per_second, tokens: burst, filled: now }
     }
 
-    /// Takes one token; false where there is none.
-    pub fn take(&mut self, now: Instant) -> bool {
+    fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.filled = now;
         self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
+    }
+
+    /// Takes one token; false where there is none.
+    pub fn take(&mut self, now: Instant) -> bool {
+        self.fill(now);
         if self.tokens < 1.0 {
             return false;
         }
@@ -187,9 +191,8 @@ impl TokenBucket {
 
     /// Takes many tokens. Where there are too few they are owed, and it is false.
     pub fn take_many(&mut self, count: f64, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.tokens = (self.tokens + passed * self.per_second).min(self.burst) - count;
+        self.fill(now);
+        self.tokens -= count;
         self.tokens >= 0.0
     }
 
@@ -200,28 +203,61 @@ impl TokenBucket {
     }
 }
 
-/// A token bucket for each network.
-pub struct NetworkBuckets {
-    burst: f64,
-    per_second: f64,
-    buckets: Mutex<HashMap<Network, TokenBucket>>,
+/// What a key gets that is new while the map is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WhenFull {
+    /// A full bucket, in the place of one that was not used for long.
+    Forget,
+    /// Nothing: each attempt costs something, and there were thousands within seconds.
+    Refuse,
 }
 
-impl NetworkBuckets {
+/// A token bucket for each key: a network, an account.
+pub struct Buckets<K> {
+    burst: f64,
+    per_second: f64,
+    when_full: WhenFull,
+    buckets: Mutex<HashMap<K, TokenBucket>>,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
     /// Each with `burst` at once and `per_second` from then on.
     pub fn new(burst: f64, per_second: f64) -> Self {
-        Self { burst, per_second, buckets: Mutex::default() }
+        Self { burst, per_second, when_full: WhenFull::Forget, buckets: Mutex::default() }
     }
 
-    /// Takes one token of this network; false where it has none.
-    pub fn take(&self, network: Network) -> bool {
-        let now = Instant::now();
+    /// The same, and no more keys than fit: where there are more within the time that fills a bucket, they get nothing.
+    pub fn strict(burst: f64, per_second: f64) -> Self {
+        Self { when_full: WhenFull::Refuse, ..Self::new(burst, per_second) }
+    }
+
+    /// Takes one token of this key; false where it has none.
+    pub fn take(&self, key: K) -> bool {
+        self.take_at(key, Instant::now())
+    }
+
+    /// The same at another moment.
+    pub fn take_at(&self, key: K, now: Instant) -> bool {
         let full_after = Duration::from_secs_f64(self.burst / self.per_second);
         let mut buckets = lock(&self.buckets);
-        make_room(&mut buckets, |bucket| Some(bucket.filled), now, full_after);
-        let bucket =
-            buckets.entry(network).or_insert_with(|| TokenBucket::new(self.burst, self.per_second, now));
+        match self.when_full {
+            WhenFull::Forget => make_room(&mut buckets, |bucket| Some(bucket.filled), now, full_after),
+            WhenFull::Refuse if buckets.len() < MAX_ENTRIES => {}
+            WhenFull::Refuse => {
+                buckets.retain(|_, bucket| now.duration_since(bucket.filled) < full_after);
+                if buckets.len() >= MAX_ENTRIES && !buckets.contains_key(&key) {
+                    return false;
+                }
+            }
+        }
+        let bucket = buckets.entry(key).or_insert_with(|| TokenBucket::new(self.burst, self.per_second, now));
         bucket.take(now)
+    }
+
+    /// How many are kept.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.buckets).len()
     }
 }
 
@@ -302,7 +338,7 @@ mod tests {
     fn the_maps_stay_bounded() {
         let (limiter, start) = (FailureLimiter::default(), Instant::now());
         let (known, log) = (KnownSources::new(PERIOD), LogLimiter::default());
-        let buckets = NetworkBuckets::new(10.0, 1.0);
+        let buckets = Buckets::new(10.0, 1.0);
         for (number, network) in many().enumerate() {
             let now = start + Duration::from_micros(number.try_into().unwrap());
             let _ = limiter.wrong_at(network.into(), now);
@@ -312,7 +348,7 @@ mod tests {
         assert!(lock(&limiter.failures).len() <= MAX_ENTRIES);
         assert!(lock(&known.last).len() <= MAX_ENTRIES);
         assert!(lock(&log.0).len() <= MAX_ENTRIES);
-        assert!(lock(&buckets.buckets).len() <= MAX_ENTRIES);
+        assert!(buckets.len() <= MAX_ENTRIES);
     }
 
     #[tokio::test(start_paused = true)]

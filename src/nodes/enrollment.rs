@@ -7,7 +7,7 @@ use storage::{Store, servers};
 use tokio::time::Instant;
 
 use crate::error::{ApiError, Code};
-use crate::net::rate_limit::{Network, NetworkBuckets, TokenBucket};
+use crate::net::rate_limit::{Buckets, Network, TokenBucket};
 use crate::system::clock;
 
 /// Nodes that an address may make at once.
@@ -22,14 +22,14 @@ const UNCONFIRMED: usize = 256;
 /// Makes new nodes.
 pub(super) struct Enrollment {
     store: Store,
-    by_network: NetworkBuckets,
+    by_network: Buckets<Network>,
     in_all: Mutex<TokenBucket>,
 }
 
 impl Enrollment {
     pub(super) fn new(store: Store) -> Self {
         let in_all = TokenBucket::new(BURST_IN_ALL, PER_SECOND, Instant::now());
-        Self { store, by_network: NetworkBuckets::new(BURST, PER_SECOND), in_all: Mutex::new(in_all) }
+        Self { store, by_network: Buckets::new(BURST, PER_SECOND), in_all: Mutex::new(in_all) }
     }
 
     /// Makes a node of this id, unless another connection of the same agent was quicker. 429 where too many were made.

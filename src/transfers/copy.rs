@@ -11,6 +11,7 @@ use super::Transfers;
 use super::failure::Failure;
 use super::tracker::Live;
 use super::views::StepWord;
+use crate::net::rate_limit::TokenBucket;
 
 /// No byte for this long, and it is given up.
 const STALLED: Duration = Duration::from_secs(60);
@@ -18,6 +19,8 @@ const STALLED: Duration = Duration::from_secs(60);
 const TO_DISK: Duration = Duration::from_secs(900);
 /// How long an end that failed may take to say why.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// What may go at once is that part of a second's: sleeping is not as exact as a fast network would want it.
+const BURSTS: f64 = 10.0;
 /// Between two words to those who look.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
@@ -30,7 +33,11 @@ pub(super) async fn copy(
 ) -> Result<(), Failure> {
     let record = live.record();
     let (from, to) = (record.from.as_str(), record.to.as_str());
-    let (began, mut copied, mut told) = (Instant::now(), 0, Instant::now());
+    let (mut copied, mut told) = (0, Instant::now());
+    let mut bucket = moves.limit.map(|limit| {
+        let per_second = f64::from(limit.get()) * f64::from(1 << 20);
+        TokenBucket::new(per_second / BURSTS, per_second, tokio::time::Instant::now())
+    });
     let sent = loop {
         let piece = tokio::select! {
             piece = timeout(STALLED, source.inward.recv()) => piece,
@@ -38,11 +45,14 @@ pub(super) async fn copy(
         };
         match piece {
             Ok(Some(Frame::Bytes(bytes))) => {
-                copied += bytes.len() as u64;
+                let size = bytes.len() as u64;
+                copied += size;
                 hand_on(&mut target, Frame::Bytes(bytes), to).await?;
-                if let Some(limit) = moves.limit {
-                    let allowed = copied as f64 / (f64::from(limit.get()) * f64::from(1 << 20));
-                    sleep_until((began + Duration::from_secs_f64(allowed)).into()).await;
+                if let Some(bucket) = &mut bucket {
+                    bucket.take_many(size as f64, tokio::time::Instant::now());
+                    if let Some(due) = bucket.due() {
+                        sleep_until(due).await;
+                    }
                 }
             }
             Ok(Some(Frame::Control(Control::Done(summary)))) => break summary,

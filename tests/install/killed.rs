@@ -1,11 +1,12 @@
-//! Killed by SIGKILL before and after each command that changes something, and run again: it ends well each time. A run
-//! takes each fifth or third of these moments, beginning anywhere; `--long` takes all.
+//! Killed by SIGKILL before and after each command that changes something, and before each system call of the program that
+//! does, and run again: it ends well each time. A run takes each fifth or third of these moments, beginning anywhere; `--long`
+//! takes all.
 
 use super::{Place, Release, release};
 use crate::harness::long;
 
-/// Runs in the place: counts the commands, kills the installer at number $KILL_AT, one half of it before the command and
-/// one after; then runs it again in peace, and looks.
+/// Runs in the place: counts commands or calls, as $KILL_BY says, and kills the installer at number $KILL_AT: of commands one
+/// half before the command and one after, of calls before each; then runs it again in peace, and looks.
 const LOOP: &str = r#"
 set -u
 mkdir -p /shims
@@ -13,6 +14,7 @@ for name in mkdir install mv rm cp chmod chown touch mktemp rmdir useradd usermo
     real=$(command -v $name) || continue
     cat >/shims/$name <<SHIM
 #!/bin/sh
+[ $KILL_BY = commands ] || exec $real "\$@" 9>&-
 read -r n </run/count; n=\$((n + 1)); echo \$n >/run/count
 if [ \$n = \$((KILL_AT / 2)) ] && [ \$((KILL_AT % 2)) = 0 ]; then kill -9 \$(cat /run/installer) \$PPID; exit 137; fi
 $real "\$@" 9>&-
@@ -28,23 +30,30 @@ fail() {
     exit 1
 }
 run() {
-    sh $1/install.sh --no-docker --port $2
+    KILL_BY='' sh $1/install.sh --no-docker --port $2
 }
-KILL_AT=$((2 + OFFSET))
+half=1
+if [ $KILL_BY = commands ]; then half=2; fi
+KILL_AT=$((half + OFFSET))
+if [ $KILL_BY = calls ]; then rm -f /run/recorded; fi
 while :; do
     sh /media/old/install.sh --uninstall --purge --yes --no-docker >/tmp/clean 2>&1 || { cat /tmp/clean; exit 1; }
     rm -rf /etc/default/ctrl-alt-play /usr/local/bin/.ctrl-alt-play-*
     if [ $FROM = old ]; then run /media/old $OLD_PORT >/tmp/first 2>&1 || fail "the old one"; fi
     if [ $FROM = same ]; then run /media/new $OLD_PORT >/tmp/first 2>&1 || fail "the one before"; fi
+    if [ $KILL_BY = calls ] && [ ! -e /run/recorded ]; then
+        KILL_BY=record sh /media/new/install.sh --no-docker --port $PORT >/tmp/first 2>&1 || fail "in peace"
+        continue
+    fi
     echo 0 >/run/count
     : >/tmp/first >/tmp/second >/tmp/third
-    (echo 'echo $$ >/run/installer; PATH=/shims:$PATH; export KILL_AT PATH; exec sh /media/new/install.sh --no-docker --port '$PORT) >/run/runner
+    (echo 'echo $$ >/run/installer; PATH=/shims:$PATH; export KILL_AT KILL_BY PATH; exec sh /media/new/install.sh --no-docker --port '$PORT) >/run/runner
     export KILL_AT
     sh /run/runner >/tmp/first 2>&1
     code=$?
     read -r n </run/count
     if [ $code = 0 ]; then
-        [ $n -lt $((KILL_AT / 2)) ] || fail "it was not killed"
+        [ $n -lt $((KILL_AT / half)) ] || fail "it was not killed"
         break
     fi
     [ $code = 137 ] || fail "ended with $code"
@@ -61,7 +70,7 @@ while :; do
     grep -q 'Nothing to do' /tmp/third || fail "the third run"
     KILL_AT=$((KILL_AT + STEP))
 done
-echo "moments: $((KILL_AT - 2))"
+echo "moments: $((KILL_AT - half))"
 "#;
 
 fn killed_everywhere(from: &str, at_least: u32) {
@@ -75,17 +84,21 @@ fn killed_everywhere(from: &str, at_least: u32) {
         5
     };
     let mount = |release: &Release, at: &str| format!("{}:/media/{at}:ro", release.newest().display());
-    let place = Place::with_openrc("trixie", &["-v", &mount(&old, "old"), "-v", &mount(&new, "new")])
-        .env("FROM", from)
-        .env("STEP", step.to_string())
-        .env("OFFSET", (std::process::id() % step).to_string())
-        .env("OLD_PORT", "4000")
-        .env("PORT", "4001");
-    let said = place.sh(LOOP).well();
-    let last = said.lines().last().unwrap();
-    let count: u32 = last.trim_start_matches("moments: ").parse().expect(last);
-    // Fewer would mean that the shims did not see what it does.
-    assert!(count > at_least, "{last}");
+    let killed = |by: &str| {
+        let place = Place::with_openrc("trixie", &["-v", &mount(&old, "old"), "-v", &mount(&new, "new")])
+            .env("FROM", from)
+            .env("KILL_BY", by)
+            .env("STEP", step.to_string())
+            .env("OFFSET", (std::process::id() % step).to_string())
+            .env("OLD_PORT", "4000")
+            .env("PORT", "4001");
+        let said = place.sh(LOOP).well();
+        let last = said.lines().last().unwrap();
+        last.trim_start_matches("moments: ").parse::<u32>().expect(last)
+    };
+    let found = [killed("commands"), killed("calls")];
+    // Fewer would mean that nobody saw what it does.
+    assert!(found.iter().all(|count| *count > at_least), "{found:?}");
 }
 
 #[test]

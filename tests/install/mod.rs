@@ -5,10 +5,12 @@
 //! is in `tests/service`.
 
 mod broken;
+mod engine;
 mod https;
 mod killed;
 mod others;
 mod place;
+mod real;
 mod refused;
 pub(crate) mod release;
 mod remove;

@@ -53,6 +53,7 @@ impl Place {
             .args(["-v", &format!("{here}/install.sh:/checked/install.sh:ro")])
             .args(["-v", &format!("{here}/tests/install/stubs:/stubs:ro")])
             .args(["-v", &format!("{here}/packaging:/packaging:ro")])
+            .args(["-v", &format!("{}:/real:ro", super::real::folder().display())])
             .args(more)
             .args([&format!("cap-test/{root}"), "sleep", "3600"])
             .output()

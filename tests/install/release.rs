@@ -79,9 +79,18 @@ pub(crate) fn stand_in(version: &str) -> Vec<u8> {
     bytes
 }
 
-/// A program that says its version and nothing more.
+/// A program that says its version, leaves the service to the one that is installed, and serves nothing.
 pub(crate) fn dud(version: &str) -> Vec<u8> {
-    format!("#!/bin/sh\n[ \"${{1:-}}\" = --version ] || exit 1\necho ctrl-alt-play {version}\n").into_bytes()
+    format!(
+        "#!/bin/sh\ncase ${{1:-}} in\n--version) echo ctrl-alt-play {version} ;;\n\
+         service) exec /usr/local/bin/ctrl-alt-play \"$@\" ;;\n*) exit 1 ;;\nesac\n"
+    )
+    .into_bytes()
+}
+
+/// One of the first: it says its version and can serve, and knows nothing of installing its service.
+pub(crate) fn of_before(version: &str) -> Vec<u8> {
+    format!("#!/bin/sh\n[ \"${{1:-}}\" = --version ] || exit 2\necho ctrl-alt-play {version}\n").into_bytes()
 }
 
 impl Release {

@@ -1,51 +1,76 @@
 //! Taken away again: the program alone, or all of it. The engine and other panels' games are never touched.
 
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::engine::Refusing;
 use super::{Place, Release, release};
 use crate::harness::download_host::Downloads;
 
-/// An engine's command line that keeps its containers as files, named by id, with their labels inside.
-const DOCKER: &str = r#"#!/bin/sh
-echo "docker $*" >>/run/stub/docker
-case "$*" in
-*version*) exit 0 ;;
-ps*)
-    cd /run/stub/containers || exit 1
-    for id in *; do
-        fits=yes
-        for word; do
-            case $word in label=*) grep -q "^${word#label=}" "$id" || fits=no ;; esac
-        done
-        if [ "$fits" = yes ]; then echo "$id"; fi
-    done
-    ;;
-rm*)
-    for word; do :; done
-    rm "/run/stub/containers/$word"
-    ;;
-esac
-"#;
+const SOCKET: &str = "/var/run/docker.sock";
 
-fn installed(root: &str) -> (Place, Release, Downloads) {
-    let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
-    let server = Downloads::of(release.root());
-    let place = Place::with_openrc(root, &[]).trusting(&release::our_key(), &server.base);
-    place.install("--no-docker --port 4000 --data-dir /srv/games").well();
-    place.sh("mkdir -p /srv/games/servers/abc && echo world >/srv/games/servers/abc/level").well();
-    // From here on an engine answers.
-    place.write("/usr/bin/docker", "755", DOCKER.as_bytes());
-    place
-        .sh("rm -f /usr/bin/curl; mkdir -p /run/stub/containers; cd /run/stub/containers
-        printf 'ctrl-alt-play.managed\\nctrl-alt-play.data-dir=/srv/games\\n' >ours
-        printf 'ctrl-alt-play.managed\\nctrl-alt-play.data-dir=/home/other\\n' >anothers
-        printf 'com.example\\n' >foreign")
-        .well();
-    (place, release, server)
+/// Its data folder is its own: other tests' containers are on the same engine.
+struct Installed {
+    place: Place,
+    data: String,
+    _release: Release,
+    _server: Downloads,
+}
+
+impl Installed {
+    /// With this engine, which is not looked for before something is to be removed.
+    fn new(root: &str, socket: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let data = format!("/srv/games-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
+        let server = Downloads::of(release.root());
+        let place = Place::with_openrc(root, &["-v", &format!("{socket}:{SOCKET}")])
+            .trusting(&release::our_key(), &server.base);
+        place.install(&format!("--no-docker --port 4000 --data-dir {data}")).well();
+        place.sh(&format!("mkdir -p {data}/servers/abc && echo world >{data}/servers/abc/level")).well();
+        Self { place, data, _release: release, _server: server }
+    }
+
+    /// A container of the real engine, with these labels and one by which it is found again.
+    fn container(&self, name: &str, labels: &[&str]) {
+        let mut args = vec!["create".to_owned(), "--label".to_owned(), format!("test={}", self.data)];
+        args.extend(labels.iter().flat_map(|label| ["--label".to_owned(), (*label).to_owned()]));
+        args.extend(["--label".to_owned(), format!("called={name}"), "cap-test/bookworm".to_owned()]);
+        docker(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    fn containers(&self) -> Vec<String> {
+        let test = format!("label=test={}", self.data);
+        let listed = docker(&["ps", "-a", "--filter", &test, "--format", "{{.Label \"called\"}}"]);
+        let mut names: Vec<String> = listed.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        for id in docker(&["ps", "-aq", "--filter", &format!("label=test={}", self.data)]).lines() {
+            docker(&["rm", "-f", "-v", id]);
+        }
+    }
+}
+
+fn docker(args: &[&str]) -> String {
+    let out = Command::new("docker").args(args).output().unwrap();
+    assert!(out.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
 }
 
 #[test]
 fn uninstalling_keeps_games_and_data_and_purging_nothing() {
     for root in ["bookworm", "trixie"] {
-        let (place, _release, _server) = installed(root);
+        let installed = Installed::new(root, SOCKET);
+        let (place, data) = (&installed.place, &installed.data);
+        let managed = "ctrl-alt-play.managed=true";
+        installed.container("ours", &[managed, &format!("ctrl-alt-play.data-dir={data}")]);
+        installed.container("anothers", &[managed, &format!("ctrl-alt-play.data-dir={data}-of-another")]);
+        installed.container("foreign", &["com.example=1"]);
         // Nothing happens by only looking, or when nobody is there to say that all of it is meant.
         place.mark();
         assert!(place.install("--uninstall --purge --dry-run").well().contains("ALL GAMES"));
@@ -53,43 +78,40 @@ fn uninstalling_keeps_games_and_data_and_purging_nothing() {
         assert_eq!(place.touched(), "");
 
         let said = place.install("--uninstall").well();
-        assert!(said.contains("everything is still in /srv/games"), "{said}");
-        let left = "ls /usr/local/bin /usr/local/lib/ctrl-alt-play /etc/init.d/ctrl-alt-play 2>/dev/null; ls /run/stub/containers; \
-                    cat /run/stub/default /srv/games/servers/abc/level; id -nu ctrl-alt-play; kill -0 $(cat /run/stub/serves) 2>&1";
-        let left = place.sh(left);
-        assert!(
-            left.text.starts_with("/usr/local/bin:\nanothers\nforeign\nours\nworld\nctrl-alt-play\n"),
-            "{}",
-            left.text
-        );
+        assert!(said.contains(&format!("everything is still in {data}")), "{said}");
+        let left = place.sh(&format!(
+            "ls /usr/local/bin /usr/local/lib/ctrl-alt-play /etc/init.d/ctrl-alt-play 2>/dev/null; \
+             cat /run/stub/default {data}/servers/abc/level; id -nu ctrl-alt-play; kill -0 $(cat /run/stub/serves) 2>&1"
+        ));
+        assert!(left.text.starts_with("/usr/local/bin:\nworld\nctrl-alt-play\n"), "{}", left.text);
         assert_ne!(left.code, 0, "it still runs");
+        assert_eq!(installed.containers(), ["anothers", "foreign", "ours"]);
         // Again is no harm, and installing again finds everything.
         place.install("--uninstall").well();
-        place.sh("mv /usr/bin/docker /run/").well();
-        let fetcher = place.sh("command -v curl wget || true").well();
-        if fetcher.is_empty() {
-            continue;
-        }
         place.install("--no-docker").well();
-        place.sh("mv /run/docker /usr/bin/; test -e /srv/games/setup-token").well();
-
+        place.sh(&format!("test -e {data}/setup-token")).well();
+        // All that is left goes also where the program has gone already: it is fetched for that.
+        place.install("--uninstall").well();
         let said = place.install("--uninstall --purge --yes").well();
         assert!(said.contains("Removed, with all data."), "{said}");
-        let left = place.sh("ls -A /usr/local/bin /srv /etc/default; ls /run/stub/containers; id ctrl-alt-play; ls /usr/local/lib/ctrl-alt-play");
+        let left = place
+            .sh("ls -A /usr/local/bin /srv /etc/default; id ctrl-alt-play; ls /usr/local/lib/ctrl-alt-play");
         assert!(
             left.text.starts_with("/etc/default:\n")
-                && left.text.contains("\n/srv:\n\n/usr/local/bin:\nanothers\nforeign\nid: "),
+                && left.text.contains("\n/srv:\n\n/usr/local/bin:\nid: "),
             "{}",
             left.text
         );
         assert!(!left.text.contains("ctrl-alt-play\n/srv"), "{}", left.text);
-        place.install("--uninstall --purge --yes").well();
+        assert_eq!(installed.containers(), ["anothers", "foreign"]);
+        let said = place.install("--uninstall --purge --yes").well();
+        assert!(said.contains("Nothing to do"), "{said}");
     }
 }
 
 #[test]
 fn a_folder_that_is_not_plainly_ours_is_not_removed() {
-    let (place, _release, _server) = installed("bookworm");
+    let Installed { place, .. } = &Installed::new("bookworm", SOCKET);
     place.sh("mkdir -p /home/me && touch /home/me/letters && sed -i 's|^DATA_DIR=.*|DATA_DIR=/home/me|' /etc/default/ctrl-alt-play").well();
     place.mark();
     place.install("--uninstall --purge --yes").refused("does not look like a data folder");
@@ -98,13 +120,34 @@ fn a_folder_that_is_not_plainly_ours_is_not_removed() {
 
 #[test]
 fn an_engine_that_refuses_leaves_all_as_it_is() {
-    let (place, _release, _server) = installed("bookworm");
-    place.sh("sed -i 's/^rm\\*)/rm*) exit 1 ;; xx)/' /usr/bin/docker").well();
-    place.install("--uninstall --purge --yes").refused("not all containers of games could be removed");
-    assert_eq!(place.sh("cat /srv/games/servers/abc/level").well(), "world\n");
+    let engine = Refusing::start();
+    let Installed { place, data, .. } = &Installed::new("bookworm", engine.socket().to_str().unwrap());
+    let said =
+        place.install("--uninstall --purge --yes").refused("not all containers of games could be removed");
+    assert!(said.contains("the disk is tired"), "{said}");
+    assert_eq!(place.sh(&format!("cat {data}/servers/abc/level")).well(), "world\n");
     // Asked to, it goes without.
-    place.sh("sed -i 's/^rm\\*) exit 1 ;; xx)/rm*)/' /usr/bin/docker").well();
-    place.install("--uninstall --purge --yes").well();
+    place.install("--uninstall --purge --yes --no-docker").well();
+    assert_eq!(place.sh("ls -A /srv /usr/local/bin").well(), "/srv:\n\n/usr/local/bin:\n");
+}
+
+#[test]
+fn a_release_of_before_is_refused_with_nothing_changed() {
+    let release = Release::new("1.2.3", &release::of_before("1.2.3"));
+    let server = Downloads::of(release.root());
+    let place = Place::with_openrc("bookworm", &[]).trusting(&release::our_key(), &server.base);
+    place.mark();
+    let said = place.install("--no-docker").refused("is older than this installer");
+    assert!(said.contains("take the install.sh of that release. Nothing was changed"), "{said}");
+    assert_eq!((place.touched().as_str(), place.sh("ls -A /usr/local/bin").well().as_str()), ("", ""));
+    // One that is installed already is upgraded, or removed by a newer one.
+    place.write("/usr/local/bin/ctrl-alt-play", "755", &release::of_before("1.2.3"));
+    release.publish("1.2.4", &release::stand_in("1.2.4"));
+    let said = place.install("--no-docker --port 4000").well();
+    assert!(said.contains("1.2.3 becomes 1.2.4"), "{said}");
+    place.write("/usr/local/bin/ctrl-alt-play", "755", &release::of_before("1.2.3"));
+    assert!(place.install("--uninstall").well().contains("Removed."));
+    assert_eq!(place.sh("ls -A /usr/local/bin; ls /etc/init.d/ctrl-alt-play 2>/dev/null").text, "");
 }
 
 #[test]

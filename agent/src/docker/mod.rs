@@ -18,6 +18,7 @@ mod list;
 mod network;
 mod own_container;
 mod pull;
+mod remove_games;
 mod streams;
 mod transport;
 mod user;
@@ -43,12 +44,14 @@ use tokio_util::task::TaskTracker;
 
 use self::endpoint::Endpoint;
 pub use self::engine_info::{EngineAway, EngineFacts, Limits, facts};
+pub use self::remove_games::remove_games;
 use crate::config::AgentConfig;
 use crate::hostpath::KnownPaths;
 use crate::protocol::Progress;
+pub use crate::runtime::EngineError;
 use crate::runtime::{
-    Attached, Call, Container, ContainerState, Created, EngineError, EngineInfo, Fault, ForeignContainer,
-    LogRange, LogReader, Owner, Runtime, Told,
+    Attached, Call, Container, ContainerState, Created, EngineInfo, Fault, ForeignContainer, LogRange,
+    LogReader, Owner, Runtime, Told,
 };
 use crate::stats::Counters;
 

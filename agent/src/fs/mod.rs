@@ -12,6 +12,17 @@ pub(crate) use open::FOLDER;
 pub(crate) use remove::remove;
 pub(crate) use walk::{At, Bounds, Missed, Mounts, Next, Stopped, Visitor, walk};
 
+/// Removes a data folder with all that games have made in it; one that is not there is removed already. Blocks.
+///
+/// # Errors
+/// Something is left.
+pub fn remove_folder(path: &std::path::Path) -> std::io::Result<()> {
+    match remove(path, &tokio_util::sync::CancellationToken::new()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 /// A path of a game's in a message: readable, and short whatever the game did.
 pub(crate) fn shown(path: &[u8]) -> String {
     /// Bytes at either end.

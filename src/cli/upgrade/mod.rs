@@ -13,9 +13,9 @@ use agent::upgrades::{Folder, newer};
 
 use self::fetch::{Failure, blocking, fetch, say};
 use self::via_service::Guarded;
-use super::service::Service;
 use crate::config::Config;
 use crate::status::VERSION;
+use crate::system::service::Service;
 use crate::upgrades::install_method::{InstallMethod, shared_with_panel};
 use crate::upgrades::release::{Published, Source, own_architecture};
 use crate::upgrades::{offered, sentence, source};

@@ -1,8 +1,23 @@
-//! What a service manager and we say to each other: ready, alive, ending; and the files that it wants of us.
-//!
-//! Without one (no `NOTIFY_SOCKET`) all of it does nothing.
+//! The service of this machine: what a service manager and we say to each other (ready, alive, ending; without one, no
+//! `NOTIFY_SOCKET`, that does nothing), and how the service is installed, found and removed.
 
+mod answers;
+mod binary;
+mod data_dir;
+mod error;
 pub mod files;
+mod foreground;
+mod install;
+pub mod installed;
+mod layout;
+mod links;
+mod lock;
+mod manager;
+mod put;
+mod remove;
+mod settings_file;
+mod tools;
+mod user;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,6 +28,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+pub use self::error::ServiceError;
+pub use self::foreground::run;
+pub use self::install::{Install, NodeSettings, Plan};
+pub use self::installed::Service;
+pub use self::layout::Choice;
+pub use self::manager::Manager;
+pub use self::remove::{Remove, asked};
 use crate::system::shutdown::Tasks;
 
 /// How long a port may take to answer.

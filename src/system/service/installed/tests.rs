@@ -15,7 +15,7 @@ fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn look(files: &[(&str, &str)]) -> Option<Service> {
-    Service::look(root(files).path(), PANEL)
+    Service::below(root(files).path(), PANEL)
 }
 
 fn value(service: &Service, name: &str) -> String {
@@ -60,7 +60,7 @@ fn our_own_unit_and_script_are_understood() {
     assert_eq!(look(&both).unwrap().manager, Some(Manager::OpenRc));
     assert_eq!(look(&both[..2]).unwrap().manager, Some(Manager::Systemd));
     // The agent's is another one.
-    assert!(Service::look(root(&both).path(), AGENT).is_none());
+    assert!(Service::below(root(&both).path(), AGENT).is_none());
 }
 
 #[test]

@@ -8,8 +8,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(super) const PANEL: &str = "ctrl-alt-play";
-pub(super) const AGENT: &str = "ctrl-alt-play-agent";
+use super::manager::Manager;
+
+/// The panel's service.
+pub const PANEL: &str = "ctrl-alt-play";
+/// The service of an agent of a panel elsewhere.
+pub const AGENT: &str = "ctrl-alt-play-agent";
 
 /// What a unit says where a guard watches over the program.
 const GUARDED: &str = "CTRL_ALT_PLAY_GUARDED";
@@ -22,41 +26,48 @@ const UNITS: [&str; 5] = [
     "lib/systemd/system",
 ];
 
-/// Who starts services here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manager {
-    Systemd,
-    OpenRc,
-}
-
 /// A service, or what is left of one.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// None where only settings or a data folder are there.
-    pub(super) manager: Option<Manager>,
-    pub(super) name: &'static str,
+    pub manager: Option<Manager>,
+    /// What the service manager calls it.
+    pub name: &'static str,
     /// A guard stands beside it, which swaps programs and goes back.
-    pub(super) guarded: bool,
+    pub guarded: bool,
     /// What it runs.
-    pub(super) program: Option<PathBuf>,
+    pub program: Option<PathBuf>,
     /// What its process has in its environment, as far as we may read it.
     variables: BTreeMap<String, String>,
     /// A file with settings that we may not read.
-    pub(super) closed: Option<PathBuf>,
+    pub closed: Option<PathBuf>,
 }
 
 impl Service {
     /// The panel's.
-    pub(super) fn of_panel() -> Option<Self> {
-        Self::look(Path::new("/"), PANEL)
+    pub fn of_panel() -> Option<Self> {
+        Self::below(Path::new("/"), PANEL)
     }
 
     /// The agent's.
-    pub(super) fn of_agent() -> Option<Self> {
-        Self::look(Path::new("/"), AGENT)
+    pub fn of_agent() -> Option<Self> {
+        Self::below(Path::new("/"), AGENT)
     }
 
-    fn look(root: &Path, name: &'static str) -> Option<Self> {
+    /// The one that is meant where only `agent` is said: the agent's where that is asked for or the only one.
+    pub fn meant(agent: bool) -> (bool, Option<Self>) {
+        let there = |found: Option<Self>| found.filter(|found| found.manager.is_some());
+        if !agent && let Some(panel) = there(Self::of_panel()) {
+            return (false, Some(panel));
+        }
+        match there(Self::of_agent()) {
+            Some(found) => (true, Some(found)),
+            None => (agent, None),
+        }
+    }
+
+    /// The one of this name that the files below a root describe.
+    pub fn below(root: &Path, name: &'static str) -> Option<Self> {
         let runs = |manager: &str| root.join("run").join(manager).exists();
         let found = if runs("openrc") && !runs("systemd/system") {
             Self::openrc(root, name).or_else(|| Self::systemd(root, name))
@@ -142,18 +153,43 @@ impl Service {
     }
 
     /// What its process has under this name.
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
+    pub fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }
 
+    /// All that its process has in its environment by its files.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether it runs, or is about to.
+    pub fn active(&self) -> bool {
+        self.manager.is_some_and(|manager| manager.active(self.name))
+    }
+
+    /// Restarts it.
+    pub fn restart(&self) -> bool {
+        self.manager.is_some_and(|manager| manager.restart(self.name))
+    }
+
+    /// How a person restarts it.
+    pub fn restart_line(&self) -> String {
+        self.manager.unwrap_or(Manager::Systemd).restart_line(self.name)
+    }
+
+    /// Where a person reads what it says.
+    pub fn log_line(&self) -> String {
+        self.manager.unwrap_or(Manager::Systemd).log_line(self.name)
+    }
+
     /// Whether this is its data folder.
-    pub(super) fn keeps(&self, folder: &Path) -> bool {
+    pub fn keeps(&self, folder: &Path) -> bool {
         let own = self.variables.get("DATA_DIR").map(Path::new);
         std::path::absolute(folder).is_ok_and(|folder| own == Some(&folder))
     }
 
     /// Whether it runs the program that we are.
-    pub(super) fn runs_us(&self) -> bool {
+    pub fn runs_us(&self) -> bool {
         std::env::current_exe().is_ok_and(|exe| self.runs(&exe))
     }
 
@@ -168,7 +204,7 @@ impl Service {
 }
 
 /// Whether whoever calls has a panel of his own, beside the one of the machine.
-pub(super) fn has_own_folder() -> bool {
+pub fn has_own_folder() -> bool {
     let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")));
     !rustix::process::geteuid().is_root() && data.is_some_and(|data| data.join(PANEL).exists())

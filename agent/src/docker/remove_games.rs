@@ -1,0 +1,66 @@
+//! The end of all games of one data folder: their containers go, and the network where no other game is in it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{ACT, Engine, LIST_BYTES, LOOK, Link, create, hijack, late, network, within};
+use crate::config::AgentConfig;
+use crate::runtime::{EngineError, Fault, Runtime};
+
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+struct Container {
+    #[serde(rename = "Id")]
+    id: String,
+}
+
+/// Stops and removes the containers of the games that have their files in `data_dir`, also while they run. How many.
+///
+/// # Errors
+/// No engine answers, or it refuses; containers that are gone stay so.
+pub async fn remove_games(host: Option<&str>, data_dir: &Path) -> Result<usize, EngineError> {
+    let host = host.map(str::to_owned);
+    let config = AgentConfig { docker_host: host, no_firewall: true, ..AgentConfig::default() };
+    let engine = Engine::new(&config, data_dir.to_owned());
+    engine.probe(ANSWERS_WITHIN).await?;
+    let link = engine.link("list the containers")?;
+    let managed = format!("{}=true", create::MANAGED);
+    let mut ids = Vec::new();
+    // The label has the folder's true name.
+    let mut names = vec![data_dir.to_owned()];
+    names.extend(data_dir.canonicalize().ok().filter(|name| name != data_dir));
+    for name in names {
+        let label = format!("{}={}", create::DATA_DIR, name.display());
+        ids.extend(list(&link, &[&managed, &label]).await?);
+    }
+    for id in &ids {
+        engine.remove(id).await?;
+    }
+    // Another panel's games are in the same one.
+    if list(&link, &[&managed]).await?.is_empty() {
+        let removed =
+            within("remove the games' network", ACT, link.client.remove_network(network::NAME)).await;
+        match removed {
+            Err(error) if error.fault != Fault::Missing => {
+                tracing::debug!(%error, "the games' network stays");
+            }
+            _ => {}
+        }
+    }
+    Ok(ids.len())
+}
+
+/// The ids of containers with all these labels.
+async fn list(link: &Link, labels: &[&str]) -> Result<Vec<String>, EngineError> {
+    let action = "list the containers";
+    let filters = hijack::encoded(&serde_json::json!({ "label": labels }).to_string());
+    let path = format!("{}/containers/json?all=1&filters={filters}", link.prefix);
+    let listed = hijack::get(&link.endpoint, &path, LIST_BYTES, action);
+    let listed = tokio::time::timeout(LOOK, listed).await.map_err(|_| late(action, LOOK))??;
+    let found: Vec<Container> = serde_json::from_slice(&listed)
+        .map_err(|error| EngineError::new(Fault::Refused, action, error.to_string()))?;
+    Ok(found.into_iter().map(|container| container.id).collect())
+}

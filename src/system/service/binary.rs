@@ -1,0 +1,161 @@
+//! The program takes its place: outright, or below a service that runs by way of the guard, which goes back when the new
+//! one does not come up.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use agent::upgrades::{Folder, hash, newer};
+
+use super::answers::answers;
+use super::error::ServiceError;
+use super::layout::Layout;
+use super::put::{self, Owner, ROOT};
+use super::tools::command;
+
+/// What a program and its copies take.
+const ROOM: u64 = 64 << 20;
+/// How long a new program may take to come up, or the guard to go back.
+const COMES_UP_WITHIN: Duration = Duration::from_secs(240);
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What a program says that it is; none where there is none that runs.
+pub(super) fn version(program: &Path) -> Option<String> {
+    let said = command(program.to_str()?).arg("--version").stderr(Stdio::null()).output().ok()?;
+    let said = String::from_utf8_lossy(&said.stdout);
+    said.split_whitespace().nth(1).map(str::to_owned)
+}
+
+fn sha256(program: &Path) -> Option<String> {
+    hash(&mut File::open(program).ok()?).ok()
+}
+
+/// A program, and what it is to replace.
+pub(super) struct Binary<'l> {
+    layout: &'l Layout,
+    /// The new one.
+    program: &'l Path,
+    /// Its version.
+    pub(super) version: String,
+    sha256: String,
+    /// What is in its place now, as far as that runs.
+    pub(super) before: Option<String>,
+    /// Whether there is nothing to do.
+    pub(super) in_place: bool,
+}
+
+impl<'l> Binary<'l> {
+    /// Looks at both. An older one is refused: it may not be able to read what a newer one has written.
+    pub(super) fn new(layout: &'l Layout, program: &'l Path) -> Result<Self, ServiceError> {
+        let (Some(version), Some(sha256)) = (version(program), sha256(program)) else {
+            let why = "does not run on this machine; nothing was changed";
+            return Err(ServiceError::Refused(format!("{} {why}", program.display())));
+        };
+        let place = layout.binary();
+        let in_place = self::sha256(&place).is_some_and(|there| there == sha256);
+        let before = self::version(&place);
+        not_older(before.as_deref(), &version)?;
+        Ok(Self { layout, program, version, sha256, before, in_place })
+    }
+
+    /// The same of a version whose program is not here yet.
+    pub(super) fn to_come(self, version: &str) -> Result<Self, ServiceError> {
+        not_older(self.before.as_deref(), version)?;
+        Ok(Self { version: version.to_owned(), in_place: false, ..self })
+    }
+
+    /// Whether the guard can put it in place: one that stands beside a service that runs.
+    pub(super) fn guarded(&self) -> bool {
+        let guarded = self.layout.found.as_ref().is_some_and(|found| found.guarded);
+        guarded && self.layout.guard().exists() && self.layout.runs()
+    }
+
+    /// Over the old one by a rename: nothing is ever half there, and a program that runs keeps its own file.
+    pub(super) fn replace(&self) -> Result<(), ServiceError> {
+        let place = self.layout.binary();
+        let folder = place.parent().unwrap_or(Path::new("/"));
+        put::make_folder(folder)?;
+        room(folder)?;
+        let mut from = File::open(self.program).map_err(ServiceError::file("read", self.program))?;
+        put::write(&place, &mut from, 0o755, ROOT)
+    }
+
+    /// Puts it where the guard takes it from, restarts the service, and waits for how that goes.
+    pub(super) fn hand_over(&self, user: Owner) -> Result<(), ServiceError> {
+        let (layout, folder) = (self.layout, Folder::of(&self.layout.data_dir));
+        let staged = self.stage(user);
+        if staged.is_err() {
+            folder.unstage();
+        }
+        staged?;
+        // It may go back meanwhile: that is no failed restart, but an answer.
+        let manager = layout.manager.into_iter();
+        manager.for_each(|manager| drop(manager.launch(layout.name, "restart")));
+        let deadline = Instant::now() + COMES_UP_WITHIN;
+        while (folder.is_staged() || folder.on_trial() || !answers(layout)) && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+        if self::sha256(&layout.binary()).is_some_and(|there| there == self.sha256) {
+            return Ok(());
+        }
+        let _ = put::remove(&layout.unfinished());
+        let reason = folder.outcome().and_then(|outcome| outcome.reason);
+        Err(ServiceError::Refused(format!(
+            "{} did not come up ({}), and {} is back as it was. Its log says more: {}",
+            self.version,
+            reason.as_deref().unwrap_or("see the log"),
+            self.before.as_deref().unwrap_or("the old one"),
+            layout.log(),
+        )))
+    }
+
+    fn stage(&self, user: Owner) -> Result<(), ServiceError> {
+        let folder = self.layout.data_dir.join("upgrade");
+        room(&self.layout.data_dir)?;
+        match fs::symlink_metadata(&folder) {
+            Ok(there) if !there.is_dir() => {
+                let why = "is no folder, which it must be: remove it, then run this again";
+                return Err(ServiceError::Refused(format!("{} {why}", folder.display())));
+            }
+            Ok(_) => {}
+            Err(_) => DirBuilder::new()
+                .mode(0o700)
+                .create(&folder)
+                .and_then(|()| chown(&folder, Some(user.0), Some(user.1)))
+                .map_err(ServiceError::file("made", &folder))?,
+        }
+        let staged = folder.join("staged");
+        put::remove(&staged).map_err(ServiceError::file("removed", &staged))?;
+        let mut from = File::open(self.program).map_err(ServiceError::file("read", self.program))?;
+        put::write(&folder.join("program"), &mut from, 0o755, user)?;
+        // What root has written here, the guard believes without the release's signature.
+        let text = format!("{} {}\n", self.version, self.sha256);
+        put::write(&staged, &mut text.as_bytes(), 0o644, ROOT)
+    }
+}
+
+fn not_older(before: Option<&str>, version: &str) -> Result<(), ServiceError> {
+    match before {
+        Some(before) if newer(version, before).is_ok() => Err(ServiceError::Refused(format!(
+            "Ctrl-Alt-Play {before} is installed, and {version} is older: an older one may not be able to read its data. \
+             Nothing was changed; --version {before} is the release to install again"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn room(folder: &Path) -> Result<(), ServiceError> {
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= ROOM {
+        return Ok(());
+    }
+    Err(ServiceError::Refused(format!(
+        "{} has {} MB left, {} MB are needed: make room, then run this again; nothing was changed",
+        folder.display(),
+        free >> 20,
+        ROOM >> 20
+    )))
+}

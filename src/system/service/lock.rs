@@ -1,0 +1,29 @@
+//! One installation or removal at a time.
+
+use std::fs::{File, OpenOptions};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::error::ServiceError;
+
+const FILE: &str = "/run/ctrl-alt-play-service.lock";
+
+/// How long one that is about to end may take: a process that was killed has its lock for a moment.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Held until it is dropped, or its process ends. None where there is no place for it.
+pub(super) fn take() -> Result<Option<File>, ServiceError> {
+    let Ok(file) = OpenOptions::new().create(true).append(true).open(FILE) else { return Ok(None) };
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if Instant::now() > deadline {
+            let why = "another installation or removal is at work: wait for it, then run this again";
+            return Err(ServiceError::Refused(why.to_owned()));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(Some(file))
+}

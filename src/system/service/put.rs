@@ -1,0 +1,99 @@
+//! Files that are written whole or not at all, and not at all where they are there already.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use super::error::ServiceError;
+
+/// User and group id.
+pub(super) type Owner = (u32, u32);
+pub(super) const ROOT: Owner = (0, 0);
+
+/// Writes a file of root's, unless it has these bytes already. Whether it wrote.
+pub(super) fn put(path: &Path, text: &str, mode: u32) -> Result<bool, ServiceError> {
+    if has(path, text) {
+        return Ok(false);
+    }
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    write(path, &mut text.as_bytes(), mode, ROOT)?;
+    Ok(true)
+}
+
+/// Whether a file has exactly this text.
+pub(super) fn has(path: &Path, text: &str) -> bool {
+    fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
+}
+
+/// Makes a folder that everybody may enter, and those above it.
+pub(super) fn make_folder(path: &Path) -> Result<(), ServiceError> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
+    made.map_err(ServiceError::file("made", path))
+}
+
+/// Writes a file beside its place and renames it there, when it is on the disk: never readable by more than `mode` says.
+pub(super) fn write(path: &Path, from: &mut dyn Read, mode: u32, owner: Owner) -> Result<(), ServiceError> {
+    let new = beside(path, ".new");
+    let written = (|| {
+        remove(&new)?;
+        // A new file: no link that somebody has put there is followed.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        io::copy(from, &mut file)?;
+        fchown(&file, Some(owner.0), Some(owner.1))?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        sync_folder(path)
+    })();
+    written.map_err(|source| {
+        let _ = fs::remove_file(&new);
+        ServiceError::file("written", path)(source)
+    })
+}
+
+/// Puts a rename or a removal in this file's folder on the disk.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Removes a file; one that is not there is removed already.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// The same path with an ending.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_text_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/file");
+        let me = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+        make_folder(path.parent().unwrap()).unwrap();
+        write(&path, &mut &b"one"[..], 0o640, me).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(!put(&path, "one", 0o640).unwrap());
+        assert!(has(&path, "one") && !has(&path, "two") && !has(folder.path(), ""));
+        // What a killed run left behind, even a link to somewhere else, is no obstacle and is not followed.
+        let other = folder.path().join("other");
+        fs::write(&other, "of somebody else").unwrap();
+        std::os::unix::fs::symlink(&other, beside(&path, ".new")).unwrap();
+        write(&path, &mut &b"two"[..], 0o600, me).unwrap();
+        assert!(has(&path, "two") && has(&other, "of somebody else"));
+        assert!(!beside(&path, ".new").exists());
+    }
+}
