@@ -55,10 +55,15 @@ export class Panel {
   /** Started, with the account `ADMIN`. */
   static async claimed(folder?: string): Promise<Panel> {
     const panel = await Panel.fresh(folder);
-    const setupToken = panel.setupLink.split('token=')[1];
-    const { token } = await panel.call<{ token: string }>('POST', '/api/setup', { ...ADMIN, setupToken });
-    panel.#token = token;
+    await panel.claim();
     return panel;
+  }
+
+  /** Makes the account `ADMIN`. */
+  async claim() {
+    const setupToken = this.setupLink.split('token=')[1];
+    const { token } = await this.call<{ token: string }>('POST', '/api/setup', { ...ADMIN, setupToken });
+    this.#token = token;
   }
 
   get url() {
@@ -131,6 +136,11 @@ export class Panel {
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
     return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** Asked without signing in, which would end it. */
+  async needsSetup(): Promise<boolean> {
+    return ((await (await fetch(`${this.url}/api/setup`)).json()) as { needed: boolean }).needed;
   }
 
   /** A server that can be started: `startup` is one of the scripts of `cap-test/busybox`. */

@@ -63,6 +63,17 @@ const member = (id: string, user: string) => ({ params: { path: { id, user } } }
 
 export const setup = {
   needed: () => call(client.GET('/api/setup')),
+  /** Whether this is the token. The account that is asked for has no name, so that none is made. */
+  tokenFits: async (setupToken: string) => {
+    try {
+      await call(client.POST('/api/setup', { body: { setupToken, username: '', password: '' } }));
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'invalid') return true;
+      if (error instanceof ApiError && error.code === 'bad_setup_token') return false;
+      throw error;
+    }
+    return true;
+  },
   claim: (setupToken: string, username: string, password: string) =>
     keep(call(client.POST('/api/setup', { body: { setupToken, username, password } })))
 };

@@ -15,3 +15,21 @@ export function write(key: string, value: string | null) {
     // Only a convenience is lost.
   }
 }
+
+/** The same for as long as the tab is open, over reloads. */
+export function readTab(key: string): string | null {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+export function writeTab(key: string, value: string | null) {
+  try {
+    if (value === null) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, value);
+  } catch {
+    // Only a convenience is lost.
+  }
+}

@@ -1,5 +1,6 @@
 import { goto } from '$app/navigation';
 import * as api from '../api';
+import { doctor } from '../doctor/doctor.svelte';
 import { live } from '../live/live.svelte';
 import { nodes } from '../nodes/nodes.svelte';
 import { servers } from '../servers/servers.svelte';
@@ -66,6 +67,7 @@ class Session {
     servers.clear();
     nodes.clear();
     upgrades.clear();
+    doctor.clear();
   }
 }
 

@@ -87,6 +87,7 @@ class Scan {
 
   #attribute(attribute: Node) {
     if (attribute.type !== 'Attribute') return this.code(attribute.expression);
+    if (/^(class|style|id|href|type)$/.test(String(attribute.name))) return;
     const parts = (Array.isArray(attribute.value) ? attribute.value : [attribute.value]) as unknown[];
     for (const part of parts) {
       if (!isNode(part)) continue;

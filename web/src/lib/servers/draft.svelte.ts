@@ -1,11 +1,47 @@
 /** The server that is about to be made: what was chosen, what the panel proposes, and what it says will happen. */
 import * as api from '../api';
 import { asError, type ApiError } from '../errors';
-import type { CreateServer, Port, Preview, Template, TemplateSummary } from '../types';
+import type { CreateServer, Port, Preview, Template } from '../types';
+import { readTab, writeTab } from '../storage';
+import { variableWords } from '../templates/words';
+import { fieldName } from '../ui/fieldMessage';
 import { fieldKey, portProblems } from './drafts';
 import { t } from '../i18n/i18n.svelte';
 
 const QUIET = 300;
+
+/** What somebody has typed, as it is kept in the tab. */
+interface Typed {
+  name: string;
+  image: string;
+  startup: string;
+  memory: number;
+  cpu: number;
+  ports: Port[];
+  values: Record<string, string>;
+  pairs: { key: string; value: string }[];
+  eula: boolean;
+  touched: { memory: boolean; ports: boolean; image: boolean; startup: boolean };
+}
+
+/** The panel's "image is missing." as it says it of a field: "is missing". */
+const withoutKey = (message: string, field: string): string => (message.startsWith(`${field} `) ? message.slice(field.length + 1).replace(/\.$/, '') : message);
+
+/** What is asked for and was not given, by field. */
+export const missingFields = (errors: Record<string, string>): string[] => Object.keys(errors).filter((key) => /^is (missing|needed)$/.test(errors[key] ?? ''));
+
+const keyOf = (game: string) => `draft:${game}`;
+
+/** What people call the field that the API calls `key`. */
+export function labelOf(draft: Draft, key: string): string {
+  if (key === 'name') return t.common.name;
+  if (key === 'image') return t.create.image;
+  const variable = draft.template?.variables.find((one) => key === `environment.${one.env_variable}`);
+  return variable ? variableWords(draft.template?.id, variable).label : fieldName(key);
+}
+
+/** Any image without a template, in the address. */
+export const FREE = 'image';
 
 export class Draft {
   template = $state.raw<Template | null>(null);
@@ -44,7 +80,8 @@ export class Draft {
   });
   /** The API's blockers and field errors, by field. */
   errors = $derived<Record<string, string>>({
-    ...Object.fromEntries((this.preview?.blockers ?? []).filter((blocker) => blocker.field).map((blocker) => [fieldKey(blocker.field ?? ''), blocker.message])),
+    ...Object.fromEntries((this.preview?.blockers ?? []).filter((blocker) => blocker.field).map((blocker) => [fieldKey(blocker.field ?? ''), withoutKey(blocker.message, blocker.field ?? '')])),
+    ...this.previewFailure?.fields,
     ...this.failure?.fields,
     ...portProblems(this.ports)
   });
@@ -67,13 +104,51 @@ export class Draft {
     };
   });
 
-  async choose(summary: TemplateSummary | null) {
+  /** Which game the form is for, as it stands in the address; null before one is chosen. */
+  game = $state<string | null>(null);
+  #begun = $state('');
+  #typed = $derived.by((): Typed => ({
+    name: this.name,
+    image: this.image,
+    startup: this.startup,
+    memory: this.touched.memory ? this.memory : 0,
+    cpu: this.cpu,
+    ports: this.touched.ports ? this.ports : [],
+    values: this.values,
+    pairs: this.pairs,
+    eula: this.eula,
+    touched: this.touched
+  }));
+  /** Whether there is anything to lose. */
+  changed = $derived(this.game !== null && JSON.stringify(this.#typed) !== this.#begun);
+
+  /** Begins a form, with what was typed into it before in this tab. `FREE` is any image without a template. */
+  async choose(game: string) {
     this.#reset();
-    if (summary === null) {
-      this.free = true;
-      return;
+    if (game === FREE) this.free = true;
+    else this.#fill(await api.templates.get(game));
+    this.game = game;
+    this.#begun = JSON.stringify(this.#typed);
+    try {
+      const kept = JSON.parse(readTab(keyOf(game)) ?? 'null') as Typed | null;
+      if (kept) Object.assign(this, kept);
+    } catch {
+      // Kept by another version of the page: begun anew.
     }
-    const template = await api.templates.get(summary.id);
+  }
+
+  /** Keeps what was typed until the server is made or somebody leaves without it; call it in an effect. */
+  keep() {
+    if (this.game !== null) writeTab(keyOf(this.game), this.changed ? JSON.stringify(this.#typed) : null);
+  }
+
+  /** Forgets what was kept. */
+  clear() {
+    if (this.game !== null) writeTab(keyOf(this.game), null);
+    this.#begun = JSON.stringify(this.#typed);
+  }
+
+  #fill(template: Template) {
     this.template = template;
     this.image = template.image;
     this.startup = template.startup;
@@ -138,6 +213,7 @@ export class Draft {
 
   #reset() {
     this.#settle();
+    this.game = null;
     this.template = null;
     this.free = false;
     this.name = this.image = this.startup = '';

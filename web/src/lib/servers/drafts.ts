@@ -64,6 +64,7 @@ export type VariableKind = { kind: 'text'; max?: number } | { kind: 'number' } |
 export function variableKind(variable: Variable): VariableKind {
   const rules = variable.rules.split('|').map((rule) => rule.trim());
   const choices = rules.find((rule) => rule.startsWith('in:'));
+  if (choices && /^in:(0,1|1,0|true,false|false,true)$/.test(choices)) return { kind: 'switch' };
   if (choices) return { kind: 'choice', choices: choices.slice(3).split(',').map((choice) => choice.trim()) };
   if (rules.includes('boolean')) return { kind: 'switch' };
   if (rules.some((rule) => rule === 'integer' || rule === 'numeric' || rule === 'int')) return { kind: 'number' };

@@ -25,6 +25,7 @@ export const create: typeof English = {
   create: 'Server erstellen',
   steps: 'Was passieren wird',
   nothingYet: 'Es passiert nichts, bis du „Server erstellen“ drückst.',
+  stillNeeded: (fields) => `Es fehlt noch: ${fields}.`,
   variableName: (at) => `Name der Variable ${at}`,
   variableNamePlaceholder: 'NAME',
   variableValue: (name) => `Wert von ${name}`,

@@ -1,4 +1,5 @@
 import type { nav as English } from '../en/nav';
+import { n } from './numbers';
 
 export const nav: typeof English = {
   settings: 'Einstellungen',
@@ -11,6 +12,8 @@ export const nav: typeof English = {
   attention: 'braucht Aufmerksamkeit',
   allWell: 'alles in Ordnung',
   offline: 'offline',
+  nodesOffline: (count) => n(count, '# Node offline', '# Nodes offline'),
+  findings: (count) => n(count, '# Befund', '# Befunde'),
   disconnected: 'nicht verbunden',
   admin: 'Admin',
   user: 'Benutzer',

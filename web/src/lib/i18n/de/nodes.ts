@@ -64,6 +64,8 @@ export const nodes: typeof English = {
   renewAction: 'Geheimnis erstellen',
   closeSecretTitle: 'Ohne Kopieren schließen?',
   closeSecretText: 'Dieses Geheimnis wird nur einmal gezeigt. Geht es verloren, erstelle auf der Seite der Node ein neues.',
+  closeAnyway: 'Trotzdem schließen',
+  keepOpen: 'Offen lassen',
   renamed: (name) => `Umbenannt in ${name}`,
   drained: (name) => `Auf ${name} kommen keine neuen Server`,
   undrained: (name) => `${name} nimmt wieder neue Server an`,

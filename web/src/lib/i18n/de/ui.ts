@@ -32,6 +32,8 @@ export const ui: typeof English = {
   wrong: 'Etwas ist schiefgegangen',
   noPageText: 'Der Link ist vielleicht alt, oder sein Ziel wurde gelöscht.',
   wrongText: 'Prüfe, ob das Panel läuft und dieses Gerät es erreicht.',
+  notLoaded: 'Diese Seite konnte nicht geladen werden',
+  notLoadedText: 'Das Panel ist gerade nicht erreichbar. Die Seite lädt von selbst, sobald es wieder da ist; Spielserver laufen weiter.',
   loadingPanel: 'Das Panel ist nicht erreichbar. Neuer Versuch …',
   unsaved: 'Nicht gespeicherte Änderungen',
   leaveTitle: 'Ohne Speichern verlassen?',

@@ -23,6 +23,7 @@ export const create = {
   create: 'Create server',
   steps: 'What will happen',
   nothingYet: 'Nothing happens until you press “Create server”.',
+  stillNeeded: (fields: string) => `Still needed: ${fields}.`,
   variableName: (at: number) => `Name of variable ${at}`,
   variableNamePlaceholder: 'NAME',
   variableValue: (name: string) => `Value of ${name}`,

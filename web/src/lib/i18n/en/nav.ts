@@ -1,3 +1,5 @@
+import { n } from './numbers';
+
 export const nav = {
   settings: 'Settings',
   main: 'Main',
@@ -9,6 +11,8 @@ export const nav = {
   attention: 'needs attention',
   allWell: 'all well',
   offline: 'offline',
+  nodesOffline: (count: number) => n(count, '# node offline', '# nodes offline'),
+  findings: (count: number) => n(count, '# finding', '# findings'),
   disconnected: 'not connected',
   admin: 'admin',
   user: 'user',

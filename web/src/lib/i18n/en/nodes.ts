@@ -63,6 +63,8 @@ export const nodes = {
   renewAction: 'Create secret',
   closeSecretTitle: 'Close without copying?',
   closeSecretText: 'This secret is shown only once. If you lose it, create a new one on the node’s page.',
+  closeAnyway: 'Close anyway',
+  keepOpen: 'Keep open',
   renamed: (name: string) => `Renamed to ${name}`,
   drained: (name: string) => `No new servers are placed on ${name}`,
   undrained: (name: string) => `${name} takes new servers again`,

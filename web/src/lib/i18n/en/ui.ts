@@ -30,6 +30,8 @@ export const ui = {
   wrong: 'Something went wrong',
   noPageText: 'The link may be old, or its target was deleted.',
   wrongText: 'Check that the panel is running and that this device can reach it.',
+  notLoaded: 'This page could not be loaded',
+  notLoadedText: 'The panel cannot be reached right now. The page loads by itself as soon as it is back; game servers keep running.',
   loadingPanel: 'The panel is not reachable. Trying again …',
   unsaved: 'Unsaved changes',
   leaveTitle: 'Leave without saving?',
