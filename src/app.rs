@@ -54,7 +54,7 @@ pub struct App {
     pub users: Users,
     /// The first account.
     pub setup: Setup,
-    /// InstallMethod the panel does.
+    /// How the panel does.
     pub status: Status,
     /// Looks for what is wrong.
     pub doctor: Doctor,

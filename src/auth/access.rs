@@ -1,6 +1,7 @@
 //! Permission as a value: what may be done takes one of these, and only a check against the store makes one.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
@@ -14,6 +15,8 @@ use crate::error::{ApiError, Code};
 pub enum Access {
     /// Everybody, signed in or not. Few and named.
     Open,
+    /// Machines with their node's secret, which the endpoint itself compares.
+    Node,
     /// Everybody with a session.
     SignedIn,
     /// A WebSocket: with a session, and by cookie only from a page of ours.
@@ -26,6 +29,20 @@ pub enum Access {
     /// Administrators, on the server named by the path's first parameter. Others get 404 where they may not see it, else
     /// 403.
     ServerAdmin,
+}
+
+/// In the OpenAPI document, as `x-access`.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Access::Open => f.write_str("everyone"),
+            Access::Node => f.write_str("node"),
+            Access::SignedIn | Access::Socket => f.write_str("signed-in"),
+            Access::Admin => f.write_str("admin"),
+            Access::Server(need) => write!(f, "server:{}", word(*need)),
+            Access::ServerAdmin => f.write_str("server-admin"),
+        }
+    }
 }
 
 /// Somebody with a live session.
@@ -84,6 +101,19 @@ impl Deref for Admin {
     }
 }
 
+const WORDS: [(Permission, &str); 6] = [
+    (Permission::View, "view"),
+    (Permission::Console, "console"),
+    (Permission::Power, "power"),
+    (Permission::Files, "files"),
+    (Permission::Startup, "startup"),
+    (Permission::Configure, "configure"),
+];
+
+fn word(permission: Permission) -> &'static str {
+    WORDS.into_iter().find(|(known, _)| *known == permission).map_or("", |(_, word)| word)
+}
+
 /// What somebody may do with one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions {
@@ -112,16 +142,11 @@ impl Permissions {
 
     /// The words of the `permissions` key; administrators also have `delete`.
     pub fn words(&self) -> Vec<&'static str> {
-        const ALL: [(Permission, &str); 6] = [
-            (Permission::View, "view"),
-            (Permission::Console, "console"),
-            (Permission::Power, "power"),
-            (Permission::Files, "files"),
-            (Permission::Startup, "startup"),
-            (Permission::Configure, "configure"),
-        ];
-        let mut words: Vec<_> =
-            ALL.into_iter().filter(|(permission, _)| self.allow(*permission)).map(|(_, word)| word).collect();
+        let mut words: Vec<_> = WORDS
+            .into_iter()
+            .filter(|(permission, _)| self.allow(*permission))
+            .map(|(_, word)| word)
+            .collect();
         if self.admin {
             words.push("delete");
         }

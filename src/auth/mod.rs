@@ -9,6 +9,7 @@ mod access;
 mod devices;
 mod halves;
 mod password;
+mod proof;
 mod reserve;
 mod sessions;
 mod sign_in;
@@ -31,6 +32,7 @@ pub use access::{Access, Admin, Caller, Need, Permissions, Permit, Role, ServerA
 pub use devices::{DEVICE_DAYS, DeviceProof, NewDevice};
 pub use halves::Halves;
 pub use password::{MAX_PASSWORD, MIN_PASSWORD, check_password};
+pub use proof::{Admitted, NodeSecret, Open, Proof, ServerAdmin};
 pub use sessions::{NewSession, SESSION_DAYS, SocketCaller, Unproven};
 pub use sign_in::SignedIn;
 pub use site::{OwnOrigins, SiteCheck};

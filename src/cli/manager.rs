@@ -39,7 +39,7 @@ impl Service {
         }
     }
 
-    /// InstallMethod a person restarts it.
+    /// How a person restarts it.
     pub(super) fn restart_line(&self) -> String {
         match self.manager {
             Some(Manager::OpenRc) => format!("rc-service {} restart", self.name),

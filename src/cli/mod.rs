@@ -28,7 +28,7 @@ pub use verify::verify;
 use service::Service;
 use settings::{Closed, Settings};
 
-/// InstallMethod long a panel that starts or stops may hold its folder and answer nobody.
+/// How long a panel that starts or stops may hold its folder and answer nobody.
 const COMES_OR_GOES: Duration = Duration::from_secs(10);
 /// The exit code of a folder that another process has.
 const IN_USE: u8 = 75;

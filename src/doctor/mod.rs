@@ -69,7 +69,7 @@ pub struct Subject {
     pub panel: Panel,
 }
 
-/// InstallMethod the panel is.
+/// How the panel is.
 #[derive(Debug)]
 pub enum Panel {
     /// It runs, and told this.

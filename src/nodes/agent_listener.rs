@@ -26,7 +26,7 @@ use crate::streams::Streams;
 use crate::system::clock;
 use crate::system::shutdown::Tasks;
 
-/// InstallMethod long an agent that came with the shared secret keeps its own allowance of wrong ones.
+/// How long an agent that came with the shared secret keeps its own allowance of wrong ones.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Stands at the agents' port. Cheap to clone.

@@ -1,4 +1,4 @@
-//! InstallMethod another machine becomes a node: the one line to copy, the script that it fetches, and the program that the
+//! How another machine becomes a node: the one line to copy, the script that it fetches, and the program that the
 //! script fetches.
 
 use std::net::IpAddr;
@@ -7,6 +7,7 @@ use tokio::fs::File;
 
 use super::Nodes;
 use super::secrets::{self, SecretMatch};
+use crate::auth::NodeSecret;
 use crate::error::{ApiError, Code};
 use crate::system::clock;
 use crate::upgrades::binaries::{ProgramError, Programs};
@@ -71,12 +72,12 @@ impl EnrollmentConfig {
     }
 }
 
-/// InstallMethod one who asks finds us, and so how a machine beside him does.
+/// How one who asks finds us, and so how a machine beside him does.
 #[derive(Clone, Debug)]
 pub struct Enrollment {
     /// What is known here.
     pub joining: EnrollmentConfig,
-    /// InstallMethod his browser calls us.
+    /// How his browser calls us.
     pub host: Option<String>,
 }
 
@@ -113,11 +114,11 @@ impl Nodes {
         &self,
         joining: &EnrollmentConfig,
         node: &str,
-        secret: Option<&str>,
+        secret: &NodeSecret,
         arch: &str,
     ) -> Result<(File, u64), ApiError> {
         let wrong = || ApiError::new(Code::Unauthenticated, "The node's secret is wrong or missing.");
-        let given = secret.map(secrets::hash).ok_or_else(wrong)?;
+        let given = secret.0.as_deref().map(secrets::hash).ok_or_else(wrong)?;
         let known = self.store.read_now(|tx| storage::nodes::get(tx, node))?;
         if secrets::verify(known.as_ref(), None, &given, clock::now()) == SecretMatch::Wrong {
             return Err(wrong());

@@ -1,18 +1,22 @@
 //! The acts that mend a difference between what a node has and what it should have.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::Nodes;
 use crate::agents::{Difference, DifferenceKind};
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 
 /// One way to mend a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Resolution {
     /// A missing server is made again, with nothing in its folder.
     Recreate,
     /// An unknown server becomes one of the panel's.
     Adopt,
-    /// The node deletes an unknown server.
+    /// The node deletes an unknown server with its data.
     Remove,
     /// Changed settings are sent again.
     Apply,

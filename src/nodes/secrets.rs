@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use storage::Millis;
 use storage::nodes::{Node, OldSecret};
 
-/// InstallMethod much newer a use has to be to be worth a write: an SD card wears out.
+/// How much newer a use has to be to be worth a write: an SD card wears out.
 const WORTH_NOTING: Millis = 60_000;
 
 /// The SHA-256 of a secret. Only these are kept and compared: how long that takes tells nothing of the secret.

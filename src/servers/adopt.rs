@@ -5,7 +5,7 @@ use std::time::Duration;
 use agent::protocol::{self as wire, ServerDescription};
 use storage::servers::Server;
 
-use super::body::{LimitsRequest, PortRequest, ProtocolWord};
+use super::body::{self, LimitsRequest, PortRequest};
 use super::delete::not_deleting;
 use super::validate::{self, ValidationErrors};
 use super::{Servers, behaviour};
@@ -144,8 +144,8 @@ fn port(port: &wire::Port) -> PortRequest {
         internal: port.internal.into(),
         external: port.external.into(),
         protocol: match port.protocol {
-            wire::Protocol::Tcp => ProtocolWord::Tcp,
-            wire::Protocol::Udp => ProtocolWord::Udp,
+            wire::Protocol::Tcp => body::Protocol::Tcp,
+            wire::Protocol::Udp => body::Protocol::Udp,
         },
     }
 }

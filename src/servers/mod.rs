@@ -34,7 +34,7 @@ use storage::servers::Server;
 pub use placement::AUTO;
 pub use ports::OwnPorts;
 pub use routes::routes;
-pub use views::{ServerView, StatsView, StatusWord};
+pub use views::{ServerStatus, ServerView, StatsView};
 
 use crate::agents::{AgentTopic, Agents, RequestError};
 use crate::auth::{Auth, Caller, Permission, Permissions, Permit, Visible, need};
@@ -134,9 +134,9 @@ impl Servers {
         let answer = self.ask(&server, message).await?;
         tracing::info!(server = server.id, ?action, by = permit.caller().username(), "power");
         let begun = match action {
-            PowerAction::Start => StatusWord::Starting,
-            PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => StatusWord::Stopping,
-            PowerAction::Resume => StatusWord::Running,
+            PowerAction::Start => ServerStatus::Starting,
+            PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => ServerStatus::Stopping,
+            PowerAction::Resume => ServerStatus::Running,
         };
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(begun) })
     }
@@ -185,7 +185,7 @@ impl Servers {
         self.moves.allows(&server.id)?;
         let message = ToAgent::ServerReinstall(ServerRef { server_id: server.id.clone() });
         let answer = self.ask(&server, message).await?;
-        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(StatusWord::Installing) })
+        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
     }
 
     /// Breaks a fetch off.
@@ -234,10 +234,10 @@ impl Servers {
     }
 }
 
-fn answered_status(answer: &ToPanel) -> Option<StatusWord> {
+fn answered_status(answer: &ToPanel) -> Option<ServerStatus> {
     match answer {
         ToPanel::Ack(ack) => {
-            ack.status.as_ref().filter(|status| **status != Status::Unknown).map(StatusWord::of)
+            ack.status.as_ref().filter(|status| **status != Status::Unknown).map(ServerStatus::of)
         }
         _ => None,
     }

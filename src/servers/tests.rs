@@ -7,7 +7,7 @@ use agent::protocol::{Ack, ErrorReport, PowerAction, Status, ToAgent, ToPanel};
 use storage::servers::{Behaviour, Limits, Port, Protocol, Server};
 use storage::users::{Role, User};
 
-use super::views::StatusWord;
+use super::views::ServerStatus;
 use super::{OwnPorts, ServerView, Servers};
 use crate::agents::tests::World;
 use crate::auth::{
@@ -133,7 +133,7 @@ async fn a_new_server_is_handed_to_its_agent() {
     let mut agent = games.world.connect("local");
     let made =
         games.make(r#"{"name":"World","image":"busybox","environment":{"A":"{{x}} $(id)"}}"#).await.unwrap();
-    assert_eq!((made.status, made.node_online), (StatusWord::Installing, true));
+    assert_eq!((made.status, made.node_online), (ServerStatus::Installing, true));
     let told = agent
         .hear_and_ack(|message| match message {
             ToAgent::ServerCreate(create) => Some(create),
@@ -144,7 +144,7 @@ async fn a_new_server_is_handed_to_its_agent() {
     agent.status(&made.id, Status::Stopped);
     crate::agents::tests::until(|| {
         let server = games.servers.get(&games.access(&made.id)).unwrap();
-        (server.status == StatusWord::Stopped).then_some(())
+        (server.status == ServerStatus::Stopped).then_some(())
     })
     .await;
 }
@@ -153,7 +153,7 @@ async fn a_new_server_is_handed_to_its_agent() {
 async fn without_its_node_a_server_is_kept_and_its_state_unknown() {
     let games = Games::new().await;
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
-    assert_eq!((made.status, made.node_online), (StatusWord::Unknown, false));
+    assert_eq!((made.status, made.node_online), (ServerStatus::Unknown, false));
     let error = games.servers.power(&games.access(&made.id), PowerAction::Start).await.unwrap_err();
     assert_eq!(error.code(), Code::NodeOffline);
     assert_eq!(
@@ -229,7 +229,7 @@ async fn power_is_the_agents_to_grant() {
         agent.answer(&id, ToPanel::Ack(Ack { status: Some(Status::Starting) }));
     };
     let (answer, ()) = tokio::join!(games.servers.power(&permit, PowerAction::Start), grant);
-    assert_eq!(answer.unwrap().status, StatusWord::Starting);
+    assert_eq!(answer.unwrap().status, ServerStatus::Starting);
     let refuse = async {
         let id = agent.hear().await.message_id.unwrap();
         let report =

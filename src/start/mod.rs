@@ -71,7 +71,7 @@ pub enum StartError {
         address: SocketAddr,
         /// What it was for.
         what: &'static str,
-        /// InstallMethod to change it.
+        /// How to change it.
         setting: &'static str,
         /// What the system said.
         source: std::io::Error,
@@ -356,7 +356,7 @@ impl Running {
         }
         let named = self.app.name.url();
         if let Ok(named) = &named {
-            writeln!(out, "ConfigFile in your network as {named}")?;
+            writeln!(out, "Found in your network as {named}")?;
         }
         if let Some(path) = self.app.setup.link_path().await {
             writeln!(out, "\nMake the first account here:\n  {}{path}", self.url())?;

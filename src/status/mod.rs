@@ -1,4 +1,4 @@
-//! InstallMethod the panel itself does: health for everybody, what is wrong for administrators.
+//! How the panel itself does: health for everybody, what is wrong for administrators.
 
 mod routes;
 mod views;
@@ -36,7 +36,7 @@ impl Status {
         StatusView::new(health != Health::Ok, problems, self.0.started_at)
     }
 
-    /// Transfers whenever [`Status::view`] may have changed.
+    /// Changes whenever [`Status::view`] may have changed.
     pub fn changes(&self) -> watch::Receiver<Health> {
         self.0.store.health()
     }

@@ -10,7 +10,7 @@ use tokio::time::{sleep_until, timeout};
 use super::Transfers;
 use super::run::Failure;
 use super::tracker::Live;
-use super::views::StepWord;
+use super::views::TransferStep;
 
 /// No byte for this long, and it is given up.
 const STALLED: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ pub(super) async fn copy(
         }
     };
     live.copied(u64::MAX);
-    moves.step(live, StepWord::Verifying);
+    moves.step(live, TransferStep::Verifying);
     hand_on(&mut target, Frame::Control(Control::Done(sent.clone())), to).await?;
     match timeout(TO_DISK, target.inward.recv()).await {
         Ok(Some(Frame::Control(Control::Done(taken)))) => compare(&sent, &taken),

@@ -21,7 +21,7 @@ use storage::servers::Server;
 use storage::transfers::{Move, Step};
 
 pub use routes::routes;
-pub use views::{MoveView, StepWord};
+pub use views::{MoveView, TransferStep};
 
 use self::tracker::Tracker;
 use crate::agents::{Agents, local, port_message};
@@ -148,7 +148,8 @@ impl Transfers {
     /// What everybody who sees the server sees of its move: nothing where there is nothing to say any more.
     pub fn shown(&self, server_id: &str) -> Option<MoveView> {
         let view = self.lives.get(server_id)?.view();
-        (!matches!(view.step, StepWord::Failed | StepWord::Done) || view.error.is_some()).then_some(view)
+        (!matches!(view.step, TransferStep::Failed | TransferStep::Done) || view.error.is_some())
+            .then_some(view)
     }
 
     /// Refuses what must not be done with a server while it moves.

@@ -1,4 +1,4 @@
-//! InstallMethod this program came to be here, and so how the next one does.
+//! How this program came to be here, and so how the next one does.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ const PACKAGED: (&str, &str) = ("/usr/bin/ctrl-alt-play", "/var/lib/dpkg/info/ct
 const ALONE: &[&str] =
     &["ctrl-alt-play", "docker-init", "podman-init", "catatonit", "dumb-init", "tini", "tini-static"];
 
-/// InstallMethod the next version gets here.
+/// How the next version gets here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstallMethod {
     /// By itself: somebody watches over it.

@@ -1,4 +1,4 @@
-//! InstallMethod the HTTP client finds machines: as all of this program does, without the machine's C library, which a static program
+//! How the HTTP client finds machines: as all of this program does, without the machine's C library, which a static program
 //! would load modules of.
 
 use std::io;

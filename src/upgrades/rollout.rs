@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::views::{NodeStepWord, NodeUpgradeView};
+use super::views::{NodeUpgradeStep, NodeUpgradeView};
 use super::{TELL_EVERY, UpgradeView, Upgrades, sentence};
 use crate::agents::{NodeSnapshot, RequestError, local};
 use crate::auth::Admin;
@@ -22,7 +22,7 @@ use crate::error::{ApiError, Code};
 use crate::status::VERSION;
 use crate::system::clock;
 
-/// InstallMethod long an agent may take to open a connection.
+/// How long an agent may take to open a connection.
 const SOON: Duration = Duration::from_secs(30);
 /// A node that takes nothing for this long is given up.
 const STALLED: Duration = Duration::from_secs(60);
@@ -46,13 +46,13 @@ pub(super) struct Round {
 
 #[derive(Clone)]
 struct Step {
-    word: NodeStepWord,
+    word: NodeUpgradeStep,
     percent: Option<u8>,
     detail: Option<String>,
 }
 
 impl Step {
-    fn new(word: NodeStepWord) -> Self {
+    fn new(word: NodeUpgradeStep) -> Self {
         Self { word, percent: None, detail: None }
     }
 }
@@ -164,7 +164,7 @@ impl Upgrades {
             if state.round.running {
                 return Err(conflict("Other machines are being upgraded already."));
             }
-            let steps = chosen.iter().map(|id| (id.clone(), Step::new(NodeStepWord::Waiting))).collect();
+            let steps = chosen.iter().map(|id| (id.clone(), Step::new(NodeUpgradeStep::Waiting))).collect();
             state.round = Round { steps, running: true, failure: None, stop: stop.clone() };
             Ok(())
         })?;
@@ -185,7 +185,7 @@ impl Upgrades {
                 state.round.running = false;
                 state.round.failure = failure;
                 // Nobody waits any more.
-                state.round.steps.retain(|_, step| step.word != NodeStepWord::Waiting);
+                state.round.steps.retain(|_, step| step.word != NodeUpgradeStep::Waiting);
             });
         }));
         self.view()
@@ -211,13 +211,13 @@ impl Upgrades {
             }
             let work = self.one(id, stop);
             match work.await {
-                Ok(true) => self.node_step(id, Step::new(NodeStepWord::Done)),
+                Ok(true) => self.node_step(id, Step::new(NodeUpgradeStep::Done)),
                 // Called off before anything was done there.
                 Ok(false) => return None,
                 Err(why) => {
                     tracing::warn!(node = id, why, "a node's agent was not upgraded");
                     let detail = Some(why.clone());
-                    self.node_step(id, Step { word: NodeStepWord::Failed, percent: None, detail });
+                    self.node_step(id, Step { word: NodeUpgradeStep::Failed, percent: None, detail });
                     let left = nodes.iter().skip_while(|other| *other != id).count() - 1;
                     let others = if left > 0 { " Those after it were left as they are." } else { "" };
                     return Some(format!("{id}: {why}{others}"));
@@ -239,9 +239,9 @@ impl Upgrades {
         let seen = agents.node(id);
         let before = seen.system.ok_or("It has not said yet what it is.")?;
         let connection = agents.connection(id).ok_or("It went offline.")?;
-        self.node_step(id, Step { percent: Some(0), ..Step::new(NodeStepWord::Sending) });
+        self.node_step(id, Step { percent: Some(0), ..Step::new(NodeUpgradeStep::Sending) });
         self.send(id, &before.arch).await?;
-        self.node_step(id, Step::new(NodeStepWord::Returning));
+        self.node_step(id, Step::new(NodeUpgradeStep::Returning));
         self.back(id, connection, before.upgrade).await?;
         tracing::info!(node = id, version = VERSION, "a node's agent was upgraded");
         Ok(true)
@@ -259,7 +259,7 @@ impl Upgrades {
             }
             if told.as_ref() != Some(&busy) {
                 let detail = Some(format!("Waits: {busy}."));
-                self.node_step(id, Step { detail, ..Step::new(NodeStepWord::Waiting) });
+                self.node_step(id, Step { detail, ..Step::new(NodeUpgradeStep::Waiting) });
                 told = Some(busy);
             }
             tokio::select! {
@@ -311,10 +311,10 @@ impl Upgrades {
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 let percent = u8::try_from(sent * 100 / program.length.max(1)).ok();
-                self.node_step(id, Step { percent, ..Step::new(NodeStepWord::Sending) });
+                self.node_step(id, Step { percent, ..Step::new(NodeUpgradeStep::Sending) });
             }
         }
-        self.node_step(id, Step::new(NodeStepWord::Trying));
+        self.node_step(id, Step::new(NodeUpgradeStep::Trying));
         let summary = Summary { bytes: sent, entries: 1, sha256 };
         hand_on(&mut pipe, Frame::Control(Control::Done(summary.clone()))).await?;
         match timeout(TRIES_WITHIN, pipe.inward.recv()).await {

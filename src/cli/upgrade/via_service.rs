@@ -14,7 +14,7 @@ use crate::status::VERSION;
 use crate::upgrades::release::{Published, Source};
 use crate::upgrades::sentence;
 
-/// InstallMethod long a service may take to come up with the new program, or to go back to the old one.
+/// How long a service may take to come up with the new program, or to go back to the old one.
 const COMES_UP_WITHIN: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks after the end of a restart after which nothing is on its way any more.
@@ -87,7 +87,7 @@ impl Guarded<'_> {
         blocking(same).await.unwrap_or(false)
     }
 
-    /// Puts it where the guard takes it from. InstallMethod the last upgrade went, before this one.
+    /// Puts it where the guard takes it from. How the last upgrade went, before this one.
     async fn stage(&self, source: Source) -> Result<Option<agent::protocol::UpgradeOutcome>, Failure> {
         fetch(self.config, source, self.what.clone(), &self.version, &self.folder).await?;
         if !self.agent && self.config.data_dir.join("panel.redb").exists() {
