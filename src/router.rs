@@ -11,6 +11,11 @@ use crate::app::App;
 use crate::http::{
     Body, Dispatch, Forwarded, Hosts, Method, Peer, Response, Route, StatusCode, assets, bytes_of,
 };
+use crate::live::Topic;
+use crate::nodes::Nodes;
+use crate::servers::Servers;
+use crate::status::Status;
+use crate::upgrades::Upgrades;
 use crate::{docs, doctor, live, nodes, servers, setup, status, templates, transfers, upgrades, users};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
@@ -29,6 +34,15 @@ pub fn routes(app: &App) -> Vec<Route> {
     routes.extend(doctor::routes(&app.doctor));
     routes.extend(docs::routes());
     routes
+}
+
+/// Everything that can be followed on the live connections, in the order in which it is sent.
+pub fn topics(servers: &Servers, nodes: &Nodes, status: &Status, upgrades: &Upgrades) -> Vec<Box<dyn Topic>> {
+    let mut topics = servers::topics(servers);
+    topics.extend(nodes::topics(nodes));
+    topics.extend(status::topics(status));
+    topics.extend(upgrades::topics(upgrades));
+    topics
 }
 
 /// Answers everything on the panel's port. Cheap to clone.

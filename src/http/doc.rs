@@ -35,6 +35,7 @@ pub struct Doc {
     answers: Vec<(u16, &'static str, Option<RefOr<Schema>>)>,
     query: Vec<Parameter>,
     refusals: Vec<u16>,
+    extensions: Vec<(&'static str, serde_json::Value)>,
     schemas: Schemas,
 }
 
@@ -90,6 +91,15 @@ impl Doc {
     pub(super) fn query<T: IntoParams>(mut self) -> Self {
         if KEPT {
             self.query.extend(T::into_params(|| Some(ParameterIn::Query)));
+        }
+        self
+    }
+
+    /// A key of its own, which begins with `x-`.
+    #[must_use]
+    pub(super) fn extension(mut self, name: &'static str, value: impl FnOnce() -> serde_json::Value) -> Self {
+        if KEPT {
+            self.extensions.push((name, value()));
         }
         self
     }
@@ -171,8 +181,9 @@ impl Doc {
                 ResponseBuilder::new().description(reason(status)).content("application/json", error);
             operation = operation.response(status.to_string(), response.build());
         }
-        let access = Extensions::from_iter([("x-access", route.access().to_string())]);
-        operation = operation.extensions(Some(access));
+        let access = ("x-access", route.access().to_string().into());
+        let extensions = self.extensions.iter().cloned().chain([access]);
+        operation = operation.extensions(Some(Extensions::from_iter(extensions)));
         if !matches!(route.access(), Access::Open | Access::Node) {
             operation =
                 operation.security(SecurityRequirement::new::<_, [String; 0], _>("bearer", [])).security(

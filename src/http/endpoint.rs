@@ -77,6 +77,12 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         self
     }
 
+    /// Something that OpenAPI has no place for, under a name that begins with `x-`. Made only for the document.
+    pub fn extension(mut self, name: &'static str, value: impl FnOnce() -> serde_json::Value) -> Self {
+        self.doc = self.doc.extension(name, value);
+        self
+    }
+
     /// It takes a JSON body, 256 KiB at most, or 4 KiB where everybody may call. 400, 413, 415 and 422 are answered before
     /// the handler. `T` should carry `#[serde(deny_unknown_fields)]`.
     pub fn body<T: DeserializeOwned + ToSchema>(self) -> Endpoint<P, A, T, Q> {

@@ -15,6 +15,9 @@ pub fn routes(live: &Live) -> Vec<Route> {
                  have the sessionKey",
             )
             .response(101)
+            .extension("x-topics", || {
+                live.topics.iter().map(|topic| (topic.name().to_owned(), serde_json::Value::from(topic.access().to_string()))).collect()
+            })
             .refusals(&[400, 403, 426, 429])
             .handle(live, |live, call| async move {
                 let upgrade = call.request.upgrade()?;

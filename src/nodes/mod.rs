@@ -6,6 +6,7 @@ mod join;
 mod resolve_difference;
 mod routes;
 mod secrets;
+mod topic;
 mod views;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use storage::nodes::Node;
 pub use agent_listener::AgentListener;
 pub use join::{Enrollment, EnrollmentConfig, script};
 pub use routes::routes;
+pub use topic::topics;
 pub use views::{NodeMade, NodeView};
 
 use self::secrets::Hash;

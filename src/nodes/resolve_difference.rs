@@ -8,9 +8,10 @@ use crate::agents::{Difference, DifferenceKind};
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 
-/// One way to mend a difference.
+/// An act that mends a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Mend)]
 pub enum Resolution {
     /// A missing server is made again, with nothing in its folder.
     Recreate,

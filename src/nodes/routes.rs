@@ -142,7 +142,7 @@ struct ProgramQuery {
     arch: String,
 }
 
-/// How to resolve a difference.
+/// How to mend a difference.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MendDifference)]

@@ -15,6 +15,7 @@ mod preview;
 mod readable;
 mod routes;
 mod rules;
+mod topics;
 mod validate;
 mod views;
 
@@ -34,6 +35,7 @@ use storage::servers::Server;
 pub use placement::AUTO;
 pub use ports::OwnPorts;
 pub use routes::routes;
+pub use topics::topics;
 pub use views::{ServerStatus, ServerView, StatsView};
 
 use crate::agents::{AgentTopic, Agents, RequestError};

@@ -26,7 +26,7 @@ use crate::live::Live;
 use crate::net::mdns;
 use crate::net::tls::{self, Identity, TlsError};
 use crate::nodes::{AgentListener, EnrollmentConfig, Nodes};
-use crate::router::Router;
+use crate::router::{self, Router};
 use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
 use crate::start::health::Health;
@@ -188,15 +188,9 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         tasks: tasks.clone(),
     };
     let upgrades = Upgrades::new(&config.upgrades, parts);
-    let live = Live::new(
-        auth.clone(),
-        registry.clone(),
-        servers.clone(),
-        nodes.clone(),
-        status.clone(),
-        upgrades.clone(),
-        tasks.clone(),
-    );
+    status.announce(&registry, &tasks);
+    let topics = router::topics(&servers, &nodes, &status, &upgrades);
+    let live = Live::new(auth.clone(), registry.clone(), topics, tasks.clone());
     let joining = EnrollmentConfig {
         public_url: config.public_url.clone(),
         page_port: ports.panel.port(),

@@ -13,6 +13,7 @@ pub mod release;
 mod resolver;
 mod rollout;
 mod routes;
+mod topic;
 mod views;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use semver::Version;
 use storage::{Millis, Store};
 
 pub use routes::routes;
+pub use topic::topics;
 pub use views::UpgradeView;
 
 use self::binaries::Programs;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Client, Panel, docker};
+use crate::harness::{Client, Live, Panel, docker, seconds};
 
 /// Who gets past the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,16 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/api/servers/{id}/users/{user}",   ServerAdmin),
 ];
 
+/// Who may follow what on `GET /api/live`.
+const TOPICS: &[(&str, Who)] = &[
+    ("servers", SignedIn),
+    ("stats:{server}", Server("view")),
+    ("console:{server}", Server("console")),
+    ("nodes", SignedIn),
+    ("status", SignedIn),
+    ("upgrade", Admin),
+];
+
 /// What may be granted.
 pub(super) const PERMISSIONS: [&str; 6] = ["view", "console", "power", "files", "startup", "configure"];
 
@@ -138,6 +148,15 @@ async fn every_endpoint_has_its_row() {
     assert!(open.len() <= 7, "open to everyone: {open:?}");
 }
 
+#[tokio::test]
+async fn every_topic_has_its_row() {
+    let panel = Panel::start().await;
+    let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
+    let rows: serde_json::Map<_, _> =
+        TOPICS.iter().map(|(topic, who)| ((*topic).to_owned(), json!(declared(*who)))).collect();
+    assert_eq!(document["paths"]["/api/live"]["get"]["x-topics"], json!(rows));
+}
+
 /// Past the door, whatever comes behind it (a bad body on purpose, so that nothing happens).
 pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool, u16) {
     let method: Method = method.parse().unwrap();
@@ -149,15 +168,11 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)
 }
 
-#[tokio::test]
-async fn every_row_is_true() {
-    docker::image().await;
-    let panel = Panel::start().await;
+/// A server, and for every permission an account that has it on this server alone.
+async fn friends(panel: &Panel) -> (String, BTreeMap<&'static str, Client>) {
     let admin = panel.admin();
     let body = json!({ "name": "World", "image": docker::BUSYBOX, "startup": "game" });
     let server = admin.post("/api/servers", body).await.expect(201).id();
-    let stranger = panel.user("stranger").await;
-    let stranger_id = stranger.get("/api/me").await.id();
     let mut friends = BTreeMap::new();
     for permission in PERMISSIONS {
         let friend = panel.user(&format!("with-{permission}")).await;
@@ -166,6 +181,44 @@ async fn every_row_is_true() {
         admin.put(&grant, json!({ "permissions": [permission] })).await.expect(204);
         friends.insert(permission, friend);
     }
+    (server, friends)
+}
+
+#[tokio::test]
+async fn every_row_of_a_topic_is_true() {
+    docker::image().await;
+    let panel = Panel::start().await;
+    let (server, friends) = friends(&panel).await;
+    let mut callers = vec![("a stranger", panel.user("stranger").await), ("an admin", panel.admin())];
+    callers.extend(friends);
+    let mut wrong = Vec::new();
+    for (name, client) in callers {
+        let mut live = Live::open(&client).await;
+        for (topic, who) in TOPICS {
+            let granted = PERMISSIONS.contains(&name) && opens(name, *who);
+            let may = granted || *who == SignedIn || name == "an admin";
+            let topic = topic.replace("{server}", &server);
+            live.subscribe(&[topic.as_str()]).await;
+            let about =
+                |message: &serde_json::Value| (message["topic"] == topic.as_str()).then(|| message.clone());
+            let answer = live.wait(seconds(5), about).await;
+            if answer["error"].is_null() != may {
+                wrong.push(format!("{topic} as {name}: {answer}, but {who:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    panel.admin().delete(&format!("/api/servers/{server}")).await.expect(204);
+}
+
+#[tokio::test]
+async fn every_row_is_true() {
+    docker::image().await;
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let (server, friends) = friends(&panel).await;
+    let stranger = panel.user("stranger").await;
+    let stranger_id = stranger.get("/api/me").await.id();
     let mut wrong = Vec::new();
     for (method, path, who) in TABLE {
         let id = if path.contains("/users/{id}") {
