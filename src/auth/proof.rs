@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use super::{Access, Admin, Auth, Caller, Need, Permission, Permit, ServerAccess, SocketCaller};
+use super::{Access, Actor, Admin, Auth, Caller, Need, Permission, Permit, ServerAccess, SocketCaller};
 use crate::error::ApiError;
 
 /// What the check before a handler found out, by the endpoint's [`Access`].
@@ -13,8 +13,8 @@ pub enum Admitted {
     Anyone,
     /// The secret that a machine has shown. The endpoint compares it.
     Node(Option<String>),
-    /// Somebody with a session.
-    Caller(Caller),
+    /// Somebody who is signed in.
+    Actor(Actor),
     /// Somebody who asks for a WebSocket.
     Socket(SocketCaller),
     /// An administrator.
@@ -69,11 +69,20 @@ impl Proof for NodeSecret {
     }
 }
 
+impl Proof for Actor {
+    const ACCESS: Access = Access::SignedIn;
+
+    fn of(admitted: &Admitted) -> Option<Self> {
+        if let Admitted::Actor(actor) = admitted { Some(actor.clone()) } else { None }
+    }
+}
+
+/// For what a person does with his own account and sessions.
 impl Proof for Caller {
     const ACCESS: Access = Access::SignedIn;
 
     fn of(admitted: &Admitted) -> Option<Self> {
-        if let Admitted::Caller(caller) = admitted { Some(caller.clone()) } else { None }
+        if let Admitted::Actor(actor) = admitted { actor.person().cloned() } else { None }
     }
 }
 
@@ -112,17 +121,16 @@ impl Proof for ServerAdmin {
 impl Auth {
     /// Whether somebody who is signed in may call an endpoint, for the server that its path names first: 404 where he may
     /// not know of the server, 403 where he may not do this.
-    pub fn authorize(&self, caller: Caller, access: Access, server_id: &str) -> Result<Admitted, ApiError> {
+    pub fn authorize(&self, actor: Actor, access: Access, server_id: &str) -> Result<Admitted, ApiError> {
         match access {
             Access::Open => Ok(Admitted::Anyone),
             Access::Node => Ok(Admitted::Node(None)),
-            Access::SignedIn => Ok(Admitted::Caller(caller)),
-            Access::Socket => Ok(Admitted::Socket(SocketCaller::Known(caller))),
-            Access::Admin => caller.admin().map(Admitted::Admin),
-            Access::Server(need) => self.server_access(&caller, server_id, need).map(Admitted::Server),
+            Access::SignedIn | Access::Socket => Ok(Admitted::Actor(actor)),
+            Access::Admin => actor.admin().map(Admitted::Admin),
+            Access::Server(need) => self.server_access(&actor, server_id, need).map(Admitted::Server),
             Access::ServerAdmin => {
-                self.server_access(&caller, server_id, Permission::View)?;
-                caller.admin().map(Admitted::ServerAdmin)
+                self.server_access(&actor, server_id, Permission::View)?;
+                actor.admin().map(Admitted::ServerAdmin)
             }
         }
     }

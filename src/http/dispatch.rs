@@ -156,7 +156,7 @@ impl Dispatch {
         }
         let caller = self.0.auth.authenticate(&credentials)?;
         signed_in(request, &caller);
-        self.0.auth.authorize(caller, access, params.first())
+        self.0.auth.authorize(caller.into(), access, params.first())
     }
 }
 

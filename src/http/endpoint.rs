@@ -58,7 +58,7 @@ pub fn endpoint(method: Method, path: &'static str) -> Endpoint {
 }
 
 impl<P, A, B, Q> Endpoint<P, A, B, Q> {
-    /// Who may call it, as the type of the proof that the handler gets: `Open` for everybody, `Caller` for everybody who is
+    /// Who may call it, as the type of the proof that the handler gets: `Open` for everybody, `Actor` for everybody who is
     /// signed in, `Admin`, `Permit<need::Power>`, `ServerAdmin`, `SocketCaller`.
     pub fn access<To: Proof>(self) -> Endpoint<To, A, B, Q> {
         let Self { method, path, doc, takes, gives, .. } = self;

@@ -14,7 +14,7 @@
 //!     })
 //! ```
 //!
-//! - [`Endpoint::access`]: the type of the proof that the handler gets as `call.by`. `Open`, `Caller`, `SocketCaller`,
+//! - [`Endpoint::access`]: the type of the proof that the handler gets as `call.by`. `Open`, `Actor`, `Caller`, `SocketCaller`,
 //!   `Admin`, `Permit<need::…>`, `ServerAdmin`, `NodeSecret`, all in `src/auth`.
 //! - Input: [`Endpoint::body`], [`Endpoint::query`]; `call.request` has [`Incoming::id`], [`Incoming::param`],
 //!   [`Incoming::client`], [`Incoming::header`], [`Incoming::upgrade`].

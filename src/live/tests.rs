@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::Live;
 use super::topics::Topics;
 use crate::agents::tests::{FakeAgent, line, stats};
-use crate::auth::{Caller, Permission};
+use crate::auth::{Actor, Permission};
 use crate::config::UpgradeSettings;
 use crate::nodes::Nodes;
 use crate::servers::tests::Games;
@@ -47,8 +47,8 @@ fn upgrades(games: &Games) -> Upgrades {
     Upgrades::new(&UpgradeSettings::default(), parts)
 }
 
-fn follow(live: &Live, caller: &Caller, names: &[&str]) -> Topics {
-    let mut topics = Topics::new(live.clone(), caller.clone()).unwrap();
+fn follow(live: &Live, actor: &Actor, names: &[&str]) -> Topics {
+    let mut topics = Topics::new(live.clone(), actor.clone()).unwrap();
     assert!(topics.client_says(json!({ "subscribe": names }).to_string().as_bytes()));
     topics
 }

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::message::Frame;
-use crate::auth::{Access, Caller, Visible};
+use crate::auth::{Access, Actor, Visible};
 use crate::error::ApiError;
 
 /// One kind of topic: its name, who may follow it, and what following it begins with.
@@ -57,7 +57,7 @@ pub enum News<'a> {
 /// Who follows, and what he may see.
 pub struct Follower {
     /// Who.
-    pub caller: Caller,
+    pub actor: Actor,
     /// The servers that he may see.
     pub visible: Visible,
     /// To be notified by feeds that have something new, where their topic says that they wake.

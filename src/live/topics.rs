@@ -11,7 +11,7 @@ use super::Live;
 use super::limits::{LISTS, NAMES};
 use super::message::{self, ClientMessage, Frame};
 use super::topic::{Feed, Follower, News};
-use crate::auth::Caller;
+use crate::auth::Actor;
 use crate::error::{ApiError, Code};
 use crate::net::rate_limit::TokenBucket;
 
@@ -46,11 +46,11 @@ pub(super) struct Topics {
 }
 
 impl Topics {
-    pub(super) fn new(live: Live, caller: Caller) -> Result<Self, ApiError> {
-        let visible = live.auth.visible(&caller)?;
+    pub(super) fn new(live: Live, actor: Actor) -> Result<Self, ApiError> {
+        let visible = live.auth.visible(&actor)?;
         Ok(Self {
             live,
-            follower: Follower { caller, visible, wake: Arc::default() },
+            follower: Follower { actor, visible, wake: Arc::default() },
             ready: VecDeque::new(),
             lists: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -125,7 +125,7 @@ impl Topics {
             return Err(ApiError::new(Code::TooManyRequests, sentence));
         }
         let (place, topic, id) = self.live.topic(name).ok_or_else(|| ApiError::not_found("topic"))?;
-        self.live.auth.authorize(self.follower.caller.clone(), topic.access(), id)?;
+        self.live.auth.authorize(self.follower.actor.clone(), topic.access(), id)?;
         let feed = topic.follow(&self.follower, id)?;
         let map = if topic.wakes() { &mut self.streams } else { &mut self.lists };
         map.insert((place, name.to_owned()), feed);
@@ -137,13 +137,13 @@ impl Topics {
     }
 
     /// What the caller may do may have changed: what is no longer allowed ends with an error, and the rest is put right.
-    pub(super) fn recheck(&mut self, caller: Caller) -> Result<(), ApiError> {
-        self.follower.visible = self.live.auth.visible(&caller)?;
-        self.follower.caller = caller;
+    pub(super) fn recheck(&mut self, actor: Actor) -> Result<(), ApiError> {
+        self.follower.visible = self.live.auth.visible(&actor)?;
+        self.follower.actor = actor;
         let mut ended = Vec::new();
         for ((_, name), feed) in self.lists.iter_mut().chain(&mut self.streams) {
             let Some((_, topic, id)) = self.live.topic(name) else { continue };
-            match self.live.auth.authorize(self.follower.caller.clone(), topic.access(), id) {
+            match self.live.auth.authorize(self.follower.actor.clone(), topic.access(), id) {
                 Ok(_) => self.ready.extend(feed.access_changed(&self.follower)),
                 Err(error) => ended.push((name.clone(), error)),
             }

@@ -7,7 +7,7 @@ use super::Nodes;
 use super::join::{Enrollment, EnrollmentConfig};
 use super::resolve_difference::Resolution;
 use super::views::{NodeMade, NodeView};
-use crate::auth::{Admin, Caller, NodeSecret};
+use crate::auth::{Actor, Admin, NodeSecret};
 use crate::http::{DELETE, GET, Incoming, PATCH, POST, Route, endpoint, streamed};
 
 /// All endpoints of this feature. `joining` is where remote agents find us.
@@ -15,12 +15,12 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
     let enrolling = (nodes.clone(), joining.clone());
     vec![
         endpoint(GET, "/api/nodes")
-            .access::<Caller>()
+            .access::<Actor>()
             .doc("Lists the nodes")
             .list::<NodeView>()
             .handle(nodes, |nodes, call| async move { nodes.list(&call.by).await }),
         endpoint(GET, "/api/nodes/{id}")
-            .access::<Caller>()
+            .access::<Actor>()
             .doc("One node")
             .ok::<NodeView>()
             .refusals(&[404])

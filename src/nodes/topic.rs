@@ -27,7 +27,7 @@ impl Topic for NodeList {
     fn follow(&self, follower: &Follower, _id: &str) -> Result<Box<dyn Feed>, ApiError> {
         let nodes = self.0.clone();
         let agents = nodes.agents.watch_list(AgentTopic::Nodes);
-        Ok(Box::new(ListFeed { nodes, admin: follower.caller.is_admin(), seen: None, _agents: agents }))
+        Ok(Box::new(ListFeed { nodes, admin: follower.actor.is_admin(), seen: None, _agents: agents }))
     }
 }
 
@@ -66,7 +66,7 @@ impl Feed for ListFeed {
     }
 
     fn access_changed(&mut self, follower: &Follower) -> Vec<Frame> {
-        if std::mem::replace(&mut self.admin, follower.caller.is_admin()) != self.admin {
+        if std::mem::replace(&mut self.admin, follower.actor.is_admin()) != self.admin {
             self.seen = None;
         }
         Vec::new()

@@ -6,6 +6,8 @@ use agent::protocol as wire;
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::auth::Permission;
+
 /// A new server, or a preview of one.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -160,27 +162,7 @@ pub(super) struct CommandRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRequest {
     /// All of it.
-    pub permissions: Vec<PermissionWord>,
-}
-
-/// One thing that somebody may do with a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = GrantedPermission)]
-pub enum PermissionWord {
-    /// See it.
-    View,
-    /// Read and use its console.
-    Console,
-    /// Start and stop it.
-    Power,
-    /// Read and write its files.
-    Files,
-    /// Rename it, and change those variables that its template lets users change. `edit` is taken as well.
-    #[serde(alias = "edit")]
-    Startup,
-    /// Change its image, limits, ports, environment and startup line.
-    Configure,
+    pub permissions: Vec<Permission>,
 }
 
 /// How many lines.

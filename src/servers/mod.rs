@@ -39,7 +39,7 @@ pub use topics::topics;
 pub use views::{ServerStatus, ServerView, StatsView};
 
 use crate::agents::{AgentTopic, Agents, RequestError};
-use crate::auth::{Auth, Caller, Permission, Permissions, Permit, Visible, need};
+use crate::auth::{Actor, Auth, Permission, Permissions, Permit, Visible, need};
 use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
 use crate::templates::{self, Template};
@@ -83,8 +83,8 @@ impl Servers {
     }
 
     /// The servers that somebody may see, oldest first.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<ServerView>, ApiError> {
-        let visible = self.auth.visible(caller)?;
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<ServerView>, ApiError> {
+        let visible = self.auth.visible(actor)?;
         // Who sees none costs the agents nothing.
         if !matches!(&visible, Visible::Only(servers) if servers.is_empty()) {
             self.agents.keep_fresh(AgentTopic::Servers);
@@ -134,7 +134,7 @@ impl Servers {
         }
         let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
         let answer = self.ask(&server, message).await?;
-        tracing::info!(server = server.id, ?action, by = permit.caller().username(), "power");
+        tracing::info!(server = server.id, ?action, by = %permit.actor(), "power");
         let begun = match action {
             PowerAction::Start => ServerStatus::Starting,
             PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => ServerStatus::Stopping,
@@ -211,8 +211,8 @@ impl Servers {
         ServerView { moving, ..ServerView::new(record, &seen, permissions) }
     }
 
-    fn view(&self, record: Server, caller: &Caller) -> Result<ServerView, ApiError> {
-        let visible = self.auth.visible(caller)?;
+    fn view(&self, record: Server, actor: &Actor) -> Result<ServerView, ApiError> {
+        let visible = self.auth.visible(actor)?;
         self.seen_by(record, &visible).ok_or_else(|| ApiError::not_found("server"))
     }
 

@@ -6,7 +6,7 @@ use super::body::{
 };
 use super::preview::Preview;
 use super::views::{ConsoleView, PowerAnswer, ServerUser, ServerView, StatsHistoryView};
-use crate::auth::{Admin, Caller, Permit, ServerAdmin, need};
+use crate::auth::{Actor, Admin, Permit, ServerAdmin, need};
 use crate::http::{DELETE, GET, PATCH, POST, PUT, Route, endpoint};
 
 /// All endpoints of this feature.
@@ -21,7 +21,7 @@ pub fn routes(servers: &Servers) -> Vec<Route> {
 fn general(servers: &Servers) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/servers")
-            .access::<Caller>()
+            .access::<Actor>()
             .doc("Lists the servers that the caller may see")
             .list::<ServerView>()
             .handle(servers, |servers, call| async move { servers.list(&call.by).await }),
@@ -130,7 +130,7 @@ fn users(servers: &Servers) -> Vec<Route> {
             .refusals(&[409, 503, 507])
             .handle(servers, |servers, call| async move {
                 let (id, user) = (call.request.id(), call.request.param("user"));
-                let permissions = call.body.permissions.into_iter().map(Into::into).collect();
+                let permissions = call.body.permissions.into_iter().collect();
                 servers.grant(&call.by, id, user, permissions).await
             }),
         endpoint(DELETE, "/api/servers/{id}/users/{user}")

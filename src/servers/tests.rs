@@ -11,7 +11,8 @@ use super::views::ServerStatus;
 use super::{OwnPorts, ServerView, Servers};
 use crate::agents::tests::World;
 use crate::auth::{
-    Admin, Auth, Caller, Credentials, DeviceProof, NewSession, Origin, OwnOrigins, Permission, need,
+    Actor, Admin, Auth, Credentials, DeviceProof, NewSession, Origin, OwnOrigins, Permission, PermissionName,
+    need,
 };
 use crate::error::{ApiError, Code};
 use crate::templates::{Template, Variable};
@@ -46,12 +47,12 @@ impl Games {
             world.tasks.clone(),
             OwnPorts(vec![(3000, "its page")]),
         );
-        let admin = caller(&world, &auth, "root", Role::Admin).await.admin().unwrap();
+        let admin = actor(&world, &auth, "root", Role::Admin).await.admin().unwrap();
         Self { world, auth, servers, admin }
     }
 
-    pub(crate) async fn user(&self, name: &str) -> Caller {
-        caller(&self.world, &self.auth, name, Role::User).await
+    pub(crate) async fn user(&self, name: &str) -> Actor {
+        actor(&self.world, &self.auth, name, Role::User).await
     }
 
     pub(crate) async fn make(&self, json: &str) -> Result<ServerView, ApiError> {
@@ -63,7 +64,7 @@ impl Games {
     }
 }
 
-async fn caller(world: &World, auth: &Auth, name: &str, role: Role) -> Caller {
+async fn actor(world: &World, auth: &Auth, name: &str, role: Role) -> Actor {
     let user = User {
         id: name.into(),
         username: name.into(),
@@ -83,7 +84,7 @@ async fn caller(world: &World, auth: &Auth, name: &str, role: Role) -> Caller {
         storage::sessions::insert(tx, &session)
     });
     write.await.unwrap();
-    auth.authenticate(&Credentials::Bearer(token)).unwrap()
+    auth.authenticate(&Credentials::Bearer(token)).unwrap().into()
 }
 
 /// A server without a template.
@@ -266,7 +267,10 @@ async fn grants_open_a_server_and_taking_them_closes_it() {
     assert!(games.servers.list(&jo).await.unwrap().is_empty());
     games.servers.grant(&games.admin, &made.id, "jo", [Permission::Power].into()).await.unwrap();
     let seen = games.servers.list(&jo).await.unwrap();
-    assert_eq!((seen.len(), seen[0].permissions.as_slice()), (1, ["view", "power"].as_slice()));
+    assert_eq!(
+        (seen.len(), seen[0].permissions.as_slice()),
+        (1, [PermissionName::View, PermissionName::Power].as_slice())
+    );
     assert_eq!(games.servers.users(&games.admin, &made.id).await.unwrap()[0].username, "jo");
     let nobody = games.servers.grant(&games.admin, &made.id, "nobody", Default::default()).await;
     assert_eq!(nobody.unwrap_err().code(), Code::NotFound);

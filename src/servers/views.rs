@@ -7,10 +7,10 @@ use serde::Serialize;
 use storage::servers::{Limits, Port, Protocol, Server};
 use utoipa::ToSchema;
 
-use super::body::{self, PermissionWord};
+use super::body;
 use super::readable::{self, Readable};
 use crate::agents::ServerSnapshot;
-use crate::auth::{Permission, Permissions};
+use crate::auth::{Permission, PermissionName, Permissions};
 use crate::system::clock::rfc3339;
 use crate::transfers::MoveView;
 
@@ -89,25 +89,9 @@ pub struct ServerView {
     #[serde(rename = "move", skip_serializing_if = "Option::is_none")]
     pub moving: Option<MoveView>,
     /// What the caller may do with it.
-    #[schema(value_type = Vec<PermissionView>)]
-    pub permissions: Vec<&'static str>,
+    pub permissions: Vec<PermissionName>,
     /// When it was made.
     pub created_at: String,
-}
-
-/// One thing that the caller may do with a server.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Permission)]
-#[allow(missing_docs, dead_code, reason = "for the document: the words of GrantedPermission, and delete")]
-pub(super) enum PermissionView {
-    View,
-    Console,
-    Power,
-    Files,
-    Startup,
-    Configure,
-    Delete,
 }
 
 /// What a server is.
@@ -332,40 +316,13 @@ pub struct ServerUser {
     /// The account's name.
     pub username: String,
     /// What it may do.
-    pub permissions: Vec<PermissionWord>,
-}
-
-impl From<Permission> for PermissionWord {
-    fn from(permission: Permission) -> Self {
-        match permission {
-            Permission::View => Self::View,
-            Permission::Console => Self::Console,
-            Permission::Power => Self::Power,
-            Permission::Files => Self::Files,
-            Permission::Startup => Self::Startup,
-            Permission::Configure => Self::Configure,
-        }
-    }
-}
-
-impl From<PermissionWord> for Permission {
-    fn from(word: PermissionWord) -> Self {
-        match word {
-            PermissionWord::View => Self::View,
-            PermissionWord::Console => Self::Console,
-            PermissionWord::Power => Self::Power,
-            PermissionWord::Files => Self::Files,
-            PermissionWord::Startup => Self::Startup,
-            PermissionWord::Configure => Self::Configure,
-        }
-    }
+    pub permissions: Vec<Permission>,
 }
 
 impl ServerView {
     /// Puts the three together.
     pub fn new(server: Server, seen: &ServerSnapshot, permissions: &Permissions) -> Self {
-        let words = permissions.words();
-        let admin = words.contains(&"delete");
+        let admin = permissions.is_admin();
         let template = server.template_id.as_deref().and_then(crate::templates::get);
         let configures = permissions.allow(Permission::Configure);
         let readable = Readable::of(&server, template, permissions);
@@ -400,7 +357,7 @@ impl ServerView {
             needs_restart: told.is_some_and(|told| told.needs_restart),
             data_dir: told.filter(|_| admin).and_then(|told| told.data_dir.clone()),
             moving: None,
-            permissions: words,
+            permissions: permissions.names(),
             created_at: rfc3339(server.created_at),
             id: server.id,
             name: server.name,

@@ -2,7 +2,7 @@
 
 use super::views::{Health, StatusView};
 use super::{Status, VERSION};
-use crate::auth::{Caller, Open};
+use crate::auth::{Actor, Open};
 use crate::http::{GET, Route, endpoint};
 
 /// All endpoints of this feature.
@@ -14,7 +14,7 @@ pub fn routes(status: &Status) -> Vec<Route> {
             .ok::<Health>()
             .handle(&(), |(), _call| async { Ok(Health { status: "ok", version: VERSION }) }),
         endpoint(GET, "/api/status")
-            .access::<Caller>()
+            .access::<Actor>()
             .doc("How the panel is, and for administrators what is wrong")
             .ok::<StatusView>()
             .handle(status, |status, call| async move { Ok(status.view(call.by.is_admin())) }),

@@ -24,7 +24,7 @@ impl Topic for PanelStatus {
     }
 
     fn follow(&self, follower: &Follower, _id: &str) -> Result<Box<dyn Feed>, ApiError> {
-        Ok(Box::new(StatusFeed { status: self.0.clone(), admin: follower.caller.is_admin(), sent: None }))
+        Ok(Box::new(StatusFeed { status: self.0.clone(), admin: follower.actor.is_admin(), sent: None }))
     }
 }
 
@@ -46,7 +46,7 @@ impl Feed for StatusFeed {
     }
 
     fn access_changed(&mut self, follower: &Follower) -> Vec<Frame> {
-        self.admin = follower.caller.is_admin();
+        self.admin = follower.actor.is_admin();
         Vec::new()
     }
 }

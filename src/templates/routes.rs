@@ -2,7 +2,7 @@
 
 use super::views::{TemplateSummary, TemplateView};
 use crate::agents::Agents;
-use crate::auth::Caller;
+use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::http::{GET, Route, endpoint};
 
@@ -10,7 +10,7 @@ use crate::http::{GET, Route, endpoint};
 pub fn routes(agents: &Agents) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/templates")
-            .access::<Caller>()
+            .access::<Actor>()
             .doc("Lists the templates")
             .list::<TemplateSummary>()
             .handle(agents, |agents, _call| async move {
@@ -18,7 +18,7 @@ pub fn routes(agents: &Agents) -> Vec<Route> {
                 Ok(super::list().iter().map(|template| TemplateSummary::new(template, &nodes)).collect())
             }),
         endpoint(GET, "/api/templates/{id}")
-            .access::<Caller>()
+            .access::<Actor>()
             .doc("One template, its variables included")
             .ok::<TemplateView>()
             .refusals(&[404])

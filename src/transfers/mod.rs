@@ -102,7 +102,7 @@ impl Transfers {
             storage::Error::Taken { .. } => ApiError::new(Code::Conflict, "The server is moving already."),
             other => other.into(),
         })?;
-        tracing::info!(server = server_id, from = record.from, to, by = admin.username(), "a move begins");
+        tracing::info!(server = server_id, from = record.from, to, by = %admin, "a move begins");
         let live = self.lives.put(record);
         self.agents.changes().server(server_id);
         let view = live.view();
@@ -120,7 +120,7 @@ impl Transfers {
         let live = self.lives.get(server_id).ok_or_else(|| ApiError::not_found("move"))?;
         match live.record().step {
             Step::InProgress => {
-                tracing::info!(server = server_id, by = admin.username(), "a move is called off");
+                tracing::info!(server = server_id, by = %admin, "a move is called off");
                 live.cancel();
                 return Ok(());
             }

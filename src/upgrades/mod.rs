@@ -296,7 +296,7 @@ impl Upgrades {
             state.running = Some(RunningView { version: wanted.to_string(), step, done: 0, total: 0 });
             Ok(())
         })?;
-        tracing::info!(from = VERSION, to = %wanted, by = admin.username(), "an upgrade begins");
+        tracing::info!(from = VERSION, to = %wanted, by = %admin, "an upgrade begins");
         let upgrades = self.clone();
         drop(inner.tasks.spawn("upgrade", async move {
             match upgrades.upgrade(&source, &wanted).await {

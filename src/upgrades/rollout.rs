@@ -168,7 +168,7 @@ impl Upgrades {
             state.round = Round { steps, running: true, failure: None, stop: stop.clone() };
             Ok(())
         })?;
-        tracing::info!(nodes = chosen.len(), by = admin.username(), "other machines are upgraded");
+        tracing::info!(nodes = chosen.len(), by = %admin, "other machines are upgraded");
         let upgrades = self.clone();
         drop(self.0.tasks.spawn("upgrades of nodes", async move {
             let mark = mark(&upgrades.0.data_dir);
@@ -193,7 +193,7 @@ impl Upgrades {
 
     /// Begins with no further one. What is over is put away.
     pub fn stop_nodes(&self, admin: &Admin) -> Result<(), ApiError> {
-        tracing::info!(by = admin.username(), "no further machines are upgraded");
+        tracing::info!(by = %admin, "no further machines are upgraded");
         self.change(|state| {
             if state.round.running {
                 state.round.stop.cancel();
