@@ -7,7 +7,8 @@ use hyper::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-use crate::app::App;
+use crate::agents::Agents;
+use crate::app::{App, Features};
 use crate::http::{
     Body, Dispatch, Forwarded, Hosts, Method, Peer, Response, Route, StatusCode, assets, bytes_of,
 };
@@ -20,18 +21,18 @@ use crate::{docs, doctor, live, nodes, servers, setup, status, templates, transf
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
 /// call what.
-pub fn routes(app: &App) -> Vec<Route> {
+pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     let mut routes = Vec::new();
-    routes.extend(status::routes(&app.status));
-    routes.extend(setup::routes(&app.setup));
-    routes.extend(users::routes(&app.users));
-    routes.extend(nodes::routes(&app.nodes, &app.joining));
-    routes.extend(templates::routes(&app.agents));
-    routes.extend(servers::routes(&app.servers));
-    routes.extend(transfers::routes(&app.moves));
-    routes.extend(upgrades::routes(&app.upgrades));
-    routes.extend(live::routes(&app.live));
-    routes.extend(doctor::routes(&app.doctor));
+    routes.extend(status::routes(&features.status));
+    routes.extend(setup::routes(&features.setup));
+    routes.extend(users::routes(&features.users));
+    routes.extend(nodes::routes(&features.nodes, &features.joining));
+    routes.extend(templates::routes(agents));
+    routes.extend(servers::routes(&features.servers));
+    routes.extend(transfers::routes(&features.transfers));
+    routes.extend(upgrades::routes(&features.upgrades));
+    routes.extend(live::routes(&features.live));
+    routes.extend(doctor::routes(&features.doctor));
     routes.extend(docs::routes());
     routes
 }
@@ -58,7 +59,7 @@ impl Router {
     pub fn new(app: &App) -> Self {
         let network = &app.config.network;
         Self {
-            api: Dispatch::new(app.auth.clone(), routes(app)),
+            api: Dispatch::new(app.features.auth.clone(), routes(&app.agents, &app.features)),
             forwarded: Forwarded::new(network.trusted_proxies.clone()),
             hosts: Hosts::new(app.config.public_url.as_deref(), &network.allowed_hosts),
         }
