@@ -1,9 +1,9 @@
-//! The handles that the features share. Nothing happens in here.
+//! The handles of a running panel, in groups. Nothing happens in here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use storage::{Millis, Store};
+use storage::Store;
 
 use crate::agents::Agents;
 use crate::auth::Auth;
@@ -21,47 +21,59 @@ use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;
 use crate::users::Users;
 
-/// Cheap to clone.
+/// Everything that a panel is made of. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The settings that the process was started with.
     pub config: Arc<Config>,
-    /// Who it is by TLS; the pin that agents know it by.
+    /// How it is reached.
+    pub network: Network,
+    /// The database.
+    pub store: Store,
+    /// Who is connected, and what they say.
+    pub agents: Agents,
+    /// What has endpoints.
+    pub features: Features,
+    /// What runs.
+    pub tasks: Tasks,
+}
+
+/// How the panel is reached.
+#[derive(Clone)]
+pub struct Network {
+    /// Its key and certificate, and the pin that agents know it by.
     pub identity: Identity,
     /// Where it listens.
     pub ports: Ports,
     /// Its name in the local network.
     pub name: Name,
-    /// What is kept.
-    pub store: Store,
-    /// Who may what.
+}
+
+/// The features, each with no more than it needs: `src/start/features.rs` makes them, `src/router.rs` lists what they offer.
+#[derive(Clone)]
+pub struct Features {
+    /// Who may do what.
     pub auth: Auth,
-    /// Who is connected, and what they say.
-    pub agents: Agents,
-    /// Where machines that join find us.
-    pub joining: EnrollmentConfig,
-    /// Machines with an agent.
-    pub nodes: Nodes,
-    /// Game servers.
-    pub servers: Servers,
-    /// Servers on their way to another node.
-    pub moves: Transfers,
-    /// Newer versions.
-    pub upgrades: Upgrades,
-    /// Live connections.
-    pub live: Live,
     /// Accounts and sign-ins.
     pub users: Users,
     /// The first account.
     pub setup: Setup,
+    /// Machines with an agent.
+    pub nodes: Nodes,
+    /// Where machines that join find us.
+    pub joining: EnrollmentConfig,
+    /// Game servers.
+    pub servers: Servers,
+    /// Servers on their way to another node.
+    pub transfers: Transfers,
+    /// Newer versions.
+    pub upgrades: Upgrades,
+    /// Live connections.
+    pub live: Live,
     /// How the panel does.
     pub status: Status,
     /// Looks for what is wrong.
     pub doctor: Doctor,
-    /// What runs.
-    pub tasks: Tasks,
-    /// Since when.
-    pub started_at: Millis,
 }
 
 /// The addresses that are ours: no game server may have their ports.

@@ -97,7 +97,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    service::ready(&format!("Serving on {}", running.app.ports.panel));
+    service::ready(&format!("Serving on {}", running.app.network.ports.panel));
     // Somebody who closed our output still wants the panel.
     let _ = running.announce(&mut std::io::stdout()).await;
     let end = tokio::select! {

@@ -7,28 +7,43 @@ use hyper::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-use crate::app::App;
+use crate::agents::Agents;
+use crate::app::{App, Features};
 use crate::http::{
     Body, Dispatch, Forwarded, Hosts, Method, Peer, Response, Route, StatusCode, assets, bytes_of,
 };
+use crate::live::Topic;
+use crate::nodes::Nodes;
+use crate::servers::Servers;
+use crate::status::Status;
+use crate::upgrades::Upgrades;
 use crate::{docs, doctor, live, nodes, servers, setup, status, templates, transfers, upgrades, users};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
 /// call what.
-pub fn routes(app: &App) -> Vec<Route> {
+pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     let mut routes = Vec::new();
-    routes.extend(status::routes(&app.status));
-    routes.extend(setup::routes(&app.setup));
-    routes.extend(users::routes(&app.users));
-    routes.extend(nodes::routes(&app.nodes, &app.joining));
-    routes.extend(templates::routes(&app.agents));
-    routes.extend(servers::routes(&app.servers));
-    routes.extend(transfers::routes(&app.moves));
-    routes.extend(upgrades::routes(&app.upgrades));
-    routes.extend(live::routes(&app.live));
-    routes.extend(doctor::routes(&app.doctor));
+    routes.extend(status::routes(&features.status));
+    routes.extend(setup::routes(&features.setup));
+    routes.extend(users::routes(&features.users));
+    routes.extend(nodes::routes(&features.nodes, &features.joining));
+    routes.extend(templates::routes(agents));
+    routes.extend(servers::routes(&features.servers));
+    routes.extend(transfers::routes(&features.transfers));
+    routes.extend(upgrades::routes(&features.upgrades));
+    routes.extend(live::routes(&features.live));
+    routes.extend(doctor::routes(&features.doctor));
     routes.extend(docs::routes());
     routes
+}
+
+/// Everything that can be followed on the live connections, in the order in which it is sent.
+pub fn topics(servers: &Servers, nodes: &Nodes, status: &Status, upgrades: &Upgrades) -> Vec<Box<dyn Topic>> {
+    let mut topics = servers::topics(servers);
+    topics.extend(nodes::topics(nodes));
+    topics.extend(status::topics(status));
+    topics.extend(upgrades::topics(upgrades));
+    topics
 }
 
 /// Answers everything on the panel's port. Cheap to clone.
@@ -44,7 +59,7 @@ impl Router {
     pub fn new(app: &App) -> Self {
         let network = &app.config.network;
         Self {
-            api: Dispatch::new(app.auth.clone(), routes(app)),
+            api: Dispatch::new(app.features.auth.clone(), routes(&app.agents, &app.features)),
             forwarded: Forwarded::new(network.trusted_proxies.clone()),
             hosts: Hosts::new(app.config.public_url.as_deref(), &network.allowed_hosts),
         }

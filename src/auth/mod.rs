@@ -2,14 +2,17 @@
 //!
 //! - [`Auth::authenticate`] turns a token into a [`Caller`]; the session is looked up each time, so an ended one is over
 //!   at once.
-//! - [`Auth::server_access`] turns a caller into a [`ServerAccess`], which gives the [`Permit`] that a method asks for.
+//! - [`Auth::server_access`] turns an [`Actor`] into a [`ServerAccess`], which gives the [`Permit`] that a method asks for.
 //! - [`Auth::watch`] tells a long-lived connection when what its caller may do has changed.
 
 mod access;
 mod changes;
+mod actor;
 mod devices;
 mod halves;
 mod password;
+mod permissions;
+mod proof;
 mod reserve;
 mod sessions;
 mod sign_in;
@@ -22,21 +25,23 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use storage::{ReadTx, Store, grants, servers, users};
 
-pub use access::{Access, Admin, Caller, Need, Permissions, Permit, Role, ServerAccess, Visible, need};
+pub use access::{Access, Permit, ServerAccess, Visible};
+pub use actor::{Actor, Admin, Caller};
 pub use devices::{DEVICE_DAYS, DeviceProof, NewDevice};
 pub use halves::Halves;
 pub use password::{MAX_PASSWORD, MIN_PASSWORD, check_password};
+pub use permissions::{Need, Permission, PermissionName, Permissions, need};
+pub use proof::{Admitted, NodeSecret, Open, Proof, ServerAdmin};
 pub use sessions::{NewSession, SESSION_DAYS, SocketCaller, Unproven};
 pub use sign_in::SignedIn;
 pub use site::{OwnOrigins, SiteCheck};
-pub use storage::grants::Permission;
+pub use storage::users::Role;
 pub use watch::{SessionEnded, Watch};
 
 use crate::error::{ApiError, Code};
@@ -132,30 +137,31 @@ impl Auth {
     /// What somebody may do with a server: 404 where they may not know of it, 403 where they may not do this.
     pub fn server_access(
         &self,
-        caller: &Caller,
+        actor: &Actor,
         server_id: &str,
         need: Permission,
     ) -> Result<ServerAccess, ApiError> {
-        let found = self.0.store.read_now(|tx| permissions(tx, caller, server_id))?;
+        let found = self.0.store.read_now(|tx| permissions(tx, actor, server_id))?;
         let permissions = found
             .filter(|permissions| permissions.allow(Permission::View))
             .ok_or_else(|| ApiError::not_found("server"))?;
         if !permissions.allow(need) {
             return Err(access::forbidden());
         }
-        Ok(ServerAccess { caller: caller.clone(), server_id: server_id.to_owned(), permissions })
+        Ok(ServerAccess { actor: actor.clone(), server_id: server_id.to_owned(), permissions })
     }
 
     /// The servers that somebody may see.
-    pub fn visible(&self, caller: &Caller) -> Result<Visible, ApiError> {
-        if caller.is_admin() {
+    pub fn visible(&self, actor: &Actor) -> Result<Visible, ApiError> {
+        if actor.is_admin() {
             return Ok(Visible::All);
         }
-        let granted = self.0.store.read_now(|tx| grants::list_by_user(tx, &caller.user_id))?;
+        let user_id = actor.user_id().unwrap_or_default();
+        let granted = self.0.store.read_now(|tx| grants::list_by_user(tx, user_id))?;
         Ok(Visible::Only(
             granted
                 .into_iter()
-                .map(|grant| (grant.server_id, Permissions { admin: false, granted: grant.permissions }))
+                .map(|grant| (grant.server_id, Permissions::of_record(&grant.permissions)))
                 .collect(),
         ))
     }
@@ -178,16 +184,15 @@ impl Auth {
 }
 
 /// `None` where the server isn't there.
-fn permissions(tx: &ReadTx, caller: &Caller, server_id: &str) -> storage::Result<Option<Permissions>> {
+fn permissions(tx: &ReadTx, actor: &Actor, server_id: &str) -> storage::Result<Option<Permissions>> {
     if servers::get(tx, server_id)?.is_none() {
         return Ok(None);
     }
-    if caller.is_admin() {
-        return Ok(Some(Permissions { admin: true, granted: BTreeSet::new() }));
+    if actor.is_admin() {
+        return Ok(Some(Permissions::administrator()));
     }
-    let granted =
-        grants::get(tx, server_id, &caller.user_id)?.map(|grant| grant.permissions).unwrap_or_default();
-    Ok(Some(Permissions { admin: false, granted }))
+    let granted = grants::get(tx, server_id, actor.user_id().unwrap_or_default())?;
+    Ok(Some(granted.map_or(Permissions::granted([]), |grant| Permissions::of_record(&grant.permissions))))
 }
 
 fn unauthenticated() -> ApiError {

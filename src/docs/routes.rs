@@ -1,27 +1,25 @@
 //! `/api/openapi.json` and `/api/docs`.
 
 use super::DOCUMENT;
-use crate::http::{Access, Doc, Filter, GET, Route, any, header, packed, page, route};
+use crate::auth::Open;
+use crate::http::header::ACCEPT_ENCODING;
+use crate::http::{GET, Route, endpoint, packed, page};
 
 const PAGE: &str = include_str!("page.html");
 
 /// All endpoints of this feature.
 pub fn routes() -> Vec<Route> {
     vec![
-        route(
-            GET,
-            "/api/openapi.json",
-            Access::Open,
-            Doc::new("This document").plain(200),
-            header("accept-encoding")
-                .map(|takes: Option<String>| packed("application/json", DOCUMENT, takes.as_deref())),
+        endpoint(GET, "/api/openapi.json").access::<Open>().doc("This document").response(200).handle(
+            &(),
+            |(), call| async move {
+                Ok(packed("application/json", DOCUMENT, call.request.header(ACCEPT_ENCODING)))
+            },
         ),
-        route(
-            GET,
-            "/api/docs",
-            Access::Open,
-            Doc::new("A page that reads this document").plain(200),
-            any().map(|| page(PAGE)),
-        ),
+        endpoint(GET, "/api/docs")
+            .access::<Open>()
+            .doc("A page that reads this document")
+            .response(200)
+            .handle(&(), |(), _call| async { Ok(page(PAGE)) }),
     ]
 }

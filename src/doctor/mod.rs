@@ -296,7 +296,7 @@ impl Doctor {
                 "The check-up took too long. On the machine, `ctrl-alt-play doctor` has more patience.";
             ApiError::new(Code::Busy, sentence)
         })?;
-        tracing::info!(by = admin.username(), problems = report.summary.problem, "a check-up");
+        tracing::info!(by = %admin, problems = report.summary.problem, "a check-up");
         Ok(report)
     }
 

@@ -1,24 +1,19 @@
-//! A request's JSON body as a typed value, or exactly what is wrong with it.
+//! A request's JSON body and its query as typed values, or exactly what is wrong with them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::reject::Rejection;
 
-use super::route::refuse;
 use crate::error::{ApiError, Code};
 
-/// The most that a JSON body may hold where nothing else is said.
-pub const DEFAULT_LIMIT: u64 = 256 * 1024;
+/// The most that a JSON body may hold where the caller is known.
+const DEFAULT_LIMIT: u64 = 256 * 1024;
 
 /// The most that a JSON body may hold where everybody may call.
-pub const OPEN_LIMIT: u64 = 4 * 1024;
+const OPEN_LIMIT: u64 = 4 * 1024;
 
 /// From the end of the headers to the end of the body, beside what its size may take.
 const WHOLE_BODY: Duration = Duration::from_secs(10);
@@ -28,41 +23,40 @@ const SLOWEST: u64 = 8 * 1024;
 /// How much of a body that is too large is read and dropped before the connection is.
 const DROPPED: u64 = 8 * 1024 * 1024;
 
-/// The body as JSON, at most [`DEFAULT_LIMIT`]. `T` should carry `#[serde(deny_unknown_fields)]`.
-pub fn json<T: DeserializeOwned + Send + 'static>() -> BoxedFilter<(T,)> {
-    json_up_to(DEFAULT_LIMIT)
+/// The most that a JSON body may hold.
+pub(super) fn limit(everybody: bool) -> u64 {
+    if everybody { OPEN_LIMIT } else { DEFAULT_LIMIT }
 }
 
-/// The body as JSON with a limit of its own.
-pub fn json_up_to<T: DeserializeOwned + Send + 'static>(limit: u64) -> BoxedFilter<(T,)> {
-    raw_up_to(limit)
-        .and_then(async |content_type: Option<String>, body: Bytes| {
-            if !is_json(content_type.as_deref()) {
-                let sentence = "The body has to be JSON (Content-Type: application/json).";
-                return Err(refuse(ApiError::new(Code::UnsupportedMediaType, sentence)));
-            }
-            parse(&body).map_err(refuse)
-        })
-        .boxed()
+/// The whole body, `limit` bytes at most. `length` is its size as the client states it.
+pub(super) async fn read<S, B>(stream: S, length: Option<u64>, limit: u64) -> Result<Bytes, ApiError>
+where
+    S: futures_util::Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
+    let known_too_large = length.is_some_and(|length| length > limit);
+    let collected = collect(stream, if known_too_large { 0 } else { limit }, limit);
+    let whole = WHOLE_BODY + Duration::from_secs(limit / SLOWEST);
+    tokio::time::timeout(whole, collected).await.unwrap_or_else(|_late| Err(cut_off()))
 }
 
-/// The body's bytes and its content type (lower case, without parameters), for endpoints that take more than JSON.
-pub fn raw_up_to(limit: u64) -> BoxedFilter<(Option<String>, Bytes)> {
-    warp::header::optional::<u64>("content-length")
-        .and(warp::header::optional::<String>(CONTENT_TYPE.as_str()))
-        .and(warp::body::stream())
-        .and_then(move |length: Option<u64>, content_type: Option<String>, stream| async move {
-            let known_too_large = length.is_some_and(|length| length > limit);
-            let collected = collect(stream, if known_too_large { 0 } else { limit }, limit);
-            let whole = WHOLE_BODY + Duration::from_secs(limit / SLOWEST);
-            let body = tokio::time::timeout(whole, collected).await;
-            let body = body.unwrap_or_else(|_late| Err(cut_off())).map_err(refuse)?;
-            let essence = content_type
-                .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-            Ok::<_, Rejection>((essence, body))
-        })
-        .untuple_one()
-        .boxed()
+/// A JSON body: 415 where it says that it is something else, then as [`parse`].
+pub(super) fn parse_json<T: DeserializeOwned>(
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<T, ApiError> {
+    if !is_json(content_type) {
+        let sentence = "The body has to be JSON (Content-Type: application/json).";
+        return Err(ApiError::new(Code::UnsupportedMediaType, sentence));
+    }
+    parse(body)
+}
+
+/// The query as a typed value, as strict as a body.
+pub(super) fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
+    serde_path_to_error::deserialize(pairs)
+        .map_err(|error| invalid(&error.path().to_string(), &error.inner().to_string()))
 }
 
 /// Keeps up to `keep` bytes. What is too much is read on for a while and dropped: a client that is still sending would
@@ -132,7 +126,7 @@ fn without_position(cause: &serde_json::Error) -> String {
 }
 
 /// serde's sentence as `fields`: a missing or unknown key is named itself, not the object that lacks or has it.
-pub(super) fn invalid(path: &str, sentence: &str) -> ApiError {
+fn invalid(path: &str, sentence: &str) -> ApiError {
     let path = if path == "." || path == "?" { "" } else { path };
     let quoted = |prefix: &str| {
         sentence.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('`')?.split('`').next())
@@ -214,6 +208,25 @@ mod tests {
             problem(r#"{"name":"a","limits":{"memory":1.5}}"#),
             (Code::Invalid, vec!["limits.memory".into()])
         );
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Tail {
+        #[serde(default)]
+        tail: Option<u16>,
+    }
+
+    #[test]
+    fn queries_are_as_strict_as_bodies() {
+        assert_eq!(parse_query::<Tail>("tail=5").unwrap().tail, Some(5));
+        assert_eq!(parse_query::<Tail>("").unwrap().tail, None);
+        for (text, key) in [("tail=x", "tail"), ("tail=-1", "tail"), ("token=abc", "token")] {
+            let error = parse_query::<Tail>(text).unwrap_err();
+            assert_eq!(error.code(), Code::Invalid);
+            assert!(error.problems().contains_key(key), "{text}: {:?}", error.problems());
+        }
     }
 
     #[test]

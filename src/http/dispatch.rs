@@ -6,17 +6,19 @@
 use std::sync::Arc;
 
 use hyper::header::{ALLOW, AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request};
 use percent_encoding::percent_decode_str;
 use warp::filters::BoxedFilter;
 
+use super::call::Received;
 use super::connections::ConnectionSlot;
 use super::peer::{AskedHost, Client, Peer};
 use super::reply::{self, Response};
 use super::route::Route;
 use super::server::Body;
 use super::{SESSION_COOKIE, SESSION_KEY, device_cookie, session_cookie};
-use crate::auth::{Access, Auth, Caller, Credentials, DeviceProof, Permission, SiteCheck, SocketCaller};
+use crate::auth::{Access, Admitted, Auth, Caller, Credentials, DeviceProof, SiteCheck, SocketCaller};
 use crate::error::{ApiError, Code};
 
 /// The second half of a browser's proof that it is a known device.
@@ -38,9 +40,19 @@ struct Entry {
     endpoint: BoxedFilter<(Response,)>,
 }
 
-/// The values of a path's parameters, in order, decoded.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Params(pub(super) Arc<[String]>);
+/// The parameters of a path in their order: name and decoded value.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Params(Vec<(&'static str, String)>);
+
+impl Params {
+    pub(super) fn first(&self) -> &str {
+        self.0.first().map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+}
 
 impl Dispatch {
     /// Takes over the routes.
@@ -71,35 +83,20 @@ impl Dispatch {
         }
     }
 
+    /// Finds the endpoint and checks the caller. What the handler may ask of the request goes onto it as one value.
     fn admit(&self, request: &mut Request<Body>) -> Result<&Entry, Refusal> {
         let (entry, params) = self.find(request.method(), request.uri().path())?;
         let client = Client::of(request);
-        let caller = match self.caller(entry, request, &client)? {
-            Some(SocketCaller::Known(caller)) if entry.access != Access::Socket => Some(caller),
-            Some(socket) => {
-                request.extensions_mut().insert(socket);
-                None
-            }
-            None => None,
+        let admitted = self.check(entry.access, &params, request, &client)?;
+        let received = Received {
+            admitted,
+            params,
+            client,
+            uri: request.uri().clone(),
+            upgrade: request.extensions().get::<OnUpgrade>().cloned(),
+            headers: std::mem::take(request.headers_mut()),
         };
-        let on_server = match entry.access {
-            Access::Server(need) => Some(need),
-            Access::ServerAdmin => Some(Permission::View),
-            Access::Open | Access::SignedIn | Access::Socket | Access::Admin => None,
-        };
-        if let (Some(need), Some(caller)) = (on_server, &caller) {
-            let server = params.0.first().map(String::as_str).unwrap_or_default();
-            let access = self.0.auth.server_access(caller, server, need)?;
-            request.extensions_mut().insert(access);
-        }
-        if let Some(caller) = caller {
-            if matches!(entry.access, Access::Admin | Access::ServerAdmin) {
-                request.extensions_mut().insert(caller.admin()?);
-            }
-            request.extensions_mut().insert(caller);
-        }
-        request.extensions_mut().insert(params);
-        request.extensions_mut().insert(client);
+        request.extensions_mut().insert(Arc::new(received));
         Ok(entry)
     }
 
@@ -124,33 +121,42 @@ impl Dispatch {
         Err(Refusal { error, allow: HeaderValue::from_str(&allowed.join(", ")).ok() })
     }
 
-    fn caller(
+    fn check(
         &self,
-        entry: &Entry,
+        access: Access,
+        params: &Params,
         request: &Request<Body>,
         client: &Client,
-    ) -> Result<Option<SocketCaller>, ApiError> {
+    ) -> Result<Admitted, ApiError> {
         let headers = request.headers();
         let credentials = credentials(headers, client.secure);
         if !matches!(request.method(), &Method::GET | &Method::HEAD) && !credentials.is_bearer() {
             self.0.auth.check_site(&site(headers, client))?;
         }
-        if entry.access == Access::Open {
-            return Ok(None);
+        match access {
+            Access::Open => return Ok(Admitted::Anyone),
+            Access::Node => {
+                let secret = match credentials {
+                    Credentials::Bearer(secret) => Some(secret),
+                    Credentials::None | Credentials::Cookie { .. } => None,
+                };
+                return Ok(Admitted::Node(secret));
+            }
+            Access::Socket => {
+                if matches!(credentials, Credentials::Cookie { .. }) {
+                    self.0.auth.check_socket_origin(&site(headers, client))?;
+                }
+                let caller = self.0.auth.authenticate_socket(&credentials)?;
+                if let SocketCaller::Known(caller) = &caller {
+                    signed_in(request, caller);
+                }
+                return Ok(Admitted::Socket(caller));
+            }
+            Access::SignedIn | Access::Admin | Access::Server(_) | Access::ServerAdmin => {}
         }
-        if entry.access != Access::Socket {
-            let caller = self.0.auth.authenticate(&credentials)?;
-            signed_in(request, &caller);
-            return Ok(Some(SocketCaller::Known(caller)));
-        }
-        if matches!(credentials, Credentials::Cookie { .. }) {
-            self.0.auth.check_socket_origin(&site(headers, client))?;
-        }
-        let caller = self.0.auth.authenticate_socket(&credentials)?;
-        if let SocketCaller::Known(caller) = &caller {
-            signed_in(request, caller);
-        }
-        Ok(Some(caller))
+        let caller = self.0.auth.authenticate(&credentials)?;
+        signed_in(request, &caller);
+        self.0.auth.authorize(caller.into(), access, params.first())
     }
 }
 
@@ -256,7 +262,7 @@ pub(super) struct Pattern {
 
 enum Segment {
     Literal(&'static str),
-    Parameter,
+    Parameter(&'static str),
 }
 
 impl Pattern {
@@ -264,9 +270,12 @@ impl Pattern {
         let segments: Vec<_> = path
             .trim_start_matches('/')
             .split('/')
-            .map(|part| if part.starts_with('{') { Segment::Parameter } else { Segment::Literal(part) })
+            .map(|part| match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) => Segment::Parameter(name),
+                None => Segment::Literal(part),
+            })
             .collect();
-        let parameters = segments.iter().filter(|segment| matches!(segment, Segment::Parameter)).count();
+        let parameters = segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).count();
         Self { segments, parameters }
     }
 
@@ -278,11 +287,13 @@ impl Pattern {
             match segment {
                 Segment::Literal(literal) if *literal == part => {}
                 Segment::Literal(_) => return None,
-                Segment::Parameter if part.is_empty() => return None,
-                Segment::Parameter => values.push(percent_decode_str(part).decode_utf8().ok()?.into_owned()),
+                Segment::Parameter(_) if part.is_empty() => return None,
+                Segment::Parameter(name) => {
+                    values.push((*name, percent_decode_str(part).decode_utf8().ok()?.into_owned()));
+                }
             }
         }
-        parts.next().is_none().then(|| Params(values.into()))
+        parts.next().is_none().then_some(Params(values))
     }
 }
 
@@ -302,8 +313,14 @@ mod tests {
     #[test]
     fn patterns_match_whole_paths_and_decode_parameters() {
         let pattern = Pattern::new("/api/servers/{id}/users/{user}");
-        let values = |path| pattern.matches(path).map(|params| params.0.to_vec());
-        assert_eq!(values("/api/servers/a/users/b%20c"), Some(vec!["a".into(), "b c".into()]));
+        let values = |path| {
+            let params = pattern.matches(path)?;
+            Some(
+                [params.first(), params.get("id"), params.get("user"), params.get("other")]
+                    .map(str::to_owned),
+            )
+        };
+        assert_eq!(values("/api/servers/a/users/b%20c"), Some(["a", "a", "b c", ""].map(str::to_owned)));
         assert_eq!(values("/api/servers/a/users"), None);
         assert_eq!(values("/api/servers/a/users/b/"), None);
         assert_eq!(values("/api/servers//users/b"), None);

@@ -1,12 +1,12 @@
-//! What the OpenAPI document says of an endpoint. It rides on the [`Route`], so the document is as whole as the router.
+//! What the OpenAPI document says of an endpoint. Its declaration fills it in, so the document is as whole as the router.
 //!
 //! Only tests write the document: it is checked in, and the program carries that file (`src/docs`). Made at each start it
 //! cost 5 MB that the allocator never gave back, and the code of all schemas.
 
 use hyper::Method;
-use utoipa::ToSchema;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{
-    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem,
+    HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
@@ -17,6 +17,7 @@ use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
     Required, ResponseBuilder,
 };
+use utoipa::{IntoParams, ToSchema};
 
 use super::route::Route;
 use crate::auth::Access;
@@ -26,45 +27,38 @@ const KEPT: bool = cfg!(test);
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// One endpoint's part of the document: `Doc::new("Starts a server").body::<PowerRequest>().answer::<Power>(202)`.
-#[derive(Clone)]
+/// One endpoint's part of the document.
+#[derive(Clone, Default)]
 pub struct Doc {
     summary: &'static str,
     body: Option<RefOr<Schema>>,
     answers: Vec<(u16, &'static str, Option<RefOr<Schema>>)>,
-    query: Vec<(&'static str, RefOr<Schema>, &'static str)>,
+    query: Vec<Parameter>,
     refusals: Vec<u16>,
+    extensions: Vec<(&'static str, serde_json::Value)>,
     schemas: Schemas,
 }
 
 impl Doc {
-    /// Begins with one sentence.
-    pub fn new(summary: &'static str) -> Self {
-        let (body, answers, query) = (None, Vec::new(), Vec::new());
-        Self { summary, body, answers, query, refusals: Vec::new(), schemas: Vec::new() }
+    /// What it does, in one sentence.
+    #[must_use]
+    pub(super) fn summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
     }
 
     /// The JSON body that it takes.
     #[must_use]
-    pub fn body<T: ToSchema>(mut self) -> Self {
+    pub(super) fn body<T: ToSchema>(mut self) -> Self {
         if KEPT {
             self.body = Some(self.schema::<T>());
         }
         self
     }
 
-    /// A body of any form.
-    #[must_use]
-    pub fn any_body(mut self) -> Self {
-        if KEPT {
-            self.body = Some(ObjectBuilder::new().into());
-        }
-        self
-    }
-
     /// A JSON answer.
     #[must_use]
-    pub fn answer<T: ToSchema>(mut self, status: u16) -> Self {
+    pub(super) fn answer<T: ToSchema>(mut self, status: u16) -> Self {
         if KEPT {
             let schema = self.schema::<T>();
             self.answers.push((status, "application/json", Some(schema)));
@@ -74,7 +68,7 @@ impl Doc {
 
     /// A JSON answer that is an array.
     #[must_use]
-    pub fn list<T: ToSchema>(mut self, status: u16) -> Self {
+    pub(super) fn list<T: ToSchema>(mut self, status: u16) -> Self {
         if KEPT {
             let items = self.schema::<T>();
             let array = ArrayBuilder::new().items(items).into();
@@ -85,26 +79,34 @@ impl Doc {
 
     /// An answer without a body, or with one that is no JSON.
     #[must_use]
-    pub fn plain(mut self, status: u16) -> Self {
+    pub(super) fn plain(mut self, status: u16) -> Self {
         if KEPT {
             self.answers.push((status, "", None));
         }
         self
     }
 
-    /// An optional key of the query.
+    /// The keys of the query, by the fields of a struct.
     #[must_use]
-    pub fn query<T: ToSchema>(mut self, name: &'static str, says: &'static str) -> Self {
+    pub(super) fn query<T: IntoParams>(mut self) -> Self {
         if KEPT {
-            let schema = self.schema::<T>();
-            self.query.push((name, schema, says));
+            self.query.extend(T::into_params(|| Some(ParameterIn::Query)));
+        }
+        self
+    }
+
+    /// A key of its own, which begins with `x-`.
+    #[must_use]
+    pub(super) fn extension(mut self, name: &'static str, value: impl FnOnce() -> serde_json::Value) -> Self {
+        if KEPT {
+            self.extensions.push((name, value()));
         }
         self
     }
 
     /// Error statuses beyond those that every endpoint has.
     #[must_use]
-    pub fn refusals(mut self, statuses: &[u16]) -> Self {
+    pub(super) fn refusals(mut self, statuses: &[u16]) -> Self {
         if KEPT {
             self.refusals.extend_from_slice(statuses);
         }
@@ -140,14 +142,8 @@ impl Doc {
                     .schema(Some(string())),
             );
         }
-        for (name, schema, says) in &self.query {
-            operation = operation.parameter(
-                ParameterBuilder::new()
-                    .name(*name)
-                    .parameter_in(ParameterIn::Query)
-                    .description(Some(*says))
-                    .schema(Some(schema.clone())),
-            );
+        for parameter in &self.query {
+            operation = operation.parameter(parameter.clone());
         }
         if let Some(schema) = &self.body {
             let content = ContentBuilder::new().schema(Some(schema.clone())).build();
@@ -168,7 +164,7 @@ impl Doc {
         }
         let mut refusals = self.refusals.clone();
         refusals.extend_from_slice(match route.access() {
-            Access::Open => &[],
+            Access::Open | Access::Node => &[],
             Access::SignedIn | Access::Socket => &[401],
             Access::Admin => &[401, 403],
             Access::Server(_) | Access::ServerAdmin => &[401, 403, 404],
@@ -185,7 +181,10 @@ impl Doc {
                 ResponseBuilder::new().description(reason(status)).content("application/json", error);
             operation = operation.response(status.to_string(), response.build());
         }
-        if route.access() != Access::Open {
+        let access = ("x-access", route.access().to_string().into());
+        let extensions = self.extensions.iter().cloned().chain([access]);
+        operation = operation.extensions(Some(Extensions::from_iter(extensions)));
+        if !matches!(route.access(), Access::Open | Access::Node) {
             operation =
                 operation.security(SecurityRequirement::new::<_, [String; 0], _>("bearer", [])).security(
                     SecurityRequirement::new::<_, [String; 0], _>("cookie", [])

@@ -1,49 +1,34 @@
-//! The kit that endpoints are made of. warp is named here, in `src/router.rs` and in files named `routes.rs` or
-//! `socket.rs`, and nowhere else.
+//! The kit that endpoints are made of. warp and hyper's server stay in here.
 //!
-//! One endpoint from end to end, in `src/servers/routes.rs`:
+//! An endpoint is one declaration, in its feature's `routes.rs`:
 //!
 //! ```ignore
-//! use crate::http::{Access, Doc, Filter, POST, Route, accepted, json, permit, route, with};
-//!
-//! /// Everything of this feature, for the list in `src/router.rs`.
-//! pub fn routes(servers: &Servers) -> Vec<Route> {
-//!     vec![power(servers) /* , … */]
-//! }
-//!
-//! fn power(servers: &Servers) -> Route {
-//!     route(
-//!         POST,
-//!         "/api/servers/{id}/power",
-//!         Access::Server(Permission::Power), // checked before anything below runs; 401, 404, 403 are made there
-//!         Doc::new("Starts, stops, restarts or kills a server")
-//!             .body::<PowerRequest>() //        #[derive(Deserialize, ToSchema)] #[serde(deny_unknown_fields)]
-//!             .answer::<PowerAnswer>(202) //    #[derive(Serialize, ToSchema)]
-//!             .refusals(&[409, 503]),
-//!         with(servers) //                      a handle, cloned
-//!             .and(permit::<need::Power>()) //  the proof that the rule asks for; knows caller and server id
-//!             .and(json::<PowerRequest>()) //   400, 413, 415, 422 are made there
-//!             .then(|servers: Servers, permit: Permit<need::Power>, body: PowerRequest| async move {
-//!                 servers.power(&permit, body.action).await // Result<PowerAnswer, ApiError>
-//!             })
-//!             .map(accepted), //                202, or the error
-//!     )
-//! }
+//! endpoint(POST, "/api/servers/{id}/power")
+//!     .access::<Permit<need::Power>>() // checked before the body is read: 401, 403 and 404 are answered here
+//!     .doc("Starts, stops, restarts or kills a server")
+//!     .body::<PowerRequest>() //          #[derive(Deserialize, ToSchema)] #[serde(deny_unknown_fields)]
+//!     .accepted::<PowerAnswer>() //       202; #[derive(Serialize, ToSchema)]
+//!     .refusals(&[409, 503])
+//!     .handle(servers, |servers, call| async move {
+//!         servers.power(&call.by, call.body.action).await // Result<PowerAnswer, ApiError>
+//!     })
 //! ```
 //!
-//! - Rules: `Access::{Open, SignedIn, Socket, Admin, Server(permission), ServerAdmin}`.
-//! - Beginnings: [`with`], [`id`], [`ids`], [`caller`], [`admin`], [`permit`], [`client`], [`host`], [`query`], [`json`],
-//!   [`json_up_to`] (with [`OPEN_LIMIT`] where everybody may call), [`raw_up_to`], [`header`], [`any`] for none.
-//! - Ends: [`ok`], [`created`], [`accepted`], [`no_content`] take a `Result<T, ApiError>`; [`raw`] a `Result<Response, _>`.
-//! - [`Upgrade`] is a WebSocket about to be: `upgrade()` in a route, [`Upgrade::of`] outside of warp.
-//! - [`serve`] is the accept loop of every port.
+//! - [`Endpoint::access`]: the type of the proof that the handler gets as `call.by`. `Open`, `Actor`, `Caller`, `SocketCaller`,
+//!   `Admin`, `Permit<need::…>`, `ServerAdmin`, `NodeSecret`, all in `src/auth`.
+//! - Input: [`Endpoint::body`], [`Endpoint::query`]; `call.request` has [`Incoming::id`], [`Incoming::param`],
+//!   [`Incoming::client`], [`Incoming::header`], [`Incoming::upgrade`].
+//! - Answer: [`Endpoint::ok`], [`Endpoint::list`], [`Endpoint::created`], [`Endpoint::accepted`],
+//!   [`Endpoint::no_content`], [`Endpoint::response`] for all else.
+//! - [`serve`] is the accept loop of every port, [`Upgrade::of`] a WebSocket on a port without endpoints.
 
 mod assets;
 mod body;
+mod call;
 mod connections;
 mod dispatch;
 mod doc;
-mod extract;
+mod endpoint;
 mod forwarded;
 mod hosts;
 mod peer;
@@ -54,26 +39,20 @@ mod websocket;
 mod write_timeout;
 
 pub use assets::{assets, packed, page};
-pub use body::{DEFAULT_LIMIT, OPEN_LIMIT, json, json_up_to, parse, raw_up_to};
+pub use body::parse;
+pub use call::{Call, Incoming};
 pub use connections::{CONNECTIONS, ConnectionSlot, PortPolicy};
 pub use dispatch::Dispatch;
 pub use doc::{Doc, document};
-pub use extract::{
-    admin, any, caller, client, header, host, id, ids, permit, query, reject, socket_caller, with,
-};
+pub use endpoint::{Endpoint, Undeclared, endpoint};
 pub use forwarded::Forwarded;
 pub use hosts::Hosts;
-pub use hyper::{Method, StatusCode};
+pub use hyper::{Method, StatusCode, header};
 pub use peer::{Client, Peer};
-pub use reply::{
-    Response, accepted, bytes_of, created, empty, error, json as json_reply, no_content, ok, raw, streamed,
-};
-pub use route::{Route, route};
+pub use reply::{Response, bytes_of, empty, error, json as json_reply, no_content, streamed};
+pub use route::Route;
 pub use server::{Body, serve};
-pub use warp::Filter;
-pub use websocket::{Connection, Socket, Upgrade, upgrade};
-
-pub use crate::auth::Access;
+pub use websocket::{Connection, Socket, Upgrade};
 
 /// `GET`. Answers `HEAD` too.
 pub const GET: Method = Method::GET;

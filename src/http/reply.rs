@@ -1,7 +1,7 @@
 //! From what a handler returns to what goes over the wire.
 
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use warp::Reply;
 
@@ -9,21 +9,6 @@ use crate::error::ApiError;
 
 /// An answer, whole or streamed.
 pub type Response = warp::reply::Response;
-
-/// 200 with a JSON body, or the error.
-pub fn ok<T: Serialize>(result: Result<T, ApiError>) -> Response {
-    json(StatusCode::OK, result)
-}
-
-/// 201 with a JSON body, or the error.
-pub fn created<T: Serialize>(result: Result<T, ApiError>) -> Response {
-    json(StatusCode::CREATED, result)
-}
-
-/// 202 with a JSON body, or the error.
-pub fn accepted<T: Serialize>(result: Result<T, ApiError>) -> Response {
-    json(StatusCode::ACCEPTED, result)
-}
 
 /// 204, or the error.
 pub fn no_content(result: Result<(), ApiError>) -> Response {
@@ -34,7 +19,7 @@ pub fn no_content(result: Result<(), ApiError>) -> Response {
 }
 
 /// The handler made its own answer (a stream, an upgrade), or the error.
-pub fn raw(result: Result<Response, ApiError>) -> Response {
+pub(super) fn raw(result: Result<Response, ApiError>) -> Response {
     result.unwrap_or_else(|problem| error(&problem))
 }
 
@@ -47,6 +32,20 @@ pub fn json<T: Serialize>(status: StatusCode, result: Result<T, ApiError>) -> Re
         },
         Err(problem) => error(&problem),
     }
+}
+
+/// The same, with headers beside it.
+pub(super) fn json_with_headers<T: Serialize>(
+    status: StatusCode,
+    result: Result<(T, HeaderMap), ApiError>,
+) -> Response {
+    let (result, headers) = match result {
+        Ok((value, headers)) => (Ok(value), headers),
+        Err(problem) => (Err(problem), HeaderMap::new()),
+    };
+    let mut response = json(status, result);
+    response.headers_mut().extend(headers);
+    response
 }
 
 /// The answer that tells of an error.

@@ -1,38 +1,71 @@
-//! One endpoint: where it is, who may call it, what it says in the OpenAPI document, and the filter that answers.
+//! A finished endpoint: where it is, who may call it, what the document says, and the warp filter that answers.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use hyper::Method;
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::reject::{Reject, Rejection};
+use warp::reject::Rejection;
 
+use super::call::Received;
 use super::reply::{self, Response};
-use super::{Doc, dispatch};
+use super::{Doc, body, dispatch};
 use crate::auth::Access;
 use crate::error::{ApiError, Code};
 
-/// An endpoint. Only [`route`] makes one, so that its path, its rule and its document can't drift apart.
+/// What a handler answers with.
+pub(super) type Answer = BoxFuture<'static, Response>;
+
+/// An endpoint's handler with its types behind it, so that the filters are compiled once for all endpoints.
+type Handler = Arc<dyn Fn(Arc<Received>, Bytes) -> Answer + Send + Sync>;
+
+/// An endpoint. Only a whole declaration makes one ([`super::endpoint`]), so path, access and document can't drift apart.
 pub struct Route {
     method: Method,
     path: &'static str,
     access: Access,
     doc: Doc,
-    endpoint: BoxedFilter<(Response,)>,
-}
-
-/// Puts an endpoint together.
-///
-/// `path` is the whole path, parameters in braces. The dispatcher matches it, then checks `access`, and only then runs
-/// `endpoint`, which therefore begins with its parameters, caller and body, never with `warp::path` or a method.
-pub fn route<F>(method: Method, path: &'static str, access: Access, doc: Doc, endpoint: F) -> Route
-where
-    F: Filter<Extract = (Response,), Error = Rejection> + Send + Sync + 'static,
-{
-    Route { method, path, access, doc, endpoint: sealed(endpoint.boxed()) }
+    filter: BoxedFilter<(Response,)>,
 }
 
 impl Route {
+    /// `limit` is the most that the body may hold; without one no body is read.
+    pub(super) fn new(
+        method: Method,
+        path: &'static str,
+        access: Access,
+        doc: Doc,
+        limit: Option<u64>,
+        handler: Handler,
+    ) -> Self {
+        let request = warp::ext::get::<Arc<Received>>();
+        let filter = match limit {
+            None => request.then(move |request| handler(request, Bytes::new())).boxed(),
+            Some(limit) => request
+                .and(warp::body::stream())
+                .then(move |request: Arc<Received>, stream| {
+                    let handler = Arc::clone(&handler);
+                    async move {
+                        let body = match request.content_length() {
+                            Ok(length) => body::read(stream, length, limit).await,
+                            Err(refusal) => Err(refusal),
+                        };
+                        match body {
+                            Ok(body) => handler(request, body).await,
+                            Err(refusal) => reply::error(&refusal),
+                        }
+                    }
+                })
+                .boxed(),
+        };
+        // Nothing but replies come out.
+        let filter = filter.recover(rejected).unify().boxed();
+        Self { method, path, access, doc, filter }
+    }
+
     /// GET, POST, …
     pub fn method(&self) -> &Method {
         &self.method
@@ -54,38 +87,12 @@ impl Route {
     }
 
     pub(super) fn into_parts(self) -> (Method, dispatch::Pattern, Access, BoxedFilter<(Response,)>) {
-        (self.method, dispatch::Pattern::new(self.path), self.access, self.endpoint)
+        (self.method, dispatch::Pattern::new(self.path), self.access, self.filter)
     }
 }
 
-/// An [`ApiError`] on its way out of a filter.
-#[derive(Debug)]
-struct Refused(ApiError);
-
-impl Reject for Refused {}
-
-/// Turns a failed extraction into a rejection. For filters only: handlers return their errors.
-pub(super) fn refuse(error: ApiError) -> Rejection {
-    warp::reject::custom(Refused(error))
-}
-
-/// Nothing but replies come out: a rejection is answered here, so that it never meets another route.
-fn sealed(endpoint: BoxedFilter<(Response,)>) -> BoxedFilter<(Response,)> {
-    endpoint.recover(answer).unify().boxed()
-}
-
-async fn answer(rejection: Rejection) -> Result<Response, Infallible> {
-    if let Some(Refused(error)) = rejection.find() {
-        return Ok(reply::error(error));
-    }
-    // What warp itself refused (a header that is no text, a query that is none).
-    let error = if rejection.is_not_found() {
-        ApiError::not_found("thing")
-    } else if rejection.find::<warp::reject::PayloadTooLarge>().is_some() {
-        ApiError::new(Code::TooLarge, "The body is too large.")
-    } else {
-        tracing::debug!(?rejection, "malformed request");
-        ApiError::new(Code::BadRequest, "The request is malformed.")
-    };
-    Ok(reply::error(&error))
+/// The dispatcher puts on every request what the filters take, so warp has nothing to reject.
+async fn rejected(rejection: Rejection) -> Result<Response, Infallible> {
+    tracing::error!(?rejection, "a filter rejected a request");
+    Ok(reply::error(&ApiError::new(Code::BadRequest, "The request is malformed.")))
 }

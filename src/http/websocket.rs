@@ -12,11 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use warp::Filter;
-use warp::filters::BoxedFilter;
 
 use super::reply::{self, Response};
-use super::route::refuse;
 use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
 
@@ -43,7 +40,7 @@ impl Upgrade {
         Self::from_parts(request.headers(), request.extensions().get::<OnUpgrade>().cloned())
     }
 
-    fn from_parts(headers: &HeaderMap, connection: Option<OnUpgrade>) -> Result<Self, ApiError> {
+    pub(super) fn from_parts(headers: &HeaderMap, connection: Option<OnUpgrade>) -> Result<Self, ApiError> {
         let asked = lists(headers, &UPGRADE, "websocket") && lists(headers, &CONNECTION, "upgrade");
         let (true, Some(connection)) = (asked, connection) else {
             return Err(ApiError::new(Code::UpgradeRequired, "This address speaks WebSocket only."));
@@ -126,16 +123,6 @@ impl Upgrade {
         }));
         response
     }
-}
-
-/// The upgrade that the request asks for. Goes with `Access::Socket`.
-pub fn upgrade() -> BoxedFilter<(Upgrade,)> {
-    warp::header::headers_cloned()
-        .and(warp::ext::optional::<OnUpgrade>())
-        .and_then(async |headers: HeaderMap, connection: Option<OnUpgrade>| {
-            Upgrade::from_parts(&headers, connection).map_err(refuse)
-        })
-        .boxed()
 }
 
 fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {

@@ -1,13 +1,16 @@
 //! `/api/live`: one WebSocket per page, on which it follows what it shows.
 //!
-//! Nothing is queued for a reader. Each topic keeps a place (a number in a log, a cursor into a console's ring) and is
+//! Nothing is queued for a reader. Each feed keeps a place (a number in a log, a cursor into a console's ring) and is
 //! asked for what is newer when the socket can take more. So a slow reader gets fewer, newer things, and costs nothing.
+//!
+//! What can be followed is declared by the features ([`Topic`]): a new topic is one file there.
 
 mod limits;
 mod message;
 mod pending;
 mod routes;
 mod socket;
+mod topic;
 mod topics;
 
 #[cfg(test)]
@@ -15,15 +18,13 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use message::{Change, Frame, data};
 pub use routes::routes;
+pub use topic::{Feed, Follower, News, Topic};
 
 use crate::agents::Agents;
 use crate::auth::Auth;
-use crate::nodes::Nodes;
-use crate::servers::Servers;
-use crate::status::Status;
 use crate::system::shutdown::Tasks;
-use crate::upgrades::Upgrades;
 use limits::Slots;
 use pending::Pending;
 
@@ -32,52 +33,27 @@ use pending::Pending;
 pub struct Live {
     auth: Auth,
     agents: Agents,
-    servers: Servers,
-    nodes: Nodes,
-    status: Status,
-    upgrades: Upgrades,
+    topics: Arc<[Box<dyn Topic>]>,
     tasks: Tasks,
     slots: Arc<Slots>,
     pending: Arc<Pending>,
 }
 
 impl Live {
-    /// Over the features that it shows.
-    pub fn new(
-        auth: Auth,
-        agents: Agents,
-        servers: Servers,
-        nodes: Nodes,
-        status: Status,
-        upgrades: Upgrades,
-        tasks: Tasks,
-    ) -> Self {
-        let live = Self {
-            auth,
-            agents,
-            servers,
-            nodes,
-            status,
-            upgrades,
-            tasks,
-            slots: Arc::default(),
-            pending: Arc::default(),
-        };
-        live.follow_status();
-        live
+    /// Over everything that can be followed.
+    pub fn new(auth: Auth, agents: Agents, topics: Vec<Box<dyn Topic>>, tasks: Tasks) -> Self {
+        Self { auth, agents, topics: topics.into(), tasks, slots: Arc::default(), pending: Arc::default() }
     }
 
-    /// A change of the panel's own state rings the same bell as all else.
-    fn follow_status(&self) {
-        let (agents, token, mut changes) = (self.agents.clone(), self.tasks.token(), self.status.changes());
-        drop(self.tasks.spawn("live-status", async move {
-            loop {
-                tokio::select! {
-                    () = token.cancelled() => return,
-                    changed = changes.changed() => if changed.is_err() { return },
-                }
-                agents.changes().notify();
-            }
-        }));
+    /// The topic that has this name, its place in the list, and the id in the name.
+    fn topic<'a>(&self, name: &'a str) -> Option<(usize, &dyn Topic, &'a str)> {
+        let (kind, id) = name.split_once(':').map_or((name, None), |(kind, id)| (kind, Some(id)));
+        let fits = |pattern: &str| match (pattern.split_once(':'), id) {
+            (None, None) => pattern == kind,
+            (Some((known, _)), Some(id)) => known == kind && agent::protocol::valid_server_id(id),
+            _ => false,
+        };
+        let (place, topic) = self.topics.iter().enumerate().find(|(_, topic)| fits(topic.name()))?;
+        Some((place, topic.as_ref(), id.unwrap_or_default()))
     }
 }

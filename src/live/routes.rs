@@ -3,29 +3,25 @@
 use super::socket::LiveClient;
 use super::{Live, socket};
 use crate::auth::SocketCaller;
-use crate::http::{Access, Doc, Filter, GET, Route, Upgrade, raw, route, socket_caller, upgrade, with};
+use crate::http::{GET, Route, endpoint};
 
 /// All endpoints of this feature.
 pub fn routes(live: &Live) -> Vec<Route> {
-    vec![open(live)]
-}
-
-fn open(live: &Live) -> Route {
-    route(
-        GET,
-        "/api/live",
-        Access::Socket,
-        Doc::new(
-            "A WebSocket on which servers, nodes, consoles and stats are followed; by cookie its first message has to \
-             have the sessionKey",
-        )
-            .plain(101)
-            .refusals(&[400, 403, 426, 429]),
-        with(live)
-            .and(socket_caller())
-            .and(upgrade())
-            .map(|live: Live, caller: SocketCaller, upgrade: Upgrade| {
-                let guest = match caller {
+    vec![
+        endpoint(GET, "/api/live")
+            .access::<SocketCaller>()
+            .doc(
+                "A WebSocket on which servers, nodes, consoles and stats are followed; by cookie its first message has to \
+                 have the sessionKey",
+            )
+            .response(101)
+            .extension("x-topics", || {
+                live.topics.iter().map(|topic| (topic.name().to_owned(), serde_json::Value::from(topic.access().to_string()))).collect()
+            })
+            .refusals(&[400, 403, 426, 429])
+            .handle(live, |live, call| async move {
+                let upgrade = call.request.upgrade()?;
+                let client = match call.by {
                     SocketCaller::Known(caller) => {
                         LiveClient::Known(live.slots.take(caller.user_id(), caller.is_admin())?, caller)
                     }
@@ -33,9 +29,8 @@ fn open(live: &Live) -> Route {
                 };
                 let tasks = live.tasks.clone();
                 Ok(upgrade.accept(&tasks, "live", socket::MAX_MESSAGE, None, move |socket| {
-                    socket::speak(socket, live, guest)
+                    socket::speak(socket, live, client)
                 }))
-            })
-            .map(raw),
-    )
+            }),
+    ]
 }

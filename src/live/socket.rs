@@ -120,7 +120,7 @@ async fn run(
     let mut watch = live.auth.watch(&caller);
     let mut bell = live.agents.changes().subscribe();
     let token = live.tasks.token();
-    let Ok(mut topics) = Topics::new(live, caller) else { return End::Close(1011, "try again") };
+    let Ok(mut topics) = Topics::new(live, caller.into()) else { return End::Close(1011, "try again") };
     if let Some(text) = first
         && !topics.client_says(text.as_bytes())
     {
@@ -153,7 +153,7 @@ async fn run(
             () = token.cancelled() => return End::Close(1001, "the panel is stopping"),
             () = evicted.cancelled() => return End::Close(1013, "others need the place"),
             caller = watch.changed() => match caller {
-                Ok(caller) => if topics.recheck(caller).is_err() {
+                Ok(caller) => if topics.recheck(caller.into()).is_err() {
                     return End::Close(1011, "try again");
                 },
                 Err(_ended) => return End::Close(4401, "the session has ended"),

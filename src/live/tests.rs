@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::Live;
 use super::topics::Topics;
 use crate::agents::tests::{FakeAgent, line, stats};
-use crate::auth::{Caller, Permission};
+use crate::auth::{Actor, Permission};
 use crate::config::UpgradeSettings;
 use crate::nodes::Nodes;
 use crate::servers::tests::Games;
@@ -17,15 +17,13 @@ use crate::upgrades::{Parts, Upgrades};
 
 fn live(games: &Games) -> Live {
     let world = &games.world;
-    Live::new(
-        games.auth.clone(),
-        world.agents.clone(),
-        games.servers.clone(),
-        Nodes::new(world.store.clone(), world.agents.clone(), games.servers.clone(), None),
-        PanelStatus::new(world.store.clone(), 1),
-        upgrades(games),
-        world.tasks.clone(),
-    )
+    let nodes = Nodes::new(world.store.clone(), world.agents.clone(), games.servers.clone(), None);
+    let status = PanelStatus::new(world.store.clone(), 1);
+    let mut topics = crate::servers::topics(&games.servers);
+    topics.extend(crate::nodes::topics(&nodes));
+    topics.extend(crate::status::topics(&status));
+    topics.extend(crate::upgrades::topics(&upgrades(games)));
+    Live::new(games.auth.clone(), world.agents.clone(), topics, world.tasks.clone())
 }
 
 fn upgrades(games: &Games) -> Upgrades {
@@ -49,8 +47,8 @@ fn upgrades(games: &Games) -> Upgrades {
     Upgrades::new(&UpgradeSettings::default(), parts)
 }
 
-fn follow(live: &Live, caller: &Caller, names: &[&str]) -> Topics {
-    let mut topics = Topics::new(live.clone(), caller.clone()).unwrap();
+fn follow(live: &Live, actor: &Actor, names: &[&str]) -> Topics {
+    let mut topics = Topics::new(live.clone(), actor.clone()).unwrap();
     assert!(topics.client_says(json!({ "subscribe": names }).to_string().as_bytes()));
     topics
 }
@@ -79,6 +77,31 @@ async fn answer_console(agent: &mut FakeAgent, id: &str, text: &str) {
             agent.answer(&asked.message_id.unwrap(), ToPanel::ConsoleLines(lines));
             return;
         }
+    }
+}
+
+#[tokio::test]
+async fn topics_are_found_by_their_names() {
+    let games = Games::new().await;
+    let live = live(&games);
+    let found = |name| live.topic(name).map(|(_, topic, id)| (topic.name(), id));
+    assert_eq!(found("servers"), Some(("servers", "")));
+    assert_eq!(found("upgrade"), Some(("upgrade", "")));
+    assert_eq!(found("console:a-1"), Some(("console:{server}", "a-1")));
+    assert_eq!(found("stats:a-1"), Some(("stats:{server}", "a-1")));
+    for bad in [
+        "",
+        "server",
+        "console",
+        "console:",
+        "console:../x",
+        "console:A",
+        "files:a",
+        "servers:",
+        "servers:a",
+        ":",
+    ] {
+        assert_eq!(found(bad), None, "{bad}");
     }
 }
 

@@ -6,108 +6,78 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Live;
 use super::limits::{LISTS, NAMES};
-use super::message::{self, Change, ClientMessage, Topic};
-use crate::agents::{AgentTopic, Changed, ChangesSince, ConsoleWatch, Next, StatsWatch, TopicGuard};
-use crate::auth::{Caller, Permission, Visible};
+use super::message::{self, ClientMessage, Frame};
+use super::topic::{Feed, Follower, News};
+use crate::auth::Actor;
 use crate::error::{ApiError, Code};
 use crate::net::rate_limit::TokenBucket;
-use crate::servers::StatsView;
 
 /// Topics that one socket may follow.
 const MOST: usize = 512;
 /// Longer names are no topic's.
 const LONGEST_NAME: usize = 80;
-/// Frames that may wait before no more wishes are read.
+/// Frames that may wait before no more messages of the client are read.
 const ENOUGH: usize = 1024;
+
+/// The place of a topic in the list of topics, and its whole name: feeds are asked in this order.
+type Key = (usize, String);
 
 /// The topics of one socket.
 pub(super) struct Topics {
     live: Live,
-    caller: Caller,
-    visible: Visible,
-    /// Told by consoles and stats that there is something new.
-    wake: Arc<Notify>,
-    /// Frames that are made already: refusals, and one round of a list's changes.
-    ready: VecDeque<Utf8Bytes>,
-    servers: Option<List>,
-    nodes: Option<List>,
-    status: Option<Option<Utf8Bytes>>,
-    upgrade: Option<Upgrade>,
-    consoles: BTreeMap<String, ConsoleWatch>,
-    stats: BTreeMap<String, Stats>,
+    follower: Follower,
+    /// Frames that are made already: refusals, and one round of changes.
+    ready: VecDeque<Frame>,
+    /// Feeds that are asked when something in the panel has changed.
+    lists: BTreeMap<Key, Box<dyn Feed>>,
+    /// Feeds that wake the socket.
+    streams: BTreeMap<Key, Box<dyn Feed>>,
     /// Topics that were asked for and refused. They count as well: nobody gets to try names without end.
     refused: BTreeSet<String>,
-    /// The console that was served last: the others come first now.
-    last_served: String,
-    /// What it may still say, and cost.
+    /// The stream that was served last: the others come first now.
+    last_served: Key,
+    /// How many names it may still send.
     names: TokenBucket,
-    lists: TokenBucket,
-}
-
-struct List {
-    /// `None` until everything was sent once.
-    seen: Option<u64>,
-    /// None where there is nothing that an agent could be asked for.
-    _interest: Option<TopicGuard>,
-}
-
-/// What was seen last, and said of it.
-#[derive(Default)]
-struct Upgrade {
-    number: Option<(u64, u64)>,
-    said: Option<Utf8Bytes>,
-}
-
-struct Stats {
-    watch: StatsWatch,
-    seen: u64,
-    /// Whether something was sent at all.
-    answered: bool,
+    /// How much time its lists may still take.
+    budget: TokenBucket,
 }
 
 impl Topics {
-    pub(super) fn new(live: Live, caller: Caller) -> Result<Self, ApiError> {
-        let visible = live.auth.visible(&caller)?;
+    pub(super) fn new(live: Live, actor: Actor) -> Result<Self, ApiError> {
+        let visible = live.auth.visible(&actor)?;
         Ok(Self {
             live,
-            caller,
-            visible,
-            wake: Arc::default(),
+            follower: Follower { actor, visible, wake: Arc::default() },
             ready: VecDeque::new(),
-            servers: None,
-            nodes: None,
-            status: None,
-            upgrade: None,
-            consoles: BTreeMap::new(),
-            stats: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            streams: BTreeMap::new(),
             refused: BTreeSet::new(),
-            last_served: String::new(),
+            last_served: Key::default(),
             names: TokenBucket::new(NAMES.0, NAMES.1, Instant::now()),
-            lists: TokenBucket::new(LISTS.0, LISTS.1, Instant::now()),
+            budget: TokenBucket::new(LISTS.0, LISTS.1, Instant::now()),
         })
     }
 
     pub(super) fn wake(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+        Arc::clone(&self.follower.wake)
     }
 
-    /// Whether the bell for lists means anything here.
+    /// Whether a change somewhere in the panel can mean news here.
     pub(super) fn has_lists(&self) -> bool {
-        self.servers.is_some() || self.nodes.is_some() || self.status.is_some() || self.upgrade.is_some()
+        !self.lists.is_empty()
     }
 
-    /// Whether another wish may be read.
+    /// Whether another message of the client may be read.
     pub(super) fn has_room(&self) -> bool {
         self.ready.len() < ENOUGH
     }
 
     /// When lists may be looked at again, where they were looked at too often.
     pub(super) fn next_round(&self) -> Option<Instant> {
-        self.lists.due().filter(|_| self.has_lists())
+        self.budget.due().filter(|_| self.has_lists())
     }
 
     /// What the client said. False where it names too many topics.
@@ -122,7 +92,7 @@ impl Topics {
                 for name in &message.unsubscribe {
                     self.unsubscribe(name);
                 }
-                // Said twice at once, it is said once.
+                // A name that is there twice counts once.
                 let mut said = BTreeSet::new();
                 for name in message.subscribe.iter().filter(|name| said.insert(name.as_str())) {
                     if let Err(error) = self.subscribe(name) {
@@ -138,26 +108,12 @@ impl Topics {
         true
     }
 
-    /// Who sees no server costs the agents nothing.
-    fn interest_in_servers(&self) -> Option<TopicGuard> {
-        let agents = &self.live.agents;
-        match &self.visible {
-            Visible::All => Some(agents.watch_list(AgentTopic::Servers)),
-            Visible::Only(servers) if servers.is_empty() => None,
-            Visible::Only(servers) => Some(agents.watch_some(servers.keys().cloned())),
-        }
-    }
-
     fn unsubscribe(&mut self, name: &str) {
         self.refused.remove(name);
-        match Topic::parse(name) {
-            Some(Topic::Servers) => self.servers = None,
-            Some(Topic::Nodes) => self.nodes = None,
-            Some(Topic::Status) => self.status = None,
-            Some(Topic::Upgrade) => self.upgrade = None,
-            Some(Topic::Console(id)) => drop(self.consoles.remove(&id)),
-            Some(Topic::Stats(id)) => drop(self.stats.remove(&id)),
-            None => {}
+        if let Some((place, _, _)) = self.live.topic(name) {
+            let key = (place, name.to_owned());
+            self.lists.remove(&key);
+            self.streams.remove(&key);
         }
     }
 
@@ -168,243 +124,96 @@ impl Topics {
             let sentence = format!("One connection may follow at most {MOST} topics.");
             return Err(ApiError::new(Code::TooManyRequests, sentence));
         }
-        let topic = Topic::parse(name).ok_or_else(|| ApiError::not_found("topic"))?;
-        let agents = self.live.agents.clone();
-        match topic {
-            Topic::Servers => {
-                self.servers = Some(List { seen: None, _interest: self.interest_in_servers() });
-            }
-            Topic::Nodes => {
-                let interest = Some(agents.watch_list(AgentTopic::Nodes));
-                self.nodes = Some(List { seen: None, _interest: interest });
-            }
-            Topic::Status => self.status = Some(None),
-            Topic::Upgrade => {
-                self.caller.admin()?;
-                self.upgrade = Some(Upgrade::default());
-            }
-            Topic::Console(id) => {
-                let node = self.allowed(&id, Permission::Console)?;
-                let watch = agents.watch_console(&id, &node, self.wake());
-                self.consoles.insert(id, watch);
-            }
-            Topic::Stats(id) => {
-                let node = self.allowed(&id, Permission::View)?;
-                let watch = agents.watch_stats(&id, &node, self.wake());
-                self.stats.insert(id, Stats { watch, seen: 0, answered: false });
-            }
-        }
+        let (place, topic, id) = self.live.topic(name).ok_or_else(|| ApiError::not_found("topic"))?;
+        self.live.auth.authorize(self.follower.actor.clone(), topic.access(), id)?;
+        let feed = topic.follow(&self.follower, id)?;
+        let map = if topic.wakes() { &mut self.streams } else { &mut self.lists };
+        map.insert((place, name.to_owned()), feed);
         Ok(())
     }
 
     fn open(&self) -> usize {
-        let lists =
-            [self.servers.is_some(), self.nodes.is_some(), self.status.is_some(), self.upgrade.is_some()];
-        let lists = lists.into_iter().filter(|there| *there).count();
-        self.consoles.len() + self.stats.len() + self.refused.len() + lists
+        self.lists.len() + self.streams.len() + self.refused.len()
     }
 
-    /// The node of a server with which the caller may do this.
-    fn allowed(&self, id: &str, need: Permission) -> Result<String, ApiError> {
-        self.live.auth.server_access(&self.caller, id, need)?;
-        self.live.agents.node_of(id).ok_or_else(|| ApiError::not_found("server"))
-    }
-
-    /// What the caller may do may have changed: what is no longer allowed ends with an error, and lists are put right.
-    pub(super) fn recheck(&mut self, caller: Caller) -> Result<(), ApiError> {
-        let visible = self.live.auth.visible(&caller)?;
-        self.caller = caller;
-        let before = std::mem::replace(&mut self.visible, visible);
-        if let Some(mut list) = self.servers.take() {
-            list._interest = self.interest_in_servers();
-            self.servers = Some(list);
-        }
-        for (id, need, name) in self.followed() {
-            if let Err(error) = self.allowed(&id, need) {
-                self.unsubscribe(&name);
-                self.ready.push_back(message::error(Some(&name), &error));
+    /// What the caller may do may have changed: what is no longer allowed ends with an error, and the rest is put right.
+    pub(super) fn recheck(&mut self, actor: Actor) -> Result<(), ApiError> {
+        self.follower.visible = self.live.auth.visible(&actor)?;
+        self.follower.actor = actor;
+        let mut ended = Vec::new();
+        for ((_, name), feed) in self.lists.iter_mut().chain(&mut self.streams) {
+            let Some((_, topic, id)) = self.live.topic(name) else { continue };
+            match self.live.auth.authorize(self.follower.actor.clone(), topic.access(), id) {
+                Ok(_) => self.ready.extend(feed.access_changed(&self.follower)),
+                Err(error) => ended.push((name.clone(), error)),
             }
         }
-        if let (true, Err(error)) = (self.upgrade.is_some(), self.caller.admin()) {
-            self.upgrade = None;
-            self.ready.push_back(message::error(Some("upgrade"), &error));
-        }
-        match (&before, &self.visible) {
-            (Visible::All, Visible::All) => {}
-            (Visible::Only(old), Visible::Only(new)) => {
-                let lost: Vec<String> = old.keys().filter(|id| !new.contains_key(*id)).cloned().collect();
-                let changed: Vec<String> = new
-                    .iter()
-                    .filter(|(id, now)| old.get(*id) != Some(now))
-                    .map(|(id, _)| id.clone())
-                    .collect();
-                if self.servers.as_ref().is_some_and(|list| list.seen.is_some()) {
-                    self.ready
-                        .extend(lost.iter().map(|id| message::data("servers", Change::<()>::Removed(id))));
-                    self.list_changes(changed.into_iter());
-                }
-            }
-            _ => {
-                for list in [&mut self.servers, &mut self.nodes].into_iter().flatten() {
-                    list.seen = None;
-                }
-            }
+        for (name, error) in ended {
+            let frame = self.end_of(&name, &error);
+            self.ready.push_back(frame);
         }
         Ok(())
-    }
-
-    fn followed(&self) -> Vec<(String, Permission, String)> {
-        let consoles =
-            self.consoles.keys().map(|id| (id.clone(), Permission::Console, format!("console:{id}")));
-        let stats = self.stats.keys().map(|id| (id.clone(), Permission::View, format!("stats:{id}")));
-        consoles.chain(stats).collect()
     }
 
     /// The next frame, if there is one.
-    pub(super) async fn next(&mut self) -> Option<Utf8Bytes> {
+    pub(super) async fn next(&mut self) -> Option<Frame> {
         if self.ready.is_empty() {
-            if let Err(error) = self.look_at_lists().await {
-                tracing::warn!(%error, "a live list could not be read");
-            }
-            self.look_at_status();
-            self.look_at_upgrade();
+            self.look_at_lists().await;
         }
-        self.ready.pop_front().or_else(|| self.next_stats()).or_else(|| self.next_lines())
+        self.ready.pop_front().or_else(|| self.next_of_streams())
     }
 
-    async fn look_at_lists(&mut self) -> Result<(), ApiError> {
-        if self.lists.due().is_some() {
-            return Ok(());
-        }
-        let changes = self.live.agents.clone();
-        let changes = changes.changes();
-        let (before, began) = (self.ready.len(), Instant::now());
-        if let Some(list) = &mut self.servers {
-            let news = match &mut list.seen {
-                Some(seen) => changes.servers_since(seen),
-                None => ChangesSince::All,
-            };
-            match news {
-                ChangesSince::All => {
-                    list.seen = Some(changes.servers_now());
-                    let all = self.live.servers.list_visible(&self.visible).await?;
-                    self.ready.push_back(message::data("servers", Change::All(&all)));
-                }
-                ChangesSince::These(these) => {
-                    self.list_changes(these.into_iter().map(|change| match change {
-                        Changed::Now(id) | Changed::Gone(id) => id,
-                    }));
-                }
-            }
-        }
-        if let Some(list) = &mut self.nodes {
-            let admin = self.caller.is_admin();
-            let news = match &mut list.seen {
-                Some(seen) => changes.nodes_since(seen),
-                None => ChangesSince::All,
-            };
-            match news {
-                ChangesSince::All => {
-                    list.seen = Some(changes.nodes_now());
-                    let all = self.live.nodes.list_for(admin).await?;
-                    self.ready.push_back(message::data("nodes", Change::All(&all)));
-                }
-                ChangesSince::These(these) => {
-                    for Changed::Now(id) | Changed::Gone(id) in these {
-                        let frame = match self.live.nodes.get_for(admin, &id)? {
-                            Some(node) => message::data("nodes", Change::Changed(&node)),
-                            None => message::data("nodes", Change::<()>::Removed(&id)),
-                        };
-                        self.ready.push_back(frame);
-                    }
-                }
-            }
-        }
-        if self.ready.len() > before {
-            self.lists.take_many(began.elapsed().as_secs_f64(), Instant::now());
-        }
-        Ok(())
-    }
-
-    /// Frames for servers that changed, came or went. Nothing of those that the caller could never see.
-    fn list_changes(&mut self, ids: impl Iterator<Item = String>) {
-        for id in ids {
-            match self.live.servers.get_visible(&id, &self.visible) {
-                Ok(Some(server)) => self.ready.push_back(message::data("servers", Change::Changed(&server))),
-                Ok(None) => {
-                    // The grant on a server that is gone; of others the caller never knew.
-                    if self.visible.of(&id).is_some() {
-                        self.ready.push_back(message::data("servers", Change::<()>::Removed(&id)));
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "a live server could not be read"),
-            }
-        }
-    }
-
-    fn look_at_status(&mut self) {
-        let Some(last) = &mut self.status else { return };
-        let now = message::data("status", self.live.status.view(self.caller.is_admin()));
-        if last.as_ref() != Some(&now) {
-            *last = Some(now.clone());
-            self.ready.push_back(now);
-        }
-    }
-
-    fn look_at_upgrade(&mut self) {
-        let Some(last) = &mut self.upgrade else { return };
-        let number = self.live.upgrades.number();
-        if last.number.replace(number) == Some(number) {
+    async fn look_at_lists(&mut self) {
+        if self.budget.due().is_some() {
             return;
         }
-        match self.live.upgrades.view() {
-            Ok(view) => {
-                let now = message::data("upgrade", view);
-                if last.said.as_ref() != Some(&now) {
-                    last.said = Some(now.clone());
-                    self.ready.push_back(now);
-                }
+        let began = Instant::now();
+        let mut ended = Vec::new();
+        for ((_, name), feed) in &mut self.lists {
+            match feed.next() {
+                News::Nothing => {}
+                News::Frame(frame) => self.ready.push_back(frame),
+                News::Frames(frames) => self.ready.extend(frames),
+                News::Load(frame) => match frame.await {
+                    Ok(frame) => self.ready.push_back(frame),
+                    Err(error) => tracing::warn!(topic = name, %error, "a live topic could not be read"),
+                },
+                News::Gone(error) => ended.push((name.clone(), error)),
             }
-            Err(error) => tracing::warn!(%error, "the upgrades could not be read"),
+        }
+        for (name, error) in ended {
+            let frame = self.end_of(&name, &error);
+            self.ready.push_back(frame);
+        }
+        if !self.ready.is_empty() {
+            self.budget.take_many(began.elapsed().as_secs_f64(), Instant::now());
         }
     }
 
-    fn next_stats(&mut self) -> Option<Utf8Bytes> {
-        let mut gone = None;
-        for (id, topic) in &mut self.stats {
-            let feed = topic.watch.feed();
-            if feed.is_gone() {
-                gone = Some(id.clone());
-                break;
-            }
-            let name = || format!("stats:{id}");
-            if let Some(sample) = feed.next(&mut topic.seen) {
-                topic.answered = true;
-                let encode = || message::data(&name(), StatsView::from(&sample.stats));
-                return Some(sample.encoded.get_or_init(encode).clone());
-            }
-            if !std::mem::replace(&mut topic.answered, true) {
-                return Some(message::data(&name(), ()));
-            }
-        }
-        gone.map(|id| self.end_of(&format!("stats:{id}")))
-    }
-
-    /// Consoles take turns, so that a flood on one does not hold up the others.
-    fn next_lines(&mut self) -> Option<Utf8Bytes> {
+    /// Streams take turns, so that a flood on one does not hold up the others.
+    fn next_of_streams(&mut self) -> Option<Frame> {
         let after = (Bound::Excluded(self.last_served.clone()), Bound::Unbounded);
         let until = (Bound::Unbounded, Bound::Included(self.last_served.clone()));
         for range in [after, until] {
-            for (id, console) in self.consoles.range_mut::<String, _>(range) {
-                match console.next() {
-                    Next::Nothing => {}
-                    Next::Lines(lines) => {
-                        self.last_served.clone_from(id);
-                        return Some(message::lines(id, &lines));
+            for (key, feed) in self.streams.range_mut::<Key, _>(range) {
+                let news = match feed.next() {
+                    // A stream has its frames in memory.
+                    News::Nothing | News::Load(_) => continue,
+                    News::Frame(frame) => Ok(Some(frame)),
+                    News::Frames(frames) => {
+                        self.ready.extend(frames);
+                        Ok(self.ready.pop_front())
                     }
-                    Next::Gone => {
-                        let name = format!("console:{id}");
-                        return Some(self.end_of(&name));
+                    News::Gone(error) => Err(error),
+                };
+                match news {
+                    Ok(frame) => {
+                        self.last_served.clone_from(key);
+                        return frame;
+                    }
+                    Err(error) => {
+                        let name = key.1.clone();
+                        return Some(self.end_of(&name, &error));
                     }
                 }
             }
@@ -412,9 +221,9 @@ impl Topics {
         None
     }
 
-    /// A server is gone, and with it this topic.
-    fn end_of(&mut self, name: &str) -> Utf8Bytes {
+    /// What a topic ends with.
+    fn end_of(&mut self, name: &str, error: &ApiError) -> Frame {
         self.unsubscribe(name);
-        message::error(Some(name), &ApiError::not_found("server"))
+        message::error(Some(name), error)
     }
 }

@@ -8,6 +8,7 @@ mod resolution;
 mod resolve_difference;
 mod routes;
 mod secrets;
+mod topic;
 mod views;
 
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use storage::nodes::Node;
 pub use agent_listener::AgentListener;
 pub use join::{Enrollment, EnrollmentConfig, script};
 pub use routes::routes;
+pub use topic::topics;
 pub use views::{NodeMade, NodeView};
 
 use self::secrets::Hash;
 use crate::agents::{AgentTopic, Agents, local};
-use crate::auth::{Admin, Caller};
+use crate::auth::{Actor, Admin};
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
 use crate::servers::{self, Servers};
@@ -49,9 +51,9 @@ impl Nodes {
     }
 
     /// All nodes. Only administrators see all of each.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<NodeView>, ApiError> {
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<NodeView>, ApiError> {
         self.agents.keep_fresh(AgentTopic::Nodes);
-        self.list_for(caller.is_admin()).await
+        self.list_for(actor.is_admin()).await
     }
 
     /// The same for whoever knows already who asks.
@@ -68,9 +70,9 @@ impl Nodes {
     }
 
     /// One node.
-    pub fn get(&self, caller: &Caller, id: &str) -> Result<NodeView, ApiError> {
+    pub fn get(&self, actor: &Actor, id: &str) -> Result<NodeView, ApiError> {
         self.agents.keep_fresh(AgentTopic::Nodes);
-        self.get_for(caller.is_admin(), id)?.ok_or_else(|| ApiError::not_found("node"))
+        self.get_for(actor.is_admin(), id)?.ok_or_else(|| ApiError::not_found("node"))
     }
 
     /// One node, if it is there.
@@ -105,7 +107,7 @@ impl Nodes {
         let mut node = Node::new(id.clone(), name.clone(), clock::now());
         node.secret_hash = Some(secrets::hash(&secret).to_vec());
         self.store.write(move |tx| storage::nodes::insert(tx, &node)).await?;
-        tracing::info!(node = id, by = admin.username(), "node made");
+        tracing::info!(node = id, by = %admin, "node made");
         self.agents.add_node(&id, &name);
         Ok(made(meeting, id, secret))
     }
@@ -131,7 +133,7 @@ impl Nodes {
             node = id,
             name = node.name,
             draining = node.draining,
-            by = admin.username(),
+            by = %admin,
             "node changed"
         );
         self.agents.add_node(id, &node.name);
@@ -151,7 +153,7 @@ impl Nodes {
         let (new, shared, lasts) = (secrets::hash(&secret), self.shared.clone(), self.agents.times().renewed);
         self.update(id, move |node| secrets::renew(node, &new, shared.as_deref(), clock::now(), lasts))
             .await?;
-        tracing::info!(node = id, by = admin.username(), "the secret of a node was renewed");
+        tracing::info!(node = id, by = %admin, "the secret of a node was renewed");
         self.agents.cut_off(id);
         self.agents.node_changed(id);
         Ok(made(meeting, id.to_owned(), secret))
@@ -161,7 +163,7 @@ impl Nodes {
     pub async fn revoke_secret(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
         not_local(id, "has no secret")?;
         self.update(id, secrets::revoke).await?;
-        tracing::info!(node = id, by = admin.username(), "the secret of a node was revoked");
+        tracing::info!(node = id, by = %admin, "the secret of a node was revoked");
         self.agents.cut_off(id);
         self.agents.node_changed(id);
         Ok(())
@@ -184,7 +186,7 @@ impl Nodes {
             Ok(Vec::new())
         });
         let forgotten = write.await?;
-        tracing::info!(node = id, servers = ?forgotten, by = admin.username(), "node removed");
+        tracing::info!(node = id, servers = ?forgotten, by = %admin, "node removed");
         for server in &forgotten {
             self.agents.forget_server(server);
         }

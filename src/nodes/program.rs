@@ -5,6 +5,7 @@ use tokio::fs::File;
 use super::Nodes;
 use super::join::EnrollmentConfig;
 use super::secrets::{self, SecretMatch};
+use crate::auth::NodeSecret;
 use crate::error::{ApiError, Code};
 use crate::system::clock;
 use crate::upgrades::binaries::ProgramError;
@@ -17,11 +18,11 @@ impl Nodes {
         &self,
         joining: &EnrollmentConfig,
         node: &str,
-        secret: Option<&str>,
+        secret: &NodeSecret,
         arch: &str,
     ) -> Result<(File, u64), ApiError> {
         let wrong = || ApiError::new(Code::Unauthenticated, "The node's secret is wrong or missing.");
-        let given = secret.map(secrets::hash).ok_or_else(wrong)?;
+        let given = secret.0.as_deref().map(secrets::hash).ok_or_else(wrong)?;
         let known = self.store.read_now(|tx| storage::nodes::get(tx, node))?;
         if secrets::verify(known.as_ref(), None, &given, clock::now()) == SecretMatch::Wrong {
             return Err(wrong());

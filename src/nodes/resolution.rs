@@ -8,7 +8,7 @@ use crate::agents::{Difference, DifferenceKind};
 /// An act that mends a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[schema(as = Resolution)]
+#[schema(as = Mend)]
 pub enum Resolution {
     /// A missing server is made again, with nothing in its folder.
     Recreate,

@@ -9,8 +9,8 @@ use storage::servers::Placed;
 use utoipa::ToSchema;
 
 use super::resolution::Resolution;
-use crate::agents::{Difference, DifferenceKind, LinkSnapshot, NodeSnapshot, local};
-use crate::servers::StatusWord;
+use crate::agents::{self, Difference, LinkSnapshot, NodeSnapshot, local};
+use crate::servers::ServerStatus;
 use crate::status::Problem;
 use crate::system::clock;
 use crate::system::clock::rfc3339;
@@ -82,7 +82,7 @@ pub struct NodeView {
 #[schema(as = NodeSecret)]
 pub struct SecretView {
     /// Which.
-    pub kind: SecretWord,
+    pub kind: SecretKind,
     /// When an agent last came with it, to about a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used: Option<String>,
@@ -95,7 +95,7 @@ pub struct SecretView {
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = NodeSecretKind)]
-pub enum SecretWord {
+pub enum SecretKind {
     /// A secret of its own.
     Own,
     /// The secret that all agents may share.
@@ -111,13 +111,13 @@ pub enum SecretWord {
 pub struct DifferenceView {
     /// Which.
     pub server_id: String,
-    /// InstallMethod.
-    pub kind: DifferenceWord,
+    /// How they disagree.
+    pub kind: DifferenceKind,
     /// In a sentence.
     pub detail: String,
     /// What the node says of one that is unknown here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<StatusWord>,
+    pub status: Option<ServerStatus>,
     /// What can be done about it.
     pub actions: Vec<Resolution>,
 }
@@ -126,7 +126,7 @@ pub struct DifferenceView {
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = DifferenceKind)]
-pub enum DifferenceWord {
+pub enum DifferenceKind {
     /// The node had it, and has it no more.
     Missing,
     /// The node has it, and the panel does not know it there.
@@ -140,12 +140,12 @@ impl DifferenceView {
         Self {
             server_id,
             kind: match difference.kind {
-                DifferenceKind::Missing => DifferenceWord::Missing,
-                DifferenceKind::Unknown => DifferenceWord::Unknown,
-                DifferenceKind::Changed => DifferenceWord::Changed,
+                agents::DifferenceKind::Missing => DifferenceKind::Missing,
+                agents::DifferenceKind::Unknown => DifferenceKind::Unknown,
+                agents::DifferenceKind::Changed => DifferenceKind::Changed,
             },
             actions: Resolution::of(&difference).to_vec(),
-            status: difference.status.map(|status| StatusWord::of(&status.status)),
+            status: difference.status.map(|status| ServerStatus::of(&status.status)),
             detail: difference.detail,
         }
     }
@@ -154,9 +154,9 @@ impl DifferenceView {
 impl SecretView {
     fn new(node: &Node) -> Self {
         let kind = match &node.secret_hash {
-            _ if node.revoked => SecretWord::Revoked,
-            Some(_) => SecretWord::Own,
-            None => SecretWord::Shared,
+            _ if node.revoked => SecretKind::Revoked,
+            Some(_) => SecretKind::Own,
+            None => SecretKind::Shared,
         };
         let old = node.old_secret.as_ref().filter(|old| old.until > clock::now());
         Self {

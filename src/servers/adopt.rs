@@ -5,7 +5,7 @@ use std::time::Duration;
 use agent::protocol::{self as wire, ServerDescription};
 use storage::servers::Server;
 
-use super::body::{LimitsRequest, PortRequest, ProtocolWord};
+use super::body::{self, LimitsRequest, PortRequest};
 use super::deletions::not_deleting;
 use super::validate::{self, ValidationErrors};
 use super::{Servers, behaviour};
@@ -26,7 +26,7 @@ impl Servers {
         not_deleting(&server)?;
         self.moves.allows(id)?;
         self.agents.recreate(&server).await?;
-        tracing::info!(server = id, node = node_id, by = admin.username(), "a lost server was made again");
+        tracing::info!(server = id, node = node_id, by = %admin, "a lost server was made again");
         Ok(())
     }
 
@@ -35,7 +35,7 @@ impl Servers {
         let server = self.of_node(node_id, id)?;
         not_deleting(&server)?;
         self.agents.apply(&server).await?;
-        tracing::info!(server = id, node = node_id, by = admin.username(), "settings were applied again");
+        tracing::info!(server = id, node = node_id, by = %admin, "settings were applied again");
         Ok(())
     }
 
@@ -44,7 +44,7 @@ impl Servers {
         // It may be the copy of one that is just moving there.
         self.moves.allows(id)?;
         let (servers, node, id) = (self.clone(), node_id.to_owned(), id.to_owned());
-        let by = admin.username().to_owned();
+        let by = admin.to_string();
         // To the end, also when the caller hangs up half-way.
         let work = self.tasks.spawn("unknown-delete", async move {
             servers.agents.remove_unknown(&node, &id, REMOVAL_TAKES).await?;
@@ -66,7 +66,7 @@ impl Servers {
         self.own_ports.check(node_id, &server.ports)?;
         let name = server.name.clone();
         self.store.write(move |tx| storage::servers::insert(tx, &server)).await?;
-        tracing::info!(server = id, name, node = node_id, by = admin.username(), "server adopted");
+        tracing::info!(server = id, name, node = node_id, by = %admin, "server adopted");
         self.agents.adopted(id, node_id);
         Ok(())
     }
@@ -144,8 +144,8 @@ fn port(port: &wire::Port) -> PortRequest {
         internal: port.internal.into(),
         external: port.external.into(),
         protocol: match port.protocol {
-            wire::Protocol::Tcp => ProtocolWord::Tcp,
-            wire::Protocol::Udp => ProtocolWord::Udp,
+            wire::Protocol::Tcp => body::Protocol::Tcp,
+            wire::Protocol::Udp => body::Protocol::Udp,
         },
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use agent::protocol::PowerAction;
+use agent::protocol as wire;
 use serde::{Deserialize, Deserializer};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::Permission;
 
 /// A new server, or a preview of one.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -98,14 +100,13 @@ pub struct PortRequest {
     /// On the node, 1 to 65535.
     pub external: i64,
     /// `tcp` or `udp`.
-    pub protocol: ProtocolWord,
+    pub protocol: Protocol,
 }
 
 /// `tcp` or `udp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[schema(as = Protocol)]
-pub enum ProtocolWord {
+pub enum Protocol {
     /// TCP.
     Tcp,
     /// UDP.
@@ -117,14 +118,13 @@ pub enum ProtocolWord {
 #[serde(deny_unknown_fields)]
 pub(super) struct PowerRequest {
     /// `start`, `stop`, `restart`, `kill` or `resume`.
-    pub action: ActionWord,
+    pub action: PowerAction,
 }
 
 /// What one may do to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[schema(as = PowerAction)]
-pub enum ActionWord {
+pub enum PowerAction {
     /// From stopped, crashed or a failed install.
     Start,
     /// Cleanly.
@@ -137,14 +137,14 @@ pub enum ActionWord {
     Resume,
 }
 
-impl From<ActionWord> for PowerAction {
-    fn from(word: ActionWord) -> Self {
-        match word {
-            ActionWord::Start => Self::Start,
-            ActionWord::Stop => Self::Stop,
-            ActionWord::Restart => Self::Restart,
-            ActionWord::Kill => Self::Kill,
-            ActionWord::Resume => Self::Resume,
+impl From<PowerAction> for wire::PowerAction {
+    fn from(action: PowerAction) -> Self {
+        match action {
+            PowerAction::Start => Self::Start,
+            PowerAction::Stop => Self::Stop,
+            PowerAction::Restart => Self::Restart,
+            PowerAction::Kill => Self::Kill,
+            PowerAction::Resume => Self::Resume,
         }
     }
 }
@@ -162,43 +162,25 @@ pub(super) struct CommandRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRequest {
     /// All of it.
-    pub permissions: Vec<PermissionWord>,
-}
-
-/// One thing that somebody may do with a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = GrantedPermission)]
-pub enum PermissionWord {
-    /// See it.
-    View,
-    /// Read and use its console.
-    Console,
-    /// Start and stop it.
-    Power,
-    /// Read and write its files.
-    Files,
-    /// Rename it, and change those variables that its template lets users change. `edit` is taken as well.
-    #[serde(alias = "edit")]
-    Startup,
-    /// Change its image, limits, ports, environment and startup line.
-    Configure,
+    pub permissions: Vec<Permission>,
 }
 
 /// How many lines.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct TailQuery {
-    /// 1 to 1,000; 100 when left out.
+    /// How many lines: 1 to 1,000, 100 when left out
     #[serde(default)]
     pub tail: Option<u32>,
 }
 
 /// Whether to forget a server that its node can't be told of.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ForceQuery {
-    /// `true`: also where the node is offline.
+    /// Forget it even where its node is offline
     #[serde(default)]
     pub force: bool,
 }

@@ -42,12 +42,12 @@ impl Servers {
             Ok::<Server, ApiError>(server)
         });
         let server = written.await?;
-        tracing::info!(server = server.id, by = permit.caller().username(), "server changed");
+        tracing::info!(server = server.id, by = %permit.actor(), "server changed");
         self.agents.changes().server(&server.id);
         // What is promised there may be another sum now.
         self.agents.node_changed(&server.node_id);
         self.agents.update(&server.id, &server.node_id).await;
-        self.view(server, permit.caller())
+        self.view(server, permit.actor())
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
         }
         let before = if template.is_some() { before } else { server() };
         let change = crate::http::parse(json.as_bytes())?;
-        merged(&before, change, template, &Permissions::granted(granted))
+        merged(&before, change, template, &Permissions::granted(granted.iter().copied()))
     }
 
     #[test]

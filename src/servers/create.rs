@@ -61,7 +61,7 @@ impl Servers {
             server = server.id,
             name = server.name,
             node = server.node_id,
-            by = admin.username(),
+            by = %admin,
             "server made"
         );
         self.agents.place(&server.id, &server.node_id);

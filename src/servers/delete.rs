@@ -53,7 +53,7 @@ impl Servers {
         if !force && !self.agents.node(&server.node_id).online {
             return Err(offline(&server));
         }
-        let (servers, by) = (self.clone(), admin.username().to_owned());
+        let (servers, by) = (self.clone(), admin.to_string());
         let deletion = Deletion { since: clock::now(), by, force };
         // To the end, also when the caller hangs up half-way.
         let work = self.tasks.spawn("server-delete", async move { servers.remove(server, deletion).await });

@@ -6,7 +6,6 @@ use storage::grants::{self, Grant};
 use storage::users;
 
 use super::Servers;
-use super::body::PermissionWord;
 use super::views::ServerUser;
 use crate::auth::{Admin, Permission};
 use crate::error::ApiError;
@@ -22,7 +21,7 @@ impl Servers {
                 found.push(ServerUser {
                     user: user.id,
                     username: user.username,
-                    permissions: grant.permissions.into_iter().map(PermissionWord::from).collect(),
+                    permissions: Permission::of_record(&grant.permissions).into_iter().collect(),
                 });
             }
             Ok::<_, storage::Error>(found)
@@ -39,9 +38,10 @@ impl Servers {
         permissions: BTreeSet<Permission>,
     ) -> Result<(), ApiError> {
         self.acted_on(server_id)?;
+        let permissions = permissions.iter().map(|permission| permission.name().to_owned()).collect();
         let grant = Grant { server_id: server_id.to_owned(), user_id: user_id.to_owned(), permissions };
         self.store.write(move |tx| grants::put(tx, &grant)).await?;
-        tracing::info!(server = server_id, user = user_id, by = admin.username(), "permissions given");
+        tracing::info!(server = server_id, user = user_id, by = %admin, "permissions given");
         self.auth.changed(user_id);
         Ok(())
     }
@@ -52,7 +52,7 @@ impl Servers {
         if !self.store.write(move |tx| grants::delete(tx, &server, &user)).await? {
             return Err(ApiError::not_found("grant"));
         }
-        tracing::info!(server = server_id, user = user_id, by = admin.username(), "permissions taken");
+        tracing::info!(server = server_id, user = user_id, by = %admin, "permissions taken");
         self.auth.changed(user_id);
         Ok(())
     }

@@ -16,6 +16,7 @@ mod preview;
 mod readable;
 mod routes;
 mod rules;
+mod topics;
 mod validate;
 mod views;
 
@@ -35,10 +36,11 @@ use storage::servers::Server;
 pub use placement::AUTO;
 pub use ports::OwnPorts;
 pub use routes::routes;
-pub use views::{ServerView, StatsView, StatusWord};
+pub use topics::topics;
+pub use views::{ServerStatus, ServerView, StatsView};
 
 use crate::agents::{AgentTopic, Agents, RequestError};
-use crate::auth::{Auth, Caller, Permission, Permissions, Permit, Visible, need};
+use crate::auth::{Actor, Auth, Permission, Permissions, Permit, Visible, need};
 use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
 use crate::templates::{self, Template};
@@ -82,8 +84,8 @@ impl Servers {
     }
 
     /// The servers that somebody may see, oldest first.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<ServerView>, ApiError> {
-        let visible = self.auth.visible(caller)?;
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<ServerView>, ApiError> {
+        let visible = self.auth.visible(actor)?;
         // Who sees none costs the agents nothing.
         if !matches!(&visible, Visible::Only(servers) if servers.is_empty()) {
             self.agents.keep_fresh(AgentTopic::Servers);
@@ -133,11 +135,11 @@ impl Servers {
         }
         let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
         let answer = self.ask(&server, message).await?;
-        tracing::info!(server = server.id, ?action, by = permit.caller().username(), "power");
+        tracing::info!(server = server.id, ?action, by = %permit.actor(), "power");
         let begun = match action {
-            PowerAction::Start => StatusWord::Starting,
-            PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => StatusWord::Stopping,
-            PowerAction::Resume => StatusWord::Running,
+            PowerAction::Start => ServerStatus::Starting,
+            PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => ServerStatus::Stopping,
+            PowerAction::Resume => ServerStatus::Running,
         };
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(begun) })
     }
@@ -186,7 +188,7 @@ impl Servers {
         self.moves.allows(&server.id)?;
         let message = ToAgent::ServerReinstall(ServerRef { server_id: server.id.clone() });
         let answer = self.ask(&server, message).await?;
-        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(StatusWord::Installing) })
+        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
     }
 
     /// Breaks a fetch off.
@@ -210,8 +212,8 @@ impl Servers {
         ServerView { moving, ..ServerView::new(record, &seen, permissions) }
     }
 
-    fn view(&self, record: Server, caller: &Caller) -> Result<ServerView, ApiError> {
-        let visible = self.auth.visible(caller)?;
+    fn view(&self, record: Server, actor: &Actor) -> Result<ServerView, ApiError> {
+        let visible = self.auth.visible(actor)?;
         self.seen_by(record, &visible).ok_or_else(|| ApiError::not_found("server"))
     }
 
@@ -235,10 +237,10 @@ impl Servers {
     }
 }
 
-fn answered_status(answer: &ToPanel) -> Option<StatusWord> {
+fn answered_status(answer: &ToPanel) -> Option<ServerStatus> {
     match answer {
         ToPanel::Ack(ack) => {
-            ack.status.as_ref().filter(|status| **status != Status::Unknown).map(StatusWord::of)
+            ack.status.as_ref().filter(|status| **status != Status::Unknown).map(ServerStatus::of)
         }
         _ => None,
     }

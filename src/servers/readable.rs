@@ -74,7 +74,7 @@ mod tests {
     use crate::servers::tests::{plain_server, templated};
 
     fn with(granted: &[Permission]) -> Permissions {
-        Permissions::granted(granted)
+        Permissions::granted(granted.iter().copied())
     }
 
     #[test]

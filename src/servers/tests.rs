@@ -7,11 +7,12 @@ use agent::protocol::{Ack, ErrorReport, PowerAction, Status, ToAgent, ToPanel};
 use storage::servers::{Behaviour, Limits, Port, Protocol, Server};
 use storage::users::{Role, User};
 
-use super::views::StatusWord;
+use super::views::ServerStatus;
 use super::{OwnPorts, ServerView, Servers};
 use crate::agents::tests::World;
 use crate::auth::{
-    Admin, Auth, Caller, Credentials, DeviceProof, NewSession, Origin, OwnOrigins, Permission, need,
+    Actor, Admin, Auth, Credentials, DeviceProof, NewSession, Origin, OwnOrigins, Permission, PermissionName,
+    need,
 };
 use crate::error::{ApiError, Code};
 use crate::templates::{Template, Variable};
@@ -46,12 +47,12 @@ impl Games {
             world.tasks.clone(),
             OwnPorts(vec![(3000, "its page")]),
         );
-        let admin = caller(&world, &auth, "root", Role::Admin).await.admin().unwrap();
+        let admin = actor(&world, &auth, "root", Role::Admin).await.admin().unwrap();
         Self { world, auth, servers, admin }
     }
 
-    pub(crate) async fn user(&self, name: &str) -> Caller {
-        caller(&self.world, &self.auth, name, Role::User).await
+    pub(crate) async fn user(&self, name: &str) -> Actor {
+        actor(&self.world, &self.auth, name, Role::User).await
     }
 
     pub(crate) async fn make(&self, json: &str) -> Result<ServerView, ApiError> {
@@ -63,7 +64,7 @@ impl Games {
     }
 }
 
-async fn caller(world: &World, auth: &Auth, name: &str, role: Role) -> Caller {
+async fn actor(world: &World, auth: &Auth, name: &str, role: Role) -> Actor {
     let user = User {
         id: name.into(),
         username: name.into(),
@@ -83,7 +84,7 @@ async fn caller(world: &World, auth: &Auth, name: &str, role: Role) -> Caller {
         storage::sessions::insert(tx, &session)
     });
     write.await.unwrap();
-    auth.authenticate(&Credentials::Bearer(token)).unwrap()
+    auth.authenticate(&Credentials::Bearer(token)).unwrap().into()
 }
 
 /// A server without a template.
@@ -133,7 +134,7 @@ async fn a_new_server_is_handed_to_its_agent() {
     let mut agent = games.world.connect("local");
     let made =
         games.make(r#"{"name":"World","image":"busybox","environment":{"A":"{{x}} $(id)"}}"#).await.unwrap();
-    assert_eq!((made.status, made.node_online), (StatusWord::Installing, true));
+    assert_eq!((made.status, made.node_online), (ServerStatus::Installing, true));
     let told = agent
         .hear_and_ack(|message| match message {
             ToAgent::ServerCreate(create) => Some(create),
@@ -144,7 +145,7 @@ async fn a_new_server_is_handed_to_its_agent() {
     agent.status(&made.id, Status::Stopped);
     crate::agents::tests::until(|| {
         let server = games.servers.get(&games.access(&made.id)).unwrap();
-        (server.status == StatusWord::Stopped).then_some(())
+        (server.status == ServerStatus::Stopped).then_some(())
     })
     .await;
 }
@@ -153,7 +154,7 @@ async fn a_new_server_is_handed_to_its_agent() {
 async fn without_its_node_a_server_is_kept_and_its_state_unknown() {
     let games = Games::new().await;
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
-    assert_eq!((made.status, made.node_online), (StatusWord::Unknown, false));
+    assert_eq!((made.status, made.node_online), (ServerStatus::Unknown, false));
     let error = games.servers.power(&games.access(&made.id), PowerAction::Start).await.unwrap_err();
     assert_eq!(error.code(), Code::NodeOffline);
     assert_eq!(
@@ -229,7 +230,7 @@ async fn power_is_the_agents_to_grant() {
         agent.answer(&id, ToPanel::Ack(Ack { status: Some(Status::Starting) }));
     };
     let (answer, ()) = tokio::join!(games.servers.power(&permit, PowerAction::Start), grant);
-    assert_eq!(answer.unwrap().status, StatusWord::Starting);
+    assert_eq!(answer.unwrap().status, ServerStatus::Starting);
     let refuse = async {
         let id = agent.hear().await.message_id.unwrap();
         let report =
@@ -266,7 +267,10 @@ async fn grants_open_a_server_and_taking_them_closes_it() {
     assert!(games.servers.list(&jo).await.unwrap().is_empty());
     games.servers.grant(&games.admin, &made.id, "jo", [Permission::Power].into()).await.unwrap();
     let seen = games.servers.list(&jo).await.unwrap();
-    assert_eq!((seen.len(), seen[0].permissions.as_slice()), (1, ["view", "power"].as_slice()));
+    assert_eq!(
+        (seen.len(), seen[0].permissions.as_slice()),
+        (1, [PermissionName::View, PermissionName::Power].as_slice())
+    );
     assert_eq!(games.servers.users(&games.admin, &made.id).await.unwrap()[0].username, "jo");
     let nobody = games.servers.grant(&games.admin, &made.id, "nobody", Default::default()).await;
     assert_eq!(nobody.unwrap_err().code(), Code::NotFound);

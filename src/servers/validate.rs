@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use storage::servers::{Limits, Port, Protocol};
 
-use super::body::{LimitsRequest, PortRequest, ProtocolWord};
+use super::body::{self, LimitsRequest, PortRequest};
 use super::rules;
 use crate::error::ApiError;
 use crate::templates::Template;
@@ -200,8 +200,8 @@ pub(super) fn ports(given: &[PortRequest], faults: &mut ValidationErrors) -> Vec
         };
         let (internal, external) = (number("internal", port.internal), number("external", port.external));
         let protocol = match port.protocol {
-            ProtocolWord::Tcp => Protocol::Tcp,
-            ProtocolWord::Udp => Protocol::Udp,
+            body::Protocol::Tcp => Protocol::Tcp,
+            body::Protocol::Udp => Protocol::Udp,
         };
         if external != 0 && !taken.insert((external, protocol)) {
             faults.add(format!("ports[{at}].external"), "is there twice");
@@ -323,12 +323,12 @@ mod tests {
 
     #[test]
     fn ports_have_numbers_and_are_there_once() {
-        let port = |internal, external| PortRequest { internal, external, protocol: ProtocolWord::Tcp };
+        let port = |internal, external| PortRequest { internal, external, protocol: body::Protocol::Tcp };
         assert_eq!(
             faults(|f| drop(ports(&[port(0, 65_536), port(-1, 80), port(1, 80)], f))),
             ["ports[0].external", "ports[0].internal", "ports[1].internal", "ports[2].external"]
         );
-        let both = [port(1, 80), PortRequest { protocol: ProtocolWord::Udp, ..port(1, 80) }];
+        let both = [port(1, 80), PortRequest { protocol: body::Protocol::Udp, ..port(1, 80) }];
         assert!(faults(|f| drop(ports(&both, f))).is_empty());
     }
 

@@ -7,10 +7,10 @@ use serde::Serialize;
 use storage::servers::{Limits, Port, Protocol, Server};
 use utoipa::ToSchema;
 
-use super::body::{PermissionWord, ProtocolWord};
+use super::body;
 use super::readable::{self, Readable};
 use crate::agents::ServerSnapshot;
-use crate::auth::{Permission, Permissions};
+use crate::auth::{Permission, PermissionName, Permissions};
 use crate::system::clock::rfc3339;
 use crate::transfers::MoveView;
 
@@ -52,7 +52,7 @@ pub struct ServerView {
     /// What it is reached by.
     pub ports: Vec<PortView>,
     /// What it is now.
-    pub status: StatusWord,
+    pub status: ServerStatus,
     /// Why, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
@@ -89,32 +89,16 @@ pub struct ServerView {
     #[serde(rename = "move", skip_serializing_if = "Option::is_none")]
     pub moving: Option<MoveView>,
     /// What the caller may do with it.
-    #[schema(value_type = Vec<PermissionView>)]
-    pub permissions: Vec<&'static str>,
+    pub permissions: Vec<PermissionName>,
     /// When it was made.
     pub created_at: String,
-}
-
-/// One thing that the caller may do with a server.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Permission)]
-#[allow(missing_docs, dead_code, reason = "for the document: the words of GrantedPermission, and delete")]
-pub(super) enum PermissionView {
-    View,
-    Console,
-    Power,
-    Files,
-    Startup,
-    Configure,
-    Delete,
 }
 
 /// What a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ServerStatus)]
-pub enum StatusWord {
+pub enum ServerStatus {
     /// Its image is being fetched.
     Installing,
     /// That failed or was cancelled.
@@ -137,7 +121,7 @@ pub enum StatusWord {
     Unknown,
 }
 
-impl StatusWord {
+impl ServerStatus {
     /// From an agent's word; other agents have words of their own.
     pub fn of(status: &Status) -> Self {
         match status {
@@ -187,14 +171,14 @@ pub struct PortView {
     /// On the node.
     pub external: u16,
     /// `tcp` or `udp`.
-    pub protocol: ProtocolWord,
+    pub protocol: body::Protocol,
 }
 
 impl From<Port> for PortView {
     fn from(port: Port) -> Self {
         let protocol = match port.protocol {
-            Protocol::Tcp => ProtocolWord::Tcp,
-            Protocol::Udp => ProtocolWord::Udp,
+            Protocol::Tcp => body::Protocol::Tcp,
+            Protocol::Udp => body::Protocol::Udp,
         };
         Self { internal: port.internal, external: port.external, protocol }
     }
@@ -270,7 +254,7 @@ pub struct StatsHistoryView {
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct PowerAnswer {
     /// What it is now.
-    pub status: StatusWord,
+    pub status: ServerStatus,
 }
 
 /// The last lines of a console.
@@ -332,40 +316,13 @@ pub struct ServerUser {
     /// The account's name.
     pub username: String,
     /// What it may do.
-    pub permissions: Vec<PermissionWord>,
-}
-
-impl From<Permission> for PermissionWord {
-    fn from(permission: Permission) -> Self {
-        match permission {
-            Permission::View => Self::View,
-            Permission::Console => Self::Console,
-            Permission::Power => Self::Power,
-            Permission::Files => Self::Files,
-            Permission::Startup => Self::Startup,
-            Permission::Configure => Self::Configure,
-        }
-    }
-}
-
-impl From<PermissionWord> for Permission {
-    fn from(word: PermissionWord) -> Self {
-        match word {
-            PermissionWord::View => Self::View,
-            PermissionWord::Console => Self::Console,
-            PermissionWord::Power => Self::Power,
-            PermissionWord::Files => Self::Files,
-            PermissionWord::Startup => Self::Startup,
-            PermissionWord::Configure => Self::Configure,
-        }
-    }
+    pub permissions: Vec<Permission>,
 }
 
 impl ServerView {
     /// Puts the three together.
     pub fn new(server: Server, seen: &ServerSnapshot, permissions: &Permissions) -> Self {
-        let words = permissions.words();
-        let admin = words.contains(&"delete");
+        let admin = permissions.is_admin();
         let template = server.template_id.as_deref().and_then(crate::templates::get);
         let configures = permissions.allow(Permission::Configure);
         let readable = Readable::of(&server, template, permissions);
@@ -376,7 +333,7 @@ impl ServerView {
         };
         let alive = matches!(
             status,
-            StatusWord::Starting | StatusWord::Running | StatusWord::Paused | StatusWord::Stopping
+            ServerStatus::Starting | ServerStatus::Running | ServerStatus::Paused | ServerStatus::Stopping
         );
         let ended = told.and_then(|told| told.exit_code);
         Self {
@@ -400,7 +357,7 @@ impl ServerView {
             needs_restart: told.is_some_and(|told| told.needs_restart),
             data_dir: told.filter(|_| admin).and_then(|told| told.data_dir.clone()),
             moving: None,
-            permissions: words,
+            permissions: permissions.names(),
             created_at: rfc3339(server.created_at),
             id: server.id,
             name: server.name,
@@ -418,30 +375,30 @@ impl ServerView {
     }
 }
 
-fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (StatusWord, Option<String>) {
+fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (ServerStatus, Option<String>) {
     if server.deleting.is_some() {
         return match seen.online {
-            true => (StatusWord::Stopping, Some("It is being deleted.".to_owned())),
+            true => (ServerStatus::Stopping, Some("It is being deleted.".to_owned())),
             false => {
                 let reason = format!(
                     "It is being deleted. Its node {} is offline; this goes on when the node is back.",
                     seen.node_name
                 );
-                (StatusWord::Unknown, Some(reason))
+                (ServerStatus::Unknown, Some(reason))
             }
         };
     }
     if !seen.online {
-        return (StatusWord::Unknown, Some(format!("Its node {} is offline.", seen.node_name)));
+        return (ServerStatus::Unknown, Some(format!("Its node {} is offline.", seen.node_name)));
     }
     if seen.missing {
         let reason =
             format!("Its node {} has lost it: its data folder there is not what it was.", seen.node_name);
-        return (StatusWord::Unknown, Some(reason));
+        return (ServerStatus::Unknown, Some(reason));
     }
     match &seen.status {
         Some(told) => {
-            let word = StatusWord::of(&told.status);
+            let word = ServerStatus::of(&told.status);
             let strange = match &told.status {
                 Status::Other(word) => Some(format!("Its node calls this \"{word}\".")),
                 Status::Unknown => Some("The container engine of its node does not answer.".to_owned()),
@@ -450,7 +407,7 @@ fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (Statu
             let reason = if configures { told.error.clone() } else { readable::general_reason(told) };
             (word, reason.or(strange))
         }
-        None if server.suspended => (StatusWord::Suspended, None),
-        None => (StatusWord::Unknown, Some("Its node has not told about it yet.".to_owned())),
+        None if server.suspended => (ServerStatus::Suspended, None),
+        None => (ServerStatus::Unknown, Some("Its node has not told about it yet.".to_owned())),
     }
 }

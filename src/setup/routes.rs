@@ -4,15 +4,35 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Setup;
-use crate::http::{
-    Access, Client, Doc, Filter, GET, OPEN_LIMIT, POST, Route, StatusCode, client, json_up_to, ok, route,
-    with,
-};
+use crate::auth::Open;
+use crate::http::{GET, POST, Route, endpoint};
 use crate::users::{SignInAnswer, client_origin, signed_in};
 
 /// All endpoints of this feature.
 pub fn routes(setup: &Setup) -> Vec<Route> {
-    vec![needed(setup), claim(setup)]
+    vec![
+        endpoint(GET, "/api/setup")
+            .access::<Open>()
+            .doc("Whether the first account is still to be made")
+            .ok::<SetupState>()
+            .handle(setup, |setup, _call| async move {
+                let needed = setup.needed()?;
+                Ok(SetupState { needed, address: setup.address().filter(|_| needed) })
+            }),
+        endpoint(POST, "/api/setup")
+            .access::<Open>()
+            .doc("Makes the first account and signs it in")
+            .body::<SetupRequest>()
+            .created::<SignInAnswer>()
+            .with_headers()
+            .refusals(&[401, 409, 429])
+            .handle(setup, |setup, call| async move {
+                let (client, body) = (call.request.client(), call.body);
+                let (token, origin) = (body.setup_token.trim(), client_origin(client));
+                let claimed = setup.claim(token, body.username, body.password, &origin).await?;
+                Ok(signed_in(claimed, client))
+            }),
+    ]
 }
 
 #[derive(Serialize, ToSchema)]
@@ -24,21 +44,6 @@ struct SetupState {
     address: Option<String>,
 }
 
-fn needed(setup: &Setup) -> Route {
-    route(
-        GET,
-        "/api/setup",
-        Access::Open,
-        Doc::new("Whether the first account is still to be made").answer::<SetupState>(200),
-        with(setup).map(|setup: Setup| {
-            let state = setup
-                .needed()
-                .map(|needed| SetupState { needed, address: setup.address().filter(|_| needed) });
-            ok(state)
-        }),
-    )
-}
-
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SetupRequest {
@@ -47,24 +52,4 @@ struct SetupRequest {
     username: String,
     /// 10 to 1,024 bytes.
     password: String,
-}
-
-fn claim(setup: &Setup) -> Route {
-    route(
-        POST,
-        "/api/setup",
-        Access::Open,
-        Doc::new("Makes the first account and signs it in")
-            .body::<SetupRequest>()
-            .answer::<SignInAnswer>(201)
-            .refusals(&[401, 409, 429]),
-        with(setup).and(client()).and(json_up_to::<SetupRequest>(OPEN_LIMIT)).then(
-            |setup: Setup, client: Client, body: SetupRequest| async move {
-                let origin = client_origin(&client);
-                let claimed =
-                    setup.claim(body.setup_token.trim(), body.username, body.password, &origin).await;
-                signed_in(StatusCode::CREATED, claimed, &client)
-            },
-        ),
-    )
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use storage::Store;
 
+use crate::auth::Actor;
 use crate::doctor::{Doctor, PanelSide};
 use crate::error::{ApiError, Chain, Code};
 use crate::system::shutdown::Tasks;
@@ -121,7 +122,7 @@ async fn serve(stream: UnixStream, users: &Users, store: &Store, doctor: &Doctor
     let result = if peer == own || peer == 0 {
         match serde_json::from_str(&line) {
             Ok(ControlRequest::Examine) => Ok(Some(Box::new(doctor.side().await))),
-            Ok(ask) => answer(ask, users, store).await.map(|()| None),
+            Ok(ask) => answer(ask, &Actor::Shell { uid: peer }, users, store).await.map(|()| None),
             Err(cause) => Err(ApiError::new(Code::BadJson, cause.to_string())),
         }
     } else {
@@ -137,12 +138,10 @@ async fn serve(stream: UnixStream, users: &Users, store: &Store, doctor: &Doctor
     timeout(PATIENCE, writer.write_all(&text)).await?
 }
 
-async fn answer(ask: ControlRequest, users: &Users, store: &Store) -> Result<(), ApiError> {
+async fn answer(ask: ControlRequest, actor: &Actor, users: &Users, store: &Store) -> Result<(), ApiError> {
     match ask {
         ControlRequest::SetPassword { username, password } => {
-            users.reset_password(&username, password).await?;
-            tracing::info!(%username, "a password was set over the admin socket");
-            Ok(())
+            users.reset_password(actor, &username, password).await
         }
         ControlRequest::CopyDatabase { to } => {
             // Its own sentences: they go to the machine's owner, and name files of his.
@@ -152,7 +151,7 @@ async fn answer(ask: ControlRequest, users: &Users, store: &Store) -> Result<(),
             }
             let copied =
                 store.copy_to(to.clone()).await.map_err(|error| refused(Chain(&error).to_string()))?;
-            tracing::info!(to = %to.display(), bytes = copied.bytes, "the database was copied over the admin socket");
+            tracing::info!(to = %to.display(), bytes = copied.bytes, by = %actor, "database copied");
             Ok(())
         }
         // Has an answer of its own.

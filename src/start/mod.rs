@@ -3,7 +3,9 @@
 pub mod agent_mode;
 pub mod control_socket;
 mod error;
+mod features;
 pub mod health;
+mod own_address;
 mod upgrade_verification;
 
 use std::io::Write;
@@ -16,41 +18,31 @@ use storage::Store;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::agents::{Agents, local};
-use crate::app::{App, Ports};
-use crate::auth::{Auth, OwnOrigins};
+use crate::app::{App, Network, Ports};
 use crate::config::Config;
 use crate::db_backups;
-use crate::doctor::Doctor;
 use crate::error::Chain;
 use crate::http::{self, PortPolicy};
-use crate::live::Live;
 use crate::net::mdns;
 use crate::net::tls::{self, Identity};
-use crate::nodes::{AgentListener, EnrollmentConfig, Nodes};
+use crate::nodes::AgentListener;
 use crate::router::Router;
-use crate::servers::{OwnPorts, Servers};
-use crate::setup::Setup;
 use crate::start::health::Health;
-use crate::status::Status;
 use crate::streams::Streams;
 use crate::system::clock;
-use crate::system::ids;
 use crate::system::private_files;
 use crate::system::service;
 use crate::system::shutdown::Tasks;
 use crate::system::upgrade_verification::Verification;
-use crate::transfers::Transfers;
-use crate::upgrades::{Parts, Upgrades};
-use crate::users::Users;
 
 pub use error::StartError;
 
+use self::features::Parts;
+use self::own_address::own_address;
 use self::upgrade_verification::VerificationGate;
 
 /// Connections that may wait to be accepted: a thousand agents come back at once.
 const BACKLOG: u32 = 4096;
-/// Shortest secret for signing that isn't worth a warning.
-const GOOD_SECRET: usize = 32;
 
 /// A panel that runs. Dropping it leaves its tasks running: call [`Running::stop`].
 pub struct Running {
@@ -87,15 +79,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         &tls::names(config.bind, config.public_url.as_deref()),
     )?;
     let tasks = Tasks::new();
-    let auth = Auth::new(
-        store.clone(),
-        signing_secret(&config)?.as_bytes(),
-        OwnOrigins::new(config.public_url.as_deref()),
-    );
-    let users = Users::new(store.clone(), auth.clone());
     let name = mdns::Name::default();
-    let setup = Setup::open(store.clone(), auth.clone(), users.clone(), &folder, name.clone())?;
-
     let panel = listen(SocketAddr::new(config.bind, config.port), "the panel", "PORT or BIND")?;
     let agents = listen(SocketAddr::new(config.bind, config.websocket_port), "the agents", "WEBSOCKET_PORT")?;
     let health = match config.health_port {
@@ -111,82 +95,12 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     };
     tracing::info!(pin = identity.pin(), "whoever asks by TLS is answered with this key");
     let registry = registry(&store, &tasks, config.link_times.clone()).await?;
-    let status = Status::new(store.clone(), started_at);
-    let transfers = Streams::default();
-    let moves = Transfers::new(
-        store.clone(),
-        registry.clone(),
-        transfers.clone(),
-        tasks.clone(),
-        ports.numbers(),
-        config.move_limit,
-    )
-    .map_err(|source| StartError::Other { doing: "reading the moves", source: source.into() })?;
-    let servers = Servers::new(
-        store.clone(),
-        auth.clone(),
-        registry.clone(),
-        moves.clone(),
-        tasks.clone(),
-        own_ports(&ports),
-    );
-    let nodes = Nodes::new(store.clone(), registry.clone(), servers.clone(), config.agent_secret.as_ref());
-    let parts = Parts {
-        data_dir: folder.clone(),
-        store: store.clone(),
-        agents: registry.clone(),
-        transfers: transfers.clone(),
-        moves: moves.clone(),
-        tasks: tasks.clone(),
-    };
-    let upgrades = Upgrades::new(&config.upgrades, parts);
-    let live = Live::new(
-        auth.clone(),
-        registry.clone(),
-        servers.clone(),
-        nodes.clone(),
-        status.clone(),
-        upgrades.clone(),
-        tasks.clone(),
-    );
-    let joining = EnrollmentConfig {
-        public_url: config.public_url.clone(),
-        page_port: ports.panel.port(),
-        agents_port: ports.agents.port(),
-        own_address: ports.agents.ip().is_unspecified().then(own_address),
-        pin: Some(identity.pin()),
-        programs: upgrades.programs().clone(),
-    };
-    mdns::start(&name, config.mdns, ports.panel.ip(), ports.panel.port(), &tasks);
+    let streams = Streams::default();
+    let network = Network { identity, ports, name };
     let config = Arc::new(config);
-    let doctor = Doctor::new(
-        Arc::clone(&config),
-        (ports.panel.ip(), ports.numbers()),
-        store.clone(),
-        registry.clone(),
-        name.clone(),
-    );
-    let app = App {
-        config,
-        name,
-        doctor,
-        identity,
-        ports,
-        agents: registry,
-        joining,
-        nodes,
-        servers,
-        moves,
-        upgrades,
-        live,
-        status,
-        store,
-        auth,
-        users,
-        setup,
-        tasks: tasks.clone(),
-        started_at,
-    };
+    let parts = Parts { config, network, store, agents: registry, tasks: tasks.clone() };
+    let app = features::build(parts, &streams, started_at)?;
+    mdns::start(&app.network.name, app.config.mdns, ports.panel.ip(), ports.panel.port(), &tasks);
 
     // What games connect to on this machine is none of the panel's business.
     let networks = GameNetworks::default();
@@ -195,7 +109,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         policy.refusing(move |peer| networks.contain(peer))
     };
     let gate = VerificationGate::new(Router::new(&app), trial.is_none());
-    let (tls, gated) = (app.identity.acceptor(), gate.clone());
+    let (tls, gated) = (app.network.identity.acceptor(), gate.clone());
     let proxies = app.config.network.trusted_proxies.clone();
     let people = PortPolicy::people().shared(move |address| proxies.contain(address));
     drop(tasks.spawn(
@@ -207,10 +121,14 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     if let Some(trial) = trial {
         upgrade_verification::prove(trial, &app.store, ports.panel).await?;
     }
-    app.auth.start(&tasks);
-    if let Err(cause) =
-        control_socket::listen(&folder, app.users.clone(), app.store.clone(), app.doctor.clone(), &tasks)
-    {
+    app.features.auth.start(&tasks);
+    if let Err(cause) = control_socket::listen(
+        &folder,
+        app.features.users.clone(),
+        app.store.clone(),
+        app.features.doctor.clone(),
+        &tasks,
+    ) {
         // A full disk or a path too long for a socket: no reason to keep everybody out.
         tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
     }
@@ -227,7 +145,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     let listener = AgentListener::new(
         app.store.clone(),
         app.agents.clone(),
-        transfers.clone(),
+        streams.clone(),
         tasks.clone(),
         app.config.agent_secret.as_ref(),
     );
@@ -237,9 +155,9 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
             listener.clone().answer(request)
         }),
     ));
-    start_local_agent(&app, &transfers, networks);
+    start_local_agent(&app, &streams, networks);
     db_backups::start(&app.store, &app.config.data_dir, &tasks);
-    app.upgrades.start();
+    app.features.upgrades.start();
     gate.open();
     let full = tasks.clone();
     let full = move || full.running("connection") >= http::CONNECTIONS;
@@ -254,19 +172,13 @@ async fn registry(store: &Store, tasks: &Tasks, times: LinkTimes) -> Result<Agen
     Agents::with_times(store.clone(), tasks.clone(), times).map_err(failed)
 }
 
-fn own_ports(ports: &Ports) -> OwnPorts {
-    let mut own = vec![(ports.panel.port(), "its page"), (ports.agents.port(), "for agents")];
-    own.extend(ports.health.map(|health| (health.port(), "the node's health")));
-    OwnPorts(own)
-}
-
-fn start_local_agent(app: &App, transfers: &Streams, networks: GameNetworks) {
+fn start_local_agent(app: &App, streams: &Streams, networks: GameNetworks) {
     let config = AgentConfig {
         node_id: local::NODE_ID.to_owned(),
         data_dir: app.config.data_dir.clone(),
         docker_host: app.config.docker_host.clone(),
         version: crate::status::VERSION.to_owned(),
-        carrier: Some(transfers.local()),
+        carrier: Some(streams.local()),
         networks,
         no_firewall: !app.config.games_firewall,
         ..AgentConfig::default()
@@ -280,7 +192,7 @@ impl Running {
     /// All its endpoints, once more.
     #[cfg(test)]
     pub(crate) fn routes(&self) -> Vec<crate::http::Route> {
-        crate::router::routes(&self.app)
+        crate::router::routes(&self.app.agents, &self.app.features)
     }
 
     /// Where a person may open the page: the machine's own address where it listens on all.
@@ -288,29 +200,29 @@ impl Running {
         if let Some(url) = &self.app.config.public_url {
             return url.clone();
         }
-        let bound = self.app.ports.panel;
+        let bound = self.app.network.ports.panel;
         let address = if bound.ip().is_unspecified() { own_address() } else { bound.ip() };
         format!("http://{}", SocketAddr::new(address, bound.port()))
     }
 
     /// Where the first account is made, while there is none.
     pub async fn setup_link(&self) -> Option<String> {
-        Some(self.url() + &self.app.setup.link_path().await?)
+        Some(self.url() + &self.app.features.setup.link_path().await?)
     }
 
     /// Says where it listens, and while there is no account where to make it.
     pub async fn announce(&self, out: &mut (impl Write + Send)) -> std::io::Result<()> {
-        let ports = self.app.ports;
+        let ports = self.app.network.ports;
         writeln!(out, "Listening on http://{}", ports.panel)?;
         writeln!(out, "Listening on ws://{} for agents", ports.agents)?;
         if let Some(health) = ports.health {
             writeln!(out, "Listening on http://{health}/health for the local node's health")?;
         }
-        let named = self.app.name.url();
+        let named = self.app.network.name.url();
         if let Ok(named) = &named {
             writeln!(out, "Found in your network as {named}")?;
         }
-        if let Some(path) = self.app.setup.link_path().await {
+        if let Some(path) = self.app.features.setup.link_path().await {
             writeln!(out, "\nMake the first account here:\n  {}{path}", self.url())?;
             if let Ok(named) = &named {
                 writeln!(out, "or here:\n  {named}{path}")?;
@@ -367,27 +279,6 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
         .map_err(|source| StartError::Other { doing: "asking for a port's number", source: source.into() })
 }
 
-fn signing_secret(config: &Config) -> Result<String, StartError> {
-    match &config.jwt_secret {
-        Some(given) => {
-            if given.expose().len() < GOOD_SECRET {
-                tracing::warn!(
-                    "JWT_SECRET is short: whoever guesses it can act as anybody; use 32 characters or more"
-                );
-            }
-            Ok(given.expose().to_owned())
-        }
-        None => Ok(private_files::secret(&config.data_dir.join("secrets/jwt"), || ids::random(64))?),
-    }
-}
-
-/// The address by which others in the same network reach this machine. Nothing is sent.
-fn own_address() -> IpAddr {
-    let loopback = IpAddr::from([127, 0, 0, 1]);
-    let Ok(socket) = std::net::UdpSocket::bind((IpAddr::from([0, 0, 0, 0]), 0)) else { return loopback };
-    let route = socket.connect((IpAddr::from([192, 0, 2, 1]), 9)).and_then(|()| socket.local_addr());
-    route.map_or(loopback, |address| address.ip())
-}
 
 #[cfg(test)]
 mod tests;

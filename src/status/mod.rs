@@ -1,15 +1,19 @@
 //! How the panel itself does: health for everybody, what is wrong for administrators.
 
 mod routes;
+mod topic;
 mod views;
 
 use std::sync::Arc;
 
 use storage::{Health, Millis, Store};
-use tokio::sync::watch;
 
 pub use routes::routes;
+pub use topic::topics;
 pub use views::{Problem, StatusView, VERSION};
+
+use crate::agents::Agents;
+use crate::system::shutdown::Tasks;
 
 /// The panel's own state. Cheap to clone.
 #[derive(Clone)]
@@ -33,9 +37,18 @@ impl Status {
         StatusView::new(health != Health::Ok, problems, self.0.started_at)
     }
 
-    /// Notified whenever [`Status::view`] may have changed.
-    pub fn changes(&self) -> watch::Receiver<Health> {
-        self.0.store.health()
+    /// Has live connections look again whenever [`Status::view`] may have changed.
+    pub fn announce(&self, agents: &Agents, tasks: &Tasks) {
+        let (agents, token, mut health) = (agents.clone(), tasks.token(), self.0.store.health());
+        drop(tasks.spawn("live-status", async move {
+            loop {
+                tokio::select! {
+                    () = token.cancelled() => return,
+                    changed = health.changed() => if changed.is_err() { return },
+                }
+                agents.changes().notify();
+            }
+        }));
     }
 }
 

@@ -2,46 +2,30 @@
 
 use super::views::{TemplateSummary, TemplateView};
 use crate::agents::Agents;
-use crate::auth::Caller;
+use crate::auth::Actor;
 use crate::error::ApiError;
-use crate::http::{Access, Doc, Filter, GET, Route, caller, id, ok, route, with};
+use crate::http::{GET, Route, endpoint};
 
 /// All endpoints of this feature.
 pub fn routes(agents: &Agents) -> Vec<Route> {
-    vec![list(agents), get(agents)]
-}
-
-fn list(agents: &Agents) -> Route {
-    route(
-        GET,
-        "/api/templates",
-        Access::SignedIn,
-        Doc::new("Lists the templates").list::<TemplateSummary>(200),
-        with(agents)
-            .map(|agents: Agents| {
+    vec![
+        endpoint(GET, "/api/templates")
+            .access::<Actor>()
+            .doc("Lists the templates")
+            .list::<TemplateSummary>()
+            .handle(agents, |agents, _call| async move {
                 let nodes = agents.architectures();
-                Ok(super::list()
-                    .iter()
-                    .map(|template| TemplateSummary::new(template, &nodes))
-                    .collect::<Vec<_>>())
-            })
-            .map(ok),
-    )
-}
-
-fn get(agents: &Agents) -> Route {
-    route(
-        GET,
-        "/api/templates/{id}",
-        Access::SignedIn,
-        Doc::new("One template, its variables included").answer::<TemplateView>(200).refusals(&[404]),
-        with(agents)
-            .and(caller())
-            .and(id())
-            .map(|agents: Agents, caller: Caller, id: String| {
-                let template = super::get(&id).ok_or_else(|| ApiError::not_found("template"))?;
-                Ok(TemplateView::new(template, &agents.architectures(), caller.is_admin()))
-            })
-            .map(ok),
-    )
+                Ok(super::list().iter().map(|template| TemplateSummary::new(template, &nodes)).collect())
+            }),
+        endpoint(GET, "/api/templates/{id}")
+            .access::<Actor>()
+            .doc("One template, its variables included")
+            .ok::<TemplateView>()
+            .refusals(&[404])
+            .handle(agents, |agents, call| async move {
+                let template =
+                    super::get(call.request.id()).ok_or_else(|| ApiError::not_found("template"))?;
+                Ok(TemplateView::new(template, &agents.architectures(), call.by.is_admin()))
+            }),
+    ]
 }

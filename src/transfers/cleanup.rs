@@ -8,7 +8,7 @@ use storage::transfers::Step;
 
 use super::Transfers;
 use super::tracker::Live;
-use super::views::StepWord;
+use super::views::TransferStep;
 use crate::agents::RequestError;
 
 /// How long an agent may take over a power action or over what was received.
@@ -39,7 +39,7 @@ impl Transfers {
         let (id, from, to) = (record.server_id.as_str(), record.from.as_str(), record.to.as_str());
         let mut complaint = record.error.clone();
         if record.ran {
-            self.step(live, StepWord::Starting);
+            self.step(live, TransferStep::Starting);
             match self.start(id, to).await {
                 Started::NotYet => return false,
                 Started::Yes => {}
@@ -54,7 +54,7 @@ impl Transfers {
                 return false;
             }
         }
-        self.step(live, StepWord::Removing);
+        self.step(live, TransferStep::Removing);
         for node in record.leftovers.iter().map(String::as_str).chain([from]) {
             if let Err(error) = self.clean(id, node).await {
                 tracing::debug!(server = id, node, %error, "removing what has moved away");
@@ -74,7 +74,7 @@ impl Transfers {
             return false;
         }
         live.set_record(done);
-        self.step(live, StepWord::Done);
+        self.step(live, TransferStep::Done);
         true
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{sleep_until, timeout};
 use super::Transfers;
 use super::failure::Failure;
 use super::tracker::Live;
-use super::views::StepWord;
+use super::views::TransferStep;
 use crate::net::rate_limit::TokenBucket;
 
 /// No byte for this long, and it is given up.
@@ -66,7 +66,7 @@ pub(super) async fn copy(
         }
     };
     live.copied(u64::MAX);
-    moves.step(live, StepWord::Verifying);
+    moves.step(live, TransferStep::Verifying);
     hand_on(&mut target, Frame::Control(Control::Done(sent.clone())), to).await?;
     match timeout(TO_DISK, target.inward.recv()).await {
         Ok(Some(Frame::Control(Control::Done(taken)))) => compare(&sent, &taken),

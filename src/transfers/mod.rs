@@ -22,7 +22,7 @@ use storage::servers::Server;
 use storage::transfers::{Move, Step};
 
 pub use routes::routes;
-pub use views::{MoveView, StepWord};
+pub use views::{MoveView, TransferStep};
 
 use self::tracker::Tracker;
 use crate::agents::{Agents, local, port_message};
@@ -103,7 +103,7 @@ impl Transfers {
             storage::Error::Taken { .. } => ApiError::new(Code::Conflict, "The server is moving already."),
             other => other.into(),
         })?;
-        tracing::info!(server = server_id, from = record.from, to, by = admin.username(), "a move begins");
+        tracing::info!(server = server_id, from = record.from, to, by = %admin, "a move begins");
         let live = self.lives.put(record);
         self.agents.changes().server(server_id);
         let view = live.view();
@@ -121,7 +121,7 @@ impl Transfers {
         let live = self.lives.get(server_id).ok_or_else(|| ApiError::not_found("move"))?;
         match live.record().step {
             Step::InProgress => {
-                tracing::info!(server = server_id, by = admin.username(), "a move is called off");
+                tracing::info!(server = server_id, by = %admin, "a move is called off");
                 live.cancel();
                 return Ok(());
             }
@@ -149,7 +149,8 @@ impl Transfers {
     /// What everybody who sees the server sees of its move: nothing where there is nothing to say any more.
     pub fn shown(&self, server_id: &str) -> Option<MoveView> {
         let view = self.lives.get(server_id)?.view();
-        (!matches!(view.step, StepWord::Failed | StepWord::Done) || view.error.is_some()).then_some(view)
+        (!matches!(view.step, TransferStep::Failed | TransferStep::Done) || view.error.is_some())
+            .then_some(view)
     }
 
     /// Refuses what must not be done with a server while it moves.

@@ -12,7 +12,7 @@ use storage::transfers::{Move, Step};
 use super::Transfers;
 use super::failure::Failure;
 use super::tracker::{Live, runs};
-use super::views::StepWord;
+use super::views::TransferStep;
 use crate::agents::{RequestError, create_message};
 use crate::error::ApiError;
 use crate::system::clock;
@@ -104,21 +104,21 @@ impl Transfers {
         self.has_room(to, size.bytes).await?;
         live.set_total(size.bytes);
 
-        self.step(live, StepWord::Fetching);
+        self.step(live, TransferStep::Fetching);
         let fetch = TransferPrepare { server_id: server.id.clone(), image: server.image.clone() };
         let fetched = self.agents.ask(to, ToAgent::TransferPrepare(fetch), FETCHING).await;
         fetched.map_err(Failure::asking("Fetching the image on", to))?;
 
-        self.step(live, StepWord::Stopping);
+        self.step(live, TransferStep::Stopping);
         self.stop(live, &server).await?;
         let size = self.measure(&server, from).await?;
         self.has_room(to, size.bytes).await?;
         live.set_total(size.bytes);
 
-        self.step(live, StepWord::Copying);
+        self.step(live, TransferStep::Copying);
         self.stream(live, &server, &size).await?;
 
-        self.step(live, StepWord::Switching);
+        self.step(live, TransferStep::Switching);
         // The record may not change meanwhile, but for what an administrator does to it.
         let server = self.server(&record.server_id)?;
         let made = self.agents.ask(to, ToAgent::ServerCreate(Box::new(create_message(&server))), SOON).await;
@@ -236,7 +236,7 @@ impl Transfers {
         record.step = Step::Switched;
         tracing::info!(server = record.server_id, from = record.from, to = record.to, "the server has moved");
         live.set_record(record);
-        live.set_step(StepWord::Starting);
+        live.set_step(TransferStep::Starting);
         self.agents.moved(&server.id, &server.node_id);
         Ok(())
     }
@@ -269,10 +269,10 @@ impl Transfers {
             tokio::time::sleep(AGAIN).await;
         }
         live.set_record(record);
-        self.step(live, StepWord::Failed);
+        self.step(live, TransferStep::Failed);
     }
 
-    pub(super) fn step(&self, live: &Live, step: StepWord) {
+    pub(super) fn step(&self, live: &Live, step: TransferStep) {
         live.set_step(step);
         self.agents.changes().server(&live.record().server_id);
     }

@@ -8,7 +8,7 @@ use agent::protocol::Status;
 use storage::transfers::{Move, Step};
 use tokio_util::sync::CancellationToken;
 
-use super::views::{MoveView, StepWord};
+use super::views::{MoveView, TransferStep};
 use crate::system::clock::rfc3339;
 
 /// The last move of every server that had one. Cheap to clone.
@@ -27,7 +27,7 @@ pub(super) struct Live {
 
 struct Now {
     record: Move,
-    step: StepWord,
+    step: TransferStep,
     bytes: u64,
     total: u64,
     copying_since: Option<Instant>,
@@ -47,10 +47,10 @@ impl Tracker {
     pub(super) fn put(&self, record: Move) -> Live {
         let id = record.server_id.clone();
         let step = match record.step {
-            Step::InProgress => StepWord::Checking,
-            Step::Switched => StepWord::Starting,
-            Step::Failed => StepWord::Failed,
-            Step::Done => StepWord::Done,
+            Step::InProgress => TransferStep::Checking,
+            Step::Switched => TransferStep::Starting,
+            Step::Failed => TransferStep::Failed,
+            Step::Done => TransferStep::Done,
         };
         let now = Now { record, step, bytes: 0, total: 0, copying_since: None };
         let live = Live {
@@ -98,10 +98,10 @@ impl Live {
         self.lock().record = record;
     }
 
-    pub(super) fn set_step(&self, step: StepWord) {
+    pub(super) fn set_step(&self, step: TransferStep) {
         let mut now = self.lock();
         now.step = step;
-        now.copying_since = (step == StepWord::Copying).then(Instant::now);
+        now.copying_since = (step == TransferStep::Copying).then(Instant::now);
     }
 
     pub(super) fn set_total(&self, total: u64) {
@@ -132,7 +132,7 @@ impl Live {
             let milliseconds = since.elapsed().as_millis().max(1);
             u64::try_from(u128::from(now.bytes) * 1000 / milliseconds).unwrap_or(u64::MAX)
         });
-        let copied = matches!(now.step, StepWord::Copying | StepWord::Verifying);
+        let copied = matches!(now.step, TransferStep::Copying | TransferStep::Verifying);
         MoveView {
             from: now.record.from.clone(),
             to: now.record.to.clone(),

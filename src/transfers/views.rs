@@ -13,7 +13,7 @@ pub struct MoveView {
     /// The node where it goes.
     pub to: String,
     /// What goes on.
-    pub step: StepWord,
+    pub step: TransferStep,
     /// Of its data, 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
@@ -39,7 +39,7 @@ pub struct MoveView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = MoveStep)]
-pub enum StepWord {
+pub enum TransferStep {
     /// It is looked whether the other node has room.
     Checking,
     /// The image is fetched there.
@@ -62,7 +62,7 @@ pub enum StepWord {
     Done,
 }
 
-impl StepWord {
+impl TransferStep {
     /// In the middle of a sentence.
     pub(super) fn text(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ mod resolver;
 mod rollout;
 mod round;
 mod routes;
+mod topic;
 mod views;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use semver::Version;
 use storage::{Millis, Store};
 
 pub use routes::routes;
+pub use topic::topics;
 pub use views::UpgradeView;
 
 use self::binaries::Programs;
@@ -34,7 +36,7 @@ use self::fetch::Fetcher;
 use self::install_method::InstallMethod;
 use self::release::{Published, Release, Source, own_architecture};
 use self::round::Round;
-use self::views::{OfferView, RunningView, StepWord};
+use self::views::{OfferView, RunningView, UpgradeStep};
 use crate::agents::Agents;
 use crate::auth::Admin;
 use crate::config::{UpgradeSettings, UpgradeTimes};
@@ -187,7 +189,7 @@ impl Upgrades {
         done
     }
 
-    /// Transfers whenever [`Upgrades::view`] may have changed.
+    /// Changes whenever [`Upgrades::view`] may have changed.
     pub fn number(&self) -> (u64, u64) {
         (self.lock().number, self.0.agents.changes().nodes_now())
     }
@@ -291,16 +293,16 @@ impl Upgrades {
                 ));
             }
             state.failure = None;
-            let step = StepWord::Checking;
+            let step = UpgradeStep::Checking;
             state.running = Some(RunningView { version: wanted.to_string(), step, done: 0, total: 0 });
             Ok(())
         })?;
-        tracing::info!(from = VERSION, to = %wanted, by = admin.username(), "an upgrade begins");
+        tracing::info!(from = VERSION, to = %wanted, by = %admin, "an upgrade begins");
         let upgrades = self.clone();
         drop(inner.tasks.spawn("upgrade", async move {
             match upgrades.upgrade(&source, &wanted).await {
                 Ok(()) => {
-                    upgrades.step(StepWord::Restarting);
+                    upgrades.step(UpgradeStep::Restarting);
                     tokio::time::sleep(LAST_SIGHT).await;
                     upgrades.0.tasks.restart();
                 }
@@ -316,7 +318,7 @@ impl Upgrades {
         self.view()
     }
 
-    fn step(&self, step: StepWord) {
+    fn step(&self, step: UpgradeStep) {
         self.change(|state| {
             if let Some(running) = &mut state.running {
                 running.step = step;
@@ -334,13 +336,13 @@ impl Upgrades {
             let work = tokio::task::spawn_blocking(move || upgrades.fetch(&source, &version, &folder));
             work.await.unwrap_or_else(|error| Err(error.to_string()))?
         };
-        self.step(StepWord::Trying);
+        self.step(UpgradeStep::Trying);
         let text = version.to_string();
         if let Err(error) = folder.try_part(&text).await {
             folder.drop_part();
             return Err(sentence(&error));
         }
-        self.step(StepWord::Copying);
+        self.step(UpgradeStep::Copying);
         let copied = db_backups::today(&inner.store, &inner.data_dir).await;
         copied.map_err(|error| format!("The database could not be copied aside: {error}."))?;
         let staged = tokio::task::spawn_blocking(move || folder.stage(&text, &what.sha256, &what.signed));
@@ -351,7 +353,7 @@ impl Upgrades {
     fn fetch(&self, source: &Source, version: &Version, folder: &Folder) -> Result<Published, String> {
         let release = source.of(version).map_err(|error| sentence(&error))?;
         let what = release.program(own_architecture()).map_err(|error| sentence(&error))?;
-        self.step(StepWord::Downloading);
+        self.step(UpgradeStep::Downloading);
         let told = Mutex::new(Instant::now());
         let progress = |done, total| {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::round::{Round, Step, mark};
-use super::views::{NodeStepWord, NodeUpgradeView};
+use super::views::{NodeUpgradeStep, NodeUpgradeView};
 use super::{TELL_EVERY, UpgradeView, Upgrades, sentence};
 use crate::agents::{NodeSnapshot, RequestError, local};
 use crate::auth::Admin;
@@ -117,11 +117,11 @@ impl Upgrades {
             if state.round.running {
                 return Err(conflict("Other machines are being upgraded already."));
             }
-            let steps = chosen.iter().map(|id| (id.clone(), Step::new(NodeStepWord::Waiting))).collect();
+            let steps = chosen.iter().map(|id| (id.clone(), Step::new(NodeUpgradeStep::Waiting))).collect();
             state.round = Round { steps, running: true, failure: None, stop: stop.clone() };
             Ok(())
         })?;
-        tracing::info!(nodes = chosen.len(), by = admin.username(), "other machines are upgraded");
+        tracing::info!(nodes = chosen.len(), by = %admin, "other machines are upgraded");
         let upgrades = self.clone();
         drop(self.0.tasks.spawn("upgrades of nodes", async move {
             let mark = mark(&upgrades.0.data_dir);
@@ -138,7 +138,7 @@ impl Upgrades {
                 state.round.running = false;
                 state.round.failure = failure;
                 // Nobody waits any more.
-                state.round.steps.retain(|_, step| step.word != NodeStepWord::Waiting);
+                state.round.steps.retain(|_, step| step.word != NodeUpgradeStep::Waiting);
             });
         }));
         self.view()
@@ -146,7 +146,7 @@ impl Upgrades {
 
     /// Begins with no further one. What is over is put away.
     pub fn stop_nodes(&self, admin: &Admin) -> Result<(), ApiError> {
-        tracing::info!(by = admin.username(), "no further machines are upgraded");
+        tracing::info!(by = %admin, "no further machines are upgraded");
         self.change(|state| {
             if state.round.running {
                 state.round.stop.cancel();
@@ -164,13 +164,13 @@ impl Upgrades {
             }
             let work = self.one(id, stop);
             match work.await {
-                Ok(true) => self.node_step(id, Step::new(NodeStepWord::Done)),
+                Ok(true) => self.node_step(id, Step::new(NodeUpgradeStep::Done)),
                 // Called off before anything was done there.
                 Ok(false) => return None,
                 Err(why) => {
                     tracing::warn!(node = id, why, "a node's agent was not upgraded");
                     let detail = Some(why.clone());
-                    self.node_step(id, Step { word: NodeStepWord::Failed, percent: None, detail });
+                    self.node_step(id, Step { word: NodeUpgradeStep::Failed, percent: None, detail });
                     let left = nodes.iter().skip_while(|other| *other != id).count() - 1;
                     let others = if left > 0 { " Those after it were left as they are." } else { "" };
                     return Some(format!("{id}: {why}{others}"));
@@ -192,9 +192,9 @@ impl Upgrades {
         let seen = agents.node(id);
         let before = seen.system.ok_or("It has not said yet what it is.")?;
         let connection = agents.connection(id).ok_or("It went offline.")?;
-        self.node_step(id, Step { percent: Some(0), ..Step::new(NodeStepWord::Sending) });
+        self.node_step(id, Step { percent: Some(0), ..Step::new(NodeUpgradeStep::Sending) });
         self.send(id, &before.arch).await?;
-        self.node_step(id, Step::new(NodeStepWord::Returning));
+        self.node_step(id, Step::new(NodeUpgradeStep::Returning));
         self.back(id, connection, before.upgrade).await?;
         tracing::info!(node = id, version = VERSION, "a node's agent was upgraded");
         Ok(true)
@@ -212,7 +212,7 @@ impl Upgrades {
             }
             if told.as_ref() != Some(&busy) {
                 let detail = Some(format!("Waits: {busy}."));
-                self.node_step(id, Step { detail, ..Step::new(NodeStepWord::Waiting) });
+                self.node_step(id, Step { detail, ..Step::new(NodeUpgradeStep::Waiting) });
                 told = Some(busy);
             }
             tokio::select! {
@@ -264,10 +264,10 @@ impl Upgrades {
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 let percent = u8::try_from(sent * 100 / program.length.max(1)).ok();
-                self.node_step(id, Step { percent, ..Step::new(NodeStepWord::Sending) });
+                self.node_step(id, Step { percent, ..Step::new(NodeUpgradeStep::Sending) });
             }
         }
-        self.node_step(id, Step::new(NodeStepWord::Trying));
+        self.node_step(id, Step::new(NodeUpgradeStep::Trying));
         let summary = Summary { bytes: sent, entries: 1, sha256 };
         hand_on(&mut pipe, Frame::Control(Control::Done(summary.clone()))).await?;
         match timeout(TRIES_WITHIN, pipe.inward.recv()).await {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
-use super::views::NodeStepWord;
+use super::views::NodeUpgradeStep;
 
 /// The nodes' upgrades, as far as they are.
 #[derive(Default)]
@@ -18,13 +18,13 @@ pub(super) struct Round {
 
 #[derive(Clone)]
 pub(super) struct Step {
-    pub(super) word: NodeStepWord,
+    pub(super) word: NodeUpgradeStep,
     pub(super) percent: Option<u8>,
     pub(super) detail: Option<String>,
 }
 
 impl Step {
-    pub(super) fn new(word: NodeStepWord) -> Self {
+    pub(super) fn new(word: NodeUpgradeStep) -> Self {
         Self { word, percent: None, detail: None }
     }
 }

@@ -97,7 +97,7 @@ pub struct RunningView {
     /// To which version.
     pub version: String,
     /// What goes on.
-    pub step: StepWord,
+    pub step: UpgradeStep,
     /// Bytes that came.
     pub done: u64,
     /// Bytes that there are; 0 where that is not known.
@@ -108,7 +108,7 @@ pub struct RunningView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = UpgradeStep)]
-pub enum StepWord {
+pub enum UpgradeStep {
     /// The signed list is fetched.
     Checking,
     /// The program is fetched.
@@ -166,7 +166,7 @@ pub struct NodeUpgradeView {
     pub why: Option<String>,
     /// What goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub step: Option<NodeStepWord>,
+    pub step: Option<NodeUpgradeStep>,
     /// Percent of its program that was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
@@ -179,7 +179,7 @@ pub struct NodeUpgradeView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = NodeUpgradeStep)]
-pub enum NodeStepWord {
+pub enum NodeUpgradeStep {
     /// Its turn comes, or what goes on there has to end first.
     Waiting,
     /// The program goes there.

@@ -10,7 +10,7 @@ use storage::{ReadTx, Store, WriteTx, sessions};
 pub use routes::{client_origin, routes, signed_in};
 pub use views::{Me, SessionInfo, SignInAnswer, UserView};
 
-use crate::auth::{Admin, Auth, Caller, Origin, Role, SignedIn, check_password};
+use crate::auth::{Actor, Admin, Auth, Caller, Origin, Role, SignedIn, check_password};
 use crate::error::{ApiError, Code};
 use crate::system::{clock, ids};
 
@@ -57,10 +57,11 @@ impl Users {
     }
 
     /// Makes an account.
-    pub async fn create(&self, _admin: &Admin, new: NewUser) -> Result<User, ApiError> {
+    pub async fn create(&self, admin: &Admin, new: NewUser) -> Result<User, ApiError> {
         let user = self.prepare(new).await?;
         let record = user.clone();
         self.store.write(move |tx: &WriteTx| users::insert(tx, &record)).await?;
+        tracing::info!(user = user.id, name = user.username, by = %admin, "account created");
         Ok(user)
     }
 
@@ -92,7 +93,7 @@ impl Users {
             Some(password) => Some(self.auth.hash_password(password).await?),
             None => None,
         };
-        let (id, keep) = (id.to_owned(), admin.session_id().to_owned());
+        let (id, keep) = (id.to_owned(), admin.session_id().map(str::to_owned));
         let new_password = hash.is_some();
         let user = self
             .store
@@ -103,13 +104,14 @@ impl Users {
                 user.password_hash = hash.unwrap_or(user.password_hash);
                 users::update(tx, &user)?;
                 if new_password {
-                    sessions::delete_by_user(tx, &user.id, Some(&keep))?;
+                    sessions::delete_by_user(tx, &user.id, keep.as_deref())?;
                 }
                 Ok(user)
             })
             .await?;
+        tracing::info!(user = user.id, name = user.username, new_password, by = %admin, "account changed");
         if new_password {
-            self.auth.sessions_deleted(&user.id, Some(admin.session_id()));
+            self.auth.sessions_deleted(&user.id, admin.session_id());
         } else {
             self.auth.changed(&user.id);
         }
@@ -117,9 +119,10 @@ impl Users {
     }
 
     /// Deletes an account with its sessions and grants.
-    pub async fn delete(&self, _admin: &Admin, id: &str) -> Result<(), ApiError> {
+    pub async fn delete(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
         let owned = id.to_owned();
         self.store.write(move |tx: &WriteTx| users::delete(tx, &owned)).await?;
+        tracing::info!(user = id, by = %admin, "account deleted");
         self.auth.sessions_deleted(id, None);
         Ok(())
     }
@@ -171,7 +174,12 @@ impl Users {
     }
 
     /// Sets a password from the machine itself and ends all sessions of the account.
-    pub async fn reset_password(&self, username: &str, password: String) -> Result<(), ApiError> {
+    pub async fn reset_password(
+        &self,
+        actor: &Actor,
+        username: &str,
+        password: String,
+    ) -> Result<(), ApiError> {
         check_password("password", &password)?;
         let user = self.store.read_now(|tx: &ReadTx| users::by_name(tx, username))?;
         let id = user.ok_or_else(|| ApiError::not_found("user"))?.id;
@@ -187,6 +195,7 @@ impl Users {
             })
             .await?;
         self.auth.sessions_deleted(&id, None);
+        tracing::info!(user = id, name = username, by = %actor, "password set");
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use storage::grants::{self, Grant, Permission};
+use storage::grants::{self, Grant};
 use storage::nodes::{self, Node};
 use storage::servers::{self, Behaviour, ContainerUser, Limits, Port, Protocol, Server, StartupMode, Stop};
 use storage::sessions::{self, Session};
@@ -91,9 +91,8 @@ fn template() -> Template {
 }
 
 fn grant() -> Grant {
-    use Permission::{Console, Files, Power, Startup, View};
-    // The files were written when `startup` was called `edit`.
-    let permissions = BTreeSet::from([View, Console, Power, Files, Startup]);
+    // The files were written when `startup` was called `edit`; the panel knows both names.
+    let permissions = BTreeSet::from(["view", "console", "power", "files", "edit"].map(str::to_owned));
     Grant { server_id: "full".to_owned(), user_id: "u2".to_owned(), permissions }
 }
 

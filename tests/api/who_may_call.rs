@@ -1,12 +1,13 @@
-//! Who may call what: one row per endpoint. An endpoint without a row fails the first test; a row that is not true
-//! fails the second, which calls each as nobody, as a stranger, with every single permission, and as an admin.
+//! Who may call what: one row per endpoint, written by hand. The first test holds the rows against what the endpoints
+//! declare (`x-access` in the OpenAPI document is made from the declaration); the second calls each endpoint as nobody, as
+//! a stranger, with every single permission, and as an admin.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Client, Panel, docker};
+use crate::harness::{Client, Live, Panel, docker, seconds};
 
 /// Who gets past the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +18,15 @@ pub(super) enum Who {
     SignedIn,
     /// Admins.
     Admin,
+    /// Admins; others learn only whether they may see the server.
+    ServerAdmin,
     /// Admins, and accounts with this permission on the server.
     Server(&'static str),
     /// Whoever has the node's secret; no account does.
     Node,
 }
 
-use Who::{Admin, Everyone, Node, Server, SignedIn};
+use Who::{Admin, Everyone, Node, Server, ServerAdmin, SignedIn};
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[(&str, &str, Who)] = &[
@@ -67,19 +70,29 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/servers/preview",             Admin),
     ("GET",    "/api/servers/{id}",                Server("view")),
     ("PATCH",  "/api/servers/{id}",                Server("startup")),
-    ("DELETE", "/api/servers/{id}",                Admin),
+    ("DELETE", "/api/servers/{id}",                ServerAdmin),
     ("POST",   "/api/servers/{id}/power",          Server("power")),
     ("POST",   "/api/servers/{id}/command",        Server("console")),
     ("GET",    "/api/servers/{id}/console",        Server("console")),
     ("GET",    "/api/servers/{id}/stats",          Server("view")),
     ("POST",   "/api/servers/{id}/install",        Server("configure")),
     ("DELETE", "/api/servers/{id}/install",        Server("configure")),
-    ("POST",   "/api/servers/{id}/move",           Admin),
-    ("GET",    "/api/servers/{id}/move",           Admin),
-    ("DELETE", "/api/servers/{id}/move",           Admin),
-    ("GET",    "/api/servers/{id}/users",          Admin),
-    ("PUT",    "/api/servers/{id}/users/{user}",   Admin),
-    ("DELETE", "/api/servers/{id}/users/{user}",   Admin),
+    ("POST",   "/api/servers/{id}/move",           ServerAdmin),
+    ("GET",    "/api/servers/{id}/move",           ServerAdmin),
+    ("DELETE", "/api/servers/{id}/move",           ServerAdmin),
+    ("GET",    "/api/servers/{id}/users",          ServerAdmin),
+    ("PUT",    "/api/servers/{id}/users/{user}",   ServerAdmin),
+    ("DELETE", "/api/servers/{id}/users/{user}",   ServerAdmin),
+];
+
+/// Who may follow what on `GET /api/live`.
+const TOPICS: &[(&str, Who)] = &[
+    ("servers", SignedIn),
+    ("stats:{server}", Server("view")),
+    ("console:{server}", Server("console")),
+    ("nodes", SignedIn),
+    ("status", SignedIn),
+    ("upgrade", Admin),
 ];
 
 /// What may be granted.
@@ -92,17 +105,30 @@ pub(super) fn opens(permission: &str, who: Who) -> bool {
         Server("view") => true,
         Server("startup") => matches!(permission, "startup" | "configure"),
         Server(need) => permission == need,
-        Everyone | SignedIn | Admin | Node => false,
+        Everyone | SignedIn | Admin | ServerAdmin | Node => false,
     }
 }
 
-/// What the router has, by its own word: the document is folded from the same list that is routed.
-async fn routed(panel: &Panel) -> BTreeSet<String> {
+/// As the document writes it.
+fn declared(who: Who) -> String {
+    match who {
+        Everyone => "everyone".to_owned(),
+        SignedIn => "signed-in".to_owned(),
+        Admin => "admin".to_owned(),
+        ServerAdmin => "server-admin".to_owned(),
+        Server(permission) => format!("server:{permission}"),
+        Node => "node".to_owned(),
+    }
+}
+
+/// What the endpoints declare, as `METHOD path: access`: document and checks are made from the same declarations.
+async fn endpoints(panel: &Panel) -> BTreeSet<String> {
     let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
     let mut all = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
-        for method in methods.as_object().unwrap().keys() {
-            all.insert(format!("{} {path}", method.to_uppercase()));
+        for (method, operation) in methods.as_object().unwrap() {
+            let access = operation["x-access"].as_str().unwrap_or("nothing");
+            all.insert(format!("{} {path}: {access}", method.to_uppercase()));
         }
     }
     all
@@ -111,14 +137,24 @@ async fn routed(panel: &Panel) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_endpoint_has_its_row() {
     let panel = Panel::start().await;
-    let rows: BTreeSet<String> = TABLE.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
-    let routed = routed(&panel).await;
-    let without: Vec<_> = routed.difference(&rows).collect();
-    let stale: Vec<_> = rows.difference(&routed).collect();
-    assert!(without.is_empty(), "endpoints without a row in tests/api/who_may_call.rs: {without:?}");
-    assert!(stale.is_empty(), "rows without an endpoint: {stale:?}");
+    let endpoints = endpoints(&panel).await;
+    let rows: BTreeSet<_> =
+        TABLE.iter().map(|(method, path, who)| format!("{method} {path}: {}", declared(*who))).collect();
+    let without: Vec<_> = endpoints.difference(&rows).collect();
+    let stale: Vec<_> = rows.difference(&endpoints).collect();
+    assert!(without.is_empty(), "endpoints without such a row in tests/api/who_may_call.rs: {without:?}");
+    assert!(stale.is_empty(), "rows without such an endpoint: {stale:?}");
     let open: Vec<_> = TABLE.iter().filter(|row| row.2 == Everyone).collect();
     assert!(open.len() <= 7, "open to everyone: {open:?}");
+}
+
+#[tokio::test]
+async fn every_topic_has_its_row() {
+    let panel = Panel::start().await;
+    let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
+    let rows: serde_json::Map<_, _> =
+        TOPICS.iter().map(|(topic, who)| ((*topic).to_owned(), json!(declared(*who)))).collect();
+    assert_eq!(document["paths"]["/api/live"]["get"]["x-topics"], json!(rows));
 }
 
 /// Past the door, whatever comes behind it (a bad body on purpose, so that nothing happens).
@@ -132,15 +168,11 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)
 }
 
-#[tokio::test]
-async fn every_row_is_true() {
-    docker::image().await;
-    let panel = Panel::start().await;
+/// A server, and for every permission an account that has it on this server alone.
+async fn friends(panel: &Panel) -> (String, BTreeMap<&'static str, Client>) {
     let admin = panel.admin();
     let body = json!({ "name": "World", "image": docker::BUSYBOX, "startup": "game" });
     let server = admin.post("/api/servers", body).await.expect(201).id();
-    let stranger = panel.user("stranger").await;
-    let stranger_id = stranger.get("/api/me").await.id();
     let mut friends = BTreeMap::new();
     for permission in PERMISSIONS {
         let friend = panel.user(&format!("with-{permission}")).await;
@@ -149,6 +181,44 @@ async fn every_row_is_true() {
         admin.put(&grant, json!({ "permissions": [permission] })).await.expect(204);
         friends.insert(permission, friend);
     }
+    (server, friends)
+}
+
+#[tokio::test]
+async fn every_row_of_a_topic_is_true() {
+    docker::image().await;
+    let panel = Panel::start().await;
+    let (server, friends) = friends(&panel).await;
+    let mut callers = vec![("a stranger", panel.user("stranger").await), ("an admin", panel.admin())];
+    callers.extend(friends);
+    let mut wrong = Vec::new();
+    for (name, client) in callers {
+        let mut live = Live::open(&client).await;
+        for (topic, who) in TOPICS {
+            let granted = PERMISSIONS.contains(&name) && opens(name, *who);
+            let may = granted || *who == SignedIn || name == "an admin";
+            let topic = topic.replace("{server}", &server);
+            live.subscribe(&[topic.as_str()]).await;
+            let about =
+                |message: &serde_json::Value| (message["topic"] == topic.as_str()).then(|| message.clone());
+            let answer = live.wait(seconds(5), about).await;
+            if answer["error"].is_null() != may {
+                wrong.push(format!("{topic} as {name}: {answer}, but {who:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    panel.admin().delete(&format!("/api/servers/{server}")).await.expect(204);
+}
+
+#[tokio::test]
+async fn every_row_is_true() {
+    docker::image().await;
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let (server, friends) = friends(&panel).await;
+    let stranger = panel.user("stranger").await;
+    let stranger_id = stranger.get("/api/me").await.id();
     let mut wrong = Vec::new();
     for (method, path, who) in TABLE {
         let id = if path.contains("/users/{id}") {

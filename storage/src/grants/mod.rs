@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::tables::{GRANTS, GRANTS_BY_USER, SERVERS, USERS};
 use crate::tx::{ReadTx, WriteTx};
 
-pub use record::{Grant, Permission};
+pub use record::Grant;
 
 /// Writes a grant, in place of the one that may be there. [`Error::NotFound`] where server or user is gone.
 pub fn put(tx: &WriteTx, grant: &Grant) -> Result<()> {
@@ -69,42 +69,24 @@ mod tests {
     use crate::users::{self, Role};
     use crate::{nodes, servers};
 
-    fn grant(permissions: &[Permission]) -> Grant {
-        let permissions = permissions.iter().copied().collect();
+    fn grant(permissions: &[&str]) -> Grant {
+        let permissions = permissions.iter().map(ToString::to_string).collect();
         Grant { server_id: "s".to_owned(), user_id: "u".to_owned(), permissions }
-    }
-
-    /// `edit` was everything that is now `startup` and `configure`: the safe half is what it reads as.
-    #[test]
-    fn a_record_of_an_earlier_version_reads_as_startup() {
-        #[derive(Serialize)]
-        struct Old<'a> {
-            server_id: &'a str,
-            user_id: &'a str,
-            permissions: &'a [&'a str],
-        }
-        let old = Old { server_id: "s", user_id: "u", permissions: &["view", "files", "edit"] };
-        let bytes = rmp_serde::to_vec_named(&old).unwrap();
-        let read: Grant = rmp_serde::from_slice(&bytes).unwrap();
-        assert_eq!(read, grant(&[Permission::View, Permission::Files, Permission::Startup]));
-        let now = grant(&[Permission::Startup, Permission::Configure]);
-        let bytes = rmp_serde::to_vec_named(&now).unwrap();
-        assert_eq!(rmp_serde::from_slice::<Grant>(&bytes).unwrap(), now);
     }
 
     #[test]
     fn a_grant_needs_both_sides_and_goes_with_either() {
         let (_dir, store) = store();
         write(&store, |tx| nodes::insert(tx, &node("n")));
-        let put_it = |tx: &WriteTx| put(tx, &grant(&[Permission::View]));
+        let put_it = |tx: &WriteTx| put(tx, &grant(&["view"]));
         assert!(matches!(store.write_blocking(put_it), Err(Error::NotFound { what: "server" })));
         write(&store, |tx| servers::insert(tx, &server("s", "n", 1)));
         assert!(matches!(store.write_blocking(put_it), Err(Error::NotFound { what: "user" })));
         write(&store, |tx| users::insert(tx, &user("u", Role::User)));
         write(&store, put_it);
-        write(&store, |tx| put(tx, &grant(&[Permission::Power, Permission::Startup])));
+        write(&store, |tx| put(tx, &grant(&["power", "startup"])));
         let found = read(&store, |tx| get(tx, "s", "u")).unwrap();
-        assert_eq!(found, grant(&[Permission::Power, Permission::Startup]));
+        assert_eq!(found, grant(&["power", "startup"]));
         assert_eq!(read(&store, |tx| list_by_server(tx, "s")), std::slice::from_ref(&found));
         assert_eq!(read(&store, |tx| list_by_user(tx, "u")), [found]);
         write(&store, |tx| users::delete(tx, "u"));

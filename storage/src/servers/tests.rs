@@ -1,6 +1,6 @@
 use super::*;
 use crate::Store;
-use crate::grants::{Grant, Permission};
+use crate::grants::Grant;
 use crate::nodes;
 use crate::testing::{node, read, server, store, user, write};
 use crate::users::{self, Role};
@@ -113,7 +113,7 @@ fn a_deleted_server_leaves_nothing() {
         users::insert(tx, &user("u", Role::User))?;
         for id in ["a", "ab"] {
             insert(tx, &server(id, "n", 10 + id.len() as u16))?;
-            let permissions = [Permission::View, Permission::Files].into();
+            let permissions = ["view", "files"].map(str::to_owned).into();
             grants::put(tx, &Grant { server_id: id.to_owned(), user_id: "u".to_owned(), permissions })?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 pub(crate) use sim::{Fault, SimDisk};
 
 use crate::error::Result;
-use crate::grants::{Grant, Permission};
+use crate::grants::Grant;
 use crate::nodes::Node;
 use crate::servers::{Behaviour, Limits, Port, Protocol, Server};
 use crate::sessions::Session;
@@ -119,7 +119,7 @@ pub(crate) fn workload(steps: u16) -> Vec<Step> {
             users::insert(tx, &user(&id, Role::User))?;
             sessions::insert(tx, &session(&id, &id))?;
             servers::insert(tx, &server(&id, "local", 25_000 + i))?;
-            let permissions = BTreeSet::from([Permission::View]);
+            let permissions = BTreeSet::from(["view".to_owned()]);
             grants::put(tx, &Grant { server_id: id.clone(), user_id: id, permissions })
         }));
         if i % 3 == 2 {

@@ -1,0 +1,102 @@
+//! What a handler is given: the proof that the call is allowed, the checked body and query, and the rest of the request.
+
+use std::sync::Arc;
+
+use hyper::Uri;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use hyper::upgrade::OnUpgrade;
+
+use super::dispatch::Params;
+use super::peer::Client;
+use super::websocket::Upgrade;
+use crate::auth::{Admitted, Proof};
+use crate::error::{ApiError, Code};
+
+/// A request whose caller was admitted. The dispatcher puts it on the request, in place of the headers.
+pub(super) struct Received {
+    pub(super) admitted: Admitted,
+    pub(super) params: Params,
+    pub(super) client: Client,
+    pub(super) headers: HeaderMap,
+    pub(super) uri: Uri,
+    pub(super) upgrade: Option<OnUpgrade>,
+}
+
+impl Received {
+    /// The size of the body as the client states it.
+    pub(super) fn content_length(&self) -> Result<Option<u64>, ApiError> {
+        self.text(&CONTENT_LENGTH)?.map(str::parse).transpose().map_err(|_not_a_number| malformed())
+    }
+
+    /// The body's type in lower case, without parameters.
+    pub(super) fn content_type(&self) -> Result<Option<String>, ApiError> {
+        let value = self.text(&CONTENT_TYPE)?;
+        Ok(value.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()))
+    }
+
+    fn text(&self, name: &HeaderName) -> Result<Option<&str>, ApiError> {
+        self.headers.get(name).map(|value| value.to_str().map_err(|_not_text| malformed())).transpose()
+    }
+}
+
+fn malformed() -> ApiError {
+    ApiError::new(Code::BadRequest, "The request is malformed.")
+}
+
+/// One call of an endpoint, allowed and checked.
+pub struct Call<P, B = (), Q = ()> {
+    /// Who calls, as the proof that the endpoint's access asks for.
+    pub by: P,
+    /// The body.
+    pub body: B,
+    /// The query.
+    pub query: Q,
+    /// The rest of the request.
+    pub request: Incoming,
+}
+
+impl<P: Proof, B, Q> Call<P, B, Q> {
+    pub(super) fn new(
+        request: Arc<Received>,
+        bytes: &[u8],
+        body: fn(&Received, &[u8]) -> Result<B, ApiError>,
+        query: fn(&str) -> Result<Q, ApiError>,
+    ) -> Result<Self, ApiError> {
+        let by = P::of(&request.admitted)
+            // Only if the dispatcher had checked another access than the endpoint's: refused rather than assumed.
+            .ok_or_else(|| ApiError::new(Code::Unauthenticated, "Sign in first."))?;
+        let query = query(request.uri.query().unwrap_or_default())?;
+        let body = body(&request, bytes)?;
+        Ok(Self { by, body, query, request: Incoming(request) })
+    }
+}
+
+/// What a handler may ask of a request beside its body and query.
+pub struct Incoming(Arc<Received>);
+
+impl Incoming {
+    /// The path's first parameter, decoded but not checked.
+    pub fn id(&self) -> &str {
+        self.0.params.first()
+    }
+
+    /// The parameter of the path with this name, decoded but not checked; empty where the path has none.
+    pub fn param(&self, name: &str) -> &str {
+        self.0.params.get(name)
+    }
+
+    /// The other end of the connection.
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// A header, if it is there and readable text.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.0.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The WebSocket that the request asks for: 426 where it asks for none, 400 where it asks wrongly.
+    pub fn upgrade(&self) -> Result<Upgrade, ApiError> {
+        Upgrade::from_parts(&self.0.headers, self.0.upgrade.clone())
+    }
+}

@@ -1,0 +1,183 @@
+//! One endpoint, declared once: its address, who may call it, what it takes and what it answers. The route, the checks
+//! before the handler, the shape of the answer and the OpenAPI document are all made from this one declaration.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use hyper::header::HeaderMap;
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
+
+use super::call::{Call, Received};
+use super::reply::{self, Response};
+use super::route::{Answer, Route};
+use super::{Doc, body};
+use crate::auth::{Access, Proof};
+use crate::error::ApiError;
+
+/// Stands for what a declaration has not said yet. Nobody can make one, so a handler without it does not compile.
+pub struct Undeclared(());
+
+/// A declaration under way. `P` is the proof that the caller may do this, `A` the answer, `B` the body, `Q` the query.
+#[must_use = "an endpoint answers only once it has a handler"]
+pub struct Endpoint<P = Undeclared, A = Undeclared, B = (), Q = ()> {
+    method: Method,
+    path: &'static str,
+    doc: Doc,
+    takes: Takes<B, Q>,
+    gives: Gives<A>,
+    proof: PhantomData<fn() -> P>,
+}
+
+/// How the body and the query become values.
+struct Takes<B, Q> {
+    has_body: bool,
+    body: fn(&Received, &[u8]) -> Result<B, ApiError>,
+    query: fn(&str) -> Result<Q, ApiError>,
+}
+
+/// How the answer becomes a response.
+struct Gives<A> {
+    status: StatusCode,
+    reply: fn(StatusCode, Result<A, ApiError>) -> Response,
+}
+
+/// Begins a declaration. `path` is the whole path, parameters in braces: `/api/servers/{id}`. `GET` answers `HEAD` too.
+pub fn endpoint(method: Method, path: &'static str) -> Endpoint {
+    Endpoint {
+        method,
+        path,
+        doc: Doc::default(),
+        takes: Takes { has_body: false, body: |_, _| Ok(()), query: |_| Ok(()) },
+        gives: Gives { status: StatusCode::NO_CONTENT, reply: |status, _| reply::empty(status) },
+        proof: PhantomData,
+    }
+}
+
+impl<P, A, B, Q> Endpoint<P, A, B, Q> {
+    /// Who may call it, as the type of the proof that the handler gets: `Open` for everybody, `Actor` for everybody who is
+    /// signed in, `Admin`, `Permit<need::Power>`, `ServerAdmin`, `SocketCaller`.
+    pub fn access<To: Proof>(self) -> Endpoint<To, A, B, Q> {
+        let Self { method, path, doc, takes, gives, .. } = self;
+        Endpoint { method, path, doc, takes, gives, proof: PhantomData }
+    }
+
+    /// What it does, in one sentence for the document.
+    pub fn doc(mut self, summary: &'static str) -> Self {
+        self.doc = self.doc.summary(summary);
+        self
+    }
+
+    /// Error statuses beyond those that follow from access and body.
+    pub fn refusals(mut self, statuses: &[u16]) -> Self {
+        self.doc = self.doc.refusals(statuses);
+        self
+    }
+
+    /// Something that OpenAPI has no place for, under a name that begins with `x-`. Made only for the document.
+    pub fn extension(mut self, name: &'static str, value: impl FnOnce() -> serde_json::Value) -> Self {
+        self.doc = self.doc.extension(name, value);
+        self
+    }
+
+    /// It takes a JSON body, 256 KiB at most, or 4 KiB where everybody may call. 400, 413, 415 and 422 are answered before
+    /// the handler. `T` should carry `#[serde(deny_unknown_fields)]`.
+    pub fn body<T: DeserializeOwned + ToSchema>(self) -> Endpoint<P, A, T, Q> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let parse =
+            |request: &Received, bytes: &[u8]| body::parse_json(request.content_type()?.as_deref(), bytes);
+        let takes = Takes { has_body: true, body: parse, query: takes.query };
+        Endpoint { method, path, doc: doc.body::<T>(), takes, gives, proof }
+    }
+
+    /// It takes these keys in the query. Unknown, missing and wrong ones are 422, as in a body.
+    pub fn query<T: DeserializeOwned + IntoParams>(self) -> Endpoint<P, A, B, T> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let takes = Takes { has_body: takes.has_body, body: takes.body, query: body::parse_query::<T> };
+        Endpoint { method, path, doc: doc.query::<T>(), takes, gives, proof }
+    }
+
+    /// It answers 200 with this as JSON.
+    pub fn ok<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
+        self.json(StatusCode::OK)
+    }
+
+    /// It answers 200 with an array of these.
+    pub fn list<T: Serialize + ToSchema>(self) -> Endpoint<P, Vec<T>, B, Q> {
+        let Self { method, path, doc, takes, proof, .. } = self;
+        let gives = Gives { status: StatusCode::OK, reply: reply::json };
+        Endpoint { method, path, doc: doc.list::<T>(200), takes, gives, proof }
+    }
+
+    /// It answers 201 with what was made.
+    pub fn created<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
+        self.json(StatusCode::CREATED)
+    }
+
+    /// It answers 202: what was asked for has begun.
+    pub fn accepted<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
+        self.json(StatusCode::ACCEPTED)
+    }
+
+    /// It answers 204.
+    pub fn no_content(self) -> Endpoint<P, (), B, Q> {
+        let Self { method, path, doc, takes, proof, .. } = self;
+        let gives = Gives { status: StatusCode::NO_CONTENT, reply: |_, result| reply::no_content(result) };
+        Endpoint { method, path, doc: doc.plain(204), takes, gives, proof }
+    }
+
+    /// The handler makes the response itself: a file, an upgrade, a page.
+    pub fn response(self, status: u16) -> Endpoint<P, Response, B, Q> {
+        let Self { method, path, doc, takes, proof, .. } = self;
+        let gives = Gives { status: StatusCode::OK, reply: |_, result| reply::raw(result) };
+        Endpoint { method, path, doc: doc.plain(status), takes, gives, proof }
+    }
+
+    fn json<T: Serialize + ToSchema>(self, status: StatusCode) -> Endpoint<P, T, B, Q> {
+        let Self { method, path, doc, takes, proof, .. } = self;
+        let gives = Gives { status, reply: reply::json };
+        Endpoint { method, path, doc: doc.answer::<T>(status.as_u16()), takes, gives, proof }
+    }
+}
+
+impl<P, A: Serialize, B, Q> Endpoint<P, A, B, Q> {
+    /// The handler says headers beside the answer.
+    pub fn with_headers(self) -> Endpoint<P, (A, HeaderMap), B, Q> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let gives = Gives { status: gives.status, reply: reply::json_with_headers };
+        Endpoint { method, path, doc, takes, gives, proof }
+    }
+}
+
+impl<P, A, B, Q> Endpoint<P, A, B, Q>
+where
+    P: Proof,
+    A: 'static,
+    B: Send + 'static,
+    Q: Send + 'static,
+{
+    /// Ends the declaration: `handler` gets a clone of `state`, and the call with everything that was checked.
+    pub fn handle<S, H, F>(self, state: &S, handler: H) -> Route
+    where
+        S: Clone + Send + Sync + 'static,
+        H: Fn(S, Call<P, B, Q>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<A, ApiError>> + Send + 'static,
+    {
+        let Self { method, path, doc, takes, gives, .. } = self;
+        let limit = takes.has_body.then(|| body::limit(P::ACCESS == Access::Open));
+        let (state, Takes { body, query, .. }, Gives { status, reply }) = (state.clone(), takes, gives);
+        let handler = Arc::new(move |request, bytes: bytes::Bytes| -> Answer {
+            match Call::new(request, &bytes, body, query) {
+                Ok(call) => {
+                    let answer = handler(state.clone(), call);
+                    Box::pin(async move { reply(status, answer.await) })
+                }
+                Err(refusal) => Box::pin(std::future::ready(reply::error(&refusal))),
+            }
+        });
+        Route::new(method, path, P::ACCESS, doc, limit, handler)
+    }
+}

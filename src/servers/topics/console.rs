@@ -1,0 +1,84 @@
+//! `console:{server}`: a server's console, the last lines first.
+
+use super::super::Servers;
+use crate::agents::{ConsoleWatch, Lines, Next};
+use crate::auth::{Access, Permission};
+use crate::error::ApiError;
+use crate::live::{Feed, Follower, Frame, News, Topic};
+
+pub(super) struct Console(pub(super) Servers);
+
+impl Topic for Console {
+    fn name(&self) -> &'static str {
+        "console:{server}"
+    }
+
+    fn access(&self) -> Access {
+        Access::Server(Permission::Console)
+    }
+
+    fn wakes(&self) -> bool {
+        true
+    }
+
+    fn follow(&self, follower: &Follower, id: &str) -> Result<Box<dyn Feed>, ApiError> {
+        let agents = &self.0.agents;
+        let node = agents.node_of(id).ok_or_else(|| ApiError::not_found("server"))?;
+        let watch = agents.watch_console(id, &node, follower.wake.clone());
+        Ok(Box::new(ConsoleFeed { server_id: id.to_owned(), watch }))
+    }
+}
+
+struct ConsoleFeed {
+    server_id: String,
+    watch: ConsoleWatch,
+}
+
+impl Feed for ConsoleFeed {
+    fn next(&mut self) -> News<'_> {
+        match self.watch.next() {
+            Next::Nothing => News::Nothing,
+            Next::Lines(lines) => News::Frame(frame(&self.server_id, &lines)),
+            Next::Gone => News::Gone(ApiError::not_found("server")),
+        }
+    }
+}
+
+/// A console's lines, which are encoded already: `{"lines", "reset"?, "partial"?}`.
+fn frame(server_id: &str, lines: &Lines) -> Frame {
+    let partial = lines.partial.as_deref().unwrap_or_default();
+    let mut text = String::with_capacity(lines.items.len() + partial.len() + server_id.len() + 96);
+    // An id holds nothing that JSON would escape.
+    for part in ["{\"topic\":\"console:", server_id, "\",\"data\":{\"lines\":[", &lines.items, "]"] {
+        text.push_str(part);
+    }
+    if lines.reset {
+        text.push_str(",\"reset\":true");
+    }
+    if !partial.is_empty() {
+        text.push_str(",\"partial\":");
+        text.push_str(partial);
+    }
+    text.push_str("}}");
+    Frame::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_have_the_shape_that_scripts_read() {
+        let items = r#"{"skipped":3},{"seq":7,"text":"<b>\u001b[31m"}"#;
+        let mut all = Lines { items: items.into(), reset: true, partial: None };
+        assert_eq!(
+            frame("a", &all).as_str(),
+            format!(r#"{{"topic":"console:a","data":{{"lines":[{items}],"reset":true}}}}"#)
+        );
+        all = Lines { partial: Some(r#"{"text":"> "}"#.into()), ..Lines::default() };
+        assert_eq!(
+            frame("a", &all).as_str(),
+            r#"{"topic":"console:a","data":{"lines":[],"partial":{"text":"> "}}}"#
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! Puts the features together, each with what it needs.
+
+use std::sync::Arc;
+
+use storage::{Millis, Store};
+
+use super::error::StartError;
+use super::own_address::own_address;
+use crate::agents::Agents;
+use crate::app::{App, Features, Network, Ports};
+use crate::auth::{Auth, OwnOrigins};
+use crate::config::Config;
+use crate::doctor::Doctor;
+use crate::live::Live;
+use crate::nodes::{EnrollmentConfig, Nodes};
+use crate::router;
+use crate::servers::{OwnPorts, Servers};
+use crate::setup::Setup;
+use crate::status::Status;
+use crate::streams::Streams;
+use crate::system::shutdown::Tasks;
+use crate::system::{ids, private_files};
+use crate::transfers::Transfers;
+use crate::upgrades::{self, Upgrades};
+use crate::users::Users;
+
+/// Shortest secret for signing that isn't worth a warning.
+const GOOD_SECRET: usize = 32;
+
+/// What features are made from.
+pub(super) struct Parts {
+    pub(super) config: Arc<Config>,
+    pub(super) network: Network,
+    pub(super) store: Store,
+    pub(super) agents: Agents,
+    pub(super) tasks: Tasks,
+}
+
+/// The whole panel. A feature that others need comes before them.
+pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Result<App, StartError> {
+    let Parts { config, network, store, agents, tasks } = parts;
+    let (ports, folder) = (network.ports, &config.data_dir);
+    let auth = Auth::new(
+        store.clone(),
+        signing_secret(&config)?.as_bytes(),
+        OwnOrigins::new(config.public_url.as_deref()),
+    );
+    let users = Users::new(store.clone(), auth.clone());
+    let setup = Setup::open(store.clone(), auth.clone(), users.clone(), folder, network.name.clone())?;
+    let status = Status::new(store.clone(), started_at);
+    status.announce(&agents, &tasks);
+    let transfers = Transfers::new(
+        store.clone(),
+        agents.clone(),
+        streams.clone(),
+        tasks.clone(),
+        ports.numbers(),
+        config.move_limit,
+    )
+    .map_err(|source| StartError::Other { doing: "reading the transfers", source: source.into() })?;
+    let servers = Servers::new(
+        store.clone(),
+        auth.clone(),
+        agents.clone(),
+        transfers.clone(),
+        tasks.clone(),
+        own_ports(&ports),
+    );
+    let nodes = Nodes::new(store.clone(), agents.clone(), servers.clone(), config.agent_secret.as_ref());
+    let upgrades = Upgrades::new(
+        &config.upgrades,
+        upgrades::Parts {
+            data_dir: folder.clone(),
+            store: store.clone(),
+            agents: agents.clone(),
+            transfers: streams.clone(),
+            moves: transfers.clone(),
+            tasks: tasks.clone(),
+        },
+    );
+    let topics = router::topics(&servers, &nodes, &status, &upgrades);
+    let live = Live::new(auth.clone(), agents.clone(), topics, tasks.clone());
+    let joining = EnrollmentConfig {
+        public_url: config.public_url.clone(),
+        page_port: ports.panel.port(),
+        agents_port: ports.agents.port(),
+        own_address: ports.agents.ip().is_unspecified().then(own_address),
+        pin: Some(network.identity.pin()),
+        programs: upgrades.programs().clone(),
+    };
+    let doctor = Doctor::new(
+        Arc::clone(&config),
+        (ports.panel.ip(), ports.numbers()),
+        store.clone(),
+        agents.clone(),
+        network.name.clone(),
+    );
+    let features =
+        Features { auth, users, setup, nodes, joining, servers, transfers, upgrades, live, status, doctor };
+    Ok(App { config, network, store, agents, features, tasks })
+}
+
+fn own_ports(ports: &Ports) -> OwnPorts {
+    let mut own = vec![(ports.panel.port(), "its page"), (ports.agents.port(), "for agents")];
+    own.extend(ports.health.map(|health| (health.port(), "the node's health")));
+    OwnPorts(own)
+}
+
+fn signing_secret(config: &Config) -> Result<String, StartError> {
+    match &config.jwt_secret {
+        Some(given) => {
+            if given.expose().len() < GOOD_SECRET {
+                tracing::warn!(
+                    "JWT_SECRET is short: whoever guesses it can act as anybody; use 32 characters or more"
+                );
+            }
+            Ok(given.expose().to_owned())
+        }
+        None => Ok(private_files::secret(&config.data_dir.join("secrets/jwt"), || ids::random(64))?),
+    }
+}
