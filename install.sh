@@ -1139,7 +1139,7 @@ uninstall() {
     if [ "$shared" = yes ]; then
         say "  - the program stays: the service $other needs it"
     else
-        say "  - $BINARY is removed"
+        say "  - $BINARY is removed, and with it the firewall rules that keep games from this machine and its network"
     fi
     if [ "$purge" = yes ]; then
         if as_root test -d "$DATA_DIR" && ! is_data_folder; then
@@ -1168,6 +1168,10 @@ uninstall() {
         fi
     fi
     if service_runs; then die "the service $SERVICE can't be stopped: see its log, then run this again"; fi
+    if [ "$shared" = no ] && [ -x "$BINARY" ]; then
+        # A program of an earlier version does not know this.
+        as_root "$BINARY" remove-firewall-rules 2>/dev/null || say "The firewall rules for games could not be removed: they are gone after a reboot."
+    fi
     if [ "$purge" = yes ]; then
         if ! remove_containers; then
             if [ "$docker" = no ] || ! engine_there; then

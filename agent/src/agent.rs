@@ -21,8 +21,8 @@ use crate::host::Host;
 use crate::link::{AgentSide, Inbox, Outbox};
 use crate::pauses;
 use crate::protocol::{
-    ConsoleLines, Envelope, Heartbeat, HostCheck, PowerAction, Problem, StatsHistory, Sync, ToAgent, ToPanel,
-    capability,
+    ConsoleLines, Envelope, Firewall, Heartbeat, HostCheck, PowerAction, Problem, StatsHistory, Sync,
+    ToAgent, ToPanel, capability,
 };
 use crate::reply_cache::{Answers, Reply};
 use crate::runtime::Runtime;
@@ -48,6 +48,7 @@ const CAPABILITIES: &[&str] = &[
     capability::DESCRIBE,
     capability::FILES,
     capability::PAUSE,
+    capability::BLOCK_LAN,
 ];
 /// How long the first `sync` waits for the first look at every server.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -192,6 +193,7 @@ impl Reporter {
         let upgrades = self.config.guard.is_some() && self.config.release_key.is_some();
         capabilities.extend(upgrades.then_some(capability::UPGRADE));
         let mut info = self.host.system_info(&engine, &self.config.version, &capabilities);
+        info.firewall = self.firewall();
         if self.config.guard.is_some() {
             info.upgrade = Folder::of(&self.config.data_dir).outcome();
         }
@@ -216,6 +218,12 @@ impl Reporter {
         }
     }
 
+    /// Whether games can be kept from the local network, where that is known.
+    fn firewall(&self) -> Option<Firewall> {
+        let rules = self.config.networks.rules()?;
+        Some(Firewall { active: rules.is_ok(), error: rules.err() })
+    }
+
     fn problems(&self) -> Vec<Problem> {
         self.host.problems(&self.watch.state().report())
     }
@@ -235,7 +243,7 @@ impl Reporter {
             let there = engine.borrow_and_update().is_there();
             self.there.send_replace(there);
             self.tell_system_info(|info| self.say(info));
-            let mut told = self.problems();
+            let (mut told, mut firewall) = (self.problems(), self.firewall());
             if there {
                 self.servers.find_legacy_containers().await;
                 self.servers.settled(SETTLE).await;
@@ -261,8 +269,9 @@ impl Reporter {
                     _ = look.tick() => {
                         let now = self.problems();
                         let same = |a: &[Problem], b: &[Problem]| a.iter().map(|p| &p.code).eq(b.iter().map(|p| &p.code));
-                        if !same(&now, &told) {
-                            told = now;
+                        let firewall_now = self.firewall();
+                        if !same(&now, &told) || firewall_now != firewall {
+                            (told, firewall) = (now, firewall_now);
                             self.tell_system_info(|info| self.say(info));
                         }
                     }

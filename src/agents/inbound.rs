@@ -125,12 +125,18 @@ impl Agents {
         let stored = storable(info);
         let mut state = self.lock();
         let Some(node) = state.nodes.get_mut(node_id) else { return };
+        let firewall = node.system.as_ref().and_then(|system| system.firewall.as_ref());
+        let firewall_changed = firewall != info.firewall.as_ref();
         node.system = Some(info.clone());
         let changed = node.stored_system != stored;
         node.stored_system = stored;
         let due = changed && !node.system_waits;
         node.system_waits |= changed;
+        let affected = if firewall_changed { state.servers_of(node_id) } else { Vec::new() };
         drop(state);
+        for server in affected {
+            self.0.changes.server(&server);
+        }
         self.0.changes.node(node_id);
         if due {
             self.persist_system(node_id.to_owned());
@@ -308,6 +314,6 @@ impl ServerState {
 
 /// What is kept of the system info: not what is true only for the moment.
 fn storable(info: &SystemInfo) -> Option<String> {
-    let lasting = SystemInfo { problems: Vec::new(), engine: None, ..info.clone() };
+    let lasting = SystemInfo { problems: Vec::new(), engine: None, firewall: None, ..info.clone() };
     serde_json::to_string(&lasting).ok()
 }

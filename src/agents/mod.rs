@@ -17,6 +17,7 @@ mod frame_filter;
 mod inbound;
 mod inbound_rate;
 mod kept_lines;
+mod lan_block;
 mod last_seen;
 mod legacy;
 mod link_stats;

@@ -18,6 +18,7 @@ use super::decoding::Decoding;
 use super::differences::{Difference, Kind};
 use super::duplicate_nodes::Rivals;
 use super::kept_lines::KeptLines;
+use super::lan_block;
 use super::legacy;
 use super::link_stats::{Figures, LinkSnapshot};
 use super::log_limit::LogLimit;
@@ -123,6 +124,8 @@ pub struct ServerSnapshot {
     pub status: Option<ServerStatus>,
     /// The newest sample, where it is of now.
     pub stats: Option<Stats>,
+    /// Why it reaches the local network even where that is blocked, as far as it is known.
+    pub lan_problem: Option<String>,
 }
 
 impl Agents {
@@ -439,6 +442,7 @@ impl State {
             ..ServerSnapshot::default()
         };
         if seen.online {
+            seen.lan_problem = lan_block::problem(node.system.as_ref());
             let difference = node.differences.get(server_id);
             seen.missing = difference.is_some_and(|difference| difference.kind == Kind::Missing);
             let stats = server.stats.as_ref().filter(|(_, at)| at.elapsed() < STATS_LAST);

@@ -68,6 +68,9 @@ enum Command {
     /// Prints a file of the service: what installs it puts it in place.
     #[command(hide = true)]
     ServiceFile(ServiceFileArgs),
+    /// Removes the firewall rules that keep games from this machine and its network; for who removes the program.
+    #[command(hide = true)]
+    RemoveFirewallRules,
     /// Says by its exit code whether a file is the program of a newer release: the guard asks before it swaps programs.
     #[command(hide = true)]
     VerifyProgram(VerifyArgs),
@@ -211,6 +214,8 @@ pub enum Task {
     Healthcheck(Box<Config>),
     /// Print this.
     Print(String),
+    /// Remove the firewall rules for games.
+    RemoveFirewallRules,
     /// Verify a program.
     Verify(VerifyArgs),
 }
@@ -252,6 +257,7 @@ impl Cli {
             Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
             }
+            Some(Command::RemoveFirewallRules) => Ok(Task::RemoveFirewallRules),
             Some(Command::VerifyProgram(asked)) => Ok(Task::Verify(asked)),
             Some(Command::Doctor(DoctorArgs { json, settings })) => {
                 let config = settings.load_of(Service::of_panel(), Closed::IsFine)?;

@@ -14,6 +14,7 @@ pub(crate) mod game;
 mod in_container;
 mod install;
 mod joining;
+mod lan;
 mod legacy;
 mod life;
 mod limits;

@@ -63,6 +63,7 @@ fn uninstalling_keeps_games_and_data_and_purging_nothing() {
             left.text
         );
         assert_ne!(left.code, 0, "it still runs");
+        assert_eq!(place.sh("cat /run/stub/firewall").well().trim(), "removed", "the games' firewall rules");
         // Again is no harm, and installing again finds everything.
         place.install("--uninstall").well();
         place.sh("mv /usr/bin/docker /run/").well();

@@ -206,6 +206,9 @@ pub struct ServerCreate {
     /// Published ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
+    /// Part 2: it reaches the internet, and no address of the machine or of local networks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub block_lan: bool,
     /// Part 2: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
@@ -250,6 +253,9 @@ pub struct ServerUpdate {
     /// Part 2: all ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<Port>>,
+    /// Part 2: whether it is kept from local networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_lan: Option<bool>,
     /// Part 2: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,

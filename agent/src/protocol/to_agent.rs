@@ -200,8 +200,17 @@ fn user(user: &ContainerUser) -> Result<(), String> {
 
 impl ServerCreate {
     pub(super) fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment: variables, limits: _, ports, behaviour } =
-            self;
+        let Self {
+            server_id,
+            name,
+            image,
+            startup,
+            environment: variables,
+            limits: _,
+            ports,
+            block_lan: _,
+            behaviour,
+        } = self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         within("image", image, IMAGE)?;
@@ -218,8 +227,17 @@ fn published(ports: &[Port]) -> Result<(), String> {
 
 impl ServerUpdate {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment: variables, limits: _, ports, behaviour } =
-            self;
+        let Self {
+            server_id,
+            name,
+            image,
+            startup,
+            environment: variables,
+            limits: _,
+            ports,
+            block_lan: _,
+            behaviour,
+        } = self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         some("image", image.as_deref(), IMAGE)?;
