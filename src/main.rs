@@ -64,6 +64,9 @@ fn work() -> Result<u8, Failure> {
                 let _ = std::io::stdout().write_all(said.as_bytes());
                 Ok(code)
             }
+            Task::RemoveFirewallRules => {
+                agent::remove_firewall_rules().await.map(|()| 0).map_err(|cause| (1, cause))
+            }
             Task::Verify(asked) => cli::verify(&asked).map(|()| 0).map_err(|why| (1, why)),
             Task::Upgrade { config, work } => cli::upgrade(&config, work).await.map(|()| 0),
             Task::Service(args) => Ok(cli::service(args)),

@@ -3,6 +3,8 @@
 //! They are learnt from the engine, and from the kernel's routes to the bridges of ours, which are there before the engine
 //! answers and when a network was made anew.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,10 @@ pub(crate) const BRIDGES: &str = "ctrl-alt-play";
 const FRESH: Duration = Duration::from_secs(2);
 /// The most that is read of the kernel's routes.
 const ROUTES: u64 = 1 << 20;
+
+/// The kernel's marks of routes to this machine's own addresses, and of those that refuse.
+const LOCAL: u32 = 0x8000_0000;
+const REJECT: u32 = 0x0200;
 
 /// An address and how many of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,19 @@ impl Subnet {
         Self::new(address.parse().ok()?, bits.parse().ok()?)
     }
 
+    pub(crate) fn is_ipv4(self) -> bool {
+        self.address.is_ipv4()
+    }
+
+    pub(crate) fn bits(self) -> u8 {
+        self.bits
+    }
+
+    /// Whether all of another one is in it.
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.bits <= other.bits && self.contains(other.address)
+    }
+
     fn contains(self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
@@ -48,7 +67,14 @@ impl Subnet {
     }
 }
 
-/// The networks that games are in. Cheap to clone; all clones learn together.
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+/// The networks that games are in, and what is known of the rules that keep games from others. Cheap to clone; all clones
+/// learn together.
 #[derive(Clone, Debug)]
 pub struct GameNetworks(Arc<Mutex<Known>>);
 
@@ -56,7 +82,10 @@ pub struct GameNetworks(Arc<Mutex<Known>>);
 struct Known {
     proc: PathBuf,
     sys: PathBuf,
-    engine: Vec<Subnet>,
+    /// By the engine's name of the network.
+    engine: BTreeMap<&'static str, Vec<Subnet>>,
+    /// Why the firewall rules are not in place; nothing before the first try.
+    rules: Option<Result<(), String>>,
     kernel: Vec<Subnet>,
     /// Indexes of the bridges: a link-local address of IPv6 tells by which interface it came.
     indexes: Vec<u32>,
@@ -71,8 +100,15 @@ impl Default for GameNetworks {
 
 impl GameNetworks {
     fn with_sources(proc: PathBuf, sys: PathBuf) -> Self {
-        let known =
-            Known { proc, sys, engine: Vec::new(), kernel: Vec::new(), indexes: Vec::new(), read_at: None };
+        let known = Known {
+            proc,
+            sys,
+            engine: BTreeMap::new(),
+            rules: None,
+            kernel: Vec::new(),
+            indexes: Vec::new(),
+            read_at: None,
+        };
         Self(Arc::new(Mutex::new(known)))
     }
 
@@ -93,14 +129,25 @@ impl GameNetworks {
         link_local
             || known
                 .engine
-                .iter()
+                .values()
+                .flatten()
                 .chain(&known.kernel)
                 .any(|subnet| subnet.contains(address) && subnet.address != address)
     }
 
-    /// What the engine says of our networks; replaces what it said before.
-    pub(crate) fn learn(&self, subnets: Vec<Subnet>) {
-        self.lock().engine = subnets;
+    /// What the engine says of a network of ours; replaces what it said before.
+    pub(crate) fn learn(&self, network: &'static str, subnets: Vec<Subnet>) {
+        self.lock().engine.insert(network, subnets);
+    }
+
+    /// Whether the firewall rules for games are in place, or why not; `None` before that is known.
+    pub(crate) fn rules(&self) -> Option<Result<(), String>> {
+        self.lock().rules.clone()
+    }
+
+    /// Notes the outcome of setting the firewall rules.
+    pub(crate) fn set_rules(&self, rules: Result<(), String>) {
+        self.lock().rules = Some(rules);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -136,11 +183,14 @@ impl Known {
 fn route(line: &str) -> Option<Subnet> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [interface, destination, .., mask] = words.get(..8)? else { return None };
+    interface.starts_with(BRIDGES).then(|| subnet(destination, mask)).flatten()
+}
+
+/// Two numbers of `/proc/net/route`.
+fn subnet(destination: &str, mask: &str) -> Option<Subnet> {
     let number = |word: &str| u32::from_str_radix(word, 16).ok().map(u32::to_ne_bytes);
     let mask = u32::from_be_bytes(number(mask)?);
-    let bits = u8::try_from(mask.leading_ones()).ok()?;
-    let address = IpAddr::from(number(destination)?);
-    interface.starts_with(BRIDGES).then(|| Subnet::new(address, bits)).flatten()
+    Subnet::new(IpAddr::from(number(destination)?), u8::try_from(mask.leading_ones()).ok()?)
 }
 
 /// A line of `/proc/net/ipv6_route`: destination, its length, …, interface. Link-local and multicast routes are those of
@@ -151,11 +201,37 @@ fn route_v6(line: &str) -> Option<Subnet> {
     if !interface.starts_with(BRIDGES) {
         return None;
     }
+    subnet_v6(destination, bits)
+}
+
+fn subnet_v6(destination: &str, bits: &str) -> Option<Subnet> {
     let address = std::net::Ipv6Addr::from_bits(u128::from_str_radix(destination, 16).ok()?);
     if address.is_unicast_link_local() || address.is_multicast() {
         return None;
     }
     Subnet::new(address.into(), u8::from_str_radix(bits, 16).ok()?)
+}
+
+/// The networks that this machine is in itself: what `/proc/net/route` and `/proc/net/ipv6_route` list without a gateway.
+pub(crate) fn neighbours(route: &str, route_v6: &str) -> Vec<Subnet> {
+    let v4 = route.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, destination, gateway, _, _, _, _, mask] = words.get(..8)? else { return None };
+        if gateway.bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        subnet(destination, mask)
+    });
+    let v6 = route_v6.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (destination, bits) = (words.first()?, words.get(1)?);
+        let (next, flags) = (words.get(4)?, u32::from_str_radix(words.get(8)?, 16).ok()?);
+        if next.bytes().any(|digit| digit != b'0') || flags & (LOCAL | REJECT) != 0 {
+            return None;
+        }
+        subnet_v6(destination, bits)
+    });
+    v4.chain(v6).collect()
 }
 
 #[cfg(test)]
@@ -200,10 +276,11 @@ mod tests {
         {
             assert!(!networks.contain(peer(other)), "{other}");
         }
-        networks.learn(vec![Subnet::parse("10.7.0.1/24").unwrap()]);
+        networks.learn("games", vec![Subnet::parse("10.7.0.1/24").unwrap()]);
+        networks.learn("others", Vec::new());
         assert!(networks.contain(peer("10.7.0.2:1")) && networks.contain(peer("172.19.0.2:1")));
         assert!(!networks.contain(peer("10.7.0.1:1")), "the bridge itself");
-        networks.learn(Vec::new());
+        networks.learn("games", Vec::new());
         assert!(!networks.contain(peer("10.7.0.2:1")), "it was made anew");
     }
 

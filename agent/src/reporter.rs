@@ -11,7 +11,7 @@ use crate::config::AgentConfig;
 use crate::engine::{EngineState, EngineWatch};
 use crate::host::Host;
 use crate::link::Outbox;
-use crate::protocol::{Envelope, Heartbeat, Problem, Sync, ToPanel, capability};
+use crate::protocol::{Envelope, Firewall, Heartbeat, Problem, Sync, ToPanel, capability};
 use crate::supervisor::Supervisor;
 use crate::upgrades::Folder;
 
@@ -29,6 +29,7 @@ const CAPABILITIES: &[&str] = &[
     capability::DESCRIBE,
     capability::FILES,
     capability::PAUSE,
+    capability::BLOCK_LAN,
 ];
 /// How long the first `sync` waits until every server was inspected.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -66,6 +67,7 @@ impl Reporter {
         let upgrades = self.config.guard.is_some() && self.config.release_key.is_some();
         capabilities.extend(upgrades.then_some(capability::UPGRADE));
         let mut info = self.host.system_info(&engine, &self.config.version, &capabilities);
+        info.firewall = self.firewall();
         if self.config.guard.is_some() {
             info.upgrade = Folder::of(&self.config.data_dir).outcome();
         }
@@ -90,6 +92,12 @@ impl Reporter {
         }
     }
 
+    /// Whether games can be kept from the local network, where that is known.
+    fn firewall(&self) -> Option<Firewall> {
+        let rules = self.config.networks.rules()?;
+        Some(Firewall { active: rules.is_ok(), error: rules.err() })
+    }
+
     fn problems(&self) -> Vec<Problem> {
         self.host.problems(&self.watch.state().report())
     }
@@ -109,7 +117,7 @@ impl Reporter {
             let there = engine.borrow_and_update().is_there();
             self.engine_there.send_replace(there);
             self.tell_system_info(|info| self.say(info));
-            let mut told = self.problems();
+            let (mut told, mut firewall) = (self.problems(), self.firewall());
             if there {
                 self.servers.find_legacy_containers().await;
                 self.servers.settled(SETTLE).await;
@@ -135,8 +143,9 @@ impl Reporter {
                     _ = check.tick() => {
                         let now = self.problems();
                         let same = |a: &[Problem], b: &[Problem]| a.iter().map(|p| &p.code).eq(b.iter().map(|p| &p.code));
-                        if !same(&now, &told) {
-                            told = now;
+                        let firewall_now = self.firewall();
+                        if !same(&now, &told) || firewall_now != firewall {
+                            (told, firewall) = (now, firewall_now);
                             self.tell_system_info(|info| self.say(info));
                         }
                     }

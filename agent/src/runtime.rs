@@ -99,6 +99,8 @@ pub struct Container {
     pub io_weight: Option<u16>,
     /// Published ports.
     pub ports: Vec<Port>,
+    /// It reaches the internet and no LAN address.
+    pub block_lan: bool,
     /// What `docker stop` would send.
     pub stop_signal: Option<String>,
     /// The zone file that it needs.
@@ -121,6 +123,8 @@ pub struct Created {
     pub id: String,
     /// What the engine did not like about it.
     pub warnings: Vec<String>,
+    /// Why it reaches LAN addresses, where it is not to.
+    pub lan_open: Option<String>,
 }
 
 /// Who made a container.

@@ -148,6 +148,7 @@ impl Supervisor {
                 environment: found.environment,
                 limits: Limits { memory: found.memory, cpu: found.cpu, ..Limits::default() },
                 ports: found.ports,
+                block_lan: false,
                 behaviour: Some(behaviour),
             };
             let mut file = ServerFile::new(spec);

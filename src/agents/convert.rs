@@ -13,6 +13,7 @@ pub fn create_message(server: &record::Server) -> wire::ServerCreate {
         environment: server.environment.clone(),
         limits: limits(&server.limits),
         ports: ports(&server.ports),
+        block_lan: server.block_lan,
         behaviour: Some(behaviour(&server.behaviour)),
     }
 }
@@ -27,6 +28,7 @@ pub fn update_message(server: &record::Server) -> wire::ServerUpdate {
         environment: Some(server.environment.clone()),
         limits: Some(limits(&server.limits)),
         ports: Some(ports(&server.ports)),
+        block_lan: Some(server.block_lan),
         behaviour: Some(behaviour(&server.behaviour)),
     }
 }

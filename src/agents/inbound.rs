@@ -96,12 +96,18 @@ impl Inbound {
         let stored = storable(info);
         let mut state = self.registry.lock();
         let Some(node) = state.nodes.get_mut(node_id) else { return };
+        let firewall = node.system.as_ref().and_then(|system| system.firewall.as_ref());
+        let firewall_changed = firewall != info.firewall.as_ref();
         node.system = Some(info.clone());
         let changed = node.stored.json != stored;
         node.stored.json = stored;
         let due = changed && !node.stored.waits;
         node.stored.waits |= changed;
+        let affected = if firewall_changed { state.servers_of(node_id) } else { Vec::new() };
         drop(state);
+        for server in affected {
+            self.registry.changes.server(&server);
+        }
         self.registry.changes.node(node_id);
         if due {
             self.persist_system(node_id.to_owned());
@@ -256,6 +262,6 @@ impl Inbound {
 
 /// What is kept of the system info: not what is true only for the moment.
 fn storable(info: &SystemInfo) -> Option<String> {
-    let lasting = SystemInfo { problems: Vec::new(), engine: None, ..info.clone() };
+    let lasting = SystemInfo { problems: Vec::new(), engine: None, firewall: None, ..info.clone() };
     serde_json::to_string(&lasting).ok()
 }

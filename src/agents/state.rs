@@ -10,6 +10,7 @@ use storage::Millis;
 use tokio_util::sync::CancellationToken;
 
 use super::differences::{Difference, Kind};
+use super::lan_block;
 use super::link_stats::{LinkSnapshot, LinkStats};
 use super::log_limit::LogLimit;
 use super::session::Session;
@@ -104,6 +105,8 @@ pub struct ServerSnapshot {
     pub status: Option<ServerStatus>,
     /// The newest sample, unless it is too old.
     pub stats: Option<Stats>,
+    /// Why it reaches the local network even where that is blocked, as far as it is known.
+    pub lan_problem: Option<String>,
 }
 
 impl State {
@@ -117,6 +120,7 @@ impl State {
             ..ServerSnapshot::default()
         };
         if snapshot.online {
+            snapshot.lan_problem = lan_block::problem(node.system.as_ref());
             let difference = node.differences.get(server_id);
             snapshot.missing = difference.is_some_and(|difference| difference.kind == Kind::Missing);
             let stats = server.stats.as_ref().filter(|(_, at)| at.elapsed() < STATS_LAST);
@@ -261,6 +265,11 @@ impl NodeSnapshot {
     pub fn no_host_path(&self) -> Option<&Problem> {
         let problems = self.system.as_ref().map_or(&[][..], |system| system.problems.as_slice());
         problems.iter().find(|problem| problem.code == problem_code::NO_HOST_PATH)
+    }
+
+    /// Why games there reach the local network even where that is blocked, as far as it is known.
+    pub fn lan_problem(&self) -> Option<String> {
+        lan_block::problem(self.system.as_ref().filter(|_| self.online))
     }
 
     /// It is connected, and its container engine does not answer.

@@ -96,6 +96,7 @@ fn server(id: &str) -> Server {
         suspended: false,
         created_at: 1,
         updated_at: 1,
+        block_lan: false,
         handed_over: false,
         deleting: None,
         behaviour: Behaviour::default(),

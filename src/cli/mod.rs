@@ -64,6 +64,9 @@ enum Command {
     /// Prints a file of the service.
     #[command(hide = true)]
     ServiceFile(ServiceFileArgs),
+    /// Removes the firewall rules that keep games from this machine and its network; for who removes the program.
+    #[command(hide = true)]
+    RemoveFirewallRules,
     /// Says by its exit code whether a file is the program of a newer release: the guard asks before it swaps programs.
     #[command(hide = true)]
     VerifyProgram(VerifyArgs),
@@ -209,6 +212,8 @@ pub enum Task {
     Service(ServiceArgs),
     /// Print this.
     Print(String),
+    /// Remove the firewall rules for games.
+    RemoveFirewallRules,
     /// Verify a program.
     Verify(VerifyArgs),
 }
@@ -241,6 +246,7 @@ impl Cli {
             Some(Command::ServiceFile(ServiceFileArgs { kind, agent, prefix })) => {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
             }
+            Some(Command::RemoveFirewallRules) => Ok(Task::RemoveFirewallRules),
             Some(Command::VerifyProgram(asked)) => Ok(Task::Verify(asked)),
             Some(Command::Doctor(DoctorArgs { json, settings })) => {
                 let config = settings.load_of(Service::of_panel(), Closed::IsFine)?;

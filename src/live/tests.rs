@@ -259,6 +259,7 @@ async fn one_socket_follows_a_bounded_number_of_topics() {
             suspended: false,
             created_at: 1,
             updated_at: 1,
+            block_lan: false,
             handed_over: false,
             deleting: None,
             behaviour: Default::default(),

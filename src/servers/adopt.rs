@@ -118,6 +118,7 @@ fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiErro
         created_at: now,
         updated_at: now,
         behaviour,
+        block_lan: spec.block_lan,
         handed_over: true,
         deleting: None,
     })

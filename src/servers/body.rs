@@ -37,6 +37,9 @@ pub struct CreateRequest {
     /// The template's, moved to free ones, when left out.
     #[serde(default, deserialize_with = "given")]
     pub ports: Option<Vec<PortRequest>>,
+    /// Whether it is kept from the networks of its machine; it is not when left out.
+    #[serde(default)]
+    pub block_lan: bool,
     /// Needed where the template has an EULA.
     #[serde(default)]
     pub accept_eula: bool,
@@ -66,6 +69,9 @@ pub struct ChangeRequest {
     /// Replaces all of them.
     #[serde(default, deserialize_with = "given")]
     pub ports: Option<Vec<PortRequest>>,
+    /// Whether it is kept from the networks of its machine.
+    #[serde(default, deserialize_with = "given")]
+    pub block_lan: Option<bool>,
 }
 
 /// Limits as they are given.

@@ -61,7 +61,7 @@ fn merged(
     if !configures {
         check_left_to_users(before, &change, template)?;
     }
-    let ChangeRequest { name, image, startup, environment, limits, ports } = change;
+    let ChangeRequest { name, image, startup, environment, limits, ports, block_lan } = change;
     let mut faults = ValidationErrors::default();
     let mut server = before.clone();
     if let Some(name) = name {
@@ -99,6 +99,7 @@ fn merged(
     if let Some(ports) = ports {
         server.ports = validate::ports(&ports, &mut faults);
     }
+    server.block_lan = block_lan.unwrap_or(server.block_lan);
     faults.or(server)
 }
 
@@ -110,13 +111,14 @@ fn check_left_to_users(
     template: Option<&Template>,
 ) -> Result<(), ApiError> {
     // Every key by its name: a new one is not forgotten here.
-    let ChangeRequest { name: _, image, startup, environment, limits, ports } = change;
+    let ChangeRequest { name: _, image, startup, environment, limits, ports, block_lan } = change;
     let startup_taken = startup.is_some() && !template.is_some_and(|template| template.startup_editable);
     let keys = [
         ("image", image.is_some()),
         ("startup", startup_taken),
         ("limits", limits.is_some()),
         ("ports", ports.is_some()),
+        ("blockLan", block_lan.is_some()),
     ];
     let mut refused: Vec<String> =
         keys.iter().filter(|(_, taken)| *taken).map(|(key, _)| (*key).to_owned()).collect();
@@ -179,6 +181,7 @@ mod tests {
             r#"{"limits":{}}"#,
             r#"{"limits":{"memory":0}}"#,
             r#"{"ports":[]}"#,
+            r#"{"blockLan":false}"#,
             r#"{"environment":{"LOCKED":"3"}}"#,
             // Right or wrong: nobody finds out by asking.
             r#"{"environment":{"FIXED":"3"}}"#,
@@ -216,6 +219,7 @@ mod tests {
         assert_eq!(changed.environment, BTreeMap::from([("C".into(), "3".into())]));
         assert_eq!((changed.name, changed.ports), (server().name, server().ports));
         assert_eq!(change(r#"{"ports":[],"startup":""}"#).unwrap().ports, []);
+        assert!(change(r#"{"blockLan":true}"#).unwrap().block_lan);
     }
 
     #[test]
@@ -226,6 +230,8 @@ mod tests {
             (r#"{"limits":{"memory":5}}"#, "limits.memory"),
             (r#"{"limits":{"ram":5}}"#, "limits.ram"),
             (r#"{"name":null}"#, "name"),
+            (r#"{"blockLan":null}"#, "blockLan"),
+            (r#"{"blockLan":"yes"}"#, "blockLan"),
             (r#"{"ports":[{"internal":1,"external":65536,"protocol":"tcp"}]}"#, "ports[0].external"),
             (r#"{"environment":{"A":1}}"#, "environment.A"),
         ] {

@@ -20,6 +20,8 @@ pub(super) struct Draft {
     pub(super) environment: BTreeMap<String, String>,
     pub(super) limits: Limits,
     pub(super) ports: Ports,
+    /// It is kept from the networks of its machine.
+    pub(super) block_lan: bool,
     pub(super) behaviour: Behaviour,
     /// The template's terms, where they were not accepted.
     pub(super) eula: Option<&'static templates::Eula>,
@@ -83,6 +85,7 @@ impl Draft {
             environment,
             limits,
             ports,
+            block_lan: request.block_lan,
             behaviour: template.map(|template| template.behaviour.clone()).unwrap_or_default(),
             eula: terms.filter(|_| !request.accept_eula),
         }
@@ -100,6 +103,7 @@ impl Draft {
             environment: self.environment,
             limits: self.limits,
             ports,
+            block_lan: self.block_lan,
             suspended: false,
             created_at: now,
             updated_at: now,

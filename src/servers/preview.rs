@@ -38,6 +38,7 @@ pub struct Preview {
     environment: BTreeMap<String, String>,
     ports: Vec<PortView>,
     limits: LimitsView,
+    block_lan: bool,
     memory: PreviewMemory,
     steps: Vec<String>,
     warnings: Vec<PreviewWarning>,
@@ -121,6 +122,7 @@ impl Servers {
             environment: draft.environment,
             ports: ports.into_iter().map(PortView::from).collect(),
             limits: draft.limits.into(),
+            block_lan: draft.block_lan,
             memory,
             warnings,
             blockers,
@@ -223,6 +225,11 @@ impl Servers {
         let (startup, limits) = (&draft.startup, &draft.limits);
         for message in conflicts(&draft.environment, of_image, startup, limits, ports) {
             warn("variable_conflict", message);
+        }
+        if draft.block_lan
+            && let Some(problem) = self.agents.node(&draft.node_id).lan_problem()
+        {
+            warn("lan_not_blocked", format!("The local network would not be blocked. {problem}"));
         }
         warnings
     }

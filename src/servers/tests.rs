@@ -102,6 +102,7 @@ pub(crate) fn plain_server() -> Server {
         suspended: false,
         created_at: 1,
         updated_at: 1,
+        block_lan: false,
         handed_over: false,
         deleting: None,
         behaviour: Behaviour::default(),

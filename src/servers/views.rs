@@ -51,6 +51,12 @@ pub struct ServerView {
     pub limits: LimitsView,
     /// What it is reached by.
     pub ports: Vec<PortView>,
+    /// Whether it is kept from the networks of its machine, from the next start on.
+    pub block_lan: bool,
+    /// Why its node can't do that, whether it is asked to or not; for those who may configure the server. Absent where it can,
+    /// or where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_lan_problem: Option<String>,
     /// What it is now.
     pub status: ServerStatus,
     /// Why, for a person.
@@ -370,6 +376,8 @@ impl ServerView {
             environment: readable.environment,
             hidden_variables: readable.hidden,
             limits: server.limits.into(),
+            block_lan: server.block_lan,
+            block_lan_problem: seen.lan_problem.clone().filter(|_| configures),
             ports: server.ports.into_iter().map(PortView::from).collect(),
         }
     }

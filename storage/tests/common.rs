@@ -47,6 +47,7 @@ pub(crate) fn server(id: &str, port: u16) -> Server {
         suspended: false,
         created_at: 1,
         updated_at: 1,
+        block_lan: false,
         handed_over: false,
         deleting: None,
         behaviour: Behaviour::default(),

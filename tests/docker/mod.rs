@@ -14,6 +14,7 @@ pub(crate) mod game;
 mod image_pull;
 mod in_container;
 mod join;
+mod lan;
 mod legacy;
 mod life;
 mod limits;

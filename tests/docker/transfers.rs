@@ -239,6 +239,8 @@ async fn a_world_goes_round_and_continues() {
     world.move_to("local").await.refused(422, "invalid");
     world.move_to("nowhere").await.refused(422, "invalid");
     world.admin.get(&format!("/api/servers/{}/move", world.id)).await.refused(404, "not_found");
+    let blocked = json!({ "blockLan": true });
+    world.admin.patch(&format!("/api/servers/{}", world.id), blocked).await.expect(200);
     world.runs().await;
     std::os::unix::fs::symlink("/etc/passwd", world.folder(panel.folder()).join("out")).unwrap();
     let mut live = Live::open(&panel.admin()).await;
@@ -253,6 +255,9 @@ async fn a_world_goes_round_and_continues() {
         world.moved("done").await;
         let seen = world.is("running").await;
         assert_eq!((seen["nodeId"].as_str(), seen.get("move")), (Some(to), None), "{seen}");
+        assert_eq!(seen["blockLan"], true, "{seen}");
+        let container = docker::inspect(&world.id).await.unwrap();
+        assert_eq!(container["HostConfig"]["NetworkMode"], "ctrl-alt-play-no-lan", "on {to}");
         let now = world.world().await;
         assert!(now > at, "{to}: from {at} to {now}");
         at = now;

@@ -13,6 +13,7 @@ pub(crate) mod guarded;
 mod live;
 pub(crate) mod netns;
 pub(crate) mod node;
+pub(crate) mod own_engine;
 mod panel;
 pub(crate) mod proxy;
 pub(crate) mod raw;

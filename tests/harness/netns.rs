@@ -84,6 +84,31 @@ impl Network {
         (here, there)
     }
 
+    /// This end of a cable made by [`Network::joined_to`].
+    pub(crate) fn cable(&self) -> String {
+        format!("{}j", self.name)
+    }
+
+    /// This end of a cable that the other network was joined by.
+    pub(crate) fn far_cable(&self) -> String {
+        format!("{}k", self.name)
+    }
+
+    /// Where the kernel has it.
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        std::path::Path::new("/run/netns").join(&self.name)
+    }
+
+    /// `ip ARGS` in it; panics where that fails.
+    pub(crate) fn ip(&self, args: &[&str]) {
+        assert!(ip(&[&["-n", &self.name], args].concat()), "ip {args:?}");
+    }
+
+    /// Runs a program in it; whether that went well.
+    pub(crate) fn run(&self, words: &[&str]) -> bool {
+        run(&[&["ip", "netns", "exec", &self.name], words].concat())
+    }
+
     /// A bridge as a container engine makes them.
     pub(crate) fn bridge(&self, bridge: &str, address: &str) {
         let made = ip(&["-n", &self.name, "link", "add", bridge, "type", "bridge"])

@@ -85,7 +85,10 @@ async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
     let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     let own = booted.run("id -u ctrl-alt-play");
     assert_eq!(line("Uid:").split_whitespace().nth(1), Some(own.as_str()));
-    assert!(line("CapEff:").ends_with("000000000000040b"), "chown, dac_override, fowner, net_bind_service");
+    assert!(
+        line("CapEff:").ends_with("000000000000140b"),
+        "chown, dac_override, fowner, net_admin, net_bind_service"
+    );
     assert!(line("CapBnd:").ends_with("000000000000040b"), "{status}");
 
     let admin = set_up(&booted).await;

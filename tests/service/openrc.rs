@@ -30,7 +30,10 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
     let status = booted.run(&format!("cat /proc/$({PID})/status"));
     let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert_eq!(line("Uid:").split_whitespace().nth(1).unwrap(), booted.run("id -u ctrl-alt-play"));
-    assert!(line("CapEff:").ends_with("000000000000040b"), "chown, dac_override, fowner, net_bind_service");
+    assert!(
+        line("CapEff:").ends_with("000000000000140b"),
+        "chown, dac_override, fowner, net_admin, net_bind_service"
+    );
     assert!(line("CapBnd:").ends_with("000000000000040b") && line("NoNewPrivs:").ends_with('1'), "{status}");
     let environment = booted.run(&format!("tr '\\0' '\\n' </proc/$({PID})/environ"));
     assert!(environment.contains("NAME=$(touch /root/x) y") && environment.contains("MALLOC_ARENA_MAX=1"));

@@ -8,7 +8,6 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::network;
 use crate::runtime::Container;
 
 /// Managed by an agent.
@@ -57,13 +56,13 @@ fn environment(container: &Container, image: &BTreeMap<String, String>) -> Vec<S
     container.environment.iter().chain(ours).map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-/// `image` are the variables that the image sets by itself.
+/// `image` are the variables that the image sets by itself, `network` is one of ours; the engine's own where there is none.
 pub(super) fn body(
     container: &Container,
     image: &BTreeMap<String, String>,
     places: &Places,
     podman: bool,
-    own_network: bool,
+    network: Option<&str>,
 ) -> ContainerCreateBody {
     let ports = container.ports.iter().map(|port| {
         let binding = PortBinding { host_ip: None, host_port: Some(port.external.to_string()) };
@@ -96,7 +95,7 @@ pub(super) fn body(
         exposed_ports: Some(bindings.keys().cloned().collect()),
         labels: Some(HashMap::from(labels)),
         host_config: Some(HostConfig {
-            network_mode: own_network.then(|| network::NAME.to_owned()),
+            network_mode: network.map(ToOwned::to_owned),
             ..host_config(container, places, bindings, podman)
         }),
         ..ContainerCreateBody::default()
@@ -200,6 +199,7 @@ mod tests {
                 Port { internal: 1, external: 2, protocol: Protocol::Udp },
             ],
             stop_signal: Some("SIGINT".into()),
+            block_lan: false,
             zone: Some(Zone { file: "/x".into(), place: "/usr/share/zoneinfo/Europe/Berlin".into() }),
         }
     }
@@ -215,8 +215,14 @@ mod tests {
     /// Whoever changes how containers are made sees here what that means.
     #[test]
     fn the_whole_of_what_is_asked_for() {
-        let body =
-            serde_json::to_value(body(&container(), &BTreeMap::new(), &places(), false, true)).unwrap();
+        let body = serde_json::to_value(body(
+            &container(),
+            &BTreeMap::new(),
+            &places(),
+            false,
+            Some("ctrl-alt-play"),
+        ))
+        .unwrap();
         let golden = serde_json::json!({
             "Hostname": "abc",
             "Image": "img:1",
@@ -297,7 +303,7 @@ mod tests {
         own.command = None;
         own.working_dir = None;
         own.read_only_root = false;
-        let body = body(&own, &BTreeMap::new(), &places(), false, false);
+        let body = body(&own, &BTreeMap::new(), &places(), false, None);
         assert_eq!(
             (&body.entrypoint, &body.cmd, &body.user, &body.working_dir),
             (&None, &None, &None, &None)

@@ -9,7 +9,6 @@ mod endpoint;
 mod engine_info;
 mod errors;
 mod events;
-mod firewall;
 mod hijack;
 mod image;
 mod inspect;
@@ -186,7 +185,11 @@ impl Runtime for Engine {
             let (link, info) = tokio::time::timeout(deadline, self.connect())
                 .await
                 .map_err(|_| late("reach the container engine", deadline))??;
-            self.networks.look(&link.client, deadline).await;
+            if link.podman {
+                self.networks.none_of_podman();
+            } else {
+                self.networks.look(&link.client, deadline, link.endpoint.socket().is_some()).await;
+            }
             *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(link));
             Ok(info)
         })
@@ -224,13 +227,14 @@ impl Runtime for Engine {
             // Where it is missing, the engine says so below.
             let image = image::environment(&link.client, &container.image).await?.unwrap_or_default();
             // Podman has other words for what keeps its containers apart.
-            let network = if link.podman { Ok(()) } else { self.networks.ensure(&link.client).await };
+            let wanted = if container.block_lan { &network::NO_LAN } else { &network::GAMES };
+            let network = if link.podman { Ok(()) } else { self.networks.ensure(&link.client, wanted).await };
             if let Err(error) = &network
-                && error.fault == Fault::Away
+                && (error.fault == Fault::Away || container.block_lan)
             {
                 return Err(error.clone());
             }
-            let own = !link.podman && network.is_ok();
+            let own = (!link.podman && network.is_ok()).then_some(wanted.name);
             let mut body = create::body(container, &image, &places, link.podman, own);
             body.image = body.image.map(|image| pull::with_tag(&image));
             let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
@@ -239,7 +243,8 @@ impl Runtime for Engine {
                 let message = format!("this game shares the common network, because: {}", error.message);
                 warnings.push(message);
             }
-            Ok(Created { id: made.id, warnings })
+            let lan_open = if container.block_lan { self.lan_open(&link).await } else { None };
+            Ok(Created { id: made.id, warnings, lan_open })
         })
     }
 
@@ -250,7 +255,10 @@ impl Runtime for Engine {
             within(action, ACT, link.client.start_container(id, None))
                 .await
                 .map_err(|error| EngineError { message: errors::start_failed(&error.message), ..error })?;
-            self.networks.protect(&link.client).await;
+            if !link.podman {
+                // Ports may have been published. What is wrong is told by the next `system_info`.
+                let _ = self.networks.protect(&link.client, false).await;
+            }
             Ok(())
         })
     }
@@ -427,6 +435,15 @@ impl Runtime for Engine {
 }
 
 impl Engine {
+    /// Why the local network is open to a game that is not to reach it; `None` where it is closed.
+    async fn lan_open(&self, link: &Link) -> Option<String> {
+        if link.podman {
+            return Some("Podman has no network of its own for games".to_owned());
+        }
+        // Written now: the last time may be a minute ago, and somebody may have removed the rules since.
+        self.networks.protect(&link.client, true).await.err()
+    }
+
     /// Somebody else is removing it already: waits for that.
     async fn until_removed(&self, id: &str, refusal: EngineError) -> Result<(), EngineError> {
         let end = Instant::now() + ACT;

@@ -1,67 +1,168 @@
-//! The network that games are in: a bridge of their own, on which none reaches another one's ports.
+//! The networks that games are in: bridges of their own, on which none reaches another one's ports.
+//!
+//! There are two: which one a game is on says what it reaches. Rules by bridge hold from a container's first packet, whatever
+//! address it gets, and need no change when games start and stop.
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{NetworkCreateRequest, NetworkInspect};
+use bollard::models::{NetworkCreateRequest, NetworkInspect, PortSummaryTypeEnum};
+use bollard::query_parameters::ListContainersOptionsBuilder;
 
-use super::firewall::Firewall;
-use super::{ACT, LOOK, within};
+use tokio::sync::OnceCell;
+
+use super::{ACT, LOOK, create, within};
+use crate::firewall::{self, Firewall, Lan, Published, Rules};
 use crate::game_networks::{GameNetworks, Subnet};
+use crate::protocol::Protocol;
 use crate::runtime::{EngineError, Fault};
 
-/// Its name.
-pub(super) const NAME: &str = "ctrl-alt-play";
-/// The host's interface. Two networks cannot have the same one: of two agents that make the network at once, one does.
-pub(super) const INTERFACE: &str = "ctrl-alt-play0";
-
 const LOOK_FOR: &str = "look for the games' network";
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 
-/// What is known of it, and what keeps it apart from this machine.
+/// One of our networks.
+#[derive(Debug)]
+pub(super) struct Network {
+    /// Its name for the engine.
+    pub(super) name: &'static str,
+    /// The host's interface. Two networks cannot have the same one: of two agents that make the network at once, one does.
+    interface: &'static str,
+}
+
+/// Of games.
+pub(super) static GAMES: Network = Network { name: "ctrl-alt-play", interface: firewall::GAMES };
+/// Of games that reach no LAN address.
+pub(super) static NO_LAN: Network = Network { name: "ctrl-alt-play-no-lan", interface: firewall::NO_LAN };
+
+/// What is known of them, and what keeps them apart from this machine.
 #[derive(Debug)]
 pub(super) struct Networks {
     known: GameNetworks,
-    /// None: no rules are to be set.
-    firewall: Option<Firewall>,
+    firewall: Firewall,
+    /// Rules are to be set.
+    wanted: bool,
+    /// Rules of an earlier start were removed, where none are wanted.
+    removed: OnceCell<()>,
+    /// Why rules of this process would not apply to the engine's networks, where that is so.
+    elsewhere: Mutex<Option<String>>,
 }
 
 impl Networks {
-    pub(super) fn new(known: GameNetworks, firewall: bool) -> Self {
-        Self { known, firewall: firewall.then(Firewall::default) }
+    pub(super) fn new(known: GameNetworks, wanted: bool) -> Self {
+        let firewall = Firewall::default();
+        Self { known, firewall, wanted, removed: OnceCell::new(), elsewhere: Mutex::default() }
     }
 
-    /// Learns which addresses it has, and sees to the rules. An engine that does not answer in time is asked again at the
-    /// next probe.
-    pub(super) async fn look(&self, client: &Docker, deadline: Duration) {
-        self.learn(client, deadline).await;
-        self.protect(client).await;
-    }
-
-    async fn learn(&self, client: &Docker, deadline: Duration) {
-        match within(LOOK_FOR, deadline, client.inspect_network(NAME, None)).await {
-            Ok(found) => self.known.learn(subnets(&found)),
-            Err(error) if error.fault == Fault::Missing => self.known.learn(Vec::new()),
-            Err(error) => tracing::debug!(%error, "the games' network could not be looked at"),
+    /// Learns which addresses they have, and sees to the rules. An engine that does not answer in time is asked again at the
+    /// next probe. `local` is an engine behind a socket of this machine.
+    pub(super) async fn look(&self, client: &Docker, deadline: Duration, local: bool) {
+        let (mut any, mut elsewhere) = (false, None);
+        for network in [&GAMES, &NO_LAN] {
+            match within(LOOK_FOR, deadline, client.inspect_network(network.name, None)).await {
+                Ok(found) => {
+                    any = true;
+                    elsewhere = elsewhere.or(network.elsewhere(&found));
+                    self.known.learn(network.name, subnets(&found));
+                }
+                Err(error) if error.fault == Fault::Missing => self.known.learn(network.name, Vec::new()),
+                Err(error) => {
+                    tracing::debug!(%error, network = network.name, "a network of games could not be looked at");
+                }
+            }
+        }
+        *self.lock() = elsewhere;
+        // Whose network an engine elsewhere uses is known once it has one of ours.
+        if any || local {
+            let _ = self.protect(client, false).await;
         }
     }
 
-    /// Sees to the rules: ports may have been published, or somebody have taken the rules away.
-    pub(super) async fn protect(&self, client: &Docker) {
-        if let Some(firewall) = &self.firewall {
-            firewall.hold(client).await;
-        }
+    /// Podman shares its common network, where no rule of ours applies.
+    pub(super) fn none_of_podman(&self) {
+        self.known.set_rules(Err("Podman has no network of its own for games".to_owned()));
     }
 
-    /// Makes sure that it is there, and learns which addresses it has.
-    pub(super) async fn ensure(&self, client: &Docker) -> Result<(), EngineError> {
-        match within(LOOK_FOR, LOOK, client.inspect_network(NAME, None)).await {
-            Err(error) if error.fault == Fault::Missing => {}
-            other => return other.map(|found| self.known.learn(subnets(&found))),
+    /// Sees to the rules: ports may have been published, or the rules have been removed. The error says why they are not in
+    /// place.
+    pub(super) async fn protect(&self, client: &Docker, now: bool) -> Result<(), String> {
+        let elsewhere = self.lock().clone();
+        let result = match elsewhere {
+            _ if !self.wanted => self.none_wanted().await,
+            Some(cause) => Err(cause),
+            None => {
+                let rules = Rules { published: published(client).await, lan: Lan::read() };
+                self.firewall.hold(rules, now).await
+            }
+        };
+        self.known.set_rules(result.clone());
+        result
+    }
+
+    async fn none_wanted(&self) -> Result<(), String> {
+        if let Err(cause) = self.removed.get_or_try_init(firewall::remove_firewall_rules).await {
+            tracing::debug!(cause, "firewall rules of an earlier start could not be looked for");
         }
-        make(client).await?;
-        self.learn(client, LOOK).await;
+        Err("GAMES_FIREWALL is off".to_owned())
+    }
+
+    /// Makes sure that a network is there, and learns which addresses it has.
+    pub(super) async fn ensure(&self, client: &Docker, network: &'static Network) -> Result<(), EngineError> {
+        let found = match within(LOOK_FOR, LOOK, client.inspect_network(network.name, None)).await {
+            Err(error) if error.fault == Fault::Missing => network.make(client).await?,
+            other => other?,
+        };
+        if let Some(cause) = network.elsewhere(&found) {
+            *self.lock() = Some(cause);
+        }
+        self.known.learn(network.name, subnets(&found));
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Network {
+    /// Why rules of this process do not apply to it, where that is so.
+    fn elsewhere(&self, found: &NetworkInspect) -> Option<String> {
+        let bridge = found.options.as_ref().and_then(|options| options.get(BRIDGE_NAME));
+        if bridge.is_none_or(|bridge| bridge != self.interface) {
+            return Some(format!(
+                "the engine's network {} was not made by this program: remove it while no game uses it",
+                self.name
+            ));
+        }
+        let here = Path::new("/sys/class/net").join(self.interface).exists();
+        (!here).then(|| {
+            "the engine's networks are not in this program's own: the engine runs elsewhere or without root, or this \
+             program is in a container without the host's network"
+                .to_owned()
+        })
+    }
+
+    async fn make(&self, client: &Docker) -> Result<NetworkInspect, EngineError> {
+        let options = [(BRIDGE_NAME, self.interface), ("com.docker.network.bridge.enable_icc", "false")];
+        let request = NetworkCreateRequest {
+            name: self.name.to_owned(),
+            driver: Some("bridge".to_owned()),
+            options: Some(options.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()),
+            labels: Some(HashMap::from([(create::MANAGED.to_owned(), "true".to_owned())])),
+            ..NetworkCreateRequest::default()
+        };
+        let made = within("make the games' network", ACT, client.create_network(request)).await;
+        if made.is_ok() {
+            tracing::info!("made the network {} for the games", self.name);
+        }
+        // Another agent on this engine may have been quicker.
+        let found = within(LOOK_FOR, LOOK, client.inspect_network(self.name, None)).await;
+        match made {
+            Err(error) if found.is_err() => Err(error),
+            _ => found,
+        }
     }
 }
 
@@ -70,25 +171,20 @@ fn subnets(found: &NetworkInspect) -> Vec<Subnet> {
     configs.filter_map(|config| Subnet::parse(config.subnet.as_deref()?)).collect()
 }
 
-async fn make(client: &Docker) -> Result<(), EngineError> {
-    let options =
-        [("com.docker.network.bridge.name", INTERFACE), ("com.docker.network.bridge.enable_icc", "false")];
-    let request = NetworkCreateRequest {
-        name: NAME.to_owned(),
-        driver: Some("bridge".to_owned()),
-        options: Some(options.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()),
-        labels: Some(HashMap::from([(super::create::MANAGED.to_owned(), "true".to_owned())])),
-        ..NetworkCreateRequest::default()
-    };
-    match within("make the games' network", ACT, client.create_network(request)).await {
-        Ok(_) => {
-            tracing::info!("made the network {NAME} for the games");
-            Ok(())
-        }
-        // Another agent on this engine was quicker.
-        Err(error) => match within(LOOK_FOR, LOOK, client.inspect_network(NAME, None)).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(error),
-        },
-    }
+async fn published(client: &Docker) -> Published {
+    let filters = HashMap::from([("label", vec![format!("{}=true", create::MANAGED)])]);
+    let options = ListContainersOptionsBuilder::new().filters(&filters).build();
+    let listed = within("list the published ports", LOOK, client.list_containers(Some(options))).await;
+    let ports =
+        listed.unwrap_or_default().into_iter().flat_map(|container| container.ports.unwrap_or_default());
+    ports
+        .filter_map(|port| {
+            let protocol = match port.typ? {
+                PortSummaryTypeEnum::TCP => Protocol::Tcp,
+                PortSummaryTypeEnum::UDP => Protocol::Udp,
+                _ => return None,
+            };
+            Some((protocol, port.public_port?))
+        })
+        .collect()
 }

@@ -103,6 +103,7 @@ impl Host {
             agent_version: Some(version.to_owned()),
             data_dir: Some(self.paths.shown(&self.data_dir).display().to_string()),
             engine: Some(engine.clone()),
+            firewall: None,
             problems: self.problems(engine),
             upgrade: None,
         }

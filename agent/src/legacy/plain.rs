@@ -13,7 +13,7 @@ pub fn plain(spec: ServerCreate) -> ServerCreate {
         // What the image says cannot be seen from here.
         environment.entry(name.to_owned()).or_insert(value);
     }
-    ServerCreate { name: None, startup, environment, behaviour: None, ..spec }
+    ServerCreate { name: None, startup, environment, block_lan: false, behaviour: None, ..spec }
 }
 
 #[cfg(test)]

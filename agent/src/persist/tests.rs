@@ -31,6 +31,7 @@ fn server(id: &str) -> ServerFile {
             environment: [("A".to_owned(), "1\n2".to_owned())].into(),
             limits: Limits { memory: 1 << 30, ..Limits::default() },
             ports: vec![Port { internal: 25565, external: 25570, protocol: Protocol::Tcp }],
+            block_lan: true,
             behaviour: Some(Behaviour::default()),
         })
     }

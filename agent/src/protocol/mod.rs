@@ -37,8 +37,8 @@ pub use console::{
 pub use envelope::{DecodeError, Envelope, decode};
 pub use files::{FileContent, FileRead, FileWrite};
 pub use nodes::{
-    Capability, Engine, Heartbeat, HostCheck, HostReport, NodeStats, Problem, Space, SystemInfo, capability,
-    problem_code,
+    Capability, Engine, Firewall, Heartbeat, HostCheck, HostReport, NodeStats, Problem, Space, SystemInfo,
+    capability, problem_code,
 };
 pub use servers::{
     Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,

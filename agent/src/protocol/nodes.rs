@@ -35,6 +35,8 @@ pub mod capability {
     pub const DESCRIBE: &str = "describe";
     /// `file_read` and `file_write`.
     pub const FILES: &str = "files";
+    /// `blockLan` of a server, and `system_info.firewall`.
+    pub const BLOCK_LAN: &str = "block-lan";
     /// The status `paused` and the power action `resume`.
     pub const PAUSE: &str = "pause";
     /// `transfer_*`: servers may move here and away.
@@ -93,6 +95,16 @@ pub struct Problem {
     pub hint: String,
 }
 
+/// Whether an agent's firewall rules for games are in place. Part 2.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    /// They are: games with `blockLan` reach no LAN address.
+    pub active: bool,
+    /// Why they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// `system_info`. All below `networks` is part 2.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -143,6 +155,9 @@ pub struct SystemInfo {
     /// The container engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
+    /// The firewall rules for games; nothing before that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<Firewall>,
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,

@@ -206,6 +206,9 @@ pub struct ServerCreate {
     /// Published ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
+    /// Part 2: it reaches the internet, and no address of the machine or of local networks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub block_lan: bool,
     /// Part 2: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
@@ -250,6 +253,9 @@ pub struct ServerUpdate {
     /// Part 2: all ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<Port>>,
+    /// Part 2: whether it is kept from local networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_lan: Option<bool>,
     /// Part 2: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
@@ -279,7 +285,7 @@ impl Payload for ServerPower {
 
 impl Payload for ServerCreate {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment, limits: _, ports, behaviour } = self;
+        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } = self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         within("image", image, IMAGE)?;
@@ -296,7 +302,7 @@ impl Payload for ServerCreate {
 
 impl Payload for ServerUpdate {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment, limits: _, ports, behaviour } = self;
+        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } = self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         some("image", image.as_deref(), IMAGE)?;

@@ -9,9 +9,9 @@ use super::bounded::{EVERYTHING, FILE, Inbound, Limits, USUAL};
 use super::payload::Payload;
 use super::text::TextRule;
 use super::{
-    Ack, ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, Engine, ErrorReport, FileContent, Heartbeat,
-    HostReport, NodeStats, Problem, Progress, ServerDescription, ServerOutput, ServerStats, ServerStatus,
-    Stats, StatsHistory, Status, Sync, SystemInfo, ToPanel, TransferSize, UpgradeOutcome,
+    Ack, ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, Engine, ErrorReport, FileContent, Firewall,
+    Heartbeat, HostReport, NodeStats, Problem, Progress, ServerDescription, ServerOutput, ServerStats,
+    ServerStatus, Stats, StatsHistory, Status, Sync, SystemInfo, ToPanel, TransferSize, UpgradeOutcome,
 };
 
 /// The types that an agent's messages have.
@@ -151,6 +151,7 @@ impl SystemInfo {
             agent_version,
             data_dir,
             engine,
+            firewall,
             problems,
             upgrade,
         } = self;
@@ -176,6 +177,9 @@ impl SystemInfo {
         if let Some(Engine { available: _, version, api_version, error }) = engine {
             TextRule::WORD.apply_some(version);
             TextRule::WORD.apply_some(api_version);
+            TextRule::SENTENCE.apply_some(error);
+        }
+        if let Some(Firewall { active: _, error }) = firewall {
             TextRule::SENTENCE.apply_some(error);
         }
         problems.truncate(PROBLEMS);

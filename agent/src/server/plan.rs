@@ -107,6 +107,7 @@ pub(super) fn container(
         cpu,
         io_weight: u16::try_from(io).ok().filter(|io| *io != 500 && (10..=1000).contains(io)),
         ports: spec.ports.clone(),
+        block_lan: spec.block_lan,
         stop_signal: Some(match behaviour.stop {
             Stop::Signal(name) => name,
             Stop::Command(_) => "SIGTERM".into(),

@@ -25,7 +25,7 @@ impl Server {
     /// Changes what the update names.
     pub(crate) fn update(&mut self, update: ServerUpdate, reply: Reply) {
         let mut spec = self.record.file.spec.clone();
-        let ServerUpdate { server_id: _, name, image, startup, environment, limits, ports, behaviour } =
+        let ServerUpdate { server_id: _, name, image, startup, environment, limits, ports, block_lan, behaviour } =
             update;
         spec.name = name.or(spec.name);
         spec.image = image.unwrap_or(spec.image);
@@ -33,6 +33,7 @@ impl Server {
         spec.environment = environment.unwrap_or(spec.environment);
         spec.limits = limits.unwrap_or(spec.limits);
         spec.ports = ports.unwrap_or(spec.ports);
+        spec.block_lan = block_lan.unwrap_or(spec.block_lan);
         spec.behaviour = behaviour.or(spec.behaviour);
         self.change(spec, reply);
     }

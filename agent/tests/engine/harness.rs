@@ -388,6 +388,7 @@ pub(crate) fn spec(startup: &str) -> ServerCreate {
         environment: Default::default(),
         limits: Limits { memory: 64 << 20, ..Limits::default() },
         ports: Vec::new(),
+        block_lan: false,
         behaviour: Some(Behaviour { stop_timeout: 3, ..Behaviour::default() }),
     }
 }

@@ -43,6 +43,7 @@ async fn an_absent_image_fails_the_install_says_why_and_can_be_tried_again() {
         environment: None,
         limits: None,
         ports: None,
+        block_lan: None,
         behaviour: None,
     };
     node.ask(ToAgent::ServerUpdate(Box::new(update))).await.unwrap();

@@ -43,7 +43,10 @@ impl Remove {
         let mut lines = vec![format!("the service {} is stopped and removed", layout.name)];
         lines.push(match layout.other() {
             Some(other) => format!("the program stays: the service {other} needs it"),
-            None => format!("{} is removed", layout.binary().display()),
+            None => format!(
+                "{} is removed, and with it the firewall rules that keep games from this machine and its network",
+                layout.binary().display()
+            ),
         });
         if self.purge {
             lines.push(format!(
@@ -102,6 +105,7 @@ impl Remove {
         }
         self.remove_service(&layout)?;
         if layout.other().is_none() {
+            remove_firewall_rules(tell)?;
             self.remove_program(&layout, tell)?;
         }
         let data = layout.data_dir.display();
@@ -125,8 +129,7 @@ impl Remove {
         let host = layout.setting("DOCKER_HOST");
         let there =
             host.is_some() || Path::new("/var/run/docker.sock").exists() || have("dockerd") || have("docker");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(ServiceError::file("read", "/proc/self"))?;
+        let runtime = runtime()?;
         let removed: Result<_, EngineError> =
             runtime.block_on(docker::remove_games(host.as_deref(), &layout.data_dir));
         match removed {
@@ -179,6 +182,21 @@ impl Remove {
         }
         Ok(())
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ServiceError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(ServiceError::file("read", "/proc/self"))
+}
+
+/// Those that the agent has set for games: nobody keeps their lists of ports true any more.
+fn remove_firewall_rules(tell: &mut dyn FnMut(&str)) -> Result<(), ServiceError> {
+    if let Err(cause) = runtime()?.block_on(agent::remove_firewall_rules()) {
+        tell(&format!(
+            "The firewall rules for games could not be removed ({cause}): they are gone after a reboot."
+        ));
+    }
+    Ok(())
 }
 
 fn is_ours(folder: &Path) -> bool {

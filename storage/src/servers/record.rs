@@ -29,6 +29,9 @@ pub struct Server {
     pub limits: Limits,
     /// The ports that it is reached by.
     pub ports: Vec<Port>,
+    /// Whether it is kept from the networks of its machine.
+    #[serde(default)]
+    pub block_lan: bool,
     /// Whether an administrator has put it out of use.
     #[serde(default)]
     pub suspended: bool,

@@ -56,6 +56,7 @@ export class Draft {
   values = $state<Record<string, string>>({});
   pairs = $state<{ key: string; value: string }[]>([]);
   eula = $state(false);
+  blockLan = $state(false);
   /** `auto` is where there is room. */
   nodeId = $state('local');
 
@@ -100,6 +101,7 @@ export class Draft {
       ...(Object.keys(environment).length > 0 ? { environment } : {}),
       ...(this.touched.ports ? { ports: this.ports } : {}),
       limits: { ...(this.touched.memory ? { memory: this.memory } : {}), ...(this.cpu > 0 ? { cpu: this.cpu } : {}) },
+      ...(this.blockLan ? { blockLan: true } : {}),
       ...(this.needsEula ? { acceptEula: this.eula } : {})
     };
   });
@@ -221,7 +223,7 @@ export class Draft {
     this.ports = [];
     this.values = {};
     this.pairs = [];
-    this.eula = false;
+    this.eula = this.blockLan = false;
     this.touched = { memory: false, ports: false, image: false, startup: false };
     this.preview = null;
     this.previewFailure = this.failure = null;

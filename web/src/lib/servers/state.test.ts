@@ -17,6 +17,7 @@ const server = (part: Partial<Server>): Server => ({
   createdAt: '2026-01-01T00:00:00Z',
   permissions: ['view', 'power'],
   nodeOnline: true,
+  blockLan: false,
   needsRestart: false,
   ...part
 });

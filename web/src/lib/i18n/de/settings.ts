@@ -21,7 +21,13 @@ export const settings: typeof English = {
   diskPriority: 'Datenträger-Priorität',
   diskPriorityHint: '10 bis 1000; üblich ist 500.',
   network: 'Netzwerk',
-  networkText: 'Die Ports, über die sich Spieler verbinden.',
+  networkText: 'Die Ports, über die sich Spieler verbinden, und was das Spiel erreicht.',
+  blockLan: 'Lokales Netzwerk sperren',
+  blockLanHint:
+    'Das Spiel erreicht nur das Internet: kein anderes Gerät in deinem Netzwerk, nicht diesen Rechner und kein anderes Spiel darauf. Spieler können sich weiterhin verbinden. Gilt ab dem nächsten Start.',
+  lanNotBlocked: 'Das lokale Netzwerk ist nicht gesperrt',
+  lanNotBlockedText: (cause: string) => `Die Sperre ist eingeschaltet, aber dieses Spiel kann das lokale Netzwerk erreichen. ${cause}`,
+  lanUnavailable: 'Auf diesem Node nicht verfügbar',
   notSaved: 'Einstellungen nicht gespeichert',
   rules: {
     memory: 'Mindestens 16 MB, oder leer für keine Grenze.',

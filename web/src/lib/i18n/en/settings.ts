@@ -19,7 +19,13 @@ export const settings = {
   diskPriority: 'Disk priority',
   diskPriorityHint: '10 to 1000; 500 is the default.',
   network: 'Network',
-  networkText: 'The ports through which players connect.',
+  networkText: 'The ports through which players connect, and what the game can reach.',
+  blockLan: 'Block the local network',
+  blockLanHint:
+    'The game reaches the internet only: no other device in your network, not this machine, and no other game on it. Players can still connect. Applied at the next start.',
+  lanNotBlocked: 'The local network is not blocked',
+  lanNotBlockedText: (cause: string) => `Blocking is switched on, but this game can reach the local network. ${cause}`,
+  lanUnavailable: 'Not available on this node',
   notSaved: 'Settings not saved',
   rules: {
     memory: 'At least 16 MB, or empty for no limit.',
