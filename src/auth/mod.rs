@@ -6,8 +6,8 @@
 //! - [`Auth::watch`] tells a long-lived connection when what its caller may do has changed.
 
 mod access;
-mod changes;
 mod actor;
+mod changes;
 mod devices;
 mod halves;
 mod password;

@@ -279,6 +279,5 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
         .map_err(|source| StartError::Other { doing: "asking for a port's number", source: source.into() })
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -285,7 +285,8 @@ impl Payload for ServerPower {
 
 impl Payload for ServerCreate {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } = self;
+        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } =
+            self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         within("image", image, IMAGE)?;
@@ -302,7 +303,8 @@ impl Payload for ServerCreate {
 
 impl Payload for ServerUpdate {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } = self;
+        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } =
+            self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         some("image", image.as_deref(), IMAGE)?;

@@ -25,8 +25,17 @@ impl Server {
     /// Changes what the update names.
     pub(crate) fn update(&mut self, update: ServerUpdate, reply: Reply) {
         let mut spec = self.record.file.spec.clone();
-        let ServerUpdate { server_id: _, name, image, startup, environment, limits, ports, block_lan, behaviour } =
-            update;
+        let ServerUpdate {
+            server_id: _,
+            name,
+            image,
+            startup,
+            environment,
+            limits,
+            ports,
+            block_lan,
+            behaviour,
+        } = update;
         spec.name = name.or(spec.name);
         spec.image = image.unwrap_or(spec.image);
         spec.startup = startup.unwrap_or(spec.startup);

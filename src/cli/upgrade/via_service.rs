@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use agent::upgrades::{Folder, give, hash};
 
 use super::fetch::{Failure, blocking, fetch, say};
-use crate::system::service::Service;
 use crate::config::Config;
 use crate::db_backups;
 use crate::status::VERSION;
+use crate::system::service::Service;
 use crate::system::service::Service;
 use crate::upgrades::release::{Published, Source};
 use crate::upgrades::sentence;
