@@ -1,8 +1,5 @@
 //! The acts that mend a difference between what a node has and what it should have.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::Nodes;
 use super::resolution::Resolution;
 use crate::auth::Admin;

@@ -9,7 +9,7 @@ mod own_address;
 mod upgrade_verification;
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -41,13 +41,14 @@ pub async fn remove_games(host: Option<&str>, data_dir: &Path) -> Result<usize, 
     }
     // Another panel's games are in the same one.
     if list(&link, &[&managed]).await?.is_empty() {
-        let removed =
-            within("remove the games' network", ACT, link.client.remove_network(network::NAME)).await;
-        match removed {
-            Err(error) if error.fault != Fault::Missing => {
-                tracing::debug!(%error, "the games' network stays");
+        for network in [&network::GAMES, &network::NO_LAN] {
+            let removing = link.client.remove_network(network.name);
+            match within("remove the games' network", ACT, removing).await {
+                Err(error) if error.fault != Fault::Missing => {
+                    tracing::debug!(%error, network = network.name, "the games' network stays");
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
     Ok(ids.len())

@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::db_backups;
 use crate::status::VERSION;
 use crate::system::service::Service;
-use crate::system::service::Service;
 use crate::upgrades::release::{Published, Source};
 use crate::upgrades::sentence;
 

@@ -62,7 +62,6 @@ pub(crate) fn delete_by_user(tx: &WriteTx, user_id: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Serialize;
 
     use super::*;
     use crate::testing::{node, read, server, store, user, write};

@@ -1,6 +1,7 @@
 use super::*;
 use crate::Store;
-use crate::grants::Grant;
+use crate::error::Error;
+use crate::grants::{self, Grant};
 use crate::nodes;
 use crate::testing::{node, read, server, store, user, write};
 use crate::users::{self, Role};

@@ -161,7 +161,7 @@ impl Launch {
                         self.output.console.system(&format!("The engine says: {warning}"));
                     }
                     if let Some(cause) = &created.lan_open {
-                        self.console.system(&format!(
+                        self.output.console.system(&format!(
                             "This game can reach the local network, although that is blocked in its settings: {cause}."
                         ));
                     }
