@@ -6,7 +6,7 @@ use hyper::Uri;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use hyper::upgrade::OnUpgrade;
 
-use super::dispatch::Params;
+use super::pattern::Params;
 use super::peer::Client;
 use super::websocket::Upgrade;
 use crate::auth::{Admitted, Proof};

@@ -31,6 +31,7 @@ mod doc;
 mod endpoint;
 mod forwarded;
 mod hosts;
+mod pattern;
 mod peer;
 mod reply;
 mod route;

@@ -11,8 +11,9 @@ use warp::filters::BoxedFilter;
 use warp::reject::Rejection;
 
 use super::call::Received;
+use super::pattern::Pattern;
 use super::reply::{self, Response};
-use super::{Doc, body, dispatch};
+use super::{Doc, body};
 use crate::auth::Access;
 use crate::error::{ApiError, Code};
 
@@ -86,8 +87,8 @@ impl Route {
         &self.doc
     }
 
-    pub(super) fn into_parts(self) -> (Method, dispatch::Pattern, Access, BoxedFilter<(Response,)>) {
-        (self.method, dispatch::Pattern::new(self.path), self.access, self.filter)
+    pub(super) fn into_parts(self) -> (Method, Pattern, Access, BoxedFilter<(Response,)>) {
+        (self.method, Pattern::new(self.path), self.access, self.filter)
     }
 }
 
