@@ -108,6 +108,11 @@ async fn panel_in(network: &Network) -> Panel {
     panel.fresh().await
 }
 
+/// Waits for this in what the panel prints: it is ready a moment before it has said all.
+async fn says(panel: &Panel, text: &str) {
+    until(&format!("it says {text}"), seconds(10), async || panel.log().contains(text).then_some(())).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panel_is_found_by_name_and_says_goodbye() {
     let (home, other) = (Network::alone(), Network::alone());
@@ -116,12 +121,8 @@ async fn a_panel_is_found_by_name_and_says_goodbye() {
     let browser = Browser::on(&other);
     let mut panel = panel_in(&home).await;
     let (host, port) = (hostname(), panel.address.rsplit(':').next().unwrap().to_owned());
-    assert!(
-        panel.log().contains(&format!("Found in your network as http://{host}.local:{port}\n")),
-        "{}",
-        panel.log()
-    );
-    assert!(panel.log().contains(&format!("http://{host}.local:{port}/setup#token=")), "{}", panel.log());
+    says(&panel, &format!("Found in your network as http://{host}.local:{port}\n")).await;
+    says(&panel, &format!("http://{host}.local:{port}/setup#token=")).await;
 
     let found = browser.sees("the panel is found", |line| line.starts_with("FOUND Ctrl-Alt-Play on ")).await;
     assert!(found.contains(&format!("at {host}.local.")), "{found}");
@@ -249,8 +250,7 @@ async fn beside_avahi_the_hosts_name_stays_avahis() {
         let panel = panel.env("AVAHI_LOG", log.to_str().unwrap()).env("AVAHI", tools).under(&wrapper);
         let mut panel = panel.fresh().await;
         let (host, port) = (hostname(), panel.address.rsplit(':').next().unwrap().to_owned());
-        let url = format!("Found in your network as http://{host}.local:{port}\n");
-        assert!(panel.log().contains(&url), "{}", panel.log());
+        says(&panel, &format!("Found in your network as http://{host}.local:{port}\n")).await;
         if comes == "second" {
             let browser = Browser::on(&other);
             browser.sees("the panel is found", |line| line.starts_with("FOUND ")).await;
