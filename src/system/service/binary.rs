@@ -13,7 +13,7 @@ use super::answers::answers;
 use super::error::ServiceError;
 use super::layout::Layout;
 use super::put::{self, Owner, ROOT};
-use super::tools::command;
+use super::tools::{command, wait};
 
 /// What a program and its copies take.
 const ROOM: u64 = 64 << 20;
@@ -95,7 +95,7 @@ impl<'l> Binary<'l> {
         manager.for_each(|manager| drop(manager.launch(layout.name, "restart")));
         let deadline = Instant::now() + COMES_UP_WITHIN;
         while (folder.is_staged() || folder.on_trial() || !answers(layout)) && Instant::now() < deadline {
-            std::thread::sleep(LOOK);
+            wait(LOOK);
         }
         if self::sha256(&layout.binary()).is_some_and(|there| there == self.sha256) {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Why a service could not be installed or removed.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What went wrong, and what to do next: whoever runs the command reads nothing else.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +36,8 @@ pub enum ServiceError {
 
 impl ServiceError {
     /// For [`Result::map_err`].
-    pub(super) fn file(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.as_ref().to_owned();
+    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
         move |source| Self::File { doing, path, source }
     }
 }

@@ -18,6 +18,7 @@ use super::installed::Service;
 use super::layout::{Choice, Layout};
 use super::manager::Manager;
 use super::put::{self, ROOT, has, put};
+use super::tools::wait;
 use super::{data_dir, links, lock, settings_file, user};
 use crate::config::Secret;
 
@@ -181,7 +182,7 @@ impl Install {
             if !waits(&layout) {
                 break;
             }
-            std::thread::sleep(Duration::from_secs(1));
+            wait(Duration::from_secs(1));
         }
         let named = layout.setting("NODE_ID").is_some() && layout.setting("AGENT_SECRET").is_some();
         if self.choice.agent && self.node.is_none() && !named {
@@ -323,7 +324,7 @@ impl Install {
             if !layout.runs() {
                 break;
             }
-            std::thread::sleep(LOOK);
+            wait(LOOK);
         }
         Err(does_not_answer(layout, manager, ""))
     }

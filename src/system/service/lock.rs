@@ -7,6 +7,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::error::ServiceError;
+use super::tools::wait;
 
 const FILE: &str = "/run/ctrl-alt-play-service.lock";
 
@@ -23,7 +24,7 @@ pub(super) fn take() -> Result<Option<File>, ServiceError> {
             let why = "another installation or removal is at work: wait for it, then run this again";
             return Err(ServiceError::Refused(why.to_owned()));
         }
-        std::thread::sleep(LOOK);
+        wait(LOOK);
     }
     Ok(Some(file))
 }

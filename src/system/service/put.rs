@@ -37,7 +37,7 @@ pub(super) fn make_folder(path: &Path) -> Result<(), ServiceError> {
 /// Writes a file beside its place and renames it there, when it is on the disk: never readable by more than `mode` says.
 pub(super) fn write(path: &Path, from: &mut dyn Read, mode: u32, owner: Owner) -> Result<(), ServiceError> {
     let new = beside(path, ".new");
-    let written = (|| {
+    let mut work = || {
         remove(&new)?;
         // A new file: no link that somebody has put there is followed.
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
@@ -47,8 +47,8 @@ pub(super) fn write(path: &Path, from: &mut dyn Read, mode: u32, owner: Owner) -
         file.sync_all()?;
         fs::rename(&new, path)?;
         sync_folder(path)
-    })();
-    written.map_err(|source| {
+    };
+    work().map_err(|source| {
         let _ = fs::remove_file(&new);
         ServiceError::file("written", path)(source)
     })

@@ -72,3 +72,9 @@ fn last_words(output: &Output) -> String {
         n => lines[n.saturating_sub(3)..].join(" / "),
     }
 }
+
+/// Waits. No runtime runs while a service is installed, and nothing else is to be done meanwhile.
+#[expect(clippy::disallowed_methods, reason = "blocks the only thread there is")]
+pub(super) fn wait(time: std::time::Duration) {
+    std::thread::sleep(time);
+}
