@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use agent::LinkTimes;
 use agent::protocol::{
-    Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel, problem_code,
+    Envelope, NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, ToAgent, ToPanel,
 };
 use storage::{Millis, Store};
 use tokio::sync::{mpsc, oneshot};
@@ -18,10 +18,10 @@ use super::decoding::Decoding;
 use super::differences::{Difference, Kind};
 use super::duplicate_nodes::Rivals;
 use super::kept_lines::KeptLines;
-use super::lan_block;
 use super::legacy;
 use super::link_stats::{Figures, LinkSnapshot};
 use super::log_limit::LogLimit;
+use super::node_snapshot;
 use super::session::{RequestError, Session};
 use super::subscriptions::Watching;
 use crate::system::clock;
@@ -417,20 +417,6 @@ impl Agents {
     }
 }
 
-impl NodeSnapshot {
-    /// Why no game can run there, where it is in a container without a place on its host; it says so itself.
-    pub fn no_host_path(&self) -> Option<&Problem> {
-        let problems = self.system.as_ref().map_or(&[][..], |system| system.problems.as_slice());
-        problems.iter().find(|problem| problem.code == problem_code::NO_HOST_PATH)
-    }
-
-    /// It is connected, and says that its container engine does not answer.
-    pub fn engine_away(&self) -> bool {
-        let engine = self.system.as_ref().and_then(|system| system.engine.as_ref());
-        self.online && engine.is_some_and(|engine| !engine.available)
-    }
-}
-
 impl State {
     pub(super) fn server(&self, server_id: &str) -> ServerSnapshot {
         let Some(server) = self.servers.get(server_id) else { return ServerSnapshot::default() };
@@ -442,7 +428,7 @@ impl State {
             ..ServerSnapshot::default()
         };
         if seen.online {
-            seen.lan_problem = lan_block::problem(node.system.as_ref());
+            seen.lan_problem = node_snapshot::lan_problem(node.system.as_ref());
             let difference = node.differences.get(server_id);
             seen.missing = difference.is_some_and(|difference| difference.kind == Kind::Missing);
             let stats = server.stats.as_ref().filter(|(_, at)| at.elapsed() < STATS_LAST);

@@ -95,7 +95,7 @@ impl Firewall {
             match remove_others(backend).await {
                 Ok(()) => held.alone = Some(backend),
                 Err(cause) => {
-                    tracing::warn!(cause, "firewall rules of an earlier start could not be removed")
+                    tracing::warn!(cause, "firewall rules of an earlier start could not be removed");
                 }
             }
         }
