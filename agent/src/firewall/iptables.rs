@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::command::{find, run};
-use super::{GAMES, NO_LAN, Rules};
+use super::rules::{GAMES, NO_LAN, Rules};
 use crate::protocol::Protocol;
 
 const HOST: Chain = Chain { table: "filter", hook: "INPUT", name: "CTRL-ALT-PLAY" };

@@ -12,37 +12,20 @@ mod command;
 mod iptables;
 mod lan;
 mod nft;
+mod rules;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 pub(crate) use self::lan::Lan;
-use crate::protocol::Protocol;
-
-/// The bridge of games.
-pub(crate) const GAMES: &str = "ctrl-alt-play0";
-/// The bridge of games that reach no LAN address.
-pub(crate) const NO_LAN: &str = "ctrl-alt-play1";
+pub(crate) use self::rules::{GAMES, NO_LAN, Published, Rules};
 
 /// How often the rules are written again.
 const EVERY: Duration = Duration::from_secs(60);
 /// How often it is tried again after a failure.
 const RETRY: Duration = Duration::from_secs(600);
-
-/// Ports of this machine that lead to games.
-pub(crate) type Published = BTreeSet<(Protocol, u16)>;
-
-/// What the rules are made from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rules {
-    /// Open to games on the bridge [`GAMES`]: one of them may be a proxy for others.
-    pub(crate) published: Published,
-    /// Closed to games on the bridge [`NO_LAN`].
-    pub(crate) lan: Lan,
-}
 
 /// What sets the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +126,7 @@ pub async fn remove_firewall_rules() -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Protocol;
 
     pub(super) fn rules() -> Rules {
         Rules {

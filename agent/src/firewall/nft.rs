@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::command::{find, run};
-use super::{GAMES, NO_LAN, Rules};
+use super::rules::{GAMES, NO_LAN, Rules};
 use crate::protocol::Protocol;
 
 const TABLE: &str = "ctrl_alt_play";

@@ -70,7 +70,7 @@ impl Server {
             Some(seen) if seen.running => return self.found_running(seen),
             ended if self.record.pending_stop().is_some() => self.ended_unseen(ended),
             Some(ended) if stopped && self.record.file.wanted == Wanted::Running => {
-                self.stopped_unseen(&ended)
+                self.stopped_unseen(&ended);
             }
             _ if self.record.file.wanted == Wanted::Running => self.found_wanted(),
             _ => self.found_idle(),

@@ -37,12 +37,15 @@ pub(crate) struct ServerRequest {
     pub(crate) reply: Reply,
 }
 
+/// Work on a server's state, which owes an answer.
+type StateWork = dyn FnOnce(&mut Server, Reply) + Send;
+
 /// What a request does in the task.
 pub(crate) enum Work {
     /// The life cycle decides on it.
     Ask(Request),
     /// Reads or changes what is kept, in whatever state the server is.
-    With(Box<dyn FnOnce(&mut Server, Reply) + Send>),
+    With(Box<StateWork>),
 }
 
 /// The requests to a server.

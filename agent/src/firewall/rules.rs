@@ -1,0 +1,23 @@
+//! What the rules are about, whichever backend sets them.
+
+use std::collections::BTreeSet;
+
+use super::lan::Lan;
+use crate::protocol::Protocol;
+
+/// The bridge of games.
+pub(crate) const GAMES: &str = "ctrl-alt-play0";
+/// The bridge of games that reach no LAN address.
+pub(crate) const NO_LAN: &str = "ctrl-alt-play1";
+
+/// Ports of this machine that lead to games.
+pub(crate) type Published = BTreeSet<(Protocol, u16)>;
+
+/// What the rules are made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Open to games on the bridge [`GAMES`]: one of them may be a proxy for others.
+    pub(crate) published: Published,
+    /// Closed to games on the bridge [`NO_LAN`].
+    pub(crate) lan: Lan,
+}
