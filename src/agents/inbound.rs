@@ -40,7 +40,7 @@ impl Inbound {
 
     /// Takes one message of an agent.
     pub(super) fn receive(&self, session: &Arc<Session>, mut envelope: Envelope<ToPanel>) {
-        if !self.registry.heard(session) {
+        if !self.registry.note_heard(session) {
             return;
         }
         let id = envelope.message_id.as_deref();

@@ -69,7 +69,7 @@ impl Registry {
     }
 
     /// Notes that a message of the node came; false for a connection that was replaced.
-    pub(super) fn heard(&self, session: &Session) -> bool {
+    pub(super) fn note_heard(&self, session: &Session) -> bool {
         let mut state = self.lock();
         let Some(node) = state.nodes.get_mut(session.node_id()) else { return false };
         let current = node.session.as_ref().is_some_and(|current| current.number() == session.number());

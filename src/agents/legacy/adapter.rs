@@ -161,11 +161,13 @@ impl Adapter {
                 deliver(Envelope::new(ToPanel::FileContent(Default::default())));
                 envelope.message
             }
-            message => {
+            message @ (ToPanel::ServerStatus(_) | ToPanel::SystemInfo(_) | ToPanel::Error(_)) => {
                 let message = message.clone();
                 deliver(envelope);
                 message
             }
+            // Nothing else answers a request.
+            _ => return deliver(envelope),
         };
         if unasked {
             self.in_flight.note(&message);
