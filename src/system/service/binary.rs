@@ -2,6 +2,7 @@
 //! one does not come up.
 
 use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 use std::process::Stdio;
@@ -15,6 +16,8 @@ use super::layout::Layout;
 use super::put::{self, Owner, ROOT};
 use super::tools::{command, wait};
 
+/// How much of two files is compared at once.
+const CHUNK: usize = 64 * 1024;
 /// What a program and its copies take.
 const ROOM: u64 = 64 << 20;
 /// How long a new program may take to come up, or the guard to go back.
@@ -28,36 +31,49 @@ pub(super) fn version(program: &Path) -> Option<String> {
     said.split_whitespace().nth(1).map(str::to_owned)
 }
 
-fn sha256(program: &Path) -> Option<String> {
-    hash(&mut File::open(program).ok()?).ok()
+/// Whether two files have the same bytes.
+fn same(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut ours, mut theirs) = (vec![0; CHUNK], vec![0; CHUNK]);
+    loop {
+        let read = one.read(&mut ours)?;
+        if read == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut theirs[..read])?;
+        if ours[..read] != theirs[..read] {
+            return Ok(false);
+        }
+    }
 }
 
 /// A program, and what it is to replace.
-pub(super) struct Binary<'l> {
-    layout: &'l Layout,
+pub(super) struct Binary<'p> {
     /// The new one.
-    program: &'l Path,
+    program: &'p Path,
     /// Its version.
     pub(super) version: String,
-    sha256: String,
     /// What is in its place now, as far as that runs.
     pub(super) before: Option<String>,
     /// Whether there is nothing to do.
     pub(super) in_place: bool,
 }
 
-impl<'l> Binary<'l> {
+impl<'p> Binary<'p> {
     /// Looks at both. An older one is refused: it may not be able to read what a newer one has written.
-    pub(super) fn new(layout: &'l Layout, program: &'l Path) -> Result<Self, ServiceError> {
-        let (Some(version), Some(sha256)) = (version(program), sha256(program)) else {
+    pub(super) fn new(layout: &Layout, program: &'p Path) -> Result<Self, ServiceError> {
+        let Some(version) = version(program) else {
             let why = "does not run on this machine; nothing was changed";
             return Err(ServiceError::Refused(format!("{} {why}", program.display())));
         };
         let place = layout.binary();
-        let in_place = self::sha256(&place).is_some_and(|there| there == sha256);
+        let in_place = same(program, &place).unwrap_or(false);
         let before = self::version(&place);
         not_older(before.as_deref(), &version)?;
-        Ok(Self { layout, program, version, sha256, before, in_place })
+        Ok(Self { program, version, before, in_place })
     }
 
     /// The same of a version whose program is not here yet.
@@ -67,14 +83,14 @@ impl<'l> Binary<'l> {
     }
 
     /// Whether the guard can put it in place: one that stands beside a service that runs.
-    pub(super) fn guarded(&self) -> bool {
-        let guarded = self.layout.found.as_ref().is_some_and(|found| found.guarded);
-        guarded && self.layout.guard().exists() && self.layout.runs()
+    pub(super) fn guarded(layout: &Layout) -> bool {
+        let guarded = layout.found.as_ref().is_some_and(|found| found.guarded);
+        guarded && layout.guard().exists() && layout.runs()
     }
 
     /// Over the old one by a rename: nothing is ever half there, and a program that runs keeps its own file.
-    pub(super) fn replace(&self) -> Result<(), ServiceError> {
-        let place = self.layout.binary();
+    pub(super) fn replace(&self, layout: &Layout) -> Result<(), ServiceError> {
+        let place = layout.binary();
         let folder = place.parent().unwrap_or(Path::new("/"));
         put::make_folder(folder)?;
         room(folder)?;
@@ -83,9 +99,9 @@ impl<'l> Binary<'l> {
     }
 
     /// Puts it where the guard takes it from, restarts the service, and waits for how that goes.
-    pub(super) fn hand_over(&self, user: Owner) -> Result<(), ServiceError> {
-        let (layout, folder) = (self.layout, Folder::of(&self.layout.data_dir));
-        let staged = self.stage(user);
+    pub(super) fn hand_over(&self, layout: &Layout, user: Owner) -> Result<(), ServiceError> {
+        let folder = Folder::of(&layout.data_dir);
+        let staged = self.stage(layout, user);
         if staged.is_err() {
             folder.unstage();
         }
@@ -97,7 +113,7 @@ impl<'l> Binary<'l> {
         while (folder.is_staged() || folder.on_trial() || !answers(layout)) && Instant::now() < deadline {
             wait(LOOK);
         }
-        if self::sha256(&layout.binary()).is_some_and(|there| there == self.sha256) {
+        if same(self.program, &layout.binary()).unwrap_or(false) {
             return Ok(());
         }
         let _ = put::remove(&layout.unfinished());
@@ -111,9 +127,9 @@ impl<'l> Binary<'l> {
         )))
     }
 
-    fn stage(&self, user: Owner) -> Result<(), ServiceError> {
-        let folder = self.layout.data_dir.join("upgrade");
-        room(&self.layout.data_dir)?;
+    fn stage(&self, layout: &Layout, user: Owner) -> Result<(), ServiceError> {
+        let folder = layout.data_dir.join("upgrade");
+        room(&layout.data_dir)?;
         match fs::symlink_metadata(&folder) {
             Ok(there) if !there.is_dir() => {
                 let why = "is no folder, which it must be: remove it, then run this again";
@@ -131,7 +147,9 @@ impl<'l> Binary<'l> {
         let mut from = File::open(self.program).map_err(ServiceError::file("read", self.program))?;
         put::write(&folder.join("program"), &mut from, 0o755, user)?;
         // What root has written here, the guard believes without the release's signature.
-        let text = format!("{} {}\n", self.version, self.sha256);
+        let mut program = File::open(self.program).map_err(ServiceError::file("read", self.program))?;
+        let sha256 = hash(&mut program).map_err(ServiceError::file("read", self.program))?;
+        let text = format!("{} {sha256}\n", self.version);
         put::write(&staged, &mut text.as_bytes(), 0o644, ROOT)
     }
 }

@@ -126,7 +126,7 @@ impl Install {
         }
         let _lock = lock::take()?;
         let mut layout = self.layout()?;
-        Binary::new(&layout, &self.program)?;
+        let binary = Binary::new(&layout, &self.program)?;
         self.check_ports(&layout)?;
         let unfinished = layout.unfinished();
         put::make_folder(&layout.lib())?;
@@ -154,13 +154,11 @@ impl Install {
                 data_dir::give(&layout.data_dir, owner)?;
             }
         }
-        let binary = Binary::new(&layout, &self.program)?;
-        let version = binary.version.clone();
         if !binary.in_place {
-            if binary.guarded() {
-                binary.hand_over(owner)?;
+            if Binary::guarded(&layout) {
+                binary.hand_over(&layout, owner)?;
             } else {
-                binary.replace()?;
+                binary.replace(&layout)?;
                 restart = true;
             }
         }
@@ -168,7 +166,7 @@ impl Install {
             self.install_service(&mut layout, manager, restart)?;
         }
         clean_up(&layout).map_err(ServiceError::file("cleaned up", layout.prefix.join("bin")))?;
-        Ok(self.last_words(&layout, &version))
+        Ok(self.last_words(&layout, &binary.version))
     }
 
     fn layout(&self) -> Result<Layout, ServiceError> {
@@ -246,7 +244,7 @@ impl Install {
         let version = &binary.version;
         match &binary.before {
             _ if binary.in_place => {}
-            Some(before) if binary.guarded() => plan.change(format!(
+            Some(before) if Binary::guarded(layout) => plan.change(format!(
                 "Ctrl-Alt-Play {before} becomes {version}: games run on, and if it does not come up, it goes back by itself"
             )),
             Some(before) => plan.change(format!("Ctrl-Alt-Play {before} becomes {version}; games run on")),
