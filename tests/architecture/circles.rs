@@ -180,7 +180,7 @@ fn of_tests(file: &File) -> bool {
 
 impl Source {
     fn read(module: Vec<String>, text: &str) -> Self {
-        let tokens = without_tests(tokens(text));
+        let tokens = without_tests(&tokens(text));
         let mut source = Self { module, uses: Vec::new(), paths: Vec::new(), names: BTreeSet::new() };
         // Depths of braces at which modules of this file begin: `super` in them is the file itself.
         let (mut depth, mut inner) = (0_usize, Vec::new());
@@ -297,12 +297,12 @@ fn tree(
 }
 
 /// Leaves out each item below `#[cfg(test)]`.
-fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
     const TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
-        if !(0..TEST.len()).all(|n| text_at(&tokens, at + n) == TEST[n]) {
+        if !(0..TEST.len()).all(|n| text_at(tokens, at + n) == TEST[n]) {
             kept.push(Token { line: tokens[at].line, text: tokens[at].text.clone() });
             at += 1;
             continue;

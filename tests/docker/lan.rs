@@ -46,7 +46,7 @@ fn both(addresses: &[SocketAddr]) -> Vec<String> {
 
 /// The game answers on its port, to whoever reaches it.
 async fn served(engine: &OwnEngine, game: &Game) -> Echo {
-    Echo::start(engine.inside(&game.id).await, &["0.0.0.0".parse().unwrap()])
+    Echo::start(&engine.inside(&game.id).await, &["0.0.0.0".parse().unwrap()])
 }
 
 struct Places {

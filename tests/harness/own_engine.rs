@@ -84,8 +84,8 @@ impl OwnEngine {
             .collect();
         let of_host: Vec<IpAddr> =
             HOST.iter().chain(&[here]).map(|address| address.parse().unwrap()).collect();
-        let answers = [Echo::start(lan.path(), &of_lan), Echo::start(host.path(), &of_host)];
-        let names = Names::start(lan.path(), there.parse().unwrap());
+        let answers = [Echo::start(&lan.path(), &of_lan), Echo::start(&host.path(), &of_host)];
+        let names = Names::start(&lan.path(), there.parse().unwrap());
         let engine = engine(&host, folder.path());
         let this = Self { host, lan, ends, folder, engine, _answers: answers, _names: names };
         this.ready().await;
@@ -167,6 +167,10 @@ impl OwnEngine {
 }
 
 impl Drop for OwnEngine {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the engine's end is waited for, and nothing here may be async"
+    )]
     fn drop(&mut self) {
         let address = self.address();
         let script = "docker -H \"$0\" ps -aq | xargs -r docker -H \"$0\" rm -f -v";
@@ -267,10 +271,11 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    pub(crate) fn start(network: PathBuf, addresses: &[IpAddr]) -> Self {
+    #[allow(clippy::disallowed_methods, reason = "a thread of its own, which ends with the test")]
+    pub(crate) fn start(network: &Path, addresses: &[IpAddr]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let addresses = addresses.to_vec();
-        let sockets = within(&network, move || {
+        let sockets = within(network, move || {
             let at = |address: &IpAddr| SocketAddr::new(*address, PORT);
             let tcp: Vec<_> = addresses.iter().map(|a| TcpListener::bind(at(a)).unwrap()).collect();
             let udp: Vec<_> = addresses.iter().map(|a| UdpSocket::bind(at(a)).unwrap()).collect();
@@ -311,9 +316,9 @@ struct Names {
 }
 
 impl Names {
-    fn start(network: PathBuf, address: IpAddr) -> Self {
+    fn start(network: &Path, address: IpAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let socket = within(&network, move || UdpSocket::bind((address, 53)).unwrap()).join().unwrap();
+        let socket = within(network, move || UdpSocket::bind((address, 53)).unwrap()).join().unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let ends = Arc::clone(&stop);
         std::thread::spawn(move || {

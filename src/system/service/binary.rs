@@ -77,7 +77,7 @@ impl<'p> Binary<'p> {
     }
 
     /// The same of a version whose program is not here yet.
-    pub(super) fn to_come(self, version: &str) -> Result<Self, ServiceError> {
+    pub(super) fn with_version(self, version: &str) -> Result<Self, ServiceError> {
         not_older(self.before.as_deref(), version)?;
         Ok(Self { version: version.to_owned(), in_place: false, ..self })
     }

@@ -85,7 +85,7 @@ impl Install {
         let layout = self.layout()?;
         let binary = Binary::new(&layout, &self.program)?;
         let binary = match becomes {
-            Some(version) => binary.to_come(version)?,
+            Some(version) => binary.with_version(version)?,
             None => binary,
         };
         self.check_ports(&layout)?;
