@@ -5,21 +5,13 @@
 
 use hyper::Method;
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::path::{
-    HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
-};
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
-};
-use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
-    Required, ResponseBuilder,
-};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{IntoParams, ToSchema};
 
-use super::route::Route;
 use crate::auth::Access;
 
 /// Whether what an endpoint says is kept; in the program nobody asks for it.
@@ -36,7 +28,7 @@ pub struct Doc {
     query: Vec<Parameter>,
     refusals: Vec<u16>,
     extensions: Vec<(&'static str, serde_json::Value)>,
-    schemas: Schemas,
+    pub(super) schemas: Schemas,
 }
 
 impl Doc {
@@ -127,11 +119,11 @@ impl Doc {
         Ref::from_schema_name(name).into()
     }
 
-    fn operation(&self, route: &Route) -> Operation {
-        let path = route.path();
+    /// What the document says under this method and path.
+    pub(super) fn operation(&self, method: &Method, path: &str, access: Access) -> Operation {
         let mut operation = OperationBuilder::new()
             .summary(Some(self.summary))
-            .operation_id(Some(operation_id(route.method(), path)))
+            .operation_id(Some(operation_id(method, path)))
             .tag(path.trim_start_matches("/api/").split('/').next().unwrap_or("api"));
         for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
             operation = operation.parameter(
@@ -163,7 +155,7 @@ impl Doc {
             operation = operation.response(status.to_string(), response.build());
         }
         let mut refusals = self.refusals.clone();
-        refusals.extend_from_slice(match route.access() {
+        refusals.extend_from_slice(match access {
             Access::Open | Access::Node => &[],
             Access::SignedIn | Access::Socket => &[401],
             Access::Admin => &[401, 403],
@@ -181,10 +173,10 @@ impl Doc {
                 ResponseBuilder::new().description(reason(status)).content("application/json", error);
             operation = operation.response(status.to_string(), response.build());
         }
-        let access = ("x-access", route.access().to_string().into());
-        let extensions = self.extensions.iter().cloned().chain([access]);
+        let shown = ("x-access", access.to_string().into());
+        let extensions = self.extensions.iter().cloned().chain([shown]);
         operation = operation.extensions(Some(Extensions::from_iter(extensions)));
-        if !matches!(route.access(), Access::Open | Access::Node) {
+        if !matches!(access, Access::Open | Access::Node) {
             operation =
                 operation.security(SecurityRequirement::new::<_, [String; 0], _>("bearer", [])).security(
                     SecurityRequirement::new::<_, [String; 0], _>("cookie", [])
@@ -193,45 +185,6 @@ impl Doc {
         }
         operation.build()
     }
-}
-
-/// The whole document. Empty but for the paths where [`Doc`]s are not kept, which is everywhere but in tests.
-pub fn document(routes: &[Route]) -> OpenApi {
-    let mut paths = PathsBuilder::new();
-    let mut components = ComponentsBuilder::new()
-        .schema("Error", error_schema())
-        .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
-        .security_scheme(
-            "cookie",
-            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(super::SESSION_COOKIE))),
-        )
-        .security_scheme(
-            "sessionKey",
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(super::SESSION_KEY))),
-        );
-    for route in routes {
-        let Some(method) = http_method(route.method()) else { continue };
-        paths = paths.path(route.path(), PathItem::new(method, route.doc().operation(route)));
-        components = components.schemas_from_iter(route.doc().schemas.iter().cloned());
-    }
-    OpenApiBuilder::new()
-        .info(InfoBuilder::new().title("Ctrl-Alt-Play").version("1").description(Some(
-            "The panel's HTTP API. JSON keys are camelCase, times RFC 3339 UTC, sizes bytes.",
-        )))
-        .paths(paths.build())
-        .components(Some(components.build()))
-        .build()
-}
-
-fn http_method(method: &Method) -> Option<HttpMethod> {
-    Some(match method.as_str() {
-        "GET" => HttpMethod::Get,
-        "POST" => HttpMethod::Post,
-        "PUT" => HttpMethod::Put,
-        "PATCH" => HttpMethod::Patch,
-        "DELETE" => HttpMethod::Delete,
-        _ => return None,
-    })
 }
 
 /// `POST /api/servers/{id}/power` is `post_servers_id_power`.
@@ -244,19 +197,6 @@ fn reason(status: u16) -> &'static str {
     hyper::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Answer")
 }
 
-fn string() -> RefOr<Schema> {
+pub(super) fn string() -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).into()
-}
-
-fn error_schema() -> RefOr<Schema> {
-    let fields = ObjectBuilder::new()
-        .additional_properties(Some(string()))
-        .description(Some("What is wrong with which key; on 422 only"));
-    let detail = ObjectBuilder::new()
-        .property("code", string())
-        .property("message", string())
-        .property("fields", fields)
-        .required("code")
-        .required("message");
-    ObjectBuilder::new().property("error", detail).required("error").into()
 }
