@@ -24,11 +24,11 @@ test('permissions are given by keyboard, and a password is replaced without bein
 
   const guest = await another(browser, panel, who);
   await guest.goto(`${panel.url}/servers/${server.id}/startup`);
-  const password = guest.getByLabel('Password', { exact: true });
+  const password = guest.getByLabel('Password to join', { exact: true });
   await expect(password).toHaveValue('');
   await expect(guest.getByText('A value is set but not shown.')).toBeVisible();
   await expect(guest.getByLabel('Startup command')).toHaveCount(0);
-  await guest.getByLabel('World', { exact: true }).fill('Elsewhere');
+  await guest.getByLabel('World name', { exact: true }).fill('Elsewhere');
   await guest.getByRole('button', { name: 'Save' }).click();
   await expect(guest.getByText('Startup saved')).toBeVisible();
   const read = async () => (await panel.call<{ environment: Record<string, string> }>('GET', `/api/servers/${server.id}`)).environment;

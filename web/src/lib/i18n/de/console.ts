@@ -6,6 +6,7 @@ export const console: typeof English = {
   command: 'Befehl',
   placeholder: 'Befehl eingeben. ↑ für frühere',
   notRunning: 'Starte den Server, um Befehle einzugeben',
+  paused: 'Setze den Server fort, um Befehle einzugeben',
   send: 'Befehl senden',
   title: 'Konsole',
   polling: 'Alle paar Sekunden',

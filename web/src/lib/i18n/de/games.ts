@@ -15,7 +15,8 @@ export const games: typeof English = {
     valheim: 'Eine Wikingerwelt für dich und deine Freunde, gespeichert auf deinem eigenen Rechner.'
   },
   variables: {
-    MAX_PLAYERS: { label: 'Max. Spieler', hint: 'Wie viele gleichzeitig spielen dürfen. 0 heißt unbegrenzt, wo das Spiel es erlaubt.' },
+    MAX_PLAYERS: { label: 'Max. Spieler', hint: 'Wie viele gleichzeitig spielen dürfen.' },
+    'factorio.MAX_PLAYERS': { label: 'Max. Spieler', hint: '0 für unbegrenzt. Wird beim ersten Start gesetzt.' },
     SERVER_NAME: { label: 'Name im Spiel', hint: 'Wird Spielern in der Serverliste des Spiels gezeigt.' },
     MOTD: { label: 'Nachricht des Tages (MOTD)', hint: 'Steht unter dem Namen in der Serverliste des Spiels.' },
     SEED: { label: 'Welt-Seed', hint: 'Leer lassen für zufällig. Gilt für eine neue Welt.' },

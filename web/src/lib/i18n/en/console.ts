@@ -5,6 +5,7 @@ export const console = {
   command: 'Command',
   placeholder: 'Type a command. ↑ for earlier ones',
   notRunning: 'Start the server to type commands',
+  paused: 'Resume the server to type commands',
   send: 'Send the command',
   title: 'Console',
   polling: 'Every few seconds',

@@ -23,7 +23,8 @@ export const games = {
   } as Record<string, string>,
   /** By the variable's name, or by template and name where a game means something else by it. */
   variables: {
-    MAX_PLAYERS: { label: 'Max players', hint: 'How many may play at once. 0 means no limit where the game allows it.' },
+    MAX_PLAYERS: { label: 'Max players', hint: 'How many may play at once.' },
+    'factorio.MAX_PLAYERS': { label: 'Max players', hint: '0 for no limit. Set at the first start.' },
     SERVER_NAME: { label: 'Name in the game', hint: 'Shown to players in the game’s server list.' },
     MOTD: { label: 'Message of the day (MOTD)', hint: 'Shown below the name in the game’s server list.' },
     SEED: { label: 'World seed', hint: 'Leave empty for random. Used for a new world.' },
