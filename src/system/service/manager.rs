@@ -71,7 +71,9 @@ impl Manager {
     /// Ends a service, and lets it start no more. What fails here shows in what is still there afterwards.
     pub(super) fn stop_and_disable(self, name: &str) {
         match self {
-            Self::Systemd => drop(succeeds("systemctl", &["disable", "--now", "--quiet", name])),
+            Self::Systemd => {
+                succeeds("systemctl", &["disable", "--now", "--quiet", name]);
+            }
             Self::OpenRc => {
                 succeeds("rc-service", &[name, "stop"]);
                 succeeds("rc-update", &["del", name, "default"]);
