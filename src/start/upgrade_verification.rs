@@ -41,7 +41,7 @@ impl VerificationGate {
         }
         error(&ApiError::new(
             Code::Busy,
-            "The panel was upgraded and is being tried. ControlRequest again in a moment.",
+            "The panel was upgraded and is being tried. Ask again in a moment.",
         ))
     }
 }
