@@ -96,7 +96,7 @@ fn lan(rules: &Rules, v4: bool) -> Vec<String> {
     open.chain(subnets.map(|subnet| format!("-d {subnet} -j DROP"))).collect()
 }
 
-/// The programs that [`write`] uses.
+/// The programs that [`write()`] uses.
 pub(super) fn in_use() -> Vec<PathBuf> {
     ["iptables", "ip6tables"].into_iter().filter_map(find).collect()
 }
