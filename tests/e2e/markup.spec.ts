@@ -67,5 +67,5 @@ test('names, reasons and lines are text on every page', async ({ admin: page, pa
   await page.getByRole('dialog').getByRole('textbox').fill(HOSTILE);
   await page.getByRole('button', { name: 'Delete permanently' }).click();
   await expect(page.getByRole('heading', { name: 'Servers', exact: true })).toBeVisible();
-  await expect(page.getByText(`${HOSTILE} was deleted`)).toBeVisible();
+  await expect(page.getByText(`${HOSTILE} deleted`)).toBeVisible();
 });

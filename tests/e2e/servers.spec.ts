@@ -57,7 +57,7 @@ test('more memory than is free is warned about, and Minecraft asks for its licen
   const before = await panel.call<unknown[]>('GET', '/api/servers');
   await page.getByRole('button', { name: 'Create server' }).click();
   await expect(page.getByText('Required to run this game.').first()).toBeVisible();
-  await expect(page).toHaveURL(/\/servers\/new$/);
+  await expect(page).toHaveURL(/\/servers\/new\?game=/);
   expect(await panel.call<unknown[]>('GET', '/api/servers')).toHaveLength(before.length);
   const terms = page.getByRole('link', { name: /EULA|licen[cs]e/i });
   await expect(terms).toHaveAttribute('href', /^https:\/\/.*minecraft/);
