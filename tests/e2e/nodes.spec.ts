@@ -128,9 +128,11 @@ test('a node is renamed, drained, given a new secret, and cut off', async ({ adm
 
     await page.goto(`${panel.url}/nodes/shed`);
     await page.getByRole('button', { name: 'Renew …' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Create secret' }).click();
     await expect(page.getByRole('dialog').getByRole('region', { name: 'Command to run there' })).toContainText('--secret');
     await expect(page.getByRole('dialog')).toContainText('Waiting for the agent');
     await page.keyboard.press('Escape');
+    await page.getByRole('dialog').getByRole('button', { name: 'Close anyway' }).click();
     await expect(page.getByRole('region', { name: 'Secret' })).toContainText('at the latest until');
     await expect(health(page)).toHaveText('Online', { timeout: 30_000 });
     await page.getByRole('button', { name: 'Revoke …' }).click();

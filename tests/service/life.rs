@@ -89,7 +89,7 @@ async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
         line("CapEff:").ends_with("000000000000140b"),
         "chown, dac_override, fowner, net_admin, net_bind_service"
     );
-    assert!(line("CapBnd:").ends_with("000000000000040b"), "{status}");
+    assert!(line("CapBnd:").ends_with("000000000000140b"), "{status}");
 
     let admin = set_up(&booted).await;
     let mut counter = Counter::start(admin, json!({})).await;

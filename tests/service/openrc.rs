@@ -34,7 +34,7 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
         line("CapEff:").ends_with("000000000000140b"),
         "chown, dac_override, fowner, net_admin, net_bind_service"
     );
-    assert!(line("CapBnd:").ends_with("000000000000040b") && line("NoNewPrivs:").ends_with('1'), "{status}");
+    assert!(line("CapBnd:").ends_with("000000000000140b") && line("NoNewPrivs:").ends_with('1'), "{status}");
     let environment = booted.run(&format!("tr '\\0' '\\n' </proc/$({PID})/environ"));
     assert!(environment.contains("NAME=$(touch /root/x) y") && environment.contains("MALLOC_ARENA_MAX=1"));
     booted.run("test ! -e /root/x");
