@@ -23,7 +23,7 @@ pub(super) type Answer = BoxFuture<'static, Response>;
 /// An endpoint's handler with its types behind it, so that the filters are compiled once for all endpoints.
 type Handler = Arc<dyn Fn(Arc<Received>, Bytes) -> Answer + Send + Sync>;
 
-/// An endpoint. Only a whole declaration makes one ([`super::endpoint`]), so path, access and document can't drift apart.
+/// An endpoint. Only a whole declaration makes one ([`super::endpoint()`]), so path, access and document can't drift apart.
 pub struct Route {
     method: Method,
     path: &'static str,
