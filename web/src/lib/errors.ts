@@ -6,7 +6,9 @@ export class ApiError extends Error {
     message: string,
     readonly status = 0,
     readonly fields: Record<string, string> = {},
-    readonly retryAfter: number | null = null
+    readonly retryAfter: number | null = null,
+    /** The panel's own sentence, which is English whatever the page speaks. */
+    readonly original = message
   ) {
     super(message);
     this.name = 'ApiError';
@@ -26,7 +28,7 @@ export function errorFrom(body: unknown, status: number, retryAfter: string | nu
   const error = (body as { error?: { code?: unknown; message?: unknown; fields?: unknown } } | null | undefined)?.error;
   const seconds = retryAfter && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null;
   if (error && typeof error.code === 'string' && typeof error.message === 'string') {
-    return new ApiError(error.code, t.errors.sentences[error.code] ?? error.message, status, fieldsOf(error.fields), seconds);
+    return new ApiError(error.code, t.errors.sentences[error.code] ?? error.message, status, fieldsOf(error.fields), seconds, error.message);
   }
   if (status === 429) return new ApiError('too_many_requests', t.errors.tooOften, status, {}, seconds);
   return new ApiError('unexpected', t.errors.unexpectedStatus(status), status);
