@@ -14,10 +14,11 @@ export function watch(page: Page): Page {
   problems.set(page, found);
   // Chromium drops what it is fetching when a network interface comes or goes (ERR_NETWORK_CHANGED), and each container
   // that starts or ends on this machine brings one: the page's files go by Node, which does not mind. Not the page
-  // itself: one that was not fetched from this machine may not open a WebSocket to it.
+  // itself: one that was not fetched from this machine may not open a WebSocket to it. A connection that the panel closes
+  // as it is taken again is no failure.
   void page.route('**/_app/**', async (route) => {
     try {
-      await route.fulfill({ response: await route.fetch({ maxRedirects: 0 }) });
+      await route.fulfill({ response: await route.fetch({ maxRedirects: 0, maxRetries: 3 }) });
     } catch {
       await route.abort().catch(() => {});
     }
