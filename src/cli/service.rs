@@ -117,16 +117,18 @@ pub fn service(args: ServiceArgs) -> u8 {
     let done = match args.command {
         ServiceCommand::Install(args) => install(*args),
         ServiceCommand::Remove(args) => remove(args),
-        ServiceCommand::Links(place) => Install::links(&place.into()).map(|text| {
-            say(&text);
-            0
-        }),
-        ServiceCommand::Run(place) => run(&place.into()).map(|never| match never {}),
+        ServiceCommand::Links(place) => Install::links(&place.into()).map(|text| said(&text)),
+        ServiceCommand::Run(place) => run(&place.into()).map(|text| said(&text)),
     };
     done.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "error: {error}");
         FAILED
     })
+}
+
+fn said(text: &str) -> u8 {
+    say(text);
+    0
 }
 
 fn say(text: &str) {

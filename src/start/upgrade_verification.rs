@@ -39,10 +39,7 @@ impl VerificationGate {
         if *request.method() == Method::GET && request.uri().path() == "/health" {
             return json_reply(StatusCode::OK, Ok(json!({ "status": "trial", "version": VERSION })));
         }
-        error(&ApiError::new(
-            Code::Busy,
-            "The panel was upgraded and is being tried. Ask again in a moment.",
-        ))
+        error(&ApiError::new(Code::Busy, "The panel was upgraded and is being tried. Ask again in a moment."))
     }
 }
 
