@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use protocol::ToPanel;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,7 +19,6 @@ use crate::handlers::{self, HostChecks, Parts};
 use crate::host::Host;
 use crate::link::{AgentSide, Outbox};
 use crate::pauses;
-use crate::protocol::ToPanel;
 use crate::reply_cache::Answers;
 use crate::reporter::Reporter;
 use crate::runtime::Runtime;

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Tunables;
-use crate::protocol;
 use crate::runtime::{EngineError, EngineInfo, Fault, Runtime};
 
 /// What is known of the engine.

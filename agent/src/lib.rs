@@ -1,4 +1,4 @@
-//! The node agent: the game servers of one machine, and the protocol by which a panel asks for them.
+//! The node agent: the game servers of one machine. The protocol by which a panel asks for them is a crate beside it.
 //!
 //! [`start`] runs an agent over a [`link`]. The floors, each knowing only those below it: `handlers` has what is done on
 //! each message; `supervisor` has all servers; `server` is one server's task; [`runtime`] is what an engine can do, and
@@ -25,7 +25,6 @@ pub mod log_counter;
 pub mod metered_stream;
 mod pauses;
 pub mod persist;
-pub mod protocol;
 pub mod release;
 pub mod remote;
 mod reply_cache;

@@ -8,9 +8,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use protocol::{ConsoleItem, Envelope, ToAgent, ToPanel};
 use tokio::sync::Notify;
-
-use crate::protocol::{ConsoleItem, Envelope, ToAgent, ToPanel};
 
 /// Urgent messages that may wait before statuses are folded into one per server.
 const FOLD_FROM: usize = 256;
@@ -339,7 +338,7 @@ fn queue<M: Lane>(capacity: usize) -> (Outbox<M>, Inbox<M>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Ack, ConsoleLines, ServerStatus, Status};
+    use protocol::{Ack, ConsoleLines, ServerStatus, Status};
 
     fn lines() -> Envelope<ToPanel> {
         lines_of("a")

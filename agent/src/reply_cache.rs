@@ -4,8 +4,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use protocol::{Ack, Envelope, ErrorReport, Status, ToPanel};
+
 use crate::link::Outbox;
-use crate::protocol::{Ack, Envelope, ErrorReport, Status, ToPanel};
 
 /// Answers that are remembered.
 const REMEMBERED: usize = 1_000;
@@ -155,7 +156,7 @@ impl Drop for Reply {
 mod tests {
     use super::*;
     use crate::link::local;
-    use crate::protocol::FileContent;
+    use protocol::FileContent;
 
     #[tokio::test]
     async fn a_request_that_comes_again_gets_the_same_answer() {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::{Envelope, Firewall, Heartbeat, Problem, Sync, ToPanel, capability};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,6 @@ use crate::config::AgentConfig;
 use crate::engine::{EngineState, EngineWatch};
 use crate::host::Host;
 use crate::link::Outbox;
-use crate::protocol::{Envelope, Firewall, Heartbeat, Problem, Sync, ToPanel, capability};
 use crate::supervisor::Supervisor;
 use crate::upgrades::Folder;
 

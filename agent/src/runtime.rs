@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use protocol::{Port, Progress};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
-use crate::protocol::{Port, Progress};
 use crate::stats::Counters;
 
 /// A call to the engine.

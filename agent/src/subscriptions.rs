@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::{ConsoleLines, Envelope, ServerStats, Stats, ToPanel};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,6 @@ use tokio_util::task::TaskTracker;
 use crate::console::{Batch, ConsoleMark};
 use crate::host::Host;
 use crate::link::Outbox;
-use crate::protocol::{ConsoleLines, Envelope, ServerStats, Stats, ToPanel};
 use crate::runtime::Runtime;
 use crate::server::{Handle, Running};
 use crate::stats::{self, History, KeptSamples, Meter, disk_usage};

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use protocol::{Behaviour, ContainerUser, Limits, ServerCreate, ServerStatus, Status, valid_server_id};
+
 use crate::persist::{self, PersistError, ServerFile, Wanted};
-use crate::protocol::{
-    Behaviour, ContainerUser, Limits, ServerCreate, ServerStatus, Status, valid_server_id,
-};
 use crate::reply_cache::Reply;
 use crate::runtime::Owner;
 use crate::server::{self, Context, Handle, Request, Server, folder, plan};

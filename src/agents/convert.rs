@@ -1,6 +1,6 @@
 //! From the record on the disk to the message for an agent, and back for what an agent tells of a server.
 
-use agent::protocol as wire;
+use protocol as wire;
 use storage::servers as record;
 
 /// The whole of a server.

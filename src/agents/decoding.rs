@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::protocol::ToAgent;
+use protocol::ToAgent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::RequestError;

@@ -1,6 +1,6 @@
 //! Where what an agent has is not what the store says it should have. `reconcile` has the acts that resolve it.
 
-use agent::protocol::ServerStatus;
+use protocol::ServerStatus;
 
 /// How the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Difference {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::{
+    use protocol::{
         Ack, ErrorReport, ServerCreate, ServerDescription, Status, Sync, SystemInfo, ToAgent, ToPanel,
         capability,
     };

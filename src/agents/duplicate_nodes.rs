@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use agent::LinkTimes;
-use agent::protocol::Problem;
+use protocol::Problem;
 
 /// So many replacements in a short time are not caused by a bad network.
 const REPLACEMENTS: usize = 3;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::protocol::ErrorReport;
+use protocol::ErrorReport;
 
 use crate::error::{ApiError, Code};
 

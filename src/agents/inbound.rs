@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent::protocol::{
+use protocol::{
     ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel, valid_server_id,
 };
 

@@ -1,6 +1,6 @@
 //! Whether a node can keep its games from the local network, as its agent says.
 
-use agent::protocol::{SystemInfo, capability};
+use protocol::{SystemInfo, capability};
 
 /// Why games of this machine reach its local network even where that is blocked; `None` where they do not, or where that is
 /// not known.
@@ -16,7 +16,7 @@ pub(super) fn problem(system: Option<&SystemInfo>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::Firewall;
+    use protocol::Firewall;
 
     use super::*;
 

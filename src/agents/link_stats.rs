@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agent::protocol::{Encoding, Problem};
 use jiff::Timestamp;
+use protocol::{Encoding, Problem};
 
 /// The weight of the newest ping against those before it.
 const WEIGHT: f64 = 0.25;

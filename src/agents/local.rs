@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agent::AgentConfig;
 use agent::link::PanelSide;
-use agent::protocol::{Inbound, ToPanel};
+use protocol::{Inbound, ToPanel};
 use storage::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -84,7 +84,7 @@ pub(super) async fn carry(
     agents: &Agents,
     session: &Arc<Session>,
     mut link: PanelSide,
-    mut queue: mpsc::Receiver<agent::protocol::Envelope<agent::protocol::ToAgent>>,
+    mut queue: mpsc::Receiver<protocol::Envelope<protocol::ToAgent>>,
     token: &CancellationToken,
 ) {
     loop {

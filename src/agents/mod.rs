@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use agent::LinkTimes;
-use agent::protocol::{Envelope, ServerDescription, Status, SystemInfo, ToAgent, ToPanel};
+use protocol::{Envelope, ServerDescription, Status, SystemInfo, ToAgent, ToPanel};
 use storage::Store;
 use storage::servers::Server;
 use tokio::sync::{Notify, mpsc};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agent::protocol::{ServerDescription, ServerRef, Status, ToAgent, ToPanel, capability};
+use protocol::{ServerDescription, ServerRef, Status, ToAgent, ToPanel, capability};
 use storage::servers::Server;
 
 use super::convert::{create_message, update_message};

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use agent::LinkTimes;
-use agent::protocol::{ServerStatus, Status};
+use protocol::{ServerStatus, Status};
 use storage::Store;
 use storage::servers::Server;
 

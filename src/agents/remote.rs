@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use agent::log_counter::LogCounter;
 use agent::metered_stream::{MeteredStream, StreamMeter};
-use agent::protocol::{DecodeError, Encoding, Envelope, ErrorReport, ToAgent, ToPanel};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
+use protocol::{DecodeError, Encoding, Envelope, ErrorReport, ToAgent, ToPanel};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent::log_counter::LogCounter;
-use agent::protocol::{Envelope, ToAgent, ToPanel};
+use protocol::{Envelope, ToAgent, ToPanel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -274,7 +274,7 @@ impl Drop for ExpectedFile {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::{Ack, ErrorReport, Status};
+    use protocol::{Ack, ErrorReport, Status};
 
     use super::*;
     use crate::error::{ApiError, Code};

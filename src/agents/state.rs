@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent::protocol::{NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, problem_code};
 use jiff::Timestamp;
+use protocol::{NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, problem_code};
 use storage::Millis;
 use tokio_util::sync::CancellationToken;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::link::AgentSide;
-use agent::protocol::{
+use jiff::Timestamp;
+use protocol::{
     Ack, ConsoleItem, ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Stream, Sync,
     SystemInfo, ToAgent, ToPanel, decode,
 };
-use jiff::Timestamp;
 use storage::Store;
 use storage::servers::{Behaviour, Limits, Server};
 use tokio::sync::Notify;
@@ -353,7 +353,7 @@ async fn stats_are_wanted_of_exactly_what_is_watched() {
     assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".to_owned()], false));
     let list = world.agents.watch_list(AgentTopic::Servers);
     assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".to_owned(), "b".to_owned()], false));
-    let sample = agent::protocol::ServerStats { server_id: "a".into(), stats: stats(50.0) };
+    let sample = protocol::ServerStats { server_id: "a".into(), stats: stats(50.0) };
     agent.say(ToPanel::ServerStats(sample));
     let mut seen = 0;
     let got = until(|| one.feed().next(&mut seen)).await;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use agent::docker::EngineFacts;
 use agent::host::{Host, Sources, cgroup, size, space};
-use agent::protocol::{Engine, Problem};
+use protocol::{Engine, Problem};
 
 use super::views::{Finding, Level};
 

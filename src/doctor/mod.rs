@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 
 use agent::docker::{EngineAway, EngineFacts};
 use agent::host::Sources;
-use agent::protocol::Engine;
+use protocol::Engine;
 use storage::Store;
 use tokio::sync::Mutex;
 

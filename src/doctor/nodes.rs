@@ -1,6 +1,6 @@
 //! What the running panel tells: its nodes, and what it holds.
 
-use agent::protocol::Problem;
+use protocol::Problem;
 use serde::{Deserialize, Serialize};
 
 use super::database::Looked;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use agent::host::Sources;
-use agent::protocol::{Port, Protocol};
+use protocol::{Port, Protocol};
 
 use super::views::Finding;
 

@@ -50,7 +50,7 @@ impl Live {
         let (kind, id) = name.split_once(':').map_or((name, None), |(kind, id)| (kind, Some(id)));
         let fits = |pattern: &str| match (pattern.split_once(':'), id) {
             (None, None) => pattern == kind,
-            (Some((known, _)), Some(id)) => known == kind && agent::protocol::valid_server_id(id),
+            (Some((known, _)), Some(id)) => known == kind && protocol::valid_server_id(id),
             _ => false,
         };
         let (place, topic) = self.topics.iter().enumerate().find(|(_, topic)| fits(topic.name()))?;

@@ -1,6 +1,6 @@
 //! What a socket says next, over a real link, with a made-up agent at the other end.
 
-use agent::protocol::{ConsoleLines, ServerStats, Status, ToAgent, ToPanel};
+use protocol::{ConsoleLines, ServerStats, Status, ToAgent, ToPanel};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -217,7 +217,7 @@ async fn nodes_and_status_are_told_as_the_caller_may_know_them() {
     let games = Games::new().await;
     let live = live(&games);
     let agent = games.world.connect("local");
-    let info = agent::protocol::SystemInfo {
+    let info = protocol::SystemInfo {
         arch: "amd64".into(),
         kernel: Some("6.1".into()),
         data_dir: Some("/secret/place".into()),

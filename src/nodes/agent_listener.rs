@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::protocol::{AGENT_PROCESS, Encoding};
 use agent::streams::FRAME_BYTES;
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Request, Uri};
+use protocol::{AGENT_PROCESS, Encoding};
 use storage::nodes::Node;
 use storage::{Millis, Store};
 use tokio_util::sync::CancellationToken;
@@ -294,7 +294,7 @@ fn node_id(headers: &HeaderMap, uri: &Uri) -> Result<String, ApiError> {
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) => return Err(bad("The node's id is missing: send X-Node-Id or ?nodeId=.")),
     };
-    if !agent::protocol::valid_node_id(&id) {
+    if !protocol::valid_node_id(&id) {
         return Err(bad("The node's id has to be 1 to 64 letters, digits, dots, - or _."));
     }
     if super::is_reserved(&id) {

@@ -94,7 +94,7 @@ impl Nodes {
         name: Option<String>,
         meeting: &Enrollment,
     ) -> Result<NodeMade, ApiError> {
-        if !agent::protocol::valid_node_id(&id) {
+        if !protocol::valid_node_id(&id) {
             let problem = "must have 1 to 64 letters, digits, dots, - or _, and begin with a letter or digit";
             return Err(ApiError::field("id", problem));
         }

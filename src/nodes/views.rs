@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agent::protocol::{self as wire, SystemInfo};
+use protocol::{self as wire, SystemInfo};
 use serde::Serialize;
 use storage::nodes::Node;
 use storage::servers::Placed;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::protocol::{self as wire, ServerDescription};
+use protocol::{self as wire, ServerDescription};
 use storage::servers::Server;
 
 use super::body::{self, LimitsRequest, PortRequest};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agent::protocol as wire;
+use protocol as wire;
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::protocol::{HostCheck, HostReport, ToAgent, ToPanel};
+use protocol::{HostCheck, HostReport, ToAgent, ToPanel};
 use storage::servers::{Port, Protocol, Server};
 
 use super::body::CreateRequest;
@@ -142,10 +142,10 @@ impl Servers {
     }
 }
 
-pub(super) fn taken(port: &agent::protocol::Port) -> (u16, Protocol) {
+pub(super) fn taken(port: &protocol::Port) -> (u16, Protocol) {
     let protocol = match port.protocol {
-        agent::protocol::Protocol::Tcp => Protocol::Tcp,
-        agent::protocol::Protocol::Udp => Protocol::Udp,
+        protocol::Protocol::Tcp => Protocol::Tcp,
+        protocol::Protocol::Udp => Protocol::Udp,
     };
     (port.external, protocol)
 }

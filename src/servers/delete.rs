@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use agent::protocol::{ServerRef, ToAgent};
+use protocol::{ServerRef, ToAgent};
 use storage::servers::{Deletion, Server};
 
 use super::Servers;

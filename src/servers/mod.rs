@@ -26,7 +26,7 @@ pub(crate) mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::protocol::{
+use protocol::{
     ConsoleLines, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, Status, ToAgent, ToPanel,
     capability,
 };

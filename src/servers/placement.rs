@@ -1,6 +1,6 @@
 //! Where there is room: which node a server is put on when nobody chose one.
 
-use agent::protocol::{HostReport, capability};
+use protocol::{HostReport, capability};
 use storage::nodes::Node;
 use storage::servers::{Placed, port_owner};
 
@@ -132,9 +132,8 @@ impl Servers {
 
 /// What the machine itself says.
 fn fits(draft: &Draft, report: &HostReport) -> Result<(), String> {
-    let free = |space: agent::protocol::Space| {
-        i64::try_from(space.total.saturating_sub(space.used)).unwrap_or(i64::MAX)
-    };
+    let free =
+        |space: protocol::Space| i64::try_from(space.total.saturating_sub(space.used)).unwrap_or(i64::MAX);
     let (memory, disk) = (free(report.memory), free(report.disk));
     if memory < need(draft) {
         return Err(format!("has too little memory: {} MiB are free", memory >> 20));
@@ -155,7 +154,7 @@ fn need(draft: &Draft) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::Space;
+    use protocol::Space;
 
     use super::*;
     use crate::servers::body::CreateRequest;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agent::protocol::HostReport;
+use protocol::HostReport;
 use serde::Serialize;
 use storage::servers::{Port, port_owner};
 use utoipa::ToSchema;
@@ -283,7 +283,7 @@ fn steps(
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::Space;
+    use protocol::Space;
 
     use super::*;
 

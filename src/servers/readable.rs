@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agent::protocol::{ServerStatus, Status};
+use protocol::{ServerStatus, Status};
 use storage::servers::Server;
 
 use crate::auth::{Permission, Permissions};

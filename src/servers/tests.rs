@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use agent::protocol::{Ack, ErrorReport, PowerAction, Status, ToAgent, ToPanel};
+use protocol::{Ack, ErrorReport, PowerAction, Status, ToAgent, ToPanel};
 use storage::servers::{Behaviour, Limits, Port, Protocol, Server};
 use storage::users::{Role, User};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agent::protocol::{self as wire, Status};
+use protocol::{self as wire, Status};
 use serde::Serialize;
 use storage::servers::{Limits, Port, Protocol, Server};
 use utoipa::ToSchema;

@@ -41,7 +41,7 @@ mod tests {
         let ids: BTreeSet<_> = list().iter().map(|template| template.id.as_str()).collect();
         assert_eq!(ids.len(), list().len());
         for id in ids {
-            assert!(agent::protocol::valid_server_id(id), "{id}");
+            assert!(protocol::valid_server_id(id), "{id}");
             assert!(get(id).is_some());
         }
         assert!(get("no-such-thing").is_none());

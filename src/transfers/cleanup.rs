@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use agent::protocol::{PowerAction, ServerPower, ServerRef, Status, ToAgent};
+use protocol::{PowerAction, ServerPower, ServerRef, Status, ToAgent};
 use storage::transfers::Step;
 
 use super::Transfers;

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use agent::protocol::{Control, Summary};
 use agent::streams::{Frame, Pipe};
+use protocol::{Control, Summary};
 use tokio::time::{sleep_until, timeout};
 
 use super::Transfers;

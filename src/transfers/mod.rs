@@ -16,7 +16,7 @@ mod views;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use agent::protocol::{HostCheck, SystemInfo, ToAgent, ToPanel, capability};
+use protocol::{HostCheck, SystemInfo, ToAgent, ToPanel, capability};
 use storage::Store;
 use storage::servers::Server;
 use storage::transfers::{Move, Step};

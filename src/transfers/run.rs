@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::protocol::{
+use protocol::{
     HostCheck, PowerAction, ServerPower, ServerRef, Status, ToAgent, ToPanel, TransferPrepare,
     TransferReceive, TransferSend, TransferSize,
 };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use agent::protocol::Status;
+use protocol::Status;
 use storage::transfers::{Move, Step};
 use tokio_util::sync::CancellationToken;
 

@@ -21,8 +21,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use agent::protocol::UpgradeOutcome;
 use agent::upgrades::{Folder, newer};
+use protocol::UpgradeOutcome;
 use rand::RngExt;
 use semver::Version;
 use storage::{Millis, Store};

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use agent::protocol::{Control, Summary, SystemInfo, ToAgent, UpgradeOutcome, UpgradeReceive, capability};
 use agent::streams::{FRAME_BYTES, Frame, Pipe};
 use bytes::Bytes;
+use protocol::{Control, Summary, SystemInfo, ToAgent, UpgradeOutcome, UpgradeReceive, capability};
 use semver::Version;
 use storage::nodes::Node;
 use tokio::io::AsyncReadExt;

@@ -1,6 +1,6 @@
 //! Upgrades as JSON.
 
-use agent::protocol::UpgradeOutcome;
+use protocol::UpgradeOutcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 

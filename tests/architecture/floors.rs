@@ -35,16 +35,21 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Crates that know nothing of each other, or only downwards.
-const CRATES: [(&str, &[&str], &str); 2] = [
+const CRATES: [(&str, &[&str], &str); 3] = [
     (
         "storage",
-        &["agent", "ctrl_alt_play_agent", "ctrl_alt_play"],
+        &["agent", "ctrl_alt_play_agent", "protocol", "ctrl_alt_play_protocol", "ctrl_alt_play"],
         "the storage knows neither agent nor panel",
     ),
     (
         "agent",
         &["storage", "ctrl_alt_play_storage", "ctrl_alt_play"],
         "the agent knows neither storage nor panel",
+    ),
+    (
+        "agent/protocol",
+        &["agent", "ctrl_alt_play_agent"],
+        "the protocol knows neither agent nor panel, which both speak it",
     ),
 ];
 
@@ -169,7 +174,7 @@ fn storage_and_agent_are_strangers() {
 fn an_acquaintance_is_seen() {
     let seen = reason(strangers, "agent/src/lib.rs", "use storage::Store;");
     assert_eq!(seen, "agent/src/lib.rs:1: `storage::Store`: the agent knows neither storage nor panel");
-    assert_ne!(reason(strangers, "storage/src/nodes.rs", "fn a(x: agent::protocol::Stats) {}"), "");
+    assert_ne!(reason(strangers, "storage/src/nodes.rs", "fn a(x: protocol::Stats) {}"), "");
     assert_eq!(reason(strangers, "storage/src/nodes.rs", "fn a(agent: u8) { agent.storage }"), "");
     let manifest =
         "[dependencies]\nstorage = { path = \"../storage\", package = \"ctrl-alt-play-storage\" }\n";

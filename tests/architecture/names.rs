@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files::{self, File};
 
 /// The floors on which features stand by name.
-const FLOORS: [&str; 5] = ["storage/src", "agent/src", "agent/src/protocol", "src", "tests/api"];
+const FLOORS: [&str; 5] = ["storage/src", "agent/src", "agent/protocol/src", "src", "tests/api"];
 
 /// Rooms of `agent/src` and `tests/api` that are not named after a feature but after a part that has a similar word:
 /// `agent/src/server/` is one game server's life cycle, `tests/api/server…` never.

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agent::link::{self, Outbox};
-use agent::protocol::{
-    Ack, Envelope, Heartbeat, Network, ServerStats, ServerStatus, Stats, Status, Sync, SystemInfo, ToAgent,
-    ToPanel,
-};
 use agent::remote::{Dialer, LinkState, Remote};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
+use protocol::{
+    Ack, Envelope, Heartbeat, Network, ServerStats, ServerStatus, Stats, Status, Sync, SystemInfo, ToAgent,
+    ToPanel,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::watch;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agent::link::{self, AgentSide};
-use agent::protocol::{Envelope, Sync, SystemInfo, ToAgent, ToPanel};
 use agent::remote::{Dialer, LinkState, Remote};
+use protocol::{Envelope, Sync, SystemInfo, ToAgent, ToPanel};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use protocol::{ConsoleItem, ConsolePartial};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::resume::{ConsoleMark, ResumePoint};
 use super::shared::Console;
-use crate::protocol::{ConsoleItem, ConsolePartial};
 
 /// Lines that a new reader gets at once.
 const BACKLOG: usize = 200;

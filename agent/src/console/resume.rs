@@ -4,8 +4,9 @@
 //! before has other numbers for the same lines, and tells by fingerprints which lines it had last. Where they are found,
 //! the console goes on counting as its reader does: no line comes twice, none is lost, and nobody counts anew.
 
+use protocol::{Stream, fingerprint};
+
 use super::ring::Ring;
-use crate::protocol::{Stream, fingerprint};
 
 /// Where a reader stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

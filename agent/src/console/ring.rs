@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-
-use crate::protocol::{ConsoleItem, ConsoleLine, Stream};
+use protocol::{ConsoleItem, ConsoleLine, Stream};
 
 /// Bytes of the buffer below which it is neither moved nor made smaller.
 const SMALL: usize = 4 * 1024;

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::{ConsoleItem, ConsolePartial, Stream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::clean::Cleaner;
 use super::resume::{self, ConsoleMark, ResumePoint};
 use super::ring::Ring;
-use crate::protocol::{ConsoleItem, ConsolePartial, Stream};
 
 /// Lines and bytes that are kept while nobody looks: what one may ask for.
 const AT_REST: (usize, usize) = (1_000, 1 << 20);

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::{ConsoleItem, Stream};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
 use super::*;
-use crate::protocol::{ConsoleItem, Stream};
 
 fn push(ring: &mut Ring, text: &str) -> u64 {
     ring.push(Timestamp::UNIX_EPOCH, Stream::Stdout, text, false)

@@ -173,8 +173,8 @@ fn log_config(podman: bool) -> HostConfigLogConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Port, Protocol};
     use crate::runtime::Zone;
+    use protocol::{Port, Protocol};
 
     fn container() -> Container {
         Container {

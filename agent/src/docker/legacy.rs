@@ -8,10 +8,10 @@ use bollard::models::{ContainerUpdateBody, HostConfig, RestartPolicy, RestartPol
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use bytes::Bytes;
 use futures_util::{StreamExt, pin_mut};
+use protocol::{Port, Protocol};
 use tokio::sync::mpsc;
 
 use super::{ACT, LOOK, errors, late, within};
-use crate::protocol::{Port, Protocol};
 use crate::runtime::{EngineError, Fault, ForeignContainer};
 
 /// A copy that says nothing for so long is dead.

@@ -36,6 +36,7 @@ use bollard::query_parameters::{
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 use bytes::Bytes;
 use futures_util::{StreamExt, pin_mut};
+use protocol::Progress;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -46,7 +47,6 @@ pub use self::engine_info::{EngineAway, EngineFacts, Limits, facts};
 pub use self::remove_games::remove_games;
 use crate::config::AgentConfig;
 use crate::hostpath::KnownPaths;
-use crate::protocol::Progress;
 pub use crate::runtime::EngineError;
 use crate::runtime::{
     Attached, Call, Container, ContainerState, Created, EngineInfo, Fault, ForeignContainer, LogRange,

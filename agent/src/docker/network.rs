@@ -12,12 +12,12 @@ use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, NetworkInspect, PortSummaryTypeEnum};
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
+use protocol::Protocol;
 use tokio::sync::OnceCell;
 
 use super::{ACT, LOOK, create, within};
 use crate::firewall::{self, Firewall, Lan, Published, Rules};
 use crate::game_networks::{GameNetworks, Subnet};
-use crate::protocol::Protocol;
 use crate::runtime::{EngineError, Fault};
 
 const LOOK_FOR: &str = "look for the games' network";

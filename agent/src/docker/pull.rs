@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::CreateImageInfo;
+use protocol::Progress;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::transport::Capped;
 use super::{Link, errors, hijack};
-use crate::protocol::Progress;
 use crate::runtime::{EngineError, Fault};
 
 /// A fetch that says nothing for so long is dead (unpacking a large layer says nothing).

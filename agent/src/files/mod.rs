@@ -12,12 +12,12 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use protocol::{FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::error::FileError;
 use self::text::MOST;
-use crate::protocol::{FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
 use crate::reply_cache::Reply;
 use crate::server::folder;
 

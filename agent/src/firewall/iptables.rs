@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use protocol::Protocol;
+
 use super::command::{find, run};
 use super::rules::{GAMES, NO_LAN, Rules};
-use crate::protocol::Protocol;
 
 const HOST: Chain = Chain { table: "filter", hook: "INPUT", name: "CTRL-ALT-PLAY" };
 const LAN: Chain = Chain { table: "mangle", hook: "FORWARD", name: "CTRL-ALT-PLAY-LAN" };

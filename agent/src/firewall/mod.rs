@@ -126,7 +126,7 @@ pub async fn remove_firewall_rules() -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Protocol;
+    use protocol::Protocol;
 
     pub(super) fn rules() -> Rules {
         Rules {

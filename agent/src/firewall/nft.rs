@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
+use protocol::Protocol;
+
 use super::command::{find, run};
 use super::rules::{GAMES, NO_LAN, Rules};
-use crate::protocol::Protocol;
 
 const TABLE: &str = "ctrl_alt_play";
 

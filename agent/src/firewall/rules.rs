@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use protocol::Protocol;
+
 use super::lan::Lan;
-use crate::protocol::Protocol;
 
 /// The bridge of games.
 pub(crate) const GAMES: &str = "ctrl-alt-play0";

@@ -1,8 +1,9 @@
 //! Consoles: followed, or read once.
 
+use protocol::{ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, ToPanel};
+
 use super::parts::Parts;
 use crate::console::ConsoleMark;
-use crate::protocol::{ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, ToPanel};
 use crate::reply_cache::Reply;
 
 pub(super) fn console_subscribe(agent: &Parts, console: ConsoleSubscribe, reply: Reply) {

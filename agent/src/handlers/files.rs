@@ -1,7 +1,8 @@
 //! Text files of a server.
 
+use protocol::{FileRead, FileWrite};
+
 use super::parts::Parts;
-use crate::protocol::{FileRead, FileWrite};
 use crate::reply_cache::Reply;
 
 pub(super) fn file_read(agent: &Parts, file: FileRead, reply: Reply) {

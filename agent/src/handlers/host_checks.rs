@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use protocol::{HostCheck, ToPanel};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::host::Host;
-use crate::protocol::{HostCheck, ToPanel};
 use crate::reply_cache::Reply;
 use crate::runtime::Runtime;
 

@@ -1,6 +1,6 @@
 //! What the agent does on each message of the panel. A handler is one function, named as its message is on the wire:
 //! `server_start` handles `server_start`. It stands in the file of its family, gets the typed message, and answers with
-//! the [`Reply`], at once or from a task of its own. [`each_message_to_agent!`](crate::each_message_to_agent) is the list;
+//! the [`Reply`], at once or from a task of its own. [`each_message_to_agent!`] is the list;
 //! the dispatch here is made from it.
 //!
 //! A request to one server goes into the queue of that server's task: `Supervisor::ask` for what its life cycle decides
@@ -19,6 +19,8 @@ mod stats;
 mod transfers;
 mod upgrades;
 
+use protocol::each_message_to_agent;
+use protocol::{Envelope, ToAgent};
 use tokio_util::sync::CancellationToken;
 
 use self::console::*;
@@ -30,9 +32,7 @@ use self::servers::*;
 use self::stats::*;
 use self::transfers::*;
 use self::upgrades::*;
-use crate::each_message_to_agent;
 use crate::link::Inbox;
-use crate::protocol::{Envelope, ToAgent};
 use crate::reply_cache::{Answers, Reply};
 
 /// Handles messages until the agent ends or the panel hangs up.

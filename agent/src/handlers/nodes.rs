@@ -1,7 +1,8 @@
 //! Questions about the machine.
 
+use protocol::HostCheck;
+
 use super::parts::Parts;
-use crate::protocol::HostCheck;
 use crate::reply_cache::Reply;
 
 pub(super) fn system_info_request(agent: &Parts, reply: Reply) {

@@ -1,10 +1,11 @@
 //! Requests to one server.
 
-use super::parts::Parts;
-use crate::protocol::{
+use protocol::{
     PowerAction, ServerCommand, ServerCreate, ServerDescription, ServerPower, ServerRef, ServerUpdate,
     ToPanel,
 };
+
+use super::parts::Parts;
 use crate::reply_cache::Reply;
 use crate::server::Request;
 

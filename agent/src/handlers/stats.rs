@@ -1,7 +1,8 @@
 //! Samples of servers and of the machine.
 
+use protocol::{ServerRef, StatsHistory, StatsSubscribe, ToPanel};
+
 use super::parts::Parts;
-use crate::protocol::{ServerRef, StatsHistory, StatsSubscribe, ToPanel};
 use crate::reply_cache::Reply;
 
 pub(super) fn stats_subscribe(agent: &Parts, stats: StatsSubscribe, reply: Reply) {

@@ -1,7 +1,8 @@
 //! A server moves to another node: what this end does of it.
 
+use protocol::{ServerRef, TransferPrepare, TransferReceive, TransferSend};
+
 use super::parts::Parts;
-use crate::protocol::{ServerRef, TransferPrepare, TransferReceive, TransferSend};
 use crate::reply_cache::Reply;
 
 pub(super) fn transfer_measure(agent: &Parts, server: ServerRef, reply: Reply) {

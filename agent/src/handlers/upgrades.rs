@@ -1,7 +1,8 @@
 //! The agent's own program.
 
+use protocol::UpgradeReceive;
+
 use super::parts::Parts;
-use crate::protocol::UpgradeReceive;
 use crate::reply_cache::Reply;
 
 pub(super) fn upgrade_receive(agent: &Parts, upgrade: UpgradeReceive, reply: Reply) {

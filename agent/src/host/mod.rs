@@ -17,10 +17,10 @@ use jiff::Timestamp;
 
 pub use ports::ports_taken;
 pub use problems::size;
+use protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 pub use sources::Sources;
 
 use crate::hostpath::KnownPaths;
-use crate::protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 
 /// The variables that a game gets from us where nobody else sets them, as far as a person may mean something by them.
 const OURS: [&str; 6] = ["HOME", "SERVER_IP", "SERVER_MEMORY", "SERVER_PORT", "STARTUP", "TZ"];

@@ -2,10 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use protocol::{Port, Protocol};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with, sockopt};
-
-use crate::protocol::{Port, Protocol};
 
 /// Those of `ports` whose external number could not be bound just now, on `0.0.0.0` or `::`, in the way in which the
 /// engine would. It binds and lets go, and never listens: nobody can connect to the probe. A running server of ours

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use protocol::{Engine, Problem, Space, problem_code};
 
 use super::cgroup;
 use super::sources::Sources;
 use super::space::{FileSystem, file_system, memory};
 use crate::hostpath::KnownPaths;
-use crate::protocol::{Engine, Problem, Space, problem_code};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use protocol::Space;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::sources::Sources;
-use crate::protocol::Space;
 
 /// `total - used` is what the kernel would give without swapping.
 #[must_use]

@@ -73,7 +73,7 @@ fn usage_is_what_happened_since_the_last_look() {
     machine.write("proc/stat", "cpu  150 0 150 1100 0 0 0 0 0 0\n");
     let stats = host.node_stats();
     assert_eq!(stats.cpu, 25.0);
-    assert_eq!(stats.memory, crate::protocol::Space { used: 1_000_000 * 1024, total: 3_885_396 * 1024 });
+    assert_eq!(stats.memory, protocol::Space { used: 1_000_000 * 1024, total: 3_885_396 * 1024 });
     assert!(stats.disk.total > 0 && stats.disk.used <= stats.disk.total, "{:?}", stats.disk);
     assert_eq!(host.node_stats().cpu, 0.0, "nothing happened since");
 }

@@ -3,12 +3,11 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
-
-use crate::protocol::commands::{Became, Command, Event, Response, STOP_SERVER};
-use crate::protocol::{
+use protocol::commands::{Became, Command, Event, Response, STOP_SERVER};
+use protocol::{
     Inbound, PowerAction, ServerCreate, ServerPower, ServerRef, ServerStatus, Stats, Status, ToAgent,
 };
+use serde_json::{Value, json};
 
 /// Commands whose end is waited for; of more the oldest is forgotten.
 const PENDING: usize = 256;

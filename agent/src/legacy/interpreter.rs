@@ -8,17 +8,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::commands::{Command, CommandName};
+use protocol::{
+    ConsoleLines, ConsoleSubscribe, DecodeError, Encoding, Envelope, ErrorReport, ServerRef, ServerStatus,
+    Stats, Status, Sync, ToAgent, ToPanel,
+};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::commands::{self, Commands, Translated, Verb};
 use super::output::{ConsoleState, output};
 use crate::link::Outbox;
-use crate::protocol::commands::{Command, CommandName};
-use crate::protocol::{
-    ConsoleLines, ConsoleSubscribe, DecodeError, Encoding, Envelope, ErrorReport, ServerRef, ServerStatus,
-    Stats, Status, Sync, ToAgent, ToPanel,
-};
 
 /// A panel that knows the second part shows it within this time; ours does at once.
 const GRACE: Duration = Duration::from_secs(1);

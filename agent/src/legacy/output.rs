@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::{ConsoleItem, ConsoleLines, ConsolePartial, ServerOutput, Stream};
 use tokio::time::Instant;
-
-use crate::protocol::{ConsoleItem, ConsoleLines, ConsolePartial, ServerOutput, Stream};
 
 /// An unfinished line is told as if it were a whole one when it has not changed for this long.
 const STANDS: Duration = Duration::from_millis(500);

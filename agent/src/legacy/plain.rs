@@ -1,6 +1,7 @@
 //! A server in words that every agent understands.
 
-use crate::protocol::ServerCreate;
+use protocol::ServerCreate;
+
 use crate::server::{for_everybody, variables};
 
 /// For an agent that runs `/bin/sh -c STARTUP` and knows none of our extensions: what ours would do by itself is done
@@ -19,7 +20,7 @@ pub fn plain(spec: ServerCreate) -> ServerCreate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Limits, Port, Protocol};
+    use protocol::{Limits, Port, Protocol};
 
     #[test]
     fn placeholders_and_what_is_always_set() {

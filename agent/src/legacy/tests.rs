@@ -1,6 +1,7 @@
+use protocol::*;
+
 use super::Interpreter;
 use crate::link::{AgentSide, local};
-use crate::protocol::*;
 
 fn lines(server: &str, texts: &[(u64, &str, Stream)]) -> Envelope<ToPanel> {
     let line = |(seq, text, stream): &(u64, &str, Stream)| {

@@ -12,9 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use protocol::{Millis, ServerCreate, Status, valid_server_id};
 use serde::{Deserialize, Serialize};
-
-use crate::protocol::{Millis, ServerCreate, Status, valid_server_id};
 
 mod pending;
 pub use pending::{Moment, Pending, PendingStop};

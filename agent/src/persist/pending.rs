@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::Millis;
 use serde::{Deserialize, Deserializer, Serialize};
-
-use crate::protocol::Millis;
 
 /// Asked for and not done yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 use std::os::unix::fs::PermissionsExt;
 
+use protocol::{Behaviour, Limits, Port, Protocol};
+
 use super::*;
-use crate::protocol::{Behaviour, Limits, Port, Protocol};
 
 fn server(id: &str) -> ServerFile {
     ServerFile {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use protocol::{Encoding, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -16,7 +17,6 @@ use crate::legacy::Interpreter;
 use crate::link::PanelSide;
 use crate::log_counter::LogCounter;
 use crate::metered_stream::StreamMeter;
-use crate::protocol::{Encoding, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel};
 use crate::timeouts::LinkTimes;
 
 /// The close code of a panel that has a newer connection of this node.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use protocol::{AGENT_PROCESS, Encoding};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -21,7 +22,6 @@ use super::pin::KeyPin;
 use super::{BadPanelUrl, Remote, cert_error, tls};
 use crate::dns;
 use crate::metered_stream::{MeteredStream, StreamMeter};
-use crate::protocol::{AGENT_PROCESS, Encoding};
 use crate::streams::{FRAME_BYTES, Ticket};
 
 /// For the connection, for TLS and for the upgrade, each.
@@ -165,7 +165,7 @@ impl Dialer {
     /// Node id in header and query, because panels read either.
     fn control_request(&self, offer: bool) -> Result<Request, String> {
         let Remote { node_id, secret, .. } = &self.0.remote;
-        if !crate::protocol::valid_node_id(node_id) {
+        if !protocol::valid_node_id(node_id) {
             return Err(format!("NODE_ID {node_id:?} is no node id"));
         }
         let mut request = self.request(&format!("/?nodeId={node_id}"), secret)?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::Status;
 use tokio_util::sync::CancellationToken;
 
 use super::jobs::{self, Event};
@@ -13,7 +14,6 @@ use super::shown::Outcome;
 use super::state::Server;
 use super::typing::{self, Port};
 use crate::persist::Pending;
-use crate::protocol::Status;
 
 /// What a server shows whose installation was cancelled.
 pub(super) const CANCELLED: &str = "The installation was cancelled.";

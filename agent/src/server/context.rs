@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use protocol::ToPanel;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,6 @@ use crate::config::Tunables;
 use crate::engine::EngineWatch;
 use crate::hostpath::KnownPaths;
 use crate::link::Outbox;
-use crate::protocol::ToPanel;
 use crate::runtime::Runtime;
 
 /// What all servers of an agent share.

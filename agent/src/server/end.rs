@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::Status;
 use tokio::time::Instant;
 
 use super::jobs::{self, Event, Exit, KILLED};
@@ -11,7 +12,6 @@ use super::run::Stage;
 use super::schedule::Next;
 use super::state::Server;
 use crate::persist::Wanted;
-use crate::protocol::Status;
 use crate::runtime::{ContainerState, Told};
 
 /// What is said where a helper was killed, and the game was not.

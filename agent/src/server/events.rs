@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::{ServerStatus, Status};
 use tokio::time::Instant;
 
 use super::actions::CANCELLED;
@@ -14,7 +15,6 @@ use super::run::{Intent, Live, Stage};
 use super::state::Server;
 use crate::engine::EngineState;
 use crate::persist::{PersistError, ServerFile, Wanted};
-use crate::protocol::{ServerStatus, Status};
 use crate::runtime::Fault;
 
 /// For the console, which more people read than may know what an engine says about the addresses it reaches: that goes

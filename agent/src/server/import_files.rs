@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use protocol::Progress;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::launch::LaunchError;
 use super::{folder, unpack};
-use crate::protocol::Progress;
 use crate::runtime::{ContainerState, EngineError, Fault};
 
 /// Pieces of the archive between the engine and the disk.

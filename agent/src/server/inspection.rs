@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use protocol::Status;
+
 use super::jobs::{self, Event, Found};
 use super::launch::{self, Launched};
 use super::life_cycle::{Act, Happened, Idle, Phase};
@@ -12,7 +14,6 @@ use super::shown::Outcome;
 use super::state::Server;
 use super::terminal::Terminal;
 use crate::persist::{Pending, Wanted};
-use crate::protocol::Status;
 use crate::runtime::{ContainerState, EngineError, Owner};
 
 impl Server {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use protocol::Progress;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use super::launch::{LaunchError, Launched};
 use super::removal::RemoveError;
 use super::typing::NotTyped;
 use crate::persist::{self, PersistError, ServerFile};
-use crate::protocol::Progress;
 use crate::reply_cache::Reply;
 use crate::runtime::{ContainerState, EngineError, Fault, Owner, Told};
 

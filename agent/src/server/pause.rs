@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use protocol::Status;
+
 use super::jobs::Event;
 use super::life_cycle::Refusal;
 use super::state::Server;
-use crate::protocol::Status;
 use crate::reply_cache::Reply;
 use crate::runtime::{EngineError, Fault};
 

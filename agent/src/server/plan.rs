@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use protocol::{Behaviour, ContainerUser, Limits, ServerCreate, StartupMode, Stop, valid_server_id};
+
 use super::startup;
-use crate::protocol::{Behaviour, ContainerUser, Limits, ServerCreate, StartupMode, Stop, valid_server_id};
 use crate::runtime::Container;
 
 const GIB: i64 = 1 << 30;
@@ -203,7 +204,7 @@ fn check_behaviour(behaviour: &Behaviour) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Port, Protocol};
+    use protocol::{Port, Protocol};
 
     fn spec() -> ServerCreate {
         serde_json::from_value(

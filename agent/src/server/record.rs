@@ -1,8 +1,9 @@
 //! What is kept of a server: its file, and what of that is on the disk.
 
+use protocol::{ServerCreate, Status};
+
 use super::plan;
 use crate::persist::{Pending, PendingStop, ServerFile, Wanted};
-use crate::protocol::{ServerCreate, Status};
 use crate::reply_cache::Reply;
 
 /// Who is answered once the file is on the disk.

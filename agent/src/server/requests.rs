@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use protocol::PowerAction;
+
 use super::folder;
 use super::jobs::Event;
 use super::life_cycle::{Act, Phase, Refusal, Request};
@@ -9,7 +11,6 @@ use super::record::Waiter;
 use super::state::{Server, ServerRequest, Work};
 use crate::host;
 use crate::persist::Wanted;
-use crate::protocol::PowerAction;
 use crate::reply_cache::Reply;
 
 /// Requests that may wait for the first inspection.

@@ -1,10 +1,11 @@
 //! The settings of a server: changed at any time, in force at the next start.
 
+use protocol::{ContainerUser, ServerCreate, ServerUpdate};
+
 use super::life_cycle::Refusal;
 use super::plan;
 use super::record::Waiter;
 use super::state::Server;
-use crate::protocol::{ContainerUser, ServerCreate, ServerUpdate};
 use crate::reply_cache::Reply;
 
 impl Server {

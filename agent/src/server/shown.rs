@@ -1,9 +1,8 @@
 //! What others see of a server.
 
 use jiff::Timestamp;
+use protocol::{Progress, ServerStatus};
 use tokio::sync::watch;
-
-use crate::protocol::{Progress, ServerStatus};
 
 /// The container that runs, for those who sample it.
 #[derive(Clone, Debug, PartialEq, Eq)]

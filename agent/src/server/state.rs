@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use protocol::{Envelope, ServerStatus, Status, ToPanel};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,6 @@ use super::schedule::Schedule;
 use super::shown::{Outcome, Running, Shown};
 use super::stop_steps::Stopping;
 use crate::persist::{LastRun, ServerFile};
-use crate::protocol::{Envelope, ServerStatus, Status, ToPanel};
 use crate::reply_cache::Reply;
 
 /// Requests that may wait for the task.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::{Status, Stop};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -15,7 +16,6 @@ use super::state::Server;
 use super::stop_steps::{self, Due, StopStep, Stopping};
 use super::typing::NotTyped;
 use crate::persist::{Moment, Pending, PendingStop, Wanted};
-use crate::protocol::{Status, Stop};
 use crate::runtime::{EngineError, Fault};
 
 impl Server {

@@ -4,9 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use protocol::Stop;
 use tokio::time::Instant;
-
-use crate::protocol::Stop;
 
 /// What to do to the game.
 #[derive(Clone, Debug, PartialEq, Eq)]

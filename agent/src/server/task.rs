@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use protocol::{ContainerUser, ServerStatus};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::context::Context;
@@ -14,7 +15,6 @@ use super::shown::Running;
 use super::state::{Server, ServerRequest, Work};
 use crate::console::Console;
 use crate::persist::{self, ServerFile};
-use crate::protocol::{ContainerUser, ServerStatus};
 use crate::reply_cache::Reply;
 
 /// One server, seen from outside.

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::Stats;
 use tokio::time::Instant;
-
-use crate::protocol::Stats;
 
 /// How long a sample is kept.
 pub(super) const KEPT: Duration = Duration::from_secs(600);
@@ -79,7 +78,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Network;
+    use protocol::Network;
 
     fn sample(second: i64) -> Stats {
         Stats {

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::{Network, Stats};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::history::{KEPT, MOST};
-use crate::protocol::{Network, Stats};
 
 /// In front of the checksum.
 const MAGIC: &[u8; 8] = b"CAPSTAT1";

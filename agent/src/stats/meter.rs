@@ -1,8 +1,7 @@
 //! From counters that only grow to "now".
 
 use jiff::Timestamp;
-
-use crate::protocol::{Network, Stats};
+use protocol::{Network, Stats};
 
 /// What the engine counts of one container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,13 +3,13 @@
 use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes, BytesMut};
+use protocol::{Control, Summary};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::pipe::{FRAME_BYTES, Frame};
-use crate::protocol::{Control, Summary};
 
 fn cancelled() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the transfer was called off")

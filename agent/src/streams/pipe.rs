@@ -4,9 +4,8 @@ use std::fmt::{self, Debug};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use protocol::Control;
 use tokio::sync::mpsc;
-
-use crate::protocol::Control;
 
 /// The most bytes of one piece, and of one binary frame.
 pub const FRAME_BYTES: usize = 256 * 1024;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use protocol::Control;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, timeout};
@@ -12,7 +13,6 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::pipe::{FRAME_BYTES, Frame, Pipe};
-use crate::protocol::Control;
 
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// Nothing heard for this long while we listen, not even a ping, and the other side is gone.

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use protocol::ErrorReport;
+
 use crate::fs::{Stopped, shown};
-use crate::protocol::ErrorReport;
 
 /// Why a server's data did not get from here to there.
 #[derive(Debug, thiserror::Error)]

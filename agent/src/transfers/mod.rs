@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use protocol::{
+    Control, ErrorReport, Status, Summary, ToPanel, TransferPrepare, TransferReceive, TransferSend,
+};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::error::TransferError;
 use self::unpack::{Bounds, Owners};
-use crate::protocol::{
-    Control, ErrorReport, Status, Summary, ToPanel, TransferPrepare, TransferReceive, TransferSend,
-};
 use crate::reply_cache::Reply;
 use crate::runtime::{Fault, Owner};
 use crate::server::{Context, folder, owner_of};
@@ -293,7 +293,7 @@ impl Transfers {
     }
 
     fn may_receive(&self, server_id: &str) -> Result<(), (&'static str, String)> {
-        if !crate::protocol::valid_server_id(server_id) {
+        if !protocol::valid_server_id(server_id) {
             return Err(("invalid", "The server id is not one.".into()));
         }
         let there = folder::of(&self.context.data_dir, server_id);

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
+use protocol::TransferSize;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
 use tar::{Builder, EntryType, Header};
@@ -16,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::TransferError;
 use crate::fs::{At, Bounds, FOLDER, Missed, Mounts, Next, Visitor, shown, walk};
-use crate::protocol::TransferSize;
 
 /// Folders within folders.
 pub(super) const DEPTH: usize = 128;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use protocol::UpgradeOutcome;
 use rustix::fs::statvfs;
 use semver::Version;
 use sha2::{Digest, Sha256};
@@ -18,7 +19,6 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use super::StageError;
-use crate::protocol::UpgradeOutcome;
 use crate::release::SignedText;
 use crate::streams::hex;
 

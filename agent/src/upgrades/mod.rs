@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::StageError;
 pub use self::folder::{Folder, give, hash, newer};
 
+use protocol::{Control, ErrorReport, Status, Summary, UpgradeReceive};
+
 use crate::config::AgentConfig;
-use crate::protocol::{Control, ErrorReport, Status, Summary, UpgradeReceive};
 use crate::release::{ReleaseKey, SignedError, SignedText};
 use crate::reply_cache::Reply;
 use crate::server::Context;
@@ -102,7 +103,7 @@ impl Upgrades {
     fn may_take(&self, of: &UpgradeReceive) -> Result<(), StageError> {
         let offered = newer(&self.version, &of.version)?;
         let key = self.key.as_ref().ok_or(StageError::NoKey)?;
-        let list = of.signed_text().verify(key)?;
+        let list = signed_text(of).verify(key)?;
         if list.version != offered {
             return Err(SignedError::Odd("it is of another version than was offered").into());
         }
@@ -166,17 +167,15 @@ impl Upgrades {
     async fn stage(&self, of: &UpgradeReceive, folder: &Folder) -> Result<(), StageError> {
         folder.try_part(&of.version).await?;
         let (folder, of) = (folder.clone(), of.clone());
-        let stage = move || folder.stage(&of.version, &of.sha256, &of.signed_text());
+        let stage = move || folder.stage(&of.version, &of.sha256, &signed_text(&of));
         let staged = tokio::task::spawn_blocking(stage);
         staged.await.unwrap_or_else(|error| Err(StageError::Link(error.to_string())))
     }
 }
 
-impl UpgradeReceive {
-    /// What says that the program is one of a release.
-    fn signed_text(&self) -> SignedText {
-        SignedText { sums: self.sums.clone(), signature: self.signature.clone() }
-    }
+/// What says that the program is one of a release.
+fn signed_text(of: &UpgradeReceive) -> SignedText {
+    SignedText { sums: of.sums.clone(), signature: of.signature.clone() }
 }
 
 /// For a person, as a sentence.

@@ -1,6 +1,6 @@
 //! Games that run while the agent does not.
 
-use agent::protocol::*;
+use protocol::*;
 
 use crate::harness::*;
 

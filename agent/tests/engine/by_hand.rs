@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use agent::protocol::*;
+use protocol::*;
 
 use crate::harness::*;
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use agent::protocol::*;
+use protocol::*;
 
 use crate::harness::*;
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use agent::link::{Outbox, PanelSide, local};
-use agent::protocol::*;
 use agent::{AgentConfig, RestartPolicy, Tunables};
+use protocol::*;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

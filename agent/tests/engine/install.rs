@@ -1,6 +1,6 @@
 //! Images that are there, that are not, and that somebody no longer wants.
 
-use agent::protocol::*;
+use protocol::*;
 
 use crate::harness::*;
 

@@ -1,6 +1,6 @@
 //! The newcomer's path: create, start, watch, type, stop, restart, kill, delete.
 
-use agent::protocol::*;
+use protocol::*;
 
 use crate::harness::*;
 

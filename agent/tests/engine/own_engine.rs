@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use agent::protocol::*;
+use protocol::*;
 use tempfile::TempDir;
 
 use crate::harness::*;

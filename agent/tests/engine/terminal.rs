@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent::protocol::*;
+use protocol::*;
 
 use crate::harness::*;
 use crate::proxy::Proxy;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use agent::protocol::{ConsoleItem, ConsolePartial, Stream, fingerprint};
+use protocol::{ConsoleItem, ConsolePartial, Stream, fingerprint};
 use tokio::sync::Notify;
 
 pub(super) use ring::Rings;

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use agent::protocol::{ConsoleItem, ConsoleLine, Stream};
 use jiff::Timestamp;
+use protocol::{ConsoleItem, ConsoleLine, Stream};
 use serde::Serialize;
 
 /// Bytes that are kept for slow readers.

@@ -1,5 +1,5 @@
-use agent::protocol::ConsoleLine;
 use jiff::Timestamp;
+use protocol::ConsoleLine;
 use serde_json::Value;
 
 use super::ring::RING_BYTES;

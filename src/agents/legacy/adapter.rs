@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use agent::protocol::commands::{Became, CommandName};
-use agent::protocol::{
+use protocol::commands::{Became, CommandName};
+use protocol::{
     ConsoleItem, ConsoleLine, ConsoleLines, ConsoleTail, DecodeError, Envelope, ServerOutput, ServerStatus,
     Status, ToAgent, ToPanel,
 };

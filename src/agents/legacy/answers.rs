@@ -1,7 +1,7 @@
 //! What a message of such an agent means for a request under way.
 
-use agent::protocol::commands::Response;
-use agent::protocol::{Ack, Envelope, ErrorReport, FileContent, ServerStatus, Status, SystemInfo, ToPanel};
+use protocol::commands::Response;
+use protocol::{Ack, Envelope, ErrorReport, FileContent, ServerStatus, Status, SystemInfo, ToPanel};
 use serde_json::{Value, json};
 
 use super::node::is_limited;

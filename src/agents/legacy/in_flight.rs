@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use agent::protocol::commands::Response;
-use agent::protocol::{ErrorReport, Status, ToPanel};
+use protocol::commands::Response;
+use protocol::{ErrorReport, Status, ToPanel};
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 
 use super::answers::{self, Question, RequestProgress, StateReport};

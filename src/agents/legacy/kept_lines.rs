@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use agent::protocol::{ConsoleItem, ConsoleLine};
+use protocol::{ConsoleItem, ConsoleLine};
 
 /// Lines of one server.
 const LINES: usize = 200;
@@ -106,8 +106,8 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use agent::protocol::Stream;
     use jiff::Timestamp;
+    use protocol::Stream;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! How a node with such an agent is known, and what its page says of it.
 
-use agent::protocol::{Problem, SystemInfo, capability};
+use protocol::{Problem, SystemInfo, capability};
 
 use crate::agents::state::NodeSnapshot;
 

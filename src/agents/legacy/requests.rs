@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use agent::LinkTimes;
-use agent::protocol::commands::{Command, GET_STATUS, STOP_SERVER};
-use agent::protocol::{Envelope, ErrorReport, PowerAction, ServerRef, Status, ToAgent};
+use protocol::commands::{Command, GET_STATUS, STOP_SERVER};
+use protocol::{Envelope, ErrorReport, PowerAction, ServerRef, Status, ToAgent};
 use serde_json::{Value, json};
 
 /// What ends a request. Statuses that are not named here end everything.

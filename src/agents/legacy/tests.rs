@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::protocol::{
+use protocol::{
     Envelope, ErrorReport, FileContent, FileRead, FileWrite, SystemInfo, ToAgent, ToPanel, decode,
 };
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use agent::protocol::{
+use protocol::{
     ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent, ToPanel,
 };
 use tokio::sync::Notify;

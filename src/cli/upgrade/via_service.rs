@@ -88,7 +88,7 @@ impl Guarded<'_> {
     }
 
     /// Puts it where the guard takes it from. How the last upgrade went, before this one.
-    async fn stage(&self, source: Source) -> Result<Option<agent::protocol::UpgradeOutcome>, Failure> {
+    async fn stage(&self, source: Source) -> Result<Option<protocol::UpgradeOutcome>, Failure> {
         fetch(self.config, source, self.what.clone(), &self.version, &self.folder).await?;
         if !self.agent && self.config.data_dir.join("panel.redb").exists() {
             self.copy_database().await?;
@@ -100,7 +100,7 @@ impl Guarded<'_> {
         Ok(before)
     }
 
-    async fn restart(&self, before: Option<agent::protocol::UpgradeOutcome>) -> Result<(), Failure> {
+    async fn restart(&self, before: Option<protocol::UpgradeOutcome>) -> Result<(), Failure> {
         let (service, folder, version) = (self.service.clone(), &self.folder, &self.version);
         let log = service.log_line();
         say(&format!("Restarting {}…", service.name));

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent::host::ports_taken;
-use agent::protocol::{Port, Protocol};
 use agent::upgrades::Folder;
+use protocol::{Port, Protocol};
 use rustix::process::geteuid;
 
 use super::answers::answers;

@@ -1,8 +1,8 @@
+use protocol::TextRule;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::protocol::TextRule;
 
 type Lines = Vec<(String, bool)>;
 
@@ -386,7 +386,7 @@ fn speed() {
         while started.elapsed().as_millis() < 500 {
             cleaner.push(&chunk, |text, truncated| {
                 lines += 1;
-                ring.push(jiff::Timestamp::UNIX_EPOCH, crate::protocol::Stream::Stdout, text, truncated);
+                ring.push(jiff::Timestamp::UNIX_EPOCH, protocol::Stream::Stdout, text, truncated);
             });
         }
         println!("{name}: {:.0} lines/s", f64::from(lines) / started.elapsed().as_secs_f64());

@@ -1,10 +1,11 @@
 //! Containers of a legacy agent, which keep their files inside.
 
+use protocol::Behaviour;
+
 use super::super::folder;
 use super::super::import_files::{ImportFiles, ImportedFiles};
 use super::error::{LaunchError, failed};
 use super::{Launch, Launched};
-use crate::protocol::Behaviour;
 use crate::runtime::ContainerState;
 
 impl Launch {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,6 @@ use super::terminal::{self, Terminal};
 use super::typing::Port;
 use super::{engine_log, folder, plan, zone};
 use crate::console::{Ready, ReadyWatch};
-use crate::protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
 use crate::runtime::{ContainerState, EngineError, Fault, Owner};
 
 /// As whom games run where the agent may give files away.

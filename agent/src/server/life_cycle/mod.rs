@@ -71,9 +71,10 @@
 mod refusal;
 mod request;
 
+use protocol::{PowerAction, Status};
+
 pub(super) use self::refusal::Refusal;
 pub(crate) use self::request::Request;
-use crate::protocol::{PowerAction, Status};
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! What may be asked of a server.
 
-use crate::protocol::PowerAction;
+use protocol::PowerAction;
 
 /// What may be asked of a server, and its life cycle decides on.
 #[derive(Clone, Debug, PartialEq, Eq)]

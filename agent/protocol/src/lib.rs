@@ -1,7 +1,7 @@
 //! The agent protocol: what a panel and an agent say to each other.
 //!
-//! Two enums, one per direction, in one envelope `{"type", "data"?, "messageId"?, "timestamp"}`. This module is
-//! serde only: no sockets, no engine, so that the panel can import it without the rest of the agent.
+//! Two enums, one per direction, in one envelope `{"type", "data"?, "messageId"?, "timestamp"}`. This crate is
+//! serde only: no sockets, no engine, so that whoever speaks the protocol needs nothing else of the other side.
 //!
 //! Part 1 of the protocol exists outside this project (a Go agent, a TypeScript panel). Part 2 are our extensions:
 //! they are only sent to a peer whose `system_info.capabilities` told of them.

@@ -70,7 +70,7 @@ fn a_server_is_described_as_it_was_asked_for() {
 }
 
 /// One sample of each message of the protocol: read, written again, and the same.
-const GOLDEN: &str = include_str!("../../../tests/golden/messages.jsonl");
+const GOLDEN: &str = include_str!("../golden/messages.jsonl");
 
 #[test]
 fn the_golden_samples() {
