@@ -26,6 +26,21 @@ describe('parse', () => {
     expect(parse(`${ESC}48;2;1;2;300;1mx`)).toEqual([{ text: 'x', bg: 'rgb(1, 2, 255)', bold: true }]);
     expect(parse(`${ESC}38:5:208mx`)).toEqual([{ text: 'x', fg: 'rgb(255, 135, 0)' }]);
   });
+  it('knows what stands behind a code with colons', () => {
+    expect(parse(`${ESC}38:2::255:135:0ma`)).toEqual([{ text: 'a', fg: 'rgb(255, 135, 0)' }]);
+    expect(parse(`${ESC}38:2:255:135:0ma`)).toEqual([{ text: 'a', fg: 'rgb(255, 135, 0)' }]);
+    expect(parse(`${ESC}48:5:9ma`)).toEqual([{ text: 'a', bg: 9 }]);
+    expect(parse(`${ESC}4:3ma${ESC}4:0mb`)).toMatchObject([{ text: 'a', underline: true }, { text: 'b', underline: false }]);
+    expect(parse(`${ESC}4:3ma`)[0]?.italic).toBeUndefined();
+  });
+  it('draws underlines twice, and lines above', () => {
+    expect(parse(`${ESC}21ma${ESC}24mb`)).toMatchObject([{ underline: true, double: true }, { underline: false, double: false }]);
+    expect(parse(`${ESC}53ma${ESC}55mb`)).toMatchObject([{ overline: true }, { overline: false }]);
+  });
+  it('leaves the colour of underlines alone', () => {
+    expect(parse(`${ESC}58;5;1ma`)).toEqual([{ text: 'a' }]);
+    expect(parse(`${ESC}58;2;1;3;4ma${ESC}58:2::1:3:4mb`).every((piece) => !piece.bold && !piece.italic)).toBe(true);
+  });
   it('survives broken codes', () => {
     expect(plain(`${ESC}38;5ma${ESC}38mb${ESC}999mc${ESC}`)).toBe('abc');
   });
