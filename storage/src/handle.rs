@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
@@ -34,6 +35,8 @@ pub(crate) struct Handle {
     disk: Box<dyn Disk>,
     database: RwLock<Option<Database>>,
     health: watch::Sender<Health>,
+    /// See [`crate::Store::revision`].
+    revision: AtomicU64,
     /// Given up last.
     lock: Mutex<Option<Lock>>,
 }
@@ -45,6 +48,7 @@ impl Handle {
             disk,
             database: RwLock::new(Some(opened.database)),
             health: watch::Sender::new(health),
+            revision: AtomicU64::new(1),
             lock: Mutex::new(lock),
         }
     }
@@ -55,6 +59,15 @@ impl Handle {
 
     pub(crate) fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// What is read from now on may be something else.
+    fn count(&self) {
+        self.revision.fetch_add(1, Ordering::AcqRel);
     }
 
     /// What writers are told while nothing can be written.
@@ -79,6 +92,8 @@ impl Handle {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
             work(database.as_ref().ok_or(Error::Closed)?)
         };
+        // Also after a failure: what of it can be read shows when the database is opened anew.
+        self.count();
         if let Err(error) = &outcome {
             tracing::error!(%error, "a write to the database failed; it is read-only until it was opened anew");
             self.health.send_replace(read_only(error));
@@ -96,6 +111,7 @@ impl Handle {
         match open::reopen(&*self.disk) {
             Ok(new) => {
                 *database = Some(new);
+                self.count();
                 drop(database);
                 tracing::info!("the database takes writes again");
                 self.health.send_replace(Health::Ok);
@@ -103,6 +119,7 @@ impl Handle {
             Err(error) => {
                 // What can be read stays readable.
                 *database = open::open_in_memory(&*self.disk).ok();
+                self.count();
                 drop(database);
                 let disk_full = matches!(error, open::OpenError::DiskFull { .. });
                 self.health.send_if_modified(|health| {

@@ -10,6 +10,7 @@
 pub type Millis = i64;
 
 mod backend;
+mod cache;
 mod error;
 mod handle;
 mod migrations;
@@ -39,6 +40,7 @@ pub mod templates;
 pub mod transfers;
 pub mod users;
 
+pub use cache::Cache;
 pub use error::{Error, Result};
 pub use handle::Health;
 pub use open::OpenError;

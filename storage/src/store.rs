@@ -72,6 +72,12 @@ impl Store {
         &self.inner.instance
     }
 
+    /// Counts commits. A write has counted before it is answered, so what was read since the revision was this has every
+    /// answered write in it for as long as the revision is the same.
+    pub fn revision(&self) -> u64 {
+        self.inner.handle.revision()
+    }
+
     /// Where the database is.
     pub(crate) fn path(&self) -> &Path {
         self.inner.handle.path()
