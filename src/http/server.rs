@@ -80,8 +80,10 @@ pub async fn serve<H, F>(
         }
         let address = peer.ip().to_canonical();
         let Some((slot, dropped)) = connections.enter(address) else { continue };
+        // One token for all of them: a child for each leaves its parent's list of children in the middle of what a flood took
+        // from the system, which the allocator then cannot give back.
         let connection =
-            Connection { address, slot: slot.clone(), ending: tasks.token(), handler: handler.clone() };
+            Connection { address, slot: slot.clone(), ending: token.clone(), handler: handler.clone() };
         let tls = tls.clone();
         drop(tasks.spawn("connection", async move {
             let mut run = std::pin::pin!(connection.run(stream, tls));

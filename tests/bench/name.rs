@@ -51,6 +51,7 @@ async fn quiet(network: &Network, mdns: &str) -> Result<(f64, f64, f64)> {
         .env("HEALTH_PORT", "off")
         .env("LOG_LEVEL", "warn")
         .env("MALLOC_ARENA_MAX", "1")
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;

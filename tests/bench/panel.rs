@@ -68,6 +68,7 @@ async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, 
         .env("LOG_LEVEL", "warn")
         // As the service file has it.
         .env("MALLOC_ARENA_MAX", "1")
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
         .envs(env.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
