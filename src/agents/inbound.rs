@@ -61,7 +61,7 @@ impl Inbound {
                 }
             }
             ToPanel::NodeStats(usage) => {
-                if let Some(node) = self.registry.lock().nodes.get_mut(session.node_id()) {
+                if let Some(node) = self.registry.lock().bookkeeping().nodes.get_mut(session.node_id()) {
                     node.usage = Some(usage.clone());
                 }
                 self.registry.changes.node(session.node_id());
@@ -129,7 +129,7 @@ impl Inbound {
             }
             let system = {
                 let mut state = registry.lock();
-                let Some(node) = state.nodes.get_mut(&node_id) else { return };
+                let Some(node) = state.bookkeeping().nodes.get_mut(&node_id) else { return };
                 node.stored.waits = false;
                 node.stored.written = Some(Instant::now());
                 node.stored.json.clone()

@@ -196,7 +196,7 @@ impl Agents {
     pub fn admission(&self, node_id: &str) -> Option<CancellationToken> {
         let registry = &self.0.registry;
         let mut state = registry.lock();
-        let node = state.nodes.get_mut(node_id)?;
+        let node = state.bookkeeping().nodes.get_mut(node_id)?;
         Some(node.admission.get_or_insert_with(|| registry.tasks.token().child_token()).clone())
     }
 
@@ -265,6 +265,12 @@ impl Agents {
     /// What is known of a server.
     pub fn server(&self, server_id: &str) -> ServerSnapshot {
         self.0.registry.lock().server(server_id)
+    }
+
+    /// Counts the changes of what [`Self::server`] tells, but for samples that grow old
+    /// ([`ServerSnapshot::stats_until`]).
+    pub fn revision(&self) -> u64 {
+        self.0.registry.revision()
     }
 
     /// The node of a server.

@@ -1,5 +1,7 @@
 //! What all parts of this folder share: the state of nodes and servers, who is told of changes, the store, the tasks.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -22,6 +24,36 @@ pub(super) struct Registry {
     pub(super) times: LinkTimes,
     pub(super) changes: Changes,
     state: Mutex<State>,
+    /// Counts the changes of the state.
+    revision: AtomicU64,
+}
+
+/// The state, locked. Whoever takes it to write has changed it, and that is counted.
+pub(super) struct StateGuard<'r> {
+    state: MutexGuard<'r, State>,
+    revision: &'r AtomicU64,
+}
+
+impl Deref for StateGuard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        &mut self.state
+    }
+}
+
+impl StateGuard<'_> {
+    /// To write what no server's snapshot shows, some of it with every message: this is not counted.
+    pub(super) fn bookkeeping(&mut self) -> &mut State {
+        &mut self.state
+    }
 }
 
 impl Registry {
@@ -46,11 +78,26 @@ impl Registry {
         for server in servers {
             state.servers.insert(server.id, ServerState::new(server.node_id, server.handed_over));
         }
-        Ok(Self { store, tasks, times, changes: Changes::default(), state: Mutex::new(state) })
+        Ok(Self {
+            store,
+            tasks,
+            times,
+            changes: Changes::default(),
+            state: Mutex::new(state),
+            revision: AtomicU64::new(0),
+        })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> StateGuard<'_> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        StateGuard { state, revision: &self.revision }
+    }
+
+    /// Counts the changes of what servers' snapshots are made from. One that is under way has counted before the state can be
+    /// read again: what was read since the revision was this is true for as long as it is the same, but for samples that
+    /// grow old.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// The node's session, where it is connected.
@@ -71,7 +118,7 @@ impl Registry {
     /// Notes that a message of the node came; false for a connection that was replaced.
     pub(super) fn note_heard(&self, session: &Session) -> bool {
         let mut state = self.lock();
-        let Some(node) = state.nodes.get_mut(session.node_id()) else { return false };
+        let Some(node) = state.bookkeeping().nodes.get_mut(session.node_id()) else { return false };
         let current = node.session.as_ref().is_some_and(|current| current.number() == session.number());
         if current {
             node.last_heard = Some(clock::now());
@@ -95,7 +142,7 @@ impl Registry {
     /// Whether one more line of this kind may be logged about a node.
     pub(super) fn may_log(&self, node_id: &str, kind: &'static str) -> bool {
         let mut state = self.lock();
-        state.nodes.get_mut(node_id).is_some_and(|node| node.log.take(kind, Instant::now()))
+        state.bookkeeping().nodes.get_mut(node_id).is_some_and(|node| node.log.take(kind, Instant::now()))
     }
 
     /// Tells followers that these servers and their node have changed.

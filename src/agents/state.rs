@@ -105,6 +105,8 @@ pub struct ServerSnapshot {
     pub status: Option<ServerStatus>,
     /// The newest sample, unless it is too old.
     pub stats: Option<Stats>,
+    /// When that sample is too old; absent without one.
+    pub stats_until: Option<Instant>,
     /// Why it reaches the local network even where that is blocked, as far as it is known.
     pub lan_problem: Option<String>,
 }
@@ -125,6 +127,7 @@ impl State {
             snapshot.missing = difference.is_some_and(|difference| difference.kind == Kind::Missing);
             let stats = server.stats.as_ref().filter(|(_, at)| at.elapsed() < STATS_LAST);
             snapshot.stats = stats.map(|(stats, _)| stats.clone());
+            snapshot.stats_until = stats.map(|(_, at)| *at + STATS_LAST);
             snapshot.status.clone_from(&server.status);
         }
         snapshot

@@ -1,8 +1,10 @@
 //! Permission as a value: what may be done takes one of these, and only a check against the store makes one.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::actor::Actor;
 use super::permissions::{Need, Permission, Permissions};
@@ -44,12 +46,12 @@ impl fmt::Display for Access {
 }
 
 /// The servers that somebody may see, with what may be done to each.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Visible {
     /// Every server, everything.
     All,
     /// These servers.
-    Only(std::collections::HashMap<String, Permissions>),
+    Only(Arc<HashMap<String, Permissions>>),
 }
 
 impl Visible {

@@ -10,6 +10,7 @@ mod actor;
 mod changes;
 mod devices;
 mod halves;
+mod known;
 mod password;
 mod permissions;
 mod proof;
@@ -29,7 +30,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use storage::{ReadTx, Store, grants, servers, users};
+use storage::{ReadTx, Store, grants, servers};
 
 pub use access::{Access, Permit, ServerAccess, Visible};
 pub use actor::{Actor, Admin, Caller};
@@ -99,6 +100,7 @@ struct Inner {
     tokens: token::Tokens,
     own_origins: OwnOrigins,
     sessions: volatile::Volatile,
+    known: known::Known,
     passwords: password::Hasher,
     throttle: throttle::Throttle,
     reserve: reserve::Reserve<throttle::Source>,
@@ -115,6 +117,7 @@ impl Auth {
             tokens: token::Tokens::new(jwt_secret),
             own_origins,
             sessions: volatile::Volatile::default(),
+            known: known::Known::default(),
             passwords: password::Hasher::new(),
             throttle: throttle::Throttle::default(),
             reserve: reserve::Reserve::default(),
@@ -157,13 +160,16 @@ impl Auth {
             return Ok(Visible::All);
         }
         let user_id = actor.user_id().unwrap_or_default();
-        let granted = self.0.store.read_now(|tx| grants::list_by_user(tx, user_id))?;
-        Ok(Visible::Only(
-            granted
-                .into_iter()
-                .map(|grant| (grant.server_id, Permissions::of_record(&grant.permissions)))
-                .collect(),
-        ))
+        let granted = self.0.known.grants.get_or_read(&self.0.store, user_id, |tx| {
+            let of_record = |grant: grants::Grant| {
+                let permissions = Permissions::of_record(&grant.permissions);
+                (grant.server_id, permissions)
+            };
+            Ok::<_, storage::Error>(Some(
+                grants::list_by_user(tx, user_id)?.into_iter().map(of_record).collect(),
+            ))
+        })?;
+        Ok(Visible::Only(granted.unwrap_or_default()))
     }
 
     /// Counts wrong setup tokens: 401, and 429 past ten a minute and address.
@@ -204,6 +210,11 @@ fn sign_in_again() -> ApiError {
     ApiError::new(Code::Unauthenticated, "This browser is no longer signed in. Sign in again.")
 }
 
-fn caller_of(user: users::User, session_id: String) -> Caller {
-    Caller { user_id: user.id, username: user.username, role: user.role, session_id }
+fn caller_of(known::Stored { session, user }: &known::Stored) -> Caller {
+    Caller {
+        user_id: user.id.clone(),
+        username: user.username.clone(),
+        role: user.role,
+        session_id: session.id.clone(),
+    }
 }

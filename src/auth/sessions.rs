@@ -4,12 +4,14 @@
 //! the disk is full, those that could not be written or deleted yet, so that signing in and out works then too.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use storage::sessions::{self, Session};
 use storage::users::{self, User};
 use storage::{Millis, ReadTx, WriteTx};
 
+use super::known::Stored;
 use super::{Auth, Caller, Credentials, Halves, Origin, caller_of, halves, sign_in_again, unauthenticated};
 use crate::error::{ApiError, Chain, Code};
 use crate::system::shutdown::Tasks;
@@ -92,40 +94,42 @@ impl Auth {
     fn by_halves(&self, cookies: &[String], key: &str) -> Result<Caller, ApiError> {
         let now = clock::now();
         let id = halves::id_of(key).ok_or_else(sign_in_again)?;
-        let (session, user) = self.live(id, now)?.ok_or_else(sign_in_again)?;
-        if !halves::fit(&session, cookies, key) {
+        let stored = self.live(id, now)?.ok_or_else(sign_in_again)?;
+        if !halves::fit(&stored.session, cookies, key) {
             return Err(sign_in_again());
         }
-        self.touch(&session, now);
-        Ok(caller_of(user, session.id))
+        self.touch(&stored.session, now);
+        Ok(caller_of(&stored))
     }
 
     fn by_token(&self, token: &str) -> Result<Caller, ApiError> {
         let now = clock::now();
         let named = self.0.tokens.read(token, now).ok_or_else(unauthenticated)?;
-        let (session, user) = self.live(&named.session_id, now)?.ok_or_else(unauthenticated)?;
+        let stored = self.live(&named.session_id, now)?.ok_or_else(unauthenticated)?;
+        let session = &stored.session;
         // A clock that was set back leaves good tokens with an `iat` in the future: only the session's own is taken then.
         if session.user_id != named.user_id || !named.issued_in_time(now, session.created_at) {
             return Err(unauthenticated());
         }
-        self.touch(&session, now);
-        Ok(caller_of(user, session.id))
+        self.touch(session, now);
+        Ok(caller_of(&stored))
     }
 
     /// The caller as of now; `None` once the session is over. What the store can't say for the moment stays as it was.
     pub(super) fn refresh(&self, caller: &Caller) -> Option<Caller> {
         let now = clock::now();
         match self.live(&caller.session_id, now) {
-            Ok(Some((session, user))) => {
-                self.touch(&session, now);
-                Some(caller_of(user, session.id))
+            Ok(Some(stored)) => {
+                self.touch(&stored.session, now);
+                Some(caller_of(&stored))
             }
             Ok(None) => None,
             Err(_) => Some(caller.clone()),
         }
     }
 
-    fn live(&self, session_id: &str, now: Millis) -> Result<Option<(Session, User)>, ApiError> {
+    /// A session that has not ended, as it is after every write that was answered.
+    fn live(&self, session_id: &str, now: Millis) -> Result<Option<Arc<Stored>>, ApiError> {
         let (unwritten, used) = {
             let held = self.0.sessions.lock();
             if held.undeleted.contains(session_id) {
@@ -133,15 +137,18 @@ impl Auth {
             }
             (held.unwritten.get(session_id).cloned(), held.used.get(session_id).map(|(_, at)| *at))
         };
-        let found = self.0.store.read_now(|tx: &ReadTx| -> storage::Result<_> {
-            let stored = match &unwritten {
-                Some(session) => Some(session.clone()),
-                None => sessions::get(tx, session_id)?,
-            };
-            let Some(session) = stored else { return Ok(None) };
-            Ok(users::get(tx, &session.user_id)?.map(|user| (session, user)))
-        })?;
-        Ok(found.filter(|(session, _)| {
+        let store = &self.0.store;
+        let found = match unwritten {
+            Some(session) => store.read_now(|tx| with_user(tx, session))?.map(Arc::new),
+            None => self.0.known.sessions.get_or_read(store, session_id, |tx| {
+                match sessions::get(tx, session_id)? {
+                    Some(session) => with_user(tx, session),
+                    None => Ok(None),
+                }
+            })?,
+        };
+        Ok(found.filter(|stored| {
+            let session = &stored.session;
             let last_used = session.last_used.max(used.unwrap_or(session.last_used));
             now < session.expires_at && now - last_used < UNUSED
         }))
@@ -339,6 +346,10 @@ impl Auth {
             }
         }
     }
+}
+
+fn with_user(tx: &ReadTx, session: Session) -> storage::Result<Option<Stored>> {
+    Ok(users::get(tx, &session.user_id)?.map(|user| Stored { session, user }))
 }
 
 /// Why a session could not be opened.

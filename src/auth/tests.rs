@@ -30,7 +30,7 @@ impl Fixture {
         let (id, username) = ("u1".to_owned(), "Mira".to_owned());
         let user = User { id, username, password_hash, role, created_at: clock::now(), last_seen: None };
         let record = user.clone();
-        store.write(move |tx: &WriteTx| users::insert(tx, &record)).await.unwrap();
+        store.write(move |tx: &WriteTx| storage::users::insert(tx, &record)).await.unwrap();
         Self { auth, store, user, _folder: folder }
     }
 
@@ -74,7 +74,7 @@ async fn a_watch_tells_of_a_new_role_and_of_the_end() {
     assert!(timeout(Duration::from_millis(50), watch.changed()).await.is_err());
     let mut promoted = fixture.user.clone();
     promoted.role = Role::Admin;
-    fixture.store.write(move |tx: &WriteTx| users::update(tx, &promoted)).await.unwrap();
+    fixture.store.write(move |tx: &WriteTx| storage::users::update(tx, &promoted)).await.unwrap();
     fixture.auth.changed("somebody else");
     assert!(timeout(Duration::from_millis(50), watch.changed()).await.is_err());
     fixture.auth.changed(&fixture.user.id);

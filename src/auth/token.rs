@@ -1,8 +1,14 @@
 //! The session token: a JWT that names a session and proves nothing else.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use storage::Millis;
+
+use super::known::KEPT;
 
 /// The only scope that opens the API.
 const SCOPE: &str = "session";
@@ -22,10 +28,12 @@ struct Claims {
 }
 
 /// Signs and reads tokens.
-#[derive(Clone)]
 pub(super) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
+    /// Tokens whose signature was found good, by their SHA-256. They stay good to the end of the process: whether they are
+    /// in time, and whether their session lives, is asked each time.
+    verified: Mutex<HashMap<[u8; 32], Arc<Named>>>,
 }
 
 /// A token that was signed by us and is in time. Whether the session lives is the store's to say.
@@ -34,9 +42,14 @@ pub(super) struct Named {
     pub(super) user_id: String,
     pub(super) session_id: String,
     issued_at: i64,
+    expires_at: i64,
 }
 
 impl Named {
+    fn in_time(&self, now: Millis) -> bool {
+        self.expires_at > now / 1000
+    }
+
     /// No token comes from the future, but for the session's own after the clock was set back.
     pub(super) fn issued_in_time(&self, now: Millis, created_at: Millis) -> bool {
         self.issued_at <= (now / 1000).saturating_add(LEEWAY_SECONDS) || self.issued_at == created_at / 1000
@@ -45,7 +58,11 @@ impl Named {
 
 impl Tokens {
     pub(super) fn new(secret: &[u8]) -> Self {
-        Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret) }
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            verified: Mutex::default(),
+        }
     }
 
     pub(super) fn sign(
@@ -66,21 +83,44 @@ impl Tokens {
     }
 
     /// Nothing but HS256 with all claims, none missing, none twice, in time, of our scope.
-    pub(super) fn read(&self, token: &str, now: Millis) -> Option<Named> {
+    pub(super) fn read(&self, token: &str, now: Millis) -> Option<Arc<Named>> {
         if token.len() > MAX_BYTES {
             return None;
         }
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let known = self.verified().get(&hash).cloned();
+        if let Some(named) = known {
+            return named.in_time(now).then_some(named);
+        }
+        let named = Arc::new(self.verify(token)?);
+        if !named.in_time(now) {
+            return None;
+        }
+        let mut verified = self.verified();
+        if verified.len() >= KEPT {
+            verified.clear();
+        }
+        verified.insert(hash, Arc::clone(&named));
+        Some(named)
+    }
+
+    fn verified(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Named>>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a token says, whose time may be over.
+    fn verify(&self, token: &str) -> Option<Named> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "sub"]);
-        // Time is checked below, against the clock that the caller passes.
+        // Time is checked against the clock that the caller passes.
         validation.validate_exp = false;
         validation.validate_aud = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
-        let in_time = claims.exp > now / 1000 && claims.exp > claims.iat;
-        (claims.scope == SCOPE && in_time).then_some(Named {
+        (claims.scope == SCOPE && claims.exp > claims.iat).then_some(Named {
             user_id: claims.sub,
             session_id: claims.sid,
             issued_at: claims.iat,
+            expires_at: claims.exp,
         })
     }
 }
@@ -110,6 +150,19 @@ mod tests {
         assert_eq!((named.user_id.as_str(), named.session_id.as_str()), ("u", "s"));
         assert!(named.issued_in_time(NOW, 0));
         assert_eq!(tokens.read(&token, NOW + 61_000), None, "past its end");
+        let other = format!("{}A", &token[..token.len() - 1]);
+        assert!(other == token || tokens.read(&other, NOW).is_none(), "known is the whole of it");
+    }
+
+    #[test]
+    fn what_is_kept_of_tokens_is_bounded() {
+        let tokens = Tokens::new(SECRET);
+        for n in 0..=KEPT {
+            let token = tokens.sign("u", &format!("{n}"), NOW, NOW + 60_000).unwrap();
+            assert_eq!(tokens.read(&token, NOW).unwrap().session_id, format!("{n}"));
+        }
+        assert!(!tokens.read("forged", NOW).is_some_and(|_| true));
+        assert_eq!(tokens.verified().len(), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
@@ -112,6 +113,13 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.list::<T>(200), takes, gives, proof }
     }
 
+    /// The same, where the handler has the whole array as JSON already.
+    pub fn list_bytes<T: Serialize + ToSchema>(self) -> Endpoint<P, Bytes, B, Q> {
+        let Self { method, path, doc, takes, proof, .. } = self;
+        let gives = Gives { status: StatusCode::OK, reply: reply::json_bytes };
+        Endpoint { method, path, doc: doc.list::<T>(200), takes, gives, proof }
+    }
+
     /// It answers 201 with what was made.
     pub fn created<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
         self.json(StatusCode::CREATED)
@@ -169,7 +177,7 @@ where
         let Self { method, path, doc, takes, gives, .. } = self;
         let limit = takes.has_body.then(|| body::limit(P::ACCESS == Access::Open));
         let (state, Takes { body, query, .. }, Gives { status, reply }) = (state.clone(), takes, gives);
-        let handler = Arc::new(move |request, bytes: bytes::Bytes| -> Answer {
+        let handler = Arc::new(move |request, bytes: Bytes| -> Answer {
             match Call::new(request, &bytes, body, query) {
                 Ok(call) => {
                     let answer = handler(state.clone(), call);

@@ -34,6 +34,14 @@ pub fn json<T: Serialize>(status: StatusCode, result: Result<T, ApiError>) -> Re
     }
 }
 
+/// The same, where the JSON was written before.
+pub(super) fn json_bytes(status: StatusCode, result: Result<bytes::Bytes, ApiError>) -> Response {
+    match result {
+        Ok(bytes) => bytes_of(status, "application/json", bytes),
+        Err(problem) => error(&problem),
+    }
+}
+
 /// The same, with headers beside it.
 pub(super) fn json_with_headers<T: Serialize>(
     status: StatusCode,

@@ -10,6 +10,8 @@ mod delete;
 mod deletions;
 mod draft;
 mod grants;
+mod list;
+mod list_cache;
 mod placement;
 mod ports;
 mod preview;
@@ -39,13 +41,14 @@ pub use routes::routes;
 pub use topics::topics;
 pub use views::{ServerStatus, ServerView, StatsView};
 
-use crate::agents::{AgentTopic, Agents, RequestError};
+use crate::agents::{AgentTopic, Agents, RequestError, ServerSnapshot};
 use crate::auth::{Actor, Auth, Permission, Permissions, Permit, Visible, need};
 use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
 use crate::templates::{self, Template};
 use crate::transfers::Transfers;
 use deletions::Deletions;
+use list_cache::ListCache;
 use views::{PowerAnswer, StatsHistoryView};
 
 /// How long an agent may take to say whether it takes an action. Not to do it.
@@ -64,6 +67,7 @@ pub struct Servers {
     tasks: Tasks,
     own_ports: Arc<OwnPorts>,
     deletions: Deletions,
+    lists: Arc<ListCache>,
 }
 
 impl Servers {
@@ -77,35 +81,10 @@ impl Servers {
         tasks: Tasks,
         own_ports: OwnPorts,
     ) -> Self {
-        let (own_ports, deletions) = (Arc::new(own_ports), Deletions::default());
-        let servers = Self { store, auth, agents, moves, tasks, own_ports, deletions };
+        let (own_ports, deletions, lists) = (Arc::new(own_ports), Deletions::default(), Arc::default());
+        let servers = Self { store, auth, agents, moves, tasks, own_ports, deletions, lists };
         servers.resume_deletions();
         servers
-    }
-
-    /// The servers that somebody may see, oldest first.
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<ServerView>, ApiError> {
-        let visible = self.auth.visible(actor)?;
-        // Who sees none costs the agents nothing.
-        if !matches!(&visible, Visible::Only(servers) if servers.is_empty()) {
-            self.agents.keep_fresh(AgentTopic::Servers);
-        }
-        self.list_visible(&visible).await
-    }
-
-    /// The same for whoever knows already what may be seen.
-    pub async fn list_visible(&self, visible: &Visible) -> Result<Vec<ServerView>, ApiError> {
-        let ids: Option<Vec<String>> = match visible {
-            Visible::All => None,
-            Visible::Only(servers) => Some(servers.keys().cloned().collect()),
-        };
-        let listed = self.store.read(move |tx| match &ids {
-            None => storage::servers::list(tx),
-            Some(ids) => storage::servers::get_many(tx, ids.iter().map(String::as_str)),
-        });
-        let mut records = listed.await?;
-        records.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        Ok(records.into_iter().filter_map(|record| self.seen_by(record, visible)).collect())
     }
 
     /// One server, if it is there and may be seen.
@@ -205,11 +184,20 @@ impl Servers {
 
     fn put_together(&self, record: Server, permissions: &Permissions) -> ServerView {
         let seen = self.agents.server(&record.id);
+        self.put_together_with(record, &seen, permissions)
+    }
+
+    fn put_together_with(
+        &self,
+        record: Server,
+        seen: &ServerSnapshot,
+        permissions: &Permissions,
+    ) -> ServerView {
         let mut moving = self.moves.shown(&record.id);
         if !permissions.allow(Permission::Configure) {
             moving = moving.map(readable::general_move);
         }
-        ServerView { moving, ..ServerView::new(record, &seen, permissions) }
+        ServerView { moving, ..ServerView::new(record, seen, permissions) }
     }
 
     fn view(&self, record: Server, actor: &Actor) -> Result<ServerView, ApiError> {

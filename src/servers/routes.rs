@@ -23,8 +23,8 @@ fn general(servers: &Servers) -> Vec<Route> {
         endpoint(GET, "/api/servers")
             .access::<Actor>()
             .doc("Lists the servers that the caller may see")
-            .list::<ServerView>()
-            .handle(servers, |servers, call| async move { servers.list(&call.by).await }),
+            .list_bytes::<ServerView>()
+            .handle(servers, |servers, call| async move { servers.list_json(&call.by).await }),
         endpoint(POST, "/api/servers")
             .access::<Admin>()
             .doc("Makes a server; its image is fetched afterwards")

@@ -153,6 +153,11 @@ impl Transfers {
             .then_some(view)
     }
 
+    /// Counts the changes of what [`Self::shown`] tells, but for the rate of a copy, which changes with time.
+    pub fn revision(&self) -> u64 {
+        self.lives.revision()
+    }
+
     /// Refuses what must not be done with a server while it moves.
     pub fn allows(&self, server_id: &str) -> Result<(), ApiError> {
         let Some(live) = self.lives.get(server_id) else { return Ok(()) };

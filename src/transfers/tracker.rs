@@ -1,6 +1,7 @@
 //! What is known of the moves at this moment: the record, and what is not worth a write.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -13,12 +14,17 @@ use crate::system::clock::rfc3339;
 
 /// The last move of every server that had one. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Tracker(Arc<Mutex<HashMap<String, Live>>>);
+pub(super) struct Tracker {
+    all: Arc<Mutex<HashMap<String, Live>>>,
+    revision: Arc<AtomicU64>,
+}
 
 /// One move. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Live {
     now: Arc<Mutex<Now>>,
+    /// The tracker's.
+    revision: Arc<AtomicU64>,
     /// Nobody wants it any more.
     cancel: CancellationToken,
     /// Another one has its place.
@@ -40,7 +46,19 @@ pub(super) fn runs(status: &Status) -> bool {
 
 impl Tracker {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Live>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, to change it.
+    fn change(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+        let all = self.lock();
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        all
+    }
+
+    /// Counts the changes of what is tracked, each before it can be seen.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// Takes the place of the one before it.
@@ -55,10 +73,11 @@ impl Tracker {
         let now = Now { record, step, bytes: 0, total: 0, copying_since: None };
         let live = Live {
             now: Arc::new(Mutex::new(now)),
+            revision: Arc::clone(&self.revision),
             cancel: CancellationToken::new(),
             replaced: CancellationToken::new(),
         };
-        if let Some(before) = self.lock().insert(id, live.clone()) {
+        if let Some(before) = self.change().insert(id, live.clone()) {
             before.replaced.cancel();
         }
         live
@@ -78,7 +97,7 @@ impl Tracker {
     pub(super) fn forget(&self, live: &Live) {
         live.replaced.cancel();
         let id = live.record().server_id;
-        let mut all = self.lock();
+        let mut all = self.change();
         if all.get(&id).is_some_and(|there| Arc::ptr_eq(&there.now, &live.now)) {
             all.remove(&id);
         }
@@ -90,31 +109,39 @@ impl Live {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same, to change it.
+    fn change(&self) -> MutexGuard<'_, Now> {
+        let now = self.lock();
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        now
+    }
+
     pub(super) fn record(&self) -> Move {
         self.lock().record.clone()
     }
 
     pub(super) fn set_record(&self, record: Move) {
-        self.lock().record = record;
+        self.change().record = record;
     }
 
     pub(super) fn set_step(&self, step: TransferStep) {
-        let mut now = self.lock();
+        let mut now = self.change();
         now.step = step;
         now.copying_since = (step == TransferStep::Copying).then(Instant::now);
     }
 
     pub(super) fn set_total(&self, total: u64) {
-        self.lock().total = total;
+        self.change().total = total;
     }
 
     pub(super) fn copied(&self, bytes: u64) {
-        let mut now = self.lock();
+        let mut now = self.change();
         now.bytes = bytes.min(now.total);
     }
 
     pub(super) fn cancel(&self) {
         self.cancel.cancel();
+        self.revision.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn cancelled(&self) -> &CancellationToken {

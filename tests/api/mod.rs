@@ -21,6 +21,7 @@ mod placement;
 mod ports;
 mod proxies;
 mod rights;
+mod server_list;
 mod servers;
 mod session;
 mod setup;

@@ -79,19 +79,17 @@ async fn per_second(panel: &Panel, path: &str, token: Option<&str>) -> Result<f6
     Ok(done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64())
 }
 
-/// `GET /api/servers`, signed in, with this many stopped servers; beside `/health` over the same connections.
-pub(crate) async fn list(panel: &Panel, servers: usize, report: &mut Report) -> Result<()> {
+/// `GET /api/servers`, signed in, with this many stopped servers; `at_least` so many times as fast as `/health` over the
+/// same connections.
+pub(crate) async fn list(panel: &Panel, servers: usize, at_least: f64, report: &mut Report) -> Result<()> {
     let have = panel.call(reqwest::Method::GET, "/api/servers", None).await?.as_array().map_or(0, Vec::len);
     for n in have..servers {
         panel.server(&format!("listed {n}"), "sleep 1").await?;
     }
     let health = per_second(panel, "/health", None).await?;
     let list = per_second(panel, "/api/servers", Some(&panel.token)).await?;
-    report.plain(
-        format!("GET /api/servers with {servers} servers"),
-        "1/s",
-        list,
-        Some((health, "1/s GET /health")),
-    );
+    let of = format!("GET /api/servers with {servers} servers");
+    report.plain(of.clone(), "1/s", list, Some((health, "1/s GET /health")));
+    report.at_least(format!("{of}: beside /health"), "ratio", list / health, at_least, None);
     Ok(())
 }

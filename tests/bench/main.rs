@@ -88,8 +88,8 @@ async fn machine(report: &mut Report) -> Result<()> {
     idle::start_up(&mut panel, report).await?;
     idle::resident(&panel, 0, report).await?;
     writes::per_second(&panel, report).await?;
-    http::list(&panel, 5, report).await?;
-    http::list(&panel, 50, report).await?;
+    http::list(&panel, 5, 0.6, report).await?;
+    http::list(&panel, 50, 0.3, report).await?;
     panel.remove_servers().await?;
     console::measure(&panel, report).await?;
     panel.remove_servers().await?;
