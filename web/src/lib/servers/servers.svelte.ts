@@ -2,6 +2,7 @@ import * as api from '../api';
 import { asError, type ApiError } from '../errors';
 import { live } from '../live/live.svelte';
 import type { PowerAction, Server } from '../types';
+import { natural } from './filter';
 
 type Change = { all?: Server[]; changed?: Server; removed?: string };
 
@@ -22,7 +23,7 @@ class Servers {
   byId = $state.raw<Record<string, Server>>({});
   loaded = $state(false);
   error = $state.raw<ApiError | null>(null);
-  list = $derived(Object.values(this.byId).sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id)));
+  list = $derived(Object.values(this.byId).sort((a, b) => natural.compare(a.name, b.name) || a.id.localeCompare(b.id)));
   running = $derived(this.list.filter((server) => server.status === 'running').length);
 
   start() {

@@ -11,6 +11,7 @@ import { errors } from './errors';
 import { fields } from './fields';
 import { format } from './format';
 import { games } from './games';
+import { many } from './many';
 import { move } from './move';
 import { nav } from './nav';
 import { nodes } from './nodes';
@@ -25,4 +26,4 @@ import { ui } from './ui';
 import { upgrades } from './upgrades';
 import { users } from './users';
 
-export const texts: Texts = { access, account, charts, common, console, create, doctor, errors, fields, format, games, move, nav, nodes, ports, power, servers, settings, setup, signIn, startup, ui, upgrades, users };
+export const texts: Texts = { access, account, charts, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, servers, settings, setup, signIn, startup, ui, upgrades, users };

@@ -1,0 +1,36 @@
+import type { many as English } from '../en/many';
+import { n } from './numbers';
+
+export const many: typeof English = {
+  search: 'Server suchen',
+  anyState: 'Jeder Zustand',
+  node: 'Node',
+  anyNode: 'Jede Node',
+  tag: 'Schlagwort',
+  anyTag: 'Jedes Schlagwort',
+  sort: 'Sortieren',
+  byState: 'Laufende zuerst',
+  byName: 'Nach Namen',
+  byNode: 'Nach Node',
+  favourites: 'Favoriten',
+  favour: (name) => `${name} zu den Favoriten`,
+  unfavour: (name) => `${name} aus den Favoriten nehmen`,
+  select: 'Auswählen',
+  selectOne: (name) => `${name} auswählen`,
+  selectAll: 'Alle gezeigten auswählen',
+  endSelect: 'Auswahl beenden',
+  selected: 'Ausgewählte Server',
+  count: (count) => n(count, '# ausgewählt', '# ausgewählt'),
+  tagFor: 'Schlagwort für die ausgewählten Server',
+  addTag: 'Schlagwort hinzufügen',
+  removeTag: (tag) => `Schlagwort ${tag} entfernen`,
+  progress: (what, ended, all) => `${what}: ${ended} von ${all}`,
+  done: 'Erledigt',
+  waiting: 'Wartet …',
+  skipped: 'In seinem Zustand nicht möglich',
+  ask: (what, count) => `${n(count, '# Server', '# Server')}: ${what}?`,
+  askText: 'Wer gerade darauf spielt, wird getrennt.',
+  none: 'Kein Server passt dazu',
+  clear: 'Filter löschen',
+  shown: (shown, all) => `${shown} von ${all} gezeigt`
+};
