@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{Ack, Envelope, ErrorReport, Status, ToPanel};
+use protocol::{Ack, Envelope, ErrorCode, ErrorReport, Status, ToPanel};
 
 use crate::link::Outbox;
 
@@ -49,7 +49,7 @@ impl Answers {
             if memory.known.len() - memory.order.len() >= PENDING {
                 drop(memory);
                 let reply = Reply { answers: self.clone(), id: None, server_id: None, open: false };
-                self.send(Some(id), reply.error("busy", "The node has too much to do."));
+                self.send(Some(id), reply.error(ErrorCode::Busy, "The node has too much to do."));
                 return None;
             }
             memory.known.insert(id.clone(), None);
@@ -88,7 +88,7 @@ impl Reply {
     }
 
     /// Refused or failed.
-    pub(crate) fn refuse(self, code: &str, message: impl Into<String>) {
+    pub(crate) fn refuse(self, code: ErrorCode, message: impl Into<String>) {
         let error = self.error(code, message);
         self.answer(error);
     }
@@ -98,9 +98,9 @@ impl Reply {
         self.settle(message);
     }
 
-    fn error(&self, code: &str, message: impl Into<String>) -> ToPanel {
+    fn error(&self, code: ErrorCode, message: impl Into<String>) -> ToPanel {
         ToPanel::Error(ErrorReport {
-            code: code.to_owned(),
+            code,
             message: message.into(),
             details: None,
             server_id: self.server_id.clone(),
@@ -146,7 +146,7 @@ fn is_act(answer: &ToPanel) -> bool {
 impl Drop for Reply {
     fn drop(&mut self) {
         if self.open {
-            let error = self.error("busy", "The request was broken off. Try again.");
+            let error = self.error(ErrorCode::Busy, "The request was broken off. Try again.");
             self.settle(error);
         }
     }
@@ -200,6 +200,6 @@ mod tests {
             last = panel.from_agent.recv().await;
         }
         let ToPanel::Error(error) = last.unwrap().message else { panic!("no error") };
-        assert_eq!((error.code.as_str(), error.server_id.as_deref()), ("busy", Some("a")));
+        assert_eq!((error.code, error.server_id.as_deref()), (ErrorCode::Busy, Some("a")));
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{Behaviour, ContainerUser, Limits, ServerCreate, ServerStatus, Status, valid_server_id};
+use protocol::{
+    Behaviour, ContainerUser, ErrorCode, Limits, ServerCreate, ServerStatus, Status, valid_server_id,
+};
 
 use crate::persist::{self, PersistError, ServerFile, Wanted};
 use crate::reply_cache::Reply;
@@ -95,18 +97,20 @@ impl Supervisor {
     /// agent, of which nobody has said yet what it should be.
     pub(crate) fn create(&self, spec: ServerCreate, reply: Reply) {
         if let Err(message) = plan::check(&spec) {
-            return reply.refuse("invalid", message);
+            return reply.refuse(ErrorCode::Invalid, message);
         }
         let id = spec.server_id.clone();
         if let Err(error) = self.context.paths.check(&folder::of(&self.context.data_dir, &id)) {
-            return reply.refuse("conflict", error.to_string());
+            return reply.refuse(ErrorCode::Conflict, error.to_string());
         }
         if let Some(handle) = self.get(&id) {
             return handle.with(reply, move |server, reply| server.replace(spec, reply));
         }
         if self.lock().len() >= MOST_SERVERS {
-            return reply
-                .refuse("conflict", format!("This node has {MOST_SERVERS} servers: no more are taken."));
+            return reply.refuse(
+                ErrorCode::Conflict,
+                format!("This node has {MOST_SERVERS} servers: no more are taken."),
+            );
         }
         let handle = server::create(&self.context, ServerFile::new(spec), reply);
         self.lock().insert(id, handle);
@@ -168,5 +172,5 @@ impl Supervisor {
 
 /// Refuses a request to a server that is not here.
 pub(crate) fn not_found(reply: Reply) {
-    reply.refuse("not_found", "There is no such server on this node.");
+    reply.refuse(ErrorCode::NotFound, "There is no such server on this node.");
 }

@@ -59,8 +59,8 @@ impl Difference {
 #[cfg(test)]
 mod tests {
     use protocol::{
-        Ack, ErrorReport, ServerCreate, ServerDescription, Status, Sync, SystemInfo, ToAgent, ToPanel,
-        capability,
+        Ack, ErrorCode, ErrorReport, ServerCreate, ServerDescription, Status, Sync, SystemInfo, ToAgent,
+        ToPanel, capability,
     };
 
     use super::*;
@@ -73,7 +73,7 @@ mod tests {
     async fn refuse(agent: &mut FakeAgent, message: &str) {
         let asked = agent.hear().await;
         let report =
-            ErrorReport { code: "invalid".into(), message: message.into(), ..ErrorReport::default() };
+            ErrorReport { code: ErrorCode::Invalid, message: message.into(), ..ErrorReport::default() };
         agent.answer(&asked.message_id.unwrap(), ToPanel::Error(report));
     }
 

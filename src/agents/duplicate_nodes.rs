@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use agent::LinkTimes;
-use protocol::Problem;
+use protocol::{Problem, ProblemCode};
 
 /// So many replacements in a short time are not caused by a bad network.
 const REPLACEMENTS: usize = 3;
@@ -84,7 +84,7 @@ impl DuplicateNodes {
     pub(super) fn problem(&self, node_id: &str) -> Option<Problem> {
         let until = self.lock().get(node_id)?.until?;
         (Instant::now() < until).then(|| Problem {
-            code: "two_machines".to_owned(),
+            code: ProblemCode::TwoMachines,
             message: "Two machines use this node's id. The one that is connected now stays.".to_owned(),
             hint: "Stop the agent on the machine that is not meant, or add it as a node of its own; then change this \
                    node's secret."

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use protocol::ErrorReport;
+use protocol::{ErrorCode, ErrorReport};
 
 use crate::error::{ApiError, Code};
-
-/// The code of a refusal whose message is for people already: cleaned, and with nothing of the agent's inside.
-pub(super) const AGENT_FAILED: &str = "agent_failed";
 
 /// Why a request to an agent has no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -45,38 +42,44 @@ impl From<RequestError> for ApiError {
     }
 }
 
-/// The agent's codes for refusals are the API's; everything else is a fault of the agent, and goes to the log.
+/// Most of the agent's codes for refusals are the API's; what is none of them is a fault of the agent, and goes to the log.
 fn refusal(report: &ErrorReport) -> ApiError {
-    const SHARED: &[Code] = &[
-        Code::AlreadyStarting,
-        Code::AlreadyRunning,
-        Code::AlreadyStopping,
-        Code::NotRunning,
-        Code::Installing,
-        Code::Suspended,
-        Code::Paused,
-        Code::NotPaused,
-        Code::NotFound,
-        Code::Conflict,
-        Code::PortInUse,
-        Code::EngineUnavailable,
-        Code::Invalid,
-        Code::DiskFull,
-        Code::Busy,
-    ];
-    // The cancel of a pull that does not run: the API has no code of its own for it.
-    let code = if report.code == "not_installing" { Code::Conflict.as_str() } else { report.code.as_str() };
-    match report.code.as_str() {
-        AGENT_FAILED | "not_supported" | "path_escape" | "not_regular" | "not_text" => {
-            return ApiError::new(Code::Conflict, report.message.clone());
+    let code = match report.code {
+        ErrorCode::AlreadyStarting => Code::AlreadyStarting,
+        ErrorCode::AlreadyRunning => Code::AlreadyRunning,
+        ErrorCode::AlreadyStopping => Code::AlreadyStopping,
+        ErrorCode::NotRunning => Code::NotRunning,
+        ErrorCode::Installing => Code::Installing,
+        ErrorCode::Suspended => Code::Suspended,
+        ErrorCode::Paused => Code::Paused,
+        ErrorCode::NotPaused => Code::NotPaused,
+        ErrorCode::NotFound => Code::NotFound,
+        ErrorCode::PortInUse => Code::PortInUse,
+        ErrorCode::EngineUnavailable => Code::EngineUnavailable,
+        ErrorCode::Invalid => Code::Invalid,
+        ErrorCode::DiskFull => Code::DiskFull,
+        ErrorCode::Busy => Code::Busy,
+        ErrorCode::FileTooLarge => Code::TooLarge,
+        // For some of these the API has no code of its own.
+        ErrorCode::Conflict
+        | ErrorCode::NotInstalling
+        | ErrorCode::NotSupported
+        | ErrorCode::PathEscape
+        | ErrorCode::NotRegular
+        | ErrorCode::NotText
+        | ErrorCode::AgentFailed => Code::Conflict,
+        ErrorCode::Forbidden
+        | ErrorCode::File
+        | ErrorCode::BrokenOff
+        | ErrorCode::UnknownType
+        | ErrorCode::BadMessage
+        | ErrorCode::HandlerError
+        | ErrorCode::Other(_) => {
+            let fault = RequestError::Refused(Box::new(report.clone()));
+            return ApiError::internal("a request to a node", &fault);
         }
-        "FILE_TOO_LARGE" => return ApiError::new(Code::TooLarge, report.message.clone()),
-        _ => {}
-    }
-    match SHARED.iter().find(|shared| shared.as_str() == code) {
-        Some(code) => ApiError::new(*code, report.message.clone()),
-        None => ApiError::internal("a request to a node", &RequestError::Refused(Box::new(report.clone()))),
-    }
+    };
+    ApiError::new(code, report.message.clone())
 }
 
 #[cfg(test)]
@@ -85,14 +88,14 @@ mod tests {
 
     #[test]
     fn unknown_codes_stay_in_the_log() {
-        let error = |code: &str, message: &str| {
-            let report = ErrorReport { code: code.into(), message: message.into(), ..Default::default() };
+        let error = |code: ErrorCode, message: &str| {
+            let report = ErrorReport { code, message: message.into(), ..Default::default() };
             ApiError::from(RequestError::Refused(Box::new(report)))
         };
-        let unknown = error("PANIC", "/root/x");
+        let unknown = error("PANIC".into(), "/root/x");
         assert!(unknown.code() == Code::Internal && !unknown.message().contains("/root"));
-        assert_eq!(error("already_running", "").code(), Code::AlreadyRunning);
-        let failed = error(AGENT_FAILED, "It has no such image.");
+        assert_eq!(error(ErrorCode::AlreadyRunning, "").code(), Code::AlreadyRunning);
+        let failed = error(ErrorCode::AgentFailed, "It has no such image.");
         assert_eq!((failed.code(), failed.message()), (Code::Conflict, "It has no such image."));
     }
 }

@@ -67,9 +67,11 @@ impl Inbound {
                 self.registry.changes.node(session.node_id());
             }
             ToPanel::Error(report) if id.is_none() => {
-                if session.should_log(&report.code) && self.registry.may_log(session.node_id(), "error") {
+                if session.should_log(report.code.as_str())
+                    && self.registry.may_log(session.node_id(), "error")
+                {
                     let brief = |text: &str| text.chars().take(500).collect::<String>();
-                    let (code, said) = (brief(&report.code), brief(&report.message));
+                    let (code, said) = (brief(report.code.as_str()), brief(&report.message));
                     tracing::warn!(node = session.node_id(), code, said, "agent error");
                 }
             }

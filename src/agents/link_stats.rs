@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{Encoding, Problem};
+use protocol::{Encoding, Problem, ProblemCode};
 
 /// The weight of the newest ping against those before it.
 const WEIGHT: f64 = 0.25;
@@ -84,7 +84,7 @@ impl LinkStats {
             .filter(|skew| skew.unsigned_abs() > SKEW_REPORTED.unsigned_abs())?;
         let (by, way) = (words(skew.unsigned_abs() / 1000), if skew > 0 { "ahead of" } else { "behind" });
         Some(Problem {
-            code: "clock_skew".to_owned(),
+            code: ProblemCode::ClockSkew,
             message: format!("The clock of this machine is {by} {way} the panel's."),
             hint: "Turn on time synchronisation there (systemd-timesyncd or chrony). Servers run all the same; times that \
                    are shown may be wrong."
@@ -151,7 +151,7 @@ mod tests {
             stats.note_clock(at(0), at(7_200_100));
         }
         let problem = stats.problem().unwrap();
-        assert_eq!(problem.code, "clock_skew");
+        assert_eq!(problem.code, ProblemCode::ClockSkew);
         assert!(problem.message.contains("2 h behind"), "{}", problem.message);
         stats.note_clock(at(90_000), at(0));
         assert!(stats.problem().unwrap().message.contains("90 s ahead"));

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use protocol::{ServerDescription, ServerRef, Status, ToAgent, ToPanel, capability};
+use protocol::{ErrorCode, ServerDescription, ServerRef, Status, ToAgent, ToPanel, capability};
 use storage::servers::Server;
 
 use super::convert::{create_message, update_message};
 use super::error::RequestError;
 use super::registry::Registry;
 use super::session::Session;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 
 /// How long an agent may take to accept a server. The pull of its image comes afterwards and does not count.
 const HAND_OVER: Duration = Duration::from_secs(30);
@@ -135,12 +135,12 @@ impl Reconciler {
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
         let outcome = match session.ask(message, HAND_OVER).await {
             // The agent has it already: the answer to an earlier request was lost. Its settings may be older.
-            Err(RequestError::Refused(refused)) if refused.code == Code::Conflict.as_str() => {
+            Err(RequestError::Refused(refused)) if refused.code == ErrorCode::Conflict => {
                 let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
                 let outcome = session.ask(update, HAND_OVER).await;
                 // It has not: the conflict was another one.
                 outcome.map_err(|error| match error {
-                    RequestError::Refused(report) if report.code == Code::NotFound.as_str() => {
+                    RequestError::Refused(report) if report.code == ErrorCode::NotFound => {
                         RequestError::Refused(refused)
                     }
                     other => other,
@@ -227,7 +227,7 @@ impl Reconciler {
         let message = ToAgent::ServerDelete(ServerRef { server_id: server_id.to_owned() });
         match self.ask(node_id, message, within).await {
             Ok(_) => {}
-            Err(RequestError::Refused(report)) if report.code == Code::NotFound.as_str() => {}
+            Err(RequestError::Refused(report)) if report.code == ErrorCode::NotFound => {}
             Err(error) => return Err(error),
         }
         self.0.registry.note_resolved(node_id, server_id);

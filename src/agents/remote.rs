@@ -466,8 +466,7 @@ impl Connection<'_> {
         if let Some(id) = error.message_id() {
             self.session.fail(id);
         }
-        let report =
-            ErrorReport { code: error.code().into(), message: error.to_string(), ..ErrorReport::default() };
+        let report = ErrorReport { code: error.code(), message: error.to_string(), ..ErrorReport::default() };
         let mut envelope = Envelope::new(ToPanel::Error(report));
         envelope.message_id = error.message_id().map(ToOwned::to_owned);
         self.frame(&envelope)

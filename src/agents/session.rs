@@ -274,7 +274,7 @@ impl Drop for ExpectedFile {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{Ack, ErrorReport, Status};
+    use protocol::{Ack, ErrorCode, ErrorReport, Status};
 
     use super::*;
     use crate::error::{ApiError, Code};
@@ -301,7 +301,7 @@ mod tests {
         let (session, mut queue) = Session::new("n", 1);
         let refused = async {
             let id = queue.recv().await.unwrap().message_id.unwrap();
-            let report = ErrorReport { code: "already_running".into(), ..ErrorReport::default() };
+            let report = ErrorReport { code: ErrorCode::AlreadyRunning, ..ErrorReport::default() };
             session.settle(&id, ToPanel::Error(report));
         };
         let (answer, ()) = tokio::join!(session.ask(ToAgent::SystemInfoRequest, SOON), refused);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use protocol::{NodeStats, Problem, ServerStatus, Stats, Status, SystemInfo, problem_code};
+use protocol::{NodeStats, Problem, ProblemCode, ServerStatus, Stats, Status, SystemInfo};
 use storage::Millis;
 use tokio_util::sync::CancellationToken;
 
@@ -267,7 +267,7 @@ impl NodeSnapshot {
     /// Why no game can run there, where the agent is in a container without a path on its host; it reports that itself.
     pub fn no_host_path(&self) -> Option<&Problem> {
         let problems = self.system.as_ref().map_or(&[][..], |system| system.problems.as_slice());
-        problems.iter().find(|problem| problem.code == problem_code::NO_HOST_PATH)
+        problems.iter().find(|problem| problem.code == ProblemCode::NoHostPath)
     }
 
     /// Why games there reach the local network even where that is blocked, as far as it is known.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use agent::docker::EngineFacts;
 use agent::host::{Host, Sources, cgroup, size, space};
-use protocol::{Engine, Problem};
+use protocol::{Engine, Problem, ProblemCode};
 
 use super::views::{Finding, Level};
 
@@ -37,18 +37,18 @@ pub(super) fn as_a_node(sources: &Sources, data_dir: &Path, engine: &Engine) -> 
 
 /// In the doctor's words. What it looks at more closely itself is left to that.
 fn finding(problem: &Problem) -> Option<Finding> {
-    let (group, level, title) = match problem.code.as_str() {
-        "engine_unavailable" | "engine_old" | "clock_wrong" => return None,
-        "memory_limit_off" | "cpu_limit_off" | "pids_limit_off" => return None,
-        "disk_read_only" => ("disk", Level::Problem, "The disk is read-only"),
-        "disk_full" => ("disk", Level::Problem, "The disk is full"),
-        "disk_low" => ("disk", Level::Warning, "The disk is almost full"),
-        "memory_low" => ("memory", Level::Warning, "Memory is almost used up"),
-        "kernel_old" => ("machine", Level::Problem, "The kernel is too old"),
-        "power_low" => ("machine", Level::Warning, "Too little voltage"),
+    let (group, level, title) = match problem.code {
+        ProblemCode::EngineUnavailable | ProblemCode::EngineOld | ProblemCode::ClockWrong => return None,
+        ProblemCode::MemoryLimitOff | ProblemCode::CpuLimitOff | ProblemCode::PidsLimitOff => return None,
+        ProblemCode::DiskReadOnly => ("disk", Level::Problem, "The disk is read-only"),
+        ProblemCode::DiskFull => ("disk", Level::Problem, "The disk is full"),
+        ProblemCode::DiskLow => ("disk", Level::Warning, "The disk is almost full"),
+        ProblemCode::MemoryLow => ("memory", Level::Warning, "Memory is almost used up"),
+        ProblemCode::KernelOld => ("machine", Level::Problem, "The kernel is too old"),
+        ProblemCode::PowerLow => ("machine", Level::Warning, "Too little voltage"),
         _ => ("machine", Level::Warning, "The machine has a problem"),
     };
-    let found = Finding::ok(group, &problem.code, title, problem.message.clone());
+    let found = Finding::ok(group, problem.code.as_str(), title, problem.message.clone());
     Some(Finding { level, advice: Some(problem.hint.clone()), ..found })
 }
 

@@ -275,7 +275,7 @@ impl NodeView {
         let engine = system.as_ref().and_then(|system| system.engine.as_ref()).filter(|_| seen.online);
         let told = system.as_ref().map(|system| system.problems.as_slice()).filter(|_| seen.online);
         let problems = told.unwrap_or_default().iter().chain(&seen.problems).map(|problem| Problem {
-            code: problem.code.clone(),
+            code: problem.code.to_string(),
             message: problem.message.clone(),
             hint: problem.hint.clone(),
         });

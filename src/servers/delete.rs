@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use protocol::{ServerRef, ToAgent};
+use protocol::{ErrorCode, ServerRef, ToAgent};
 use storage::servers::{Deletion, Server};
 
 use super::Servers;
@@ -169,7 +169,7 @@ impl Servers {
         let within = Duration::from_secs(u64::from(server.behaviour.stop_timeout_secs)) + DELETE_TAKES;
         match self.agents.ask(&server.node_id, message, within).await {
             Ok(_) => {}
-            Err(RequestError::Refused(report)) if report.code == Code::NotFound.as_str() => {}
+            Err(RequestError::Refused(report)) if report.code == ErrorCode::NotFound => {}
             Err(error) if deletion.force => {
                 tracing::warn!(server = id, node = server.node_id, %error, "forgotten without its node");
             }

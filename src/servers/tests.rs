@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use protocol::{Ack, ErrorReport, PowerAction, Status, ToAgent, ToPanel};
+use protocol::{Ack, ErrorCode, ErrorReport, PowerAction, Status, ToAgent, ToPanel};
 use storage::servers::{Behaviour, Limits, Port, Protocol, Server};
 use storage::users::{Role, User};
 
@@ -238,7 +238,7 @@ async fn power_is_the_agents_to_grant() {
     let refuse = async {
         let id = agent.hear().await.message_id.unwrap();
         let report =
-            ErrorReport { code: "already_running".into(), message: "It runs.".into(), ..Default::default() };
+            ErrorReport { code: ErrorCode::AlreadyRunning, message: "It runs.".into(), ..Default::default() };
         agent.answer(&id, ToPanel::Error(report));
     };
     let (answer, ()) = tokio::join!(games.servers.power(&permit, PowerAction::Start), refuse);
@@ -253,7 +253,7 @@ async fn a_server_that_its_agent_never_had_can_be_deleted() {
     let refuse = async {
         let asked = agent.hear().await;
         assert!(matches!(asked.message, ToAgent::ServerDelete(_)));
-        let report = ErrorReport { code: "not_found".into(), ..ErrorReport::default() };
+        let report = ErrorReport { code: ErrorCode::NotFound, ..ErrorReport::default() };
         agent.answer(&asked.message_id.unwrap(), ToPanel::Error(report));
     };
     let (deleted, ()) = tokio::join!(games.servers.delete(&games.admin, &made.id, false), refuse);

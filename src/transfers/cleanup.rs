@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use protocol::{PowerAction, ServerPower, ServerRef, Status, ToAgent};
+use protocol::{ErrorCode, PowerAction, ServerPower, ServerRef, Status, ToAgent};
 use storage::transfers::Step;
 
 use super::Transfers;
@@ -120,9 +120,12 @@ impl Transfers {
         let power = ServerPower { server_id: id.to_owned(), action: PowerAction::Start };
         match self.agents.ask(node, ToAgent::ServerPower(power), SOON).await {
             Ok(_) => Started::Yes,
-            Err(RequestError::Refused(report)) => match report.code.as_str() {
-                "already_starting" | "already_running" => Started::Yes,
-                "already_stopping" | "installing" | "busy" | "engine_unavailable" => Started::NotYet,
+            Err(RequestError::Refused(report)) => match report.code {
+                ErrorCode::AlreadyStarting | ErrorCode::AlreadyRunning => Started::Yes,
+                ErrorCode::AlreadyStopping
+                | ErrorCode::Installing
+                | ErrorCode::Busy
+                | ErrorCode::EngineUnavailable => Started::NotYet,
                 _ => Started::Never(report.message),
             },
             Err(_) => Started::NotYet,

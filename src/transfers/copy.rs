@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use agent::streams::{Frame, Pipe};
-use protocol::{Control, Summary};
+use protocol::{Control, ErrorCode, Summary};
 use tokio::time::{sleep_until, timeout};
 
 use super::Transfers;
@@ -98,7 +98,8 @@ fn stalled(node: &str) -> Failure {
 fn said(node: &str, word: Option<Frame>) -> Failure {
     match word {
         Some(Frame::Control(Control::Failed(report))) => {
-            let advice = if report.code == "disk_full" { " Make room there, then try again." } else { "" };
+            let advice =
+                if report.code == ErrorCode::DiskFull { " Make room there, then try again." } else { "" };
             let message = report.message.trim_end_matches('.');
             Failure(format!("The node {node} broke off: {message}.{advice}"))
         }

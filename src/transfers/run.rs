@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::{
-    HostCheck, PowerAction, ServerPower, ServerRef, Status, ToAgent, ToPanel, TransferPrepare,
+    ErrorCode, HostCheck, PowerAction, ServerPower, ServerRef, Status, ToAgent, ToPanel, TransferPrepare,
     TransferReceive, TransferSend, TransferSize,
 };
 use storage::servers::Server;
@@ -179,7 +179,7 @@ impl Transfers {
         match self.agents.ask(from, ToAgent::ServerPower(power), SOON).await {
             Ok(_) => {}
             Err(RequestError::Refused(report))
-                if matches!(report.code.as_str(), "not_running" | "already_stopping") => {}
+                if matches!(report.code, ErrorCode::NotRunning | ErrorCode::AlreadyStopping) => {}
             Err(error) => return Err(Failure::asking("Stopping the server on", from)(error)),
         }
         let within = Duration::from_secs(server.behaviour.stop_timeout_secs.into()) + STOPPING;

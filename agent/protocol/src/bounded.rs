@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
-use super::wire::Encoding;
+use super::encoding::Encoding;
 
 /// How deep lists and objects may lie in each other. JSON's reader has the same bound of its own.
 const DEEPEST: usize = 128;

@@ -6,8 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::bounded::{Frame, Inbound};
+use super::codes::ErrorCode;
 use super::text::TextRule;
-use super::wire::Encoding;
 
 /// `{"type", "data"?, "messageId"?, "timestamp"}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,10 +64,10 @@ pub enum DecodeError {
 impl DecodeError {
     /// The code of the answer to it.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::UnknownType { .. } => "UNKNOWN_TYPE",
-            Self::NotAMessage(_) | Self::BadData { .. } => "BAD_MESSAGE",
+            Self::UnknownType { .. } => ErrorCode::UnknownType,
+            Self::NotAMessage(_) | Self::BadData { .. } => ErrorCode::BadMessage,
         }
     }
 
@@ -88,15 +88,6 @@ impl DecodeError {
             Self::UnknownType { message_id, .. } | Self::BadData { message_id, .. } => message_id.as_deref(),
         }
     }
-}
-
-/// Takes one JSON frame. Lenient, as the protocol asks: `data`, `messageId` and `timestamp` may be missing, a bad
-/// timestamp is replaced by the time of receipt, unknown keys are ignored.
-///
-/// # Errors
-/// [`DecodeError`], none of which is a reason to close the link.
-pub fn decode<M: Inbound>(frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
-    Encoding::Json.decode(frame)
 }
 
 /// The second step: what the frame's type says of its data.

@@ -6,9 +6,12 @@
 //! Part 1 of the protocol exists outside this project (a Go agent, a TypeScript panel). Part 2 are our extensions:
 //! they are only sent to a peer whose `system_info.capabilities` told of them.
 
+mod answers;
 mod bounded;
+mod codes;
 pub mod commands;
 mod console;
+mod encoding;
 mod envelope;
 mod files;
 mod lenient;
@@ -29,16 +32,19 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use answers::{Ack, ErrorReport};
 pub use bounded::{Inbound, Limits as FrameLimits};
+pub use codes::{ErrorCode, ProblemCode};
 pub use console::{
     ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, ConsoleSubscribe, ConsoleTail, ServerCommand,
     ServerOutput, Stream, fingerprint,
 };
-pub use envelope::{DecodeError, Envelope, decode};
+pub use encoding::Encoding;
+pub use envelope::{DecodeError, Envelope};
 pub use files::{FileContent, FileRead, FileWrite};
 pub use nodes::{
     Capability, Engine, Firewall, Heartbeat, HostCheck, HostReport, NodeStats, Problem, Space, SystemInfo,
-    capability, problem_code,
+    capability,
 };
 pub use servers::{
     Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,
@@ -50,7 +56,7 @@ pub use text::TextRule;
 pub use to_agent::ToAgent;
 pub use transfers::{Control, Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize};
 pub use upgrades::{UpgradeOutcome, UpgradeReceive};
-pub use wire::{EncodeError, Encoding};
+pub use wire::{EncodeError, decode};
 
 /// The header in which our agents say which process they are: a random word, the same as long as it lives.
 pub const AGENT_PROCESS: &str = "x-agent-process";
@@ -94,33 +100,6 @@ pub enum ToPanel {
     ServerDescription(Box<ServerDescription>),
     /// Part 2: answers [`ToAgent::TransferMeasure`].
     TransferSize(TransferSize),
-}
-
-/// `ack`: nothing, or the state in which the request left the server.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ack {
-    /// The state at the moment of the answer, for power actions and installs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Status>,
-}
-
-/// `error`: `code` is one of the API's error codes where the agent is ours, any word from others.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrorReport {
-    /// Machine-readable word, such as `already_running` or `HANDLER_ERROR`.
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub code: String,
-    /// One sentence for a person.
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub message: String,
-    /// Anything more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Value>,
-    /// Part 2: whose server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server_id: Option<String>,
 }
 
 /// A server id: `^[a-z0-9][a-z0-9-]{0,63}$`, checked by both sides because it becomes a folder and a container name.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::codes::ProblemCode;
 use super::payload::{self, Payload};
 use super::{Port, UpgradeOutcome, lenient};
 
@@ -78,17 +79,11 @@ pub struct Engine {
     pub error: Option<String>,
 }
 
-/// Codes of problems that others act by.
-pub mod problem_code {
-    /// The agent is in a container, and the host has no place for its servers' folders: it takes no servers.
-    pub const NO_HOST_PATH: &str = "no_host_path";
-}
-
 /// Something that is wrong, and what to do. Part 2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// A stable word, such as `disk_low`.
-    pub code: String,
+    /// What it is, for programs.
+    pub code: ProblemCode,
     /// What is wrong.
     pub message: String,
     /// What to do.

@@ -234,7 +234,7 @@ fn a_panels_words_are_refused_where_cutting_would_change_them() {
         let said = refused(&json);
         assert!(said.contains(why), "{said}");
         let error = decode::<ToAgent>(json.as_bytes()).unwrap_err();
-        assert_eq!((error.message_id(), error.code()), (Some("7"), "BAD_MESSAGE"));
+        assert_eq!((error.message_id(), error.code()), (Some("7"), ErrorCode::BadMessage));
     }
 }
 

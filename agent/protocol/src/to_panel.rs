@@ -185,7 +185,7 @@ impl SystemInfo {
         problems.truncate(PROBLEMS);
         problems.shrink_to_fit();
         for Problem { code, message, hint } in problems {
-            TextRule::WORD.apply(code);
+            code.bound();
             TextRule::SENTENCE.apply(message);
             TextRule::SENTENCE.apply(hint);
         }
@@ -318,7 +318,7 @@ impl FileContent {
 impl ErrorReport {
     pub(super) fn bound(&mut self) {
         let Self { code, message, details, server_id } = self;
-        TextRule::WORD.apply(code);
+        code.bound();
         TextRule::SENTENCE.apply(message);
         if let Some(details) = details {
             small(details, &mut { EXTRA });

@@ -1,5 +1,7 @@
 //! Why a file was not read or written.
 
+use protocol::ErrorCode;
+
 /// Why a file was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
@@ -27,17 +29,17 @@ pub(crate) enum FileError {
 
 impl FileError {
     /// The code for the panel.
-    pub(crate) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::BadPath(_) => "invalid",
-            Self::Escape => "path_escape",
-            Self::NotFound => "not_found",
-            Self::NotRegular(_) => "not_regular",
-            Self::TooLarge => "FILE_TOO_LARGE",
-            Self::NotText => "not_text",
-            Self::DiskFull => "disk_full",
-            Self::ConcurrentChange | Self::Io(..) => "busy",
-            Self::Denied => "forbidden",
+            Self::BadPath(_) => ErrorCode::Invalid,
+            Self::Escape => ErrorCode::PathEscape,
+            Self::NotFound => ErrorCode::NotFound,
+            Self::NotRegular(_) => ErrorCode::NotRegular,
+            Self::TooLarge => ErrorCode::FileTooLarge,
+            Self::NotText => ErrorCode::NotText,
+            Self::DiskFull => ErrorCode::DiskFull,
+            Self::ConcurrentChange | Self::Io(..) => ErrorCode::Busy,
+            Self::Denied => ErrorCode::Forbidden,
         }
     }
 

@@ -12,7 +12,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
+use protocol::{ErrorCode, FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -71,10 +71,10 @@ impl Files {
         work: impl FnOnce(root_dir::Below) -> Result<FileContent, FileError> + Send + 'static,
     ) {
         if !valid_server_id(&server_id) {
-            return reply.refuse("invalid", "The server id is not one.");
+            return reply.refuse(ErrorCode::Invalid, "The server id is not one.");
         }
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
-            return reply.refuse("busy", "The node is busy with other files. Try again.");
+            return reply.refuse(ErrorCode::Busy, "The node is busy with other files. Try again.");
         };
         let data_dir = self.data_dir.clone();
         drop(self.tasks.spawn_blocking(move || {

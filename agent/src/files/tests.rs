@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use protocol::ErrorCode;
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
 use super::root_dir::Below;
@@ -46,11 +47,16 @@ impl Place {
         assert_eq!(fs::read_dir(self.dir.path()).unwrap().count(), 3);
     }
 
-    fn refused(&self, path: &str) -> [&'static str; 2] {
+    fn refused(&self, path: &str) -> [ErrorCode; 2] {
         let read = read(&self.root(), path).unwrap_err().code();
         let written = write(&self.root(), path, "x").unwrap_err().code();
         [read, written]
     }
+}
+
+/// Refused so, to read and to write.
+fn both(code: ErrorCode) -> [ErrorCode; 2] {
+    [code.clone(), code]
 }
 
 #[test]
@@ -95,20 +101,20 @@ fn mode_and_owner_stay_and_new_files_belong_to_the_game() {
 fn no_words_lead_out() {
     let place = Place::new();
     for path in ["../secret", "/../secret", "a/../../secret", "/a/../x", "..", "/..", "../10/x", "a/.."] {
-        assert_eq!(place.refused(path), ["path_escape"; 2], "{path}");
+        assert_eq!(place.refused(path), both(ErrorCode::PathEscape), "{path}");
     }
     // Plain names of files that are not there.
     for path in ["..%2f..%2fetc%2fpasswd", "....//x", "%2e%2e/x", "a/b", "/etc/passwd", "//etc/passwd"] {
-        assert_eq!(read(&place.root(), path).unwrap_err().code(), "not_found", "{path}");
+        assert_eq!(read(&place.root(), path).unwrap_err().code(), ErrorCode::NotFound, "{path}");
     }
     write(&place.root(), "..\\..\\x", "a name like any other").unwrap();
     assert!(place.at("..\\..\\x").exists());
     for path in ["", "a\0b", &"n".repeat(256), &"d/".repeat(2_100)] {
-        assert_eq!(place.refused(path), ["invalid"; 2], "{path:?}");
+        assert_eq!(place.refused(path), both(ErrorCode::Invalid), "{path:?}");
     }
     fs::write(place.at("file"), "x").unwrap();
-    assert_eq!(place.refused("file/x"), ["invalid"; 2]);
-    assert_eq!(place.refused("/file/x"), ["invalid"; 2]);
+    assert_eq!(place.refused("file/x"), both(ErrorCode::Invalid));
+    assert_eq!(place.refused("/file/x"), both(ErrorCode::Invalid));
     place.untouched();
 }
 
@@ -121,11 +127,11 @@ fn a_path_from_the_servers_folder_is_the_same_as_one_without_a_slash() {
     write(&root, "a.txt", "two").unwrap();
     assert_eq!(read(&root, "//a.txt").unwrap(), "two");
     for folder in ["/", "//", ".", "/."] {
-        assert_eq!(place.refused(folder), ["not_regular"; 2], "{folder}");
+        assert_eq!(place.refused(folder), both(ErrorCode::NotRegular), "{folder}");
     }
     write(&root, "/etc/passwd", "its own").unwrap();
     assert_eq!(fs::read_to_string(place.at("etc/passwd")).unwrap(), "its own");
-    assert_eq!(place.refused("/etc/"), ["not_regular"; 2]);
+    assert_eq!(place.refused("/etc/"), both(ErrorCode::NotRegular));
     place.untouched();
 }
 
@@ -146,18 +152,18 @@ fn folders_above_what_is_written_are_made_and_are_the_games() {
         assert_eq!((meta.uid(), meta.gid(), meta.permissions().mode() & 0o777), (wanted.0, wanted.1, 0o755));
     }
     // Reading makes nothing.
-    assert_eq!(read(&root, "z/y").unwrap_err().code(), "not_found");
+    assert_eq!(read(&root, "z/y").unwrap_err().code(), ErrorCode::NotFound);
     assert!(!place.at("z").exists());
     symlink("../../outside", place.at("out")).unwrap();
     symlink("../../outside/new", place.at("dang")).unwrap();
     symlink("nowhere", place.at("empty")).unwrap();
     fs::write(place.at("file"), "x").unwrap();
     for (path, code) in [
-        ("out/new/x", "path_escape"),
-        ("dang/x", "path_escape"),
-        ("dang/new/x", "path_escape"),
-        ("file/new/x", "invalid"),
-        ("new/../x", "path_escape"),
+        ("out/new/x", ErrorCode::PathEscape),
+        ("dang/x", ErrorCode::PathEscape),
+        ("dang/new/x", ErrorCode::PathEscape),
+        ("file/new/x", ErrorCode::Invalid),
+        ("new/../x", ErrorCode::PathEscape),
     ] {
         assert_eq!(write(&root, path, "x").unwrap_err().code(), code, "{path}");
     }
@@ -179,15 +185,15 @@ fn no_link_leads_out() {
     symlink(place.at("inside"), place.at("absolute")).unwrap();
     fs::write(place.at("inside"), "x").unwrap();
     for path in ["ext/x", "ext/passwd", "rel/x", "rel/new", "loop/x"] {
-        assert_eq!(place.refused(path), ["path_escape"; 2], "{path}");
+        assert_eq!(place.refused(path), both(ErrorCode::PathEscape), "{path}");
     }
     for path in ["dang", "chain", "loop", "s", "magic", "absolute", "ext"] {
-        assert_eq!(place.refused(path), ["path_escape", "not_regular"], "{path}");
+        assert_eq!(place.refused(path), [ErrorCode::PathEscape, ErrorCode::NotRegular], "{path}");
     }
     // One that stays inside may be read, and is not replaced by what is written.
     symlink("inside", place.at("good")).unwrap();
     assert_eq!(read(&place.root(), "good").unwrap(), "x");
-    assert_eq!(write(&place.root(), "good", "y").unwrap_err().code(), "not_regular");
+    assert_eq!(write(&place.root(), "good", "y").unwrap_err().code(), ErrorCode::NotRegular);
     place.untouched();
 }
 
@@ -196,7 +202,7 @@ fn the_folder_itself_may_be_no_link() {
     let place = Place::new();
     symlink(place.dir.path().join("outside"), place.dir.path().join("servers/2")).unwrap();
     assert!(Below::open(&place.dir.path().join("servers/2")).is_err());
-    assert_eq!(Below::open(&place.dir.path().join("servers/3")).unwrap_err().code(), "not_found");
+    assert_eq!(Below::open(&place.dir.path().join("servers/3")).unwrap_err().code(), ErrorCode::NotFound);
 }
 
 #[test]
@@ -214,11 +220,11 @@ fn what_is_no_plain_file_is_refused_at_once() {
     }
     for name in names {
         let began = Instant::now();
-        assert_eq!(place.refused(name), ["not_regular"; 2], "{name}");
+        assert_eq!(place.refused(name), both(ErrorCode::NotRegular), "{name}");
         assert!(began.elapsed() < Duration::from_secs(1), "{name} held us up");
     }
     for name in ["folder/", "folder/."] {
-        assert_eq!(write(&place.root(), name, "x").unwrap_err().code(), "not_regular");
+        assert_eq!(write(&place.root(), name, "x").unwrap_err().code(), ErrorCode::NotRegular);
     }
 }
 
@@ -229,16 +235,19 @@ fn sizes_and_texts() {
     let most = "x".repeat(MOST);
     write(&root, "most", &most).unwrap();
     assert_eq!(read(&root, "most").unwrap().len(), MOST);
-    assert_eq!(write(&root, "more", &format!("{most}x")).unwrap_err().code(), "FILE_TOO_LARGE");
+    assert_eq!(write(&root, "more", &format!("{most}x")).unwrap_err().code(), ErrorCode::FileTooLarge);
     assert!(!place.at("more").exists());
     fs::write(place.at("more"), format!("{most}x")).unwrap();
-    assert_eq!(read(&root, "more").unwrap_err().code(), "FILE_TOO_LARGE");
+    assert_eq!(read(&root, "more").unwrap_err().code(), ErrorCode::FileTooLarge);
     // A terabyte that takes no room is not read to find out.
     fs::File::create(place.at("sparse")).unwrap().set_len(1 << 40).unwrap();
-    assert_eq!(read(&root, "sparse").unwrap_err().code(), "FILE_TOO_LARGE");
+    assert_eq!(read(&root, "sparse").unwrap_err().code(), ErrorCode::FileTooLarge);
     fs::write(place.at("image.png"), [0x89, b'P', 0xff]).unwrap();
     let error = read(&root, "image.png").unwrap_err();
-    assert_eq!((error.code(), error.sentence().as_str()), ("not_text", "The file is no text in UTF-8."));
+    assert_eq!(
+        (error.code(), error.sentence().as_str()),
+        (ErrorCode::NotText, "The file is no text in UTF-8.")
+    );
 }
 
 /// A disk of 64 KiB, where we may make one.
@@ -266,7 +275,7 @@ fn a_full_disk_leaves_the_old_file_and_nothing_beside_it() {
     let root = Below::open(disk.0.path()).unwrap();
     write(&root, "world.txt", "the old world").unwrap();
     let error = write(&root, "world.txt", &"x".repeat(200_000)).unwrap_err();
-    assert_eq!((error.code(), error.sentence().as_str()), ("disk_full", "The disk is full."));
+    assert_eq!((error.code(), error.sentence().as_str()), (ErrorCode::DiskFull, "The disk is full."));
     assert_eq!(read(&root, "world.txt").unwrap(), "the old world");
     assert_eq!(fs::read_dir(disk.0.path()).unwrap().count(), 1);
 }
@@ -315,7 +324,10 @@ fn a_race_is_lost_by_the_game() {
             match outcome {
                 Ok(()) => in_time += 1,
                 Err(error) => {
-                    assert!(["path_escape", "busy", "not_found"].contains(&error.code()), "{error}");
+                    assert!(
+                        [ErrorCode::PathEscape, ErrorCode::Busy, ErrorCode::NotFound].contains(&error.code()),
+                        "{error}"
+                    );
                     refused += 1;
                 }
             }
@@ -335,7 +347,7 @@ async fn ids_of_servers_are_looked_at_first() {
         let reply = answers.take(Some(n.to_string()), None).unwrap();
         files.read(FileRead { server_id: id.into(), path: "x".into() }, reply);
         let ToPanel::Error(error) = panel.from_agent.recv().await.unwrap().message else { panic!("{id}") };
-        assert_eq!(error.code, "invalid", "{id}");
+        assert_eq!(error.code, ErrorCode::Invalid, "{id}");
     }
     let reply = answers.take(Some("right".into()), None).unwrap();
     files.write(FileWrite { server_id: "1".into(), path: "x".into(), content: "y".into() }, reply);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{HostCheck, ToPanel};
+use protocol::{ErrorCode, HostCheck, ToPanel};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +29,7 @@ impl HostChecks {
     /// Answers with a report.
     pub(super) fn check(&self, check: HostCheck, reply: Reply) {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            return reply.refuse("busy", "The node is busy with other checks. Try again.");
+            return reply.refuse(ErrorCode::Busy, "The node is busy with other checks. Try again.");
         };
         let (engine, host) = (Arc::clone(&self.engine), Arc::clone(&self.host));
         drop(self.tasks.spawn(async move {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use protocol::{Engine, Problem, Space, problem_code};
+use protocol::{Engine, Problem, ProblemCode, Space};
 
 use super::cgroup;
 use super::sources::Sources;
@@ -43,8 +43,8 @@ pub(super) fn problems(
     .collect()
 }
 
-fn problem(code: &str, message: String, hint: impl Into<String>) -> Problem {
-    Problem { code: code.into(), message, hint: hint.into() }
+fn problem(code: ProblemCode, message: String, hint: impl Into<String>) -> Problem {
+    Problem { code, message, hint: hint.into() }
 }
 
 fn engine_away(engine: &Engine) -> Option<Problem> {
@@ -58,12 +58,12 @@ fn engine_away(engine: &Engine) -> Option<Problem> {
     };
     let hint = "Start it with `systemctl start docker`, or install it (`apt install docker.io` on Debian). This page \
                 notices by itself when it is back.";
-    Some(problem("engine_unavailable", message, hint))
+    Some(problem(ProblemCode::EngineUnavailable, message, hint))
 }
 
 fn no_host_path(folder: &Folder<'_>) -> Option<Problem> {
     let error = folder.paths.check(folder.here).err()?;
-    Some(problem(problem_code::NO_HOST_PATH, error.message, error.hint))
+    Some(problem(ProblemCode::NoHostPath, error.message, error.hint))
 }
 
 /// Docker 20.10 speaks 1.41, and so does Podman whatever its own number is.
@@ -75,7 +75,7 @@ fn engine_old(engine: &Engine) -> Option<Problem> {
         let version = engine.version.as_deref().unwrap_or("unknown");
         let message = format!("This container engine is old: version {version}, API {api}.");
         problem(
-            "engine_old",
+            ProblemCode::EngineOld,
             message,
             "Docker 20.10 or newer is needed: upgrade it (`apt install docker.io`).",
         )
@@ -90,7 +90,11 @@ fn kernel_old(sources: &Sources) -> Option<Problem> {
     let number = (numbers.next()??, numbers.next()??);
     (number < (5, 6)).then(|| {
         let message = format!("This kernel is too old to open servers' files safely: {}.", release.trim());
-        problem("kernel_old", message, "Linux 5.6 or newer is needed: upgrade the system, then reboot.")
+        problem(
+            ProblemCode::KernelOld,
+            message,
+            "Linux 5.6 or newer is needed: upgrade the system, then reboot.",
+        )
     })
 }
 
@@ -105,7 +109,7 @@ fn power_low(sources: &Sources) -> Option<Problem> {
     };
     let hint = "Use the power supply that was made for this board and a short thick cable; give USB disks power of their \
                 own.";
-    Some(problem("power_low", message.into(), hint))
+    Some(problem(ProblemCode::PowerLow, message.into(), hint))
 }
 
 fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {
@@ -115,14 +119,14 @@ fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {
                      folder to a larger disk.";
     if fs.read_only {
         return Some(problem(
-            "disk_read_only",
+            ProblemCode::DiskReadOnly,
             format!("The disk of {at} can only be read."),
             "A failing disk or memory card is often the reason: look at `dmesg`, save what you can, replace it.",
         ));
     }
     if total > 0 && free < 64 * MIB {
         return Some(problem(
-            "disk_full",
+            ProblemCode::DiskFull,
             format!("The disk of {at} is full: {} are free.", size(free)),
             make_room,
         ));
@@ -131,7 +135,7 @@ fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {
         && free < all / 100
     {
         return Some(problem(
-            "disk_full",
+            ProblemCode::DiskFull,
             format!("The disk of {at} has room for only {free} more files."),
             "Delete folders with very many small files.",
         ));
@@ -140,7 +144,7 @@ fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {
     let low = free < 2 * GIB || (free < total / 10 && free < 50 * GIB);
     (total > 0 && low).then(|| {
         let message = format!("The disk of {at} is almost full: {} of {} are free.", size(free), size(total));
-        problem("disk_low", message, make_room)
+        problem(ProblemCode::DiskLow, message, make_room)
     })
 }
 
@@ -150,7 +154,7 @@ fn memory_low(memory: Space) -> Option<Problem> {
     (total > 0 && free < (total / 12).min(512 * MIB)).then(|| {
         let message = format!("Memory is almost used up: {} of {} are free.", size(free), size(total));
         problem(
-            "memory_low",
+            ProblemCode::MemoryLow,
             message,
             "Stop a server, or give servers less memory, before the kernel ends one.",
         )
@@ -161,7 +165,7 @@ fn clock(now: Timestamp) -> Option<Problem> {
     // A board without a battery starts in 1970 or on its image's date until it hears from a time server.
     (now.as_second() < YEAR_2024).then(|| {
         problem(
-            "clock_wrong",
+            ProblemCode::ClockWrong,
             format!("This machine's clock says {now:.0}."),
             "Connect it to the internet, or set the time (`timedatectl set-ntp true`): certificates fail until then.",
         )
@@ -173,18 +177,18 @@ fn limits(missing: &[&str]) -> Vec<Problem> {
         .iter()
         .map(|&controller| match controller {
             "memory" => problem(
-                "memory_limit_off",
+                ProblemCode::MemoryLimitOff,
                 "This kernel does not hold memory limits: one server can take all memory.".into(),
                 "On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the line in \
                  /boot/firmware/cmdline.txt, then reboot.",
             ),
             "cpu" => problem(
-                "cpu_limit_off",
+                ProblemCode::CpuLimitOff,
                 "This kernel does not hold processor limits.".into(),
                 "A kernel with CONFIG_CFS_BANDWIDTH and the cpu cgroup is needed.",
             ),
             other => problem(
-                "pids_limit_off",
+                ProblemCode::PidsLimitOff,
                 format!("This kernel does not limit the number of processes ({other})."),
                 "A kernel with CONFIG_CGROUP_PIDS is needed.",
             ),
@@ -226,7 +230,7 @@ mod tests {
             api_version: Some(api.into()),
             error: None,
         };
-        assert_eq!(engine_old(&engine("19.03.15", "1.40")).unwrap().code, "engine_old");
+        assert_eq!(engine_old(&engine("19.03.15", "1.40")).unwrap().code, ProblemCode::EngineOld);
         assert_eq!(engine_old(&engine("20.10.24", "1.41")), None);
         assert_eq!(engine_old(&engine("4.3.1", "1.41")), None);
         assert_eq!(engine_old(&Engine { available: false, ..engine("1", "1.2") }), None, "it is away");
@@ -237,8 +241,8 @@ mod tests {
         let code = |release: &str| {
             kernel_old(&machine("proc/sys/kernel/osrelease", release).1).map(|problem| problem.code)
         };
-        assert_eq!(code("5.4.0-42-generic\n").as_deref(), Some("kernel_old"));
-        assert_eq!(code("4.19.118-v7l+").as_deref(), Some("kernel_old"));
+        assert_eq!(code("5.4.0-42-generic\n"), Some(ProblemCode::KernelOld));
+        assert_eq!(code("4.19.118-v7l+"), Some(ProblemCode::KernelOld));
         assert_eq!(code("5.6.0"), None);
         assert_eq!(code("6.1.21-v8+"), None);
         assert_eq!(code("new"), None, "what cannot be told is not held against it");
@@ -260,21 +264,21 @@ mod tests {
         FileSystem { space: Space { used: total - free, total }, ..FileSystem::default() }
     }
 
-    fn disk_code(fs: &FileSystem) -> Option<String> {
+    fn disk_code(fs: &FileSystem) -> Option<ProblemCode> {
         disk(fs, Path::new("/data")).map(|problem| problem.code)
     }
 
     #[test]
     fn a_disk_is_fine_low_full_or_broken() {
         assert_eq!(disk_code(&fs(20 * GIB, 100 * GIB)), None);
-        assert_eq!(disk_code(&fs(9 * GIB, 100 * GIB)).as_deref(), Some("disk_low"));
-        assert_eq!(disk_code(&fs(GIB, 4 * GIB)).as_deref(), Some("disk_low"));
+        assert_eq!(disk_code(&fs(9 * GIB, 100 * GIB)), Some(ProblemCode::DiskLow));
+        assert_eq!(disk_code(&fs(GIB, 4 * GIB)), Some(ProblemCode::DiskLow));
         assert_eq!(disk_code(&fs(100 * GIB, 4000 * GIB)), None, "a tenth of a large disk is a lot");
-        assert_eq!(disk_code(&fs(10 * MIB, 100 * GIB)).as_deref(), Some("disk_full"));
+        assert_eq!(disk_code(&fs(10 * MIB, 100 * GIB)), Some(ProblemCode::DiskFull));
         let no_names = FileSystem { names: Some((5, 100_000)), ..fs(50 * GIB, 100 * GIB) };
-        assert_eq!(disk_code(&no_names).as_deref(), Some("disk_full"));
+        assert_eq!(disk_code(&no_names), Some(ProblemCode::DiskFull));
         let broken = FileSystem { read_only: true, ..fs(50 * GIB, 100 * GIB) };
-        assert_eq!(disk_code(&broken).as_deref(), Some("disk_read_only"));
+        assert_eq!(disk_code(&broken), Some(ProblemCode::DiskReadOnly));
     }
 
     #[test]
@@ -295,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_clock_before_this_software_is_wrong() {
-        assert_eq!(clock("1970-01-01T00:00:09Z".parse().unwrap()).unwrap().code, "clock_wrong");
+        assert_eq!(clock("1970-01-01T00:00:09Z".parse().unwrap()).unwrap().code, ProblemCode::ClockWrong);
         assert_eq!(clock("2026-11-23T00:00:00Z".parse().unwrap()), None);
     }
 
@@ -303,7 +307,7 @@ mod tests {
     fn an_engine_that_is_away_says_why() {
         let away = Engine { error: Some("connection refused".into()), ..Engine::default() };
         let problem = engine_away(&away).unwrap();
-        assert_eq!(problem.code, "engine_unavailable");
+        assert_eq!(problem.code, ProblemCode::EngineUnavailable);
         assert!(problem.message.contains("connection refused"), "{}", problem.message);
         assert_eq!(engine_away(&Engine { available: true, ..away }), None);
     }

@@ -333,7 +333,7 @@ impl Interpreter {
                 self.tell(&told);
             }
             ToPanel::Error(report) => {
-                let told = self.commands.failed(own, &report.code, &report.message);
+                let told = self.commands.failed(own, report.code.as_str(), &report.message);
                 self.tell(&told);
                 if !told.is_empty() {
                     self.refused(&report);

@@ -83,7 +83,7 @@ async fn a_refusal_is_told_as_a_status_too() {
         &panel.to_agent,
     );
     let report = ErrorReport {
-        code: "already_running".into(),
+        code: ErrorCode::AlreadyRunning,
         message: "It runs.".into(),
         server_id: Some("a".into()),
         ..ErrorReport::default()

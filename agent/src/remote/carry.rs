@@ -212,8 +212,7 @@ impl Connection<'_> {
         if self.odd.note(error.kind()) == 1 {
             tracing::warn!(%error, "a message of the panel cannot be taken; others of its kind are not told of");
         }
-        let report =
-            ErrorReport { code: error.code().into(), message: error.to_string(), ..ErrorReport::default() };
+        let report = ErrorReport { code: error.code(), message: error.to_string(), ..ErrorReport::default() };
         let mut envelope = Envelope::new(ToPanel::Error(report));
         envelope.message_id = error.message_id().map(ToOwned::to_owned);
         self.frame(&envelope)

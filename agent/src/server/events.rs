@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{ServerStatus, Status};
+use protocol::{ErrorCode, ServerStatus, Status};
 use tokio::time::Instant;
 
 use super::actions::CANCELLED;
@@ -200,7 +200,7 @@ impl Server {
         match (waiter, failed) {
             (Waiter::Keep(reply), None) => reply.ack(Some(self.life_cycle.status())),
             (Waiter::Keep(reply), Some(error)) => {
-                let code = if error.is_disk_full() { "disk_full" } else { "busy" };
+                let code = if error.is_disk_full() { ErrorCode::DiskFull } else { ErrorCode::Busy };
                 reply.refuse(code, format!("The node could not write it down: {error}"));
             }
             // The rest is done, and that it could not be written down does not undo it.
@@ -225,13 +225,13 @@ impl Server {
         let code = match &error {
             RemoveError::Engine(error) => {
                 self.context.watch.suspect(error);
-                if error.fault == Fault::Away { "engine_unavailable" } else { "busy" }
+                if error.fault == Fault::Away { ErrorCode::EngineUnavailable } else { ErrorCode::Busy }
             }
-            RemoveError::File(error) if error.is_disk_full() => "disk_full",
-            RemoveError::File(_) | RemoveError::Folder(_) => "busy",
+            RemoveError::File(error) if error.is_disk_full() => ErrorCode::DiskFull,
+            RemoveError::File(_) | RemoveError::Folder(_) => ErrorCode::Busy,
         };
         for reply in std::mem::take(&mut self.requests.deletes) {
-            reply.refuse(code, format!("The server could not be removed: {error}"));
+            reply.refuse(code.clone(), format!("The server could not be removed: {error}"));
         }
         self.inspect();
     }

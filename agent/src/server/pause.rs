@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use protocol::Status;
+use protocol::{ErrorCode, Status};
 
 use super::jobs::Event;
 use super::life_cycle::Refusal;
@@ -105,7 +105,8 @@ impl Server {
             }
             Err(error) => {
                 self.context.watch.suspect(&error);
-                let code = if error.fault == Fault::Away { "engine_unavailable" } else { "busy" };
+                let code =
+                    if error.fault == Fault::Away { ErrorCode::EngineUnavailable } else { ErrorCode::Busy };
                 reply.refuse(code, format!("The server could not be resumed: {}", error.message));
             }
         }

@@ -1,6 +1,6 @@
 //! What is kept of a server: its file, and what of that is on the disk.
 
-use protocol::{ServerCreate, Status};
+use protocol::{ErrorCode, ServerCreate, Status};
 
 use super::plan;
 use crate::persist::{Pending, PendingStop, ServerFile, Wanted};
@@ -14,7 +14,7 @@ pub(super) enum Waiter {
     /// What it asked for is under way in this state; the file makes it outlive a crash.
     Act(Reply, Status),
     /// It could not be done, and what it changed all the same is kept: code and message.
-    Refuse(Reply, &'static str, &'static str),
+    Refuse(Reply, ErrorCode, &'static str),
     /// The stop that is under way may begin.
     Stop,
 }

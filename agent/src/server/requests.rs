@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::PowerAction;
+use protocol::{ErrorCode, PowerAction};
 
 use super::folder;
 use super::jobs::Event;
@@ -55,7 +55,7 @@ impl Server {
         if let Request::Command(line) = &request
             && let Err(message) = check_command(line)
         {
-            return reply.refuse("invalid", message);
+            return reply.refuse(ErrorCode::Invalid, message);
         }
         self.life_cycle = life_cycle;
         self.keep_wish(&request);
@@ -106,10 +106,10 @@ impl Server {
     }
 
     /// What would make a start fail for certain: code and message.
-    fn may_start(&self) -> Result<(), (&'static str, String)> {
+    fn may_start(&self) -> Result<(), (ErrorCode, String)> {
         if !folder::has_room(&self.context.data_dir) {
             let message = "The disk of the data folder is full: the game could not save anything.";
-            return Err(("disk_full", message.into()));
+            return Err((ErrorCode::DiskFull, message.into()));
         }
         if self.schedule.ended.is_some_and(|ended| ended.elapsed() < PORT_LINGERS) {
             return Ok(());
@@ -118,7 +118,7 @@ impl Server {
         let Some(port) = taken.first() else { return Ok(()) };
         let (number, protocol) = (port.external, port.protocol.as_str());
         Err((
-            "port_in_use",
+            ErrorCode::PortInUse,
             format!("Port {number}/{protocol} is in use by another program on this machine."),
         ))
     }
@@ -126,13 +126,13 @@ impl Server {
     /// Types a line; answered when it is written.
     fn command(&mut self, line: String, reply: Reply) {
         let Some(run) = &self.runs.current else {
-            return reply.refuse("not_running", "The server is not running.");
+            return reply.refuse(ErrorCode::NotRunning, "The server is not running.");
         };
         let typed = run.keyboard.type_line(line, None);
         self.jobs.push(async move {
             match typed.await {
                 Ok(()) => reply.ack(None),
-                Err(error) => reply.refuse("busy", error.sentence()),
+                Err(error) => reply.refuse(ErrorCode::Busy, error.sentence()),
             }
             Event::Nothing
         });

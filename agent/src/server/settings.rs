@@ -1,6 +1,6 @@
 //! The settings of a server: changed at any time, in force at the next start.
 
-use protocol::{ContainerUser, ServerCreate, ServerUpdate};
+use protocol::{ContainerUser, ErrorCode, ServerCreate, ServerUpdate};
 
 use super::life_cycle::Refusal;
 use super::plan;
@@ -18,7 +18,7 @@ impl Server {
     pub(crate) fn replace(&mut self, spec: ServerCreate, reply: Reply) {
         if !self.record.file.as_found || self.life_cycle.is_deleting() {
             let message = "There is a server with this id on this node already. Nothing was changed.";
-            return reply.refuse("conflict", message);
+            return reply.refuse(ErrorCode::Conflict, message);
         }
         self.change(spec, reply);
     }
@@ -54,7 +54,7 @@ impl Server {
             return reply.refuse(code, message);
         }
         if let Err(message) = plan::check(&spec) {
-            return reply.refuse("invalid", message);
+            return reply.refuse(ErrorCode::Invalid, message);
         }
         let record = &mut self.record;
         if record.file.as_found && spec.behaviour.is_none() {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use protocol::{ContainerUser, ServerStatus};
+use protocol::{ContainerUser, ErrorCode, ServerStatus};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::context::Context;
@@ -50,10 +50,10 @@ impl Handle {
         match self.queue.try_send(request) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(request)) => {
-                request.reply.refuse("busy", "The server has too many requests waiting.");
+                request.reply.refuse(ErrorCode::Busy, "The server has too many requests waiting.");
             }
             Err(mpsc::error::TrySendError::Closed(request)) => {
-                request.reply.refuse("not_found", "There is no such server.");
+                request.reply.refuse(ErrorCode::NotFound, "There is no such server.");
             }
         }
     }

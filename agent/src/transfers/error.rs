@@ -2,7 +2,7 @@
 
 use std::io;
 
-use protocol::ErrorReport;
+use protocol::{ErrorCode, ErrorReport};
 
 use crate::fs::{Stopped, shown};
 
@@ -43,24 +43,19 @@ impl TransferError {
         Self::Refused(why.into())
     }
 
-    /// In the protocol's words.
+    /// As the panel is told.
     pub(crate) fn report(&self, server_id: &str) -> ErrorReport {
         let full = |error: &io::Error| {
             matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
         };
         let code = match self {
-            Self::NoRoom => "disk_full",
-            Self::File { source, .. } if full(source) => "disk_full",
-            Self::Refused(_) => "invalid",
-            Self::File { .. } => "file",
-            Self::Link(_) => "broken_off",
+            Self::NoRoom => ErrorCode::DiskFull,
+            Self::File { source, .. } if full(source) => ErrorCode::DiskFull,
+            Self::Refused(_) => ErrorCode::Invalid,
+            Self::File { .. } => ErrorCode::File,
+            Self::Link(_) => ErrorCode::BrokenOff,
         };
-        ErrorReport {
-            code: code.to_owned(),
-            message: self.to_string(),
-            details: None,
-            server_id: Some(server_id.to_owned()),
-        }
+        ErrorReport { code, message: self.to_string(), details: None, server_id: Some(server_id.to_owned()) }
     }
 }
 

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::{
-    Control, ErrorReport, Status, Summary, ToPanel, TransferPrepare, TransferReceive, TransferSend,
+    Control, ErrorCode, ErrorReport, Status, Summary, ToPanel, TransferPrepare, TransferReceive, TransferSend,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -81,7 +81,7 @@ impl Transfers {
     /// How much there is to send.
     pub(crate) fn measure(&self, server_id: String, reply: Reply) {
         let Ok(place) = Arc::clone(&self.measuring).try_acquire_owned() else {
-            return reply.refuse("busy", "The node is busy with other folders. Try again.");
+            return reply.refuse(ErrorCode::Busy, "The node is busy with other folders. Try again.");
         };
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
@@ -95,7 +95,7 @@ impl Transfers {
             });
             match measured.await {
                 Ok(Ok(size)) => reply.answer(ToPanel::TransferSize(size)),
-                Ok(Err(error)) => reply.refuse("conflict", error.to_string()),
+                Ok(Err(error)) => reply.refuse(ErrorCode::Conflict, error.to_string()),
                 Err(_) => drop(reply),
             }
         }));
@@ -107,7 +107,7 @@ impl Transfers {
         drop(self.context.tasks.spawn(async move {
             let turn = match all.turn(&of.server_id).await {
                 Ok(turn) => turn,
-                Err(message) => return reply.refuse("busy", message),
+                Err(message) => return reply.refuse(ErrorCode::Busy, message),
             };
             let engine = &all.context.engine;
             let fetch = async {
@@ -117,12 +117,12 @@ impl Transfers {
                 engine.pull(&of.image, &tokio::sync::watch::Sender::new(None)).await
             };
             tokio::select! {
-                () = turn.cancel.cancelled() => reply.refuse("conflict", "It was called off."),
+                () = turn.cancel.cancelled() => reply.refuse(ErrorCode::Conflict, "It was called off."),
                 fetched = fetch => match fetched {
                     Ok(()) => reply.ack(None),
-                    Err(error) if error.fault == Fault::Away => reply.refuse("engine_unavailable", error.message),
-                    Err(error) if error.fault == Fault::DiskFull => reply.refuse("disk_full", error.message),
-                    Err(error) => reply.refuse("conflict", error.message),
+                    Err(error) if error.fault == Fault::Away => reply.refuse(ErrorCode::EngineUnavailable, error.message),
+                    Err(error) if error.fault == Fault::DiskFull => reply.refuse(ErrorCode::DiskFull, error.message),
+                    Err(error) => reply.refuse(ErrorCode::Conflict, error.message),
                 }
             }
         }));
@@ -203,7 +203,7 @@ impl Transfers {
             all.context.shared.sweeper.wake();
             match discarded {
                 Ok(true) => reply.ack(None),
-                Ok(false) => reply.refuse("busy", "What was received could not be removed."),
+                Ok(false) => reply.refuse(ErrorCode::Busy, "What was received could not be removed."),
                 Err(_) => drop(reply),
             }
         }));
@@ -212,13 +212,13 @@ impl Transfers {
     /// Takes the server's turn, and dials. Answers the request either way.
     async fn open(&self, server_id: &str, ticket: Ticket, reply: Reply) -> Option<(Turn, Pipe)> {
         let Some(carrier) = &self.carrier else {
-            reply.refuse("not_supported", "This agent takes part in no transfers.");
+            reply.refuse(ErrorCode::NotSupported, "This agent takes part in no transfers.");
             return None;
         };
         let turn = match self.turn(server_id).await {
             Ok(turn) => turn,
             Err(message) => {
-                reply.refuse("busy", message);
+                reply.refuse(ErrorCode::Busy, message);
                 return None;
             }
         };
@@ -228,7 +228,7 @@ impl Transfers {
                 Some((turn, pipe))
             }
             Err(message) => {
-                reply.refuse("conflict", format!("No connection for the data: {message}"));
+                reply.refuse(ErrorCode::Conflict, format!("No connection for the data: {message}"));
                 None
             }
         }
@@ -255,15 +255,15 @@ impl Transfers {
     }
 
     /// A container of another agent keeps its files inside, not in a folder.
-    async fn has_folder(&self, server_id: &str) -> Result<(), (&'static str, String)> {
+    async fn has_folder(&self, server_id: &str) -> Result<(), (ErrorCode, String)> {
         if self.servers.get(server_id).is_none() {
-            return Err(("not_found", "There is no such server on this node.".into()));
+            return Err((ErrorCode::NotFound, "There is no such server on this node.".into()));
         }
         let seen = self.context.engine.inspect_server(server_id).await;
-        let seen = seen.map_err(|error| ("engine_unavailable", error.message))?;
+        let seen = seen.map_err(|error| (ErrorCode::EngineUnavailable, error.message))?;
         if seen.is_some_and(|seen| seen.owner == Owner::Legacy) {
             return Err((
-                "conflict",
+                ErrorCode::Conflict,
                 "Its container was made by another agent and keeps its files inside: it cannot be moved."
                     .into(),
             ));
@@ -273,35 +273,40 @@ impl Transfers {
 
     /// Nothing may write into the folder meanwhile. The last container goes: each start makes a new one anyway, and
     /// this one must not be started by anybody once the data is elsewhere.
-    async fn may_send(&self, server_id: &str) -> Result<(), (&'static str, String)> {
+    async fn may_send(&self, server_id: &str) -> Result<(), (ErrorCode, String)> {
         self.has_folder(server_id).await?;
         let status = self.servers.get(server_id).map(|handle| handle.status.borrow().status.clone());
         match status {
             Some(Status::Stopped | Status::Crashed | Status::InstallFailed | Status::Suspended) => {}
-            _ => return Err(("conflict", "The server has to be stopped first.".into())),
+            _ => return Err((ErrorCode::Conflict, "The server has to be stopped first.".into())),
         }
         let engine = &self.context.engine;
-        let seen =
-            engine.inspect_server(server_id).await.map_err(|error| ("engine_unavailable", error.message))?;
+        let seen = engine
+            .inspect_server(server_id)
+            .await
+            .map_err(|error| (ErrorCode::EngineUnavailable, error.message))?;
         if let Some(seen) = seen.filter(|seen| seen.owner == Owner::This) {
             if seen.running {
-                return Err(("conflict", "The server has to be stopped first.".into()));
+                return Err((ErrorCode::Conflict, "The server has to be stopped first.".into()));
             }
-            engine.remove(&seen.id).await.map_err(|error| ("engine_unavailable", error.message))?;
+            engine.remove(&seen.id).await.map_err(|error| (ErrorCode::EngineUnavailable, error.message))?;
         }
         Ok(())
     }
 
-    fn may_receive(&self, server_id: &str) -> Result<(), (&'static str, String)> {
+    fn may_receive(&self, server_id: &str) -> Result<(), (ErrorCode, String)> {
         if !protocol::valid_server_id(server_id) {
-            return Err(("invalid", "The server id is not one.".into()));
+            return Err((ErrorCode::Invalid, "The server id is not one.".into()));
         }
         let there = folder::of(&self.context.data_dir, server_id);
         if let Err(error) = self.context.paths.check(&there) {
-            return Err(("conflict", error.to_string()));
+            return Err((ErrorCode::Conflict, error.to_string()));
         }
         if self.servers.get(server_id).is_some() || fs::symlink_metadata(&there).is_ok() {
-            return Err(("conflict", "This node has a server or a folder of this id already.".into()));
+            return Err((
+                ErrorCode::Conflict,
+                "This node has a server or a folder of this id already.".into(),
+            ));
         }
         Ok(())
     }

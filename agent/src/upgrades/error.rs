@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use protocol::ErrorCode;
 use semver::Version;
 
 use crate::release::SignedError;
@@ -80,15 +81,17 @@ impl StageError {
         }
     }
 
-    /// In the protocol's words.
-    pub(crate) fn code(&self) -> &'static str {
+    /// For the panel's programs.
+    pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::NoRoom { .. } | Self::DiskFull => "disk_full",
-            Self::NotNewer { .. } | Self::OnTrial => "conflict",
-            Self::NoVersion(_) | Self::OtherBytes | Self::DoesNotRun(_) | Self::NotSigned(_) => "invalid",
-            Self::NoKey => "not_supported",
-            Self::File { .. } => "file",
-            Self::Link(_) => "broken_off",
+            Self::NoRoom { .. } | Self::DiskFull => ErrorCode::DiskFull,
+            Self::NotNewer { .. } | Self::OnTrial => ErrorCode::Conflict,
+            Self::NoVersion(_) | Self::OtherBytes | Self::DoesNotRun(_) | Self::NotSigned(_) => {
+                ErrorCode::Invalid
+            }
+            Self::NoKey => ErrorCode::NotSupported,
+            Self::File { .. } => ErrorCode::File,
+            Self::Link(_) => ErrorCode::BrokenOff,
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::StageError;
 pub use self::folder::{Folder, give, hash, newer};
 
-use protocol::{Control, ErrorReport, Status, Summary, UpgradeReceive};
+use protocol::{Control, ErrorCode, ErrorReport, Status, Summary, UpgradeReceive};
 
 use crate::config::AgentConfig;
 use crate::release::{ReleaseKey, SignedError, SignedText};
@@ -54,21 +54,23 @@ impl Upgrades {
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
             let (Some(carrier), Some(guard)) = (&all.carrier, &all.guard) else {
-                return reply.refuse("not_supported", "Nobody watches over this agent's program.");
+                return reply.refuse(ErrorCode::NotSupported, "Nobody watches over this agent's program.");
             };
             let Ok(_turn) = all.turn.try_lock() else {
-                return reply.refuse("busy", "An upgrade is under way already.");
+                return reply.refuse(ErrorCode::Busy, "An upgrade is under way already.");
             };
             if let Err(error) = all.may_take(&of) {
                 return reply.refuse(error.code(), sentence(&error));
             }
             if let Some(busy) = all.busy() {
-                return reply.refuse("busy", busy);
+                return reply.refuse(ErrorCode::Busy, busy);
             }
             let ticket = Ticket { transfer_id: of.transfer_id.clone(), token: of.token.clone() };
             let pipe = match carrier.open(ticket).await {
                 Ok(pipe) => pipe,
-                Err(why) => return reply.refuse("conflict", format!("No connection for the program: {why}")),
+                Err(why) => {
+                    return reply.refuse(ErrorCode::Conflict, format!("No connection for the program: {why}"));
+                }
             };
             reply.ack(None);
             let (taken, mut pipe) = all.take(&of, pipe).await;
@@ -82,7 +84,7 @@ impl Upgrades {
             let word = match taken {
                 Ok(summary) => Control::Done(summary),
                 Err(error) => Control::Failed(ErrorReport {
-                    code: error.code().to_owned(),
+                    code: error.code(),
                     message: sentence(&error),
                     ..ErrorReport::default()
                 }),

@@ -25,7 +25,7 @@ async fn without_an_engine_everything_is_unknown_and_refused_at_once_until_it_co
     let node = node(&proxy).await;
     let info = available(&node, false).await;
     assert!(info.engine.unwrap().error.unwrap().contains("engine.sock"));
-    assert!(info.problems.iter().any(|problem| problem.code == "engine_unavailable"));
+    assert!(info.problems.iter().any(|problem| problem.code == ProblemCode::EngineUnavailable));
     let spec = spec("while read l; do echo \"echo $l\"; done");
     let id = spec.server_id.clone();
     let _container = Container(id.clone());
@@ -33,10 +33,10 @@ async fn without_an_engine_everything_is_unknown_and_refused_at_once_until_it_co
     node.is(&id, Status::Unknown).await;
     for action in [PowerAction::Start, PowerAction::Stop, PowerAction::Restart, PowerAction::Kill] {
         let asked = Instant::now();
-        assert_eq!(node.power(&id, action).await, Err("engine_unavailable".into()));
+        assert_eq!(node.power(&id, action).await, Err(ErrorCode::EngineUnavailable));
         assert!(asked.elapsed() < Duration::from_millis(500));
     }
-    assert_eq!(node.command(&id, "x").await, Err("engine_unavailable".into()));
+    assert_eq!(node.command(&id, "x").await, Err(ErrorCode::EngineUnavailable));
     proxy.open();
     // It installs what it was given meanwhile.
     node.is(&id, Status::Stopped).await;
@@ -105,7 +105,7 @@ async fn an_engine_that_hangs_is_noticed_and_forgiven() {
     node.is(&id, Status::Unknown).await;
     node.is(&idle, Status::Unknown).await;
     let asked = Instant::now();
-    assert_eq!(node.power(&idle, PowerAction::Start).await, Err("engine_unavailable".into()));
+    assert_eq!(node.power(&idle, PowerAction::Start).await, Err(ErrorCode::EngineUnavailable));
     assert!(asked.elapsed() < Duration::from_millis(500));
     proxy.freeze(false);
     node.is(&idle, Status::Stopped).await;

@@ -128,10 +128,10 @@ async fn one_that_was_paused_says_so_and_is_resumed() {
     let id = node.run("echo up; while read l; do echo \"echo $l\"; done").await;
     let _container = Container(id.clone());
     node.line(&id, "up").await;
-    assert_eq!(node.power(&id, PowerAction::Resume).await, Err("not_paused".into()));
+    assert_eq!(node.power(&id, PowerAction::Resume).await, Err(ErrorCode::NotPaused));
     paused(&node, &id).await;
-    assert_eq!(node.power(&id, PowerAction::Start).await, Err("paused".into()));
-    assert_eq!(node.command(&id, "x").await, Err("paused".into()));
+    assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::Paused));
+    assert_eq!(node.command(&id, "x").await, Err(ErrorCode::Paused));
     assert_eq!(node.power(&id, PowerAction::Resume).await, Ok(Status::Running));
     node.command(&id, "hello").await.unwrap();
     node.line(&id, "echo hello").await;
@@ -212,7 +212,7 @@ async fn a_second_create_is_a_conflict_and_changes_nothing() {
     let second = ServerCreate { startup: "echo second > out; sleep 1000".into(), ..first.clone() };
     for again in [first, second] {
         let refused = node.ask(ToAgent::ServerCreate(Box::new(again))).await.unwrap_err();
-        assert_eq!((refused.code.as_str(), refused.server_id.as_deref()), ("conflict", Some(id.as_str())));
+        assert_eq!((refused.code, refused.server_id.as_deref()), (ErrorCode::Conflict, Some(id.as_str())));
     }
     node.start(&id).await;
     assert_eq!(node.written(&id, "out").await, "first\n");

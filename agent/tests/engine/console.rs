@@ -129,7 +129,7 @@ async fn commands_are_one_line_of_at_most_4000_bytes() {
     let _container = Container(id.clone());
     node.line(&id, "up").await;
     for bad in ["", "a\nb", "a\u{3}", "a\u{1b}[A", &"x".repeat(4_001)] {
-        assert_eq!(node.command(&id, bad).await, Err("invalid".into()), "{bad:?}");
+        assert_eq!(node.command(&id, bad).await, Err(ErrorCode::Invalid), "{bad:?}");
     }
     node.command(&id, &"x".repeat(4_000)).await.unwrap();
     node.line(&id, "4000 bytes").await;
@@ -164,7 +164,7 @@ async fn a_game_that_does_not_read_holds_up_nobody() {
     let asked = Instant::now();
     for _ in 0..2_000 {
         if let Err(code) = node.command(&deaf, &line).await {
-            assert_eq!(code, "busy");
+            assert_eq!(code, ErrorCode::Busy);
             busy = true;
             break;
         }

@@ -222,7 +222,7 @@ async fn a_port_that_another_program_holds_is_refused_at_the_click() {
     let _container = Container(id.clone());
     let start = ToAgent::ServerStart(ServerRef { server_id: id.clone() });
     let error = node.ask(start).await.unwrap_err();
-    assert_eq!((error.code.as_str(), error.server_id.as_deref()), ("port_in_use", Some(id.as_str())));
+    assert_eq!((error.code, error.server_id.as_deref()), (ErrorCode::PortInUse, Some(id.as_str())));
     assert!(error.message.contains(&format!("{port}/udp")));
     assert_eq!(node.is(&id, Status::Stopped).await.error, None);
     let check = HostCheck {

@@ -36,7 +36,7 @@ async fn who_stops_a_crashed_server_calls_its_restart_off() {
     let _container = Container(id.clone());
     node.power(&id, PowerAction::Start).await.unwrap();
     node.status(&id, |s| s.restart_at.is_some()).await;
-    assert_eq!(node.power(&id, PowerAction::Stop).await, Err("not_running".into()));
+    assert_eq!(node.power(&id, PowerAction::Stop).await, Err(ErrorCode::NotRunning));
     node.status(&id, |s| s.status == Status::Crashed && s.restart_at.is_none()).await;
     node.delete(&id).await;
 }

@@ -183,7 +183,7 @@ impl Node {
         }
     }
 
-    pub(crate) async fn power(&self, id: &str, action: PowerAction) -> Result<Status, String> {
+    pub(crate) async fn power(&self, id: &str, action: PowerAction) -> Result<Status, ErrorCode> {
         let power = ServerPower { server_id: id.into(), action };
         let before = self.statuses(id).len();
         match self.ask(ToAgent::ServerPower(power)).await {
@@ -206,7 +206,7 @@ impl Node {
         }
     }
 
-    pub(crate) async fn command(&self, id: &str, command: &str) -> Result<(), String> {
+    pub(crate) async fn command(&self, id: &str, command: &str) -> Result<(), ErrorCode> {
         let command = ServerCommand { server_id: id.into(), command: command.into() };
         self.ask(ToAgent::ServerCommand(command)).await.map(drop).map_err(|error| error.code)
     }

@@ -23,7 +23,7 @@ async fn an_absent_image_fails_the_install_says_why_and_can_be_tried_again() {
     let failed = node.is(&id, Status::InstallFailed).await;
     let error = failed.error.unwrap();
     assert!(error.contains(NOWHERE) && error.contains("cannot be reached"), "{error}");
-    assert_eq!(node.power(&id, PowerAction::Stop).await, Err("not_running".into()));
+    assert_eq!(node.power(&id, PowerAction::Stop).await, Err(ErrorCode::NotRunning));
     // A start fetches again.
     assert_eq!(node.power(&id, PowerAction::Start).await, Ok(Status::Starting));
     node.is(&id, Status::InstallFailed).await;
@@ -48,7 +48,7 @@ async fn an_absent_image_fails_the_install_says_why_and_can_be_tried_again() {
     };
     node.ask(ToAgent::ServerUpdate(Box::new(update))).await.unwrap();
     node.start(&id).await;
-    assert_eq!(node.ask(retry).await.unwrap_err().code, "already_running");
+    assert_eq!(node.ask(retry).await.unwrap_err().code, ErrorCode::AlreadyRunning);
     node.delete(&id).await;
 }
 
@@ -67,12 +67,12 @@ async fn an_install_can_be_cancelled_and_deleted() {
     let id = spec.server_id.clone();
     node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
     node.is(&id, Status::Installing).await;
-    assert_eq!(node.power(&id, PowerAction::Start).await, Err("installing".into()));
+    assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::Installing));
     let of = || ServerRef { server_id: id.clone() };
     node.ask(ToAgent::InstallCancel(of())).await.unwrap();
     let failed = node.is(&id, Status::InstallFailed).await;
     assert_eq!(failed.error.as_deref(), Some("The installation was cancelled."));
-    assert_eq!(node.ask(ToAgent::InstallCancel(of())).await.unwrap_err().code, "not_installing");
+    assert_eq!(node.ask(ToAgent::InstallCancel(of())).await.unwrap_err().code, ErrorCode::NotInstalling);
     node.ask(ToAgent::ServerReinstall(of())).await.unwrap();
     node.is(&id, Status::Installing).await;
     node.delete(&id).await;
@@ -116,10 +116,10 @@ async fn what_cannot_be_is_refused_by_the_agent_too() {
         ServerCreate { image: "a b".into(), ..spec("x") },
         ServerCreate { limits: Limits { memory: -1, ..Limits::default() }, ..spec("x") },
     ] {
-        assert_eq!(create(bad).await.unwrap_err().code, "invalid");
+        assert_eq!(create(bad).await.unwrap_err().code, ErrorCode::Invalid);
     }
     let of = ServerRef { server_id: "nobody".into() };
-    assert_eq!(node.ask(ToAgent::ServerStart(of)).await.unwrap_err().code, "not_found");
+    assert_eq!(node.ask(ToAgent::ServerStart(of)).await.unwrap_err().code, ErrorCode::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,12 +144,12 @@ async fn a_full_disk_is_told_and_heals() {
     let filler = node.dir.path().join("filler");
     // As full as it gets.
     let _ = std::fs::write(&filler, vec![1; 5 << 20]);
-    assert_eq!(node.power(&id, PowerAction::Start).await, Err("disk_full".into()));
+    assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::DiskFull));
     let create = ToAgent::ServerCreate(Box::new(spec("sleep 1000")));
-    assert_eq!(node.ask(create).await.unwrap_err().code, "disk_full");
+    assert_eq!(node.ask(create).await.unwrap_err().code, ErrorCode::DiskFull);
     let update = serde_json::json!({"serverId": id, "startup": "sleep 1 ".repeat(1_000)});
     let update = ToAgent::ServerUpdate(Box::new(serde_json::from_value(update).unwrap()));
-    assert_eq!(node.ask(update.clone()).await.unwrap_err().code, "disk_full");
+    assert_eq!(node.ask(update.clone()).await.unwrap_err().code, ErrorCode::DiskFull);
     std::fs::remove_file(filler).unwrap();
     node.start(&id).await;
     node.ask(update).await.unwrap();

@@ -11,10 +11,10 @@ async fn create_start_command_stop_restart_kill_delete() {
     let node = Node::new().await;
     let id = node.create(spec(GAME)).await;
     let _container = Container(id.clone());
-    assert_eq!(node.power(&id, PowerAction::Stop).await, Err("not_running".into()));
-    assert_eq!(node.command(&id, "hello").await, Err("not_running".into()));
+    assert_eq!(node.power(&id, PowerAction::Stop).await, Err(ErrorCode::NotRunning));
+    assert_eq!(node.command(&id, "hello").await, Err(ErrorCode::NotRunning));
     node.start(&id).await;
-    assert_eq!(node.power(&id, PowerAction::Start).await, Err("already_running".into()));
+    assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::AlreadyRunning));
     assert_eq!(node.command(&id, "hello").await, Ok(()));
     node.line(&id, "got hello").await;
 
@@ -40,6 +40,6 @@ async fn create_start_command_stop_restart_kill_delete() {
     node.is(&id, Status::Deleted).await;
     assert!(!node.file(&id, "").exists());
     assert_eq!(docker(&["ps", "-aq", "--filter", &format!("name=ctrl-alt-play-{id}")]), "");
-    assert_eq!(node.power(&id, PowerAction::Start).await, Err("not_found".into()));
+    assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::NotFound));
     node.stop().await;
 }

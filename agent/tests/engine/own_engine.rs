@@ -93,7 +93,7 @@ async fn an_engine_that_stops_takes_games_along_and_they_run_again_with_it() {
         for id in [&saving, &plain, &stopped] {
             node.is(id, Status::Unknown).await;
         }
-        assert_eq!(node.power(&plain, PowerAction::Start).await, Err("engine_unavailable".into()));
+        assert_eq!(node.power(&plain, PowerAction::Start).await, Err(ErrorCode::EngineUnavailable));
         let world = std::fs::read_to_string(node.file(&saving, "world")).unwrap();
         assert_eq!(world.lines().count(), round, "the game could not save when the engine stopped");
         assert!(engine.start().await);

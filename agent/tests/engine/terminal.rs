@@ -104,8 +104,8 @@ async fn commands_are_typed_over_the_next_connection_or_refused() {
     proxy.refuse(Some("/attach"));
     proxy.cut("/attach").await;
     let asked = Instant::now();
-    assert_eq!(node.command(&id, "lost").await, Err("busy".into()));
-    assert_eq!(node.command(&id, "lost").await, Err("busy".into()));
+    assert_eq!(node.command(&id, "lost").await, Err(ErrorCode::Busy));
+    assert_eq!(node.command(&id, "lost").await, Err(ErrorCode::Busy));
     assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
     proxy.refuse(None);
     let ends = Instant::now() + SOON;

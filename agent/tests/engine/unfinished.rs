@@ -46,7 +46,7 @@ async fn a_game_that_still_saves_is_waited_for_and_told_once() {
     assert_eq!(again.status, Status::Stopping);
     let moved = again.stop_deadline.unwrap().duration_since(deadline).abs();
     assert!(moved < jiff::SignedDuration::from_millis(500), "{moved:?}");
-    assert_eq!(node.power(&id, PowerAction::Start).await, Err("already_stopping".into()));
+    assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::AlreadyStopping));
     let stopped = node.is(&id, Status::Stopped).await;
     assert_eq!((stopped.exit_code, stopped.error, stopped.restart_at), (Some(143), None, None));
     assert_eq!(

@@ -1,16 +1,13 @@
 //! What a message of such an agent means for a request under way.
 
 use protocol::commands::Response;
-use protocol::{Ack, Envelope, ErrorReport, FileContent, ServerStatus, Status, SystemInfo, ToPanel};
+use protocol::{Ack, Envelope, ErrorCode, ErrorReport, FileContent, ServerStatus, Status, SystemInfo, ToPanel};
 use serde_json::{Value, json};
 
 use super::node::is_limited;
 use super::requests::Completion;
-use crate::agents::error::{AGENT_FAILED, RequestError};
+use crate::agents::error::RequestError;
 use crate::agents::session::Outcome;
-
-/// The code under which such an agent reports every failure.
-const HANDLER_ERROR: &str = "HANDLER_ERROR";
 
 /// What a message means for a request.
 pub(super) enum RequestProgress {
@@ -47,7 +44,7 @@ pub(super) fn answer(status: Status) -> ToPanel {
 
 /// A failure in the agent's own words.
 pub(super) fn failed(message: String) -> ErrorReport {
-    ErrorReport { code: HANDLER_ERROR.into(), message, ..ErrorReport::default() }
+    ErrorReport { code: ErrorCode::HandlerError, message, ..ErrorReport::default() }
 }
 
 /// The answer as callers know it: the words of engine and agent are cleaned and cut.
@@ -60,8 +57,8 @@ pub(super) fn outcome(answer: ToPanel) -> Outcome {
 
 /// The same of an error.
 pub(super) fn refused(mut report: ErrorReport) -> RequestError {
-    if report.code == HANDLER_ERROR {
-        report.code = AGENT_FAILED.into();
+    if report.code == ErrorCode::HandlerError {
+        report.code = ErrorCode::AgentFailed;
         report.message = format!("The agent of this node could not do it: {}", brief(&report.message));
     }
     RequestError::Refused(Box::new(report))

@@ -1,6 +1,6 @@
 //! How a node with such an agent is known, and what its page says of it.
 
-use protocol::{Problem, SystemInfo, capability};
+use protocol::{Problem, ProblemCode, SystemInfo, capability};
 
 use crate::agents::state::NodeSnapshot;
 
@@ -32,5 +32,5 @@ fn problem(online: bool, lacks_files: bool) -> Problem {
     } else {
         format!("Restart the agent on its machine. {lost}")
     };
-    Problem { code: "limited_agent".into(), message, hint }
+    Problem { code: ProblemCode::LimitedAgent, message, hint }
 }

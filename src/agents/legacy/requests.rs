@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agent::LinkTimes;
 use protocol::commands::{Command, GET_STATUS, STOP_SERVER};
-use protocol::{Envelope, ErrorReport, PowerAction, ServerRef, Status, ToAgent};
+use protocol::{Envelope, ErrorCode, ErrorReport, PowerAction, ServerRef, Status, ToAgent};
 use serde_json::{Value, json};
 
 /// What ends a request. Statuses that are not named here end everything.
@@ -127,7 +127,7 @@ pub(super) fn translate(message: ToAgent, times: &LinkTimes) -> Result<LegacyReq
 
 pub(super) fn unable(what: &str) -> Box<ErrorReport> {
     Box::new(ErrorReport {
-        code: "not_supported".into(),
+        code: ErrorCode::NotSupported,
         message: format!("The agent of this node cannot {what}. This legacy agent does not support that."),
         ..ErrorReport::default()
     })

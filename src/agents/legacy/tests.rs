@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::{
-    Envelope, ErrorReport, FileContent, FileRead, FileWrite, SystemInfo, ToAgent, ToPanel, decode,
+    Envelope, ErrorCode, ErrorReport, FileContent, FileRead, FileWrite, SystemInfo, ToAgent, ToPanel, decode,
 };
 
 use crate::agents::RequestError;
@@ -60,7 +60,7 @@ async fn answers_without_a_server_are_those_of_the_one_in_hand() {
     assert!(report.message.ends_with("could not do it: EACCES"), "{}", report.message);
     let other = r#"{"type":"error","data":{"code":"HANDLER_ERROR","message":"no such file"}}"#;
     let Err(RequestError::Refused(report)) = ask(read(), other, &mut agent).await else { panic!() };
-    assert_eq!(report.code, "agent_failed");
+    assert_eq!(report.code, ErrorCode::AgentFailed);
     assert!(report.message.ends_with("could not do it: no such file"), "{}", report.message);
 }
 
@@ -74,7 +74,7 @@ async fn one_that_says_nothing_is_marked_as_having_no_files() {
     let refused = |outcome| {
         let Err(RequestError::Refused(report)) = outcome else { panic!("{outcome:?}") };
         let ErrorReport { code, message, .. } = *report;
-        assert_eq!(code, "not_supported");
+        assert_eq!(code, ErrorCode::NotSupported);
         assert!(message.contains("serve files"), "{message}");
     };
     refused(world.agents.ask("old", read(), SOON).await);

@@ -1,5 +1,7 @@
 //! Why a request is refused.
 
+use protocol::ErrorCode;
+
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Refusal {
@@ -19,22 +21,22 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// The API's code and a sentence for a person.
-    pub(crate) fn words(self) -> (&'static str, &'static str) {
+    pub(crate) fn words(self) -> (ErrorCode, &'static str) {
         match self {
-            Self::AlreadyStarting => ("already_starting", "The server is already starting."),
-            Self::AlreadyRunning => ("already_running", "The server is already running."),
-            Self::AlreadyStopping => ("already_stopping", "The server is already stopping."),
-            Self::NotRunning => ("not_running", "The server is not running."),
-            Self::Installing => ("installing", "The server is still being installed."),
-            Self::NotInstalling => ("not_installing", "The server is not being installed."),
-            Self::Suspended => ("suspended", "The server is suspended."),
+            Self::AlreadyStarting => (ErrorCode::AlreadyStarting, "The server is already starting."),
+            Self::AlreadyRunning => (ErrorCode::AlreadyRunning, "The server is already running."),
+            Self::AlreadyStopping => (ErrorCode::AlreadyStopping, "The server is already stopping."),
+            Self::NotRunning => (ErrorCode::NotRunning, "The server is not running."),
+            Self::Installing => (ErrorCode::Installing, "The server is still being installed."),
+            Self::NotInstalling => (ErrorCode::NotInstalling, "The server is not being installed."),
+            Self::Suspended => (ErrorCode::Suspended, "The server is suspended."),
             Self::EngineUnavailable => {
-                ("engine_unavailable", "The container engine of this node does not answer.")
+                (ErrorCode::EngineUnavailable, "The container engine of this node does not answer.")
             }
-            Self::NotFound => ("not_found", "There is no such server."),
-            Self::Busy => ("busy", "The server is busy. Try again."),
-            Self::Paused => ("paused", "The server is paused. Resume it first."),
-            Self::NotPaused => ("not_paused", "The server is not paused."),
+            Self::NotFound => (ErrorCode::NotFound, "There is no such server."),
+            Self::Busy => (ErrorCode::Busy, "The server is busy. Try again."),
+            Self::Paused => (ErrorCode::Paused, "The server is paused. Resume it first."),
+            Self::NotPaused => (ErrorCode::NotPaused, "The server is not paused."),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use protocol::ErrorCode;
 use rand::RngExt;
 
 use super::*;
@@ -24,7 +25,7 @@ fn requests() -> [Request; 11] {
     ]
 }
 
-fn asked(phase: Phase, action: PowerAction) -> Result<(Act, Status), &'static str> {
+fn asked(phase: Phase, action: PowerAction) -> Result<(Act, Status), ErrorCode> {
     let mut life_cycle = LifeCycle::new(phase, false);
     life_cycle
         .ask(&Request::Power(action))
@@ -40,13 +41,24 @@ fn the_power_table() {
     let stop = || Ok((Act::Stop, Status::Stopping));
     let kill = || Ok((Act::Kill, Status::Stopping));
     let table = [
-        (Stopped, [launch(), Err("not_running"), launch(), Err("not_running")]),
-        (Crashed, [launch(), Err("not_running"), launch(), Err("not_running")]),
-        (InstallFailed, [launch(), Err("not_running"), Err("not_running"), Err("not_running")]),
-        (Starting, [Err("already_starting"), stop(), stop(), kill()]),
-        (Running, [Err("already_running"), stop(), stop(), kill()]),
-        (STOPPING, [Err("already_stopping"), Err("already_stopping"), Err("already_stopping"), kill()]),
-        (Installing, [const { Err("installing") }; 4]),
+        (Stopped, [launch(), Err(ErrorCode::NotRunning), launch(), Err(ErrorCode::NotRunning)]),
+        (Crashed, [launch(), Err(ErrorCode::NotRunning), launch(), Err(ErrorCode::NotRunning)]),
+        (
+            InstallFailed,
+            [launch(), Err(ErrorCode::NotRunning), Err(ErrorCode::NotRunning), Err(ErrorCode::NotRunning)],
+        ),
+        (Starting, [Err(ErrorCode::AlreadyStarting), stop(), stop(), kill()]),
+        (Running, [Err(ErrorCode::AlreadyRunning), stop(), stop(), kill()]),
+        (
+            STOPPING,
+            [
+                Err(ErrorCode::AlreadyStopping),
+                Err(ErrorCode::AlreadyStopping),
+                Err(ErrorCode::AlreadyStopping),
+                kill(),
+            ],
+        ),
+        (Installing, [const { Err(ErrorCode::Installing) }; 4]),
     ];
     for (phase, expected) in table {
         for (action, expected) in [Start, Stop, Restart, Kill].into_iter().zip(expected) {
