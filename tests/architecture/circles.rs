@@ -14,20 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files::{self, File};
 use super::paths::{Token, tokens};
 
-/// Crates that are free of circles, and those that are not yet: there, arrows of the list are passed over.
-const CRATES: [(&str, &[Arrow]); 4] =
-    [("src", &[]), ("storage/src", &[]), ("agent/src", KNOWN), ("agent/protocol/src", &[])];
-
-/// From a file, or from all of a folder, to a file.
-type Arrow = (&'static str, &'static str);
-
-/// Those that close circles in `agent/src`; the list only gets shorter.
-const KNOWN: &[Arrow] = &[
-    ("agent/src/docker", "agent/src/docker/mod.rs"),
-    ("agent/src/fs/remove.rs", "agent/src/fs/mod.rs"),
-    ("agent/src/console/line.rs", "agent/src/console/clean/mod.rs"),
-    ("agent/src/remote", "agent/src/remote/mod.rs"),
-];
+/// The crates.
+const CRATES: [&str; 4] = ["src", "storage/src", "agent/src", "agent/protocol/src"];
 
 /// A `use` of one name.
 struct Use {
@@ -138,7 +126,7 @@ impl Sources {
             .is_some_and(|(at, rest)| self.modules.contains_key(&[&at[..], rest].concat()))
     }
 
-    fn map(&self, known: &[Arrow]) -> Map {
+    fn map(&self) -> Map {
         let mut map = Map::new();
         for (file, source) in &self.files {
             let used = source.uses.iter().filter(|used| !used.reexport || source.names.contains(&used.name));
@@ -148,7 +136,7 @@ impl Sources {
                 let path =
                     if path.last().is_some_and(|last| last == "*") { &path[..path.len() - 1] } else { path };
                 let Some(to) = self.resolve(&source.module, path, &mut BTreeSet::new()) else { continue };
-                if to != file && !known.iter().any(|arrow| passes(arrow, file, to)) {
+                if to != file {
                     let place = format!("{file}:{line}");
                     map.entry(file.clone()).or_default().entry(to.to_owned()).or_insert(place);
                 }
@@ -156,11 +144,6 @@ impl Sources {
         }
         map
     }
-}
-
-fn passes((from, to): &Arrow, file: &str, target: &str) -> bool {
-    let below = |folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    target == *to && (file == *from || below(from))
 }
 
 fn of_tests(file: &File) -> bool {
@@ -366,29 +349,16 @@ fn circle(map: &Map) -> Vec<String> {
 #[test]
 fn no_circle_runs_through_the_files() {
     let files = files::all();
-    for (root, known) in CRATES {
-        let ring = circle(&Sources::read(root, &files).map(known));
+    for root in CRATES {
+        let ring = circle(&Sources::read(root, &files).map());
         assert!(ring.is_empty(), "a circle in {root}:\n{}", ring.join("\n"));
-    }
-}
-
-/// An arrow that closes no circle any more has to go from the list.
-#[test]
-fn the_list_of_known_arrows_has_no_leftovers() {
-    for (root, known) in CRATES {
-        let sources = Sources::read(root, &files::all());
-        for left_out in known {
-            let others: Vec<Arrow> = known.iter().filter(|arrow| *arrow != left_out).copied().collect();
-            let ring = circle(&sources.map(&others));
-            assert!(!ring.is_empty(), "{left_out:?} closes no circle any more: take it from the list");
-        }
     }
 }
 
 #[cfg(test)]
 fn found(samples: &[(&str, &str)]) -> Vec<String> {
     let files: Vec<File> = samples.iter().map(|(path, text)| File::sample(path, text)).collect();
-    circle(&Sources::read("src", &files).map(&[]))
+    circle(&Sources::read("src", &files).map())
 }
 
 #[test]

@@ -3,8 +3,10 @@
 //! Most lines are only ever added to; they are kept as they came, colours and all. The first thing that goes back in its
 //! line (a carriage return with something after it, a backspace, a move of the cursor) turns the line into cells.
 
-use super::LINE_MAX;
 use super::style::Style;
+
+/// Bytes of a line that are kept; the rest of it is swallowed.
+pub const LINE_MAX: usize = 16 * 1024;
 
 /// A cursor may be moved past the end of the text as far as a wide terminal goes, and no further.
 const COLUMNS: usize = 512;

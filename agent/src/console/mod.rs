@@ -16,9 +16,10 @@ mod shared;
 mod style;
 mod trail;
 
-pub use clean::{Cleaner, LINE_MAX, plain};
+pub use clean::{Cleaner, plain};
 pub use engine_log::{EngineLog, LogLine, WHOLE};
 pub use follow::{Batch, Follower};
+pub use line::LINE_MAX;
 pub use ready::{BadPattern, Ready, ReadyWatch};
 pub use resume::ConsoleMark;
 pub use ring::Ring;

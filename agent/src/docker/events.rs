@@ -10,7 +10,8 @@ use futures_util::{StreamExt, pin_mut};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{LOOK, create, errors, late, within};
+use super::deadline::{LOOK, late, within};
+use super::{create, errors};
 use crate::runtime::{EngineError, Told};
 
 /// The engine tells of a stop when it is over: a moment after the end of the game.

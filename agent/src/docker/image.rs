@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bollard::Docker;
 
-use super::{LOOK, pull, within};
+use super::deadline::{LOOK, within};
+use super::pull;
 use crate::runtime::{EngineError, Fault};
 
 /// Its variables; `None` where the engine does not have it.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
-use super::{Engine, create};
+use super::create;
+use super::engine::Engine;
 use crate::runtime::{ContainerState, Owner};
 
 impl Engine {

@@ -11,7 +11,8 @@ use futures_util::{StreamExt, pin_mut};
 use protocol::{Port, Protocol};
 use tokio::sync::mpsc;
 
-use super::{ACT, LOOK, errors, late, within};
+use super::deadline::{ACT, LOOK, late, within};
+use super::errors;
 use crate::runtime::{EngineError, Fault, ForeignContainer};
 
 /// A copy that says nothing for so long is dead.

@@ -15,7 +15,8 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 use protocol::Protocol;
 use tokio::sync::OnceCell;
 
-use super::{ACT, LOOK, create, within};
+use super::create;
+use super::deadline::{ACT, LOOK, within};
 use crate::firewall::{self, Firewall, Lan, Published, Rules};
 use crate::game_networks::{GameNetworks, Subnet};
 use crate::runtime::{EngineError, Fault};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use bollard::Docker;
 
-use super::{LOOK, within};
+use super::deadline::{LOOK, within};
 use crate::hostpath::HostPaths;
 use crate::runtime::{EngineError, Fault};
 

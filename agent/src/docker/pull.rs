@@ -8,8 +8,9 @@ use protocol::Progress;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::engine::Link;
 use super::transport::Capped;
-use super::{Link, errors, hijack};
+use super::{errors, hijack};
 use crate::runtime::{EngineError, Fault};
 
 /// A fetch that says nothing for so long is dead (unpacking a large layer says nothing).

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ACT, Engine, LIST_BYTES, LOOK, Link, create, hijack, late, network, within};
+use super::deadline::{ACT, LOOK, late, within};
+use super::engine::{Engine, LIST_BYTES, Link};
+use super::{create, hijack, network};
 use crate::config::AgentConfig;
 use crate::runtime::{EngineError, Fault, Runtime};
 

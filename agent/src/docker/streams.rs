@@ -1,7 +1,9 @@
 //! The streams of a container: its terminal, and what the engine kept of it.
 
+use super::deadline::{LOOK, late};
 use super::endpoint::Halves;
-use super::{LOOK, Link, hijack, late};
+use super::engine::Link;
+use super::hijack;
 use crate::runtime::{Attached, EngineError, LogRange, LogReader};
 
 async fn open(

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::task::TaskTracker;
 
-use super::ACT;
+use super::deadline::ACT;
 use super::endpoint::Endpoint;
 
 /// Bytes of an answer: of what the engine knows of a container or an image, some kilobytes are the rule.

@@ -4,7 +4,8 @@ use bollard::Docker;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::{StreamExt, pin_mut};
 
-use super::{LOOK, pull, within};
+use super::deadline::{LOOK, within};
+use super::pull;
 use crate::runtime::{EngineError, Fault};
 
 /// `uid:gid`; names are looked up in a container that was made from it.

@@ -3,6 +3,7 @@
 
 mod open;
 mod remove;
+mod shown;
 mod walk;
 
 #[cfg(test)]
@@ -10,26 +11,6 @@ mod tests;
 
 pub(crate) use open::FOLDER;
 pub(crate) use remove::remove;
+pub use remove::remove_folder;
+pub(crate) use shown::shown;
 pub(crate) use walk::{At, Bounds, Missed, Mounts, Next, Stopped, Visitor, walk};
-
-/// Removes a data folder with all that games have made in it; one that is not there is removed already. Blocks.
-///
-/// # Errors
-/// Something is left.
-pub fn remove_folder(path: &std::path::Path) -> std::io::Result<()> {
-    match remove(path, &tokio_util::sync::CancellationToken::new()) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
-/// A path of a game's in a message: readable, and short whatever the game did.
-pub(crate) fn shown(path: &[u8]) -> String {
-    /// Bytes at either end.
-    const END: usize = 80;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_debug().to_string();
-    match path {
-        path if path.len() <= 3 * END => text(path),
-        path => format!("{}…{}", text(&path[..END]), text(&path[path.len() - END..])),
-    }
-}

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use super::open::{self, FOLDER};
-use super::shown;
+use super::shown::shown;
 use super::walk::{At, Bounds, Missed, Mounts, Next, Stopped, Visitor, walk};
 
 /// How often a tree is gone through to which somebody adds meanwhile.
@@ -27,6 +27,17 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Something is left; what could be removed is gone. [`io::ErrorKind::TimedOut`] where there was no time for all of it.
 pub(crate) fn remove(path: &Path, stop: &CancellationToken) -> io::Result<()> {
     remove_within(path, stop, PATIENCE)
+}
+
+/// Removes a data folder with all that games have made in it; one that is not there is removed already. Blocks.
+///
+/// # Errors
+/// Something is left.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    match remove(path, &CancellationToken::new()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 pub(super) fn remove_within(path: &Path, stop: &CancellationToken, patience: Duration) -> io::Result<()> {

@@ -7,11 +7,11 @@ mod backoff;
 mod carry;
 mod dial;
 mod pin;
+mod settings;
+mod state;
 mod streams;
 mod tls;
 mod trust;
-
-use std::path::PathBuf;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::dial::{DialError, Dialer, Socket, Transport};
 pub use self::pin::KeyPin;
+pub use self::settings::{BadPanelUrl, Remote};
+pub use self::state::LinkState;
 pub use self::streams::RemoteStreamOpener;
 pub use self::trust::{BadAuthorities, authorities, cert_error};
 
@@ -26,58 +28,6 @@ use self::backoff::Backoff;
 use self::carry::End;
 use crate::legacy::Interpreter;
 use crate::link::PanelSide;
-use crate::timeouts::LinkTimes;
-
-/// Where the panel is, and who we are there.
-#[derive(Clone, Default)]
-pub struct Remote {
-    /// `ws://HOST:PORT` or `wss://HOST:PORT`, where a path may follow.
-    pub panel_url: String,
-    /// Our node's id.
-    pub node_id: String,
-    /// The node's own secret, or the one that all agents share.
-    pub secret: String,
-    /// The panel's key, see [`KeyPin::parse_list`]; none for whom the public roots vouch for.
-    pub pin: Option<String>,
-    /// A file of more authorities, in place of the machine's own, that say who the panel is.
-    pub authorities: Option<PathBuf>,
-    /// How patient we are.
-    pub times: LinkTimes,
-}
-
-impl std::fmt::Debug for Remote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remote")
-            .field("panel_url", &self.panel_url)
-            .field("node_id", &self.node_id)
-            .field("pin", &self.pin)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The panel cannot be dialled with these settings.
-#[derive(Debug, thiserror::Error)]
-#[error("{setting} {value:?}: {problem}")]
-pub struct BadPanelUrl {
-    /// Which setting.
-    pub setting: &'static str,
-    /// As it was given.
-    pub value: String,
-    /// What is wrong.
-    pub problem: String,
-}
-
-/// How the link stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LinkState {
-    /// There is none.
-    #[default]
-    Away,
-    /// The panel has let us in.
-    Connected,
-    /// And has taken what we said of this machine: it answered something after that.
-    Taken,
-}
 
 impl Dialer {
     /// Keeps the link up until `cancel`. `standing` says whether it is.

@@ -69,7 +69,8 @@ impl Upgrades {
             let pipe = match carrier.open(ticket).await {
                 Ok(pipe) => pipe,
                 Err(why) => {
-                    return reply.refuse(ErrorCode::Conflict, format!("No connection for the program: {why}"));
+                    return reply
+                        .refuse(ErrorCode::Conflict, format!("No connection for the program: {why}"));
                 }
             };
             reply.ack(None);

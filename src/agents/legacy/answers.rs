@@ -1,7 +1,9 @@
 //! What a message of such an agent means for a request under way.
 
 use protocol::commands::Response;
-use protocol::{Ack, Envelope, ErrorCode, ErrorReport, FileContent, ServerStatus, Status, SystemInfo, ToPanel};
+use protocol::{
+    Ack, Envelope, ErrorCode, ErrorReport, FileContent, ServerStatus, Status, SystemInfo, ToPanel,
+};
 use serde_json::{Value, json};
 
 use super::node::is_limited;

@@ -9,9 +9,6 @@ use std::borrow::Cow;
 
 use super::line::{Edit, Line};
 
-/// Bytes of a line that are kept; the rest of it is swallowed.
-pub const LINE_MAX: usize = 16 * 1024;
-
 /// Bytes between `ESC [` and `m`: room for both true colours and a few attributes in one sequence.
 const SGR_MAX: usize = 48;
 
@@ -62,7 +59,7 @@ impl Cleaner {
         }
     }
 
-    /// Takes bytes; `emit` gets each line that ends in them, and whether it was cut at [`LINE_MAX`].
+    /// Takes bytes; `emit` gets each line that ends in them, and whether it was cut at [`LINE_MAX`](super::LINE_MAX).
     pub fn push(&mut self, bytes: &[u8], mut emit: impl FnMut(&str, bool)) {
         let rest = self.finish_character(bytes, &mut emit);
         for chunk in rest.utf8_chunks() {

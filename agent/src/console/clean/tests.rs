@@ -2,6 +2,7 @@ use protocol::TextRule;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use super::super::line::LINE_MAX;
 use super::*;
 
 type Lines = Vec<(String, bool)>;
