@@ -5,8 +5,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::log_counter::LogCounter;
-use agent::metered_stream::{MeteredStream, StreamMeter};
+use agent::link::log_counter::LogCounter;
+use agent::link::metered_stream::{MeteredStream, StreamMeter};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;

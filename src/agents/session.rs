@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agent::log_counter::LogCounter;
+use agent::link::log_counter::LogCounter;
 use protocol::{Envelope, ToAgent, ToPanel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;

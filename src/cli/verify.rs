@@ -9,7 +9,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use agent::release::{MOST_SIGNATURE, MOST_SUMS, ReleaseKey, SignedText};
+use agent::upgrades::release::{MOST_SIGNATURE, MOST_SUMS, ReleaseKey, SignedText};
 use agent::upgrades::{hash, newer};
 
 use super::VerifyArgs;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::release::ReleaseKey;
 use agent::remote::{BadPanelUrl, Dialer, LinkState, Remote, RemoteStreamOpener};
+use agent::upgrades::release::ReleaseKey;
 use agent::{AgentConfig, GameNetworks, Tunables, link};
 use tokio::net::TcpListener;
 use tokio::sync::watch;

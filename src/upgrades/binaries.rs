@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agent::release::{MOST_SUMS, SignedText};
+use agent::upgrades::release::{MOST_SUMS, SignedText};
 use agent::upgrades::{Folder, hash};
 use semver::Version;
 use tokio::sync::Mutex;

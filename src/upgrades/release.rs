@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use agent::release::{MOST_SIGNATURE, MOST_SUMS, ReleaseKey, SignedError, SignedList, SignedText};
-pub use agent::release::{architecture, own_architecture};
+use agent::upgrades::release::{MOST_SIGNATURE, MOST_SUMS, ReleaseKey, SignedError, SignedList, SignedText};
+pub use agent::upgrades::release::{architecture, own_architecture};
 use semver::Version;
 
 use super::fetch::{FetchError, Fetcher};

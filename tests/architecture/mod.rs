@@ -110,7 +110,7 @@ fn a_library_away_from_home_is_seen() {
     assert_ne!(reason(kept_libraries, "src/router.rs", "use warp::Filter;"), "");
     assert_eq!(reason(kept_libraries, "src/http/route.rs", "use warp::Filter;"), "");
     assert_ne!(reason(kept_libraries, "src/app.rs", "fn a(x: redb::Database) {}"), "");
-    assert_ne!(reason(kept_libraries, "agent/src/supervisor.rs", "fn a(x: bollard::Docker) {}"), "");
+    assert_ne!(reason(kept_libraries, "agent/src/supervisor/mod.rs", "fn a(x: bollard::Docker) {}"), "");
     assert_eq!(reason(kept_libraries, "agent/src/docker/pull.rs", "fn a(x: bollard::Docker) {}"), "");
 }
 
@@ -175,9 +175,9 @@ fn every_task_has_an_owner() {
 
 #[test]
 fn a_bare_spawn_is_seen() {
-    let path = "agent/src/link.rs";
+    let path = "agent/src/link/mod.rs";
     for bad in ["fn a() {\n tokio::spawn(x); }", "use tokio::task;\nfn a() { task::spawn(x); }"] {
-        assert!(reason(bare_spawn, path, bad).starts_with("agent/src/link.rs:2: bare"));
+        assert!(reason(bare_spawn, path, bad).starts_with("agent/src/link/mod.rs:2: bare"));
     }
     assert_eq!(reason(bare_spawn, path, "tasks.spawn(\"name\", x); tokio::task::spawn_blocking(y);"), "");
 }

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::Endpoint;
 use super::{errors, hijack, network, own_container, transport};
 use crate::config::AgentConfig;
-use crate::hostpath::KnownPaths;
+use crate::host::hostpath::KnownPaths;
 use crate::runtime::{EngineError, EngineInfo, Fault};
 
 /// Bytes of the list of containers.

@@ -17,8 +17,8 @@ use tokio::sync::OnceCell;
 
 use super::create;
 use super::deadline::{ACT, LOOK, within};
+use crate::firewall::game_networks::{GameNetworks, Subnet};
 use crate::firewall::{self, Firewall, Lan, Published, Rules};
-use crate::game_networks::{GameNetworks, Subnet};
 use crate::runtime::{EngineError, Fault};
 
 const LOOK_FOR: &str = "look for the games' network";

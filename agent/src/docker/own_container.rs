@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use bollard::Docker;
 
 use super::deadline::{LOOK, within};
-use crate::hostpath::HostPaths;
+use crate::host::hostpath::HostPaths;
 use crate::runtime::{EngineError, Fault};
 
 /// What our mounts say of us.

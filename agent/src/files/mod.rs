@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::error::FileError;
 use self::text::MOST;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 use crate::server::folder;
 
 /// Files that are held in memory at once; who comes beyond that is told to try again.

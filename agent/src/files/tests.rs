@@ -341,7 +341,7 @@ fn a_race_is_lost_by_the_game() {
 async fn ids_of_servers_are_looked_at_first() {
     let place = Place::new();
     let (mut panel, agent) = crate::link::local(8);
-    let answers = crate::reply_cache::Answers::new(agent.to_panel.clone());
+    let answers = crate::panel::reply_cache::Answers::new(agent.to_panel.clone());
     let files = Files::new(place.dir.path().to_owned(), TaskTracker::new());
     for (n, id) in ["../../etc", "", ".", "a/b", &"a".repeat(300), "1\0"].into_iter().enumerate() {
         let reply = answers.take(Some(n.to_string()), None).unwrap();

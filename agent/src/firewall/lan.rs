@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
-use crate::game_networks::{self, Subnet};
+use crate::firewall::game_networks::{self, Subnet};
 
 /// Networks that the internet does not lead to: private, shared (CGNAT), link-local, loopback, multicast and reserved ones.
 const PRIVATE: [&str; 17] = [

@@ -9,6 +9,7 @@
 //! list of published ports would be out of date, and would keep players and games from newer ones.
 
 mod command;
+pub(crate) mod game_networks;
 mod iptables;
 mod lan;
 mod nft;

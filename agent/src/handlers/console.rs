@@ -4,7 +4,7 @@ use protocol::{ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, ToPanel};
 
 use super::parts::Parts;
 use crate::console::ConsoleMark;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 
 pub(super) fn console_subscribe(agent: &Parts, console: ConsoleSubscribe, reply: Reply) {
     let ConsoleSubscribe { server_id, after, last, partial } = console;

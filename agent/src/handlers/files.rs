@@ -3,7 +3,7 @@
 use protocol::{FileRead, FileWrite};
 
 use super::parts::Parts;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 
 pub(super) fn file_read(agent: &Parts, file: FileRead, reply: Reply) {
     let Some((_, reply)) = agent.server(&file.server_id, reply) else { return };

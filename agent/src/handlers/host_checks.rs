@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::host::Host;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 use crate::runtime::Runtime;
 
 /// Host checks that may be under way.

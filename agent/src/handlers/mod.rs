@@ -33,7 +33,7 @@ use self::stats::*;
 use self::transfers::*;
 use self::upgrades::*;
 use crate::link::Inbox;
-use crate::reply_cache::{Answers, Reply};
+use crate::panel::reply_cache::{Answers, Reply};
 
 /// Handles messages until the agent ends or the panel hangs up.
 pub(crate) async fn run(

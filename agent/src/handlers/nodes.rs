@@ -3,7 +3,7 @@
 use protocol::HostCheck;
 
 use super::parts::Parts;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 
 pub(super) fn system_info_request(agent: &Parts, reply: Reply) {
     agent.reporter.tell_system_info(|info| reply.answer(info));

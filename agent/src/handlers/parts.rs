@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::host_checks::HostChecks;
 use crate::files::Files;
-use crate::reply_cache::Reply;
-use crate::reporter::Reporter;
+use crate::panel::reply_cache::Reply;
+use crate::panel::reporter::Reporter;
+use crate::panel::subscriptions::{Consoles, Sampler, Wanted};
 use crate::server::Handle;
-use crate::subscriptions::{Consoles, Sampler, Wanted};
 use crate::supervisor::{Supervisor, not_found};
 use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;

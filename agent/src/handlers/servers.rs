@@ -6,7 +6,7 @@ use protocol::{
 };
 
 use super::parts::Parts;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 use crate::server::Request;
 
 pub(super) fn server_create(agent: &Parts, spec: Box<ServerCreate>, reply: Reply) {

@@ -3,7 +3,7 @@
 use protocol::{ServerRef, StatsHistory, StatsSubscribe, ToPanel};
 
 use super::parts::Parts;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 
 pub(super) fn stats_subscribe(agent: &Parts, stats: StatsSubscribe, reply: Reply) {
     agent.wanted.replace(stats.server_ids, stats.node);

@@ -3,7 +3,7 @@
 use protocol::{ServerRef, TransferPrepare, TransferReceive, TransferSend};
 
 use super::parts::Parts;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 
 pub(super) fn transfer_measure(agent: &Parts, server: ServerRef, reply: Reply) {
     agent.transfers.measure(server.server_id, reply);

@@ -3,7 +3,7 @@
 use protocol::UpgradeReceive;
 
 use super::parts::Parts;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 
 pub(super) fn upgrade_receive(agent: &Parts, upgrade: UpgradeReceive, reply: Reply) {
     agent.upgrades.receive(upgrade, reply);

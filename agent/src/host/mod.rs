@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 mod cpu;
+pub mod hostpath;
 mod networks;
 mod ports;
 mod problems;
@@ -20,7 +21,7 @@ pub use problems::size;
 use protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
 pub use sources::Sources;
 
-use crate::hostpath::KnownPaths;
+use crate::host::hostpath::KnownPaths;
 
 /// The variables that a game gets from us where nobody else sets them, as far as a person may mean something by them.
 const OURS: [&str; 6] = ["HOME", "SERVER_IP", "SERVER_MEMORY", "SERVER_PORT", "STARTUP", "TZ"];

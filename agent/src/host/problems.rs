@@ -8,7 +8,7 @@ use protocol::{Engine, Problem, ProblemCode, Space};
 use super::cgroup;
 use super::sources::Sources;
 use super::space::{FileSystem, file_system, memory};
-use crate::hostpath::KnownPaths;
+use crate::host::hostpath::KnownPaths;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::LinkState;
 use super::dial::{Dialled, Socket};
+use crate::config::link_times::LinkTimes;
 use crate::legacy::Interpreter;
 use crate::link::PanelSide;
-use crate::log_counter::LogCounter;
-use crate::metered_stream::StreamMeter;
-use crate::timeouts::LinkTimes;
+use crate::link::log_counter::LogCounter;
+use crate::link::metered_stream::StreamMeter;
 
 /// The close code of a panel that has a newer connection of this node.
 const REPLACED: u16 = 4409;

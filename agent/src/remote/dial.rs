@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::pin::KeyPin;
 use super::{BadPanelUrl, Remote, cert_error, tls};
 use crate::dns;
-use crate::metered_stream::{MeteredStream, StreamMeter};
+use crate::link::metered_stream::{MeteredStream, StreamMeter};
 use crate::streams::{FRAME_BYTES, Ticket};
 
 /// For the connection, for TLS and for the upgrade, each.

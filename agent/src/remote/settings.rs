@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::timeouts::LinkTimes;
+use crate::config::link_times::LinkTimes;
 
 /// Where the panel is, and who this node is there.
 #[derive(Clone, Default)]

@@ -13,10 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use super::sweep::Sweeper;
 use crate::config::Tunables;
-use crate::engine::EngineWatch;
-use crate::hostpath::KnownPaths;
+use crate::host::hostpath::KnownPaths;
 use crate::link::Outbox;
 use crate::runtime::Runtime;
+use crate::runtime::engine_watch::EngineWatch;
 
 /// What all servers of an agent share.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use super::record::Waiter;
 use super::removal::RemoveError;
 use super::run::{Intent, Live, Stage};
 use super::state::Server;
-use crate::engine::EngineState;
 use crate::persist::{PersistError, ServerFile, Wanted};
 use crate::runtime::Fault;
+use crate::runtime::engine_watch::EngineState;
 
 /// For the console, which more people read than may know what an engine says about the addresses it reaches: that goes
 /// into the status.

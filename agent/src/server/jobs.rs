@@ -17,8 +17,8 @@ use super::folder;
 use super::launch::{LaunchError, Launched};
 use super::removal::RemoveError;
 use super::typing::NotTyped;
+use crate::panel::reply_cache::Reply;
 use crate::persist::{self, PersistError, ServerFile};
-use crate::reply_cache::Reply;
 use crate::runtime::{ContainerState, EngineError, Fault, Owner, Told};
 
 /// How long the last lines of a game that ended may take to arrive.

@@ -8,7 +8,7 @@ use protocol::{ErrorCode, Status};
 use super::jobs::Event;
 use super::life_cycle::Refusal;
 use super::state::Server;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 use crate::runtime::{EngineError, Fault};
 
 impl Server {

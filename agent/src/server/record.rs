@@ -3,8 +3,8 @@
 use protocol::{ErrorCode, ServerCreate, Status};
 
 use super::plan;
+use crate::panel::reply_cache::Reply;
 use crate::persist::{Pending, PendingStop, ServerFile, Wanted};
-use crate::reply_cache::Reply;
 
 /// Who is answered once the file is on the disk.
 #[derive(Debug)]

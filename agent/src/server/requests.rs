@@ -10,8 +10,8 @@ use super::life_cycle::{Act, Phase, Refusal, Request};
 use super::record::Waiter;
 use super::state::{Server, ServerRequest, Work};
 use crate::host;
+use crate::panel::reply_cache::Reply;
 use crate::persist::Wanted;
-use crate::reply_cache::Reply;
 
 /// Requests that may wait for the first inspection.
 const DEFERRED: usize = 64;

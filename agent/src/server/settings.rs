@@ -6,7 +6,7 @@ use super::life_cycle::Refusal;
 use super::plan;
 use super::record::Waiter;
 use super::state::Server;
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 
 impl Server {
     /// The settings, and whether the server is suspended.

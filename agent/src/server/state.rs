@@ -18,8 +18,8 @@ use super::run::{ContainerRef, Runs};
 use super::schedule::Schedule;
 use super::shown::{Outcome, Running, Shown};
 use super::stop_steps::Stopping;
+use crate::panel::reply_cache::Reply;
 use crate::persist::{LastRun, ServerFile};
-use crate::reply_cache::Reply;
 
 /// Requests that may wait for the task.
 const QUEUE: usize = 256;

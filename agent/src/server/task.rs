@@ -14,8 +14,8 @@ use super::record::Waiter;
 use super::shown::Running;
 use super::state::{Server, ServerRequest, Work};
 use crate::console::Console;
+use crate::panel::reply_cache::Reply;
 use crate::persist::{self, ServerFile};
-use crate::reply_cache::Reply;
 
 /// One server, seen from outside.
 #[derive(Clone, Debug)]

@@ -26,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::error::TransferError;
 use self::unpack::{Bounds, Owners};
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 use crate::runtime::{Fault, Owner};
 use crate::server::{Context, folder, owner_of};
 use crate::streams::{Frame, Incoming, Outgoing, Pipe, StreamOpener, Ticket};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use protocol::ErrorCode;
 use semver::Version;
 
-use crate::release::SignedError;
+use crate::upgrades::release::SignedError;
 
 /// Why a program is not staged. Each says what a person can do, where there is something.
 #[derive(Debug, thiserror::Error)]

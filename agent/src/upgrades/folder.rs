@@ -19,8 +19,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use super::StageError;
-use crate::release::SignedText;
 use crate::streams::hex;
+use crate::upgrades::release::SignedText;
 
 /// How long a program may take to say its version. A cold memory card reads 20 MB in two seconds.
 const SAYS_WITHIN: Duration = Duration::from_secs(20);

@@ -3,6 +3,7 @@
 
 mod error;
 mod folder;
+pub mod release;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,11 +18,11 @@ pub use self::folder::{Folder, give, hash, newer};
 use protocol::{Control, ErrorCode, ErrorReport, Status, Summary, UpgradeReceive};
 
 use crate::config::AgentConfig;
-use crate::release::{ReleaseKey, SignedError, SignedText};
-use crate::reply_cache::Reply;
+use crate::panel::reply_cache::Reply;
 use crate::server::Context;
 use crate::streams::{Frame, Incoming, Pipe, StreamOpener, Ticket};
 use crate::supervisor::Supervisor;
+use crate::upgrades::release::{ReleaseKey, SignedError, SignedText};
 
 /// The largest program that is taken.
 pub const MOST_BYTES: u64 = 256 << 20;

@@ -1,5 +1,7 @@
 //! One agent, put together from its parts.
 
+pub(crate) mod error;
+
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -10,21 +12,21 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::error::Error;
 use crate::config::{self, AgentConfig};
 use crate::docker::Engine;
-use crate::engine::watch_engine;
-use crate::error::Error;
 use crate::files::Files;
 use crate::handlers::{self, HostChecks, Parts};
 use crate::host::Host;
 use crate::link::{AgentSide, Outbox};
-use crate::pauses;
-use crate::reply_cache::Answers;
-use crate::reporter::Reporter;
+use crate::panel::reply_cache::Answers;
+use crate::panel::reporter::Reporter;
+use crate::panel::subscriptions::{Consoles, Needs, Sampler, Wanted};
 use crate::runtime::Runtime;
+use crate::runtime::engine_watch::watch_engine;
 use crate::server::{Context, Shared, folder};
-use crate::subscriptions::{Consoles, Needs, Sampler, Wanted};
 use crate::supervisor::Supervisor;
+use crate::supervisor::pauses;
 use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;
 

@@ -1,5 +1,7 @@
 //! All servers of an agent: those that it knows from its own files, and those of an older agent that it finds.
 
+pub(crate) mod pauses;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +9,8 @@ use protocol::{
     Behaviour, ContainerUser, ErrorCode, Limits, ServerCreate, ServerStatus, Status, valid_server_id,
 };
 
+use crate::panel::reply_cache::Reply;
 use crate::persist::{self, PersistError, ServerFile, Wanted};
-use crate::reply_cache::Reply;
 use crate::runtime::Owner;
 use crate::server::{self, Context, Handle, Request, Server, folder, plan};
 

@@ -1,14 +1,16 @@
 //! What an agent is told at its start.
 
+pub(crate) mod link_times;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::game_networks::GameNetworks;
-use crate::release::ReleaseKey;
+use crate::firewall::game_networks::GameNetworks;
 use crate::streams::StreamOpener;
+use crate::upgrades::release::ReleaseKey;
 
 /// How patient we are with games that crash.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! What a container engine can do, in the words of a game server. [`crate::docker`] does it; the life cycle of a
 //! server knows only this.
 
+pub(crate) mod engine_watch;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::AgentConfig;
-use crate::engine::{EngineState, EngineWatch};
 use crate::host::Host;
 use crate::link::Outbox;
+use crate::runtime::engine_watch::{EngineState, EngineWatch};
 use crate::supervisor::Supervisor;
 use crate::upgrades::Folder;
 

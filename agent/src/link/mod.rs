@@ -5,6 +5,9 @@
 //! hold up an answer nor take memory without bound. Statuses of one server that nobody has read yet are replaced by
 //! the newest.
 
+pub mod log_counter;
+pub mod metered_stream;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
