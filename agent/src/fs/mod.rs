@@ -1,6 +1,7 @@
 //! Trees of files that a game made, and may still be changing: walked, counted, removed and given away by the handles of
 //! the folders, never by joined paths.
 
+pub(crate) mod archive;
 mod open;
 mod remove;
 mod shown;

@@ -13,19 +13,22 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::folder;
 use super::launch::LaunchError;
-use super::{folder, unpack};
+use crate::fs::archive::{self, ArchiveError, Bounds, Form, Owners, Unpacked};
 use crate::runtime::{ContainerState, EngineError, Fault};
 
 /// Pieces of the archive between the engine and the disk.
 const PIECES: usize = 16;
+/// There is no telling how much a container holds: the disk is the bound of the bytes.
+const BOUNDS: Bounds = Bounds { bytes: u64::MAX, entries: 20_000_000, folders: 1_000_000 };
 /// Bytes between two reports of progress.
 const SAY_EVERY: u64 = 4 << 20;
 
 /// What became of it.
 pub(super) enum ImportedFiles {
     /// All is in the server's folder.
-    Home(unpack::UnpackedFiles),
+    Home(Unpacked),
     /// It can't be, for this reason; the container is as it was.
     No(String),
 }
@@ -80,15 +83,20 @@ impl ImportFiles<'_> {
         }
     }
 
-    async fn copy(&self, id: &str, from: &str, to: &Path) -> Result<unpack::UnpackedFiles, LaunchError> {
+    async fn copy(&self, id: &str, from: &str, to: &Path) -> Result<Unpacked, LaunchError> {
         let (sender, receiver) = mpsc::channel(PIECES);
         let (to, owner, progress) = (to.to_owned(), self.owner, self.progress.clone());
         let stop = self.cancel.clone();
         let work = tokio::task::spawn_blocking(move || {
-            crate::fs::remove(&to, &stop)?;
-            DirBuilder::new().mode(0o700).create(&to)?;
-            let root = File::open(&to)?.into();
-            unpack::unpack(&root, Pieces { receiver, piece: Bytes::new(), read: 0, said: 0, progress }, owner)
+            let file = |doing| {
+                let path = to.display().to_string();
+                move |source| ArchiveError::File { doing, path, source }
+            };
+            crate::fs::remove(&to, &stop).map_err(file("removing"))?;
+            DirBuilder::new().mode(0o700).create(&to).map_err(file("making"))?;
+            let from = Pieces { receiver, piece: Bytes::new(), read: 0, said: 0, progress };
+            let owners = Owners { settable: owner.is_some(), there: None, here: owner, all: true };
+            archive::unpack(archive::open(&to)?, from, Form::Engine, BOUNDS, owners).map(|(taken, _)| taken)
         });
         let sent = tokio::select! {
             sent = self.context.engine.copy_out(id, from, sender) => Some(sent),
@@ -100,9 +108,7 @@ impl ImportFiles<'_> {
         let Some(sent) = sent else { return Err(LaunchError::Cancelled) };
         match (sent, unpacked) {
             (Ok(()), Ok(Ok(taken))) => Ok(taken),
-            (_, Ok(Err(error))) if error.kind() == io::ErrorKind::StorageFull => {
-                Err(failed("the disk is full"))
-            }
+            (_, Ok(Err(error))) if error.is_disk_full() => Err(failed("the disk is full")),
             (Err(error), _) if error.fault == Fault::Away => Err(LaunchError::Away(error)),
             (Err(EngineError { message, .. }), _) => Err(failed(&message)),
             (Ok(()), Ok(Err(error))) => Err(failed(&error.to_string())),

@@ -37,7 +37,6 @@ mod sweep;
 mod task;
 mod terminal;
 mod typing;
-mod unpack;
 mod zone;
 
 pub(crate) use self::plan::for_everybody;

@@ -5,11 +5,6 @@
 //! anywhere leaves nothing that could be started, and nothing of what was there before is touched.
 
 mod error;
-mod pack;
-mod unpack;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
@@ -24,8 +19,8 @@ use protocol::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::error::TransferError;
-use self::unpack::{Bounds, Owners};
+use self::error::report;
+use crate::fs::archive::{self, ArchiveError, Bounds, Form, Owners};
 use crate::panel::reply_cache::Reply;
 use crate::runtime::{Fault, Owner};
 use crate::server::{Context, folder, owner_of};
@@ -91,7 +86,7 @@ impl Transfers {
             let (path, cancel) = (folder::of(&all.context.data_dir, &server_id), all.context.cancel.clone());
             let measured = tokio::task::spawn_blocking(move || {
                 let _place = place;
-                pack::measure(&pack::open(&path)?, MOST_ENTRIES, &cancel)
+                archive::measure(&archive::open(&path)?, MOST_ENTRIES, &cancel)
             });
             match measured.await {
                 Ok(Ok(size)) => reply.answer(ToPanel::TransferSize(size)),
@@ -312,10 +307,10 @@ impl Transfers {
     }
 }
 
-fn send(path: &Path, pipe: &Pipe, cancel: &CancellationToken) -> Result<Summary, TransferError> {
-    let root = pack::open(path)?;
-    let (size, out) = pack::pack(&root, Outgoing::new(&pipe.out, cancel), cancel)?;
-    let sha256 = out.finish().map_err(TransferError::Link)?;
+fn send(path: &Path, pipe: &Pipe, cancel: &CancellationToken) -> Result<Summary, ArchiveError> {
+    let root = archive::open(path)?;
+    let (size, out) = archive::pack(&root, Outgoing::new(&pipe.out, cancel), cancel)?;
+    let sha256 = out.finish().map_err(ArchiveError::Stream)?;
     Ok(Summary { bytes: size.bytes, entries: size.entries, sha256 })
 }
 
@@ -324,10 +319,10 @@ fn receive(
     of: &TransferReceive,
     pipe: &mut Pipe,
     cancel: &CancellationToken,
-) -> Result<Summary, TransferError> {
+) -> Result<Summary, ArchiveError> {
     let incoming = folder::incoming(data_dir, &of.server_id);
     let Some(earlier) = discard(data_dir, &of.server_id) else {
-        return Err(TransferError::refused("what an earlier transfer left could not be removed"));
+        return Err(ArchiveError::refused("what an earlier transfer left could not be removed"));
     };
     for gone in earlier {
         // Now, so that its room counts. What is left of it the sweeper tries again.
@@ -336,29 +331,31 @@ fn receive(
         }
     }
     let made = DirBuilder::new().mode(0o700).create(&incoming);
-    made.map_err(|source| TransferError::File {
+    made.map_err(|source| ArchiveError::File {
         doing: "making",
         path: incoming.display().to_string(),
         source,
     })?;
-    let root = pack::open(&incoming)?;
-    let (room, names) = pack::room(&root);
-    if room < of.bytes.saturating_add(unpack::RESERVE) || names < of.entries {
-        return Err(TransferError::NoRoom);
+    let root = archive::open(&incoming)?;
+    let (room, names) = archive::room(&root);
+    if room < of.bytes.saturating_add(archive::RESERVE) || names < of.entries {
+        return Err(ArchiveError::NoRoom);
     }
     let owners = Owners {
         settable: folder::may_give(),
         there: of.owner.as_deref().and_then(folder::parse_pair),
         here: owner_of(&of.user).as_deref().and_then(folder::parse_pair),
+        all: false,
     };
-    let bounds = Bounds { bytes: of.bytes, entries: of.entries };
-    let (taken, from) = unpack::unpack(root, Incoming::new(&mut pipe.inward, cancel), bounds, owners)?;
+    let bounds = Bounds { bytes: of.bytes, entries: of.entries, folders: of.entries };
+    let (taken, from) =
+        archive::unpack(root, Incoming::new(&mut pipe.inward, cancel), Form::Transfer, bounds, owners)?;
     let (sha256, told) = from.finish();
     let summary = Summary { bytes: taken.bytes, entries: taken.entries, sha256 };
     if told.as_ref() != Some(&summary) {
-        return Err(TransferError::refused("it is not what was sent"));
+        return Err(ArchiveError::refused("it is not what was sent"));
     }
-    arrive(data_dir, &of.server_id, owners).map_err(|source| TransferError::File {
+    arrive(data_dir, &of.server_id, owners).map_err(|source| ArchiveError::File {
         doing: "keeping",
         path: of.server_id.clone(),
         source,
@@ -392,11 +389,11 @@ fn discard(data_dir: &Path, id: &str) -> Option<Vec<PathBuf>> {
 }
 
 /// How it ended, to the other end of the pipe.
-async fn last_word(pipe: &Pipe, done: Result<Summary, TransferError>, server_id: &str) {
+async fn last_word(pipe: &Pipe, done: Result<Summary, ArchiveError>, server_id: &str) {
     let word = match done {
         Ok(summary) => Control::Done(summary),
         Err(error) => {
-            let ErrorReport { code, message, .. } = error.report(server_id);
+            let ErrorReport { code, message, .. } = report(&error, server_id);
             Control::Failed(ErrorReport { code, message, ..ErrorReport::default() })
         }
     };

@@ -15,20 +15,19 @@ use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
 use tar::{Builder, EntryType, Header};
 use tokio_util::sync::CancellationToken;
 
-use super::error::TransferError;
-use crate::fs::{At, Bounds, FOLDER, Missed, Mounts, Next, Visitor, shown, walk};
+use super::error::ArchiveError;
+use super::{DEPTH, PATH};
+use crate::fs::open::FOLDER;
+use crate::fs::shown::shown;
+use crate::fs::walk::{At, Bounds, Missed, Mounts, Next, Visitor, walk};
 
-/// Folders within folders.
-pub(super) const DEPTH: usize = 128;
-/// Bytes of a path below the server's folder.
-pub(super) const PATH: usize = 4096;
 /// Bytes that are read of a file at once.
 const READ: usize = 128 * 1024;
 
 /// Opens a server's folder itself.
-pub(crate) fn open(path: &Path) -> Result<OwnedFd, TransferError> {
+pub(crate) fn open(path: &Path) -> Result<OwnedFd, ArchiveError> {
     openat(rustix::fs::CWD, path, FOLDER, Mode::empty())
-        .map_err(TransferError::file("opening the folder", path.as_os_str().as_encoded_bytes()))
+        .map_err(ArchiveError::file("opening the folder", path.as_os_str().as_encoded_bytes()))
 }
 
 /// No further than what unpacks it goes, which holds each folder on its way open.
@@ -39,7 +38,7 @@ pub(crate) fn measure(
     root: &OwnedFd,
     most: u64,
     stop: &CancellationToken,
-) -> Result<TransferSize, TransferError> {
+) -> Result<TransferSize, ArchiveError> {
     let mut counting = Packing::<io::Sink> { to: None, size: size_of(root)?, names: HashMap::new(), most };
     walk(again(root)?, BOUNDS, stop, &mut counting)?;
     Ok(counting.size)
@@ -50,25 +49,25 @@ pub(crate) fn pack<W: Write>(
     root: &OwnedFd,
     to: W,
     stop: &CancellationToken,
-) -> Result<(TransferSize, W), TransferError> {
+) -> Result<(TransferSize, W), ArchiveError> {
     let to = Some(Builder::new(to));
     let mut packing = Packing { to, size: size_of(root)?, names: HashMap::new(), most: u64::MAX };
     walk(again(root)?, BOUNDS, stop, &mut packing)?;
     let Packing { to, size, .. } = packing;
     match to.map(Builder::into_inner) {
         Some(Ok(to)) => Ok((size, to)),
-        Some(Err(error)) => Err(TransferError::Link(error)),
-        None => Err(TransferError::Link(io::ErrorKind::BrokenPipe.into())),
+        Some(Err(error)) => Err(ArchiveError::Stream(error)),
+        None => Err(ArchiveError::Stream(io::ErrorKind::BrokenPipe.into())),
     }
 }
 
 /// A handle of its own, which is read from the beginning.
-fn again(root: &OwnedFd) -> Result<OwnedFd, TransferError> {
-    openat(root, ".", FOLDER, Mode::empty()).map_err(TransferError::file("opening", b"."))
+fn again(root: &OwnedFd) -> Result<OwnedFd, ArchiveError> {
+    openat(root, ".", FOLDER, Mode::empty()).map_err(ArchiveError::file("opening", b"."))
 }
 
-fn size_of(root: &OwnedFd) -> Result<TransferSize, TransferError> {
-    let stat = fstat(root).map_err(TransferError::file("looking at", b"."))?;
+fn size_of(root: &OwnedFd) -> Result<TransferSize, ArchiveError> {
+    let stat = fstat(root).map_err(ArchiveError::file("looking at", b"."))?;
     Ok(TransferSize { owner: Some(format!("{}:{}", stat.st_uid, stat.st_gid)), ..TransferSize::default() })
 }
 
@@ -83,18 +82,18 @@ struct Packing<W: Write> {
 }
 
 impl<W: Write> Visitor for Packing<W> {
-    type Error = TransferError;
+    type Error = ArchiveError;
 
-    fn enter(&mut self, at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<bool, TransferError> {
+    fn enter(&mut self, at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<bool, ArchiveError> {
         self.head(EntryType::Directory, at.stat, at.path, None, 0)?;
         Ok(true)
     }
 
-    fn leave(&mut self, _at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<Next, TransferError> {
+    fn leave(&mut self, _at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<Next, ArchiveError> {
         Ok(Next::On)
     }
 
-    fn other(&mut self, at: &At<'_>) -> Result<(), TransferError> {
+    fn other(&mut self, at: &At<'_>) -> Result<(), ArchiveError> {
         let &At { parent, name, path, stat } = at;
         if path.len() > PATH {
             return Err(deep(path));
@@ -102,7 +101,7 @@ impl<W: Write> Visitor for Packing<W> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => {
                 let target = readlinkat(parent, name, Vec::new())
-                    .map_err(TransferError::file("reading the link", path))?;
+                    .map_err(ArchiveError::file("reading the link", path))?;
                 self.head(EntryType::Symlink, stat, path, Some(target.as_bytes()), 0)
             }
             FileType::RegularFile => {
@@ -122,20 +121,20 @@ impl<W: Write> Visitor for Packing<W> {
         }
     }
 
-    fn too_deep(&mut self, at: &At<'_>) -> Result<(), TransferError> {
+    fn too_deep(&mut self, at: &At<'_>) -> Result<(), ArchiveError> {
         Err(deep(at.path))
     }
 
-    fn missed(&mut self, path: &[u8], why: Missed) -> Result<(), TransferError> {
+    fn missed(&mut self, path: &[u8], why: Missed) -> Result<(), ArchiveError> {
         match why {
-            Missed::Refused(errno) => Err(TransferError::file("opening", path)(errno)),
+            Missed::Refused(errno) => Err(ArchiveError::file("opening", path)(errno)),
             Missed::Changed | Missed::Mounted => Err(changed("folder", path)),
         }
     }
 }
 
-fn deep(path: &[u8]) -> TransferError {
-    TransferError::refused(format!(
+fn deep(path: &[u8]) -> ArchiveError {
+    ArchiveError::refused(format!(
         "folders lie too deep to be moved (more than {DEPTH} within each other, or a path of more than {PATH} bytes): {}",
         shown(path)
     ))
@@ -148,36 +147,35 @@ impl<W: Write> Packing<W> {
         name: &[u8],
         stat: &Stat,
         path: &[u8],
-    ) -> Result<(), TransferError> {
+    ) -> Result<(), ArchiveError> {
         let bytes = u64::try_from(stat.st_size).unwrap_or(0);
         if self.to.is_none() {
             return self.count(bytes);
         }
         // A pipe that took the file's place must not hang us.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file =
-            openat(folder, name, flags, Mode::empty()).map_err(TransferError::file("opening", path))?;
-        let now = fstat(&file).map_err(TransferError::file("looking at", path))?;
+        let file = openat(folder, name, flags, Mode::empty()).map_err(ArchiveError::file("opening", path))?;
+        let now = fstat(&file).map_err(ArchiveError::file("looking at", path))?;
         if (now.st_dev, now.st_ino, now.st_size) != (stat.st_dev, stat.st_ino, stat.st_size) {
             return Err(changed("file", path));
         }
         self.head(EntryType::Regular, stat, path, None, bytes)?;
         let Some(to) = &mut self.to else { return Ok(()) };
         let mut from = BufReader::with_capacity(READ, File::from(file).take(bytes));
-        let sent = io::copy(&mut from, to.get_mut()).map_err(TransferError::Link)?;
+        let sent = io::copy(&mut from, to.get_mut()).map_err(ArchiveError::Stream)?;
         if sent != bytes {
             return Err(changed("file", path));
         }
         let filling = (512 - bytes % 512) % 512;
         to.get_mut()
             .write_all(&[0; 512][..usize::try_from(filling).unwrap_or(0)])
-            .map_err(TransferError::Link)
+            .map_err(ArchiveError::Stream)
     }
 
-    fn count(&mut self, bytes: u64) -> Result<(), TransferError> {
+    fn count(&mut self, bytes: u64) -> Result<(), ArchiveError> {
         self.size.entries += 1;
         if self.size.entries > self.most {
-            return Err(TransferError::refused("there are too many files"));
+            return Err(ArchiveError::refused("there are too many files"));
         }
         self.size.bytes += bytes;
         Ok(())
@@ -190,7 +188,7 @@ impl<W: Write> Packing<W> {
         path: &[u8],
         link: Option<&[u8]>,
         bytes: u64,
-    ) -> Result<(), TransferError> {
+    ) -> Result<(), ArchiveError> {
         self.count(bytes)?;
         let Some(to) = &mut self.to else { return Ok(()) };
         let mut head = Header::new_gnu();
@@ -211,12 +209,12 @@ impl<W: Write> Packing<W> {
         }
         put(&mut head.as_old_mut().name, path);
         head.set_cksum();
-        to.get_mut().write_all(head.as_bytes()).map_err(TransferError::Link)
+        to.get_mut().write_all(head.as_bytes()).map_err(ArchiveError::Stream)
     }
 }
 
 /// A name that has no room in a header comes before it.
-fn long<W: Write>(to: &mut Builder<W>, kind: EntryType, name: &[u8]) -> Result<(), TransferError> {
+fn long<W: Write>(to: &mut Builder<W>, kind: EntryType, name: &[u8]) -> Result<(), ArchiveError> {
     let mut head = Header::new_gnu();
     head.set_entry_type(kind);
     put(&mut head.as_old_mut().name, b"././@LongLink");
@@ -227,7 +225,7 @@ fn long<W: Write>(to: &mut Builder<W>, kind: EntryType, name: &[u8]) -> Result<(
     head.set_size(name.len() as u64 + 1);
     head.set_cksum();
     let data = name.chain(&b"\0"[..]);
-    to.append(&head, data).map_err(TransferError::Link)
+    to.append(&head, data).map_err(ArchiveError::Stream)
 }
 
 fn put(field: &mut [u8; 100], text: &[u8]) {
@@ -235,12 +233,12 @@ fn put(field: &mut [u8; 100], text: &[u8]) {
     field[..length].copy_from_slice(&text[..length]);
 }
 
-fn changed(what: &str, path: &[u8]) -> TransferError {
-    TransferError::refused(format!("the {what} {} changed while it was read", shown(path)))
+fn changed(what: &str, path: &[u8]) -> ArchiveError {
+    ArchiveError::refused(format!("the {what} {} changed while it was read", shown(path)))
 }
 
 /// Room for bytes and for names on the file system of a folder.
-pub(super) fn room(folder: impl AsFd) -> (u64, u64) {
+pub(crate) fn room(folder: impl AsFd) -> (u64, u64) {
     let Ok(stat) = rustix::fs::fstatvfs(folder) else { return (u64::MAX, u64::MAX) };
     // Some file systems do not count names.
     let names = if stat.f_files == 0 { u64::MAX } else { stat.f_favail };

@@ -1,3 +1,7 @@
+//! Streams of other agents.
+
+mod engine;
+
 use std::fs;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -6,23 +10,21 @@ use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 use tokio_util::sync::CancellationToken;
 
-use super::error::TransferError;
-use super::pack::{measure, open, pack};
-use super::unpack::{Bounds, Owners, Unpacked, unpack};
+use super::*;
 use crate::server::folder::{may_give, own_ids};
 
-const ANY: Bounds = Bounds { bytes: 1 << 40, entries: 1 << 20 };
+const ANY: Bounds = Bounds { bytes: 1 << 40, entries: 1 << 20, folders: 1 << 20 };
 
 fn packed(folder: &Path) -> (Vec<u8>, Bounds) {
     let root = open(folder).unwrap();
     let counted = measure(&root, u64::MAX, &CancellationToken::new()).unwrap();
     let (size, bytes) = pack(&root, Vec::new(), &CancellationToken::new()).unwrap();
     assert_eq!(size, counted, "what is counted is what is sent");
-    (bytes, Bounds { bytes: size.bytes, entries: size.entries })
+    (bytes, Bounds { bytes: size.bytes, entries: size.entries, folders: size.entries })
 }
 
-fn unpacked(stream: &[u8], bounds: Bounds, owners: Owners, to: &Path) -> Result<Unpacked, TransferError> {
-    let (taken, mut rest) = unpack(open(to)?, Cursor::new(stream), bounds, owners)?;
+fn unpacked(stream: &[u8], bounds: Bounds, owners: Owners, to: &Path) -> Result<Unpacked, ArchiveError> {
+    let (taken, mut rest) = unpack(open(to)?, Cursor::new(stream), Form::Transfer, bounds, owners)?;
     assert_eq!(rest.read(&mut [0]).unwrap(), 0, "read to its end");
     Ok(taken)
 }
@@ -125,7 +127,7 @@ fn what_was_the_games_is_the_games() {
         std::os::unix::fs::chown(from.inside().join(name), Some(owner), Some(owner)).unwrap();
     }
     let (stream, bounds) = packed(&from.inside());
-    let owners = Owners { settable: true, there: Some((988, 988)), here: Some((1000, 1001)) };
+    let owners = Owners { settable: true, there: Some((988, 988)), here: Some((1000, 1001)), all: false };
     unpacked(&stream, bounds, owners, &to.inside()).unwrap();
     let owner = |name: &str| {
         let meta = fs::metadata(to.inside().join(name)).unwrap();
@@ -202,7 +204,8 @@ fn nothing_leads_out_and_nothing_strange_comes_in() {
         let mut stream = entries.concat();
         stream.extend_from_slice(&[0; 1024]);
         let owners = Owners { settable: may_give(), ..Owners::default() };
-        let taken = unpacked(&stream, Bounds { bytes: 4_096, entries: 8 }, owners, &cage.inside());
+        let taken =
+            unpacked(&stream, Bounds { bytes: 4_096, entries: 8, folders: 8 }, owners, &cage.inside());
         assert!(taken.is_err(), "{case}: {taken:?}");
         cage.untouched();
     }
@@ -219,12 +222,12 @@ fn depth_and_a_stream_without_end_are_bounded() {
     }
     let cage = Cage::new();
     let deep = unpacked(&stream, ANY, Owners::default(), &cage.inside());
-    assert!(matches!(deep, Err(TransferError::Refused(_))), "{deep:?}");
+    assert!(matches!(deep, Err(ArchiveError::Refused(_))), "{deep:?}");
 
     let cage = Cage::new();
     let zeros = std::io::repeat(0).take(1 << 30);
-    let endless = unpack(open(&cage.inside()).unwrap(), zeros, ANY, Owners::default());
-    assert!(matches!(endless.map(drop), Err(TransferError::Refused(_))));
+    let endless = unpack(open(&cage.inside()).unwrap(), zeros, Form::Transfer, ANY, Owners::default());
+    assert!(matches!(endless.map(drop), Err(ArchiveError::Refused(_))));
 
     // Cut off anywhere, it is no archive.
     let mut whole = entry(EntryType::Regular, "a", "", 0o644, &[7; 2_000]);

@@ -1,0 +1,63 @@
+//! Why a folder was not packed or unpacked.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::fs::shown::shown;
+use crate::fs::walk::Stopped;
+
+/// Why a folder was not packed or unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArchiveError {
+    /// A file or folder here could not be read or written.
+    #[error("{doing} {path}: {source}")]
+    File {
+        /// What was attempted.
+        doing: &'static str,
+        /// On what, below the server's folder.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk would have less left than it needs for its own.
+    #[error("the disk of this node is full: nothing more is taken")]
+    NoRoom,
+    /// The data is not what a server's folder can be.
+    #[error("what came is refused: {0}")]
+    Refused(String),
+    /// The stream broke off, or the other end.
+    #[error("{0}")]
+    Stream(io::Error),
+}
+
+impl ArchiveError {
+    pub(crate) fn file(doing: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> Self {
+        let path = shown(path);
+        move |errno| match errno {
+            Errno::NOSPC | Errno::DQUOT => Self::NoRoom,
+            errno => Self::File { doing, path, source: errno.into() },
+        }
+    }
+
+    pub(crate) fn refused(why: impl Into<String>) -> Self {
+        Self::Refused(why.into())
+    }
+
+    /// The disk is full.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::NoRoom => true,
+            Self::File { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Refused(_) | Self::Stream(_) => false,
+        }
+    }
+}
+
+impl From<Stopped> for ArchiveError {
+    fn from(_: Stopped) -> Self {
+        Self::refused("it was called off")
+    }
+}
