@@ -25,7 +25,7 @@ pub struct ErrorReport {
     /// One sentence for a person.
     #[serde(default, deserialize_with = "lenient::text")]
     pub message: String,
-    /// Anything more.
+    /// Details in a form of the sender's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<serde_json::Value>,
     /// Part 2: whose server.

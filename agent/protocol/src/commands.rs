@@ -33,11 +33,11 @@ pub enum CommandName {
 pub struct Command {
     /// Comes back in the responses.
     pub id: String,
-    /// Whose agent.
+    /// The agent's node id.
     pub agent_id: String,
-    /// What to do.
+    /// The action, by name.
     pub action: String,
-    /// To which server.
+    /// The server's id; absent where it is in the payload.
     pub server_id: Option<String>,
     /// More about it; null for nothing.
     pub payload: Value,
@@ -46,11 +46,11 @@ pub struct Command {
 /// `response`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Response {
-    /// The command's.
+    /// Id of the command that it answers.
     pub id: String,
     /// Done, or under way.
     pub success: bool,
-    /// For a person.
+    /// A sentence for a person.
     pub message: Option<String>,
     /// `{serverId, status, …}`.
     pub data: Value,
@@ -61,7 +61,7 @@ pub struct Response {
 /// `event`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
     /// What it was, where that is known.
     pub previous: Option<Status>,

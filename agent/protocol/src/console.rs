@@ -13,7 +13,7 @@ const FINGERPRINTS: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerCommand {
-    /// Which server.
+    /// The server's id.
     pub server_id: String,
     /// Without a line end.
     pub command: String,
@@ -36,14 +36,14 @@ pub enum Stream {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerOutput {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
     /// The lines.
     pub output: String,
     /// Where from; an older test agent leaves it out.
     #[serde(default, deserialize_with = "lenient::stream")]
     pub stream: Stream,
-    /// When.
+    /// When it was measured or sent, by the agent's clock.
     #[serde(default = "Timestamp::now", deserialize_with = "lenient::time")]
     pub timestamp: Timestamp,
 }
@@ -52,7 +52,7 @@ pub struct ServerOutput {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleSubscribe {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
     /// The last line that the reader has; lines after it follow. Without it the last 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ pub fn fingerprint(text: &str) -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleTail {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
     /// How many lines at most.
     pub tail: u32,
@@ -89,9 +89,9 @@ pub struct ConsoleLine {
     pub seq: u64,
     /// When it was read.
     pub time: Timestamp,
-    /// Where from.
+    /// Where the text comes from.
     pub stream: Stream,
-    /// The line.
+    /// The text, without its line end.
     pub text: String,
     /// It was longer than 16 KiB.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -104,7 +104,7 @@ pub struct ConsoleLine {
 pub struct ConsolePartial {
     /// When it was last written to.
     pub time: Timestamp,
-    /// Where from.
+    /// Where the text comes from.
     pub stream: Stream,
     /// What stands in it.
     pub text: String,
@@ -130,9 +130,9 @@ pub enum ConsoleItem {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleLines {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
-    /// In order.
+    /// Lines and gaps, oldest first.
     pub lines: Vec<ConsoleItem>,
     /// Counting began anew: these lines replace all that the reader has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

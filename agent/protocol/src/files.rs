@@ -9,7 +9,7 @@ use super::payload::{PATH, Payload, id, within};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileRead {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
     /// Below the server's folder.
     pub path: String,
@@ -19,7 +19,7 @@ pub struct FileRead {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileWrite {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
     /// Below the server's folder.
     pub path: String,
@@ -37,13 +37,13 @@ pub struct FileContent {
     /// The path that was asked for.
     #[serde(default)]
     pub path: String,
-    /// The text.
+    /// The file's text; absent where it was written, or not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     /// How an older test agent says whether a write went well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
-    /// And why not.
+    /// Why it was not done; absent where it was.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text_or_nothing")]
     pub message: Option<String>,
 }

@@ -51,13 +51,13 @@ pub mod capability {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Heartbeat {
-    /// Whose.
+    /// The node's id; empty where the agent does not say.
     #[serde(default, deserialize_with = "lenient::text")]
     pub node_id: String,
-    /// When.
+    /// When it was measured or sent, by the agent's clock.
     #[serde(default = "Timestamp::now", deserialize_with = "lenient::time")]
     pub timestamp: Timestamp,
-    /// `online`.
+    /// Always `online`.
     #[serde(default, deserialize_with = "lenient::text")]
     pub status: String,
 }
@@ -66,9 +66,9 @@ pub struct Heartbeat {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Engine {
-    /// It answers.
+    /// Whether the engine answers.
     pub available: bool,
-    /// Its version.
+    /// The engine's version; absent where it does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// The API version that was agreed.
@@ -104,7 +104,7 @@ pub struct Firewall {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemInfo {
-    /// Whose.
+    /// The node's id; empty where the agent does not say.
     #[serde(default)]
     pub node_id: String,
     /// `linux`.
@@ -113,7 +113,7 @@ pub struct SystemInfo {
     /// In Go's words: `amd64`, `arm64`, `arm`.
     #[serde(default)]
     pub arch: String,
-    /// Bytes.
+    /// Memory of the machine in bytes; 0 where unknown.
     #[serde(default, deserialize_with = "lenient::unsigned")]
     pub memory: u64,
     /// For people, such as `4 cores, Cortex-A72`.
@@ -129,16 +129,16 @@ pub struct SystemInfo {
     /// is `default`.
     #[serde(default, deserialize_with = "lenient::texts")]
     pub networks: BTreeMap<String, String>,
-    /// The host's name.
+    /// The machine's host name; absent from legacy agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
-    /// Kernel release.
+    /// Kernel release, such as `6.1.0-28-amd64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
-    /// Logical cores.
+    /// Number of logical cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<u32>,
-    /// `v1` or `v2`.
+    /// Version of control groups: `v1` or `v2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
     /// The agent's version.
@@ -147,13 +147,13 @@ pub struct SystemInfo {
     /// Where servers' folders lie, as the host has them where the agent is in a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
-    /// The container engine.
+    /// The container engine; absent from legacy agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
     /// The firewall rules for games; nothing before that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall: Option<Firewall>,
-    /// What is wrong.
+    /// What is wrong with the machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
     /// What became of the last upgrade of its program.
@@ -164,9 +164,9 @@ pub struct SystemInfo {
 /// Bytes of something that fills up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
-    /// In use.
+    /// Bytes in use.
     pub used: u64,
-    /// In all.
+    /// Bytes in all.
     pub total: u64,
 }
 
@@ -179,7 +179,7 @@ pub struct NodeStats {
     pub memory: Space,
     /// The file system of the data folder.
     pub disk: Space,
-    /// When.
+    /// When it was measured or sent, by the agent's clock.
     pub timestamp: Timestamp,
 }
 

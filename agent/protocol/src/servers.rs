@@ -11,7 +11,7 @@ use super::payload::{self, IMAGE, LINE, PATH, Payload, WORD, id, some, within};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerRef {
-    /// Which one.
+    /// The server's id.
     pub server_id: String,
 }
 
@@ -19,9 +19,9 @@ pub struct ServerRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerPower {
-    /// Which server.
+    /// The server's id.
     pub server_id: String,
-    /// What to do.
+    /// The action, by name.
     pub action: PowerAction,
 }
 
@@ -67,9 +67,9 @@ impl Protocol {
 /// A published port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Port {
-    /// Inside the container.
+    /// Port number inside the container.
     pub internal: u16,
-    /// On the host.
+    /// Port number on the host.
     pub external: u16,
     /// Which of the two.
     pub protocol: Protocol,
@@ -149,7 +149,7 @@ impl Default for Stop {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Behaviour {
-    /// As whom.
+    /// The user that the process runs as.
     pub user: ContainerUser,
     /// Where the server's folder is mounted.
     pub data_path: String,
@@ -187,12 +187,12 @@ impl Default for Behaviour {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerCreate {
-    /// Which one.
+    /// The server's id.
     pub server_id: String,
     /// Part 2: how people call it; for log lines only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Image reference.
+    /// Image reference, with or without a tag.
     pub image: String,
     /// Startup line; may be empty.
     #[serde(default)]
@@ -229,15 +229,15 @@ pub struct ServerDescription {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerUpdate {
-    /// Which one.
+    /// The server's id.
     pub server_id: String,
-    /// Part 2.
+    /// Part 2: the server's name, for log lines; absent where it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Part 2: image reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Startup line.
+    /// The startup line; absent where it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup: Option<String>,
     /// The whole environment.
@@ -247,7 +247,7 @@ pub struct ServerUpdate {
         deserialize_with = "lenient::texts_or_nothing"
     )]
     pub environment: Option<BTreeMap<String, String>>,
-    /// All limits.
+    /// All limits; absent where they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// Part 2: all ports.

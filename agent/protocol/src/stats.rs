@@ -58,9 +58,9 @@ pub struct StatsSubscribe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerStats {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
-    /// The sample.
+    /// The newest sample.
     pub stats: Stats,
 }
 
@@ -68,7 +68,7 @@ pub struct ServerStats {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsHistory {
-    /// Whose.
+    /// The server's id.
     pub server_id: String,
     /// Oldest first, at most the last 10 minutes.
     pub samples: Vec<Stats>,

@@ -53,11 +53,11 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerStatus {
-    /// Which one.
+    /// The server's id.
     pub server_id: String,
-    /// What it is.
+    /// What the server is doing.
     pub status: Status,
-    /// What it uses.
+    /// What the server uses; absent where it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::stats")]
     pub stats: Option<Stats>,
     /// Why it is so, for a person: crash, failed install, refused start.

@@ -10,9 +10,9 @@ use super::{ContainerUser, ErrorReport};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferPrepare {
-    /// Which server.
+    /// The server's id.
     pub server_id: String,
-    /// Its image.
+    /// The server's image reference.
     pub image: String,
 }
 
@@ -20,11 +20,11 @@ pub struct TransferPrepare {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferSend {
-    /// Whose folder.
+    /// Id of the server whose folder it is.
     pub server_id: String,
     /// The end of the address to dial: `/transfer/ID`.
     pub transfer_id: String,
-    /// Opens it, once.
+    /// Secret that opens the connection, once.
     pub token: String,
 }
 
@@ -33,11 +33,11 @@ pub struct TransferSend {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferReceive {
-    /// Whose folder.
+    /// Id of the server whose folder it is.
     pub server_id: String,
     /// The end of the address to dial: `/transfer/ID`.
     pub transfer_id: String,
-    /// Opens it, once.
+    /// Secret that opens the connection, once.
     pub token: String,
     /// What the other end said that it has, see [`TransferSize`]: more is not taken.
     pub bytes: u64,

@@ -19,7 +19,7 @@ pub struct UpgradeReceive {
     pub sha256: String,
     /// The end of the address to dial: `/transfer/ID`.
     pub transfer_id: String,
-    /// Opens it, once.
+    /// Secret that opens the connection, once.
     pub token: String,
     /// `SHA256SUMS` of the program's release; empty from a panel that has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -33,7 +33,7 @@ pub struct UpgradeReceive {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeOutcome {
-    /// The version before.
+    /// The version that ran before.
     #[serde(default)]
     pub from: String,
     /// The version that was to be.
