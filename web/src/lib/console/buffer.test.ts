@@ -105,6 +105,8 @@ describe('ConsoleBuffer', () => {
     expect(buffer.find('mira')).toEqual([1]);
     expect(buffer.find('mira', 2)).toEqual([]);
     expect(buffer.find('')).toEqual([]);
+    buffer.push({ lines: [line(6, 'world-1 [ok] (50%) a\\b')] });
+    for (const text of ['d-1', '[OK]', '(50%)', 'a\\b']) expect(buffer.find(text), text).toEqual([4]);
   });
   it('replaces the unfinished line with each message', () => {
     const buffer = new ConsoleBuffer();

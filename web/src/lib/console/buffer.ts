@@ -220,7 +220,7 @@ export class ConsoleBuffer {
 
 /** What is searched for, ignoring case; null for nothing. */
 export function searched(text: string): RegExp | null {
-  return text === '' ? null : new RegExp(text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'), 'iu');
+  return text === '' ? null : new RegExp(text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), 'iu');
 }
 
 const stamp = (time: number) => (Number.isNaN(time) ? '-' : new Date(time).toISOString());
