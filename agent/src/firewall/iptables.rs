@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use protocol::Protocol;
 
 use super::command::{find, run};
-use super::rules::{GAMES, NO_LAN, Rules};
+use super::rules::{GAMES, METADATA, NO_LAN, Rules};
 
 const HOST: Chain = Chain { table: "filter", hook: "INPUT", name: "CTRL-ALT-PLAY" };
 const LAN: Chain = Chain { table: "mangle", hook: "FORWARD", name: "CTRL-ALT-PLAY-LAN" };
@@ -53,13 +53,13 @@ async fn restored(restore: &Path, rules: &Rules, v4: bool) -> Result<(), String>
 fn text(rules: &Rules, v4: bool, replaced: bool) -> String {
     let replies = "-m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -j RETURN";
     let mut text = String::new();
-    for (chain, interface) in [(&HOST, BRIDGES), (&LAN, NO_LAN)] {
+    for chain in [&HOST, &LAN] {
         let Chain { table, name, .. } = chain;
         let _ = writeln!(text, "*{table}\n:{name} - [0:0]");
         if replaced {
-            let _ = writeln!(text, "{}", chain.jump("-D", interface).join(" "));
+            let _ = writeln!(text, "{}", chain.jump("-D", BRIDGES).join(" "));
         }
-        let _ = writeln!(text, "{}", chain.jump("-I", interface).join(" "));
+        let _ = writeln!(text, "{}", chain.jump("-I", BRIDGES).join(" "));
         let _ = writeln!(text, "-A {name} {replies}");
         let rules = if *table == HOST.table { host(rules, v4) } else { lan(rules, v4) };
         for rule in rules {
@@ -94,7 +94,11 @@ fn lan(rules: &Rules, v4: bool) -> Vec<String> {
         ["tcp", "udp"]
             .map(|protocol| format!("-d {address} -p {protocol} -m {protocol} --dport 53 -j RETURN"))
     });
-    open.chain(subnets.map(|subnet| format!("-d {subnet} -j DROP"))).collect()
+    let metadata = METADATA.iter().filter(|network| network.contains(':') != v4);
+    open.chain(metadata.map(|network| format!("-d {network} -j DROP")))
+        .chain([format!("! -i {NO_LAN} -j RETURN")])
+        .chain(subnets.map(|subnet| format!("-d {subnet} -j DROP")))
+        .collect()
 }
 
 /// The programs that [`write()`] uses.
@@ -190,6 +194,10 @@ mod tests {
         let resolver = of_v4.find("-d 192.168.1.1 -p tcp -m tcp --dport 53 -j RETURN\n").unwrap();
         assert!(resolver < of_v4.find("-d 192.168.0.0/16 -j DROP\n").unwrap(), "{of_v4}");
         assert!(!of_v4.contains("fc00::"), "{of_v4}");
+        let others = of_v4.find("! -i ctrl-alt-play1 -j RETURN\n").unwrap();
+        let metadata = of_v4.find("-d 169.254.0.0/16 -j DROP\n").unwrap();
+        assert!(resolver < metadata && metadata < others, "{of_v4}");
+        assert!(others < of_v4.find("-d 192.168.0.0/16").unwrap(), "{of_v4}");
         let of_v6 = text(&rules(), false, true);
         assert!(of_v6.contains("-A CTRL-ALT-PLAY-LAN -d fc00::/7 -j DROP\n"), "{of_v6}");
         assert!(!of_v6.contains("192.168."), "{of_v6}");

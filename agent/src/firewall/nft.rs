@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use protocol::Protocol;
 
 use super::command::{find, run};
-use super::rules::{GAMES, NO_LAN, Rules};
+use super::rules::{GAMES, METADATA, NO_LAN, Rules};
 
 const TABLE: &str = "ctrl_alt_play";
 
@@ -36,11 +36,14 @@ fn text(rules: &Rules) -> String {
             let _ = writeln!(published, "{name} dport {{ {ports} }} accept");
         }
     }
-    let mut lan = String::new();
+    let (mut always, mut lan) = (String::new(), String::new());
     let family = |v4: bool| if v4 { "ip" } else { "ip6" };
     for address in rules.lan.resolvers() {
         let family = family(address.is_ipv4());
-        let _ = writeln!(lan, "{family} daddr {address} meta l4proto {{ tcp, udp }} th dport 53 accept");
+        let _ = writeln!(always, "{family} daddr {address} meta l4proto {{ tcp, udp }} th dport 53 accept");
+    }
+    for network in METADATA {
+        let _ = writeln!(always, "{} daddr {network} drop", family(!network.contains(':')));
     }
     for subnet in rules.lan.subnets() {
         let _ = writeln!(lan, "{} daddr {subnet} drop", family(subnet.is_ipv4()));
@@ -64,8 +67,10 @@ fn text(rules: &Rules) -> String {
          }}\n\
          chain lan {{\n\
          type filter hook forward priority -10; policy accept;\n\
-         iifname != \"{NO_LAN}\" accept\n\
+         iifname != {{ \"{GAMES}\", \"{NO_LAN}\" }} accept\n\
          {replies}\n\
+         {always}\
+         iifname != \"{NO_LAN}\" accept\n\
          {lan}\
          }}\n\
          }}\n"
@@ -95,5 +100,8 @@ mod tests {
         let closed = text.find("ip daddr 192.168.0.0/16 drop\n").unwrap();
         assert!(resolver < closed, "{text}");
         assert!(text.contains("ip6 daddr fc00::/7 drop\n"), "{text}");
+        let others = text.find("iifname != \"ctrl-alt-play1\" accept\n").unwrap();
+        let metadata = text.find("ip daddr 169.254.0.0/16 drop\n").unwrap();
+        assert!(resolver < metadata && metadata < others && others < closed, "{text}");
     }
 }

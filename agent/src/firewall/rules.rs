@@ -11,6 +11,10 @@ pub(crate) const GAMES: &str = "ctrl-alt-play0";
 /// The bridge of games that reach no LAN address.
 pub(crate) const NO_LAN: &str = "ctrl-alt-play1";
 
+/// Networks that no game reaches: the services of clouds and hosters that hand out a machine's own credentials live there, at
+/// 169.254.169.254 and, at Amazon, at fd00:ec2::254.
+pub(crate) const METADATA: [&str; 2] = ["169.254.0.0/16", "fd00:ec2::254/128"];
+
 /// Ports of this machine that lead to games.
 pub(crate) type Published = BTreeSet<(Protocol, u16)>;
 
