@@ -28,6 +28,7 @@ pub mod config;
 pub mod db_backups;
 pub mod error;
 pub mod net;
+pub mod revision;
 pub mod start;
 pub mod system;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::Uri;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use hyper::upgrade::OnUpgrade;
 
 use super::pattern::Params;
@@ -11,6 +11,7 @@ use super::peer::Client;
 use super::websocket::Upgrade;
 use crate::auth::{Admitted, Proof};
 use crate::error::{ApiError, Code};
+use crate::revision::Expected;
 
 /// A request whose caller was admitted. The dispatcher puts it on the request, in place of the headers.
 pub(super) struct Received {
@@ -93,6 +94,11 @@ impl Incoming {
     /// A header, if it is there and readable text.
     pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.0.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Which state of what it changes the caller has seen: `If-Match`, `If-None-Match`.
+    pub fn expected(&self) -> Result<Expected, ApiError> {
+        Expected::from_headers(self.0.text(&IF_MATCH)?, self.0.text(&IF_NONE_MATCH)?)
     }
 
     /// The WebSocket that the request asks for: 426 where it asks for none, 400 where it asks wrongly.

@@ -96,6 +96,21 @@ impl Doc {
         self
     }
 
+    /// It can be asked to change only a state that the caller has seen.
+    #[must_use]
+    pub(super) fn conditional(mut self) -> Self {
+        if KEPT {
+            let header = ParameterBuilder::new()
+                .name("If-Match")
+                .parameter_in(ParameterIn::Header)
+                .description(Some("The revision that was seen, in quotes; 412 where it is another by now"))
+                .schema(Some(string()));
+            self.query.push(header.build());
+            self.refusals.extend([400, 412]);
+        }
+        self
+    }
+
     /// Error statuses beyond those that every endpoint has.
     #[must_use]
     pub(super) fn refusals(mut self, statuses: &[u16]) -> Self {

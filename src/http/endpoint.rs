@@ -78,6 +78,12 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         self
     }
 
+    /// It takes `If-Match` and `If-None-Match: *`, and answers 412 where what is there is another state than the one expected.
+    pub fn conditional(mut self) -> Self {
+        self.doc = self.doc.conditional();
+        self
+    }
+
     /// Something that OpenAPI has no place for, under a name that begins with `x-`. Made only for the document.
     pub fn extension(mut self, name: &'static str, value: impl FnOnce() -> serde_json::Value) -> Self {
         self.doc = self.doc.extension(name, value);

@@ -52,7 +52,7 @@ pub use hosts::Hosts;
 pub use hyper::{Method, StatusCode, header};
 pub use openapi::document;
 pub use peer::{Client, Peer};
-pub use reply::{Response, bytes_of, empty, error, json as json_reply, no_content, streamed};
+pub use reply::{Response, bytes_of, empty, error, json as json_reply, no_content, streamed, tagged};
 pub use route::Route;
 pub use server::{Body, serve};
 pub use websocket::{Connection, Socket, Upgrade};

@@ -1,7 +1,7 @@
 //! From what a handler returns to what goes over the wire.
 
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use warp::Reply;
 
@@ -54,6 +54,12 @@ pub(super) fn json_with_headers<T: Serialize>(
     let mut response = json(status, result);
     response.headers_mut().extend(headers);
     response
+}
+
+/// The header that names the revision of what is answered.
+pub fn tagged(revision: &str) -> HeaderMap {
+    let value = HeaderValue::from_str(&format!("\"{revision}\""));
+    value.map(|value| HeaderMap::from_iter([(ETAG, value)])).unwrap_or_default()
 }
 
 /// The answer that tells of an error.

@@ -128,7 +128,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
     assert_eq!(next(&mut topics).await["data"]["all"], json!([]));
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
     assert!(topics.next().await.is_none());
-    games.servers.grant(&games.admin, &made.id, "jo", [Permission::Console].into()).await.unwrap();
+    games.servers.grant(&games.admin, &made.id, "jo", [Permission::Console].into(), Expected::Whatever).await.unwrap();
     topics.recheck(jo.clone()).unwrap();
     let seen = next(&mut topics).await["data"]["changed"].clone();
     assert_eq!((&seen["id"], &seen["permissions"]), (&json!(made.id), &json!(["view", "console"])));
@@ -137,7 +137,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
     assert!(topics.client_says(json!({ "subscribe": [console] }).to_string().as_bytes()));
     assert_eq!(next(&mut topics).await["topic"], console);
 
-    games.servers.revoke(&games.admin, &made.id, "jo").await.unwrap();
+    games.servers.revoke(&games.admin, &made.id, "jo", Expected::Whatever).await.unwrap();
     topics.recheck(jo).unwrap();
     let told = [next(&mut topics).await, next(&mut topics).await];
     assert!(

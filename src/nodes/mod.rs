@@ -27,11 +27,20 @@ use crate::agents::{AgentTopic, Agents, local};
 use crate::auth::{Actor, Admin};
 use crate::config::Secret;
 use crate::error::{ApiError, Code};
+use crate::revision::{self, Expected};
 use crate::servers::{self, Servers};
 use crate::system::clock;
 
 /// Longest name of a node.
 const NAME_CHARACTERS: usize = 80;
+
+/// What is to change about a node; the rest stays.
+pub struct NodeChange {
+    /// What people call it.
+    pub name: Option<String>,
+    /// No new servers are placed there.
+    pub draining: Option<bool>,
+}
 
 /// Everything about nodes. Cheap to clone.
 #[derive(Clone)]
@@ -112,21 +121,24 @@ impl Nodes {
         Ok(made(meeting, id, secret))
     }
 
-    /// Changes a node's name, or whether new servers are placed there.
+    /// Changes a node's name, or whether new servers are placed there. 412 where it is not what the caller expects.
     pub async fn change(
         &self,
         admin: &Admin,
         id: &str,
-        name: Option<String>,
-        draining: Option<bool>,
+        change: NodeChange,
+        expected: Expected,
     ) -> Result<NodeView, ApiError> {
-        if let Some(name) = &name {
+        if let Some(name) = &change.name {
             check_name(name)?;
         }
+        let NodeChange { name, draining } = change;
         let node = self
-            .update(id, move |node| {
+            .try_update(id, move |node| {
+                expected.check(Some(&revision(node)))?;
                 node.name = name.unwrap_or_else(|| node.name.clone());
                 node.draining = draining.unwrap_or(node.draining);
+                Ok(())
             })
             .await?;
         tracing::info!(
@@ -200,10 +212,23 @@ impl Nodes {
         id: &str,
         change: impl FnOnce(&mut Node) + Send + 'static,
     ) -> Result<Node, ApiError> {
+        let change = move |node: &mut Node| {
+            change(node);
+            Ok(())
+        };
+        self.try_update(id, change).await
+    }
+
+    /// The same where the change may be refused.
+    async fn try_update(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Node) -> Result<(), ApiError> + Send + 'static,
+    ) -> Result<Node, ApiError> {
         let id = id.to_owned();
         let write = self.store.write(move |tx| {
             let mut node = storage::nodes::get(tx, &id)?.ok_or_else(|| ApiError::not_found("node"))?;
-            change(&mut node);
+            change(&mut node)?;
             storage::nodes::update(tx, &node)?;
             Ok::<Node, ApiError>(node)
         });
@@ -214,6 +239,11 @@ impl Nodes {
         let seen = self.agents.node(&node.id);
         NodeView::new(node, seen, placed, admin)
     }
+}
+
+/// Which state this is of what may be changed about a node.
+fn revision(node: &Node) -> String {
+    revision::of(&[&node.name, if node.draining { "draining" } else { "" }])
 }
 
 /// Ids that no other machine may have.

@@ -3,12 +3,13 @@
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Nodes;
 use super::join::{Enrollment, EnrollmentConfig};
 use super::resolution::Resolution;
 use super::views::{NodeMade, NodeView};
+use super::{NodeChange, Nodes};
 use crate::auth::{Actor, Admin, NodeSecret};
-use crate::http::{DELETE, GET, Incoming, PATCH, POST, Route, endpoint, streamed};
+use crate::http::header::HeaderMap;
+use crate::http::{DELETE, GET, Incoming, PATCH, POST, Route, endpoint, streamed, tagged};
 
 /// All endpoints of this feature. `joining` is where remote agents find us.
 pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
@@ -23,8 +24,11 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
             .access::<Actor>()
             .doc("One node")
             .ok::<NodeView>()
+            .with_headers()
             .refusals(&[404])
-            .handle(nodes, |nodes, call| async move { nodes.get(&call.by, call.request.id()) }),
+            .handle(nodes, |nodes, call| async move {
+                nodes.get(&call.by, call.request.id()).map(with_tag)
+            }),
         endpoint(POST, "/api/nodes")
             .access::<Admin>()
             .doc("Makes a node; its secret is shown this once")
@@ -39,10 +43,15 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
             .access::<Admin>()
             .doc("Changes a node's name, or whether new servers are placed there; left-out keys stay")
             .body::<ChangeRequest>()
+            .conditional()
             .ok::<NodeView>()
+            .with_headers()
             .refusals(&[404, 503, 507])
             .handle(nodes, |nodes, call| async move {
-                nodes.change(&call.by, call.request.id(), call.body.name, call.body.draining).await
+                let ChangeRequest { name, draining } = call.body;
+                let change = NodeChange { name, draining };
+                let expected = call.request.expected()?;
+                nodes.change(&call.by, call.request.id(), change, expected).await.map(with_tag)
             }),
         endpoint(DELETE, "/api/nodes/{id}")
             .access::<Admin>()
@@ -90,6 +99,11 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
                 Ok(streamed(file, length))
             }),
     ]
+}
+
+fn with_tag(view: NodeView) -> (NodeView, HeaderMap) {
+    let headers = tagged(&view.revision);
+    (view, headers)
 }
 
 /// Where a new machine finds us: as the one who asks does.

@@ -22,6 +22,8 @@ use crate::system::clock::rfc3339;
 pub struct NodeView {
     /// The agent's own id.
     pub id: String,
+    /// Which state this is of its name and of whether it takes new servers. In quotes it is the `ETag`.
+    pub revision: String,
     /// What people call it.
     pub name: String,
     /// Its agent is connected.
@@ -309,6 +311,7 @@ impl NodeView {
                     .collect()
             }),
             limited: seen.limited,
+            revision: super::revision(&node),
             id: node.id,
             name: node.name,
         }

@@ -6,9 +6,10 @@ use super::Servers;
 use super::body::ChangeRequest;
 use super::deletions::not_deleting;
 use super::validate::{self, ValidationErrors};
-use super::views::ServerView;
+use super::views::{ServerView, revision};
 use crate::auth::{Permission, Permissions, Permit, need};
 use crate::error::{ApiError, Code};
+use crate::revision::Expected;
 use crate::system::clock;
 use crate::templates::Template;
 
@@ -17,12 +18,14 @@ const REFUSED_KEYS: usize = 10;
 
 impl Servers {
     /// Changes settings, in force at the next start. Left-out keys stay. 403 where one of them takes more than the
-    /// permission `startup`.
+    /// permission `startup`, 412 where it is not what the caller expects.
     pub async fn change(
         &self,
         permit: &Permit<need::Startup>,
         change: ChangeRequest,
+        expected: &Expected,
     ) -> Result<ServerView, ApiError> {
+        let expected = expected.clone();
         let id = permit.server_id().to_owned();
         let permissions = permit.permissions().clone();
         self.moves.allows(&id)?;
@@ -30,13 +33,15 @@ impl Servers {
         let written = self.store.write(move |tx| {
             let before = storage::servers::get(tx, &id)?.ok_or_else(|| ApiError::not_found("server"))?;
             not_deleting(&before)?;
+            expected.check(Some(&revision(&before)))?;
             let template = before.template_id.as_deref().and_then(crate::templates::get);
             let mut server = merged(&before, change, template, &permissions)?;
             if server.ports != before.ports {
                 own.check(&server.node_id, &server.ports)?;
             }
             if server != before {
-                server.updated_at = clock::now();
+                // Each change has a time of its own: it is the revision too.
+                server.updated_at = clock::now().max(before.updated_at + 1);
                 storage::servers::update(tx, &server)?;
             }
             Ok::<Server, ApiError>(server)

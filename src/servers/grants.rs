@@ -9,6 +9,7 @@ use super::Servers;
 use super::views::ServerUser;
 use crate::auth::{Admin, Permission};
 use crate::error::ApiError;
+use crate::revision::{self, Expected};
 
 impl Servers {
     /// Everybody with a grant.
@@ -21,6 +22,7 @@ impl Servers {
                 found.push(ServerUser {
                     user: user.id,
                     username: user.username,
+                    revision: revision(&grant),
                     permissions: Permission::of_record(&grant.permissions).into_iter().collect(),
                 });
             }
@@ -29,31 +31,54 @@ impl Servers {
         Ok(listed.await?)
     }
 
-    /// Gives exactly these permissions.
+    /// Gives exactly these permissions, where those that somebody had are as expected. Tells their revision.
     pub async fn grant(
         &self,
         admin: &Admin,
         server_id: &str,
         user_id: &str,
         permissions: BTreeSet<Permission>,
-    ) -> Result<(), ApiError> {
+        expected: Expected,
+    ) -> Result<String, ApiError> {
         self.acted_on(server_id)?;
         let permissions = permissions.iter().map(|permission| permission.name().to_owned()).collect();
         let grant = Grant { server_id: server_id.to_owned(), user_id: user_id.to_owned(), permissions };
-        self.store.write(move |tx| grants::put(tx, &grant)).await?;
+        let given = revision(&grant);
+        let write = self.store.write(move |tx| {
+            let before = grants::get(tx, &grant.server_id, &grant.user_id)?;
+            expected.check(before.as_ref().map(revision).as_deref())?;
+            grants::put(tx, &grant)?;
+            Ok::<(), ApiError>(())
+        });
+        write.await?;
         tracing::info!(server = server_id, user = user_id, by = %admin, "permissions given");
         self.auth.changed(user_id);
-        Ok(())
+        Ok(given)
     }
 
-    /// Takes all permissions.
-    pub async fn revoke(&self, admin: &Admin, server_id: &str, user_id: &str) -> Result<(), ApiError> {
+    /// Takes all permissions, where they are as expected.
+    pub async fn revoke(
+        &self,
+        admin: &Admin,
+        server_id: &str,
+        user_id: &str,
+        expected: Expected,
+    ) -> Result<(), ApiError> {
         let (server, user) = (server_id.to_owned(), user_id.to_owned());
-        if !self.store.write(move |tx| grants::delete(tx, &server, &user)).await? {
-            return Err(ApiError::not_found("grant"));
-        }
+        let write = self.store.write(move |tx| {
+            let before = grants::get(tx, &server, &user)?.ok_or_else(|| ApiError::not_found("grant"))?;
+            expected.check(Some(&revision(&before)))?;
+            grants::delete(tx, &server, &user)?;
+            Ok::<(), ApiError>(())
+        });
+        write.await?;
         tracing::info!(server = server_id, user = user_id, by = %admin, "permissions taken");
         self.auth.changed(user_id);
         Ok(())
     }
+}
+
+/// Which state of somebody's permissions this is.
+fn revision(grant: &Grant) -> String {
+    revision::of(&grant.permissions.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -7,7 +7,8 @@ use super::body::{
 use super::preview::Preview;
 use super::views::{ConsoleView, PowerAnswer, ServerUser, ServerView, StatsHistoryView};
 use crate::auth::{Actor, Admin, Permit, ServerAdmin, need};
-use crate::http::{DELETE, GET, PATCH, POST, PUT, Route, endpoint};
+use crate::http::header::HeaderMap;
+use crate::http::{DELETE, GET, PATCH, POST, PUT, Route, StatusCode, empty, endpoint, tagged};
 
 /// All endpoints of this feature.
 pub fn routes(servers: &Servers) -> Vec<Route> {
@@ -42,14 +43,20 @@ fn general(servers: &Servers) -> Vec<Route> {
             .access::<Permit<need::View>>()
             .doc("One server")
             .ok::<ServerView>()
-            .handle(servers, |servers, call| async move { servers.get(&call.by) }),
+            .with_headers()
+            .handle(servers, |servers, call| async move { servers.get(&call.by).map(with_tag) }),
         endpoint(PATCH, "/api/servers/{id}")
             .access::<Permit<need::Startup>>()
             .doc("Changes settings, in force at the next start; left-out keys stay. All but `name` and the template's variables takes `configure`")
             .body::<ChangeRequest>()
+            .conditional()
             .ok::<ServerView>()
+            .with_headers()
             .refusals(&[409, 503, 507])
-            .handle(servers, |servers, call| async move { servers.change(&call.by, call.body).await }),
+            .handle(servers, |servers, call| async move {
+                let expected = call.request.expected()?;
+                servers.change(&call.by, call.body, &expected).await.map(with_tag)
+            }),
         endpoint(DELETE, "/api/servers/{id}")
             .access::<ServerAdmin>()
             .doc("Stops a server, removes its container and its data; administrators only")
@@ -126,20 +133,32 @@ fn users(servers: &Servers) -> Vec<Route> {
             .access::<ServerAdmin>()
             .doc("Gives somebody exactly these permissions; administrators only")
             .body::<GrantRequest>()
-            .no_content()
+            .conditional()
+            .response(204)
             .refusals(&[409, 503, 507])
             .handle(servers, |servers, call| async move {
                 let (id, user) = (call.request.id(), call.request.param("user"));
                 let permissions = call.body.permissions.into_iter().collect();
-                servers.grant(&call.by, id, user, permissions).await
+                let expected = call.request.expected()?;
+                let revision = servers.grant(&call.by, id, user, permissions, expected).await?;
+                let mut response = empty(StatusCode::NO_CONTENT);
+                response.headers_mut().extend(tagged(&revision));
+                Ok(response)
             }),
         endpoint(DELETE, "/api/servers/{id}/users/{user}")
             .access::<ServerAdmin>()
             .doc("Takes all of somebody's permissions; administrators only")
+            .conditional()
             .no_content()
             .refusals(&[503, 507])
             .handle(servers, |servers, call| async move {
-                servers.revoke(&call.by, call.request.id(), call.request.param("user")).await
+                let expected = call.request.expected()?;
+                servers.revoke(&call.by, call.request.id(), call.request.param("user"), expected).await
             }),
     ]
+}
+
+fn with_tag(view: ServerView) -> (ServerView, HeaderMap) {
+    let headers = tagged(&view.revision);
+    (view, headers)
 }

@@ -14,6 +14,7 @@ use crate::auth::{
     Actor, Admin, Auth, Credentials, DeviceProof, NewSession, Origin, OwnOrigins, Permission, need,
 };
 use crate::error::{ApiError, Code};
+use crate::revision::Expected;
 use crate::templates::{Template, Variable};
 
 /// Servers, and somebody who may do everything.
@@ -218,7 +219,7 @@ async fn a_change_is_told_to_the_agent_as_it_was_written() {
         ToAgent::ServerUpdate(update) => Some(update),
         _ => None,
     });
-    let (changed, told) = tokio::join!(games.servers.change(&permit, change), heard);
+    let (changed, told) = tokio::join!(games.servers.change(&permit, change, &Expected::Whatever), heard);
     assert_eq!(changed.unwrap().startup.as_deref(), Some("run"));
     assert_eq!((told.server_id, told.startup.as_deref()), (made.id, Some("run")));
 }
@@ -269,16 +270,21 @@ async fn grants_open_a_server_and_taking_them_closes_it() {
     games.make(r#"{"name":"Hidden","image":"busybox"}"#).await.unwrap();
     let jo = games.user("jo").await;
     assert!(games.list(&jo).await.is_empty());
-    games.servers.grant(&games.admin, &made.id, "jo", [Permission::Power].into()).await.unwrap();
+    games
+        .servers
+        .grant(&games.admin, &made.id, "jo", [Permission::Power].into(), Expected::Whatever)
+        .await
+        .unwrap();
     let seen = games.list(&jo).await;
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0]["permissions"], serde_json::json!(["view", "power"]));
     assert_eq!(games.servers.users(&games.admin, &made.id).await.unwrap()[0].username, "jo");
-    let nobody = games.servers.grant(&games.admin, &made.id, "nobody", Default::default()).await;
+    let nobody =
+        games.servers.grant(&games.admin, &made.id, "nobody", Default::default(), Expected::Whatever).await;
     assert_eq!(nobody.unwrap_err().code(), Code::NotFound);
-    games.servers.revoke(&games.admin, &made.id, "jo").await.unwrap();
+    games.servers.revoke(&games.admin, &made.id, "jo", Expected::Whatever).await.unwrap();
     assert!(games.list(&jo).await.is_empty());
-    let again = games.servers.revoke(&games.admin, &made.id, "jo").await;
+    let again = games.servers.revoke(&games.admin, &made.id, "jo", Expected::Whatever).await;
     assert_eq!(again.unwrap_err().code(), Code::NotFound);
 }
 

@@ -21,6 +21,8 @@ use crate::transfers::MoveView;
 pub struct ServerView {
     /// Never changes.
     pub id: String,
+    /// Which state of its settings this is; other settings have another one. In quotes it is the `ETag`.
+    pub revision: String,
     /// What people call it.
     pub name: String,
     /// The node on which it lives.
@@ -323,6 +325,8 @@ pub struct ServerUser {
     pub username: String,
     /// What it may do.
     pub permissions: Vec<Permission>,
+    /// Which state of that this is.
+    pub revision: String,
 }
 
 impl ServerView {
@@ -365,6 +369,7 @@ impl ServerView {
             moving: None,
             permissions: permissions.names(),
             created_at: rfc3339(server.created_at),
+            revision: revision(&server),
             id: server.id,
             name: server.name,
             node_id: server.node_id,
@@ -381,6 +386,11 @@ impl ServerView {
             ports: server.ports.into_iter().map(PortView::from).collect(),
         }
     }
+}
+
+/// Which state of its settings this is. Not a hash of them: there are secrets among them.
+pub(super) fn revision(server: &Server) -> String {
+    format!("{:x}", server.updated_at)
 }
 
 fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (ServerStatus, Option<String>) {

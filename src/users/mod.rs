@@ -12,6 +12,7 @@ pub use views::{Me, SessionInfo, SignInAnswer, UserView};
 
 use crate::auth::{Actor, Admin, Auth, Caller, Origin, Role, SignedIn, check_password};
 use crate::error::{ApiError, Code};
+use crate::revision::{self, Expected};
 use crate::system::{clock, ids};
 
 /// Longest name of an account.
@@ -80,7 +81,14 @@ impl Users {
     }
 
     /// Changes an account. A new password ends its sessions, but for the one that asks.
-    pub async fn update(&self, admin: &Admin, id: &str, change: UserChange) -> Result<User, ApiError> {
+    /// 412 where it is not what the caller expects.
+    pub async fn update(
+        &self,
+        admin: &Admin,
+        id: &str,
+        change: UserChange,
+        expected: Expected,
+    ) -> Result<User, ApiError> {
         if let Some(username) = &change.username {
             check_username(username)?;
         }
@@ -99,6 +107,7 @@ impl Users {
             .store
             .write(move |tx: &WriteTx| -> Result<User, ApiError> {
                 let mut user = users::get(tx, &id)?.ok_or_else(|| ApiError::not_found("user"))?;
+                expected.check(Some(&revision(&user)))?;
                 user.username = change.username.unwrap_or(user.username);
                 user.role = change.role.unwrap_or(user.role);
                 user.password_hash = hash.unwrap_or(user.password_hash);
@@ -224,6 +233,11 @@ impl Users {
     fn get(&self, id: &str) -> Result<User, ApiError> {
         self.store.read_now(|tx: &ReadTx| users::get(tx, id))?.ok_or_else(|| ApiError::not_found("user"))
     }
+}
+
+/// Which state of an account's name and role this is. Its password is no part of it.
+fn revision(user: &User) -> String {
+    revision::of(&[&user.username, if user.role == Role::Admin { "admin" } else { "user" }])
 }
 
 /// 422 where an account can't be called this.

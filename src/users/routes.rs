@@ -8,7 +8,7 @@ use super::{NewUser, UserChange, Users};
 use crate::auth::{Admin, Caller, DEVICE_DAYS, Open, Origin, SESSION_DAYS, SignedIn};
 use crate::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use crate::http::{
-    Client, DELETE, GET, PATCH, POST, PUT, Route, device_cookie, endpoint, no_content, session_cookie,
+    Client, DELETE, GET, PATCH, POST, PUT, Route, device_cookie, endpoint, no_content, session_cookie, tagged,
 };
 
 /// All endpoints of this feature.
@@ -110,12 +110,16 @@ fn accounts(users: &Users) -> Vec<Route> {
             .access::<Admin>()
             .doc("Changes an account; left-out keys stay")
             .body::<UserChangeRequest>()
+            .conditional()
             .ok::<UserView>()
+            .with_headers()
             .refusals(&[404, 409])
             .handle(users, |users, call| async move {
                 let UserChangeRequest { username, password, role } = call.body;
                 let change = UserChange { username, password, role: role.map(Into::into) };
-                users.update(&call.by, call.request.id(), change).await.map(|user| UserView::from(&user))
+                let expected = call.request.expected()?;
+                let user = users.update(&call.by, call.request.id(), change, expected).await?;
+                Ok((UserView::from(&user), tagged(&super::revision(&user))))
             }),
         endpoint(DELETE, "/api/users/{id}")
             .access::<Admin>()

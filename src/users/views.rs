@@ -67,6 +67,8 @@ impl From<&User> for Me {
 #[schema(as = User)]
 pub struct UserView {
     id: String,
+    /// Which state of name and role this is.
+    revision: String,
     username: String,
     role: RoleView,
     created_at: String,
@@ -79,6 +81,7 @@ impl From<&User> for UserView {
     fn from(user: &User) -> Self {
         Self {
             id: user.id.clone(),
+            revision: super::revision(user),
             username: user.username.clone(),
             role: user.role.into(),
             created_at: rfc3339(user.created_at),

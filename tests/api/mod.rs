@@ -20,6 +20,7 @@ mod openapi;
 mod placement;
 mod ports;
 mod proxies;
+mod revisions;
 mod rights;
 mod server_list;
 mod servers;

@@ -7,10 +7,11 @@ use super::{Breach, breach, hold, reason};
 /// The floors of `src/`, from the ground up. What is not listed is a feature.
 const GROUND: usize = 0;
 const FEATURES: usize = 4;
-const PANEL: [(&str, usize); 13] = [
+const PANEL: [(&str, usize); 14] = [
     ("error", GROUND),
     ("config", GROUND),
     ("net", GROUND),
+    ("revision", GROUND),
     ("system", GROUND),
     ("auth", 1),
     ("http", 2),

@@ -51,7 +51,7 @@ pub fn switch(tx: &WriteTx, server_id: &str, now: Millis) -> Result<Server> {
     let mut server = SERVERS.get(tx, server_id)?.ok_or(Error::NotFound { what: "server" })?;
     give_back(tx, &this, &server)?;
     server.node_id.clone_from(&this.to);
-    server.updated_at = now;
+    server.updated_at = now.max(server.updated_at + 1);
     server.handed_over = true;
     servers::update(tx, &server)?;
     this.step = Step::Switched;

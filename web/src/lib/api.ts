@@ -58,6 +58,15 @@ async function call<T>(sent: Promise<{ data?: T; error?: unknown; response: Resp
   throw failure;
 }
 
+/** Refused with `precondition_failed` where the panel has another revision than the one that was seen. */
+const seen = (revision?: string) => (revision === undefined ? {} : { headers: { 'If-Match': `"${revision}"` } });
+/** The revision that an answer names. */
+async function revisionOf(sent: Promise<{ data?: unknown; error?: unknown; response: Response }>): Promise<string | null> {
+  let tag: string | null = null;
+  await call(sent.then((answer) => ((tag = answer.response.headers.get('etag')), answer)));
+  return /^(?:W\/)?"(.*)"$/.exec(tag ?? '')?.[1] ?? null;
+}
+
 const path = (id: string) => ({ params: { path: { id } } });
 const member = (id: string, user: string) => ({ params: { path: { id, user } } });
 
@@ -100,8 +109,8 @@ export const users = {
   list: () => call(client.GET('/api/users')),
   create: (username: string, password: string, role: Role) =>
     call(client.POST('/api/users', { body: { username, password, role } })),
-  change: (id: string, body: { username?: string; password?: string; role?: Role }) =>
-    call(client.PATCH('/api/users/{id}', { ...path(id), body })),
+  change: (id: string, body: { username?: string; password?: string; role?: Role }, revision?: string) =>
+    call(client.PATCH('/api/users/{id}', { ...path(id), body, ...seen(revision) })),
   remove: (id: string) => call(client.DELETE('/api/users/{id}', path(id)))
 };
 
@@ -109,7 +118,8 @@ export const nodes = {
   list: () => call(client.GET('/api/nodes')),
   get: (id: string) => call(client.GET('/api/nodes/{id}', path(id))),
   create: (id: string, name: string) => call(client.POST('/api/nodes', { body: { id, name } })),
-  change: (id: string, body: NodePatch) => call(client.PATCH('/api/nodes/{id}', { ...path(id), body })),
+  change: (id: string, body: NodePatch, revision?: string) =>
+    call(client.PATCH('/api/nodes/{id}', { ...path(id), body, ...seen(revision) })),
   remove: (id: string, force = false) =>
     call(client.DELETE('/api/nodes/{id}', { params: { path: { id }, query: force ? { force } : {} } })),
   renewSecret: (id: string) => call(client.POST('/api/nodes/{id}/secret', path(id))),
@@ -141,7 +151,8 @@ export const servers = {
   get: (id: string) => call(client.GET('/api/servers/{id}', path(id))),
   preview: (body: CreateServer, signal?: AbortSignal) => call(client.POST('/api/servers/preview', { body, signal })),
   create: (body: CreateServer) => call(client.POST('/api/servers', { body })),
-  change: (id: string, body: ServerPatch) => call(client.PATCH('/api/servers/{id}', { ...path(id), body })),
+  change: (id: string, body: ServerPatch, revision?: string) =>
+    call(client.PATCH('/api/servers/{id}', { ...path(id), body, ...seen(revision) })),
   remove: (id: string, force = false) =>
     call(client.DELETE('/api/servers/{id}', { params: { path: { id }, query: force ? { force } : {} } })),
   power: (id: string, action: PowerAction) =>
@@ -156,7 +167,11 @@ export const servers = {
   move: (id: string, nodeId: string) => call(client.POST('/api/servers/{id}/move', { ...path(id), body: { nodeId } })),
   cancelMove: (id: string) => call(client.DELETE('/api/servers/{id}/move', path(id))),
   users: (id: string) => call(client.GET('/api/servers/{id}/users', path(id))),
-  permit: (id: string, user: string, permissions: GrantedPermission[]) =>
-    call(client.PUT('/api/servers/{id}/users/{user}', { ...member(id, user), body: { permissions } })),
-  forbid: (id: string, user: string) => call(client.DELETE('/api/servers/{id}/users/{user}', member(id, user)))
+  /** Upon this revision of what the user may do, null where that was nothing; gives the new one. */
+  permit: (id: string, user: string, permissions: GrantedPermission[], revision: string | null) => {
+    const upon = revision === null ? { headers: { 'If-None-Match': '*' } } : seen(revision);
+    return revisionOf(client.PUT('/api/servers/{id}/users/{user}', { ...member(id, user), body: { permissions }, ...upon }));
+  },
+  forbid: (id: string, user: string, revision: string) =>
+    call(client.DELETE('/api/servers/{id}/users/{user}', { ...member(id, user), ...seen(revision) }))
 };

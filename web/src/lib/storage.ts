@@ -33,3 +33,14 @@ export function writeTab(key: string, value: string | null) {
     // Only a convenience is lost.
   }
 }
+
+/** Removes what is kept in the tab under names that begin so. */
+export function forgetInTab(prefix: string) {
+  try {
+    for (const key of Object.keys(sessionStorage)) {
+      if (key.startsWith(prefix)) sessionStorage.removeItem(key);
+    }
+  } catch {
+    // Nothing was kept.
+  }
+}

@@ -1,5 +1,6 @@
 import { goto } from '$app/navigation';
 import * as api from '../api';
+import { forgetDrafts } from '../edits/place';
 import { doctor } from '../doctor/doctor.svelte';
 import { live } from '../live/live.svelte';
 import { nodes } from '../nodes/nodes.svelte';
@@ -57,6 +58,7 @@ class Session {
       // Nobody is signed in any more: that is what was asked for.
       if ((error as { code?: string }).code !== 'unauthenticated') throw error;
     });
+    forgetDrafts();
     this.#forget();
     await goto('/sign-in');
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Limits, Variable } from '../types';
-import { changedVariables, fieldError, fromMegabytes, limitProblems, portProblems, switchWords, toMegabytes, validKey, variableKind } from './drafts';
+import { fieldError, fromMegabytes, limitProblems, portProblems, switchWords, toMegabytes, validKey, variableKind } from './drafts';
 
 const limits: Limits = { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0 };
 const variable = (rules: string, default_value = ''): Variable => ({ name: '', description: '', env_variable: 'A', default_value, user_viewable: true, user_editable: true, secret: false, rules });
@@ -66,14 +66,5 @@ describe('variables', () => {
     expect(validKey('A_1')).toBe(true);
     expect(validKey('1A')).toBe(false);
     expect(validKey('A-B')).toBe(false);
-  });
-});
-
-describe('changed variables', () => {
-  it('are all that is sent by whoever does not see the rest', () => {
-    const before = { WORLD: 'a', PASSWORD: '' };
-    expect(changedVariables(before, { ...before })).toEqual({});
-    expect(changedVariables(before, { WORLD: 'b', PASSWORD: '' })).toEqual({ WORLD: 'b' });
-    expect(changedVariables(before, { WORLD: '', PASSWORD: 'new', NEW: '1' })).toEqual({ WORLD: '', PASSWORD: 'new', NEW: '1' });
   });
 });

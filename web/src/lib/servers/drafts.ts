@@ -51,11 +51,6 @@ export function fieldError(fields: Record<string, string>, key: string): string 
   return null;
 }
 
-/** The variables whose values are others than before: all that somebody may send who cannot see the rest. */
-export function changedVariables(before: Record<string, string>, after: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(after).filter(([key, value]) => value !== (before[key] ?? '')));
-}
-
 export const validKey = (key: string) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key);
 
 export type VariableKind = { kind: 'text'; max?: number } | { kind: 'number' } | { kind: 'switch' } | { kind: 'choice'; choices: string[] };

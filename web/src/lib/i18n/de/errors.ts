@@ -39,6 +39,7 @@ export const errors: typeof English = {
     forbidden: 'Bitte einen Admin um die Berechtigung.',
     bad_origin: 'Öffne das Panel unter der Adresse, mit der es eingerichtet wurde (PUBLIC_URL).',
     not_found: 'Vielleicht wurde es gelöscht. Geh zurück zur Serverliste.',
+    precondition_failed: 'Lade die Seite neu und ändere es noch einmal.',
     port_in_use: 'Wähle einen anderen Port.',
     username_taken: 'Wähle einen anderen Namen.',
     last_admin: 'Mach zuerst ein anderes Konto zum Admin.',

@@ -13,6 +13,7 @@ export const errors = {
     forbidden: 'Ask an admin for the permission.',
     bad_origin: 'Open the panel at the address it was set up with (PUBLIC_URL).',
     not_found: 'It may have been deleted. Go back to the list of servers.',
+    precondition_failed: 'Reload the page and make your change again.',
     port_in_use: 'Choose another port.',
     username_taken: 'Choose another name.',
     last_admin: 'Make another account admin first.',

@@ -2,6 +2,7 @@
 import { access } from './access';
 import { account } from './account';
 import { charts } from './charts';
+import { clash } from './clash';
 import { common } from './common';
 import { console } from './console';
 import { create } from './create';
@@ -25,6 +26,6 @@ import { ui } from './ui';
 import { upgrades } from './upgrades';
 import { users } from './users';
 
-export const texts = { access, account, charts, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, servers, settings, setup, signIn, startup, ui, upgrades, users };
+export const texts = { access, account, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, servers, settings, setup, signIn, startup, ui, upgrades, users };
 
 export type Texts = typeof texts;
