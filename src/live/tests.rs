@@ -10,6 +10,7 @@ use crate::agents::tests::{FakeAgent, line, stats};
 use crate::auth::{Actor, Permission};
 use crate::config::UpgradeSettings;
 use crate::nodes::Nodes;
+use crate::revision::Expected;
 use crate::servers::tests::Games;
 use crate::status::Status as PanelStatus;
 use crate::transfers::Transfers;
@@ -128,7 +129,11 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
     assert_eq!(next(&mut topics).await["data"]["all"], json!([]));
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
     assert!(topics.next().await.is_none());
-    games.servers.grant(&games.admin, &made.id, "jo", [Permission::Console].into(), Expected::Whatever).await.unwrap();
+    games
+        .servers
+        .grant(&games.admin, &made.id, "jo", [Permission::Console].into(), Expected::Whatever)
+        .await
+        .unwrap();
     topics.recheck(jo.clone()).unwrap();
     let seen = next(&mut topics).await["data"]["changed"].clone();
     assert_eq!((&seen["id"], &seen["permissions"]), (&json!(made.id), &json!(["view", "console"])));
