@@ -24,6 +24,7 @@ const SOURCES: &[&str] = &[
     "static",
     "package.json",
     "package-lock.json",
+    "shell.js",
     "svelte.config.js",
     "vite.config.ts",
     "tsconfig.json",

@@ -1,5 +1,5 @@
 import { sveltekit } from '@sveltejs/kit/vite';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -22,10 +22,50 @@ function bundledPackages(): Plugin {
   };
 }
 
+/** What dialogs and menus are made of: nobody needs it before he opens one. */
+const MENUS = /node_modules\/(bits-ui|@floating-ui|svelte-toolbelt|runed|tabbable|style-to-object|inline-style-parser|@internationalized)\/|src\/lib\/ui\/(Modal|Confirm)\.svelte/;
+
+/** Where the list of servers begins, which is the page that everybody comes to. */
+const FIRST = [
+  'src/routes/+layout.svelte',
+  'src/routes/+layout.ts',
+  'src/routes/(app)/+layout.svelte',
+  'src/routes/(app)/+layout.ts',
+  'src/routes/(app)/servers/+page.svelte',
+  'src/lib/i18n/counting.ts',
+  'node_modules/@sveltejs/kit/src/runtime/client/entry.js'
+];
+
+type Graph = { getModuleInfo: (id: string) => { importedIds: readonly string[] } | null };
+
+/** A module with all that it needs before it can run. */
+function needed(graph: Graph, roots: string[]): Set<string> {
+  const found = new Set<string>();
+  const next = [...roots];
+  for (let id = next.pop(); id !== undefined; id = next.pop()) {
+    const known = found.has(id) ? null : graph.getModuleInfo(id);
+    if (!known) continue;
+    found.add(id);
+    next.push(...known.importedIds);
+  }
+  return found;
+}
+
+let first: Set<string> | null = null;
+/**
+ * Few files: the list of servers is one, menus and dialogs are another, what several other pages need is the third; each page
+ * and each language has its own. By itself the bundler makes some 60, most of them below 1 kB, and each is a request.
+ */
+const groups = [
+  { name: (id: string, graph: Graph) => ((first ??= needed(graph, FIRST.map((path) => realpathSync(path)))).has(id) ? 'core' : null), priority: 3 },
+  { name: 'menus', test: MENUS, minShareCount: 2, priority: 2 },
+  { name: 'shared', minShareCount: 2, priority: 1 }
+];
+
 export default defineConfig({
   plugins: [sveltekit(), bundledPackages()],
   // Assets stay files: the page's CSP allows data: for images only.
-  build: { assetsInlineLimit: 0 },
+  build: { assetsInlineLimit: 0, rolldownOptions: { output: { codeSplitting: { groups } } } },
   server: {
     proxy: { '/api': { target: panel, ws: true }, '/health': panel }
   },

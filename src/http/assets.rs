@@ -13,6 +13,7 @@ use hyper::header::{
 use hyper::{Method, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use super::accepts;
 use super::reply::{self, Response};
 use crate::error::{ApiError, Code};
 
@@ -67,7 +68,7 @@ pub fn page(html: &'static str) -> Response {
 
 /// A text that the program carries gzipped, for a client that takes these encodings (the value of `accept-encoding`).
 pub fn packed(content_type: &'static str, gzipped: &'static [u8], takes: Option<&str>) -> Response {
-    let as_it_is = takes.is_some_and(|offers| offers.split(',').any(|offer| offered(offer, "gzip")));
+    let as_it_is = takes.is_some_and(|offers| offers.split(',').any(|offer| accepts(offer, "gzip")));
     let body = if as_it_is { Bytes::from_static(gzipped) } else { Bytes::from(unpacked(gzipped)) };
     let mut response = reply::bytes_of(StatusCode::OK, content_type, body);
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
@@ -165,15 +166,7 @@ fn takes(headers: &HeaderMap, encoding: &str) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|offer| offered(offer, encoding))
-}
-
-/// Whether one part of `accept-encoding` offers this encoding.
-fn offered(offer: &str, encoding: &str) -> bool {
-    let mut parts = offer.split(';').map(str::trim);
-    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
-    let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-    named && !refused
+        .any(|offer| accepts(offer, encoding))
 }
 
 fn knows(headers: &HeaderMap, tag: &str) -> bool {

@@ -11,6 +11,7 @@ use hyper::{Method, Request};
 use warp::filters::BoxedFilter;
 
 use super::call::Received;
+use super::compression;
 use super::connections::ConnectionSlot;
 use super::pattern::{Params, Pattern};
 use super::peer::{AskedHost, Client, Peer};
@@ -37,6 +38,7 @@ struct Entry {
     method: Method,
     pattern: Pattern,
     access: Access,
+    packs: bool,
     endpoint: BoxedFilter<(Response,)>,
 }
 
@@ -46,8 +48,9 @@ impl Dispatch {
         let mut entries: Vec<_> = routes
             .into_iter()
             .map(|route| {
+                let packs = route.packs();
                 let (method, pattern, access, endpoint) = route.into_parts();
-                Entry { method, pattern, access, endpoint }
+                Entry { method, pattern, access, packs, endpoint }
             })
             .collect();
         // "/api/servers/preview" goes before "/api/servers/{id}".
@@ -57,10 +60,12 @@ impl Dispatch {
 
     /// Answers a request.
     pub async fn call(&self, mut request: Request<Body>) -> Response {
+        let takes_gzip = compression::takes_gzip(request.headers());
         match self.admit(&mut request) {
             Ok(entry) => {
                 let mut service = warp::service(entry.endpoint.clone());
                 match tower_call(&mut service, request).await {
+                    Ok(response) if entry.packs => compression::packed(response, takes_gzip).await,
                     Ok(response) => response,
                     Err(never) => match never {},
                 }

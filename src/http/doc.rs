@@ -28,6 +28,7 @@ pub struct Doc {
     query: Vec<Parameter>,
     refusals: Vec<u16>,
     extensions: Vec<(&'static str, serde_json::Value)>,
+    secret: bool,
     pub(super) schemas: Schemas,
 }
 
@@ -94,6 +95,18 @@ impl Doc {
             self.extensions.push((name, value()));
         }
         self
+    }
+
+    /// The answer holds secrets.
+    #[must_use]
+    pub(super) fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// Whether the answer holds secrets.
+    pub(super) fn is_secret(&self) -> bool {
+        self.secret
     }
 
     /// It can be asked to change only a state that the caller has seen.

@@ -78,6 +78,13 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         self
     }
 
+    /// The answer holds secrets: it is never packed, since its size would tell of them to whoever can put words of his own
+    /// beside them (BREACH).
+    pub fn secret(mut self) -> Self {
+        self.doc = self.doc.secret();
+        self
+    }
+
     /// It takes `If-Match` and `If-None-Match: *`, and answers 412 where what is there is another state than the one expected.
     pub fn conditional(mut self) -> Self {
         self.doc = self.doc.conditional();

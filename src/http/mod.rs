@@ -25,12 +25,15 @@
 mod assets;
 mod body;
 mod call;
+mod compression;
 mod connections;
 mod dispatch;
 mod doc;
 mod endpoint;
 mod forwarded;
 mod hosts;
+mod http2;
+mod limits;
 mod openapi;
 mod pattern;
 mod peer;
@@ -83,4 +86,12 @@ pub fn session_cookie(secure: bool) -> &'static str {
 /// The name of the cookie of a known device.
 pub fn device_cookie(secure: bool) -> &'static str {
     if secure { "__Host-device" } else { "device" }
+}
+
+/// Whether one part of `accept-encoding` offers this encoding.
+fn accepts(offer: &str, encoding: &str) -> bool {
+    let mut parts = offer.split(';').map(str::trim);
+    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
+    let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+    named && !refused
 }

@@ -87,6 +87,11 @@ impl Route {
         &self.doc
     }
 
+    /// Whether its answer may be packed.
+    pub(super) fn packs(&self) -> bool {
+        !self.doc.is_secret()
+    }
+
     pub(super) fn into_parts(self) -> (Method, Pattern, Access, BoxedFilter<(Response,)>) {
         (self.method, Pattern::new(self.path), self.access, self.filter)
     }

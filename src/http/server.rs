@@ -1,5 +1,7 @@
-//! The accept loop of every port: HTTP/1.1 only, plain or by TLS, a deadline on everything, a bound on connections.
+//! The accept loop of every port: HTTP/1.1, and HTTP/2 where TLS agreed on it; a deadline on everything, a bound on
+//! connections.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
@@ -24,11 +26,13 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{ConnectionSlot, Connections, PortPolicy};
+use super::http2;
+use super::limits::{HEADER_BYTES, HEADERS};
 use super::peer::Peer;
 use super::reply::{self, Response};
 use super::write_timeout::Stalling;
 use crate::error::{ApiError, Code};
-use crate::net::tls::TlsAcceptor;
+use crate::net::tls::{self, TlsAcceptor};
 use crate::system::shutdown::Tasks;
 
 /// From the connection to its first byte, which tells plain and TLS apart.
@@ -37,12 +41,8 @@ const FIRST_BYTE: Duration = Duration::from_secs(10);
 const HELLO: Duration = Duration::from_secs(10);
 /// The first byte of every TLS connection, and of no request.
 const TLS: u8 = 0x16;
-/// From the connection, or from the last answer, to the end of a request's headers.
-const HEADERS: Duration = Duration::from_secs(10);
 /// Between two pieces of a request's body.
 const IDLE_BODY: Duration = Duration::from_secs(30);
-/// The most that a request's headers may hold; also the largest read buffer.
-const HEADER_BYTES: usize = 16 * 1024;
 /// Connections that were accepted and not looked at yet. Without this bound a flood would be accepted faster than anybody's
 /// request is read, and drop it unread.
 const STARTING: usize = 16;
@@ -82,8 +82,13 @@ pub async fn serve<H, F>(
         let Some((slot, dropped)) = connections.enter(address) else { continue };
         // One token for all of them: a child for each leaves its parent's list of children in the middle of what a flood took
         // from the system, which the allocator then cannot give back.
-        let connection =
-            Connection { address, slot: slot.clone(), ending: token.clone(), handler: handler.clone() };
+        let connection = Connection {
+            address,
+            slot: slot.clone(),
+            ending: token.clone(),
+            tasks: tasks.clone(),
+            handler: handler.clone(),
+        };
         let tls = tls.clone();
         drop(tasks.spawn("connection", async move {
             let mut run = std::pin::pin!(connection.run(stream, tls));
@@ -134,6 +139,7 @@ struct Connection<H> {
     address: IpAddr,
     slot: ConnectionSlot,
     ending: CancellationToken,
+    tasks: Tasks,
     handler: H,
 }
 
@@ -143,24 +149,29 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let ending = self.ending.clone();
         let mut byte = [0];
         // Nothing is set up for a connection that says nothing.
         let first = tokio::select! {
             first = timeout(FIRST_BYTE, stream.peek(&mut byte)) => first,
-            () = self.ending.cancelled() => return,
+            () = ending.cancelled() => return,
         };
         // Otherwise closed, broken or silent.
         let Ok(Ok(1)) = first else { return };
         let Some(acceptor) = tls.filter(|_| byte[0] == TLS) else { return self.speak(stream, false).await };
         let hello = tokio::select! {
             hello = timeout(HELLO, acceptor.accept(stream)) => hello,
-            () = self.ending.cancelled() => return,
+            () = ending.cancelled() => return,
         };
         match hello {
             // Boxed: most connections are plain, and need not be as large as this one.
             Ok(Ok(stream)) => {
                 self.slot.progress();
-                Box::pin(self.speak(stream, true)).await;
+                if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) {
+                    Box::pin(self.speak_http2(stream)).await;
+                } else {
+                    Box::pin(self.speak(stream, true)).await;
+                }
             }
             Ok(Err(cause)) => tracing::trace!(%cause, address = %self.address, "no TLS came about"),
             Err(_) => {}
@@ -168,21 +179,13 @@ where
     }
 
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, secure: bool) {
-        let Self { address, slot, ending, handler } = self;
-        let peer = Peer { address, secure };
-        let stream = Stalling::new(stream, slot.clone());
+        let (address, ending) = (self.address, self.ending.clone());
+        let stream = Stalling::new(stream, self.slot.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            slot.progress();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(slot.clone());
-            let answer = if one_host(&request) { Ok(handler(request)) } else { Err(two_hosts()) };
+            let answer = if one_host(&request) { Ok(self.answer(request, secure)) } else { Err(two_hosts()) };
             async move {
-                Ok::<_, std::convert::Infallible>(match answer {
-                    Ok(answer) => AssertUnwindSafe(answer)
-                        .catch_unwind()
-                        .await
-                        .unwrap_or_else(|panic| panicked(&*panic)),
+                Ok::<_, Infallible>(match answer {
+                    Ok(answer) => answer.await,
                     Err(error) => reply::error(&error),
                 })
             }
@@ -206,6 +209,37 @@ where
             // Cut and slow connections are the network's weather, not failures of ours.
             tracing::trace!(%cause, %address, "connection ended early");
         }
+    }
+
+    async fn speak_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let stream = Stalling::new(stream, self.slot.clone());
+        let (tasks, address) = (self.tasks.clone(), self.address);
+        let answer = move |request: Request<Incoming>| {
+            let answer = http2::named(request).map(|request| self.answer(request, true));
+            async move {
+                match answer {
+                    Ok(answer) => answer.await,
+                    Err(error) => reply::error(&error),
+                }
+            }
+        };
+        if let Err(cause) = http2::serve(stream, &tasks, answer).await {
+            tracing::trace!(%cause, %address, "connection ended early");
+        }
+    }
+
+    /// The handler's answer, or that of its panic.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        secure: bool,
+    ) -> impl Future<Output = Response> + Send + use<H, F> {
+        self.slot.progress();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer { address: self.address, secure });
+        request.extensions_mut().insert(self.slot.clone());
+        let answer = (self.handler)(request);
+        async move { AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic)) }
     }
 }
 

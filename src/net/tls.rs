@@ -77,10 +77,15 @@ impl TlsError {
     }
 }
 
+/// What a connection agreed on where it is HTTP/2 (RFC 7301).
+pub const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
 /// Who the panel is to those who connect by TLS. Cheap to clone.
 #[derive(Clone)]
 pub struct Identity {
     acceptor: TlsAcceptor,
+    for_people: TlsAcceptor,
     pin: KeyPin,
 }
 
@@ -96,9 +101,14 @@ impl Identity {
         self.pin.to_string()
     }
 
-    /// For the ports.
+    /// For the agents' port, which speaks HTTP/1.1 alone: what comes there becomes a WebSocket.
     pub fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.clone()
+    }
+
+    /// For the port of people: HTTP/2 for those who offer it.
+    pub fn acceptor_for_people(&self) -> TlsAcceptor {
+        self.for_people.clone()
     }
 
     /// The given pair, or the panel's own key in `secrets` with a certificate for `names`.
@@ -185,8 +195,11 @@ impl Identity {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), pin })
+        config.alpn_protocols = vec![HTTP1.to_vec()];
+        let mut for_people = config.clone();
+        for_people.alpn_protocols.insert(0, HTTP2.to_vec());
+        let acceptor = |config| TlsAcceptor::from(Arc::new(config));
+        Ok(Self { acceptor: acceptor(config), for_people: acceptor(for_people), pin })
     }
 }
 

@@ -32,6 +32,7 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
         endpoint(POST, "/api/nodes")
             .access::<Admin>()
             .doc("Makes a node; its secret is shown this once")
+            .secret()
             .body::<CreateRequest>()
             .created::<NodeMade>()
             .refusals(&[409, 503, 507])
@@ -65,6 +66,7 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
         endpoint(POST, "/api/nodes/{id}/secret")
             .access::<Admin>()
             .doc("Renews a node's secret, shown this once; the old one opens until the agent came with the new one, 10 minutes at most")
+            .secret()
             .ok::<NodeMade>()
             .refusals(&[404, 409, 503, 507])
             .handle(&enrolling, |(nodes, joining), call| async move {

@@ -19,6 +19,7 @@ mod readable;
 mod routes;
 mod rules;
 mod topics;
+mod trends;
 mod validate;
 mod views;
 

@@ -5,6 +5,7 @@ use super::body::{
     ChangeRequest, CommandRequest, CreateRequest, ForceQuery, GrantRequest, PowerRequest, TailQuery,
 };
 use super::preview::Preview;
+use super::trends::TrendView;
 use super::views::{ConsoleView, PowerAnswer, ServerUser, ServerView, StatsHistoryView};
 use crate::auth::{Actor, Admin, Permit, ServerAdmin, need};
 use crate::http::header::HeaderMap;
@@ -29,6 +30,7 @@ fn general(servers: &Servers) -> Vec<Route> {
         endpoint(POST, "/api/servers")
             .access::<Admin>()
             .doc("Makes a server; its image is fetched afterwards")
+            .secret()
             .body::<CreateRequest>()
             .created::<ServerView>()
             .refusals(&[409, 503, 507])
@@ -39,15 +41,22 @@ fn general(servers: &Servers) -> Vec<Route> {
             .body::<CreateRequest>()
             .ok::<Preview>()
             .handle(servers, |servers, call| async move { servers.preview(&call.by, call.body).await }),
+        endpoint(GET, "/api/servers/trends")
+            .access::<Actor>()
+            .doc("The processor use of the last 10 minutes of each running server that the caller may see, thinned out")
+            .list::<TrendView>()
+            .handle(servers, |servers, call| async move { servers.trends(&call.by).await }),
         endpoint(GET, "/api/servers/{id}")
             .access::<Permit<need::View>>()
             .doc("One server")
+            .secret()
             .ok::<ServerView>()
             .with_headers()
             .handle(servers, |servers, call| async move { servers.get(&call.by).map(with_tag) }),
         endpoint(PATCH, "/api/servers/{id}")
             .access::<Permit<need::Startup>>()
             .doc("Changes settings, in force at the next start; left-out keys stay. All but `name` and the template's variables takes `configure`")
+            .secret()
             .body::<ChangeRequest>()
             .conditional()
             .ok::<ServerView>()

@@ -22,6 +22,7 @@ pub fn routes(setup: &Setup) -> Vec<Route> {
         endpoint(POST, "/api/setup")
             .access::<Open>()
             .doc("Makes the first account and signs it in")
+            .secret()
             .body::<SetupRequest>()
             .created::<SignInAnswer>()
             .with_headers()

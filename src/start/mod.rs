@@ -110,11 +110,12 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     };
     let gate = VerificationGate::new(Router::new(&app), trial.is_none());
     let (tls, gated) = (app.network.identity.acceptor(), gate.clone());
+    let for_people = app.network.identity.acceptor_for_people();
     let proxies = app.config.network.trusted_proxies.clone();
     let people = PortPolicy::people().shared(move |address| proxies.contain(address));
     drop(tasks.spawn(
         "panel port",
-        http::serve(panel, Some(tls.clone()), refusing(people), tasks.clone(), move |request| {
+        http::serve(panel, Some(for_people), refusing(people), tasks.clone(), move |request| {
             gated.clone().answer(request)
         }),
     ));

@@ -25,6 +25,7 @@ fn session(users: &Users) -> Vec<Route> {
         endpoint(POST, "/api/session")
             .access::<Open>()
             .doc("Signs in")
+            .secret()
             .body::<SignInRequest>()
             .ok::<SignInAnswer>()
             .with_headers()
@@ -70,6 +71,7 @@ fn me(users: &Users) -> Vec<Route> {
         endpoint(GET, "/api/me/sessions")
             .access::<Caller>()
             .doc("One's sign-ins that have not ended")
+            .secret()
             .list::<SessionInfo>()
             .handle(users, |users, call| async move {
                 let sessions = users.sessions(&call.by).await?;

@@ -3,11 +3,13 @@
 mod agent_listener;
 mod bodies;
 mod browser;
+mod compression;
 mod connection_limits;
 mod doctor;
 mod fake_node;
 mod hostile;
 mod hosts;
+mod http2;
 mod join;
 mod legacy;
 mod link;

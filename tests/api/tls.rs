@@ -33,9 +33,15 @@ async fn both_ports_speak_both() {
         let answer = by_tls(address, &request).await;
         assert_eq!(raw::status(&answer), status, "{answer}");
     }
-    let stream = connect(&panel.address).await;
-    let (_, connection) = stream.get_ref();
-    assert_eq!(connection.alpn_protocol(), Some(&b"http/1.1"[..]));
+    // What browsers offer for pages, and what they offer for WebSockets; agents' port has WebSockets alone.
+    for (address, offered, agreed) in [
+        (&panel.address, &["h2", "http/1.1"][..], &b"h2"[..]),
+        (&panel.address, &["http/1.1"], b"http/1.1"),
+        (&agents, &["h2", "http/1.1"], b"http/1.1"),
+    ] {
+        let stream = connect_offering(address, offered).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(agreed), "{address}, {offered:?}");
+    }
 }
 
 /// Slow in the handshake, silent after it, half a request in it: each has its deadline.
@@ -322,13 +328,18 @@ impl ServerCertVerifier for Anything {
 }
 
 async fn connect(address: &str) -> TlsStream<TcpStream> {
+    connect_offering(address, &["http/1.1"]).await
+}
+
+/// A connection whose client speaks these protocols.
+pub(super) async fn connect_offering(address: &str, protocols: &[&str]) -> TlsStream<TcpStream> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anything))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()

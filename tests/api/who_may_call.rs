@@ -68,6 +68,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("GET",    "/api/servers",                     SignedIn),
     ("POST",   "/api/servers",                     Admin),
     ("POST",   "/api/servers/preview",             Admin),
+    ("GET",    "/api/servers/trends",              SignedIn),
     ("GET",    "/api/servers/{id}",                Server("view")),
     ("PATCH",  "/api/servers/{id}",                Server("startup")),
     ("DELETE", "/api/servers/{id}",                ServerAdmin),

@@ -1,7 +1,7 @@
 //! The benchmark: what one machine gets from this binary, each figure beside a baseline taken in the same run,
 //! because machines are noisy. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- click` or
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- click`, `-- page` or
 //! `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
@@ -13,6 +13,7 @@ mod http;
 mod idle;
 mod malicious_agents;
 mod name;
+mod page;
 mod panel;
 mod report;
 mod unfinished;
@@ -72,6 +73,9 @@ async fn measure() -> Result<Report> {
     }
     if wanted("liars") {
         malicious_agents::measure(&mut report).await?;
+    }
+    if wanted("page") {
+        page::measure(&mut report).await?;
     }
     if wanted("fleet") {
         fleet::measure(&mut report).await?;

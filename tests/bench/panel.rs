@@ -16,6 +16,10 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The image that every server of the benchmark runs.
 pub(crate) const IMAGE: &str = "cap-bench/busybox";
 
+/// The account of the benchmark.
+pub(crate) const USERNAME: &str = "bench";
+pub(crate) const PASSWORD: &str = "benchmark password";
+
 /// The program that is measured: what users get, where `PANEL_BINARY` says where it lies, else the one of this build.
 pub(crate) fn binary() -> String {
     std::env::var("PANEL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ctrl-alt-play").to_owned())
@@ -108,9 +112,7 @@ impl Panel {
         let client = reqwest::Client::new();
         let answer: Value = client
             .post(format!("http://{address}/api/setup"))
-            .json(
-                &json!({ "setupToken": setup.trim(), "username": "bench", "password": "benchmark password" }),
-            )
+            .json(&json!({ "setupToken": setup.trim(), "username": USERNAME, "password": PASSWORD }))
             .send()
             .await?
             .error_for_status()?

@@ -4,7 +4,7 @@ import type { Page } from '@playwright/test';
 
 const save = (page: Page) => page.getByRole('button', { name: 'Save', exact: true }).click();
 const name = (page: Page) => page.getByLabel('Name', { exact: true });
-const memory = (page: Page) => page.getByRole('spinbutton', { name: 'Memory' });
+const memory = (page: Page) => page.getByRole('spinbutton', { name: 'Memory', exact: true });
 
 /** A tab that hears nothing of the others, as one on a bad line would. */
 async function deaf(page: Page) {

@@ -11,6 +11,7 @@ const node = (more: Partial<Node> = {}): Node => ({
   servers: 0,
   promisedMemory: 0,
   draining: false,
+  revision: '1',
   limited: false,
   ...more
 });

@@ -1,37 +1,53 @@
 /** The last ten minutes of CPU of each running server, for the small lines on the cards. */
 import * as api from '../api';
-import type { Server, Stats } from '../types';
-import { merge } from '../charts/samples';
+import type { Server } from '../types';
+import { mergePoints, type Point } from './points';
+
+/** Those who want a line within this time ask together. */
+const TOGETHER = 30;
 
 class CpuHistory {
-  #samples = new Map<string, Stats[]>();
+  #points = new Map<string, Point[]>();
   #asked = new Set<string>();
   #loaded = $state(0);
+  #waiting = false;
 
-  /** The samples so far; reading them makes the caller run again when the older ones have come. */
-  of(server: Server): Stats[] {
+  /** The points so far; reading them makes the caller run again when the older ones have come. */
+  of(server: Server): Point[] {
     void this.#loaded;
     if (server.status !== 'running') {
-      this.#samples.delete(server.id);
+      this.#points.delete(server.id);
       this.#asked.delete(server.id);
       return [];
     }
     if (server.stats) {
-      const known = this.#samples.get(server.id) ?? [];
-      if (known.at(-1)?.timestamp !== server.stats.timestamp) this.#samples.set(server.id, merge(known, [server.stats]));
+      const time = Date.parse(server.stats.timestamp);
+      const known = this.#points.get(server.id) ?? [];
+      if (known.at(-1)?.time !== time) this.#points.set(server.id, mergePoints(known, [{ time, cpu: server.stats.cpu }]));
     }
-    return this.#samples.get(server.id) ?? [];
+    return this.#points.get(server.id) ?? [];
   }
 
-  async load(id: string) {
+  /** All that are asked for at about the same time are one call. */
+  load(id: string) {
     if (this.#asked.has(id)) return;
     this.#asked.add(id);
+    if (this.#waiting) return;
+    this.#waiting = true;
+    setTimeout(() => void this.#ask(), TOGETHER);
+  }
+
+  async #ask() {
+    this.#waiting = false;
     try {
-      const { samples } = await api.servers.stats(id);
-      this.#samples.set(id, merge(samples, this.#samples.get(id) ?? []));
+      for (const { id, from, seconds, cpu } of await api.servers.trends()) {
+        if (!this.#asked.has(id)) continue;
+        const older = seconds.map((second, at) => ({ time: from + second * 1000, cpu: cpu[at] ?? 0 }));
+        this.#points.set(id, mergePoints(older, this.#points.get(id) ?? []));
+      }
       this.#loaded += 1;
     } catch {
-      // The line grows from now on instead.
+      // The lines grow from now on instead.
     }
   }
 }

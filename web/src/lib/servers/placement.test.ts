@@ -3,7 +3,7 @@ import type { Node, Template } from '../types';
 import { AUTO, firstChoice, nodeChoices } from './placement';
 
 const GB = 2 ** 30;
-const node = (id: string, more: Partial<Node> = {}): Node => ({ id, name: id, online: true, local: id === 'local', capabilities: [], servers: 0, promisedMemory: 0, draining: false, limited: false, ...more });
+const node = (id: string, more: Partial<Node> = {}): Node => ({ id, name: id, online: true, local: id === 'local', capabilities: [], servers: 0, promisedMemory: 0, draining: false, limited: false, revision: '1', ...more });
 const system = (memory: number) => ({ os: 'linux', arch: 'arm64', networks: {}, memory });
 
 describe('where a server goes', () => {

@@ -5,6 +5,7 @@ import { because, may } from './state';
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const server = (part: Partial<Server>): Server => ({
   id: 'a',
+  revision: '1',
   name: 'A',
   nodeId: 'local',
   nodeName: 'Box',

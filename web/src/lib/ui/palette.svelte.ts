@@ -7,3 +7,7 @@ class PaletteState {
 }
 
 export const palette = new PaletteState();
+
+/** Ctrl and K, or ⌘ and K. */
+export const opensPalette = (event: KeyboardEvent): boolean =>
+  (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'k';
