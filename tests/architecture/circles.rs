@@ -15,7 +15,7 @@ use super::files::{self, File};
 use super::paths::{Token, tokens};
 
 /// The crates.
-const CRATES: [&str; 4] = ["src", "storage/src", "agent/src", "agent/protocol/src"];
+const CRATES: [&str; 5] = ["src", "storage/src", "agent/src", "agent/protocol/src", "agent/templates/src"];
 
 /// A `use` of one name.
 struct Use {

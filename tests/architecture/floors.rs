@@ -36,7 +36,12 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Crates that know nothing of each other, or only downwards.
-const CRATES: [(&str, &[&str], &str); 3] = [
+const CRATES: [(&str, &[&str], &str); 4] = [
+    (
+        "agent/templates",
+        &["storage", "ctrl_alt_play_storage", "agent", "ctrl_alt_play_agent", "ctrl_alt_play", "tokio"],
+        "templates are pure: they know neither panel nor agent, and do nothing but compute",
+    ),
     (
         "storage",
         &["agent", "ctrl_alt_play_agent", "protocol", "ctrl_alt_play_protocol", "ctrl_alt_play"],

@@ -1,0 +1,127 @@
+//! What only the native form knows, in one key of an exported egg that other panels pass over.
+
+use serde::{Deserialize, Serialize};
+
+use super::reading::Reading;
+use super::warning::Code;
+use crate::model::{Needs, Port, PortPurpose, Protocol, Run, Stop, Template, Variable};
+use crate::value::{self, Limits, Value};
+
+/// The key.
+pub(super) const KEY: &str = "x_ctrl_alt_play";
+
+/// What stands there.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Native {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    notes: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    licence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<Needs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ports: Option<Vec<Port>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<Stop>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_timeout_secs: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_path: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    writable_root: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    startup_by_shell: bool,
+    /// By name.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    secrets: std::collections::BTreeMap<String, bool>,
+}
+
+/// The key's value, where there is something to say.
+pub(super) fn of(template: &Template) -> Option<Value> {
+    let Run { stop, stop_timeout_secs, data_path, writable_root, startup_by_shell, .. } =
+        template.run.clone();
+    let written = super::stop::has_words(&stop);
+    let secrets =
+        template.variables.iter().filter_map(|one| one.secret.map(|secret| (one.name.clone(), secret)));
+    let native = Native {
+        notes: template.about.notes.clone(),
+        licence: template.about.licence.clone(),
+        needs: Some(template.needs.clone()).filter(|needs| *needs != Needs::default()),
+        ports: Some(template.ports.clone()).filter(|ports| *ports != derived_ports(&template.variables)),
+        stop: Some(stop).filter(|_| !written),
+        stop_timeout_secs,
+        data_path,
+        writable_root,
+        startup_by_shell,
+        secrets: secrets.collect(),
+    };
+    if native == Native::default() {
+        return None;
+    }
+    let json = serde_json::to_string(&native).ok()?;
+    value::from_json(&json, &Limits { bytes: 1 << 22, depth: 32, nodes: 1 << 20 }).ok()
+}
+
+/// Takes over what stands there.
+pub(super) fn apply(template: &mut Template, reading: &mut Reading<'_>) {
+    let egg = reading.egg;
+    let Some(value) = egg.get(KEY) else { return };
+    let native: Native = match serde_json::from_str(&value::to_json(value)) {
+        Ok(native) => native,
+        Err(_) => {
+            reading.warnings.add(
+                Code::WrongKind,
+                KEY,
+                "it is not what this panel writes, and was passed over; it is kept",
+            );
+            reading.keep_at(&[KEY], value.clone());
+            return;
+        }
+    };
+    template.about.notes = crate::text::block(&native.notes, 16_384);
+    template.about.licence = crate::text::line(&native.licence, 191);
+    template.needs = native.needs.unwrap_or_default();
+    if let Some(ports) = native.ports {
+        template.ports = ports;
+    }
+    if let Some(stop) = native.stop {
+        template.run.stop = stop;
+    }
+    template.run.stop_timeout_secs = native.stop_timeout_secs;
+    template.run.data_path = native.data_path;
+    template.run.writable_root = native.writable_root;
+    template.run.startup_by_shell = native.startup_by_shell;
+    for variable in &mut template.variables {
+        variable.secret = native.secrets.get(&variable.name).copied();
+    }
+}
+
+/// An egg does not say which ports a game has: `SERVER_PORT` always, and one for each variable that is named as one. Other
+/// panels publish each for both protocols.
+pub(super) fn derived_ports(variables: &[Variable]) -> Vec<Port> {
+    let both = vec![Protocol::Tcp, Protocol::Udp];
+    let mut ports =
+        vec![Port { purpose: PortPurpose::Game, protocols: both.clone(), number: None, variable: None }];
+    for variable in variables {
+        let name = variable.name.to_ascii_uppercase();
+        let is_port = name.ends_with("_PORT") || name == "PORT";
+        // Empty is allowed: then the game goes without.
+        if !is_port || variable.default.parse::<u16>().is_ok_and(|number| number == 0) {
+            continue;
+        }
+        let has = |part: &str| name.contains(part);
+        ports.push(Port {
+            purpose: match () {
+                () if has("QUERY") => PortPurpose::Query,
+                () if has("RCON") => PortPurpose::Rcon,
+                () if has("WEB") || has("HTTP") => PortPurpose::Web,
+                () => PortPurpose::Other,
+            },
+            protocols: both.clone(),
+            number: variable.default.parse().ok(),
+            variable: Some(variable.name.clone()),
+        });
+    }
+    ports
+}

@@ -1,0 +1,98 @@
+//! What a template has to hold to.
+
+use std::collections::BTreeSet;
+
+use super::Template;
+use crate::text;
+
+/// How many variables a template may have.
+pub const MAX_VARIABLES: usize = 200;
+/// How many images, startup commands, ports, config files, or settings in one file it may have.
+const MAX_PARTS: usize = 200;
+/// Characters of a name.
+const MAX_NAME: usize = 191;
+
+/// Something in a template that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, as a path of keys.
+    pub key: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// All that is wrong with a template; nothing where it can be used.
+pub fn check(template: &Template) -> Vec<Problem> {
+    let mut found = Found(Vec::new());
+    found.when(template.template != super::VERSION, "template", "only version 1 is known");
+    found.name("about.name", &template.about.name, MAX_NAME);
+    found.when(template.images.is_empty(), "images", "at least one is needed");
+    for (key, count, most) in [
+        ("images", template.images.len(), MAX_PARTS),
+        ("startup", template.startup.len(), MAX_PARTS),
+        ("variables", template.variables.len(), MAX_VARIABLES),
+        ("ports", template.ports.len(), MAX_PARTS),
+        ("config_files", template.config_files.len(), MAX_PARTS),
+    ] {
+        found.when(count > most, key, &format!("at most {most}"));
+    }
+    for (index, image) in template.images.iter().enumerate().take(MAX_PARTS) {
+        let key = format!("images.{index}.reference");
+        let good = !image.reference.is_empty()
+            && image.reference.len() <= 500
+            && !text::has_control(&image.reference);
+        found.when(!good || image.reference.contains(char::is_whitespace), &key, "not an image reference");
+    }
+    variables(template, &mut found);
+    files(template, &mut found);
+    found.0
+}
+
+fn variables(template: &Template, found: &mut Found) {
+    let mut names = BTreeSet::new();
+    for (index, variable) in template.variables.iter().enumerate().take(MAX_VARIABLES) {
+        let key = format!("variables.{index}.name");
+        found.when(!valid_name(&variable.name), &key, "letters, digits and underscores, not a digit first");
+        found.when(!names.insert(&variable.name), &key, "there are two of this name");
+    }
+}
+
+fn files(template: &Template, found: &mut Found) {
+    for (index, file) in template.config_files.iter().enumerate().take(MAX_PARTS) {
+        let key = format!("config_files.{index}");
+        found.when(!valid_path(&file.path), &format!("{key}.path"), "not a path below the server's folder");
+        found.when(file.set.len() > MAX_PARTS * 5, &format!("{key}.set"), "too many");
+    }
+}
+
+/// Whether a name can stand in an environment.
+pub(crate) fn valid_name(name: &str) -> bool {
+    let head = name.bytes().next().is_some_and(|byte| byte == b'_' || byte.is_ascii_alphabetic());
+    head && name.len() <= 255 && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+}
+
+/// Whether a path stays below the folder that it begins in.
+pub(crate) fn valid_path(path: &str) -> bool {
+    let inside = path.trim_start_matches('/');
+    !inside.is_empty()
+        && path.len() <= 4_096
+        && !path.contains(['\0', '\n', '\r'])
+        && inside.split('/').all(|part| part != "..")
+        && inside.split('/').any(|part| !part.is_empty() && part != ".")
+}
+
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn when(&mut self, wrong: bool, key: &str, message: &str) {
+        if wrong {
+            self.0.push(Problem { key: key.to_owned(), message: message.to_owned() });
+        }
+    }
+
+    fn name(&mut self, key: &str, name: &str, most: usize) {
+        self.when(name.trim().is_empty(), key, "it is missing");
+        self.when(name.chars().count() > most, key, &format!("at most {most} characters"));
+        self.when(text::has_control(name), key, "it has control characters");
+    }
+}

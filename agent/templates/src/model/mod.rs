@@ -1,0 +1,80 @@
+//! The native form of a template: readable YAML, with the keys that stand here.
+//!
+//! What other panels write becomes this (`egg`), and nothing of it is lost: keys that have no place here are kept in
+//! [`Template::extras`].
+
+mod check;
+mod file;
+mod parts;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use check::{MAX_VARIABLES, Problem, check};
+pub(crate) use check::{valid_name, valid_path};
+pub(crate) use file::LIMITS;
+pub use file::{FileError, MAX_BYTES, from_value, read, to_yaml};
+pub use parts::{About, Eula, Image, Needs, Origin, Port, PortPurpose, Protocol, Variable};
+pub use run::{ConfigFile, Install, Parser, Run, Scalar, Setting, Startup, Stop};
+
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+
+/// The version of the native form that is written.
+pub const VERSION: u32 = 1;
+
+/// A template.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// The version of this form: 1.
+    pub template: u32,
+    /// Who it is, for people.
+    pub about: About,
+    /// The container images that one may choose from; the first is used where nobody chose.
+    pub images: Vec<Image>,
+    /// The startup commands that one may choose from; the first is used where nobody chose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub startup: Vec<Startup>,
+    /// What may be set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variable>,
+    /// What it listens on, by purpose. The first is the game's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
+    /// Files that are set before each start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config_files: Vec<ConfigFile>,
+    /// What is run once before the first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
+    /// How it runs and ends.
+    #[serde(default, skip_serializing_if = "Run::is_default")]
+    pub run: Run,
+    /// What it needs of a machine.
+    #[serde(default, skip_serializing_if = "Needs::is_default")]
+    pub needs: Needs,
+    /// Keys of the file that it came from which have no place above. They are given back on export.
+    #[serde(default = "Value::map", skip_serializing_if = "Value::is_empty")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, serde_json::Value>"))]
+    pub extras: Value,
+}
+
+impl Template {
+    /// The variable of this name in the environment.
+    pub fn variable(&self, name: &str) -> Option<&Variable> {
+        self.variables.iter().find(|variable| variable.name == name)
+    }
+
+    /// Whether both say the same, whatever file they came from and whenever that was written.
+    pub fn same_meaning(&self, other: &Self) -> bool {
+        let plain = |template: &Self| {
+            let mut template = template.clone();
+            template.about.origin.format = None;
+            template.about.origin.exported_at = None;
+            template
+        };
+        plain(self) == plain(other)
+    }
+}
