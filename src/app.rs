@@ -17,6 +17,7 @@ use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::status::Status;
 use crate::system::shutdown::Tasks;
+use crate::templates::Templates;
 use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;
 use crate::users::Users;
@@ -62,6 +63,8 @@ pub struct Features {
     pub nodes: Nodes,
     /// Where machines that join find us.
     pub joining: EnrollmentConfig,
+    /// What servers are made from.
+    pub templates: Templates,
     /// Game servers.
     pub servers: Servers,
     /// Servers on their way to another node.

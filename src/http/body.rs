@@ -52,6 +52,17 @@ pub(super) fn parse_json<T: DeserializeOwned>(
     parse(body)
 }
 
+/// A document in JSON or YAML: 415 where it says that it is something else.
+pub(super) fn document(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let yaml = ["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
+    if !is_json(content_type) && !content_type.is_some_and(|essence| yaml.contains(&essence)) {
+        let sentence =
+            "The body has to be JSON or YAML (Content-Type: application/json or application/yaml).";
+        return Err(ApiError::new(Code::UnsupportedMediaType, sentence));
+    }
+    Ok(body.to_vec())
+}
+
 /// The query as a typed value, as strict as a body.
 pub(super) fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));

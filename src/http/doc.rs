@@ -24,6 +24,8 @@ type Schemas = Vec<(String, RefOr<Schema>)>;
 pub struct Doc {
     summary: &'static str,
     body: Option<RefOr<Schema>>,
+    /// The body may be YAML as well.
+    yaml: bool,
     answers: Vec<(u16, &'static str, Option<RefOr<Schema>>)>,
     query: Vec<Parameter>,
     refusals: Vec<u16>,
@@ -45,6 +47,16 @@ impl Doc {
     pub(super) fn body<T: ToSchema>(mut self) -> Self {
         if KEPT {
             self.body = Some(self.schema::<T>());
+        }
+        self
+    }
+
+    /// A document in JSON or YAML that it takes, of a shape that is described elsewhere.
+    #[must_use]
+    pub(super) fn document(mut self) -> Self {
+        if KEPT {
+            self.body = Some(ObjectBuilder::new().build().into());
+            self.yaml = true;
         }
         self
     }
@@ -167,12 +179,11 @@ impl Doc {
         }
         if let Some(schema) = &self.body {
             let content = ContentBuilder::new().schema(Some(schema.clone())).build();
-            operation = operation.request_body(Some(
-                RequestBodyBuilder::new()
-                    .content("application/json", content)
-                    .required(Some(Required::True))
-                    .build(),
-            ));
+            let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+            if self.yaml {
+                body = body.content("application/yaml", content.clone());
+            }
+            operation = operation.request_body(Some(body.content("application/json", content).build()));
         }
         for (status, content_type, schema) in &self.answers {
             let mut response = ResponseBuilder::new().description(reason(*status));

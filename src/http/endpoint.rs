@@ -19,6 +19,9 @@ use super::{Doc, body};
 use crate::auth::{Access, Proof};
 use crate::error::ApiError;
 
+/// The bytes of a document that its feature reads by itself.
+pub struct Document(pub Vec<u8>);
+
 /// Stands for what a declaration has not said yet. Nobody can make one, so a handler without it does not compile.
 pub struct Undeclared(());
 
@@ -36,6 +39,8 @@ pub struct Endpoint<P = Undeclared, A = Undeclared, B = (), Q = ()> {
 /// How the body and the query become values.
 struct Takes<B, Q> {
     has_body: bool,
+    /// The most bytes, where they are others than those of JSON.
+    limit: Option<u64>,
     body: fn(&Received, &[u8]) -> Result<B, ApiError>,
     query: fn(&str) -> Result<Q, ApiError>,
 }
@@ -52,7 +57,7 @@ pub fn endpoint(method: Method, path: &'static str) -> Endpoint {
         method,
         path,
         doc: Doc::default(),
-        takes: Takes { has_body: false, body: |_, _| Ok(()), query: |_| Ok(()) },
+        takes: Takes { has_body: false, limit: None, body: |_, _| Ok(()), query: |_| Ok(()) },
         gives: Gives { status: StatusCode::NO_CONTENT, reply: |status, _| reply::empty(status) },
         proof: PhantomData,
     }
@@ -103,14 +108,29 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let parse =
             |request: &Received, bytes: &[u8]| body::parse_json(request.content_type()?.as_deref(), bytes);
-        let takes = Takes { has_body: true, body: parse, query: takes.query };
+        let takes = Takes { has_body: true, limit: None, body: parse, query: takes.query };
         Endpoint { method, path, doc: doc.body::<T>(), takes, gives, proof }
+    }
+
+    /// It takes a document in JSON or YAML as it is, `limit` bytes at most. 413 and 415 are answered before the handler.
+    pub fn document(self, limit: u64) -> Endpoint<P, A, Document, Q> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let parse = |request: &Received, bytes: &[u8]| {
+            body::document(request.content_type()?.as_deref(), bytes).map(Document)
+        };
+        let takes = Takes { has_body: true, limit: Some(limit), body: parse, query: takes.query };
+        Endpoint { method, path, doc: doc.document(), takes, gives, proof }
     }
 
     /// It takes these keys in the query. Unknown, missing and wrong ones are 422, as in a body.
     pub fn query<T: DeserializeOwned + IntoParams>(self) -> Endpoint<P, A, B, T> {
         let Self { method, path, doc, takes, gives, proof } = self;
-        let takes = Takes { has_body: takes.has_body, body: takes.body, query: body::parse_query::<T> };
+        let takes = Takes {
+            has_body: takes.has_body,
+            limit: takes.limit,
+            body: takes.body,
+            query: body::parse_query::<T>,
+        };
         Endpoint { method, path, doc: doc.query::<T>(), takes, gives, proof }
     }
 
@@ -188,7 +208,7 @@ where
         F: Future<Output = Result<A, ApiError>> + Send + 'static,
     {
         let Self { method, path, doc, takes, gives, .. } = self;
-        let limit = takes.has_body.then(|| body::limit(P::ACCESS == Access::Open));
+        let limit = takes.limit.or_else(|| takes.has_body.then(|| body::limit(P::ACCESS == Access::Open)));
         let (state, Takes { body, query, .. }, Gives { status, reply }) = (state.clone(), takes, gives);
         let handler = Arc::new(move |request, bytes: Bytes| -> Answer {
             match Call::new(request, &bytes, body, query) {

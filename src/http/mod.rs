@@ -49,7 +49,7 @@ pub use call::{Call, Incoming};
 pub use connections::{CONNECTIONS, ConnectionSlot, PortPolicy};
 pub use dispatch::Dispatch;
 pub use doc::Doc;
-pub use endpoint::{Endpoint, Undeclared, endpoint};
+pub use endpoint::{Document, Endpoint, Undeclared, endpoint};
 pub use forwarded::Forwarded;
 pub use hosts::Hosts;
 pub use hyper::{Method, StatusCode, header};

@@ -30,12 +30,13 @@ impl Servers {
         let permissions = permit.permissions().clone();
         self.moves.allows(&id)?;
         let own = self.own_ports.clone();
+        let templates = self.templates.clone();
         let written = self.store.write(move |tx| {
             let before = storage::servers::get(tx, &id)?.ok_or_else(|| ApiError::not_found("server"))?;
             not_deleting(&before)?;
             expected.check(Some(&revision(&before)))?;
-            let template = before.template_id.as_deref().and_then(crate::templates::get);
-            let mut server = merged(&before, change, template, &permissions)?;
+            let template = before.template_id.as_deref().and_then(|id| templates.get(id));
+            let mut server = merged(&before, change, template.as_deref(), &permissions)?;
             if server.ports != before.ports {
                 own.check(&server.node_id, &server.ports)?;
             }

@@ -26,10 +26,10 @@ impl Servers {
     /// Makes a server. Its agent is told once it is on the disk.
     pub async fn create(&self, admin: &Admin, request: CreateRequest) -> Result<ServerView, ApiError> {
         let mut faults = ValidationErrors::default();
-        let draft = Draft::new(&request, &mut faults);
+        let draft = Draft::new(&request, self.template(request.template_id.as_deref()), &mut faults);
         self.check_node(&draft, &mut faults)?;
         let mut draft = faults.or(draft)?;
-        if let Some(terms) = draft.eula {
+        if let Some(terms) = &draft.eula {
             let sentence = format!("The {} ({}) has to be accepted first.", terms.name, terms.url);
             return Err(
                 ApiError::new(Code::EulaRequired, sentence).with_field("acceptEula", "has to be true")
@@ -78,7 +78,7 @@ impl Servers {
         let there = self.store.read_now(|tx| storage::nodes::get(tx, &node_id))?.is_some();
         if !there {
             faults.add("nodeId", "is no node that is known here");
-        } else if let Some(template) = draft.template
+        } else if let Some(template) = &draft.template
             && !template_runs(&self.agents, template, &draft.node_id)
         {
             faults.add("templateId", "does not run on this node's CPU");

@@ -1,20 +1,21 @@
 //! From what was asked for to a server as it would be made: the template fills in what was left out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use storage::servers::{Behaviour, Limits, Port, Server};
 
 use super::body::CreateRequest;
 use super::validate::{self, ValidationErrors};
 use crate::agents::local;
-use crate::templates::{self, Template, Variable};
+use crate::templates::{Eula, Template, Variable};
 
 /// A server that is not made yet.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
     pub(super) node_id: String,
-    pub(super) template: Option<&'static Template>,
+    pub(super) template: Option<Arc<Template>>,
     pub(super) image: String,
     pub(super) startup: String,
     pub(super) environment: BTreeMap<String, String>,
@@ -24,7 +25,7 @@ pub(super) struct Draft {
     pub(super) block_lan: bool,
     pub(super) behaviour: Behaviour,
     /// The template's terms, where they were not accepted.
-    pub(super) eula: Option<&'static templates::Eula>,
+    pub(super) eula: Option<Eula>,
 }
 
 /// Its ports.
@@ -37,15 +38,16 @@ pub(super) enum Ports {
 }
 
 impl Draft {
-    /// Puts it together and notes every fault.
-    pub(super) fn new(request: &CreateRequest, faults: &mut ValidationErrors) -> Self {
-        let template = request.template_id.as_deref().and_then(|id| {
-            let found = templates::get(id);
-            if found.is_none() {
-                faults.add("templateId", "is no template that is known here");
-            }
-            found
-        });
+    /// Puts it together and notes every fault. `found` is the template that the request names, where there is one.
+    pub(super) fn new(
+        request: &CreateRequest,
+        found: Option<Arc<Template>>,
+        faults: &mut ValidationErrors,
+    ) -> Self {
+        if request.template_id.is_some() && found.is_none() {
+            faults.add("templateId", "is no template that is known here");
+        }
+        let template = found.as_deref();
         let name = request.name.clone();
         match &name {
             Some(name) => validate::name(name, faults),
@@ -79,7 +81,6 @@ impl Draft {
         Self {
             name: name.unwrap_or_default(),
             node_id: request.node_id.clone().unwrap_or_else(|| local::NODE_ID.to_owned()),
-            template,
             image: image.unwrap_or_default(),
             startup,
             environment,
@@ -87,7 +88,8 @@ impl Draft {
             ports,
             block_lan: request.block_lan,
             behaviour: template.map(|template| template.behaviour.clone()).unwrap_or_default(),
-            eula: terms.filter(|_| !request.accept_eula),
+            eula: terms.filter(|_| !request.accept_eula).cloned(),
+            template: found,
         }
     }
 
@@ -138,10 +140,12 @@ fn environment(request: &CreateRequest, template: Option<&Template>) -> BTreeMap
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::templates;
 
     fn faults(request: &CreateRequest) -> Vec<String> {
         let mut faults = ValidationErrors::default();
-        drop(Draft::new(request, &mut faults));
+        let template = request.template_id.as_deref().and_then(templates::get).map(Arc::new);
+        drop(Draft::new(request, template, &mut faults));
         faults.into_map().into_keys().collect()
     }
 
@@ -153,7 +157,7 @@ mod tests {
             ..CreateRequest::default()
         };
         let mut none = ValidationErrors::default();
-        let draft = Draft::new(&request, &mut none);
+        let draft = Draft::new(&request, None, &mut none);
         assert!(none.into_map().is_empty());
         assert_eq!((draft.node_id.as_str(), draft.limits), ("local", Limits::default()));
         assert_eq!(draft.behaviour, Behaviour::default());
@@ -194,7 +198,7 @@ mod tests {
         }
         let paper = templates::get("minecraft-paper");
         let request = CreateRequest { accept_eula: true, ..CreateRequest::default() };
-        let environment = environment(&request, paper);
+        let environment = environment(&request, paper.as_ref());
         let value = |name: &str| environment.get(name).map(String::as_str);
         assert_eq!((value("EULA"), value("TYPE")), (Some("TRUE"), Some("PAPER")));
         assert_eq!(

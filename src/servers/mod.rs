@@ -17,7 +17,6 @@ mod ports;
 mod preview;
 mod readable;
 mod routes;
-mod rules;
 mod topics;
 mod trends;
 mod validate;
@@ -46,7 +45,7 @@ use crate::agents::{AgentTopic, Agents, RequestError, ServerSnapshot};
 use crate::auth::{Actor, Auth, Permission, Permissions, Permit, Visible, need};
 use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
-use crate::templates::{self, Template};
+use crate::templates::{self, Template, Templates};
 use crate::transfers::Transfers;
 use deletions::Deletions;
 use list_cache::ListCache;
@@ -65,6 +64,7 @@ pub struct Servers {
     auth: Auth,
     agents: Agents,
     moves: Transfers,
+    templates: Templates,
     tasks: Tasks,
     own_ports: Arc<OwnPorts>,
     deletions: Deletions,
@@ -79,11 +79,12 @@ impl Servers {
         auth: Auth,
         agents: Agents,
         moves: Transfers,
+        templates: Templates,
         tasks: Tasks,
         own_ports: OwnPorts,
     ) -> Self {
         let (own_ports, deletions, lists) = (Arc::new(own_ports), Deletions::default(), Arc::default());
-        let servers = Self { store, auth, agents, moves, tasks, own_ports, deletions, lists };
+        let servers = Self { store, auth, agents, moves, templates, tasks, own_ports, deletions, lists };
         servers.resume_deletions();
         servers
     }
@@ -198,7 +199,12 @@ impl Servers {
         if !permissions.allow(Permission::Configure) {
             moving = moving.map(readable::general_move);
         }
-        ServerView { moving, ..ServerView::new(record, seen, permissions) }
+        let template = self.template(record.template_id.as_deref());
+        ServerView { moving, ..ServerView::new(record, seen, template.as_deref(), permissions) }
+    }
+
+    fn template(&self, id: Option<&str>) -> Option<Arc<Template>> {
+        id.and_then(|id| self.templates.get(id))
     }
 
     fn view(&self, record: Server, actor: &Actor) -> Result<ServerView, ApiError> {

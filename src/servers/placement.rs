@@ -103,7 +103,7 @@ impl Servers {
         if seen.no_host_path().is_some() {
             return Err("runs in a container without a place for its data on the host".into());
         }
-        if draft.template.is_some_and(|template| !template_runs(&self.agents, template, &node.id)) {
+        if draft.template.as_ref().is_some_and(|template| !template_runs(&self.agents, template, &node.id)) {
             return Err(format!("has another CPU ({})", system.arch));
         }
         if let Ports::Given(ports) = &draft.ports {
@@ -148,7 +148,7 @@ fn fits(draft: &Draft, report: &HostReport) -> Result<(), String> {
 }
 
 fn need(draft: &Draft) -> i64 {
-    let least = draft.template.map_or(0, |template| template.memory.minimum);
+    let least = draft.template.as_ref().map_or(0, |template| template.memory.minimum);
     if draft.limits.memory > 0 { draft.limits.memory } else { least }
 }
 
@@ -161,7 +161,7 @@ mod tests {
     use crate::servers::validate::ValidationErrors;
 
     fn draft(memory: i64, disk: i64) -> Draft {
-        let mut draft = Draft::new(&CreateRequest::default(), &mut ValidationErrors::default());
+        let mut draft = Draft::new(&CreateRequest::default(), None, &mut ValidationErrors::default());
         draft.limits.memory = memory;
         draft.limits.disk = disk;
         draft

@@ -77,7 +77,7 @@ impl Servers {
         // The name is chosen last; its absence says nothing yet.
         let named =
             CreateRequest { name: Some(request.name.clone().unwrap_or_else(|| "…".into())), ..request };
-        let mut draft = Draft::new(&named, &mut faults);
+        let mut draft = Draft::new(&named, self.template(named.template_id.as_deref()), &mut faults);
         self.check_node(&draft, &mut faults)?;
         let mut blockers: Vec<_> = faults
             .into_map()
@@ -88,7 +88,7 @@ impl Servers {
                 field: Some(path),
             })
             .collect();
-        if let Some(terms) = draft.eula {
+        if let Some(terms) = &draft.eula {
             blockers.push(PreviewBlocker {
                 code: Code::EulaRequired.as_str(),
                 message: format!("The {} has to be accepted first: {}", terms.name, terms.url),
@@ -110,7 +110,8 @@ impl Servers {
         let ports = self.preview_ports(&draft, &mut blockers).await?;
         let image = Some(draft.image.as_str()).filter(|image| !image.is_empty());
         let report = if online { self.host_report(&draft.node_id, image, &ports).await } else { None };
-        let memory = memory(draft.template.map_or(USUAL, |template| template.memory), report.as_ref());
+        let memory =
+            memory(draft.template.as_ref().map_or(USUAL, |template| template.memory), report.as_ref());
         let warnings = self.warnings(&draft, &ports, memory, online, report.as_ref());
         let present = report.as_ref().is_some_and(|report| report.image_present);
         Ok(Preview {
@@ -204,7 +205,7 @@ impl Servers {
             let (limit, free) = (mebibytes(limit), mebibytes(memory.free));
             warn("memory_low", format!("{limit} MiB are more than is free at the moment ({free} MiB)."));
         }
-        if let Some(template) = draft.template
+        if let Some(template) = &draft.template
             && limit > 0
             && limit < template.memory.minimum
         {

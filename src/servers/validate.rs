@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ::templates::rules::{self, Rules};
 use storage::servers::{Limits, Port, Protocol};
 
 use super::body::{self, LimitsRequest, PortRequest};
-use super::rules;
 use crate::error::ApiError;
 use crate::templates::Template;
 
@@ -141,9 +141,9 @@ pub(super) fn environment(
         }
     }
     for variable in template.map(|template| template.variables.as_slice()).unwrap_or_default() {
-        let value = environment.get(&variable.env_variable).map(String::as_str);
-        if let Err(problem) = rules::check(&variable.rules, value) {
-            faults.add(format!("environment.{}", variable.env_variable), problem);
+        let value = environment.get(&variable.env_variable).map_or("", String::as_str);
+        if let Err(broken) = Rules::parse(&rules::split(&variable.rules)).check(value) {
+            faults.add(format!("environment.{}", variable.env_variable), broken.sentence());
         }
     }
 }

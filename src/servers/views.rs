@@ -12,6 +12,7 @@ use super::readable::{self, Readable};
 use crate::agents::ServerSnapshot;
 use crate::auth::{Permission, PermissionName, Permissions};
 use crate::system::clock::rfc3339;
+use crate::templates::Template;
 use crate::transfers::MoveView;
 
 /// A server as its caller may see it.
@@ -331,9 +332,13 @@ pub struct ServerUser {
 
 impl ServerView {
     /// Puts the three together.
-    pub fn new(server: Server, seen: &ServerSnapshot, permissions: &Permissions) -> Self {
+    pub fn new(
+        server: Server,
+        seen: &ServerSnapshot,
+        template: Option<&Template>,
+        permissions: &Permissions,
+    ) -> Self {
         let admin = permissions.is_admin();
-        let template = server.template_id.as_deref().and_then(crate::templates::get);
         let configures = permissions.allow(Permission::Configure);
         let readable = Readable::of(&server, template, permissions);
         let (status, status_reason) = status_of(&server, seen, configures);

@@ -20,6 +20,7 @@ use crate::status::Status;
 use crate::streams::Streams;
 use crate::system::shutdown::Tasks;
 use crate::system::{ids, private_files};
+use crate::templates::Templates;
 use crate::transfers::Transfers;
 use crate::upgrades::{self, Upgrades};
 use crate::users::Users;
@@ -58,11 +59,14 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         config.move_limit,
     )
     .map_err(|source| StartError::Other { doing: "reading the transfers", source: source.into() })?;
+    let templates = Templates::open(store.clone())
+        .map_err(|source| StartError::Other { doing: "reading the templates", source: source.into() })?;
     let servers = Servers::new(
         store.clone(),
         auth.clone(),
         agents.clone(),
         transfers.clone(),
+        templates.clone(),
         tasks.clone(),
         own_ports(&ports),
     );
@@ -95,8 +99,20 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         agents.clone(),
         network.name.clone(),
     );
-    let features =
-        Features { auth, users, setup, nodes, joining, servers, transfers, upgrades, live, status, doctor };
+    let features = Features {
+        auth,
+        users,
+        setup,
+        nodes,
+        joining,
+        templates,
+        servers,
+        transfers,
+        upgrades,
+        live,
+        status,
+        doctor,
+    };
     Ok(App { config, network, store, agents, features, tasks })
 }
 

@@ -1,31 +1,130 @@
 //! `/api/templates`.
 
+use ::templates::egg::{Code as WarningCode, Format, Warning};
+use ::templates::model::MAX_BYTES;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::catalog::{ExportFormat, Templates};
 use super::views::{TemplateSummary, TemplateView};
 use crate::agents::Agents;
-use crate::auth::Actor;
+use crate::auth::{Actor, Admin};
 use crate::error::ApiError;
-use crate::http::{GET, Route, endpoint};
+use crate::http::{DELETE, GET, POST, Route, StatusCode, bytes_of, endpoint};
 
 /// All endpoints of this feature.
-pub fn routes(agents: &Agents) -> Vec<Route> {
+pub fn routes(agents: &Agents, templates: &Templates) -> Vec<Route> {
+    let both = (agents.clone(), templates.clone());
     vec![
         endpoint(GET, "/api/templates")
             .access::<Actor>()
             .doc("Lists the templates")
             .list::<TemplateSummary>()
-            .handle(agents, |agents, _call| async move {
+            .handle(&both, |(agents, templates), _call| async move {
                 let nodes = agents.architectures();
-                Ok(super::list().iter().map(|template| TemplateSummary::new(template, &nodes)).collect())
+                let list = templates.list();
+                Ok(list.iter().map(|template| TemplateSummary::new(template, &nodes, templates.is_builtin(&template.id))).collect())
+            }),
+        endpoint(POST, "/api/templates")
+            .access::<Admin>()
+            .doc("Adds a template: an egg (PTDL_v1, PTDL_v2, PLCN_v1 to PLCN_v3) or the native form, as JSON or YAML. One of the same uuid takes the place of the one that is there")
+            .document(MAX_BYTES as u64)
+            .created::<AddedView>()
+            .refusals(&[409])
+            .handle(templates, |templates, call| async move {
+                let added = templates.add(&call.by, call.body.0).await?;
+                let warnings = added.warnings.into_iter().map(WarningView::from).collect();
+                Ok(AddedView { id: added.id, name: added.name, warnings })
             }),
         endpoint(GET, "/api/templates/{id}")
             .access::<Actor>()
             .doc("One template, its variables included")
             .ok::<TemplateView>()
             .refusals(&[404])
-            .handle(agents, |agents, call| async move {
+            .handle(&both, |(agents, templates), call| async move {
                 let template =
-                    super::get(call.request.id()).ok_or_else(|| ApiError::not_found("template"))?;
-                Ok(TemplateView::new(template, &agents.architectures(), call.by.is_admin()))
+                    templates.get(call.request.id()).ok_or_else(|| ApiError::not_found("template"))?;
+                let builtin = templates.is_builtin(&template.id);
+                Ok(TemplateView::new(&template, &agents.architectures(), builtin, call.by.is_admin()))
+            }),
+        endpoint(DELETE, "/api/templates/{id}")
+            .access::<Admin>()
+            .doc("Removes a template that was added. Servers made from it keep what they took over")
+            .no_content()
+            .refusals(&[404, 409])
+            .handle(templates, |templates, call| async move {
+                templates.remove(&call.by, call.request.id()).await
+            }),
+        endpoint(GET, "/api/templates/{id}/export")
+            .access::<Admin>()
+            .doc("A template that was added as a file, which is read again as the same")
+            .query::<ExportQuery>()
+            .response(200)
+            .refusals(&[404, 409])
+            .handle(templates, |templates, call| async move {
+                let (format, content_type) = call.query.format.unwrap_or_default().parts();
+                let file = templates.export(call.request.id(), format)?;
+                Ok(bytes_of(StatusCode::OK, content_type, file.into_bytes()))
             }),
     ]
+}
+
+/// How a template is given out.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ExportQuery {
+    /// `native` (the usual), `ptdl_v2`, `plcn_v3` or `plcn_v3_json`.
+    format: Option<FormatName>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FormatName {
+    #[default]
+    Native,
+    PtdlV2,
+    PlcnV3,
+    PlcnV3Json,
+}
+
+impl FormatName {
+    fn parts(self) -> (ExportFormat, &'static str) {
+        match self {
+            Self::Native => (ExportFormat::Native, "application/yaml"),
+            Self::PtdlV2 => (ExportFormat::Egg(Format::PtdlV2), "application/json"),
+            Self::PlcnV3 => (ExportFormat::Egg(Format::PlcnV3), "application/yaml"),
+            Self::PlcnV3Json => (ExportFormat::Egg(Format::PlcnV3Json), "application/json"),
+        }
+    }
+}
+
+/// A template that was added.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateAdded)]
+struct AddedView {
+    /// Where it is.
+    id: String,
+    /// What people call it.
+    name: String,
+    /// What was not understood, or means something else here.
+    warnings: Vec<WarningView>,
+}
+
+/// Something that should be known about a template that was added.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateWarning)]
+struct WarningView {
+    /// Which kind of thing, for programs.
+    #[schema(value_type = String)]
+    code: WarningCode,
+    /// The key in the file, as a path.
+    key: String,
+    /// What it means.
+    message: String,
+}
+
+impl From<Warning> for WarningView {
+    fn from(Warning { code, key, message }: Warning) -> Self {
+        Self { code, key, message }
+    }
 }

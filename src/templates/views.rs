@@ -99,7 +99,7 @@ impl From<&Port> for TemplatePort {
 
 impl TemplateSummary {
     /// `architectures_of` are the known nodes with their CPUs.
-    pub fn new(template: &Template, architectures_of: &[(String, String)]) -> Self {
+    pub fn new(template: &Template, architectures_of: &[(String, String)], builtin: bool) -> Self {
         let runs = architectures_of
             .iter()
             .map(|(node, architecture)| (node.clone(), super::runs_on(template, architecture)))
@@ -108,7 +108,7 @@ impl TemplateSummary {
             id: template.id.clone(),
             name: template.name.clone(),
             description: template.description.clone(),
-            builtin: true,
+            builtin,
             architectures: template.architectures.clone(),
             image: template.image.clone(),
             ports: template.ports.iter().map(TemplatePort::from).collect(),
@@ -129,10 +129,15 @@ fn shown(variable: &Variable, admin: bool) -> Variable {
 
 impl TemplateView {
     /// `architectures_of` are the known nodes with their CPUs. Defaults that only some may read are for administrators.
-    pub fn new(template: &Template, architectures_of: &[(String, String)], admin: bool) -> Self {
+    pub fn new(
+        template: &Template,
+        architectures_of: &[(String, String)],
+        builtin: bool,
+        admin: bool,
+    ) -> Self {
         let behaviour = &template.behaviour;
         Self {
-            summary: TemplateSummary::new(template, architectures_of),
+            summary: TemplateSummary::new(template, architectures_of, builtin),
             startup: template.startup.clone(),
             startup_editable: template.startup_editable,
             stop: match &behaviour.stop {

@@ -1,8 +1,9 @@
-//! The templates that come with the binary.
+//! The templates: those that come with the program, and eggs that somebody adds.
 
+use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::Panel;
+use crate::harness::{Answer, Client, Panel};
 
 #[tokio::test]
 async fn the_first_evening_is_there() {
@@ -47,4 +48,108 @@ async fn minecraft_asks_for_its_eula_first() {
     let refused = panel.admin().post("/api/servers", body).await.refused(422, "eula_required");
     assert!(!refused.field("acceptEula").is_empty(), "{refused:?}");
     assert_eq!(panel.admin().get("/api/servers").await.json, json!([]));
+}
+
+const EGG: &str = r#"{
+    "meta": {"version": "PTDL_v2"}, "uuid": "0f4b0c1e-0000-4000-8000-000000000001",
+    "name": "A <b>game</b>", "description": "Of our own.", "features": null,
+    "docker_images": {"One": "busybox:latest"},
+    "startup": "./game --name {{NAME}} --port {{SERVER_PORT}}",
+    "config": {
+        "files": "{\"game.cfg\": {\"parser\": \"properties\", \"find\": {\"port\": \"{{server.build.default.port}}\"}}}",
+        "startup": "{\"done\": \"ready\"}", "logs": "{\"custom\": true}", "stop": "^C"
+    },
+    "scripts": {"installation": {"script": "true", "container": "busybox", "entrypoint": "ash"}},
+    "variables": [
+        {"name": "Name", "env_variable": "NAME", "default_value": "x", "user_viewable": true, "user_editable": true, "rules": "required|max:8"},
+        {"name": "Slots", "env_variable": "SLOTS", "default_value": 4, "user_viewable": true, "user_editable": false, "rules": ["required", "integer", "between:1,64"]}
+    ],
+    "of_tomorrow": 1
+}"#;
+
+async fn send(client: &Client, kind: &str, body: impl Into<String>) -> Answer {
+    let request =
+        client.request(Method::POST, "/api/templates").header("content-type", kind).body(body.into());
+    client.send(request).await
+}
+
+#[tokio::test]
+async fn an_egg_becomes_a_template_and_a_server() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let added = send(&admin, "application/json", EGG).await.expect(201).json;
+    assert_eq!((added["id"].as_str(), added["name"].as_str()), (Some("a-b-game-b"), Some("A <b>game</b>")));
+    let keys: Vec<_> =
+        added["warnings"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["config.logs", "of_tomorrow"]);
+    let whole = admin.get("/api/templates/a-b-game-b").await.expect(200).json;
+    assert_eq!(whole["builtin"], false);
+    assert_eq!(whole["stop"]["signal"], "SIGINT");
+    assert_eq!(whole["variables"][1]["env_variable"], "SLOTS");
+    let body = json!({ "name": "Mine", "templateId": "a-b-game-b", "environment": { "SLOTS": "65" } });
+    let refused = admin.post("/api/servers", body).await.refused(422, "invalid");
+    assert!(refused.field("environment.SLOTS").contains("between 1 and 64"), "{refused:?}");
+    let body = json!({ "name": "Mine", "templateId": "a-b-game-b" });
+    let server = admin.post("/api/servers", body).await.expect(201).json;
+    assert_eq!(server["image"], "busybox:latest");
+    assert_eq!(server["startup"], "./game --name {{NAME}} --port {{SERVER_PORT}}");
+    assert_eq!(server["environment"], json!({ "NAME": "x", "SLOTS": "4" }));
+}
+
+#[tokio::test]
+async fn the_same_uuid_takes_its_place_and_goes_out_again() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let first = send(&admin, "application/json", EGG).await.expect(201).id();
+    let newer = EGG.replace("Of our own.", "Newer.");
+    assert_eq!(send(&admin, "application/json", newer).await.expect(201).id(), first);
+    let other = EGG.replace("000000000001", "000000000002");
+    assert_ne!(send(&admin, "application/json", other).await.expect(201).id(), first);
+    let description = admin.get(&format!("/api/templates/{first}")).await.json["description"].clone();
+    assert_eq!(description, "Newer.");
+    for (format, kind) in [
+        ("ptdl_v2", "application/json"),
+        ("plcn_v3", "application/yaml"),
+        ("plcn_v3_json", "application/json"),
+        ("native", "application/yaml"),
+    ] {
+        let path = format!("/api/templates/{first}/export?format={format}");
+        let file = admin.get(&path).await.expect(200).text;
+        assert!(file.contains("Newer.") && file.contains("of_tomorrow"), "{format}: {file}");
+        assert_eq!(send(&admin, kind, file).await.expect(201).id(), first, "{format}");
+    }
+    admin.get(&format!("/api/templates/{first}/export?format=zip")).await.refused(422, "invalid");
+    admin.get("/api/templates/any-image/export").await.refused(409, "conflict");
+    admin.delete(&format!("/api/templates/{first}")).await.expect(204);
+    admin.get(&format!("/api/templates/{first}")).await.refused(404, "not_found");
+    admin.delete(&format!("/api/templates/{first}")).await.refused(404, "not_found");
+    admin.delete("/api/templates/any-image").await.refused(409, "conflict");
+}
+
+#[tokio::test]
+async fn added_templates_outlive_a_restart() {
+    let mut panel = Panel::start().await;
+    let id = send(&panel.admin(), "application/json", EGG).await.expect(201).id();
+    panel.kill().await;
+    panel.again().await;
+    assert_eq!(panel.admin().get(&format!("/api/templates/{id}")).await.expect(200).json["builtin"], false);
+}
+
+#[tokio::test]
+async fn what_is_no_template_is_refused() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    send(&admin, "text/html", EGG).await.refused(415, "unsupported_media_type");
+    send(&admin, "application/json", "x".repeat((1 << 20) + 1)).await.refused(413, "too_large");
+    send(&admin, "application/json", "{\n\"a\": [").await.refused(400, "bad_request");
+    send(&admin, "application/yaml", "a: &a [*a, *a]\nb: [".repeat(3)).await.refused(400, "bad_request");
+    send(&admin, "application/yaml", "name: x\n").await.refused(422, "invalid");
+    let many = (0..10_000).map(|n| format!("{{\"env_variable\": \"V{n}\"}}")).collect::<Vec<_>>().join(",");
+    let many =
+        format!("{{\"meta\": {{\"version\": \"PTDL_v2\"}}, \"name\": \"x\", \"variables\": [{many}]}}");
+    let refused = send(&admin, "application/json", many).await.refused(422, "invalid");
+    assert!(refused.field("variables").contains("200"), "{refused:?}");
+    let native = "template: 1\nabout:\n  name: A\nimages: []\n";
+    let refused = send(&admin, "application/yaml", native).await.refused(422, "invalid");
+    assert!(!refused.field("images").is_empty(), "{refused:?}");
 }

@@ -16,6 +16,15 @@ pub fn insert(tx: &WriteTx, template: &Template) -> Result<()> {
     TEMPLATES.put(tx, template.id.as_str(), template)
 }
 
+/// Writes a template over the one of its id; `false` where there is none.
+pub fn update(tx: &WriteTx, template: &Template) -> Result<bool> {
+    if !TEMPLATES.contains(tx, template.id.as_str())? {
+        return Ok(false);
+    }
+    TEMPLATES.put(tx, template.id.as_str(), template)?;
+    Ok(true)
+}
+
 /// The template with this id.
 pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Template>> {
     TEMPLATES.get(tx, id)
