@@ -1,6 +1,6 @@
 //! Every parser: what it keeps, what it makes, what it refuses.
 
-use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::{ConfigError, MAX_BYTES, set};
 use crate::model::{Parser, Scalar, Setting};
@@ -269,6 +269,8 @@ fn document() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_written_reads_again(parser in 1..7_usize, present in document(), keys in prop::collection::vec((key(), "[ -~é\n]{0,12}"), 0..4)) {
         let parser = [Parser::File, Parser::Properties, Parser::Ini, Parser::Json, Parser::Yaml, Parser::Xml, Parser::Toml][parser];

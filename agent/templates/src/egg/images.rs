@@ -25,7 +25,7 @@ pub(super) fn images(reading: &mut Reading<'_>) -> Result<Vec<Image>, ImportErro
         match egg.get(key) {
             Some(Value::Map(entries)) => {
                 for (label, value) in entries {
-                    let reference = reading.text(Some(value), &format!("{key}.{label}"));
+                    let Some(reference) = reading.entry(key, label, value) else { continue };
                     push(&mut list, label, &reference);
                 }
             }

@@ -190,7 +190,7 @@ impl Reading<'_> {
                 list.extend(plain.iter().enumerate().filter_map(one));
             }
             for (name, value) in commands.entries() {
-                let command = self.text(Some(value), &format!("startup_commands.{name}"));
+                let Some(command) = self.entry("startup_commands", name, value) else { continue };
                 list.push(Startup { name: text::line(name, 191), command });
             }
         }

@@ -51,6 +51,17 @@ impl Reading<'_> {
         })
     }
 
+    /// The text of one of a map's entries, whose names are free (and may hold dots); `None`, and kept, where it is none.
+    pub(super) fn entry(&mut self, map: &str, name: &str, value: &Value) -> Option<String> {
+        let text = value.scalar();
+        if text.is_none() {
+            let said = format!("text was expected, and it is {}", value.kind());
+            self.warnings.add(Code::WrongKind, format!("{map}.{name}"), said);
+            self.keep_at(&[map, name], value.clone());
+        }
+        text
+    }
+
     /// A list of texts: a list, one text, `null`, or the empty map that YAML exports write for an empty list.
     pub(super) fn texts(&mut self, value: Option<&Value>, key: &str) -> Vec<String> {
         match value {

@@ -1,6 +1,6 @@
 //! Eggs of our own writing.
 
-use proptest::prelude::{any, prop, proptest};
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
 use super::{Code, Format, ImportError, export, import};
 use crate::model::{Parser, PortPurpose, Scalar, Stop};
@@ -186,6 +186,8 @@ fn names_are_clean_text() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_bytes_panic_the_importer(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = import(&bytes);
