@@ -58,7 +58,7 @@ fn one(lines: &mut Vec<Line<'_>>, setting: &Setting) {
     match found {
         Some((index, pair)) => change(lines, index, &pair, &setting),
         None if setting.when.is_none() => {
-            add(lines, section, key, &text_of(&setting.value), seen.then_some(end))
+            add(lines, section, key, &text_of(&setting.value), seen.then_some(end));
         }
         None => {}
     }
