@@ -52,6 +52,7 @@ impl Servers {
             store: self.store.revision(),
             agents: self.agents.revision(),
             moves: self.moves.revision(),
+            templates: self.templates.revision(),
         }
     }
 

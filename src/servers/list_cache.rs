@@ -12,13 +12,14 @@ const MOST: usize = 16;
 /// Bytes of the longest list that is kept, some 250 servers: whoever has more pays for each call, not with memory.
 const LONGEST: usize = 256 * 1024;
 
-/// Counts the changes of all that a list is made from: the database (records, grants, roles), what agents tell, moves. A
-/// new source of a `ServerView` that lies in neither of them needs a count here.
+/// Counts the changes of all that a list is made from: the database (records, grants, roles), what agents tell, moves,
+/// templates. A new source of a `ServerView` that lies in none of them needs a count here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Versions {
     pub(super) store: u64,
     pub(super) agents: u64,
     pub(super) moves: u64,
+    pub(super) templates: u64,
 }
 
 /// Lists as JSON. Those of the newest versions only.
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
     use crate::auth::{Permission, Permissions};
 
-    const FIRST: Versions = Versions { store: 1, agents: 1, moves: 1 };
+    const FIRST: Versions = Versions { store: 1, agents: 1, moves: 1, templates: 1 };
 
     fn one(server: &str, permission: Permission) -> Visible {
         let granted = HashMap::from([(server.to_owned(), Permissions::granted([permission]))]);
@@ -84,9 +85,12 @@ mod tests {
         for other in [Visible::All, one("a", Permission::Power), one("b", Permission::View)] {
             assert_eq!(cache.get(&other, FIRST, now), None, "other rights");
         }
-        for newer in
-            [Versions { store: 2, ..FIRST }, Versions { agents: 2, ..FIRST }, Versions { moves: 2, ..FIRST }]
-        {
+        for newer in [
+            Versions { store: 2, ..FIRST },
+            Versions { agents: 2, ..FIRST },
+            Versions { moves: 2, ..FIRST },
+            Versions { templates: 2, ..FIRST },
+        ] {
             assert_eq!(cache.get(&seen, newer, now), None);
         }
     }

@@ -1,6 +1,7 @@
 //! All templates: those that come with the program, and those that somebody added.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use ::templates::egg::{self, Format, ImportError, Imported, Warning};
 use ::templates::model::{self, FileError};
@@ -24,6 +25,7 @@ pub struct Templates {
     builtin: Arc<Vec<Arc<Template>>>,
     added: Arc<RwLock<Vec<Entry>>>,
     adding: Arc<tokio::sync::Mutex<()>>,
+    revision: Arc<AtomicU64>,
 }
 
 /// What is kept in memory of a template that was added: enough to make servers, and to know it again.
@@ -73,7 +75,7 @@ impl Templates {
         });
         let added = Arc::new(RwLock::new(added.collect()));
         let builtin = Arc::new(builtin::all().into_iter().map(Arc::new).collect());
-        Ok(Self { store, builtin, added, adding: Arc::default() })
+        Ok(Self { store, builtin, added, adding: Arc::default(), revision: Arc::default() })
     }
 
     /// All of them, in the order in which they are shown.
@@ -133,7 +135,7 @@ impl Templates {
         if !was_there {
             return Err(ApiError::not_found("template"));
         }
-        self.added.write().unwrap_or_else(PoisonError::into_inner).retain(|one| one.template.id != id);
+        self.changed().retain(|one| one.template.id != id);
         tracing::info!(template = id, by = %admin, "template removed");
         Ok(())
     }
@@ -176,9 +178,21 @@ impl Templates {
         })
     }
 
+    /// Counts the changes, before they can be seen: what was made from an older count may lack one.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Those that were added, for a change.
+    fn changed(&self) -> RwLockWriteGuard<'_, Vec<Entry>> {
+        let added = self.added.write().unwrap_or_else(PoisonError::into_inner);
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        added
+    }
+
     fn keep(&self, record: &Record) {
         let Some(entry) = Entry::of(record) else { return };
-        let mut added = self.added.write().unwrap_or_else(PoisonError::into_inner);
+        let mut added = self.changed();
         added.retain(|known| known.template.id != entry.template.id);
         added.push(entry);
     }

@@ -60,8 +60,13 @@ mod tests {
     #[test]
     fn templates_come_and_go() {
         let (_dir, store) = store();
-        let template =
-            templates::Template { id: "t".into(), name: "T".into(), body: "{\"a\":1}".into(), created_at: 3 };
+        let template = templates::Template {
+            id: "t".into(),
+            name: "T".into(),
+            body: "{\"a\":1}".into(),
+            created_at: 3,
+            updated_at: None,
+        };
         let copy = template.clone();
         write(&store, move |tx| templates::insert(tx, &copy));
         let copy = template.clone();

@@ -87,7 +87,14 @@ fn session() -> Session {
 }
 
 fn template() -> Template {
-    Template { id: "own".to_owned(), name: "Own".to_owned(), body: "{\"x\":1}".to_owned(), created_at: 4 }
+    Template {
+        id: "own".to_owned(),
+        name: "Own".to_owned(),
+        body: "{\"x\":1}".to_owned(),
+        created_at: 4,
+        // The files were written when there was no such key.
+        updated_at: None,
+    }
 }
 
 fn grant() -> Grant {

@@ -109,7 +109,13 @@ pub(crate) fn workload(steps: u16) -> Vec<Step> {
         nodes::insert(tx, &node("local"))?;
         templates::insert(
             tx,
-            &Template { id: "t".to_owned(), name: "T".to_owned(), body: "{}".to_owned(), created_at: 1 },
+            &Template {
+                id: "t".to_owned(),
+                name: "T".to_owned(),
+                body: "{}".to_owned(),
+                created_at: 1,
+                updated_at: None,
+            },
         )?;
         settings::put(tx, "greeting", &"hello".to_owned())?;
         users::insert(tx, &user("admin", Role::Admin))
