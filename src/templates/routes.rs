@@ -74,6 +74,7 @@ pub fn routes(agents: &Agents, templates: &Templates) -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 struct ExportQuery {
     /// `native` (the usual), `ptdl_v2`, `plcn_v3` or `plcn_v3_json`.
+    #[param(inline)]
     format: Option<FormatName>,
 }
 

@@ -13,7 +13,7 @@ pub struct Remote {
     pub node_id: String,
     /// The node's own secret, or the one that all agents share.
     pub secret: String,
-    /// The panel's key, see [`KeyPin::parse_list`]; none for whom the public roots vouch for.
+    /// The panel's key, see [`KeyPin::parse_list`](super::KeyPin::parse_list); none for whom the public roots vouch for.
     pub pin: Option<String>,
     /// A file of more authorities, in place of the machine's own, that say who the panel is.
     pub authorities: Option<PathBuf>,
