@@ -1,5 +1,6 @@
 //! What was asked and not done when the agent ended goes on when it comes back.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use protocol::*;
@@ -89,6 +90,11 @@ async fn a_stop_command_is_typed_once_and_what_follows_it_comes_in_time() {
     let (node, id, _container) = running(line, Stop::Command("quit".into()), 4).await;
     node.power(&id, PowerAction::Stop).await.unwrap();
     node.written(&id, "heard").await;
+    // One that ends between typing and noting it types again: rather twice than never.
+    eventually("that it was typed is kept", || {
+        (kept(&node, &id)["pending"]["stop"]["taken"] == 1).then_some(())
+    })
+    .await;
     let node = Node::with(node.stop().await, None, quick()).await;
     node.is(&id, Status::Stopping).await;
     node.is(&id, Status::Stopped).await;
@@ -156,32 +162,37 @@ async fn who_is_suspended_while_it_restarts_stays_down() {
     node.delete(&id).await;
 }
 
+/// The file of what is kept of a server.
+fn record(node: &Node, id: &str) -> PathBuf {
+    node.dir.path().join("agent").join(format!("{id}.json"))
+}
+
+fn kept(node: &Node, id: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(record(node, id)).unwrap()).unwrap()
+}
+
 /// How often its file was written: it is another one each time.
 fn inode(node: &Node, id: &str) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(node.dir.path().join("agent").join(format!("{id}.json"))).unwrap().ino()
+    std::fs::metadata(record(node, id)).unwrap().ino()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_on_the_disk_before_the_answer_and_gone_when_it_is_over() {
     let (node, id, _container) = running(SLOW, Stop::default(), 20).await;
-    let kept = |node: &Node| -> serde_json::Value {
-        let path = node.dir.path().join("agent").join(format!("{id}.json"));
-        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-    };
-    assert_eq!(kept(&node)["pending"], serde_json::Value::Null);
+    assert_eq!(kept(&node, &id)["pending"], serde_json::Value::Null);
     // That it was ready is written, too: two writes may well end in the same inode.
-    eventually("that it is ready is kept", || (!kept(&node)["ready"].is_null()).then_some(())).await;
+    eventually("that it is ready is kept", || (!kept(&node, &id)["ready"].is_null()).then_some(())).await;
     let before = inode(&node, &id);
     node.power(&id, PowerAction::Restart).await.unwrap();
-    let file = kept(&node);
+    let file = kept(&node, &id);
     assert_eq!((&file["pending"]["stop"]["again"], &file["wanted"]), (&true.into(), &"running".into()));
     assert_ne!(inode(&node, &id), before);
     node.power(&id, PowerAction::Kill).await.unwrap();
-    let file = kept(&node);
+    let file = kept(&node, &id);
     assert_eq!(file["pending"]["stop"]["again"], serde_json::Value::Null, "{file}");
     assert_eq!((&file["pending"]["stop"]["kill"], &file["wanted"]), (&true.into(), &"stopped".into()));
     node.is(&id, Status::Stopped).await;
-    eventually("nothing is under way", || kept(&node)["pending"].is_null().then_some(())).await;
+    eventually("nothing is under way", || kept(&node, &id)["pending"].is_null().then_some(())).await;
     node.delete(&id).await;
 }
