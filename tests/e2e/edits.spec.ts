@@ -45,6 +45,10 @@ test('the same field in two tabs: both values are shown, and one is chosen', asy
   await expect(clash).toContainText('Mine');
   await expect(clash).toContainText('Theirs');
   await expect(other.getByRole('button', { name: 'Save', exact: true })).toBeDisabled();
+  // The reason may be out of sight: the bar leads there.
+  await other.getByRole('button', { name: 'Changed elsewhere' }).click();
+  await expect(clash.getByRole('button', { name: 'Keep mine' })).toBeFocused();
+  await expect(clash).toBeInViewport();
   expect((await panel.call<{ name: string }>('GET', `/api/servers/${server.id}`)).name).toBe('Theirs');
   await clash.getByRole('button', { name: 'Use the other value' }).click();
   await expect(name(other)).toHaveValue('Theirs');
