@@ -1,5 +1,5 @@
 /** A form over something that others may change at the same time. */
-import { untrack } from 'svelte';
+import { tick, untrack } from 'svelte';
 import { ApiError } from '../errors';
 import { readTab, writeTab } from '../storage';
 import { changed, changes, rebase, same, type Clash, type Values } from './rebase';
@@ -79,7 +79,10 @@ export class Edit {
   async save(send: (revision: string) => Promise<void>, refresh: () => Promise<void>): Promise<boolean> {
     for (let left = TRIES; this.clashes.length === 0; left -= 1) {
       try {
+        const sent = this.own;
         await send(this.#revision);
+        await tick();
+        this.#saved(sent);
         return true;
       } catch (thrown) {
         if (!(thrown instanceof ApiError) || thrown.code !== 'precondition_failed' || left === 0) throw thrown;
@@ -87,6 +90,12 @@ export class Edit {
       }
     }
     return false;
+  }
+
+  /** What was saved and is not shown back, as a password that may only be replaced, is no change any more. */
+  #saved(sent: Values) {
+    const unread = Object.keys(sent).filter((key) => key in this.own && same(this.own[key], sent[key]));
+    if (unread.length > 0) this.#form.write(changed(this.#form.read(), Object.fromEntries(unread.map((key) => [key, this.#base[key]]))));
   }
 
   #secret(key: string) {
