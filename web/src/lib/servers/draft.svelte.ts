@@ -4,7 +4,7 @@ import { asError, type ApiError } from '../errors';
 import type { CreateServer, Port, Preview, Template } from '../types';
 import { readTab, writeTab } from '../storage';
 import { variableWords } from '../templates/words';
-import { fieldName } from '../ui/fieldMessage';
+import { fieldName, isMissing } from '../ui/fieldMessage';
 import { fieldKey, portProblems } from './drafts';
 import { t } from '../i18n/i18n.svelte';
 
@@ -28,7 +28,7 @@ interface Typed {
 const withoutKey = (message: string, field: string): string => (message.startsWith(`${field} `) ? message.slice(field.length + 1).replace(/\.$/, '') : message);
 
 /** What is asked for and was not given, by field. */
-export const missingFields = (errors: Record<string, string>): string[] => Object.keys(errors).filter((key) => /^is (missing|needed)$/.test(errors[key] ?? ''));
+export const missingFields = (errors: Record<string, string>): string[] => Object.keys(errors).filter((key) => isMissing(errors[key] ?? ''));
 
 const keyOf = (game: string) => `draft:${game}`;
 
