@@ -3,16 +3,20 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::error::ServiceError;
 use super::put::Owner;
-use super::tools::{have, printed, run};
+use super::tools::{have, printed, run, wait};
 
 /// Its name, and its group's.
 pub(super) const USER: &str = "ctrl-alt-play";
 const HOME: &str = "/var/lib/ctrl-alt-play";
 const ENGINE_GROUP: &str = "docker";
 const ENGINE_SOCKET: &str = "/var/run/docker.sock";
+/// How often the user's removal is tried again, and how long after a failure.
+const ATTEMPTS: u32 = 10;
+const BETWEEN: Duration = Duration::from_millis(500);
 
 /// User and group id; none where there is no such user.
 pub(super) fn ids() -> Option<Owner> {
@@ -81,7 +85,16 @@ pub(super) fn remove() -> Result<(), ServiceError> {
     if ids().is_none() {
         return Ok(());
     }
-    run(&format!("removing the user {USER}"), if have("userdel") { "userdel" } else { "deluser" }, &[USER])
+    let tool = if have("userdel") { "userdel" } else { "deluser" };
+    let attempt = || run(&format!("removing the user {USER}"), tool, &[USER]);
+    // A process of that user which is just ending still counts.
+    for _ in 0..ATTEMPTS {
+        if attempt().is_ok() {
+            return Ok(());
+        }
+        wait(BETWEEN);
+    }
+    attempt()
 }
 
 #[cfg(test)]
