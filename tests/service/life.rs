@@ -29,7 +29,7 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) async fn start(admin: Client, more: serde_json::Value) -> Self {
-        Self::every(0.1, admin, more).await
+        Self::every(0.2, admin, more).await
     }
 
     /// A number every so many seconds. Who opens a console gets its last 200 lines: between two looks fewer have to come.
