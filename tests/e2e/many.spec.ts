@@ -3,7 +3,7 @@ import type { Page } from '@playwright/test';
 import { expect, test } from './parts/test.ts';
 
 /** Those of this file: other tests have servers on the same panel. */
-const names = async (page: Page) => (await page.locator('main [data-server] .name').allTextContents()).filter((name) => /^(Arena|Brook)/.test(name));
+const names = async (page: Page) => (await page.locator('main [data-server] .name').allTextContents()).filter((name) => /^(Arena|Brook|World)/.test(name));
 
 test('servers are found, sorted, tagged and asked together', async ({ admin: page, panel }) => {
   const made = [];
