@@ -1,7 +1,7 @@
 //! The public format of other panels, "eggs": PTDL_v1, PTDL_v2, PLCN_v1 to v3, as JSON or YAML.
 //!
-//! What is read becomes a [`Template`]. Keys that mean nothing here stay in its `extras`, in the shape of the egg, and are
-//! given back on export. Everything that could surprise somebody is a [`Warning`] that names the key.
+//! What is read becomes a [`Template`](crate::model::Template). Keys that mean nothing here stay in its `extras`, in the shape
+//! of the egg, and are given back on export. Everything that could surprise somebody is a [`Warning`] that names the key.
 
 mod config;
 mod error;
