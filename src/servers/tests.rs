@@ -44,7 +44,7 @@ impl Games {
             auth.clone(),
             world.agents.clone(),
             moves,
-            crate::templates::Templates::open(world.store.clone()).unwrap(),
+            crate::templates::Templates::open(world.store.clone(), world.tasks.clone()).unwrap(),
             world.tasks.clone(),
             OwnPorts(vec![(3000, "its page")]),
         );

@@ -59,7 +59,7 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         config.move_limit,
     )
     .map_err(|source| StartError::Other { doing: "reading the transfers", source: source.into() })?;
-    let templates = Templates::open(store.clone())
+    let templates = Templates::open(store.clone(), tasks.clone())
         .map_err(|source| StartError::Other { doing: "reading the templates", source: source.into() })?;
     let servers = Servers::new(
         store.clone(),

@@ -13,6 +13,7 @@ use super::builtin;
 use super::template::Template;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
+use crate::system::shutdown::Tasks;
 use crate::system::{clock, ids};
 
 /// More would make every list long; the largest collection there is has some 900.
@@ -22,6 +23,7 @@ const MOST: usize = 2_000;
 #[derive(Clone)]
 pub struct Templates {
     store: Store,
+    tasks: Tasks,
     builtin: Arc<Vec<Arc<Template>>>,
     added: Arc<RwLock<Vec<Entry>>>,
     adding: Arc<tokio::sync::Mutex<()>>,
@@ -64,7 +66,7 @@ pub enum ExportFormat {
 
 impl Templates {
     /// Reads what was added.
-    pub fn open(store: Store) -> Result<Self, storage::Error> {
+    pub fn open(store: Store, tasks: Tasks) -> Result<Self, storage::Error> {
         let records = store.read_now(storage::templates::list)?;
         let added = records.iter().filter_map(|record| {
             let read = Entry::of(record);
@@ -75,7 +77,7 @@ impl Templates {
         });
         let added = Arc::new(RwLock::new(added.collect()));
         let builtin = Arc::new(builtin::all().into_iter().map(Arc::new).collect());
-        Ok(Self { store, builtin, added, adding: Arc::default(), revision: Arc::default() })
+        Ok(Self { store, tasks, builtin, added, adding: Arc::default(), revision: Arc::default() })
     }
 
     /// All of them, in the order in which they are shown.
@@ -106,10 +108,26 @@ impl Templates {
             read.map_err(|cause| ApiError::internal("reading a template", &cause))??;
         let body = serde_json::to_string(&template)
             .map_err(|cause| ApiError::internal("writing a template", &cause))?;
-        let uuid = template.about.origin.uuid.clone();
+        let (name, uuid) = (template.about.name, template.about.origin.uuid);
+        let this = self.clone();
+        let record = self.whole(async move { this.put(name, body, uuid).await }).await?;
+        tracing::info!(template = record.id, name = record.name, by = %admin, "template added");
+        Ok(Added { id: record.id, name: record.name, warnings })
+    }
+
+    /// Does it to its end also where whoever asked goes away: what is on the disk is in memory, too.
+    async fn whole<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let done = self.tasks.spawn("template", work).await;
+        done.map_err(|cause| ApiError::internal("changing a template", &cause))?
+    }
+
+    async fn put(&self, name: String, body: String, uuid: Option<String>) -> Result<Record, ApiError> {
         // One after the other: two files of one uuid, sent at once, are one template.
         let _turn = self.adding.lock().await;
-        let record = self.record_for(template.about.name.clone(), body, uuid.as_deref())?;
+        let record = self.record_for(name, body, uuid.as_deref())?;
         let written = self.store.write({
             let record = record.clone();
             move |tx| match record.updated_at {
@@ -119,8 +137,7 @@ impl Templates {
         });
         written.await?;
         self.keep(&record);
-        tracing::info!(template = record.id, name = record.name, by = %admin, "template added");
-        Ok(Added { id: record.id, name: record.name, warnings })
+        Ok(record)
     }
 
     /// Removes one that was added. Servers made from it keep what they took over.
@@ -128,7 +145,14 @@ impl Templates {
         if self.is_builtin(id) {
             return Err(ApiError::new(Code::Conflict, "This template is part of the program."));
         }
-        let key = id.to_owned();
+        let (this, key) = (self.clone(), id.to_owned());
+        self.whole(async move { this.delete(key).await }).await?;
+        tracing::info!(template = id, by = %admin, "template removed");
+        Ok(())
+    }
+
+    async fn delete(&self, id: String) -> Result<(), ApiError> {
+        let key = id.clone();
         let _turn = self.adding.lock().await;
         let was_there =
             self.store.write(move |tx| storage::templates::delete(tx, &key).map_err(ApiError::from)).await?;
@@ -136,7 +160,6 @@ impl Templates {
             return Err(ApiError::not_found("template"));
         }
         self.changed().retain(|one| one.template.id != id);
-        tracing::info!(template = id, by = %admin, "template removed");
         Ok(())
     }
 
@@ -229,4 +252,32 @@ fn refusal(error: &ImportError) -> ApiError {
 fn capital(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whoever asked may go away at any moment: memory and disk stay the same.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_on_the_disk_is_in_memory_though_nobody_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let templates = Templates::open(store.clone(), Tasks::new()).unwrap();
+        let egg = br#"{"meta": {"version": "PTDL_v2"}, "name": "T", "docker_images": {"a": "a/b:c"}, "startup": "run",
+            "config": {"stop": "stop", "startup": "{}", "files": "{}", "logs": "{}"}, "scripts": {}, "variables": []}"#;
+        let body = serde_json::to_string(&read(egg).unwrap().template).unwrap();
+        for step in 0..40 {
+            let (this, body) = (templates.clone(), body.clone());
+            let asked = templates.whole(async move { this.put(format!("T{step}"), body, None).await });
+            drop(tokio::time::timeout(Duration::from_micros(50 * step), asked).await);
+        }
+        // After all of them.
+        templates.put("Last".into(), body, None).await.unwrap();
+        let on_disk = store.read_now(storage::templates::list).unwrap();
+        assert_eq!((on_disk.len(), templates.revision()), (41, 41));
+        assert!(on_disk.iter().all(|record| templates.get(&record.id).is_some()));
+    }
 }
