@@ -17,7 +17,7 @@ use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::status::Status;
 use crate::system::shutdown::Tasks;
-use crate::templates::Templates;
+use crate::templates::{Imports, Templates};
 use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;
 use crate::users::Users;
@@ -64,7 +64,7 @@ pub struct Features {
     /// Where machines that join find us.
     pub joining: EnrollmentConfig,
     /// What servers are made from.
-    pub templates: Templates,
+    pub gallery: Gallery,
     /// Game servers.
     pub servers: Servers,
     /// Servers on their way to another node.
@@ -77,6 +77,15 @@ pub struct Features {
     pub status: Status,
     /// Looks for what is wrong.
     pub doctor: Doctor,
+}
+
+/// What servers are made from, and the ways by which that comes here.
+#[derive(Clone)]
+pub struct Gallery {
+    /// Those that are here.
+    pub templates: Templates,
+    /// By link, by archive, by hand.
+    pub imports: Imports,
 }
 
 /// The addresses that are ours: no game server may have their ports.

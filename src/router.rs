@@ -27,7 +27,8 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(setup::routes(&features.setup));
     routes.extend(users::routes(&features.users));
     routes.extend(nodes::routes(&features.nodes, &features.joining));
-    routes.extend(templates::routes(agents, &features.templates));
+    let gallery = &features.gallery;
+    routes.extend(templates::routes(agents, &gallery.templates, &gallery.imports));
     routes.extend(servers::routes(&features.servers));
     routes.extend(transfers::routes(&features.transfers));
     routes.extend(upgrades::routes(&features.upgrades));

@@ -64,6 +64,10 @@ pub(super) struct Settings {
     /// More names by which the panel may be called, with commas between; .example.org is all below it.
     #[arg(long, value_name = "NAMES")]
     allowed_hosts: Option<String>,
+    /// Addresses and networks beside public ones that templates may be fetched from, such as 192.168.1.0/24 [default:
+    /// none].
+    #[arg(long, value_name = "ADDRESSES")]
+    fetch_allow: Option<String>,
     /// An agent's panel [default: ws://localhost:8080].
     #[arg(long, value_name = "URL")]
     panel_url: Option<String>,
@@ -198,6 +202,7 @@ impl Settings {
             ("public_url", self.public_url),
             ("trusted_proxies", self.trusted_proxies),
             ("allowed_hosts", self.allowed_hosts),
+            ("fetch_allow", self.fetch_allow),
             ("panel_url", self.panel_url),
             ("node_id", self.node_id),
             ("panel_pin", self.panel_pin),

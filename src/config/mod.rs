@@ -14,7 +14,7 @@ use agent::LinkTimes;
 pub use layer::ConfigError;
 use layer::{GUARDED, Layer, Setting, UPGRADE_TIMES};
 use network::public_url;
-pub use network::{NetworkSettings, TrustedProxies};
+pub use network::{NetworkSettings, Networks};
 use secret::agent_secret;
 pub use secret::{Secret, is_weak_agent_secret};
 pub use upgrades::{UpgradeSettings, UpgradeTimes};
@@ -126,6 +126,7 @@ const KEYS: &[Key] = &[
     Key { name: "public_url", variables: &["PUBLIC_URL"] },
     Key { name: "trusted_proxies", variables: &["TRUSTED_PROXIES"] },
     Key { name: "allowed_hosts", variables: &["ALLOWED_HOSTS"] },
+    Key { name: "fetch_allow", variables: &["FETCH_ALLOW"] },
     Key { name: "panel_url", variables: &["PANEL_URL"] },
     Key { name: "node_id", variables: &["NODE_ID"] },
     Key { name: "panel_pin", variables: &["PANEL_PIN"] },

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use super::layer::{ConfigError, Layer, Setting};
 
-/// Proxies whose word counts, and the names of ours that nobody could guess.
+/// Proxies whose word counts, the names of ours that nobody could guess, and where links may lead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkSettings {
     /// Their headers say who asks, and how he called us.
-    pub trusted_proxies: TrustedProxies,
+    pub trusted_proxies: Networks,
+    /// What is fetched for somebody's link may come from these beside the public ones.
+    pub fetch_allow: Networks,
     /// More names by which the panel may be called; `.example.org` stands for everything below it.
     pub allowed_hosts: Vec<String>,
 }
@@ -17,15 +19,9 @@ impl NetworkSettings {
     pub(super) fn of(found: &Layer) -> Result<Self, ConfigError> {
         let list = |name| found.get(name).map(|given| (given, words(&given.value)));
         let mut settings = Self::default();
-        if let Some((given, words)) = list("trusted_proxies") {
-            for word in words {
-                settings.trusted_proxies.0.push(Network::parse(word).ok_or_else(|| {
-                    given.bad(format!(
-                        "\"{word}\" is no address: it has to be one such as 192.168.1.2, or a network such as 172.18.0.0/16"
-                    ))
-                })?);
-            }
-        }
+        let networks = |name| found.get(name).map_or_else(|| Ok(Networks::default()), Networks::of);
+        settings.trusted_proxies = networks("trusted_proxies")?;
+        settings.fetch_allow = networks("fetch_allow")?;
         if let Some((given, words)) = list("allowed_hosts") {
             for word in words {
                 settings.allowed_hosts.push(host_name(given, word)?);
@@ -57,11 +53,30 @@ fn host_name(given: &Setting, word: &str) -> Result<String, ConfigError> {
     )))
 }
 
-/// Addresses whose headers are believed.
+/// Addresses, and ranges of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<Network>);
+pub struct Networks(Vec<Network>);
 
-impl TrustedProxies {
+impl Networks {
+    fn of(given: &Setting) -> Result<Self, ConfigError> {
+        Self::parse(&given.value).map_err(|word| {
+            given.bad(format!(
+                "\"{word}\" is no address: it has to be one such as 192.168.1.2, or a network such as 172.18.0.0/16"
+            ))
+        })
+    }
+
+    /// What stands between commas, spaces or both.
+    ///
+    /// # Errors
+    /// The word that is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        words(text)
+            .map(|word| Network::parse(word).ok_or_else(|| word.to_owned()))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
     /// Whether this address is one of them.
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
@@ -172,7 +187,7 @@ mod tests {
         }
         let all = settings("trusted_proxies", "0.0.0.0/0").unwrap().trusted_proxies;
         assert!(all.contain("203.0.113.9".parse().unwrap()) && !all.contain("::1".parse().unwrap()));
-        assert!(!TrustedProxies::default().contain("127.0.0.1".parse().unwrap()));
+        assert!(!Networks::default().contain("127.0.0.1".parse().unwrap()));
         for bad in ["proxy", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "::/129", "10.0.0.0/+8"] {
             let error = settings("trusted_proxies", bad).unwrap_err().to_string();
             assert!(error.starts_with("NAME: ") && error.contains(bad), "{error}");

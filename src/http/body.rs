@@ -63,6 +63,15 @@ pub(super) fn document(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8
     Ok(body.to_vec())
 }
 
+/// A ZIP archive: 415 where it says that it is something else.
+pub(super) fn archive(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    if !matches!(content_type, Some("application/zip" | "application/x-zip-compressed")) {
+        let sentence = "The body has to be a ZIP archive (Content-Type: application/zip).";
+        return Err(ApiError::new(Code::UnsupportedMediaType, sentence));
+    }
+    Ok(body.to_vec())
+}
+
 /// The query as a typed value, as strict as a body.
 pub(super) fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));

@@ -7,7 +7,7 @@ use hyper::Method;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{IntoParams, ToSchema};
@@ -19,13 +19,32 @@ const KEPT: bool = cfg!(test);
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
+/// The types that a body may have.
+#[derive(Clone, Copy, Default)]
+enum Kinds {
+    #[default]
+    Json,
+    JsonOrYaml,
+    Zip,
+}
+
+impl Kinds {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Json => &["application/json"],
+            Self::JsonOrYaml => &["application/yaml", "application/json"],
+            Self::Zip => &["application/zip"],
+        }
+    }
+}
+
 /// One endpoint's part of the document.
 #[derive(Clone, Default)]
 pub struct Doc {
     summary: &'static str,
     body: Option<RefOr<Schema>>,
-    /// The body may be YAML as well.
-    yaml: bool,
+    /// Types beside JSON that the body may have, or instead of it.
+    kinds: Kinds,
     answers: Vec<(u16, &'static str, Option<RefOr<Schema>>)>,
     query: Vec<Parameter>,
     refusals: Vec<u16>,
@@ -56,7 +75,19 @@ impl Doc {
     pub(super) fn document(mut self) -> Self {
         if KEPT {
             self.body = Some(ObjectBuilder::new().build().into());
-            self.yaml = true;
+            self.kinds = Kinds::JsonOrYaml;
+        }
+        self
+    }
+
+    /// A ZIP archive that it takes.
+    #[must_use]
+    pub(super) fn archive(mut self) -> Self {
+        if KEPT {
+            let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+            self.body =
+                Some(ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).build().into());
+            self.kinds = Kinds::Zip;
         }
         self
     }
@@ -180,10 +211,10 @@ impl Doc {
         if let Some(schema) = &self.body {
             let content = ContentBuilder::new().schema(Some(schema.clone())).build();
             let mut body = RequestBodyBuilder::new().required(Some(Required::True));
-            if self.yaml {
-                body = body.content("application/yaml", content.clone());
+            for kind in self.kinds.names() {
+                body = body.content(*kind, content.clone());
             }
-            operation = operation.request_body(Some(body.content("application/json", content).build()));
+            operation = operation.request_body(Some(body.build()));
         }
         for (status, content_type, schema) in &self.answers {
             let mut response = ResponseBuilder::new().description(reason(*status));

@@ -122,6 +122,16 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.document(), takes, gives, proof }
     }
 
+    /// It takes a ZIP archive, `limit` bytes at most. 413 and 415 are answered before the handler.
+    pub fn archive(self, limit: u64) -> Endpoint<P, A, Document, Q> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let parse = |request: &Received, bytes: &[u8]| {
+            body::archive(request.content_type()?.as_deref(), bytes).map(Document)
+        };
+        let takes = Takes { has_body: true, limit: Some(limit), body: parse, query: takes.query };
+        Endpoint { method, path, doc: doc.archive(), takes, gives, proof }
+    }
+
     /// It takes these keys in the query. Unknown, missing and wrong ones are 422, as in a body.
     pub fn query<T: DeserializeOwned + IntoParams>(self) -> Endpoint<P, A, B, T> {
         let Self { method, path, doc, takes, gives, proof } = self;

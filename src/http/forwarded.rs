@@ -9,7 +9,7 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 
 use super::peer::{AskedHost, Peer};
-use crate::config::TrustedProxies;
+use crate::config::Networks;
 
 /// Most proxies in a row.
 const MOST: usize = 16;
@@ -18,7 +18,7 @@ const LONGEST_HOST: usize = 261;
 
 /// Reads the headers of trusted proxies. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Forwarded(std::sync::Arc<TrustedProxies>);
+pub struct Forwarded(std::sync::Arc<Networks>);
 
 /// What one proxy says.
 #[derive(Debug, Default, PartialEq)]
@@ -30,7 +30,7 @@ struct Hop {
 
 impl Forwarded {
     /// By whom it may have come.
-    pub fn new(trusted: TrustedProxies) -> Self {
+    pub fn new(trusted: Networks) -> Self {
         Self(std::sync::Arc::new(trusted))
     }
 

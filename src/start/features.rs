@@ -7,11 +7,12 @@ use storage::{Millis, Store};
 use super::error::StartError;
 use super::own_address::own_address;
 use crate::agents::Agents;
-use crate::app::{App, Features, Network, Ports};
+use crate::app::{App, Features, Gallery, Network, Ports};
 use crate::auth::{Auth, OwnOrigins};
 use crate::config::Config;
 use crate::doctor::Doctor;
 use crate::live::Live;
+use crate::net::fetch::SafeFetcher;
 use crate::nodes::{EnrollmentConfig, Nodes};
 use crate::router;
 use crate::servers::{OwnPorts, Servers};
@@ -20,7 +21,7 @@ use crate::status::Status;
 use crate::streams::Streams;
 use crate::system::shutdown::Tasks;
 use crate::system::{ids, private_files};
-use crate::templates::Templates;
+use crate::templates::{Imports, Templates};
 use crate::transfers::Transfers;
 use crate::upgrades::{self, Upgrades};
 use crate::users::Users;
@@ -99,13 +100,15 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         agents.clone(),
         network.name.clone(),
     );
+    let fetcher = SafeFetcher::new(config.network.fetch_allow.clone(), config.ssl_cert_file.clone());
+    let gallery = Gallery { imports: Imports::new(templates.clone(), fetcher), templates };
     let features = Features {
         auth,
         users,
         setup,
         nodes,
         joining,
-        templates,
+        gallery,
         servers,
         transfers,
         upgrades,

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use ::templates::egg::{self, Format, ImportError, Imported, Warning};
 use ::templates::model::{self, FileError};
+use ::templates::value::Value;
 use storage::templates::Template as Record;
 use storage::{Millis, Store};
 
@@ -13,11 +14,14 @@ use super::builtin;
 use super::template::Template;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
+use crate::revision::Expected;
 use crate::system::shutdown::Tasks;
 use crate::system::{clock, ids};
 
 /// More would make every list long; the largest collection there is has some 900.
-const MOST: usize = 2_000;
+pub(super) const MOST: usize = 2_000;
+/// What stands in addresses beside the ids.
+const RESERVED: [&str; 4] = ["archive", "import", "preview", "sources"];
 
 /// The templates. Cheap to clone.
 #[derive(Clone)]
@@ -35,12 +39,31 @@ struct Entry {
     template: Arc<Template>,
     uuid: Option<String>,
     created_at: Millis,
+    changed_at: Millis,
 }
 
 impl Entry {
     fn of(record: &Record) -> Option<Self> {
         let (template, uuid) = added::of_record(record)?;
-        Some(Self { template: Arc::new(template), uuid, created_at: record.created_at })
+        let created_at = record.created_at;
+        let changed_at = record.updated_at.unwrap_or(created_at);
+        Some(Self { template: Arc::new(template), uuid, created_at, changed_at })
+    }
+}
+
+/// A template that is to be written.
+pub(super) struct Draft {
+    pub(super) name: String,
+    /// JSON of the native form.
+    pub(super) body: String,
+    pub(super) uuid: Option<String>,
+}
+
+impl Draft {
+    pub(super) fn of(template: model::Template) -> Result<Self, ApiError> {
+        let body = serde_json::to_string(&template)
+            .map_err(|cause| ApiError::internal("writing a template", &cause))?;
+        Ok(Self { name: template.about.name, body, uuid: template.about.origin.uuid })
     }
 }
 
@@ -106,17 +129,15 @@ impl Templates {
         let read = tokio::task::spawn_blocking(move || read(&document)).await;
         let Imported { template, warnings } =
             read.map_err(|cause| ApiError::internal("reading a template", &cause))??;
-        let body = serde_json::to_string(&template)
-            .map_err(|cause| ApiError::internal("writing a template", &cause))?;
-        let (name, uuid) = (template.about.name, template.about.origin.uuid);
+        let draft = Draft::of(template)?;
         let this = self.clone();
-        let record = self.whole(async move { this.put(name, body, uuid).await }).await?;
+        let record = self.whole(async move { this.put(draft).await }).await?;
         tracing::info!(template = record.id, name = record.name, by = %admin, "template added");
         Ok(Added { id: record.id, name: record.name, warnings })
     }
 
     /// Does it to its end also where whoever asked goes away: what is on the disk is in memory, too.
-    async fn whole<T: Send + 'static>(
+    pub(super) async fn whole<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -124,19 +145,77 @@ impl Templates {
         done.map_err(|cause| ApiError::internal("changing a template", &cause))?
     }
 
-    async fn put(&self, name: String, body: String, uuid: Option<String>) -> Result<Record, ApiError> {
+    pub(super) async fn put(&self, draft: Draft) -> Result<Record, ApiError> {
+        let mut put = self.put_all(vec![draft]).await?;
+        put.pop().unwrap_or_else(|| Err(ApiError::not_found("template")))
+    }
+
+    /// Writes all of them at once, or says of each why not.
+    pub(super) async fn put_all(
+        &self,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Result<Record, ApiError>>, ApiError> {
         // One after the other: two files of one uuid, sent at once, are one template.
         let _turn = self.adding.lock().await;
-        let record = self.record_for(name, body, uuid.as_deref())?;
+        let mut uuids: Vec<(Record, Option<String>)> = Vec::new();
+        let mut refused = Vec::new();
+        for draft in drafts {
+            match self.record_for(draft, &uuids) {
+                Ok(found) => {
+                    refused.push(None);
+                    uuids.push(found);
+                }
+                Err(error) => refused.push(Some(error)),
+            }
+        }
+        let records: Vec<Record> = uuids.into_iter().map(|(record, _)| record).collect();
+        self.write(records.clone()).await?;
+        let mut records = records.into_iter();
+        Ok(refused
+            .into_iter()
+            .filter_map(|refused| match refused {
+                Some(error) => Some(Err(error)),
+                None => records.next().map(Ok),
+            })
+            .collect())
+    }
+
+    async fn write(&self, records: Vec<Record>) -> Result<(), ApiError> {
         let written = self.store.write({
-            let record = record.clone();
-            move |tx| match record.updated_at {
-                Some(_) => storage::templates::update(tx, &record).map(drop).map_err(ApiError::from),
-                None => storage::templates::insert(tx, &record).map_err(ApiError::from),
+            let records = records.clone();
+            move |tx| {
+                for record in &records {
+                    match record.updated_at {
+                        Some(_) => storage::templates::update(tx, record).map(drop)?,
+                        None => storage::templates::insert(tx, record)?,
+                    }
+                }
+                Ok::<_, ApiError>(())
             }
         });
         written.await?;
-        self.keep(&record);
+        records.iter().for_each(|record| self.keep(record));
+        Ok(())
+    }
+
+    /// Writes what people have edited over the template of this id, where that is as `expected`.
+    pub(super) async fn replace(
+        &self,
+        id: &str,
+        draft: Draft,
+        expected: &Expected,
+    ) -> Result<Record, ApiError> {
+        let _turn = self.adding.lock().await;
+        let (created_at, before) = self.times(id).ok_or_else(|| ApiError::not_found("template"))?;
+        expected.check(Some(&before.to_string()))?;
+        if self.of_uuid(draft.uuid.as_deref()).is_some_and(|other| other != id) {
+            let problem = "is that of another template";
+            return Err(ApiError::field("about.origin.uuid", problem));
+        }
+        // Each change has a time of its own: it is the revision too.
+        let updated_at = Some(clock::now().max(before + 1));
+        let record = Record { id: id.to_owned(), name: draft.name, body: draft.body, created_at, updated_at };
+        self.write(vec![record.clone()]).await?;
         Ok(record)
     }
 
@@ -168,37 +247,70 @@ impl Templates {
         if self.is_builtin(id) {
             return Err(ApiError::new(Code::Conflict, "A template that is part of the program has no file."));
         }
-        let record = self.store.read_now(|tx| storage::templates::get(tx, id))?;
-        let native =
-            record.as_ref().and_then(added::native).ok_or_else(|| ApiError::not_found("template"))?;
+        let native = self.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
         Ok(match format {
             ExportFormat::Native => model::to_yaml(&native),
             ExportFormat::Egg(format) => egg::export(&native, format),
         })
     }
 
-    /// The record that takes the place of the one of this uuid, or a new one.
-    fn record_for(&self, name: String, body: String, uuid: Option<&str>) -> Result<Record, ApiError> {
+    /// The record that takes the place of the one of this uuid, or a new one, beside those that are written with it.
+    fn record_for(
+        &self,
+        draft: Draft,
+        beside: &[(Record, Option<String>)],
+    ) -> Result<(Record, Option<String>), ApiError> {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        let Draft { name, body, uuid } = draft;
         let now = clock::now();
-        if let Some(same) = added.iter().find(|one| uuid.is_some() && one.uuid.as_deref() == uuid) {
-            let (id, created_at) = (same.template.id.clone(), same.created_at);
-            return Ok(Record { id, name, body, created_at, updated_at: Some(now) });
+        let twin = beside.iter().find(|(_, known)| uuid.is_some() && *known == uuid);
+        let same = added.iter().find(|one| uuid.is_some() && one.uuid == uuid);
+        let place = match (twin, same) {
+            (Some((twin, _)), _) => Some((twin.id.clone(), twin.created_at, twin.updated_at.unwrap_or(now))),
+            (None, Some(same)) => Some((same.template.id.clone(), same.created_at, same.changed_at)),
+            (None, None) => None,
+        };
+        if let Some((id, created_at, before)) = place {
+            let updated_at = Some(now.max(before + 1));
+            return Ok((Record { id, name, body, created_at, updated_at }, uuid));
         }
-        if added.len() >= MOST {
-            return Err(ApiError::new(
-                Code::Conflict,
-                format!("There are {MOST} templates, which is the most."),
-            ));
+        let new = beside.iter().filter(|(record, _)| record.updated_at.is_none()).count();
+        if added.len() + new >= MOST {
+            let sentence = format!("There are {MOST} templates, which is the most.");
+            return Err(ApiError::new(Code::Conflict, sentence));
         }
-        let free = |id: &str| !self.is_builtin(id) && !added.iter().any(|one| one.template.id == id);
-        Ok(Record {
-            id: added::id_for(&name, ids::short(), free),
-            name,
-            body,
-            created_at: now,
-            updated_at: None,
-        })
+        let free = |id: &str| {
+            !RESERVED.contains(&id)
+                && !self.is_builtin(id)
+                && !added.iter().any(|one| one.template.id == id)
+                && !beside.iter().any(|(record, _)| record.id == id)
+        };
+        let id = added::id_for(&name, ids::short(), free);
+        Ok((Record { id, name, body, created_at: now, updated_at: None }, uuid))
+    }
+
+    /// When one that was added was made, and last changed.
+    fn times(&self, id: &str) -> Option<(Millis, Millis)> {
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        added.iter().find(|one| one.template.id == id).map(|one| (one.created_at, one.changed_at))
+    }
+
+    /// Which state of one that was added this is; `None` for those that come with the program.
+    pub fn revision_of(&self, id: &str) -> Option<String> {
+        self.times(id).map(|(_, changed_at)| changed_at.to_string())
+    }
+
+    /// The id of the one that was added with this uuid.
+    pub(super) fn of_uuid(&self, uuid: Option<&str>) -> Option<String> {
+        let uuid = uuid?;
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        added.iter().find(|one| one.uuid.as_deref() == Some(uuid)).map(|one| one.template.id.clone())
+    }
+
+    /// The native form of one that was added.
+    pub(super) fn native(&self, id: &str) -> Result<Option<model::Template>, ApiError> {
+        let record = self.store.read_now(|tx| storage::templates::get(tx, id))?;
+        Ok(record.as_ref().and_then(added::native))
     }
 
     /// Counts the changes, before they can be seen: what was made from an older count may lack one.
@@ -221,12 +333,21 @@ impl Templates {
     }
 }
 
-fn read(document: &[u8]) -> Result<Imported, ApiError> {
+pub(super) fn read(document: &[u8]) -> Result<Imported, ApiError> {
     let value = egg::document(document).map_err(|error| refusal(&error))?;
     if !egg::is_native(&value) {
         return egg::import_document(&value).map_err(|error| refusal(&error));
     }
-    let template = model::from_value(&value).map_err(|error| match error {
+    Ok(Imported { template: from_native(&value)?, warnings: Vec::new() })
+}
+
+/// The same, of the native form alone.
+pub(super) fn read_native(document: &[u8]) -> Result<model::Template, ApiError> {
+    from_native(&egg::document(document).map_err(|error| refusal(&error))?)
+}
+
+fn from_native(value: &Value) -> Result<model::Template, ApiError> {
+    model::from_value(value).map_err(|error| match error {
         FileError::Shape { message, .. } => {
             ApiError::new(Code::Invalid, format!("This is no template: {message}."))
         }
@@ -234,8 +355,7 @@ fn read(document: &[u8]) -> Result<Imported, ApiError> {
             ApiError::new(Code::Invalid, "This template has something that cannot be."),
             |error, problem| error.with_field(&problem.key, problem.message),
         ),
-    })?;
-    Ok(Imported { template, warnings: Vec::new() })
+    })
 }
 
 fn refusal(error: &ImportError) -> ApiError {
@@ -269,13 +389,14 @@ mod tests {
         let egg = br#"{"meta": {"version": "PTDL_v2"}, "name": "T", "docker_images": {"a": "a/b:c"}, "startup": "run",
             "config": {"stop": "stop", "startup": "{}", "files": "{}", "logs": "{}"}, "scripts": {}, "variables": []}"#;
         let body = serde_json::to_string(&read(egg).unwrap().template).unwrap();
+        let draft = |name: &str| Draft { name: name.to_owned(), body: body.clone(), uuid: None };
         for step in 0..40 {
-            let (this, body) = (templates.clone(), body.clone());
-            let asked = templates.whole(async move { this.put(format!("T{step}"), body, None).await });
+            let (this, draft) = (templates.clone(), draft(&format!("T{step}")));
+            let asked = templates.whole(async move { this.put(draft).await });
             drop(tokio::time::timeout(Duration::from_micros(50 * step), asked).await);
         }
         // After all of them.
-        templates.put("Last".into(), body, None).await.unwrap();
+        templates.put(draft("Last")).await.unwrap();
         let on_disk = store.read_now(storage::templates::list).unwrap();
         assert_eq!((on_disk.len(), templates.revision()), (41, 41));
         assert!(on_disk.iter().all(|record| templates.get(&record.id).is_some()));

@@ -1,13 +1,18 @@
 //! Templates: the rules. Those that come with the program, and those that somebody added.
 
 mod added;
+mod archive;
 mod builtin;
 mod catalog;
+mod difference;
+mod import_routes;
+mod imports;
 mod routes;
 mod template;
 mod views;
 
 pub use catalog::Templates;
+pub use imports::Imports;
 pub use routes::routes;
 pub use template::{Eula, Memory, Template, Variable};
 pub use views::{TemplateSummary, TemplateView};

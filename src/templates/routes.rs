@@ -1,21 +1,23 @@
 //! `/api/templates`.
 
-use ::templates::egg::{Code as WarningCode, Format, Warning};
+use ::templates::egg::Format;
 use ::templates::model::MAX_BYTES;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::catalog::{ExportFormat, Templates};
-use super::views::{TemplateSummary, TemplateView};
+use super::import_routes;
+use super::imports::Imports;
+use super::views::{AddedView, TemplateSummary, TemplateView};
 use crate::agents::Agents;
 use crate::auth::{Actor, Admin};
 use crate::error::ApiError;
-use crate::http::{DELETE, GET, POST, Route, StatusCode, bytes_of, endpoint};
+use crate::http::{DELETE, GET, POST, Route, StatusCode, bytes_of, endpoint, tagged};
 
 /// All endpoints of this feature.
-pub fn routes(agents: &Agents, templates: &Templates) -> Vec<Route> {
+pub fn routes(agents: &Agents, templates: &Templates, imports: &Imports) -> Vec<Route> {
     let both = (agents.clone(), templates.clone());
-    vec![
+    let mut routes = vec![
         endpoint(GET, "/api/templates")
             .access::<Actor>()
             .doc("Lists the templates")
@@ -33,19 +35,22 @@ pub fn routes(agents: &Agents, templates: &Templates) -> Vec<Route> {
             .refusals(&[409])
             .handle(templates, |templates, call| async move {
                 let added = templates.add(&call.by, call.body.0).await?;
-                let warnings = added.warnings.into_iter().map(WarningView::from).collect();
-                Ok(AddedView { id: added.id, name: added.name, warnings })
+                Ok(AddedView::from(added))
             }),
         endpoint(GET, "/api/templates/{id}")
             .access::<Actor>()
             .doc("One template, its variables included")
             .ok::<TemplateView>()
+            .with_headers()
             .refusals(&[404])
             .handle(&both, |(agents, templates), call| async move {
                 let template =
                     templates.get(call.request.id()).ok_or_else(|| ApiError::not_found("template"))?;
                 let builtin = templates.is_builtin(&template.id);
-                Ok(TemplateView::new(&template, &agents.architectures(), builtin, call.by.is_admin()))
+                let mut view = TemplateView::new(&template, &agents.architectures(), builtin, call.by.is_admin());
+                view.revision = templates.revision_of(&template.id);
+                let headers = view.revision.as_deref().map(tagged).unwrap_or_default();
+                Ok((view, headers))
             }),
         endpoint(DELETE, "/api/templates/{id}")
             .access::<Admin>()
@@ -66,7 +71,9 @@ pub fn routes(agents: &Agents, templates: &Templates) -> Vec<Route> {
                 let file = templates.export(call.request.id(), format)?;
                 Ok(bytes_of(StatusCode::OK, content_type, file.into_bytes()))
             }),
-    ]
+    ];
+    routes.extend(import_routes::routes(templates, imports));
+    routes
 }
 
 /// How a template is given out.
@@ -96,36 +103,5 @@ impl FormatName {
             Self::PlcnV3 => (ExportFormat::Egg(Format::PlcnV3), "application/yaml"),
             Self::PlcnV3Json => (ExportFormat::Egg(Format::PlcnV3Json), "application/json"),
         }
-    }
-}
-
-/// A template that was added.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TemplateAdded)]
-struct AddedView {
-    /// Where it is.
-    id: String,
-    /// What people call it.
-    name: String,
-    /// What was not understood, or means something else here.
-    warnings: Vec<WarningView>,
-}
-
-/// Something that should be known about a template that was added.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TemplateWarning)]
-struct WarningView {
-    /// Which kind of thing, for programs.
-    #[schema(value_type = String)]
-    code: WarningCode,
-    /// The key in the file, as a path.
-    key: String,
-    /// What it means.
-    message: String,
-}
-
-impl From<Warning> for WarningView {
-    fn from(Warning { code, key, message }: Warning) -> Self {
-        Self { code, key, message }
     }
 }

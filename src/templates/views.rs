@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ::templates::egg::{Code as WarningCode, Warning};
 use serde::Serialize;
 use storage::servers::{ContainerUser, Port, Protocol, Stop};
 use utoipa::ToSchema;
 
+use super::catalog::Added;
+use super::difference::Change;
+use super::imports::{ImportedFile, Preview};
 use super::template::{Eula, Memory, Template, Variable};
 
 /// A template in a list.
@@ -43,6 +47,9 @@ pub struct TemplateView {
     #[serde(flatten)]
     #[allow(missing_docs)]
     pub summary: TemplateSummary,
+    /// Which state of it this is, for `If-Match`; absent for those that come with the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// The startup line; empty for the image's own command.
     pub startup: String,
     /// Whether the permission `startup` is enough to change that line.
@@ -138,6 +145,7 @@ impl TemplateView {
         let behaviour = &template.behaviour;
         Self {
             summary: TemplateSummary::new(template, architectures_of, builtin),
+            revision: None,
             startup: template.startup.clone(),
             startup_editable: template.startup_editable,
             stop: match &behaviour.stop {
@@ -154,6 +162,118 @@ impl TemplateView {
                 ContainerUser::Fixed(pair) => pair.clone(),
             },
             notes: template.notes.clone(),
+        }
+    }
+}
+
+/// A template that was added.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateAdded)]
+pub(super) struct AddedView {
+    /// Where it is.
+    id: String,
+    /// What people call it.
+    name: String,
+    /// What was not understood, or means something else here.
+    warnings: Vec<WarningView>,
+}
+
+/// Something that should be known about a template that was added.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateWarning)]
+pub(super) struct WarningView {
+    /// Which kind of thing, for programs.
+    #[schema(value_type = String)]
+    code: WarningCode,
+    /// The key in the file, as a path.
+    key: String,
+    /// What it means.
+    message: String,
+}
+
+impl From<Warning> for WarningView {
+    fn from(Warning { code, key, message }: Warning) -> Self {
+        Self { code, key, message }
+    }
+}
+
+impl From<Added> for AddedView {
+    fn from(Added { id, name, warnings }: Added) -> Self {
+        Self { id, name, warnings: warnings.into_iter().map(WarningView::from).collect() }
+    }
+}
+
+/// What became of one file of an archive: it has an id, or an error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateFile)]
+pub(super) struct FileView {
+    /// Its path in the archive.
+    file: String,
+    /// Where its template is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// What was not understood, or means something else here.
+    warnings: Vec<WarningView>,
+    /// Why it was not taken, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl From<ImportedFile> for FileView {
+    fn from(ImportedFile { file, outcome }: ImportedFile) -> Self {
+        match outcome {
+            Ok(added) => {
+                let AddedView { id, name, warnings } = AddedView::from(added);
+                Self { file, id: Some(id), name: Some(name), warnings, error: None }
+            }
+            Err(error) => {
+                let mut sentence = error.message().to_owned();
+                for (key, problem) in error.problems().iter().take(5) {
+                    sentence.push_str(&format!(" {key}: {problem}."));
+                }
+                Self { file, id: None, name: None, warnings: Vec::new(), error: Some(sentence) }
+            }
+        }
+    }
+}
+
+/// What a file would change.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplatePreview)]
+pub(super) struct PreviewView {
+    /// The name in the file.
+    name: String,
+    /// The template whose place it would take; null where it would be a new one.
+    existing: Option<String>,
+    /// The keys whose values differ, 200 at most.
+    changes: Vec<ChangeView>,
+    /// What was not understood, or means something else here.
+    warnings: Vec<WarningView>,
+}
+
+/// A key whose values differ.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateChange)]
+pub(super) struct ChangeView {
+    /// The key in the native form, as a path; things of a list by their names.
+    key: String,
+    /// The present value; null where there is none.
+    before: Option<String>,
+    /// The value in the file; null where there is none.
+    after: Option<String>,
+}
+
+impl From<Preview> for PreviewView {
+    fn from(Preview { name, existing, changes, warnings }: Preview) -> Self {
+        let change = |Change { key, before, after }| ChangeView { key, before, after };
+        Self {
+            name,
+            existing,
+            changes: changes.into_iter().map(change).collect(),
+            warnings: warnings.into_iter().map(WarningView::from).collect(),
         }
     }
 }

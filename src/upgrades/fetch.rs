@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::remote::{BadAuthorities, authorities, cert_error};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use agent::remote::{BadAuthorities, cert_error};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, http};
 
-use super::resolver::Names;
+use crate::net::fetch::trust;
+use crate::net::resolver::Names;
 
 /// For the whole of a small file.
 const SMALL_WITHIN: Duration = Duration::from_secs(60);
@@ -78,17 +78,10 @@ impl Fetcher {
         Self { stall, authorities: authorities.map(Arc::new) }
     }
 
-    /// Made for each request, of which there are a few a day: a hundred certificates are not kept in memory for it.
     fn agent(&self, url: &str) -> Result<Agent, FetchError> {
         let stall = self.stall;
-        let known = authorities(self.authorities.as_deref().map(PathBuf::as_path))?;
-        let known: Vec<_> = known.iter().map(|each| Certificate::from_der(each).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(crate::net::tls::provider())
-            .root_certs(RootCerts::Specific(Arc::new(known)))
-            .build();
         let agent = Agent::config_builder()
-            .tls_config(tls)
+            .tls_config(trust(self.authorities.as_deref().map(PathBuf::as_path))?)
             .user_agent(concat!("ctrl-alt-play/", env!("CARGO_PKG_VERSION")))
             .max_redirects(REDIRECTS)
             .https_only(url.starts_with("https://"))

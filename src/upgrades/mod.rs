@@ -10,7 +10,6 @@ pub mod fetch;
 pub mod install_method;
 pub mod release;
 
-mod resolver;
 mod rollout;
 mod round;
 mod routes;

@@ -29,6 +29,7 @@ mod servers;
 mod session;
 mod setup;
 mod slow;
+mod template_imports;
 mod templates;
 mod throttle;
 mod tls;

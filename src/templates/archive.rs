@@ -1,0 +1,255 @@
+//! A ZIP archive in memory, read for its templates. Our own reader, since it must not hold more than one file and a bounded
+//! list: stored and deflated files, no ZIP64, no encryption, nothing written anywhere.
+
+use std::io::Read;
+
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+
+/// Files that are looked at in the list at its end.
+const ENTRIES: usize = 20_000;
+/// Bytes that all files together may become.
+const UNPACKED: u64 = 64 << 20;
+/// The longest name that is shown, in characters.
+const NAME: usize = 200;
+
+const END: u32 = 0x0605_4b50;
+const END_BYTES: usize = 22;
+const ENTRY: u32 = 0x0201_4b50;
+const ENTRY_BYTES: usize = 46;
+const LOCAL: u32 = 0x0403_4b50;
+const LOCAL_BYTES: usize = 30;
+const ENCRYPTED: u16 = 1;
+
+/// Why an archive can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ArchiveError {
+    #[error("This is no ZIP archive, or it is cut off")]
+    NotZip,
+    #[error("This archive has more than {ENTRIES} files")]
+    TooMany,
+}
+
+/// Why one of its files can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum EntryError {
+    #[error("The file is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("The archive's files are larger than {} MiB together", UNPACKED >> 20)]
+    TooLargeTogether,
+    #[error("The file is encrypted")]
+    Encrypted,
+    #[error("The file is packed in a way that is not known")]
+    Method,
+    #[error("The file is broken")]
+    Broken,
+}
+
+/// One file of an archive.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    /// Its path as text, cut: for people, never for opening anything.
+    pub(super) name: String,
+    head: Head,
+    packed: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    flags: u16,
+    method: u16,
+    crc: u32,
+}
+
+/// The files of an archive, in its order, without folders.
+pub(super) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
+    let (count, start) = end(archive).ok_or(ArchiveError::NotZip)?;
+    if count > ENTRIES {
+        return Err(ArchiveError::TooMany);
+    }
+    let mut list = archive.get(start..).ok_or(ArchiveError::NotZip)?;
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let (entry, rest) = entry(archive, list).ok_or(ArchiveError::NotZip)?;
+        found.extend(entry);
+        list = rest;
+    }
+    Ok(found)
+}
+
+/// How many files the record at the archive's end tells of, and where their list is.
+fn end(archive: &[u8]) -> Option<(usize, usize)> {
+    let last = archive.len().checked_sub(END_BYTES)?;
+    // A comment of 64 KiB at most stands behind it.
+    let first = last.saturating_sub(0xffff);
+    let at = (first..=last).rev().find(|at| {
+        u32_at(archive, *at) == Some(END)
+            && u16_at(archive, at + 20)
+                .is_some_and(|comment| at + END_BYTES + usize::from(comment) == archive.len())
+    })?;
+    let (count, start) = (u16_at(archive, at + 10)?, u32_at(archive, at + 16)?);
+    // ZIP64 says all ones here.
+    (count != 0xffff && start != u32::MAX).then_some((usize::from(count), start as usize))
+}
+
+/// The first file of the list, unless it is a folder, and the rest of the list.
+fn entry<'a>(archive: &'a [u8], list: &'a [u8]) -> Option<(Option<Entry<'a>>, &'a [u8])> {
+    if u32_at(list, 0)? != ENTRY {
+        return None;
+    }
+    let head = Head { flags: u16_at(list, 8)?, method: u16_at(list, 10)?, crc: u32_at(list, 16)? };
+    let packed = u32_at(list, 20)? as usize;
+    let [name, extra, comment] = [28, 30, 32].map(|at| u16_at(list, at).map(usize::from));
+    let local = u32_at(list, 42)? as usize;
+    let name_bytes = list.get(ENTRY_BYTES..ENTRY_BYTES + name?)?;
+    let rest = list.get(ENTRY_BYTES + name? + extra? + comment?..)?;
+    if name_bytes.ends_with(b"/") {
+        return Some((None, rest));
+    }
+    let header = archive.get(local..)?;
+    if u32_at(header, 0)? != LOCAL {
+        return None;
+    }
+    let begin = LOCAL_BYTES + usize::from(u16_at(header, 26)?) + usize::from(u16_at(header, 28)?);
+    let packed = header.get(begin..begin.checked_add(packed)?)?;
+    let name =
+        String::from_utf8_lossy(name_bytes).chars().filter(|char| !char.is_control()).take(NAME).collect();
+    Some((Some(Entry { name, head, packed }), rest))
+}
+
+/// Reads files one after the other, within one bound for all of them.
+pub(super) struct Unpacker {
+    left: u64,
+}
+
+impl Default for Unpacker {
+    fn default() -> Self {
+        Self { left: UNPACKED }
+    }
+}
+
+impl Unpacker {
+    /// The file's bytes, `most` at most.
+    pub(super) fn read(&mut self, entry: &Entry<'_>, most: usize) -> Result<Vec<u8>, EntryError> {
+        if entry.head.flags & ENCRYPTED != 0 {
+            return Err(EntryError::Encrypted);
+        }
+        let bound = most as u64 + 1;
+        let mut bytes = Vec::new();
+        let read = match entry.head.method {
+            0 => entry.packed.take(bound).read_to_end(&mut bytes),
+            8 => DeflateDecoder::new(entry.packed).take(bound).read_to_end(&mut bytes),
+            _ => return Err(EntryError::Method),
+        };
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(EntryError::TooLargeTogether)?;
+        read.map_err(|_| EntryError::Broken)?;
+        if bytes.len() > most {
+            return Err(EntryError::TooLarge(most));
+        }
+        let mut crc = Crc::new();
+        crc.update(&bytes);
+        if crc.sum() == entry.head.crc { Ok(bytes) } else { Err(EntryError::Broken) }
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
+
+    use super::*;
+
+    /// An archive of these files, deflated.
+    pub(in crate::templates) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let (mut whole, mut list) = (Vec::new(), Vec::new());
+        for (name, bytes) in files {
+            let mut packer = DeflateEncoder::new(Vec::new(), Compression::fast());
+            packer.write_all(bytes).unwrap();
+            let packed = packer.finish().unwrap();
+            let mut crc = Crc::new();
+            crc.update(bytes);
+            let mut common = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
+            for number in [crc.sum(), packed.len() as u32, bytes.len() as u32] {
+                common.extend(number.to_le_bytes());
+            }
+            common.extend((name.len() as u16).to_le_bytes());
+            common.extend([0, 0]);
+            list.extend(ENTRY.to_le_bytes());
+            list.extend([20, 0]);
+            list.extend(&common);
+            list.extend([0; 10]);
+            list.extend((whole.len() as u32).to_le_bytes());
+            list.extend(name.bytes());
+            whole.extend(LOCAL.to_le_bytes());
+            whole.extend(&common);
+            whole.extend(name.bytes());
+            whole.extend(packed);
+        }
+        let start = whole.len() as u32;
+        whole.extend(&list);
+        whole.extend(END.to_le_bytes());
+        whole.extend([0; 4]);
+        whole.extend((files.len() as u16).to_le_bytes());
+        whole.extend((files.len() as u16).to_le_bytes());
+        whole.extend((list.len() as u32).to_le_bytes());
+        whole.extend(start.to_le_bytes());
+        whole.extend([0; 2]);
+        whole
+    }
+
+    #[test]
+    fn files_come_out_as_they_went_in() {
+        let archive = zip(&[("a/", b""), ("a/one.json", b"{}"), ("../two.yaml", &[b'x'; 5_000])]);
+        let found = entries(&archive).unwrap();
+        let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["a/one.json", "../two.yaml"]);
+        let mut unpacker = Unpacker::default();
+        assert_eq!(unpacker.read(&found[0], 2).unwrap(), b"{}");
+        assert_eq!(unpacker.read(&found[0], 1), Err(EntryError::TooLarge(1)));
+        assert_eq!(unpacker.read(&found[1], 5_000).unwrap().len(), 5_000);
+    }
+
+    #[test]
+    fn a_bomb_is_stopped() {
+        let big = vec![0; 20 << 20];
+        let archive = zip(&[("a", &big), ("b", &big), ("c", &big), ("d", &big)]);
+        assert!(archive.len() < 1 << 20);
+        let found = entries(&archive).unwrap();
+        let mut unpacker = Unpacker::default();
+        assert_eq!(unpacker.read(&found[0], 1 << 20), Err(EntryError::TooLarge(1 << 20)));
+        let all: Vec<_> =
+            found.iter().map(|entry| unpacker.read(entry, 32 << 20).map(|bytes| bytes.len())).collect();
+        assert_eq!(all[3], Err(EntryError::TooLargeTogether), "{all:?}");
+    }
+
+    #[test]
+    fn broken_archives_are_refused_and_nothing_panics() {
+        let archive = zip(&[("one.json", b"{\"a\": 1}"), ("two.json", b"{}")]);
+        for length in 0..archive.len() {
+            assert_eq!(entries(&archive[..length]).err(), Some(ArchiveError::NotZip), "{length}");
+        }
+        for at in 0..archive.len() {
+            let mut broken = archive.clone();
+            broken[at] ^= 0xff;
+            let mut unpacker = Unpacker::default();
+            for entry in entries(&broken).unwrap_or_default() {
+                let _ = unpacker.read(&entry, 100);
+            }
+        }
+        let mut many = archive.clone();
+        let at = many.len() - 12;
+        many[at..at + 2].copy_from_slice(&50_000_u16.to_le_bytes());
+        assert_eq!(entries(&many).err(), Some(ArchiveError::TooMany));
+        assert_eq!(entries(b"hello").err(), Some(ArchiveError::NotZip));
+    }
+}

@@ -1,0 +1,239 @@
+//! Templates from elsewhere: by link, several at once in a ZIP archive; what a newer file would change; copies and edits.
+
+use ::templates::egg::{Imported, Warning};
+use ::templates::model::{self, MAX_BYTES};
+
+use super::archive::{self, Unpacker};
+use super::catalog::{self, Added, Draft, MOST, Templates};
+use super::difference::{self, Change};
+use crate::auth::Admin;
+use crate::error::{ApiError, Code};
+use crate::net::fetch::{FetchError, SafeFetcher};
+use crate::revision::Expected;
+
+/// Fetches templates and adds them. Cheap to clone.
+#[derive(Clone)]
+pub struct Imports {
+    templates: Templates,
+    fetcher: SafeFetcher,
+}
+
+/// What became of one file of an archive.
+#[derive(Debug)]
+pub(super) struct ImportedFile {
+    pub(super) file: String,
+    pub(super) outcome: Result<Added, ApiError>,
+}
+
+/// What a file would change.
+#[derive(Debug)]
+pub(super) struct Preview {
+    /// The name in it.
+    pub(super) name: String,
+    /// The template whose place it would take.
+    pub(super) existing: Option<String>,
+    pub(super) changes: Vec<Change>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Imports {
+    /// Over the templates.
+    pub fn new(templates: Templates, fetcher: SafeFetcher) -> Self {
+        Self { templates, fetcher }
+    }
+
+    /// Adds the template that a link leads to.
+    pub async fn add_url(&self, admin: &Admin, url: &str) -> Result<Added, ApiError> {
+        let document = self.fetch(url).await?;
+        self.templates.add(admin, document).await
+    }
+
+    /// What the file that a link leads to would change.
+    pub(super) async fn preview_url(&self, url: &str) -> Result<Preview, ApiError> {
+        let document = self.fetch(url).await?;
+        self.preview(document).await
+    }
+
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, ApiError> {
+        let document =
+            self.fetcher.get(&raw_address(url), MAX_BYTES as u64).await.map_err(|error| refusal(&error))?;
+        if document.starts_with(b"PK\x03\x04") {
+            let problem = "leads to an archive: upload it, or add it as a source";
+            return Err(ApiError::field("url", problem));
+        }
+        Ok(document)
+    }
+
+    /// What this file would change.
+    pub(super) async fn preview(&self, document: Vec<u8>) -> Result<Preview, ApiError> {
+        let read = tokio::task::spawn_blocking(move || catalog::read(&document)).await;
+        let Imported { template, warnings } =
+            read.map_err(|cause| ApiError::internal("reading a template", &cause))??;
+        let existing = self.templates.of_uuid(template.about.origin.uuid.as_deref());
+        let present = existing.as_deref().map(|id| self.templates.native(id)).transpose()?.flatten();
+        let changes = present.map(|present| difference::between(&present, &template)).unwrap_or_default();
+        Ok(Preview { name: template.about.name, existing, changes, warnings })
+    }
+
+    /// Adds all templates of a ZIP archive in one write, and tells what became of each file that could be one.
+    pub(super) async fn add_archive(
+        &self,
+        admin: &Admin,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<ImportedFile>, ApiError> {
+        let read = tokio::task::spawn_blocking(move || read_archive(&bytes)).await;
+        let files = read.map_err(|cause| ApiError::internal("reading an archive", &cause))??;
+        let (mut drafts, mut read) = (Vec::new(), Vec::new());
+        for (file, outcome) in files {
+            match outcome {
+                Ok((draft, warnings)) => {
+                    drafts.push(draft);
+                    read.push((file, Ok(warnings)));
+                }
+                Err(error) => read.push((file, Err(error))),
+            }
+        }
+        let this = self.templates.clone();
+        let mut put = self.templates.whole(async move { this.put_all(drafts).await }).await?.into_iter();
+        let mut imported = Vec::new();
+        for (file, outcome) in read {
+            let outcome = outcome.and_then(|warnings| {
+                let record = put.next().unwrap_or_else(|| Err(ApiError::not_found("template")))?;
+                Ok(Added { id: record.id, name: record.name, warnings })
+            });
+            imported.push(ImportedFile { file, outcome });
+        }
+        let added = imported.iter().filter(|one| one.outcome.is_ok()).count();
+        tracing::info!(added, files = imported.len(), by = %admin, "templates added from an archive");
+        Ok(imported)
+    }
+
+    /// Adds a copy of one that was added, with an identity of its own.
+    pub(super) async fn duplicate(&self, admin: &Admin, id: &str) -> Result<Added, ApiError> {
+        let mut template = match self.templates.native(id)? {
+            Some(template) => template,
+            None if self.templates.is_builtin(id) => {
+                let sentence = "A template that is part of the program can't be copied.";
+                return Err(ApiError::new(Code::Conflict, sentence));
+            }
+            None => return Err(ApiError::not_found("template")),
+        };
+        template.about.name.push_str(" (copy)");
+        template.about.origin.uuid = None;
+        template.about.origin.update_url = None;
+        let draft = Draft::of(template)?;
+        let this = self.templates.clone();
+        let record = self.templates.whole(async move { this.put(draft).await }).await?;
+        tracing::info!(template = id, copy = record.id, by = %admin, "template copied");
+        Ok(Added { id: record.id, name: record.name, warnings: Vec::new() })
+    }
+
+    /// Writes what somebody edited, in the native form, over one that was added.
+    pub(super) async fn edit(
+        &self,
+        admin: &Admin,
+        id: &str,
+        document: Vec<u8>,
+        expected: Expected,
+    ) -> Result<Added, ApiError> {
+        if self.templates.is_builtin(id) {
+            let sentence = "This template is part of the program. Duplicate it, then edit the copy.";
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        let read = tokio::task::spawn_blocking(move || catalog::read_native(&document)).await;
+        let template: model::Template =
+            read.map_err(|cause| ApiError::internal("reading a template", &cause))??;
+        let draft = Draft::of(template)?;
+        let (this, key) = (self.templates.clone(), id.to_owned());
+        let record = self.templates.whole(async move { this.replace(&key, draft, &expected).await }).await?;
+        tracing::info!(template = id, by = %admin, "template edited");
+        Ok(Added { id: record.id, name: record.name, warnings: Vec::new() })
+    }
+}
+
+type Read = (String, Result<(Draft, Vec<Warning>), ApiError>);
+
+/// Each file of an archive that could be a template, in the order of their names.
+fn read_archive(bytes: &[u8]) -> Result<Vec<Read>, ApiError> {
+    let unreadable = |error: &dyn std::error::Error| ApiError::new(Code::BadRequest, format!("{error}."));
+    let mut entries = archive::entries(bytes).map_err(|error| unreadable(&error))?;
+    entries.retain(|entry| could_be_template(&entry.name));
+    if entries.len() > MOST {
+        let sentence = format!("This archive has more than {MOST} files that could be templates.");
+        return Err(ApiError::new(Code::TooLarge, sentence));
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut unpacker = Unpacker::default();
+    let read = entries.iter().map(|entry| {
+        let outcome =
+            unpacker.read(entry, MAX_BYTES).map_err(|error| unreadable(&error)).and_then(|document| {
+                let Imported { template, warnings } = catalog::read(&document)?;
+                Ok((Draft::of(template)?, warnings))
+            });
+        (entry.name.clone(), outcome)
+    });
+    Ok(read.collect())
+}
+
+/// Whether a file of an archive could be a template, by its name.
+fn could_be_template(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let ending = [".json", ".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
+    ending
+        && !path.split('/').any(|part| part.starts_with('.') && part != "..")
+        && !path.starts_with("__MACOSX/")
+}
+
+/// Where the file itself is, for the address of a page that shows it.
+pub(super) fn raw_address(url: &str) -> String {
+    let url = url.trim();
+    let page = url.strip_prefix("https://github.com/").and_then(|path| {
+        let mut parts = path.splitn(4, '/');
+        let (owner, name, kind, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        (kind == "blob").then(|| format!("https://raw.githubusercontent.com/{owner}/{name}/{rest}"))
+    });
+    page.unwrap_or_else(|| url.to_owned())
+}
+
+/// The error of a fetch as that of the field that names the address.
+pub(super) fn refusal(error: &FetchError) -> ApiError {
+    match error {
+        FetchError::Ending => ApiError::new(Code::Busy, format!("The link {error}.")),
+        FetchError::Authorities(cause) => ApiError::internal("reading the authorities", cause),
+        error => ApiError::field("url", error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::archive::tests::zip;
+    use super::*;
+
+    #[test]
+    fn links_to_pages_lead_to_files() {
+        assert_eq!(
+            raw_address(" https://github.com/o/r/blob/main/a/egg.json"),
+            "https://raw.githubusercontent.com/o/r/main/a/egg.json"
+        );
+        for same in ["https://github.com/o/r/releases/egg.json", "https://example.org/o/r/blob/x/y"] {
+            assert_eq!(raw_address(same), same);
+        }
+    }
+
+    #[test]
+    fn an_archive_tells_of_each_file() {
+        let egg = br#"{"meta": {"version": "PTDL_v2"}, "name": "T", "docker_images": {"a": "a/b:c"}, "startup": "run",
+            "config": {"stop": "stop", "startup": "{}", "files": "{}"}, "variables": []}"#;
+        let files: [(&str, &[u8]); 5] = [
+            ("r/README.md", b"# hello"),
+            ("r/egg-t.json", egg),
+            ("r/package.json", b"{\"name\": \"x\"}"),
+            ("r/.github/a.yml", b"on: push"),
+            ("__MACOSX/r/egg-t.json", b"x"),
+        ];
+        let read = read_archive(&zip(&files)).unwrap();
+        let told: Vec<_> = read.iter().map(|(file, outcome)| (file.as_str(), outcome.is_ok())).collect();
+        assert_eq!(told, [("r/egg-t.json", true), ("r/package.json", false)]);
+        assert!(read_archive(b"no archive").is_err());
+    }
+}
