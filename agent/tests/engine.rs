@@ -27,6 +27,8 @@ mod own_engine;
 mod proxy;
 #[path = "engine/stop.rs"]
 mod stop;
+#[path = "engine/templates.rs"]
+mod templates;
 #[path = "engine/terminal.rs"]
 mod terminal;
 #[path = "engine/unfinished.rs"]

@@ -1,5 +1,6 @@
 //! From the record on the disk to the message for an agent, and back for what an agent tells of a server.
 
+use ::templates::model;
 use protocol as wire;
 use storage::servers as record;
 
@@ -15,6 +16,7 @@ pub fn create_message(server: &record::Server) -> wire::ServerCreate {
         ports: ports(&server.ports),
         block_lan: server.block_lan,
         behaviour: Some(behaviour(&server.behaviour)),
+        template: template(server),
     }
 }
 
@@ -30,6 +32,7 @@ pub fn update_message(server: &record::Server) -> wire::ServerUpdate {
         ports: Some(ports(&server.ports)),
         block_lan: Some(server.block_lan),
         behaviour: Some(behaviour(&server.behaviour)),
+        template: template(server),
     }
 }
 
@@ -82,6 +85,49 @@ fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {
         },
         stop_timeout: behaviour.stop_timeout_secs,
         ready: behaviour.ready.clone(),
+    }
+}
+
+/// What of its template is acted on at the node.
+fn template(server: &record::Server) -> Option<Box<wire::ServerTemplate>> {
+    let kept: model::Template = serde_json::from_str(server.template.as_deref()?)
+        .inspect_err(|error| tracing::error!(server = server.id, %error, "its template cannot be read"))
+        .ok()?;
+    let model::Template { variables, config_files, install, run, .. } = kept;
+    let variable = |one: model::Variable| wire::TemplateVariable {
+        name: one.name,
+        label: one.label,
+        default: one.default,
+        rules: one.rules,
+    };
+    let install = install.map(|one| wire::TemplateInstall {
+        image: one.image,
+        entrypoint: one.entrypoint,
+        script: one.script,
+    });
+    Some(Box::new(wire::ServerTemplate {
+        variables: variables.into_iter().map(variable).collect(),
+        ready: run.ready,
+        config_files: config_files.into_iter().map(config_file).collect(),
+        install,
+    }))
+}
+
+fn config_file(file: model::ConfigFile) -> wire::TemplateFile {
+    let setting = |one: model::Setting| wire::TemplateSetting {
+        key: one.key,
+        when: one.when,
+        value: match one.value {
+            model::Scalar::Bool(value) => value.into(),
+            model::Scalar::Int(value) => value.into(),
+            model::Scalar::Float(value) => value.into(),
+            model::Scalar::Text(value) => value.into(),
+        },
+    };
+    wire::TemplateFile {
+        path: file.path,
+        parser: file.parser.name().to_owned(),
+        set: file.set.into_iter().map(setting).collect(),
     }
 }
 

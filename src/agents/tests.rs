@@ -99,6 +99,7 @@ fn server(id: &str) -> Server {
         block_lan: false,
         handed_over: false,
         deleting: None,
+        template: None,
         behaviour: Behaviour::default(),
     }
 }

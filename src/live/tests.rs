@@ -267,6 +267,7 @@ async fn one_socket_follows_a_bounded_number_of_topics() {
             block_lan: false,
             handed_over: false,
             deleting: None,
+            template: None,
             behaviour: Default::default(),
         };
         games.world.store.write(move |tx| storage::servers::insert(tx, &record)).await.unwrap();

@@ -121,6 +121,7 @@ fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiErro
         block_lan: spec.block_lan,
         handed_over: true,
         deleting: None,
+        template: None,
     })
 }
 

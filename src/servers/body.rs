@@ -155,6 +155,16 @@ impl From<PowerAction> for wire::PowerAction {
     }
 }
 
+/// How to install again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Reinstall)]
+pub(super) struct ReinstallRequest {
+    /// Its files are thrown away first; they are kept when left out.
+    #[serde(default)]
+    pub wipe: bool,
+}
+
 /// One line for the game.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

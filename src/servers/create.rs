@@ -26,7 +26,7 @@ impl Servers {
     /// Makes a server. Its agent is told once it is on the disk.
     pub async fn create(&self, admin: &Admin, request: CreateRequest) -> Result<ServerView, ApiError> {
         let mut faults = ValidationErrors::default();
-        let draft = Draft::new(&request, self.template(request.template_id.as_deref()), &mut faults);
+        let draft = self.draft(&request, &mut faults)?;
         self.check_node(&draft, &mut faults)?;
         let mut draft = faults.or(draft)?;
         if let Some(terms) = &draft.eula {
@@ -67,6 +67,18 @@ impl Servers {
         self.agents.place(&server.id, &server.node_id);
         self.agents.create(server.clone());
         self.view(server, admin)
+    }
+
+    /// What would be made of a request.
+    pub(super) fn draft(
+        &self,
+        request: &CreateRequest,
+        faults: &mut ValidationErrors,
+    ) -> Result<Draft, ApiError> {
+        let id = request.template_id.as_deref();
+        let mut draft = Draft::new(request, self.template(id), faults);
+        draft.native = id.map_or(Ok(None), |id| self.templates.native(id))?;
+        Ok(draft)
     }
 
     /// Its node has to be there, and its CPU has to fit.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::templates::model::Template as Native;
 use storage::servers::{Behaviour, Limits, Port, Server};
 
 use super::body::CreateRequest;
 use super::validate::{self, ValidationErrors};
 use crate::agents::local;
-use crate::templates::{Eula, Template, Variable};
+use crate::templates::{Eula, Template, Templates, Variable};
 
 /// A server that is not made yet.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Draft {
     pub(super) name: String,
     pub(super) node_id: String,
     pub(super) template: Option<Arc<Template>>,
+    /// The native form of that, where it has one.
+    pub(super) native: Option<Native>,
     pub(super) image: String,
     pub(super) startup: String,
     pub(super) environment: BTreeMap<String, String>,
@@ -90,6 +93,7 @@ impl Draft {
             behaviour: template.map(|template| template.behaviour.clone()).unwrap_or_default(),
             eula: terms.filter(|_| !request.accept_eula).cloned(),
             template: found,
+            native: None,
         }
     }
 
@@ -111,6 +115,7 @@ impl Draft {
             updated_at: now,
             handed_over: false,
             deleting: None,
+            template: self.native.as_ref().map(Templates::kept),
             behaviour: self.behaviour,
         }
     }

@@ -15,6 +15,7 @@ mod list_cache;
 mod placement;
 mod ports;
 mod preview;
+mod preview_template;
 mod readable;
 mod routes;
 mod topics;
@@ -29,8 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    ConsoleLines, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, Status, ToAgent, ToPanel,
-    capability,
+    ConsoleLines, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, ServerReinstall, Status,
+    ToAgent, ToPanel, capability,
 };
 use storage::Store;
 use storage::servers::Server;
@@ -167,12 +168,46 @@ impl Servers {
     pub async fn install(&self, permit: &Permit<need::Configure>) -> Result<PowerAnswer, ApiError> {
         let server = self.acted_on(permit.server_id())?;
         self.moves.allows(&server.id)?;
-        let message = ToAgent::ServerReinstall(ServerRef { server_id: server.id.clone() });
+        let message = ToAgent::ServerReinstall(ServerReinstall { server_id: server.id.clone(), wipe: false });
         let answer = self.ask(&server, message).await?;
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
     }
 
-    /// Breaks a fetch off.
+    /// Fetches the image again and runs the install script; with `wipe` its files are thrown away first.
+    pub async fn reinstall(
+        &self,
+        permit: &Permit<need::Configure>,
+        wipe: bool,
+    ) -> Result<PowerAnswer, ApiError> {
+        let server = self.acted_on(permit.server_id())?;
+        self.moves.allows(&server.id)?;
+        if wipe && self.agents.lacks(&server.node_id, capability::TEMPLATES) {
+            let sentence =
+                "The agent of this node is too old to throw a server's files away. Update it first.";
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        let message = ToAgent::ServerReinstall(ServerReinstall { server_id: server.id.clone(), wipe });
+        let answer = self.ask(&server, message).await?;
+        tracing::info!(server = server.id, wipe, by = %permit.actor(), "reinstall");
+        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
+    }
+
+    /// What the last installation printed.
+    pub async fn install_log(&self, permit: &Permit<need::Console>) -> Result<String, ApiError> {
+        let server = self.record(permit.server_id())?;
+        if self.agents.lacks(&server.node_id, capability::TEMPLATES) {
+            return Err(ApiError::not_found("install log"));
+        }
+        let message = ToAgent::InstallLog(ServerRef { server_id: server.id.clone() });
+        match self.ask(&server, message).await {
+            Ok(ToPanel::FileContent(file)) => file.content.ok_or_else(|| RequestError::Unfitting.into()),
+            Ok(_) => Err(RequestError::Unfitting.into()),
+            Err(error) if error.code() == Code::NotFound => Err(ApiError::not_found("install log")),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Breaks an installation off.
     pub async fn cancel_install(&self, permit: &Permit<need::Configure>) -> Result<(), ApiError> {
         let server = self.acted_on(permit.server_id())?;
         let message = ToAgent::InstallCancel(ServerRef { server_id: server.id.clone() });

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use protocol::HostReport;
+use ::templates::model::Template as Native;
+use protocol::{HostReport, capability};
 use serde::Serialize;
 use storage::servers::{Port, port_owner};
 use utoipa::ToSchema;
@@ -14,6 +15,7 @@ use super::create::taken;
 use super::draft::{Draft, Ports};
 use super::placement::AUTO;
 use super::ports::next_free;
+use super::preview_template::{self, TemplatePreview, is_egg};
 use super::validate::ValidationErrors;
 use super::views::{LimitsView, PortView};
 use crate::agents::local;
@@ -40,6 +42,9 @@ pub struct Preview {
     limits: LimitsView,
     block_lan: bool,
     memory: PreviewMemory,
+    /// What its template would do on the node; absent where it has none that says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<TemplatePreview>,
     steps: Vec<String>,
     warnings: Vec<PreviewWarning>,
     blockers: Vec<PreviewBlocker>,
@@ -77,7 +82,7 @@ impl Servers {
         // The name is chosen last; its absence says nothing yet.
         let named =
             CreateRequest { name: Some(request.name.clone().unwrap_or_else(|| "…".into())), ..request };
-        let mut draft = Draft::new(&named, self.template(named.template_id.as_deref()), &mut faults);
+        let mut draft = self.draft(&named, &mut faults)?;
         self.check_node(&draft, &mut faults)?;
         let mut blockers: Vec<_> = faults
             .into_map()
@@ -115,6 +120,7 @@ impl Servers {
         let warnings = self.warnings(&draft, &ports, memory, online, report.as_ref());
         let present = report.as_ref().is_some_and(|report| report.image_present);
         Ok(Preview {
+            template: preview_template::of(&draft, &ports),
             steps: steps(&draft, &self.node_name(&draft.node_id)?, anywhere, &ports, present, online),
             node_id: draft.node_id,
             image: draft.image,
@@ -222,15 +228,26 @@ impl Servers {
                 warn("port_in_use", message);
             }
         }
-        let of_image = report.map(|report| &report.image_environment).unwrap_or(&NOTHING);
-        let (startup, limits) = (&draft.startup, &draft.limits);
-        for message in conflicts(&draft.environment, of_image, startup, limits, ports) {
-            warn("variable_conflict", message);
+        let acts = |native: &Native| native.install.is_some() || !native.config_files.is_empty();
+        if draft.native.as_ref().is_some_and(acts) && self.agents.lacks(&draft.node_id, capability::TEMPLATES)
+        {
+            let message = "The agent of this node is too old to run the template's install script and to set its config \
+                           files. Update it first.";
+            warn("template_not_run", message.into());
         }
         if draft.block_lan
             && let Some(problem) = self.agents.node(&draft.node_id).lan_problem()
         {
             warn("lan_not_blocked", format!("The local network would not be blocked. {problem}"));
+        }
+        // Where the template is of other panels, the settings win.
+        if is_egg(draft) {
+            return warnings;
+        }
+        let of_image = report.map(|report| &report.image_environment).unwrap_or(&NOTHING);
+        let (startup, limits) = (&draft.startup, &draft.limits);
+        for message in conflicts(&draft.environment, of_image, startup, limits, ports) {
+            warn("variable_conflict", message);
         }
         warnings
     }
@@ -278,6 +295,9 @@ fn steps(
         format!("Fetch the image {image}, once the node is back.")
     });
     steps.push("Make an empty folder for its data.".to_owned());
+    if let Some(install) = draft.native.as_ref().and_then(|native| native.install.as_ref()) {
+        steps.push(format!("Run the template's install script there, in a container of {}.", install.image));
+    }
     steps.push("Leave it stopped: nothing runs until it is started.".to_owned());
     steps
 }

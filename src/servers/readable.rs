@@ -54,7 +54,7 @@ pub(super) fn general_reason(told: &ServerStatus) -> Option<String> {
     told.error.as_ref()?;
     Some(match (&told.status, told.exit_code) {
         (Status::InstallFailed, _) => {
-            "Its image could not be fetched. Those who may configure it see why.".to_owned()
+            "It could not be installed. Those who may configure it see why.".to_owned()
         }
         (_, Some(_)) if told.oom_killed => "It ran out of memory.".to_owned(),
         (_, Some(code)) => format!("It ended with code {code}."),

@@ -2,14 +2,15 @@
 
 use super::Servers;
 use super::body::{
-    ChangeRequest, CommandRequest, CreateRequest, ForceQuery, GrantRequest, PowerRequest, TailQuery,
+    ChangeRequest, CommandRequest, CreateRequest, ForceQuery, GrantRequest, PowerRequest, ReinstallRequest,
+    TailQuery,
 };
 use super::preview::Preview;
 use super::trends::TrendView;
 use super::views::{ConsoleView, PowerAnswer, ServerUser, ServerView, StatsHistoryView};
 use crate::auth::{Actor, Admin, Permit, ServerAdmin, need};
-use crate::http::header::HeaderMap;
-use crate::http::{DELETE, GET, PATCH, POST, PUT, Route, StatusCode, empty, endpoint, tagged};
+use crate::http::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue};
+use crate::http::{DELETE, GET, PATCH, POST, PUT, Route, StatusCode, bytes_of, empty, endpoint, tagged};
 
 /// All endpoints of this feature.
 pub fn routes(servers: &Servers) -> Vec<Route> {
@@ -117,13 +118,36 @@ fn running(servers: &Servers) -> Vec<Route> {
             .handle(servers, |servers, call| async move { servers.stats(&call.by).await }),
         endpoint(POST, "/api/servers/{id}/install")
             .access::<Permit<need::Configure>>()
-            .doc("Fetches the image again")
+            .doc("Fetches the image again, and runs the template's install script; as `reinstall` with the files kept")
             .accepted::<PowerAnswer>()
             .refusals(&[409, 503])
             .handle(servers, |servers, call| async move { servers.install(&call.by).await }),
+        endpoint(POST, "/api/servers/{id}/reinstall")
+            .access::<Permit<need::Configure>>()
+            .doc("Fetches the image again and runs the template's install script; with `wipe` the server's files are thrown away first")
+            .body::<ReinstallRequest>()
+            .accepted::<PowerAnswer>()
+            .refusals(&[409, 503])
+            .handle(
+                servers,
+                |servers, call| async move { servers.reinstall(&call.by, call.body.wipe).await },
+            ),
+        endpoint(GET, "/api/servers/{id}/install-log")
+            .access::<Permit<need::Console>>()
+            .doc("What the last installation printed, as a text file; of more than 3 MiB its beginning and its end")
+            .secret()
+            .response(200)
+            .refusals(&[503])
+            .handle(servers, |servers, call| async move {
+                let log = servers.install_log(&call.by).await?;
+                let mut response = bytes_of(StatusCode::OK, "text/plain; charset=utf-8", log.into_bytes());
+                let file = HeaderValue::from_static("attachment; filename=\"install.log\"");
+                response.headers_mut().insert(CONTENT_DISPOSITION, file);
+                Ok(response)
+            }),
         endpoint(DELETE, "/api/servers/{id}/install")
             .access::<Permit<need::Configure>>()
-            .doc("Breaks off the fetch of the image")
+            .doc("Breaks off the fetch of the image, or the install script")
             .no_content()
             .refusals(&[409, 503])
             .handle(servers, |servers, call| async move { servers.cancel_install(&call.by).await }),

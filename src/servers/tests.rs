@@ -110,6 +110,7 @@ pub(crate) fn plain_server() -> Server {
         block_lan: false,
         handed_over: false,
         deleting: None,
+        template: None,
         behaviour: Behaviour::default(),
     }
 }

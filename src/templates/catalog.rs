@@ -11,6 +11,7 @@ use storage::{Millis, Store};
 
 use super::added;
 use super::builtin;
+use super::kept;
 use super::template::Template;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
@@ -117,6 +118,11 @@ impl Templates {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.builtin.iter().chain(added.iter().map(|one| &one.template));
         all.find(|template| template.id == id).cloned()
+    }
+
+    /// What a server that is made from it keeps: its native form as it is now.
+    pub fn kept(native: &model::Template) -> String {
+        kept::kept(native)
     }
 
     /// Whether it comes with the program.
@@ -308,7 +314,7 @@ impl Templates {
     }
 
     /// The native form of one that was added.
-    pub(super) fn native(&self, id: &str) -> Result<Option<model::Template>, ApiError> {
+    pub fn native(&self, id: &str) -> Result<Option<model::Template>, ApiError> {
         let record = self.store.read_now(|tx| storage::templates::get(tx, id))?;
         Ok(record.as_ref().and_then(added::native))
     }

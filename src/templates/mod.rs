@@ -7,6 +7,7 @@ mod catalog;
 mod difference;
 mod import_routes;
 mod imports;
+mod kept;
 mod routes;
 mod template;
 mod views;

@@ -47,7 +47,9 @@ pub fn routes(agents: &Agents, templates: &Templates, imports: &Imports) -> Vec<
                 let template =
                     templates.get(call.request.id()).ok_or_else(|| ApiError::not_found("template"))?;
                 let builtin = templates.is_builtin(&template.id);
-                let mut view = TemplateView::new(&template, &agents.architectures(), builtin, call.by.is_admin());
+                let native = templates.native(&template.id)?;
+                let (nodes, admin) = (agents.architectures(), call.by.is_admin());
+                let mut view = TemplateView::new(&template, native.as_ref(), &nodes, builtin, admin);
                 view.revision = templates.revision_of(&template.id);
                 let headers = view.revision.as_deref().map(tagged).unwrap_or_default();
                 Ok((view, headers))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::templates::egg::{Code as WarningCode, Warning};
+use ::templates::model::Template as Native;
 use serde::Serialize;
 use storage::servers::{ContainerUser, Port, Protocol, Stop};
 use utoipa::ToSchema;
@@ -50,6 +51,10 @@ pub struct TemplateView {
     /// Which state of it this is, for `If-Match`; absent for those that come with the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// The images that one may choose from, the usual one first.
+    pub images: Vec<ImageView>,
+    /// The startup commands that one may choose from, the usual one first.
+    pub startups: Vec<StartupView>,
     /// The startup line; empty for the image's own command.
     pub startup: String,
     /// Whether the permission `startup` is enough to change that line.
@@ -69,6 +74,26 @@ pub struct TemplateView {
     pub user: String,
     /// What one should know.
     pub notes: String,
+}
+
+/// An image to choose.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TemplateImage)]
+pub struct ImageView {
+    /// What it is called in the choice.
+    pub label: String,
+    /// What a server's `image` is.
+    pub reference: String,
+}
+
+/// A startup command to choose.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TemplateStartup)]
+pub struct StartupView {
+    /// What it is called in the choice.
+    pub name: String,
+    /// What a server's `startup` is.
+    pub command: String,
 }
 
 /// How a game is asked to stop: one of the two.
@@ -134,10 +159,32 @@ fn shown(variable: &Variable, admin: bool) -> Variable {
     shown
 }
 
+fn images(template: &Template, native: Option<&Native>) -> Vec<ImageView> {
+    let image =
+        |label: &str, reference: &str| ImageView { label: label.to_owned(), reference: reference.to_owned() };
+    match native {
+        Some(native) => native.images.iter().map(|one| image(&one.label, &one.reference)).collect(),
+        None if template.image.is_empty() => Vec::new(),
+        None => vec![image(&template.image, &template.image)],
+    }
+}
+
+fn startups(template: &Template, native: Option<&Native>) -> Vec<StartupView> {
+    let startup =
+        |name: &str, command: &str| StartupView { name: name.to_owned(), command: command.to_owned() };
+    match native {
+        Some(native) => native.startup.iter().map(|one| startup(&one.name, &one.command)).collect(),
+        None if template.startup.is_empty() => Vec::new(),
+        None => vec![startup("Default", &template.startup)],
+    }
+}
+
 impl TemplateView {
     /// `architectures_of` are the known nodes with their CPUs. Defaults that only some may read are for administrators.
+    /// `native` is its native form, where it has one.
     pub fn new(
         template: &Template,
+        native: Option<&Native>,
         architectures_of: &[(String, String)],
         builtin: bool,
         admin: bool,
@@ -146,6 +193,8 @@ impl TemplateView {
         Self {
             summary: TemplateSummary::new(template, architectures_of, builtin),
             revision: None,
+            images: images(template, native),
+            startups: startups(template, native),
             startup: template.startup.clone(),
             startup_editable: template.startup_editable,
             stop: match &behaviour.stop {

@@ -50,6 +50,7 @@ pub(crate) fn server(id: &str, port: u16) -> Server {
         block_lan: false,
         handed_over: false,
         deleting: None,
+        template: None,
         behaviour: Behaviour::default(),
     }
 }

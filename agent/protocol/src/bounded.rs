@@ -34,6 +34,8 @@ pub struct Limits {
 
 /// Most messages.
 pub(super) const USUAL: Limits = Limits { frame: 1 << 20, memory: 4 << 20 };
+/// The settings of a server, with what its template says.
+pub(super) const SETTINGS: Limits = Limits { frame: 4 << 20, memory: 12 << 20 };
 /// Everything that an agent has.
 pub(super) const EVERYTHING: Limits = Limits { frame: 1 << 20, memory: 8 << 20 };
 /// A file of 4 MiB, where each byte may be escaped.

@@ -20,6 +20,7 @@ mod payload;
 mod servers;
 mod stats;
 mod status;
+mod templates;
 mod text;
 mod to_agent;
 mod to_panel;
@@ -48,10 +49,11 @@ pub use nodes::{
 };
 pub use servers::{
     Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,
-    ServerPower, ServerRef, ServerUpdate, StartupMode, Stop,
+    ServerPower, ServerRef, ServerReinstall, ServerUpdate, StartupMode, Stop,
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
 pub use status::{Progress, ServerStatus, Status, Sync};
+pub use templates::{ServerTemplate, TemplateFile, TemplateInstall, TemplateSetting, TemplateVariable};
 pub use text::TextRule;
 pub use to_agent::ToAgent;
 pub use transfers::{Control, Summary, TransferPrepare, TransferReceive, TransferSend, TransferSize};

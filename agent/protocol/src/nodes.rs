@@ -40,6 +40,8 @@ pub mod capability {
     pub const BLOCK_LAN: &str = "block-lan";
     /// The status `paused` and the power action `resume`.
     pub const PAUSE: &str = "pause";
+    /// `template` of a server, `wipe` of a reinstall, `install_log`.
+    pub const TEMPLATES: &str = "templates";
     /// `transfer_*`: servers may move here and away.
     pub const TRANSFER: &str = "transfer";
     /// `upgrade_receive`: a guard watches over this agent's program and goes back where the next one does not come up, and the

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lenient;
 use super::payload::{self, IMAGE, LINE, PATH, Payload, WORD, id, some, within};
+use super::templates::ServerTemplate;
 
 /// A message about one server that says nothing more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,17 @@ use super::payload::{self, IMAGE, LINE, PATH, Payload, WORD, id, some, within};
 pub struct ServerRef {
     /// The server's id.
     pub server_id: String,
+}
+
+/// `server_reinstall`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerReinstall {
+    /// The server's id.
+    pub server_id: String,
+    /// Part 2, for an agent that told of `templates`: its files are thrown away first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wipe: bool,
 }
 
 /// `server_power`.
@@ -212,6 +224,9 @@ pub struct ServerCreate {
     /// Part 2: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
+    /// Part 2: what its template says that is acted on at the node; absent where there is nothing, or where it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Box<ServerTemplate>>,
 }
 
 /// Part 2: `server_description`: what the agent keeps of a server, so that a panel that does not know it can take it over.
@@ -259,11 +274,25 @@ pub struct ServerUpdate {
     /// Part 2: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
+    /// Part 2: what its template says that is acted on at the node; absent where there is nothing, or where it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Box<ServerTemplate>>,
 }
 
 impl Payload for ServerRef {
     fn bound(&mut self) -> Result<(), String> {
         let Self { server_id } = self;
+        id(server_id)
+    }
+
+    fn server_id(&self) -> Option<&str> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for ServerReinstall {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, wipe: _ } = self;
         id(server_id)
     }
 
@@ -285,15 +314,26 @@ impl Payload for ServerPower {
 
 impl Payload for ServerCreate {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } =
-            self;
+        let Self {
+            server_id,
+            name,
+            image,
+            startup,
+            environment,
+            limits: _,
+            ports,
+            block_lan: _,
+            behaviour,
+            template,
+        } = self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         within("image", image, IMAGE)?;
         within("startup", startup, LINE)?;
         payload::environment(environment)?;
         payload::ports(ports.len())?;
-        behaviour.as_ref().map_or(Ok(()), Behaviour::bounded)
+        behaviour.as_ref().map_or(Ok(()), Behaviour::bounded)?;
+        template.as_ref().map_or(Ok(()), |template| template.bounded())
     }
 
     fn server_id(&self) -> Option<&str> {
@@ -303,15 +343,26 @@ impl Payload for ServerCreate {
 
 impl Payload for ServerUpdate {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, name, image, startup, environment, limits: _, ports, block_lan: _, behaviour } =
-            self;
+        let Self {
+            server_id,
+            name,
+            image,
+            startup,
+            environment,
+            limits: _,
+            ports,
+            block_lan: _,
+            behaviour,
+            template,
+        } = self;
         some("name", name.as_deref(), IMAGE)?;
         id(server_id)?;
         some("image", image.as_deref(), IMAGE)?;
         some("startup", startup.as_deref(), LINE)?;
         environment.as_ref().map_or(Ok(()), payload::environment)?;
         payload::ports(ports.as_ref().map_or(0, Vec::len))?;
-        behaviour.as_ref().map_or(Ok(()), Behaviour::bounded)
+        behaviour.as_ref().map_or(Ok(()), Behaviour::bounded)?;
+        template.as_ref().map_or(Ok(()), |template| template.bounded())
     }
 
     fn server_id(&self) -> Option<&str> {

@@ -215,7 +215,7 @@ fn a_panels_words_are_refused_where_cutting_would_change_them() {
         format!(r#"{{"type":"server_create","messageId":"7","data":{{"serverId":"a","image":"i",{more}}}}}"#)
     };
     let big = format!(r#""environment":{{"A":"{}"}}"#, "x".repeat(300_000));
-    let huge = format!(r#""environment":{{"A":"{}"}}"#, "x".repeat(2_000_000));
+    let huge = format!(r#""environment":{{"A":"{}"}}"#, "x".repeat(5_000_000));
     let variables = (0..2_000).map(|n| format!(r#""V{n}":"""#)).collect::<Vec<_>>().join(",");
     for (json, why) in [
         (create(&format!(r#""ports":[{ports}]"#)), "ports has more than 512"),

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{FILE, Inbound, Limits, USUAL};
+use super::bounded::{FILE, Inbound, Limits, SETTINGS, USUAL};
 use super::payload::Payload;
 use super::{
     ConsoleSubscribe, ConsoleTail, FileRead, FileWrite, HostCheck, ServerCommand, ServerCreate, ServerPower,
-    ServerRef, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend, UpgradeReceive,
+    ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend,
+    UpgradeReceive,
 };
 
 /// THE list of the messages to an agent. A row: the type on the wire, the variant of [`ToAgent`] with what it carries,
@@ -21,9 +22,9 @@ macro_rules! each_message_to_agent {
             system_info_request: SystemInfoRequest, USUAL;
             /// Takes a server over into the agent's care and fetches its image. An id that is known already is refused,
             /// unless that server was found made by a legacy agent and has no settings of its own yet.
-            server_create: ServerCreate(spec: Box<ServerCreate>), USUAL;
+            server_create: ServerCreate(spec: Box<ServerCreate>), SETTINGS;
             /// Changes settings, in force at the next start.
-            server_update: ServerUpdate(update: Box<ServerUpdate>), USUAL;
+            server_update: ServerUpdate(update: Box<ServerUpdate>), SETTINGS;
             /// Starts a server.
             server_start: ServerStart(server: ServerRef), USUAL;
             /// Stops a server: stop command or signal, then SIGTERM, then SIGKILL.
@@ -37,7 +38,10 @@ macro_rules! each_message_to_agent {
             /// Ends a suspension.
             server_unsuspend: ServerUnsuspend(server: ServerRef), USUAL;
             /// Fetches the image again (and runs the install step, where there is one).
-            server_reinstall: ServerReinstall(server: ServerRef), USUAL;
+            server_reinstall: ServerReinstall(server: ServerReinstall), USUAL;
+            /// Part 2: what the last installation printed, answered by
+            /// [`ToPanel::FileContent`](super::ToPanel::FileContent).
+            install_log: InstallLog(server: ServerRef), USUAL;
             /// One power action by name; the only one of part 1 that can kill.
             server_power: ServerPower(power: ServerPower), USUAL;
             /// One line for the game's standard input.

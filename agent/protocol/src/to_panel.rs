@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::bounded::{EVERYTHING, FILE, Inbound, Limits, USUAL};
+use super::bounded::{EVERYTHING, FILE, Inbound, Limits, SETTINGS, USUAL};
 use super::payload::Payload;
 use super::text::TextRule;
 use super::{
@@ -30,7 +30,7 @@ pub(super) const KINDS: [(&str, Limits); 16] = [
     ("stats_history", USUAL),
     ("node_stats", USUAL),
     ("host_report", USUAL),
-    ("server_description", USUAL),
+    ("server_description", SETTINGS),
     ("transfer_size", USUAL),
 ];
 

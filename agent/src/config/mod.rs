@@ -58,6 +58,8 @@ pub struct Tunables {
     pub heartbeat: Duration,
     /// Between two samples of a server that nobody watches.
     pub sample_idle: Duration,
+    /// How long an install script may take.
+    pub install_limit: Duration,
 }
 
 impl Default for Tunables {
@@ -72,6 +74,7 @@ impl Default for Tunables {
             console_check: Duration::from_secs(30),
             heartbeat: Duration::from_secs(30),
             sample_idle: Duration::from_secs(10),
+            install_limit: Duration::from_secs(3_600),
         }
     }
 }

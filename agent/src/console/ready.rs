@@ -26,6 +26,8 @@ pub enum Ready {
     Text(String),
     /// The line matches this.
     Pattern(Regex),
+    /// The line is one of these.
+    Any(Vec<Ready>),
 }
 
 impl Ready {
@@ -46,10 +48,14 @@ impl Ready {
     /// Is this (clean) line it? Colours in it do not matter.
     #[must_use]
     pub fn matches(&self, line: &str) -> bool {
-        let line = plain(line);
+        self.matches_plain(&plain(line))
+    }
+
+    fn matches_plain(&self, line: &str) -> bool {
         match self {
             Self::Text(text) => line.contains(text.as_str()),
-            Self::Pattern(pattern) => pattern.is_match(&line),
+            Self::Pattern(pattern) => pattern.is_match(line),
+            Self::Any(any) => any.iter().any(|ready| ready.matches_plain(line)),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) const SETTINGS: &str = "ctrl-alt-play.settings";
 pub(super) const SIZE: (u16, u16) = (50, 250);
 
 /// What a process that may change its user (the image's own wish) still cannot do.
-const DROPPED: [&str; 6] = ["SETPCAP", "MKNOD", "AUDIT_WRITE", "NET_RAW", "SYS_CHROOT", "SETFCAP"];
+pub(super) const DROPPED: [&str; 6] = ["SETPCAP", "MKNOD", "AUDIT_WRITE", "NET_RAW", "SYS_CHROOT", "SETFCAP"];
 
 /// Folders, as the host has them.
 pub(super) struct Places {
@@ -32,8 +32,8 @@ pub(super) struct Places {
     pub(super) data_dir: PathBuf,
     /// The server's.
     pub(super) server: PathBuf,
-    /// The zone file.
-    pub(super) zone: Option<PathBuf>,
+    /// Files that it sees, and where in the container.
+    pub(super) files: Vec<(PathBuf, String)>,
 }
 
 /// `ctrl-alt-play-ID`.
@@ -115,15 +115,13 @@ fn host_config(container: &Container, places: &Places, bindings: PortMap, podman
         typ: Some(MountType::BIND),
         ..Mount::default()
     }];
-    if let (Some(zone), Some(source)) = (&container.zone, &places.zone) {
-        mounts.push(Mount {
-            target: Some(zone.place.clone()),
-            source: Some(source.display().to_string()),
-            typ: Some(MountType::BIND),
-            read_only: Some(true),
-            ..Mount::default()
-        });
-    }
+    mounts.extend(places.files.iter().map(|(source, place)| Mount {
+        target: Some(place.clone()),
+        source: Some(source.display().to_string()),
+        typ: Some(MountType::BIND),
+        read_only: Some(true),
+        ..Mount::default()
+    }));
     HostConfig {
         mounts: Some(mounts),
         readonly_rootfs: Some(container.read_only_root),
@@ -173,7 +171,6 @@ fn log_config(podman: bool) -> HostConfigLogConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::Zone;
     use protocol::{Port, Protocol};
 
     fn container() -> Container {
@@ -200,7 +197,7 @@ mod tests {
             ],
             stop_signal: Some("SIGINT".into()),
             block_lan: false,
-            zone: Some(Zone { file: "/x".into(), place: "/usr/share/zoneinfo/Europe/Berlin".into() }),
+            files: Vec::new(),
         }
     }
 
@@ -208,7 +205,10 @@ mod tests {
         Places {
             data_dir: "/srv/cap".into(),
             server: "/srv/cap/servers/abc".into(),
-            zone: Some("/srv/cap/agent/zoneinfo/Europe/Berlin".into()),
+            files: vec![(
+                "/srv/cap/agent/zoneinfo/Europe/Berlin".into(),
+                "/usr/share/zoneinfo/Europe/Berlin".into(),
+            )],
         }
     }
 

@@ -14,6 +14,7 @@ mod events;
 mod hijack;
 mod image;
 mod inspect;
+mod install;
 mod legacy;
 mod list;
 mod network;
@@ -46,8 +47,8 @@ pub use self::engine_info::{EngineAway, EngineFacts, Limits, facts};
 pub use self::remove_games::remove_games;
 pub use crate::runtime::EngineError;
 use crate::runtime::{
-    Attached, Call, Container, ContainerState, Created, EngineInfo, Fault, ForeignContainer, LogRange,
-    LogReader, Owner, Runtime, Told,
+    Attached, Call, Container, ContainerState, Created, EngineInfo, Fault, ForeignContainer,
+    InstallContainer, LogRange, LogReader, Owner, Runtime, Told,
 };
 use crate::stats::Counters;
 
@@ -93,31 +94,48 @@ impl Runtime for Engine {
             let places = create::Places {
                 data_dir: self.on_host(&self.data_dir, &action)?,
                 server: self.on_host(&container.data_dir, &action)?,
-                zone: container.zone.as_ref().and_then(|zone| self.on_host(&zone.file, &action).ok()),
+                files: container
+                    .files
+                    .iter()
+                    .filter_map(|one| Some((self.on_host(&one.file, &action).ok()?, one.place.clone())))
+                    .collect(),
             };
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
             // Where it is missing, the engine says so below.
             let image = image::environment(&link.client, &container.image).await?.unwrap_or_default();
-            // Podman has other words for what keeps its containers apart.
-            let wanted = if container.block_lan { &network::NO_LAN } else { &network::GAMES };
-            let network = if link.podman { Ok(()) } else { self.networks.ensure(&link.client, wanted).await };
-            if let Err(error) = &network
-                && (error.fault == Fault::Away || container.block_lan)
-            {
-                return Err(error.clone());
-            }
-            let own = (!link.podman && network.is_ok()).then_some(wanted.name);
+            let (own, network) = self.network(&link, container.block_lan).await?;
             let mut body = create::body(container, &image, &places, link.podman, own);
             body.image = body.image.map(|image| pull::with_tag(&image));
             let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
-            let mut warnings = made.warnings;
-            if let Err(error) = network {
-                let message = format!("this game shares the common network, because: {}", error.message);
-                warnings.push(message);
-            }
+            let warnings = made.warnings.into_iter().chain(network).collect();
             let lan_open = if container.block_lan { self.lan_open(&link).await } else { None };
             Ok(Created { id: made.id, warnings, lan_open })
         })
+    }
+
+    fn create_install<'a>(&'a self, container: &'a InstallContainer) -> Call<'a, Created> {
+        Box::pin(async move {
+            let name = install::name(&container.server_id);
+            let action = format!("make the container {name}");
+            let link = self.link(&action)?;
+            let places = install::Places {
+                data_dir: &self.on_host(&self.data_dir, &action)?,
+                server: &self.on_host(&container.server_dir, &action)?,
+                script: &self.on_host(&container.script_dir, &action)?,
+            };
+            let options = CreateContainerOptionsBuilder::new().name(&name).build();
+            let (own, network) = self.network(&link, container.block_lan).await?;
+            let mut body = install::body(container, &places, link.podman, own);
+            body.image = body.image.map(|image| pull::with_tag(&image));
+            let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
+            let warnings = made.warnings.into_iter().chain(network).collect();
+            let lan_open = if container.block_lan { self.lan_open(&link).await } else { None };
+            Ok(Created { id: made.id, warnings, lan_open })
+        })
+    }
+
+    fn inspect_install<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>> {
+        Box::pin(async move { self.inspect(&install::name(server_id)).await })
     }
 
     fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
@@ -307,6 +325,26 @@ impl Runtime for Engine {
 }
 
 impl Engine {
+    /// The network of ours that a container is put into, and why it is not, where it is not.
+    async fn network(
+        &self,
+        link: &Link,
+        block_lan: bool,
+    ) -> Result<(Option<&'static str>, Option<String>), EngineError> {
+        // Podman has other words for what keeps its containers apart.
+        if link.podman {
+            return Ok((None, None));
+        }
+        let wanted = if block_lan { &network::NO_LAN } else { &network::GAMES };
+        match self.networks.ensure(&link.client, wanted).await {
+            Ok(()) => Ok((Some(wanted.name), None)),
+            Err(error) if error.fault == Fault::Away || block_lan => Err(error),
+            Err(error) => {
+                Ok((None, Some(format!("this game shares the common network, because: {}", error.message))))
+            }
+        }
+    }
+
     /// Why the local network is open to a game that is not to reach it; `None` where it is closed.
     async fn lan_open(&self, link: &Link) -> Option<String> {
         if link.podman {

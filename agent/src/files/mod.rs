@@ -2,6 +2,7 @@
 //! work in it at the same moment: every path is resolved by the kernel below the folder's handle, with no way out, and
 //! nothing that is not a plain file is opened.
 
+mod config;
 mod error;
 mod root_dir;
 mod text;
@@ -16,10 +17,11 @@ use protocol::{ErrorCode, FileContent, FileRead, FileWrite, ToPanel, valid_serve
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::config::{Configured, configure};
 pub(crate) use self::error::FileError;
 use self::text::MOST;
 use crate::panel::reply_cache::Reply;
-use crate::server::folder;
+use crate::server::{folder, install_log};
 
 /// Files that are held in memory at once; who comes beyond that is told to try again.
 const AT_ONCE: usize = 8;
@@ -61,6 +63,22 @@ impl Files {
         self.work(server_id.clone(), reply, move |root| {
             text::write(&root, &path, &content)?;
             Ok(FileContent { server_id: Some(server_id), path, ..FileContent::default() })
+        });
+    }
+
+    /// Answers with what the last installation printed.
+    pub(crate) fn install_log(&self, server_id: String, reply: Reply) {
+        let data_dir = self.data_dir.clone();
+        self.work(server_id.clone(), reply, move |_| {
+            let content = install_log::read(&data_dir, &server_id)
+                .map_err(|error| FileError::Io("read it", error))?
+                .ok_or(FileError::NotFound)?;
+            Ok(FileContent {
+                server_id: Some(server_id),
+                path: "install.log".to_owned(),
+                content: Some(content),
+                ..FileContent::default()
+            })
         });
     }
 

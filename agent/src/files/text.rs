@@ -42,6 +42,11 @@ pub(super) fn write(root: &Below, path: &str, content: &str) -> Result<(), FileE
     if content.len() > MOST {
         return Err(FileError::TooLarge);
     }
+    replace(root, path, content.as_bytes())
+}
+
+/// The same for any content.
+pub(super) fn replace(root: &Below, path: &str, content: &[u8]) -> Result<(), FileError> {
     let (folder, name) = root.parent(path)?;
     let (owner, mode) = match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => {
@@ -80,12 +85,12 @@ fn beside(folder: &OwnedFd) -> Result<(String, File), FileError> {
     Err(FileError::ConcurrentChange)
 }
 
-fn fill(mut file: File, content: &str, owner: (u32, u32), mode: u32) -> Result<(), FileError> {
+fn fill(mut file: File, content: &[u8], owner: (u32, u32), mode: u32) -> Result<(), FileError> {
     let failed = |error: std::io::Error| match Errno::from_io_error(&error) {
         Some(errno) => meaning("write it")(errno),
         None => FileError::Io("write it", error),
     };
-    file.write_all(content.as_bytes()).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
     let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
     match fchown(file.as_fd(), Some(uid), Some(gid)) {
         // Only root can give files away. Who is not, writes as himself.

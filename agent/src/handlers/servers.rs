@@ -1,8 +1,8 @@
 //! Requests to one server.
 
 use protocol::{
-    PowerAction, ServerCommand, ServerCreate, ServerDescription, ServerPower, ServerRef, ServerUpdate,
-    ToPanel,
+    PowerAction, ServerCommand, ServerCreate, ServerDescription, ServerPower, ServerRef, ServerReinstall,
+    ServerUpdate, ToPanel,
 };
 
 use super::parts::Parts;
@@ -54,8 +54,13 @@ pub(super) fn server_unsuspend(agent: &Parts, server: ServerRef, reply: Reply) {
     agent.servers.ask(&server.server_id, Request::Unsuspend, reply);
 }
 
-pub(super) fn server_reinstall(agent: &Parts, server: ServerRef, reply: Reply) {
-    agent.servers.ask(&server.server_id, Request::Reinstall, reply);
+pub(super) fn server_reinstall(agent: &Parts, server: ServerReinstall, reply: Reply) {
+    agent.servers.ask(&server.server_id, Request::Reinstall { wipe: server.wipe }, reply);
+}
+
+pub(super) fn install_log(agent: &Parts, server: ServerRef, reply: Reply) {
+    let Some((_, reply)) = agent.server(&server.server_id, reply) else { return };
+    agent.files.install_log(server.server_id, reply);
 }
 
 pub(super) fn install_cancel(agent: &Parts, server: ServerRef, reply: Reply) {

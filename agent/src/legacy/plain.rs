@@ -14,7 +14,15 @@ pub fn plain(spec: ServerCreate) -> ServerCreate {
         // What the image says cannot be seen from here.
         environment.entry(name.to_owned()).or_insert(value);
     }
-    ServerCreate { name: None, startup, environment, block_lan: false, behaviour: None, ..spec }
+    ServerCreate {
+        name: None,
+        startup,
+        environment,
+        block_lan: false,
+        behaviour: None,
+        template: None,
+        ..spec
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ const CAPABILITIES: &[&str] = &[
     capability::FILES,
     capability::PAUSE,
     capability::BLOCK_LAN,
+    capability::TEMPLATES,
 ];
 /// How long the first `sync` waits until every server was inspected.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -83,6 +83,12 @@ pub struct ServerFile {
     /// Of the run that was seen to be ready: when the engine started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Timestamp>,
+    /// Its template's install script has ended well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub installed: bool,
+    /// The container in which that script runs, by the engine's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installing: Option<String>,
 }
 
 impl ServerFile {
@@ -99,6 +105,8 @@ impl ServerFile {
             deleting: false,
             pending: None,
             ready: None,
+            installed: false,
+            installing: None,
         }
     }
 }

@@ -12,8 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub enum Pending {
     /// A stop, a restart or a kill.
     Stop(PendingStop),
-    /// Its image is fetched anew.
+    /// Its image is fetched anew, and its install script run.
     Install,
+    /// The same, after its files were thrown away.
+    Wipe,
 }
 
 /// What a newer agent wrote and this one has no word for is none.

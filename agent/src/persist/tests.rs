@@ -34,6 +34,7 @@ fn server(id: &str) -> ServerFile {
             ports: vec![Port { internal: 25565, external: 25570, protocol: Protocol::Tcp }],
             block_lan: true,
             behaviour: Some(Behaviour::default()),
+            template: None,
         })
     }
 }

@@ -105,17 +105,41 @@ pub struct Container {
     pub block_lan: bool,
     /// What `docker stop` would send.
     pub stop_signal: Option<String>,
-    /// The zone file that it needs.
-    pub zone: Option<Zone>,
+    /// Files of ours that it sees: its time zone, and who it is.
+    pub files: Vec<MountedFile>,
 }
 
-/// A zone file for a container.
+/// A file that a container sees and may not write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
+pub struct MountedFile {
     /// The file, as this process sees it.
     pub file: PathBuf,
-    /// Where a program looks for it.
+    /// Where it lies in the container.
     pub place: String,
+}
+
+/// The container of an install script: root, with the server's folder and the script's, and nothing that a message could
+/// widen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstallContainer {
+    /// Which server.
+    pub server_id: String,
+    /// Image reference.
+    pub image: String,
+    /// What the image's entrypoint gets, or the command itself.
+    pub command: Vec<String>,
+    /// Variables, whatever the image says.
+    pub environment: BTreeMap<String, String>,
+    /// The server's folder, as this process sees it.
+    pub server_dir: PathBuf,
+    /// The script's folder, as this process sees it.
+    pub script_dir: PathBuf,
+    /// Bytes; 0 for no limit.
+    pub memory: i64,
+    /// Percent of one core; 0 for no limit.
+    pub cpu: i64,
+    /// It reaches the internet and no LAN address.
+    pub block_lan: bool,
 }
 
 /// A container that was made.
@@ -244,6 +268,10 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String>;
     /// Makes a container under the server's name.
     fn create<'a>(&'a self, container: &'a Container) -> Call<'a, Created>;
+    /// Makes the container of an install script, under a name of its own.
+    fn create_install<'a>(&'a self, container: &'a InstallContainer) -> Call<'a, Created>;
+    /// The container of a server's install script, where there is one.
+    fn inspect_install<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>>;
     /// Starts it; one that runs is started.
     fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
     /// Connects to its terminal, from now on.

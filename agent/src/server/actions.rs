@@ -24,11 +24,7 @@ impl Server {
         match act {
             Act::Nothing | Act::Command | Act::Resume => {}
             Act::Launch => self.launch(),
-            Act::Fetch => {
-                self.record.file.pending = Some(Pending::Install);
-                self.record.save();
-                self.fetch(true);
-            }
+            Act::Fetch => self.begin_install(false, true),
             Act::CancelFetch => self.cancel_fetch(),
             Act::CallOff => {
                 self.schedule.cancel_restart();

@@ -6,6 +6,7 @@ use protocol::{ErrorCode, ServerStatus, Status};
 use tokio::time::Instant;
 
 use super::actions::CANCELLED;
+use super::install::InstallError;
 use super::jobs::{self, Event, FetchError};
 use super::launch::{LaunchError, Launched};
 use super::life_cycle::{Act, Happened, Phase};
@@ -40,6 +41,8 @@ impl Server {
             Event::Signalled(signal, step, result) => self.signalled(&signal, step, result),
             Event::Typed(_, step, result) => self.typed(step, result),
             Event::Fetched(result) => self.fetched(result),
+            Event::InstallMade(made) => self.install_made(made),
+            Event::Installed(result) => self.installed(result),
             Event::Inspected(found) => self.inspected(found),
             Event::Adopted(run, result) => self.adopted(run, *result),
             Event::Saved(file, result) => self.saved(*file, result),
@@ -141,15 +144,15 @@ impl Server {
     }
 
     fn fetched(&mut self, result: Result<Option<String>, FetchError>) {
-        self.image.fetching = None;
         self.shown.progress.send_replace(None);
+        if result.is_ok() && !self.life_cycle.is_deleting() && self.make_install() {
+            self.note_old_image(result.ok().flatten());
+            return;
+        }
+        self.image.fetching = None;
         let (happened, status) = match result {
             Ok(note) => {
-                if let Some(note) = note {
-                    tracing::info!(server = self.id, note, "an image was not fetched anew");
-                    let console = &self.output.console;
-                    console.system("The image could not be fetched anew. The one that is here is kept.");
-                }
+                self.note_old_image(note);
                 (Happened::Fetched, Status::Stopped)
             }
             Err(error) => {
@@ -167,6 +170,15 @@ impl Server {
         self.life_cycle.happened(happened);
         if !self.life_cycle.is_deleting() && !self.context.cancel.is_cancelled() {
             self.remember(status);
+        }
+    }
+
+    /// Says that an old image has to do.
+    fn note_old_image(&self, note: Option<String>) {
+        if let Some(note) = note {
+            tracing::info!(server = self.id, note, "an image was not fetched anew");
+            let console = &self.output.console;
+            console.system("The image could not be fetched anew. The one that is here is kept.");
         }
     }
 
@@ -206,6 +218,11 @@ impl Server {
             // The rest is done, and that it could not be written down does not undo it.
             (Waiter::Act(reply, status), _) => reply.ack(Some(status)),
             (Waiter::Refuse(reply, code, message), _) => reply.refuse(code, message),
+            (Waiter::Install, None) => self.run_install(),
+            (Waiter::Install, Some(error)) => {
+                let sentence = format!("The node could not write it down: {error}.");
+                self.installed(Err(InstallError::Failed(sentence, None)));
+            }
             (Waiter::Stop, _) => {
                 if let Some(stopping) = self.runs.stopping_mut() {
                     stopping.release();

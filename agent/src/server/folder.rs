@@ -114,6 +114,15 @@ pub(crate) fn prepare(
     Ok(path)
 }
 
+/// Takes the folder itself, and nothing in it, from its user: the next [`prepare`] then gives away all that others put there.
+pub(crate) fn take(path: &Path) -> io::Result<()> {
+    if !may_give() {
+        return Ok(());
+    }
+    let folder = openat(rustix::fs::CWD, path, FOLDER, Mode::empty())?;
+    Ok(fchown(&folder, Some(Uid::ROOT), Some(Gid::ROOT))?)
+}
+
 /// Gives away all that is in a folder, and then the folder. Follows no link.
 struct Giving(Option<Uid>, Option<Gid>);
 

@@ -13,7 +13,7 @@ use super::run::Stage;
 use super::shown::Outcome;
 use super::state::Server;
 use super::terminal::Terminal;
-use crate::persist::{Pending, Wanted};
+use crate::persist::Wanted;
 use crate::runtime::{ContainerState, EngineError, Owner};
 
 impl Server {
@@ -73,7 +73,7 @@ impl Server {
             Some(ended) if stopped && self.record.file.wanted == Wanted::Running => {
                 self.stopped_unseen(&ended);
             }
-            _ if self.record.file.wanted == Wanted::Running => self.found_wanted(),
+            _ if self.record.file.wanted == Wanted::Running && !self.is_installing() => self.found_wanted(),
             _ => self.found_idle(),
         }
         self.ask_deferred();
@@ -106,8 +106,7 @@ impl Server {
         let idle = self.idle();
         let act = self.life_cycle.happened(Happened::FoundIdle(idle));
         if act == Act::Fetch {
-            // A fetch was broken off: one that was asked for anew goes on as that.
-            self.fetch(self.record.file.pending == Some(Pending::Install));
+            self.resume_install();
         } else {
             self.act(act);
         }
@@ -116,7 +115,7 @@ impl Server {
     /// How the last run or installation ended, by the file.
     fn idle(&mut self) -> Idle {
         let Some(last) = self.record.file.last.clone() else { return Idle::NotInstalled };
-        if self.record.file.pending == Some(Pending::Install) {
+        if self.is_installing() {
             return Idle::NotInstalled;
         }
         self.shown.outcome =
@@ -141,10 +140,10 @@ impl Server {
             port,
             run,
         };
-        let behaviour = self.record.file.spec.behaviour.clone().unwrap_or_default();
+        let spec = self.record.file.spec.clone();
         let was_ready = self.record.file.ready.is_some() && self.record.file.ready == seen.started_at;
         self.jobs.push(async move {
-            let adopted = launch::adopt(terminal, seen, behaviour, was_ready).await;
+            let adopted = launch::adopt(terminal, seen, &spec, was_ready).await;
             Event::Adopted(number, Box::new(adopted))
         });
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::folder;
+use super::install::InstallError;
 use super::launch::{LaunchError, Launched};
 use super::removal::RemoveError;
 use super::typing::NotTyped;
@@ -59,6 +60,10 @@ pub(super) enum Event {
     /// The line that stops the game was typed, as this step of a stop.
     Typed(u64, u32, Result<(), NotTyped>),
     Fetched(Result<Option<String>, FetchError>),
+    /// The install container is made; none where there is nothing to run.
+    InstallMade(Result<Option<String>, InstallError>),
+    /// The install script is over.
+    Installed(Result<(), InstallError>),
     Inspected(Found),
     Adopted(u64, Box<Result<Launched, EngineError>>),
     Saved(Box<ServerFile>, Result<(), PersistError>),
@@ -88,6 +93,8 @@ impl Event {
             Self::Resumed(..)
             | Self::Signalled(..)
             | Self::Fetched(_)
+            | Self::InstallMade(_)
+            | Self::Installed(_)
             | Self::Inspected(_)
             | Self::Saved(..)
             | Self::Removed(_)

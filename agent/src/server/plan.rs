@@ -5,7 +5,7 @@ use std::path::Path;
 
 use protocol::{Behaviour, ContainerUser, Limits, ServerCreate, StartupMode, Stop, valid_server_id};
 
-use super::startup;
+use super::{startup, template};
 use crate::runtime::Container;
 
 const GIB: i64 = 1 << 30;
@@ -78,7 +78,11 @@ pub(super) fn container(
         defaults.insert("HOME", behaviour.data_path.clone());
     }
     defaults.extend(for_everybody(spec));
-    let mut environment = spec.environment.clone();
+    let egg = template::is_egg(spec);
+    let mut environment = match egg {
+        true => template::environment(spec, timezone),
+        false => spec.environment.clone(),
+    };
     // Where the image reads the startup line from a variable, that line is a setting like the others.
     if behaviour.startup_mode == StartupMode::Variable
         && let Some(line) = defaults.remove(STARTUP)
@@ -113,7 +117,7 @@ pub(super) fn container(
             Stop::Signal(name) => name,
             Stop::Command(_) => "SIGTERM".into(),
         }),
-        zone: None,
+        files: Vec::new(),
     }
 }
 
@@ -123,15 +127,7 @@ pub(crate) fn check(spec: &ServerCreate) -> Result<(), String> {
     if !valid_server_id(&spec.server_id) {
         return no("The server id is not one.");
     }
-    let image = spec.image.as_str();
-    if image.is_empty()
-        || image.len() > 512
-        || image.starts_with('-')
-        || !image.bytes().all(|b| b.is_ascii_graphic())
-    {
-        return no("The image is not the name of an image.");
-    }
-    if image.contains(['?', '#', '&', '%', '\\']) || image.contains("..") {
+    if !is_image(&spec.image) {
         return no("The image is not the name of an image.");
     }
     if spec.startup.len() > 16 * 1024 || spec.startup.contains('\0') {
@@ -161,6 +157,16 @@ pub(crate) fn check(spec: &ServerCreate) -> Result<(), String> {
         return no("A port is out of its range.");
     }
     check_behaviour(&spec.behaviour.clone().unwrap_or_default())
+}
+
+/// Nothing that an engine could take for anything else.
+pub(super) fn is_image(image: &str) -> bool {
+    !image.is_empty()
+        && image.len() <= 512
+        && !image.starts_with('-')
+        && image.bytes().all(|b| b.is_ascii_graphic())
+        && !image.contains(['?', '#', '&', '%', '\\'])
+        && !image.contains("..")
 }
 
 fn check_behaviour(behaviour: &Behaviour) -> Result<(), String> {

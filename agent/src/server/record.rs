@@ -17,6 +17,8 @@ pub(super) enum Waiter {
     Refuse(Reply, ErrorCode, &'static str),
     /// The stop that is under way may begin.
     Stop,
+    /// The install container that was made may be started.
+    Install,
 }
 
 /// A server's file. Changes are made here at once and written soon, one write for all that changed since the last one
@@ -73,9 +75,9 @@ impl Record {
         }
     }
 
-    /// Nothing is written any more: what is being removed must not come back.
-    pub(super) fn drop_due(&mut self) {
-        self.due = None;
+    /// Nothing is written any more: what is being removed must not come back. Whether an install container waits for it.
+    pub(super) fn drop_due(&mut self) -> bool {
+        self.due.take().is_some_and(|waiters| waiters.iter().any(|one| matches!(one, Waiter::Install)))
     }
 
     /// Begins the write that is due, where none is under way: gives what to write, and whether it is of a new server.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
-use super::folder;
+use super::{folder, install};
 use crate::persist::{self, PersistError};
 use crate::runtime::{EngineError, Owner};
 
@@ -82,6 +82,7 @@ async fn empty(context: &Arc<Context>, server_id: &str) -> Result<(), RemoveErro
     if let Some(seen) = seen.filter(|seen| seen.owner != Owner::Foreign) {
         context.engine.remove(&seen.id).await.map_err(RemoveError::Engine)?;
     }
+    install::remove(context, server_id).await.map_err(RemoveError::Engine)?;
     let (data_dir, id) = (context.data_dir.clone(), server_id.to_owned());
     let gone = tokio::task::spawn_blocking(move || {
         let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))?;

@@ -9,6 +9,7 @@ use super::jobs::Event;
 use super::life_cycle::{Act, Phase, Refusal, Request};
 use super::record::Waiter;
 use super::state::{Server, ServerRequest, Work};
+use super::template;
 use crate::host;
 use crate::panel::reply_cache::Reply;
 use crate::persist::Wanted;
@@ -43,11 +44,15 @@ impl Server {
             return self.requests.deferred.push((request, reply));
         }
         let mut life_cycle = self.life_cycle.clone();
-        let act = match life_cycle.ask(&request) {
+        let starts = request == Request::Power(PowerAction::Start);
+        // What failed to install is installed first, and started then.
+        let installs = starts && self.must_install() && !life_cycle.suspended();
+        let asked = if installs { Request::Reinstall { wipe: false } } else { request.clone() };
+        let act = match life_cycle.ask(&asked) {
             Ok(act) => act,
             Err(refusal) => return self.refuse(refusal, &request, reply),
         };
-        if act == Act::Launch
+        if (act == Act::Launch || installs)
             && let Err((code, message)) = self.may_start()
         {
             return reply.refuse(code, message);
@@ -71,7 +76,10 @@ impl Server {
             (Act::Launch, _) => self.schedule.crashes.forget(),
             _ => {}
         }
-        self.act(act);
+        match asked {
+            Request::Reinstall { wipe } => self.begin_install(wipe, !installs),
+            _ => self.act(act),
+        }
         self.record.answer_when_saved(reply, self.life_cycle.status());
         self.publish();
     }
@@ -81,6 +89,10 @@ impl Server {
         match request {
             Request::Power(PowerAction::Start | PowerAction::Restart) => self.record.want(Wanted::Running),
             Request::Power(PowerAction::Stop | PowerAction::Kill) | Request::Suspend => {
+                self.record.want(Wanted::Stopped);
+            }
+            Request::Reinstall { .. } => {
+                self.schedule.cancel_restart();
                 self.record.want(Wanted::Stopped);
             }
             _ => {}
@@ -110,6 +122,9 @@ impl Server {
         if !folder::has_room(&self.context.data_dir) {
             let message = "The disk of the data folder is full: the game could not save anything.";
             return Err((ErrorCode::DiskFull, message.into()));
+        }
+        if let Some(sentence) = template::broken_variable(&self.record.file.spec) {
+            return Err((ErrorCode::Invalid, sentence));
         }
         if self.schedule.ended.is_some_and(|ended| ended.elapsed() < PORT_LINGERS) {
             return Ok(());

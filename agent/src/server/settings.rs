@@ -36,6 +36,7 @@ impl Server {
             ports,
             block_lan,
             behaviour,
+            template,
         } = update;
         spec.name = name.or(spec.name);
         spec.image = image.unwrap_or(spec.image);
@@ -45,6 +46,7 @@ impl Server {
         spec.ports = ports.unwrap_or(spec.ports);
         spec.block_lan = block_lan.unwrap_or(spec.block_lan);
         spec.behaviour = behaviour.or(spec.behaviour);
+        spec.template = template.or(spec.template);
         self.change(spec, reply);
     }
 

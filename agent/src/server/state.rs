@@ -207,8 +207,9 @@ impl Server {
 
     /// Begins the write that is due, one for all that changed since the last one began.
     pub(super) fn flush(&mut self) {
-        if self.life_cycle.is_deleting() {
-            self.record.drop_due();
+        if self.life_cycle.is_deleting() && self.record.drop_due() {
+            // It is only removed again.
+            self.run_install();
         }
         if let Some((file, new)) = self.record.begin_write() {
             self.jobs.push(jobs::save(Arc::clone(&self.context), file, new));

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::runtime::Zone;
+use crate::runtime::MountedFile;
 
 /// Where zone files lie, on this machine and in containers.
 const ZONES: &str = "/usr/share/zoneinfo";
@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 64 * 1024;
 
 /// The zone of this name, kept below `dir`. None where every program knows it without a file, and where this machine has
 /// none of that name either; `own` is the machine's.
-pub(super) fn of(dir: &Path, name: &str, own: &str) -> Option<Zone> {
+pub(super) fn of(dir: &Path, name: &str, own: &str) -> Option<MountedFile> {
     let name = name.strip_prefix(':').unwrap_or(name);
     if !is_name(name) || matches!(name, "UTC" | "GMT") {
         return None;
@@ -25,7 +25,7 @@ pub(super) fn of(dir: &Path, name: &str, own: &str) -> Option<Zone> {
     let text = read(&Path::new(ZONES).join(name)).or_else(|| read(Path::new(OWN)).filter(|_| name == own))?;
     let file = dir.join("zoneinfo").join(name);
     match keep(&file, &text) {
-        Ok(()) => Some(Zone { file, place: format!("{ZONES}/{name}") }),
+        Ok(()) => Some(MountedFile { file, place: format!("{ZONES}/{name}") }),
         Err(error) => {
             tracing::debug!(%error, zone = name, "a zone file could not be kept for games");
             None
@@ -49,7 +49,8 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     (text.starts_with(b"TZif") && text.len() as u64 <= MOST_BYTES).then_some(text)
 }
 
-fn keep(file: &Path, text: &[u8]) -> io::Result<()> {
+/// Writes a small file of ours for containers to read, where it does not say this already.
+pub(super) fn keep(file: &Path, text: &[u8]) -> io::Result<()> {
     if fs::read(file).is_ok_and(|kept| kept == text) {
         return Ok(());
     }

@@ -155,6 +155,7 @@ impl Supervisor {
                 ports: found.ports,
                 block_lan: false,
                 behaviour: Some(behaviour),
+                template: None,
             };
             let mut file = ServerFile::new(spec);
             file.as_found = true;

@@ -86,6 +86,7 @@ pub(crate) fn quick() -> Tunables {
         console_check: ms(500),
         heartbeat: ms(500),
         sample_idle: Duration::from_secs(10),
+        install_limit: Duration::from_secs(600),
     }
 }
 
@@ -390,5 +391,6 @@ pub(crate) fn spec(startup: &str) -> ServerCreate {
         ports: Vec::new(),
         block_lan: false,
         behaviour: Some(Behaviour { stop_timeout: 3, ..Behaviour::default() }),
+        template: None,
     }
 }

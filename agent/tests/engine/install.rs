@@ -30,7 +30,7 @@ async fn an_absent_image_fails_the_install_says_why_and_can_be_tried_again() {
     // So does a retry.
     let tries = || node.statuses(&id).iter().filter(|s| s.status == Status::Installing).count();
     let before = tries();
-    let retry = ToAgent::ServerReinstall(ServerRef { server_id: id.clone() });
+    let retry = ToAgent::ServerReinstall(ServerReinstall { server_id: id.clone(), wipe: false });
     node.ask(retry.clone()).await.unwrap();
     eventually("a second try", || (tries() > before).then_some(())).await;
     node.is(&id, Status::InstallFailed).await;
@@ -45,6 +45,7 @@ async fn an_absent_image_fails_the_install_says_why_and_can_be_tried_again() {
         ports: None,
         block_lan: None,
         behaviour: None,
+        template: None,
     };
     node.ask(ToAgent::ServerUpdate(Box::new(update))).await.unwrap();
     node.start(&id).await;
@@ -73,7 +74,7 @@ async fn an_install_can_be_cancelled_and_deleted() {
     let failed = node.is(&id, Status::InstallFailed).await;
     assert_eq!(failed.error.as_deref(), Some("The installation was cancelled."));
     assert_eq!(node.ask(ToAgent::InstallCancel(of())).await.unwrap_err().code, ErrorCode::NotInstalling);
-    node.ask(ToAgent::ServerReinstall(of())).await.unwrap();
+    node.ask(ToAgent::ServerReinstall(ServerReinstall { server_id: id.clone(), wipe: false })).await.unwrap();
     node.is(&id, Status::Installing).await;
     node.delete(&id).await;
     node.is(&id, Status::Deleted).await;

@@ -102,7 +102,7 @@ pub(super) fn translate(message: ToAgent, times: &LinkTimes) -> Result<LegacyReq
         ToAgent::SystemInfoRequest => (Completion::Info, others),
         ToAgent::FileRead(_) | ToAgent::FileWrite(_) => (Completion::File, files),
         ToAgent::ServerUpdate(_) => return Err(unable("change a server")),
-        ToAgent::ServerReinstall(_) | ToAgent::InstallCancel(_) => {
+        ToAgent::ServerReinstall(_) | ToAgent::InstallCancel(_) | ToAgent::InstallLog(_) => {
             return Err(unable("install a server again"));
         }
         ToAgent::ServerSuspend(_) | ToAgent::ServerUnsuspend(_) => return Err(unable("suspend a server")),

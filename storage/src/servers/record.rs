@@ -48,6 +48,9 @@ pub struct Server {
     /// Its deletion, where that was begun and is not over.
     #[serde(default)]
     pub deleting: Option<Deletion>,
+    /// Its template as it was when the server was made, in the native form as JSON; absent where the template had none.
+    #[serde(default)]
+    pub template: Option<String>,
 }
 
 /// A deletion that was asked for. Written before anything is deleted, so that one that was cut short goes on.

@@ -1,7 +1,5 @@
 //! Containers of a legacy agent, which keep their files inside.
 
-use protocol::Behaviour;
-
 use super::super::folder;
 use super::super::import_files::{ImportFiles, ImportedFiles};
 use super::error::{LaunchError, failed};
@@ -28,17 +26,12 @@ impl Launch {
     }
 
     /// A container of another agent keeps its files inside: made anew, it would be empty.
-    pub(super) async fn start_legacy(
-        self,
-        seen: ContainerState,
-        behaviour: &Behaviour,
-        why: &str,
-    ) -> Result<Launched, LaunchError> {
+    pub(super) async fn start_legacy(self, seen: ContainerState, why: &str) -> Result<Launched, LaunchError> {
         self.output.console.system(&format!(
             "This container was made by another agent and keeps its files inside. It is started as it is, and \
              settings do not apply to it: {why}."
         ));
-        self.start(seen.id, seen.tty, None, behaviour, true).await
+        self.start(seen.id, seen.tty, None, true).await
     }
 
     /// Copies what such a container holds into the server's folder. Gives the reason where that can't be.

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{Behaviour, ContainerUser, Progress, ServerCreate};
+use protocol::{ContainerUser, Progress, ServerCreate};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use super::context::Context;
 use super::output::Output;
 use super::terminal::{self, Terminal};
 use super::typing::Port;
-use super::{engine_log, folder, plan, zone};
+use super::{configure, engine_log, folder, identity, plan, template, zone};
 use crate::console::{Ready, ReadyWatch};
 use crate::runtime::{ContainerState, EngineError, Fault, Owner};
 
@@ -81,6 +81,9 @@ impl Launch {
         let context = Arc::clone(&self.context);
         let engine = &context.engine;
         let behaviour = self.spec.behaviour.clone().unwrap_or_default();
+        if let Some(sentence) = template::broken_variable(&self.spec) {
+            return Err(failed(sentence));
+        }
         let mut user = match &behaviour.user {
             ContainerUser::Agent => Some(self.user.clone().unwrap_or_else(default_user)),
             ContainerUser::Fixed(pair) => Some(pair.clone()),
@@ -93,10 +96,10 @@ impl Launch {
             })?;
             if self.as_found {
                 let why = "nobody has changed its settings yet";
-                return self.start_legacy(seen, &behaviour, why).await;
+                return self.start_legacy(seen, why).await;
             }
             if let Some(why) = self.bring_home(&seen, user.as_deref()).await? {
-                return self.start_legacy(seen, &behaviour, &why).await;
+                return self.start_legacy(seen, &why).await;
             }
         }
         self.prepare(user.as_deref()).await?;
@@ -113,8 +116,16 @@ impl Launch {
             self.prepare(Some(&found)).await?;
             user = Some(found);
         }
+        configure::set_all(
+            self.spec.clone(),
+            folder::of(&context.data_dir, &self.spec.server_id),
+            context.timezone.clone(),
+            self.output.console.clone(),
+            self.cancel.clone(),
+        )
+        .await;
         self.unless_cancelled()?;
-        self.start(id, true, user, &behaviour, false).await
+        self.start(id, true, user, false).await
     }
 
     fn unless_cancelled(&self) -> Result<(), LaunchError> {
@@ -146,7 +157,19 @@ impl Launch {
         if let Some(name) = zone.cloned() {
             let (dir, own) = (context.state_dir(), context.timezone.clone());
             let zone = tokio::task::spawn_blocking(move || zone::of(&dir, &name, &own));
-            container.zone = zone.await.ok().flatten();
+            container.files.extend(zone.await.ok().flatten());
+        }
+        if let Some(user) = container.user.clone().filter(|_| template::is_egg(&self.spec)) {
+            let (dir, id) = (context.state_dir(), self.spec.server_id.clone());
+            let home = container.data_path.clone();
+            let identity = tokio::task::spawn_blocking(move || identity::files(&dir, &id, &user, &home));
+            match identity.await {
+                Ok(Ok(files)) => container.files.extend(files),
+                Ok(Err(error)) => {
+                    return Err(failed(format!("The files of its user could not be written: {error}")));
+                }
+                Err(_) => return Err(LaunchError::Cancelled),
+            }
         }
         let mut fetched = false;
         let mut end = Instant::now() + NAME_TAKEN;
@@ -219,11 +242,10 @@ impl Launch {
         id: String,
         tty: bool,
         user: Option<String>,
-        behaviour: &Behaviour,
         legacy: bool,
     ) -> Result<Launched, LaunchError> {
         let engine = &self.context.engine;
-        let ready = ready_watch(behaviour);
+        let ready = ready_watch(&self.spec);
         let is_ready = ready.is_none();
         let attached = engine.attach(&id, tty).await?;
         let terminal = Terminal {
@@ -273,8 +295,14 @@ impl Launch {
     }
 }
 
-fn ready_watch(behaviour: &Behaviour) -> Option<ReadyWatch> {
-    let ready = behaviour.ready.as_deref().and_then(|ready| Ready::parse(ready).ok());
+/// By the template's list where there is one, else by the ready line.
+fn ready_watch(spec: &ServerCreate) -> Option<ReadyWatch> {
+    let list = spec.template.as_ref().map(|template| template.ready.as_slice()).unwrap_or_default();
+    let any: Vec<Ready> = list.iter().filter_map(|ready| Ready::parse(ready).ok()).collect();
+    if !any.is_empty() {
+        return Some(ReadyWatch::new(Ready::Any(any)));
+    }
+    let ready = spec.behaviour.as_ref()?.ready.as_deref().and_then(|ready| Ready::parse(ready).ok());
     ready.map(ReadyWatch::new)
 }
 
@@ -283,7 +311,7 @@ fn ready_watch(behaviour: &Behaviour) -> Option<ReadyWatch> {
 pub(super) async fn adopt(
     mut terminal: Terminal,
     seen: ContainerState,
-    behaviour: Behaviour,
+    spec: &ServerCreate,
     was_ready: bool,
 ) -> Result<Launched, EngineError> {
     let connected = Timestamp::now();
@@ -292,7 +320,7 @@ pub(super) async fn adopt(
         Err(_) if seen.paused => terminal::nothing(),
         attached => attached?,
     };
-    let mut ready = ready_watch(&behaviour).filter(|_| !was_ready);
+    let mut ready = ready_watch(spec).filter(|_| !was_ready);
     if let Some(watch) = &mut ready
         && engine_log::was_ready(&terminal.context, &seen, watch).await
     {

@@ -261,7 +261,7 @@ impl LifeCycle {
                 Phase::Installing => Err(Refusal::Installing),
                 _ => Err(Refusal::NotRunning),
             },
-            Request::Reinstall => match self.phase {
+            Request::Reinstall { .. } => match self.phase {
                 Phase::Installing => Err(Refusal::Installing),
                 Phase::Starting => Err(Refusal::AlreadyStarting),
                 Phase::Running => Err(Refusal::AlreadyRunning),

@@ -15,8 +15,8 @@ pub(crate) enum Request {
     Suspend,
     /// End a suspension.
     Unsuspend,
-    /// Fetch the image anew.
-    Reinstall,
+    /// Fetch the image anew and run the install script, where there is one; `wipe`: in an empty folder.
+    Reinstall { wipe: bool },
     /// Break the installation off.
     CancelInstall,
 }

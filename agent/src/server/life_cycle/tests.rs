@@ -20,7 +20,7 @@ fn requests() -> [Request; 11] {
         Request::Delete,
         Request::Suspend,
         Request::Unsuspend,
-        Request::Reinstall,
+        Request::Reinstall { wipe: false },
         Request::CancelInstall,
     ]
 }

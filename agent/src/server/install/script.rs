@@ -1,0 +1,66 @@
+//! The install script as a file of its own folder, which the install container sees.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+/// The script's place in the container.
+pub(super) const PLACE: &str = "/mnt/install/install.sh";
+
+fn folder(data_dir: &Path, server_id: &str) -> PathBuf {
+    data_dir.join("agent").join("install").join(server_id)
+}
+
+/// Writes it into a new folder. Line ends of Windows and a byte order mark would be part of its first command.
+pub(super) fn write(data_dir: &Path, server_id: &str, script: &str) -> io::Result<PathBuf> {
+    remove(data_dir, server_id)?;
+    let folder = folder(data_dir, server_id);
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o755).open(folder.join("install.sh"))?;
+    file.write_all(plain(script).as_bytes())?;
+    file.sync_all()?;
+    Ok(folder)
+}
+
+fn plain(script: &str) -> String {
+    let mut plain = script.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    if !plain.ends_with('\n') {
+        plain.push('\n');
+    }
+    plain
+}
+
+/// Removes the folder, with whatever a script left in it.
+pub(super) fn remove(data_dir: &Path, server_id: &str) -> io::Result<()> {
+    let folder = folder(data_dir, server_id);
+    match fs::symlink_metadata(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => crate::fs::remove(&folder, &CancellationToken::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_script_is_written_as_a_shell_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = write(dir.path(), "a", "\u{feff}#!/bin/bash\r\necho a\r\n\r\nexit 3").unwrap();
+        assert_eq!(fs::read_to_string(folder.join("install.sh")).unwrap(), "#!/bin/bash\necho a\n\nexit 3\n");
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("x"), "x").unwrap();
+        symlink(outside.path(), folder.join("out")).unwrap();
+        write(dir.path(), "a", "true").unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        remove(dir.path(), "a").unwrap();
+        remove(dir.path(), "a").unwrap();
+        assert!(outside.path().join("x").exists() && !folder.exists());
+    }
+}
