@@ -7,6 +7,7 @@ mod console;
 mod crashes;
 mod deleting;
 mod disk_full;
+mod eggs;
 mod endless_engine;
 mod engine_away;
 mod flood;

@@ -234,6 +234,52 @@ async fn a_flood_is_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn forks_without_end_are_ended_with_the_script() {
+    let node = Node::new().await;
+    let script = "echo begun; bomb() { bomb & bomb & wait; }; bomb";
+    let (id, _container, _installer) = begin(&node, egg(script, "sleep 1000")).await;
+    node.line(&id, "begun").await;
+    node.ask(ToAgent::InstallCancel(ServerRef { server_id: id.clone() })).await.unwrap();
+    node.is(&id, Status::InstallFailed).await;
+    assert!(!installer_is_there(&id));
+    node.delete(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_fills_the_disk_fails_and_a_wiped_reinstall_heals() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap().to_owned();
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs", &path]).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("left out: may not mount here");
+        return;
+    }
+    struct Unmount(String);
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").args(["-l", &self.0]).status();
+        }
+    }
+    let _unmount = Unmount(path);
+    let node = Node::with(std::sync::Arc::new(dir), None, quick()).await;
+    let script = "set -e; dd if=/dev/zero of=/mnt/server/big bs=1M count=$MEGABYTES; echo small enough";
+    let mut spec = egg(script, "sleep 1000");
+    spec.environment = [("MEGABYTES".to_owned(), "100".to_owned())].into();
+    let (id, _container, _installer) = begin(&node, spec).await;
+    let failed = node.is(&id, Status::InstallFailed).await;
+    assert_eq!(failed.exit_code, Some(1), "{failed:?}");
+    assert!(!installer_is_there(&id));
+    std::fs::remove_file(node.file(&id, "big")).unwrap();
+    let update = json!({"serverId": id, "environment": {"MEGABYTES": "1"}});
+    node.ask(ToAgent::ServerUpdate(Box::new(serde_json::from_value(update).unwrap()))).await.unwrap();
+    node.ask(reinstall(&id, true)).await.unwrap();
+    node.line(&id, "small enough").await;
+    node.is(&id, Status::Stopped).await;
+    node.delete(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_time_limit_holds() {
     let dir = std::sync::Arc::new(tempfile::tempdir().unwrap());
     let tunables = agent::Tunables { install_limit: Duration::from_secs(2), ..quick() };

@@ -122,13 +122,13 @@ impl Server {
     pub(in super::super) fn installed(&mut self, result: Result<(), InstallError>) {
         self.image.fetching = None;
         self.shown.progress.send_replace(None);
-        self.record.file.installing = None;
+        let ran = self.record.file.installing.take().is_some();
         self.record.file.installed = result.is_ok();
         let console = &self.output.console;
         console.finish();
         let (happened, status) = match result {
             Ok(()) => {
-                if self.has_script() {
+                if ran {
                     console.system("The installation is done.");
                 }
                 (Happened::Fetched, Status::Stopped)
