@@ -108,7 +108,7 @@ pub struct ServerView {
 #[serde(rename_all = "snake_case")]
 #[schema(as = ServerStatus)]
 pub enum ServerStatus {
-    /// Its image is being fetched.
+    /// Its image is being fetched, or its template's install script runs.
     Installing,
     /// That failed or was cancelled.
     InstallFailed,

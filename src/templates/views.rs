@@ -55,6 +55,10 @@ pub struct TemplateView {
     pub images: Vec<ImageView>,
     /// The startup commands that one may choose from, the usual one first.
     pub startups: Vec<StartupView>,
+    /// What its console is to be watched for, such as `eula` or `java_version`.
+    pub features: Vec<String>,
+    /// Whether it has an install script.
+    pub installs: bool,
     /// The startup line; empty for the image's own command.
     pub startup: String,
     /// Whether the permission `startup` is enough to change that line.
@@ -195,6 +199,8 @@ impl TemplateView {
             revision: None,
             images: images(template, native),
             startups: startups(template, native),
+            features: native.map(|native| native.run.features.clone()).unwrap_or_default(),
+            installs: native.is_some_and(|native| native.install.is_some()),
             startup: template.startup.clone(),
             startup_editable: template.startup_editable,
             stop: match &behaviour.stop {

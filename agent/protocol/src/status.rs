@@ -9,7 +9,7 @@ use super::{Stats, lenient};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Its image is being fetched.
+    /// Its image is being fetched, or its template's install script runs.
     Installing,
     /// That failed or was cancelled.
     InstallFailed,

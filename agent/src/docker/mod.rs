@@ -134,6 +134,10 @@ impl Runtime for Engine {
         })
     }
 
+    fn gateway(&self, block_lan: bool) -> Option<String> {
+        self.networks.gateway(if block_lan { &network::NO_LAN } else { &network::GAMES })
+    }
+
     fn inspect_install<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>> {
         Box::pin(async move { self.inspect(&install::name(server_id)).await })
     }

@@ -4,6 +4,7 @@
 //! address it gets, and need no change when games start and stop.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub(super) struct Networks {
     wanted: bool,
     /// Rules of an earlier start were removed, where none are wanted.
     removed: OnceCell<()>,
+    /// By which address games reach this machine, by network.
+    gateways: Mutex<HashMap<&'static str, String>>,
     /// Why rules of this process would not apply to the engine's networks, where that is so.
     elsewhere: Mutex<Option<String>>,
 }
@@ -54,7 +57,14 @@ pub(super) struct Networks {
 impl Networks {
     pub(super) fn new(known: GameNetworks, wanted: bool) -> Self {
         let firewall = Firewall::default();
-        Self { known, firewall, wanted, removed: OnceCell::new(), elsewhere: Mutex::default() }
+        Self {
+            known,
+            firewall,
+            wanted,
+            removed: OnceCell::new(),
+            gateways: Mutex::default(),
+            elsewhere: Mutex::default(),
+        }
     }
 
     /// Learns which addresses they have, and sees to the rules. An engine that does not answer in time is asked again at the
@@ -119,7 +129,15 @@ impl Networks {
             *self.lock() = Some(cause);
         }
         self.known.learn(network.name, subnets(&found));
+        if let Some(gateway) = gateway(&found) {
+            self.gateways.lock().unwrap_or_else(PoisonError::into_inner).insert(network.name, gateway);
+        }
         Ok(())
+    }
+
+    /// By which address the games of a network reach this machine; known once one was put into it.
+    pub(super) fn gateway(&self, network: &'static Network) -> Option<String> {
+        self.gateways.lock().unwrap_or_else(PoisonError::into_inner).get(network.name).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
@@ -170,6 +188,11 @@ impl Network {
 fn subnets(found: &NetworkInspect) -> Vec<Subnet> {
     let configs = found.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
     configs.filter_map(|config| Subnet::parse(config.subnet.as_deref()?)).collect()
+}
+
+fn gateway(found: &NetworkInspect) -> Option<String> {
+    let mut configs = found.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
+    configs.find_map(|config| config.gateway.clone()).filter(|gateway| gateway.parse::<IpAddr>().is_ok())
 }
 
 async fn published(client: &Docker) -> Published {

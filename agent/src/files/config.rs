@@ -59,7 +59,8 @@ pub(crate) fn configure(
         None if rendered.is_empty() => return Ok(Configured::Absent),
         _ => {}
     }
-    text::replace(&root, &file.path, &rendered)?;
+    // The next start does again what a crash undoes.
+    drop(text::replace(&root, &file.path, &rendered)?);
     Ok(Configured::Changed)
 }
 

@@ -42,11 +42,12 @@ pub(super) fn write(root: &Below, path: &str, content: &str) -> Result<(), FileE
     if content.len() > MOST {
         return Err(FileError::TooLarge);
     }
-    replace(root, path, content.as_bytes())
+    let folder = replace(root, path, content.as_bytes())?;
+    rustix::fs::fsync(&folder).map_err(meaning("keep the folder"))
 }
 
-/// The same for any content.
-pub(super) fn replace(root: &Below, path: &str, content: &[u8]) -> Result<(), FileError> {
+/// The same for any content; gives the folder, in which a crash may still undo it.
+pub(super) fn replace(root: &Below, path: &str, content: &[u8]) -> Result<OwnedFd, FileError> {
     let (folder, name) = root.parent(path)?;
     let (owner, mode) = match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => {
@@ -62,13 +63,12 @@ pub(super) fn replace(root: &Below, path: &str, content: &[u8]) -> Result<(), Fi
     };
     let (beside, file) = beside(&folder)?;
     let written = fill(file, content, owner, mode)
-        .and_then(|()| renameat(&folder, &beside, &folder, name).map_err(meaning("replace it")))
-        .and_then(|()| rustix::fs::fsync(&folder).map_err(meaning("keep the folder")));
+        .and_then(|()| renameat(&folder, &beside, &folder, name).map_err(meaning("replace it")));
     if written.is_err() {
         // Where it has its name already, there is nothing under this one.
         let _ = unlinkat(&folder, &beside, AtFlags::empty());
     }
-    written
+    written.map(|()| folder)
 }
 
 /// A new file in the same folder, under a name that nobody has.

@@ -268,6 +268,8 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String>;
     /// Makes a container under the server's name.
     fn create<'a>(&'a self, container: &'a Container) -> Call<'a, Created>;
+    /// By which address containers reach this machine, where that is known.
+    fn gateway(&self, block_lan: bool) -> Option<String>;
     /// Makes the container of an install script, under a name of its own.
     fn create_install<'a>(&'a self, container: &'a InstallContainer) -> Call<'a, Created>;
     /// The container of a server's install script, where there is one.

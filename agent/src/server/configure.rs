@@ -1,9 +1,10 @@
 //! The config files of a server's template, set before each start. What cannot be set is said in the console, and the start
 //! goes on.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use protocol::ServerCreate;
+use protocol::{ServerCreate, TemplateFile};
 use tokio_util::sync::CancellationToken;
 
 use super::template;
@@ -12,14 +13,16 @@ use crate::files::{Configured, configure};
 
 /// Files that one line of the console names.
 const NAMED: usize = 8;
+/// Files that are set at a time.
+const AT_ONCE: usize = 4;
 /// Characters of a path that a line shows.
 const SHOWN: usize = 120;
 
-/// Sets all of them in `folder`, which no game uses meanwhile.
+/// Sets all of them in `folder`, which no game uses meanwhile. `gateway` is the address by which games reach this machine.
 pub(super) async fn set_all(
     spec: ServerCreate,
     folder: PathBuf,
-    timezone: String,
+    (timezone, gateway): (String, Option<String>),
     console: Console,
     cancel: CancellationToken,
 ) {
@@ -27,43 +30,62 @@ pub(super) async fn set_all(
         return;
     }
     let work = tokio::task::spawn_blocking(move || {
-        let context = template::context(&spec, &timezone);
-        let (mut set, mut unchanged) = (Vec::new(), Vec::new());
-        for file in spec.template.iter().flat_map(|template| &template.config_files) {
-            if cancel.is_cancelled() {
-                return;
-            }
-            let path = shown(&file.path);
-            let file = match template::config_file(file) {
-                Ok(file) => file,
-                Err(why) => {
-                    console.system(&format!("{path} was not set: {why}."));
-                    continue;
-                }
-            };
-            match configure(&folder, &file, &context) {
-                Ok(Configured::Changed) => set.push(path),
-                Ok(Configured::Unchanged) => unchanged.push(path),
-                Ok(Configured::Absent) => {}
-                Err(fault) => {
-                    let line = fault.line().map(|line| format!(", line {line}")).unwrap_or_default();
-                    console.system(&format!("{path}{line} was not set, and is left as it is: {fault}."));
-                }
-            }
-        }
-        let mut said = Vec::new();
-        if !set.is_empty() {
-            said.push(format!("set {}", list(&set)));
-        }
-        if !unchanged.is_empty() {
-            said.push(format!("unchanged {}", list(&unchanged)));
-        }
-        if !said.is_empty() {
-            console.system(&format!("Config files: {}.", said.join("; ")));
-        }
+        let mut context = template::context(&spec, &timezone);
+        context.docker_interface = gateway.unwrap_or_default();
+        let files =
+            spec.template.as_ref().map(|template| template.config_files.as_slice()).unwrap_or_default();
+        let set = |file: &TemplateFile| match template::config_file(file) {
+            _ if cancel.is_cancelled() => Ok(Configured::Absent),
+            Ok(file) => configure(&folder, &file, &context).map_err(|fault| {
+                let line = fault.line().map(|line| format!(", line {line}")).unwrap_or_default();
+                format!("{line} was not set, and is left as it is: {fault}.")
+            }),
+            Err(why) => Err(format!(" was not set: {why}.")),
+        };
+        say(&console, files, at_once(files, set));
     });
     // It says itself what fails; broken off, the start is as well.
     let _ = work.await;
+}
+
+/// Does it for each file, some at a time: most of the time is the disk's. One after another where two are the same file.
+fn at_once<T: Send>(files: &[TemplateFile], set: impl Fn(&TemplateFile) -> T + Sync) -> Vec<T> {
+    let plain = |file: &TemplateFile| {
+        let parts = file.path.split('/').filter(|part| !matches!(*part, "" | "."));
+        parts.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let distinct: BTreeSet<_> = files.iter().map(plain).collect();
+    let size = if distinct.len() == files.len() { files.len().div_ceil(AT_ONCE) } else { files.len() };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = files
+            .chunks(size.max(1))
+            .map(|files| scope.spawn(|| files.iter().map(&set).collect::<Vec<_>>()))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    })
+}
+
+fn say(console: &Console, files: &[TemplateFile], became: Vec<Result<Configured, String>>) {
+    let (mut set, mut unchanged) = (Vec::new(), Vec::new());
+    for (file, became) in files.iter().zip(became) {
+        let path = shown(&file.path);
+        match became {
+            Ok(Configured::Changed) => set.push(path),
+            Ok(Configured::Unchanged) => unchanged.push(path),
+            Ok(Configured::Absent) => {}
+            Err(why) => console.system(&format!("{path}{why}")),
+        }
+    }
+    let mut said = Vec::new();
+    if !set.is_empty() {
+        said.push(format!("set {}", list(&set)));
+    }
+    if !unchanged.is_empty() {
+        said.push(format!("unchanged {}", list(&unchanged)));
+    }
+    if !said.is_empty() {
+        console.system(&format!("Config files: {}.", said.join("; ")));
+    }
 }
 
 fn shown(path: &str) -> String {
@@ -74,4 +96,32 @@ fn list(paths: &[String]) -> String {
     let more = paths.len().saturating_sub(NAMED);
     let named = paths[..paths.len() - more].join(", ");
     if more == 0 { named } else { format!("{named} and {more} more") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_is_set_once_and_in_its_place() {
+        let files = |paths: &[&str]| -> Vec<TemplateFile> {
+            paths
+                .iter()
+                .map(|path| TemplateFile { path: (*path).into(), ..TemplateFile::default() })
+                .collect()
+        };
+        for paths in [&["a", "b", "c", "d", "e", "f", "g"][..], &["a", "./a", "/a", "b"], &["a"], &[]] {
+            let done = at_once(&files(paths), |file| file.path.clone());
+            assert_eq!(done, paths);
+        }
+        let console = Console::default();
+        say(
+            &console,
+            &files(&["/a", "b", "c"]),
+            vec![Ok(Configured::Changed), Err(", line 3 was not set.".into()), Ok(Configured::Unchanged)],
+        );
+        let (lines, _) = console.tail(10);
+        let texts = format!("{lines:?}");
+        assert!(texts.contains("b, line 3 was not set.") && texts.contains("set a; unchanged c."), "{texts}");
+    }
 }

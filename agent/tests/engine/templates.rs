@@ -126,7 +126,7 @@ async fn an_egg_is_installed_configured_run_and_stopped() {
     }];
     template.config_files = serde_json::from_value(json!([
         {"path": "game.properties", "parser": "properties",
-         "set": [{"key": "port", "value": "{{server.build.default.port}}"}, {"key": "new", "value": "{{env.GAME_VERSION}}"}]},
+         "set": [{"key": "port", "value": "{{server.build.default.port}}"}, {"key": "new", "value": "{{env.GAME_VERSION}}"}, {"key": "host", "value": "{{config.docker.interface}}"}]},
         {"path": "deep/er/settings.json", "parser": "json", "set": [{"key": "net.port", "value": "{{server.allocations.default.port}}"}]},
         {"path": "broken.json", "parser": "json", "set": [{"key": "a", "value": "1"}]},
     ]))
@@ -158,6 +158,9 @@ async fn an_egg_is_installed_configured_run_and_stopped() {
     }
     let properties = std::fs::read_to_string(node.file(&id, "game.properties")).unwrap();
     assert!(properties.contains("old=1") && properties.contains("new=1.2"), "{properties}");
+    let gateway =
+        docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "ctrl-alt-play"]);
+    assert!(properties.contains(&format!("host={gateway}")), "{gateway}: {properties}");
     let json = std::fs::metadata(node.file(&id, "deep/er/settings.json")).unwrap();
     assert_eq!((json.uid(), json.mode() & 0o777), (988, 0o644));
 

@@ -119,7 +119,7 @@ impl Launch {
         configure::set_all(
             self.spec.clone(),
             folder::of(&context.data_dir, &self.spec.server_id),
-            context.timezone.clone(),
+            (context.timezone.clone(), engine.gateway(self.spec.block_lan)),
             self.output.console.clone(),
             self.cancel.clone(),
         )

@@ -64,6 +64,9 @@
 //!     Inspecting (delete failed)
 //! ```
 //!
+//! A template's install script is part of `Installing`. Where it failed, a start is taken as a reinstall, and the game is started
+//! once that went well.
+//!
 //! `Inspecting` is before the engine said what is there, and after the connection to it broke. Three things lie over the
 //! states: `suspended` (starts are refused), `paused` (somebody paused the container by hand: only what leads out of that
 //! is allowed) and `away` (the engine does not answer: the status is `unknown`, requests are refused at once).
