@@ -13,6 +13,7 @@ use crate::live::Live;
 use crate::net::mdns::Name;
 use crate::net::tls::Identity;
 use crate::nodes::{EnrollmentConfig, Nodes};
+use crate::registries::Registries;
 use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::status::Status;
@@ -86,6 +87,8 @@ pub struct Gallery {
     pub templates: Templates,
     /// By link, by archive, by hand.
     pub imports: Imports,
+    /// Who we are where images are fetched from.
+    pub registries: Registries,
 }
 
 /// The addresses that are ours: no game server may have their ports.

@@ -3,6 +3,7 @@
 //! In reading order: [`run`] starts everything, [`router`] lists every endpoint, the features follow, then what they stand
 //! on.
 
+pub mod registries;
 pub mod router;
 
 pub mod docs;

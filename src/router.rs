@@ -17,7 +17,9 @@ use crate::nodes::Nodes;
 use crate::servers::Servers;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
-use crate::{docs, doctor, live, nodes, servers, setup, status, templates, transfers, upgrades, users};
+use crate::{
+    docs, doctor, live, nodes, registries, servers, setup, status, templates, transfers, upgrades, users,
+};
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
 /// call what.
@@ -29,6 +31,7 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(nodes::routes(&features.nodes, &features.joining));
     let gallery = &features.gallery;
     routes.extend(templates::routes(agents, &gallery.templates, &gallery.imports));
+    routes.extend(registries::routes(&gallery.registries));
     routes.extend(servers::routes(&features.servers));
     routes.extend(transfers::routes(&features.transfers));
     routes.extend(upgrades::routes(&features.upgrades));

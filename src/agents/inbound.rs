@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::{
-    ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel, valid_server_id,
+    ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel, capability,
+    valid_server_id,
 };
 
 use super::differences::Difference;
 use super::reconcile::Reconciler;
 use super::registry::Registry;
+use super::registry_logins::RegistryLogins;
 use super::session::Session;
 use super::subscriptions::Subscriptions;
 use crate::system::clock;
@@ -95,6 +97,9 @@ impl Inbound {
 
     fn system_info(&self, session: &Session, info: &SystemInfo) {
         let node_id = session.node_id();
+        if info.capabilities.iter().any(|word| word == capability::REGISTRY) {
+            session.send_logins(RegistryLogins::new(self.registry.store.clone()));
+        }
         let stored = storable(info);
         let mut state = self.registry.lock();
         let Some(node) = state.nodes.get_mut(node_id) else { return };

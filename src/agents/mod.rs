@@ -28,6 +28,7 @@ mod log_limit;
 mod pings;
 mod reconcile;
 mod registry;
+mod registry_logins;
 mod session;
 mod state;
 mod stats;

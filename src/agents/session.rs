@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use agent::link::log_counter::LogCounter;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RequestError;
 use super::link_stats::LinkStats;
+use super::registry_logins::RegistryLogins;
 
 /// Messages that may wait for the agent to take them.
 pub(super) const QUEUE: usize = 1024;
@@ -40,6 +41,8 @@ pub struct Session {
     own_deadlines: AtomicBool,
     /// It left a request for a file without an answer.
     no_files: AtomicBool,
+    /// What it is told before it fetches an image; unset where its agent takes no logins.
+    logins: OnceLock<RegistryLogins>,
 }
 
 /// The requests that wait for an answer, by id.
@@ -75,6 +78,7 @@ impl Session {
             files: AtomicUsize::new(0),
             own_deadlines: AtomicBool::new(false),
             no_files: AtomicBool::new(false),
+            logins: OnceLock::new(),
         };
         (Arc::new(session), queue)
     }
@@ -108,6 +112,9 @@ impl Session {
         let (id, answered) = self.expect_answer(private)?;
         let entry = Entry { session: self, id };
         let asked = async {
+            for login in self.logins_before(&message) {
+                self.out.send(Envelope::new(login)).await.map_err(|_closed| RequestError::Offline)?;
+            }
             let envelope = Envelope::with_id(message, entry.id.clone());
             self.out.send(envelope).await.map_err(|_closed| RequestError::Offline)?;
             answered.await.unwrap_or(Err(RequestError::Offline))
@@ -130,6 +137,9 @@ impl Session {
     ) -> Result<impl Future<Output = Outcome> + Send + 'static, RequestError> {
         let (id, answered) = self.expect_answer(false)?;
         let entry = Entry { session: Arc::clone(self), id };
+        for login in self.logins_before(&message) {
+            self.tell(login)?;
+        }
         self.out
             .try_send(Envelope::with_id(message, entry.id.clone()))
             .map_err(|refused| not_queued(&refused))?;
@@ -139,6 +149,16 @@ impl Session {
                 () = entry.session.late(deadline) => Err(RequestError::Timeout(deadline)),
             }
         })
+    }
+
+    /// From now on the agent is told of logins before it fetches images.
+    pub(super) fn send_logins(&self, logins: RegistryLogins) {
+        // It may say so more than once.
+        drop(self.logins.set(logins));
+    }
+
+    fn logins_before(&self, message: &ToAgent) -> Vec<ToAgent> {
+        self.logins.get().map(|logins| logins.before(message)).unwrap_or_default()
     }
 
     /// Returns when a request has taken longer than `deadline`; never where the connection has deadlines of its own.

@@ -139,11 +139,24 @@ impl Servers {
         image: Option<&str>,
         ports: &[Port],
     ) -> Option<HostReport> {
+        self.host_report_with(node_id, image, ports, false, HOST_CHECK).await
+    }
+
+    /// The same, where the image's registry may be asked as well.
+    pub(super) async fn host_report_with(
+        &self,
+        node_id: &str,
+        image: Option<&str>,
+        ports: &[Port],
+        registry: bool,
+        deadline: Duration,
+    ) -> Option<HostReport> {
         let check = HostCheck {
+            registry,
             image: image.map(str::to_owned),
             ports: ports.iter().copied().map(port_message).collect(),
         };
-        match self.agents.ask(node_id, ToAgent::HostCheck(check), HOST_CHECK).await {
+        match self.agents.ask(node_id, ToAgent::HostCheck(check), deadline).await {
             Ok(ToPanel::HostReport(report)) => Some(report),
             Ok(_) => None,
             Err(error) => {

@@ -10,6 +10,8 @@ mod delete;
 mod deletions;
 mod draft;
 mod grants;
+mod image;
+mod image_reports;
 mod list;
 mod list_cache;
 mod placement;
@@ -49,6 +51,7 @@ use crate::system::shutdown::Tasks;
 use crate::templates::{self, Template, Templates};
 use crate::transfers::Transfers;
 use deletions::Deletions;
+use image_reports::ImageReports;
 use list_cache::ListCache;
 use views::{PowerAnswer, StatsHistoryView};
 
@@ -70,6 +73,7 @@ pub struct Servers {
     own_ports: Arc<OwnPorts>,
     deletions: Deletions,
     lists: Arc<ListCache>,
+    images: ImageReports,
 }
 
 impl Servers {
@@ -85,7 +89,9 @@ impl Servers {
         own_ports: OwnPorts,
     ) -> Self {
         let (own_ports, deletions, lists) = (Arc::new(own_ports), Deletions::default(), Arc::default());
-        let servers = Self { store, auth, agents, moves, templates, tasks, own_ports, deletions, lists };
+        let images = ImageReports::default();
+        let servers =
+            Self { store, auth, agents, moves, templates, tasks, own_ports, deletions, lists, images };
         servers.resume_deletions();
         servers
     }

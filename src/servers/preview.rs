@@ -1,6 +1,7 @@
 //! What would happen if this server were made. Changes nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ::templates::model::Template as Native;
 use protocol::{HostReport, capability};
@@ -13,6 +14,7 @@ use super::body::CreateRequest;
 use super::conflicts::conflicts;
 use super::create::taken;
 use super::draft::{Draft, Ports};
+use super::image::fit;
 use super::placement::AUTO;
 use super::ports::next_free;
 use super::preview_template::{self, TemplatePreview, is_egg};
@@ -27,6 +29,8 @@ use crate::templates::Memory;
 const USUAL: Memory = Memory { minimum: 64 << 20, recommended: 1 << 30 };
 /// Proposals are whole multiples of this.
 const STEP: i64 = 64 << 20;
+/// For the image's registry to answer: people wait for the rest.
+const REGISTRY: Duration = Duration::from_secs(5);
 static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
 /// What would happen.
@@ -34,8 +38,8 @@ static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
     node_id: String,
-    image: String,
-    image_present: bool,
+    #[serde(flatten)]
+    image: PreviewImage,
     startup: String,
     environment: BTreeMap<String, String>,
     ports: Vec<PortView>,
@@ -48,6 +52,16 @@ pub struct Preview {
     steps: Vec<String>,
     warnings: Vec<PreviewWarning>,
     blockers: Vec<PreviewBlocker>,
+}
+
+/// The image, as the node has it and as its registry does.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PreviewImage {
+    image: String,
+    image_present: bool,
+    /// CPU architectures that its registry has it for; none where that is not known, or nothing is to be fetched.
+    image_architectures: Vec<String>,
 }
 
 /// Bytes of memory.
@@ -117,14 +131,30 @@ impl Servers {
         let report = if online { self.host_report(&draft.node_id, image, &ports).await } else { None };
         let memory =
             memory(draft.template.as_ref().map_or(USUAL, |template| template.memory), report.as_ref());
-        let warnings = self.warnings(&draft, &ports, memory, online, report.as_ref());
+        let mut warnings = self.warnings(&draft, &ports, memory, online, report.as_ref());
         let present = report.as_ref().is_some_and(|report| report.image_present);
+        let at_registry = match (image, &report) {
+            (Some(image), Some(_)) if !present => {
+                let asked = self.image_report(&draft.node_id, image);
+                tokio::time::timeout(REGISTRY, asked).await.ok().flatten()
+            }
+            _ => None,
+        };
+        let at_registry = at_registry.and_then(|report| report.image).unwrap_or_default();
+        let system = self.agents.node(&draft.node_id).system;
+        let arch = system.as_ref().map_or("", |system| system.arch.as_str());
+        warnings.extend(
+            fit(&draft.image, arch, &at_registry).map(|(code, message)| PreviewWarning { code, message }),
+        );
         Ok(Preview {
             template: preview_template::of(&draft, &ports),
             steps: steps(&draft, &self.node_name(&draft.node_id)?, anywhere, &ports, present, online),
             node_id: draft.node_id,
-            image: draft.image,
-            image_present: present,
+            image: PreviewImage {
+                image: draft.image,
+                image_present: present,
+                image_architectures: at_registry.architectures,
+            },
             startup: draft.startup,
             environment: draft.environment,
             ports: ports.into_iter().map(PortView::from).collect(),

@@ -5,6 +5,7 @@ use super::body::{
     ChangeRequest, CommandRequest, CreateRequest, ForceQuery, GrantRequest, PowerRequest, ReinstallRequest,
     TailQuery,
 };
+use super::image::ImageView;
 use super::preview::Preview;
 use super::trends::TrendView;
 use super::views::{ConsoleView, PowerAnswer, ServerUser, ServerView, StatsHistoryView};
@@ -54,6 +55,12 @@ fn general(servers: &Servers) -> Vec<Route> {
             .ok::<ServerView>()
             .with_headers()
             .handle(servers, |servers, call| async move { servers.get(&call.by).map(with_tag) }),
+        endpoint(GET, "/api/servers/{id}/image")
+            .access::<Permit<need::Configure>>()
+            .doc("What the node and the image's registry say of a server's image: whether it is there, its CPU architectures, whether there is a newer one. Asks the registry, at most once a minute")
+            .ok::<ImageView>()
+            .refusals(&[503])
+            .handle(servers, |servers, call| async move { servers.image(&call.by).await }),
         endpoint(PATCH, "/api/servers/{id}")
             .access::<Permit<need::Startup>>()
             .doc("Changes settings, in force at the next start; left-out keys stay. All but `name` and the template's variables takes `configure`")

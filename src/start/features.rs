@@ -14,6 +14,7 @@ use crate::doctor::Doctor;
 use crate::live::Live;
 use crate::net::fetch::SafeFetcher;
 use crate::nodes::{EnrollmentConfig, Nodes};
+use crate::registries::Registries;
 use crate::router;
 use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
@@ -101,7 +102,11 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         network.name.clone(),
     );
     let fetcher = SafeFetcher::new(config.network.fetch_allow.clone(), config.ssl_cert_file.clone());
-    let gallery = Gallery { imports: Imports::new(templates.clone(), fetcher), templates };
+    let gallery = Gallery {
+        imports: Imports::new(templates.clone(), fetcher),
+        templates,
+        registries: Registries::new(store.clone()),
+    };
     let features = Features {
         auth,
         users,

@@ -246,7 +246,7 @@ pub(super) mod tests {
                 let _ = unpacker.read(&entry, 100);
             }
         }
-        let mut many = archive.clone();
+        let mut many = archive;
         let at = many.len() - 12;
         many[at..at + 2].copy_from_slice(&50_000_u16.to_le_bytes());
         assert_eq!(entries(&many).err(), Some(ArchiveError::TooMany));

@@ -220,7 +220,7 @@ impl Transfers {
             }
         }
         let ports = server.ports.iter().copied().map(port_message).collect();
-        let asked = ToAgent::HostCheck(HostCheck { image: None, ports });
+        let asked = ToAgent::HostCheck(HostCheck { image: None, ports, registry: false });
         let ToPanel::HostReport(report) = self.agents.ask(to, asked, HOST_CHECK).await? else {
             return Ok(());
         };

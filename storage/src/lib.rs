@@ -33,6 +33,7 @@ pub mod db_backups;
 pub mod grants;
 pub mod meta;
 pub mod nodes;
+pub mod registries;
 pub mod servers;
 pub mod sessions;
 pub mod settings;

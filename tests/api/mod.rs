@@ -22,6 +22,7 @@ mod openapi;
 mod placement;
 mod ports;
 mod proxies;
+mod registries;
 mod revisions;
 mod rights;
 mod server_list;

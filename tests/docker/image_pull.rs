@@ -82,6 +82,67 @@ async fn another_image_is_fetched_at_the_next_start() {
     game.start().await;
 }
 
+/// Every file below a folder that holds this text.
+fn holding(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+    let output = std::process::Command::new("grep").args(["-rlaF", text]).arg(folder).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().map(Into::into).collect()
+}
+
+#[tokio::test]
+async fn a_private_image_takes_the_login_that_is_kept() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let registry = Registry::giving(1, seconds(0)).await;
+    registry.ask_for(Some(("me", "t0p+s3cret/?")));
+    let image = registry.image("game");
+    let settings = json!({ "image": image, "name": "private" });
+    let preview = async || {
+        let preview = admin.post("/api/servers/preview", settings.clone()).await.expect(200).json;
+        let codes: Vec<_> =
+            preview["warnings"].as_array().unwrap().iter().map(|one| one["code"].clone()).collect();
+        (preview["imageArchitectures"].clone(), codes)
+    };
+    let (none, codes) = preview().await;
+    assert!(none == json!([]) && codes.contains(&json!("image_unavailable")), "{codes:?}");
+    let game = Game::ask(&panel, body("game", &json!({ "image": image }))).await;
+    let view = game.becomes("install_failed", seconds(30)).await;
+    let reason = view["statusReason"].as_str().unwrap_or_default();
+    assert!(reason.contains("login") || reason.contains("not public"), "{reason}");
+
+    let login = |secret: &str| json!({ "host": registry.host(), "username": "me", "secret": secret });
+    admin.post("/api/registries", login("t0p+s3cret/?")).await.expect(201);
+    game.admin.post(&game.path("/install"), json!({})).await.expect(202);
+    let stopped = async || (game.status().await == "stopped").then_some(());
+    until("installed with the login", seconds(20), stopped).await;
+
+    // There and the same: nothing newer. Then the registry has another.
+    let told = admin.get(&game.path("/image")).await.expect(200).json;
+    assert_eq!(
+        (&told["present"], &told["newer"], &told["problem"]),
+        (&json!(true), &json!(false), &json!(null))
+    );
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    assert_eq!(told["architectures"], json!([arch]));
+
+    let kept = holding(panel.folder(), "t0p+s3cret/?");
+    assert!(kept.iter().all(|file| file.to_string_lossy().contains("panel.redb")), "{kept:?}");
+    assert!(!kept.is_empty(), "the search finds nothing at all");
+    assert!(!panel.log().contains("s3cret"), "the log tells it");
+}
+
+#[tokio::test]
+async fn an_image_for_another_cpu_is_told_before_it_is_fetched() {
+    let panel = Panel::start().await;
+    let foreign = if cfg!(target_arch = "aarch64") { "amd64" } else { "arm64" };
+    let registry = Registry::giving_for(foreign, 1, seconds(0)).await;
+    let settings = json!({ "image": registry.image("game"), "name": "foreign" });
+    let preview = panel.admin().post("/api/servers/preview", settings).await.expect(200).json;
+    assert_eq!(preview["imageArchitectures"], json!([foreign]));
+    let warned =
+        preview["warnings"].as_array().unwrap().iter().find(|one| one["code"] == "image_architecture");
+    assert!(warned.unwrap()["message"].as_str().unwrap().contains(foreign), "{preview}");
+}
+
 #[tokio::test]
 async fn a_fetch_can_be_cancelled() {
     let panel = Panel::start().await;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,7 +20,11 @@ pub(crate) struct Registry {
     task: JoinHandle<()>,
     gave: bool,
     asked: Arc<AtomicBool>,
+    login: Login,
 }
+
+/// What `Authorization: Basic` has to say, where it has to say something.
+type Login = Arc<Mutex<Option<String>>>;
 
 impl Drop for Registry {
     fn drop(&mut self) {
@@ -42,9 +46,15 @@ impl Registry {
 
     /// Gives `…/game:latest`, whose one layer of `megabytes` takes about `takes`.
     pub(crate) async fn giving(megabytes: usize, takes: Duration) -> Self {
+        let own = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        Self::giving_for(own, megabytes, takes).await
+    }
+
+    /// The same for a CPU of this architecture.
+    pub(crate) async fn giving_for(architecture: &str, megabytes: usize, takes: Duration) -> Self {
         let (tar, layer) = layer(megabytes).await;
         let config = json!({
-            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+            "architecture": architecture,
             "os": "linux",
             "config": { "Cmd": ["/bin/sh"] },
             "rootfs": { "type": "layers", "diff_ids": [digest(&tar).await] },
@@ -70,6 +80,18 @@ impl Registry {
         Self::open(Some((Arc::new(things), takes))).await
     }
 
+    /// From now on it answers only those who log in with this name and password; none for everybody.
+    pub(crate) fn ask_for(&self, login: Option<(&str, &str)>) {
+        use base64::Engine as _;
+        let basic = |(name, password)| base64::prelude::BASE64_STANDARD.encode(format!("{name}:{password}"));
+        *self.login.lock().unwrap() = login.map(basic);
+    }
+
+    /// `HOST:PORT`.
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// The name by which the engine finds an image here.
     pub(crate) fn image(&self, name: &str) -> String {
         format!("127.0.0.1:{}/{name}:latest", self.port)
@@ -89,6 +111,8 @@ impl Registry {
         let gave = gives.is_some();
         let asked = Arc::new(AtomicBool::new(false));
         let note = Arc::clone(&asked);
+        let login = Login::default();
+        let wanted = Arc::clone(&login);
         let task = super::beside(async move {
             let mut held = Vec::new();
             loop {
@@ -96,11 +120,13 @@ impl Registry {
                 note.store(true, Ordering::SeqCst);
                 match &gives {
                     None => held.push(super::beside(hold(stream))),
-                    Some((things, takes)) => drop(super::beside(answer(stream, things.clone(), *takes))),
+                    Some((things, takes)) => {
+                        drop(super::beside(answer(stream, things.clone(), *takes, wanted.clone())))
+                    }
                 }
             }
         });
-        Self { port, task, gave, asked }
+        Self { port, task, gave, asked, login }
     }
 }
 
@@ -120,7 +146,7 @@ async fn hold(mut stream: TcpStream) {
     while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
 }
 
-async fn answer(mut stream: TcpStream, things: Arc<Things>, takes: Duration) {
+async fn answer(mut stream: TcpStream, things: Arc<Things>, takes: Duration, login: Login) {
     if is_tls(&stream).await {
         return;
     }
@@ -132,6 +158,12 @@ async fn answer(mut stream: TcpStream, things: Arc<Things>, takes: Duration) {
     let head = String::from_utf8_lossy(&head).into_owned();
     let mut words = head.split_whitespace();
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let wanted = login.lock().unwrap().clone();
+    if wanted.is_some_and(|wanted| !head.contains(&format!("Basic {wanted}"))) {
+        let refusal = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"games\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(refusal.as_bytes()).await;
+        return;
+    }
     let Some((kind, body)) = things.get(path) else {
         let _ = stream
             .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

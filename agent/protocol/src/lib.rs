@@ -17,6 +17,7 @@ mod files;
 mod lenient;
 mod nodes;
 mod payload;
+mod registries;
 mod servers;
 mod stats;
 mod status;
@@ -44,9 +45,10 @@ pub use encoding::Encoding;
 pub use envelope::{DecodeError, Envelope};
 pub use files::{FileContent, FileRead, FileWrite};
 pub use nodes::{
-    Capability, Engine, Firewall, Heartbeat, HostCheck, HostReport, NodeStats, Problem, Space, SystemInfo,
-    capability,
+    Capability, Engine, Firewall, Heartbeat, HostCheck, HostReport, ImageReport, NodeStats, Problem, Space,
+    SystemInfo, capability,
 };
+pub use registries::{RegistryLogin, registry_host, registry_of};
 pub use servers::{
     Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,
     ServerPower, ServerRef, ServerReinstall, ServerUpdate, StartupMode, Stop,

@@ -47,6 +47,8 @@ pub mod capability {
     /// `upgrade_receive`: a guard watches over this agent's program and goes back where the next one does not come up, and the
     /// agent knows the key by which programs of a release are known.
     pub const UPGRADE: &str = "upgrade";
+    /// `registry_login`, and `registry` of `host_check`.
+    pub const REGISTRY: &str = "registry";
 }
 
 /// `heartbeat`.
@@ -194,6 +196,9 @@ pub struct HostCheck {
     /// Are these ports free on the host?
     #[serde(default)]
     pub ports: Vec<Port>,
+    /// What does the image's registry say of it? Takes the capability `registry`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registry: bool,
 }
 
 /// Part 2: `host_report`.
@@ -212,11 +217,29 @@ pub struct HostReport {
     pub memory: Space,
     /// The file system of the data folder.
     pub disk: Space,
+    /// What the image's registry says; absent where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageReport>,
+}
+
+/// What a registry says of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageReport {
+    /// CPU architectures that it is made for, in Docker's words; none where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub architectures: Vec<String>,
+    /// Whether the registry has another image under this reference than the engine; absent where the engine has none, or
+    /// cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer: Option<bool>,
+    /// Why the registry did not say, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 impl Payload for HostCheck {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { image, ports } = self;
+        let Self { image, ports, registry: _ } = self;
         payload::ports(ports.len())?;
         payload::some("image", image.as_deref(), payload::IMAGE)
     }

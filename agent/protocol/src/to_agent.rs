@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{FILE, Inbound, Limits, SETTINGS, USUAL};
 use super::payload::Payload;
 use super::{
-    ConsoleSubscribe, ConsoleTail, FileRead, FileWrite, HostCheck, ServerCommand, ServerCreate, ServerPower,
-    ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend,
-    UpgradeReceive,
+    ConsoleSubscribe, ConsoleTail, FileRead, FileWrite, HostCheck, RegistryLogin, ServerCommand,
+    ServerCreate, ServerPower, ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare,
+    TransferReceive, TransferSend, UpgradeReceive,
 };
 
 /// THE list of the messages to an agent. A row: the type on the wire, the variant of [`ToAgent`] with what it carries,
@@ -82,6 +82,9 @@ macro_rules! each_message_to_agent {
             transfer_discard: TransferDiscard(server: ServerRef), USUAL;
             /// Part 2: dials for the next version of the agent's program, verifies it and restarts with it.
             upgrade_receive: UpgradeReceive(upgrade: UpgradeReceive), USUAL;
+            /// Part 2: who the node is at an image registry, for the fetches that the next messages lead to. Kept in
+            /// memory for an hour.
+            registry_login: RegistryLogin(login: RegistryLogin), USUAL;
         }
     };
 }

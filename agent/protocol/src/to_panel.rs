@@ -10,8 +10,9 @@ use super::payload::Payload;
 use super::text::TextRule;
 use super::{
     Ack, ConsoleItem, ConsoleLine, ConsoleLines, ConsolePartial, Engine, ErrorReport, FileContent, Firewall,
-    Heartbeat, HostReport, NodeStats, Problem, Progress, ServerDescription, ServerOutput, ServerStats,
-    ServerStatus, Stats, StatsHistory, Status, Sync, SystemInfo, ToPanel, TransferSize, UpgradeOutcome,
+    Heartbeat, HostReport, ImageReport, NodeStats, Problem, Progress, ServerDescription, ServerOutput,
+    ServerStats, ServerStatus, Stats, StatsHistory, Status, Sync, SystemInfo, ToPanel, TransferSize,
+    UpgradeOutcome,
 };
 
 /// The types that an agent's messages have.
@@ -34,6 +35,8 @@ pub(super) const KINDS: [(&str, Limits); 16] = [
     ("transfer_size", USUAL),
 ];
 
+/// CPU architectures of an image.
+const ARCHITECTURES: usize = 32;
 /// Bytes of a text file.
 const CONTENT: usize = 4 << 20;
 /// Lines in one message, and bytes of them where they come as one text.
@@ -94,8 +97,21 @@ impl Inbound for ToPanel {
             }
             Self::NodeStats(NodeStats { cpu, memory: _, disk: _, timestamp: _ }) => finite(cpu),
             Self::HostReport(report) => {
-                let HostReport { image_present: _, image_environment, ports_taken, memory: _, disk: _ } =
-                    report;
+                let HostReport {
+                    image_present: _,
+                    image_environment,
+                    ports_taken,
+                    memory: _,
+                    disk: _,
+                    image,
+                } = report;
+                if let Some(ImageReport { architectures, newer: _, problem }) = image {
+                    architectures.truncate(ARCHITECTURES);
+                    for word in architectures {
+                        TextRule::WORD.apply(word);
+                    }
+                    TextRule::line(500).apply_some(problem);
+                }
                 let all = std::mem::take(image_environment);
                 *image_environment = all.into_iter().take(VARIABLES).map(variable).collect();
                 ports_taken.truncate(PORTS);

@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::Endpoint;
+use super::logins::Logins;
 use super::{errors, hijack, network, own_container, transport};
 use crate::config::AgentConfig;
 use crate::host::hostpath::KnownPaths;
@@ -25,6 +26,7 @@ pub struct Engine {
     pub(super) data_dir: PathBuf,
     pub(super) paths: KnownPaths,
     pub(super) networks: network::Networks,
+    pub(super) logins: Logins,
     pub(super) link: Mutex<Option<Arc<Link>>>,
     /// Connections, each of which lives as long as its request.
     connections: TaskTracker,
@@ -48,7 +50,15 @@ impl Engine {
     pub fn new(config: &AgentConfig, data_dir: PathBuf) -> Self {
         let networks = network::Networks::new(config.networks.clone(), !config.no_firewall);
         let (host, paths) = (config.docker_host.clone(), KnownPaths::default());
-        Self { host, data_dir, paths, networks, link: Mutex::new(None), connections: TaskTracker::new() }
+        Self {
+            host,
+            data_dir,
+            paths,
+            networks,
+            logins: Logins::default(),
+            link: Mutex::new(None),
+            connections: TaskTracker::new(),
+        }
     }
 
     /// Where our files lie for the engine; known from the first probe on.

@@ -93,7 +93,7 @@ pub(super) fn pull_failed(image: &str, message: &str) -> String {
     ]) {
         return format!("There is no image {image}, or it is not public.");
     }
-    if has(&["unauthorized", "authentication required", "forbidden", "denied"]) {
+    if has(&["unauthorized", "authentication required", "no basic auth", "forbidden", "denied"]) {
         return format!("The image {image} needs a login that this node does not have.");
     }
     if has(&["toomanyrequests", "rate limit", "429"]) {

@@ -25,8 +25,6 @@ pub(super) async fn open(
     upgrade: bool,
     action: &str,
 ) -> Result<Halves, EngineError> {
-    let away = |error: io::Error| EngineError::new(Fault::Away, action, error.to_string());
-    let (mut read, mut write) = endpoint.connect().await.map_err(away)?;
     let request = if upgrade {
         format!(
             "{method} {path} HTTP/1.1\r\nHost: engine\r\nContent-Length: 0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
@@ -34,6 +32,24 @@ pub(super) async fn open(
     } else {
         format!("{method} {path} HTTP/1.0\r\nHost: engine\r\n\r\n")
     };
+    send(endpoint, &request, action).await
+}
+
+/// The same with one more header, which ends its own line, or none.
+pub(super) async fn open_as(
+    endpoint: &Endpoint,
+    method: &str,
+    path: &str,
+    header: &str,
+    action: &str,
+) -> Result<Halves, EngineError> {
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: engine\r\n{header}\r\n");
+    send(endpoint, &request, action).await
+}
+
+async fn send(endpoint: &Endpoint, request: &str, action: &str) -> Result<Halves, EngineError> {
+    let away = |error: io::Error| EngineError::new(Fault::Away, action, error.to_string());
+    let (mut read, mut write) = endpoint.connect().await.map_err(away)?;
     write.write_all(request.as_bytes()).await.map_err(away)?;
     let mut head = Vec::new();
     let end = loop {
@@ -76,7 +92,18 @@ pub(super) async fn get(
     most: u64,
     action: &str,
 ) -> Result<Vec<u8>, EngineError> {
-    let (read, _write) = open(endpoint, "GET", path, false, action).await?;
+    get_as(endpoint, path, "", most, action).await
+}
+
+/// The same with one more header.
+pub(super) async fn get_as(
+    endpoint: &Endpoint,
+    path: &str,
+    header: &str,
+    most: u64,
+    action: &str,
+) -> Result<Vec<u8>, EngineError> {
+    let (read, _write) = open_as(endpoint, "GET", path, header, action).await?;
     let mut all = Vec::new();
     Capped { read, left: most }
         .read_to_end(&mut all)

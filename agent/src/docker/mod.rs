@@ -17,6 +17,7 @@ mod inspect;
 mod install;
 mod legacy;
 mod list;
+mod logins;
 mod network;
 mod own_container;
 mod pull;
@@ -36,7 +37,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, pin_mut};
-use protocol::Progress;
+use protocol::{ImageReport, Progress, RegistryLogin};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -75,8 +76,21 @@ impl Runtime for Engine {
     fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()> {
         Box::pin(async move {
             let action = format!("fetch the image {image}");
-            pull::pull(&*self.link(&action)?, &action, image, progress).await
+            let login = self.logins.header_for(image);
+            pull::pull(&*self.link(&action)?, &action, image, &login, progress).await
         })
+    }
+
+    fn image_at_registry<'a>(&'a self, image: &'a str) -> Call<'a, ImageReport> {
+        Box::pin(async move {
+            let action = format!("ask the registry for the image {image}");
+            let login = self.logins.header_for(image);
+            image::at_registry(&*self.link(&action)?, &action, image, &login).await
+        })
+    }
+
+    fn log_in(&self, login: RegistryLogin) {
+        self.logins.keep(login);
     }
 
     fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String> {

@@ -123,11 +123,12 @@ impl Fetch {
     }
 }
 
-/// Has the engine fetch an image. By our own words: the client library keeps a line until it ends.
+/// Has the engine fetch an image, with the header of a login or none. By our own words: the client library keeps a line until it ends.
 pub(super) async fn pull(
     link: &Link,
     action: &str,
     image: &str,
+    login: &str,
     progress: &watch::Sender<Option<Progress>>,
 ) -> Result<(), EngineError> {
     let plain = |error: EngineError| match error.fault {
@@ -138,7 +139,7 @@ pub(super) async fn pull(
     let stood_still =
         |_| refused(format!("The fetch of {image} stood still for {} minutes.", SILENCE.as_secs() / 60));
     let path = format!("{}/images/create?fromImage={}", link.prefix, hijack::encoded(&with_tag(image)));
-    let opened = timeout(SILENCE, hijack::open(&link.endpoint, "POST", &path, false, action));
+    let opened = timeout(SILENCE, hijack::open_as(&link.endpoint, "POST", &path, login, action));
     let opened = opened.await.map_err(stood_still)?.map_err(plain)?;
     let all = Capped { read: hijack::Kept::new(opened), left: ALL };
     let mut lines = hijack::Lines::new(all, LINE);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{ErrorCode, HostCheck, ToPanel};
+use protocol::{ErrorCode, HostCheck, HostReport, RegistryLogin, ToPanel};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +26,11 @@ impl HostChecks {
         Self { engine, host, permits: Arc::new(Semaphore::new(CHECKS)), tasks }
     }
 
+    /// Who the node is at a registry.
+    pub(super) fn log_in(&self, login: RegistryLogin) {
+        self.engine.log_in(login);
+    }
+
     /// Answers with a report.
     pub(super) fn check(&self, check: HostCheck, reply: Reply) {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
@@ -37,9 +42,15 @@ impl HostChecks {
                 Some(image) if !image.is_empty() => engine.image_environment(image).await,
                 _ => Ok(None),
             };
+            let registry = match &check.image {
+                Some(image) if check.registry && !image.is_empty() => {
+                    engine.image_at_registry(image).await.ok()
+                }
+                _ => None,
+            };
             // Whether the engine answers is reported elsewhere; an image that is not known counts as absent.
             let report = host.report(image.unwrap_or_default(), &check.ports);
-            reply.answer(ToPanel::HostReport(report));
+            reply.answer(ToPanel::HostReport(HostReport { image: registry, ..report }));
             drop(permit);
         }));
     }

@@ -140,6 +140,7 @@ impl Host {
     #[must_use]
     pub fn report(&self, image: Option<BTreeMap<String, String>>, ports: &[Port]) -> HostReport {
         HostReport {
+            image: None,
             image_present: image.is_some(),
             image_environment: image.map(told_of_image).unwrap_or_default(),
             ports_taken: ports_taken(ports),

@@ -31,6 +31,7 @@ const CAPABILITIES: &[&str] = &[
     capability::PAUSE,
     capability::BLOCK_LAN,
     capability::TEMPLATES,
+    capability::REGISTRY,
 ];
 /// How long the first `sync` waits until every server was inspected.
 const SETTLE: Duration = Duration::from_secs(3);

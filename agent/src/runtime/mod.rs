@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use protocol::{Port, Progress};
+use protocol::{ImageReport, Port, Progress, RegistryLogin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
@@ -264,6 +264,10 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn image_environment<'a>(&'a self, image: &'a str) -> Call<'a, Option<BTreeMap<String, String>>>;
     /// Fetches an image, telling how far it is at most four times a second.
     fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()>;
+    /// What the image's registry says of it, within some seconds.
+    fn image_at_registry<'a>(&'a self, image: &'a str) -> Call<'a, ImageReport>;
+    /// Who we are at a registry, for the calls of the next hour.
+    fn log_in(&self, login: RegistryLogin);
     /// As whom the image runs: `uid:gid`, names looked up in a container that was made from it.
     fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String>;
     /// Makes a container under the server's name.

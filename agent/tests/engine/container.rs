@@ -226,6 +226,7 @@ async fn a_port_that_another_program_holds_is_refused_at_the_click() {
     assert!(error.message.contains(&format!("{port}/udp")));
     assert_eq!(node.is(&id, Status::Stopped).await.error, None);
     let check = HostCheck {
+        registry: false,
         image: Some(IMAGE.into()),
         ports: vec![Port { internal: 1, external: port, protocol: Protocol::Udp }],
     };
