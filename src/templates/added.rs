@@ -47,7 +47,8 @@ pub(super) fn id_for(name: &str, unique: String, free: impl Fn(&str) -> bool) ->
     }
 }
 
-fn of_native(id: &str, native: model::Template) -> Template {
+/// What a server is made from.
+pub(super) fn of_native(id: &str, native: model::Template) -> Template {
     let game_port = if looks_like_minecraft(&native) { MINECRAFT_PORT } else { GAME_PORT };
     let needs = &native.needs;
     let memory = needs.memory_recommended_mib.unwrap_or(MEMORY);
@@ -55,7 +56,7 @@ fn of_native(id: &str, native: model::Template) -> Template {
         id: id.to_owned(),
         description: native.about.description.clone(),
         architectures: needs.architectures.clone(),
-        image: native.images.first().map(|image| image.reference.clone()).unwrap_or_default(),
+        image: native.images.first().map(image).unwrap_or_default(),
         startup: native.startup.first().map(|startup| startup.command.clone()).unwrap_or_default(),
         startup_editable: false,
         ports: ports(&native.ports, game_port),
@@ -71,9 +72,15 @@ fn of_native(id: &str, native: model::Template) -> Template {
         }),
         variables: native.variables.iter().map(variable).collect(),
         behaviour: behaviour(&native.run, &needs.architectures),
+        tags: native.about.tags,
         notes: native.about.notes,
         name: native.about.name,
     }
+}
+
+/// Nothing where whoever makes a server has to name one.
+fn image(native: &model::Image) -> String {
+    if native.reference == model::NO_IMAGE { String::new() } else { native.reference.clone() }
 }
 
 fn looks_like_minecraft(native: &model::Template) -> bool {
@@ -108,7 +115,7 @@ fn ports(native: &[NativePort], game_port: u16) -> Vec<Port> {
 fn variable(native: &model::Variable) -> Variable {
     let mut list = native.rules.clone();
     // Other panels set every variable, those without a value too.
-    if !list.iter().any(|rule| rule == "required" || rule == "present") {
+    if !native.omit_empty && !list.iter().any(|rule| rule == "required" || rule == "present") {
         list.insert(0, "present".to_owned());
     }
     Variable {
@@ -126,9 +133,13 @@ fn variable(native: &model::Variable) -> Variable {
 fn behaviour(run: &Run, architectures: &[String]) -> Behaviour {
     let usual = Behaviour::default();
     Behaviour {
-        user: ContainerUser::Agent,
+        user: match run.user.as_deref() {
+            None => ContainerUser::Agent,
+            Some("image") => ContainerUser::Image,
+            Some(pair) => ContainerUser::Fixed(pair.to_owned()),
+        },
         data_path: run.data_path.clone().unwrap_or(usual.data_path),
-        working_dir: None,
+        working_dir: run.working_dir.clone(),
         read_only_root: !run.writable_root,
         startup_mode: if run.startup_by_shell { StartupMode::Shell } else { StartupMode::Variable },
         stop: match &run.stop {

@@ -248,11 +248,8 @@ impl Templates {
         Ok(())
     }
 
-    /// The file of one that was added.
+    /// The file of one.
     pub fn export(&self, id: &str, format: ExportFormat) -> Result<String, ApiError> {
-        if self.is_builtin(id) {
-            return Err(ApiError::new(Code::Conflict, "A template that is part of the program has no file."));
-        }
         let native = self.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
         Ok(match format {
             ExportFormat::Native => model::to_yaml(&native),
@@ -313,8 +310,11 @@ impl Templates {
         added.iter().find(|one| one.uuid.as_deref() == Some(uuid)).map(|one| one.template.id.clone())
     }
 
-    /// The native form of one that was added.
+    /// The native form of one.
     pub fn native(&self, id: &str) -> Result<Option<model::Template>, ApiError> {
+        if let Some(native) = builtin::native(id) {
+            return Ok(Some(native));
+        }
         let record = self.store.read_now(|tx| storage::templates::get(tx, id))?;
         Ok(record.as_ref().and_then(added::native))
     }

@@ -110,14 +110,7 @@ impl Imports {
 
     /// Adds a copy of one that was added, with an identity of its own.
     pub(super) async fn duplicate(&self, admin: &Admin, id: &str) -> Result<Added, ApiError> {
-        let mut template = match self.templates.native(id)? {
-            Some(template) => template,
-            None if self.templates.is_builtin(id) => {
-                let sentence = "A template that is part of the program can't be copied.";
-                return Err(ApiError::new(Code::Conflict, sentence));
-            }
-            None => return Err(ApiError::not_found("template")),
-        };
+        let mut template = self.templates.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
         template.about.name.push_str(" (copy)");
         template.about.origin.uuid = None;
         template.about.origin.update_url = None;

@@ -64,10 +64,10 @@ pub fn routes(agents: &Agents, templates: &Templates, imports: &Imports) -> Vec<
             }),
         endpoint(GET, "/api/templates/{id}/export")
             .access::<Admin>()
-            .doc("A template that was added as a file, which is read again as the same")
+            .doc("A template as a file, which is read again as the same")
             .query::<ExportQuery>()
             .response(200)
-            .refusals(&[404, 409])
+            .refusals(&[404])
             .handle(templates, |templates, call| async move {
                 let (format, content_type) = call.query.format.unwrap_or_default().parts();
                 let file = templates.export(call.request.id(), format)?;

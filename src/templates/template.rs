@@ -13,6 +13,8 @@ pub struct Template {
     pub name: String,
     /// One or two sentences.
     pub description: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
     /// CPU architectures that the image is made for, in Docker's words; none for any.
     pub architectures: Vec<String>,
     /// The container image.

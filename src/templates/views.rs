@@ -23,6 +23,8 @@ pub struct TemplateSummary {
     pub name: String,
     /// One or two sentences.
     pub description: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
     /// It comes with the program.
     pub builtin: bool,
     /// CPU architectures of its image in Docker's words; none for any.
@@ -144,6 +146,7 @@ impl TemplateSummary {
             id: template.id.clone(),
             name: template.name.clone(),
             description: template.description.clone(),
+            tags: template.tags.clone(),
             builtin,
             architectures: template.architectures.clone(),
             image: template.image.clone(),

@@ -171,6 +171,16 @@ async fn a_template_is_copied_and_edited() {
     put(&admin, path, None, "template: 1\nabout: {}\n".into()).await.refused(422, "invalid");
     put(&admin, "/api/templates/any-image", None, edited.clone()).await.refused(409, "conflict");
     put(&admin, "/api/templates/none", None, edited).await.refused(404, "not_found");
+    // One of the program can be copied, and the copy be edited.
+    let copy = admin.post("/api/templates/minecraft-paper/duplicate", Value::Null).await.expect(201).json;
+    let path = format!("/api/templates/{}", copy["id"].as_str().unwrap());
+    let (of_copy, of_own) =
+        (admin.get(&path).await.json, admin.get("/api/templates/minecraft-paper").await.json);
+    for key in ["image", "ports", "memory", "variables", "stop", "ready", "user", "dataPath", "eula"] {
+        assert_eq!(of_copy[key], of_own[key], "{key}");
+    }
+    let file = admin.get(&format!("{path}/export")).await.expect(200).text;
+    put(&admin, &path, None, file.replace("Paper", "Purple")).await.expect(200);
     admin.post("/api/templates/none/duplicate", Value::Null).await.refused(404, "not_found");
 }
 

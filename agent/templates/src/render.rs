@@ -14,6 +14,9 @@ pub fn environment(template: &Template, startup: &str, context: &Context) -> BTr
     let mut environment = BTreeMap::new();
     for variable in &template.variables {
         let value = context.environment.get(&variable.name).unwrap_or(&variable.default);
+        if variable.omit_empty && value.is_empty() {
+            continue;
+        }
         environment.insert(variable.name.clone(), value.clone());
         // Images look for it in capitals; its startup command may say it in its own way.
         environment.insert(variable.name.to_ascii_uppercase(), value.clone());

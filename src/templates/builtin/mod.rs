@@ -1,41 +1,55 @@
-//! The templates that come with the program, one file a game.
+//! The templates that come with the program, one file a game, in the native form.
 //!
-//! Each uses a public image that brings its game or fetches it at the first start, and runs it without root where the
-//! image allows it. A template's comment names the pages that its facts come from.
-
-mod any_image;
-mod factorio;
-mod luanti;
-mod minecraft;
-mod openarena;
-mod openttd;
-mod parts;
-mod teeworlds;
-mod terraria;
-mod valheim;
+//! Each uses a public image that brings its game, or fetches the game before or at the first start, and runs it without
+//! root where the image allows it. A template's `references` are the pages that its facts come from.
 
 #[cfg(test)]
 mod tests;
 
+use ::templates::model;
+
+use super::added;
 use super::template::Template;
 
-/// All of them, in the order in which they are shown.
+/// Files by their names, which are their templates' ids.
+macro_rules! files {
+    ($($id:literal),* $(,)?) => {
+        &[$(($id, include_str!(concat!($id, ".yaml")))),*]
+    };
+}
+
+/// All of them, in the order in which they are shown: what most people run at home comes first.
+const FILES: &[(&str, &str)] = files![
+    "minecraft-paper",
+    "minecraft-vanilla",
+    "minecraft-bedrock",
+    "luanti",
+    "valheim",
+    "terraria",
+    "factorio",
+    "openttd",
+    "openarena",
+    "teeworlds",
+    "any-image",
+];
+
+/// All of them, in that order.
 pub(super) fn all() -> Vec<Template> {
-    let mut all = vec![
-        minecraft::paper(),
-        minecraft::vanilla(),
-        minecraft::bedrock(),
-        luanti::template(),
-        valheim::template(),
-        terraria::template(),
-        factorio::template(),
-        openttd::template(),
-        openarena::template(),
-        teeworlds::template(),
-        any_image::template(),
-    ];
-    for template in &mut all {
-        template.behaviour.architectures.clone_from(&template.architectures);
-    }
-    all
+    let read = |(id, file): &(&str, &str)| parse(id, file).map(|native| added::of_native(id, native));
+    FILES.iter().filter_map(read).collect()
+}
+
+/// The native form of one.
+pub(super) fn native(id: &str) -> Option<model::Template> {
+    let (id, file) = FILES.iter().find(|(known, _)| *known == id)?;
+    parse(id, file)
+}
+
+/// That each can be read is tested.
+fn parse(id: &str, file: &str) -> Option<model::Template> {
+    let read = model::read(file);
+    read.inspect_err(
+        |error| tracing::error!(template = id, %error, "a template of the program cannot be read"),
+    )
+    .ok()
 }

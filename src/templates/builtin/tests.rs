@@ -1,10 +1,14 @@
 use std::collections::BTreeSet;
 
+use ::templates::egg::{self, Format};
+use ::templates::model;
+use ::templates::rules::{self, Rules};
 use agent::console::Ready;
 use storage::servers::{ContainerUser, Protocol, Stop};
 
-use super::parts::MIB;
 use super::*;
+
+const MIB: i64 = 1 << 20;
 
 /// What the agent always sets.
 const GIVEN: [&str; 5] = ["SERVER_MEMORY", "SERVER_IP", "SERVER_PORT", "TZ", "HOME"];
@@ -42,6 +46,82 @@ fn the_games_of_a_first_evening() {
             "any-image"
         ]
     );
+}
+
+#[test]
+fn every_file_of_the_folder_is_listed_and_says_what_a_template_needs() {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/templates/builtin")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> =
+        names.filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned)).collect();
+    assert_eq!(files, FILES.iter().map(|(id, _)| (*id).to_owned()).collect());
+    for (id, file) in FILES {
+        let native = model::read(file).unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_eq!(model::check(&native), [], "{id}");
+        let about = &native.about;
+        assert!(!about.tags.is_empty() && about.licence == "MIT" && about.author.is_empty(), "{id}");
+        let sources = about.references.iter().filter(|address| address.starts_with("https://")).count();
+        assert!(sources == about.references.len() && (sources > 0 || *id == "any-image"), "{id}");
+        assert!(file.starts_with("# "), "{id}: what its facts are");
+        for variable in &native.variables {
+            let place = format!("{id}: {}", variable.name);
+            assert!(!variable.label.is_empty(), "{place}");
+            assert!(!variable.description.is_empty() || !variable.viewable, "{place}");
+            let rules = Rules::parse(&variable.rules);
+            assert_eq!(rules.unknown(), [""; 0], "{place}");
+            assert!(!rules.list().is_empty(), "{place}");
+            let given = rules.check(&variable.default);
+            // Some games do not start before somebody has chosen a password or a token.
+            assert!(
+                given.is_ok() || (variable.default.is_empty() && variable.editable),
+                "{place}: {given:?}"
+            );
+            if rules::looks_secret(&variable.name) {
+                assert_eq!(variable.secret, Some(true), "{place}");
+            }
+        }
+        if let Some(install) = &native.install {
+            assert!(install.script.starts_with("#!") && !install.script.contains('\r'), "{id}");
+            assert!(install.image.contains('/') && !install.entrypoint.is_empty(), "{id}");
+        }
+    }
+}
+
+#[test]
+fn each_goes_out_as_an_egg_and_comes_back_the_same() {
+    for (id, file) in FILES {
+        let native = model::read(file).unwrap();
+        let again = model::read(&model::to_yaml(&native)).unwrap();
+        assert_eq!(again, native, "{id}");
+        for format in [Format::PtdlV2, Format::PlcnV3, Format::PlcnV3Json] {
+            let exported = egg::export(&native, format);
+            let back = egg::import(exported.as_bytes()).unwrap().template;
+            assert!(back.same_meaning(&native), "{id} {format:?}: {}", model::to_yaml(&back));
+        }
+    }
+}
+
+#[test]
+fn install_scripts_are_ones_that_the_shell_understands() {
+    for (id, file) in FILES {
+        let Some(install) = model::read(file).unwrap().install else { continue };
+        let output = std::process::Command::new("bash").args(["-n", "-c", &install.script]).output().unwrap();
+        assert!(output.status.success(), "{id}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn readme_names_each_with_its_image_and_cpus() {
+    let readme = include_str!("../../../README.md");
+    for template in all().iter().filter(|template| template.id != "any-image") {
+        let row = format!(
+            "| {} | `{}` | {} |",
+            template.name,
+            template.image.trim_end_matches(":latest"),
+            template.architectures.join(", ")
+        );
+        assert!(readme.contains(&row), "README.md lacks: {row}");
+    }
 }
 
 #[test]

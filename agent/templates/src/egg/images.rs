@@ -3,12 +3,9 @@
 use super::error::ImportError;
 use super::reading::{Reading, Version};
 use super::warning::Code;
-use crate::model::Image;
+use crate::model::{Image, NO_IMAGE};
 use crate::text;
 use crate::value::Value;
-
-/// What other panels write where the image is missing.
-const NONE: &str = "nil";
 
 /// Whether the key `image` is a picture: in PTDL_v1 it is the container image, in Pelican's formats the icon.
 pub(super) fn image_is_icon(egg: &Value, version: Version) -> bool {
@@ -48,7 +45,7 @@ pub(super) fn images(reading: &mut Reading<'_>) -> Result<Vec<Image>, ImportErro
             "docker_images",
             "no image is named: choose one before the first start",
         );
-        push(&mut list, NONE, NONE);
+        push(&mut list, NO_IMAGE, NO_IMAGE);
     }
     for image in &list {
         if image.reference.len() > 500 || image.reference.contains(char::is_whitespace) {

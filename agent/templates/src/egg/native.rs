@@ -18,6 +18,8 @@ struct Native {
     notes: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     licence: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    references: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<Needs>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +34,13 @@ struct Native {
     writable_root: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     startup_by_shell: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    working_dir: Option<String>,
+    /// Names of variables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    omit_empty: Vec<String>,
     /// By name.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     secrets: std::collections::BTreeMap<String, bool>,
@@ -39,14 +48,17 @@ struct Native {
 
 /// The key's value, where there is something to say.
 pub(super) fn of(template: &Template) -> Option<Value> {
-    let Run { stop, stop_timeout_secs, data_path, writable_root, startup_by_shell, .. } =
-        template.run.clone();
+    let Run {
+        stop, stop_timeout_secs, data_path, writable_root, startup_by_shell, user, working_dir, ..
+    } = template.run.clone();
     let written = super::stop::has_words(&stop);
     let secrets =
         template.variables.iter().filter_map(|one| one.secret.map(|secret| (one.name.clone(), secret)));
+    let omitted = template.variables.iter().filter(|one| one.omit_empty);
     let native = Native {
         notes: template.about.notes.clone(),
         licence: template.about.licence.clone(),
+        references: template.about.references.clone(),
         needs: Some(template.needs.clone()).filter(|needs| *needs != Needs::default()),
         ports: Some(template.ports.clone()).filter(|ports| *ports != derived_ports(&template.variables)),
         stop: Some(stop).filter(|_| !written),
@@ -54,6 +66,9 @@ pub(super) fn of(template: &Template) -> Option<Value> {
         data_path,
         writable_root,
         startup_by_shell,
+        user,
+        working_dir,
+        omit_empty: omitted.map(|one| one.name.clone()).collect(),
         secrets: secrets.collect(),
     };
     if native == Native::default() {
@@ -81,6 +96,8 @@ pub(super) fn apply(template: &mut Template, reading: &mut Reading<'_>) {
     };
     template.about.notes = crate::text::block(&native.notes, 16_384);
     template.about.licence = crate::text::line(&native.licence, 191);
+    template.about.references =
+        native.references.iter().map(|one| crate::text::line(one, 2_000)).take(100).collect();
     template.needs = native.needs.unwrap_or_default();
     if let Some(ports) = native.ports {
         template.ports = ports;
@@ -92,7 +109,10 @@ pub(super) fn apply(template: &mut Template, reading: &mut Reading<'_>) {
     template.run.data_path = native.data_path;
     template.run.writable_root = native.writable_root;
     template.run.startup_by_shell = native.startup_by_shell;
+    template.run.user = native.user;
+    template.run.working_dir = native.working_dir;
     for variable in &mut template.variables {
+        variable.omit_empty = native.omit_empty.contains(&variable.name);
         variable.secret = native.secrets.get(&variable.name).copied();
     }
 }

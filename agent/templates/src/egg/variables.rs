@@ -139,6 +139,7 @@ fn variable(
         viewable: truth(value.get("user_viewable")),
         editable: truth(value.get("user_editable")),
         secret: None,
+        omit_empty: false,
         sort: match value.get("sort") {
             Some(Value::Int(sort)) => Some(*sort),
             _ => None,

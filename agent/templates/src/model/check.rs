@@ -9,6 +9,8 @@ use crate::text;
 pub const MAX_VARIABLES: usize = 200;
 /// How many images, startup commands, ports, config files, or settings in one file it may have.
 const MAX_PARTS: usize = 200;
+/// How many addresses of pages it may name.
+pub(crate) const MAX_REFERENCES: usize = 100;
 /// Characters of a name.
 const MAX_NAME: usize = 191;
 
@@ -33,6 +35,7 @@ pub fn check(template: &Template) -> Vec<Problem> {
         ("variables", template.variables.len(), MAX_VARIABLES),
         ("ports", template.ports.len(), MAX_PARTS),
         ("config_files", template.config_files.len(), MAX_PARTS),
+        ("about.references", template.about.references.len(), MAX_REFERENCES),
     ] {
         found.when(count > most, key, &format!("at most {most}"));
     }
@@ -44,6 +47,7 @@ pub fn check(template: &Template) -> Vec<Problem> {
         found.when(!good || image.reference.contains(char::is_whitespace), &key, "not an image reference");
     }
     variables(template, &mut found);
+    run(template, &mut found);
     files(template, &mut found);
     found.0
 }
@@ -55,6 +59,27 @@ fn variables(template: &Template, found: &mut Found) {
         found.when(!valid_name(&variable.name), &key, "letters, digits and underscores, not a digit first");
         found.when(!names.insert(&variable.name), &key, "there are two of this name");
     }
+}
+
+fn run(template: &Template, found: &mut Found) {
+    let run = &template.run;
+    let good = run.user.as_deref().is_none_or(valid_user);
+    found.when(!good, "run.user", "`image`, or a user and a group above 0, such as `1000:1000`");
+    let good = run.working_dir.as_deref().is_none_or(|path| path.is_empty() || valid_place(path));
+    found.when(!good, "run.working_dir", "not a folder from the root on");
+    let good = run.data_path.as_deref().is_none_or(valid_place);
+    found.when(!good, "run.data_path", "not a folder from the root on");
+}
+
+/// Root is nobody that a game should be.
+fn valid_user(user: &str) -> bool {
+    let number = |text: &str| text.parse::<u32>().is_ok_and(|id| id > 0);
+    user == "image" || user.split_once(':').is_some_and(|(uid, gid)| number(uid) && number(gid))
+}
+
+/// Whether a path can be a place within a container.
+fn valid_place(path: &str) -> bool {
+    path.starts_with('/') && path.len() <= 255 && valid_path(path) && !text::has_control(path)
 }
 
 fn files(template: &Template, found: &mut Found) {

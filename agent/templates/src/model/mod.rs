@@ -14,7 +14,7 @@ pub use check::{MAX_VARIABLES, Problem, check};
 pub(crate) use check::{valid_name, valid_path};
 pub(crate) use file::LIMITS;
 pub use file::{FileError, MAX_BYTES, from_value, read, to_yaml};
-pub use parts::{About, Eula, Image, Needs, Origin, Port, PortPurpose, Protocol, Variable};
+pub use parts::{About, Eula, Image, NO_IMAGE, Needs, Origin, Port, PortPurpose, Protocol, Variable};
 pub use run::{ConfigFile, Install, Parser, Run, Scalar, Setting, Startup, Stop};
 
 use crate::value::Value;

@@ -24,6 +24,9 @@ pub struct About {
     /// The licence of this template, as an SPDX expression.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub licence: String,
+    /// Addresses of the pages that it was written from, for whoever checks or mends it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
     /// A `data:` address of a picture, or an address that nobody fetches by himself. Not checked here: whoever shows it
     /// decodes and encodes it anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +60,9 @@ impl Origin {
         *self == Self::default()
     }
 }
+
+/// The reference that stands for no image: whoever makes a server has to name one. Eggs write it so.
+pub const NO_IMAGE: &str = "nil";
 
 /// A container image to choose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +106,10 @@ pub struct Variable {
     /// Whether it is a password or the like; absent where the file does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<bool>,
+    /// Whether the game does not get it at all while it is empty, so that the image's own default counts. Other panels give
+    /// every variable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub omit_empty: bool,
     /// Its place among the others, where the file gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sort: Option<i64>,

@@ -150,6 +150,12 @@ pub struct Run {
     /// Whether a shell runs the startup command; else the image's own entrypoint does, and reads it from `STARTUP`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub startup_by_shell: bool,
+    /// Who the game runs as: `image` for the user that the image names, or numbers as `uid:gid`; absent for the panel's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The folder that it starts in: empty for the image's own; absent for the server's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
 }
 
 impl Run {
