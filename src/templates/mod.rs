@@ -27,7 +27,7 @@ pub fn list() -> Vec<Template> {
 /// One of those that come with the program.
 #[cfg(test)]
 pub fn get(id: &str) -> Option<Template> {
-    list().into_iter().find(|template| template.id == id)
+    builtin::native(id).map(|native| added::of_native(id, native))
 }
 
 /// Whether a CPU of this architecture (in Docker's words) can run its image; yes where nothing is known.
