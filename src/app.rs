@@ -16,6 +16,7 @@ use crate::nodes::{EnrollmentConfig, Nodes};
 use crate::registries::Registries;
 use crate::servers::Servers;
 use crate::setup::Setup;
+use crate::sources::Sources;
 use crate::status::Status;
 use crate::system::shutdown::Tasks;
 use crate::templates::{Imports, Templates};
@@ -87,6 +88,8 @@ pub struct Gallery {
     pub templates: Templates,
     /// By link, by archive, by hand.
     pub imports: Imports,
+    /// Lists elsewhere.
+    pub sources: Sources,
     /// Who we are where images are fetched from.
     pub registries: Registries,
 }

@@ -30,6 +30,7 @@ pub mod db_backups;
 pub mod error;
 pub mod net;
 pub mod revision;
+pub mod sources;
 pub mod start;
 pub mod system;
 

@@ -18,7 +18,8 @@ use crate::servers::Servers;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use crate::{
-    docs, doctor, live, nodes, registries, servers, setup, status, templates, transfers, upgrades, users,
+    docs, doctor, live, nodes, registries, servers, setup, sources, status, templates, transfers, upgrades,
+    users,
 };
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
@@ -31,6 +32,7 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(nodes::routes(&features.nodes, &features.joining));
     let gallery = &features.gallery;
     routes.extend(templates::routes(agents, &gallery.templates, &gallery.imports));
+    routes.extend(sources::routes(&gallery.sources));
     routes.extend(registries::routes(&gallery.registries));
     routes.extend(servers::routes(&features.servers));
     routes.extend(transfers::routes(&features.transfers));

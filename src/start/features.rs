@@ -18,6 +18,7 @@ use crate::registries::Registries;
 use crate::router;
 use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
+use crate::sources::Sources;
 use crate::status::Status;
 use crate::streams::Streams;
 use crate::system::shutdown::Tasks;
@@ -102,8 +103,10 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         network.name.clone(),
     );
     let fetcher = SafeFetcher::new(config.network.fetch_allow.clone(), config.ssl_cert_file.clone());
+    let imports = Imports::new(templates.clone(), fetcher.clone());
     let gallery = Gallery {
-        imports: Imports::new(templates.clone(), fetcher),
+        sources: Sources::start(store.clone(), templates.clone(), imports.clone(), fetcher, &tasks),
+        imports,
         templates,
         registries: Registries::new(store.clone()),
     };

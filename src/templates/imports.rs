@@ -9,7 +9,7 @@ use super::difference::{self, Change};
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::net::fetch::{FetchError, SafeFetcher};
-use crate::revision::Expected;
+use crate::revision::{self, Expected};
 
 /// Fetches templates and adds them. Cheap to clone.
 #[derive(Clone)]
@@ -55,8 +55,11 @@ impl Imports {
     }
 
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, ApiError> {
-        let document =
-            self.fetcher.get(&raw_address(url), MAX_BYTES as u64).await.map_err(|error| refusal(&error))?;
+        let document = self
+            .fetcher
+            .get(&raw_address(url), MAX_BYTES as u64)
+            .await
+            .map_err(|error| fetch_refusal(&error))?;
         if document.starts_with(b"PK\x03\x04") {
             let problem = "leads to an archive: upload it, or add it as a source";
             return Err(ApiError::field("url", problem));
@@ -108,6 +111,12 @@ impl Imports {
         Ok(imported)
     }
 
+    /// The template of this uuid that is here, and which state of it that is.
+    pub fn state_of(&self, uuid: Option<&str>) -> Result<Option<(String, String)>, ApiError> {
+        let Some(id) = self.templates.of_uuid(uuid) else { return Ok(None) };
+        Ok(self.templates.native(&id)?.map(|native| (id, state(&native))))
+    }
+
     /// Adds a copy of one that was added, with an identity of its own.
     pub(super) async fn duplicate(&self, admin: &Admin, id: &str) -> Result<Added, ApiError> {
         let mut template = self.templates.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
@@ -142,6 +151,54 @@ impl Imports {
         tracing::info!(template = id, by = %admin, "template edited");
         Ok(Added { id: record.id, name: record.name, warnings: Vec::new() })
     }
+}
+
+/// A template of an archive.
+pub struct ArchivedTemplate {
+    /// Its path in the archive, as text.
+    pub file: String,
+    /// What people call it.
+    pub name: String,
+    /// A few sentences.
+    pub description: String,
+    /// Its identity.
+    pub uuid: Option<String>,
+    /// Which state of the template it is.
+    pub state: String,
+    /// The file itself.
+    pub document: String,
+}
+
+/// All templates of an archive, in the order of their files' names; other files are left out.
+pub fn templates_in(bytes: &[u8]) -> Result<Vec<ArchivedTemplate>, ApiError> {
+    let unreadable =
+        |error: &dyn std::error::Error| ApiError::field("url", format!("cannot be read: {error}"));
+    let mut entries = archive::entries(bytes).map_err(|error| unreadable(&error))?;
+    entries.retain(|entry| could_be_template(&entry.name));
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let (mut unpacker, mut found) = (Unpacker::default(), Vec::new());
+    for entry in entries {
+        let Ok(document) = unpacker.read(&entry, MAX_BYTES) else { continue };
+        let Ok(Imported { template, .. }) = catalog::read(&document) else { continue };
+        let Ok(document) = String::from_utf8(document) else { continue };
+        found.push(ArchivedTemplate {
+            state: state(&template),
+            file: entry.name,
+            name: template.about.name,
+            description: template.about.description,
+            uuid: template.about.origin.uuid,
+            document,
+        });
+    }
+    Ok(found)
+}
+
+/// Which state of a template this is, whatever its file and whenever that was written.
+fn state(template: &model::Template) -> String {
+    let mut template = template.clone();
+    template.about.origin.exported_at = None;
+    template.about.origin.format = None;
+    revision::of(&[&serde_json::to_string(&template).unwrap_or_default()])
 }
 
 type Read = (String, Result<(Draft, Vec<Warning>), ApiError>);
@@ -189,7 +246,7 @@ pub(super) fn raw_address(url: &str) -> String {
 }
 
 /// The error of a fetch as that of the field that names the address.
-pub(super) fn refusal(error: &FetchError) -> ApiError {
+pub fn fetch_refusal(error: &FetchError) -> ApiError {
     match error {
         FetchError::Ending => ApiError::new(Code::Busy, format!("The link {error}.")),
         FetchError::Authorities(cause) => ApiError::internal("reading the authorities", cause),

@@ -12,11 +12,12 @@ mod routes;
 mod template;
 mod views;
 
+pub use catalog::Added as AddedTemplate;
 pub use catalog::Templates;
-pub use imports::Imports;
+pub use imports::{ArchivedTemplate, Imports, fetch_refusal, templates_in};
 pub use routes::routes;
 pub use template::{Eula, Memory, Template, Variable};
-pub use views::{TemplateSummary, TemplateView};
+pub use views::{AddedView, TemplateSummary, TemplateView};
 
 /// Those that come with the program.
 #[cfg(test)]

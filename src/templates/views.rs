@@ -227,7 +227,7 @@ impl TemplateView {
 /// A template that was added.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TemplateAdded)]
-pub(super) struct AddedView {
+pub struct AddedView {
     /// Where it is.
     id: String,
     /// What people call it.

@@ -37,6 +37,7 @@ pub mod registries;
 pub mod servers;
 pub mod sessions;
 pub mod settings;
+pub mod sources;
 pub mod templates;
 pub mod transfers;
 pub mod users;

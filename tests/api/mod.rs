@@ -30,6 +30,7 @@ mod servers;
 mod session;
 mod setup;
 mod slow;
+mod sources;
 mod template_imports;
 mod templates;
 mod throttle;

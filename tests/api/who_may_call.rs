@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::harness::download_host::Downloads;
 use crate::harness::{Client, Live, Panel, docker, seconds};
 
 /// Who gets past the door.
@@ -72,6 +73,12 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/templates/import",            Admin),
     ("POST",   "/api/templates/import/preview",    Admin),
     ("POST",   "/api/templates/archive",           Admin),
+    ("GET",    "/api/templates/sources",           Admin),
+    ("POST",   "/api/templates/sources",           Admin),
+    ("GET",    "/api/templates/sources/entries",   Admin),
+    ("DELETE", "/api/templates/sources/{id}",      Admin),
+    ("POST",   "/api/templates/sources/{id}/refresh", Admin),
+    ("POST",   "/api/templates/sources/{id}/entries/{number}/add", Admin),
     ("POST",   "/api/templates/preview",           Admin),
     ("PUT",    "/api/templates/{id}",              Admin),
     ("POST",   "/api/templates/{id}/duplicate",    Admin),
@@ -231,9 +238,13 @@ async fn every_row_of_a_topic_is_true() {
 #[tokio::test]
 async fn every_row_is_true() {
     docker::image().await;
-    let panel = Panel::start().await;
+    let panel = Panel::builder().env("FETCH_ALLOW", "127.0.0.1").start().await;
     let admin = panel.admin();
     let (server, friends) = friends(&panel).await;
+    let host = Downloads::start();
+    host.put("links.txt", format!("{}/egg.json", host.base).into_bytes());
+    let link = json!({ "url": format!("{}/links.txt", host.base) });
+    let source = admin.post("/api/templates/sources", link).await.expect(201).id();
     let stranger = panel.user("stranger").await;
     let stranger_id = stranger.get("/api/me").await.id();
     let mut wrong = Vec::new();
@@ -242,6 +253,8 @@ async fn every_row_is_true() {
             stranger_id.as_str()
         } else if path.contains("/nodes/") {
             "local"
+        } else if path.contains("/templates/sources/") {
+            source.as_str()
         } else if path.contains("/templates/") {
             "any-image"
         } else if path.contains("/me/sessions/") {
@@ -249,7 +262,7 @@ async fn every_row_is_true() {
         } else {
             server.as_str()
         };
-        let path = path.replace("{id}", id).replace("{user}", &stranger_id);
+        let path = path.replace("{id}", id).replace("{user}", &stranger_id).replace("{number}", "0");
         let path = if *who == Node { path + "?arch=none" } else { path };
         let mut expect = vec![(panel.anonymous(), "nobody", *who == Everyone)];
         let ends_own_session = *method == "DELETE" && path == "/api/session";

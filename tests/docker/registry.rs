@@ -121,7 +121,7 @@ impl Registry {
                 match &gives {
                     None => held.push(super::beside(hold(stream))),
                     Some((things, takes)) => {
-                        drop(super::beside(answer(stream, things.clone(), *takes, wanted.clone())))
+                        drop(super::beside(answer(stream, things.clone(), *takes, wanted.clone())));
                     }
                 }
             }

@@ -86,6 +86,8 @@ export class Panel {
         DATA_DIR: this.folder,
         BIND: '127.0.0.1',
         MDNS: 'off',
+        // The tests publish sources of templates on loopback.
+        FETCH_ALLOW: '127.0.0.1',
         PORT: String(this.#port),
         WEBSOCKET_PORT: '0',
         HEALTH_PORT: 'off'

@@ -156,6 +156,23 @@ export const templates = {
   get: (id: string) => call(client.GET('/api/templates/{id}', path(id)))
 };
 
+export const sources = {
+  list: () => call(client.GET('/api/templates/sources')),
+  add: (url: string) => call(client.POST('/api/templates/sources', { body: { url } })),
+  remove: (id: string) => call(client.DELETE('/api/templates/sources/{id}', path(id))),
+  refresh: (id: string) => call(client.POST('/api/templates/sources/{id}/refresh', path(id))),
+  search: (query: string) => call(client.GET('/api/templates/sources/entries', { params: { query: { query } } })),
+  take: (id: string, number: number) =>
+    call(client.POST('/api/templates/sources/{id}/entries/{number}/add', { params: { path: { id, number: String(number) } } }))
+};
+
+export const registries = {
+  list: () => call(client.GET('/api/registries')),
+  put: (host: string, username: string, secret: string) =>
+    call(client.POST('/api/registries', { body: { host, username, secret } })),
+  remove: (id: string) => call(client.DELETE('/api/registries/{id}', path(id)))
+};
+
 export const servers = {
   list: () => call(client.GET('/api/servers')),
   get: (id: string) => call(client.GET('/api/servers/{id}', path(id))),

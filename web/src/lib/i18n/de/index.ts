@@ -18,13 +18,15 @@ import { nav } from './nav';
 import { nodes } from './nodes';
 import { ports } from './ports';
 import { power } from './power';
+import { registries } from './registries';
 import { servers } from './servers';
 import { settings } from './settings';
 import { setup } from './setup';
 import { signIn } from './signIn';
+import { sources } from './sources';
 import { startup } from './startup';
 import { ui } from './ui';
 import { upgrades } from './upgrades';
 import { users } from './users';
 
-export const texts: Texts = { access, account, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, servers, settings, setup, signIn, startup, ui, upgrades, users };
+export const texts: Texts = { access, account, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, registries, servers, settings, setup, signIn, sources, startup, ui, upgrades, users };

@@ -1,0 +1,213 @@
+//! Sources of templates: lists elsewhere, fetched when somebody asks and once a day, kept and searched here.
+
+mod index;
+mod routes;
+mod search;
+mod views;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage::sources::{Contents, Source};
+use storage::{Millis, Store};
+
+pub use routes::routes;
+
+use crate::auth::Admin;
+use crate::error::{ApiError, Code};
+use crate::net::fetch::SafeFetcher;
+use crate::system::shutdown::Tasks;
+use crate::system::{clock, ids};
+use crate::templates::{AddedTemplate, Imports, Templates, fetch_refusal};
+use index::Listing;
+
+/// Sources.
+const MOST: usize = 20;
+/// Between two fetches that nobody asked for.
+const DAY: Millis = 24 * 3_600_000;
+/// Between two looks whether one is due.
+const LOOK: Duration = Duration::from_secs(3_600);
+/// What is remembered of a source's entries that were taken.
+const TAKEN: usize = 5_000;
+
+/// The sources. Cheap to clone.
+#[derive(Clone)]
+pub struct Sources {
+    store: Store,
+    templates: Templates,
+    imports: Imports,
+    fetcher: SafeFetcher,
+    /// One is read at a time: each may take some memory.
+    reading: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Sources {
+    /// Over the templates; looks once an hour whether a source was not fetched for a day.
+    pub fn start(
+        store: Store,
+        templates: Templates,
+        imports: Imports,
+        fetcher: SafeFetcher,
+        tasks: &Tasks,
+    ) -> Self {
+        let this = Self { store, templates, imports, fetcher, reading: Arc::default() };
+        let (daily, token) = (this.clone(), tasks.token());
+        drop(tasks.spawn("template-sources", async move {
+            loop {
+                tokio::select! {
+                    () = token.cancelled() => return,
+                    () = tokio::time::sleep(LOOK) => daily.refresh_due().await,
+                }
+            }
+        }));
+        this
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<Source>, ApiError> {
+        Ok(self.store.read_now(storage::sources::list)?)
+    }
+
+    /// Fetches a list and keeps it.
+    pub(super) async fn add(&self, admin: &Admin, url: &str) -> Result<Source, ApiError> {
+        let url = url.trim().to_owned();
+        let known = self.list()?;
+        if known.iter().any(|known| known.url == url) {
+            return Err(ApiError::field("url", "is a source already"));
+        }
+        if known.len() >= MOST {
+            return Err(ApiError::new(
+                Code::Conflict,
+                format!("There are {MOST} sources, which is the most."),
+            ));
+        }
+        let (listing, contents) = self.fetch(&url).await?;
+        let now = clock::now();
+        let source = Source {
+            id: ids::short(),
+            url,
+            kind: listing.kind.to_owned(),
+            entries: u32::try_from(listing.entries.len()).unwrap_or(u32::MAX),
+            created_at: now,
+            fetched_at: now,
+            problem: None,
+            tried_at: Some(now),
+            taken: std::collections::BTreeMap::new(),
+        };
+        let written = source.clone();
+        let write = self.store.write(move |tx| {
+            if storage::sources::list(tx)?.iter().any(|known| known.url == written.url) {
+                return Err(ApiError::field("url", "is a source already"));
+            }
+            storage::sources::insert(tx, written, &contents).map_err(ApiError::from)
+        });
+        write.await?;
+        tracing::info!(source = source.url, entries = source.entries, by = %admin, "template source added");
+        Ok(source)
+    }
+
+    pub(super) async fn remove(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
+        let key = id.to_owned();
+        let removed = self.store.write(move |tx| storage::sources::delete(tx, &key).map_err(ApiError::from));
+        if !removed.await? {
+            return Err(ApiError::not_found("source"));
+        }
+        tracing::info!(source = id, by = %admin, "template source removed");
+        Ok(())
+    }
+
+    /// Fetches a list again. Where that fails, what was kept stays, and the source says why.
+    pub(super) async fn refresh(&self, id: &str) -> Result<Source, ApiError> {
+        let source = self.source(id)?;
+        let fetched = self.fetch(&source.url).await;
+        let (outcome, now) = (fetched.as_ref().err().cloned(), clock::now());
+        let key = id.to_owned();
+        let write = self.store.write(move |tx| {
+            let (listing, contents) = match &fetched {
+                Ok((listing, contents)) => (Some(listing), Some(contents)),
+                Err(_) => (None, None),
+            };
+            let found = storage::sources::update(tx, &key, contents, |source| {
+                source.tried_at = Some(now);
+                source.problem = fetched.as_ref().err().map(problem);
+                if let Some(listing) = listing {
+                    source.kind = listing.kind.to_owned();
+                    source.entries = u32::try_from(listing.entries.len()).unwrap_or(u32::MAX);
+                    source.fetched_at = now;
+                }
+            });
+            found.map_err(ApiError::from)
+        });
+        if !write.await? {
+            return Err(ApiError::not_found("source"));
+        }
+        outcome.map_or_else(|| self.source(id), Err)
+    }
+
+    async fn refresh_due(&self) {
+        let sources = self.list().unwrap_or_default();
+        for source in sources {
+            if clock::now() - source.tried_at.unwrap_or(source.fetched_at) >= DAY
+                && let Err(error) = self.refresh(&source.id).await
+            {
+                tracing::info!(
+                    source = source.url,
+                    problem = problem(&error),
+                    "a template source could not be fetched"
+                );
+            }
+        }
+    }
+
+    async fn fetch(&self, url: &str) -> Result<(Listing, Contents), ApiError> {
+        let _turn = self.reading.lock().await;
+        let bytes = self.fetcher.get(url, index::MOST_BYTES).await.map_err(|error| fetch_refusal(&error))?;
+        let read = tokio::task::spawn_blocking(move || {
+            let listing = index::read(&bytes)?;
+            let contents = index::pack(&listing)?;
+            Ok((listing, contents))
+        });
+        read.await.map_err(|cause| ApiError::internal("reading a source", &cause))?
+    }
+
+    pub(super) fn source(&self, id: &str) -> Result<Source, ApiError> {
+        let source = self.store.read_now(|tx| storage::sources::get(tx, id))?;
+        source.ok_or_else(|| ApiError::not_found("source"))
+    }
+
+    /// Adds the template that is the `number`th entry of a source.
+    pub(super) async fn take(
+        &self,
+        admin: &Admin,
+        id: &str,
+        number: usize,
+    ) -> Result<AddedTemplate, ApiError> {
+        let contents = self.store.read_now(|tx| storage::sources::contents(tx, id))?;
+        let contents = contents.ok_or_else(|| ApiError::not_found("source"))?;
+        let entries: Vec<index::Entry> = index::unpack(&contents.entries).unwrap_or_default();
+        let entry = entries.into_iter().nth(number).ok_or_else(|| ApiError::not_found("entry"))?;
+        let files: Vec<String> = index::unpack(&contents.files).unwrap_or_default();
+        let added = match files.into_iter().nth(number) {
+            Some(document) => self.templates.add(admin, document.into_bytes()).await?,
+            None => self.imports.add_url(admin, &entry.place).await?,
+        };
+        let (key, template) = (id.to_owned(), added.id.clone());
+        let noted = self.store.write(move |tx| {
+            let noted = storage::sources::update(tx, &key, None, |source| {
+                if source.taken.len() < TAKEN {
+                    source.taken.insert(entry.place, template);
+                }
+            });
+            noted.map_err(ApiError::from)
+        });
+        noted.await?;
+        Ok(added)
+    }
+}
+
+/// An error in one sentence for people.
+fn problem(error: &ApiError) -> String {
+    match error.problems().get("url") {
+        Some(problem) => format!("The address {problem}."),
+        None => error.message().to_owned(),
+    }
+}

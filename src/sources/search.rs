@@ -1,0 +1,79 @@
+//! Search in what sources list, without asking anybody.
+
+use super::index::{self, Entry};
+use super::views::{EntriesView, EntryView};
+use super::{ApiError, Sources};
+
+/// Entries of one answer.
+const PAGE: usize = 100;
+
+impl Sources {
+    /// The entries whose name, group or description has all words of the query; names first.
+    pub(super) async fn search(
+        &self,
+        query: String,
+        source: Option<String>,
+        offset: usize,
+    ) -> Result<EntriesView, ApiError> {
+        let this = self.clone();
+        let found = tokio::task::spawn_blocking(move || this.find(&query, source.as_deref(), offset)).await;
+        found.map_err(|cause| ApiError::internal("searching sources", &cause))?
+    }
+
+    fn find(&self, query: &str, only: Option<&str>, offset: usize) -> Result<EntriesView, ApiError> {
+        let query = query.chars().take(200).collect::<String>().to_lowercase();
+        let words: Vec<&str> = query.split_whitespace().collect();
+        let mut found = Vec::new();
+        for source in self.list()?.into_iter().filter(|source| only.is_none_or(|id| id == source.id)) {
+            let contents = self.store.read_now(|tx| storage::sources::contents(tx, &source.id))?;
+            let entries: Vec<Entry> =
+                contents.and_then(|contents| index::unpack(&contents.entries)).unwrap_or_default();
+            for (number, entry) in entries.into_iter().enumerate() {
+                if let Some(rank) = rank(&entry, &words) {
+                    let taken = source.taken.get(&entry.place).cloned();
+                    found.push((rank, entry.name.to_lowercase(), source.id.clone(), number, entry, taken));
+                }
+            }
+        }
+        found.sort_by(|a, b| (a.0, &a.1, &a.2, a.3).cmp(&(b.0, &b.1, &b.2, b.3)));
+        let total = found.len();
+        let page = found.into_iter().skip(offset).take(PAGE);
+        let entries =
+            page.map(|(_, _, source, number, entry, taken)| self.seen(source, number, entry, taken));
+        Ok(EntriesView { total, entries: entries.collect::<Result<_, _>>()? })
+    }
+
+    fn seen(
+        &self,
+        source: String,
+        number: usize,
+        entry: Entry,
+        taken: Option<String>,
+    ) -> Result<EntryView, ApiError> {
+        let Entry { name, description, group, place, uuid, state } = entry;
+        let by_uuid = self.imports.state_of(uuid.as_deref())?;
+        let newer = match (&by_uuid, &state) {
+            (Some((_, here)), Some(there)) => here != there,
+            _ => false,
+        };
+        let taken = taken.filter(|id| self.templates.get(id).is_some());
+        let template_id = by_uuid.map(|(id, _)| id).or(taken);
+        Ok(EntryView { source, number, name, description, group, place, template_id, newer })
+    }
+}
+
+/// Where an entry stands among those that are found; `None` where it is not.
+fn rank(entry: &Entry, words: &[&str]) -> Option<u8> {
+    let [name, group, description] =
+        [&entry.name, &entry.group, &entry.description].map(|text| text.to_lowercase());
+    let mut rank = 0;
+    for word in words {
+        rank = rank.max(match () {
+            () if name.starts_with(word) => 0,
+            () if name.contains(word) => 1,
+            () if group.contains(word) || description.contains(word) => 2,
+            () => return None,
+        });
+    }
+    Some(rank)
+}

@@ -1,0 +1,23 @@
+export const registries = {
+  title: 'Registry logins',
+  about: 'For private images. A node gets a login only before it fetches from that registry, and keeps it in memory alone.',
+  none: 'No logins. Public images need none.',
+  loading: 'Loading logins',
+  notLoaded: 'Logins not loaded',
+  add: 'Add login',
+  addText: 'It takes the place of a login at the same registry. The secret is never shown again.',
+  host: 'Registry',
+  hostHint: 'Such as ghcr.io or nas:5000; docker.io for Docker Hub.',
+  hostMissing: 'Enter a registry.',
+  username: 'User name',
+  usernameMissing: 'Enter a user name.',
+  secret: 'Password or token',
+  secretMissing: 'Enter a password or token.',
+  save: 'Save login',
+  notSaved: 'Login not saved',
+  saved: 'Login saved',
+  remove: 'Remove',
+  removeOf: (host: string) => `Remove the login at ${host}`,
+  removeTitle: (host: string) => `Remove the login at ${host}?`,
+  removeText: 'Private images from there can no longer be fetched. Servers keep the images that their nodes have.'
+};
