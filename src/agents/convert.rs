@@ -85,6 +85,7 @@ fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {
         },
         stop_timeout: behaviour.stop_timeout_secs,
         ready: behaviour.ready.clone(),
+        restart_after_crash: behaviour.restart_after_crash,
     }
 }
 
@@ -152,6 +153,7 @@ pub fn behaviour_record(behaviour: wire::Behaviour) -> record::Behaviour {
         },
         stop_timeout_secs: behaviour.stop_timeout,
         ready: behaviour.ready,
+        restart_after_crash: behaviour.restart_after_crash,
         // An agent does not know them; it has the image, so its CPU fits.
         architectures: Vec::new(),
     }

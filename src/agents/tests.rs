@@ -100,6 +100,7 @@ fn server(id: &str) -> Server {
         handed_over: false,
         deleting: None,
         template: None,
+        start_when_installed: false,
         behaviour: Behaviour::default(),
     }
 }

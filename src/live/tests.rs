@@ -268,6 +268,7 @@ async fn one_socket_follows_a_bounded_number_of_topics() {
             handed_over: false,
             deleting: None,
             template: None,
+            start_when_installed: false,
             behaviour: Default::default(),
         };
         games.world.store.write(move |tx| storage::servers::insert(tx, &record)).await.unwrap();

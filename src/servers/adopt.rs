@@ -122,6 +122,7 @@ fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiErro
         handed_over: true,
         deleting: None,
         template: None,
+        start_when_installed: false,
     })
 }
 

@@ -6,6 +6,7 @@ use protocol as wire;
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
+use super::run_settings::BehaviourRequest;
 use crate::auth::Permission;
 
 /// A new server, or a preview of one.
@@ -43,6 +44,12 @@ pub struct CreateRequest {
     /// Needed where the template has an EULA.
     #[serde(default)]
     pub accept_eula: bool,
+    /// How it is run; the template says what is left out.
+    #[serde(default, deserialize_with = "given")]
+    pub behaviour: Option<BehaviourRequest>,
+    /// Whether it is started as soon as its image was fetched.
+    #[serde(default)]
+    pub start: bool,
 }
 
 /// What is to change; left-out keys stay.
@@ -72,6 +79,9 @@ pub struct ChangeRequest {
     /// Whether it is kept from the networks of its machine.
     #[serde(default, deserialize_with = "given")]
     pub block_lan: Option<bool>,
+    /// How it is run, merged by key.
+    #[serde(default, deserialize_with = "given")]
+    pub behaviour: Option<BehaviourRequest>,
 }
 
 /// Limits as they are given.
@@ -202,6 +212,6 @@ pub(super) struct ForceQuery {
 }
 
 /// A key that is there has a value: `null` is of the wrong type, not the same as left out.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }

@@ -5,6 +5,7 @@ use storage::servers::Server;
 use super::Servers;
 use super::body::ChangeRequest;
 use super::deletions::not_deleting;
+use super::run_settings;
 use super::validate::{self, ValidationErrors};
 use super::views::{ServerView, revision};
 use crate::auth::{Permission, Permissions, Permit, need};
@@ -67,7 +68,7 @@ fn merged(
     if !configures {
         check_left_to_users(before, &change, template)?;
     }
-    let ChangeRequest { name, image, startup, environment, limits, ports, block_lan } = change;
+    let ChangeRequest { name, image, startup, environment, limits, ports, block_lan, behaviour } = change;
     let mut faults = ValidationErrors::default();
     let mut server = before.clone();
     if let Some(name) = name {
@@ -106,6 +107,7 @@ fn merged(
         server.ports = validate::ports(&ports, &mut faults);
     }
     server.block_lan = block_lan.unwrap_or(server.block_lan);
+    server.behaviour = run_settings::merged(&server.behaviour, behaviour.as_ref(), &mut faults);
     faults.or(server)
 }
 
@@ -117,7 +119,7 @@ fn check_left_to_users(
     template: Option<&Template>,
 ) -> Result<(), ApiError> {
     // Every key by its name: a new one is not forgotten here.
-    let ChangeRequest { name: _, image, startup, environment, limits, ports, block_lan } = change;
+    let ChangeRequest { name: _, image, startup, environment, limits, ports, block_lan, behaviour } = change;
     let startup_taken = startup.is_some() && !template.is_some_and(|template| template.startup_editable);
     let keys = [
         ("image", image.is_some()),
@@ -125,6 +127,7 @@ fn check_left_to_users(
         ("limits", limits.is_some()),
         ("ports", ports.is_some()),
         ("blockLan", block_lan.is_some()),
+        ("behaviour", behaviour.is_some()),
     ];
     let mut refused: Vec<String> =
         keys.iter().filter(|(_, taken)| *taken).map(|(key, _)| (*key).to_owned()).collect();
@@ -188,6 +191,8 @@ mod tests {
             r#"{"limits":{"memory":0}}"#,
             r#"{"ports":[]}"#,
             r#"{"blockLan":false}"#,
+            r#"{"behaviour":{}}"#,
+            r#"{"behaviour":{"restartAfterCrash":false}}"#,
             r#"{"environment":{"LOCKED":"3"}}"#,
             // Right or wrong: nobody finds out by asking.
             r#"{"environment":{"FIXED":"3"}}"#,
@@ -238,6 +243,8 @@ mod tests {
             (r#"{"name":null}"#, "name"),
             (r#"{"blockLan":null}"#, "blockLan"),
             (r#"{"blockLan":"yes"}"#, "blockLan"),
+            (r#"{"behaviour":{"user":"0:0"}}"#, "behaviour.user"),
+            (r#"{"behaviour":{"stopTimeoutSecs":0}}"#, "behaviour.stopTimeoutSecs"),
             (r#"{"ports":[{"internal":1,"external":65536,"protocol":"tcp"}]}"#, "ports[0].external"),
             (r#"{"environment":{"A":1}}"#, "environment.A"),
         ] {

@@ -66,6 +66,9 @@ impl Servers {
         );
         self.agents.place(&server.id, &server.node_id);
         self.agents.create(server.clone());
+        if server.start_when_installed {
+            self.start_when_installed(&server.id);
+        }
         self.view(server, admin)
     }
 

@@ -7,6 +7,7 @@ use ::templates::model::Template as Native;
 use storage::servers::{Behaviour, Limits, Port, Server};
 
 use super::body::CreateRequest;
+use super::run_settings;
 use super::validate::{self, ValidationErrors};
 use crate::agents::local;
 use crate::templates::{Eula, Template, Templates, Variable};
@@ -27,6 +28,8 @@ pub(super) struct Draft {
     /// It is kept from the networks of its machine.
     pub(super) block_lan: bool,
     pub(super) behaviour: Behaviour,
+    /// It is started once its image was fetched.
+    pub(super) start: bool,
     /// The template's terms, where they were not accepted.
     pub(super) eula: Option<Eula>,
 }
@@ -81,6 +84,8 @@ impl Draft {
         let terms = template.and_then(|template| template.eula.as_ref());
         let environment = environment(request, template);
         validate::environment(&environment, template, faults);
+        let behaviour = template.map(|template| template.behaviour.clone()).unwrap_or_default();
+        let behaviour = run_settings::merged(&behaviour, request.behaviour.as_ref(), faults);
         Self {
             name: name.unwrap_or_default(),
             node_id: request.node_id.clone().unwrap_or_else(|| local::NODE_ID.to_owned()),
@@ -90,7 +95,8 @@ impl Draft {
             limits,
             ports,
             block_lan: request.block_lan,
-            behaviour: template.map(|template| template.behaviour.clone()).unwrap_or_default(),
+            behaviour,
+            start: request.start,
             eula: terms.filter(|_| !request.accept_eula).cloned(),
             template: found,
             native: None,
@@ -117,6 +123,7 @@ impl Draft {
             deleting: None,
             template: self.native.as_ref().map(Templates::kept),
             behaviour: self.behaviour,
+            start_when_installed: self.start,
         }
     }
 }

@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod deletions;
 mod draft;
+mod first_start;
 mod grants;
 mod image;
 mod image_reports;
@@ -20,6 +21,7 @@ mod preview;
 mod preview_template;
 mod readable;
 mod routes;
+mod run_settings;
 mod topics;
 mod trends;
 mod validate;
@@ -77,7 +79,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Over the store and the agents; goes on with deletions that an earlier run has left. `own_ports` are those of this
+    /// Over the store and the agents; goes on with deletions and starts that an earlier run has left. `own_ports` are those of this
     /// process.
     pub fn new(
         store: Store,
@@ -93,6 +95,7 @@ impl Servers {
         let servers =
             Self { store, auth, agents, moves, templates, tasks, own_ports, deletions, lists, images };
         servers.resume_deletions();
+        servers.resume_first_starts();
         servers
     }
 
@@ -217,7 +220,9 @@ impl Servers {
     pub async fn cancel_install(&self, permit: &Permit<need::Configure>) -> Result<(), ApiError> {
         let server = self.acted_on(permit.server_id())?;
         let message = ToAgent::InstallCancel(ServerRef { server_id: server.id.clone() });
-        self.ask(&server, message).await.map(drop)
+        self.ask(&server, message).await?;
+        self.forget_first_start(&server.id).await;
+        Ok(())
     }
 
     fn seen_by(&self, record: Server, visible: &Visible) -> Option<ServerView> {

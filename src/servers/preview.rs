@@ -18,6 +18,7 @@ use super::image::fit;
 use super::placement::AUTO;
 use super::ports::next_free;
 use super::preview_template::{self, TemplatePreview, is_egg};
+use super::run_settings::BehaviourView;
 use super::validate::ValidationErrors;
 use super::views::{LimitsView, PortView};
 use crate::agents::local;
@@ -45,6 +46,7 @@ pub struct Preview {
     ports: Vec<PortView>,
     limits: LimitsView,
     block_lan: bool,
+    behaviour: BehaviourView,
     memory: PreviewMemory,
     /// What its template would do on the node; absent where it has none that says it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,6 +162,7 @@ impl Servers {
             ports: ports.into_iter().map(PortView::from).collect(),
             limits: draft.limits.into(),
             block_lan: draft.block_lan,
+            behaviour: BehaviourView::from(&draft.behaviour),
             memory,
             warnings,
             blockers,
@@ -328,7 +331,12 @@ fn steps(
     if let Some(install) = draft.native.as_ref().and_then(|native| native.install.as_ref()) {
         steps.push(format!("Run the template's install script there, in a container of {}.", install.image));
     }
-    steps.push("Leave it stopped: nothing runs until it is started.".to_owned());
+    let last = if draft.start {
+        "Start it as soon as its files are there."
+    } else {
+        "Leave it stopped: nothing runs until it is started."
+    };
+    steps.push(last.to_owned());
     steps
 }
 

@@ -111,6 +111,7 @@ pub(crate) fn plain_server() -> Server {
         handed_over: false,
         deleting: None,
         template: None,
+        start_when_installed: false,
         behaviour: Behaviour::default(),
     }
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::body;
 use super::readable::{self, Readable};
+use super::run_settings::BehaviourView;
 use crate::agents::ServerSnapshot;
 use crate::auth::{Permission, PermissionName, Permissions};
 use crate::system::clock::rfc3339;
@@ -60,6 +61,12 @@ pub struct ServerView {
     /// or where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_lan_problem: Option<String>,
+    /// How it is run; for those who may configure it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<BehaviourView>,
+    /// Whether it is started as soon as its install is over.
+    #[serde(skip_serializing_if = "is_false")]
+    pub starts_when_installed: bool,
     /// What it is now.
     pub status: ServerStatus,
     /// Why, for a person.
@@ -101,6 +108,11 @@ pub struct ServerView {
     pub permissions: Vec<PermissionName>,
     /// When it was made.
     pub created_at: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What a server is.
@@ -386,6 +398,8 @@ impl ServerView {
             environment: readable.environment,
             hidden_variables: readable.hidden,
             limits: server.limits.into(),
+            behaviour: configures.then(|| BehaviourView::from(&server.behaviour)),
+            starts_when_installed: server.start_when_installed,
             block_lan: server.block_lan,
             block_lan_problem: seen.lan_problem.clone().filter(|_| configures),
             ports: server.ports.into_iter().map(PortView::from).collect(),

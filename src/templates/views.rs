@@ -300,7 +300,7 @@ impl From<ImportedFile> for FileView {
 
 /// What a file would change.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TemplatePreview)]
+#[schema(as = TemplateImportPreview)]
 pub(super) struct PreviewView {
     /// The name in the file.
     name: String,

@@ -51,6 +51,7 @@ pub(crate) fn server(id: &str, port: u16) -> Server {
         handed_over: false,
         deleting: None,
         template: None,
+        start_when_installed: false,
         behaviour: Behaviour::default(),
     }
 }

@@ -66,6 +66,7 @@ fn full_server() -> Server {
             stop: Stop::Command("stop".to_owned()),
             stop_timeout_secs: 90,
             ready: Some("Done (".to_owned()),
+            restart_after_crash: true,
             architectures: vec!["amd64".to_owned(), "arm64".to_owned()],
         },
         ..server("full", 1)

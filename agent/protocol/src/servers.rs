@@ -178,6 +178,14 @@ pub struct Behaviour {
     /// A line that holds this says "running"; `regex:` before it makes it a regular expression. Without it the
     /// started container is running.
     pub ready: Option<String>,
+    /// Whether it is started again after a crash; it is when left out.
+    #[serde(skip_serializing_if = "is_true")]
+    pub restart_after_crash: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 impl Default for Behaviour {
@@ -191,6 +199,7 @@ impl Default for Behaviour {
             stop: Stop::default(),
             stop_timeout: 30,
             ready: None,
+            restart_after_crash: true,
         }
     }
 }
@@ -381,6 +390,7 @@ impl Behaviour {
             stop,
             stop_timeout: _,
             ready,
+            restart_after_crash: _,
         } = self;
         user.bounded()?;
         within("dataPath", data_path, PATH)?;

@@ -141,6 +141,10 @@ impl Server {
         if removed {
             return self.record.want(Wanted::Stopped);
         }
+        if !self.record.file.spec.behaviour.as_ref().is_none_or(|behaviour| behaviour.restart_after_crash) {
+            self.output.console.system("It is not started again: that is switched off in its settings.");
+            return self.record.want(Wanted::Stopped);
+        }
         match self.schedule.crashes.crashed(Instant::now(), ran, &policy) {
             Next::After(delay, nth) => {
                 self.schedule.restart_in(delay);

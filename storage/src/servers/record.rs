@@ -45,6 +45,9 @@ pub struct Server {
     /// Whether its agent has said that it has it: one that lacks it later has lost it.
     #[serde(default)]
     pub handed_over: bool,
+    /// Whether it is started as soon as its image was fetched.
+    #[serde(default)]
+    pub start_when_installed: bool,
     /// Its deletion, where that was begun and is not over.
     #[serde(default)]
     pub deleting: Option<Deletion>,
@@ -137,6 +140,8 @@ pub struct Behaviour {
     pub stop_timeout_secs: u32,
     /// What the console says once players can join: a part of the line, or `regex:` and an expression.
     pub ready: Option<String>,
+    /// Whether it is started again after a crash.
+    pub restart_after_crash: bool,
     /// CPU architectures that the image is made for, in Docker's words; none for any.
     pub architectures: Vec<String>,
 }
@@ -152,6 +157,7 @@ impl Default for Behaviour {
             stop: Stop::Signal("SIGTERM".to_owned()),
             stop_timeout_secs: 30,
             ready: None,
+            restart_after_crash: true,
             architectures: Vec::new(),
         }
     }

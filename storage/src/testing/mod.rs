@@ -97,6 +97,7 @@ pub(crate) fn server(id: &str, node: &str, port: u16) -> Server {
         handed_over: false,
         deleting: None,
         template: None,
+        start_when_installed: false,
         behaviour: Behaviour::default(),
     }
 }

@@ -1,0 +1,132 @@
+//! The start of a server that was asked for together with the server itself: as soon as its files are there. It stands in
+//! the record until it is done, so that it outlives this process.
+
+use protocol::{PowerAction, ServerPower, Status, ToAgent};
+use storage::servers::Server;
+
+use super::Servers;
+use crate::error::{ApiError, Code};
+
+/// What a server's state means for the start that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// Its files are not there yet, or its node is away.
+    Wait,
+    /// Now.
+    Start,
+    /// It runs, or somebody has run it.
+    Over,
+}
+
+fn turn(status: Option<&Status>) -> Turn {
+    match status {
+        // After a failed install the next try goes on to the start.
+        None | Some(Status::Installing | Status::InstallFailed | Status::Unknown | Status::Other(_)) => {
+            Turn::Wait
+        }
+        Some(Status::Stopped | Status::Created) => Turn::Start,
+        Some(_) => Turn::Over,
+    }
+}
+
+impl Servers {
+    /// Takes up what an earlier run has left.
+    pub(super) fn resume_first_starts(&self) {
+        let servers = self.clone();
+        drop(self.tasks.spawn("first-starts", async move {
+            let listed = servers.store.read(storage::servers::list).await;
+            let left = listed.inspect_err(
+                |error| tracing::error!(%error, "could not read which servers are to be started"),
+            );
+            for server in left.into_iter().flatten().filter(|server| server.start_when_installed) {
+                servers.start_when_installed(&server.id);
+            }
+        }));
+    }
+
+    /// Starts a server once it is installed, in the background.
+    pub(super) fn start_when_installed(&self, id: &str) {
+        let (servers, id, end) = (self.clone(), id.to_owned(), self.tasks.token());
+        drop(self.tasks.spawn("first-start", async move {
+            tokio::select! {
+                // What is written is where the next run goes on.
+                () = end.cancelled() => {}
+                () = servers.until_started(&id) => {}
+            }
+        }));
+    }
+
+    async fn until_started(&self, id: &str) {
+        let mut changed = self.agents.changes().subscribe();
+        loop {
+            changed.mark_unchanged();
+            let server = match self.record(id) {
+                Ok(server) if server.start_when_installed && server.deleting.is_none() => server,
+                Ok(_) => return,
+                Err(error) if error.code() == Code::NotFound => return,
+                Err(error) => return tracing::warn!(server = id, %error, "not started after its install"),
+            };
+            let seen = self.agents.server(id);
+            match turn(seen.status.as_ref().filter(|_| seen.online).map(|told| &told.status)) {
+                Turn::Wait => {}
+                Turn::Over => return self.forget_first_start(id).await,
+                Turn::Start => match self.start(&server).await {
+                    Ok(()) => {
+                        tracing::info!(server = id, "started after its install");
+                        return self.forget_first_start(id).await;
+                    }
+                    // Its node went away meanwhile: it says so when it is back.
+                    Err(error) if matches!(error.code(), Code::NodeOffline | Code::EngineUnavailable) => {}
+                    Err(error) => {
+                        tracing::warn!(server = id, %error, "not started after its install");
+                        return self.forget_first_start(id).await;
+                    }
+                },
+            }
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn start(&self, server: &Server) -> Result<(), ApiError> {
+        let message =
+            ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action: PowerAction::Start });
+        self.ask(server, message).await.map(drop)
+    }
+
+    /// It is done, or nobody wants it any more.
+    pub(super) async fn forget_first_start(&self, id: &str) {
+        let key = id.to_owned();
+        let written = self.store.write(move |tx| {
+            if let Some(mut server) = storage::servers::get(tx, &key)?
+                && server.start_when_installed
+            {
+                server.start_when_installed = false;
+                storage::servers::update(tx, &server)?;
+            }
+            Ok::<(), ApiError>(())
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(server = id, %error, "could not note that it was started");
+        }
+        self.agents.changes().server(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_starts_once_its_files_are_there() {
+        for waits in [None, Some(Status::Installing), Some(Status::InstallFailed), Some(Status::Unknown)] {
+            assert_eq!(turn(waits.as_ref()), Turn::Wait, "{waits:?}");
+        }
+        assert_eq!(turn(Some(&Status::Stopped)), Turn::Start);
+        for over in [Status::Starting, Status::Running, Status::Crashed, Status::Stopping, Status::Suspended]
+        {
+            assert_eq!(turn(Some(&over)), Turn::Over, "{over:?}");
+        }
+    }
+}
