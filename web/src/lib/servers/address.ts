@@ -27,6 +27,13 @@ function rank(address: string): number {
   return /^f[cd]/i.test(address) ? 4 : 5;
 }
 
+/** Every port to forward, each once with its protocols: `25565 TCP + UDP`. */
+export function portList(ports: Port[]): string[] {
+  const byNumber: Record<string, string[]> = {};
+  for (const port of ports) (byNumber[port.external] ??= []).push(port.protocol.toUpperCase());
+  return Object.entries(byNumber).map(([number, protocols]) => `${number} ${[...new Set(protocols)].sort().join(' + ')}`);
+}
+
 export interface Address {
   /** What a player types in. */
   text: string;

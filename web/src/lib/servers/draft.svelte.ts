@@ -1,11 +1,12 @@
 /** The server that is about to be made: what was chosen, what the panel proposes, and what it says will happen. */
 import * as api from '../api';
 import { asError, type ApiError } from '../errors';
-import type { CreateServer, Port, Preview, Template } from '../types';
+import type { Behaviour, CreateServer, Port, Preview, Template } from '../types';
 import { readTab, writeTab } from '../storage';
 import { variableWords } from '../templates/words';
 import { fieldName, isMissing } from '../ui/fieldMessage';
 import { fieldKey, portProblems } from './drafts';
+import { runChanges, runLabel, runProblems, usual } from './runFields';
 import { t } from '../i18n/i18n.svelte';
 
 const QUIET = 300;
@@ -21,7 +22,8 @@ interface Typed {
   values: Record<string, string>;
   pairs: { key: string; value: string }[];
   eula: boolean;
-  touched: { memory: boolean; ports: boolean; image: boolean; startup: boolean };
+  run?: Behaviour;
+  touched: { memory: boolean; ports: boolean; image: boolean; startup: boolean; run?: boolean };
 }
 
 /** The panel's "image is missing." as it says it of a field: "is missing". */
@@ -37,7 +39,7 @@ export function labelOf(draft: Draft, key: string): string {
   if (key === 'name') return t.common.name;
   if (key === 'image') return t.create.image;
   const variable = draft.template?.variables.find((one) => key === `environment.${one.env_variable}`);
-  return variable ? variableWords(draft.template?.id, variable).label : fieldName(key);
+  return variable ? variableWords(draft.template?.id, variable).label : (runLabel(key) ?? fieldName(key));
 }
 
 /** Any image without a template, in the address. */
@@ -56,12 +58,17 @@ export class Draft {
   values = $state<Record<string, string>>({});
   pairs = $state<{ key: string; value: string }[]>([]);
   eula = $state(false);
+  /** How it is run: as the template says, until somebody changes it. */
+  run = $state.raw<Behaviour>(usual());
+  #usualRun = $state.raw<Behaviour>(usual());
   blockLan = $state(false);
+  /** Whether it starts as soon as it is installed. */
+  start = $state(true);
   /** `auto` is where there is room. */
   nodeId = $state('local');
 
   /** What one has typed oneself is never replaced by a proposal. */
-  touched = $state({ memory: false, ports: false, image: false, startup: false });
+  touched = $state<Typed['touched']>({ memory: false, ports: false, image: false, startup: false });
   preview = $state.raw<Preview | null>(null);
   previewFailure = $state.raw<ApiError | null>(null);
   /** What the panel was last asked is not answered yet. */
@@ -75,6 +82,7 @@ export class Draft {
   needsEula = $derived(this.template?.eula ?? null);
   ownProblems = $derived<Record<string, string>>({
     ...portProblems(this.ports),
+    ...(this.touched.run ? runProblems(this.run) : {}),
     ...(this.name.trim() === '' ? { name: t.common.nameRequired } : {}),
     ...(this.asksImage && this.image.trim() === '' ? { image: t.create.imageRequired } : {}),
     ...(this.needsEula && !this.eula ? { acceptEula: t.create.eulaRequired } : {})
@@ -92,6 +100,7 @@ export class Draft {
   body = $derived.by((): CreateServer => {
     const own = Object.fromEntries(this.pairs.filter((pair) => pair.key !== '').map((pair) => [pair.key, pair.value]));
     const environment = { ...own, ...this.values };
+    const behaviour = this.touched.run ? runChanges(this.#usualRun, this.run) : null;
     return {
       nodeId: this.nodeId,
       ...(this.name.trim() === '' ? {} : { name: this.name.trim() }),
@@ -102,7 +111,9 @@ export class Draft {
       ...(this.touched.ports ? { ports: this.ports } : {}),
       limits: { ...(this.touched.memory ? { memory: this.memory } : {}), ...(this.cpu > 0 ? { cpu: this.cpu } : {}) },
       ...(this.blockLan ? { blockLan: true } : {}),
-      ...(this.needsEula ? { acceptEula: this.eula } : {})
+      ...(this.needsEula ? { acceptEula: this.eula } : {}),
+      ...(this.start ? { start: true } : {}),
+      ...(behaviour ? { behaviour } : {})
     };
   });
 
@@ -119,6 +130,7 @@ export class Draft {
     values: this.values,
     pairs: this.pairs,
     eula: this.eula,
+    ...(this.touched.run ? { run: this.run } : {}),
     touched: this.touched
   }));
   /** Whether there is anything to lose. */
@@ -201,6 +213,7 @@ export class Draft {
       this.previewFailure = null;
       if (!this.touched.memory) this.memory = preview.limits.memory || preview.memory.proposed;
       if (!this.touched.ports) this.ports = preview.ports;
+      if (!this.touched.run) this.run = this.#usualRun = preview.behaviour;
     } catch (thrown) {
       if (!signal.aborted) this.previewFailure = asError(thrown);
     } finally {
@@ -224,6 +237,8 @@ export class Draft {
     this.values = {};
     this.pairs = [];
     this.eula = this.blockLan = false;
+    this.start = true;
+    this.run = this.#usualRun = usual();
     this.touched = { memory: false, ports: false, image: false, startup: false };
     this.preview = null;
     this.previewFailure = this.failure = null;

@@ -1,4 +1,4 @@
-import { Cpu, Server, Settings, UserRound, Users, type LucideIcon } from '@lucide/svelte';
+import { Cpu, LayoutGrid, Server, Settings, UserRound, Users, type LucideIcon } from '@lucide/svelte';
 import { t } from '../i18n/i18n.svelte';
 
 export interface Entry {
@@ -12,6 +12,7 @@ export interface Entry {
 export const entries: Entry[] = [
   { path: '/servers', label: () => t.nav.servers, icon: Server, admin: false },
   { path: '/nodes', label: () => t.nav.nodes, icon: Cpu, admin: true },
+  { path: '/templates', label: () => t.nav.templates, icon: LayoutGrid, admin: true },
   { path: '/users', label: () => t.nav.users, icon: Users, admin: true },
   { path: '/settings', label: () => t.nav.settings, icon: Settings, admin: true },
   { path: '/account', label: () => t.nav.account, icon: UserRound, admin: false }

@@ -1,6 +1,9 @@
 /** All texts in German. */
 import type { Texts } from '../en';
 import { access } from './access';
+import { templates } from './templates';
+import { run } from './run';
+import { causes } from './causes';
 import { account } from './account';
 import { charts } from './charts';
 import { clash } from './clash';
@@ -29,4 +32,4 @@ import { ui } from './ui';
 import { upgrades } from './upgrades';
 import { users } from './users';
 
-export const texts: Texts = { access, account, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, registries, servers, settings, setup, signIn, sources, startup, ui, upgrades, users };
+export const texts: Texts = { access, account, causes, run, templates, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, registries, servers, settings, setup, signIn, sources, startup, ui, upgrades, users };

@@ -22,6 +22,7 @@ export const nav: typeof English = {
   signedInAs: 'Angemeldet als',
   account: 'Konto',
   nodes: 'Nodes',
+  templates: 'Vorlagen',
   users: 'Benutzer',
   skip: 'Zum Inhalt springen'
 };

@@ -10,6 +10,7 @@ export const ports: typeof English = {
   protocolOf: (at) => `Port ${at}, Protokoll`,
   remove: (at) => `Port ${at} entfernen`,
   add: 'Port hinzufügen',
+  nobody: 'Keine Ports: Über das Netz kann niemand beitreten. Füge den Port hinzu, auf dem das Spiel lauscht; Bots und Ähnliches brauchen keinen.',
   first: 'Der erste Port steht in der Adresse zum Kopieren.',
   range: 'Zwischen 1 und 65535.',
   twice: (port, protocol) => `${port} ${protocol} kommt zweimal vor.`

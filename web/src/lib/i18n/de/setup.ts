@@ -3,7 +3,7 @@ import type { setup as English } from '../en/setup';
 export const setup: typeof English = {
   page: 'Einrichten',
   welcome: 'Willkommen',
-  text: 'Erstelle dein Konto, um dieses Panel zu übernehmen. Danach kommt gleich dein erster Spielserver.',
+  text: 'Erstelle dein Konto, um dieses Panel zu übernehmen. Danach sind es drei Klicks zu deinem ersten Spielserver: neuer Server, ein Spiel, erstellen und starten.',
   notCreated: 'Konto nicht erstellt',
   fromLink: 'Einrichtungstoken aus dem Link übernommen',
   token: 'Einrichtungstoken',

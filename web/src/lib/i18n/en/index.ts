@@ -1,5 +1,8 @@
 /** All texts in English. They say which texts there are: other languages have the same keys. */
 import { access } from './access';
+import { templates } from './templates';
+import { run } from './run';
+import { causes } from './causes';
 import { account } from './account';
 import { charts } from './charts';
 import { clash } from './clash';
@@ -28,6 +31,6 @@ import { ui } from './ui';
 import { upgrades } from './upgrades';
 import { users } from './users';
 
-export const texts = { access, account, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, registries, servers, settings, setup, signIn, sources, startup, ui, upgrades, users };
+export const texts = { access, account, causes, run, templates, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, registries, servers, settings, setup, signIn, sources, startup, ui, upgrades, users };
 
 export type Texts = typeof texts;

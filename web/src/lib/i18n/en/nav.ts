@@ -21,6 +21,7 @@ export const nav = {
   signedInAs: 'Signed in as',
   account: 'Account',
   nodes: 'Nodes',
+  templates: 'Templates',
   users: 'Users',
   skip: 'Skip to content'
 };

@@ -1,7 +1,7 @@
 export const setup = {
   page: 'Set up',
   welcome: 'Welcome',
-  text: 'Create your account to take over this panel. Your first game server comes right after.',
+  text: 'Create your account to take over this panel. After that, your first game server is three clicks away: new server, a game, create and start.',
   notCreated: 'Account not created',
   fromLink: 'Setup token taken from the link',
   token: 'Setup token',
