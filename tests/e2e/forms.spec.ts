@@ -17,7 +17,7 @@ test('the form of a new server complains only of what was typed, in words', asyn
   await expect(page.locator('main').getByRole('alert')).toHaveCount(0);
 
   await page.getByLabel('Name', { exact: true }).fill('');
-  await page.getByRole('button', { name: 'Create server' }).click();
+  await page.getByRole('button', { name: 'Create server, start later' }).click();
   const name = page.getByLabel('Name', { exact: true });
   await expect(name).toBeFocused();
   await expect(page.getByText('Name is required.')).toHaveCount(1);

@@ -24,7 +24,7 @@ async function evening(page: Page, panel: Panel) {
   const plan = page.getByLabel('What will happen');
   await expect(plan).toContainText('cap-test/openarena');
   await expect(plan).toHaveAttribute('aria-busy', 'false');
-  await page.getByRole('button', { name: 'Create server' }).click();
+  await page.getByRole('button', { name: 'Create server, start later' }).click();
 
   await expect(page.getByRole('heading', { name: 'Friday arena' })).toBeVisible();
   await is(page, 'stopped');

@@ -9,7 +9,7 @@ test('an image that is not there says so, and is tried again', async ({ admin: p
   await page.getByRole('button', { name: /^Any image/ }).click();
   await page.getByLabel('Name', { exact: true }).fill('Absent');
   await page.getByLabel('Image', { exact: true }).fill(image);
-  await page.getByRole('button', { name: 'Create server' }).click();
+  await page.getByRole('button', { name: 'Create server, start later' }).click();
   await is(page, 'install_failed');
   await expect(page.locator('.note.bad').getByText('Install failed')).toBeVisible();
   await expect(page.locator('.note.bad')).toContainText(/refused|reach|127\.0\.0\.1:9/);
@@ -55,7 +55,7 @@ test('more memory than is free is warned about, and Minecraft asks for its licen
   await expect(page.getByText(/more than is free/)).toHaveCount(0);
 
   const before = await panel.call<unknown[]>('GET', '/api/servers');
-  await page.getByRole('button', { name: 'Create server' }).click();
+  await page.getByRole('button', { name: 'Create server, start later' }).click();
   await expect(page.getByText('Required to run this game.').first()).toBeVisible();
   await expect(page).toHaveURL(/\/servers\/new\?game=/);
   expect(await panel.call<unknown[]>('GET', '/api/servers')).toHaveLength(before.length);
@@ -63,5 +63,5 @@ test('more memory than is free is warned about, and Minecraft asks for its licen
   await expect(terms).toHaveAttribute('href', /^https:\/\/.*minecraft/);
   await page.getByRole('checkbox').check();
   await expect(page.getByText('Required to run this game.')).toHaveCount(0);
-  await expect(page.getByRole('button', { name: 'Create server' })).toBeEnabled();
+  await expect(page.getByRole('button', { name: 'Create server, start later' })).toBeEnabled();
 });

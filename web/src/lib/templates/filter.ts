@@ -26,7 +26,7 @@ export function filtered(list: TemplateSummary[], filter: TemplateFilter): Templ
     if (filter.memory > 0 && template.memory.recommended > filter.memory) return false;
     if (filter.origin !== '' && template.builtin !== (filter.origin === 'builtin')) return false;
     if (words.length === 0) return true;
-    const about = `${template.name} ${template.id} ${gameText(template.id, template.description)}`.toLowerCase();
+    const about = `${template.name} ${template.id} ${template.tags.join(' ')} ${gameText(template.id, template.description)}`.toLowerCase();
     return words.every((word) => about.includes(word));
   });
 }

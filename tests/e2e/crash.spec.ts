@@ -1,0 +1,52 @@
+/** What a server that ended says of itself, and what can be done about it. */
+import { badge, expect, is, test } from './parts/test.ts';
+
+test('a crash has a cause, and its restart can be called off', async ({ admin: page, panel }) => {
+  const server = await panel.server('Crashes', 'sh -c "echo java.lang.OutOfMemoryError: Java heap space; sleep 1; exit 3"', { ports: [] });
+  await page.goto(`${panel.url}/servers/${server.id}`);
+  await expect(page.getByText('No ports: nobody can join')).toBeVisible();
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await is(page, 'crashed');
+  await expect(page.locator('.notes').getByText('Out of memory', { exact: true })).toBeVisible();
+  // The first restart comes after 2 s, later ones take longer.
+  await expect(page.locator('.notes')).toContainText(/Restarts in (?:[5-9]|\d\d) s/, { timeout: 40_000 });
+  await page.getByRole('button', { name: 'Don’t restart' }).click();
+  await expect(page.getByRole('button', { name: 'Don’t restart' })).toHaveCount(0);
+  await expect(badge(page)).toHaveAttribute('data-state', 'crashed');
+  await page.getByRole('link', { name: 'Give it 256 MB' }).click();
+  await expect(page.getByRole('spinbutton', { name: 'Memory' })).toHaveValue('256');
+  await expect(page.getByText('Unsaved changes')).toBeVisible();
+});
+
+test('how any image stops and what follows a crash is on the page', async ({ admin: page, panel }) => {
+  const server = await panel.server('Any image', 'sleep 1000');
+  await page.goto(`${panel.url}/servers/${server.id}/startup`);
+  await page.getByLabel('How it stops').selectOption({ label: 'By a console command' });
+  await page.getByLabel('Stop command', { exact: true }).fill('quit');
+  await page.getByLabel('Seconds to stop').fill('45');
+  await page.getByLabel('Ready line').fill('Done');
+  await page.getByRole('checkbox', { name: /Restart after a crash/ }).uncheck();
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByText('Startup saved')).toBeVisible();
+  const { behaviour } = await panel.call<{ behaviour: unknown }>('GET', `/api/servers/${server.id}`);
+  expect(behaviour).toEqual({ stop: { command: 'quit' }, stopTimeoutSecs: 45, ready: 'Done', startupMode: 'shell', restartAfterCrash: false });
+});
+
+test('a new server starts as soon as it is there', async ({ admin: page, panel }) => {
+  await page.goto(`${panel.url}/servers/new?game=image`);
+  await page.getByLabel('Name', { exact: true }).fill('At once');
+  await page.getByLabel('Image', { exact: true }).fill('cap-test/busybox');
+  await page.getByLabel('Startup command', { exact: true }).fill('sleep 1000');
+  await expect(page.getByText('No ports: nobody can join')).toBeVisible();
+  await expect(page.getByText('Start it as soon as its files are there.')).toBeVisible();
+  await page.getByRole('button', { name: 'Create and start' }).click();
+  await is(page, 'running');
+});
+
+test('a failed install has one way to try again', async ({ admin: page, panel }) => {
+  const { id } = await panel.call<{ id: string }>('POST', '/api/servers', { name: 'No image', image: 'localhost:9/nothing:here' });
+  await page.goto(`${panel.url}/servers/${id}`);
+  await is(page, 'install_failed');
+  await expect(page.getByRole('button', { name: 'Try again' })).toHaveCount(1);
+  await expect(page.getByRole('button', { name: 'Start', exact: true })).toHaveCount(0);
+});
