@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use protocol as wire;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::run_settings::BehaviourRequest;
+use super::behaviour_body::{BehaviourRequest, given};
 use crate::auth::Permission;
 
 /// A new server, or a preview of one.
@@ -209,9 +209,4 @@ pub(super) struct ForceQuery {
     /// Forget it even where its node is offline
     #[serde(default)]
     pub force: bool,
-}
-
-/// A key that is there has a value: `null` is of the wrong type, not the same as left out.
-pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
 }

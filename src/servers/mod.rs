@@ -2,6 +2,7 @@
 
 mod adopt;
 mod behaviour;
+mod behaviour_body;
 mod body;
 mod change;
 mod conflicts;
