@@ -100,6 +100,7 @@ fn template(server: &record::Server) -> Option<Box<wire::ServerTemplate>> {
         label: one.label,
         default: one.default,
         rules: one.rules,
+        omit_empty: one.omit_empty,
     };
     let install = install.map(|one| wire::TemplateInstall {
         image: one.image,

@@ -10,7 +10,7 @@ use super::body::CreateRequest;
 use super::run_settings;
 use super::validate::{self, ValidationErrors};
 use crate::agents::local;
-use crate::templates::{Eula, Template, Templates, Variable};
+use crate::templates::{self, Eula, Template, Variable};
 
 /// A server that is not made yet.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ impl Draft {
             updated_at: now,
             handed_over: false,
             deleting: None,
-            template: self.native.as_ref().map(Templates::kept),
+            template: self.native.as_ref().map(templates::kept),
             behaviour: self.behaviour,
             start_when_installed: self.start,
         }

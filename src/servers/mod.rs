@@ -23,6 +23,7 @@ mod preview_template;
 mod readable;
 mod routes;
 mod run_settings;
+mod template_version;
 mod topics;
 mod trends;
 mod validate;

@@ -16,6 +16,7 @@ const MIB: i64 = 1 << 20;
 /// What its template would do.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PreviewTemplate)]
 pub(super) struct TemplatePreview {
     /// The startup command with the values in it. What runs is the command without them, which the image expands.
     command: String,

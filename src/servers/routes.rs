@@ -7,6 +7,7 @@ use super::body::{
 };
 use super::image::ImageView;
 use super::preview::Preview;
+use super::template_version::VersionView;
 use super::trends::TrendView;
 use super::views::{ConsoleView, PowerAnswer, ServerUser, ServerView, StatsHistoryView};
 use crate::auth::{Actor, Admin, Permit, ServerAdmin, need};
@@ -17,6 +18,7 @@ use crate::http::{DELETE, GET, PATCH, POST, PUT, Route, StatusCode, bytes_of, em
 pub fn routes(servers: &Servers) -> Vec<Route> {
     let mut routes = general(servers);
     routes.extend(running(servers));
+    routes.extend(template(servers));
     routes.extend(users(servers));
     routes
 }
@@ -158,6 +160,29 @@ fn running(servers: &Servers) -> Vec<Route> {
             .no_content()
             .refusals(&[409, 503])
             .handle(servers, |servers, call| async move { servers.cancel_install(&call.by).await }),
+    ]
+}
+
+/// The version of its template that a server has.
+fn template(servers: &Servers) -> Vec<Route> {
+    vec![
+        endpoint(GET, "/api/servers/{id}/template")
+            .access::<Permit<need::Configure>>()
+            .doc("How the version of its template that the server has differs from the present one; 404 where that is gone")
+            .ok::<VersionView>()
+            .handle(servers, |servers, call| async move { servers.template_version(&call.by) }),
+        endpoint(POST, "/api/servers/{id}/template")
+            .access::<Permit<need::Configure>>()
+            .doc("Takes the present version of its template, in force at the next start. Its variables stay; new ones get their defaults")
+            .secret()
+            .conditional()
+            .ok::<ServerView>()
+            .with_headers()
+            .refusals(&[409, 503, 507])
+            .handle(servers, |servers, call| async move {
+                let expected = call.request.expected()?;
+                servers.update_template(&call.by, &expected).await.map(with_tag)
+            }),
     ]
 }
 

@@ -11,7 +11,6 @@ use storage::{Millis, Store};
 
 use super::added;
 use super::builtin;
-use super::kept;
 use super::template::Template;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
@@ -118,11 +117,6 @@ impl Templates {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.builtin.iter().chain(added.iter().map(|one| &one.template));
         all.find(|template| template.id == id).cloned()
-    }
-
-    /// What a server that is made from it keeps: its native form as it is now.
-    pub fn kept(native: &model::Template) -> String {
-        kept::kept(native)
     }
 
     /// Whether it comes with the program.

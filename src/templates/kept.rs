@@ -4,8 +4,11 @@
 use ::templates::model::{About, Needs, Template, Variable};
 use ::templates::value::Value;
 
+use super::difference;
+use super::views::ChangeView;
+
 /// In the native form, as JSON.
-pub(super) fn kept(native: &Template) -> String {
+pub fn kept(native: &Template) -> String {
     let variables =
         native.variables.iter().map(|variable| Variable { description: String::new(), ..variable.clone() });
     let kept = Template {
@@ -21,4 +24,12 @@ pub(super) fn kept(native: &Template) -> String {
     };
     // A struct of strings, numbers and maps with string keys can always be written.
     serde_json::to_string(&kept).unwrap_or_default()
+}
+
+/// What is another in a template than in the version that a server has kept of it; all of it where it has kept none.
+pub fn changes(kept_of_it: Option<&str>, native: &Template) -> Vec<ChangeView> {
+    let read = |text: &str| serde_json::from_str::<Template>(text).ok();
+    let before = kept_of_it.and_then(read).unwrap_or_default();
+    let after = read(&kept(native)).unwrap_or_default();
+    difference::between(&before, &after).into_iter().map(ChangeView::from).collect()
 }

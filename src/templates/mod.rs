@@ -15,9 +15,10 @@ mod views;
 pub use catalog::Added as AddedTemplate;
 pub use catalog::Templates;
 pub use imports::{ArchivedTemplate, Imports, fetch_refusal, templates_in};
+pub use kept::{changes, kept};
 pub use routes::routes;
 pub use template::{Eula, Memory, Template, Variable};
-pub use views::{AddedView, TemplateSummary, TemplateView};
+pub use views::{AddedView, ChangeView, TemplateSummary, TemplateView};
 
 /// Those that come with the program.
 #[cfg(test)]

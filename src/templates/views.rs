@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::templates::egg::{Code as WarningCode, Warning};
-use ::templates::model::Template as Native;
+use ::templates::model::{NO_IMAGE, Template as Native};
 use serde::Serialize;
 use storage::servers::{ContainerUser, Port, Protocol, Stop};
 use utoipa::ToSchema;
@@ -170,7 +170,10 @@ fn images(template: &Template, native: Option<&Native>) -> Vec<ImageView> {
     let image =
         |label: &str, reference: &str| ImageView { label: label.to_owned(), reference: reference.to_owned() };
     match native {
-        Some(native) => native.images.iter().map(|one| image(&one.label, &one.reference)).collect(),
+        Some(native) => {
+            let some = native.images.iter().filter(|one| one.reference != NO_IMAGE);
+            some.map(|one| image(&one.label, &one.reference)).collect()
+        }
         None if template.image.is_empty() => Vec::new(),
         None => vec![image(&template.image, &template.image)],
     }
@@ -315,7 +318,7 @@ pub(super) struct PreviewView {
 /// A key whose values differ.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TemplateChange)]
-pub(super) struct ChangeView {
+pub struct ChangeView {
     /// The key in the native form, as a path; things of a list by their names.
     key: String,
     /// The present value; null where there is none.
@@ -324,13 +327,18 @@ pub(super) struct ChangeView {
     after: Option<String>,
 }
 
+impl From<Change> for ChangeView {
+    fn from(Change { key, before, after }: Change) -> Self {
+        Self { key, before, after }
+    }
+}
+
 impl From<Preview> for PreviewView {
     fn from(Preview { name, existing, changes, warnings }: Preview) -> Self {
-        let change = |Change { key, before, after }| ChangeView { key, before, after };
         Self {
             name,
             existing,
-            changes: changes.into_iter().map(change).collect(),
+            changes: changes.into_iter().map(ChangeView::from).collect(),
             warnings: warnings.into_iter().map(WarningView::from).collect(),
         }
     }

@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Answer, Client, Panel};
+use super::fake_node::{FakeNode, Told};
+use crate::harness::{Answer, Client, Panel, seconds, until};
 
 #[tokio::test]
 async fn the_first_evening_is_there() {
@@ -104,6 +105,74 @@ async fn an_egg_becomes_a_template_and_a_server() {
     assert_eq!(server["image"], "busybox:latest");
     assert_eq!(server["startup"], "./game --name {{NAME}} --port {{SERVER_PORT}}");
     assert_eq!(server["environment"], json!({ "NAME": "x", "SLOTS": "4" }));
+}
+
+#[tokio::test]
+async fn a_server_keeps_its_version_until_somebody_takes_the_newer_one() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let template = send(&admin, "application/json", EGG).await.expect(201).id();
+    let view = admin.get(&format!("/api/templates/{template}")).await.expect(200).json;
+    assert_eq!(view["images"], json!([{ "label": "One", "reference": "busybox:latest" }]));
+    assert_eq!(view["startups"][0]["command"], "./game --name {{NAME}} --port {{SERVER_PORT}}");
+    assert_eq!(view["installs"], true);
+    let body = json!({ "name": "Mine", "templateId": template, "environment": { "NAME": "mine" } });
+    let id = admin.post("/api/servers", body).await.expect(201).id();
+    let path = format!("/api/servers/{id}/template");
+    assert_eq!(admin.get(&path).await.expect(200).json, json!({ "upToDate": true, "changes": [] }));
+    let newer = EGG
+        .replace("./game --name", "./game2 --name")
+        .replace("busybox:latest", "busybox:1.37")
+        .replace(r#"\"port\""#, r#"\"server-port\""#)
+        .replace("\"SLOTS\"", "\"PLACES\"");
+    send(&admin, "application/json", newer).await.expect(201);
+    let server = admin.get(&format!("/api/servers/{id}")).await.json;
+    assert_eq!(server["image"], "busybox:latest");
+    let told = admin.get(&path).await.expect(200).json;
+    assert_eq!(told["upToDate"], false);
+    let keys: Vec<_> =
+        told["changes"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap()).collect();
+    for part in ["images", "startup", "config_files", "variables.PLACES"] {
+        assert!(keys.iter().any(|key| key.starts_with(part)), "{part}: {keys:?}");
+    }
+    let server = admin.post(&path, json!({})).await.expect(200).json;
+    assert_eq!(server["image"], "busybox:1.37");
+    assert!(server["startup"].as_str().unwrap().starts_with("./game2"));
+    assert_eq!(server["environment"], json!({ "NAME": "mine", "SLOTS": "4", "PLACES": "4" }));
+    assert_eq!(admin.get(&path).await.json["upToDate"], true);
+    let own = json!({ "name": "Own", "image": "busybox", "startup": "x" });
+    let own = admin.post("/api/servers", own).await.expect(201).id();
+    admin.get(&format!("/api/servers/{own}/template")).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_preview_says_what_the_template_does_and_where_a_node_is_too_old_for_it() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let template = send(&admin, "application/json", EGG).await.expect(201).id();
+    let node = "old";
+    let made = admin.post("/api/nodes", json!({ "id": node })).await.expect(201).json;
+    let secret = made["secret"].as_str().unwrap();
+    let _node = FakeNode::connect(&panel, node, secret, Told::default()).await.unwrap();
+    let preview = async |node: &str| {
+        let body = json!({ "name": "Mine", "templateId": template, "nodeId": node });
+        admin.post("/api/servers/preview", body).await.expect(200).json
+    };
+    let here = preview("local").await;
+    let port = here["ports"][0]["internal"].as_u64().unwrap();
+    assert_eq!(here["template"]["command"], format!("./game --name x --port {port}"));
+    assert_eq!(here["template"]["installImage"], "busybox");
+    let file = &here["template"]["configFiles"][0];
+    assert_eq!(
+        (file["path"].as_str(), file["set"][0]["value"].clone()),
+        (Some("game.cfg"), json!(port.to_string()))
+    );
+    assert_eq!(here["template"]["environment"]["SERVER_MEMORY"], "2048");
+    let warned = |preview: &serde_json::Value| preview["warnings"].to_string().contains("template_not_run");
+    assert!(!warned(&here), "{here:#}");
+    let there =
+        until("the node is there", seconds(10), async || Some(preview(node).await).filter(warned)).await;
+    assert_eq!(there["nodeId"], node);
 }
 
 #[tokio::test]

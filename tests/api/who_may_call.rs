@@ -100,6 +100,8 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/api/servers/{id}/install",        Server("configure")),
     ("POST",   "/api/servers/{id}/reinstall",      Server("configure")),
     ("GET",    "/api/servers/{id}/install-log",    Server("console")),
+    ("GET",    "/api/servers/{id}/template",       Server("configure")),
+    ("POST",   "/api/servers/{id}/template",       Server("configure")),
     ("POST",   "/api/servers/{id}/move",           ServerAdmin),
     ("GET",    "/api/servers/{id}/move",           ServerAdmin),
     ("DELETE", "/api/servers/{id}/move",           ServerAdmin),
@@ -187,7 +189,11 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
         matches!(method, Method::POST | Method::PUT | Method::PATCH).then(|| json!({ "noSuchKey": 1 }));
     let answer = client.call(method, path, body).await;
     // Whoever is told that a server has never moved, or was never installed by a script, was let in to ask.
-    let absent = [("/move", "no such move"), ("/install-log", "no such install log")];
+    let absent = [
+        ("/move", "no such move"),
+        ("/install-log", "no such install log"),
+        ("/template", "no such template"),
+    ];
     let behind = absent.iter().any(|(end, text)| path.ends_with(end) && answer.text.contains(text));
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)
 }

@@ -43,6 +43,9 @@ pub struct TemplateVariable {
     /// What a value has to be, such as `required`, `between:1,64`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// It is not set at all where it is empty.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub omit_empty: bool,
 }
 
 /// A file that is set before each start.
@@ -86,7 +89,7 @@ impl ServerTemplate {
     pub(super) fn bounded(&self) -> Result<(), String> {
         let Self { variables, ready, config_files, install } = self;
         few("template.variables", variables.len(), ENTRIES)?;
-        for TemplateVariable { name, label, default, rules } in variables {
+        for TemplateVariable { name, label, default, rules, omit_empty: _ } in variables {
             within("the name of a variable", name, WORD)?;
             within("the label of a variable", label, LINE)?;
             within("the default of a variable", default, SCRIPT)?;

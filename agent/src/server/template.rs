@@ -25,6 +25,7 @@ pub(super) fn environment(spec: &ServerCreate, timezone: &str) -> BTreeMap<Strin
     let variable = |one: &protocol::TemplateVariable| model::Variable {
         name: one.name.clone(),
         default: one.default.clone(),
+        omit_empty: one.omit_empty,
         ..model::Variable::default()
     };
     let template =
@@ -112,6 +113,7 @@ mod tests {
             "template": {"variables": [
                 {"name": "NAME", "label": "Name", "rules": ["required", "max:24"]},
                 {"name": "level", "default": "5", "rules": ["integer"]},
+                {"name": "SEED", "omitEmpty": true},
             ]},
         }))
         .unwrap()
@@ -132,6 +134,7 @@ mod tests {
             (value("SERVER_PORT"), value("SERVER_MEMORY"), value("SERVER_IP")),
             ("7", "2048", "0.0.0.0")
         );
+        assert_eq!(value("SEED"), "-", "not set at all");
         assert_eq!((value("TZ"), value("P_SERVER_UUID")), ("Europe/Berlin", "a"));
     }
 

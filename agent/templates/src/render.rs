@@ -12,7 +12,14 @@ use crate::placeholders::Context;
 /// value with a quote in it would end a string in the command.
 pub fn environment(template: &Template, startup: &str, context: &Context) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
-    for variable in &template.variables {
+    let value = |name: &str| context.environment.get(name).map_or("", String::as_str);
+    let omitted: Vec<&str> = template
+        .variables
+        .iter()
+        .filter(|one| one.omit_empty && one.default.is_empty() && value(&one.name).is_empty())
+        .map(|one| one.name.as_str())
+        .collect();
+    for variable in template.variables.iter().filter(|one| !omitted.contains(&one.name.as_str())) {
         let value = context.environment.get(&variable.name).unwrap_or(&variable.default);
         if variable.omit_empty && value.is_empty() {
             continue;
@@ -21,7 +28,7 @@ pub fn environment(template: &Template, startup: &str, context: &Context) -> BTr
         // Images look for it in capitals; its startup command may say it in its own way.
         environment.insert(variable.name.to_ascii_uppercase(), value.clone());
     }
-    for (name, value) in &context.environment {
+    for (name, value) in context.environment.iter().filter(|(name, _)| !omitted.contains(&name.as_str())) {
         environment.entry(name.clone()).or_insert_with(|| value.clone());
     }
     let zone = environment

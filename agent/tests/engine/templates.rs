@@ -366,6 +366,25 @@ async fn a_reinstall_keeps_the_data_or_wipes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_there_already_is_not_installed_over() {
+    let node = Node::new().await;
+    let spec = egg("echo run >> runs.txt", "sleep 1000");
+    // As after a transfer, or where the node lost its own files.
+    let folder = node.file(&spec.server_id, "");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("world"), "x").unwrap();
+    let (id, _container, _installer) = begin(&node, spec).await;
+    node.is(&id, Status::Stopped).await;
+    node.line(&id, "holds data already").await;
+    assert!(node.file(&id, "world").exists() && !node.file(&id, "runs.txt").exists());
+    node.ask(reinstall(&id, false)).await.unwrap();
+    let runs = node.file(&id, "runs.txt");
+    eventually("the run that was asked for", || runs.exists().then_some(())).await;
+    node.is(&id, Status::Stopped).await;
+    node.delete(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_variable_that_breaks_its_rule_keeps_it_from_starting() {
     let node = Node::new().await;
     let mut spec = egg("true", "sleep 1000");
