@@ -14,7 +14,7 @@ test('a crash has a cause, and its restart can be called off', async ({ admin: p
   await expect(page.getByRole('button', { name: 'Don’t restart' })).toHaveCount(0);
   await expect(badge(page)).toHaveAttribute('data-state', 'crashed');
   await page.getByRole('link', { name: 'Give it 256 MB' }).click();
-  await expect(page.getByRole('spinbutton', { name: 'Memory' })).toHaveValue('256');
+  await expect(page.getByRole('spinbutton', { name: 'Memory', exact: true })).toHaveValue('256');
   await expect(page.getByText('Unsaved changes')).toBeVisible();
 });
 
