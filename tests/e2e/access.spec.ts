@@ -27,7 +27,7 @@ test('permissions are given by keyboard, and a password is replaced without bein
   const password = guest.getByLabel('Password to join', { exact: true });
   await expect(password).toHaveValue('');
   await expect(guest.getByText('A value is set but not shown.')).toBeVisible();
-  await expect(guest.getByLabel('Startup command')).toHaveCount(0);
+  await expect(guest.getByLabel('Startup command', { exact: true })).toHaveCount(0);
   await guest.getByLabel('World name', { exact: true }).fill('Elsewhere');
   await guest.getByRole('button', { name: 'Save' }).click();
   await expect(guest.getByText('Startup saved')).toBeVisible();

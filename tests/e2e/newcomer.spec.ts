@@ -20,7 +20,7 @@ async function evening(page: Page, panel: Panel) {
   // The template's own game, from an image that was made on this machine, whose account has no home.
   await page.getByText('More settings').click();
   await page.getByLabel('Image', { exact: true }).fill('cap-test/openarena');
-  await page.getByLabel('Startup command').fill('HOME=/data openarena-server +set net_port 27960 +map oa_dm1');
+  await page.getByLabel('Startup command', { exact: true }).fill('HOME=/data openarena-server +set net_port 27960 +map oa_dm1');
   const plan = page.getByLabel('What will happen');
   await expect(plan).toContainText('cap-test/openarena');
   await expect(plan).toHaveAttribute('aria-busy', 'false');

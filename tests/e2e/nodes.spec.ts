@@ -44,7 +44,7 @@ test('a machine is added, plays, goes away, and is let go of', async ({ admin: p
     await page.getByLabel('Name', { exact: true }).fill('Far away');
     await page.getByLabel('Image', { exact: true }).fill('cap-test/busybox');
     await page.getByText('More settings').click();
-    await page.getByLabel('Startup command').fill('game');
+    await page.getByLabel('Startup command', { exact: true }).fill('game');
     await page.getByRole('button', { name: 'Create server, start later' }).click();
     await is(page, 'stopped');
     agent.servers.add(new URL(page.url()).pathname.split('/')[2] ?? '');
