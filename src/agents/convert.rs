@@ -92,7 +92,7 @@ fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {
 /// What of its template is acted on at the node.
 fn template(server: &record::Server) -> Option<Box<wire::ServerTemplate>> {
     let kept: model::Template = serde_json::from_str(server.template.as_deref()?)
-        .inspect_err(|error| tracing::error!(server = server.id, %error, "its template cannot be read"))
+        .inspect_err(|error| tracing::error!(server = %server.id, %error, "its template cannot be read"))
         .ok()?;
     let model::Template { variables, config_files, install, run, .. } = kept;
     let variable = |one: model::Variable| wire::TemplateVariable {

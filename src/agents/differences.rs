@@ -1,6 +1,6 @@
 //! Where what an agent has is not what the store says it should have. `reconcile` has the acts that resolve it.
 
-use protocol::ServerStatus;
+use protocol::{NodeId, ServerStatus};
 
 /// How the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Difference {
     /// What the agent says of one that is unknown here.
     pub status: Option<ServerStatus>,
     /// The node that it is placed on, where that is another one.
-    pub elsewhere: Option<String>,
+    pub elsewhere: Option<NodeId>,
 }
 
 impl Difference {
@@ -39,7 +39,7 @@ impl Difference {
     }
 
     /// Without what is true only for the moment: there may be a thousand of them.
-    pub(super) fn unknown(status: &ServerStatus, elsewhere: Option<String>) -> Self {
+    pub(super) fn unknown(status: &ServerStatus, elsewhere: Option<NodeId>) -> Self {
         let detail = match &elsewhere {
             Some(node) => format!("The node has a copy of a server that lives on {node}."),
             None => "The node has this server, and the panel does not know it: it was forgotten here while the node \
@@ -67,7 +67,7 @@ mod tests {
     use crate::agents::tests::{FakeAgent, World, until};
 
     fn kind(world: &World, id: &str) -> Option<Kind> {
-        world.agents.difference("local", id).map(|difference| difference.kind)
+        world.agents.difference(&"local".into(), &id.into()).map(|difference| difference.kind)
     }
 
     async fn refuse(agent: &mut FakeAgent, message: &str) {
@@ -81,7 +81,7 @@ mod tests {
     async fn what_was_handed_over_and_is_gone_is_missing_and_only_made_again_when_asked() {
         let world = World::new().await;
         let server = world.place("a").await;
-        let mut agent = world.connect("local");
+        let mut agent = world.connect(&"local".into());
         agent.sync(&[]);
         agent.hear_and_ack(|message| matches!(message, ToAgent::ServerCreate(_)).then_some(())).await;
         until(|| {
@@ -89,28 +89,28 @@ mod tests {
         })
         .await;
         drop(agent);
-        until(|| (!world.agents.node("local").online).then_some(())).await;
+        until(|| (!world.agents.node(&"local".into()).online).then_some(())).await;
 
         // Also a panel that was started anew knows that it had been there.
-        let mut agent = world.connect("local");
+        let mut agent = world.connect(&"local".into());
         agent.sync(&[]);
         until(|| kind(&world, "a")).await;
         assert_eq!(kind(&world, "a"), Some(Kind::Missing));
-        assert!(world.agents.server("a").missing);
+        assert!(world.agents.server(&"a".into()).missing);
         let agents = world.agents.clone();
         let asked = world.tasks.spawn("recreate", async move { agents.recreate(&server).await });
         // Nothing was sent before this.
         agent.hear_and_ack(|message| matches!(message, ToAgent::ServerCreate(_)).then_some(())).await;
         asked.await.unwrap().unwrap();
         assert_eq!(kind(&world, "a"), None);
-        assert!(!world.agents.server("a").missing);
+        assert!(!world.agents.server(&"a".into()).missing);
     }
 
     #[tokio::test]
     async fn a_status_of_a_missing_server_says_that_it_is_there() {
         let world = World::new().await;
         world.place("a").await;
-        let agent = world.connect("local");
+        let agent = world.connect(&"local".into());
         agent.sync(&[("a", Status::Running)]);
         agent.sync(&[]);
         until(|| kind(&world, "a")).await;
@@ -123,11 +123,11 @@ mod tests {
     async fn settings_that_a_node_would_not_take_stay_a_difference_until_it_does() {
         let world = World::new().await;
         let server = world.place("a").await;
-        let mut agent = world.connect("local");
+        let mut agent = world.connect(&"local".into());
         agent.sync(&[("a", Status::Stopped)]);
         refuse(&mut agent, "The image has no name.").await;
         until(|| kind(&world, "a")).await;
-        let detail = world.agents.difference("local", "a").unwrap().detail;
+        let detail = world.agents.difference(&"local".into(), &"a".into()).unwrap().detail;
         assert!(detail.ends_with("The image has no name."), "{detail}");
         let agents = world.agents.clone();
         let asked = world.tasks.spawn("apply", async move { agents.apply(&server).await });
@@ -142,33 +142,40 @@ mod tests {
         world.place("a").await;
         let other = storage::nodes::Node::new("other", "Other", 1);
         world.store.write(move |tx| storage::nodes::insert(tx, &other)).await.unwrap();
-        world.agents.add_node("other", "Other");
-        let liar = world.connect("other");
+        world.agents.add_node(&"other".into(), "Other");
+        let liar = world.connect(&"other".into());
         let many = (0..3000).map(|n| ServerStatus::new(format!("s{n}"), Status::Running));
         let bad = ["../x", "", "A"].map(|id| ServerStatus::new(id, Status::Running));
         let servers = [ServerStatus::new("a", Status::Crashed)].into_iter().chain(bad).chain(many).collect();
         liar.say(ToPanel::Sync(Sync { servers }));
         let found =
-            until(|| Some(world.agents.node("other").differences).filter(|all| !all.is_empty())).await;
+            until(|| Some(world.agents.node(&"other".into()).differences).filter(|all| !all.is_empty()))
+                .await;
         assert_eq!(found.len(), 1000);
         assert_eq!(found["a"].elsewhere.as_deref(), Some("local"));
         assert!(!found.contains_key("../x") && !found.contains_key(""));
-        assert!(world.agents.server("a").status.is_none(), "its own node has not spoken of it");
+        assert!(world.agents.server(&"a".into()).status.is_none(), "its own node has not spoken of it");
     }
 
     #[tokio::test]
     async fn an_agent_describes_what_it_was_asked_about_and_nothing_else() {
         let world = World::new().await;
-        let mut agent = world.connect("local");
+        let mut agent = world.connect(&"local".into());
         agent.sync(&[("b", Status::Running)]);
         until(|| kind(&world, "b")).await;
-        assert_eq!(world.agents.describe("local", "b").await, Ok(None), "it has no words for it");
+        assert_eq!(
+            world.agents.describe(&"local".into(), &"b".into()).await,
+            Ok(None),
+            "it has no words for it"
+        );
         let capabilities = vec![capability::ACK.to_owned(), capability::DESCRIBE.to_owned()];
         agent.say(ToPanel::SystemInfo(Box::new(SystemInfo { capabilities, ..SystemInfo::default() })));
-        until(|| world.agents.node("local").system).await;
+        until(|| world.agents.node(&"local".into()).system).await;
         for (id, fine) in [("c", false), ("b", true)] {
             let agents = world.agents.clone();
-            let asked = world.tasks.spawn("describe", async move { agents.describe("local", "b").await });
+            let asked = world
+                .tasks
+                .spawn("describe", async move { agents.describe(&"local".into(), &"b".into()).await });
             let question = agent.hear().await;
             let spec: ServerCreate =
                 serde_json::from_value(serde_json::json!({ "serverId": id, "image": "busybox" })).unwrap();
@@ -177,10 +184,11 @@ mod tests {
             let answer = asked.await.unwrap();
             assert_eq!(answer.is_ok(), fine, "{answer:?}");
         }
-        world.agents.adopted("b", "local");
-        assert_eq!(world.agents.server("b").status.unwrap().status, Status::Running);
+        world.agents.adopted(&"b".into(), &"local".into());
+        assert_eq!(world.agents.server(&"b".into()).status.unwrap().status, Status::Running);
         assert_eq!(kind(&world, "b"), None);
-        let removed = world.agents.remove_unknown("local", "z", std::time::Duration::from_secs(5));
+        let (local, z) = ("local".into(), "z".into());
+        let removed = world.agents.remove_unknown(&local, &z, std::time::Duration::from_secs(5));
         let gone = async {
             let asked = agent.hear().await;
             agent.answer(&asked.message_id.unwrap(), ToPanel::Ack(Ack::default()));

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use agent::LinkTimes;
-use protocol::{Problem, ProblemCode};
+use protocol::{NodeId, Problem, ProblemCode};
 
 /// So many replacements in a short time are not caused by a bad network.
 const REPLACEMENTS: usize = 3;
@@ -18,7 +18,7 @@ const REMEMBERED: usize = 8;
 /// Per node.
 pub(super) struct DuplicateNodes {
     times: LinkTimes,
-    nodes: Mutex<HashMap<String, Contest>>,
+    nodes: Mutex<HashMap<NodeId, Contest>>,
 }
 
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl DuplicateNodes {
     }
 
     /// A connection of process `new` replaced one of process `old`.
-    pub(super) fn replaced(&self, node_id: &str, old: Option<&str>, new: Option<&str>) {
+    pub(super) fn replaced(&self, node_id: &NodeId, old: Option<&str>, new: Option<&str>) {
         if old.is_some() && old == new {
             return;
         }
@@ -59,14 +59,14 @@ impl DuplicateNodes {
         if contest.replaced.len() == REPLACEMENTS && now.duration_since(first) <= self.times.rivals_within {
             contest.until = Some(now + self.times.rivals_refused);
             tracing::warn!(
-                node = node_id,
+                node = %node_id,
                 "two machines use the id of this node; the one that is there now stays"
             );
         }
     }
 
     /// Whether a new connection is refused while another one is there. Each attempt prolongs that.
-    pub(super) fn turns_away(&self, node_id: &str, newcomer: Option<&str>) -> bool {
+    pub(super) fn turns_away(&self, node_id: &NodeId, newcomer: Option<&str>) -> bool {
         let now = Instant::now();
         let mut nodes = self.lock();
         let Some(contest) = nodes.get_mut(node_id) else { return false };
@@ -81,7 +81,7 @@ impl DuplicateNodes {
     }
 
     /// The problem of a node, as long as it lasts.
-    pub(super) fn problem(&self, node_id: &str) -> Option<Problem> {
+    pub(super) fn problem(&self, node_id: &NodeId) -> Option<Problem> {
         let until = self.lock().get(node_id)?.until?;
         (Instant::now() < until).then(|| Problem {
             code: ProblemCode::TwoMachines,
@@ -99,7 +99,7 @@ impl DuplicateNodes {
         !recent && contest.until.is_none_or(|until| now >= until)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Contest>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Contest>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,32 +115,37 @@ mod tests {
         let times = LinkTimes { rivals_refused: Duration::from_millis(300), ..LinkTimes::default() };
         let duplicates = DuplicateNodes::new(times);
         for _ in 0..2 {
-            duplicates.replaced("n", None, None);
-            assert!(!duplicates.turns_away("n", None) && duplicates.problem("n").is_none());
+            duplicates.replaced(&"n".into(), None, None);
+            assert!(!duplicates.turns_away(&"n".into(), None) && duplicates.problem(&"n".into()).is_none());
         }
-        duplicates.replaced("n", None, None);
-        duplicates.replaced("other", None, None);
-        assert!(duplicates.turns_away("n", None) && duplicates.problem("n").is_some());
-        assert!(!duplicates.turns_away("other", None) && !duplicates.turns_away("nobody", None));
+        duplicates.replaced(&"n".into(), None, None);
+        duplicates.replaced(&"other".into(), None, None);
+        assert!(duplicates.turns_away(&"n".into(), None) && duplicates.problem(&"n".into()).is_some());
+        assert!(
+            !duplicates.turns_away(&"other".into(), None) && !duplicates.turns_away(&"nobody".into(), None)
+        );
         let ended = Instant::now() + Duration::from_secs(5);
-        while duplicates.problem("n").is_some() {
+        while duplicates.problem(&"n".into()).is_some() {
             assert!(Instant::now() < ended);
         }
-        assert!(!duplicates.turns_away("n", None), "it is over");
-        duplicates.replaced("third", None, None);
+        assert!(!duplicates.turns_away(&"n".into(), None), "it is over");
+        duplicates.replaced(&"third".into(), None, None);
     }
 
     #[test]
     fn a_process_is_known_again() {
         let duplicates = DuplicateNodes::new(LinkTimes::default());
         for _ in 0..9 {
-            duplicates.replaced("n", Some("a"), Some("a"));
+            duplicates.replaced(&"n".into(), Some("a"), Some("a"));
         }
-        assert!(!duplicates.turns_away("n", Some("a")) && duplicates.problem("n").is_none(), "a bad network");
-        duplicates.replaced("n", Some("a"), Some("b"));
-        assert!(!duplicates.turns_away("n", Some("b")) && duplicates.problem("n").is_none());
-        assert!(duplicates.turns_away("n", Some("a")), "it was replaced");
-        assert!(duplicates.problem("n").is_some());
+        assert!(
+            !duplicates.turns_away(&"n".into(), Some("a")) && duplicates.problem(&"n".into()).is_none(),
+            "a bad network"
+        );
+        duplicates.replaced(&"n".into(), Some("a"), Some("b"));
+        assert!(!duplicates.turns_away(&"n".into(), Some("b")) && duplicates.problem(&"n".into()).is_none());
+        assert!(duplicates.turns_away(&"n".into(), Some("a")), "it was replaced");
+        assert!(duplicates.problem(&"n".into()).is_some());
     }
 
     #[test]
@@ -148,8 +153,8 @@ mod tests {
         let times = LinkTimes { rivals_within: Duration::from_nanos(1), ..LinkTimes::default() };
         let duplicates = DuplicateNodes::new(times);
         for _ in 0..9 {
-            duplicates.replaced("n", None, None);
+            duplicates.replaced(&"n".into(), None, None);
         }
-        assert!(!duplicates.turns_away("n", None));
+        assert!(!duplicates.turns_away(&"n".into(), None));
     }
 }

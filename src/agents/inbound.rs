@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::{
-    ConsoleLines, Envelope, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel, capability,
-    valid_server_id,
+    ConsoleLines, Envelope, NodeId, ServerId, ServerStatus, Stats, Status, Sync, SystemInfo, ToPanel,
+    capability,
 };
 
 use super::differences::Difference;
@@ -74,7 +74,7 @@ impl Inbound {
                 {
                     let brief = |text: &str| text.chars().take(500).collect::<String>();
                     let (code, said) = (brief(report.code.as_str()), brief(&report.message));
-                    tracing::warn!(node = session.node_id(), code, said, "agent error");
+                    tracing::warn!(node = %session.node_id(), code, said, "agent error");
                 }
             }
             ToPanel::Heartbeat(_)
@@ -123,7 +123,7 @@ impl Inbound {
 
     /// Written only when it differs from what is stored, and once a minute at most: an SD card wears out, and an agent may
     /// report something else each time.
-    fn persist_system(&self, node_id: String) {
+    fn persist_system(&self, node_id: NodeId) {
         let (registry, token) = (Arc::clone(&self.registry), self.registry.tasks.token());
         let written = registry.lock().nodes.get(&node_id).and_then(|node| node.stored.written);
         drop(self.registry.tasks.spawn("node-system", async move {
@@ -153,7 +153,7 @@ impl Inbound {
         }));
     }
 
-    fn server_status(&self, node_id: &str, status: &ServerStatus) {
+    fn server_status(&self, node_id: &NodeId, status: &ServerStatus) {
         if !self.registry.owns(node_id, &status.server_id) {
             if status.status == Status::Deleted {
                 self.registry.note_unknown_gone(node_id, &status.server_id);
@@ -201,7 +201,7 @@ impl Inbound {
                 }
                 other => {
                     unknown += 1;
-                    if valid_server_id(id) && differences.len() < room {
+                    if id.is_valid() && differences.len() < room {
                         let elsewhere = other.map(|server| server.node_id.clone());
                         differences.insert(id.clone(), Difference::unknown(status, elsewhere));
                     }
@@ -227,7 +227,7 @@ impl Inbound {
                 let lost: Vec<_> = ours.iter().filter(|id| differences.contains_key(*id)).take(10).collect();
                 let some: Vec<_> = differences.keys().take(10).collect();
                 tracing::warn!(
-                    node = node_id,
+                    node = %node_id,
                     unknown,
                     servers = ?some,
                     ?lost,
@@ -243,13 +243,13 @@ impl Inbound {
         self.reconciler.reconcile(session, has);
     }
 
-    fn console_lines(&self, node_id: &str, lines: ConsoleLines) {
+    fn console_lines(&self, node_id: &NodeId, lines: ConsoleLines) {
         if self.registry.owns(node_id, &lines.server_id) {
             self.subscriptions.lines(lines);
         }
     }
 
-    fn stats(&self, server_id: &str, stats: Stats) {
+    fn stats(&self, server_id: &ServerId, stats: Stats) {
         let mut state = self.registry.lock();
         let Some(server) = state.servers.get_mut(server_id) else { return };
         let now = Instant::now();

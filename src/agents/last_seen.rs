@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use protocol::NodeId;
 use storage::Millis;
 
 use super::registry::Registry;
@@ -40,13 +41,13 @@ pub(super) async fn keep(registry: &Registry) {
     }
 }
 
-fn heard(registry: &Registry) -> HashMap<String, Millis> {
+fn heard(registry: &Registry) -> HashMap<NodeId, Millis> {
     let state = registry.lock();
     state.nodes.iter().filter_map(|(id, node)| Some((id.clone(), node.last_heard?))).collect()
 }
 
 /// Without this machine's own node: its time while the panel is down interests nobody.
-fn all_due(registry: &Registry, stored: &HashMap<String, Millis>, ends: bool) -> Vec<(String, Millis)> {
+fn all_due(registry: &Registry, stored: &HashMap<NodeId, Millis>, ends: bool) -> Vec<(NodeId, Millis)> {
     let state = registry.lock();
     let others = state.nodes.iter().filter(|(id, _)| *id != LOCAL_NODE_ID);
     others.filter_map(|(id, node)| Some((id.clone(), due(node, stored.get(id).copied(), ends)?))).collect()
@@ -72,16 +73,16 @@ mod tests {
     #[tokio::test]
     async fn connected_nodes_are_stored_seldom_and_lost_ones_at_once() {
         let world = World::new().await;
-        let (session, _queue) = world.agents.attach("far");
+        let (session, _queue) = world.agents.attach(&"far".into());
         let registry = world.agents.registry();
         let set = |heard: Millis| {
             registry.lock().nodes.get_mut("far").unwrap().last_heard = Some(heard);
         };
         let due = |stored: Option<Millis>, ends| {
-            let stored = stored.map(|at| ("far".to_owned(), at)).into_iter().collect();
+            let stored = stored.map(|at| (NodeId::from("far"), at)).into_iter().collect();
             all_due(registry, &stored, ends)
         };
-        let far = |at: Millis| vec![("far".to_owned(), at)];
+        let far = |at: Millis| vec![(NodeId::from("far"), at)];
         set(1_000_000);
         assert_eq!(due(None, false), far(1_000_000), "for the first time");
         assert_eq!(due(Some(1_000_000 - LATE + 1), false), [], "it is connected");

@@ -28,7 +28,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where the store can't be written.
 pub async fn make_node(store: &Store) -> storage::Result<()> {
-    let there = store.read_now(|tx| storage::nodes::get(tx, NODE_ID))?;
+    let there = store.read_now(|tx| storage::nodes::get(tx, &NODE_ID))?;
     if there.is_some() {
         return Ok(());
     }
@@ -72,7 +72,7 @@ async fn run(agents: &Agents, config: AgentConfig, tasks: &Tasks, token: &Cancel
             return;
         }
     };
-    let (session, queue) = agents.attach(NODE_ID);
+    let (session, queue) = agents.attach(&NODE_ID);
     carry(agents, &session, panel_side, queue, token).await;
     agents.detach(&session);
     mine.cancel();

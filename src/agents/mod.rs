@@ -46,7 +46,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use agent::LinkTimes;
-use protocol::{Envelope, ServerDescription, Status, SystemInfo, ToAgent, ToPanel};
+use protocol::{Envelope, NodeId, ServerDescription, ServerId, Status, SystemInfo, ToAgent, ToPanel};
 use storage::Store;
 use storage::servers::Server;
 use tokio::sync::{Notify, mpsc};
@@ -128,14 +128,14 @@ impl Agents {
 
     /// An agent has connected. Its messages go to [`Agents::receive`], the returned queue to it. A second connection of
     /// the same node replaces the first.
-    pub fn attach(&self, node_id: &str) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
+    pub fn attach(&self, node_id: &NodeId) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         self.attach_as(node_id, None)
     }
 
     /// The same of an agent that names its process.
     fn attach_as(
         &self,
-        node_id: &str,
+        node_id: &NodeId,
         process: Option<&str>,
     ) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         let registry = &self.0.registry;
@@ -189,12 +189,12 @@ impl Agents {
     }
 
     /// Whether a new connection is refused because two machines use this id and one of them is connected.
-    pub fn turns_away(&self, node_id: &str, process: Option<&str>) -> bool {
+    pub fn turns_away(&self, node_id: &NodeId, process: Option<&str>) -> bool {
         self.session(node_id).is_ok() && self.0.duplicates.turns_away(node_id, process)
     }
 
     /// Cancelled when the secret that admitted a node's connections is no longer valid, or the panel ends.
-    pub fn admission(&self, node_id: &str) -> Option<CancellationToken> {
+    pub fn admission(&self, node_id: &NodeId) -> Option<CancellationToken> {
         let registry = &self.0.registry;
         let mut state = registry.lock();
         let node = state.bookkeeping().nodes.get_mut(node_id)?;
@@ -202,7 +202,7 @@ impl Agents {
     }
 
     /// Ends a node's connections; new ones have to be admitted again.
-    pub fn cut_off(&self, node_id: &str) {
+    pub fn cut_off(&self, node_id: &NodeId) {
         let admission = self.0.registry.lock().nodes.get_mut(node_id).and_then(|node| node.admission.take());
         if let Some(admission) = admission {
             admission.cancel();
@@ -210,7 +210,7 @@ impl Agents {
     }
 
     /// The number of a node's connection, by which it differs from later ones.
-    pub fn connection(&self, node_id: &str) -> Option<u64> {
+    pub fn connection(&self, node_id: &NodeId) -> Option<u64> {
         self.session(node_id).ok().map(|session| session.number())
     }
 
@@ -218,7 +218,7 @@ impl Agents {
     ///
     /// # Errors
     /// [`RequestError::Offline`].
-    pub fn session(&self, node_id: &str) -> Result<Arc<Session>, RequestError> {
+    pub fn session(&self, node_id: &NodeId) -> Result<Arc<Session>, RequestError> {
         self.0.registry.session(node_id)
     }
 
@@ -240,7 +240,7 @@ impl Agents {
     }
 
     /// What is known of a node.
-    pub fn node(&self, node_id: &str) -> NodeSnapshot {
+    pub fn node(&self, node_id: &NodeId) -> NodeSnapshot {
         let known = self.0.registry.lock().nodes.get(node_id).map(|node| {
             let lacks_files = node.session.as_ref().is_some_and(|session| session.lacks_files());
             (node.snapshot(), lacks_files)
@@ -252,19 +252,19 @@ impl Agents {
     }
 
     /// A node is connected, and its agent does not have this capability.
-    pub fn lacks(&self, node_id: &str, capability: &str) -> bool {
+    pub fn lacks(&self, node_id: &NodeId, capability: &str) -> bool {
         let node = self.node(node_id);
         let same = |name: &String| name == capability;
         node.online && !node.system.is_some_and(|system| system.capabilities.iter().any(same))
     }
 
     /// Each node with its CPU's architecture; empty where that is not known.
-    pub fn architectures(&self) -> Vec<(String, String)> {
+    pub fn architectures(&self) -> Vec<(NodeId, String)> {
         self.0.registry.lock().architectures()
     }
 
     /// What is known of a server.
-    pub fn server(&self, server_id: &str) -> ServerSnapshot {
+    pub fn server(&self, server_id: &ServerId) -> ServerSnapshot {
         self.0.registry.lock().server(server_id)
     }
 
@@ -275,22 +275,22 @@ impl Agents {
     }
 
     /// The node of a server.
-    pub fn node_of(&self, server_id: &str) -> Option<String> {
+    pub fn node_of(&self, server_id: &ServerId) -> Option<NodeId> {
         self.0.registry.node_of(server_id)
     }
 
     /// How a server of a node differs from what it should be.
-    pub fn difference(&self, node_id: &str, server_id: &str) -> Option<Difference> {
+    pub fn difference(&self, node_id: &NodeId, server_id: &ServerId) -> Option<Difference> {
         self.0.registry.lock().nodes.get(node_id).and_then(|node| node.differences.get(server_id).cloned())
     }
 
     /// Work at a node that must not be interrupted, as the end of a sentence.
-    pub fn busy(&self, node_id: &str) -> Option<String> {
+    pub fn busy(&self, node_id: &NodeId) -> Option<String> {
         self.0.registry.lock().busy(node_id)
     }
 
     /// How many servers of a node run.
-    pub fn running_on(&self, node_id: &str) -> usize {
+    pub fn running_on(&self, node_id: &NodeId) -> usize {
         self.0.registry.lock().running_on(node_id)
     }
 }
@@ -298,7 +298,7 @@ impl Agents {
 /// Nodes and servers come, change and go.
 impl Agents {
     /// A node was made, or has another name. Its agent may have yet to come.
-    pub fn add_node(&self, node_id: &str, name: &str) {
+    pub fn add_node(&self, node_id: &NodeId, name: &str) {
         let mut state = self.0.registry.lock();
         name.clone_into(&mut state.nodes.entry(node_id.to_owned()).or_default().name);
         let servers = state.servers_of(node_id);
@@ -307,12 +307,12 @@ impl Agents {
     }
 
     /// Something about a node changed that is kept elsewhere.
-    pub fn node_changed(&self, node_id: &str) {
+    pub fn node_changed(&self, node_id: &NodeId) {
         self.changes().node(node_id);
     }
 
     /// A node was deleted: a connected agent of it is cut off.
-    pub fn forget_node(&self, node_id: &str) {
+    pub fn forget_node(&self, node_id: &NodeId) {
         let node = self.0.registry.lock().nodes.remove(node_id);
         if let Some(node) = node {
             if let Some(session) = node.session {
@@ -327,19 +327,19 @@ impl Agents {
     }
 
     /// A server was put on a node. `installing` until the agent reports more, where it can be told now.
-    pub fn place(&self, server_id: &str, node_id: &str) {
+    pub fn place(&self, server_id: &ServerId, node_id: &NodeId) {
         self.0.registry.lock().place(server_id, node_id);
         self.server_changed(server_id, node_id);
     }
 
     /// A server that was unknown here belongs to this panel now.
-    pub fn adopted(&self, server_id: &str, node_id: &str) {
+    pub fn adopted(&self, server_id: &ServerId, node_id: &NodeId) {
         self.0.registry.lock().adopt(server_id, node_id);
         self.server_changed(server_id, node_id);
     }
 
     /// A server has moved: from now on the messages of its new node count, and its followers follow it there.
-    pub fn moved(&self, server_id: &str, node_id: &str) {
+    pub fn moved(&self, server_id: &ServerId, node_id: &NodeId) {
         let before = self.0.registry.lock().move_to(server_id, node_id);
         self.server_changed(server_id, node_id);
         if let Some(before) = before {
@@ -354,7 +354,7 @@ impl Agents {
     }
 
     /// A server was deleted.
-    pub fn forget_server(&self, server_id: &str) {
+    pub fn forget_server(&self, server_id: &ServerId) {
         let mut state = self.0.registry.lock();
         let Some(server) = state.servers.remove(server_id) else { return };
         if let Some(node) = state.nodes.get_mut(&server.node_id) {
@@ -367,7 +367,7 @@ impl Agents {
         self.changes().node(&server.node_id);
     }
 
-    fn server_changed(&self, server_id: &str, node_id: &str) {
+    fn server_changed(&self, server_id: &ServerId, node_id: &NodeId) {
         self.changes().server(server_id);
         self.changes().node(node_id);
         self.0.subscriptions.refresh(node_id);
@@ -382,7 +382,7 @@ impl Agents {
     /// [`RequestError`].
     pub async fn ask(
         &self,
-        node_id: &str,
+        node_id: &NodeId,
         message: ToAgent,
         deadline: Duration,
     ) -> Result<ToPanel, RequestError> {
@@ -392,7 +392,7 @@ impl Agents {
     }
 
     /// Asks a node what it is now.
-    pub async fn ask_system(&self, node_id: &str) -> Option<SystemInfo> {
+    pub async fn ask_system(&self, node_id: &NodeId) -> Option<SystemInfo> {
         match self.ask(node_id, ToAgent::SystemInfoRequest, SYSTEM_INFO_WITHIN).await {
             Ok(ToPanel::SystemInfo(info)) => Some(*info),
             _ => None,
@@ -406,12 +406,12 @@ impl Agents {
 
     /// Tells the agent of changed settings. Where it is offline, the next sync does it. Waits a moment for the agent to
     /// have them, so that the caller sees what they mean for the running game.
-    pub async fn update(&self, server_id: &str, node_id: &str) {
+    pub async fn update(&self, server_id: &ServerId, node_id: &NodeId) {
         self.0.reconciler.update(server_id, node_id).await;
     }
 
     /// Creates on the node what it was never given, and updates what it has.
-    fn reconcile(&self, session: &Arc<Session>, has: HashMap<String, Status>) {
+    fn reconcile(&self, session: &Arc<Session>, has: HashMap<ServerId, Status>) {
         self.0.reconciler.reconcile(session, has);
     }
 
@@ -437,8 +437,8 @@ impl Agents {
     /// [`RequestError`]; it is still there then.
     pub async fn remove_unknown(
         &self,
-        node_id: &str,
-        server_id: &str,
+        node_id: &NodeId,
+        server_id: &ServerId,
         within: Duration,
     ) -> Result<(), RequestError> {
         self.0.reconciler.remove_unknown(node_id, server_id, within).await
@@ -450,8 +450,8 @@ impl Agents {
     /// [`RequestError`].
     pub async fn describe(
         &self,
-        node_id: &str,
-        server_id: &str,
+        node_id: &NodeId,
+        server_id: &ServerId,
     ) -> Result<Option<ServerDescription>, RequestError> {
         self.0.reconciler.describe(node_id, server_id).await
     }
@@ -460,12 +460,12 @@ impl Agents {
 /// What is followed.
 impl Agents {
     /// Follows a console. `reader` is woken when there is something new.
-    pub fn watch_console(&self, server_id: &str, node_id: &str, reader: Arc<Notify>) -> ConsoleWatch {
+    pub fn watch_console(&self, server_id: &ServerId, node_id: &NodeId, reader: Arc<Notify>) -> ConsoleWatch {
         self.0.subscriptions.watch_console(server_id, node_id, reader)
     }
 
     /// Follows stats. `reader` is woken when there is something new.
-    pub fn watch_stats(&self, server_id: &str, node_id: &str, reader: Arc<Notify>) -> StatsWatch {
+    pub fn watch_stats(&self, server_id: &ServerId, node_id: &NodeId, reader: Arc<Notify>) -> StatsWatch {
         self.0.subscriptions.watch_stats(server_id, node_id, reader)
     }
 
@@ -475,7 +475,7 @@ impl Agents {
     }
 
     /// Follows a list of these servers until the guard is dropped.
-    pub fn watch_some(&self, server_ids: impl Iterator<Item = String>) -> TopicGuard {
+    pub fn watch_some(&self, server_ids: impl Iterator<Item = ServerId>) -> TopicGuard {
         self.0.subscriptions.watch_some(server_ids)
     }
 

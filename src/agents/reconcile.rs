@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use protocol::{ErrorCode, ServerDescription, ServerRef, Status, ToAgent, ToPanel, capability};
+use protocol::{
+    ErrorCode, NodeId, ServerDescription, ServerId, ServerRef, Status, ToAgent, ToPanel, capability,
+};
 use storage::servers::Server;
 
 use super::convert::{create_message, update_message};
@@ -34,7 +36,7 @@ struct Inner {
 struct Run {
     running: bool,
     /// The states of the node's servers.
-    next: Option<HashMap<String, Status>>,
+    next: Option<HashMap<ServerId, Status>>,
 }
 
 impl Reconciler {
@@ -44,7 +46,7 @@ impl Reconciler {
 
     /// Creates what was never handed over, updates what is there. In the background; the agent compares and does nothing
     /// where nothing differs.
-    pub(super) fn reconcile(&self, session: &Arc<Session>, has: HashMap<String, Status>) {
+    pub(super) fn reconcile(&self, session: &Arc<Session>, has: HashMap<ServerId, Status>) {
         let mut runs = self.runs();
         let run = runs.entry(session.number()).or_default();
         run.next = Some(has);
@@ -62,7 +64,7 @@ impl Reconciler {
     }
 
     /// The newest sync that was not compared yet; `None` ends the comparing.
-    fn next(&self, session: &Session) -> Option<HashMap<String, Status>> {
+    fn next(&self, session: &Session) -> Option<HashMap<ServerId, Status>> {
         let mut runs = self.runs();
         let next = runs.get_mut(&session.number()).and_then(|run| run.next.take());
         if next.is_none() {
@@ -75,13 +77,13 @@ impl Reconciler {
         self.0.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn compare(&self, session: &Session, has: HashMap<String, Status>) {
+    async fn compare(&self, session: &Session, has: HashMap<ServerId, Status>) {
         let node_id = session.node_id().to_owned();
         let listed = self.0.registry.store.read(move |tx| storage::servers::list_by_node(tx, &node_id)).await;
         let wanted = match listed {
             Ok(wanted) => wanted,
             Err(error) => {
-                tracing::error!(node = session.node_id(), %error, "could not read which servers a node should have");
+                tracing::error!(node = %session.node_id(), %error, "could not read which servers a node should have");
                 return;
             }
         };
@@ -96,8 +98,8 @@ impl Reconciler {
                 None => {
                     if self.0.registry.may_log(session.node_id(), "gets") {
                         tracing::info!(
-                            node = session.node_id(),
-                            server = server.id,
+                            node = %session.node_id(),
+                            server = %server.id,
                             "the node gets this server"
                         );
                     }
@@ -124,7 +126,7 @@ impl Reconciler {
         if let Err(error) = &outcome
             && self.0.registry.may_log(session.node_id(), "update")
         {
-            tracing::warn!(node = session.node_id(), server = server.id, %error, "could not update a server on its node");
+            tracing::warn!(node = %session.node_id(), server = %server.id, %error, "could not update a server on its node");
         }
         self.0.registry.note_update(server, outcome.as_ref().err());
     }
@@ -154,7 +156,7 @@ impl Reconciler {
             Err(RequestError::Offline) => {}
             Err(error) => {
                 if registry.may_log(session.node_id(), "create") {
-                    tracing::warn!(node = session.node_id(), server = server.id, %error, "a node did not take a server over");
+                    tracing::warn!(node = %session.node_id(), server = %server.id, %error, "a node did not take a server over");
                 }
                 registry.note_failed(&server.id, ApiError::from(error).message());
             }
@@ -172,7 +174,7 @@ impl Reconciler {
 
     /// Tells the agent of changed settings. Where it is offline, the next sync does it. Waits a moment for the agent to
     /// have them, so that the caller sees what they mean for the running game.
-    pub(super) async fn update(&self, server_id: &str, node_id: &str) {
+    pub(super) async fn update(&self, server_id: &ServerId, node_id: &NodeId) {
         let registry = Arc::clone(&self.0.registry);
         let Ok(session) = registry.session(node_id) else { return };
         // Read again: of two changes at once the one that was written last has to be sent last.
@@ -191,7 +193,7 @@ impl Reconciler {
                 Err(error) => Err(error),
             };
             if let Err(error) = &outcome {
-                tracing::warn!(server = server.id, %error, "could not tell a node of changed settings");
+                tracing::warn!(server = %server.id, %error, "could not tell a node of changed settings");
             }
             registry.note_update(&server, outcome.as_ref().err());
             // The caller may have gone.
@@ -220,8 +222,8 @@ impl Reconciler {
     /// Has a node delete a server that is unknown here.
     pub(super) async fn remove_unknown(
         &self,
-        node_id: &str,
-        server_id: &str,
+        node_id: &NodeId,
+        server_id: &ServerId,
         within: Duration,
     ) -> Result<(), RequestError> {
         let message = ToAgent::ServerDelete(ServerRef { server_id: server_id.to_owned() });
@@ -237,8 +239,8 @@ impl Reconciler {
     /// What a node says of a server that is unknown here. `None` from an agent that cannot describe servers.
     pub(super) async fn describe(
         &self,
-        node_id: &str,
-        server_id: &str,
+        node_id: &NodeId,
+        server_id: &ServerId,
     ) -> Result<Option<ServerDescription>, RequestError> {
         let able = {
             let state = self.0.registry.lock();
@@ -255,7 +257,12 @@ impl Reconciler {
         }
     }
 
-    async fn ask(&self, node_id: &str, message: ToAgent, within: Duration) -> Result<ToPanel, RequestError> {
+    async fn ask(
+        &self,
+        node_id: &NodeId,
+        message: ToAgent,
+        within: Duration,
+    ) -> Result<ToPanel, RequestError> {
         self.0.registry.session(node_id)?.ask(message, within).await
     }
 }

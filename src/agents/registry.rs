@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use agent::LinkTimes;
-use protocol::{ServerStatus, Status};
+use protocol::{NodeId, ServerId, ServerStatus, Status};
 use storage::Store;
 use storage::servers::Server;
 
@@ -101,17 +101,17 @@ impl Registry {
     }
 
     /// The node's session, where it is connected.
-    pub(super) fn session(&self, node_id: &str) -> Result<Arc<Session>, RequestError> {
+    pub(super) fn session(&self, node_id: &NodeId) -> Result<Arc<Session>, RequestError> {
         self.lock().nodes.get(node_id).and_then(|node| node.session.clone()).ok_or(RequestError::Offline)
     }
 
     /// Whether there is such a node.
-    pub(super) fn has_node(&self, node_id: &str) -> bool {
+    pub(super) fn has_node(&self, node_id: &NodeId) -> bool {
         self.lock().nodes.contains_key(node_id)
     }
 
     /// The node of a server.
-    pub(super) fn node_of(&self, server_id: &str) -> Option<String> {
+    pub(super) fn node_of(&self, server_id: &ServerId) -> Option<NodeId> {
         self.lock().servers.get(server_id).map(|server| server.node_id.clone())
     }
 
@@ -127,12 +127,12 @@ impl Registry {
     }
 
     /// Whether a server is placed on this node; a message about any other is dropped.
-    pub(super) fn owns(&self, node_id: &str, server_id: &str) -> bool {
+    pub(super) fn owns(&self, node_id: &NodeId, server_id: &ServerId) -> bool {
         let owns = self.lock().is_on(server_id, node_id);
         if !owns {
             tracing::debug!(
-                node = node_id,
-                server = server_id,
+                node = %node_id,
+                server = %server_id,
                 "dropped a message about a server that is not there"
             );
         }
@@ -140,13 +140,13 @@ impl Registry {
     }
 
     /// Whether one more line of this kind may be logged about a node.
-    pub(super) fn may_log(&self, node_id: &str, kind: &'static str) -> bool {
+    pub(super) fn may_log(&self, node_id: &NodeId, kind: &'static str) -> bool {
         let mut state = self.lock();
         state.bookkeeping().nodes.get_mut(node_id).is_some_and(|node| node.log.take(kind, Instant::now()))
     }
 
     /// Tells followers that these servers and their node have changed.
-    pub(super) fn changed(&self, node_id: &str, servers: &[String]) {
+    pub(super) fn changed(&self, node_id: &NodeId, servers: &[ServerId]) {
         for server in servers {
             self.changes.server(server);
         }
@@ -180,7 +180,7 @@ impl Registry {
     }
 
     /// Notes in memory and on the disk that agents have these servers.
-    pub(super) fn note_handed_over(&self, ids: Vec<String>) {
+    pub(super) fn note_handed_over(&self, ids: Vec<ServerId>) {
         if ids.is_empty() {
             return;
         }
@@ -201,7 +201,7 @@ impl Registry {
     }
 
     /// A server that could not be handed to its agent.
-    pub(super) fn note_failed(&self, server_id: &str, reason: &str) {
+    pub(super) fn note_failed(&self, server_id: &ServerId, reason: &str) {
         let mut state = self.lock();
         let Some(server) = state.servers.get_mut(server_id) else { return };
         let mut status = ServerStatus::new(server_id, Status::InstallFailed);
@@ -212,7 +212,7 @@ impl Registry {
     }
 
     /// A node does not have a server that it was given.
-    pub(super) fn note_missing(&self, node_id: &str, server_id: &str) {
+    pub(super) fn note_missing(&self, node_id: &NodeId, server_id: &ServerId) {
         let mut state = self.lock();
         if let Some(node) = state.nodes.get_mut(node_id) {
             node.differences.insert(server_id.to_owned(), Difference::missing());
@@ -223,14 +223,14 @@ impl Registry {
     }
 
     /// A server that was unknown here is gone from its node.
-    pub(super) fn note_unknown_gone(&self, node_id: &str, server_id: &str) {
+    pub(super) fn note_unknown_gone(&self, node_id: &NodeId, server_id: &ServerId) {
         if self.lock().remove_difference(node_id, server_id, Kind::Unknown) {
             self.changes.node(node_id);
         }
     }
 
     /// A difference was resolved.
-    pub(super) fn note_resolved(&self, node_id: &str, server_id: &str) {
+    pub(super) fn note_resolved(&self, node_id: &NodeId, server_id: &ServerId) {
         let mut state = self.lock();
         if let Some(node) = state.nodes.get_mut(node_id) {
             node.differences.remove(server_id);

@@ -10,7 +10,7 @@ use agent::link::metered_stream::{MeteredStream, StreamMeter};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
-use protocol::{DecodeError, Encoding, Envelope, ErrorReport, ToAgent, ToPanel};
+use protocol::{DecodeError, Encoding, Envelope, ErrorReport, NodeId, ToAgent, ToPanel};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
@@ -52,7 +52,7 @@ type Stream<S> = SplitStream<WebSocketStream<FrameFilter<MeteredStream<S>>>>;
 #[derive(Clone, Debug)]
 pub struct AgentConnection {
     /// The node's id.
-    pub node_id: String,
+    pub node_id: NodeId,
     /// It uses TLS.
     pub secure: bool,
     /// The encoding that was agreed.
@@ -84,7 +84,7 @@ where
         .max_frame_size(Some(MAX_MESSAGE));
     let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sink, mut stream) = socket.split();
-    let node_id = agent.node_id.as_str();
+    let node_id = &agent.node_id;
     let mut first = None;
     let mut incoming = Incoming {
         meter,
@@ -112,7 +112,7 @@ where
         if !matches!(end, End::Quiet) {
             break end;
         }
-        tracing::info!(node = node_id, "nothing incoming for {:?}: taken for offline", agents.times().quiet);
+        tracing::info!(node = %node_id, "nothing incoming for {:?}: taken for offline", agents.times().quiet);
         // Only a message brings it back.
         match next_message(&mut stream, &token).await {
             Some(message) => first = Some(message),
@@ -129,13 +129,13 @@ where
     };
     if incoming.unreadable.total() > 0 {
         tracing::info!(
-            node = node_id,
+            node = %node_id,
             messages = incoming.unreadable.total(),
             "messages of this connection could not be read"
         );
     }
     if let End::Close(code, reason) = end {
-        tracing::debug!(node = node_id, code, reason, "the connection of an agent is closed");
+        tracing::debug!(node = %node_id, code, reason, "the connection of an agent is closed");
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         let _ = timeout(CLOSE_WITHIN, sink.send(Message::Close(Some(frame)))).await;
     }
@@ -458,7 +458,7 @@ impl Connection<'_> {
     fn refuse(&self, error: &DecodeError, unreadable: &mut LogCounter) -> Option<Message> {
         let node = self.session.node_id();
         if unreadable.note(error.kind()) == 1 && self.agents.registry().may_log(node, "odd") {
-            tracing::warn!(node, %error, "a message cannot be taken; others of its kind are counted only");
+            tracing::warn!(%node, %error, "a message cannot be taken; others of its kind are counted only");
         }
         if !self.peer.is_current() {
             return None;

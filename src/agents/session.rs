@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use agent::link::log_counter::LogCounter;
-use protocol::{Envelope, ToAgent, ToPanel};
+use protocol::{Envelope, NodeId, ToAgent, ToPanel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,7 @@ pub(super) type Outcome = Result<ToPanel, RequestError>;
 
 /// A connected agent. Ends when its link does, or when another connection of the same node replaces it.
 pub struct Session {
-    node_id: String,
+    node_id: NodeId,
     number: u64,
     out: mpsc::Sender<Envelope<ToAgent>>,
     requests: Requests,
@@ -61,7 +61,7 @@ struct Pending {
 
 impl Session {
     /// A session and the queue of its messages to the agent.
-    pub(super) fn new(node_id: &str, number: u64) -> (Arc<Self>, mpsc::Receiver<Envelope<ToAgent>>) {
+    pub(super) fn new(node_id: &NodeId, number: u64) -> (Arc<Self>, mpsc::Receiver<Envelope<ToAgent>>) {
         let (out, queue) = mpsc::channel(QUEUE);
         let session = Self {
             node_id: node_id.to_owned(),
@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// The node of this agent.
-    pub fn node_id(&self) -> &str {
+    pub fn node_id(&self) -> &NodeId {
         &self.node_id
     }
 
@@ -303,7 +303,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_answered_under_its_id() {
-        let (session, mut queue) = Session::new("n", 1);
+        let (session, mut queue) = Session::new(&"n".into(), 1);
         let asked = session.ask(ToAgent::SystemInfoRequest, SOON);
         let answered = async {
             let question = queue.recv().await.unwrap();
@@ -318,7 +318,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_deadlines_and_the_end_are_told_apart() {
-        let (session, mut queue) = Session::new("n", 1);
+        let (session, mut queue) = Session::new(&"n".into(), 1);
         let refused = async {
             let id = queue.recv().await.unwrap().message_id.unwrap();
             let report = ErrorReport { code: ErrorCode::AlreadyRunning, ..ErrorReport::default() };
@@ -339,7 +339,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_may_have_deadlines_of_its_own() {
-        let (session, mut queue) = Session::new("n", 1);
+        let (session, mut queue) = Session::new(&"n".into(), 1);
         session.set_own_deadlines(true);
         let ended = async {
             let id = queue.recv().await.unwrap().message_id.unwrap();

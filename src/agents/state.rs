@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use protocol::{NodeStats, Problem, ProblemCode, ServerStatus, Stats, Status, SystemInfo};
+use protocol::{NodeId, NodeStats, Problem, ProblemCode, ServerId, ServerStatus, Stats, Status, SystemInfo};
 use storage::Millis;
 use tokio_util::sync::CancellationToken;
 
@@ -16,15 +16,15 @@ use super::log_limit::LogLimit;
 use super::session::Session;
 
 /// The node of the agent in this process.
-pub const LOCAL_NODE_ID: &str = "local";
+pub const LOCAL_NODE_ID: NodeId = NodeId::fixed("local");
 
 /// A sample that is older than this says nothing about the present.
 const STATS_LAST: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) nodes: HashMap<String, NodeState>,
-    pub(super) servers: HashMap<String, ServerState>,
+    pub(super) nodes: HashMap<NodeId, NodeState>,
+    pub(super) servers: HashMap<ServerId, ServerState>,
 }
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ pub(super) struct NodeState {
     /// Since when no agent of this node is connected.
     pub(super) away_since: Option<Millis>,
     /// Where what its agent has is not what the store says, by server.
-    pub(super) differences: BTreeMap<String, Difference>,
+    pub(super) differences: BTreeMap<ServerId, Difference>,
     /// Cancelled when the secrets that admitted its connections are no longer valid.
     pub(super) admission: Option<CancellationToken>,
     pub(super) stored: StoredSystem,
@@ -60,7 +60,7 @@ pub(super) struct StoredSystem {
 }
 
 pub(super) struct ServerState {
-    pub(super) node_id: String,
+    pub(super) node_id: NodeId,
     pub(super) status: Option<ServerStatus>,
     pub(super) stats: Option<(Stats, Instant)>,
     /// When followers of the server list were last notified of a sample.
@@ -83,7 +83,7 @@ pub struct NodeSnapshot {
     /// What is wrong there, as far as the panel can tell.
     pub problems: Vec<Problem>,
     /// Where what its agent has is not what it should have, by server; empty while it is away.
-    pub differences: BTreeMap<String, Difference>,
+    pub differences: BTreeMap<ServerId, Difference>,
     /// Figures of the link to its agent, while there is one.
     pub link: LinkSnapshot,
     /// Its agent speaks the legacy protocol only.
@@ -112,7 +112,7 @@ pub struct ServerSnapshot {
 }
 
 impl State {
-    pub(super) fn server(&self, server_id: &str) -> ServerSnapshot {
+    pub(super) fn server(&self, server_id: &ServerId) -> ServerSnapshot {
         let Some(server) = self.servers.get(server_id) else { return ServerSnapshot::default() };
         let Some(node) = self.nodes.get(&server.node_id) else { return ServerSnapshot::default() };
         let mut snapshot = ServerSnapshot {
@@ -134,22 +134,25 @@ impl State {
     }
 
     /// Whether a server is placed on a node.
-    pub(super) fn is_on(&self, server_id: &str, node_id: &str) -> bool {
+    pub(super) fn is_on(&self, server_id: &ServerId, node_id: &NodeId) -> bool {
         self.servers.get(server_id).is_some_and(|server| server.node_id == node_id)
     }
 
     /// The ids of a node's servers.
-    pub(super) fn servers_of(&self, node_id: &str) -> Vec<String> {
+    pub(super) fn servers_of(&self, node_id: &NodeId) -> Vec<ServerId> {
         self.on(node_id).map(|(id, _)| id.clone()).collect()
     }
 
     /// A node's servers.
-    pub(super) fn on<'s>(&'s self, node_id: &'s str) -> impl Iterator<Item = (&'s String, &'s ServerState)> {
+    pub(super) fn on<'s>(
+        &'s self,
+        node_id: &'s NodeId,
+    ) -> impl Iterator<Item = (&'s ServerId, &'s ServerState)> {
         self.servers.iter().filter(move |(_, server)| server.node_id == node_id)
     }
 
     /// A server was put on a node.
-    pub(super) fn place(&mut self, server_id: &str, node_id: &str) {
+    pub(super) fn place(&mut self, server_id: &ServerId, node_id: &NodeId) {
         let mut server = ServerState::new(node_id.to_owned(), false);
         let online = self.nodes.get(node_id).is_some_and(|node| node.session.is_some());
         server.status = online.then(|| ServerStatus::new(server_id, Status::Installing));
@@ -157,7 +160,7 @@ impl State {
     }
 
     /// A server that was unknown here belongs to this panel now.
-    pub(super) fn adopt(&mut self, server_id: &str, node_id: &str) {
+    pub(super) fn adopt(&mut self, server_id: &ServerId, node_id: &NodeId) {
         let mut server = ServerState::new(node_id.to_owned(), true);
         if let Some(node) = self.nodes.get_mut(node_id) {
             server.status = node.differences.remove(server_id).and_then(|difference| difference.status);
@@ -166,7 +169,7 @@ impl State {
     }
 
     /// A server has moved; returns its node before.
-    pub(super) fn move_to(&mut self, server_id: &str, node_id: &str) -> Option<String> {
+    pub(super) fn move_to(&mut self, server_id: &ServerId, node_id: &NodeId) -> Option<NodeId> {
         let mut server = ServerState::new(node_id.to_owned(), true);
         // Until its new agent reports more: it was made there just now, and never started.
         let mut status = ServerStatus::new(server_id, Status::Stopped);
@@ -179,7 +182,7 @@ impl State {
     }
 
     /// Forgets what was known of a node's servers; returns their ids.
-    pub(super) fn forget_states_of(&mut self, node_id: &str) -> Vec<String> {
+    pub(super) fn forget_states_of(&mut self, node_id: &NodeId) -> Vec<ServerId> {
         let mut ids = Vec::new();
         for (id, server) in self.servers.iter_mut().filter(|(_, server)| server.node_id == node_id) {
             server.status = None;
@@ -190,12 +193,12 @@ impl State {
     }
 
     /// A server that was missing is there again. Returns whether it was missing.
-    pub(super) fn settle_missing(&mut self, node_id: &str, server_id: &str) -> bool {
+    pub(super) fn settle_missing(&mut self, node_id: &NodeId, server_id: &ServerId) -> bool {
         self.remove_difference(node_id, server_id, Kind::Missing)
     }
 
     /// Removes a difference of this kind; returns whether there was one.
-    pub(super) fn remove_difference(&mut self, node_id: &str, server_id: &str, kind: Kind) -> bool {
+    pub(super) fn remove_difference(&mut self, node_id: &NodeId, server_id: &ServerId, kind: Kind) -> bool {
         let Some(node) = self.nodes.get_mut(node_id) else { return false };
         let there = node.differences.get(server_id).is_some_and(|known| known.kind == kind);
         if there {
@@ -205,7 +208,7 @@ impl State {
     }
 
     /// Each node with its CPU's architecture; empty where that is not known.
-    pub(super) fn architectures(&self) -> Vec<(String, String)> {
+    pub(super) fn architectures(&self) -> Vec<(NodeId, String)> {
         let of = |node: &NodeState| node.system.as_ref().map(|info| info.arch.clone()).unwrap_or_default();
         let mut known: Vec<_> = self.nodes.iter().map(|(id, node)| (id.clone(), of(node))).collect();
         known.sort_unstable();
@@ -213,7 +216,7 @@ impl State {
     }
 
     /// Work at a node that must not be interrupted, as the end of a sentence.
-    pub(super) fn busy(&self, node_id: &str) -> Option<String> {
+    pub(super) fn busy(&self, node_id: &NodeId) -> Option<String> {
         self.on(node_id).find_map(|(id, server)| {
             let does = match server.status.as_ref()?.status {
                 Status::Installing => "installs",
@@ -226,7 +229,7 @@ impl State {
     }
 
     /// How many servers of a node run.
-    pub(super) fn running_on(&self, node_id: &str) -> usize {
+    pub(super) fn running_on(&self, node_id: &NodeId) -> usize {
         let runs = |server: &ServerState| {
             server.status.as_ref().is_some_and(|status| status.status == Status::Running)
         };
@@ -251,7 +254,7 @@ impl NodeState {
 }
 
 impl ServerState {
-    pub(super) fn new(node_id: String, handed_over: bool) -> Self {
+    pub(super) fn new(node_id: NodeId, handed_over: bool) -> Self {
         Self { node_id, status: None, stats: None, listed_stats: None, handed_over }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use agent::link::AgentSide;
 use jiff::Timestamp;
 use protocol::{
-    Ack, ConsoleItem, ConsoleLine, ConsoleLines, Envelope, ServerStatus, Stats, Status, Stream, Sync,
+    Ack, ConsoleItem, ConsoleLine, ConsoleLines, Envelope, NodeId, ServerStatus, Stats, Status, Stream, Sync,
     SystemInfo, ToAgent, ToPanel, decode,
 };
 use storage::Store;
@@ -35,7 +35,7 @@ impl World {
     }
 
     /// Connects an agent.
-    pub(crate) fn connect(&self, node_id: &str) -> FakeAgent {
+    pub(crate) fn connect(&self, node_id: &NodeId) -> FakeAgent {
         let (panel_side, side) = agent::link::local(64);
         let (session, queue) = self.agents.attach(node_id);
         let (agents, token) = (self.agents.clone(), self.tasks.token());
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Connects a legacy agent. It hears messages of the tables only.
-    pub(crate) fn connect_legacy(&self, node_id: &str) -> FakeAgent {
+    pub(crate) fn connect_legacy(&self, node_id: &NodeId) -> FakeAgent {
         let (mut panel_side, side) = agent::link::local(64);
         let (session, mut queue) = self.agents.attach(node_id);
         let (adapter, mut frames) = legacy::Adapter::new(&self.agents.0.legacy, &session);
@@ -77,7 +77,7 @@ impl World {
         let server = server(id);
         let record = server.clone();
         self.store.write(move |tx| storage::servers::insert(tx, &record)).await.unwrap();
-        self.agents.place(id, &server.node_id);
+        self.agents.place(&id.into(), &server.node_id);
         server
     }
 }
@@ -177,7 +177,7 @@ pub(crate) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn status_of(agents: &Agents, id: &str) -> Option<Status> {
-    agents.server(id).status.map(|status| status.status)
+    agents.server(&id.into()).status.map(|status| status.status)
 }
 
 #[tokio::test]
@@ -186,14 +186,14 @@ async fn an_agents_word_counts_for_its_own_servers_only() {
     world.place("a").await;
     let other = storage::nodes::Node::new("other", "other", 1);
     world.store.write(move |tx| storage::nodes::insert(tx, &other)).await.unwrap();
-    world.agents.add_node("other", "other");
-    let mine = world.connect("local");
-    let stranger = world.connect("other");
+    world.agents.add_node(&"other".into(), "other");
+    let mine = world.connect(&"local".into());
+    let stranger = world.connect(&"other".into());
     mine.status("a", Status::Running);
     until(|| (status_of(&world.agents, "a") == Some(Status::Running)).then_some(())).await;
     stranger.status("a", Status::Crashed);
     stranger.say(ToPanel::SystemInfo(Box::new(SystemInfo { arch: "arm64".into(), ..SystemInfo::default() })));
-    until(|| world.agents.node("other").system).await;
+    until(|| world.agents.node(&"other".into()).system).await;
     assert_eq!(status_of(&world.agents, "a"), Some(Status::Running));
 }
 
@@ -202,7 +202,7 @@ async fn a_sync_makes_what_is_missing_and_updates_what_is_there() {
     let world = World::new().await;
     world.place("a").await;
     world.place("b").await;
-    let mut agent = world.connect("local");
+    let mut agent = world.connect(&"local".into());
     agent.sync(&[("b", Status::Running), ("stranger", Status::Running)]);
     let made = agent
         .hear_and_ack(|message| match message {
@@ -219,7 +219,7 @@ async fn a_sync_makes_what_is_missing_and_updates_what_is_there() {
         .await;
     assert_eq!((updated.server_id.as_str(), updated.startup.as_deref()), ("b", Some("game")));
     assert_eq!(status_of(&world.agents, "b"), Some(Status::Running));
-    let differences = world.agents.node("local").differences;
+    let differences = world.agents.node(&"local".into()).differences;
     assert_eq!(differences.keys().collect::<Vec<_>>(), ["stranger"], "{differences:?}");
 }
 
@@ -227,26 +227,26 @@ async fn a_sync_makes_what_is_missing_and_updates_what_is_there() {
 async fn a_lost_link_voids_what_was_known_but_a_replaced_one_does_not() {
     let world = World::new().await;
     world.place("a").await;
-    let first = world.connect("local");
-    let second = world.connect("local");
+    let first = world.connect(&"local".into());
+    let second = world.connect(&"local".into());
     second.status("a", Status::Running);
     until(|| status_of(&world.agents, "a")).await;
     drop(first);
     tokio::task::yield_now().await;
-    assert!(world.agents.server("a").online);
+    assert!(world.agents.server(&"a".into()).online);
     drop(second);
-    until(|| (!world.agents.node("local").online).then_some(())).await;
-    assert!(world.agents.server("a").status.is_none());
-    assert!(world.agents.session("local").is_err());
+    until(|| (!world.agents.node(&"local".into()).online).then_some(())).await;
+    assert!(world.agents.server(&"a".into()).status.is_none());
+    assert!(world.agents.session(&"local".into()).is_err());
 }
 
 #[tokio::test]
 async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
     let world = World::new().await;
     world.place("a").await;
-    let mut agent = world.connect("local");
+    let mut agent = world.connect(&"local".into());
     let reader = Arc::new(Notify::new());
-    let one = world.agents.watch_console("a", "local", Arc::clone(&reader));
+    let one = world.agents.watch_console(&"a".into(), &"local".into(), Arc::clone(&reader));
     let asked = agent.hear().await;
     assert!(matches!(&asked.message, ToAgent::ConsoleTail(wish) if wish.server_id == "a"), "{asked:?}");
     let (server_id, lines) = ("a".into(), vec![line(7, "x")]);
@@ -259,15 +259,15 @@ async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
     let next =
         |watch: &ConsoleWatch| if let Next::Lines(lines) = watch.next() { Some(lines.items) } else { None };
     assert_eq!(until(|| next(&one)).await, encoded(&[line(7, "x")]));
-    let two = world.agents.watch_console("a", "local", Arc::clone(&reader));
+    let two = world.agents.watch_console(&"a".into(), &"local".into(), Arc::clone(&reader));
     assert_eq!(next(&two).unwrap(), encoded(&[line(7, "x")]), "the second one waits for nobody");
     agent.lines("a", 8..10, false);
     assert_eq!(until(|| next(&one)).await, encoded(&[line(8, "x"), line(9, "x")]));
 
     // The link breaks and heals: followed on from where it stopped.
     drop(agent);
-    until(|| (!world.agents.node("local").online).then_some(())).await;
-    let mut agent = world.connect("local");
+    until(|| (!world.agents.node(&"local".into()).online).then_some(())).await;
+    let mut agent = world.connect(&"local".into());
     agent.sync(&[("a", Status::Running)]);
     let mut again = agent.hear().await.message;
     if !matches!(again, ToAgent::ConsoleSubscribe(_)) {
@@ -305,14 +305,14 @@ async fn heard(agent: &mut FakeAgent, within: Duration) -> Vec<ToAgent> {
 async fn looking_and_looking_away_is_gathered() {
     let world = World::new().await;
     world.place("a").await;
-    let mut agent = world.connect("local");
+    let mut agent = world.connect(&"local".into());
     let reader = Arc::new(Notify::new());
     for _ in 0..2_000 {
-        drop(world.agents.watch_console("a", "local", Arc::clone(&reader)));
-        drop(world.agents.watch_stats("a", "local", Arc::clone(&reader)));
+        drop(world.agents.watch_console(&"a".into(), &"local".into(), Arc::clone(&reader)));
+        drop(world.agents.watch_stats(&"a".into(), &"local".into(), Arc::clone(&reader)));
         drop(world.agents.watch_list(AgentTopic::Servers));
         drop(world.agents.watch_list(AgentTopic::Nodes));
-        drop(world.agents.watch_some(["a".to_owned(), "no-such".to_owned()].into_iter()));
+        drop(world.agents.watch_some(["a".into(), "no-such".into()].into_iter()));
         tokio::task::yield_now().await;
     }
     let first = heard(&mut agent, Duration::from_millis(100)).await;
@@ -324,8 +324,8 @@ async fn looking_and_looking_away_is_gathered() {
 
     // Who looks on is served all the same.
     let (console, list) = (
-        world.agents.watch_console("a", "local", Arc::clone(&reader)),
-        world.agents.watch_some(["a".to_owned()].into_iter()),
+        world.agents.watch_console(&"a".into(), &"local".into(), Arc::clone(&reader)),
+        world.agents.watch_some(["a".into()].into_iter()),
     );
     let words = heard(&mut agent, Duration::from_secs(2)).await;
     assert!(words.iter().any(|word| matches!(word, ToAgent::ConsoleSubscribe(_))), "{words:?}");
@@ -336,7 +336,7 @@ async fn looking_and_looking_away_is_gathered() {
     drop((console, list));
 }
 
-fn lock_listed(agents: &Agents) -> Vec<String> {
+fn lock_listed(agents: &Agents) -> Vec<protocol::ServerId> {
     agents.0.subscriptions.listed()
 }
 
@@ -345,16 +345,16 @@ async fn stats_are_wanted_of_exactly_what_is_watched() {
     let world = World::new().await;
     world.place("a").await;
     world.place("b").await;
-    let mut agent = world.connect("local");
+    let mut agent = world.connect(&"local".into());
     let wanted = |message: ToAgent| match message {
         ToAgent::StatsSubscribe(wish) => Some((wish.server_ids, wish.node)),
         _ => None,
     };
     let reader = Arc::new(Notify::new());
-    let one = world.agents.watch_stats("a", "local", Arc::clone(&reader));
-    assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".to_owned()], false));
+    let one = world.agents.watch_stats(&"a".into(), &"local".into(), Arc::clone(&reader));
+    assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".into()], false));
     let list = world.agents.watch_list(AgentTopic::Servers);
-    assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".to_owned(), "b".to_owned()], false));
+    assert_eq!(agent.hear_and_ack(wanted).await, (vec!["a".into(), "b".into()], false));
     let sample = protocol::ServerStats { server_id: "a".into(), stats: stats(50.0) };
     agent.say(ToPanel::ServerStats(sample));
     let mut seen = 0;
@@ -364,7 +364,7 @@ async fn stats_are_wanted_of_exactly_what_is_watched() {
     let nodes = world.agents.watch_list(AgentTopic::Nodes);
     assert!(agent.hear_and_ack(wanted).await.1);
     drop((list, nodes, one));
-    let mut last = (vec![String::new()], true);
+    let mut last = (vec!["".into()], true);
     while last != (vec![], false) {
         last = agent.hear_and_ack(wanted).await;
     }
@@ -373,7 +373,7 @@ async fn stats_are_wanted_of_exactly_what_is_watched() {
 #[tokio::test]
 async fn system_info_is_kept_for_when_the_node_is_away() {
     let world = World::new().await;
-    let agent = world.connect("local");
+    let agent = world.connect(&"local".into());
     let info = SystemInfo { arch: "arm64".into(), os: "linux".into(), ..SystemInfo::default() };
     agent.say(ToPanel::SystemInfo(Box::new(info)));
     until(|| {
@@ -382,5 +382,5 @@ async fn system_info_is_kept_for_when_the_node_is_away() {
     })
     .await;
     let again = Agents::new(world.store.clone(), world.tasks.clone()).unwrap();
-    assert_eq!(again.architectures(), [("local".to_owned(), "arm64".to_owned())]);
+    assert_eq!(again.architectures(), [("local".into(), "arm64".to_owned())]);
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::actor::Actor;
 use super::permissions::{Need, Permission, Permissions};
 use crate::error::{ApiError, Code};
+use protocol::ServerId;
 
 /// Who may call an endpoint. The dispatcher enforces it before the endpoint runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,12 +52,12 @@ pub enum Visible {
     /// Every server, everything.
     All,
     /// These servers.
-    Only(Arc<HashMap<String, Permissions>>),
+    Only(Arc<HashMap<ServerId, Permissions>>),
 }
 
 impl Visible {
     /// What may be done with a server, if it may be seen at all.
-    pub fn of(&self, server_id: &str) -> Option<Permissions> {
+    pub fn of(&self, server_id: &ServerId) -> Option<Permissions> {
         match self {
             Visible::All => Some(Permissions::administrator()),
             Visible::Only(servers) => {
@@ -70,7 +71,7 @@ impl Visible {
 #[derive(Clone, Debug)]
 pub struct ServerAccess {
     pub(super) actor: Actor,
-    pub(super) server_id: String,
+    pub(super) server_id: ServerId,
     pub(super) permissions: Permissions,
 }
 
@@ -81,7 +82,7 @@ impl ServerAccess {
     }
 
     /// Which server.
-    pub fn server_id(&self) -> &str {
+    pub fn server_id(&self) -> &ServerId {
         &self.server_id
     }
 

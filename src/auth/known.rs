@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use protocol::ServerId;
 use storage::Cache;
 use storage::sessions::Session;
 use storage::users::User;
@@ -21,7 +22,7 @@ pub(super) struct Known {
     /// By their id.
     pub(super) sessions: Cache<Stored>,
     /// What was granted on which server, by the account's id.
-    pub(super) grants: Cache<HashMap<String, Permissions>>,
+    pub(super) grants: Cache<HashMap<ServerId, Permissions>>,
 }
 
 impl Default for Known {

@@ -30,6 +30,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use protocol::ServerId;
 use storage::{ReadTx, Store, grants, servers};
 
 pub use access::{Access, Permit, ServerAccess, Visible};
@@ -141,7 +142,7 @@ impl Auth {
     pub fn server_access(
         &self,
         actor: &Actor,
-        server_id: &str,
+        server_id: &ServerId,
         need: Permission,
     ) -> Result<ServerAccess, ApiError> {
         let found = self.0.store.read_now(|tx| permissions(tx, actor, server_id))?;
@@ -190,7 +191,7 @@ impl Auth {
 }
 
 /// `None` where the server isn't there.
-fn permissions(tx: &ReadTx, actor: &Actor, server_id: &str) -> storage::Result<Option<Permissions>> {
+fn permissions(tx: &ReadTx, actor: &Actor, server_id: &ServerId) -> storage::Result<Option<Permissions>> {
     if servers::get(tx, server_id)?.is_none() {
         return Ok(None);
     }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use super::{Access, Actor, Admin, Auth, Caller, Need, Permission, Permit, ServerAccess, SocketCaller};
 use crate::error::ApiError;
+use protocol::ServerId;
 
 /// What the check before a handler found out, by the endpoint's [`Access`].
 #[derive(Clone)]
@@ -121,7 +122,12 @@ impl Proof for ServerAdmin {
 impl Auth {
     /// Whether somebody who is signed in may call an endpoint, for the server that its path names first: 404 where he may
     /// not know of the server, 403 where he may not do this.
-    pub fn authorize(&self, actor: Actor, access: Access, server_id: &str) -> Result<Admitted, ApiError> {
+    pub fn authorize(
+        &self,
+        actor: Actor,
+        access: Access,
+        server_id: &ServerId,
+    ) -> Result<Admitted, ApiError> {
         match access {
             Access::Open => Ok(Admitted::Anyone),
             Access::Node => Ok(Admitted::Node(None)),

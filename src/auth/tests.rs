@@ -171,7 +171,7 @@ async fn a_session_is_shown_by_both_halves_or_by_its_token() {
 async fn servers_that_may_not_be_seen_are_not_there() {
     let fixture = Fixture::new(Role::User).await;
     let actor = Actor::from(fixture.auth.authenticate(&fixture.signed_in(|_| ()).await).unwrap());
-    let error = fixture.auth.server_access(&actor, "nothing", Permission::View).unwrap_err();
+    let error = fixture.auth.server_access(&actor, &"nothing".into(), Permission::View).unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
     assert!(actor.admin().is_err());
     assert!(Actor::Shell { uid: 0 }.admin().is_ok());

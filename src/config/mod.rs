@@ -10,6 +10,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use agent::LinkTimes;
+use protocol::NodeId;
 
 pub use layer::ConfigError;
 use layer::{GUARDED, Layer, Setting, UPGRADE_TIMES};
@@ -53,7 +54,7 @@ pub struct Config {
     /// Where an agent's panel is, such as `ws://panel.example:8080`.
     pub panel_url: String,
     /// An agent's node id.
-    pub node_id: String,
+    pub node_id: NodeId,
     /// SHA-256 of the keys by which an agent knows its panel (`sha256//BASE64=`, more than one with commas between).
     pub panel_pin: Option<String>,
     /// Certificate chain that the panel serves instead of its own, a PEM file.
@@ -92,7 +93,7 @@ impl Config {
             docker_host: None,
             secrets_in_file: false,
             panel_url: PANEL_URL.to_owned(),
-            node_id: NODE_ID.to_owned(),
+            node_id: NODE_ID.into(),
             panel_pin: None,
             tls_cert: None,
             tls_key: None,
@@ -233,7 +234,7 @@ impl Config {
             network: NetworkSettings::of(found)?,
             secrets_in_file: false,
             panel_url: text(found, "panel_url", PANEL_URL),
-            node_id: text(found, "node_id", NODE_ID),
+            node_id: text(found, "node_id", NODE_ID).into(),
             panel_pin: found.get("panel_pin").map(|given| given.value.clone()),
             tls_cert: file("tls_cert"),
             tls_key: file("tls_key"),

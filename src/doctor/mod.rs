@@ -305,7 +305,7 @@ impl Doctor {
         let inner = &*self.0;
         let known = inner.store.read(|tx| {
             let nodes = storage::nodes::list(tx)?;
-            Ok::<_, storage::Error>((nodes, storage::servers::placed_on(tx, local::NODE_ID)?.memory))
+            Ok::<_, storage::Error>((nodes, storage::servers::placed_on(tx, &local::NODE_ID)?.memory))
         });
         let (nodes, promised) = known.await.unwrap_or_default();
         let others: Vec<_> = nodes.into_iter().filter(|node| node.id != local::NODE_ID).collect();

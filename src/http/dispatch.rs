@@ -147,7 +147,7 @@ impl Dispatch {
         }
         let caller = self.0.auth.authenticate(&credentials)?;
         signed_in(request, &caller);
-        self.0.auth.authorize(caller.into(), access, params.first())
+        self.0.auth.authorize(caller.into(), access, &params.first().into())
     }
 }
 

@@ -27,6 +27,7 @@ use crate::auth::Auth;
 use crate::system::shutdown::Tasks;
 use limits::Slots;
 use pending::Pending;
+use protocol::ServerId;
 
 /// What the live connections stand on. Cheap to clone.
 #[derive(Clone)]
@@ -50,7 +51,7 @@ impl Live {
         let (kind, id) = name.split_once(':').map_or((name, None), |(kind, id)| (kind, Some(id)));
         let fits = |pattern: &str| match (pattern.split_once(':'), id) {
             (None, None) => pattern == kind,
-            (Some((known, _)), Some(id)) => known == kind && protocol::valid_server_id(id),
+            (Some((known, _)), Some(id)) => known == kind && ServerId::from(id).is_valid(),
             _ => false,
         };
         let (place, topic) = self.topics.iter().enumerate().find(|(_, topic)| fits(topic.name()))?;

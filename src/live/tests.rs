@@ -115,7 +115,7 @@ async fn a_list_is_sent_whole_and_then_as_it_changes() {
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
     let message = next(&mut topics).await;
     assert_eq!(message["data"]["changed"]["id"], made.id);
-    games.servers.delete(&games.admin, &made.id, true).await.unwrap();
+    games.servers.delete(&games.admin, &made.id.as_str().into(), true).await.unwrap();
     assert_eq!(next(&mut topics).await["data"], json!({ "removed": made.id }));
     assert!(topics.next().await.is_none());
 }
@@ -131,7 +131,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
     assert!(topics.next().await.is_none());
     games
         .servers
-        .grant(&games.admin, &made.id, "jo", [Permission::Console].into(), Expected::Whatever)
+        .grant(&games.admin, &made.id.as_str().into(), "jo", [Permission::Console].into(), Expected::Whatever)
         .await
         .unwrap();
     topics.recheck(jo.clone()).unwrap();
@@ -142,7 +142,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
     assert!(topics.client_says(json!({ "subscribe": [console] }).to_string().as_bytes()));
     assert_eq!(next(&mut topics).await["topic"], console);
 
-    games.servers.revoke(&games.admin, &made.id, "jo", Expected::Whatever).await.unwrap();
+    games.servers.revoke(&games.admin, &made.id.as_str().into(), "jo", Expected::Whatever).await.unwrap();
     topics.recheck(jo).unwrap();
     let told = [next(&mut topics).await, next(&mut topics).await];
     assert!(
@@ -150,7 +150,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
         "{told:?}"
     );
     assert!(told.iter().any(|one| one["data"] == json!({ "removed": made.id })), "{told:?}");
-    games.servers.delete(&games.admin, &made.id, true).await.unwrap();
+    games.servers.delete(&games.admin, &made.id.as_str().into(), true).await.unwrap();
     assert!(topics.next().await.is_none());
 }
 
@@ -158,7 +158,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
 async fn all_who_follow_a_console_get_the_same() {
     let games = Games::new().await;
     let live = live(&games);
-    let mut agent = games.world.connect("local");
+    let mut agent = games.world.connect(&"local".into());
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
     let name = format!("console:{}", made.id);
     let mut one = follow(&live, &games.admin, &[&name]);
@@ -181,18 +181,18 @@ async fn all_who_follow_a_console_get_the_same() {
 async fn stats_come_at_once_and_a_slow_reader_gets_the_newest() {
     let games = Games::new().await;
     let live = live(&games);
-    let agent = games.world.connect("local");
+    let agent = games.world.connect(&"local".into());
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
     let name = format!("stats:{}", made.id);
     agent.status(&made.id, Status::Running);
     let mut topics = follow(&live, &games.admin, &[&name]);
     assert_eq!(next(&mut topics).await, json!({ "topic": name, "data": null }));
     for cpu in 1..=3 {
-        let sample = ServerStats { server_id: made.id.clone(), stats: stats(f64::from(cpu)) };
+        let sample = ServerStats { server_id: made.id.clone().into(), stats: stats(f64::from(cpu)) };
         agent.say(ToPanel::ServerStats(sample));
     }
     crate::agents::tests::until(|| {
-        let now = games.world.agents.server(&made.id).stats;
+        let now = games.world.agents.server(&made.id.as_str().into()).stats;
         now.filter(|stats| stats.cpu > 2.5)
     })
     .await;
@@ -221,7 +221,7 @@ async fn what_is_wrong_with_a_wish_is_said() {
 async fn nodes_and_status_are_told_as_the_caller_may_know_them() {
     let games = Games::new().await;
     let live = live(&games);
-    let agent = games.world.connect("local");
+    let agent = games.world.connect(&"local".into());
     let info = protocol::SystemInfo {
         arch: "amd64".into(),
         kernel: Some("6.1".into()),
@@ -229,7 +229,7 @@ async fn nodes_and_status_are_told_as_the_caller_may_know_them() {
         ..Default::default()
     };
     agent.say(ToPanel::SystemInfo(Box::new(info)));
-    crate::agents::tests::until(|| games.world.agents.node("local").system).await;
+    crate::agents::tests::until(|| games.world.agents.node(&"local".into()).system).await;
     let jo = games.user("jo").await;
     let mut mine = follow(&live, &games.admin, &["nodes", "status"]);
     let mut theirs = follow(&live, &jo, &["nodes", "status"]);
@@ -250,9 +250,9 @@ async fn one_socket_follows_a_bounded_number_of_topics() {
     let nodes = ["local"; 1];
     for name in &names {
         let id = name.trim_start_matches("console:").to_owned();
-        games.world.agents.place(&id, nodes[0]);
+        games.world.agents.place(&id.as_str().into(), &nodes[0].into());
         let record = storage::servers::Server {
-            id,
+            id: id.into(),
             name: "x".into(),
             node_id: "local".into(),
             template_id: None,

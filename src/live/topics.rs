@@ -125,7 +125,7 @@ impl Topics {
             return Err(ApiError::new(Code::TooManyRequests, sentence));
         }
         let (place, topic, id) = self.live.topic(name).ok_or_else(|| ApiError::not_found("topic"))?;
-        self.live.auth.authorize(self.follower.actor.clone(), topic.access(), id)?;
+        self.live.auth.authorize(self.follower.actor.clone(), topic.access(), &id.into())?;
         let feed = topic.follow(&self.follower, id)?;
         let map = if topic.wakes() { &mut self.streams } else { &mut self.lists };
         map.insert((place, name.to_owned()), feed);
@@ -143,7 +143,7 @@ impl Topics {
         let mut ended = Vec::new();
         for ((_, name), feed) in self.lists.iter_mut().chain(&mut self.streams) {
             let Some((_, topic, id)) = self.live.topic(name) else { continue };
-            match self.live.auth.authorize(self.follower.actor.clone(), topic.access(), id) {
+            match self.live.auth.authorize(self.follower.actor.clone(), topic.access(), &id.into()) {
                 Ok(_) => self.ready.extend(feed.access_changed(&self.follower)),
                 Err(error) => ended.push((name.clone(), error)),
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use agent::streams::FRAME_BYTES;
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Request, Uri};
-use protocol::{AGENT_PROCESS, Encoding};
+use protocol::{AGENT_PROCESS, Encoding, NodeId};
 use storage::nodes::Node;
 use storage::{Millis, Store};
 use tokio_util::sync::CancellationToken;
@@ -54,14 +54,14 @@ struct Limits {
 struct Asking<'r> {
     network: Network,
     /// What its request says of itself, where that is well-formed.
-    node: Option<&'r str>,
+    node: Option<&'r NodeId>,
     process: Option<&'r str>,
 }
 
 impl Asking<'_> {
     /// Nobody else at the same address has it, unless he knows the process's own id.
     fn name(&self) -> String {
-        let (node, process) = (self.node.unwrap_or_default(), self.process.unwrap_or_default());
+        let (node, process) = (self.node.map_or("", NodeId::as_str), self.process.unwrap_or_default());
         format!("{node} at {} as {process}", self.network)
     }
 }
@@ -140,7 +140,7 @@ impl AgentListener {
 
     /// Notes that a node's secret was used; the new one of two is the only one from then on. Gives the connection's time,
     /// and where the secret was the old one, its end. What can't be written (a full disk) keeps nobody out.
-    async fn noted(&self, node_id: &str, admitted: Admitted) -> (CancellationToken, Option<Millis>) {
+    async fn noted(&self, node_id: &NodeId, admitted: Admitted) -> (CancellationToken, Option<Millis>) {
         let Admitted { judged, given, token } = admitted;
         let (id, shared) = (node_id.to_owned(), self.shared);
         let write = self.store.write(move |tx| {
@@ -154,7 +154,7 @@ impl AgentListener {
             Ok::<_, storage::Error>(())
         });
         if let Err(error) = write.await {
-            tracing::debug!(node = node_id, %error, "could not note the use of a secret");
+            tracing::debug!(node = %node_id, %error, "could not note the use of a secret");
         }
         if judged == SecretMatch::Right {
             self.agents.node_changed(node_id);
@@ -163,15 +163,15 @@ impl AgentListener {
     }
 
     /// A node that comes for the first time, with the shared secret, is a new one.
-    async fn welcome(&self, node_id: &str, network: Network) -> Result<CancellationToken, ApiError> {
+    async fn welcome(&self, node_id: &NodeId, network: Network) -> Result<CancellationToken, ApiError> {
         self.limits.enrollment.enroll(node_id, network).await?;
-        tracing::info!(node = node_id, "a new node joined by the shared secret");
+        tracing::info!(node = %node_id, "a new node joined by the shared secret");
         self.agents.add_node(node_id, node_id);
         Ok(self.agents.admission(node_id).unwrap_or_default())
     }
 
     /// Whose agent this is.
-    fn check(&self, request: &Request<Body>) -> Result<(String, Upgrade, Option<Admitted>), ApiError> {
+    fn check(&self, request: &Request<Body>) -> Result<(NodeId, Upgrade, Option<Admitted>), ApiError> {
         let path = request.uri().path();
         let transfer = path.strip_prefix("/transfer/").is_some_and(|id| !id.is_empty() && !id.contains('/'));
         if path != "/" && !transfer {
@@ -183,11 +183,8 @@ impl AgentListener {
             return Err(ApiError::new(Code::BadOrigin, "This port is for agents, not for browsers."));
         }
         let named = node_id(headers, request.uri());
-        let asking = Asking {
-            network: network(request),
-            node: named.as_ref().ok().map(String::as_str),
-            process: process(headers),
-        };
+        let asking =
+            Asking { network: network(request), node: named.as_ref().ok(), process: process(headers) };
         let admitted = self.check_secret(headers, &asking)?;
         Ok((named?, upgrade, admitted))
     }
@@ -239,7 +236,7 @@ impl AgentListener {
 
     fn refused(&self, asking: &Asking<'_>, how: &str) -> ApiError {
         if self.limits.log.allows(asking.network) {
-            let (network, node) = (asking.network, asking.node.unwrap_or("none"));
+            let (network, node) = (asking.network, asking.node.map_or("none", NodeId::as_str));
             tracing::warn!(%network, node, "an agent came {how}; more of this address are not told for a minute");
         }
         ApiError::new(Code::Unauthenticated, "The agent's secret is wrong or missing.")
@@ -278,7 +275,7 @@ struct Admitted {
 }
 
 /// From the header or the query; where both are there they have to agree.
-fn node_id(headers: &HeaderMap, uri: &Uri) -> Result<String, ApiError> {
+fn node_id(headers: &HeaderMap, uri: &Uri) -> Result<NodeId, ApiError> {
     let bad = |sentence| ApiError::new(Code::BadRequest, sentence);
     let header = match headers.get("x-node-id") {
         Some(value) => Some(value.to_str().map_err(|_| bad("X-Node-Id is unreadable."))?.to_owned()),
@@ -294,7 +291,8 @@ fn node_id(headers: &HeaderMap, uri: &Uri) -> Result<String, ApiError> {
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) => return Err(bad("The node's id is missing: send X-Node-Id or ?nodeId=.")),
     };
-    if !protocol::valid_node_id(&id) {
+    let id = NodeId::from(id);
+    if !id.is_valid() {
         return Err(bad("The node's id has to be 1 to 64 letters, digits, dots, - or _."));
     }
     if super::is_reserved(&id) {

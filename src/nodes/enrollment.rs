@@ -73,5 +73,8 @@ impl Enrollment {
 
 /// No administrator has done anything with it, servers aside.
 fn untouched(node: &Node) -> bool {
-    node.joined_by_shared_secret && node.secret_hash.is_none() && node.name == node.id && !node.draining
+    node.joined_by_shared_secret
+        && node.secret_hash.is_none()
+        && node.name == node.id.as_str()
+        && !node.draining
 }

@@ -13,6 +13,7 @@ mod views;
 
 use std::sync::Arc;
 
+use protocol::NodeId;
 use storage::Store;
 use storage::nodes::Node;
 
@@ -79,13 +80,13 @@ impl Nodes {
     }
 
     /// One node.
-    pub fn get(&self, actor: &Actor, id: &str) -> Result<NodeView, ApiError> {
+    pub fn get(&self, actor: &Actor, id: &NodeId) -> Result<NodeView, ApiError> {
         self.agents.keep_fresh(AgentTopic::Nodes);
         self.get_for(actor.is_admin(), id)?.ok_or_else(|| ApiError::not_found("node"))
     }
 
     /// One node, if it is there.
-    pub fn get_for(&self, admin: bool, id: &str) -> Result<Option<NodeView>, ApiError> {
+    pub fn get_for(&self, admin: bool, id: &NodeId) -> Result<Option<NodeView>, ApiError> {
         let found = self.store.read_now(|tx| {
             let Some(node) = storage::nodes::get(tx, id)? else { return Ok(None) };
             let placed = storage::servers::placed_on(tx, id)?;
@@ -99,24 +100,24 @@ impl Nodes {
     pub async fn create(
         &self,
         admin: &Admin,
-        id: String,
+        id: NodeId,
         name: Option<String>,
         meeting: &Enrollment,
     ) -> Result<NodeMade, ApiError> {
-        if !protocol::valid_node_id(&id) {
+        if !id.is_valid() {
             let problem = "must have 1 to 64 letters, digits, dots, - or _, and begin with a letter or digit";
             return Err(ApiError::field("id", problem));
         }
         if id == servers::AUTO {
             return Err(ApiError::field("id", "is the word for \"where there is room\": choose another one"));
         }
-        let name = name.unwrap_or_else(|| id.clone());
+        let name = name.unwrap_or_else(|| id.to_string());
         check_name(&name)?;
         let secret = secrets::make();
         let mut node = Node::new(id.clone(), name.clone(), clock::now());
         node.secret_hash = Some(secrets::hash(&secret).to_vec());
         self.store.write(move |tx| storage::nodes::insert(tx, &node)).await?;
-        tracing::info!(node = id, by = %admin, "node made");
+        tracing::info!(node = %id, by = %admin, "node made");
         self.agents.add_node(&id, &name);
         Ok(made(meeting, id, secret))
     }
@@ -125,7 +126,7 @@ impl Nodes {
     pub async fn change(
         &self,
         admin: &Admin,
-        id: &str,
+        id: &NodeId,
         change: NodeChange,
         expected: Expected,
     ) -> Result<NodeView, ApiError> {
@@ -142,7 +143,7 @@ impl Nodes {
             })
             .await?;
         tracing::info!(
-            node = id,
+            node = %id,
             name = node.name,
             draining = node.draining,
             by = %admin,
@@ -157,7 +158,7 @@ impl Nodes {
     pub async fn renew_secret(
         &self,
         admin: &Admin,
-        id: &str,
+        id: &NodeId,
         meeting: &Enrollment,
     ) -> Result<NodeMade, ApiError> {
         not_local(id, "has no secret")?;
@@ -165,17 +166,17 @@ impl Nodes {
         let (new, shared, lasts) = (secrets::hash(&secret), self.shared.clone(), self.agents.times().renewed);
         self.update(id, move |node| secrets::renew(node, &new, shared.as_deref(), clock::now(), lasts))
             .await?;
-        tracing::info!(node = id, by = %admin, "the secret of a node was renewed");
+        tracing::info!(node = %id, by = %admin, "the secret of a node was renewed");
         self.agents.cut_off(id);
         self.agents.node_changed(id);
         Ok(made(meeting, id.to_owned(), secret))
     }
 
     /// Takes a node's secret away: its agent is cut off at once, and stays out.
-    pub async fn revoke_secret(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
+    pub async fn revoke_secret(&self, admin: &Admin, id: &NodeId) -> Result<(), ApiError> {
         not_local(id, "has no secret")?;
         self.update(id, secrets::revoke).await?;
-        tracing::info!(node = id, by = %admin, "the secret of a node was revoked");
+        tracing::info!(node = %id, by = %admin, "the secret of a node was revoked");
         self.agents.cut_off(id);
         self.agents.node_changed(id);
         Ok(())
@@ -183,7 +184,7 @@ impl Nodes {
 
     /// Removes a node without servers; its agent is cut off. With `force` a dead one goes together with its servers, which
     /// are forgotten: what is left of them on that machine stays there.
-    pub async fn delete(&self, admin: &Admin, id: &str, force: bool) -> Result<(), ApiError> {
+    pub async fn delete(&self, admin: &Admin, id: &NodeId, force: bool) -> Result<(), ApiError> {
         not_local(id, "can't be removed")?;
         if force && self.agents.node(id).online {
             let sentence = "The node is online: move or delete its servers, or stop its agent first.";
@@ -198,7 +199,7 @@ impl Nodes {
             Ok(Vec::new())
         });
         let forgotten = write.await?;
-        tracing::info!(node = id, servers = ?forgotten, by = %admin, "node removed");
+        tracing::info!(node = %id, servers = ?forgotten, by = %admin, "node removed");
         for server in &forgotten {
             self.agents.forget_server(server);
         }
@@ -209,7 +210,7 @@ impl Nodes {
     /// One node's record in a transaction of its own.
     async fn update(
         &self,
-        id: &str,
+        id: &NodeId,
         change: impl FnOnce(&mut Node) + Send + 'static,
     ) -> Result<Node, ApiError> {
         let change = move |node: &mut Node| {
@@ -222,7 +223,7 @@ impl Nodes {
     /// The same where the change may be refused.
     async fn try_update(
         &self,
-        id: &str,
+        id: &NodeId,
         change: impl FnOnce(&mut Node) -> Result<(), ApiError> + Send + 'static,
     ) -> Result<Node, ApiError> {
         let id = id.to_owned();
@@ -247,11 +248,11 @@ fn revision(node: &Node) -> String {
 }
 
 /// Ids that no other machine may have.
-fn is_reserved(id: &str) -> bool {
+fn is_reserved(id: &NodeId) -> bool {
     id == local::NODE_ID || id == servers::AUTO
 }
 
-fn not_local(id: &str, what: &str) -> Result<(), ApiError> {
+fn not_local(id: &NodeId, what: &str) -> Result<(), ApiError> {
     if id == local::NODE_ID {
         return Err(ApiError::new(Code::Conflict, format!("The panel's own machine {what}.")));
     }
@@ -270,7 +271,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn made(meeting: &Enrollment, id: String, secret: String) -> NodeMade {
+fn made(meeting: &Enrollment, id: NodeId, secret: String) -> NodeMade {
     let join_command = meeting.line(&id, &secret);
-    NodeMade { id, secret, join_command }
+    NodeMade { id: id.into_string(), secret, join_command }
 }

@@ -4,10 +4,17 @@ use super::Nodes;
 use super::resolution::Resolution;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
+use protocol::{NodeId, ServerId};
 
 impl Nodes {
     /// Mends what differs about one server of a node.
-    pub async fn mend(&self, admin: &Admin, id: &str, server: &str, how: Resolution) -> Result<(), ApiError> {
+    pub async fn mend(
+        &self,
+        admin: &Admin,
+        id: &NodeId,
+        server: &ServerId,
+        how: Resolution,
+    ) -> Result<(), ApiError> {
         let there = self.store.read_now(|tx| storage::nodes::get(tx, id))?.is_some();
         if !there {
             return Err(ApiError::not_found("node"));

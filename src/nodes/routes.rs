@@ -27,7 +27,7 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
             .with_headers()
             .refusals(&[404])
             .handle(nodes, |nodes, call| async move {
-                nodes.get(&call.by, call.request.id()).map(with_tag)
+                nodes.get(&call.by, &call.request.id().into()).map(with_tag)
             }),
         endpoint(POST, "/api/nodes")
             .access::<Admin>()
@@ -38,7 +38,7 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
             .refusals(&[409, 503, 507])
             .handle(&enrolling, |(nodes, joining), call| async move {
                 let (enrollment, body) = (enrollment(joining, &call.request), call.body);
-                nodes.create(&call.by, body.id, body.name, &enrollment).await
+                nodes.create(&call.by, body.id.into(), body.name, &enrollment).await
             }),
         endpoint(PATCH, "/api/nodes/{id}")
             .access::<Admin>()
@@ -52,7 +52,7 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
                 let ChangeRequest { name, draining } = call.body;
                 let change = NodeChange { name, draining };
                 let expected = call.request.expected()?;
-                nodes.change(&call.by, call.request.id(), change, expected).await.map(with_tag)
+                nodes.change(&call.by, &call.request.id().into(), change, expected).await.map(with_tag)
             }),
         endpoint(DELETE, "/api/nodes/{id}")
             .access::<Admin>()
@@ -61,7 +61,7 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
             .no_content()
             .refusals(&[404, 409, 422, 503, 507])
             .handle(nodes, |nodes, call| async move {
-                nodes.delete(&call.by, call.request.id(), call.query.force).await
+                nodes.delete(&call.by, &call.request.id().into(), call.query.force).await
             }),
         endpoint(POST, "/api/nodes/{id}/secret")
             .access::<Admin>()
@@ -71,14 +71,14 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
             .refusals(&[404, 409, 503, 507])
             .handle(&enrolling, |(nodes, joining), call| async move {
                 let enrollment = enrollment(joining, &call.request);
-                nodes.renew_secret(&call.by, call.request.id(), &enrollment).await
+                nodes.renew_secret(&call.by, &call.request.id().into(), &enrollment).await
             }),
         endpoint(DELETE, "/api/nodes/{id}/secret")
             .access::<Admin>()
             .doc("Takes a node's secret away: its agent is cut off, and stays out")
             .no_content()
             .refusals(&[404, 409, 503, 507])
-            .handle(nodes, |nodes, call| async move { nodes.revoke_secret(&call.by, call.request.id()).await }),
+            .handle(nodes, |nodes, call| async move { nodes.revoke_secret(&call.by, &call.request.id().into()).await }),
         endpoint(POST, "/api/nodes/{id}/differences/{server}")
             .access::<Admin>()
             .doc("Mends a difference between what a node has and what it should have")
@@ -86,8 +86,8 @@ pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
             .no_content()
             .refusals(&[404, 409, 503, 507])
             .handle(nodes, |nodes, call| async move {
-                let (id, server) = (call.request.id(), call.request.param("server"));
-                nodes.mend(&call.by, id, server, call.body.action).await
+                let (id, server) = (call.request.id().into(), call.request.param("server").into());
+                nodes.mend(&call.by, &id, &server, call.body.action).await
             }),
         endpoint(GET, "/api/nodes/{id}/program")
             .access::<NodeSecret>()

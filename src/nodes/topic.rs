@@ -75,7 +75,7 @@ impl Feed for ListFeed {
 
 impl ListFeed {
     fn change(&self, id: &str) -> Option<Frame> {
-        match self.nodes.get_for(self.admin, id) {
+        match self.nodes.get_for(self.admin, &id.into()) {
             Ok(Some(node)) => Some(data(NAME, Change::Changed(&node))),
             Ok(None) => Some(data(NAME, Change::<()>::Removed(id))),
             Err(error) => {

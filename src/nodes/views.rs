@@ -307,12 +307,12 @@ impl NodeView {
             differences: admin.then(|| {
                 seen.differences
                     .into_iter()
-                    .map(|(id, difference)| DifferenceView::new(id, difference))
+                    .map(|(id, difference)| DifferenceView::new(id.into_string(), difference))
                     .collect()
             }),
             limited: seen.limited,
             revision: super::revision(&node),
-            id: node.id,
+            id: node.id.into_string(),
             name: node.name,
         }
     }
@@ -326,7 +326,7 @@ impl SystemView {
             return open;
         }
         Self {
-            node_id: Some(system.node_id),
+            node_id: Some(system.node_id.into_string()),
             memory: Some(system.memory),
             cpu: Some(system.cpu),
             docker_version: system.docker_version,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{self as wire, ServerDescription};
+use protocol::{self as wire, NodeId, ServerDescription, ServerId};
 use storage::servers::Server;
 
 use super::body::{self, LimitsRequest, PortRequest};
@@ -21,26 +21,31 @@ const NAMED_FAULTS: usize = 3;
 
 impl Servers {
     /// Makes a server that its node has lost again, with nothing in its folder.
-    pub async fn recreate(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
+    pub async fn recreate(&self, admin: &Admin, node_id: &NodeId, id: &ServerId) -> Result<(), ApiError> {
         let server = self.of_node(node_id, id)?;
         not_deleting(&server)?;
         self.moves.allows(id)?;
         self.agents.recreate(&server).await?;
-        tracing::info!(server = id, node = node_id, by = %admin, "a lost server was made again");
+        tracing::info!(server = %id, node = %node_id, by = %admin, "a lost server was made again");
         Ok(())
     }
 
     /// Gives a node settings that it would not take before.
-    pub async fn apply_again(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
+    pub async fn apply_again(&self, admin: &Admin, node_id: &NodeId, id: &ServerId) -> Result<(), ApiError> {
         let server = self.of_node(node_id, id)?;
         not_deleting(&server)?;
         self.agents.apply(&server).await?;
-        tracing::info!(server = id, node = node_id, by = %admin, "settings were applied again");
+        tracing::info!(server = %id, node = %node_id, by = %admin, "settings were applied again");
         Ok(())
     }
 
     /// Has a node delete a server that is unknown here.
-    pub async fn remove_unknown(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
+    pub async fn remove_unknown(
+        &self,
+        admin: &Admin,
+        node_id: &NodeId,
+        id: &ServerId,
+    ) -> Result<(), ApiError> {
         // It may be the copy of one that is just moving there.
         self.moves.allows(id)?;
         let (servers, node, id) = (self.clone(), node_id.to_owned(), id.to_owned());
@@ -48,14 +53,14 @@ impl Servers {
         // To the end, also when the caller hangs up half-way.
         let work = self.tasks.spawn("unknown-delete", async move {
             servers.agents.remove_unknown(&node, &id, REMOVAL_TAKES).await?;
-            tracing::info!(server = id, node, by, "an unknown server was removed from its node");
+            tracing::info!(server = %id, %node, by, "an unknown server was removed from its node");
             Ok(())
         });
         work.await.unwrap_or_else(|cut| Err(ApiError::internal("removing a server", &cut)))
     }
 
     /// Takes a server that a node has and nobody here knows into the books, as its agent describes it.
-    pub async fn adopt(&self, admin: &Admin, node_id: &str, id: &str) -> Result<(), ApiError> {
+    pub async fn adopt(&self, admin: &Admin, node_id: &NodeId, id: &ServerId) -> Result<(), ApiError> {
         let described = self.agents.describe(node_id, id).await?.ok_or_else(|| {
             ApiError::new(
                 Code::Conflict,
@@ -66,26 +71,26 @@ impl Servers {
         self.own_ports.check(node_id, &server.ports)?;
         let name = server.name.clone();
         self.store.write(move |tx| storage::servers::insert(tx, &server)).await?;
-        tracing::info!(server = id, name, node = node_id, by = %admin, "server adopted");
+        tracing::info!(server = %id, name, node = %node_id, by = %admin, "server adopted");
         self.agents.adopted(id, node_id);
         Ok(())
     }
 
-    fn of_node(&self, node_id: &str, id: &str) -> Result<Server, ApiError> {
+    fn of_node(&self, node_id: &NodeId, id: &ServerId) -> Result<Server, ApiError> {
         let server = self.record(id)?;
         if server.node_id == node_id { Ok(server) } else { Err(ApiError::not_found("server")) }
     }
 }
 
 /// An agent's word, held to what a person's would be held to.
-fn record(described: ServerDescription, node_id: &str) -> Result<Server, ApiError> {
+fn record(described: ServerDescription, node_id: &NodeId) -> Result<Server, ApiError> {
     let ServerDescription { spec, suspended } = described;
     let mut faults = ValidationErrors::default();
-    if !wire::valid_server_id(&spec.server_id) {
+    if !spec.server_id.is_valid() {
         faults.add("serverId", "is no id of a server");
     }
     // Containers of other agents have none.
-    let name = spec.name.unwrap_or_else(|| spec.server_id.clone());
+    let name = spec.name.unwrap_or_else(|| spec.server_id.to_string());
     validate::name(&name, &mut faults);
     validate::image(&spec.image, &mut faults);
     validate::startup(&spec.startup, &mut faults);
@@ -158,7 +163,7 @@ mod tests {
     use super::*;
 
     fn described(json: &str) -> Result<Server, ApiError> {
-        record(serde_json::from_str(json).unwrap(), "attic")
+        record(serde_json::from_str(json).unwrap(), &"attic".into())
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Servers {
             Ok::<Server, ApiError>(server)
         });
         let server = written.await?;
-        tracing::info!(server = server.id, by = %permit.actor(), "server changed");
+        tracing::info!(server = %server.id, by = %permit.actor(), "server changed");
         self.agents.changes().server(&server.id);
         // What is promised there may be another sum now.
         self.agents.node_changed(&server.node_id);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{HostCheck, HostReport, ToAgent, ToPanel};
+use protocol::{HostCheck, HostReport, NodeId, ToAgent, ToPanel};
 use storage::servers::{Port, Protocol, Server};
 
 use super::body::CreateRequest;
@@ -52,15 +52,15 @@ impl Servers {
                 Ports::Given(ports) => ports.clone(),
                 Ports::NextFree(wanted) => next_free(tx, &draft.node_id, wanted, &own, &excluded)?,
             };
-            let server = draft.into_record(ids::short(), ports, clock::now());
+            let server = draft.into_record(ids::short().into(), ports, clock::now());
             storage::servers::insert(tx, &server)?;
             Ok::<Server, ApiError>(server)
         });
         let server = written.await?;
         tracing::info!(
-            server = server.id,
+            server = %server.id,
             name = server.name,
-            node = server.node_id,
+            node = %server.node_id,
             by = %admin,
             "server made"
         );
@@ -102,7 +102,7 @@ impl Servers {
     }
 
     /// Nothing new is placed on a node that is being emptied, or where no game could get at its files.
-    pub(super) fn check_takes_servers(&self, node_id: &str) -> Result<(), ApiError> {
+    pub(super) fn check_takes_servers(&self, node_id: &NodeId) -> Result<(), ApiError> {
         if let Some(problem) = self.agents.node(node_id).no_host_path() {
             return Err(ApiError::new(Code::Conflict, format!("{} {}", problem.message, problem.hint)));
         }
@@ -118,7 +118,11 @@ impl Servers {
 
     /// Ports near the wanted ones that other programs hold, as far as the node can say. Nothing hangs on it: a start finds
     /// out for certain.
-    pub(super) async fn held_by_others(&self, node_id: &str, wanted: &[Port]) -> Result<Excluded, ApiError> {
+    pub(super) async fn held_by_others(
+        &self,
+        node_id: &NodeId,
+        wanted: &[Port],
+    ) -> Result<Excluded, ApiError> {
         let mut excluded = Excluded::new();
         if wanted.is_empty() {
             return Ok(excluded);
@@ -138,7 +142,7 @@ impl Servers {
     /// What the node says of an image and of ports; `None` where it can't be asked.
     pub(super) async fn host_report(
         &self,
-        node_id: &str,
+        node_id: &NodeId,
         image: Option<&str>,
         ports: &[Port],
     ) -> Option<HostReport> {
@@ -148,7 +152,7 @@ impl Servers {
     /// The same, where the image's registry may be asked as well.
     pub(super) async fn host_report_with(
         &self,
-        node_id: &str,
+        node_id: &NodeId,
         image: Option<&str>,
         ports: &[Port],
         registry: bool,
@@ -163,7 +167,7 @@ impl Servers {
             Ok(ToPanel::HostReport(report)) => Some(report),
             Ok(_) => None,
             Err(error) => {
-                tracing::debug!(node = node_id, %error, "no host report");
+                tracing::debug!(node = %node_id, %error, "no host report");
                 None
             }
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use protocol::{ErrorCode, ServerRef, ToAgent};
+use protocol::{ErrorCode, ServerId, ServerRef, ToAgent};
 use storage::servers::{Deletion, Server};
 
 use super::Servers;
@@ -47,7 +47,7 @@ impl From<Unfinished> for ApiError {
 impl Servers {
     /// Stops a server, removes its container and its data, and forgets it. With `force` it is forgotten even where its
     /// node can't be told.
-    pub async fn delete(&self, admin: &Admin, id: &str, force: bool) -> Result<(), ApiError> {
+    pub async fn delete(&self, admin: &Admin, id: &ServerId, force: bool) -> Result<(), ApiError> {
         let server = self.record(id)?;
         self.moves.allows(id)?;
         if !force && !self.agents.node(&server.node_id).online {
@@ -115,7 +115,7 @@ impl Servers {
             );
             for server in left.into_iter().flatten().filter(|server| server.deleting.is_some()) {
                 tracing::info!(
-                    server = server.id,
+                    server = %server.id,
                     name = server.name,
                     "a deletion that was cut short goes on"
                 );
@@ -125,7 +125,7 @@ impl Servers {
     }
 
     /// Goes on with a deletion until it is over, in the background.
-    fn resume(&self, id: &str) {
+    fn resume(&self, id: &ServerId) {
         if !self.deletions.lock().resumed.insert(id.to_owned()) {
             return;
         }
@@ -140,7 +140,7 @@ impl Servers {
         }));
     }
 
-    async fn until_gone(&self, id: &str) {
+    async fn until_gone(&self, id: &ServerId) {
         let mut wait = AGAIN;
         loop {
             tokio::time::sleep(wait).await;
@@ -149,7 +149,7 @@ impl Servers {
                 Err(Unfinished::Node(RequestError::Offline)) => wait = AGAIN,
                 Err(why) => {
                     let error = ApiError::from(why);
-                    tracing::warn!(server = id, %error, "a server could not be deleted; it is tried again");
+                    tracing::warn!(server = %id, %error, "a server could not be deleted; it is tried again");
                     wait = (wait * 2).min(SELDOM);
                 }
             }
@@ -157,7 +157,7 @@ impl Servers {
     }
 
     /// Does what is left to be done of a deletion.
-    async fn attempt(&self, id: &str) -> Result<Outcome, Unfinished> {
+    async fn attempt(&self, id: &ServerId) -> Result<Outcome, Unfinished> {
         let turn = self.deletions.turn(id);
         let _turn = turn.lock().await;
         let record = self.store.read_now(|tx| storage::servers::get(tx, id));
@@ -171,7 +171,7 @@ impl Servers {
             Ok(_) => {}
             Err(RequestError::Refused(report)) if report.code == ErrorCode::NotFound => {}
             Err(error) if deletion.force => {
-                tracing::warn!(server = id, node = server.node_id, %error, "forgotten without its node");
+                tracing::warn!(server = %id, node = %server.node_id, %error, "forgotten without its node");
             }
             Err(error) => return Err(Unfinished::Node(error)),
         }
@@ -183,7 +183,7 @@ impl Servers {
         }
         self.moves.forget(id);
         self.agents.forget_server(id);
-        tracing::info!(server = id, name = server.name, by = deletion.by, "server deleted");
+        tracing::info!(server = %id, name = server.name, by = deletion.by, "server deleted");
         Ok(Outcome::Gone)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use protocol::ServerId;
 use storage::servers::Server;
 
 use crate::error::{ApiError, Code};
@@ -14,9 +15,9 @@ pub(super) struct Deletions(Arc<Mutex<UnderWay>>);
 #[derive(Default)]
 pub(super) struct UnderWay {
     /// Held by whoever is at it.
-    pub(super) turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    pub(super) turns: HashMap<ServerId, Arc<tokio::sync::Mutex<()>>>,
     /// Those that go on by themselves.
-    pub(super) resumed: HashSet<String>,
+    pub(super) resumed: HashSet<ServerId>,
 }
 
 impl Deletions {
@@ -24,7 +25,7 @@ impl Deletions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn turn(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn turn(&self, id: &ServerId) -> Arc<tokio::sync::Mutex<()>> {
         let mut all = self.lock();
         all.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         Arc::clone(all.turns.entry(id.to_owned()).or_default())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::templates::model::Template as Native;
+use protocol::{NodeId, ServerId};
 use storage::servers::{Behaviour, Limits, Port, Server};
 
 use super::body::CreateRequest;
@@ -16,7 +17,7 @@ use crate::templates::{self, Eula, Template, Variable};
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
-    pub(super) node_id: String,
+    pub(super) node_id: NodeId,
     pub(super) template: Option<Arc<Template>>,
     /// The native form of that, where it has one.
     pub(super) native: Option<Native>,
@@ -88,7 +89,7 @@ impl Draft {
         let behaviour = run_settings::merged(&behaviour, request.behaviour.as_ref(), faults);
         Self {
             name: name.unwrap_or_default(),
-            node_id: request.node_id.clone().unwrap_or_else(|| local::NODE_ID.to_owned()),
+            node_id: request.node_id.as_deref().map_or(local::NODE_ID, NodeId::from),
             image: image.unwrap_or_default(),
             startup,
             environment,
@@ -104,7 +105,7 @@ impl Draft {
     }
 
     /// The record of it.
-    pub(super) fn into_record(self, id: String, ports: Vec<Port>, now: storage::Millis) -> Server {
+    pub(super) fn into_record(self, id: ServerId, ports: Vec<Port>, now: storage::Millis) -> Server {
         Server {
             id,
             name: self.name,

@@ -1,7 +1,7 @@
 //! The start of a server that was asked for together with the server itself: as soon as its files are there. It stands in
 //! the record until it is done, so that it outlives this process.
 
-use protocol::{PowerAction, ServerPower, Status, ToAgent};
+use protocol::{PowerAction, ServerId, ServerPower, Status, ToAgent};
 use storage::servers::Server;
 
 use super::Servers;
@@ -45,7 +45,7 @@ impl Servers {
     }
 
     /// Starts a server once it is installed, in the background.
-    pub(super) fn start_when_installed(&self, id: &str) {
+    pub(super) fn start_when_installed(&self, id: &ServerId) {
         let (servers, id, end) = (self.clone(), id.to_owned(), self.tasks.token());
         drop(self.tasks.spawn("first-start", async move {
             tokio::select! {
@@ -56,7 +56,7 @@ impl Servers {
         }));
     }
 
-    async fn until_started(&self, id: &str) {
+    async fn until_started(&self, id: &ServerId) {
         let mut changed = self.agents.changes().subscribe();
         loop {
             changed.mark_unchanged();
@@ -64,7 +64,7 @@ impl Servers {
                 Ok(server) if server.start_when_installed && server.deleting.is_none() => server,
                 Ok(_) => return,
                 Err(error) if error.code() == Code::NotFound => return,
-                Err(error) => return tracing::warn!(server = id, %error, "not started after its install"),
+                Err(error) => return tracing::warn!(server = %id, %error, "not started after its install"),
             };
             let seen = self.agents.server(id);
             match turn(seen.status.as_ref().filter(|_| seen.online).map(|told| &told.status)) {
@@ -72,13 +72,13 @@ impl Servers {
                 Turn::Over => return self.forget_first_start(id).await,
                 Turn::Start => match self.start(&server).await {
                     Ok(()) => {
-                        tracing::info!(server = id, "started after its install");
+                        tracing::info!(server = %id, "started after its install");
                         return self.forget_first_start(id).await;
                     }
                     // Its node went away meanwhile: it says so when it is back.
                     Err(error) if matches!(error.code(), Code::NodeOffline | Code::EngineUnavailable) => {}
                     Err(error) => {
-                        tracing::warn!(server = id, %error, "not started after its install");
+                        tracing::warn!(server = %id, %error, "not started after its install");
                         return self.forget_first_start(id).await;
                     }
                 },
@@ -96,7 +96,7 @@ impl Servers {
     }
 
     /// It is done, or nobody wants it any more.
-    pub(super) async fn forget_first_start(&self, id: &str) {
+    pub(super) async fn forget_first_start(&self, id: &ServerId) {
         let key = id.to_owned();
         let written = self.store.write(move |tx| {
             if let Some(mut server) = storage::servers::get(tx, &key)?
@@ -108,7 +108,7 @@ impl Servers {
             Ok::<(), ApiError>(())
         });
         if let Err(error) = written.await {
-            tracing::warn!(server = id, %error, "could not note that it was started");
+            tracing::warn!(server = %id, %error, "could not note that it was started");
         }
         self.agents.changes().server(id);
     }

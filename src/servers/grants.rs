@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use protocol::ServerId;
 use storage::grants::{self, Grant};
 use storage::users;
 
@@ -13,7 +14,7 @@ use crate::revision::{self, Expected};
 
 impl Servers {
     /// Everybody with a grant.
-    pub async fn users(&self, _admin: &Admin, server_id: &str) -> Result<Vec<ServerUser>, ApiError> {
+    pub async fn users(&self, _admin: &Admin, server_id: &ServerId) -> Result<Vec<ServerUser>, ApiError> {
         let server_id = server_id.to_owned();
         let listed = self.store.read(move |tx| {
             let mut found = Vec::new();
@@ -35,7 +36,7 @@ impl Servers {
     pub async fn grant(
         &self,
         admin: &Admin,
-        server_id: &str,
+        server_id: &ServerId,
         user_id: &str,
         permissions: BTreeSet<Permission>,
         expected: Expected,
@@ -51,7 +52,7 @@ impl Servers {
             Ok::<(), ApiError>(())
         });
         write.await?;
-        tracing::info!(server = server_id, user = user_id, by = %admin, "permissions given");
+        tracing::info!(server = %server_id, user = user_id, by = %admin, "permissions given");
         self.auth.changed(user_id);
         Ok(given)
     }
@@ -60,7 +61,7 @@ impl Servers {
     pub async fn revoke(
         &self,
         admin: &Admin,
-        server_id: &str,
+        server_id: &ServerId,
         user_id: &str,
         expected: Expected,
     ) -> Result<(), ApiError> {
@@ -72,7 +73,7 @@ impl Servers {
             Ok::<(), ApiError>(())
         });
         write.await?;
-        tracing::info!(server = server_id, user = user_id, by = %admin, "permissions taken");
+        tracing::info!(server = %server_id, user = user_id, by = %admin, "permissions taken");
         self.auth.changed(user_id);
         Ok(())
     }

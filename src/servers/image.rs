@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use protocol::{HostReport, ImageReport, capability};
+use protocol::{HostReport, ImageReport, NodeId, capability};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,7 +32,7 @@ pub(super) struct ImageView {
 
 impl Servers {
     /// What a node's engine and the registry say of an image; `None` where the node can't ask.
-    pub(super) async fn image_report(&self, node_id: &str, image: &str) -> Option<HostReport> {
+    pub(super) async fn image_report(&self, node_id: &NodeId, image: &str) -> Option<HostReport> {
         let key = (node_id.to_owned(), image.to_owned());
         let revision = self.store.revision();
         if let Some(known) = self.images.get(&key, revision) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use protocol::HostReport;
+use protocol::{HostReport, NodeId};
 
 /// How long an answer counts.
 const FRESH: Duration = Duration::from_secs(60);
@@ -13,7 +13,7 @@ const MOST: usize = 64;
 
 /// What was heard lately, by node and image. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct ImageReports(Arc<Mutex<HashMap<(String, String), Kept>>>);
+pub(super) struct ImageReports(Arc<Mutex<HashMap<(NodeId, String), Kept>>>);
 
 struct Kept {
     at: Instant,
@@ -30,12 +30,12 @@ impl Kept {
 }
 
 impl ImageReports {
-    pub(super) fn get(&self, key: &(String, String), revision: u64) -> Option<HostReport> {
+    pub(super) fn get(&self, key: &(NodeId, String), revision: u64) -> Option<HostReport> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(key).filter(|kept| kept.counts(revision)).map(|kept| kept.report.clone())
     }
 
-    pub(super) fn keep(&self, key: (String, String), revision: u64, report: HostReport) {
+    pub(super) fn keep(&self, key: (NodeId, String), revision: u64, report: HostReport) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, kept| kept.counts(revision));
         if known.len() < MOST {
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn answers_are_kept_within_bounds() {
         let reports = ImageReports::default();
-        let key = |number: usize| ("n".to_owned(), format!("i{number}"));
+        let key = |number: usize| (NodeId::from("n"), format!("i{number}"));
         for number in 0..200 {
             reports.keep(key(number), 1, HostReport { image_present: true, ..HostReport::default() });
         }

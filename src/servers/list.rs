@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use protocol::ServerId;
 use storage::servers::Server;
 
 use super::list_cache::Versions;
@@ -76,13 +77,13 @@ impl Servers {
 
     /// The records of those that may be seen, oldest first.
     async fn records(&self, visible: &Visible) -> Result<Vec<Server>, ApiError> {
-        let ids: Option<Vec<String>> = match visible {
+        let ids: Option<Vec<ServerId>> = match visible {
             Visible::All => None,
             Visible::Only(servers) => Some(servers.keys().cloned().collect()),
         };
         let listed = self.store.read(move |tx| match &ids {
             None => storage::servers::list(tx),
-            Some(ids) => storage::servers::get_many(tx, ids.iter().map(String::as_str)),
+            Some(ids) => storage::servers::get_many(tx, ids.iter().map(ServerId::as_str)),
         });
         let mut records = listed.await?;
         records.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));

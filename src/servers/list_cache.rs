@@ -69,7 +69,7 @@ mod tests {
     const FIRST: Versions = Versions { store: 1, agents: 1, moves: 1, templates: 1 };
 
     fn one(server: &str, permission: Permission) -> Visible {
-        let granted = HashMap::from([(server.to_owned(), Permissions::granted([permission]))]);
+        let granted = HashMap::from([(server.into(), Permissions::granted([permission]))]);
         Visible::Only(Arc::new(granted))
     }
 

@@ -36,8 +36,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    ConsoleLines, ConsoleTail, PowerAction, ServerCommand, ServerPower, ServerRef, ServerReinstall, Status,
-    ToAgent, ToPanel, capability,
+    ConsoleLines, ConsoleTail, NodeId, PowerAction, ServerCommand, ServerPower, ServerRef, ServerReinstall,
+    Status, ToAgent, ToPanel, capability,
 };
 use storage::Store;
 use storage::servers::Server;
@@ -128,7 +128,7 @@ impl Servers {
         }
         let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
         let answer = self.ask(&server, message).await?;
-        tracing::info!(server = server.id, ?action, by = %permit.actor(), "power");
+        tracing::info!(server = %server.id, ?action, by = %permit.actor(), "power");
         let begun = match action {
             PowerAction::Start => ServerStatus::Starting,
             PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => ServerStatus::Stopping,
@@ -199,7 +199,7 @@ impl Servers {
         }
         let message = ToAgent::ServerReinstall(ServerReinstall { server_id: server.id.clone(), wipe });
         let answer = self.ask(&server, message).await?;
-        tracing::info!(server = server.id, wipe, by = %permit.actor(), "reinstall");
+        tracing::info!(server = %server.id, wipe, by = %permit.actor(), "reinstall");
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
     }
 
@@ -289,7 +289,7 @@ fn answered_status(answer: &ToPanel) -> Option<ServerStatus> {
     }
 }
 
-fn template_runs(agents: &Agents, template: &Template, node_id: &str) -> bool {
+fn template_runs(agents: &Agents, template: &Template, node_id: &NodeId) -> bool {
     let system = agents.node(node_id).system;
     templates::runs_on(template, system.as_ref().map_or("", |system| system.arch.as_str()))
 }

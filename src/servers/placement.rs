@@ -1,6 +1,6 @@
 //! Where there is room: which node a server is put on when nobody chose one.
 
-use protocol::{HostReport, capability};
+use protocol::{HostReport, NodeId, capability};
 use storage::nodes::Node;
 use storage::servers::{Placed, port_owner};
 
@@ -22,7 +22,7 @@ const REASONS: usize = 5;
 
 /// A node that may do.
 struct Candidate {
-    id: String,
+    id: NodeId,
     name: String,
     /// Bytes of memory that are not promised.
     room: i64,
@@ -31,7 +31,7 @@ struct Candidate {
 
 impl Servers {
     /// The node with most memory that is promised to nobody, among those where the server fits.
-    pub(super) async fn place(&self, draft: &Draft) -> Result<String, ApiError> {
+    pub(super) async fn place(&self, draft: &Draft) -> Result<NodeId, ApiError> {
         let listed = self.store.read(|tx| {
             let nodes = storage::nodes::list(tx)?;
             let placed: Result<Vec<_>, _> =

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use protocol::NodeId;
 use storage::ReadTx;
 use storage::servers::{Port, Protocol, port_owner};
 
@@ -16,7 +17,7 @@ pub(super) type Excluded = BTreeSet<(u16, Protocol)>;
 
 impl OwnPorts {
     /// What this port of a node is for, where it is ours. We listen by TCP only, and on our own machine.
-    fn what(&self, node_id: &str, port: Port) -> Option<&'static str> {
+    fn what(&self, node_id: &NodeId, port: Port) -> Option<&'static str> {
         if node_id != crate::agents::local::NODE_ID || port.protocol != Protocol::Tcp {
             return None;
         }
@@ -24,7 +25,7 @@ impl OwnPorts {
     }
 
     /// Refuses ports that are ours.
-    pub(super) fn check(&self, node_id: &str, ports: &[Port]) -> Result<(), ApiError> {
+    pub(super) fn check(&self, node_id: &NodeId, ports: &[Port]) -> Result<(), ApiError> {
         for port in ports {
             if let Some(what) = self.what(node_id, *port) {
                 let sentence = format!("Port {}/tcp is the panel's own ({what}).", port.external);
@@ -38,7 +39,7 @@ impl OwnPorts {
 /// The wanted ports moved up together, to where all of them are free: games often count on their distance.
 pub(super) fn next_free(
     tx: &ReadTx,
-    node_id: &str,
+    node_id: &NodeId,
     wanted: &[Port],
     own: &OwnPorts,
     excluded: &Excluded,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::templates::model::Template as Native;
-use protocol::{HostReport, capability};
+use protocol::{HostReport, NodeId, capability};
 use serde::Serialize;
 use storage::servers::{Port, port_owner};
 use utoipa::ToSchema;
@@ -119,7 +119,7 @@ impl Servers {
         let anywhere = draft.node_id == AUTO;
         let placed = if anywhere { self.place(&draft).await } else { Ok(draft.node_id.clone()) };
         // Without room anywhere the rest is told of our own machine.
-        draft.node_id = placed.as_ref().map_or_else(|_| local::NODE_ID.to_owned(), String::clone);
+        draft.node_id = placed.as_ref().map_or_else(|_| local::NODE_ID, NodeId::clone);
         if let Err(error) = placed.and_then(|id| self.check_takes_servers(&id)) {
             blockers.push(PreviewBlocker {
                 code: error.code().as_str(),
@@ -151,7 +151,7 @@ impl Servers {
         Ok(Preview {
             template: preview_template::of(&draft, &ports),
             steps: steps(&draft, &self.node_name(&draft.node_id)?, anywhere, &ports, present, online),
-            node_id: draft.node_id,
+            node_id: draft.node_id.into_string(),
             image: PreviewImage {
                 image: draft.image,
                 image_present: present,

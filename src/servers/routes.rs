@@ -83,7 +83,7 @@ fn general(servers: &Servers) -> Vec<Route> {
             .no_content()
             .refusals(&[409, 422, 503, 507])
             .handle(servers, |servers, call| async move {
-                servers.delete(&call.by, call.request.id(), call.query.force).await
+                servers.delete(&call.by, &call.request.id().into(), call.query.force).await
             }),
     ]
 }
@@ -193,7 +193,9 @@ fn users(servers: &Servers) -> Vec<Route> {
             .access::<ServerAdmin>()
             .doc("Who may do what with the server; administrators only")
             .list::<ServerUser>()
-            .handle(servers, |servers, call| async move { servers.users(&call.by, call.request.id()).await }),
+            .handle(servers, |servers, call| async move {
+                servers.users(&call.by, &call.request.id().into()).await
+            }),
         endpoint(PUT, "/api/servers/{id}/users/{user}")
             .access::<ServerAdmin>()
             .doc("Gives somebody exactly these permissions; administrators only")
@@ -202,10 +204,10 @@ fn users(servers: &Servers) -> Vec<Route> {
             .response(204)
             .refusals(&[409, 503, 507])
             .handle(servers, |servers, call| async move {
-                let (id, user) = (call.request.id(), call.request.param("user"));
+                let (id, user) = (call.request.id().into(), call.request.param("user"));
                 let permissions = call.body.permissions.into_iter().collect();
                 let expected = call.request.expected()?;
-                let revision = servers.grant(&call.by, id, user, permissions, expected).await?;
+                let revision = servers.grant(&call.by, &id, user, permissions, expected).await?;
                 let mut response = empty(StatusCode::NO_CONTENT);
                 response.headers_mut().extend(tagged(&revision));
                 Ok(response)
@@ -218,7 +220,9 @@ fn users(servers: &Servers) -> Vec<Route> {
             .refusals(&[503, 507])
             .handle(servers, |servers, call| async move {
                 let expected = call.request.expected()?;
-                servers.revoke(&call.by, call.request.id(), call.request.param("user"), expected).await
+                servers
+                    .revoke(&call.by, &call.request.id().into(), call.request.param("user"), expected)
+                    .await
             }),
     ]
 }

@@ -56,7 +56,7 @@ impl Servers {
             Ok::<Server, ApiError>(server)
         });
         let server = written.await?;
-        tracing::info!(server = server.id, by = %permit.actor(), "server takes its template's present version");
+        tracing::info!(server = %server.id, by = %permit.actor(), "server takes its template's present version");
         self.agents.changes().server(&server.id);
         self.agents.update(&server.id, &server.node_id).await;
         self.view(server, permit.actor())

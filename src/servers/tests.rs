@@ -65,7 +65,7 @@ impl Games {
     }
 
     fn access<N: crate::auth::Need>(&self, id: &str) -> crate::auth::Permit<N> {
-        self.auth.server_access(&self.admin, id, Permission::View).unwrap().permit().unwrap()
+        self.auth.server_access(&self.admin, &id.into(), Permission::View).unwrap().permit().unwrap()
     }
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn templated() -> Template {
 #[tokio::test]
 async fn a_new_server_is_handed_to_its_agent() {
     let games = Games::new().await;
-    let mut agent = games.world.connect("local");
+    let mut agent = games.world.connect(&"local".into());
     let made =
         games.make(r#"{"name":"World","image":"busybox","environment":{"A":"{{x}} $(id)"}}"#).await.unwrap();
     assert_eq!((made.status, made.node_online), (ServerStatus::Installing, true));
@@ -166,10 +166,10 @@ async fn without_its_node_a_server_is_kept_and_its_state_unknown() {
     let error = games.servers.power(&games.access(&made.id), PowerAction::Start).await.unwrap_err();
     assert_eq!(error.code(), Code::NodeOffline);
     assert_eq!(
-        games.servers.delete(&games.admin, &made.id, false).await.unwrap_err().code(),
+        games.servers.delete(&games.admin, &made.id.as_str().into(), false).await.unwrap_err().code(),
         Code::NodeOffline
     );
-    games.servers.delete(&games.admin, &made.id, true).await.unwrap();
+    games.servers.delete(&games.admin, &made.id.as_str().into(), true).await.unwrap();
     assert!(games.list(&games.admin).await.is_empty());
 }
 
@@ -198,7 +198,7 @@ async fn default_ports_move_together_to_free_ones() {
     let port = |external, protocol| Port { internal: 1, external, protocol };
     let pick = |wanted: &[Port], excluded: &Excluded| {
         let own = OwnPorts(vec![(3000, "its page")]);
-        let found = games.world.store.read_now(|tx| next_free(tx, "local", wanted, &own, excluded));
+        let found = games.world.store.read_now(|tx| next_free(tx, &"local".into(), wanted, &own, excluded));
         found.map(|ports| ports.iter().map(|port| port.external).collect::<Vec<_>>())
     };
     let none = Excluded::new();
@@ -215,7 +215,7 @@ async fn default_ports_move_together_to_free_ones() {
 async fn a_change_is_told_to_the_agent_as_it_was_written() {
     let games = Games::new().await;
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
-    let mut agent = games.world.connect("local");
+    let mut agent = games.world.connect(&"local".into());
     let permit = games.access::<need::Startup>(&made.id);
     let change = crate::http::parse(br#"{"startup":"run"}"#).unwrap();
     let heard = agent.hear_and_ack(|message| match message {
@@ -224,14 +224,14 @@ async fn a_change_is_told_to_the_agent_as_it_was_written() {
     });
     let (changed, told) = tokio::join!(games.servers.change(&permit, change, &Expected::Whatever), heard);
     assert_eq!(changed.unwrap().startup.as_deref(), Some("run"));
-    assert_eq!((told.server_id, told.startup.as_deref()), (made.id, Some("run")));
+    assert_eq!((told.server_id, told.startup.as_deref()), (made.id.into(), Some("run")));
 }
 
 #[tokio::test]
 async fn power_is_the_agents_to_grant() {
     let games = Games::new().await;
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
-    let mut agent = games.world.connect("local");
+    let mut agent = games.world.connect(&"local".into());
     let permit = games.access::<need::Power>(&made.id);
     let grant = async {
         let id = agent.hear().await.message_id.unwrap();
@@ -253,16 +253,17 @@ async fn power_is_the_agents_to_grant() {
 async fn a_server_that_its_agent_never_had_can_be_deleted() {
     let games = Games::new().await;
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
-    let mut agent = games.world.connect("local");
+    let mut agent = games.world.connect(&"local".into());
     let refuse = async {
         let asked = agent.hear().await;
         assert!(matches!(asked.message, ToAgent::ServerDelete(_)));
         let report = ErrorReport { code: ErrorCode::NotFound, ..ErrorReport::default() };
         agent.answer(&asked.message_id.unwrap(), ToPanel::Error(report));
     };
-    let (deleted, ()) = tokio::join!(games.servers.delete(&games.admin, &made.id, false), refuse);
+    let id = made.id.as_str().into();
+    let (deleted, ()) = tokio::join!(games.servers.delete(&games.admin, &id, false), refuse);
     deleted.unwrap();
-    let again = games.servers.delete(&games.admin, &made.id, false).await;
+    let again = games.servers.delete(&games.admin, &made.id.as_str().into(), false).await;
     assert_eq!(again.unwrap_err().code(), Code::NotFound);
 }
 
@@ -275,19 +276,21 @@ async fn grants_open_a_server_and_taking_them_closes_it() {
     assert!(games.list(&jo).await.is_empty());
     games
         .servers
-        .grant(&games.admin, &made.id, "jo", [Permission::Power].into(), Expected::Whatever)
+        .grant(&games.admin, &made.id.as_str().into(), "jo", [Permission::Power].into(), Expected::Whatever)
         .await
         .unwrap();
     let seen = games.list(&jo).await;
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0]["permissions"], serde_json::json!(["view", "power"]));
-    assert_eq!(games.servers.users(&games.admin, &made.id).await.unwrap()[0].username, "jo");
-    let nobody =
-        games.servers.grant(&games.admin, &made.id, "nobody", Default::default(), Expected::Whatever).await;
+    assert_eq!(games.servers.users(&games.admin, &made.id.as_str().into()).await.unwrap()[0].username, "jo");
+    let nobody = games
+        .servers
+        .grant(&games.admin, &made.id.as_str().into(), "nobody", Default::default(), Expected::Whatever)
+        .await;
     assert_eq!(nobody.unwrap_err().code(), Code::NotFound);
-    games.servers.revoke(&games.admin, &made.id, "jo", Expected::Whatever).await.unwrap();
+    games.servers.revoke(&games.admin, &made.id.as_str().into(), "jo", Expected::Whatever).await.unwrap();
     assert!(games.list(&jo).await.is_empty());
-    let again = games.servers.revoke(&games.admin, &made.id, "jo", Expected::Whatever).await;
+    let again = games.servers.revoke(&games.admin, &made.id.as_str().into(), "jo", Expected::Whatever).await;
     assert_eq!(again.unwrap_err().code(), Code::NotFound);
 }
 

@@ -43,8 +43,8 @@ impl Servers {
     }
 
     async fn trend(&self, server: ServerView) -> Option<TrendView> {
-        let message = ToAgent::StatsHistory(ServerRef { server_id: server.id.clone() });
-        match self.agents.ask(&server.node_id, message, ANSWER).await {
+        let message = ToAgent::StatsHistory(ServerRef { server_id: server.id.as_str().into() });
+        match self.agents.ask(&server.node_id.as_str().into(), message, ANSWER).await {
             Ok(ToPanel::StatsHistory(history)) => {
                 let points =
                     history.samples.iter().map(|sample| (sample.timestamp.as_millisecond(), sample.cpu));

@@ -146,7 +146,7 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
             }
         }
     }
-    tracing::info!(node = config.node_id, panel = config.panel_url, "the agent runs");
+    tracing::info!(node = %config.node_id, panel = config.panel_url, "the agent runs");
     service::watchdog(port, || false, &tasks);
     let patience = config.link_times.silence + config.link_times.ping;
     Ok(Node { tasks, standing, trial, patience, _lock: lock })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::header::{ALLOW, HeaderValue, LOCATION};
 use hyper::{Method, Request, StatusCode};
+use protocol::NodeId;
 use serde::Serialize;
 use storage::Millis;
 
@@ -15,7 +16,7 @@ use crate::system::clock;
 #[derive(Clone)]
 pub struct Health {
     started_at: Millis,
-    node_id: Arc<str>,
+    node_id: NodeId,
     connected: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -25,7 +26,7 @@ struct Answer<'h> {
     status: &'static str,
     timestamp: String,
     version: &'static str,
-    node_id: &'h str,
+    node_id: &'h NodeId,
     /// Seconds.
     uptime: i64,
     connected: bool,
@@ -35,10 +36,10 @@ impl Health {
     /// `connected` tells whether the node's agent and its panel talk.
     pub fn new(
         started_at: Millis,
-        node_id: &str,
+        node_id: &NodeId,
         connected: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { started_at, node_id: node_id.into(), connected: Arc::new(connected) }
+        Self { started_at, node_id: node_id.clone(), connected: Arc::new(connected) }
     }
 
     /// Answers everything on that port.

@@ -135,7 +135,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     }
     if let Some(listener) = health {
         let known = app.agents.clone();
-        let probe = Health::new(started_at, local::NODE_ID, move || known.node(local::NODE_ID).online);
+        let probe = Health::new(started_at, &local::NODE_ID, move || known.node(&local::NODE_ID).online);
         drop(tasks.spawn(
             "health port",
             http::serve(listener, None, refusing(PortPolicy::people()), tasks.clone(), move |request| {
@@ -175,7 +175,7 @@ async fn registry(store: &Store, tasks: &Tasks, times: LinkTimes) -> Result<Agen
 
 fn start_local_agent(app: &App, streams: &Streams, networks: GameNetworks) {
     let config = AgentConfig {
-        node_id: local::NODE_ID.to_owned(),
+        node_id: local::NODE_ID,
         data_dir: app.config.data_dir.clone(),
         docker_host: app.config.docker_host.clone(),
         version: crate::status::VERSION.to_owned(),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use agent::streams::{Pipe, StreamOpener, Ticket, forward, pipe};
 use futures_util::future::BoxFuture;
+use protocol::NodeId;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,7 @@ const TOKEN: usize = 52;
 pub struct Streams(Arc<Mutex<HashMap<String, Waiting>>>);
 
 struct Waiting {
-    node_id: String,
+    node_id: NodeId,
     /// SHA-256.
     token: [u8; 32],
     comes: oneshot::Sender<Pipe>,
@@ -55,7 +56,7 @@ impl Streams {
     }
 
     /// Waits for a connection of this node from now on.
-    pub fn expect(&self, node_id: &str) -> Result<Expected, ApiError> {
+    pub fn expect(&self, node_id: &NodeId) -> Result<Expected, ApiError> {
         let ticket = Ticket { transfer_id: ids::random(NUMBER), token: ids::random(TOKEN) };
         let (comes, awaited) = oneshot::channel();
         let mut waiting = self.lock();
@@ -76,7 +77,12 @@ impl Streams {
 
     /// Somebody has come. 404 where nobody of this node is waited for under this number, 401 for another token; the right
     /// one opens once.
-    pub fn admit(&self, node_id: &str, transfer_id: &str, token: Option<&str>) -> Result<Admitted, ApiError> {
+    pub fn admit(
+        &self,
+        node_id: &NodeId,
+        transfer_id: &str,
+        token: Option<&str>,
+    ) -> Result<Admitted, ApiError> {
         let mut waiting = self.lock();
         let there = |one: &&Waiting| one.node_id == node_id && one.until > Instant::now();
         let Some(one) = waiting.get(transfer_id).filter(there) else {
@@ -139,7 +145,7 @@ impl fmt::Debug for Within {
 
 impl StreamOpener for Within {
     fn open(&self, ticket: Ticket) -> BoxFuture<'static, Result<Pipe, String>> {
-        let admitted = self.0.admit(local::NODE_ID, &ticket.transfer_id, Some(&ticket.token));
+        let admitted = self.0.admit(&local::NODE_ID, &ticket.transfer_id, Some(&ticket.token));
         Box::pin(async move {
             let Admitted(comes) = admitted.map_err(|error| error.message().to_owned())?;
             let (near, far) = pipe();
@@ -160,10 +166,10 @@ mod tests {
     #[tokio::test]
     async fn a_token_opens_one_connection_of_one_node_once() {
         let transfers = Streams::default();
-        let expected = transfers.expect("attic").unwrap();
+        let expected = transfers.expect(&"attic".into()).unwrap();
         let Ticket { transfer_id, token } = expected.ticket().clone();
         assert!(token.len() >= 52 && !format!("{:?}", expected.ticket()).contains(&token));
-        let admit = |node: &str, id: &str, token: Option<&str>| transfers.admit(node, id, token);
+        let admit = |node: &str, id: &str, token: Option<&str>| transfers.admit(&node.into(), id, token);
         assert_eq!(code(admit("attic", "other", Some(&token))), Some(Code::NotFound));
         assert_eq!(code(admit("cellar", &transfer_id, Some(&token))), Some(Code::NotFound));
         assert_eq!(code(admit("attic", &transfer_id, None)), Some(Code::Unauthenticated));
@@ -177,18 +183,18 @@ mod tests {
     #[tokio::test]
     async fn nobody_is_waited_for_any_longer_than_needed() {
         let transfers = Streams::default();
-        let expected = transfers.expect("attic").unwrap();
+        let expected = transfers.expect(&"attic".into()).unwrap();
         let Ticket { transfer_id, token } = expected.ticket().clone();
         drop(expected);
-        assert_eq!(code(transfers.admit("attic", &transfer_id, Some(&token))), Some(Code::NotFound));
-        let kept: Vec<_> = (0..MOST).map(|_| transfers.expect("attic").unwrap()).collect();
-        assert!(transfers.expect("attic").is_err());
+        assert_eq!(code(transfers.admit(&"attic".into(), &transfer_id, Some(&token))), Some(Code::NotFound));
+        let kept: Vec<_> = (0..MOST).map(|_| transfers.expect(&"attic".into()).unwrap()).collect();
+        assert!(transfers.expect(&"attic".into()).is_err());
         drop(kept);
-        let expected = transfers.expect("attic").unwrap();
+        let expected = transfers.expect(&"attic".into()).unwrap();
         let late = expected.ticket().clone();
         transfers.lock().get_mut(&late.transfer_id).unwrap().until = Instant::now();
         assert_eq!(
-            code(transfers.admit("attic", &late.transfer_id, Some(&late.token))),
+            code(transfers.admit(&"attic".into(), &late.transfer_id, Some(&late.token))),
             Some(Code::NotFound)
         );
     }

@@ -51,7 +51,7 @@ mod tests {
         let ids: BTreeSet<_> = all.iter().map(|template| template.id.as_str()).collect();
         assert_eq!(ids.len(), list().len());
         for id in ids {
-            assert!(protocol::valid_server_id(id), "{id}");
+            assert!(::protocol::ServerId::from(id).is_valid(), "{id}");
             assert!(get(id).is_some());
         }
         assert!(get("no-such-thing").is_none());

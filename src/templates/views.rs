@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ::templates::egg::{Code as WarningCode, Warning};
 use ::templates::model::{NO_IMAGE, Template as Native};
+use protocol::NodeId;
 use serde::Serialize;
 use storage::servers::{ContainerUser, Port, Protocol, Stop};
 use utoipa::ToSchema;
@@ -137,10 +138,10 @@ impl From<&Port> for TemplatePort {
 
 impl TemplateSummary {
     /// `architectures_of` are the known nodes with their CPUs.
-    pub fn new(template: &Template, architectures_of: &[(String, String)], builtin: bool) -> Self {
+    pub fn new(template: &Template, architectures_of: &[(NodeId, String)], builtin: bool) -> Self {
         let runs = architectures_of
             .iter()
-            .map(|(node, architecture)| (node.clone(), super::runs_on(template, architecture)))
+            .map(|(node, architecture)| (node.to_string(), super::runs_on(template, architecture)))
             .collect();
         Self {
             id: template.id.clone(),
@@ -195,7 +196,7 @@ impl TemplateView {
     pub fn new(
         template: &Template,
         native: Option<&Native>,
-        architectures_of: &[(String, String)],
+        architectures_of: &[(NodeId, String)],
         builtin: bool,
         admin: bool,
     ) -> Self {

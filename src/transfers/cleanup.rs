@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use protocol::{ErrorCode, PowerAction, ServerPower, ServerRef, Status, ToAgent};
+use protocol::{ErrorCode, NodeId, PowerAction, ServerId, ServerPower, ServerRef, Status, ToAgent};
 use storage::transfers::Step;
 
 use super::Transfers;
@@ -36,7 +36,7 @@ impl Transfers {
     /// The server lives on its new node.
     async fn finished(&self, live: &Live) -> bool {
         let record = live.record();
-        let (id, from, to) = (record.server_id.as_str(), record.from.as_str(), record.to.as_str());
+        let (id, from, to) = (&record.server_id, &record.from, &record.to);
         let mut complaint = record.error.clone();
         if record.ran {
             self.step(live, TransferStep::Starting);
@@ -55,9 +55,9 @@ impl Transfers {
             }
         }
         self.step(live, TransferStep::Removing);
-        for node in record.leftovers.iter().map(String::as_str).chain([from]) {
+        for node in record.leftovers.iter().chain([from]) {
             if let Err(error) = self.clean(id, node).await {
-                tracing::debug!(server = id, node, %error, "removing what has moved away");
+                tracing::debug!(server = %id, %node, %error, "removing what has moved away");
                 return false;
             }
         }
@@ -87,7 +87,7 @@ impl Transfers {
                 Started::NotYet => {}
                 Started::Yes => record.restart = false,
                 Started::Never(why) => {
-                    tracing::warn!(server = id, why, "what ran before its move could not be started again");
+                    tracing::warn!(server = %id, why, "what ran before its move could not be started again");
                     record.restart = false;
                 }
             }
@@ -95,7 +95,7 @@ impl Transfers {
         let mut left = Vec::new();
         for node in std::mem::take(&mut record.leftovers) {
             if let Err(error) = self.clean(&id, &node).await {
-                tracing::debug!(server = id, node, %error, "removing a copy that nobody needs");
+                tracing::debug!(server = %id, %node, %error, "removing a copy that nobody needs");
                 left.push(node);
             }
         }
@@ -109,7 +109,7 @@ impl Transfers {
         self.write(live, record).await.is_ok() && settled
     }
 
-    async fn start(&self, id: &str, node: &str) -> Started {
+    async fn start(&self, id: &ServerId, node: &NodeId) -> Started {
         let seen = self.agents.server(id);
         match seen.status.map(|status| status.status) {
             Some(Status::Running | Status::Paused | Status::Starting) => return Started::Yes,
@@ -133,7 +133,7 @@ impl Transfers {
     }
 
     /// Removes what a node has of a server that lives elsewhere. One that is no longer a node has nothing to be removed.
-    pub(super) async fn clean(&self, id: &str, node: &str) -> Result<(), RequestError> {
+    pub(super) async fn clean(&self, id: &ServerId, node: &NodeId) -> Result<(), RequestError> {
         let (server, known) = self
             .store
             .read_now(|tx| {

@@ -16,7 +16,7 @@ mod views;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use protocol::{HostCheck, SystemInfo, ToAgent, ToPanel, capability};
+use protocol::{HostCheck, NodeId, ServerId, SystemInfo, ToAgent, ToPanel, capability};
 use storage::Store;
 use storage::servers::Server;
 use storage::transfers::{Move, Step};
@@ -78,7 +78,12 @@ impl Transfers {
     }
 
     /// Begins a move. What would make it fail for certain is told at once.
-    pub async fn begin(&self, admin: &Admin, server_id: &str, to: &str) -> Result<MoveView, ApiError> {
+    pub async fn begin(
+        &self,
+        admin: &Admin,
+        server_id: &ServerId,
+        to: &NodeId,
+    ) -> Result<MoveView, ApiError> {
         let server = self.server(server_id)?;
         if server.deleting.is_some() {
             return Err(ApiError::new(Code::Conflict, "The server is being deleted."));
@@ -103,7 +108,7 @@ impl Transfers {
             storage::Error::Taken { .. } => ApiError::new(Code::Conflict, "The server is moving already."),
             other => other.into(),
         })?;
-        tracing::info!(server = server_id, from = record.from, to, by = %admin, "a move begins");
+        tracing::info!(server = %server_id, from = %record.from, %to, by = %admin, "a move begins");
         let live = self.lives.put(record);
         self.agents.changes().server(server_id);
         let view = live.view();
@@ -112,16 +117,16 @@ impl Transfers {
     }
 
     /// The last move of a server.
-    pub fn get(&self, server_id: &str) -> Result<MoveView, ApiError> {
+    pub fn get(&self, server_id: &ServerId) -> Result<MoveView, ApiError> {
         self.lives.get(server_id).map(|live| live.view()).ok_or_else(|| ApiError::not_found("move"))
     }
 
     /// Calls a move off; one that is over is put away.
-    pub async fn cancel(&self, admin: &Admin, server_id: &str) -> Result<(), ApiError> {
+    pub async fn cancel(&self, admin: &Admin, server_id: &ServerId) -> Result<(), ApiError> {
         let live = self.lives.get(server_id).ok_or_else(|| ApiError::not_found("move"))?;
         match live.record().step {
             Step::InProgress => {
-                tracing::info!(server = server_id, by = %admin, "a move is called off");
+                tracing::info!(server = %server_id, by = %admin, "a move is called off");
                 live.cancel();
                 return Ok(());
             }
@@ -147,7 +152,7 @@ impl Transfers {
     }
 
     /// What everybody who sees the server sees of its move: nothing where there is nothing to say any more.
-    pub fn shown(&self, server_id: &str) -> Option<MoveView> {
+    pub fn shown(&self, server_id: &ServerId) -> Option<MoveView> {
         let view = self.lives.get(server_id)?.view();
         (!matches!(view.step, TransferStep::Failed | TransferStep::Done) || view.error.is_some())
             .then_some(view)
@@ -159,7 +164,7 @@ impl Transfers {
     }
 
     /// Refuses what must not be done with a server while it moves.
-    pub fn allows(&self, server_id: &str) -> Result<(), ApiError> {
+    pub fn allows(&self, server_id: &ServerId) -> Result<(), ApiError> {
         let Some(live) = self.lives.get(server_id) else { return Ok(()) };
         let record = live.record();
         if record.step != Step::InProgress {
@@ -171,17 +176,17 @@ impl Transfers {
     }
 
     /// A server that is on its way, where there is one.
-    pub fn under_way(&self) -> Option<String> {
+    pub fn under_way(&self) -> Option<ServerId> {
         self.lives.under_way(|_| true)
     }
 
     /// The same, of those that come from or go to this node.
-    pub fn under_way_at(&self, node_id: &str) -> Option<String> {
+    pub fn under_way_at(&self, node_id: &NodeId) -> Option<ServerId> {
         self.lives.under_way(|record| record.from == node_id || record.to == node_id)
     }
 
     /// A server is no more.
-    pub fn forget(&self, server_id: &str) {
+    pub fn forget(&self, server_id: &ServerId) {
         if let Some(live) = self.lives.get(server_id) {
             live.cancel();
             self.lives.forget(&live);
@@ -192,7 +197,7 @@ impl Transfers {
         self.store.read_now(|tx| storage::servers::get(tx, id))?.ok_or_else(|| ApiError::not_found("server"))
     }
 
-    async fn check(&self, server: &Server, to: &str) -> Result<(), ApiError> {
+    async fn check(&self, server: &Server, to: &NodeId) -> Result<(), ApiError> {
         if server.node_id == to {
             return Err(ApiError::field("nodeId", "is the node where it lives already"));
         }
@@ -238,13 +243,13 @@ impl Transfers {
         }
     }
 
-    fn same_machine(&self, one: &str, other: &str) -> bool {
-        let host = |id: &str| self.agents.node(id).system.and_then(|system| system.hostname);
+    fn same_machine(&self, one: &NodeId, other: &NodeId) -> bool {
+        let host = |id: &NodeId| self.agents.node(id).system.and_then(|system| system.hostname);
         host(one).is_some() && host(one) == host(other)
     }
 
     /// Its agent is there and takes part in moves.
-    fn can_move(&self, node_id: &str) -> Result<SystemInfo, ApiError> {
+    fn can_move(&self, node_id: &NodeId) -> Result<SystemInfo, ApiError> {
         let seen = self.agents.node(node_id);
         let Some(system) = seen.system.clone().filter(|_| seen.online) else {
             return Err(ApiError::new(Code::NodeOffline, format!("The node {node_id} is offline.")));

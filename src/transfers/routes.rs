@@ -18,20 +18,21 @@ pub fn routes(transfers: &Transfers) -> Vec<Route> {
             .accepted::<MoveView>()
             .refusals(&[409, 503, 507])
             .handle(transfers, |transfers, call| async move {
-                transfers.begin(&call.by, call.request.id(), &call.body.node_id).await
+                let (id, to) = (call.request.id().into(), call.body.node_id.as_str().into());
+                transfers.begin(&call.by, &id, &to).await
             }),
         endpoint(GET, "/api/servers/{id}/move")
             .access::<ServerAdmin>()
             .doc("How far the last move of a server is, or how it ended; administrators only")
             .ok::<MoveView>()
-            .handle(transfers, |transfers, call| async move { transfers.get(call.request.id()) }),
+            .handle(transfers, |transfers, call| async move { transfers.get(&call.request.id().into()) }),
         endpoint(DELETE, "/api/servers/{id}/move")
             .access::<ServerAdmin>()
             .doc("Calls a move off, or puts the word of one that failed away; administrators only")
             .no_content()
             .refusals(&[409, 503, 507])
             .handle(transfers, |transfers, call| async move {
-                transfers.cancel(&call.by, call.request.id()).await
+                transfers.cancel(&call.by, &call.request.id().into()).await
             }),
     ]
 }

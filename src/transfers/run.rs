@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use protocol::{
-    ErrorCode, HostCheck, PowerAction, ServerPower, ServerRef, Status, ToAgent, ToPanel, TransferPrepare,
-    TransferReceive, TransferSend, TransferSize,
+    ErrorCode, HostCheck, NodeId, PowerAction, ServerPower, ServerRef, Status, ToAgent, ToPanel,
+    TransferPrepare, TransferReceive, TransferSend, TransferSize,
 };
 use storage::servers::Server;
 use storage::transfers::{Move, Step};
@@ -94,7 +94,7 @@ impl Transfers {
     /// All up to a whole copy that the other agent knows.
     async fn copy_over(&self, live: &Live) -> Result<(), Failure> {
         let record = live.record();
-        let (from, to) = (record.from.as_str(), record.to.as_str());
+        let (from, to) = (&record.from, &record.to);
         let server = self.server(&record.server_id)?;
         let reference = || ServerRef { server_id: server.id.clone() };
         if record.leftovers.iter().any(|node| node == to) {
@@ -137,7 +137,7 @@ impl Transfers {
         Ok(())
     }
 
-    async fn measure(&self, server: &Server, from: &str) -> Result<TransferSize, Failure> {
+    async fn measure(&self, server: &Server, from: &NodeId) -> Result<TransferSize, Failure> {
         let asked = ToAgent::TransferMeasure(ServerRef { server_id: server.id.clone() });
         match self.agents.ask(from, asked, COUNTING).await {
             Ok(ToPanel::TransferSize(size)) => Ok(size),
@@ -146,7 +146,7 @@ impl Transfers {
         }
     }
 
-    async fn has_room(&self, to: &str, bytes: u64) -> Result<(), Failure> {
+    async fn has_room(&self, to: &NodeId, bytes: u64) -> Result<(), Failure> {
         let report = match self.agents.ask(to, ToAgent::HostCheck(HostCheck::default()), SOON).await {
             Ok(ToPanel::HostReport(report)) => report,
             Ok(_) => return Err(Failure::asking("Looking at", to)(RequestError::Unfitting)),
@@ -167,7 +167,7 @@ impl Transfers {
 
     /// Stops the game; whether it is to run again is written down first.
     async fn stop(&self, live: &Live, server: &Server) -> Result<(), Failure> {
-        let from = server.node_id.as_str();
+        let from = &server.node_id;
         let seen = self.agents.server(&server.id).status;
         let ran = seen.is_some_and(|seen| runs(&seen.status) || seen.restart_at.is_some());
         if ran {
@@ -201,7 +201,7 @@ impl Transfers {
 
     async fn stream(&self, live: &Live, server: &Server, size: &TransferSize) -> Result<(), Failure> {
         let record = live.record();
-        let (from, to) = (record.from.as_str(), record.to.as_str());
+        let (from, to) = (&record.from, &record.to);
         let (source, target) = (self.transfers.expect(from)?, self.transfers.expect(to)?);
         let receive = TransferReceive {
             server_id: server.id.clone(),
@@ -234,7 +234,7 @@ impl Transfers {
         let server = self.store.write(move |tx| storage::transfers::switch(tx, &id, clock::now())).await?;
         let mut record = live.record();
         record.step = Step::Switched;
-        tracing::info!(server = record.server_id, from = record.from, to = record.to, "the server has moved");
+        tracing::info!(server = %record.server_id, from = %record.from, to = %record.to, "the server has moved");
         live.set_record(record);
         live.set_step(TransferStep::Starting);
         self.agents.moved(&server.id, &server.node_id);
@@ -251,9 +251,9 @@ impl Transfers {
         }
         record.step = Step::Failed;
         tracing::warn!(
-            server = record.server_id,
-            from = record.from,
-            to = record.to,
+            server = %record.server_id,
+            from = %record.from,
+            to = %record.to,
             why,
             "a move has failed"
         );
@@ -263,7 +263,7 @@ impl Transfers {
                 Ok(()) => break,
                 Err(storage::Error::NotFound { .. } | storage::Error::Closed) => break,
                 Err(error) => {
-                    tracing::warn!(server = record.server_id, %error, "a failed move could not be noted");
+                    tracing::warn!(server = %record.server_id, %error, "a failed move could not be noted");
                 }
             }
             tokio::time::sleep(AGAIN).await;

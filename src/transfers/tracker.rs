@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use protocol::Status;
+use protocol::{ServerId, Status};
 use storage::transfers::{Move, Step};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use crate::system::clock::rfc3339;
 /// The last move of every server that had one. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Tracker {
-    all: Arc<Mutex<HashMap<String, Live>>>,
+    all: Arc<Mutex<HashMap<ServerId, Live>>>,
     revision: Arc<AtomicU64>,
 }
 
@@ -45,12 +45,12 @@ pub(super) fn runs(status: &Status) -> bool {
 }
 
 impl Tracker {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Live>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same, to change it.
-    fn change(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+    fn change(&self) -> MutexGuard<'_, HashMap<ServerId, Live>> {
         let all = self.lock();
         self.revision.fetch_add(1, Ordering::AcqRel);
         all
@@ -83,12 +83,12 @@ impl Tracker {
         live
     }
 
-    pub(super) fn get(&self, server_id: &str) -> Option<Live> {
+    pub(super) fn get(&self, server_id: &ServerId) -> Option<Live> {
         self.lock().get(server_id).cloned()
     }
 
     /// The server of one that is not over, where there is such.
-    pub(super) fn under_way(&self, of: impl Fn(&Move) -> bool) -> Option<String> {
+    pub(super) fn under_way(&self, of: impl Fn(&Move) -> bool) -> Option<ServerId> {
         let all: Vec<_> = self.lock().values().map(Live::record).collect();
         let under = |record: &Move| matches!(record.step, Step::InProgress | Step::Switched) && of(record);
         all.into_iter().find(under).map(|record| record.server_id)
@@ -161,8 +161,8 @@ impl Live {
         });
         let copied = matches!(now.step, TransferStep::Copying | TransferStep::Verifying);
         MoveView {
-            from: now.record.from.clone(),
-            to: now.record.to.clone(),
+            from: now.record.from.to_string(),
+            to: now.record.to.to_string(),
             step: now.step,
             percent: copied.then(|| u8::try_from(percent).unwrap_or(100)),
             bytes: now.bytes,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use agent::streams::{FRAME_BYTES, Frame, Pipe};
 use bytes::Bytes;
-use protocol::{Control, Summary, SystemInfo, ToAgent, UpgradeOutcome, UpgradeReceive, capability};
+use protocol::{Control, NodeId, Summary, SystemInfo, ToAgent, UpgradeOutcome, UpgradeReceive, capability};
 use semver::Version;
 use storage::nodes::Node;
 use tokio::io::AsyncReadExt;
@@ -72,7 +72,7 @@ impl Upgrades {
                 let hindrance = hindrance(&seen);
                 let step = round.steps.get(&node.id);
                 NodeUpgradeView {
-                    id: node.id.clone(),
+                    id: node.id.to_string(),
                     name: node.name.clone(),
                     can: older && hindrance.is_none(),
                     why: hindrance.filter(|_| older || version.is_none()),
@@ -98,9 +98,9 @@ impl Upgrades {
                 return Err(conflict(&format!("{} can't be upgraded: {why}", node.name)));
             }
         }
-        chosen.extend(known.iter().filter(|node| node.can).map(|node| node.id.clone()));
+        chosen.extend(known.iter().filter(|node| node.can).map(|node| NodeId::from(node.id.as_str())));
         if let Some(wanted) = wanted {
-            chosen.retain(|id| wanted.contains(id));
+            chosen.retain(|id| wanted.iter().any(|wanted| *id == wanted.as_str()));
         }
         if chosen.is_empty() {
             return Err(conflict(
@@ -157,7 +157,7 @@ impl Upgrades {
         Ok(())
     }
 
-    async fn round(&self, nodes: &[String], stop: &CancellationToken) -> Option<String> {
+    async fn round(&self, nodes: &[NodeId], stop: &CancellationToken) -> Option<String> {
         for id in nodes {
             if stop.is_cancelled() {
                 return None;
@@ -168,7 +168,7 @@ impl Upgrades {
                 // Called off before anything was done there.
                 Ok(false) => return None,
                 Err(why) => {
-                    tracing::warn!(node = id, why, "a node's agent was not upgraded");
+                    tracing::warn!(node = %id, why, "a node's agent was not upgraded");
                     let detail = Some(why.clone());
                     self.node_step(id, Step { word: NodeUpgradeStep::Failed, percent: None, detail });
                     let left = nodes.iter().skip_while(|other| *other != id).count() - 1;
@@ -180,11 +180,11 @@ impl Upgrades {
         None
     }
 
-    fn node_step(&self, id: &str, step: Step) {
+    fn node_step(&self, id: &NodeId, step: Step) {
         self.change(|state| state.round.steps.insert(id.to_owned(), step));
     }
 
-    async fn one(&self, id: &str, stop: &CancellationToken) -> Result<bool, String> {
+    async fn one(&self, id: &NodeId, stop: &CancellationToken) -> Result<bool, String> {
         let agents = &self.0.agents;
         if !self.idle(id, stop).await? {
             return Ok(false);
@@ -196,12 +196,12 @@ impl Upgrades {
         self.send(id, &before.arch).await?;
         self.node_step(id, Step::new(NodeUpgradeStep::Returning));
         self.back(id, connection, before.upgrade).await?;
-        tracing::info!(node = id, version = VERSION, "a node's agent was upgraded");
+        tracing::info!(node = %id, version = VERSION, "a node's agent was upgraded");
         Ok(true)
     }
 
     /// Waits until nothing there would be broken off; whether it is still wanted then.
-    async fn idle(&self, id: &str, stop: &CancellationToken) -> Result<bool, String> {
+    async fn idle(&self, id: &NodeId, stop: &CancellationToken) -> Result<bool, String> {
         let began = Instant::now();
         let mut told = None;
         loop {
@@ -222,7 +222,7 @@ impl Upgrades {
         }
     }
 
-    async fn send(&self, id: &str, arch: &str) -> Result<(), String> {
+    async fn send(&self, id: &NodeId, arch: &str) -> Result<(), String> {
         let mut program = self.0.programs.open(arch).await.map_err(|error| sentence(&error))?;
         let (program, sha256) =
             tokio::task::spawn_blocking(move || program.hash().map(|hash| (program, hash)))
@@ -278,7 +278,7 @@ impl Upgrades {
     }
 
     /// Waits for the agent that was sent a program.
-    async fn back(&self, id: &str, connection: u64, before: Option<UpgradeOutcome>) -> Result<(), String> {
+    async fn back(&self, id: &NodeId, connection: u64, before: Option<UpgradeOutcome>) -> Result<(), String> {
         let (agents, times) = (&self.0.agents, &self.0.times);
         let deadline = Instant::now() + times.back;
         let mut since: Option<(String, Instant)> = None;

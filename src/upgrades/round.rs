@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use protocol::NodeId;
 use tokio_util::sync::CancellationToken;
 
 use super::views::NodeUpgradeStep;
@@ -10,7 +11,7 @@ use super::views::NodeUpgradeStep;
 /// The nodes' upgrades, as far as they are.
 #[derive(Default)]
 pub(super) struct Round {
-    pub(super) steps: BTreeMap<String, Step>,
+    pub(super) steps: BTreeMap<NodeId, Step>,
     pub(super) running: bool,
     pub(super) failure: Option<String>,
     pub(super) stop: CancellationToken,

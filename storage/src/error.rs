@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::servers::Protocol;
+use ids::{NodeId, ServerId};
 
 /// The result of a storage call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,13 +29,13 @@ pub enum Error {
     #[error("port {port}/{protocol} on node {node} belongs to the server {name} ({server})")]
     PortTaken {
         /// The node on which the port is.
-        node: String,
+        node: NodeId,
         /// The external port.
         port: u16,
         /// TCP or UDP.
         protocol: Protocol,
         /// Id of the server that has it.
-        server: String,
+        server: ServerId,
         /// Name of the server that has it.
         name: String,
     },

@@ -2,6 +2,8 @@
 //!
 //! A new table or a changed record is a new schema: add a migration (see [`crate::migrations`]).
 
+use ids::ServerId;
+
 use crate::error::Result;
 use crate::grants::Grant;
 use crate::nodes::Node;
@@ -38,13 +40,13 @@ pub(crate) const NODES: Table<Id, Node> = Table::new("nodes");
 /// Server id → game server.
 pub(crate) const SERVERS: Table<Id, Server> = Table::new("servers");
 /// (Node id, server id) → server id.
-pub(crate) const SERVERS_BY_NODE: Table<(Id, Id), String> = Table::new("servers_by_node");
+pub(crate) const SERVERS_BY_NODE: Table<(Id, Id), ServerId> = Table::new("servers_by_node");
 /// (Node id, 0 for TCP or 1 for UDP, external port) → server id.
-pub(crate) const PORTS: Table<(Id, u8, u16), String> = Table::new("ports");
+pub(crate) const PORTS: Table<(Id, u8, u16), ServerId> = Table::new("ports");
 /// (Server id, user id) → what the user may do with the server.
 pub(crate) const GRANTS: Table<(Id, Id), Grant> = Table::new("grants");
 /// (User id, server id) → server id.
-pub(crate) const GRANTS_BY_USER: Table<(Id, Id), String> = Table::new("grants_by_user");
+pub(crate) const GRANTS_BY_USER: Table<(Id, Id), ServerId> = Table::new("grants_by_user");
 /// Server id → its move to another node.
 pub(crate) const MOVES: Table<Id, Move> = Table::new("moves");
 /// Template id → template that somebody added.

@@ -11,6 +11,7 @@ use crate::tables::{
 };
 use crate::transfers::Step;
 use crate::tx::ReadTx;
+use ids::NodeId;
 
 /// Reads every record, and says of each one that contradicts another what is wrong with it.
 pub fn verify(tx: &ReadTx) -> Result<Vec<String>> {
@@ -45,7 +46,7 @@ fn users(tx: &ReadTx, wrong: &mut Vec<String>) -> Result<()> {
 }
 
 fn servers(tx: &ReadTx, wrong: &mut Vec<String>) -> Result<()> {
-    let nodes: BTreeSet<String> = NODES.all(tx)?.into_iter().map(|node| node.id).collect();
+    let nodes: BTreeSet<NodeId> = NODES.all(tx)?.into_iter().map(|node| node.id).collect();
     let servers = SERVERS.all(tx)?;
     for server in &servers {
         if !nodes.contains(&server.node_id) {

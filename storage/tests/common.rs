@@ -19,7 +19,7 @@ pub(crate) fn user(id: &str) -> User {
 
 pub(crate) fn node(id: &str) -> Node {
     Node {
-        id: id.to_owned(),
+        id: id.to_owned().into(),
         name: id.to_owned(),
         secret_hash: None,
         joined_by_shared_secret: false,
@@ -35,9 +35,9 @@ pub(crate) fn node(id: &str) -> Node {
 
 pub(crate) fn server(id: &str, port: u16) -> Server {
     Server {
-        id: id.to_owned(),
+        id: id.to_owned().into(),
         name: id.to_owned(),
-        node_id: "local".to_owned(),
+        node_id: "local".into(),
         template_id: None,
         image: "example/game".to_owned(),
         startup: String::new(),

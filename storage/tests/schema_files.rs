@@ -48,7 +48,7 @@ fn remote_node() -> Node {
 
 fn full_server() -> Server {
     Server {
-        node_id: "remote.example".to_owned(),
+        node_id: "remote.example".into(),
         template_id: Some("minecraft-paper".to_owned()),
         startup: "java -jar {{JAR}}".to_owned(),
         limits: Limits { memory: 1 << 31, swap: -1, disk: 1 << 35, io: 10, cpu: 150 },
@@ -101,19 +101,19 @@ fn template() -> Template {
 fn grant() -> Grant {
     // The files were written when `startup` was called `edit`; the panel knows both names.
     let permissions = BTreeSet::from(["view", "console", "power", "files", "edit"].map(str::to_owned));
-    Grant { server_id: "full".to_owned(), user_id: "u2".to_owned(), permissions }
+    Grant { server_id: "full".into(), user_id: "u2".to_owned(), permissions }
 }
 
 fn under_way() -> Move {
     Move {
-        server_id: "full".to_owned(),
-        from: "remote.example".to_owned(),
-        to: "local".to_owned(),
+        server_id: "full".into(),
+        from: "remote.example".into(),
+        to: "local".into(),
         step: Step::InProgress,
         ran: true,
         error: Some("none yet".to_owned()),
         started_at: 6,
-        leftovers: vec!["attic".to_owned()],
+        leftovers: vec!["attic".into()],
         restart: true,
     }
 }

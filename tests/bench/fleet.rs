@@ -10,8 +10,8 @@ use agent::remote::{Dialer, LinkState, Remote};
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use protocol::{
-    Ack, Envelope, Heartbeat, Network, ServerStats, ServerStatus, Stats, Status, Sync, SystemInfo, ToAgent,
-    ToPanel,
+    Ack, Envelope, Heartbeat, Network, NodeId, ServerId, ServerStats, ServerStatus, Stats, Status, Sync,
+    SystemInfo, ToAgent, ToPanel,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -31,9 +31,9 @@ const SAMPLES: usize = 300;
 
 /// What a simulated agent knows: its servers, and which of them are watched.
 struct Machine {
-    node_id: String,
-    servers: Mutex<BTreeMap<String, Status>>,
-    watched: Mutex<Vec<String>>,
+    node_id: NodeId,
+    servers: Mutex<BTreeMap<ServerId, Status>>,
+    watched: Mutex<Vec<ServerId>>,
     out: Outbox<ToPanel>,
 }
 
@@ -54,7 +54,7 @@ impl Fleet {
                 panel.call(reqwest::Method::POST, "/api/nodes", Some(json!({ "id": node_id }))).await?;
             let remote = Remote {
                 panel_url: self.panel_url.clone(),
-                node_id,
+                node_id: node_id.into(),
                 secret: made["secret"].as_str().ok_or("no secret")?.to_owned(),
                 ..Remote::default()
             };
@@ -99,7 +99,7 @@ impl Fleet {
                 .iter()
                 .skip(part)
                 .step_by(16)
-                .map(|machine| machine.node_id.clone())
+                .map(|machine| machine.node_id.to_string())
                 .collect();
             let panel = panel.caller();
             makers.spawn(async move {
@@ -258,7 +258,7 @@ async fn status_latency(fleet: &Fleet, browser: &mut Browser) -> Result<Vec<f64>
             loop {
                 let message = browser.next().await.ok_or("closed")??;
                 let Message::Text(text) = message else { continue };
-                if !text.contains(&id) {
+                if !text.contains(id.as_str()) {
                     continue;
                 }
                 let data: Value = serde_json::from_str(&text)?;

@@ -20,7 +20,7 @@ const SECRET: &str = "a shared secret of the fleet";
 async fn introduce(mut side: AgentSide, id: String) {
     while let Some(Envelope { message, message_id, .. }) = side.from_panel.recv().await {
         let info = SystemInfo {
-            node_id: id.clone(),
+            node_id: id.clone().into(),
             os: "linux".into(),
             arch: "amd64".into(),
             capabilities: ["docker", "ack", "sync"].map(Into::into).into(),
@@ -60,7 +60,7 @@ async fn a_restart_brings_all_back_and_not_in_one_moment() {
         let id = format!("pi-{n}");
         let remote = Remote {
             panel_url: format!("ws://{}", panel.agents_address()),
-            node_id: id.clone(),
+            node_id: id.clone().into(),
             secret: SECRET.to_owned(),
             ..Remote::default()
         };

@@ -1,5 +1,6 @@
 //! The answers that most requests get: done, or not.
 
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::codes::ErrorCode;
@@ -30,5 +31,5 @@ pub struct ErrorReport {
     pub details: Option<serde_json::Value>,
     /// Part 2: whose server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server_id: Option<String>,
+    pub server_id: Option<ServerId>,
 }

@@ -190,7 +190,7 @@ codes! {
 impl<'de> Deserialize<'de> for ErrorCode {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         // Other implementations say numbers, or nothing.
-        lenient::text(from).map(Self::from)
+        lenient::text::<_, String>(from).map(Self::from)
     }
 }
 

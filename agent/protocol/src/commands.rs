@@ -4,6 +4,7 @@
 //! One make of agent reads a command only from inside `data`, another only the flat one: ours sends both and takes
 //! either.
 
+use ids::ServerId;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -38,7 +39,7 @@ pub struct Command {
     /// The action, by name.
     pub action: String,
     /// The server's id; absent where it is in the payload.
-    pub server_id: Option<String>,
+    pub server_id: Option<ServerId>,
     /// More about it; null for nothing.
     pub payload: Value,
 }
@@ -62,7 +63,7 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// What it was, where that is known.
     pub previous: Option<Status>,
     /// What it is, or what became of a command.
@@ -121,7 +122,7 @@ impl Command {
             id,
             agent_id: text(inner, "agentId").unwrap_or_default(),
             action: text(inner, "action").unwrap_or_default(),
-            server_id: text(inner, "serverId"),
+            server_id: text(inner, "serverId").map(ServerId::from),
             payload: inner.get("payload").cloned().unwrap_or(Value::Null),
         }
     }
@@ -208,7 +209,7 @@ impl Event {
             (None, Some(done)) => Became::Done(done, data.get("error").map(reason)),
             (None, None) => return None,
         };
-        Some(Self { server_id, previous: word("previousStatus"), now })
+        Some(Self { server_id: server_id.into(), previous: word("previousStatus"), now })
     }
 
     /// As it is sent.

@@ -1,5 +1,6 @@
 //! Console lines and commands.
 
+use ids::ServerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ const FINGERPRINTS: usize = 1_000;
 #[serde(rename_all = "camelCase")]
 pub struct ServerCommand {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Without a line end.
     pub command: String,
 }
@@ -37,7 +38,7 @@ pub enum Stream {
 #[serde(rename_all = "camelCase")]
 pub struct ServerOutput {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// The lines.
     pub output: String,
     /// Where from; an older test agent leaves it out.
@@ -53,7 +54,7 @@ pub struct ServerOutput {
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleSubscribe {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// The last line that the reader has; lines after it follow. Without it the last 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
@@ -77,7 +78,7 @@ pub fn fingerprint(text: &str) -> u32 {
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleTail {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// How many lines at most.
     pub tail: u32,
 }
@@ -131,7 +132,7 @@ pub enum ConsoleItem {
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleLines {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Lines and gaps, oldest first.
     pub lines: Vec<ConsoleItem>,
     /// Counting began anew: these lines replace all that the reader has.
@@ -150,7 +151,7 @@ impl Payload for ServerCommand {
         within("command", command, LINE)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -162,7 +163,7 @@ impl Payload for ConsoleSubscribe {
         id(server_id)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -173,7 +174,7 @@ impl Payload for ConsoleTail {
         id(server_id)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }

@@ -1,5 +1,6 @@
 //! The two file messages of part 1.
 
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
@@ -10,7 +11,7 @@ use super::payload::{PATH, Payload, id, within};
 #[serde(rename_all = "camelCase")]
 pub struct FileRead {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Below the server's folder.
     pub path: String,
 }
@@ -20,7 +21,7 @@ pub struct FileRead {
 #[serde(rename_all = "camelCase")]
 pub struct FileWrite {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Below the server's folder.
     pub path: String,
     /// UTF-8 text, at most 4 MiB.
@@ -33,7 +34,7 @@ pub struct FileWrite {
 pub struct FileContent {
     /// Whose; an older test agent leaves it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server_id: Option<String>,
+    pub server_id: Option<ServerId>,
     /// The path that was asked for.
     #[serde(default)]
     pub path: String,
@@ -55,7 +56,7 @@ impl Payload for FileRead {
         within("path", path, PATH)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -68,7 +69,7 @@ impl Payload for FileWrite {
         within("path", path, PATH)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }

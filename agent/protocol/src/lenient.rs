@@ -56,8 +56,8 @@ fn as_text(value: Value) -> Option<String> {
     }
 }
 
-pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    Value::deserialize(from).map(|value| as_text(value).unwrap_or_default())
+pub(super) fn text<'de, D: Deserializer<'de>, T: From<String>>(from: D) -> Result<T, D::Error> {
+    Value::deserialize(from).map(|value| as_text(value).unwrap_or_default().into())
 }
 
 pub(super) fn text_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {

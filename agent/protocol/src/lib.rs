@@ -44,6 +44,7 @@ pub use console::{
 pub use encoding::Encoding;
 pub use envelope::{DecodeError, Envelope};
 pub use files::{FileContent, FileRead, FileWrite};
+pub use ids::{NodeId, ServerId};
 pub use nodes::{
     Capability, Engine, Firewall, Heartbeat, HostCheck, HostReport, ImageReport, NodeStats, Problem, Space,
     SystemInfo, capability,
@@ -104,21 +105,4 @@ pub enum ToPanel {
     ServerDescription(Box<ServerDescription>),
     /// Part 2: answers [`ToAgent::TransferMeasure`].
     TransferSize(TransferSize),
-}
-
-/// A server id: `^[a-z0-9][a-z0-9-]{0,63}$`, checked by both sides because it becomes a folder and a container name.
-#[must_use]
-pub fn valid_server_id(id: &str) -> bool {
-    let bytes = id.as_bytes();
-    let word = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    bytes.len() <= 64 && bytes.first().is_some_and(word) && bytes.iter().all(|b| word(b) || *b == b'-')
-}
-
-/// A node id: `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`.
-#[must_use]
-pub fn valid_node_id(id: &str) -> bool {
-    let bytes = id.as_bytes();
-    bytes.len() <= 64
-        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ids::{NodeId, ServerId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +58,7 @@ pub mod capability {
 pub struct Heartbeat {
     /// The node's id; empty where the agent does not say.
     #[serde(default, deserialize_with = "lenient::text")]
-    pub node_id: String,
+    pub node_id: NodeId,
     /// When it was measured or sent, by the agent's clock.
     #[serde(default = "Timestamp::now", deserialize_with = "lenient::time")]
     pub timestamp: Timestamp,
@@ -110,7 +111,7 @@ pub struct Firewall {
 pub struct SystemInfo {
     /// The node's id; empty where the agent does not say.
     #[serde(default)]
-    pub node_id: String,
+    pub node_id: NodeId,
     /// `linux`.
     #[serde(default)]
     pub os: String,
@@ -244,7 +245,7 @@ impl Payload for HostCheck {
         payload::some("image", image.as_deref(), payload::IMAGE)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         None
     }
 }

@@ -1,6 +1,7 @@
 //! The bounds of what a message to an agent carries. What would mean something else when it is cut is refused. Each
 //! implementation stands beside its type and names every field, so that a new field does not compile without a bound.
 
+use ids::ServerId;
 use std::collections::BTreeMap;
 
 /// Bytes of an id, a token, a version.
@@ -26,7 +27,7 @@ pub(super) trait Payload {
     fn bound(&mut self) -> Result<(), String>;
 
     /// The server that the message is about; none where it is about the machine.
-    fn server_id(&self) -> Option<&str>;
+    fn server_id(&self) -> Option<&ServerId>;
 }
 
 impl<T: Payload> Payload for Box<T> {
@@ -34,13 +35,13 @@ impl<T: Payload> Payload for Box<T> {
         (**self).bound()
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         (**self).server_id()
     }
 }
 
 /// A server's id. Whether it is a valid one is checked where it is used.
-pub(super) fn id(server_id: &str) -> Result<(), String> {
+pub(super) fn id(server_id: &ServerId) -> Result<(), String> {
     within("serverId", server_id, WORD)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::payload::{Payload, WORD, within};
@@ -34,7 +35,7 @@ impl Payload for RegistryLogin {
         within("secret", secret, SECRET)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         None
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
@@ -13,7 +14,7 @@ use super::templates::ServerTemplate;
 #[serde(rename_all = "camelCase")]
 pub struct ServerRef {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
 }
 
 /// `server_reinstall`.
@@ -21,7 +22,7 @@ pub struct ServerRef {
 #[serde(rename_all = "camelCase")]
 pub struct ServerReinstall {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Part 2, for an agent that told of `templates`: its files are thrown away first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wipe: bool,
@@ -32,7 +33,7 @@ pub struct ServerReinstall {
 #[serde(rename_all = "camelCase")]
 pub struct ServerPower {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// The action, by name.
     pub action: PowerAction,
 }
@@ -209,7 +210,7 @@ impl Default for Behaviour {
 #[serde(rename_all = "camelCase")]
 pub struct ServerCreate {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Part 2: how people call it; for log lines only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -254,7 +255,7 @@ pub struct ServerDescription {
 #[serde(rename_all = "camelCase")]
 pub struct ServerUpdate {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Part 2: the server's name, for log lines; absent where it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -294,7 +295,7 @@ impl Payload for ServerRef {
         id(server_id)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -305,7 +306,7 @@ impl Payload for ServerReinstall {
         id(server_id)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -316,7 +317,7 @@ impl Payload for ServerPower {
         id(server_id)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -345,7 +346,7 @@ impl Payload for ServerCreate {
         template.as_ref().map_or(Ok(()), |template| template.bounded())
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -374,7 +375,7 @@ impl Payload for ServerUpdate {
         template.as_ref().map_or(Ok(()), |template| template.bounded())
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }

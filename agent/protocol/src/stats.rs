@@ -1,5 +1,6 @@
 //! What a server uses, sampled.
 
+use ids::ServerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +49,7 @@ pub struct Stats {
 #[serde(rename_all = "camelCase")]
 pub struct StatsSubscribe {
     /// Sampled each second while running; the others now and then.
-    pub server_ids: Vec<String>,
+    pub server_ids: Vec<ServerId>,
     /// Also [`super::NodeStats`] every 5 s.
     #[serde(default)]
     pub node: bool,
@@ -59,7 +60,7 @@ pub struct StatsSubscribe {
 #[serde(rename_all = "camelCase")]
 pub struct ServerStats {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// The newest sample.
     pub stats: Stats,
 }
@@ -69,7 +70,7 @@ pub struct ServerStats {
 #[serde(rename_all = "camelCase")]
 pub struct StatsHistory {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Oldest first, at most the last 10 minutes.
     pub samples: Vec<Stats>,
 }
@@ -78,10 +79,10 @@ impl Payload for StatsSubscribe {
     fn bound(&mut self) -> Result<(), String> {
         let Self { server_ids, node: _ } = self;
         few("serverIds", server_ids.len(), SERVERS)?;
-        server_ids.iter().try_for_each(|server_id| id(server_id))
+        server_ids.iter().try_for_each(id)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         None
     }
 }

@@ -1,5 +1,6 @@
 //! What a game server is at the moment.
 
+use ids::ServerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,7 @@ pub struct Progress {
 #[serde(rename_all = "camelCase")]
 pub struct ServerStatus {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// What the server is doing.
     pub status: Status,
     /// What the server uses; absent where it does not run.
@@ -98,7 +99,7 @@ pub struct ServerStatus {
 impl ServerStatus {
     /// A status that says nothing but the state.
     #[must_use]
-    pub fn new(server_id: impl Into<String>, status: Status) -> Self {
+    pub fn new(server_id: impl Into<ServerId>, status: Status) -> Self {
         Self {
             server_id: server_id.into(),
             status,

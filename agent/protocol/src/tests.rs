@@ -1,4 +1,5 @@
 use super::*;
+use ids::ServerId;
 
 use jiff::Timestamp;
 
@@ -50,10 +51,10 @@ fn any_word_is_a_status() {
 #[test]
 fn server_ids_are_folder_names() {
     for good in ["a", "0", "k3v9-x2", &"a".repeat(64)] {
-        assert!(valid_server_id(good), "{good}");
+        assert!(ServerId::from(good).is_valid(), "{good}");
     }
     for bad in ["", ".", "-a", "A", "a/b", "../../etc", "a b", "a\n", &"a".repeat(65)] {
-        assert!(!valid_server_id(bad), "{bad:?}");
+        assert!(!ServerId::from(bad).is_valid(), "{bad:?}");
     }
 }
 

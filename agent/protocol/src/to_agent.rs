@@ -1,5 +1,6 @@
 //! Panel to agent: the list of messages.
 
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::bounded::{FILE, Inbound, Limits, SETTINGS, USUAL};
@@ -123,7 +124,7 @@ macro_rules! declare {
         impl ToAgent {
             /// The server that the message is about; none where it is about the machine.
             #[must_use]
-            pub fn server_id(&self) -> Option<&str> {
+            pub fn server_id(&self) -> Option<&ServerId> {
                 match self {
                     $(Self::$variant $(($carried))? => declare!(@server_id $($carried)?),)*
                 }

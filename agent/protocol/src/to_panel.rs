@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use ids::ServerId;
 use serde_json::{Map, Value};
 
 use super::bounded::{EVERYTHING, FILE, Inbound, Limits, SETTINGS, USUAL};
@@ -62,7 +63,7 @@ impl Inbound for ToPanel {
     fn bound(&mut self) -> Result<(), String> {
         match self {
             Self::Heartbeat(Heartbeat { node_id, timestamp: _, status }) => {
-                TextRule::NAME.apply(node_id);
+                TextRule::NAME.apply(node_id.text_mut());
                 TextRule::WORD.apply(status);
             }
             Self::SystemInfo(info) => info.bound(),
@@ -129,9 +130,9 @@ impl Inbound for ToPanel {
 }
 
 /// An id that is longer than one may be is none: cut, it would be another's.
-fn id(server_id: &mut String) {
+fn id(server_id: &mut ServerId) {
     if server_id.len() > 64 {
-        *server_id = String::new();
+        *server_id = ServerId::default();
     }
 }
 
@@ -171,7 +172,7 @@ impl SystemInfo {
             problems,
             upgrade,
         } = self;
-        for name in [node_id, cpu] {
+        for name in [node_id.text_mut(), cpu] {
             TextRule::NAME.apply(name);
         }
         for word in [os, arch] {

@@ -1,6 +1,7 @@
 //! Messages about a server's data on its way to another node. The data itself never rides on this connection: each
 //! end dials one of its own for it, where these requests tell the number and the word that opens it.
 
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::payload::{IMAGE, Payload, WORD, id, some, within};
@@ -11,7 +12,7 @@ use super::{ContainerUser, ErrorReport};
 #[serde(rename_all = "camelCase")]
 pub struct TransferPrepare {
     /// The server's id.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// The server's image reference.
     pub image: String,
 }
@@ -21,7 +22,7 @@ pub struct TransferPrepare {
 #[serde(rename_all = "camelCase")]
 pub struct TransferSend {
     /// Id of the server whose folder it is.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// The end of the address to dial: `/transfer/ID`.
     pub transfer_id: String,
     /// Secret that opens the connection, once.
@@ -34,7 +35,7 @@ pub struct TransferSend {
 #[serde(rename_all = "camelCase")]
 pub struct TransferReceive {
     /// Id of the server whose folder it is.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// The end of the address to dial: `/transfer/ID`.
     pub transfer_id: String,
     /// Secret that opens the connection, once.
@@ -92,7 +93,7 @@ impl Payload for TransferPrepare {
         within("image", image, IMAGE)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -105,7 +106,7 @@ impl Payload for TransferSend {
         within("token", token, WORD)
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }
@@ -120,7 +121,7 @@ impl Payload for TransferReceive {
         user.bounded()
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
 }

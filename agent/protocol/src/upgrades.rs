@@ -2,6 +2,7 @@
 //! does.
 
 use super::payload::{Payload, WORD, within};
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a release's list of sums, and of its signature.
@@ -60,7 +61,7 @@ impl Payload for UpgradeReceive {
             .try_for_each(|(what, text)| within(what, text, WORD))
     }
 
-    fn server_id(&self) -> Option<&str> {
+    fn server_id(&self) -> Option<&ServerId> {
         None
     }
 }

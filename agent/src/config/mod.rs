@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::NodeId;
 use tokio_util::sync::CancellationToken;
 
 use crate::firewall::game_networks::GameNetworks;
@@ -83,7 +84,7 @@ impl Default for Tunables {
 #[derive(Clone, Debug, Default)]
 pub struct AgentConfig {
     /// Its node's id.
-    pub node_id: String,
+    pub node_id: NodeId,
     /// Holds `servers/ID` and `agent/ID.json`.
     pub data_dir: PathBuf,
     /// As `DOCKER_HOST`; none for the usual sockets of Docker and Podman.

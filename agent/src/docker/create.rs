@@ -7,6 +7,7 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding, PortMap,
     RestartPolicy, RestartPolicyNameEnum,
 };
+use protocol::ServerId;
 
 use crate::runtime::Container;
 
@@ -37,7 +38,7 @@ pub(super) struct Places {
 }
 
 /// `ctrl-alt-play-ID`.
-pub(super) fn name(server_id: &str) -> String {
+pub(super) fn name(server_id: &ServerId) -> String {
     format!("ctrl-alt-play-{server_id}")
 }
 
@@ -74,7 +75,7 @@ pub(super) fn body(
     }
     let labels = [
         (MANAGED.to_owned(), "true".to_owned()),
-        (SERVER_ID.to_owned(), container.server_id.clone()),
+        (SERVER_ID.to_owned(), container.server_id.to_string()),
         (DATA_DIR.to_owned(), places.data_dir.display().to_string()),
         (SETTINGS.to_owned(), container.settings.clone()),
     ];

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
+use protocol::ServerId;
 
 use super::create;
 use super::engine::Engine;
@@ -28,7 +29,7 @@ impl Engine {
         let time = |text: Option<String>| text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
         ContainerState {
             id: found.id.unwrap_or_default(),
-            server_id: labels.get(create::SERVER_ID).cloned(),
+            server_id: labels.get(create::SERVER_ID).map(|id| ServerId::from(id.as_str())),
             owner: self.owner(&labels),
             running: state.running.unwrap_or(false),
             paused: state.paused.unwrap_or(false),

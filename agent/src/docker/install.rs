@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType};
+use protocol::ServerId;
 
 use super::create::{DATA_DIR, DROPPED, MANAGED, SIZE};
 use crate::runtime::InstallContainer;
@@ -18,7 +19,7 @@ const SCRIPT: &str = "/mnt/install";
 const PIDS: i64 = 1_024;
 
 /// `ctrl-alt-play-ID.install`: no server's id has a dot.
-pub(super) fn name(server_id: &str) -> String {
+pub(super) fn name(server_id: &ServerId) -> String {
     format!("ctrl-alt-play-{server_id}.install")
 }
 
@@ -47,7 +48,7 @@ pub(super) fn body(
     let some = |value: i64| (value != 0).then_some(value);
     let labels = [
         (MANAGED.to_owned(), "true".to_owned()),
-        (INSTALL.to_owned(), container.server_id.clone()),
+        (INSTALL.to_owned(), container.server_id.to_string()),
         (DATA_DIR.to_owned(), places.data_dir.display().to_string()),
     ];
     ContainerCreateBody {

@@ -37,7 +37,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, pin_mut};
-use protocol::{ImageReport, Progress, RegistryLogin};
+use protocol::{ImageReport, Progress, RegistryLogin, ServerId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -153,7 +153,7 @@ impl Runtime for Engine {
     }
 
     fn inspect_install<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>> {
-        Box::pin(async move { self.inspect(&install::name(server_id)).await })
+        Box::pin(async move { self.inspect(&install::name(&server_id.into())).await })
     }
 
     fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()> {
@@ -276,7 +276,7 @@ impl Runtime for Engine {
         })
     }
 
-    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>> {
+    fn inspect_server<'a>(&'a self, server_id: &'a ServerId) -> Call<'a, Option<ContainerState>> {
         Box::pin(async move { self.inspect(&create::name(server_id)).await })
     }
 
@@ -301,7 +301,7 @@ impl Runtime for Engine {
         })
     }
 
-    fn list(&self) -> Call<'_, Vec<(String, Owner)>> {
+    fn list(&self) -> Call<'_, Vec<(ServerId, Owner)>> {
         Box::pin(async move {
             let action = "list the containers";
             let link = self.link(action)?;
@@ -313,7 +313,7 @@ impl Runtime for Engine {
                 .map_err(|error| EngineError::new(Fault::Refused, action, error.to_string()))?;
             let servers = all.0.into_iter().filter_map(|labels| {
                 let owner = self.owner(&labels);
-                Some((labels.get(create::SERVER_ID)?.clone(), owner))
+                Some((ServerId::from(labels.get(create::SERVER_ID)?.as_str()), owner))
             });
             Ok(servers.collect())
         })

@@ -13,7 +13,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{ErrorCode, FileContent, FileRead, FileWrite, ToPanel, valid_server_id};
+use protocol::{ErrorCode, FileContent, FileRead, FileWrite, ServerId, ToPanel};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -67,7 +67,7 @@ impl Files {
     }
 
     /// Answers with what the last installation printed.
-    pub(crate) fn install_log(&self, server_id: String, reply: Reply) {
+    pub(crate) fn install_log(&self, server_id: ServerId, reply: Reply) {
         let data_dir = self.data_dir.clone();
         self.work(server_id.clone(), reply, move |_| {
             let content = install_log::read(&data_dir, &server_id)
@@ -84,11 +84,11 @@ impl Files {
 
     fn work(
         &self,
-        server_id: String,
+        server_id: ServerId,
         reply: Reply,
         work: impl FnOnce(root_dir::Below) -> Result<FileContent, FileError> + Send + 'static,
     ) {
-        if !valid_server_id(&server_id) {
+        if !server_id.is_valid() {
             return reply.refuse(ErrorCode::Invalid, "The server id is not one.");
         }
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
@@ -101,7 +101,7 @@ impl Files {
                 Ok(content) => reply.answer(ToPanel::FileContent(content)),
                 Err(error) => {
                     if let FileError::Io(..) = &error {
-                        tracing::warn!(server = server_id, %error, "a file");
+                        tracing::warn!(server = %server_id, %error, "a file");
                     }
                     reply.refuse(error.code(), error.sentence());
                 }

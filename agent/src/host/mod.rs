@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use ports::ports_taken;
 pub use problems::size;
-use protocol::{Engine, HostReport, NodeStats, Port, Problem, SystemInfo};
+use protocol::{Engine, HostReport, NodeId, NodeStats, Port, Problem, SystemInfo};
 pub use sources::Sources;
 
 use crate::host::hostpath::KnownPaths;
@@ -54,7 +54,7 @@ pub fn hostname(sources: &Sources) -> Option<String> {
 /// The machine that this agent runs on. All calls are a few small reads.
 #[derive(Debug)]
 pub struct Host {
-    node_id: String,
+    node_id: NodeId,
     data_dir: PathBuf,
     paths: KnownPaths,
     sources: Sources,
@@ -64,7 +64,7 @@ pub struct Host {
 impl Host {
     /// `data_dir` is where the servers' folders lie: its file system is the one that counts.
     #[must_use]
-    pub fn new(node_id: impl Into<String>, data_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(node_id: impl Into<NodeId>, data_dir: impl Into<PathBuf>) -> Self {
         Self::with_sources(node_id.into(), data_dir.into(), Sources::default())
     }
 
@@ -77,7 +77,7 @@ impl Host {
 
     /// The same of a machine that is told of elsewhere.
     #[must_use]
-    pub fn with_sources(node_id: String, data_dir: PathBuf, sources: Sources) -> Self {
+    pub fn with_sources(node_id: NodeId, data_dir: PathBuf, sources: Sources) -> Self {
         let last_cpu = Mutex::new(cpu::times(&sources));
         Self { node_id, data_dir, paths: KnownPaths::default(), sources, last_cpu }
     }

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use protocol::commands::{Became, Command, Event, Response, STOP_SERVER};
 use protocol::{
-    Inbound, PowerAction, ServerCreate, ServerPower, ServerRef, ServerStatus, Stats, Status, ToAgent,
+    Inbound, PowerAction, ServerCreate, ServerId, ServerPower, ServerRef, ServerStatus, Stats, Status,
+    ToAgent,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ pub(super) enum Translated {
     /// To be asked of the agent, under this response.
     Ask(ToAgent, Verb, Response),
     /// `get_status`.
-    Look(String, Response),
+    Look(ServerId, Response),
     /// Nothing comes of it.
     Refused(Response),
 }
@@ -62,7 +63,7 @@ pub(super) fn take(command: &Command) -> Translated {
     };
     let payload = &command.payload;
     let Some(server_id) =
-        command.server_id.clone().or_else(|| payload["serverId"].as_str().map(str::to_owned))
+        command.server_id.clone().or_else(|| payload["serverId"].as_str().map(ServerId::from))
     else {
         return refused("BAD_COMMAND", "The command names no server.".into());
     };
@@ -106,7 +107,7 @@ fn answer(id: &str, success: bool) -> Response {
     Response { id: id.to_owned(), success, ..Response::default() }
 }
 
-fn under_way(command: &Command, server_id: &str, status: &str) -> Response {
+fn under_way(command: &Command, server_id: &ServerId, status: &str) -> Response {
     Response { data: json!({ "serverId": server_id, "status": status }), ..answer(&command.id, true) }
 }
 
@@ -144,7 +145,7 @@ struct Pending {
     /// The panel's.
     id: String,
     verb: Verb,
-    server_id: String,
+    server_id: ServerId,
     /// The agent has taken it: what comes now, comes of it.
     taken: bool,
 }
@@ -159,7 +160,7 @@ pub(super) struct Commands {
 pub(super) type Told = Vec<Value>;
 
 impl Commands {
-    pub(super) fn begin(&mut self, own: String, id: String, verb: Verb, server_id: String) {
+    pub(super) fn begin(&mut self, own: String, id: String, verb: Verb, server_id: ServerId) {
         // A server does one thing at a time; what was asked before is overtaken.
         self.pending.retain(|pending| pending.server_id != server_id || verb == Verb::Create);
         if self.pending.len() >= PENDING {
@@ -230,7 +231,7 @@ fn over(verb: Verb, status: &Status) -> bool {
     }
 }
 
-fn done(server_id: &str, what: &str, error: Option<&str>) -> Value {
+fn done(server_id: &ServerId, what: &str, error: Option<&str>) -> Value {
     let now = Became::Done(what.to_owned(), error.map(str::to_owned));
     Event { server_id: server_id.to_owned(), previous: None, now }.json()
 }

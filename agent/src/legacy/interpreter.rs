@@ -10,8 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use protocol::commands::{Command, CommandName};
 use protocol::{
-    ConsoleLines, ConsoleSubscribe, DecodeError, Encoding, Envelope, ErrorReport, ServerRef, ServerStatus,
-    Stats, Status, Sync, ToAgent, ToPanel,
+    ConsoleLines, ConsoleSubscribe, DecodeError, Encoding, Envelope, ErrorReport, ServerId, ServerRef,
+    ServerStatus, Stats, Status, Sync, ToAgent, ToPanel,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -43,8 +43,8 @@ struct Known {
 /// What a sample was asked for.
 #[derive(Debug)]
 enum PendingRequest {
-    Stats(String),
-    Status { server_id: String, id: String },
+    Stats(ServerId),
+    Status { server_id: ServerId, id: String },
 }
 
 /// Between our agent and a panel. Outlives connections: a console goes on where it stopped.
@@ -58,7 +58,7 @@ pub(crate) struct Interpreter {
     introduced: bool,
     /// It was told of every server.
     synced: bool,
-    servers: BTreeMap<String, Known>,
+    servers: BTreeMap<ServerId, Known>,
     commands: Commands,
     asked: BTreeMap<String, PendingRequest>,
     frames: VecDeque<String>,
@@ -172,7 +172,7 @@ impl Interpreter {
             Translated::Refused(response) => self.send(&response.json()),
             Translated::Ask(message, verb, response) => {
                 self.send(&response.json());
-                let server_id = response.data["serverId"].as_str().unwrap_or_default().to_owned();
+                let server_id = ServerId::from(response.data["serverId"].as_str().unwrap_or_default());
                 self.begin(command.id, message, verb, server_id, to_agent);
             }
             Translated::Look(server_id, response) => {
@@ -193,7 +193,7 @@ impl Interpreter {
         id: String,
         message: ToAgent,
         verb: Verb,
-        server_id: String,
+        server_id: ServerId,
         to_agent: &Outbox<ToAgent>,
     ) {
         let own = self.ask(to_agent, message);
@@ -203,7 +203,7 @@ impl Interpreter {
     /// Unfinished lines that have stood for a while; else consoles that do not flow yet, and stats.
     pub(crate) fn tick(&mut self, to_agent: &Outbox<ToAgent>) {
         let now = Instant::now();
-        let standing = |(id, known): (&String, &mut Known)| known.standing.take(id, now);
+        let standing = |(id, known): (&ServerId, &mut Known)| known.standing.take(id, now);
         let outputs: Vec<_> = self.servers.iter_mut().filter_map(standing).collect();
         if !outputs.is_empty() {
             return outputs.into_iter().for_each(|output| self.say(ToPanel::ServerOutput(output)));
@@ -213,7 +213,7 @@ impl Interpreter {
         let runs = |status: &Status| {
             matches!(status, Status::Running | Status::Paused | Status::Starting | Status::Stopping)
         };
-        let running: Vec<String> = self
+        let running: Vec<ServerId> = self
             .servers
             .iter()
             .filter(|(_, known)| runs(&known.status.status))
@@ -389,7 +389,7 @@ impl Interpreter {
         }
     }
 
-    fn stats(&mut self, server_id: &str, sample: Option<Stats>) {
+    fn stats(&mut self, server_id: &ServerId, sample: Option<Stats>) {
         let (Some(known), Some(sample)) = (self.servers.get_mut(server_id), sample) else { return };
         if known.sampled == Some(sample.timestamp) {
             return;

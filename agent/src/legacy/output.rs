@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{ConsoleItem, ConsoleLines, ConsolePartial, ServerOutput, Stream};
+use protocol::{ConsoleItem, ConsoleLines, ConsolePartial, ServerId, ServerOutput, Stream};
 use tokio::time::Instant;
 
 /// An unfinished line is told as if it were a whole one when it has not changed for this long.
@@ -28,7 +28,7 @@ impl ConsoleState {
     }
 
     /// What is due, once.
-    pub(super) fn take(&mut self, server_id: &str, now: Instant) -> Option<ServerOutput> {
+    pub(super) fn take(&mut self, server_id: &ServerId, now: Instant) -> Option<ServerOutput> {
         let (partial, _) = self.line.take_if(|(_, since)| *since + STANDS <= now)?;
         self.told.clone_from(&partial.text);
         let ConsolePartial { time: timestamp, stream, text: output, .. } = partial;

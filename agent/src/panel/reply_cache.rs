@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{Ack, Envelope, ErrorCode, ErrorReport, Status, ToPanel};
+use protocol::{Ack, Envelope, ErrorCode, ErrorReport, ServerId, Status, ToPanel};
 
 use crate::link::Outbox;
 
@@ -33,7 +33,7 @@ impl Answers {
     }
 
     /// Takes a request on. `None` for one that was seen before: it is answered again, or will be.
-    pub(crate) fn take(&self, id: Option<String>, server_id: Option<&str>) -> Option<Reply> {
+    pub(crate) fn take(&self, id: Option<String>, server_id: Option<&ServerId>) -> Option<Reply> {
         if let Some(id) = &id {
             let mut memory = self.lock();
             match memory.known.get(id) {
@@ -54,7 +54,7 @@ impl Answers {
             }
             memory.known.insert(id.clone(), None);
         }
-        Some(Reply { answers: self.clone(), id, server_id: server_id.map(str::to_owned), open: true })
+        Some(Reply { answers: self.clone(), id, server_id: server_id.cloned(), open: true })
     }
 
     fn send(&self, id: Option<&str>, message: ToPanel) {
@@ -77,7 +77,7 @@ impl Answers {
 pub(crate) struct Reply {
     answers: Answers,
     id: Option<String>,
-    server_id: Option<String>,
+    server_id: Option<ServerId>,
     open: bool,
 }
 
@@ -162,10 +162,10 @@ mod tests {
     async fn a_request_that_comes_again_gets_the_same_answer() {
         let (mut panel, agent) = local(8);
         let answers = Answers::new(agent.to_panel.clone());
-        let reply = answers.take(Some("1".into()), Some("a")).unwrap();
-        assert!(answers.take(Some("1".into()), Some("a")).is_none(), "it is under way");
+        let reply = answers.take(Some("1".into()), Some(&"a".into())).unwrap();
+        assert!(answers.take(Some("1".into()), Some(&"a".into())).is_none(), "it is under way");
         reply.ack(Some(Status::Starting));
-        assert!(answers.take(Some("1".into()), Some("a")).is_none(), "it was answered");
+        assert!(answers.take(Some("1".into()), Some(&"a".into())).is_none(), "it was answered");
         let first = panel.from_agent.recv().await.unwrap();
         let second = panel.from_agent.recv().await.unwrap();
         assert_eq!(first.message, ToPanel::Ack(Ack { status: Some(Status::Starting) }));
@@ -194,7 +194,7 @@ mod tests {
             answers.take(Some(n.to_string()), None).unwrap().ack(None);
         }
         assert!(answers.take(Some("1".into()), None).is_none());
-        drop(answers.take(Some("0".into()), Some("a")).unwrap());
+        drop(answers.take(Some("0".into()), Some(&"a".into())).unwrap());
         let mut last = None;
         for _ in 0..1_003 {
             last = panel.from_agent.recv().await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{ConsoleLines, Envelope, ServerStats, Stats, ToPanel};
+use protocol::{ConsoleLines, Envelope, ServerId, ServerStats, Stats, ToPanel};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ pub(crate) struct Consoles {
     out: Outbox<ToPanel>,
     tasks: TaskTracker,
     cancel: CancellationToken,
-    forwarders: Mutex<HashMap<String, CancellationToken>>,
+    forwarders: Mutex<HashMap<ServerId, CancellationToken>>,
 }
 
 impl Consoles {
@@ -47,12 +47,18 @@ impl Consoles {
 
     /// Lines of this console flow, from `place` or from the last 200 on, and the unfinished one where `partial`. A second
     /// time starts anew.
-    pub(crate) fn subscribe(&self, id: &str, handle: &Handle, place: Option<ConsoleMark>, partial: bool) {
+    pub(crate) fn subscribe(
+        &self,
+        id: &ServerId,
+        handle: &Handle,
+        place: Option<ConsoleMark>,
+        partial: bool,
+    ) {
         let cancel = self.cancel.child_token();
-        if let Some(old) = self.lock().insert(id.to_owned(), cancel.clone()) {
+        if let Some(old) = self.lock().insert(id.clone(), cancel.clone()) {
             old.cancel();
         }
-        let (out, id) = (self.out.clone(), id.to_owned());
+        let (out, id) = (self.out.clone(), id.clone());
         let mut follower = handle.console.follow(place).with_partial(partial);
         // A server that is deleted closes its status; its console has nothing more to say then.
         let mut status = handle.status.clone();
@@ -75,13 +81,13 @@ impl Consoles {
     }
 
     /// They flow no longer.
-    pub(crate) fn unsubscribe(&self, id: &str) {
+    pub(crate) fn unsubscribe(&self, id: &ServerId) {
         if let Some(old) = self.lock().remove(id) {
             old.cancel();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, CancellationToken>> {
         self.forwarders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,17 +95,17 @@ impl Consoles {
 /// Whose samples are wanted each second.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
-    set: Mutex<(HashSet<String>, bool)>,
+    set: Mutex<(HashSet<ServerId>, bool)>,
     changed: Notify,
 }
 
 impl Wanted {
-    pub(crate) fn replace(&self, servers: Vec<String>, node: bool) {
+    pub(crate) fn replace(&self, servers: Vec<ServerId>, node: bool) {
         *self.lock() = (servers.into_iter().collect(), node);
         self.changed.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, (HashSet<String>, bool)> {
+    fn lock(&self) -> MutexGuard<'_, (HashSet<ServerId>, bool)> {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,7 +127,7 @@ struct Samples {
 /// Samples servers: each second where somebody looks, now and then where nobody does.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
-    servers: Arc<Mutex<HashMap<String, Samples>>>,
+    servers: Arc<Mutex<HashMap<ServerId, Samples>>>,
     walks: Arc<Semaphore>,
 }
 
@@ -132,12 +138,12 @@ impl Default for Sampler {
 }
 
 impl Sampler {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Samples>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Samples>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The kept samples, oldest first.
-    pub(crate) fn history(&self, id: &str) -> Vec<Stats> {
+    pub(crate) fn history(&self, id: &ServerId) -> Vec<Stats> {
         self.lock().get(id).map(|samples| samples.history.samples()).unwrap_or_default()
     }
 
@@ -213,19 +219,19 @@ impl Sampler {
         .ok()
     }
 
-    async fn sample(&self, id: &str, running: Running, needs: &Needs) -> Option<Stats> {
+    async fn sample(&self, id: &ServerId, running: Running, needs: &Needs) -> Option<Stats> {
         if !*needs.engine_there.borrow() {
             return None;
         }
         let counters = match needs.engine.counters(&running.container_id, running.pid).await {
             Ok(counters) => counters,
             Err(error) => {
-                tracing::debug!(server = id, %error, "no sample");
+                tracing::debug!(server = %id, %error, "no sample");
                 return None;
             }
         };
         let mut servers = self.lock();
-        let samples = servers.entry(id.to_owned()).or_default();
+        let samples = servers.entry(id.clone()).or_default();
         let first = samples.of.as_ref() != Some(&running);
         if first {
             samples.meter = Meter::new();
@@ -241,9 +247,9 @@ impl Sampler {
     }
 
     /// Walks the folder on a thread of its own, where the last walk is long ago.
-    fn measure_disk(&self, id: &str, watched: bool, needs: &Needs) {
+    fn measure_disk(&self, id: &ServerId, watched: bool, needs: &Needs) {
         let mut servers = self.lock();
-        let samples = servers.entry(id.to_owned()).or_default();
+        let samples = servers.entry(id.clone()).or_default();
         let age = if watched { DISK_WATCHED } else { DISK_IDLE };
         if samples.walking || samples.disk_at.is_some_and(|at| at.elapsed() < age) {
             return;
@@ -252,7 +258,7 @@ impl Sampler {
         samples.walking = true;
         drop(servers);
         let cancel = needs.cancel.clone();
-        let (this, id, path) = (self.clone(), id.to_owned(), needs.servers_dir.join(id));
+        let (this, id, path) = (self.clone(), id.clone(), needs.servers_dir.join(id.as_str()));
         drop(needs.tasks.spawn_blocking(move || {
             let bytes = disk_usage(&path, &cancel).map(|usage| usage.bytes).ok();
             drop(turn);

@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use protocol::{Millis, ServerCreate, Status, valid_server_id};
+use protocol::{Millis, ServerCreate, ServerId, Status};
 use serde::{Deserialize, Serialize};
 
 mod pending;
@@ -160,7 +160,7 @@ pub fn load_all(dir: &Path) -> Result<Vec<ServerFile>, PersistError> {
         }
     }
     // Both: one was made after an agent that knows nothing of deletions had been at work.
-    let made: HashSet<String> =
+    let made: HashSet<ServerId> =
         all.iter().filter(|file| !file.deleting).map(|file| file.spec.server_id.clone()).collect();
     all.retain(|file| !file.deleting || !made.contains(&file.spec.server_id));
     all.sort_by(|a, b| a.spec.server_id.cmp(&b.spec.server_id));
@@ -232,7 +232,7 @@ fn deleting(path: &Path) -> PathBuf {
 }
 
 fn path_of(dir: &Path, id: &str) -> Result<PathBuf, PersistError> {
-    if valid_server_id(id) {
+    if ServerId::from(id).is_valid() {
         return Ok(dir.join(format!("{id}.json")));
     }
     Err(failed("use a bad server id in", dir)(io::ErrorKind::InvalidInput.into()))
@@ -247,7 +247,7 @@ fn load(path: &Path, id: &str) -> Option<ServerFile> {
         return None;
     }
     let cause = match serde_json::from_slice::<ServerFile>(&bytes) {
-        Ok(file) if file.spec.server_id == id && valid_server_id(id) => return Some(file),
+        Ok(file) if file.spec.server_id == *id && file.spec.server_id.is_valid() => return Some(file),
         Ok(file) => format!("it tells of server {:?}", file.spec.server_id),
         Err(error) => error.to_string(),
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use protocol::{Encoding, Envelope, ErrorReport, ServerRef, StatsSubscribe, ToAgent, ToPanel};
+use protocol::{Encoding, Envelope, ErrorReport, ServerId, ServerRef, StatsSubscribe, ToAgent, ToPanel};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -81,7 +81,7 @@ struct Connection<'t> {
     legacy: &'t mut Interpreter,
     standing: &'t watch::Sender<LinkState>,
     /// The consoles that the panel follows.
-    followed: HashSet<String>,
+    followed: HashSet<ServerId>,
     /// What could not be taken, by kind.
     odd: LogCounter,
 }

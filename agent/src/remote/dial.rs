@@ -165,7 +165,7 @@ impl Dialer {
     /// Node id in header and query, because panels read either.
     fn control_request(&self, offer: bool) -> Result<Request, String> {
         let Remote { node_id, secret, .. } = &self.0.remote;
-        if !protocol::valid_node_id(node_id) {
+        if !node_id.is_valid() {
             return Err(format!("NODE_ID {node_id:?} is no node id"));
         }
         let mut request = self.request(&format!("/?nodeId={node_id}"), secret)?;

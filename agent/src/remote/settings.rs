@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::link_times::LinkTimes;
+use protocol::NodeId;
 
 /// Where the panel is, and who this node is there.
 #[derive(Clone, Default)]
@@ -10,7 +11,7 @@ pub struct Remote {
     /// `ws://HOST:PORT` or `wss://HOST:PORT`, where a path may follow.
     pub panel_url: String,
     /// Our node's id.
-    pub node_id: String,
+    pub node_id: NodeId,
     /// The node's own secret, or the one that all agents share.
     pub secret: String,
     /// The panel's key, see [`KeyPin::parse_list`](super::KeyPin::parse_list); none for whom the public roots vouch for.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use protocol::{ImageReport, Port, Progress, RegistryLogin};
+use protocol::{ImageReport, Port, Progress, RegistryLogin, ServerId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
@@ -68,7 +68,7 @@ pub struct EngineInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     /// Which server.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Tells settings apart; comes back as [`ContainerState::settings`].
     pub settings: String,
     /// Image reference.
@@ -123,7 +123,7 @@ pub struct MountedFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstallContainer {
     /// Which server.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Image reference.
     pub image: String,
     /// What the image's entrypoint gets, or the command itself.
@@ -170,7 +170,7 @@ pub struct ContainerState {
     /// The engine's id.
     pub id: String,
     /// Of which server, by its label.
-    pub server_id: Option<String>,
+    pub server_id: Option<ServerId>,
     /// Who made it.
     pub owner: Owner,
     /// It runs.
@@ -303,7 +303,7 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// What it is, by id.
     fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<ContainerState>>;
     /// The container that holds a server's name.
-    fn inspect_server<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>>;
+    fn inspect_server<'a>(&'a self, server_id: &'a ServerId) -> Call<'a, Option<ContainerState>>;
     /// How a container was made, by another agent.
     fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<ForeignContainer>>;
     /// The engine starts it no more by itself.
@@ -311,7 +311,7 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// What lies in a folder of a container, as a tar archive in pieces; ends early where nobody takes them.
     fn copy_out<'a>(&'a self, id: &'a str, folder: &'a str, to: mpsc::Sender<Bytes>) -> Call<'a, ()>;
     /// All containers that some agent made, running or not: (server id, owner).
-    fn list(&self) -> Call<'_, Vec<(String, Owner)>>;
+    fn list(&self) -> Call<'_, Vec<(ServerId, Owner)>>;
     /// What it has used so far. `pid` is its main process where it is known.
     fn counters<'a>(&'a self, id: &'a str, pid: Option<u32>) -> Call<'a, Counters>;
 }

@@ -23,7 +23,7 @@ impl Reader {
         let log = match self.terminal.log(if first { KEPT } else { MANY }).await {
             Ok(log) => log,
             Err(error) => {
-                tracing::debug!(server = self.terminal.server_id, %error, "its log");
+                tracing::debug!(server = %self.terminal.server_id, %error, "its log");
                 if error.fault != Fault::Missing && !first {
                     self.lost();
                 }

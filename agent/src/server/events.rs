@@ -176,7 +176,7 @@ impl Server {
     /// Says that an old image has to do.
     fn note_old_image(&self, note: Option<String>) {
         if let Some(note) = note {
-            tracing::info!(server = self.id, note, "an image was not fetched anew");
+            tracing::info!(server = %self.id, note, "an image was not fetched anew");
             let console = &self.output.console;
             console.system("The image could not be fetched anew. The one that is here is kept.");
         }
@@ -187,7 +187,7 @@ impl Server {
         let failed = match result {
             Ok(()) => None,
             Err(error) => {
-                tracing::error!(server = self.id, %error, "a server's file could not be written");
+                tracing::error!(server = %self.id, %error, "a server's file could not be written");
                 Some(error)
             }
         };

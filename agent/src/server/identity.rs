@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use protocol::ServerId;
 use sha2::{Digest, Sha256};
 
 use super::{folder, zone};
@@ -15,12 +16,12 @@ const FOLDER: &str = "identity";
 /// Files for a container that runs as `uid:gid` with this home.
 pub(super) fn files(
     state_dir: &Path,
-    server_id: &str,
+    server_id: &ServerId,
     user: &str,
     home: &str,
 ) -> io::Result<Vec<MountedFile>> {
     let Some((uid, gid)) = folder::parse_pair(user) else { return Ok(Vec::new()) };
-    let dir = state_dir.join(FOLDER).join(server_id);
+    let dir = state_dir.join(FOLDER).join(server_id.as_str());
     // A colon or a line end would make another entry of it.
     let home = if home.contains([':', '\n']) { "/" } else { home };
     let root = if uid == 0 { String::new() } else { "root:x:0:0:root:/root:/bin/sh\n".to_owned() };
@@ -42,9 +43,9 @@ pub(super) fn files(
 }
 
 /// Removes them.
-pub(super) fn remove(state_dir: &Path, server_id: &str) {
+pub(super) fn remove(state_dir: &Path, server_id: &ServerId) {
     // They are made anew for each start: what is left of them does no harm.
-    let _ = std::fs::remove_dir_all(state_dir.join(FOLDER).join(server_id));
+    let _ = std::fs::remove_dir_all(state_dir.join(FOLDER).join(server_id.as_str()));
 }
 
 #[cfg(test)]
@@ -55,7 +56,7 @@ mod tests {
     fn a_user_with_a_name_and_a_machine_that_stays_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let read = |server: &str| {
-            let files = files(dir.path(), server, "988:989", "/home/container").unwrap();
+            let files = files(dir.path(), &server.into(), "988:989", "/home/container").unwrap();
             files.iter().map(|one| std::fs::read_to_string(&one.file).unwrap()).collect::<Vec<_>>()
         };
         let first = read("a");
@@ -64,8 +65,8 @@ mod tests {
         assert!(first[2].len() == 33 && first[2].trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert_eq!(read("a"), first);
         assert_ne!(read("b")[2], first[2]);
-        assert!(files(dir.path(), "a", "games", "/").unwrap().is_empty());
-        remove(dir.path(), "a");
+        assert!(files(dir.path(), &"a".into(), "games", "/").unwrap().is_empty());
+        remove(dir.path(), &"a".into());
         assert!(!dir.path().join(FOLDER).join("a").exists());
     }
 }

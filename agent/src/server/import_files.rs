@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use protocol::Progress;
+use protocol::{Progress, ServerId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,7 @@ pub(super) enum ImportedFiles {
 /// What bringing needs.
 pub(super) struct ImportFiles<'b> {
     pub(super) context: &'b Arc<Context>,
-    pub(super) server_id: &'b str,
+    pub(super) server_id: &'b ServerId,
     /// Who owns the files afterwards, `(uid, gid)`; none leaves them to us.
     pub(super) owner: Option<(u32, u32)>,
     pub(super) progress: &'b watch::Sender<Option<Progress>>,

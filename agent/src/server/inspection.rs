@@ -19,7 +19,7 @@ use crate::runtime::{ContainerState, EngineError, Owner};
 impl Server {
     /// The connection to the engine broke under a run.
     pub(super) fn lost(&mut self, error: &EngineError) {
-        tracing::info!(server = self.id, %error, "lost sight of its container");
+        tracing::info!(server = %self.id, %error, "lost sight of its container");
         self.context.watch.suspect(error);
         self.inspect_anew();
     }

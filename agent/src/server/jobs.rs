@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use protocol::Progress;
+use protocol::{Progress, ServerId};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -255,7 +255,7 @@ pub(super) struct Found {
 }
 
 /// Finds what the engine has under the server's name; waits until the engine answers.
-pub(super) async fn inspect(context: Arc<Context>, server_id: String) -> Found {
+pub(super) async fn inspect(context: Arc<Context>, server_id: ServerId) -> Found {
     loop {
         if !context.watch.there().await {
             // The agent ends; nobody will see the result.
@@ -280,7 +280,7 @@ pub(super) async fn inspect(context: Arc<Context>, server_id: String) -> Found {
                 }
             }
             Err(error) => {
-                tracing::debug!(server = server_id, %error, "inspecting its container");
+                tracing::debug!(server = %server_id, %error, "inspecting its container");
                 context.watch.suspect(&error);
                 tokio::time::sleep(AGAIN).await;
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use protocol::{Behaviour, ContainerUser, Limits, ServerCreate, StartupMode, Stop, valid_server_id};
+use protocol::{Behaviour, ContainerUser, Limits, ServerCreate, StartupMode, Stop};
 
 use super::{startup, template};
 use crate::runtime::Container;
@@ -124,7 +124,7 @@ pub(super) fn container(
 /// What is wrong with it, by field. The panel checks too; this is the agent's own door.
 pub(crate) fn check(spec: &ServerCreate) -> Result<(), String> {
     let no = |what: &str| Err(what.to_owned());
-    if !valid_server_id(&spec.server_id) {
+    if !spec.server_id.is_valid() {
         return no("The server id is not one.");
     }
     if !is_image(&spec.image) {

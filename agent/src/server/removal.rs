@@ -8,6 +8,7 @@ use super::context::Context;
 use super::{folder, install};
 use crate::persist::{self, PersistError};
 use crate::runtime::{EngineError, Owner};
+use protocol::ServerId;
 
 /// Between two attempts to remove what cannot stay any more.
 const REMOVE_AGAIN: Duration = Duration::from_secs(2);
@@ -33,10 +34,14 @@ impl std::fmt::Display for RemoveError {
 /// Removes the container, the folder and the server's file, in this order. That it is to be removed is noted before and
 /// forgotten last: broken off anywhere, the next run of the agent goes on. What fails before the folder is gone is
 /// undone, unless it was `begun` by an earlier run: then it is tried until it is done.
-pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool) -> Result<(), RemoveError> {
+pub(super) async fn remove(
+    context: Arc<Context>,
+    server_id: ServerId,
+    begun: bool,
+) -> Result<(), RemoveError> {
     let (dir, id) = (context.state_dir(), server_id.clone());
     if begun {
-        tracing::info!(server = server_id, "the deletion of a server that was cut short goes on");
+        tracing::info!(server = %server_id, "the deletion of a server that was cut short goes on");
         if !context.watch.there().await {
             std::future::pending::<()>().await;
         }
@@ -49,14 +54,14 @@ pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool
             match on_disk(move || persist::undo_deletion(&dir, &id)).await {
                 Ok(()) => return Err(error),
                 Err(kept) => {
-                    tracing::warn!(server = server_id, error = %kept, "a deletion could not be undone; it goes on");
+                    tracing::warn!(server = %server_id, error = %kept, "a deletion could not be undone; it goes on");
                 }
             }
         }
         if let RemoveError::Engine(error) = &error {
             context.watch.suspect(error);
         }
-        tracing::warn!(server = server_id, %error, "a server could not be removed; it is tried again");
+        tracing::warn!(server = %server_id, %error, "a server could not be removed; it is tried again");
         tokio::time::sleep(REMOVE_AGAIN).await;
         if !context.watch.there().await {
             // The agent ends; its next run goes on.
@@ -69,7 +74,7 @@ pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool
         match on_disk(move || persist::remove(&dir, &id)).await {
             Ok(()) => return Ok(()),
             Err(error) => {
-                tracing::warn!(server = server_id, %error, "a deleted server could not be forgotten; it is tried again");
+                tracing::warn!(server = %server_id, %error, "a deleted server could not be forgotten; it is tried again");
                 tokio::time::sleep(REMOVE_AGAIN).await;
             }
         }
@@ -77,7 +82,7 @@ pub(super) async fn remove(context: Arc<Context>, server_id: String, begun: bool
 }
 
 /// The container, then the folder.
-async fn empty(context: &Arc<Context>, server_id: &str) -> Result<(), RemoveError> {
+async fn empty(context: &Arc<Context>, server_id: &ServerId) -> Result<(), RemoveError> {
     let seen = context.engine.inspect_server(server_id).await.map_err(RemoveError::Engine)?;
     if let Some(seen) = seen.filter(|seen| seen.owner != Owner::Foreign) {
         context.engine.remove(&seen.id).await.map_err(RemoveError::Engine)?;

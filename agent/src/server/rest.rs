@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::ServerId;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
@@ -13,7 +14,7 @@ use crate::runtime::ContainerState;
 /// What is left to read of a game that has ended.
 pub(super) struct Rest {
     pub(super) context: Arc<Context>,
-    pub(super) server_id: String,
+    pub(super) server_id: ServerId,
     pub(super) output: Output,
     /// It was to run: its last lines tell why it does not.
     pub(super) wanted: bool,

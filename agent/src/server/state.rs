@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use protocol::{Envelope, ServerStatus, Status, ToPanel};
+use protocol::{Envelope, ServerId, ServerStatus, Status, ToPanel};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ impl Requests {
 /// One server.
 pub(crate) struct Server {
     pub(super) context: Arc<Context>,
-    pub(super) id: String,
+    pub(super) id: ServerId,
     /// Where it is in its life, and what may be asked of it.
     pub(super) life_cycle: LifeCycle,
     /// What is kept.
@@ -192,7 +192,7 @@ impl Server {
         self.shown.status.send_replace(status.clone());
         let message = ToPanel::ServerStatus(Box::new(status));
         if let Err(error) = self.context.out.try_send(Envelope::new(message)) {
-            tracing::debug!(server = self.id, %error, "a status could not be sent");
+            tracing::debug!(server = %self.id, %error, "a status could not be sent");
         }
     }
 

@@ -157,7 +157,7 @@ impl Server {
         let Err(error) = result else { return self.step_taken(step) };
         // It ended before the signal came: that is what was wanted.
         if !matches!(error.fault, Fault::Missing | Fault::Conflict) {
-            tracing::warn!(server = self.id, signal, %error, "a signal could not be sent");
+            tracing::warn!(server = %self.id, signal, %error, "a signal could not be sent");
             let console = &self.output.console;
             console.system(&format!("The signal {signal} could not be sent: {}", error.message));
             self.context.watch.suspect(&error);

@@ -159,7 +159,7 @@ async fn write_unsaved(server: &mut Server) {
         let (dir, file) = (server.context.state_dir(), server.record.file.clone());
         let saved = tokio::task::spawn_blocking(move || persist::save(&dir, &file)).await;
         if let Ok(Err(error)) = saved {
-            tracing::error!(server = server.id, %error, "a server's file could not be written");
+            tracing::error!(server = %server.id, %error, "a server's file could not be written");
         }
     }
 }

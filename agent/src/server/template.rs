@@ -46,8 +46,8 @@ pub(super) fn context(spec: &ServerCreate, timezone: &str) -> Context {
     let mib = |bytes: i64| u64::try_from(bytes / MIB).unwrap_or(0);
     let protocol::Limits { memory, swap, disk, io, cpu } = spec.limits;
     Context {
-        uuid: spec.server_id.clone(),
-        name: spec.name.clone().unwrap_or_else(|| spec.server_id.clone()),
+        uuid: spec.server_id.to_string(),
+        name: spec.name.clone().unwrap_or_else(|| spec.server_id.to_string()),
         image: spec.image.clone(),
         environment,
         address: Address { ip: EVERYWHERE.to_owned(), port: ports.first().copied().unwrap_or(0), ports },

@@ -9,6 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use protocol::ServerId;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -69,7 +70,7 @@ impl tokio::io::AsyncRead for Silence {
 /// One game's terminal.
 pub(super) struct Terminal {
     pub(super) context: Arc<Context>,
-    pub(super) server_id: String,
+    pub(super) server_id: ServerId,
     pub(super) container: String,
     pub(super) tty: bool,
     pub(super) output: Output,
@@ -247,7 +248,7 @@ impl Reader {
                 return None;
             }
         }
-        tracing::debug!(server = self.terminal.server_id, "connecting to its console again");
+        tracing::debug!(server = %self.terminal.server_id, "connecting to its console again");
         let unheard = Arc::clone(&self.terminal.port.unheard);
         let give_up = async {
             tokio::time::sleep(typing::CONNECTION).await;
@@ -273,7 +274,7 @@ impl Reader {
             match self.try_again(left).await {
                 Ok(attached) => return attached,
                 Err(error) if self.over => {
-                    tracing::debug!(server = self.terminal.server_id, %error, "its last lines");
+                    tracing::debug!(server = %self.terminal.server_id, %error, "its last lines");
                     return None;
                 }
                 Err(error) => self.terminal.context.watch.suspect(&error),

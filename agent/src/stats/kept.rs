@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{Network, Stats};
+use protocol::{Network, ServerId, Stats};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -32,10 +32,10 @@ const PAUSE: Duration = Duration::from_secs(120);
 const APART: i64 = 9_500;
 
 /// The samples of all servers, by id, oldest first.
-pub type Samples = Vec<(String, Vec<Stats>)>;
+pub type Samples = Vec<(ServerId, Vec<Stats>)>;
 
 /// What is in a file: the how-manieth it is, and each server's samples as differences to the one before.
-type Content = (u64, Vec<(String, Vec<[i64; 6]>)>);
+type Content = (u64, Vec<(ServerId, Vec<[i64; 6]>)>);
 
 /// The two files.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ fn decode(rows: &[[i64; 6]]) -> Vec<Stats> {
 mod tests {
     use super::*;
 
-    fn samples(of: &str, seconds_ago: std::ops::Range<i64>) -> (String, Vec<Stats>) {
+    fn samples(of: &str, seconds_ago: std::ops::Range<i64>) -> (ServerId, Vec<Stats>) {
         let now = Timestamp::now().as_second();
         let sample = |ago: i64| Stats {
             cpu: 12.34,
@@ -168,7 +168,7 @@ mod tests {
             players: None,
             timestamp: Timestamp::from_second(now - ago).unwrap(),
         };
-        (of.to_owned(), seconds_ago.rev().map(sample).collect())
+        (of.to_owned().into(), seconds_ago.rev().map(sample).collect())
     }
 
     #[test]

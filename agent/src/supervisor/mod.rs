@@ -5,9 +5,7 @@ pub(crate) mod pauses;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{
-    Behaviour, ContainerUser, ErrorCode, Limits, ServerCreate, ServerStatus, Status, valid_server_id,
-};
+use protocol::{Behaviour, ContainerUser, ErrorCode, Limits, ServerCreate, ServerId, ServerStatus, Status};
 
 use crate::panel::reply_cache::Reply;
 use crate::persist::{self, PersistError, ServerFile, Wanted};
@@ -21,7 +19,7 @@ const MOST_SERVERS: usize = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Supervisor {
     context: Arc<Context>,
-    servers: Arc<Mutex<HashMap<String, Handle>>>,
+    servers: Arc<Mutex<HashMap<ServerId, Handle>>>,
 }
 
 impl Supervisor {
@@ -35,7 +33,7 @@ impl Supervisor {
         Ok(Self { context, servers: Arc::new(Mutex::new(servers)) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Handle>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Handle>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -48,7 +46,7 @@ impl Supervisor {
     }
 
     /// Everybody, by id.
-    pub(crate) fn all(&self) -> Vec<(String, Handle)> {
+    pub(crate) fn all(&self) -> Vec<(ServerId, Handle)> {
         let mut servers = self.lock();
         servers.retain(|_, handle| !handle.is_gone());
         let mut all: Vec<_> = servers.iter().map(|(id, handle)| (id.clone(), handle.clone())).collect();
@@ -128,14 +126,14 @@ impl Supervisor {
             }
         };
         for (id, owner) in listed {
-            if owner != Owner::Legacy || !valid_server_id(&id) || self.get(&id).is_some() {
+            if owner != Owner::Legacy || !id.is_valid() || self.get(&id).is_some() {
                 continue;
             }
             let Ok(Some(seen)) = self.context.engine.inspect_server(&id).await else { continue };
-            if seen.owner != Owner::Legacy || seen.server_id.as_deref() != Some(&id) {
+            if seen.owner != Owner::Legacy || seen.server_id.as_deref() != Some(id.as_str()) {
                 continue;
             }
-            tracing::info!(server = id, "took over a container of another agent");
+            tracing::info!(server = %id, "took over a container of another agent");
             let Ok(Some(found)) = self.context.engine.describe(&seen.id).await else { continue };
             // Made anew, it finds its files where they were, and runs as it did.
             let rooted = found.working_dir.trim_matches('/').is_empty();

@@ -1,11 +1,11 @@
 //! Why a server's data did not get from here to there, as the panel is told.
 
-use protocol::{ErrorCode, ErrorReport};
+use protocol::{ErrorCode, ErrorReport, ServerId};
 
 use crate::fs::archive::ArchiveError;
 
 /// What the panel is told of a failure.
-pub(super) fn report(error: &ArchiveError, server_id: &str) -> ErrorReport {
+pub(super) fn report(error: &ArchiveError, server_id: &ServerId) -> ErrorReport {
     let code = match error {
         full if full.is_disk_full() => ErrorCode::DiskFull,
         ArchiveError::Refused(_) => ErrorCode::Invalid,

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::{
-    Control, ErrorCode, ErrorReport, Status, Summary, ToPanel, TransferPrepare, TransferReceive, TransferSend,
+    Control, ErrorCode, ErrorReport, ServerId, Status, Summary, ToPanel, TransferPrepare, TransferReceive,
+    TransferSend,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -42,7 +43,7 @@ pub(crate) struct Transfers {
     /// None: this agent takes part in no transfers.
     carrier: Option<Arc<dyn StreamOpener>>,
     /// By server: two at a time would be about the same folder.
-    under_way: Arc<Mutex<HashMap<String, UnderWay>>>,
+    under_way: Arc<Mutex<HashMap<ServerId, UnderWay>>>,
     /// Held while a folder is measured.
     measuring: Arc<Semaphore>,
 }
@@ -69,12 +70,12 @@ impl Transfers {
         Self { context, servers, carrier, under_way: Arc::default(), measuring }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, UnderWay>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ServerId, UnderWay>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How much there is to send.
-    pub(crate) fn measure(&self, server_id: String, reply: Reply) {
+    pub(crate) fn measure(&self, server_id: ServerId, reply: Reply) {
         let Ok(place) = Arc::clone(&self.measuring).try_acquire_owned() else {
             return reply.refuse(ErrorCode::Busy, "The node is busy with other folders. Try again.");
         };
@@ -143,9 +144,9 @@ impl Transfers {
             pipe = back;
             match &sent {
                 Ok(summary) => {
-                    tracing::info!(server = id, bytes = summary.bytes, "the server's data was sent");
+                    tracing::info!(server = %id, bytes = summary.bytes, "the server's data was sent");
                 }
-                Err(error) => tracing::warn!(server = id, %error, "sending the server's data"),
+                Err(error) => tracing::warn!(server = %id, %error, "sending the server's data"),
             }
             last_word(&pipe, sent, &id).await;
             drop(turn);
@@ -175,9 +176,9 @@ impl Transfers {
             let Ok((received, pipe)) = done else { return };
             match &received {
                 Ok(summary) => {
-                    tracing::info!(server = id, bytes = summary.bytes, "a server's data has arrived");
+                    tracing::info!(server = %id, bytes = summary.bytes, "a server's data has arrived");
                 }
-                Err(error) => tracing::warn!(server = id, %error, "receiving a server's data"),
+                Err(error) => tracing::warn!(server = %id, %error, "receiving a server's data"),
             }
             last_word(&pipe, received, &id).await;
             drop(turn);
@@ -185,7 +186,7 @@ impl Transfers {
     }
 
     /// Removes what was prepared or received for a server that does not come.
-    pub(crate) fn discard(&self, server_id: String, reply: Reply) {
+    pub(crate) fn discard(&self, server_id: ServerId, reply: Reply) {
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
             let old = all.lock().get(&server_id).cloned();
@@ -205,7 +206,7 @@ impl Transfers {
     }
 
     /// Takes the server's turn, and dials. Answers the request either way.
-    async fn open(&self, server_id: &str, ticket: Ticket, reply: Reply) -> Option<(Turn, Pipe)> {
+    async fn open(&self, server_id: &ServerId, ticket: Ticket, reply: Reply) -> Option<(Turn, Pipe)> {
         let Some(carrier) = &self.carrier else {
             reply.refuse(ErrorCode::NotSupported, "This agent takes part in no transfers.");
             return None;
@@ -230,7 +231,7 @@ impl Transfers {
     }
 
     /// One at a time for each server: a new one means that nobody waits for the old one any more.
-    async fn turn(&self, server_id: &str) -> Result<Turn, String> {
+    async fn turn(&self, server_id: &ServerId) -> Result<Turn, String> {
         let old = self.lock().get(server_id).cloned();
         if let Some(old) = old {
             old.cancel.cancel();
@@ -250,7 +251,7 @@ impl Transfers {
     }
 
     /// A container of another agent keeps its files inside, not in a folder.
-    async fn has_folder(&self, server_id: &str) -> Result<(), (ErrorCode, String)> {
+    async fn has_folder(&self, server_id: &ServerId) -> Result<(), (ErrorCode, String)> {
         if self.servers.get(server_id).is_none() {
             return Err((ErrorCode::NotFound, "There is no such server on this node.".into()));
         }
@@ -268,7 +269,7 @@ impl Transfers {
 
     /// Nothing may write into the folder meanwhile. The last container goes: each start makes a new one anyway, and
     /// this one must not be started by anybody once the data is elsewhere.
-    async fn may_send(&self, server_id: &str) -> Result<(), (ErrorCode, String)> {
+    async fn may_send(&self, server_id: &ServerId) -> Result<(), (ErrorCode, String)> {
         self.has_folder(server_id).await?;
         let status = self.servers.get(server_id).map(|handle| handle.status.borrow().status.clone());
         match status {
@@ -289,8 +290,8 @@ impl Transfers {
         Ok(())
     }
 
-    fn may_receive(&self, server_id: &str) -> Result<(), (ErrorCode, String)> {
-        if !protocol::valid_server_id(server_id) {
+    fn may_receive(&self, server_id: &ServerId) -> Result<(), (ErrorCode, String)> {
+        if !server_id.is_valid() {
             return Err((ErrorCode::Invalid, "The server id is not one.".into()));
         }
         let there = folder::of(&self.context.data_dir, server_id);
@@ -357,7 +358,7 @@ fn receive(
     }
     arrive(data_dir, &of.server_id, owners).map_err(|source| ArchiveError::File {
         doing: "keeping",
-        path: of.server_id.clone(),
+        path: of.server_id.to_string(),
         source,
     })?;
     Ok(summary)
@@ -389,7 +390,7 @@ fn discard(data_dir: &Path, id: &str) -> Option<Vec<PathBuf>> {
 }
 
 /// How it ended, to the other end of the pipe.
-async fn last_word(pipe: &Pipe, done: Result<Summary, ArchiveError>, server_id: &str) {
+async fn last_word(pipe: &Pipe, done: Result<Summary, ArchiveError>, server_id: &ServerId) {
     let word = match done {
         Ok(summary) => Control::Done(summary),
         Err(error) => {

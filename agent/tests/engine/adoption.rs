@@ -28,7 +28,7 @@ async fn a_running_game_is_taken_over_and_no_line_is_lost_or_doubled() {
     // The first sync knows it already.
     let status = node
         .message("the first sync", |message| match message {
-            ToPanel::Sync(sync) => sync.servers.iter().find(|s| s.server_id == id).cloned(),
+            ToPanel::Sync(sync) => sync.servers.iter().find(|s| s.server_id == id.as_str()).cloned(),
             _ => None,
         })
         .await;
@@ -178,7 +178,7 @@ async fn before_it_is_made_anew_its_world_is_brought_home() {
 
     // A panel says what it should be: that is for the next start.
     let mut spec = spec("cat world/current; echo OLD=$OLD NEW=$NEW; sleep 1000");
-    spec.server_id.clone_from(&id);
+    spec.server_id.clone_from(&id.as_str().into());
     spec.environment.insert("NEW".into(), "yes".into());
     spec.behaviour = None;
     node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
@@ -213,7 +213,7 @@ async fn what_is_brought_home_belongs_to_the_game() {
     node.power(&id, PowerAction::Stop).await.unwrap();
     node.is(&id, Status::Stopped).await;
     let mut spec = spec("id -u; cat world/level && echo more >> world/level; sleep 1000");
-    spec.server_id.clone_from(&id);
+    spec.server_id.clone_from(&id.as_str().into());
     node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
     node.subscribe(&id).await;
     node.start(&id).await;
@@ -235,7 +235,7 @@ async fn what_cannot_be_brought_home_runs_as_it_is() {
     let node = Node::new().await;
     node.is(&id, Status::Running).await;
     let mut spec = spec("sleep 1000");
-    spec.server_id.clone_from(&id);
+    spec.server_id.clone_from(&id.as_str().into());
     node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
     node.subscribe(&id).await;
     node.power(&id, PowerAction::Restart).await.unwrap();
@@ -252,7 +252,7 @@ async fn a_container_of_somebody_else_is_left_alone() {
     let node = Node::new().await;
     let spec = spec("sleep 1000");
     let name = format!("ctrl-alt-play-{}", spec.server_id);
-    let _container = Container(spec.server_id.clone());
+    let _container = Container(spec.server_id.to_string());
     docker(&["run", "-d", "--name", &name, IMAGE, "/bin/sleep", "1000"]);
     let id = node.create(spec).await;
     node.power(&id, PowerAction::Start).await.unwrap();

@@ -28,7 +28,7 @@ async fn without_an_engine_everything_is_unknown_and_refused_at_once_until_it_co
     assert!(info.problems.iter().any(|problem| problem.code == ProblemCode::EngineUnavailable));
     let spec = spec("while read l; do echo \"echo $l\"; done");
     let id = spec.server_id.clone();
-    let _container = Container(id.clone());
+    let _container = Container(id.to_string());
     node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
     node.is(&id, Status::Unknown).await;
     for action in [PowerAction::Start, PowerAction::Stop, PowerAction::Restart, PowerAction::Kill] {

@@ -239,7 +239,7 @@ async fn a_game_keeps_the_time_of_its_zone_in_an_image_without_any() {
     node.delete(&id).await;
     // What leads elsewhere is a name of nothing.
     spec.environment.insert("TZ".into(), "../../../etc/shadow".into());
-    let id = node.create(ServerCreate { server_id: new_id(), ..spec }).await;
+    let id = node.create(ServerCreate { server_id: new_id().into(), ..spec }).await;
     let _container = Container(id.clone());
     node.start(&id).await;
     node.line(&id, "+0000").await;

@@ -44,7 +44,7 @@ async fn of_a_flood_the_newest_lines_come_and_nobody_else_notices() {
     // The flooded one still obeys.
     node.power(&flood, PowerAction::Kill).await.unwrap();
     node.is(&flood, Status::Stopped).await;
-    let tail = ToAgent::ConsoleTail(ConsoleTail { server_id: flood.clone(), tail: 1_000 });
+    let tail = ToAgent::ConsoleTail(ConsoleTail { server_id: flood.clone().into(), tail: 1_000 });
     let ToPanel::ConsoleLines(tail) = node.ask(tail).await.unwrap() else { panic!("no lines") };
     assert_eq!(tail.lines.len(), 1_000);
     let ends = Instant::now() + SOON;
@@ -111,7 +111,7 @@ async fn a_prompt_shows_without_its_lines_end() {
     let _container = Container(id.clone());
     let ends = Instant::now() + SOON;
     loop {
-        let tail = ToAgent::ConsoleTail(ConsoleTail { server_id: id.clone(), tail: 1_000 });
+        let tail = ToAgent::ConsoleTail(ConsoleTail { server_id: id.clone().into(), tail: 1_000 });
         let ToPanel::ConsoleLines(tail) = node.ask(tail).await.unwrap() else { panic!("no lines") };
         if tail.partial.is_some_and(|partial| partial.text == "Password: ") {
             break;
@@ -142,7 +142,8 @@ async fn a_command_that_comes_twice_is_typed_once() {
     let id = node.run("stty -echo; echo up; n=0; while read l; do n=$((n+1)); echo \"$n $l\"; done").await;
     let _container = Container(id.clone());
     node.line(&id, "up").await;
-    let command = || ToAgent::ServerCommand(ServerCommand { server_id: id.clone(), command: "hello".into() });
+    let command =
+        || ToAgent::ServerCommand(ServerCommand { server_id: id.clone().into(), command: "hello".into() });
     node.send(command(), "same");
     node.send(command(), "same");
     node.answer("same").await.unwrap();
@@ -190,7 +191,7 @@ async fn numbers_go_on_over_a_restart_and_a_tail_can_be_asked_for() {
     node.power(&id, PowerAction::Kill).await.unwrap();
     node.is(&id, Status::Stopped).await;
     node.start(&id).await;
-    let tail = || ToAgent::ConsoleTail(ConsoleTail { server_id: id.clone(), tail: 1_000 });
+    let tail = || ToAgent::ConsoleTail(ConsoleTail { server_id: id.clone().into(), tail: 1_000 });
     let ends = Instant::now() + SOON;
     let all = loop {
         let ToPanel::ConsoleLines(all) = node.ask(tail()).await.unwrap() else { panic!("no lines") };

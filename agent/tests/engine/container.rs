@@ -220,7 +220,7 @@ async fn a_port_that_another_program_holds_is_refused_at_the_click() {
     spec.ports = vec![Port { internal: 1, external: port, protocol: Protocol::Udp }];
     let id = node.create(spec).await;
     let _container = Container(id.clone());
-    let start = ToAgent::ServerStart(ServerRef { server_id: id.clone() });
+    let start = ToAgent::ServerStart(ServerRef { server_id: id.clone().into() });
     let error = node.ask(start).await.unwrap_err();
     assert_eq!((error.code, error.server_id.as_deref()), (ErrorCode::PortInUse, Some(id.as_str())));
     assert!(error.message.contains(&format!("{port}/udp")));

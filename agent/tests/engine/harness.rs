@@ -222,7 +222,7 @@ impl Node {
         self.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
         self.status(&id, |s| matches!(s.status, Status::Stopped | Status::InstallFailed)).await;
         self.subscribe(&id).await;
-        id
+        id.into_string()
     }
 
     pub(crate) async fn subscribe(&self, id: &str) {
@@ -334,9 +334,9 @@ impl ContainerState {
             ToPanel::ServerStatus(status) => self.statuses.push(*status),
             ToPanel::ConsoleLines(lines) => {
                 if lines.reset {
-                    *self.resets.entry(lines.server_id.clone()).or_default() += 1;
+                    *self.resets.entry(lines.server_id.to_string()).or_default() += 1;
                 }
-                let kept = self.lines.entry(lines.server_id).or_default();
+                let kept = self.lines.entry(lines.server_id.into_string()).or_default();
                 kept.extend(lines.lines);
                 // A flood is not to be kept.
                 if kept.len() > 200_000 {
@@ -382,7 +382,7 @@ pub(crate) fn new_id() -> String {
 /// A server that runs this line in the image of the tests, and stops within three seconds.
 pub(crate) fn spec(startup: &str) -> ServerCreate {
     ServerCreate {
-        server_id: new_id(),
+        server_id: new_id().into(),
         name: Some("test".into()),
         image: IMAGE.into(),
         startup: startup.into(),

@@ -30,13 +30,13 @@ async fn an_absent_image_fails_the_install_says_why_and_can_be_tried_again() {
     // So does a retry.
     let tries = || node.statuses(&id).iter().filter(|s| s.status == Status::Installing).count();
     let before = tries();
-    let retry = ToAgent::ServerReinstall(ServerReinstall { server_id: id.clone(), wipe: false });
+    let retry = ToAgent::ServerReinstall(ServerReinstall { server_id: id.clone().into(), wipe: false });
     node.ask(retry.clone()).await.unwrap();
     eventually("a second try", || (tries() > before).then_some(())).await;
     node.is(&id, Status::InstallFailed).await;
     // With another image it works.
     let update = ServerUpdate {
-        server_id: id.clone(),
+        server_id: id.clone().into(),
         name: None,
         image: Some(IMAGE.into()),
         startup: None,

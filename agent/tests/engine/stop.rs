@@ -145,7 +145,7 @@ async fn of_twenty_starts_one_counts() {
     let id = node.create(spec("sleep 1000")).await;
     let _container = Container(id.clone());
     for n in 0..20 {
-        let start = ServerPower { server_id: id.clone(), action: PowerAction::Start };
+        let start = ServerPower { server_id: id.clone().into(), action: PowerAction::Start };
         node.send(ToAgent::ServerPower(start), &format!("start-{n}"));
     }
     let mut taken = 0;
@@ -166,7 +166,7 @@ async fn suspended_servers_stop_and_stay_down() {
     let node = Node::new().await;
     let id = node.run("sleep 1000").await;
     let _container = Container(id.clone());
-    let of = || ServerRef { server_id: id.clone() };
+    let of = || ServerRef { server_id: id.clone().into() };
     node.ask(ToAgent::ServerSuspend(of())).await.unwrap();
     node.is(&id, Status::Suspended).await;
     assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::Suspended));

@@ -72,7 +72,7 @@ async fn begin(node: &Node, spec: ServerCreate) -> (String, Container, Installer
     let id = spec.server_id.clone();
     node.ask(ToAgent::ServerCreate(Box::new(spec))).await.unwrap();
     node.subscribe(&id).await;
-    (id.clone(), Container(id.clone()), Installer(id))
+    (id.to_string(), Container(id.to_string()), Installer(id.into_string()))
 }
 
 async fn log(node: &Node, id: &str) -> Result<String, ErrorCode> {
@@ -210,7 +210,7 @@ async fn one_that_ignores_sigterm_can_be_cancelled_and_deleted() {
     let (id, _container, _installer) = begin(&node, egg(script, "sleep 1000")).await;
     node.line(&id, "deaf").await;
     assert_eq!(node.power(&id, PowerAction::Start).await, Err(ErrorCode::Installing));
-    node.ask(ToAgent::InstallCancel(ServerRef { server_id: id.clone() })).await.unwrap();
+    node.ask(ToAgent::InstallCancel(ServerRef { server_id: id.clone().into() })).await.unwrap();
     let failed = node.is(&id, Status::InstallFailed).await;
     assert_eq!(failed.error.as_deref(), Some("The installation was cancelled."));
     assert!(!installer_is_there(&id));
@@ -242,7 +242,7 @@ async fn forks_without_end_are_ended_with_the_script() {
     let script = "echo begun; bomb() { bomb & bomb & wait; }; bomb";
     let (id, _container, _installer) = begin(&node, egg(script, "sleep 1000")).await;
     node.line(&id, "begun").await;
-    node.ask(ToAgent::InstallCancel(ServerRef { server_id: id.clone() })).await.unwrap();
+    node.ask(ToAgent::InstallCancel(ServerRef { server_id: id.clone().into() })).await.unwrap();
     node.is(&id, Status::InstallFailed).await;
     assert!(!installer_is_there(&id));
     node.delete(&id).await;
@@ -398,7 +398,7 @@ async fn a_variable_that_breaks_its_rule_keeps_it_from_starting() {
     }];
     let (id, _container, _installer) = begin(&node, spec).await;
     node.is(&id, Status::Stopped).await;
-    let start = ToAgent::ServerStart(ServerRef { server_id: id.clone() });
+    let start = ToAgent::ServerStart(ServerRef { server_id: id.clone().into() });
     let refused = node.ask(start).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::Invalid);
     assert_eq!(refused.message, "The variable SLOTS must be a whole number.");

@@ -155,7 +155,7 @@ async fn a_stop_that_ended_while_nobody_looked_is_a_stop() {
 async fn who_is_suspended_while_it_restarts_stays_down() {
     let (node, id, _container) = running(SLOW, Stop::default(), 20).await;
     node.power(&id, PowerAction::Restart).await.unwrap();
-    node.ask(ToAgent::ServerSuspend(ServerRef { server_id: id.clone() })).await.unwrap();
+    node.ask(ToAgent::ServerSuspend(ServerRef { server_id: id.clone().into() })).await.unwrap();
     let node = Node::with(node.stop().await, None, quick()).await;
     node.is(&id, Status::Suspended).await;
     assert!(!node.path(&id).contains(&Status::Starting), "{:?}", node.path(&id));

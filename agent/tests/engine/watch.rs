@@ -30,16 +30,18 @@ async fn samples_come_each_second_while_somebody_looks() {
     let _container = Container(id.clone());
     std::fs::write(node.file(&id, "world"), vec![1; 3 << 20]).unwrap();
     let watch = |server_ids, node| ToAgent::StatsSubscribe(StatsSubscribe { server_ids, node });
-    node.ask(watch(vec![id.clone()], true)).await.unwrap();
+    node.ask(watch(vec![id.clone().into()], true)).await.unwrap();
     let sample = node
         .message("a sample of a busy game", |message| match message {
-            ToPanel::ServerStats(s) if s.server_id == id && s.stats.cpu > 20.0 => Some(s.stats.clone()),
+            ToPanel::ServerStats(s) if s.server_id == id.as_str() && s.stats.cpu > 20.0 => {
+                Some(s.stats.clone())
+            }
             _ => None,
         })
         .await;
     assert!(sample.memory > 0 && sample.memory < 64 << 20, "{sample:?}");
     node.message("its folder's size", |message| match message {
-        ToPanel::ServerStats(s) if s.server_id == id && s.stats.disk >= 3 << 20 => Some(()),
+        ToPanel::ServerStats(s) if s.server_id == id.as_str() && s.stats.disk >= 3 << 20 => Some(()),
         _ => None,
     })
     .await;
@@ -48,7 +50,7 @@ async fn samples_come_each_second_while_somebody_looks() {
         _ => None,
     })
     .await;
-    let history = ToAgent::StatsHistory(ServerRef { server_id: id.clone() });
+    let history = ToAgent::StatsHistory(ServerRef { server_id: id.clone().into() });
     let ToPanel::StatsHistory(history) = node.ask(history).await.unwrap() else { panic!("no history") };
     assert!(history.samples.len() >= 2);
     node.ask(watch(Vec::new(), false)).await.unwrap();
@@ -78,10 +80,10 @@ async fn a_console_costs_nothing_while_nobody_looks_and_begins_with_the_last_lin
     let spec = spec("i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo line $i; done; sleep 1000");
     let id = node.create(spec).await;
     let _container = Container(id.clone());
-    node.ask(ToAgent::ConsoleUnsubscribe(ServerRef { server_id: id.clone() })).await.unwrap();
+    node.ask(ToAgent::ConsoleUnsubscribe(ServerRef { server_id: id.clone().into() })).await.unwrap();
     node.start(&id).await;
     let before = node.items(&id).len();
-    let tail = || ToAgent::ConsoleTail(ConsoleTail { server_id: id.clone(), tail: 1 });
+    let tail = || ToAgent::ConsoleTail(ConsoleTail { server_id: id.clone().into(), tail: 1 });
     let ends = Instant::now() + SOON;
     loop {
         let ToPanel::ConsoleLines(lines) = node.ask(tail()).await.unwrap() else { panic!("no lines") };
@@ -114,13 +116,13 @@ async fn ten_idle_servers_cost_almost_nothing() {
     let mut ids = Vec::new();
     for _ in 0..10 {
         let id = node.run("sleep 10000").await;
-        node.ask(ToAgent::ConsoleUnsubscribe(ServerRef { server_id: id.clone() })).await.unwrap();
+        node.ask(ToAgent::ConsoleUnsubscribe(ServerRef { server_id: id.clone().into() })).await.unwrap();
         ids.push((Container(id.clone()), id));
     }
     let (before, minute) = (used(), Duration::from_secs(60));
     tokio::time::sleep(minute).await;
     let idle = used() - before;
-    let watched = ids.iter().map(|(_, id)| id.clone()).collect();
+    let watched = ids.iter().map(|(_, id)| id.as_str().into()).collect();
     node.ask(ToAgent::StatsSubscribe(StatsSubscribe { server_ids: watched, node: true })).await.unwrap();
     let before = used();
     tokio::time::sleep(minute / 3).await;

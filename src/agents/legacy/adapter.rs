@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::commands::{Became, CommandName};
 use protocol::{
-    ConsoleItem, ConsoleLine, ConsoleLines, ConsoleTail, DecodeError, Envelope, ServerOutput, ServerStatus,
-    Status, ToAgent, ToPanel,
+    ConsoleItem, ConsoleLine, ConsoleLines, ConsoleTail, DecodeError, Envelope, ServerId, ServerOutput,
+    ServerStatus, Status, ToAgent, ToPanel,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,7 +30,7 @@ impl Shared {
     }
 
     /// A server was deleted.
-    pub(in crate::agents) fn server_gone(&self, server_id: &str) {
+    pub(in crate::agents) fn server_gone(&self, server_id: &ServerId) {
         self.lines.forget(server_id);
     }
 }
@@ -137,7 +137,7 @@ impl Adapter {
     }
 
     /// Whether something is asked of this server at the moment.
-    pub(super) fn is_busy(&self, server_id: &str) -> bool {
+    pub(super) fn is_busy(&self, server_id: &ServerId) -> bool {
         self.in_flight.is_busy(server_id)
     }
 

@@ -2,7 +2,7 @@
 
 use protocol::commands::Response;
 use protocol::{
-    Ack, Envelope, ErrorCode, ErrorReport, FileContent, ServerStatus, Status, SystemInfo, ToPanel,
+    Ack, Envelope, ErrorCode, ErrorReport, FileContent, ServerId, ServerStatus, Status, SystemInfo, ToPanel,
 };
 use serde_json::{Value, json};
 
@@ -26,14 +26,14 @@ pub(super) enum StateReport {
     /// Its state.
     Is(Box<ServerStatus>),
     /// A kill that counted as accepted has failed, for this reason.
-    KillFailed { server_id: String, reason: String },
+    KillFailed { server_id: ServerId, reason: String },
     /// The agent has no container for it.
-    Missing(String),
+    Missing(ServerId),
 }
 
 /// What the answers to a request depend on.
 pub(super) struct Question<'r> {
-    pub(super) server_id: Option<&'r str>,
+    pub(super) server_id: Option<&'r ServerId>,
     pub(super) completion: Completion,
     /// The caller has an answer already.
     pub(super) accepted: bool,
@@ -75,7 +75,7 @@ pub(super) fn brief(words: &str) -> String {
 
 /// What a message that is no error means.
 pub(super) fn progress(message: &ToPanel, question: &Question<'_>) -> RequestProgress {
-    let same = |server_id: &str| question.server_id == Some(server_id);
+    let same = |server_id: &ServerId| question.server_id == Some(server_id);
     match (message, question.completion) {
         (ToPanel::ServerStatus(status), completion) if same(&status.server_id) => {
             if completion.reached(&status.status) {
@@ -88,7 +88,7 @@ pub(super) fn progress(message: &ToPanel, question: &Question<'_>) -> RequestPro
             RequestProgress::Answer(ToPanel::Ack(Ack::default()))
         }
         (ToPanel::SystemInfo(_), Completion::Info) => RequestProgress::Answer(message.clone()),
-        (ToPanel::FileContent(file), Completion::File) if file.server_id.as_deref().is_none_or(same) => {
+        (ToPanel::FileContent(file), Completion::File) if file.server_id.as_ref().is_none_or(same) => {
             RequestProgress::Answer(file_answer(file))
         }
         _ => RequestProgress::Nothing,
@@ -108,7 +108,7 @@ pub(super) fn response(
     response: &Response,
     question: &Question<'_>,
 ) -> (RequestProgress, Option<StateReport>) {
-    let server_id = question.server_id.unwrap_or_default().to_owned();
+    let server_id = question.server_id.cloned().unwrap_or_default();
     if !response.success {
         let (code, message) = response.error.clone().unwrap_or_default();
         let report = match question.completion {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::commands::Response;
-use protocol::{ErrorReport, Status, ToPanel};
+use protocol::{ErrorReport, ServerId, Status, ToPanel};
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 
 use super::answers::{self, Question, RequestProgress, StateReport};
@@ -25,13 +25,13 @@ pub(super) struct InFlight {
     entries: Mutex<Vec<Entry>>,
     next: AtomicU64,
     /// Held while something is asked of a server.
-    servers: Mutex<HashMap<String, Turn>>,
+    servers: Mutex<HashMap<ServerId, Turn>>,
     /// Held while a command is asked: a burst of them crashes the Go agent.
     command: Turn,
     /// Held while a file or the system info is asked for: such answers may name nothing at all.
     unnamed: Turn,
     /// The states of servers before their kill was accepted.
-    before: Mutex<HashMap<String, Status>>,
+    before: Mutex<HashMap<ServerId, Status>>,
 }
 
 /// One request.
@@ -39,7 +39,7 @@ struct Entry {
     number: u64,
     /// The id under which it was sent.
     id: String,
-    server_id: Option<String>,
+    server_id: Option<ServerId>,
     /// Of a create.
     image: Option<String>,
     completion: Completion,
@@ -82,7 +82,7 @@ impl InFlight {
     }
 
     /// A kill never waits behind a stop or a start that hangs; and a request for a state does not wait at all.
-    fn overtakes(&self, completion: Completion, server_id: &str) -> bool {
+    fn overtakes(&self, completion: Completion, server_id: &ServerId) -> bool {
         let hangs = |entry: &Entry| {
             entry.server_id.as_deref() == Some(server_id)
                 && matches!(entry.completion, Completion::Stopped | Completion::Running)
@@ -94,7 +94,7 @@ impl InFlight {
         }
     }
 
-    fn turn_of(&self, server_id: &str) -> Turn {
+    fn turn_of(&self, server_id: &ServerId) -> Turn {
         let mut servers = lock(&self.servers);
         // Those that nobody holds or waits for.
         servers.retain(|id, turn| id == server_id || Arc::strong_count(turn) > 1);
@@ -126,7 +126,7 @@ impl InFlight {
     }
 
     /// Whether something is asked of this server at the moment.
-    pub(super) fn is_busy(&self, server_id: &str) -> bool {
+    pub(super) fn is_busy(&self, server_id: &ServerId) -> bool {
         lock(&self.entries).iter().any(|entry| entry.server_id.as_deref() == Some(server_id))
     }
 
@@ -152,12 +152,12 @@ impl InFlight {
     }
 
     /// Keeps the state that a server had when its kill was accepted.
-    pub(super) fn set_before(&self, server_id: &str, status: Status) {
+    pub(super) fn set_before(&self, server_id: &ServerId, status: Status) {
         lock(&self.before).insert(server_id.to_owned(), status);
     }
 
     /// That state.
-    pub(super) fn take_before(&self, server_id: &str) -> Option<Status> {
+    pub(super) fn take_before(&self, server_id: &ServerId) -> Option<Status> {
         lock(&self.before).remove(server_id)
     }
 }
@@ -224,7 +224,7 @@ impl Entry {
 
     fn question(&self) -> Question<'_> {
         Question {
-            server_id: self.server_id.as_deref(),
+            server_id: self.server_id.as_ref(),
             completion: self.completion,
             accepted: self.was_accepted(),
         }

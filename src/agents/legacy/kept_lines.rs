@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{ConsoleItem, ConsoleLine};
+use protocol::{ConsoleItem, ConsoleLine, ServerId};
 
 /// Lines of one server.
 const LINES: usize = 200;
@@ -21,7 +21,7 @@ pub(super) struct KeptLines(Mutex<All>);
 
 #[derive(Default)]
 struct All {
-    servers: HashMap<String, Kept>,
+    servers: HashMap<ServerId, Kept>,
     bytes: usize,
     /// Counts what came in, so that the server without output for longest is known.
     clock: u64,
@@ -38,7 +38,7 @@ struct Kept {
 
 impl KeptLines {
     /// Numbers lines and keeps them; returns them as they go to readers.
-    pub(super) fn note(&self, server_id: &str, lines: Vec<ConsoleLine>) -> Vec<ConsoleItem> {
+    pub(super) fn note(&self, server_id: &ServerId, lines: Vec<ConsoleLine>) -> Vec<ConsoleItem> {
         let mut all = self.lock();
         all.clock += 1;
         let clock = all.clock;
@@ -60,7 +60,7 @@ impl KeptLines {
     }
 
     /// The last lines, oldest first.
-    pub(super) fn tail(&self, server_id: &str, most: usize) -> Vec<ConsoleItem> {
+    pub(super) fn tail(&self, server_id: &ServerId, most: usize) -> Vec<ConsoleItem> {
         let all = self.lock();
         let Some(kept) = all.servers.get(server_id) else { return Vec::new() };
         let from = kept.lines.len().saturating_sub(most);
@@ -68,7 +68,7 @@ impl KeptLines {
     }
 
     /// A server was deleted.
-    pub(super) fn forget(&self, server_id: &str) {
+    pub(super) fn forget(&self, server_id: &ServerId) {
         let mut all = self.lock();
         if let Some(kept) = all.servers.remove(server_id) {
             all.bytes -= kept.bytes;
@@ -126,16 +126,16 @@ mod tests {
     #[test]
     fn the_last_lines_are_there_with_numbers_that_go_on() {
         let kept = KeptLines::default();
-        assert!(kept.tail("a", 10).is_empty());
-        let first = kept.note("a", vec![line("x".into()), line("y".into())]);
+        assert!(kept.tail(&"a".into(), 10).is_empty());
+        let first = kept.note(&"a".into(), vec![line("x".into()), line("y".into())]);
         assert_eq!(numbers(&first), [1, 2]);
         for _ in 0..300 {
-            kept.note("a", vec![line("z".into())]);
+            kept.note(&"a".into(), vec![line("z".into())]);
         }
-        assert_eq!(numbers(&kept.tail("a", 3)), [300, 301, 302]);
-        assert_eq!(kept.tail("a", 1000).len(), LINES);
-        kept.forget("a");
-        assert!(kept.tail("a", 10).is_empty() && kept.lock().bytes == 0);
+        assert_eq!(numbers(&kept.tail(&"a".into(), 3)), [300, 301, 302]);
+        assert_eq!(kept.tail(&"a".into(), 1000).len(), LINES);
+        kept.forget(&"a".into());
+        assert!(kept.tail(&"a".into(), 10).is_empty() && kept.lock().bytes == 0);
     }
 
     #[test]
@@ -143,13 +143,13 @@ mod tests {
         let kept = KeptLines::default();
         for server in 0..100 {
             for _ in 0..40 {
-                kept.note(&server.to_string(), vec![line("x".repeat(16 << 10))]);
+                kept.note(&server.to_string().as_str().into(), vec![line("x".repeat(16 << 10))]);
             }
         }
         let held: usize = kept.lock().servers.values().map(|kept| kept.bytes).sum();
         assert!(held <= ALL_BYTES && held == kept.lock().bytes, "{held}");
-        assert!(kept.tail("0", 10).is_empty(), "the one without output for longest");
-        assert!(!kept.tail("99", 10).is_empty());
-        assert_eq!(numbers(&kept.note("0", vec![line("again".into())])), [41]);
+        assert!(kept.tail(&"0".into(), 10).is_empty(), "the one without output for longest");
+        assert!(!kept.tail(&"99".into(), 10).is_empty());
+        assert_eq!(numbers(&kept.note(&"0".into(), vec![line("again".into())])), [41]);
     }
 }

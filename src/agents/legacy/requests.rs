@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agent::LinkTimes;
 use protocol::commands::{Command, GET_STATUS, STOP_SERVER};
-use protocol::{Envelope, ErrorCode, ErrorReport, PowerAction, ServerRef, Status, ToAgent};
+use protocol::{Envelope, ErrorCode, ErrorReport, NodeId, PowerAction, ServerId, ServerRef, Status, ToAgent};
 use serde_json::{Value, json};
 
 /// What ends a request. Statuses that are not named here end everything.
@@ -50,14 +50,14 @@ impl Completion {
 #[derive(Debug)]
 pub(super) struct LegacyRequest {
     pub(super) message: ToAgent,
-    pub(super) server_id: Option<String>,
+    pub(super) server_id: Option<ServerId>,
     pub(super) completion: Completion,
     pub(super) deadline: Duration,
 }
 
 impl LegacyRequest {
     /// For the state of one server.
-    pub(super) fn state(server_id: &str, deadline: Duration) -> Self {
+    pub(super) fn state(server_id: &ServerId, deadline: Duration) -> Self {
         Self {
             message: ToAgent::ServerDescribe(ServerRef { server_id: server_id.to_owned() }),
             server_id: Some(server_id.to_owned()),
@@ -78,7 +78,7 @@ impl LegacyRequest {
 /// The request that means the same to such an agent; a refusal where there is none.
 pub(super) fn translate(message: ToAgent, times: &LinkTimes) -> Result<LegacyRequest, Box<ErrorReport>> {
     let LinkTimes { answer: others, answer_stop: stop, answer_file: files, .. } = *times;
-    let of = |server_id: String| ServerRef { server_id };
+    let of = |server_id: ServerId| ServerRef { server_id };
     let message = match message {
         ToAgent::ServerPower(power) if power.action != PowerAction::Kill => match power.action {
             PowerAction::Start => ToAgent::ServerStart(of(power.server_id)),
@@ -134,7 +134,7 @@ pub(super) fn unable(what: &str) -> Box<ErrorReport> {
 }
 
 /// The server whose next status ends the request.
-fn server_of(message: &ToAgent) -> Option<String> {
+fn server_of(message: &ToAgent) -> Option<ServerId> {
     Some(match message {
         ToAgent::ServerCreate(spec) => spec.server_id.clone(),
         ToAgent::ServerStart(of)
@@ -150,7 +150,7 @@ fn server_of(message: &ToAgent) -> Option<String> {
 }
 
 /// The frame: kill and the request for a state are commands, everything else a message as ever.
-pub(super) fn encode(envelope: &Envelope<ToAgent>, node_id: &str) -> serde_json::Result<String> {
+pub(super) fn encode(envelope: &Envelope<ToAgent>, node_id: &NodeId) -> serde_json::Result<String> {
     let (action, server_id, payload) = match &envelope.message {
         ToAgent::ServerPower(power) if power.action == PowerAction::Kill => {
             (STOP_SERVER, &power.server_id, json!({ "signal": "SIGKILL", "timeout": 5 }))
@@ -161,7 +161,7 @@ pub(super) fn encode(envelope: &Envelope<ToAgent>, node_id: &str) -> serde_json:
     };
     let command = Command {
         id: envelope.message_id.clone().unwrap_or_default(),
-        agent_id: node_id.to_owned(),
+        agent_id: node_id.to_string(),
         action: action.into(),
         server_id: Some(server_id.clone()),
         payload,

@@ -6,6 +6,7 @@ use super::adapter::Adapter;
 use super::requests::LegacyRequest;
 use crate::agents::error::RequestError;
 use crate::agents::registry::Registry;
+use protocol::{NodeId, ServerId};
 
 /// Requests in a row without an answer after which an agent is not asked any more.
 const GIVE_UP: u32 = 3;
@@ -19,7 +20,7 @@ pub(in crate::agents) fn start(adapter: &Adapter) {
         let (registry, session) = (&adapter.shared.registry, &adapter.session);
         let pause = registry.times.state_poll;
         let mut unanswered = 0;
-        let mut last = String::new();
+        let mut last = ServerId::default();
         // What it is given first goes first.
         tokio::time::sleep(pause / 30).await;
         while unanswered < GIVE_UP && !session.ended().is_cancelled() {
@@ -41,11 +42,11 @@ pub(in crate::agents) fn start(adapter: &Adapter) {
 }
 
 /// The next server after `last`, those of unknown state first; and how many of these there are.
-fn next_to_poll(registry: &Registry, node_id: &str, last: &str) -> (Option<String>, usize) {
+fn next_to_poll(registry: &Registry, node_id: &NodeId, last: &str) -> (Option<ServerId>, usize) {
     let state = registry.lock();
     let missing = |id: &str| state.nodes.get(node_id).is_some_and(|node| node.differences.contains_key(id));
     let given = state.on(node_id).filter(|(id, server)| server.handed_over && !missing(id));
-    let mut given: Vec<(&String, bool)> = given.map(|(id, server)| (id, server.status.is_none())).collect();
+    let mut given: Vec<(&ServerId, bool)> = given.map(|(id, server)| (id, server.status.is_none())).collect();
     let unknown = given.iter().filter(|(_, unknown)| *unknown).count();
     if unknown > 0 {
         given.retain(|(_, unknown)| *unknown);
@@ -55,7 +56,7 @@ fn next_to_poll(registry: &Registry, node_id: &str, last: &str) -> (Option<Strin
     (after.or(given.first()).map(|(id, _)| (*id).clone()), unknown)
 }
 
-async fn ask_state(adapter: &Adapter, server_id: &str) -> Result<(), RequestError> {
+async fn ask_state(adapter: &Adapter, server_id: &ServerId) -> Result<(), RequestError> {
     if adapter.is_busy(server_id) {
         return Ok(());
     }

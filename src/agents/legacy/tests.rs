@@ -13,11 +13,11 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// A node whose agent is a legacy one.
 async fn old_agent(world: &World) -> FakeAgent {
-    world.agents.add_node("old", "old");
-    let agent = world.connect_legacy("old");
+    world.agents.add_node(&"old".into(), "old");
+    let agent = world.connect_legacy(&"old".into());
     let info = SystemInfo { capabilities: vec!["docker".into()], ..SystemInfo::default() };
     agent.say(ToPanel::SystemInfo(Box::new(info)));
-    while !world.agents.node("old").limited {
+    while !world.agents.node(&"old".into()).limited {
         tokio::task::yield_now().await;
     }
     agent
@@ -45,7 +45,8 @@ async fn answers_without_a_server_are_those_of_the_one_in_hand() {
             assert!(matches!(heard.message, ToAgent::FileRead(_) | ToAgent::FileWrite(_)));
             agent.say(from_json(answer));
         };
-        tokio::join!(world.agents.ask("old", asked, SOON), answered).0
+        let old = "old".into();
+        tokio::join!(world.agents.ask(&old, asked, SOON), answered).0
     };
     let content =
         ask(read(), r#"{"type":"file_content","data":{"path":"x","content":"y"}}"#, &mut agent).await;
@@ -68,7 +69,7 @@ async fn answers_without_a_server_are_those_of_the_one_in_hand() {
 async fn one_that_says_nothing_is_marked_as_having_no_files() {
     let world = World::new().await;
     let mut agent = old_agent(&world).await;
-    let told = |word: &str| world.agents.node("old").problems[0].message.contains(word);
+    let told = |word: &str| world.agents.node(&"old".into()).problems[0].message.contains(word);
     assert!(!told("does not serve files"));
     tokio::time::pause();
     let refused = |outcome| {
@@ -77,15 +78,16 @@ async fn one_that_says_nothing_is_marked_as_having_no_files() {
         assert_eq!(code, ErrorCode::NotSupported);
         assert!(message.contains("serve files"), "{message}");
     };
-    refused(world.agents.ask("old", read(), SOON).await);
+    refused(world.agents.ask(&"old".into(), read(), SOON).await);
     assert!(matches!(agent.hear().await.message, ToAgent::FileRead(_)));
     assert!(told("does not serve files"));
     // It is not asked again, and what it can do it still does.
-    refused(world.agents.ask("old", write(), SOON).await);
+    refused(world.agents.ask(&"old".into(), write(), SOON).await);
     let info = async {
         assert_eq!(agent.hear().await.message, ToAgent::SystemInfoRequest);
         agent.say(ToPanel::SystemInfo(Box::default()));
     };
-    let (answer, ()) = tokio::join!(world.agents.ask("old", ToAgent::SystemInfoRequest, SOON), info);
+    let old = "old".into();
+    let (answer, ()) = tokio::join!(world.agents.ask(&old, ToAgent::SystemInfoRequest, SOON), info);
     assert!(matches!(answer, Ok(ToPanel::SystemInfo(_))), "{answer:?}");
 }

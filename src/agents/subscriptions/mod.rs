@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use protocol::{
-    ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, Stats, StatsSubscribe, ToAgent, ToPanel,
+    ConsoleLines, ConsoleSubscribe, ConsoleTail, NodeId, ServerId, ServerRef, Stats, StatsSubscribe, ToAgent,
+    ToPanel,
 };
 use tokio::sync::Notify;
 
@@ -37,13 +38,13 @@ pub(super) struct Subscriptions(Arc<Inner>);
 
 struct Inner {
     registry: Arc<Registry>,
-    consoles: Mutex<HashMap<String, Arc<ConsoleFeed>>>,
+    consoles: Mutex<HashMap<ServerId, Arc<ConsoleFeed>>>,
     rings: Arc<Rings>,
-    stats: Mutex<HashMap<String, Arc<StatsFeed>>>,
+    stats: Mutex<HashMap<ServerId, Arc<StatsFeed>>>,
     /// Followers of each list, by [`AgentTopic`].
     lists: [AtomicUsize; 2],
     /// Followers of a list with this server in it who do not see all servers.
-    listed: Mutex<HashMap<String, usize>>,
+    listed: Mutex<HashMap<ServerId, usize>>,
     /// Whether the lists were read by HTTP lately, by [`AgentTopic`].
     read: [AtomicU8; 2],
     wishes: StatsWishes,
@@ -63,14 +64,14 @@ pub struct TopicGuard {
     subscriptions: Subscriptions,
     topic: AgentTopic,
     /// Only these servers.
-    only: Option<Vec<String>>,
+    only: Option<Vec<ServerId>>,
 }
 
 /// A console that is followed; no longer when dropped.
 pub struct ConsoleWatch {
     subscriptions: Subscriptions,
-    server_id: String,
-    node_id: String,
+    server_id: ServerId,
+    node_id: NodeId,
     feed: Arc<ConsoleFeed>,
     reader: ReaderId,
 }
@@ -78,8 +79,8 @@ pub struct ConsoleWatch {
 /// Stats that are followed; no longer when dropped.
 pub struct StatsWatch {
     subscriptions: Subscriptions,
-    server_id: String,
-    node_id: String,
+    server_id: ServerId,
+    node_id: NodeId,
     feed: Arc<StatsFeed>,
     reader: Arc<Notify>,
 }
@@ -99,7 +100,12 @@ impl Subscriptions {
     }
 
     /// Follows a console. `reader` is woken when there is something new.
-    pub(super) fn watch_console(&self, server_id: &str, node_id: &str, reader: Arc<Notify>) -> ConsoleWatch {
+    pub(super) fn watch_console(
+        &self,
+        server_id: &ServerId,
+        node_id: &NodeId,
+        reader: Arc<Notify>,
+    ) -> ConsoleWatch {
         let mut consoles = lock(&self.0.consoles);
         let feed = if let Some(feed) = consoles.get(server_id) {
             Arc::clone(feed)
@@ -116,7 +122,12 @@ impl Subscriptions {
     }
 
     /// Follows stats. `reader` is woken when there is something new.
-    pub(super) fn watch_stats(&self, server_id: &str, node_id: &str, reader: Arc<Notify>) -> StatsWatch {
+    pub(super) fn watch_stats(
+        &self,
+        server_id: &ServerId,
+        node_id: &NodeId,
+        reader: Arc<Notify>,
+    ) -> StatsWatch {
         let latest = self.0.registry.lock().server(server_id).stats;
         let mut stats = lock(&self.0.stats);
         let feed = stats.entry(server_id.to_owned()).or_insert_with(|| StatsFeed::new(latest));
@@ -137,8 +148,8 @@ impl Subscriptions {
     }
 
     /// Follows a list of these servers until the guard is dropped.
-    pub(super) fn watch_some(&self, server_ids: impl Iterator<Item = String>) -> TopicGuard {
-        let only: Vec<String> = server_ids.collect();
+    pub(super) fn watch_some(&self, server_ids: impl Iterator<Item = ServerId>) -> TopicGuard {
+        let only: Vec<ServerId> = server_ids.collect();
         let mut listed = lock(&self.0.listed);
         let mut first = false;
         for id in &only {
@@ -191,7 +202,7 @@ impl Subscriptions {
 
     /// Asks the agent for the lines: the last ones first, so that readers know at once whether there are any, then all
     /// that follow.
-    fn follow_console(&self, server_id: &str, node_id: &str, feed: &Arc<ConsoleFeed>) {
+    fn follow_console(&self, server_id: &ServerId, node_id: &NodeId, feed: &Arc<ConsoleFeed>) {
         let Ok(session) = self.0.registry.session(node_id) else {
             feed.set_ready();
             return;
@@ -208,7 +219,7 @@ impl Subscriptions {
                     feed.push(lines.lines, false, lines.partial);
                 }
                 Ok(_) => {}
-                Err(error) => tracing::debug!(server = server_id, %error, "no console"),
+                Err(error) => tracing::debug!(server = %server_id, %error, "no console"),
             }
             // Under the lock, so that an unsubscribe of the last reader comes either before or after all of this.
             let consoles = lock(&subscriptions.0.consoles);
@@ -219,14 +230,14 @@ impl Subscriptions {
     }
 
     fn refresh_all(&self) {
-        let nodes: Vec<String> = self.0.registry.lock().nodes.keys().cloned().collect();
+        let nodes: Vec<NodeId> = self.0.registry.lock().nodes.keys().cloned().collect();
         for node in nodes {
             self.refresh(&node);
         }
     }
 
-    fn refresh_nodes_of(&self, server_ids: &[String]) {
-        let nodes: BTreeSet<String> = {
+    fn refresh_nodes_of(&self, server_ids: &[ServerId]) {
+        let nodes: BTreeSet<NodeId> = {
             let state = self.0.registry.lock();
             server_ids.iter().filter_map(|id| Some(state.servers.get(id)?.node_id.clone())).collect()
         };
@@ -236,7 +247,7 @@ impl Subscriptions {
     }
 
     /// Tells an agent whose stats are wanted where that has changed: at once where the last time is long ago, else soon.
-    pub(super) fn refresh(&self, node_id: &str) {
+    pub(super) fn refresh(&self, node_id: &NodeId) {
         let Ok(session) = self.0.registry.session(node_id) else { return };
         let due = match self.0.wishes.check(&session, Instant::now()) {
             Check::No => return,
@@ -257,9 +268,9 @@ impl Subscriptions {
     fn send_wish(&self, session: &Session) {
         let node_id = session.node_id();
         let all = self.followers(AgentTopic::Servers) > 0;
-        let mut followed: BTreeSet<String> = lock(&self.0.stats).keys().cloned().collect();
+        let mut followed: BTreeSet<ServerId> = lock(&self.0.stats).keys().cloned().collect();
         followed.extend(lock(&self.0.listed).keys().cloned());
-        let mut server_ids: Vec<String> = {
+        let mut server_ids: Vec<ServerId> = {
             let state = self.0.registry.lock();
             if all {
                 state.servers_of(node_id)
@@ -273,7 +284,7 @@ impl Subscriptions {
             let wish = StatsSubscribe { server_ids: server_ids.clone(), node: *node };
             let sent = session.tell(ToAgent::StatsSubscribe(wish));
             if let Err(error) = &sent {
-                tracing::debug!(node = node_id, %error, "could not tell whose stats are wanted");
+                tracing::debug!(node = %node_id, %error, "could not tell whose stats are wanted");
             }
             sent.is_ok()
         });
@@ -286,7 +297,7 @@ impl Subscriptions {
     }
 
     /// The last reader of a console has left. Should one come back soon, its agent need not be told.
-    fn leave_console(&self, server_id: &str, node_id: &str, feed: &Arc<ConsoleFeed>) {
+    fn leave_console(&self, server_id: &ServerId, node_id: &NodeId, feed: &Arc<ConsoleFeed>) {
         if !feed.linger() {
             return;
         }
@@ -325,7 +336,7 @@ impl Subscriptions {
     }
 
     /// Whether a list with this server in it is followed.
-    pub(super) fn is_listed(&self, server_id: &str) -> bool {
+    pub(super) fn is_listed(&self, server_id: &ServerId) -> bool {
         self.followers(AgentTopic::Servers) > 0 || lock(&self.0.listed).contains_key(server_id)
     }
 
@@ -342,7 +353,7 @@ impl Subscriptions {
     }
 
     /// A sample came in.
-    pub(super) fn sample(&self, server_id: &str, stats: Stats) {
+    pub(super) fn sample(&self, server_id: &ServerId, stats: Stats) {
         let feed = lock(&self.0.stats).get(server_id).cloned();
         if let Some(feed) = feed {
             feed.push(stats);
@@ -350,7 +361,7 @@ impl Subscriptions {
     }
 
     /// Nobody can send lines of these servers at present.
-    pub(super) fn set_ready(&self, server_ids: &[String]) {
+    pub(super) fn set_ready(&self, server_ids: &[ServerId]) {
         let consoles = lock(&self.0.consoles);
         for feed in server_ids.iter().filter_map(|id| consoles.get(id)) {
             feed.set_ready();
@@ -358,7 +369,7 @@ impl Subscriptions {
     }
 
     /// A server is gone, and its followers are told.
-    pub(super) fn server_gone(&self, server_id: &str) {
+    pub(super) fn server_gone(&self, server_id: &ServerId) {
         if let Some(feed) = lock(&self.0.consoles).get(server_id) {
             feed.set_gone();
         }
@@ -368,12 +379,12 @@ impl Subscriptions {
     }
 
     /// A node is gone.
-    pub(super) fn node_gone(&self, node_id: &str) {
+    pub(super) fn node_gone(&self, node_id: &NodeId) {
         self.0.wishes.forget(node_id);
     }
 
     #[cfg(test)]
-    pub(super) fn listed(&self) -> Vec<String> {
+    pub(super) fn listed(&self) -> Vec<ServerId> {
         lock(&self.0.listed).keys().cloned().collect()
     }
 
@@ -384,11 +395,11 @@ impl Subscriptions {
 }
 
 /// Asks for all lines that follow those in the feed.
-fn subscribe(session: &Session, server: &str, feed: &ConsoleFeed) {
+fn subscribe(session: &Session, server: &ServerId, feed: &ConsoleFeed) {
     let (server_id, after, last) = (server.to_owned(), feed.after(), feed.fingerprints());
     let wish = ConsoleSubscribe { server_id, after, last, partial: true };
     if let Err(error) = session.tell(ToAgent::ConsoleSubscribe(wish)) {
-        tracing::warn!(server, %error, "could not follow a console");
+        tracing::warn!(%server, %error, "could not follow a console");
     }
     feed.set_ready();
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::agents::session::Session;
+use protocol::{NodeId, ServerId};
 
 /// Between two changes of whose stats are wanted, as an agent is told of them.
 const CHANGES_EVERY: Duration = Duration::from_secs(1);
@@ -12,11 +13,11 @@ const CHANGES_EVERY: Duration = Duration::from_secs(1);
 const CHECKS_EVERY: Duration = Duration::from_millis(50);
 
 /// Servers whose stats are wanted, and whether the node's own are.
-pub(super) type Wanted = (Vec<String>, bool);
+pub(super) type Wanted = (Vec<ServerId>, bool);
 
 /// By node.
 #[derive(Debug, Default)]
-pub(super) struct StatsWishes(Mutex<HashMap<String, Wish>>);
+pub(super) struct StatsWishes(Mutex<HashMap<NodeId, Wish>>);
 
 #[derive(Debug, Default)]
 struct Wish {
@@ -90,7 +91,7 @@ impl StatsWishes {
     }
 
     /// The node is gone.
-    pub(super) fn forget(&self, node_id: &str) {
+    pub(super) fn forget(&self, node_id: &NodeId) {
         self.lock().remove(node_id);
     }
 
@@ -110,7 +111,7 @@ impl StatsWishes {
         act(wish)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Wish>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Wish>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,9 +123,9 @@ mod tests {
     #[tokio::test]
     async fn a_new_session_begins_anew_and_an_old_one_is_not_asked() {
         let wishes = StatsWishes::default();
-        let ((old, _), (new, _)) = (Session::new("n", 1), Session::new("n", 2));
+        let ((old, _), (new, _)) = (Session::new(&"n".into(), 1), Session::new(&"n".into(), 2));
         let now = Instant::now();
-        let wanted = || (vec!["a".to_owned()], false);
+        let wanted = || (vec!["a".into()], false);
         let sends = |session: &Session, wanted: Wanted| {
             let mut sent = false;
             wishes.send(session, wanted, |_| {

@@ -5,6 +5,7 @@ use crate::agents::{ConsoleWatch, Lines, Next};
 use crate::auth::{Access, Permission};
 use crate::error::ApiError;
 use crate::live::{Feed, Follower, Frame, News, Topic};
+use protocol::ServerId;
 
 pub(super) struct Console(pub(super) Servers);
 
@@ -22,15 +23,15 @@ impl Topic for Console {
     }
 
     fn follow(&self, follower: &Follower, id: &str) -> Result<Box<dyn Feed>, ApiError> {
-        let agents = &self.0.agents;
+        let (agents, id) = (&self.0.agents, &ServerId::from(id));
         let node = agents.node_of(id).ok_or_else(|| ApiError::not_found("server"))?;
         let watch = agents.watch_console(id, &node, follower.wake.clone());
-        Ok(Box::new(ConsoleFeed { server_id: id.to_owned(), watch }))
+        Ok(Box::new(ConsoleFeed { server_id: id.clone(), watch }))
     }
 }
 
 struct ConsoleFeed {
-    server_id: String,
+    server_id: ServerId,
     watch: ConsoleWatch,
 }
 
@@ -45,7 +46,7 @@ impl Feed for ConsoleFeed {
 }
 
 /// A console's lines, which are encoded already: `{"lines", "reset"?, "partial"?}`.
-fn frame(server_id: &str, lines: &Lines) -> Frame {
+fn frame(server_id: &ServerId, lines: &Lines) -> Frame {
     let partial = lines.partial.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(lines.items.len() + partial.len() + server_id.len() + 96);
     // An id holds nothing that JSON would escape.
@@ -72,12 +73,12 @@ mod tests {
         let items = r#"{"skipped":3},{"seq":7,"text":"<b>\u001b[31m"}"#;
         let mut all = Lines { items: items.into(), reset: true, partial: None };
         assert_eq!(
-            frame("a", &all).as_str(),
+            frame(&"a".into(), &all).as_str(),
             format!(r#"{{"topic":"console:a","data":{{"lines":[{items}],"reset":true}}}}"#)
         );
         all = Lines { partial: Some(r#"{"text":"> "}"#.into()), ..Lines::default() };
         assert_eq!(
-            frame("a", &all).as_str(),
+            frame(&"a".into(), &all).as_str(),
             r#"{"topic":"console:a","data":{"lines":[],"partial":{"text":"> "}}}"#
         );
     }

@@ -5,6 +5,7 @@ use crate::agents::{AgentTopic, Changed, ChangesSince, TopicGuard};
 use crate::auth::{Access, Visible};
 use crate::error::ApiError;
 use crate::live::{Change, Feed, Follower, Frame, News, Topic, data};
+use protocol::ServerId;
 
 const NAME: &str = "servers";
 
@@ -53,7 +54,7 @@ impl Feed for ListFeed {
         match news {
             ChangesSince::These(these) if these.is_empty() => News::Nothing,
             ChangesSince::These(these) => {
-                let ids = these.into_iter().map(|(Changed::Now(id) | Changed::Gone(id))| id);
+                let ids = these.into_iter().map(|(Changed::Now(id) | Changed::Gone(id))| id.into());
                 News::Frames(self.changes(ids))
             }
             ChangesSince::All => {
@@ -76,7 +77,7 @@ impl Feed for ListFeed {
             (Visible::Only(old), Visible::Only(new)) => {
                 let lost = old.keys().filter(|id| !new.contains_key(*id));
                 let mut frames: Vec<_> = lost.map(|id| data(NAME, Change::<()>::Removed(id))).collect();
-                let changed: Vec<String> = new
+                let changed: Vec<ServerId> = new
                     .iter()
                     .filter(|(id, now)| old.get(*id) != Some(now))
                     .map(|(id, _)| id.clone())
@@ -94,7 +95,7 @@ impl Feed for ListFeed {
 
 impl ListFeed {
     /// Frames for servers that changed, came or went. Nothing of those that the caller could never see.
-    fn changes(&self, ids: impl Iterator<Item = String>) -> Vec<Frame> {
+    fn changes(&self, ids: impl Iterator<Item = ServerId>) -> Vec<Frame> {
         let mut frames = Vec::new();
         for id in ids {
             match self.servers.get_visible(&id, &self.visible) {

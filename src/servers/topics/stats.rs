@@ -5,6 +5,7 @@ use crate::agents::StatsWatch;
 use crate::auth::{Access, Permission};
 use crate::error::ApiError;
 use crate::live::{Feed, Follower, News, Topic, data};
+use protocol::ServerId;
 
 pub(super) struct ServerStats(pub(super) Servers);
 
@@ -22,7 +23,7 @@ impl Topic for ServerStats {
     }
 
     fn follow(&self, follower: &Follower, id: &str) -> Result<Box<dyn Feed>, ApiError> {
-        let agents = &self.0.agents;
+        let (agents, id) = (&self.0.agents, &ServerId::from(id));
         let node = agents.node_of(id).ok_or_else(|| ApiError::not_found("server"))?;
         let watch = agents.watch_stats(id, &node, follower.wake.clone());
         Ok(Box::new(StatsFeed { name: format!("stats:{id}"), watch, seen: 0, answered: false }))

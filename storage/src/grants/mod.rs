@@ -70,7 +70,7 @@ mod tests {
 
     fn grant(permissions: &[&str]) -> Grant {
         let permissions = permissions.iter().map(ToString::to_string).collect();
-        Grant { server_id: "s".to_owned(), user_id: "u".to_owned(), permissions }
+        Grant { server_id: "s".into(), user_id: "u".to_owned(), permissions }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::servers;
 use crate::tables::NODES;
 use crate::transfers;
 use crate::tx::{ReadTx, WriteTx};
+use ids::{NodeId, ServerId};
 
 pub use record::{Node, OldSecret};
 
@@ -51,7 +52,7 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
 }
 
 /// Deletes a node and forgets its servers with it; gives their ids.
-pub fn delete_with_servers(tx: &WriteTx, id: &str) -> Result<Vec<String>> {
+pub fn delete_with_servers(tx: &WriteTx, id: &str) -> Result<Vec<ServerId>> {
     let mut forgotten = Vec::new();
     for server in servers::list_by_node(tx, id)? {
         servers::delete(tx, &server.id)?;
@@ -62,7 +63,7 @@ pub fn delete_with_servers(tx: &WriteTx, id: &str) -> Result<Vec<String>> {
 }
 
 /// Notes when agents were last connected. Passes over ids that are gone.
-pub fn set_last_seen_many(tx: &WriteTx, seen: &[(String, Millis)]) -> Result<()> {
+pub fn set_last_seen_many(tx: &WriteTx, seen: &[(NodeId, Millis)]) -> Result<()> {
     for (id, at) in seen {
         if let Some(mut node) = NODES.get(tx, id.as_str())? {
             node.last_seen = Some(*at);
@@ -125,7 +126,7 @@ mod tests {
     fn last_seen_is_noted_for_those_that_are_there() {
         let (_dir, store) = store();
         write(&store, |tx| insert(tx, &node("n")));
-        write(&store, |tx| set_last_seen_many(tx, &[("n".to_owned(), 9), ("gone".to_owned(), 9)]));
+        write(&store, |tx| set_last_seen_many(tx, &[("n".into(), 9), ("gone".into(), 9)]));
         assert_eq!(read(&store, |tx| get(tx, "n")).unwrap().last_seen, Some(9));
         assert_eq!(read(&store, list).len(), 1);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ids::NodeId;
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
@@ -10,7 +11,7 @@ use crate::Millis;
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// The agent's own id; `local` is the one in the panel's process.
-    pub id: String,
+    pub id: NodeId,
     /// What people call it.
     pub name: String,
     /// SHA-256 of the node's own secret, where it has one.
@@ -54,7 +55,7 @@ pub struct OldSecret {
 impl Node {
     /// A node that nobody has heard of yet, without a secret of its own.
     #[must_use]
-    pub fn new(id: impl Into<String>, name: impl Into<String>, created_at: Millis) -> Self {
+    pub fn new(id: impl Into<NodeId>, name: impl Into<String>, created_at: Millis) -> Self {
         Self {
             id: id.into(),
             name: name.into(),

@@ -4,9 +4,10 @@ use crate::error::{Error, Result};
 use crate::servers::{Protocol, Server};
 use crate::tables::{PORTS, SERVERS};
 use crate::tx::{ReadTx, WriteTx};
+use ids::ServerId;
 
 /// The server that has this port of this node.
-pub fn port_owner(tx: &ReadTx, node_id: &str, protocol: Protocol, port: u16) -> Result<Option<String>> {
+pub fn port_owner(tx: &ReadTx, node_id: &str, protocol: Protocol, port: u16) -> Result<Option<ServerId>> {
     PORTS.get(tx, (node_id, number(protocol), port))
 }
 
@@ -25,7 +26,7 @@ pub fn next_free_port(tx: &ReadTx, node_id: &str, from: u16, protocol: Protocol)
 }
 
 /// The ids of the servers that have at least one of the ports of a node, one for each port.
-pub fn ports_by_node(tx: &ReadTx, node_id: &str, protocol: Protocol) -> Result<Vec<String>> {
+pub fn ports_by_node(tx: &ReadTx, node_id: &str, protocol: Protocol) -> Result<Vec<ServerId>> {
     let number = number(protocol);
     PORTS.scan(tx, (node_id, number, 0), |key| key.0 == node_id && key.1 == number)
 }

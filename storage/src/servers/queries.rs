@@ -5,6 +5,7 @@ use super::record::Server;
 use crate::error::{Error, Result};
 use crate::tables::{NODES, SERVERS, SERVERS_BY_NODE};
 use crate::tx::{ReadTx, WriteTx};
+use ids::ServerId;
 
 pub(super) const NOT_FOUND: Error = Error::NotFound { what: "server" };
 
@@ -43,7 +44,7 @@ pub fn list(tx: &ReadTx) -> Result<Vec<Server>> {
 /// The servers of a node.
 pub fn list_by_node(tx: &ReadTx, node_id: &str) -> Result<Vec<Server>> {
     let ids = SERVERS_BY_NODE.scan(tx, (node_id, ""), |key| key.0 == node_id)?;
-    get_many(tx, ids.iter().map(String::as_str))
+    get_many(tx, ids.iter().map(ServerId::as_str))
 }
 
 /// How many servers a node has.
@@ -89,7 +90,7 @@ pub fn update(tx: &WriteTx, server: &Server) -> Result<()> {
 }
 
 /// Notes of these servers that their agents have them. Passes over ids that are gone; gives how many were news.
-pub fn set_handed_over_many(tx: &WriteTx, ids: &[String]) -> Result<usize> {
+pub fn set_handed_over_many(tx: &WriteTx, ids: &[ServerId]) -> Result<usize> {
     let mut news = 0;
     for id in ids {
         if let Some(mut server) = SERVERS.get(tx, id.as_str())?

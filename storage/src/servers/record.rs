@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ids::{NodeId, ServerId};
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
@@ -11,11 +12,11 @@ use crate::Millis;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Server {
     /// Never changes; names the container and the data folder.
-    pub id: String,
+    pub id: ServerId,
     /// What people call it.
     pub name: String,
     /// The node on which it lives.
-    pub node_id: String,
+    pub node_id: NodeId,
     /// The template that it was made from.
     #[serde(default)]
     pub template_id: Option<String>,

@@ -116,7 +116,10 @@ fn a_deleted_server_leaves_nothing() {
         for id in ["a", "ab"] {
             insert(tx, &server(id, "n", 10 + id.len() as u16))?;
             let permissions = ["view", "files"].map(str::to_owned).into();
-            grants::put(tx, &Grant { server_id: id.to_owned(), user_id: "u".to_owned(), permissions })?;
+            grants::put(
+                tx,
+                &Grant { server_id: id.to_owned().into(), user_id: "u".to_owned(), permissions },
+            )?;
         }
         Ok(())
     });

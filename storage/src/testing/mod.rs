@@ -65,7 +65,7 @@ pub(crate) fn session(id: &str, user: &str) -> Session {
 
 pub(crate) fn node(id: &str) -> Node {
     Node {
-        id: id.to_owned(),
+        id: id.to_owned().into(),
         name: format!("Node {id}"),
         secret_hash: Some(vec![0, 1, 0xfe, 0xff]),
         joined_by_shared_secret: false,
@@ -81,9 +81,9 @@ pub(crate) fn node(id: &str) -> Node {
 
 pub(crate) fn server(id: &str, node: &str, port: u16) -> Server {
     Server {
-        id: id.to_owned(),
+        id: id.to_owned().into(),
         name: format!("Server {id}"),
-        node_id: node.to_owned(),
+        node_id: node.to_owned().into(),
         template_id: Some("paper".to_owned()),
         image: "example/game:1".to_owned(),
         startup: "./game --port {{SERVER_PORT}}".to_owned(),
@@ -129,7 +129,7 @@ pub(crate) fn workload(steps: u16) -> Vec<Step> {
             sessions::insert(tx, &session(&id, &id))?;
             servers::insert(tx, &server(&id, "local", 25_000 + i))?;
             let permissions = BTreeSet::from(["view".to_owned()]);
-            grants::put(tx, &Grant { server_id: id.clone(), user_id: id, permissions })
+            grants::put(tx, &Grant { server_id: id.clone().into(), user_id: id, permissions })
         }));
         if i % 3 == 2 {
             work.push(Box::new(move |tx| {

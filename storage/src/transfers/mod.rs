@@ -104,9 +104,9 @@ mod tests {
 
     fn moving(to: &str) -> Move {
         Move {
-            server_id: "s".to_owned(),
-            from: "a".to_owned(),
-            to: to.to_owned(),
+            server_id: "s".into(),
+            from: "a".into(),
+            to: to.to_owned().into(),
             step: Step::InProgress,
             ran: false,
             error: None,

@@ -1,5 +1,7 @@
 //! A move of a server, as it is stored.
 
+use ids::NodeId;
+use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
@@ -23,11 +25,11 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
     /// Which server.
-    pub server_id: String,
+    pub server_id: ServerId,
     /// Where it was.
-    pub from: String,
+    pub from: NodeId,
     /// Where it is to go.
-    pub to: String,
+    pub to: NodeId,
     /// How far it is.
     pub step: Step,
     /// It ran before, and is to run after.
@@ -39,7 +41,7 @@ pub struct Move {
     pub started_at: Millis,
     /// Nodes that may still have something of it that nobody needs.
     #[serde(default, rename = "litter")]
-    pub leftovers: Vec<String>,
+    pub leftovers: Vec<NodeId>,
     /// It is to be started again where it was, and has not been yet.
     #[serde(default)]
     pub restart: bool,

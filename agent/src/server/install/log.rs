@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use protocol::valid_server_id;
+use protocol::ServerId;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::console::{Cleaner, plain};
@@ -20,13 +20,13 @@ const LINE: usize = 64 * 1024;
 const SENTENCE: usize = 300;
 
 /// Where it lies.
-pub(crate) fn path(data_dir: &Path, server_id: &str) -> PathBuf {
+pub(crate) fn path(data_dir: &Path, server_id: &ServerId) -> PathBuf {
     data_dir.join("agent").join(format!("{server_id}.install.log"))
 }
 
 /// The whole of it; none where nothing was installed.
-pub(crate) fn read(data_dir: &Path, server_id: &str) -> io::Result<Option<String>> {
-    if !valid_server_id(server_id) {
+pub(crate) fn read(data_dir: &Path, server_id: &ServerId) -> io::Result<Option<String>> {
+    if !server_id.is_valid() {
         return Ok(None);
     }
     let file = match fs::File::open(path(data_dir, server_id)) {
@@ -39,7 +39,7 @@ pub(crate) fn read(data_dir: &Path, server_id: &str) -> io::Result<Option<String
 }
 
 /// Forgets it.
-pub(crate) fn remove(data_dir: &Path, server_id: &str) {
+pub(crate) fn remove(data_dir: &Path, server_id: &ServerId) {
     // One that stays is overwritten by the next installation.
     let _ = fs::remove_file(path(data_dir, server_id));
 }
@@ -123,7 +123,7 @@ impl InstallLog {
     }
 
     /// Writes it in place of the one before.
-    pub(super) fn keep(&self, data_dir: &Path, server_id: &str) -> io::Result<()> {
+    pub(super) fn keep(&self, data_dir: &Path, server_id: &ServerId) -> io::Result<()> {
         let path = path(data_dir, server_id);
         let temporary = path.with_extension("log.tmp");
         let mut file =
@@ -171,13 +171,13 @@ mod tests {
             text.push_str(&format!("2026-01-02T03:04:05Z line {number} {}\n", "x".repeat(30)));
         }
         let log = InstallLog::of(text.as_bytes()).await.unwrap();
-        log.keep(dir.path(), "a").unwrap();
-        let kept = read(dir.path(), "a").unwrap().unwrap();
+        log.keep(dir.path(), &"a".into()).unwrap();
+        let kept = read(dir.path(), &"a".into()).unwrap().unwrap();
         assert!(kept.len() <= HEAD + TAIL + 200, "{} bytes", kept.len());
         assert!(kept.starts_with("line 0 ") && kept.contains("left out") && kept.contains("line 199999 "));
         assert_eq!(fs::read_dir(dir.path().join("agent")).unwrap().count(), 1);
-        assert_eq!(read(dir.path(), "../a").unwrap(), None);
-        remove(dir.path(), "a");
-        assert_eq!(read(dir.path(), "a").unwrap(), None);
+        assert_eq!(read(dir.path(), &"../a".into()).unwrap(), None);
+        remove(dir.path(), &"a".into());
+        assert_eq!(read(dir.path(), &"a".into()).unwrap(), None);
     }
 }

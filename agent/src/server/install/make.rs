@@ -79,7 +79,7 @@ impl Make {
         match fetched {
             Ok(None) => Ok(()),
             Ok(Some(note)) => {
-                tracing::info!(server = self.spec.server_id, note, "an install image was not fetched anew");
+                tracing::info!(server = %self.spec.server_id, note, "an install image was not fetched anew");
                 Ok(())
             }
             Err(FetchError::Cancelled) => Err(InstallError::Cancelled),

@@ -18,6 +18,7 @@ pub(super) use self::run::Run;
 use super::context::Context;
 use super::identity;
 use crate::runtime::{EngineError, Owner};
+use protocol::ServerId;
 
 /// Why a server is not installed.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl From<EngineError> for InstallError {
 }
 
 /// Removes what installations of a server left.
-pub(super) async fn remove(context: &Context, server_id: &str) -> Result<(), EngineError> {
+pub(super) async fn remove(context: &Context, server_id: &ServerId) -> Result<(), EngineError> {
     if let Some(seen) = context.engine.inspect_install(server_id).await?
         && seen.owner != Owner::Foreign
     {
@@ -54,7 +55,7 @@ pub(super) async fn remove(context: &Context, server_id: &str) -> Result<(), Eng
         script::remove(&data_dir, &id)
     });
     if let Ok(Err(error)) = removed.await {
-        tracing::warn!(server = server_id, %error, "an install script could not be removed");
+        tracing::warn!(server = %server_id, %error, "an install script could not be removed");
     }
     Ok(())
 }

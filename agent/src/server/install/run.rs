@@ -167,7 +167,7 @@ impl Run {
         let log = match tokio::time::timeout(READ, read).await {
             Ok(Ok(log)) => log,
             Ok(Err(error)) => {
-                tracing::warn!(server = self.spec.server_id, %error, "the log of an installation could not be read");
+                tracing::warn!(server = %self.spec.server_id, %error, "the log of an installation could not be read");
                 return None;
             }
             Err(_) => return None,
@@ -183,7 +183,7 @@ impl Run {
         let (data_dir, id) = (self.context.data_dir.clone(), self.spec.server_id.clone());
         let done = tokio::task::spawn_blocking(move || kept.keep(&data_dir, &id)).await;
         if let Ok(Err(error)) = done {
-            tracing::warn!(server = self.spec.server_id, %error, "the log of an installation could not be kept");
+            tracing::warn!(server = %self.spec.server_id, %error, "the log of an installation could not be kept");
         }
         let mut said = InstallLog::default();
         said.push(last.as_deref().unwrap_or_default());
@@ -194,7 +194,7 @@ impl Run {
     async fn tidy(&self) -> Result<(), InstallError> {
         while let Err(error) = self.context.engine.remove(&self.id).await {
             if error.fault != Fault::Away {
-                tracing::warn!(server = self.spec.server_id, %error, "an install container could not be removed");
+                tracing::warn!(server = %self.spec.server_id, %error, "an install container could not be removed");
                 break;
             }
             self.context.watch.suspect(&error);
@@ -208,7 +208,7 @@ impl Run {
         let owner = self.user.as_deref().and_then(folder::parse_pair);
         on_disk(move || {
             if let Err(error) = script::remove(&data_dir, &id) {
-                tracing::warn!(server = id, %error, "an install script could not be removed");
+                tracing::warn!(server = %id, %error, "an install script could not be removed");
             }
             folder::prepare(&data_dir, &id, owner, &stop).map(drop)
         })

@@ -5,17 +5,18 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use protocol::ServerId;
 use tokio_util::sync::CancellationToken;
 
 /// The script's place in the container.
 pub(super) const PLACE: &str = "/mnt/install/install.sh";
 
-fn folder(data_dir: &Path, server_id: &str) -> PathBuf {
-    data_dir.join("agent").join("install").join(server_id)
+fn folder(data_dir: &Path, server_id: &ServerId) -> PathBuf {
+    data_dir.join("agent").join("install").join(server_id.as_str())
 }
 
 /// Writes it into a new folder. Line ends of Windows and a byte order mark would be part of its first command.
-pub(super) fn write(data_dir: &Path, server_id: &str, script: &str) -> io::Result<PathBuf> {
+pub(super) fn write(data_dir: &Path, server_id: &ServerId, script: &str) -> io::Result<PathBuf> {
     remove(data_dir, server_id)?;
     let folder = folder(data_dir, server_id);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
@@ -35,7 +36,7 @@ fn plain(script: &str) -> String {
 }
 
 /// Removes the folder, with whatever a script left in it.
-pub(super) fn remove(data_dir: &Path, server_id: &str) -> io::Result<()> {
+pub(super) fn remove(data_dir: &Path, server_id: &ServerId) -> io::Result<()> {
     let folder = folder(data_dir, server_id);
     match fs::symlink_metadata(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -52,15 +53,15 @@ mod tests {
     #[test]
     fn a_script_is_written_as_a_shell_reads_it() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = write(dir.path(), "a", "\u{feff}#!/bin/bash\r\necho a\r\n\r\nexit 3").unwrap();
+        let folder = write(dir.path(), &"a".into(), "\u{feff}#!/bin/bash\r\necho a\r\n\r\nexit 3").unwrap();
         assert_eq!(fs::read_to_string(folder.join("install.sh")).unwrap(), "#!/bin/bash\necho a\n\nexit 3\n");
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("x"), "x").unwrap();
         symlink(outside.path(), folder.join("out")).unwrap();
-        write(dir.path(), "a", "true").unwrap();
+        write(dir.path(), &"a".into(), "true").unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        remove(dir.path(), "a").unwrap();
-        remove(dir.path(), "a").unwrap();
+        remove(dir.path(), &"a".into()).unwrap();
+        remove(dir.path(), &"a".into()).unwrap();
         assert!(outside.path().join("x").exists() && !folder.exists());
     }
 }

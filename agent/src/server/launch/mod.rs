@@ -280,7 +280,7 @@ impl Launch {
         if seen.as_ref().is_some_and(|seen| seen.running)
             && let Err(error) = engine.resize(&id).await
         {
-            tracing::debug!(%error, server = self.spec.server_id, "terminal size");
+            tracing::debug!(%error, server = %self.spec.server_id, "terminal size");
         }
         Ok(Launched {
             started_at: seen.as_ref().and_then(|seen| seen.started_at).unwrap_or_else(Timestamp::now),
