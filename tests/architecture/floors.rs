@@ -36,7 +36,12 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Crates that know nothing of each other, or only downwards.
-const CRATES: [(&str, &[&str], &str); 4] = [
+const CRATES: [(&str, &[&str], &str); 5] = [
+    (
+        "agent/ids",
+        &["storage", "agent", "protocol", "templates", "ctrl_alt_play", "tokio"],
+        "ids are the lowest floor of all",
+    ),
     (
         "agent/templates",
         &["storage", "ctrl_alt_play_storage", "agent", "ctrl_alt_play_agent", "ctrl_alt_play", "tokio"],
