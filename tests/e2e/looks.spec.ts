@@ -37,7 +37,7 @@ for (const theme of ['dark', 'light'] as const) {
       image: '127.0.0.1:9/absent'
     });
     await panel.state(failed.id, 'install_failed');
-    const paths = ['/servers', `/servers/${running.id}`, `/servers/${running.id}/startup`, `/servers/${running.id}/users`, `/servers/${running.id}/settings`, `/servers/${failed.id}`, '/servers/new', '/nodes', '/nodes/local', '/nodes/absent-node', '/users', '/settings', '/account', '/nowhere'];
+    const paths = ['/servers', `/servers/${running.id}`, `/servers/${running.id}/startup`, `/servers/${running.id}/users`, `/servers/${running.id}/settings`, `/servers/${failed.id}`, '/servers/new', '/templates', '/templates/sources', '/templates/minecraft-paper', '/templates/any-image', '/nodes', '/nodes/local', '/nodes/absent-node', '/users', '/settings', '/account', '/nowhere'];
     for (const path of paths) {
       await page.setViewportSize({ width: 1440, height: 900 });
       await page.goto(panel.url + path);

@@ -203,6 +203,12 @@ export const servers = {
   command: (id: string, command: string) =>
     call(client.POST('/api/servers/{id}/command', { ...path(id), body: { command } })),
   install: (id: string) => call(client.POST('/api/servers/{id}/install', path(id))),
+  reinstall: (id: string, wipe: boolean) => call(client.POST('/api/servers/{id}/reinstall', { ...path(id), body: { wipe } })),
+  installLog: (id: string): Promise<string> =>
+    call(client.GET('/api/servers/{id}/install-log', { ...path(id), parseAs: 'text' }) as Promise<{ data?: string; error?: unknown; response: Response }>),
+  templateVersion: (id: string) => call(client.GET('/api/servers/{id}/template', path(id))),
+  takeTemplate: (id: string, revision?: string) => call(client.POST('/api/servers/{id}/template', { ...path(id), ...seen(revision) })),
+  image: (id: string) => call(client.GET('/api/servers/{id}/image', path(id))),
   cancelInstall: (id: string) => call(client.DELETE('/api/servers/{id}/install', path(id))),
   console: (id: string, tail: number) =>
     call(client.GET('/api/servers/{id}/console', { params: { path: { id }, query: { tail } } })),

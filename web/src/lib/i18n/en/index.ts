@@ -13,6 +13,7 @@ import { doctor } from './doctor';
 import { errors } from './errors';
 import { fields } from './fields';
 import { format } from './format';
+import { gameFiles } from './gameFiles';
 import { games } from './games';
 import { many } from './many';
 import { move } from './move';
@@ -31,6 +32,6 @@ import { ui } from './ui';
 import { upgrades } from './upgrades';
 import { users } from './users';
 
-export const texts = { access, account, causes, run, templates, charts, clash, common, console, create, doctor, errors, fields, format, games, many, move, nav, nodes, ports, power, registries, servers, settings, setup, signIn, sources, startup, ui, upgrades, users };
+export const texts = { access, account, causes, run, templates, charts, clash, common, console, create, doctor, errors, fields, format, gameFiles, games, many, move, nav, nodes, ports, power, registries, servers, settings, setup, signIn, sources, startup, ui, upgrades, users };
 
 export type Texts = typeof texts;

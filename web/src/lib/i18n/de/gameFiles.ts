@@ -1,0 +1,37 @@
+import type { gameFiles as English } from '../en/gameFiles';
+import { n } from './numbers';
+
+export const gameFiles: typeof English = {
+  title: 'Spiel und Version',
+  text: 'Woher das Spiel kommt, und wie es erneuert wird.',
+  notLooked: 'Der Server konnte nicht mit seiner Vorlage verglichen werden',
+  noLog: 'Kein Installationsprotokoll',
+  notAsked: 'Die Registry konnte nicht gefragt werden',
+  begun: 'Wird neu installiert',
+  begunText: 'Die Konsole zeigt, wie weit es ist.',
+  updated: 'Der Server hat die neueste Fassung seiner Vorlage',
+  template: (name: string) => `Vorlage: ${name}`,
+  upToDate: 'Der Server hat ihre neueste Fassung.',
+  changed: (count: number) => n(count, 'Sie hat sich seither geändert: # Unterschied.', 'Sie hat sich seither geändert: # Unterschiede.'),
+  update: 'Aktualisieren',
+  show: 'Vorlage zeigen',
+  differences: 'Unterschiede zeigen',
+  more: (count: number) => n(count, 'und # weiterer', 'und # weitere'),
+  imageText: 'Es wird einmal heruntergeladen, ein Neustart ändert es nicht.',
+  unknown: 'Ob es ein neueres gibt, ist nicht bekannt.',
+  newer: 'In seiner Registry ist eine neuere Version.',
+  newest: 'Das ist die neueste Version.',
+  ask: 'Nach Updates suchen',
+  installation: 'Installation',
+  installationText: 'Das Installationsskript der Vorlage läuft noch einmal und holt das Spiel neu.',
+  log: 'Installationsprotokoll',
+  again: 'Neu installieren',
+  wipe: 'Leeren und installieren',
+  againTitle: (name: string) => `${name} neu installieren?`,
+  againText: 'Das Installationsskript läuft noch einmal über die vorhandenen Dateien. Welten und Einstellungen bleiben, wenn das Skript sie nicht ersetzt.',
+  wipeTitle: (name: string) => `Alle Dateien von ${name} löschen und neu installieren?`,
+  wipeText: 'Welten, Einstellungen und alles andere in seinem Ordner werden endgültig gelöscht. Dann läuft das Installationsskript.',
+  wipeAction: 'Dateien löschen und installieren',
+  updateTitle: (name: string) => `Auf die neueste Fassung von ${name} aktualisieren?`,
+  updateText: 'Übernimmt aus der Vorlage, wie das Spiel läuft, installiert und eingerichtet wird. Deine Variablen, Ports und Grenzen bleiben. Gilt ab dem nächsten Start; installiere neu, wo sich das Installationsskript geändert hat.'
+};
