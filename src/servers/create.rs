@@ -11,7 +11,7 @@ use super::placement::AUTO;
 use super::ports::{Excluded, next_free};
 use super::validate::ValidationErrors;
 use super::views::ServerView;
-use super::{Servers, template_runs};
+use super::{Servers, template_runs, told_ports};
 use crate::agents::port_message;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
@@ -50,8 +50,12 @@ impl Servers {
         let written = self.store.write(move |tx| {
             let ports = match &draft.ports {
                 Ports::Given(ports) => ports.clone(),
-                Ports::NextFree(wanted) => next_free(tx, &draft.node_id, wanted, &own, &excluded)?,
+                Ports::NextFree(wanted) => {
+                    told_ports::follow(&draft, next_free(tx, &draft.node_id, wanted, &own, &excluded)?)
+                }
             };
+            let mut draft = draft;
+            told_ports::tell(&mut draft, &ports);
             let server = draft.into_record(ids::short().into(), ports, clock::now());
             storage::servers::insert(tx, &server)?;
             Ok::<Server, ApiError>(server)

@@ -24,6 +24,7 @@ mod readable;
 mod routes;
 mod run_settings;
 mod template_version;
+mod told_ports;
 mod topics;
 mod trends;
 mod validate;

@@ -9,7 +9,6 @@ use serde::Serialize;
 use storage::servers::{Port, port_owner};
 use utoipa::ToSchema;
 
-use super::Servers;
 use super::body::CreateRequest;
 use super::conflicts::conflicts;
 use super::create::taken;
@@ -21,6 +20,7 @@ use super::preview_template::{self, TemplatePreview, is_egg};
 use super::run_settings::BehaviourView;
 use super::validate::ValidationErrors;
 use super::views::{LimitsView, PortView};
+use super::{Servers, told_ports};
 use crate::agents::local;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
@@ -128,7 +128,8 @@ impl Servers {
             });
         }
         let online = self.agents.node(&draft.node_id).online;
-        let ports = self.preview_ports(&draft, &mut blockers).await?;
+        let ports = told_ports::follow(&draft, self.preview_ports(&draft, &mut blockers).await?);
+        told_ports::tell(&mut draft, &ports);
         let image = Some(draft.image.as_str()).filter(|image| !image.is_empty());
         let report = if online { self.host_report(&draft.node_id, image, &ports).await } else { None };
         let memory =

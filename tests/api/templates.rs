@@ -175,6 +175,48 @@ async fn a_preview_says_what_the_template_does_and_where_a_node_is_too_old_for_i
     assert_eq!(there["nodeId"], node);
 }
 
+/// A game that is told its ports listens inside where it is reached outside, and names them rightly to others.
+#[tokio::test]
+async fn a_game_that_is_told_its_ports_has_the_same_inside_and_outside() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let variable = |name: &str, default: &str| {
+        json!({ "name": name, "env_variable": name, "default_value": default, "user_viewable": true,
+                "user_editable": true, "rules": "required|integer|between:1,65535" })
+    };
+    let egg = json!({
+        "meta": { "version": "PTDL_v2" }, "name": "Told", "docker_images": { "One": "busybox" },
+        "startup": "./game -p {{SERVER_PORT}} -q {{QUERY_PORT}}",
+        "config": { "files": "{}", "startup": "{\"done\": \"ready\"}", "logs": "{}", "stop": "^C" },
+        "variables": [variable("QUERY_PORT", "27016"), variable("SLOTS", "8")],
+    });
+    let template = send(&admin, "application/json", &egg.to_string()).await.expect(201).id();
+    let make = async |more: serde_json::Value| {
+        let mut body = json!({ "name": "Told", "templateId": template });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let preview = admin.post("/api/servers/preview", body.clone()).await.expect(200).json;
+        let made = admin.post("/api/servers", body).await.expect(201).json;
+        assert_eq!((&preview["ports"], &preview["environment"]), (&made["ports"], &made["environment"]));
+        made
+    };
+    let first = make(json!({})).await;
+    let (game, query) =
+        (first["ports"][0]["external"].as_u64().unwrap(), &first["environment"]["QUERY_PORT"]);
+    assert_eq!(query, "27016");
+    let second = make(json!({})).await;
+    let ports = second["ports"].as_array().unwrap();
+    assert!(ports[0]["external"].as_u64().unwrap() > game, "{second}");
+    assert!(ports.iter().all(|port| port["internal"] == port["external"]), "{second}");
+    assert_eq!(second["environment"]["QUERY_PORT"], ports[2]["external"].to_string());
+    // As the page sends what the preview proposed; what somebody chose himself stays.
+    let given = json!([{ "internal": 28000, "external": 28000, "protocol": "tcp" }, { "internal": 28000, "external": 28000, "protocol": "udp" },
+        { "internal": 28001, "external": 28001, "protocol": "tcp" }, { "internal": 28001, "external": 28001, "protocol": "udp" }]);
+    let third = make(json!({ "ports": given, "environment": { "QUERY_PORT": "27016" } })).await;
+    assert_eq!(third["environment"]["QUERY_PORT"], "28001");
+    let fourth = make(json!({ "environment": { "QUERY_PORT": "4000" } })).await;
+    assert_eq!(fourth["environment"]["QUERY_PORT"], "4000");
+}
+
 #[tokio::test]
 async fn the_same_uuid_takes_its_place_and_goes_out_again() {
     let panel = Panel::start().await;
