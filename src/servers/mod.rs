@@ -10,6 +10,7 @@ mod create;
 mod delete;
 mod deletions;
 mod draft;
+mod eula;
 mod first_start;
 mod grants;
 mod image;

@@ -141,6 +141,12 @@ fn running(servers: &Servers) -> Vec<Route> {
                 servers,
                 |servers, call| async move { servers.reinstall(&call.by, call.body.wipe).await },
             ),
+        endpoint(POST, "/api/servers/{id}/eula")
+            .access::<Permit<need::Configure>>()
+            .doc("Accepts the EULA of a game that asks for it by `eula.txt`; counts from the next start on")
+            .no_content()
+            .refusals(&[409, 503, 507])
+            .handle(servers, |servers, call| async move { servers.accept_eula(&call.by).await }),
         endpoint(GET, "/api/servers/{id}/install-log")
             .access::<Permit<need::Console>>()
             .doc("What the last installation printed, as a text file; of more than 3 MiB its beginning and its end")

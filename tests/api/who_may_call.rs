@@ -99,6 +99,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/servers/{id}/install",        Server("configure")),
     ("DELETE", "/api/servers/{id}/install",        Server("configure")),
     ("POST",   "/api/servers/{id}/reinstall",      Server("configure")),
+    ("POST",   "/api/servers/{id}/eula",           Server("configure")),
     ("GET",    "/api/servers/{id}/install-log",    Server("console")),
     ("GET",    "/api/servers/{id}/template",       Server("configure")),
     ("POST",   "/api/servers/{id}/template",       Server("configure")),

@@ -50,3 +50,19 @@ test('a failed install has one way to try again', async ({ admin: page, panel })
   await expect(page.getByRole('button', { name: 'Try again' })).toHaveCount(1);
   await expect(page.getByRole('button', { name: 'Start', exact: true })).toHaveCount(0);
 });
+
+test('a game that asks for its EULA by a file gets it', async ({ admin: page, panel }) => {
+  const line = 'if grep -q eula=true eula.txt; then echo It is ready; exec sleep 1000; fi; echo You need to agree to the EULA in order to run the server.';
+  const template = {
+    template: 1, about: { name: 'Asks for its EULA' }, images: [{ label: 'One', reference: 'cap-test/busybox' }],
+    startup: [{ name: 'Default', command: line }], run: { ready: ['It is ready'], features: ['eula'], startup_by_shell: true }
+  };
+  const { id } = await panel.call<{ id: string }>('POST', '/api/templates', template);
+  const server = await panel.server('Asks', line, { templateId: id, ports: [] });
+  await page.goto(`${panel.url}/servers/${server.id}`);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(page.getByText('The game’s license was not accepted')).toBeVisible();
+  await expect(page.getByRole('link', { name: 'EULA', exact: true })).toHaveAttribute('href', 'https://aka.ms/MinecraftEULA');
+  await page.getByRole('button', { name: 'Accept and start' }).click();
+  await is(page, 'running');
+});

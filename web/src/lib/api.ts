@@ -204,6 +204,7 @@ export const servers = {
     call(client.POST('/api/servers/{id}/command', { ...path(id), body: { command } })),
   install: (id: string) => call(client.POST('/api/servers/{id}/install', path(id))),
   reinstall: (id: string, wipe: boolean) => call(client.POST('/api/servers/{id}/reinstall', { ...path(id), body: { wipe } })),
+  acceptEula: (id: string) => call(client.POST('/api/servers/{id}/eula', path(id))),
   installLog: (id: string): Promise<string> =>
     call(client.GET('/api/servers/{id}/install-log', { ...path(id), parseAs: 'text' }) as Promise<{ data?: string; error?: unknown; response: Response }>),
   templateVersion: (id: string) => call(client.GET('/api/servers/{id}/template', path(id))),
