@@ -195,6 +195,11 @@ async fn what_a_node_refuses_is_as_it_was() {
     let id = agent.server(&panel, "World").await;
     let path = format!("/api/servers/{id}");
     let admin = panel.admin();
+    // What the agent said last may be under way.
+    until("its state is known", seconds(10), async || {
+        (admin.get(&path).await.json["status"] == "stopped").then_some(())
+    })
+    .await;
     let answer = {
         let (admin, path) = (panel.admin(), path.clone());
         beside(async move { admin.delete(&path).await })
