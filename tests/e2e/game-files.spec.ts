@@ -29,8 +29,8 @@ test('a server takes its template’s newer version, and is installed again with
   await expect(card.getByRole('insertion')).toContainText('echo second');
   await page.setViewportSize(NARROW);
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBe(true);
-  await card.getByRole('button', { name: 'Update' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Update' }).click();
+  await card.getByRole('button', { name: 'Update', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Update', exact: true }).click();
   await expect(card.getByText('The server has its newest version.')).toBeVisible();
 
   await card.getByRole('button', { name: 'Wipe and install' }).click();
