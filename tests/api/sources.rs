@@ -1,10 +1,9 @@
 //! Sources of templates: added, refreshed, searched, and templates taken out of them.
 
-use std::io::Write;
-
 use serde_json::{Value, json};
 
 use crate::harness::download_host::{Downloads, Fault};
+use crate::harness::zip::zip;
 use crate::harness::{Client, Panel};
 
 fn egg(name: &str, uuid: u8, description: &str) -> String {
@@ -110,24 +109,6 @@ async fn a_source_that_fails_keeps_what_it_had_and_says_why() {
         assert!(refused.field("url").contains(word), "{file}: {refused:?}");
     }
     assert_eq!(admin.get("/api/templates/sources").await.json["sources"].as_array().unwrap().len(), 1);
-}
-
-fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let script = "import json, sys, zipfile\n\
-        archive = zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED)\n\
-        [archive.writestr(name, text) for name, text in json.load(sys.stdin)]\n\
-        archive.close()";
-    let path = folder.path().join("a.zip");
-    let mut python = std::process::Command::new("python3")
-        .args(["-c", script])
-        .arg(&path)
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    python.stdin.take().unwrap().write_all(json!(files).to_string().as_bytes()).unwrap();
-    assert!(python.wait().unwrap().success());
-    std::fs::read(path).unwrap()
 }
 
 #[tokio::test]

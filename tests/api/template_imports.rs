@@ -1,11 +1,10 @@
 //! Templates by link and by archive, what a newer file would change, copies and edits.
 
-use std::io::Write;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::download_host::{Downloads, Fault};
+use crate::harness::zip::zip;
 use crate::harness::{Answer, Client, Panel};
 
 const EGG: &str = r#"{
@@ -80,25 +79,6 @@ async fn a_bad_link_is_told_and_nothing_of_its_answer() {
     let refused = admin.post("/api/templates/import", link).await;
     assert!(matches!(refused.status, 400 | 422) && !refused.text.contains("secret"), "{refused:?}");
     assert_eq!(admin.get("/api/templates").await.json, before);
-}
-
-/// An archive as other programs make it.
-fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let script = "import json, sys, zipfile\n\
-        archive = zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED)\n\
-        [archive.writestr(name, text) for name, text in json.load(sys.stdin)]\n\
-        archive.close()";
-    let path = folder.path().join("a.zip");
-    let mut python = std::process::Command::new("python3")
-        .args(["-c", script])
-        .arg(&path)
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    python.stdin.take().unwrap().write_all(json!(files).to_string().as_bytes()).unwrap();
-    assert!(python.wait().unwrap().success());
-    std::fs::read(path).unwrap()
 }
 
 #[tokio::test]

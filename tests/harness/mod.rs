@@ -19,6 +19,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 mod run_number;
 pub(crate) mod systemd;
+pub(crate) mod zip;
 
 pub(crate) use browser::Browser;
 pub(crate) use client::{Answer, Client};
