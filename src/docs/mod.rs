@@ -14,7 +14,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::config::Config;
-    use crate::http::document;
+    use crate::http::{clashes, document};
 
     const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/openapi.json");
 
@@ -22,6 +22,8 @@ mod tests {
     async fn openapi_is_what_the_handlers_say() {
         let folder = tempfile::tempdir().unwrap();
         let running = crate::run(Config::for_tests(folder.path())).await.unwrap();
+        let clashes = clashes(&running.routes());
+        assert!(clashes.is_empty(), "two types of one name, see `#[schema(as = …)]`: {clashes:?}");
         // By way of a value, which has its keys in order.
         let document = serde_json::to_value(document(&running.routes())).unwrap();
         running.stop(Duration::from_secs(10)).await;

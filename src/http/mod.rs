@@ -53,6 +53,8 @@ pub use endpoint::{Document, Endpoint, Undeclared, endpoint};
 pub use forwarded::Forwarded;
 pub use hosts::Hosts;
 pub use hyper::{Method, StatusCode, header};
+#[cfg(test)]
+pub use openapi::clashes;
 pub use openapi::document;
 pub use peer::{Client, Peer};
 pub use reply::{Response, bytes_of, empty, error, json as json_reply, no_content, streamed, tagged};

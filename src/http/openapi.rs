@@ -40,6 +40,18 @@ pub fn document(routes: &[Route]) -> OpenApi {
         .build()
 }
 
+/// Names that two different types have: the document would show one of them for both.
+#[cfg(test)]
+pub fn clashes(routes: &[Route]) -> std::collections::BTreeSet<String> {
+    let mut known = std::collections::BTreeMap::new();
+    let all = routes.iter().flat_map(|route| route.doc().schemas.iter());
+    let differs = |(name, schema): &(String, RefOr<Schema>)| {
+        let text = serde_json::to_string(schema).unwrap_or_default();
+        (known.entry(name.clone()).or_insert_with(|| text.clone()) != &text).then(|| name.clone())
+    };
+    all.filter_map(differs).collect()
+}
+
 fn http_method(method: &Method) -> Option<HttpMethod> {
     Some(match method.as_str() {
         "GET" => HttpMethod::Get,
