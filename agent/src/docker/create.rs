@@ -51,10 +51,11 @@ fn environment(container: &Container, image: &BTreeMap<String, String>) -> Vec<S
         Some(_) => true,
     };
     let ours = container
+        .process
         .defaults
         .iter()
-        .filter(|(name, _)| !container.environment.contains_key(*name) && !said(name));
-    container.environment.iter().chain(ours).map(|(name, value)| format!("{name}={value}")).collect()
+        .filter(|(name, _)| !container.process.environment.contains_key(*name) && !said(name));
+    container.process.environment.iter().chain(ours).map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// `image` are the variables that the image sets by itself, `network` is one of ours; the engine's own where there is none.
@@ -82,17 +83,21 @@ pub(super) fn body(
     ContainerCreateBody {
         hostname: Some(container.server_id.chars().take(63).collect()),
         image: Some(container.image.clone()),
-        entrypoint: container.command.as_ref().map(|command| command[..command.len().min(2)].to_vec()),
-        cmd: container.command.as_ref().map(|command| command[command.len().min(2)..].to_vec()),
+        entrypoint: container
+            .process
+            .command
+            .as_ref()
+            .map(|command| command[..command.len().min(2)].to_vec()),
+        cmd: container.process.command.as_ref().map(|command| command[command.len().min(2)..].to_vec()),
         env: Some(environment(container, image)),
-        user: container.user.clone(),
-        working_dir: container.working_dir.clone(),
+        user: container.process.user.clone(),
+        working_dir: container.process.working_dir.clone(),
         tty: Some(true),
         open_stdin: Some(true),
         attach_stdin: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        stop_signal: container.stop_signal.clone(),
+        stop_signal: container.process.stop_signal.clone(),
         exposed_ports: Some(bindings.keys().cloned().collect()),
         labels: Some(HashMap::from(labels)),
         host_config: Some(HostConfig {
@@ -105,7 +110,7 @@ pub(super) fn body(
 
 fn host_config(container: &Container, places: &Places, bindings: PortMap, podman: bool) -> HostConfig {
     let some = |value: i64| (value != 0).then_some(value);
-    let drop: Vec<String> = match &container.user {
+    let drop: Vec<String> = match &container.process.user {
         // Another user than root has none that count, and cannot get any.
         Some(user) if !user.starts_with("0:") && user != "0" => vec!["ALL".into()],
         _ => DROPPED.iter().map(|&name| name.to_owned()).collect(),
@@ -132,12 +137,12 @@ fn host_config(container: &Container, places: &Places, bindings: PortMap, podman
         security_opt: Some(vec!["no-new-privileges".into()]),
         cap_drop: Some(drop),
         pids_limit: Some(512),
-        memory: some(container.memory),
-        memory_reservation: some(container.memory_reservation),
-        memory_swap: some(container.memory_swap),
-        cpu_period: (container.cpu > 0).then_some(100_000),
-        cpu_quota: (container.cpu > 0).then_some(container.cpu * 1_000),
-        blkio_weight: container.io_weight,
+        memory: some(container.resources.memory),
+        memory_reservation: some(container.resources.memory_reservation),
+        memory_swap: some(container.resources.memory_swap),
+        cpu_period: (container.resources.cpu > 0).then_some(100_000),
+        cpu_quota: (container.resources.cpu > 0).then_some(container.resources.cpu * 1_000),
+        blkio_weight: container.resources.io_weight,
         port_bindings: Some(bindings),
         log_config: Some(log_config(podman)),
         restart_policy: Some(RestartPolicy {
@@ -172,6 +177,7 @@ fn log_config(podman: bool) -> HostConfigLogConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::{Process, Resources};
     use protocol::{Port, Protocol};
 
     fn container() -> Container {
@@ -179,24 +185,28 @@ mod tests {
             server_id: "abc".into(),
             settings: "0f".into(),
             image: "img:1".into(),
-            command: Some(vec!["/bin/sh".into(), "-c".into(), "exec ./game".into()]),
-            environment: [("A".to_owned(), "b c".to_owned())].into(),
-            defaults: BTreeMap::new(),
-            user: Some("988:988".into()),
+            process: Process {
+                command: Some(vec!["/bin/sh".into(), "-c".into(), "exec ./game".into()]),
+                environment: [("A".to_owned(), "b c".to_owned())].into(),
+                defaults: BTreeMap::new(),
+                user: Some("988:988".into()),
+                working_dir: Some("/home/container".into()),
+                stop_signal: Some("SIGINT".into()),
+            },
             data_dir: "/data/servers/abc".into(),
             data_path: "/home/container".into(),
-            working_dir: Some("/home/container".into()),
             read_only_root: true,
-            memory: 1150,
-            memory_reservation: 1000,
-            memory_swap: 1150,
-            cpu: 150,
-            io_weight: None,
+            resources: Resources {
+                memory: 1150,
+                memory_reservation: 1000,
+                memory_swap: 1150,
+                cpu: 150,
+                io_weight: None,
+            },
             ports: vec![
                 Port { internal: 1, external: 2, protocol: Protocol::Tcp },
                 Port { internal: 1, external: 2, protocol: Protocol::Udp },
             ],
-            stop_signal: Some("SIGINT".into()),
             block_lan: false,
             files: Vec::new(),
         }
@@ -280,8 +290,9 @@ mod tests {
             ("X", "1"),
         ]);
         let environment_of = |asked: &[(&str, &str)], image: &[(&str, &str)]| {
-            let asked = Container { environment: map(asked), defaults: defaults.clone(), ..container() };
-            environment(&asked, &map(image)).join(" ")
+            let mut ours = container();
+            (ours.process.environment, ours.process.defaults) = (map(asked), defaults.clone());
+            environment(&ours, &map(image)).join(" ")
         };
         assert_eq!(environment_of(&[], &[]), "HOME=/data SERVER_IP=0.0.0.0 SERVER_PORT=7 TZ=UTC X=1");
         assert_eq!(
@@ -300,9 +311,9 @@ mod tests {
     #[test]
     fn the_images_own_user_keeps_what_it_needs_to_change_users() {
         let mut own = container();
-        own.user = None;
-        own.command = None;
-        own.working_dir = None;
+        own.process.user = None;
+        own.process.command = None;
+        own.process.working_dir = None;
         own.read_only_root = false;
         let body = body(&own, &BTreeMap::new(), &places(), false, None);
         assert_eq!(

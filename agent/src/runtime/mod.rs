@@ -73,6 +73,27 @@ pub struct Container {
     pub settings: String,
     /// Image reference.
     pub image: String,
+    /// What runs in it.
+    pub process: Process,
+    /// The server's folder, as this process sees it.
+    pub data_dir: PathBuf,
+    /// Where it is mounted.
+    pub data_path: String,
+    /// Read-only root with a small writable `/tmp`.
+    pub read_only_root: bool,
+    /// What it may take of the machine.
+    pub resources: Resources,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// It reaches the internet and no LAN address.
+    pub block_lan: bool,
+    /// Files of ours that it sees: its time zone, and who it is.
+    pub files: Vec<MountedFile>,
+}
+
+/// The game's process in its container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
     /// Instead of the image's entrypoint and command; none keeps both.
     pub command: Option<Vec<String>>,
     /// Variables, whatever the image says.
@@ -81,14 +102,15 @@ pub struct Container {
     pub defaults: BTreeMap<String, String>,
     /// `uid:gid`; none for the image's own.
     pub user: Option<String>,
-    /// The server's folder, as this process sees it.
-    pub data_dir: PathBuf,
-    /// Where it is mounted.
-    pub data_path: String,
     /// None for the image's own.
     pub working_dir: Option<String>,
-    /// Read-only root with a small writable `/tmp`.
-    pub read_only_root: bool,
+    /// What `docker stop` would send.
+    pub stop_signal: Option<String>,
+}
+
+/// What a container may take of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
     /// Bytes; 0 for no limit.
     pub memory: i64,
     /// Bytes that the game was promised; 0 for none.
@@ -99,14 +121,6 @@ pub struct Container {
     pub cpu: i64,
     /// Block I/O weight; none for the engine's default.
     pub io_weight: Option<u16>,
-    /// Published ports.
-    pub ports: Vec<Port>,
-    /// It reaches the internet and no LAN address.
-    pub block_lan: bool,
-    /// What `docker stop` would send.
-    pub stop_signal: Option<String>,
-    /// Files of ours that it sees: its time zone, and who it is.
-    pub files: Vec<MountedFile>,
 }
 
 /// A file that a container sees and may not write.

@@ -6,7 +6,7 @@ use std::path::Path;
 use protocol::{Behaviour, ContainerUser, Limits, ServerCreate, StartupMode, Stop};
 
 use super::{startup, template};
-use crate::runtime::Container;
+use crate::runtime::{Container, Process, Resources};
 
 const GIB: i64 = 1 << 30;
 const MIB: i64 = 1 << 20;
@@ -57,11 +57,9 @@ pub(super) fn container(
     timezone: &str,
 ) -> Container {
     let behaviour = spec.behaviour.clone().unwrap_or_default();
-    let Limits { memory, swap, cpu, io, .. } = spec.limits;
     let startup = spec.startup.trim();
     let command = (behaviour.startup_mode == StartupMode::Shell && !startup.is_empty())
         .then(|| vec!["/bin/sh".to_owned(), "-c".to_owned(), startup::shell_line(startup)]);
-    let hard = if memory > 0 { with_overhead(memory) } else { 0 };
     let working_dir = match behaviour.working_dir {
         Some(dir) if dir.is_empty() => None,
         Some(dir) => Some(dir),
@@ -89,19 +87,36 @@ pub(super) fn container(
     {
         environment.entry(STARTUP.to_owned()).or_insert(line);
     }
-    let defaults = defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let process = Process {
+        command,
+        environment,
+        defaults: defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        user,
+        working_dir,
+        stop_signal: Some(match behaviour.stop {
+            Stop::Signal(name) => name,
+            Stop::Command(_) => "SIGTERM".into(),
+        }),
+    };
     Container {
         server_id: spec.server_id.clone(),
         settings: fingerprint(spec),
         image: spec.image.clone(),
-        command,
-        environment,
-        defaults,
-        user,
+        process,
         data_dir: data_dir.to_owned(),
         data_path: behaviour.data_path,
-        working_dir,
         read_only_root: behaviour.read_only_root,
+        resources: resources(&spec.limits),
+        ports: spec.ports.clone(),
+        block_lan: spec.block_lan,
+        files: Vec::new(),
+    }
+}
+
+fn resources(limits: &Limits) -> Resources {
+    let Limits { memory, swap, cpu, io, .. } = *limits;
+    let hard = if memory > 0 { with_overhead(memory) } else { 0 };
+    Resources {
         memory: hard,
         memory_reservation: memory.max(0),
         memory_swap: match (hard, swap) {
@@ -111,13 +126,6 @@ pub(super) fn container(
         },
         cpu,
         io_weight: u16::try_from(io).ok().filter(|io| *io != 500 && (10..=1000).contains(io)),
-        ports: spec.ports.clone(),
-        block_lan: spec.block_lan,
-        stop_signal: Some(match behaviour.stop {
-            Stop::Signal(name) => name,
-            Stop::Command(_) => "SIGTERM".into(),
-        }),
-        files: Vec::new(),
     }
 }
 
@@ -232,17 +240,17 @@ mod tests {
         spec.limits.memory = 1 << 30;
         spec.ports = vec![Port { internal: 7, external: 8, protocol: Protocol::Udp }];
         let plan = plan(&spec);
-        assert_eq!(plan.command.unwrap(), ["/bin/sh", "-c", "exec ./game ${NAME}"]);
+        assert_eq!(plan.process.command.unwrap(), ["/bin/sh", "-c", "exec ./game ${NAME}"]);
         let pairs = |of: &BTreeMap<String, String>| {
             of.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
         };
         assert_eq!(
-            pairs(&plan.environment),
+            pairs(&plan.process.environment),
             ["NAME=$(id)", "SERVER_IP=1.2.3.4", "TZ=UTC"],
             "as it was asked for"
         );
         assert_eq!(
-            pairs(&plan.defaults),
+            pairs(&plan.process.defaults),
             [
                 "HOME=/home/container",
                 "SERVER_IP=0.0.0.0",
@@ -257,15 +265,15 @@ mod tests {
         spec.startup.clear();
         spec.ports.clear();
         let bare = super::container(&spec, None, Path::new("/d"), "UTC");
-        assert_eq!(bare.command, None);
-        assert!(bare.defaults.values().all(|value| !value.is_empty()), "{:?}", bare.defaults);
+        assert_eq!(bare.process.command, None);
+        assert!(bare.process.defaults.values().all(|value| !value.is_empty()), "{:?}", bare.process.defaults);
         spec.startup = "x".into();
         spec.behaviour = Some(Behaviour { startup_mode: StartupMode::Variable, ..Behaviour::default() });
         let read = super::container(&spec, None, Path::new("/d"), "UTC");
-        assert_eq!((read.command, read.environment[STARTUP].as_str()), (None, "x"));
+        assert_eq!((read.process.command, read.process.environment[STARTUP].as_str()), (None, "x"));
         spec.environment.insert(STARTUP.into(), "y".into());
         let own = super::container(&spec, None, Path::new("/d"), "UTC");
-        assert_eq!(own.environment[STARTUP], "y");
+        assert_eq!(own.process.environment[STARTUP], "y");
     }
 
     #[test]
@@ -283,7 +291,7 @@ mod tests {
             let mut spec = spec();
             spec.limits = Limits { memory, swap, ..Limits::default() };
             let plan = plan(&spec);
-            (plan.memory, plan.memory_reservation, plan.memory_swap)
+            (plan.resources.memory, plan.resources.memory_reservation, plan.resources.memory_swap)
         };
         assert_eq!(memory(0, 0), (0, 0, 0));
         assert_eq!(memory(0, -1), (0, 0, 0));
@@ -296,11 +304,11 @@ mod tests {
     #[test]
     fn working_directory_and_weight() {
         let mut spec = spec();
-        assert_eq!(plan(&spec).working_dir.as_deref(), Some("/home/container"));
-        assert_eq!(plan(&spec).io_weight, None);
+        assert_eq!(plan(&spec).process.working_dir.as_deref(), Some("/home/container"));
+        assert_eq!(plan(&spec).resources.io_weight, None);
         spec.limits.io = 100;
         spec.behaviour = Some(Behaviour { working_dir: Some(String::new()), ..Behaviour::default() });
-        assert_eq!((plan(&spec).working_dir, plan(&spec).io_weight), (None, Some(100)));
+        assert_eq!((plan(&spec).process.working_dir, plan(&spec).resources.io_weight), (None, Some(100)));
     }
 
     #[test]

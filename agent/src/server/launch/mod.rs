@@ -151,15 +151,15 @@ impl Launch {
         let folder = folder::of(&context.data_dir, &self.spec.server_id);
         let mut container = plan::container(&self.spec, run_as, &folder, &context.timezone);
         if !context.shared.io_weight.load(Ordering::Relaxed) {
-            container.io_weight = None;
+            container.resources.io_weight = None;
         }
-        let zone = container.environment.get("TZ").or_else(|| container.defaults.get("TZ"));
+        let zone = container.process.environment.get("TZ").or_else(|| container.process.defaults.get("TZ"));
         if let Some(name) = zone.cloned() {
             let (dir, own) = (context.state_dir(), context.timezone.clone());
             let zone = tokio::task::spawn_blocking(move || zone::of(&dir, &name, &own));
             container.files.extend(zone.await.ok().flatten());
         }
-        if let Some(user) = container.user.clone().filter(|_| template::is_egg(&self.spec)) {
+        if let Some(user) = container.process.user.clone().filter(|_| template::is_egg(&self.spec)) {
             let (dir, id) = (context.state_dir(), self.spec.server_id.clone());
             let home = container.data_path.clone();
             let identity = tokio::task::spawn_blocking(move || identity::files(&dir, &id, &user, &home));
