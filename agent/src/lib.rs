@@ -28,7 +28,7 @@ mod supervisor;
 mod transfers;
 pub mod upgrades;
 
-pub use config::link_times::LinkTimes;
+pub use config::link_times::{DuplicateTimes, LegacyTimes, LinkTimes};
 pub use config::{AgentConfig, RestartPolicy, Tunables};
 pub use firewall::game_networks::GameNetworks;
 pub use firewall::remove_firewall_rules;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use agent::LinkTimes;
+use agent::DuplicateTimes;
 use protocol::{NodeId, Problem, ProblemCode};
 
 /// So many replacements in a short time are not caused by a bad network.
@@ -17,7 +17,7 @@ const REMEMBERED: usize = 8;
 
 /// Per node.
 pub(super) struct DuplicateNodes {
-    times: LinkTimes,
+    times: DuplicateTimes,
     nodes: Mutex<HashMap<NodeId, Contest>>,
 }
 
@@ -32,7 +32,7 @@ struct Contest {
 }
 
 impl DuplicateNodes {
-    pub(super) fn new(times: LinkTimes) -> Self {
+    pub(super) fn new(times: DuplicateTimes) -> Self {
         Self { times, nodes: Mutex::default() }
     }
 
@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn the_third_replacement_is_the_last() {
-        let times = LinkTimes { rivals_refused: Duration::from_millis(300), ..LinkTimes::default() };
+        let times =
+            DuplicateTimes { rivals_refused: Duration::from_millis(300), ..DuplicateTimes::default() };
         let duplicates = DuplicateNodes::new(times);
         for _ in 0..2 {
             duplicates.replaced(&"n".into(), None, None);
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_process_is_known_again() {
-        let duplicates = DuplicateNodes::new(LinkTimes::default());
+        let duplicates = DuplicateNodes::new(DuplicateTimes::default());
         for _ in 0..9 {
             duplicates.replaced(&"n".into(), Some("a"), Some("a"));
         }
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn slow_replacements_are_the_networks() {
-        let times = LinkTimes { rivals_within: Duration::from_nanos(1), ..LinkTimes::default() };
+        let times = DuplicateTimes { rivals_within: Duration::from_nanos(1), ..DuplicateTimes::default() };
         let duplicates = DuplicateNodes::new(times);
         for _ in 0..9 {
             duplicates.replaced(&"n".into(), None, None);

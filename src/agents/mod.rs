@@ -105,7 +105,7 @@ impl Agents {
     /// # Errors
     /// Where the store can't be read.
     pub fn with_times(store: Store, tasks: Tasks, times: LinkTimes) -> storage::Result<Self> {
-        let duplicates = DuplicateNodes::new(times.clone());
+        let duplicates = DuplicateNodes::new(times.duplicates.clone());
         let registry = Arc::new(Registry::load(store, tasks, times)?);
         let subscriptions = Subscriptions::new(Arc::clone(&registry));
         let reconciler = Reconciler::new(Arc::clone(&registry));

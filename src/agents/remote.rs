@@ -112,7 +112,7 @@ where
         if !matches!(end, End::Quiet) {
             break end;
         }
-        tracing::info!(node = %node_id, "nothing incoming for {:?}: taken for offline", agents.times().quiet);
+        tracing::info!(node = %node_id, "nothing incoming for {:?}: taken for offline", agents.times().legacy.quiet);
         // Only a message brings it back.
         match next_message(&mut stream, &token).await {
             Some(message) => first = Some(message),
@@ -256,7 +256,7 @@ impl Connection<'_> {
             let current = self.peer.is_current();
             let due = |pings: &Pings| {
                 if !current {
-                    return last + times.quiet;
+                    return last + times.legacy.quiet;
                 }
                 let alive = incoming.meter.heard() + times.silence;
                 pings.unanswered.map_or(alive, |since| alive.min(since + times.silence))

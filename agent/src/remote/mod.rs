@@ -38,7 +38,7 @@ impl Dialer {
         cancel: CancellationToken,
     ) {
         let times = &self.remote().times;
-        let fresh = || Backoff::new(times.first_wait, times.most_wait);
+        let fresh = || Backoff::new(times.redial.first_wait, times.redial.most_wait);
         let mut backoff = fresh();
         let mut said_refused = None;
         let mut legacy = Interpreter::default();
@@ -63,17 +63,17 @@ impl Dialer {
                     let carried = carry::carry(dialled, times, &mut link, &mut legacy, &standing, &cancel);
                     let end = carried.await;
                     standing.send_replace(LinkState::Away);
-                    if began.elapsed() > times.good {
+                    if began.elapsed() > times.redial.good {
                         backoff = fresh();
                     }
                     match end {
                         End::Stopped => return,
                         End::Replaced => {
                             tracing::warn!(
-                                again_in_s = times.replaced.as_secs(),
+                                again_in_s = times.duplicates.replaced.as_secs(),
                                 "another agent with this node id took our place"
                             );
-                            times.replaced
+                            times.duplicates.replaced
                         }
                         End::Lost(reason) => {
                             tracing::warn!(reason, "the connection to the panel ended");
@@ -92,7 +92,7 @@ impl Dialer {
                         };
                         tracing::error!(status, "the panel refuses this agent: {hint}");
                     }
-                    times.refused
+                    times.redial.refused
                 }
                 Err(DialError::Away(reason)) => {
                     let wait = backoff.next();

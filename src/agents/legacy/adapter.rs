@@ -65,7 +65,7 @@ impl Adapter {
             return self.session.settle(&id, self.tail(tail));
         }
         let registry = &self.shared.registry;
-        let request = match translate(envelope.message, &registry.times) {
+        let request = match translate(envelope.message, &registry.times.legacy) {
             Ok(request) => request,
             Err(report) => return self.session.finish(&id, Err(RequestError::Refused(report))),
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::LinkTimes;
+use agent::LegacyTimes;
 use protocol::commands::{Command, GET_STATUS, STOP_SERVER};
 use protocol::{Envelope, ErrorCode, ErrorReport, NodeId, PowerAction, ServerId, ServerRef, Status, ToAgent};
 use serde_json::{Value, json};
@@ -76,8 +76,8 @@ impl LegacyRequest {
 }
 
 /// The request that means the same to such an agent; a refusal where there is none.
-pub(super) fn translate(message: ToAgent, times: &LinkTimes) -> Result<LegacyRequest, Box<ErrorReport>> {
-    let LinkTimes { answer: others, answer_stop: stop, answer_file: files, .. } = *times;
+pub(super) fn translate(message: ToAgent, times: &LegacyTimes) -> Result<LegacyRequest, Box<ErrorReport>> {
+    let LegacyTimes { answer: others, answer_stop: stop, answer_file: files, .. } = *times;
     let of = |server_id: ServerId| ServerRef { server_id };
     let message = match message {
         ToAgent::ServerPower(power) if power.action != PowerAction::Kill => match power.action {

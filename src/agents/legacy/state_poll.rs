@@ -18,7 +18,7 @@ pub(in crate::agents) fn start(adapter: &Adapter) {
     let tasks = adapter.shared.registry.tasks.clone();
     drop(tasks.spawn("state-poll", async move {
         let (registry, session) = (&adapter.shared.registry, &adapter.session);
-        let pause = registry.times.state_poll;
+        let pause = registry.times.legacy.state_poll;
         let mut unanswered = 0;
         let mut last = ServerId::default();
         // What it is given first goes first.
@@ -60,6 +60,6 @@ async fn ask_state(adapter: &Adapter, server_id: &ServerId) -> Result<(), Reques
     if adapter.is_busy(server_id) {
         return Ok(());
     }
-    let deadline = adapter.shared.registry.times.answer;
+    let deadline = adapter.shared.registry.times.legacy.answer;
     adapter.ask_now(LegacyRequest::state(server_id, deadline)).await.map(drop)
 }
