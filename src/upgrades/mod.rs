@@ -67,13 +67,8 @@ struct Inner {
     how: InstallMethod,
     checks: bool,
     times: UpgradeTimes,
-    data_dir: PathBuf,
     programs: Programs,
-    store: Store,
-    agents: Agents,
-    transfers: Streams,
-    moves: Transfers,
-    tasks: Tasks,
+    parts: Parts,
     /// Read once: it changes only while the program does.
     last: OnceLock<Option<UpgradeOutcome>>,
     state: Mutex<State>,
@@ -133,19 +128,13 @@ impl Upgrades {
             None
         });
         state.round.left_behind(&parts.data_dir);
-        let Parts { data_dir, store, agents, transfers, moves, tasks } = parts;
         Self(Arc::new(Inner {
             how: InstallMethod::of_this(source.is_some(), settings.guarded),
             checks: settings.check && source.is_some(),
             times: settings.times.clone(),
-            programs: Programs::new(&data_dir, source.clone()),
+            programs: Programs::new(&parts.data_dir, source.clone()),
             source,
-            data_dir,
-            store,
-            agents,
-            transfers,
-            moves,
-            tasks,
+            parts,
             last: OnceLock::new(),
             state: Mutex::new(state),
         }))
@@ -161,8 +150,8 @@ impl Upgrades {
         if !self.0.checks {
             return;
         }
-        let (upgrades, token) = (self.clone(), self.0.tasks.token());
-        drop(self.0.tasks.spawn("upgrade check", async move {
+        let (upgrades, token) = (self.clone(), self.0.parts.tasks.token());
+        drop(self.0.parts.tasks.spawn("upgrade check", async move {
             let mut wait = Duration::from_secs(rand::rng().random_range(FIRST));
             loop {
                 tokio::select! {
@@ -184,20 +173,20 @@ impl Upgrades {
         let done = change(&mut state);
         state.number += 1;
         drop(state);
-        self.0.agents.changes().notify();
+        self.0.parts.agents.changes().notify();
         done
     }
 
     /// Changes whenever [`Upgrades::view`] may have changed.
     pub fn number(&self) -> (u64, u64) {
-        (self.lock().number, self.0.agents.changes().nodes_now())
+        (self.lock().number, self.0.parts.agents.changes().nodes_now())
     }
 
     /// How it stands.
     pub fn view(&self) -> Result<UpgradeView, ApiError> {
         let inner = &self.0;
-        let listed = inner.store.read_now(storage::nodes::list)?;
-        let last = inner.last.get_or_init(|| Folder::of(&inner.data_dir).outcome()).clone();
+        let listed = inner.parts.store.read_now(storage::nodes::list)?;
+        let last = inner.last.get_or_init(|| Folder::of(&inner.parts.data_dir).outcome()).clone();
         let state = self.lock();
         let nodes = self.node_views(&listed, &state.round);
         Ok(UpgradeView {
@@ -277,7 +266,7 @@ impl Upgrades {
             conflict(format!("{} Do this: {}", how.sentence(), how.command().unwrap_or_default()))
         })?;
         newer(VERSION, version).map_err(|error| conflict(sentence(&error)))?;
-        if let Some(moving) = inner.moves.under_way() {
+        if let Some(moving) = inner.parts.moves.under_way() {
             return Err(conflict(format!(
                 "The server {moving} is moving to another node: wait until it is there."
             )));
@@ -298,12 +287,12 @@ impl Upgrades {
         })?;
         tracing::info!(from = VERSION, to = %wanted, by = %admin, "an upgrade begins");
         let upgrades = self.clone();
-        drop(inner.tasks.spawn("upgrade", async move {
+        drop(inner.parts.tasks.spawn("upgrade", async move {
             match upgrades.upgrade(&source, &wanted).await {
                 Ok(()) => {
                     upgrades.step(UpgradeStep::Restarting);
                     tokio::time::sleep(LAST_SIGHT).await;
-                    upgrades.0.tasks.restart();
+                    upgrades.0.parts.tasks.restart();
                 }
                 Err(why) => {
                     tracing::warn!(to = %wanted, why, "the upgrade came to nothing");
@@ -328,7 +317,7 @@ impl Upgrades {
     /// Up to the moment in which there is only one thing left: to start anew.
     async fn upgrade(&self, source: &Source, version: &Version) -> Result<(), String> {
         let inner = &self.0;
-        let folder = Folder::of(&inner.data_dir);
+        let folder = Folder::of(&inner.parts.data_dir);
         let what = {
             let (upgrades, source, version, folder) =
                 (self.clone(), source.clone(), version.clone(), folder.clone());
@@ -342,7 +331,7 @@ impl Upgrades {
             return Err(sentence(&error));
         }
         self.step(UpgradeStep::Copying);
-        let copied = db_backups::today(&inner.store, &inner.data_dir).await;
+        let copied = db_backups::today(&inner.parts.store, &inner.parts.data_dir).await;
         copied.map_err(|error| format!("The database could not be copied aside: {error}."))?;
         let staged = tokio::task::spawn_blocking(move || folder.stage(&text, &what.sha256, &what.signed));
         staged.await.map_err(|error| error.to_string())?.map_err(|error| sentence(&error))
@@ -367,8 +356,9 @@ impl Upgrades {
             });
         };
         // The guard makes a copy of the database too.
-        let database = std::fs::metadata(self.0.data_dir.join("panel.redb")).map_or(0, |file| file.len());
-        download::download(source, &what, folder, 2 * database, &progress, &self.0.tasks.token())
+        let database =
+            std::fs::metadata(self.0.parts.data_dir.join("panel.redb")).map_or(0, |file| file.len());
+        download::download(source, &what, folder, 2 * database, &progress, &self.0.parts.tasks.token())
             .map_err(|error| sentence(&error))?;
         Ok(what)
     }

@@ -66,7 +66,7 @@ impl Upgrades {
         let others = listed.iter().filter(|node| node.id != local::NODE_ID);
         others
             .map(|node| {
-                let seen = self.0.agents.node(&node.id);
+                let seen = self.0.parts.agents.node(&node.id);
                 let version = seen.system.as_ref().and_then(|info| info.agent_version.clone());
                 let older = version.as_deref().is_some_and(is_older);
                 let hindrance = hindrance(&seen);
@@ -108,8 +108,8 @@ impl Upgrades {
             ));
         }
         // Where the fewest games run first: what goes wrong goes wrong there.
-        chosen.sort_by_key(|id| self.0.agents.running_on(id));
-        let stop = self.0.tasks.token();
+        chosen.sort_by_key(|id| self.0.parts.agents.running_on(id));
+        let stop = self.0.parts.tasks.token();
         self.change(|state| {
             if state.running.is_some() {
                 return Err(conflict("The panel itself is being upgraded: wait until it is back."));
@@ -123,14 +123,14 @@ impl Upgrades {
         })?;
         tracing::info!(nodes = chosen.len(), by = %admin, "other machines are upgraded");
         let upgrades = self.clone();
-        drop(self.0.tasks.spawn("upgrades of nodes", async move {
-            let mark = mark(&upgrades.0.data_dir);
-            let folder = agent::upgrades::Folder::of(&upgrades.0.data_dir);
+        drop(self.0.parts.tasks.spawn("upgrades of nodes", async move {
+            let mark = mark(&upgrades.0.parts.data_dir);
+            let folder = agent::upgrades::Folder::of(&upgrades.0.parts.data_dir);
             let (noted, text) = (mark.clone(), clock::rfc3339(clock::now()));
             let write = move || folder.make(0).is_ok() && std::fs::write(&noted, text).is_ok();
             let _ = tokio::task::spawn_blocking(write).await;
             let failure = upgrades.round(&chosen, &stop).await;
-            if upgrades.0.tasks.ending() {
+            if upgrades.0.parts.tasks.ending() {
                 return;
             }
             let _ = tokio::fs::remove_file(&mark).await;
@@ -185,7 +185,7 @@ impl Upgrades {
     }
 
     async fn one(&self, id: &NodeId, stop: &CancellationToken) -> Result<bool, String> {
-        let agents = &self.0.agents;
+        let agents = &self.0.parts.agents;
         if !self.idle(id, stop).await? {
             return Ok(false);
         }
@@ -205,8 +205,9 @@ impl Upgrades {
         let began = Instant::now();
         let mut told = None;
         loop {
-            let moving = self.0.moves.under_way_at(id).map(|server| format!("the server {server} moves"));
-            let Some(busy) = self.0.agents.busy(id).or(moving) else { return Ok(true) };
+            let moving =
+                self.0.parts.moves.under_way_at(id).map(|server| format!("the server {server} moves"));
+            let Some(busy) = self.0.parts.agents.busy(id).or(moving) else { return Ok(true) };
             if began.elapsed() >= self.0.times.idle {
                 return Err(format!("It was busy for too long: {busy}."));
             }
@@ -232,7 +233,7 @@ impl Upgrades {
         let signed = self.0.programs.signed().await.map_err(|error| sentence(&error))?;
         let unsigned = signed.is_none();
         let signed = signed.unwrap_or_default();
-        let expected = self.0.transfers.expect(id).map_err(|error| error.message().to_owned())?;
+        let expected = self.0.parts.transfers.expect(id).map_err(|error| error.message().to_owned())?;
         let receive = UpgradeReceive {
             version: VERSION.to_owned(),
             size: program.length,
@@ -242,7 +243,7 @@ impl Upgrades {
             sums: signed.sums,
             signature: signed.signature,
         };
-        let asked = self.0.agents.ask(id, ToAgent::UpgradeReceive(receive), SOON).await;
+        let asked = self.0.parts.agents.ask(id, ToAgent::UpgradeReceive(receive), SOON).await;
         asked.map_err(|error| match error {
             RequestError::Refused(report) if unsigned => format!("{} {UNSIGNED}", report.message),
             RequestError::Refused(report) => report.message.clone(),
@@ -279,7 +280,7 @@ impl Upgrades {
 
     /// Waits for the agent that was sent a program.
     async fn back(&self, id: &NodeId, connection: u64, before: Option<UpgradeOutcome>) -> Result<(), String> {
-        let (agents, times) = (&self.0.agents, &self.0.times);
+        let (agents, times) = (&self.0.parts.agents, &self.0.times);
         let deadline = Instant::now() + times.back;
         let mut since: Option<(String, Instant)> = None;
         while Instant::now() < deadline {
