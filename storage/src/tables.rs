@@ -5,15 +5,15 @@
 use ids::ServerId;
 
 use crate::error::Result;
-use crate::grants::Grant;
-use crate::nodes::Node;
-use crate::servers::Server;
-use crate::sessions::Session;
+use crate::grants::record::Grant;
+use crate::nodes::record::Node;
+use crate::servers::record::Server;
+use crate::sessions::record::Session;
 use crate::table::Table;
-use crate::templates::Template;
-use crate::transfers::Move;
+use crate::templates::record::Template;
+use crate::transfers::record::Move;
 use crate::tx::WriteTx;
-use crate::users::User;
+use crate::users::record::User;
 
 type Id = &'static str;
 

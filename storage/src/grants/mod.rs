@@ -1,6 +1,6 @@
 //! Who may do what with which server.
 
-mod record;
+pub(crate) mod record;
 
 use crate::error::{Error, Result};
 use crate::tables::{GRANTS, GRANTS_BY_USER, SERVERS, USERS};

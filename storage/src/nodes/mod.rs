@@ -1,6 +1,6 @@
 //! Machines with an agent.
 
-mod record;
+pub(crate) mod record;
 
 use crate::Millis;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Logins at image registries. They are few and read together, so they are one value among the settings: a program that
 //! does not know them leaves it alone.
 
-mod record;
+pub(crate) mod record;
 
 use crate::error::Result;
 use crate::settings;

@@ -3,7 +3,7 @@
 mod deletion;
 mod ports;
 mod queries;
-mod record;
+pub(crate) mod record;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Sign-ins that have not ended.
 
-mod record;
+pub(crate) mod record;
 
 use crate::Millis;
 use crate::error::{Error, Result};

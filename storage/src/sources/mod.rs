@@ -1,7 +1,7 @@
 //! Sources of templates. They are few, so the list is one value among the settings, and the contents of each another: a
 //! program that does not know them leaves them alone.
 
-mod record;
+pub(crate) mod record;
 
 use crate::error::Result;
 use crate::settings;

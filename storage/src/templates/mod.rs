@@ -1,6 +1,6 @@
 //! Templates that somebody added; the built-in ones are part of the program.
 
-mod record;
+pub(crate) mod record;
 
 use crate::error::{Error, Result};
 use crate::tables::TEMPLATES;

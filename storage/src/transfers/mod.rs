@@ -1,6 +1,6 @@
 //! Servers on their way to another node: one record a server, kept until it is whole on one of the two.
 
-mod record;
+pub(crate) mod record;
 
 use crate::Millis;
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Accounts.
 
-mod record;
+pub(crate) mod record;
 
 use crate::Millis;
 use crate::error::{Error, Result};
