@@ -67,6 +67,11 @@ fn refusal(report: &ErrorReport) -> ApiError {
         | ErrorCode::PathEscape
         | ErrorCode::NotRegular
         | ErrorCode::NotText
+        | ErrorCode::Changed
+        | ErrorCode::Exists
+        | ErrorCode::ArchiveTooLarge
+        | ErrorCode::BadArchive
+        | ErrorCode::OverQuota
         | ErrorCode::AgentFailed => Code::Conflict,
         ErrorCode::Forbidden
         | ErrorCode::File

@@ -86,7 +86,16 @@ impl Inbound {
             | ToPanel::StatsHistory(_)
             | ToPanel::HostReport(_)
             | ToPanel::ServerDescription(_)
-            | ToPanel::TransferSize(_) => {}
+            | ToPanel::TransferSize(_)
+            | ToPanel::FileEntries(_)
+            | ToPanel::FileInfo(_)
+            | ToPanel::FileProgress(_)
+            | ToPanel::FileDone(_)
+            | ToPanel::FileTrashList(_)
+            | ToPanel::FileVersionList(_)
+            | ToPanel::FileMatches(_)
+            | ToPanel::DiskUsageReport(_)
+            | ToPanel::UploadInfo(_) => {}
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_))

@@ -38,6 +38,8 @@ pub(super) const USUAL: Limits = Limits { frame: 1 << 20, memory: 4 << 20 };
 pub(super) const SETTINGS: Limits = Limits { frame: 4 << 20, memory: 12 << 20 };
 /// Everything that an agent has.
 pub(super) const EVERYTHING: Limits = Limits { frame: 1 << 20, memory: 8 << 20 };
+/// Thousands of files' names.
+pub(super) const LISTING: Limits = Limits { frame: 6 << 20, memory: 24 << 20 };
 /// A file of 4 MiB, where each byte may be escaped.
 pub(super) const FILE: Limits = Limits { frame: 26 << 20, memory: 26 << 20 };
 

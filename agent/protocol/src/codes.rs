@@ -135,6 +135,16 @@ codes! {
         FileTooLarge = "FILE_TOO_LARGE",
         /// A file could not be read or written.
         File = "file",
+        /// A file is not what it was when it was looked at.
+        Changed = "changed",
+        /// Something has this name already.
+        Exists = "exists",
+        /// An archive becomes more than there is room for, or than is taken.
+        ArchiveTooLarge = "archive_too_large",
+        /// An archive that cannot be read.
+        BadArchive = "bad_archive",
+        /// The server's disk limit leaves no room for it.
+        OverQuota = "over_quota",
         /// A connection for data broke off.
         BrokenOff = "broken_off",
         /// A message of a type that this side does not take.

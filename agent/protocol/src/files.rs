@@ -1,10 +1,16 @@
-//! The two file messages of part 1.
+//! The two file messages of part 1, and what is told of files and folders.
 
 use ids::ServerId;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::lenient;
-use super::payload::{PATH, Payload, id, within};
+use super::payload::{Payload, id};
+use super::{file_paths, lenient};
+
+/// Entries of a folder in one answer.
+pub const LISTED: u32 = 2_000;
+/// Bytes of an etag.
+const ETAG: usize = 64;
 
 /// `file_read`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +59,7 @@ impl Payload for FileRead {
     fn bound(&mut self) -> Result<(), String> {
         let Self { server_id, path } = self;
         id(server_id)?;
-        within("path", path, PATH)
+        file_paths::path("path", path)
     }
 
     fn server_id(&self) -> Option<&ServerId> {
@@ -66,10 +72,160 @@ impl Payload for FileWrite {
         let Self { server_id, path, content: _ } = self;
         // How long a file may be is checked where it is written.
         id(server_id)?;
-        within("path", path, PATH)
+        file_paths::path("path", path)
     }
 
     fn server_id(&self) -> Option<&ServerId> {
         Some(&self.server_id)
     }
+}
+
+/// `file_list`: a page of a folder's entries, by name in the order of their bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileList {
+    /// The server's id.
+    pub server_id: ServerId,
+    /// The folder, below the server's.
+    pub path: String,
+    /// The name after which the page begins; absent for the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Entries of the page, at most [`LISTED`].
+    pub limit: u32,
+}
+
+/// A file or folder of a server: `file_stat`, `file_versions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRef {
+    /// The server's id.
+    pub server_id: ServerId,
+    /// Below the server's folder.
+    pub path: String,
+}
+
+/// What an entry of a folder is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// A plain file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A pipe, a socket, a device.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileEntry {
+    /// Its name, see [`file_paths`].
+    pub name: String,
+    /// What it is.
+    pub kind: FileKind,
+    /// Bytes, as the file system tells them.
+    pub size: u64,
+    /// Permission bits, `07777`.
+    pub mode: u32,
+    /// When its content changed last.
+    pub modified: Timestamp,
+    /// What a link leads to, as it is written in it. Absent for others, and where it is very long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// `file_entries`: the answer to `file_list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileEntries {
+    /// The path that was asked for.
+    pub path: String,
+    /// The page.
+    pub entries: Vec<FileEntry>,
+    /// Entries of the whole folder.
+    pub total: u64,
+    /// Whether others follow after the last one. A page may end before its limit.
+    #[serde(default)]
+    pub more: bool,
+}
+
+/// `file_info`: one file or folder, and a word that changes whenever it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileInfo {
+    /// The path that was asked for.
+    pub path: String,
+    /// What is there. A link that leads to something within the server's folder is told of as that.
+    pub entry: FileEntry,
+    /// Hex digits.
+    pub etag: String,
+}
+
+impl Payload for FileList {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, path, after, limit } = self;
+        id(server_id)?;
+        file_paths::path("path", path)?;
+        *limit = (*limit).clamp(1, LISTED);
+        after.as_deref().map_or(Ok(()), |after| file_paths::name("after", after))
+    }
+
+    fn server_id(&self) -> Option<&ServerId> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for FileRef {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, path } = self;
+        id(server_id)?;
+        file_paths::path("path", path)
+    }
+
+    fn server_id(&self) -> Option<&ServerId> {
+        Some(&self.server_id)
+    }
+}
+
+impl FileEntry {
+    pub(super) fn bound(&mut self) -> Result<(), String> {
+        let Self { name, kind: _, size: _, mode, modified: _, target } = self;
+        *mode &= 0o7777;
+        file_paths::name("name", name)?;
+        target.as_deref().map_or(Ok(()), |target| file_paths::path("target", target))
+    }
+}
+
+impl FileEntries {
+    pub(super) fn bound(&mut self) -> Result<(), String> {
+        let Self { path, entries, total: _, more: _ } = self;
+        file_paths::path("path", path)?;
+        if entries.len() > LISTED as usize {
+            return Err(format!("entries has more than {LISTED} entries"));
+        }
+        entries.iter_mut().try_for_each(FileEntry::bound)
+    }
+}
+
+impl FileInfo {
+    pub(super) fn bound(&mut self) -> Result<(), String> {
+        let Self { path, entry, etag } = self;
+        file_paths::path("path", path)?;
+        hex(etag)?;
+        entry.bound()
+    }
+}
+
+/// An etag goes into headers.
+pub(super) fn hex(etag: &str) -> Result<(), String> {
+    if etag.len() > ETAG || !etag.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("etag is not hex digits".to_owned());
+    }
+    Ok(())
 }

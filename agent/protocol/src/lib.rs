@@ -13,6 +13,10 @@ pub mod commands;
 mod console;
 mod encoding;
 mod envelope;
+mod file_jobs;
+pub mod file_paths;
+mod file_search;
+mod file_streams;
 mod files;
 mod lenient;
 mod nodes;
@@ -43,7 +47,15 @@ pub use console::{
 };
 pub use encoding::Encoding;
 pub use envelope::{DecodeError, Envelope};
-pub use files::{FileContent, FileRead, FileWrite};
+pub use file_jobs::{
+    ArchiveFormat, FileAction, FileCancel, FileDone, FileOp, FileProgress, FileTrashList, FileVersion,
+    FileVersionList, PATHS, SKIPPED, Skipped, TrashEntry, Trashed,
+};
+pub use file_search::{DiskUsage, DiskUsageReport, FileMatch, FileMatches, FileSearch, LargeFile, MATCHES};
+pub use file_streams::{FileReceive, FileSend, FileSource, FileTarget, UploadCreate, UploadInfo, UploadRef};
+pub use files::{
+    FileContent, FileEntries, FileEntry, FileInfo, FileKind, FileList, FileRead, FileRef, FileWrite, LISTED,
+};
 pub use ids::{NodeId, ServerId};
 pub use nodes::{
     Capability, Engine, Firewall, Heartbeat, HostCheck, HostReport, ImageReport, NodeStats, Problem, Space,
@@ -105,4 +117,22 @@ pub enum ToPanel {
     ServerDescription(Box<ServerDescription>),
     /// Part 2: answers [`ToAgent::TransferMeasure`].
     TransferSize(TransferSize),
+    /// Part 2: answers [`ToAgent::FileList`].
+    FileEntries(FileEntries),
+    /// Part 2: answers [`ToAgent::FileStat`], and the messages that send or receive the content of a file.
+    FileInfo(Box<FileInfo>),
+    /// Part 2: a job on files goes on.
+    FileProgress(FileProgress),
+    /// Part 2: answers [`ToAgent::FileOp`] when it is done.
+    FileDone(FileDone),
+    /// Part 2: answers [`ToAgent::FileTrash`].
+    FileTrashList(FileTrashList),
+    /// Part 2: answers [`ToAgent::FileVersions`].
+    FileVersionList(FileVersionList),
+    /// Part 2: answers [`ToAgent::FileSearch`].
+    FileMatches(FileMatches),
+    /// Part 2: answers [`ToAgent::DiskUsage`].
+    DiskUsageReport(DiskUsageReport),
+    /// Part 2: answers [`ToAgent::UploadStat`], and the message that receives a piece of an upload.
+    UploadInfo(UploadInfo),
 }

@@ -37,6 +37,8 @@ pub mod capability {
     pub const DESCRIBE: &str = "describe";
     /// `file_read` and `file_write`.
     pub const FILES: &str = "files";
+    /// All other messages about files: `file_*`, `upload_*`, `disk_usage`.
+    pub const FILE_MANAGER: &str = "file-manager";
     /// `blockLan` of a server, and `system_info.firewall`.
     pub const BLOCK_LAN: &str = "block-lan";
     /// The status `paused` and the power action `resume`.

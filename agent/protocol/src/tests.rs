@@ -267,3 +267,61 @@ fn what_would_become_large_is_passed_over() {
         );
     }
 }
+
+#[test]
+fn names_of_files_are_refused_and_never_changed() {
+    let page = |name: &str| {
+        let entry = serde_json::json!({"name": name, "kind": "file", "size": 1, "mode": 0o644,
+            "modified": "2026-01-01T00:00:00Z"});
+        serde_json::json!({"type": "file_entries", "data": {"path": "/", "total": 1, "entries": [entry]}})
+            .to_string()
+    };
+    let odd = "a\n\u{1b}[31m\u{202e}<b>\u{EFFF}";
+    let ToPanel::FileEntries(entries) = panel(&page(odd)) else { panic!() };
+    assert_eq!(entries.entries[0].name, odd);
+    for bad in ["a/b", "a\0", &"x".repeat(256)] {
+        assert!(decode::<ToPanel>(page(bad).as_bytes()).is_err(), "{bad:?}");
+    }
+    let list =
+        serde_json::json!({"type": "file_list", "data": {"serverId": "a", "path": "/", "limit": 4_000_000}});
+    let message = decode::<ToAgent>(list.to_string().as_bytes()).unwrap().message;
+    assert!(matches!(message, ToAgent::FileList(FileList { limit: LISTED, .. })));
+    let upload = |id: &str| {
+        serde_json::json!({"type": "upload_stat", "data": {"serverId": "a", "id": id}}).to_string()
+    };
+    assert!(decode::<ToAgent>(upload("abc-1").as_bytes()).is_ok());
+    for bad in ["", "..", "a/b", "a.b", &"x".repeat(65)] {
+        assert!(decode::<ToAgent>(upload(bad).as_bytes()).is_err(), "{bad:?}");
+    }
+}
+
+/// As much as may be asked for at once, in both encodings.
+#[test]
+fn full_pages_and_long_lists_fit() {
+    let entry = |n: usize| FileEntry {
+        name: format!("{n:0>120}"),
+        kind: FileKind::Symlink,
+        size: u64::MAX,
+        mode: 0o7777,
+        modified: Timestamp::now(),
+        target: Some(format!("{n:0>200}")),
+    };
+    let entries = (0..LISTED as usize).map(entry).collect();
+    let page = Envelope::with_id(
+        ToPanel::FileEntries(FileEntries { path: "/".into(), entries, total: 50_000, more: true }),
+        "1",
+    );
+    let paths = (0..PATHS).map(|n| format!("/world/{n:0>40}")).collect();
+    let op = FileOp {
+        server_id: "a".into(),
+        job_id: "j".into(),
+        op: FileAction::Delete { paths, permanent: false },
+    };
+    let op = Envelope::with_id(ToAgent::FileOp(op), "1");
+    for encoding in [Encoding::Json, Encoding::MessagePack] {
+        let sent = encoding.encode(&page).unwrap();
+        assert_eq!(encoding.decode::<ToPanel>(&sent).unwrap().message, page.message);
+        let sent = encoding.encode(&op).unwrap();
+        assert_eq!(encoding.decode::<ToAgent>(&sent).unwrap().message, op.message);
+    }
+}

@@ -3,12 +3,13 @@
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{FILE, Inbound, Limits, SETTINGS, USUAL};
+use super::bounded::{FILE, Inbound, LISTING, Limits, SETTINGS, USUAL};
 use super::payload::Payload;
 use super::{
-    ConsoleSubscribe, ConsoleTail, FileRead, FileWrite, HostCheck, RegistryLogin, ServerCommand,
-    ServerCreate, ServerPower, ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare,
-    TransferReceive, TransferSend, UpgradeReceive,
+    ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList, FileOp, FileRead, FileReceive, FileRef,
+    FileSearch, FileSend, FileWrite, HostCheck, RegistryLogin, ServerCommand, ServerCreate, ServerPower,
+    ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend,
+    UpgradeReceive, UploadCreate, UploadRef,
 };
 
 /// THE list of the messages to an agent. A row: the type on the wire, the variant of [`ToAgent`] with what it carries,
@@ -86,6 +87,34 @@ macro_rules! each_message_to_agent {
             /// Part 2: who the node is at an image registry, for the fetches that the next messages lead to. Kept in
             /// memory for an hour.
             registry_login: RegistryLogin(login: RegistryLogin), USUAL;
+            /// Part 2: a page of a folder's entries, answered by [`ToPanel::FileEntries`](super::ToPanel::FileEntries).
+            file_list: FileList(list: FileList), USUAL;
+            /// Part 2: one file or folder, answered by [`ToPanel::FileInfo`](super::ToPanel::FileInfo).
+            file_stat: FileStat(file: FileRef), USUAL;
+            /// Part 2: changes files; answered by [`ToPanel::FileDone`](super::ToPanel::FileDone) when that is done.
+            file_op: FileOp(op: FileOp), LISTING;
+            /// Part 2: breaks a job or a search off.
+            file_cancel: FileCancel(job: FileCancel), USUAL;
+            /// Part 2: what is in a server's trash, answered by [`ToPanel::FileTrashList`](super::ToPanel::FileTrashList).
+            file_trash: FileTrash(server: ServerRef), USUAL;
+            /// Part 2: what a file was before, answered by
+            /// [`ToPanel::FileVersionList`](super::ToPanel::FileVersionList).
+            file_versions: FileVersions(file: FileRef), USUAL;
+            /// Part 2: looks for files, answered by [`ToPanel::FileMatches`](super::ToPanel::FileMatches).
+            file_search: FileSearch(search: FileSearch), USUAL;
+            /// Part 2: how much room a server's files take, answered by
+            /// [`ToPanel::DiskUsageReport`](super::ToPanel::DiskUsageReport).
+            disk_usage: DiskUsage(usage: DiskUsage), USUAL;
+            /// Part 2: dials and sends a file, or files as an archive.
+            file_send: FileSend(send: FileSend), LISTING;
+            /// Part 2: dials and receives a file, or a piece of an upload.
+            file_receive: FileReceive(receive: FileReceive), USUAL;
+            /// Part 2: prepares for a file that comes in pieces.
+            upload_create: UploadCreate(upload: UploadCreate), USUAL;
+            /// Part 2: how far an upload is, answered by [`ToPanel::UploadInfo`](super::ToPanel::UploadInfo).
+            upload_stat: UploadStat(upload: UploadRef), USUAL;
+            /// Part 2: gives an upload up.
+            upload_remove: UploadRemove(upload: UploadRef), USUAL;
         }
     };
 }

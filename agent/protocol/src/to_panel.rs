@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use ids::ServerId;
 use serde_json::{Map, Value};
 
-use super::bounded::{EVERYTHING, FILE, Inbound, Limits, SETTINGS, USUAL};
+use super::bounded::{EVERYTHING, FILE, Inbound, LISTING, Limits, SETTINGS, USUAL};
+use super::file_paths;
 use super::payload::Payload;
 use super::text::TextRule;
 use super::{
@@ -17,7 +18,7 @@ use super::{
 };
 
 /// The types that an agent's messages have.
-pub(super) const KINDS: [(&str, Limits); 16] = [
+pub(super) const KINDS: [(&str, Limits); 25] = [
     ("heartbeat", USUAL),
     ("system_info", USUAL),
     ("server_status", USUAL),
@@ -34,6 +35,15 @@ pub(super) const KINDS: [(&str, Limits); 16] = [
     ("host_report", USUAL),
     ("server_description", SETTINGS),
     ("transfer_size", USUAL),
+    ("file_entries", LISTING),
+    ("file_info", USUAL),
+    ("file_progress", USUAL),
+    ("file_done", LISTING),
+    ("file_trash_list", LISTING),
+    ("file_version_list", USUAL),
+    ("file_matches", LISTING),
+    ("disk_usage_report", USUAL),
+    ("upload_info", USUAL),
 ];
 
 /// CPU architectures of an image.
@@ -124,6 +134,16 @@ impl Inbound for ToPanel {
             Self::TransferSize(TransferSize { bytes: _, entries: _, owner }) => {
                 TextRule::WORD.apply_some(owner);
             }
+            // A path that was cut or cleaned would be another file's: these are refused.
+            Self::FileEntries(entries) => return entries.bound(),
+            Self::FileInfo(info) => return info.bound(),
+            Self::FileProgress(progress) => return progress.bound(),
+            Self::FileDone(done) => return done.bound(),
+            Self::FileTrashList(list) => return list.bound(),
+            Self::FileVersionList(list) => return list.bound(),
+            Self::FileMatches(matches) => return matches.bound(),
+            Self::DiskUsageReport(report) => return report.bound(),
+            Self::UploadInfo(info) => return info.bound(),
         }
         Ok(())
     }
@@ -323,7 +343,7 @@ impl FileContent {
         if let Some(server_id) = server_id {
             id(server_id);
         }
-        TextRule::line(4096).apply(path);
+        file_paths::path("path", path)?;
         TextRule::SENTENCE.apply_some(message);
         match content {
             Some(content) if content.len() > CONTENT => Err("the file has more than 4 MiB".to_owned()),

@@ -73,13 +73,18 @@ impl Lane for ToPanel {
     fn is_bulk(&self) -> bool {
         matches!(
             self,
-            Self::ConsoleLines(_) | Self::ServerStats(_) | Self::NodeStats(_) | Self::ServerOutput(_)
+            Self::ConsoleLines(_)
+                | Self::ServerStats(_)
+                | Self::NodeStats(_)
+                | Self::ServerOutput(_)
+                | Self::FileProgress(_)
         )
     }
 
     fn source(&self) -> Option<&str> {
         match self {
             Self::ConsoleLines(lines) => Some(&lines.server_id),
+            Self::FileProgress(progress) => Some(&progress.job_id),
             _ => None,
         }
     }
@@ -105,6 +110,10 @@ impl Lane for ToPanel {
                     .sum(),
                 Self::Sync(sync) => sync.servers.len() * EACH_TAKES,
                 Self::StatsHistory(history) => history.samples.len() * 128,
+                Self::FileEntries(entries) => entries.entries.len() * 160,
+                Self::FileMatches(matches) => matches.matches.len() * EACH_TAKES,
+                Self::FileDone(done) => (done.skipped.len() + done.trashed.len()) * 160,
+                Self::FileTrashList(list) => list.entries.len() * 160,
                 Self::ServerDescription(told) => {
                     told.spec.environment.iter().map(|(name, value)| name.len() + value.len() + 64).sum()
                 }
