@@ -98,8 +98,10 @@ permissions! {
         Console = "console", earlier: [], includes: [View], administrators: true;
         /// Start and stop it.
         Power = "power", earlier: [], includes: [View], administrators: true;
-        /// Read and write its files.
-        Files = "files", earlier: [], includes: [View], administrators: true;
+        /// See and download its files.
+        FilesRead = "files_read", earlier: [], includes: [View], administrators: true;
+        /// Change its files.
+        Files = "files", earlier: [], includes: [View, FilesRead], administrators: true;
         /// Rename it, and change those variables that its template lets users change. `edit` is taken as well.
         Startup = "startup", earlier: ["edit"], includes: [View], administrators: true;
         /// Change its image, limits, ports, environment and startup line.
@@ -196,7 +198,7 @@ mod tests {
         assert_eq!(names(&Permissions::granted([])), "[]");
         assert_eq!(
             names(&Permissions::administrator()),
-            r#"["view","console","power","files","startup","configure","delete"]"#
+            r#"["view","console","power","files_read","files","startup","configure","delete"]"#
         );
     }
 

@@ -122,7 +122,8 @@ const TOPICS: &[(&str, Who)] = &[
 ];
 
 /// What may be granted.
-pub(super) const PERMISSIONS: [&str; 6] = ["view", "console", "power", "files", "startup", "configure"];
+pub(super) const PERMISSIONS: [&str; 7] =
+    ["view", "console", "power", "files_read", "files", "startup", "configure"];
 
 /// Whether this permission on the server is enough.
 pub(super) fn opens(permission: &str, who: Who) -> bool {
@@ -130,6 +131,7 @@ pub(super) fn opens(permission: &str, who: Who) -> bool {
         // Whoever has any permission sees the server.
         Server("view") => true,
         Server("startup") => matches!(permission, "startup" | "configure"),
+        Server("files_read") => matches!(permission, "files_read" | "files"),
         Server(need) => permission == need,
         Everyone | SignedIn | Admin | ServerAdmin | Node => false,
     }

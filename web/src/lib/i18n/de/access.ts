@@ -15,9 +15,13 @@ export const access: typeof English = {
       label: 'Ein/Aus',
       text: 'Starten, stoppen, neu starten und Beenden erzwingen.'
     },
+    files_read: {
+      label: 'Dateien sehen',
+      text: 'Dateien sehen und herunterladen.'
+    },
     files: {
       label: 'Dateien',
-      text: 'Dateien lesen und ändern.'
+      text: 'Dateien anlegen, ändern, hochladen und löschen.'
     },
     startup: {
       label: 'Start',
@@ -33,6 +37,6 @@ export const access: typeof English = {
   onlyAdmins: 'Bisher gibt es nur Admins.',
   addUser: 'Füge einen Benutzer hinzu',
   thenShare: ', dann gib diesen Server hier frei.',
-  included: 'In „Konfigurieren“ enthalten',
+  included: (by) => `In „${by}“ enthalten`,
   explain: 'Was jede Berechtigung erlaubt'
 };

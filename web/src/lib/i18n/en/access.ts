@@ -13,9 +13,13 @@ export const access = {
       label: 'Power',
       text: 'Start, stop, restart and force-stop it.'
     },
+    files_read: {
+      label: 'See files',
+      text: 'See and download its files.'
+    },
     files: {
       label: 'Files',
-      text: 'Read and change its files.'
+      text: 'Create, change, upload and delete its files.'
     },
     startup: {
       label: 'Startup',
@@ -31,6 +35,6 @@ export const access = {
   onlyAdmins: 'There are only admins so far.',
   addUser: 'Add a user',
   thenShare: ', then share this server with them here.',
-  included: 'Included in Configure',
+  included: (by: string) => `Included in ${by}`,
   explain: 'What each permission allows'
 };
