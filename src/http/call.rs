@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use hyper::Uri;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Uri};
 
 use super::pattern::Params;
 use super::peer::Client;
+use super::route::RawBody;
 use super::websocket::Upgrade;
 use crate::auth::{Admitted, Proof};
 use crate::error::{ApiError, Code};
@@ -19,6 +20,7 @@ pub(super) struct Received {
     pub(super) params: Params,
     pub(super) client: Client,
     pub(super) headers: HeaderMap,
+    pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) upgrade: Option<OnUpgrade>,
 }
@@ -59,15 +61,15 @@ pub struct Call<P, B = (), Q = ()> {
 impl<P: Proof, B, Q> Call<P, B, Q> {
     pub(super) fn new(
         request: Arc<Received>,
-        bytes: &[u8],
-        body: fn(&Received, &[u8]) -> Result<B, ApiError>,
+        raw: RawBody,
+        body: fn(&Received, RawBody) -> Result<B, ApiError>,
         query: fn(&str) -> Result<Q, ApiError>,
     ) -> Result<Self, ApiError> {
         let by = P::of(&request.admitted)
             // Only if the dispatcher had checked another access than the endpoint's: refused rather than assumed.
             .ok_or_else(|| ApiError::new(Code::Unauthenticated, "Sign in first."))?;
         let query = query(request.uri.query().unwrap_or_default())?;
-        let body = body(&request, bytes)?;
+        let body = body(&request, raw)?;
         Ok(Self { by, body, query, request: Incoming(request) })
     }
 }
@@ -89,6 +91,11 @@ impl Incoming {
     /// The other end of the connection.
     pub fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// Whether only the headers of the answer are wanted.
+    pub fn is_head(&self) -> bool {
+        self.0.method == Method::HEAD
     }
 
     /// A header, if it is there and readable text.

@@ -85,6 +85,7 @@ impl Dispatch {
             client,
             uri: request.uri().clone(),
             upgrade: request.extensions().get::<OnUpgrade>().cloned(),
+            method: request.method().clone(),
             headers: std::mem::take(request.headers_mut()),
         };
         request.extensions_mut().insert(Arc::new(received));
@@ -93,16 +94,22 @@ impl Dispatch {
 
     /// 404, 405, or the route and its parameters.
     fn find(&self, method: &Method, path: &str) -> Result<(&Entry, Params), Refusal> {
-        // The body of an answer to HEAD is dropped by hyper.
-        let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let mut allowed = Vec::new();
+        // The body of an answer to HEAD is dropped by hyper.
+        let mut get = None;
         for entry in &self.0.entries {
             if let Some(params) = entry.pattern.matches(path) {
-                if entry.method == *wanted {
+                if entry.method == *method {
                     return Ok((entry, params));
+                }
+                if method == Method::HEAD && entry.method == Method::GET && get.is_none() {
+                    get = Some((entry, params));
                 }
                 allowed.push(entry.method.as_str());
             }
+        }
+        if let Some(found) = get {
+            return Ok(found);
         }
         if allowed.is_empty() {
             return Err(ApiError::new(Code::NotFound, "There is nothing at this address.").into());

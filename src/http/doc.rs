@@ -26,6 +26,7 @@ enum Kinds {
     Json,
     JsonOrYaml,
     Zip,
+    Bytes,
 }
 
 impl Kinds {
@@ -34,6 +35,7 @@ impl Kinds {
             Self::Json => &["application/json"],
             Self::JsonOrYaml => &["application/yaml", "application/json"],
             Self::Zip => &["application/zip"],
+            Self::Bytes => &["application/octet-stream"],
         }
     }
 }
@@ -88,6 +90,18 @@ impl Doc {
             self.body =
                 Some(ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).build().into());
             self.kinds = Kinds::Zip;
+        }
+        self
+    }
+
+    /// Bytes that it takes, of any number.
+    #[must_use]
+    pub(super) fn bytes(mut self) -> Self {
+        if KEPT {
+            let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+            self.body =
+                Some(ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).build().into());
+            self.kinds = Kinds::Bytes;
         }
         self
     }

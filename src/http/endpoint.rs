@@ -14,7 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::call::{Call, Received};
 use super::reply::{self, Response};
-use super::route::{Answer, Route};
+use super::route::{self, Answer, RawBody, Route};
+use super::stream::BodyStream;
 use super::{Doc, body};
 use crate::auth::{Access, Proof};
 use crate::error::ApiError;
@@ -38,10 +39,9 @@ pub struct Endpoint<P = Undeclared, A = Undeclared, B = (), Q = ()> {
 
 /// How the body and the query become values.
 struct Takes<B, Q> {
-    has_body: bool,
-    /// The most bytes, where they are others than those of JSON.
-    limit: Option<u64>,
-    body: fn(&Received, &[u8]) -> Result<B, ApiError>,
+    /// What is taken of the body; `None` is as much as JSON may have.
+    raw: Option<route::Takes>,
+    body: fn(&Received, RawBody) -> Result<B, ApiError>,
     query: fn(&str) -> Result<Q, ApiError>,
 }
 
@@ -57,7 +57,7 @@ pub fn endpoint(method: Method, path: &'static str) -> Endpoint {
         method,
         path,
         doc: Doc::default(),
-        takes: Takes { has_body: false, limit: None, body: |_, _| Ok(()), query: |_| Ok(()) },
+        takes: Takes { raw: Some(route::Takes::Nothing), body: |_, _| Ok(()), query: |_| Ok(()) },
         gives: Gives { status: StatusCode::NO_CONTENT, reply: |status, _| reply::empty(status) },
         proof: PhantomData,
     }
@@ -106,41 +106,52 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
     /// the handler. `T` should carry `#[serde(deny_unknown_fields)]`.
     pub fn body<T: DeserializeOwned + ToSchema>(self) -> Endpoint<P, A, T, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
-        let parse =
-            |request: &Received, bytes: &[u8]| body::parse_json(request.content_type()?.as_deref(), bytes);
-        let takes = Takes { has_body: true, limit: None, body: parse, query: takes.query };
+        let parse = |request: &Received, raw: RawBody| {
+            body::parse_json(request.content_type()?.as_deref(), &raw.whole())
+        };
+        let takes = Takes { raw: None, body: parse, query: takes.query };
         Endpoint { method, path, doc: doc.body::<T>(), takes, gives, proof }
     }
 
     /// It takes a document in JSON or YAML as it is, `limit` bytes at most. 413 and 415 are answered before the handler.
     pub fn document(self, limit: u64) -> Endpoint<P, A, Document, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
-        let parse = |request: &Received, bytes: &[u8]| {
-            body::document(request.content_type()?.as_deref(), bytes).map(Document)
+        let parse = |request: &Received, raw: RawBody| {
+            body::document(request.content_type()?.as_deref(), &raw.whole()).map(Document)
         };
-        let takes = Takes { has_body: true, limit: Some(limit), body: parse, query: takes.query };
+        let takes = Takes { raw: Some(route::Takes::Whole(limit)), body: parse, query: takes.query };
         Endpoint { method, path, doc: doc.document(), takes, gives, proof }
     }
 
     /// It takes a ZIP archive, `limit` bytes at most. 413 and 415 are answered before the handler.
     pub fn archive(self, limit: u64) -> Endpoint<P, A, Document, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
-        let parse = |request: &Received, bytes: &[u8]| {
-            body::archive(request.content_type()?.as_deref(), bytes).map(Document)
+        let parse = |request: &Received, raw: RawBody| {
+            body::archive(request.content_type()?.as_deref(), &raw.whole()).map(Document)
         };
-        let takes = Takes { has_body: true, limit: Some(limit), body: parse, query: takes.query };
+        let takes = Takes { raw: Some(route::Takes::Whole(limit)), body: parse, query: takes.query };
         Endpoint { method, path, doc: doc.archive(), takes, gives, proof }
+    }
+
+    /// It takes bytes of any number, which the handler reads as they come.
+    pub fn streamed(self) -> Endpoint<P, A, BodyStream, Q> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let parse = |_: &Received, raw: RawBody| match raw {
+            RawBody::Stream(stream) => Ok(stream),
+            RawBody::Whole(bytes) => {
+                let length = bytes.len() as u64;
+                let pieces = futures_util::stream::once(std::future::ready(Ok::<_, warp::Error>(bytes)));
+                Ok(BodyStream::new(pieces, Some(length)))
+            }
+        };
+        let takes = Takes { raw: Some(route::Takes::Stream), body: parse, query: takes.query };
+        Endpoint { method, path, doc: doc.bytes(), takes, gives, proof }
     }
 
     /// It takes these keys in the query. Unknown, missing and wrong ones are 422, as in a body.
     pub fn query<T: DeserializeOwned + IntoParams>(self) -> Endpoint<P, A, B, T> {
         let Self { method, path, doc, takes, gives, proof } = self;
-        let takes = Takes {
-            has_body: takes.has_body,
-            limit: takes.limit,
-            body: takes.body,
-            query: body::parse_query::<T>,
-        };
+        let takes = Takes { raw: takes.raw, body: takes.body, query: body::parse_query::<T> };
         Endpoint { method, path, doc: doc.query::<T>(), takes, gives, proof }
     }
 
@@ -218,10 +229,11 @@ where
         F: Future<Output = Result<A, ApiError>> + Send + 'static,
     {
         let Self { method, path, doc, takes, gives, .. } = self;
-        let limit = takes.limit.or_else(|| takes.has_body.then(|| body::limit(P::ACCESS == Access::Open)));
+        let json = route::Takes::Whole(body::limit(P::ACCESS == Access::Open));
+        let raw = takes.raw.unwrap_or(json);
         let (state, Takes { body, query, .. }, Gives { status, reply }) = (state.clone(), takes, gives);
-        let handler = Arc::new(move |request, bytes: Bytes| -> Answer {
-            match Call::new(request, &bytes, body, query) {
+        let handler = Arc::new(move |request, raw: RawBody| -> Answer {
+            match Call::new(request, raw, body, query) {
                 Ok(call) => {
                     let answer = handler(state.clone(), call);
                     Box::pin(async move { reply(status, answer.await) })
@@ -229,6 +241,6 @@ where
                 Err(refusal) => Box::pin(std::future::ready(reply::error(&refusal))),
             }
         });
-        Route::new(method, path, P::ACCESS, doc, limit, handler)
+        Route::new(method, path, P::ACCESS, doc, raw, handler)
     }
 }

@@ -16,10 +16,10 @@
 //!
 //! - [`Endpoint::access`]: the type of the proof that the handler gets as `call.by`. `Open`, `Actor`, `Caller`, `SocketCaller`,
 //!   `Admin`, `Permit<need::…>`, `ServerAdmin`, `NodeSecret`, all in `src/auth`.
-//! - Input: [`Endpoint::body`], [`Endpoint::query`]; `call.request` has [`Incoming::id`], [`Incoming::param`],
+//! - Input: [`Endpoint::body`], [`Endpoint::query`], [`Endpoint::streamed`] for what is too large for memory; `call.request` has [`Incoming::id`], [`Incoming::param`],
 //!   [`Incoming::client`], [`Incoming::header`], [`Incoming::upgrade`].
 //! - Answer: [`Endpoint::ok`], [`Endpoint::list`], [`Endpoint::created`], [`Endpoint::accepted`],
-//!   [`Endpoint::no_content`], [`Endpoint::response`] for all else.
+//!   [`Endpoint::no_content`], [`Endpoint::response`] for all else ([`streaming`] makes one that comes in pieces).
 //! - [`serve`] is the accept loop of every port, [`Upgrade::of`] a WebSocket on a port without endpoints.
 
 mod assets;
@@ -40,6 +40,7 @@ mod peer;
 mod reply;
 mod route;
 mod server;
+mod stream;
 mod websocket;
 mod write_timeout;
 
@@ -60,10 +61,15 @@ pub use peer::{Client, Peer};
 pub use reply::{Response, bytes_of, empty, error, json as json_reply, no_content, streamed, tagged};
 pub use route::Route;
 pub use server::{Body, serve};
+pub use stream::{BodyStream, streaming};
 pub use websocket::{Connection, Socket, Upgrade};
 
 /// `GET`. Answers `HEAD` too.
 pub const GET: Method = Method::GET;
+/// `HEAD`, where it is answered by itself, without the work of `GET`.
+pub const HEAD: Method = Method::HEAD;
+/// `OPTIONS`.
+pub const OPTIONS: Method = Method::OPTIONS;
 /// `POST`.
 pub const POST: Method = Method::POST;
 /// `PUT`.

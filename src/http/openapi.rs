@@ -59,6 +59,8 @@ fn http_method(method: &Method) -> Option<HttpMethod> {
         "PUT" => HttpMethod::Put,
         "PATCH" => HttpMethod::Patch,
         "DELETE" => HttpMethod::Delete,
+        "HEAD" => HttpMethod::Head,
+        "OPTIONS" => HttpMethod::Options,
         _ => return None,
     })
 }

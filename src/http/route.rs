@@ -13,6 +13,7 @@ use warp::reject::Rejection;
 use super::call::Received;
 use super::pattern::Pattern;
 use super::reply::{self, Response};
+use super::stream::BodyStream;
 use super::{Doc, body};
 use crate::auth::Access;
 use crate::error::{ApiError, Code};
@@ -21,7 +22,36 @@ use crate::error::{ApiError, Code};
 pub(super) type Answer = BoxFuture<'static, Response>;
 
 /// An endpoint's handler with its types behind it, so that the filters are compiled once for all endpoints.
-type Handler = Arc<dyn Fn(Arc<Received>, Bytes) -> Answer + Send + Sync>;
+type Handler = Arc<dyn Fn(Arc<Received>, RawBody) -> Answer + Send + Sync>;
+
+/// What of a request's body the handler gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Nothing of it.
+    Nothing,
+    /// All of it, so many bytes at most.
+    Whole(u64),
+    /// The stream.
+    Stream,
+}
+
+/// A request's body, not looked at yet.
+pub(super) enum RawBody {
+    /// All of it.
+    Whole(Bytes),
+    /// As it comes.
+    Stream(BodyStream),
+}
+
+impl RawBody {
+    /// What is here of it; nothing of a stream.
+    pub(super) fn whole(self) -> Bytes {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Stream(_) => Bytes::new(),
+        }
+    }
+}
 
 /// An endpoint. Only a whole declaration makes one ([`super::endpoint()`]), so path, access and document can't drift apart.
 pub struct Route {
@@ -33,19 +63,21 @@ pub struct Route {
 }
 
 impl Route {
-    /// `limit` is the most that the body may hold; without one no body is read.
+    /// `takes` says what becomes of the body.
     pub(super) fn new(
         method: Method,
         path: &'static str,
         access: Access,
         doc: Doc,
-        limit: Option<u64>,
+        takes: Takes,
         handler: Handler,
     ) -> Self {
         let request = warp::ext::get::<Arc<Received>>();
-        let filter = match limit {
-            None => request.then(move |request| handler(request, Bytes::new())).boxed(),
-            Some(limit) => request
+        let filter = match takes {
+            Takes::Nothing => {
+                request.then(move |request| handler(request, RawBody::Whole(Bytes::new()))).boxed()
+            }
+            Takes::Whole(limit) => request
                 .and(warp::body::stream())
                 .then(move |request: Arc<Received>, stream| {
                     let handler = Arc::clone(&handler);
@@ -55,7 +87,21 @@ impl Route {
                             Err(refusal) => Err(refusal),
                         };
                         match body {
-                            Ok(body) => handler(request, body).await,
+                            Ok(body) => handler(request, RawBody::Whole(body)).await,
+                            Err(refusal) => reply::error(&refusal),
+                        }
+                    }
+                })
+                .boxed(),
+            Takes::Stream => request
+                .and(warp::body::stream())
+                .then(move |request: Arc<Received>, stream| {
+                    let handler = Arc::clone(&handler);
+                    async move {
+                        match request.content_length() {
+                            Ok(length) => {
+                                handler(request, RawBody::Stream(BodyStream::new(stream, length))).await
+                            }
                             Err(refusal) => reply::error(&refusal),
                         }
                     }

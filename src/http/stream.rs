@@ -1,0 +1,147 @@
+//! Bodies that are too large for memory: taken piece by piece, and sent piece by piece.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use futures_util::{Stream, StreamExt};
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use warp::Reply;
+
+use super::reply::Response;
+use crate::error::{ApiError, Code};
+
+/// How long a client's pace is looked at before it is judged. Time in which we do not read does not count.
+const WINDOW: Duration = Duration::from_secs(30);
+/// The slowest client that is waited for, in bytes a window: 1 KiB a second.
+const SLOWEST: u64 = 30 * 1024;
+/// How much of a body that nobody wants is read and dropped, and for how long, so that its sender sees the answer.
+const DROPPED: u64 = 8 * 1024 * 1024;
+const DROPPING: Duration = Duration::from_secs(5);
+
+/// A request's body that its handler reads by itself. There is no limit to its size but the handler's. One that stands still
+/// for 30 s, or comes more slowly than 1 KiB a second, ends with an error.
+pub struct BodyStream {
+    inner: Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>,
+    length: Option<u64>,
+    waited: Duration,
+    came: u64,
+}
+
+impl fmt::Debug for BodyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyStream").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl BodyStream {
+    pub(super) fn new<S, B>(stream: S, length: Option<u64>) -> Self
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
+        B: Buf,
+    {
+        let inner = stream.map(|piece| piece.map(|mut piece| piece.copy_to_bytes(piece.remaining())));
+        Self { inner: Box::pin(inner), length, waited: Duration::ZERO, came: 0 }
+    }
+
+    /// Its size, as the client states it.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The next piece; `None` at the end. May be dropped and called again.
+    ///
+    /// # Errors
+    /// 400 where the body was cut off, or comes too slowly.
+    pub async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
+        let began = Instant::now();
+        let piece = self.inner.next().await?;
+        self.waited += began.elapsed();
+        let Ok(piece) = piece else { return Some(Err(cut_off())) };
+        self.came += piece.len() as u64;
+        if self.waited >= WINDOW {
+            if self.came < SLOWEST {
+                return Some(Err(cut_off()));
+            }
+            (self.waited, self.came) = (Duration::ZERO, 0);
+        }
+        Some(Ok(piece))
+    }
+
+    /// Reads on for a moment and drops what comes: a client that is still sending would otherwise see a broken connection
+    /// instead of the answer.
+    pub async fn drain(&mut self) {
+        let reading = async {
+            let mut dropped = 0;
+            while let Some(Ok(piece)) = self.inner.next().await {
+                dropped += piece.len() as u64;
+                if dropped > DROPPED {
+                    return;
+                }
+            }
+        };
+        // Whatever comes of it, the answer goes out now.
+        let _ = tokio::time::timeout(DROPPING, reading).await;
+    }
+}
+
+fn cut_off() -> ApiError {
+    ApiError::new(Code::BadRequest, "The body was cut off or came too slowly.")
+}
+
+/// An answer whose body comes piece by piece. A piece that is an error breaks the connection off, so that nobody takes half of
+/// it for the whole.
+pub fn streaming<S, E>(status: StatusCode, headers: HeaderMap, body: S) -> Response
+where
+    S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+{
+    let mut response = warp::reply::stream(Shared(Mutex::new(Box::pin(body)))).into_response();
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// A stream that may be shared between threads, as warp wants it, and never is.
+struct Shared<S>(Mutex<Pin<Box<S>>>);
+
+impl<S: Stream> Stream for Shared<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_come_as_they_are_sent() {
+        let pieces = ["ab", "c"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+        let mut body = BodyStream::new(stream::iter(pieces), Some(3));
+        assert_eq!(body.length(), Some(3));
+        let mut whole = Vec::new();
+        while let Some(piece) = body.next().await {
+            whole.extend_from_slice(&piece.unwrap());
+        }
+        assert_eq!(whole, b"abc");
+    }
+
+    #[tokio::test]
+    async fn whoever_trickles_is_not_waited_for() {
+        let pieces = [1, 2].map(|_| Ok(Bytes::from_static(b"x")));
+        let mut body = BodyStream::new(stream::iter(pieces), None);
+        assert!(body.next().await.unwrap().is_ok());
+        body.waited = WINDOW;
+        assert_eq!(body.next().await.unwrap().unwrap_err().code(), Code::BadRequest);
+    }
+}
