@@ -37,7 +37,7 @@ pub struct App {
     pub agents: Agents,
     /// What has endpoints.
     pub features: Features,
-    /// What runs.
+    /// The panel's tasks, and the token that ends them.
     pub tasks: Tasks,
 }
 

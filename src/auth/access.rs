@@ -76,17 +76,17 @@ pub struct ServerAccess {
 }
 
 impl ServerAccess {
-    /// Who.
+    /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
 
-    /// Which server.
+    /// The server that it is about.
     pub fn server_id(&self) -> &ServerId {
         &self.server_id
     }
 
-    /// What.
+    /// What the actor may do with that server.
     pub fn permissions(&self) -> &Permissions {
         &self.permissions
     }

@@ -51,7 +51,7 @@ use crate::error::{ApiError, Code};
 /// What a request brings to prove who sent it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nothing.
+    /// The request shows no credentials.
     None,
     /// `Authorization: Bearer …`, which a browser never sends by itself.
     Bearer(String),

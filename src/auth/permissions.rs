@@ -115,7 +115,7 @@ permissions! {
 
 /// A permission as a type.
 pub trait Need: Clone + Send + Sync + 'static {
-    /// Which.
+    /// The permission that the type stands for.
     const PERMISSION: Permission;
 }
 

@@ -16,7 +16,7 @@ use crate::system::clock;
 pub struct SignedIn {
     /// It, and what proves it.
     pub session: NewSession,
-    /// Whose it is.
+    /// The user who signed in.
     pub user: User,
     /// What makes this browser a known device, where it was none.
     pub device: Option<NewDevice>,

@@ -74,7 +74,7 @@ enum Command {
 
 #[derive(Args)]
 struct ServiceFileArgs {
-    /// Which file.
+    /// The service's file to print.
     kind: files::Kind,
     /// Of an agent of a panel elsewhere.
     #[arg(long)]
@@ -134,14 +134,14 @@ struct DbArgs {
 enum DbCommand {
     /// Makes a consistent copy, also while the panel runs.
     Backup {
-        /// Where to.
+        /// The file to write the copy to.
         file: PathBuf,
         #[command(flatten)]
         settings: Settings,
     },
     /// Puts a copy in the database's place, which is kept beside it. The panel has to be stopped.
     Restore {
-        /// The copy.
+        /// The copy to put back.
         file: PathBuf,
         #[command(flatten)]
         settings: Settings,
@@ -182,7 +182,7 @@ pub enum Task {
     Password {
         /// The settings.
         config: Box<Config>,
-        /// Whose.
+        /// The user's name.
         name: String,
     },
     /// Copy, check or put back the database.

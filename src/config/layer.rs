@@ -37,9 +37,9 @@ pub enum ConfigError {
     /// The file can't be read.
     #[error("settings file {}: {source}", path.display())]
     Unreadable {
-        /// Which file.
+        /// The settings file.
         path: PathBuf,
-        /// Why.
+        /// What the system said.
         source: std::io::Error,
     },
     /// It belongs to the service, and whoever asks may not look.
@@ -54,7 +54,7 @@ pub enum ConfigError {
     /// The file isn't TOML.
     #[error("settings file {}: {problem}", path.display())]
     NotToml {
-        /// Which file.
+        /// The settings file.
         path: PathBuf,
         /// Where and why.
         problem: String,

@@ -45,7 +45,7 @@ const SHORTEST_AGENT_SECRET: usize = 12;
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps it.
+    /// Wraps a value that no log may show.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }

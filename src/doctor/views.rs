@@ -55,7 +55,7 @@ pub struct Finding {
 pub struct Gone {
     /// Its word.
     pub code: String,
-    /// Which one.
+    /// What it was about: a server, a port, an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// What it was.
@@ -66,11 +66,11 @@ pub struct Gone {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = DoctorChange)]
 pub struct Change {
-    /// Which.
+    /// The fact's name.
     pub what: String,
-    /// Then.
+    /// Its value at the last check.
     pub before: String,
-    /// Now.
+    /// Its value at this check.
     pub now: String,
 }
 

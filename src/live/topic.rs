@@ -56,7 +56,7 @@ pub enum News<'a> {
 
 /// Who follows, and what he may see.
 pub struct Follower {
-    /// Who.
+    /// The user behind the socket.
     pub actor: Actor,
     /// The servers that he may see.
     pub visible: Visible,

@@ -45,9 +45,9 @@ pub enum TlsError {
     /// A given file.
     #[error("{setting} {}: {problem}", path.display())]
     Given {
-        /// Which setting.
+        /// The setting's name.
         setting: &'static str,
-        /// Which file.
+        /// The file that the setting names.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
@@ -59,7 +59,7 @@ pub enum TlsError {
         path.display()
     )]
     Own {
-        /// Which file.
+        /// The certificate or key file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,

@@ -93,7 +93,7 @@ fn plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '/' | '_'))
 }
 
-/// The script.
+/// The install script, as it is served.
 pub fn script() -> &'static str {
     SCRIPT
 }

@@ -22,7 +22,7 @@ pub(super) enum SecretMatch {
     Right,
     /// It is the one before, until then.
     Old(Millis),
-    /// Nothing.
+    /// The secret matches none of the node's.
     Wrong,
 }
 

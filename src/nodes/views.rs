@@ -83,7 +83,7 @@ pub struct NodeView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = NodeSecret)]
 pub struct SecretView {
-    /// Which.
+    /// The kind of secret.
     pub kind: SecretKind,
     /// When an agent last came with it, to about a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ pub enum SecretKind {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Difference)]
 pub struct DifferenceView {
-    /// Which.
+    /// The server's id.
     pub server_id: String,
     /// How they disagree.
     pub kind: DifferenceKind,
@@ -180,7 +180,7 @@ pub struct SystemView {
     pub arch: String,
     /// Interface name to address.
     pub networks: BTreeMap<String, String>,
-    /// Whose.
+    /// The agent's own id of its node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
     /// Bytes.
@@ -244,7 +244,7 @@ pub struct SpaceView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Engine)]
 pub struct EngineView {
-    /// It answers.
+    /// Whether the engine answers.
     pub available: bool,
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]

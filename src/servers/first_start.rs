@@ -12,7 +12,7 @@ use crate::error::{ApiError, Code};
 enum Turn {
     /// Its files are not there yet, or its node is away.
     Wait,
-    /// Now.
+    /// Start it now.
     Start,
     /// It runs, or somebody has run it.
     Over,

@@ -22,7 +22,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = ServerTrend)]
 pub struct TrendView {
-    /// Which server.
+    /// The server's id.
     pub id: String,
     /// The first point's time, in milliseconds since 1970.
     pub from: i64,

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum ControlRequest {
     /// A new password for an account; its sessions end.
     SetPassword {
-        /// Whose.
+        /// The account's name.
         username: String,
         /// 10 to 1,024 bytes.
         password: String,
@@ -58,7 +58,7 @@ pub enum ControlError {
     /// Nobody is there.
     #[error("no panel answers on {}: start it first (or name its folder with DATA_DIR): {source}", path.display())]
     NotRunning {
-        /// The socket.
+        /// The socket's path.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -66,7 +66,7 @@ pub enum ControlError {
     /// It stopped answering.
     #[error("the panel on {} did not answer: {source}", path.display())]
     NoAnswer {
-        /// The socket.
+        /// The socket's path.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

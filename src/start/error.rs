@@ -25,7 +25,7 @@ pub enum StartError {
              machine's; {setting} chooses another one"
     )]
     Port {
-        /// Which.
+        /// The address to listen on.
         address: SocketAddr,
         /// What it was for.
         what: &'static str,

@@ -22,7 +22,7 @@ pub enum FileError {
     Io {
         /// What was attempted.
         doing: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -34,7 +34,7 @@ pub enum FileError {
         path.display(), path.display()
     )]
     Exposed {
-        /// Which file.
+        /// The file that others may read.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -54,7 +54,7 @@ pub enum FileError {
     /// There is something, but nothing useful in it.
     #[error("{} is empty: delete it, and a new one is made", path.display())]
     Empty {
-        /// Which file.
+        /// The empty file.
         path: PathBuf,
     },
 }

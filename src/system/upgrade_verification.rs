@@ -14,7 +14,7 @@ pub struct Verification {
     folder: PathBuf,
     /// The version before.
     pub from: String,
-    /// Ours.
+    /// The version that has to prove itself: this program's.
     pub to: String,
 }
 

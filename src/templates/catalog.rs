@@ -81,7 +81,7 @@ pub struct Added {
 /// The forms in which a template is given out.
 #[derive(Clone, Copy, Debug)]
 pub enum ExportFormat {
-    /// Ours.
+    /// The native form.
     Native,
     /// That of other panels.
     Egg(Format),

@@ -161,7 +161,7 @@ pub struct ArchivedTemplate {
     pub name: String,
     /// A few sentences.
     pub description: String,
-    /// Its identity.
+    /// The egg's UUID; absent where it has none.
     pub uuid: Option<String>,
     /// Which state of the template it is.
     pub state: String,

@@ -37,7 +37,7 @@ pub fn routes(transfers: &Transfers) -> Vec<Route> {
     ]
 }
 
-/// Where to.
+/// The body of a transfer request.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MoveServer)]

@@ -23,13 +23,13 @@ pub enum DownloadError {
     /// Here.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// There.
+    /// Fetching the release's list failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// Nothing comes any more.
     #[error("{url} stopped coming after {got} of {total} bytes: try again")]
     BrokenOff {
-        /// What.
+        /// The address of the file.
         url: String,
         /// Bytes that came.
         got: u64,

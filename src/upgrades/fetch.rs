@@ -28,9 +28,9 @@ pub enum FetchError {
     /// The other side said something else.
     #[error("{url} was answered with {status}")]
     Status {
-        /// Of what.
+        /// The address that was asked for.
         url: String,
-        /// What.
+        /// The HTTP status of the answer.
         status: u16,
     },
     /// It is larger than it can be.
@@ -49,7 +49,7 @@ pub enum FetchError {
     Downgraded {
         /// What was asked for.
         url: String,
-        /// Where to.
+        /// The address that the redirect leads to.
         to: String,
     },
     /// Who is believed can't be read.

@@ -99,7 +99,7 @@ pub struct Parts {
     pub transfers: Streams,
     /// Servers under way.
     pub moves: Transfers,
-    /// What runs.
+    /// The panel's tasks, and the token that ends them.
     pub tasks: Tasks,
 }
 

@@ -33,9 +33,9 @@ pub enum ReleaseError {
     /// It was signed, but says something else than a release of ours.
     #[error("the release at {url} is none of ours: {why}")]
     Odd {
-        /// Where.
+        /// The address of the release.
         url: String,
-        /// What.
+        /// What is wrong with it.
         why: String,
     },
 }
@@ -51,7 +51,7 @@ pub struct Source {
 /// A release, signed.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Which.
+    /// The released version.
     pub version: Version,
     folder: String,
     list: SignedList,
@@ -61,7 +61,7 @@ pub struct Release {
 /// One of its files.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// Where.
+    /// The file's address.
     pub url: String,
     /// Its SHA-256 in hex digits.
     pub sha256: String,

@@ -54,7 +54,7 @@ pub struct UpgradeView {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = UpgradeOffer)]
 pub struct OfferView {
-    /// Which.
+    /// The newer version.
     pub version: String,
     /// The address of what is written about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,10 +131,10 @@ pub struct OutcomeView {
     pub to: String,
     /// Whether the version before runs again.
     pub reverted: bool,
-    /// Why.
+    /// Why it went back to the version before; absent where it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When.
+    /// When it ended, RFC 3339.
     pub at: String,
 }
 

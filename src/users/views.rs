@@ -13,7 +13,7 @@ use crate::system::clock::rfc3339;
 #[serde(rename_all = "lowercase")]
 #[schema(as = Role)]
 pub enum RoleView {
-    /// Everything.
+    /// Administrators may do everything.
     Admin,
     /// What was granted, server by server.
     User,

@@ -64,7 +64,7 @@ pub enum Error {
     /// The database takes no writes at present.
     #[error("the database is read-only at present: {reason}")]
     ReadOnly {
-        /// Why.
+        /// What is wrong.
         reason: String,
     },
     /// The store was closed.

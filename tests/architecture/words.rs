@@ -52,6 +52,16 @@ const PHRASES: [(&str, &str); 4] = [
     ("come to pass", "fail, or happen"),
 ];
 
+/// Docs of one word that say no more than the name below them.
+const EMPTY_DOCS: [&str; 12] =
+    ["Which", "What", "Who", "Whose", "Where", "When", "Why", "How", "Then", "Now", "Ours", "There"];
+
+/// The doc comment of a line, where it is one of [`EMPTY_DOCS`].
+fn empty_doc(line: &str) -> Option<&str> {
+    let doc = line.trim_start().strip_prefix("/// ")?;
+    EMPTY_DOCS.contains(&doc.strip_suffix('.')?).then_some(doc)
+}
+
 fn gone(file: &File) -> Vec<String> {
     if file.within("tests/architecture") || !file.rust() {
         return Vec::new();
@@ -69,6 +79,9 @@ fn gone(file: &File) -> Vec<String> {
             if let Some((word, instead)) = GONE.iter().find(|(gone, _)| *gone == word) {
                 found.push(format!("{}: `{word}` is called `{instead}`", place()));
             }
+        }
+        if let Some(doc) = empty_doc(line) {
+            found.push(format!("{}: `{doc}`: say what it is, in which unit, and when it is absent", place()));
         }
         for (phrase, instead) in PHRASES {
             if line.contains(phrase) {
@@ -91,6 +104,8 @@ fn a_word_that_is_gone_is_seen() {
     assert_eq!(seen("src/a.rs", "\nfn a(b: NodeSeen) {}"), "src/a.rs:2: `NodeSeen` is called `NodeSnapshot`");
     assert_eq!(seen("agent/src/elder/mod.rs", ""), "agent/src/elder/mod.rs:1: `elder` is called `legacy`");
     assert_ne!(seen("src/a.rs", "// an agent of another make"), "");
+    assert_ne!(seen("src/a.rs", "    /// Whose.\n"), "");
+    assert_eq!(seen("src/a.rs", "    /// What was asked for.\n"), "");
     assert_eq!(seen("src/a.rs", "let a = \"elder\"; // the elder of two"), "");
     assert_eq!(seen("src/a.rs", "fn elder_scrolls() {}"), "");
 }

@@ -27,7 +27,7 @@ pub enum LookupError {
     /// Nobody who might know has answered.
     #[error("the name {name} could not be looked up: {reason}")]
     Unanswered {
-        /// Which one.
+        /// The name that was looked up.
         name: String,
         /// Who was asked, and what became of it.
         reason: String,

@@ -49,7 +49,7 @@ pub struct LastRun {
     /// For a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When.
+    /// When the run ended, in milliseconds since 1970.
     pub at: Millis,
 }
 
@@ -117,9 +117,9 @@ impl ServerFile {
 pub struct PersistError {
     /// What was tried.
     pub action: &'static str,
-    /// On what.
+    /// The file or folder.
     pub path: PathBuf,
-    /// Why not.
+    /// What the system said.
     pub source: io::Error,
 }
 

@@ -36,7 +36,7 @@ impl std::fmt::Debug for Remote {
 #[derive(Debug, thiserror::Error)]
 #[error("{setting} {value:?}: {problem}")]
 pub struct BadPanelUrl {
-    /// Which setting.
+    /// The setting's name.
     pub setting: &'static str,
     /// As it was given.
     pub value: String,

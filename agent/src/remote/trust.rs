@@ -11,9 +11,9 @@ use rustls::pki_types::CertificateDer;
 #[derive(Debug, thiserror::Error)]
 #[error("SSL_CERT_FILE {}: {problem}", path.display())]
 pub struct BadAuthorities {
-    /// Which.
+    /// The file that was named.
     pub path: PathBuf,
-    /// Why.
+    /// Why it cannot be used.
     pub problem: String,
 }
 

@@ -14,7 +14,7 @@ use crate::runtime::{EngineError, EngineInfo, Fault, Runtime};
 pub(crate) enum EngineState {
     /// Nobody looked yet.
     NotYet,
-    /// It answers.
+    /// It answers, and this is what it says of itself.
     There(EngineInfo),
     /// It does not; why.
     Away(String),

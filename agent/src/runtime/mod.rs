@@ -67,7 +67,7 @@ pub struct EngineInfo {
 /// A container to be made: everything that we ever ask for, and nothing that a message could widen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
-    /// Which server.
+    /// The server's id.
     pub server_id: ServerId,
     /// Tells settings apart; comes back as [`ContainerState::settings`].
     pub settings: String,
@@ -136,7 +136,7 @@ pub struct MountedFile {
 /// widen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstallContainer {
-    /// Which server.
+    /// The server's id.
     pub server_id: ServerId,
     /// Image reference.
     pub image: String,

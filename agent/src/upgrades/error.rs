@@ -17,7 +17,7 @@ pub enum StageError {
          may not read what a newer one has written"
     )]
     NotNewer {
-        /// What runs.
+        /// The running version.
         current: Version,
         /// What was offered.
         offered: Version,
@@ -46,7 +46,7 @@ pub enum StageError {
     File {
         /// What was attempted.
         doing: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

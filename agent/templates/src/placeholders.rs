@@ -8,7 +8,7 @@ use std::net::IpAddr;
 /// What placeholders are replaced by: a server as the node runs it.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// Its identity.
+    /// The server's id.
     pub uuid: String,
     /// What people call it.
     pub name: String,

@@ -17,7 +17,7 @@ pub enum ServiceError {
     File {
         /// What was attempted, as a participle.
         doing: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

@@ -11,7 +11,7 @@ const SCRIPT: &str = include_str!("../../../packaging/openrc/ctrl-alt-play");
 const AGENT_SCRIPT: &str = include_str!("../../../packaging/openrc/ctrl-alt-play-agent");
 const GUARD: &str = include_str!("../../../packaging/guard.sh");
 
-/// Which one.
+/// A file of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     /// A systemd unit.

@@ -24,7 +24,7 @@ const EVERYBODYS: [&str; 12] =
 
 /// What to remove.
 pub struct Remove {
-    /// Which service.
+    /// Whether the panel's or the agent's service is removed.
     pub choice: Choice,
     /// Games, data, settings and the user too.
     pub purge: bool,

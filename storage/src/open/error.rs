@@ -108,7 +108,7 @@ pub enum OpenError {
     WrongOwner {
         /// The database.
         path: PathBuf,
-        /// Whose it is.
+        /// The user id that owns the file.
         owner: u32,
         /// Who we are.
         ours: u32,
@@ -155,7 +155,7 @@ pub enum OpenError {
         to: u32,
         /// What went wrong.
         reason: String,
-        /// The copy.
+        /// The path of the copy.
         copy: PathBuf,
     },
 }

@@ -11,7 +11,7 @@ pub struct Session {
     pub id: String,
     /// Who signed in.
     pub user_id: String,
-    /// When.
+    /// When it began.
     pub created_at: Millis,
     /// When it was last used, to about a minute.
     pub last_used: Millis,

@@ -24,7 +24,7 @@ pub enum Step {
 /// One server's move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
-    /// Which server.
+    /// The id of the server that moves.
     pub server_id: ServerId,
     /// Where it was.
     pub from: NodeId,

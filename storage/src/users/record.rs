@@ -10,7 +10,7 @@ use crate::Millis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything.
+    /// Administrators may do everything.
     Admin,
     /// What was granted, server by server.
     User,
