@@ -24,6 +24,7 @@ const SOURCES: &[&str] = &[
     "static",
     "package.json",
     "package-lock.json",
+    "icons.js",
     "shell.js",
     "svelte.config.js",
     "vite.config.ts",

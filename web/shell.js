@@ -36,7 +36,7 @@ export function finishShell(folder) {
   const boot = readFileSync(join(folder, 'boot.js'), 'utf8');
   const of = (key) => files(manifest, key, shell);
   const parts = {
-    languages: { en: of('src/lib/i18n/en/index.ts'), de: of('src/lib/i18n/de/index.ts') },
+    languages: { en: of('src/lib/i18n/en/first.ts'), de: of('src/lib/i18n/de/first.ts') },
     app: of(nodeOf('(app)/+layout.svelte')),
     servers: of(nodeOf('(app)/servers/+page.svelte'))
   };

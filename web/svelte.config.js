@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import adapter from '@sveltejs/adapter-static';
+import { plainIcons } from './icons.js';
 import { finishShell } from './shell.js';
 import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
 
@@ -22,7 +23,7 @@ const pages = adapter({ pages: FOLDER, fallback: 'index.html', strict: true });
 
 /** @type {import('@sveltejs/kit').Config} */
 export default {
-  preprocess: vitePreprocess(),
+  preprocess: [plainIcons, vitePreprocess()],
   compilerOptions: { runes: true },
   kit: {
     // Every path of the page is answered with the shell; the panel serves the .br and .gz beside each file.

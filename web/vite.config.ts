@@ -32,7 +32,10 @@ const FIRST = [
   'src/routes/(app)/+layout.svelte',
   'src/routes/(app)/+layout.ts',
   'src/routes/(app)/servers/+page.svelte',
+  'src/routes/(app)/servers/+page.ts',
   'src/lib/i18n/counting.ts',
+  'src/lib/i18n/en/numbers.ts',
+  'src/lib/i18n/de/numbers.ts',
   'node_modules/@sveltejs/kit/src/runtime/client/entry.js'
 ];
 

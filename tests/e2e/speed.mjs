@@ -37,6 +37,8 @@ async function open(browser, network) {
   await context.addInitScript((key) => localStorage.setItem('session-key', key), sessionKey);
   await context.addInitScript(observe, SERVERS);
   const page = await context.newPage();
+  // A new window's own scripts take the processor for a second: they are no part of the page.
+  await page.waitForTimeout(1500);
   const cdp = await context.newCDPSession(page);
   await cdp.send('Network.enable');
   await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: network.latency, downloadThroughput: network.throughput, uploadThroughput: network.throughput });

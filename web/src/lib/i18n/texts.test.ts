@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { texts as de } from './de';
 import { texts as en } from './en';
+import { later } from './en/later';
 import { i18n, t } from './i18n.svelte';
 import { languageFor, localeFor } from './language';
 import { foreignTexts } from './scan';
@@ -80,6 +81,36 @@ describe('the language', () => {
     expect(t.power.stop).toBe(de.power.stop);
     await i18n.load('en');
     expect(t.power.stop).toBe(en.power.stop);
+  });
+});
+
+describe('the first of the texts', () => {
+  const root = join(import.meta.dirname, '../..');
+  const source = (path: string) => readFileSync(path, 'utf8');
+  /** The file that an import names, where it is one of ours. */
+  const resolve = (from: string, name: string) => {
+    const base = name.startsWith('$lib/') ? join(root, 'lib', name.slice(5)) : name.startsWith('.') ? join(from, '..', name) : null;
+    return base === null ? null : ([base, `${base}.ts`, join(base, 'index.ts')].find((path) => existsSync(path) && statSync(path).isFile()) ?? null);
+  };
+
+  it('are all that the list of servers reads', () => {
+    const frame = ['routes/+layout.svelte', 'routes/+error.svelte', 'routes/(app)/+layout.svelte', 'routes/(app)/+layout.ts'];
+    // What the list brings when it is wanted, without waiting for other texts.
+    const wanted = ['servers/BulkBar.svelte', 'servers/ServerTable.svelte', 'ui/UserMenu.svelte'].map((name) => `lib/${name}`);
+    const open = [...frame, ...wanted, 'routes/(app)/servers/+page.svelte', 'routes/(app)/servers/+page.ts'].map((name) => join(root, name));
+    const seen = new Set<string>();
+    const missing: string[] = [];
+    for (let path = open.pop(); path !== undefined; path = open.pop()) {
+      if (seen.has(path) || path.includes('/lib/i18n/')) continue;
+      seen.add(path);
+      for (const [, part] of source(path).matchAll(/\bt\.(\w+)\.\w/g)) if (part && part in later) missing.push(`${path}: t.${part}`);
+      for (const [, name] of source(path).matchAll(/^\s*import (?!type )(?:[^'";]*? from )?'([^']+)'/gm)) {
+        const file = resolve(path, name ?? '');
+        if (file) open.push(file);
+      }
+    }
+    expect(seen.size).toBeGreaterThan(40);
+    expect(missing).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { ago, bytes, duration, number } from '../format';
 import { cpuName } from '../templates/compatibility';
 import { lanAddress } from '../servers/address';
 import type { Difference, Node } from '../types';
+import { awaited } from './awaited';
 import { t } from '../i18n/i18n.svelte';
 
 export interface Badge {
@@ -14,8 +15,6 @@ export interface Badge {
 
 /** A clock that is off by less is nobody's concern. */
 const CLOCK_OFF = 2000;
-
-export const awaited = (node: Node) => !node.online && !node.lastSeen;
 
 export function health(node: Node): Badge {
   if (awaited(node)) return { tone: 'info', label: t.nodes.health.awaited };

@@ -26,8 +26,10 @@ class Servers {
   list = $derived(Object.values(this.byId).sort((a, b) => natural.compare(a.name, b.name) || a.id.localeCompare(b.id)));
   running = $derived(this.list.filter((server) => server.status === 'running').length);
 
+  #loading: Promise<void> | null = null;
+
   start() {
-    void this.load();
+    if (!this.loaded) void this.load();
     return live.subscribe('servers', ({ data, error }) => {
       if (error || !data) return;
       this.byId = applyChange(this.byId, data as Change);
@@ -36,7 +38,12 @@ class Servers {
   }
 
   /** Also asked once by HTTP, so that the page stands where WebSockets do not get through. */
-  async load() {
+  load(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #load() {
     try {
       const all = await api.servers.list();
       this.byId = applyChange(this.byId, { all });

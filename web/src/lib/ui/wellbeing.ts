@@ -1,5 +1,5 @@
 /** One word for the whole installation: green only when nothing is known to be wrong. */
-import { awaited } from '../nodes/labels';
+import { awaited } from '../nodes/awaited';
 import type { Node } from '../types';
 import { t } from '../i18n/i18n.svelte';
 

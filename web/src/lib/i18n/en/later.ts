@@ -1,0 +1,24 @@
+/** The texts in English that other pages need as well. */
+import { access } from './access';
+import { account } from './account';
+import { causes } from './causes';
+import { clash } from './clash';
+import { console } from './console';
+import { create } from './create';
+import { gameFiles } from './gameFiles';
+import { games } from './games';
+import { nodes } from './nodes';
+import { ports } from './ports';
+import { registries } from './registries';
+import { run } from './run';
+import { settings } from './settings';
+import { setup } from './setup';
+import { signIn } from './signIn';
+import { sources } from './sources';
+import { startup } from './startup';
+import { templates } from './templates';
+import { users } from './users';
+
+export const later = { access, account, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+
+export type Later = typeof later;
