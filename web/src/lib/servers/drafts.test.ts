@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Limits, Variable } from '../types';
-import { fieldError, fromMegabytes, limitProblems, portProblems, switchWords, toMegabytes, validKey, variableKind } from './drafts';
+import { boundsText, fieldError, fromMegabytes, limitProblems, numberProblem, portProblems, switchWords, toMegabytes, validKey, variableKind } from './drafts';
 
 const limits: Limits = { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0 };
 const variable = (rules: string, default_value = ''): Variable => ({ name: '', description: '', env_variable: 'A', default_value, user_viewable: true, user_editable: true, secret: false, rules });
@@ -54,9 +54,22 @@ describe('variables', () => {
   it('chooses the input by the rules', () => {
     expect(variableKind(variable('required|in:easy, hard'))).toEqual({ kind: 'choice', choices: ['easy', 'hard'] });
     expect(variableKind(variable('boolean'))).toEqual({ kind: 'switch' });
-    expect(variableKind(variable('required|integer|max:100'))).toEqual({ kind: 'number' });
+    expect(variableKind(variable('required|integer|max:100'))).toEqual({ kind: 'number', whole: true, max: 100 });
+    expect(variableKind(variable('nullable|numeric|between:0.5, 4'))).toEqual({ kind: 'number', whole: false, min: 0.5, max: 4 });
+    expect(variableKind(variable('integer|gt:0|lt:65'))).toEqual({ kind: 'number', whole: true, min: 1, max: 64 });
     expect(variableKind(variable('string|max:20'))).toEqual({ kind: 'text', max: 20 });
     expect(variableKind(variable(''))).toEqual({ kind: 'text' });
+  });
+
+  it('say what a number has to be, and what is wrong with one', () => {
+    const players = variableKind(variable('required|integer|between:1,2000'));
+    expect(players.kind === 'number' && boundsText(players)).toBe('Between 1 and 2000.');
+    expect(['', '1', ' 64 ', '2000'].map((value) => numberProblem(players, value))).toEqual([null, null, null, null]);
+    expect(['0', '2001', '-5'].map((value) => numberProblem(players, value))).toEqual(Array(3).fill('Between 1 and 2000.'));
+    expect(['1.5', 'many', '0x10', '1e2'].map((value) => numberProblem(players, value))).toEqual(Array(4).fill('Enter a whole number.'));
+    const rate = variableKind(variable('numeric|min:0.5'));
+    expect([numberProblem(rate, '0.25'), numberProblem(rate, 'fast'), numberProblem(rate, '0.75')]).toEqual(['At least 0.5.', 'Enter a number.', null]);
+    expect(boundsText({})).toBe('');
   });
   it('says on and off in the default’s words', () => {
     expect(switchWords(variable('boolean', 'TRUE'))).toEqual({ on: 'true', off: 'false' });

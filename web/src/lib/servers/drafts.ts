@@ -1,4 +1,5 @@
 /** Form values and what the API wants of them: pure, so that the rules can be tested. */
+import { number } from '../format';
 import type { Limits, Port, Variable } from '../types';
 import { t } from '../i18n/i18n.svelte';
 
@@ -53,7 +54,12 @@ export function fieldError(fields: Record<string, string>, key: string): string 
 
 export const validKey = (key: string) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key);
 
-export type VariableKind = { kind: 'text'; max?: number } | { kind: 'number' } | { kind: 'switch' } | { kind: 'choice'; choices: string[] };
+export interface Bounds {
+  min?: number;
+  max?: number;
+}
+
+export type VariableKind = { kind: 'text'; max?: number } | ({ kind: 'number'; whole: boolean } & Bounds) | { kind: 'switch' } | { kind: 'choice'; choices: string[] };
 
 /** What a variable's rules (`required|integer|in:a,b`) ask of its input. */
 export function variableKind(variable: Variable): VariableKind {
@@ -62,9 +68,45 @@ export function variableKind(variable: Variable): VariableKind {
   if (choices && /^in:(0,1|1,0|true,false|false,true)$/.test(choices)) return { kind: 'switch' };
   if (choices) return { kind: 'choice', choices: choices.slice(3).split(',').map((choice) => choice.trim()) };
   if (rules.includes('boolean')) return { kind: 'switch' };
-  if (rules.some((rule) => rule === 'integer' || rule === 'numeric' || rule === 'int')) return { kind: 'number' };
+  const whole = rules.some((rule) => rule === 'integer' || rule === 'int');
+  if (whole || rules.includes('numeric')) return { kind: 'number', whole, ...bounds(rules, whole) };
   const max = rules.find((rule) => /^max:\d+$/.test(rule));
   return max ? { kind: 'text', max: Number(max.slice(4)) } : { kind: 'text' };
+}
+
+/** The least and the most that rules allow of a number. More than 1 is at least 2, where it is whole. */
+function bounds(rules: readonly string[], whole: boolean): Bounds {
+  const found: Bounds = {};
+  const next = whole ? 1 : 0;
+  for (const rule of rules) {
+    const match = /^(min|max|between|gte?|lte?):\s*(-?\d+(?:\.\d+)?)(?:\s*,\s*(-?\d+(?:\.\d+)?))?$/.exec(rule);
+    if (!match) continue;
+    const [, name, first] = match;
+    const value = Number(first);
+    if (name === 'between') Object.assign(found, { min: value, max: Number(match[3] ?? first) });
+    else if (name === 'min' || name === 'gte') found.min = value;
+    else if (name === 'gt') found.min = value + next;
+    else if (name === 'max' || name === 'lte') found.max = value;
+    else found.max = value - next;
+  }
+  return found;
+}
+
+/** What a number has to be, as a sentence; empty where anything will do. */
+export function boundsText({ min, max }: Bounds): string {
+  if (min !== undefined && max !== undefined) return t.fields.between(number(min, 3), number(max, 3));
+  if (min !== undefined) return t.fields.atLeast(number(min, 3));
+  return max === undefined ? '' : t.fields.atMost(number(max, 3));
+}
+
+/** What is wrong with a number that was typed. Whether it may be empty is the panel's to say. */
+export function numberProblem(kind: VariableKind, value: string): string | null {
+  const text = value.trim();
+  if (kind.kind !== 'number' || text === '') return null;
+  if (kind.whole && !/^[+-]?\d+$/.test(text)) return t.fields.wholeNumber;
+  const typed = Number(text);
+  if (!Number.isFinite(typed)) return t.fields.number;
+  return typed < (kind.min ?? -Infinity) || typed > (kind.max ?? Infinity) ? boundsText(kind) : null;
 }
 
 /** On and off in the words that the default uses. */
