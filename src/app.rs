@@ -9,6 +9,7 @@ use crate::agents::Agents;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::doctor::Doctor;
+use crate::files::Files;
 use crate::live::Live;
 use crate::net::mdns::Name;
 use crate::net::tls::Identity;
@@ -67,10 +68,8 @@ pub struct Features {
     pub joining: EnrollmentConfig,
     /// What servers are made from.
     pub gallery: Gallery,
-    /// Game servers.
-    pub servers: Servers,
-    /// Servers on their way to another node.
-    pub transfers: Transfers,
+    /// Game servers, and what is done with each.
+    pub games: Games,
     /// Newer versions.
     pub upgrades: Upgrades,
     /// Live connections.
@@ -79,6 +78,17 @@ pub struct Features {
     pub status: Status,
     /// Looks for what is wrong.
     pub doctor: Doctor,
+}
+
+/// Game servers, and what is done with each.
+#[derive(Clone)]
+pub struct Games {
+    /// What they are.
+    pub servers: Servers,
+    /// Their files.
+    pub files: Files,
+    /// Those on their way to another node.
+    pub transfers: Transfers,
 }
 
 /// What servers are made from, and the ways by which that comes here.

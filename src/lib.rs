@@ -8,6 +8,7 @@ pub mod router;
 
 pub mod docs;
 pub mod doctor;
+pub mod files;
 pub mod live;
 pub mod nodes;
 pub mod servers;

@@ -9,6 +9,7 @@ use hyper::header::{
 
 use crate::agents::Agents;
 use crate::app::{App, Features};
+use crate::files::Files;
 use crate::http::{
     Body, Dispatch, Forwarded, Hosts, Method, Peer, Response, Route, StatusCode, assets, bytes_of,
 };
@@ -18,8 +19,8 @@ use crate::servers::Servers;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use crate::{
-    docs, doctor, live, nodes, registries, servers, setup, sources, status, templates, transfers, upgrades,
-    users,
+    docs, doctor, files, live, nodes, registries, servers, setup, sources, status, templates, transfers,
+    upgrades, users,
 };
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
@@ -34,8 +35,9 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(templates::routes(agents, &gallery.templates, &gallery.imports));
     routes.extend(sources::routes(&gallery.sources));
     routes.extend(registries::routes(&gallery.registries));
-    routes.extend(servers::routes(&features.servers));
-    routes.extend(transfers::routes(&features.transfers));
+    routes.extend(servers::routes(&features.games.servers));
+    routes.extend(files::routes(&features.games.files));
+    routes.extend(transfers::routes(&features.games.transfers));
     routes.extend(upgrades::routes(&features.upgrades));
     routes.extend(live::routes(&features.live));
     routes.extend(doctor::routes(&features.doctor));
@@ -44,8 +46,15 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
 }
 
 /// Everything that can be followed on the live connections, in the order in which it is sent.
-pub fn topics(servers: &Servers, nodes: &Nodes, status: &Status, upgrades: &Upgrades) -> Vec<Box<dyn Topic>> {
+pub fn topics(
+    servers: &Servers,
+    files: &Files,
+    nodes: &Nodes,
+    status: &Status,
+    upgrades: &Upgrades,
+) -> Vec<Box<dyn Topic>> {
     let mut topics = servers::topics(servers);
+    topics.extend(files::topics(files));
     topics.extend(nodes::topics(nodes));
     topics.extend(status::topics(status));
     topics.extend(upgrades::topics(upgrades));

@@ -60,18 +60,18 @@ fn refusal(report: &ErrorReport) -> ApiError {
         ErrorCode::DiskFull => Code::DiskFull,
         ErrorCode::Busy => Code::Busy,
         ErrorCode::FileTooLarge => Code::TooLarge,
+        ErrorCode::PathEscape => Code::PathEscape,
+        ErrorCode::NotRegular => Code::NotRegular,
+        ErrorCode::Changed => Code::PreconditionFailed,
+        ErrorCode::Exists => Code::Exists,
+        ErrorCode::ArchiveTooLarge => Code::ArchiveTooLarge,
+        ErrorCode::BadArchive => Code::BadArchive,
+        ErrorCode::OverQuota => Code::OverQuota,
         // For some of these the API has no code of its own.
         ErrorCode::Conflict
         | ErrorCode::NotInstalling
         | ErrorCode::NotSupported
-        | ErrorCode::PathEscape
-        | ErrorCode::NotRegular
         | ErrorCode::NotText
-        | ErrorCode::Changed
-        | ErrorCode::Exists
-        | ErrorCode::ArchiveTooLarge
-        | ErrorCode::BadArchive
-        | ErrorCode::OverQuota
         | ErrorCode::AgentFailed => Code::Conflict,
         ErrorCode::Forbidden
         | ErrorCode::File

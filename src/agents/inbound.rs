@@ -68,6 +68,11 @@ impl Inbound {
                 }
                 self.registry.changes.node(session.node_id());
             }
+            ToPanel::FileProgress(progress) => {
+                if self.registry.owns(session.node_id(), &progress.server_id) {
+                    session.jobs.note(progress.clone());
+                }
+            }
             ToPanel::Error(report) if id.is_none() => {
                 if session.should_log(report.code.as_str())
                     && self.registry.may_log(session.node_id(), "error")
@@ -89,7 +94,6 @@ impl Inbound {
             | ToPanel::TransferSize(_)
             | ToPanel::FileEntries(_)
             | ToPanel::FileInfo(_)
-            | ToPanel::FileProgress(_)
             | ToPanel::FileDone(_)
             | ToPanel::FileTrashList(_)
             | ToPanel::FileVersionList(_)
@@ -98,7 +102,7 @@ impl Inbound {
             | ToPanel::UploadInfo(_) => {}
         }
         if let Some(id) = id
-            && !matches!(envelope.message, ToPanel::Progress(_))
+            && !matches!(envelope.message, ToPanel::Progress(_) | ToPanel::FileProgress(_))
         {
             session.settle(id, envelope.message);
         }

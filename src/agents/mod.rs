@@ -20,6 +20,7 @@ mod error;
 mod frame_filter;
 mod inbound;
 mod inbound_rate;
+mod job_progress;
 mod lan_block;
 mod last_seen;
 mod legacy;

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use agent::link::log_counter::LogCounter;
-use protocol::{Envelope, NodeId, ToAgent, ToPanel};
+use protocol::{Envelope, FileProgress, NodeId, ToAgent, ToPanel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::error::RequestError;
+use super::job_progress::JobProgress;
 use super::link_stats::LinkStats;
 use super::registry_logins::RegistryLogins;
 
@@ -20,6 +21,8 @@ use super::registry_logins::RegistryLogins;
 pub(super) const QUEUE: usize = 1024;
 /// Log lines for one kind of message of one connection.
 const LOGGED: u64 = 10;
+/// How long a job may take that goes on telling of itself.
+const LONGEST_JOB: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Requests that may wait for an answer.
 const PENDING: usize = 4096;
 
@@ -43,6 +46,8 @@ pub struct Session {
     no_files: AtomicBool,
     /// What it is told before it fetches an image; unset where its agent takes no logins.
     logins: OnceLock<RegistryLogins>,
+    /// Jobs whose progress somebody waits for.
+    pub(super) jobs: JobProgress,
 }
 
 /// The requests that wait for an answer, by id.
@@ -79,6 +84,7 @@ impl Session {
             own_deadlines: AtomicBool::new(false),
             no_files: AtomicBool::new(false),
             logins: OnceLock::new(),
+            jobs: JobProgress::default(),
         };
         (Arc::new(session), queue)
     }
@@ -123,6 +129,30 @@ impl Session {
             outcome = asked => outcome,
             () = self.late(deadline) => Err(RequestError::Timeout(deadline)),
             () = self.ended.cancelled() => Err(RequestError::Offline),
+        }
+    }
+
+    /// Asks for work that may take long, and waits for its end as long as the agent tells of it at least every `idle`.
+    ///
+    /// # Errors
+    /// [`RequestError`]; after a deadline the agent may still do what it was asked.
+    pub async fn ask_job(
+        &self,
+        job_id: &str,
+        message: ToAgent,
+        idle: Duration,
+        mut progress: impl FnMut(FileProgress),
+    ) -> Outcome {
+        let mut watched = self.jobs.watch(job_id);
+        let mut asked = std::pin::pin!(self.ask(message, LONGEST_JOB));
+        loop {
+            tokio::select! {
+                outcome = &mut asked => return outcome,
+                told = watched.next(idle) => match told {
+                    Some(told) => progress(told),
+                    None => return Err(RequestError::Timeout(idle)),
+                },
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::{Auth, Caller};
+use super::{Actor, Auth, Caller};
+use crate::error::ApiError;
 
 /// A session also ends by time; each watch looks this often.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -32,6 +33,16 @@ impl Auth {
             caller: caller.clone(),
             changes: self.0.changes.subscribe(),
             look_at: Instant::now(),
+        }
+    }
+}
+
+impl Auth {
+    /// Somebody as of now, or 401 where the session is over.
+    pub fn renewed(&self, actor: &Actor) -> Result<Actor, ApiError> {
+        match actor.person() {
+            Some(person) => self.refresh(person).map(Actor::from).ok_or_else(super::unauthenticated),
+            None => Ok(actor.clone()),
         }
     }
 }

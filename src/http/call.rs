@@ -8,7 +8,7 @@ use hyper::{Method, Uri};
 
 use super::pattern::Params;
 use super::peer::Client;
-use super::route::RawBody;
+use super::stream::RawBody;
 use super::websocket::Upgrade;
 use crate::auth::{Admitted, Proof};
 use crate::error::{ApiError, Code};

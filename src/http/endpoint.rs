@@ -14,8 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::call::{Call, Received};
 use super::reply::{self, Response};
-use super::route::{self, Answer, RawBody, Route};
-use super::stream::BodyStream;
+use super::route::{Answer, Route};
+use super::stream::{self, BodyStream, RawBody};
 use super::{Doc, body};
 use crate::auth::{Access, Proof};
 use crate::error::ApiError;
@@ -40,7 +40,7 @@ pub struct Endpoint<P = Undeclared, A = Undeclared, B = (), Q = ()> {
 /// How the body and the query become values.
 struct Takes<B, Q> {
     /// What is taken of the body; `None` is as much as JSON may have.
-    raw: Option<route::Takes>,
+    raw: Option<stream::Takes>,
     body: fn(&Received, RawBody) -> Result<B, ApiError>,
     query: fn(&str) -> Result<Q, ApiError>,
 }
@@ -57,7 +57,7 @@ pub fn endpoint(method: Method, path: &'static str) -> Endpoint {
         method,
         path,
         doc: Doc::default(),
-        takes: Takes { raw: Some(route::Takes::Nothing), body: |_, _| Ok(()), query: |_| Ok(()) },
+        takes: Takes { raw: Some(stream::Takes::Nothing), body: |_, _| Ok(()), query: |_| Ok(()) },
         gives: Gives { status: StatusCode::NO_CONTENT, reply: |status, _| reply::empty(status) },
         proof: PhantomData,
     }
@@ -119,7 +119,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         let parse = |request: &Received, raw: RawBody| {
             body::document(request.content_type()?.as_deref(), &raw.whole()).map(Document)
         };
-        let takes = Takes { raw: Some(route::Takes::Whole(limit)), body: parse, query: takes.query };
+        let takes = Takes { raw: Some(stream::Takes::Whole(limit)), body: parse, query: takes.query };
         Endpoint { method, path, doc: doc.document(), takes, gives, proof }
     }
 
@@ -129,7 +129,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         let parse = |request: &Received, raw: RawBody| {
             body::archive(request.content_type()?.as_deref(), &raw.whole()).map(Document)
         };
-        let takes = Takes { raw: Some(route::Takes::Whole(limit)), body: parse, query: takes.query };
+        let takes = Takes { raw: Some(stream::Takes::Whole(limit)), body: parse, query: takes.query };
         Endpoint { method, path, doc: doc.archive(), takes, gives, proof }
     }
 
@@ -144,7 +144,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
                 Ok(BodyStream::new(pieces, Some(length)))
             }
         };
-        let takes = Takes { raw: Some(route::Takes::Stream), body: parse, query: takes.query };
+        let takes = Takes { raw: Some(stream::Takes::Stream), body: parse, query: takes.query };
         Endpoint { method, path, doc: doc.bytes(), takes, gives, proof }
     }
 
@@ -182,6 +182,18 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
     /// It answers 202: what was asked for has begun.
     pub fn accepted<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
         self.json(StatusCode::ACCEPTED)
+    }
+
+    /// It answers 200 with what was done (the handler says true), or 202 where that goes on.
+    pub fn ok_or_accepted<T: Serialize + ToSchema>(self) -> Endpoint<P, (bool, T), B, Q> {
+        let Self { method, path, doc, takes, proof, .. } = self;
+        let reply = |status, result: Result<(bool, T), ApiError>| match result {
+            Ok((true, value)) => reply::json(status, Ok(value)),
+            Ok((false, value)) => reply::json(StatusCode::ACCEPTED, Ok(value)),
+            Err(problem) => reply::error(&problem),
+        };
+        let gives = Gives { status: StatusCode::OK, reply };
+        Endpoint { method, path, doc: doc.answer::<T>(200).answer::<T>(202), takes, gives, proof }
     }
 
     /// It answers 204.
@@ -229,7 +241,7 @@ where
         F: Future<Output = Result<A, ApiError>> + Send + 'static,
     {
         let Self { method, path, doc, takes, gives, .. } = self;
-        let json = route::Takes::Whole(body::limit(P::ACCESS == Access::Open));
+        let json = stream::Takes::Whole(body::limit(P::ACCESS == Access::Open));
         let raw = takes.raw.unwrap_or(json);
         let (state, Takes { body, query, .. }, Gives { status, reply }) = (state.clone(), takes, gives);
         let handler = Arc::new(move |request, raw: RawBody| -> Answer {

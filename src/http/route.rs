@@ -13,7 +13,7 @@ use warp::reject::Rejection;
 use super::call::Received;
 use super::pattern::Pattern;
 use super::reply::{self, Response};
-use super::stream::BodyStream;
+use super::stream::{BodyStream, RawBody, Takes};
 use super::{Doc, body};
 use crate::auth::Access;
 use crate::error::{ApiError, Code};
@@ -23,35 +23,6 @@ pub(super) type Answer = BoxFuture<'static, Response>;
 
 /// An endpoint's handler with its types behind it, so that the filters are compiled once for all endpoints.
 type Handler = Arc<dyn Fn(Arc<Received>, RawBody) -> Answer + Send + Sync>;
-
-/// What of a request's body the handler gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// Nothing of it.
-    Nothing,
-    /// All of it, so many bytes at most.
-    Whole(u64),
-    /// The stream.
-    Stream,
-}
-
-/// A request's body, not looked at yet.
-pub(super) enum RawBody {
-    /// All of it.
-    Whole(Bytes),
-    /// As it comes.
-    Stream(BodyStream),
-}
-
-impl RawBody {
-    /// What is here of it; nothing of a stream.
-    pub(super) fn whole(self) -> Bytes {
-        match self {
-            Self::Whole(bytes) => bytes,
-            Self::Stream(_) => Bytes::new(),
-        }
-    }
-}
 
 /// An endpoint. Only a whole declaration makes one ([`super::endpoint()`]), so path, access and document can't drift apart.
 pub struct Route {

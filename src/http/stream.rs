@@ -93,6 +93,35 @@ fn cut_off() -> ApiError {
     ApiError::new(Code::BadRequest, "The body was cut off or came too slowly.")
 }
 
+/// What of a request's body the handler gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Nothing of it.
+    Nothing,
+    /// All of it, so many bytes at most.
+    Whole(u64),
+    /// The stream.
+    Stream,
+}
+
+/// A request's body, not looked at yet.
+pub(super) enum RawBody {
+    /// All of it.
+    Whole(Bytes),
+    /// As it comes.
+    Stream(BodyStream),
+}
+
+impl RawBody {
+    /// What is here of it; nothing of a stream.
+    pub(super) fn whole(self) -> Bytes {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Stream(_) => Bytes::new(),
+        }
+    }
+}
+
 /// An answer whose body comes piece by piece. A piece that is an error breaks the connection off, so that nobody takes half of
 /// it for the whole.
 pub fn streaming<S, E>(status: StatusCode, headers: HeaderMap, body: S) -> Response

@@ -7,10 +7,11 @@ use storage::{Millis, Store};
 use super::error::StartError;
 use super::own_address::own_address;
 use crate::agents::Agents;
-use crate::app::{App, Features, Gallery, Network, Ports};
+use crate::app::{App, Features, Gallery, Games, Network, Ports};
 use crate::auth::{Auth, OwnOrigins};
 use crate::config::Config;
 use crate::doctor::Doctor;
+use crate::files::{self, Files};
 use crate::live::Live;
 use crate::net::fetch::SafeFetcher;
 use crate::nodes::{EnrollmentConfig, Nodes};
@@ -73,6 +74,16 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         tasks.clone(),
         own_ports(&ports),
     );
+    let fetcher = SafeFetcher::new(config.network.fetch_allow.clone(), config.ssl_cert_file.clone());
+    let files = Files::new(files::Parts {
+        store: store.clone(),
+        auth: auth.clone(),
+        agents: agents.clone(),
+        transfers: transfers.clone(),
+        streams: streams.clone(),
+        fetcher: fetcher.clone(),
+        tasks: tasks.clone(),
+    });
     let nodes = Nodes::new(store.clone(), agents.clone(), servers.clone(), config.agent_secret.as_ref());
     let upgrades = Upgrades::new(
         &config.upgrades,
@@ -85,7 +96,7 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
             tasks: tasks.clone(),
         },
     );
-    let topics = router::topics(&servers, &nodes, &status, &upgrades);
+    let topics = router::topics(&servers, &files, &nodes, &status, &upgrades);
     let live = Live::new(auth.clone(), agents.clone(), topics, tasks.clone());
     let joining = EnrollmentConfig {
         public_url: config.public_url.clone(),
@@ -102,7 +113,6 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         agents.clone(),
         network.name.clone(),
     );
-    let fetcher = SafeFetcher::new(config.network.fetch_allow.clone(), config.ssl_cert_file.clone());
     let imports = Imports::new(templates.clone(), fetcher.clone());
     let gallery = Gallery {
         sources: Sources::start(store.clone(), templates.clone(), imports.clone(), fetcher, &tasks),
@@ -117,8 +127,7 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         nodes,
         joining,
         gallery,
-        servers,
-        transfers,
+        games: Games { servers, files, transfers },
         upgrades,
         live,
         status,

@@ -106,6 +106,33 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/servers/{id}/move",           ServerAdmin),
     ("GET",    "/api/servers/{id}/move",           ServerAdmin),
     ("DELETE", "/api/servers/{id}/move",           ServerAdmin),
+    ("GET",    "/api/servers/{id}/files",             Server("files_read")),
+    ("GET",    "/api/servers/{id}/files/content",     Server("files_read")),
+    ("PUT",    "/api/servers/{id}/files/content",     Server("files")),
+    ("GET",    "/api/servers/{id}/files/versions",    Server("files_read")),
+    ("GET",    "/api/servers/{id}/files/versions/{version}", Server("files_read")),
+    ("POST",   "/api/servers/{id}/files/search",      Server("files_read")),
+    ("GET",    "/api/servers/{id}/files/usage",       Server("files_read")),
+    ("GET",    "/api/servers/{id}/files/jobs",        Server("files_read")),
+    ("DELETE", "/api/servers/{id}/files/jobs/{job}",  Server("files")),
+    ("POST",   "/api/servers/{id}/files/mkdir",       Server("files")),
+    ("POST",   "/api/servers/{id}/files/rename",      Server("files")),
+    ("POST",   "/api/servers/{id}/files/chmod",       Server("files")),
+    ("POST",   "/api/servers/{id}/files/copy",        Server("files")),
+    ("POST",   "/api/servers/{id}/files/delete",      Server("files")),
+    ("POST",   "/api/servers/{id}/files/archive",     Server("files")),
+    ("POST",   "/api/servers/{id}/files/extract",     Server("files")),
+    ("POST",   "/api/servers/{id}/files/pull",        Server("files")),
+    ("GET",    "/api/servers/{id}/files/trash",       Server("files_read")),
+    ("POST",   "/api/servers/{id}/files/trash/restore", Server("files")),
+    ("POST",   "/api/servers/{id}/files/trash/empty", Server("files")),
+    ("POST",   "/api/servers/{id}/files/downloads",   Server("files_read")),
+    ("OPTIONS","/api/servers/{id}/files/uploads",     Server("files")),
+    ("POST",   "/api/servers/{id}/files/uploads",     Server("files")),
+    ("HEAD",   "/api/servers/{id}/files/uploads/{upload}", Server("files")),
+    ("PATCH",  "/api/servers/{id}/files/uploads/{upload}", Server("files")),
+    ("DELETE", "/api/servers/{id}/files/uploads/{upload}", Server("files")),
+    ("GET",    "/api/downloads/{ticket}",          Everyone),
     ("GET",    "/api/servers/{id}/users",          ServerAdmin),
     ("PUT",    "/api/servers/{id}/users/{user}",   ServerAdmin),
     ("DELETE", "/api/servers/{id}/users/{user}",   ServerAdmin),
@@ -116,6 +143,7 @@ const TOPICS: &[(&str, Who)] = &[
     ("servers", SignedIn),
     ("stats:{server}", Server("view")),
     ("console:{server}", Server("console")),
+    ("files:{server}", Server("files_read")),
     ("nodes", SignedIn),
     ("status", SignedIn),
     ("upgrade", Admin),
@@ -198,6 +226,9 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
         ("/template", "no such template"),
     ];
     let behind = absent.iter().any(|(end, text)| path.ends_with(end) && answer.text.contains(text));
+    // So was whoever hears of a job or a link that there is none.
+    let behind =
+        behind || ["no such job", "This download link"].iter().any(|text| answer.text.contains(text));
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)
 }
 
@@ -272,6 +303,9 @@ async fn every_row_is_true() {
             server.as_str()
         };
         let path = path.replace("{id}", id).replace("{user}", &stranger_id).replace("{number}", "0");
+        let path = ["{job}", "{version}", "{upload}", "{ticket}"]
+            .iter()
+            .fold(path, |path, name| path.replace(name, "none"));
         let path = if *who == Node { path + "?arch=none" } else { path };
         let mut expect = vec![(panel.anonymous(), "nobody", *who == Everyone)];
         let ends_own_session = *method == "DELETE" && path == "/api/session";
