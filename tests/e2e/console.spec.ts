@@ -46,6 +46,13 @@ test('commands are kept, lines are found, and reading on holds the page still', 
   await expect(latest).toHaveCount(0);
   await expect.poll(toEnd).toBeLessThan(30);
   await expect(log.getByText('You said: from elsewhere')).toBeInViewport();
+  // The topic begins with the last 200 lines; those before them come once one looks for them.
+  await log.press('Home');
+  await expect(async () => {
+    await log.press('Home');
+    await expect(log.getByText('Starting the server.')).toBeInViewport();
+  }).toPass();
+  await log.press('End');
 
   await page.getByRole('button', { name: 'Search', exact: true }).click();
   await page.getByLabel('Search the console').fill('YOU SAID');
@@ -204,7 +211,7 @@ test('links ask first, copies have no times, earlier runs are marked, and all of
   await page.getByLabel('Search the console').fill('see https');
   await expect(log.locator('.hit.current.earlier')).toBeVisible();
   await page.getByLabel('Search the console').fill('Starting the server');
-  await expect(page.getByRole('search').getByRole('status')).toHaveText('1 of 1');
+  await expect(page.getByRole('search').getByRole('status')).toHaveText('2 of 2');
   await expect(log.locator('.mark.run').last()).toContainText('Started');
   await page.getByLabel('Search the console').press('Escape');
 

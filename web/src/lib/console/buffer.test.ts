@@ -30,6 +30,30 @@ describe('ConsoleBuffer', () => {
     buffer.push({ lines: [line(900)] });
     expect(seqs(buffer)).toEqual([900]);
   });
+  it('takes earlier lines before the first one, once, and only where they reach up to it', () => {
+    const buffer = new ConsoleBuffer(100_000, 16_000_000, 4096);
+    buffer.push({ lines: lines(801, 1000) });
+    expect(buffer.hasEarlier).toBe(true);
+    const began = { ...line(300, 'Starting the server.'), stream: 'system' as const };
+    const { first } = buffer;
+    expect(buffer.prepend([{ skipped: 3 }, ...lines(1, 299), began, ...lines(301, 500), { skipped: 100 }, ...lines(601, 1000)])).toBe(true);
+    expect(seqs(buffer).filter((seq) => typeof seq === 'number')).toHaveLength(900);
+    expect(buffer.row(first)).toMatchObject({ text: 'line 801' });
+    expect(buffer.row(first - 1)).toMatchObject({ text: 'line 800' });
+    expect(buffer.runOf(first)).toBe(Date.parse('2026-01-01T00:00:00Z'));
+    expect(seqs(buffer)[0]).toBe(1);
+    expect(buffer.hasEarlier).toBe(false);
+    buffer.push({ lines: lines(1001, 1002) });
+    expect(seqs(buffer).at(-1)).toBe(1002);
+
+    const other = new ConsoleBuffer(100_000, 16_000_000, 4096);
+    other.push({ lines: lines(801, 1000) });
+    expect(other.prepend(lines(1, 700))).toBe(false);
+    expect(seqs(other)[0]).toBe(801);
+    const whole = new ConsoleBuffer();
+    whole.push({ lines: lines(1, 10) });
+    expect(whole.hasEarlier).toBe(false);
+  });
   it('begins anew on a reset', () => {
     const buffer = new ConsoleBuffer();
     buffer.push({ lines: lines(50, 52) });

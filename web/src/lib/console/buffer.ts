@@ -38,15 +38,21 @@ export class ConsoleBuffer {
   #rows = 0;
   #chars = 0;
   #last: number | null = null;
+  /** Number of the oldest line, where lines may still be put before it. */
+  #oldest: number | null = null;
   /** The id that the next row gets. */
-  end = 1;
+  end: number;
   /** Where runs began, oldest first: at most one before the first row that is kept. */
   #runs: { id: number; time: number }[] = [];
 
   constructor(
     readonly capacity = 100_000,
-    readonly maxChars = 16_000_000
-  ) {}
+    readonly maxChars = 16_000_000,
+    /** Ids that are free before the first row, for lines that are put there later. */
+    before = 0
+  ) {
+    this.end = before + 1;
+  }
 
   get size() {
     return this.#rows;
@@ -60,8 +66,36 @@ export class ConsoleBuffer {
     return this.#runs.at(-1)?.id ?? 0;
   }
 
+  /** Whether lines before the oldest row may be had from the panel. */
+  get hasEarlier() {
+    return this.#oldest !== null && this.#oldest > 1;
+  }
+
+  /**
+   * Puts lines before the oldest one; what is here already is left out. They have to reach up to it: else counting began
+   * anew meanwhile, and nothing is added. Whether any was.
+   */
+  prepend(elements: (Line | { skipped: number })[]): boolean {
+    const oldest = this.#oldest;
+    this.#oldest = null;
+    const reaches = elements.some((element) => 'seq' in element && element.seq === oldest);
+    if (oldest === null || !reaches) return false;
+    const earlier = new ConsoleBuffer();
+    const from = elements.findIndex((element) => 'seq' in element);
+    earlier.push({ lines: elements.slice(from).filter((element) => !('seq' in element) || element.seq < oldest) });
+    const shift = this.first - earlier.end;
+    if (earlier.size === 0 || shift + earlier.first < 1) return false;
+    for (const chunk of earlier.chunks) chunk.first += shift;
+    this.chunks.unshift(...earlier.chunks);
+    this.#runs.unshift(...earlier.#runs.map((run) => ({ ...run, id: run.id + shift })));
+    this.#rows += earlier.#rows;
+    this.#chars += earlier.#chars;
+    return true;
+  }
+
   push(data: ConsoleData): Added {
     const before = this.end;
+    const first = this.#rows === 0;
     let cleared = false;
     this.partial = data.partial ?? null;
     if (data.reset && this.#rows > 0) {
@@ -70,7 +104,7 @@ export class ConsoleBuffer {
       cleared = true;
       this.#add(RESET, 0);
     }
-    if (data.reset) this.#last = null;
+    if (data.reset) this.#last = this.#oldest = null;
     for (const element of data.lines ?? []) {
       if ('skipped' in element) {
         this.#add(SKIPPED, element.skipped);
@@ -83,6 +117,7 @@ export class ConsoleBuffer {
         const missing = element.seq - this.#last - 1;
         if (missing > 0) this.#add(SKIPPED, missing);
       }
+      if (first && this.#rows === 0) this.#oldest = element.seq;
       this.#last = element.seq;
       const time = Date.parse(element.time);
       if (element.stream === 'system' && RUN_BEGINS.test(element.text)) {
@@ -205,6 +240,7 @@ export class ConsoleBuffer {
   }
 
   #forget(at: number, count: number) {
+    if (at === 0) this.#oldest = null;
     for (const chunk of this.chunks.splice(at, count)) {
       this.#rows -= chunk.count;
       this.#chars -= chunk.chars;

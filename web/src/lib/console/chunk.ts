@@ -36,7 +36,7 @@ export class Chunk {
   #ends: Uint32Array | null = null;
 
   /** `first` is the id of its first row; ids grow by one within it. */
-  constructor(readonly first: number) {}
+  constructor(public first: number) {}
 
   get full() {
     return this.count === CHUNK;
