@@ -163,7 +163,7 @@ fn lay_out(build: &Path, out: &Path) -> Result<()> {
     }
     let policy = format!(
         "default-src 'self'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
-         img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+         img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
     );
     fs::write(out.join("policy.rs"), format!("const POLICY: &str = {policy:?};\n"))?;
     leave_packed(&copy)

@@ -1,5 +1,6 @@
 import { sveltekit } from '@sveltejs/kit/vite';
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -16,6 +17,7 @@ function bundledPackages(): Plugin {
       const packages = [...scripts, ...styles]
         .map((id) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1])
         .filter((name) => name !== undefined);
+      if (process.env.DUMP) writeFileSync(process.env.DUMP, JSON.stringify(Object.values(bundle).flatMap((part) => part.type === 'chunk' ? Object.entries(part.modules).map(([id, m]) => [part.name, id, m.renderedLength]) : [])));
       mkdirSync('.svelte-kit', { recursive: true });
       writeFileSync('.svelte-kit/bundled.json', JSON.stringify([...new Set(packages)].sort()));
     }
@@ -54,14 +56,32 @@ function needed(graph: Graph, roots: string[]): Set<string> {
   return found;
 }
 
+/** The names of the icons that these sources import. */
+function icons(of: (path: string) => boolean): Set<string> {
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => /\.(svelte|ts)$/.test(path) && of(path));
+  const lists = sources.flatMap((path) => [...readFileSync(join('src', path), 'utf8').matchAll(/import \{([^}]+)\} from '@lucide\/svelte'/g)].map(([, names]) => names ?? ''));
+  const kebab = (name: string) => name.trim().replace(/(?<=[a-z])(?=[A-Z0-9])/g, '-').toLowerCase();
+  return new Set(lists.flatMap((list) => list.split(',').map(kebab)));
+}
+
+/** Icons that only the file manager draws. The package's index names all icons, so that they would come with the list of servers. */
+const isFiles = (path: string) => /(lib|\[id\])\/files\//.test(path);
+const ELSEWHERE = icons((path) => !isFiles(path));
+const FILES_ICONS = new Set([...icons(isFiles)].filter((name) => !ELSEWHERE.has(name)));
+
+const isFilesIcon = (id: string) => FILES_ICONS.has(/lucide\/svelte\/dist\/icons\/([^/]+)\.svelte$/.exec(id)?.[1] ?? '');
+
 let first: Set<string> | null = null;
 /**
  * Few files: the list of servers is one, menus and dialogs are another, what several other pages need is the third; each page
  * and each language has its own. By itself the bundler makes some 60, most of them below 1 kB, and each is a request.
  */
 const groups = [
-  { name: (id: string, graph: Graph) => ((first ??= needed(graph, FIRST.map((path) => realpathSync(path)))).has(id) ? 'core' : null), priority: 3 },
+  { name: (id: string, graph: Graph) => ((first ??= needed(graph, FIRST.map((path) => realpathSync(path)))).has(id) && !isFilesIcon(id) ? 'core' : null), priority: 3 },
   { name: 'menus', test: MENUS, minShareCount: 2, priority: 2 },
+  // What only the pages of a server's files share.
+  { name: 'editor', test: /node_modules\/(@codemirror\/(?!lang-|legacy)|@lezer\/(common|lr|highlight)\/|@marijn|style-mod|crelt|w3c-keyname)/, minShareCount: 2, priority: 1.6 },
+  { name: 'files', test: (id: string) => /src\/lib\/(files|api)\//.test(id) || isFilesIcon(id), minShareCount: 2, priority: 1.5 },
   { name: 'shared', minShareCount: 2, priority: 1 }
 ];
 

@@ -60,12 +60,68 @@ async function call<T>(sent: Promise<{ data?: T; error?: unknown; response: Resp
   const { data, error, response } = answer;
   now.learn(response.headers.get('date'));
   if (response.ok) return data as T;
-  const failure = errorFrom(error, response.status, response.headers.get('retry-after'));
+  throw refusal(error, response.status, response.headers.get('retry-after'), sentKeys.get(response) ?? '');
+}
+
+/** What an answer says that is none; `key` is the session that it was asked for. */
+function refusal(error: unknown, status: number, retryAfter: string | null, key: string): ApiError {
+  const failure = errorFrom(error, status, retryAfter);
   if (failure.code === 'unauthenticated') {
-    keys.forgetSessionKey(sentKeys.get(response) ?? '');
+    keys.forgetSessionKey(key);
     onSignedOut();
   }
-  throw failure;
+  return failure;
+}
+
+/** A call whose body or answer is bytes. */
+export async function raw(address: string, init: RequestInit & { headers?: Record<string, string> } = {}): Promise<Response> {
+  const key = keys.sessionKey() ?? '';
+  let response;
+  try {
+    // eslint-disable-next-line no-restricted-globals
+    response = await fetch(address, { credentials: 'same-origin', cache: 'no-store', ...init, headers: { ...(key ? { 'X-Session-Key': key } : {}), ...init.headers } });
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+    throw new ApiError('network', t.errors.network);
+  }
+  if (response.ok) return response;
+  const body: unknown = await response.json().catch(() => undefined);
+  throw refusal(body, response.status, response.headers.get('retry-after'), key);
+}
+
+interface Sent {
+  body?: Blob | null;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+  /** Bytes that have gone out. */
+  progress?: (sent: number) => void;
+}
+
+/** The same for large bodies: `fetch` does not say how far it is. Gives the headers of the answer. */
+export function send(method: string, address: string, { body = null, headers = {}, signal, progress }: Sent): Promise<{ status: number; header: (name: string) => string | null }> {
+  const key = keys.sessionKey() ?? '';
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, address);
+    for (const [name, value] of Object.entries({ ...(key ? { 'X-Session-Key': key } : {}), ...headers })) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => progress?.(event.loaded);
+    request.onload = () => {
+      const header = (name: string) => request.getResponseHeader(name);
+      if (request.status >= 200 && request.status < 300) return resolve({ status: request.status, header });
+      let said: unknown;
+      try {
+        said = JSON.parse(request.responseText);
+      } catch {
+        // A proxy's page, or nothing.
+      }
+      reject(refusal(said, request.status, header('retry-after'), key));
+    };
+    request.onerror = () => reject(new ApiError('network', t.errors.network));
+    request.onabort = () => reject(new DOMException('', 'AbortError'));
+    signal?.addEventListener('abort', () => request.abort());
+    if (signal?.aborted) return request.onabort(new ProgressEvent('abort'));
+    request.send(body);
+  });
 }
 
 /** Refused with `precondition_failed` where the panel has another revision than the one that was seen. */

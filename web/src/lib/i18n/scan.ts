@@ -10,12 +10,12 @@ const CODE = new Set(['code', 'kbd', 'style', 'script']);
 /** Names, and what machines read. */
 const SAME_EVERYWHERE = [
   /^Ctrl-Alt-Play/,
-  /^(Docker( ¤| API)?|CPU|TCP|UDP|MB|Ctrl K|ctrl|alt|play ▸|AbortError|ApiError)$/,
+  /^(Docker( ¤| API)?|CPU|BOM|https:\/\/|TCP|UDP|MB|Ctrl K|ctrl|alt|play ▸|AbortError|ApiError)$/,
   /^(Edge|Opera|Firefox|Chrome|Safari|Android|Windows|ChromeOS|Linux|English|Deutsch)$/,
   /^(Arrow(Up|Down|Left|Right)|Escape|Enter|End|Home|Page(Up|Down)|Tab|Backspace|Delete)$/,
   /^[A-Z][\w-]*-[\w-]+$/,
   /^\(prefers-[\w-]+: \w+\)$/,
-  /^(rgb\(|row ¤|do $|do$|since ¤$)/
+  /^(Files$|rgb\(|row ¤|do $|do$|since ¤$)/
 ];
 
 const isSame = (text: string) => SAME_EVERYWHERE.some((known) => known.test(text.trim()));

@@ -23,6 +23,8 @@ export async function ask(topic: string): Promise<unknown> {
       return api.servers.console(id, TAIL);
     case 'stats':
       return (await api.servers.get(id)).stats ?? undefined;
+    case 'files':
+      return { jobs: await (await import('../api/files')).files(id).jobs() };
     default:
       return undefined;
   }

@@ -5,14 +5,21 @@ export interface Toast {
   tone: 'ok' | 'bad';
   title: string;
   text: string;
+  /** What can be done about it, as long as it is shown. */
+  action?: ToastAction | undefined;
+}
+
+export interface ToastAction {
+  label: string;
+  run: () => void;
 }
 
 class Toasts {
   list = $state<Toast[]>([]);
   #next = 1;
 
-  ok(title: string, text = '') {
-    this.#add('ok', title, text, 4000);
+  ok(title: string, text = '', action?: ToastAction) {
+    this.#add('ok', title, text, action ? 10_000 : 4000, action);
   }
 
   error(title: string, text = '') {
@@ -30,10 +37,10 @@ class Toasts {
     this.list = this.list.filter((toast) => toast.id !== id);
   }
 
-  #add(tone: Toast['tone'], title: string, text: string, time: number) {
+  #add(tone: Toast['tone'], title: string, text: string, time: number, action?: ToastAction) {
     const id = this.#next;
     this.#next += 1;
-    this.list = [...this.list.filter((toast) => toast.title !== title || toast.text !== text), { id, tone, title, text }].slice(-4);
+    this.list = [...this.list.filter((toast) => toast.title !== title || toast.text !== text), { id, tone, title, text, action }].slice(-4);
     setTimeout(() => this.close(id), time);
   }
 }
