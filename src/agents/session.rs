@@ -368,6 +368,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_job_is_waited_for_as_long_as_it_is_told_of() {
+        let (session, mut queue) = Session::new(&"n".into(), 1);
+        let step = FileProgress {
+            server_id: "a".into(),
+            job_id: "j".into(),
+            entries: 1,
+            bytes: 1,
+            total_bytes: None,
+            path: String::new(),
+        };
+        let mut steps = 0;
+        let asked = session.ask_job("j", ToAgent::SystemInfoRequest, SOON, |_| steps += 1);
+        let told = async {
+            let id = queue.recv().await.unwrap().message_id.unwrap();
+            for _ in 0..10 {
+                tokio::time::sleep(SOON - Duration::from_secs(1)).await;
+                session.jobs.note(FileProgress { job_id: "another".into(), ..step.clone() });
+                session.jobs.note(step.clone());
+            }
+            session.settle(&id, ToPanel::Ack(Ack::default()));
+        };
+        let (answer, ()) = tokio::join!(asked, told);
+        assert_eq!((answer, steps), (Ok(ToPanel::Ack(Ack::default())), 10));
+
+        let silent = session.ask_job("j", ToAgent::SystemInfoRequest, SOON, |_| {}).await;
+        assert_eq!(silent, Err(RequestError::Timeout(SOON)));
+        session.jobs.note(step);
+        assert!(session.pending().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_connection_may_have_deadlines_of_its_own() {
         let (session, mut queue) = Session::new(&"n".into(), 1);
         session.set_own_deadlines(true);

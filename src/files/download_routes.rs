@@ -40,7 +40,7 @@ pub(super) fn routes(files: &Files) -> Vec<Route> {
                         Ok(response)
                     }
                     Err(error) => {
-                        call.body.drain().await;
+                        call.body.drain(&error).await;
                         Err(error)
                     }
                 }

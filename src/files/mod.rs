@@ -28,6 +28,7 @@ mod send;
 mod streams_open;
 mod tickets;
 mod topic;
+mod turns;
 mod upload_routes;
 mod uploads;
 mod views;
@@ -50,6 +51,7 @@ use crate::transfers::Transfers;
 use job_table::JobTable;
 use streams_open::OpenStreams;
 use tickets::Tickets;
+use turns::Turns;
 
 /// How long an agent may take for what takes no time.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -87,6 +89,7 @@ struct Inner {
     jobs: JobTable,
     tickets: Tickets,
     open: OpenStreams,
+    turns: Turns,
     whole_lists: Semaphore,
 }
 
@@ -98,6 +101,7 @@ impl Files {
             jobs: JobTable::default(),
             tickets: Tickets::default(),
             open: OpenStreams::default(),
+            turns: Turns::default(),
             whole_lists: Semaphore::new(WHOLE_LISTS),
         }))
     }

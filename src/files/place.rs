@@ -65,7 +65,9 @@ impl Files {
         self.agents().session(&server.node_id).map_err(ApiError::from)
     }
 
+    /// Asks its node what takes no time.
     pub(super) async fn ask(&self, server: &Server, message: ToAgent) -> Result<ToPanel, ApiError> {
+        let _turn = self.0.turns.take(&server.node_id).await?;
         self.agents().ask(&server.node_id, message, ANSWER).await.map_err(ApiError::from)
     }
 }

@@ -79,8 +79,8 @@ pub(super) fn routes(files: &Files) -> Vec<Route> {
                     Ok(response)
                 };
                 let taken = taken.await;
-                if taken.is_err() {
-                    call.body.drain().await;
+                if let Err(error) = &taken {
+                    call.body.drain(error).await;
                 }
                 Ok(tus(taken))
             }),

@@ -20,8 +20,8 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// The slowest client that is waited for, in bytes a window: 1 KiB a second.
 const SLOWEST: u64 = 30 * 1024;
 /// How much of a body that nobody wants is read and dropped, and for how long, so that its sender sees the answer.
-const DROPPED: u64 = 8 * 1024 * 1024;
-const DROPPING: Duration = Duration::from_secs(5);
+const DROPPED: u64 = 128 * 1024 * 1024;
+const DROPPING: Duration = Duration::from_secs(10);
 
 /// A request's body that its handler reads by itself. There is no limit to its size but the handler's. One that stands still
 /// for 30 s, or comes more slowly than 1 KiB a second, ends with an error.
@@ -73,8 +73,11 @@ impl BodyStream {
     }
 
     /// Reads on for a moment and drops what comes: a client that is still sending would otherwise see a broken connection
-    /// instead of the answer.
-    pub async fn drain(&mut self) {
+    /// instead of the answer, which is this error. Nothing is read of those who may not send it.
+    pub async fn drain(&mut self, error: &ApiError) {
+        if matches!(error.code().status(), 401 | 403 | 404) {
+            return;
+        }
         let reading = async {
             let mut dropped = 0;
             while let Some(Ok(piece)) = self.inner.next().await {

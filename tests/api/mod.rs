@@ -7,6 +7,7 @@ mod compression;
 mod connection_limits;
 mod doctor;
 mod fake_node;
+mod files;
 mod hostile;
 mod hosts;
 mod http2;

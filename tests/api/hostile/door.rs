@@ -22,7 +22,7 @@ async fn no_changing_call_works_from_another_site() {
         &[("origin", "http://evil.test"), ("sec-fetch-site", "same-origin")],
     ];
     for (method, path) in endpoints(&panel).await {
-        if method == Method::GET {
+        if matches!(method, Method::GET | Method::HEAD) {
             continue;
         }
         for headers in from {
