@@ -166,6 +166,34 @@ test('files become an archive, and an archive files', async ({ admin: page, pane
   expect((await download).suggestedFilename()).toBe('plugins.zip');
 });
 
+test('an upload goes on after a lost connection, and after a reload', async ({ admin: page, panel }) => {
+  test.slow();
+  const server = await panel.server('Uploaded', 'game');
+  const path = join(panel.folder, 'world.tar');
+  const bytes = Buffer.alloc(5 * 1024 * 1024, 'world');
+  writeFileSync(path, bytes);
+  const pieces = '**/files/uploads/*';
+  await page.route(pieces, (route) => (route.request().method() === 'PATCH' ? route.abort('connectionreset') : route.fallback()));
+  await page.goto(`${panel.url}/servers/${server.id}/files`);
+  const input = page.locator('input[type=file][multiple]');
+  await input.setInputFiles(path);
+  await expect(page.getByText('connection lost, trying again')).toBeVisible();
+  await page.getByRole('button', { name: 'Pause world.tar' }).click();
+  await page.reload();
+  await expect(page.getByText('1 unfinished upload')).toBeVisible();
+  await page.unroute(pieces);
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: 'Choose file' }).click();
+  await (await chooser).setFiles(path);
+  await expect(row(page, 'world.tar')).toBeVisible();
+  expect(readFileSync(join(folderOf(panel, server), 'world.tar')).equals(bytes)).toBe(true);
+
+  // It is there already.
+  await input.setInputFiles(path);
+  await page.getByRole('dialog').getByRole('button', { name: 'Keep both' }).click();
+  await expect(row(page, 'world (2).tar')).toBeVisible();
+});
+
 test('on a phone entries are selected by their boxes and acted on from below', async ({ admin: page, panel }) => {
   const server = await panel.server('By thumb', 'game');
   for (const name of ['a.txt', 'b.txt']) writeFileSync(join(folderOf(panel, server), name), 'x');

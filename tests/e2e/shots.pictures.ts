@@ -1,6 +1,8 @@
 /** Pictures of every page, wide and narrow, light and dark, with something on each. Not a test: `npm run shots`. */
 import { execFileSync } from 'node:child_process';
 import type { Page } from '@playwright/test';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ADMIN, freePort, Panel } from './parts/panel.ts';
 import { NARROW, signIn, test } from './parts/test.ts';
 
@@ -22,6 +24,10 @@ async function furnish(panel: Panel) {
   await panel.state(failed.id, 'install_failed');
   await panel.call('POST', '/api/nodes', { id: 'attic-pi', name: 'Attic Pi' });
   for (const username of ['ada', 'grace']) await panel.call('POST', '/api/users', { username, password: ADMIN.password, role: 'user' });
+  const files = join(panel.folder, 'servers', running.id);
+  for (const name of ['world/region', 'plugins', 'logs']) mkdirSync(join(files, name), { recursive: true });
+  writeFileSync(join(files, 'server.properties'), '#Minecraft server properties\nmotd=Friday night\nmax-players=20\nview-distance=10\nonline-mode=true\n');
+  writeFileSync(join(files, 'config.yml'), 'name: Friday night # shown to players\nlimits:\n  homes: 3\n');
   await panel.call('POST', '/api/doctor');
   return { running: running.id, paused: paused.id, crashed: crashed.id, failed: failed.id };
 }
@@ -62,6 +68,11 @@ test('pictures', async ({ browser }) => {
       ['console-paused', `/servers/${made.paused}`],
       ['console-crashed', `/servers/${made.crashed}`],
       ['console-failed', `/servers/${made.failed}`],
+      ['files', `/servers/${made.running}/files`],
+      ['files-form', `/servers/${made.running}/files/edit?path=/server.properties`],
+      ['files-editor', `/servers/${made.running}/files/edit?path=/config.yml`],
+      ['files-trash', `/servers/${made.running}/files/trash`],
+      ['files-search', `/servers/${made.running}/files/search?name=config`],
       ['startup', `/servers/${made.running}/startup`],
       ['access', `/servers/${made.running}/users`],
       ['settings-server', `/servers/${made.running}/settings`],
