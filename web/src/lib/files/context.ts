@@ -1,4 +1,5 @@
 import { getContext, setContext } from 'svelte';
+import { session } from '../account/session.svelte';
 import { Acts } from './acts.svelte';
 import { Jobs } from './jobs.svelte';
 import { Listing } from './listing.svelte';
@@ -14,7 +15,7 @@ export class FilesContext {
   constructor(readonly server: string) {
     this.listing = new Listing(server);
     this.jobs = new Jobs(server);
-    this.uploads = Uploads.of(server);
+    this.uploads = Uploads.of(server, session.me?.id ?? '');
     this.acts = new Acts(server, this.jobs, this.listing.refresh);
   }
 

@@ -23,7 +23,10 @@ export class Uploads {
   onArrived: () => void = () => {};
   #arrived: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(readonly server: string) {
+  private constructor(
+    readonly server: string,
+    private readonly place: string
+  ) {
     const api = files(server);
     this.queue = new Queue(
       {
@@ -42,9 +45,11 @@ export class Uploads {
     });
   }
 
-  static of(server: string): Uploads {
-    let uploads = known.get(server);
-    if (!uploads) known.set(server, (uploads = new Uploads(server)));
+  /** Each account's own: whoever signs in next is shown none of them. */
+  static of(server: string, account: string): Uploads {
+    const place = `uploads:${account}:${server}`;
+    let uploads = known.get(place);
+    if (!uploads) known.set(place, (uploads = new Uploads(server, place)));
     return uploads;
   }
 
@@ -121,12 +126,12 @@ export class Uploads {
     const text = open.length > 0 ? JSON.stringify(open) : '';
     if (text === this.#stored) return;
     this.#stored = text;
-    write(`uploads:${this.server}`, text === '' ? null : text);
+    write(this.place, text === '' ? null : text);
   }
 
   #restore() {
     try {
-      const found: unknown = JSON.parse(read(`uploads:${this.server}`) ?? '[]');
+      const found: unknown = JSON.parse(read(this.place) ?? '[]');
       if (!Array.isArray(found)) return;
       const whole = found.filter((one) => typeof one?.path === 'string' && typeof one.size === 'number' && typeof one.name === 'string' && typeof one.url === 'string');
       this.queue.restore(whole);
