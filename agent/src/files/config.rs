@@ -9,9 +9,8 @@ use templates::config_files::{self, ConfigError, MAX_BYTES};
 use templates::model::ConfigFile;
 use templates::placeholders::Context;
 
-use super::error::FileError;
-use super::root_dir::{Below, regular};
 use super::text;
+use crate::fs::{FileError, RelPath, RootDir, regular};
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub(crate) fn configure(
     file: &ConfigFile,
     context: &Context,
 ) -> Result<Configured, ConfigFault> {
-    let root = Below::open(folder)?;
+    let root = RootDir::open(folder)?;
     let present = read(&root, &file.path)?;
     let rendered = config_files::render(file, present.as_deref(), context)?;
     match &present {
@@ -65,8 +64,8 @@ pub(crate) fn configure(
 }
 
 /// The whole of a file; none where it is not there.
-fn read(root: &Below, path: &str) -> Result<Option<Vec<u8>>, ConfigFault> {
-    let file = match root.get(path, OFlags::RDONLY) {
+fn read(root: &RootDir, path: &str) -> Result<Option<Vec<u8>>, ConfigFault> {
+    let file = match root.get(&RelPath::parse(path)?, OFlags::RDONLY) {
         Err(FileError::NotFound) => return Ok(None),
         found => found?,
     };

@@ -1,55 +1,78 @@
-//! Text files of a server, read and written for a panel. What lies in that folder belongs to a game, which may be at
-//! work in it at the same moment: every path is resolved by the kernel below the folder's handle, with no way out, and
-//! nothing that is not a plain file is opened.
+//! The files of servers, for a panel: listed, read, written, moved, thrown away and brought back. What lies in a server's
+//! folder belongs to a game, which may be at work in it at the same moment: every path is resolved by the kernel below the
+//! folder's handle, with no way out ([`crate::fs::RootDir`]), and nothing that is not a plain file is opened.
 
+mod actions;
+mod chmod;
 mod config;
-mod error;
-mod root_dir;
+mod context;
+mod copy;
+mod job;
+mod jobs;
+mod list;
+mod receive;
+mod refuse;
+mod send;
+mod store;
+mod streams;
+mod sweep;
 mod text;
+mod trash;
+mod uploads;
+mod versions;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{ErrorCode, FileContent, FileRead, FileWrite, ServerId, ToPanel};
+use protocol::{
+    FileCancel, FileContent, FileList, FileOp, FileRead, FileReceive, FileRef, FileSearch, FileSend,
+    FileWrite, ServerId, ToPanel, UploadCreate, UploadRef,
+};
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 
 pub(crate) use self::config::{Configured, configure};
-pub(crate) use self::error::FileError;
+pub(crate) use self::context::FilesContext;
+use self::jobs::Jobs;
+use self::refuse::refuse;
+use self::streams::FileStreams;
 use self::text::MOST;
+use crate::fs::{FileError, RelPath, RootDir};
 use crate::panel::reply_cache::Reply;
-use crate::server::{folder, install_log};
+use crate::server::install_log;
 
-/// Files that are held in memory at once; who comes beyond that is told to try again.
+/// Requests that are at work at once; who comes beyond that is told to try again.
 const AT_ONCE: usize = 8;
 
 /// The files of all servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
-    data_dir: PathBuf,
-    tasks: TaskTracker,
+    context: Arc<FilesContext>,
     room: Arc<Semaphore>,
+    jobs: Jobs,
+    streams: FileStreams,
 }
 
 impl Files {
-    pub(crate) fn new(data_dir: PathBuf, tasks: TaskTracker) -> Self {
-        Self { data_dir, tasks, room: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(crate) fn new(context: FilesContext) -> Self {
+        let context = Arc::new(context);
+        let (jobs, streams) = (Jobs::new(Arc::clone(&context)), FileStreams::new(Arc::clone(&context)));
+        Self { context, room: Arc::new(Semaphore::new(AT_ONCE)), jobs, streams }
+    }
+
+    /// Removes what has had its time, until the agent ends.
+    pub(crate) fn start_sweeping(&self) {
+        drop(self.context.tasks.spawn(sweep::run(Arc::clone(&self.context))));
     }
 
     /// Reads a file, and answers with it.
     pub(crate) fn read(&self, asked: FileRead, reply: Reply) {
         let FileRead { server_id, path } = asked;
-        self.work(server_id.clone(), reply, move |root| {
-            let content = text::read(&root, &path)?;
-            Ok(FileContent {
-                server_id: Some(server_id),
-                path,
-                content: Some(content),
-                ..FileContent::default()
-            })
+        self.work(server_id.clone(), reply, move |_, root| {
+            let content = Some(text::read(&root, &path)?);
+            let server_id = Some(server_id);
+            Ok(ToPanel::FileContent(FileContent { server_id, path, content, ..FileContent::default() }))
         });
     }
 
@@ -57,28 +80,114 @@ impl Files {
     pub(crate) fn write(&self, asked: FileWrite, reply: Reply) {
         let FileWrite { server_id, path, content } = asked;
         if content.len() > MOST {
-            let error = FileError::TooLarge;
-            return reply.refuse(error.code(), error.sentence());
+            return refuse(reply, &FileError::TooLarge);
         }
-        self.work(server_id.clone(), reply, move |root| {
+        self.work(server_id.clone(), reply, move |_, root| {
             text::write(&root, &path, &content)?;
-            Ok(FileContent { server_id: Some(server_id), path, ..FileContent::default() })
+            let server_id = Some(server_id);
+            Ok(ToPanel::FileContent(FileContent { server_id, path, ..FileContent::default() }))
         });
     }
 
     /// Answers with what the last installation printed.
     pub(crate) fn install_log(&self, server_id: ServerId, reply: Reply) {
-        let data_dir = self.data_dir.clone();
-        self.work(server_id.clone(), reply, move |_| {
-            let content = install_log::read(&data_dir, &server_id)
+        self.work(server_id.clone(), reply, move |context, _| {
+            let content = install_log::read(&context.data_dir, &server_id)
                 .map_err(|error| FileError::Io("read it", error))?
                 .ok_or(FileError::NotFound)?;
-            Ok(FileContent {
-                server_id: Some(server_id),
-                path: "install.log".to_owned(),
-                content: Some(content),
-                ..FileContent::default()
-            })
+            let (server_id, path) = (Some(server_id), "install.log".to_owned());
+            let content = Some(content);
+            Ok(ToPanel::FileContent(FileContent { server_id, path, content, ..FileContent::default() }))
+        });
+    }
+
+    /// Answers with a page of a folder.
+    pub(crate) fn list(&self, asked: FileList, reply: Reply) {
+        self.work(asked.server_id.clone(), reply, move |_, root| {
+            list::list(&root, &asked).map(ToPanel::FileEntries)
+        });
+    }
+
+    /// Answers with what a file is.
+    pub(crate) fn stat(&self, asked: FileRef, reply: Reply) {
+        self.work(asked.server_id, reply, move |_, root| {
+            list::stat(&root, &asked.path).map(|info| ToPanel::FileInfo(Box::new(info)))
+        });
+    }
+
+    /// Changes files, and answers when that is done.
+    pub(crate) fn op(&self, asked: FileOp, reply: Reply) {
+        self.jobs.run(asked, reply);
+    }
+
+    /// Breaks a job or a search off.
+    pub(crate) fn cancel(&self, asked: FileCancel, reply: Reply) {
+        self.jobs.cancel(asked, reply);
+    }
+
+    /// Looks for files.
+    pub(crate) fn search(&self, asked: FileSearch, reply: Reply) {
+        let Some(turn) = self.jobs.begin(&asked.server_id, &asked.job_id, reply) else { return };
+        turn.end_with(Err(FileError::NotSupported));
+    }
+
+    /// Answers with what is in the trash.
+    pub(crate) fn trash(&self, server_id: ServerId, reply: Reply) {
+        self.work(server_id.clone(), reply, move |context, _| {
+            trash::list(&context.store(&server_id)?).map(ToPanel::FileTrashList)
+        });
+    }
+
+    /// Answers with what a file was before.
+    pub(crate) fn versions(&self, asked: FileRef, reply: Reply) {
+        let server_id = asked.server_id;
+        self.work(server_id.clone(), reply, move |context, _| {
+            let path = RelPath::parse(&asked.path)?;
+            versions::list(&context.store(&server_id)?, &path).map(ToPanel::FileVersionList)
+        });
+    }
+
+    /// Sends a file over a connection of its own.
+    pub(crate) fn send(&self, asked: FileSend, reply: Reply) {
+        self.streams.send(asked, reply);
+    }
+
+    /// Receives a file over a connection of its own.
+    pub(crate) fn receive(&self, asked: FileReceive, reply: Reply) {
+        self.streams.receive(asked, reply);
+    }
+
+    /// Prepares for an upload.
+    pub(crate) fn upload_create(&self, asked: UploadCreate, reply: Reply) {
+        self.work_and_ack(asked.server_id.clone(), reply, move |context, root| {
+            uploads::create(&root, &context.store(&asked.server_id)?, &asked)
+        });
+    }
+
+    /// Answers with how far an upload is.
+    pub(crate) fn upload_stat(&self, asked: UploadRef, reply: Reply) {
+        let UploadRef { server_id, id } = asked;
+        self.work(server_id.clone(), reply, move |context, root| {
+            uploads::stat(&root, &context.store(&server_id)?, &id).map(ToPanel::UploadInfo)
+        });
+    }
+
+    /// Gives an upload up.
+    pub(crate) fn upload_remove(&self, asked: UploadRef, reply: Reply) {
+        let UploadRef { server_id, id } = asked;
+        self.work_and_ack(server_id.clone(), reply, move |context, _| {
+            uploads::remove(&context.store(&server_id)?, &id)
+        });
+    }
+
+    fn work_and_ack(
+        &self,
+        server_id: ServerId,
+        reply: Reply,
+        work: impl FnOnce(&FilesContext, RootDir) -> Result<(), FileError> + Send + 'static,
+    ) {
+        self.work(server_id, reply, move |context, root| {
+            work(context, root).map(|()| ToPanel::Ack(protocol::Ack::default()))
         });
     }
 
@@ -86,24 +195,21 @@ impl Files {
         &self,
         server_id: ServerId,
         reply: Reply,
-        work: impl FnOnce(root_dir::Below) -> Result<FileContent, FileError> + Send + 'static,
+        work: impl FnOnce(&FilesContext, RootDir) -> Result<ToPanel, FileError> + Send + 'static,
     ) {
-        if !server_id.is_valid() {
-            return reply.refuse(ErrorCode::Invalid, "The server id is not one.");
-        }
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
-            return reply.refuse(ErrorCode::Busy, "The node is busy with other files. Try again.");
+            return refuse(reply, &FileError::Busy);
         };
-        let data_dir = self.data_dir.clone();
-        drop(self.tasks.spawn_blocking(move || {
+        let context = Arc::clone(&self.context);
+        drop(self.context.tasks.spawn_blocking(move || {
             let _place = place;
-            match root_dir::Below::open(&folder::of(&data_dir, &server_id)).and_then(work) {
-                Ok(content) => reply.answer(ToPanel::FileContent(content)),
+            match context.root(&server_id).and_then(|root| work(&context, root)) {
+                Ok(answer) => reply.answer(answer),
                 Err(error) => {
                     if let FileError::Io(..) = &error {
                         tracing::warn!(server = %server_id, %error, "a file");
                     }
-                    reply.refuse(error.code(), error.sentence());
+                    refuse(reply, &error);
                 }
             }
         }));

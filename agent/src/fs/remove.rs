@@ -19,6 +19,8 @@ const PASSES: usize = 16;
 const AGAIN: usize = 1000;
 /// After this it is left for another time: of what somebody adds to as fast as it is removed there is no end.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// The same where somebody waits for it and may call it off.
+const LONG_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Removes what has this path, and all that is in it; what is not there is removed already. Follows no link and enters no
 /// other file system. Blocks.
@@ -45,24 +47,56 @@ pub(super) fn remove_within(path: &Path, stop: &CancellationToken, patience: Dur
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let parent = openat(CWD, parent, FOLDER, Mode::empty())?;
-    let (parent, name) = (parent.as_fd(), name.as_encoded_bytes());
+    remove_in(parent.as_fd(), name.as_encoded_bytes(), stop, patience, &mut |_| {})
+}
+
+/// The same for what has this name in a folder; `step` is told of entries that are removed. Blocks.
+///
+/// # Errors
+/// Something is left.
+pub(crate) fn remove_at(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    stop: &CancellationToken,
+    step: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    remove_in(parent, name, stop, LONG_PATIENCE, step)
+}
+
+fn remove_in(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    stop: &CancellationToken,
+    patience: Duration,
+    step: &mut dyn FnMut(u64),
+) -> io::Result<()> {
     let mut left = None;
     let deadline = Instant::now() + patience;
     for _ in 0..PASSES {
         let top = match open_top(parent, name) {
             Ok(top) => top,
             Err(Errno::NOENT) => return Ok(()),
-            Err(Errno::NOTDIR | Errno::LOOP) => return Ok(unlinkat(parent, name, AtFlags::empty())?),
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                unlinkat(parent, name, AtFlags::empty())?;
+                step(1);
+                return Ok(());
+            }
             Err(errno) => return Err(errno.into()),
         };
-        let mut removing = Removing { top: top.try_clone()?, removed: 0, again: AGAIN, left: None, deadline };
+        let top_again = top.try_clone()?;
+        let mut removing =
+            Removing { top: top_again, removed: 0, again: AGAIN, left: None, deadline, step: &mut *step };
         let bounds = Bounds { mounts: Mounts::Miss, ..Bounds::FAR };
         let walked = walk(top, bounds, stop, &mut removing);
+        let removed = removing.removed;
         left = removing.left;
         walked?;
         match unlinkat(parent, name, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(()),
-            Err(Errno::NOTEMPTY | Errno::EXIST) if removing.removed > 0 => {}
+            Ok(()) | Err(Errno::NOENT) => {
+                step(1);
+                return Ok(());
+            }
+            Err(Errno::NOTEMPTY | Errno::EXIST) if removed > 0 => {}
             Err(errno) => {
                 left.get_or_insert_with(|| errno.into());
                 break;
@@ -79,23 +113,27 @@ fn open_top(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
     }
 }
 
-struct Removing {
+struct Removing<'s> {
     top: OwnedFd,
     removed: u64,
     again: usize,
     /// The first thing that could not be removed.
     left: Option<io::Error>,
     deadline: Instant,
+    step: &'s mut dyn FnMut(u64),
 }
 
-impl Removing {
+impl Removing<'_> {
     fn unlink(&mut self, at: &At<'_>, flags: AtFlags) -> Result<(), Errno> {
         let mut done = unlinkat(at.parent, at.name, flags);
         if done == Err(Errno::ACCESS) && fchmod(at.parent, Mode::RWXU).is_ok() {
             done = unlinkat(at.parent, at.name, flags);
         }
         match done {
-            Ok(()) => self.removed += 1,
+            Ok(()) => {
+                self.removed += 1;
+                (self.step)(1);
+            }
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno),
         }
@@ -115,7 +153,7 @@ impl Removing {
     }
 }
 
-impl Visitor for Removing {
+impl Visitor for Removing<'_> {
     type Error = io::Error;
 
     fn enter(&mut self, _at: &At<'_>, _folder: BorrowedFd<'_>) -> io::Result<bool> {

@@ -18,58 +18,66 @@ pub(super) fn file_write(agent: &Parts, file: FileWrite, reply: Reply) {
     agent.files.write(file, reply);
 }
 
-pub(super) fn file_list(_agent: &Parts, _asked: FileList, reply: Reply) {
-    not_yet(reply);
+pub(super) fn file_list(agent: &Parts, asked: FileList, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.list(asked, reply);
 }
 
-pub(super) fn file_stat(_agent: &Parts, _asked: FileRef, reply: Reply) {
-    not_yet(reply);
+pub(super) fn file_stat(agent: &Parts, asked: FileRef, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.stat(asked, reply);
 }
 
-pub(super) fn file_op(_agent: &Parts, _asked: FileOp, reply: Reply) {
-    not_yet(reply);
+pub(super) fn file_op(agent: &Parts, asked: FileOp, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.op(asked, reply);
 }
 
-pub(super) fn file_cancel(_agent: &Parts, _asked: FileCancel, reply: Reply) {
-    not_yet(reply);
+pub(super) fn file_cancel(agent: &Parts, asked: FileCancel, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.cancel(asked, reply);
 }
 
-pub(super) fn file_trash(_agent: &Parts, _asked: ServerRef, reply: Reply) {
-    not_yet(reply);
+pub(super) fn file_versions(agent: &Parts, asked: FileRef, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.versions(asked, reply);
 }
 
-pub(super) fn file_versions(_agent: &Parts, _asked: FileRef, reply: Reply) {
-    not_yet(reply);
+pub(super) fn file_send(agent: &Parts, asked: FileSend, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.send(asked, reply);
 }
 
-pub(super) fn file_search(_agent: &Parts, _asked: FileSearch, reply: Reply) {
-    not_yet(reply);
+pub(super) fn file_receive(agent: &Parts, asked: FileReceive, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.receive(asked, reply);
+}
+
+pub(super) fn upload_create(agent: &Parts, asked: UploadCreate, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.upload_create(asked, reply);
+}
+
+pub(super) fn upload_stat(agent: &Parts, asked: UploadRef, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.upload_stat(asked, reply);
+}
+
+pub(super) fn upload_remove(agent: &Parts, asked: UploadRef, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.upload_remove(asked, reply);
+}
+
+pub(super) fn file_trash(agent: &Parts, server: ServerRef, reply: Reply) {
+    let Some((_, reply)) = agent.server(&server.server_id, reply) else { return };
+    agent.files.trash(server.server_id, reply);
+}
+
+pub(super) fn file_search(agent: &Parts, asked: FileSearch, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.search(asked, reply);
 }
 
 pub(super) fn disk_usage(_agent: &Parts, _asked: DiskUsage, reply: Reply) {
-    not_yet(reply);
-}
-
-pub(super) fn file_send(_agent: &Parts, _asked: FileSend, reply: Reply) {
-    not_yet(reply);
-}
-
-pub(super) fn file_receive(_agent: &Parts, _asked: FileReceive, reply: Reply) {
-    not_yet(reply);
-}
-
-pub(super) fn upload_create(_agent: &Parts, _asked: UploadCreate, reply: Reply) {
-    not_yet(reply);
-}
-
-pub(super) fn upload_stat(_agent: &Parts, _asked: UploadRef, reply: Reply) {
-    not_yet(reply);
-}
-
-pub(super) fn upload_remove(_agent: &Parts, _asked: UploadRef, reply: Reply) {
-    not_yet(reply);
-}
-
-fn not_yet(reply: Reply) {
     reply.refuse(ErrorCode::NotSupported, "This agent cannot do that yet.");
 }

@@ -139,6 +139,8 @@ fn is_act(answer: &ToPanel) -> bool {
     match answer {
         ToPanel::Ack(_) | ToPanel::Error(_) => true,
         ToPanel::FileContent(file) => file.content.is_none(),
+        // Both answer acts as well; a job's end is known by its own number.
+        ToPanel::FileInfo(_) | ToPanel::UploadInfo(_) => true,
         _ => false,
     }
 }

@@ -28,6 +28,7 @@ const CAPABILITIES: &[&str] = &[
     capability::HOST_CHECK,
     capability::DESCRIBE,
     capability::FILES,
+    capability::FILE_MANAGER,
     capability::PAUSE,
     capability::BLOCK_LAN,
     capability::TEMPLATES,

@@ -20,6 +20,7 @@ const ROOM: u64 = 1 << 20;
 const DELETED: &str = ".deleted-";
 const INCOMING: &str = ".incoming-";
 const BRINGING: &str = ".bringing-";
+const FILES: &str = ".files-";
 
 /// `DATA_DIR/servers`.
 pub(crate) fn servers(data_dir: &Path) -> PathBuf {
@@ -29,6 +30,17 @@ pub(crate) fn servers(data_dir: &Path) -> PathBuf {
 /// `DATA_DIR/servers/ID`.
 pub(crate) fn of(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(id)
+}
+
+/// What is kept of a server's files beside them: the trash, former versions, uploads.
+pub(crate) fn files_of(data_dir: &Path, id: &str) -> PathBuf {
+    servers(data_dir).join(format!("{FILES}{id}"))
+}
+
+/// The servers of which something is kept beside.
+pub(crate) fn with_files(data_dir: &Path) -> Vec<String> {
+    let id = |path: PathBuf| Some(path.file_name()?.to_str()?.strip_prefix(FILES)?.to_owned());
+    named(data_dir, &[FILES]).into_iter().filter_map(id).collect()
 }
 
 /// Where the data of a server that is to come here lies until it is whole. No server's id begins with a dot.

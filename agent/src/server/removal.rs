@@ -91,6 +91,8 @@ async fn empty(context: &Arc<Context>, server_id: &ServerId) -> Result<(), Remov
     let (data_dir, id) = (context.data_dir.clone(), server_id.to_owned());
     let gone = tokio::task::spawn_blocking(move || {
         let gone = folder::discard(&data_dir, &id, &folder::of(&data_dir, &id))?;
+        let beside = folder::discard(&data_dir, &id, &folder::files_of(&data_dir, &id))?;
+        let gone = gone.or(beside);
         std::fs::File::open(folder::servers(&data_dir))?.sync_all()?;
         Ok::<_, std::io::Error>(gone)
     });

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use self::error::Error;
 use crate::config::{self, AgentConfig};
 use crate::docker::Engine;
-use crate::files::Files;
+use crate::files::{Files, FilesContext};
 use crate::handlers::{self, HostChecks, Parts};
 use crate::host::Host;
 use crate::link::{AgentSide, Outbox};
@@ -73,6 +73,14 @@ pub fn start(
     let needs = sampling(&context, &config, there);
     drop(tasks.spawn(sampler.clone().run(servers.clone(), Arc::clone(&wanted), Arc::clone(&host), needs)));
 
+    let files = Files::new(FilesContext {
+        data_dir: context.data_dir.clone(),
+        tasks: tasks.clone(),
+        cancel: cancel.clone(),
+        out: to_panel.clone(),
+        opener: config.carrier.clone(),
+    });
+    files.start_sweeping();
     let transfers = Transfers::new(Arc::clone(&context), servers.clone(), config.carrier.clone());
     let upgrades = Upgrades::new(Arc::clone(&context), servers.clone(), &config);
     let reporter = Reporter {
@@ -92,7 +100,7 @@ pub fn start(
         wanted,
         sampler,
         checks: HostChecks::new(Arc::clone(&context.engine), host, tasks.clone()),
-        files: Files::new(context.data_dir.clone(), tasks.clone()),
+        files,
         transfers,
         upgrades,
     };

@@ -6,7 +6,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use protocol::{Control, Summary};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{
+    self,
+    error::{TryRecvError, TrySendError},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::pipe::{FRAME_BYTES, Frame};
@@ -29,36 +32,61 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Writes into a pipe, and hashes what goes by.
-pub(crate) struct Outgoing<'p> {
+/// Sends frames from a blocking thread.
+pub(crate) struct FrameSender<'p> {
     out: &'p mpsc::Sender<Frame>,
     cancel: &'p CancellationToken,
     runtime: Handle,
+}
+
+impl<'p> FrameSender<'p> {
+    /// To be made within the runtime.
+    pub(crate) fn new(out: &'p mpsc::Sender<Frame>, cancel: &'p CancellationToken) -> Self {
+        Self { out, cancel, runtime: Handle::current() }
+    }
+
+    /// Waits for room.
+    pub(crate) fn send(&mut self, frame: Frame) -> io::Result<()> {
+        // Mostly there is room, and the runtime need not be asked.
+        let frame = match self.out.try_send(frame) {
+            Ok(()) if self.cancel.is_cancelled() => return Err(cancelled()),
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(gone()),
+            Err(TrySendError::Full(frame)) => frame,
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => Err(cancelled()),
+                sent = self.out.send(frame) => sent.map_err(|_closed| gone()),
+            }
+        })
+    }
+}
+
+/// Writes into a pipe, and hashes what goes by.
+pub(crate) struct Outgoing<'p> {
+    sender: FrameSender<'p>,
     buffer: BytesMut,
-    hash: Sha256,
+    hash: Option<Sha256>,
 }
 
 impl<'p> Outgoing<'p> {
     /// To be made within the runtime.
     pub(crate) fn new(out: &'p mpsc::Sender<Frame>, cancel: &'p CancellationToken) -> Self {
+        Self { hash: Some(Sha256::new()), ..Self::unhashed(out, cancel) }
+    }
+
+    /// The same for what nobody compares.
+    pub(crate) fn unhashed(out: &'p mpsc::Sender<Frame>, cancel: &'p CancellationToken) -> Self {
         let buffer = BytesMut::with_capacity(FRAME_BYTES);
-        Self { out, cancel, runtime: Handle::current(), buffer, hash: Sha256::new() }
+        Self { sender: FrameSender::new(out, cancel), buffer, hash: None }
     }
 
-    fn send(&mut self, piece: Frame) -> io::Result<()> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => Err(cancelled()),
-                sent = self.out.send(piece) => sent.map_err(|_closed| gone()),
-            }
-        })
-    }
-
-    /// The hash of all that was written; sends what is still here.
+    /// The hash of all that was written, nothing where it was not hashed; sends what is still here.
     pub(crate) fn finish(mut self) -> io::Result<String> {
         self.flush()?;
-        Ok(hex(&self.hash.finalize()))
+        Ok(self.hash.map_or_else(String::new, |hash| hex(&hash.finalize())))
     }
 }
 
@@ -76,56 +104,85 @@ impl Write for Outgoing<'_> {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.hash.update(&self.buffer);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&self.buffer);
+        }
         let full = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(FRAME_BYTES));
-        self.send(Frame::Bytes(full.freeze()))
+        self.sender.send(Frame::Bytes(full.freeze()))
+    }
+}
+
+/// Receives frames on a blocking thread, until the other end says that this was all.
+pub(crate) struct FrameReceiver<'p> {
+    inward: &'p mut mpsc::Receiver<Frame>,
+    cancel: &'p CancellationToken,
+    runtime: Handle,
+    told: Option<Summary>,
+}
+
+impl<'p> FrameReceiver<'p> {
+    /// To be made within the runtime.
+    pub(crate) fn new(inward: &'p mut mpsc::Receiver<Frame>, cancel: &'p CancellationToken) -> Self {
+        Self { inward, cancel, runtime: Handle::current(), told: None }
+    }
+
+    /// The next bytes; nothing at the end.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.told.is_some() {
+            return Ok(None);
+        }
+        let ready = match self.inward.try_recv() {
+            Ok(frame) => Some(frame),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => return Err(gone()),
+        };
+        let frame = match ready {
+            Some(_) if self.cancel.is_cancelled() => return Err(cancelled()),
+            Some(frame) => frame,
+            None => self.runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = self.cancel.cancelled() => Err(cancelled()),
+                    next = self.inward.recv() => next.ok_or_else(gone),
+                }
+            })?,
+        };
+        match frame {
+            Frame::Bytes(bytes) => Ok(Some(bytes)),
+            Frame::Control(Control::Done(summary)) => {
+                self.told = Some(summary);
+                Ok(None)
+            }
+            Frame::Control(Control::Failed(report)) => Err(io::Error::other(report.message)),
+        }
     }
 }
 
 /// Reads from a pipe until the other end says that this was all, and hashes what comes.
 pub(crate) struct Incoming<'p> {
-    inward: &'p mut mpsc::Receiver<Frame>,
-    cancel: &'p CancellationToken,
-    runtime: Handle,
+    receiver: FrameReceiver<'p>,
     now: Bytes,
     hash: Sha256,
-    told: Option<Summary>,
 }
 
 impl<'p> Incoming<'p> {
     /// To be made within the runtime.
     pub(crate) fn new(inward: &'p mut mpsc::Receiver<Frame>, cancel: &'p CancellationToken) -> Self {
-        let runtime = Handle::current();
-        Self { inward, cancel, runtime, now: Bytes::new(), hash: Sha256::new(), told: None }
+        Self { receiver: FrameReceiver::new(inward, cancel), now: Bytes::new(), hash: Sha256::new() }
     }
 
     /// The hash of all that was read, and what the other end said at its end.
     pub(crate) fn finish(self) -> (String, Option<Summary>) {
-        (hex(&self.hash.finalize()), self.told)
+        (hex(&self.hash.finalize()), self.receiver.told)
     }
 }
 
 impl Read for Incoming<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.now.is_empty() {
-            if self.told.is_some() {
-                return Ok(0);
-            }
-            let next = self.runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    () = self.cancel.cancelled() => Err(cancelled()),
-                    next = self.inward.recv() => next.ok_or_else(gone),
-                }
-            })?;
-            match next {
-                Frame::Bytes(bytes) => {
-                    self.hash.update(&bytes);
-                    self.now = bytes;
-                }
-                Frame::Control(Control::Done(summary)) => self.told = Some(summary),
-                Frame::Control(Control::Failed(report)) => return Err(io::Error::other(report.message)),
-            }
+            let Some(bytes) = self.receiver.next()? else { return Ok(0) };
+            self.hash.update(&bytes);
+            self.now = bytes;
         }
         let taken = into.len().min(self.now.len());
         self.now.copy_to_slice(&mut into[..taken]);

@@ -11,4 +11,4 @@ mod socket;
 pub use pipe::{FRAME_BYTES, Frame, Pipe, StreamOpener, Ticket, pipe};
 pub use socket::forward;
 
-pub(crate) use blocking::{Incoming, Outgoing, hex};
+pub(crate) use blocking::{FrameReceiver, FrameSender, Incoming, Outgoing, hex};

@@ -1,16 +1,21 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
-use super::root_dir::Below;
 use super::text::{read, write};
 use super::*;
+use crate::server::folder;
+
+mod contents;
+mod operations;
+mod panel;
+mod trash;
+mod uploads;
 
 /// A server's folder, and something beside it that must never change.
 struct Place {
@@ -33,8 +38,8 @@ impl Place {
         self.dir.path().join("servers/1").join(path)
     }
 
-    fn root(&self) -> Below {
-        Below::open(&self.at("")).unwrap()
+    fn root(&self) -> RootDir {
+        RootDir::open(&self.at("")).unwrap()
     }
 
     fn untouched(&self) {
@@ -201,8 +206,8 @@ fn no_link_leads_out() {
 fn the_folder_itself_may_be_no_link() {
     let place = Place::new();
     symlink(place.dir.path().join("outside"), place.dir.path().join("servers/2")).unwrap();
-    assert!(Below::open(&place.dir.path().join("servers/2")).is_err());
-    assert_eq!(Below::open(&place.dir.path().join("servers/3")).unwrap_err().code(), ErrorCode::NotFound);
+    assert!(RootDir::open(&place.dir.path().join("servers/2")).is_err());
+    assert_eq!(RootDir::open(&place.dir.path().join("servers/3")).unwrap_err().code(), ErrorCode::NotFound);
 }
 
 #[test]
@@ -272,7 +277,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_leaves_the_old_file_and_nothing_beside_it() {
     // Only root may; elsewhere the rest of the tests has to do.
     let Some(disk) = SmallDisk::new() else { return };
-    let root = Below::open(disk.0.path()).unwrap();
+    let root = RootDir::open(disk.0.path()).unwrap();
     write(&root, "world.txt", "the old world").unwrap();
     let error = write(&root, "world.txt", &"x".repeat(200_000)).unwrap_err();
     assert_eq!((error.code(), error.sentence().as_str()), (ErrorCode::DiskFull, "The disk is full."));
@@ -335,23 +340,4 @@ fn a_race_is_lost_by_the_game() {
     });
     assert!(in_time > 0 && refused > 0, "no race: {in_time} went well, {refused} were refused");
     place.untouched();
-}
-
-#[tokio::test]
-async fn ids_of_servers_are_looked_at_first() {
-    let place = Place::new();
-    let (mut panel, agent) = crate::link::local(8);
-    let answers = crate::panel::reply_cache::Answers::new(agent.to_panel.clone());
-    let files = Files::new(place.dir.path().to_owned(), TaskTracker::new());
-    for (n, id) in ["../../etc", "", ".", "a/b", &"a".repeat(300), "1\0"].into_iter().enumerate() {
-        let reply = answers.take(Some(n.to_string()), None).unwrap();
-        files.read(FileRead { server_id: id.into(), path: "x".into() }, reply);
-        let ToPanel::Error(error) = panel.from_agent.recv().await.unwrap().message else { panic!("{id}") };
-        assert_eq!(error.code, ErrorCode::Invalid, "{id}");
-    }
-    let reply = answers.take(Some("right".into()), None).unwrap();
-    files.write(FileWrite { server_id: "1".into(), path: "x".into(), content: "y".into() }, reply);
-    let ToPanel::FileContent(file) = panel.from_agent.recv().await.unwrap().message else { panic!() };
-    assert_eq!((file.server_id.as_deref(), file.path.as_str(), file.content), (Some("1"), "x", None));
-    assert_eq!(fs::read_to_string(Path::new(&place.at("x"))).unwrap(), "y");
 }

@@ -1,0 +1,93 @@
+//! A file on its way to the panel, over a connection of its own.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::{Control, FileInfo, FileSend, FileSource, ServerId, Summary};
+use rustix::buffer::spare_capacity;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
+use tokio_util::sync::CancellationToken;
+
+use super::context::FilesContext;
+use super::{list, versions};
+use crate::fs::{FileError, RelPath, meaning, regular};
+use crate::streams::{FRAME_BYTES, Frame, FrameSender, Pipe};
+
+/// What is sent, opened.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// A file: from where it stands so many bytes.
+    File { file: OwnedFd, bytes: u64, info: Box<FileInfo> },
+}
+
+impl Opened {
+    /// What the request is answered with; nothing for an archive.
+    pub(super) fn info(&self) -> Option<FileInfo> {
+        match self {
+            Self::File { info, .. } => Some(info.as_ref().clone()),
+        }
+    }
+}
+
+/// Opens what is to be sent. Blocks.
+pub(super) fn open(context: &Arc<FilesContext>, asked: &FileSend) -> Result<Opened, FileError> {
+    let server_id: &ServerId = &asked.server_id;
+    match &asked.source {
+        FileSource::Content { path, offset, length, etag } => {
+            let path = RelPath::parse(path)?;
+            let file = context.root(server_id)?.get(&path, OFlags::RDONLY)?;
+            let stat = regular(&file)?;
+            let info = list::info(&path, &stat);
+            if etag.as_ref().is_some_and(|etag| *etag != info.etag) {
+                return Err(FileError::Changed);
+            }
+            let left = info.entry.size.saturating_sub(*offset);
+            let bytes = length.map_or(left, |length| length.min(left));
+            seek(&file, SeekFrom::Start(*offset)).map_err(meaning("read it"))?;
+            // It is read ahead further; where that is not possible, it is not.
+            let _ = fadvise(&file, *offset, std::num::NonZeroU64::new(bytes), Advice::Sequential);
+            Ok(Opened::File { file, bytes, info: Box::new(info) })
+        }
+        FileSource::Version { path, id } => {
+            let path = RelPath::parse(path)?;
+            let (file, stat) = versions::open(&context.store(server_id)?, &path, id)?;
+            let info = list::info(&path, &stat);
+            Ok(Opened::File { file, bytes: info.entry.size, info: Box::new(info) })
+        }
+        FileSource::Archive { .. } => Err(FileError::NotSupported),
+    }
+}
+
+/// Sends it, and says at the end that this was all. Blocks; within the runtime.
+pub(super) fn send(opened: Opened, pipe: &Pipe, cancel: &CancellationToken) -> io::Result<u64> {
+    let mut sender = FrameSender::new(&pipe.out, cancel);
+    let sent = match opened {
+        Opened::File { file, bytes, .. } => send_file(&file, bytes, &mut sender)?,
+    };
+    let summary = Summary { bytes: sent, ..Summary::default() };
+    sender.send(Frame::Control(Control::Done(summary)))?;
+    Ok(sent)
+}
+
+fn send_file(file: &OwnedFd, bytes: u64, sender: &mut FrameSender<'_>) -> io::Result<u64> {
+    let mut left = bytes;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(FRAME_BYTES);
+        let mut frame = Vec::with_capacity(most);
+        while frame.len() < most {
+            match rustix::io::read(file, spare_capacity(&mut frame)) {
+                Ok(0) => return Err(io::Error::other("the file became shorter while it was sent")),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        // The allocator may have given more than was asked for.
+        let mut frame = Bytes::from(frame);
+        frame.truncate(most);
+        left -= frame.len() as u64;
+        sender.send(Frame::Bytes(frame))?;
+    }
+    Ok(bytes)
+}
