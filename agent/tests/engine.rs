@@ -15,6 +15,8 @@ mod console;
 mod container;
 #[path = "engine/crash.rs"]
 mod crash;
+#[path = "engine/files.rs"]
+mod files;
 #[path = "engine/harness.rs"]
 mod harness;
 #[path = "engine/install.rs"]

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::{ErrorReport, FileCancel, FileDone, FileOp, ServerId, ToPanel};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::actions::{After, act};
@@ -17,6 +18,8 @@ use crate::panel::reply_cache::Reply;
 /// Jobs at a time: of a server, and of all.
 const EACH: usize = 8;
 const ALL: usize = 32;
+/// Deletions whose sizes are counted at a time; what is left the sweeper counts.
+const COUNTING: usize = 2;
 /// Jobs that are known after their end.
 const KNOWN: usize = 32;
 
@@ -25,6 +28,8 @@ const KNOWN: usize = 32;
 pub(super) struct Jobs {
     context: Arc<FilesContext>,
     known: Arc<Mutex<Known>>,
+    /// Held while what was deleted is counted.
+    counting: Arc<Semaphore>,
 }
 
 type Key = (ServerId, String);
@@ -54,7 +59,7 @@ pub(super) struct Turn {
 
 impl Jobs {
     pub(super) fn new(context: Arc<FilesContext>) -> Self {
-        Self { context, known: Arc::default() }
+        Self { context, known: Arc::default(), counting: Arc::new(Semaphore::new(COUNTING)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -96,7 +101,7 @@ impl Jobs {
     pub(super) fn run(&self, asked: FileOp, reply: Reply) {
         let FileOp { server_id, job_id, op } = asked;
         let Some(turn) = self.begin(&server_id, &job_id, reply) else { return };
-        let context = Arc::clone(&self.context);
+        let (context, counting) = (Arc::clone(&self.context), Arc::clone(&self.counting));
         drop(self.context.tasks.spawn_blocking(move || {
             let cancel = turn.cancel.clone();
             let places = context.root(&server_id).and_then(|root| Ok((root, context.store(&server_id)?)));
@@ -113,6 +118,7 @@ impl Jobs {
             match done {
                 Ok(After { count }) => {
                     turn.end(Ok(job.progress.finish()));
+                    let Ok(_permit) = counting.try_acquire() else { return };
                     for batch in count {
                         if let Err(error) = trash::count(&store, &batch, &context.cancel) {
                             tracing::debug!(server = %server_id, %error, "counting what was deleted");

@@ -42,14 +42,19 @@ use crate::fs::{FileError, RelPath, RootDir};
 use crate::panel::reply_cache::Reply;
 use crate::server::install_log;
 
-/// Requests that are at work at once; who comes beyond that is told to try again.
+/// Requests that are at work at once, and that may wait for their turn.
 const AT_ONCE: usize = 8;
+const WAITING: usize = 256;
+/// Texts that are held in memory at once; who comes beyond that is told to try again.
+const TEXTS: usize = 8;
 
 /// The files of all servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     context: Arc<FilesContext>,
     room: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    texts: Arc<Semaphore>,
     jobs: Jobs,
     streams: FileStreams,
 }
@@ -58,7 +63,9 @@ impl Files {
     pub(crate) fn new(context: FilesContext) -> Self {
         let context = Arc::new(context);
         let (jobs, streams) = (Jobs::new(Arc::clone(&context)), FileStreams::new(Arc::clone(&context)));
-        Self { context, room: Arc::new(Semaphore::new(AT_ONCE)), jobs, streams }
+        let room = |most| Arc::new(Semaphore::new(most));
+        let (texts, waiting) = (room(TEXTS), room(WAITING));
+        Self { context, room: room(AT_ONCE), waiting, texts, jobs, streams }
     }
 
     /// Removes what has had its time, until the agent ends.
@@ -69,7 +76,7 @@ impl Files {
     /// Reads a file, and answers with it.
     pub(crate) fn read(&self, asked: FileRead, reply: Reply) {
         let FileRead { server_id, path } = asked;
-        self.work(server_id.clone(), reply, move |_, root| {
+        self.work_on_text(server_id.clone(), reply, move |_, root| {
             let content = Some(text::read(&root, &path)?);
             let server_id = Some(server_id);
             Ok(ToPanel::FileContent(FileContent { server_id, path, content, ..FileContent::default() }))
@@ -82,7 +89,7 @@ impl Files {
         if content.len() > MOST {
             return refuse(reply, &FileError::TooLarge);
         }
-        self.work(server_id.clone(), reply, move |_, root| {
+        self.work_on_text(server_id.clone(), reply, move |_, root| {
             text::write(&root, &path, &content)?;
             let server_id = Some(server_id);
             Ok(ToPanel::FileContent(FileContent { server_id, path, ..FileContent::default() }))
@@ -91,7 +98,7 @@ impl Files {
 
     /// Answers with what the last installation printed.
     pub(crate) fn install_log(&self, server_id: ServerId, reply: Reply) {
-        self.work(server_id.clone(), reply, move |context, _| {
+        self.work_on_text(server_id.clone(), reply, move |context, _| {
             let content = install_log::read(&context.data_dir, &server_id)
                 .map_err(|error| FileError::Io("read it", error))?
                 .ok_or(FileError::NotFound)?;
@@ -126,7 +133,7 @@ impl Files {
     }
 
     /// Looks for files.
-    pub(crate) fn search(&self, asked: FileSearch, reply: Reply) {
+    pub(crate) fn search(&self, asked: &FileSearch, reply: Reply) {
         let Some(turn) = self.jobs.begin(&asked.server_id, &asked.job_id, reply) else { return };
         turn.end_with(Err(FileError::NotSupported));
     }
@@ -191,27 +198,59 @@ impl Files {
         });
     }
 
+    /// Small requests wait for their turn.
     fn work(
         &self,
         server_id: ServerId,
         reply: Reply,
         work: impl FnOnce(&FilesContext, RootDir) -> Result<ToPanel, FileError> + Send + 'static,
     ) {
-        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            return refuse(reply, &FileError::Busy);
+        };
+        let (context, room) = (Arc::clone(&self.context), Arc::clone(&self.room));
+        drop(self.context.tasks.spawn(async move {
+            let Ok(turn) = room.acquire_owned().await else { return };
+            let held = (place, turn);
+            let tasks = context.tasks.clone();
+            drop(tasks.spawn_blocking(move || {
+                let _held = held;
+                answer(&context, &server_id, reply, work);
+            }));
+        }));
+    }
+
+    /// What holds a text in memory does not.
+    fn work_on_text(
+        &self,
+        server_id: ServerId,
+        reply: Reply,
+        work: impl FnOnce(&FilesContext, RootDir) -> Result<ToPanel, FileError> + Send + 'static,
+    ) {
+        let Ok(place) = Arc::clone(&self.texts).try_acquire_owned() else {
             return refuse(reply, &FileError::Busy);
         };
         let context = Arc::clone(&self.context);
         drop(self.context.tasks.spawn_blocking(move || {
             let _place = place;
-            match context.root(&server_id).and_then(|root| work(&context, root)) {
-                Ok(answer) => reply.answer(answer),
-                Err(error) => {
-                    if let FileError::Io(..) = &error {
-                        tracing::warn!(server = %server_id, %error, "a file");
-                    }
-                    refuse(reply, &error);
-                }
-            }
+            answer(&context, &server_id, reply, work);
         }));
+    }
+}
+
+fn answer(
+    context: &FilesContext,
+    server_id: &ServerId,
+    reply: Reply,
+    work: impl FnOnce(&FilesContext, RootDir) -> Result<ToPanel, FileError>,
+) {
+    match context.root(server_id).and_then(|root| work(context, root)) {
+        Ok(answer) => reply.answer(answer),
+        Err(error) => {
+            if let FileError::Io(..) = &error {
+                tracing::warn!(server = %server_id, %error, "a file");
+            }
+            refuse(reply, &error);
+        }
     }
 }

@@ -100,9 +100,13 @@ fn sweep_parts(store: &Store, now: Timestamp, stop: &CancellationToken) -> Resul
 
 fn remove_older(folder: &OwnedFd, before: Timestamp, stop: &CancellationToken) -> Result<(), FileError> {
     for name in names(folder)? {
-        let Ok(stat) = look(folder, name.as_bytes()) else { continue };
-        // A rename changes this one as well.
-        if stat.st_ctime < before.as_second() {
+        // A rename changes this time as well. An upload is as old as the last piece of it.
+        let changed = |name: &str| look(folder, name.as_bytes()).map(|stat| stat.st_ctime);
+        let Ok(mut last) = changed(&name) else { continue };
+        if let Some(id) = name.strip_suffix(".json") {
+            last = changed(&format!("{id}.part")).map_or(last, |part| last.max(part));
+        }
+        if last < before.as_second() {
             remove_at(folder.as_fd(), name.as_bytes(), stop, &mut |_| {})
                 .map_err(FileError::io("remove it"))?;
         }

@@ -13,9 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::job::Job;
 use super::list::kind;
 use super::store::{Store, folder_in, fresh_number, names, open_in, read_record, sync, unlink, write_record};
-use crate::fs::{
-    FOLDER, FileError, RelPath, Replace, TreeSize, look, meaning, measure_tree, remove_at, rename,
-};
+use crate::fs::{FOLDER, FileError, RelPath, Replace, look, meaning, measure_tree, remove_at, rename};
 
 /// What is deleted in one batch: each has a record, which is read whole.
 const BATCH: usize = 1_000;
@@ -116,7 +114,7 @@ pub(super) fn count(store: &Store, id: &str, stop: &CancellationToken) -> Result
             && let Ok(top) = openat(&folder, n.to_string(), FOLDER, Mode::empty())
         {
             let size = measure_tree(top, COUNTED, stop);
-            item.size = Some(size.unwrap_or(TreeSize::default()).on_disk);
+            item.size = Some(size.unwrap_or_default().on_disk);
         }
     }
     write_record(&trash, &record(id), &batch)?;

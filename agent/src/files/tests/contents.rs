@@ -4,6 +4,7 @@ use protocol::{FileSource, FileTarget};
 
 use super::panel::{Panel, content, whole};
 use super::*;
+use crate::streams::FRAME_BYTES;
 
 #[tokio::test]
 async fn contents_are_sent_in_part_and_only_where_they_are_what_was_seen() {
@@ -85,4 +86,55 @@ async fn contents_are_received_whole_or_not_at_all_and_versions_are_kept() {
     let none = panel.ask(|files, reply| files.versions(asked, reply)).await.unwrap();
     assert_eq!(none, ToPanel::FileVersionList(protocol::FileVersionList::default()));
     assert_eq!(fs::read_dir(panel.place.dir.path().join("servers/.files-1/parts")).unwrap().count(), 0);
+}
+
+/// A figure beside a plain copy: `cargo test … figures -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a figure, not a test"]
+async fn figures_of_a_gibibyte() {
+    const SIZE: u64 = 1 << 30;
+    let mut panel = Panel::new();
+    let block: Vec<u8> = (0..1_u32 << 20).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
+    let mut file = fs::File::create(panel.place.at("a")).unwrap();
+    for _ in 0..SIZE >> 20 {
+        std::io::Write::write_all(&mut file, &block).unwrap();
+    }
+    file.sync_all().unwrap();
+    let (a, b) = (panel.place.at("a"), panel.place.at("b"));
+    // In GiB a second.
+    let rate = |began: Instant| 1.0 / began.elapsed().as_secs_f64();
+    for _ in 0..3 {
+        let began = Instant::now();
+        assert!(
+            std::process::Command::new("cp")
+                .args(["--reflink=never"])
+                .args([&a, &b])
+                .status()
+                .unwrap()
+                .success()
+        );
+        fs::File::open(&b).unwrap().sync_all().unwrap();
+        let copied = rate(began);
+        fs::remove_file(&b).unwrap();
+        let began = Instant::now();
+        assert!(
+            std::process::Command::new("cat")
+                .arg(&a)
+                .stdout(std::process::Stdio::null())
+                .status()
+                .unwrap()
+                .success()
+        );
+        let read = rate(began);
+        let began = Instant::now();
+        assert_eq!(panel.each(content("/a"), |_| {}).await, Ok(SIZE));
+        let sent = rate(began);
+        let frames = usize::try_from(SIZE).unwrap() / FRAME_BYTES;
+        let frame = bytes::Bytes::from(block[..FRAME_BYTES].to_vec());
+        let began = Instant::now();
+        panel.fill(whole("/b", None), &frame, frames).await.unwrap();
+        let received = rate(began);
+        fs::remove_file(&b).unwrap();
+        println!("GiB/s: cat {read:.2}, sent {sent:.2}; cp and sync {copied:.2}, received {received:.2}");
+    }
 }

@@ -154,21 +154,49 @@ impl Panel {
     }
 
     pub(super) async fn get(&mut self, source: FileSource) -> Result<Vec<u8>, ErrorCode> {
+        let mut all = Vec::new();
+        self.each(source, |bytes| all.extend_from_slice(bytes)).await?;
+        Ok(all)
+    }
+
+    /// Has something sent and shows each frame of it. Gives how much it was.
+    pub(super) async fn each(
+        &mut self,
+        source: FileSource,
+        mut show: impl FnMut(&[u8]),
+    ) -> Result<u64, ErrorCode> {
         let (transfer_id, token) = ("t".to_owned(), "t".to_owned());
         let asked = FileSend { server_id: "1".into(), transfer_id, token, source };
         self.ask(|files, reply| files.send(asked, reply)).await?;
         let mut pipe = self.pipes.recv().await.unwrap();
-        let mut all = Vec::new();
+        let mut count = 0;
         loop {
             match pipe.inward.recv().await.expect("it ends with a word") {
-                Frame::Bytes(bytes) => all.extend_from_slice(&bytes),
+                Frame::Bytes(bytes) => {
+                    count += bytes.len() as u64;
+                    show(&bytes);
+                }
                 Frame::Control(protocol::Control::Done(summary)) => {
-                    assert_eq!(summary.bytes, all.len() as u64);
-                    return Ok(all);
+                    assert_eq!(summary.bytes, count);
+                    return Ok(count);
                 }
                 Frame::Control(protocol::Control::Failed(report)) => return Err(report.code),
             }
         }
+    }
+
+    /// Sends so many frames, all the same.
+    pub(super) async fn fill(&mut self, target: FileTarget, frame: &bytes::Bytes, frames: usize) -> Answer {
+        let (transfer_id, token) = ("t".to_owned(), "t".to_owned());
+        let asked = FileReceive { server_id: "1".into(), transfer_id, token, target };
+        let id = self.send(|files, reply| files.receive(asked, reply));
+        let pipe = self.pipes.recv().await.unwrap();
+        for _ in 0..frames {
+            pipe.out.send(Frame::Bytes(frame.clone())).await.unwrap();
+        }
+        let done = protocol::Control::Done(protocol::Summary::default());
+        pipe.out.send(Frame::Control(done)).await.unwrap();
+        self.answer(&id).await
     }
 }
 
