@@ -43,7 +43,7 @@ pub enum FileAction {
     },
     /// Gives something another name or place.
     Rename {
-        /// What.
+        /// The file or folder that gets another name.
         path: String,
         /// Its whole new path.
         to: String,
@@ -53,14 +53,14 @@ pub enum FileAction {
     },
     /// Copies a file or folder.
     Copy {
-        /// What.
+        /// The file or folder that is copied.
         path: String,
         /// The copy's whole path.
         to: String,
     },
     /// Removes files and folders.
     Delete {
-        /// What.
+        /// The files and folders that go.
         paths: Vec<String>,
         /// Not into the trash.
         #[serde(default)]
@@ -68,7 +68,7 @@ pub enum FileAction {
     },
     /// Changes permission bits. Setuid, setgid and the sticky bit are never set.
     Chmod {
-        /// What.
+        /// The file or folder that gets the bits.
         path: String,
         /// The bits.
         mode: u32,
@@ -78,7 +78,7 @@ pub enum FileAction {
     },
     /// Packs files and folders.
     Archive {
-        /// What.
+        /// The files and folders that are packed.
         paths: Vec<String>,
         /// The archive's path.
         to: String,
@@ -206,7 +206,7 @@ pub struct FileDone {
 /// Something that was passed over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// What.
+    /// The file or folder.
     pub path: String,
     /// Why, for a person.
     pub reason: String,

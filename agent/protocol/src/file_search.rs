@@ -58,7 +58,7 @@ pub struct FileMatches {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileMatch {
-    /// Where.
+    /// The file or folder that was found.
     pub path: String,
     /// What it is.
     pub kind: FileKind,

@@ -51,9 +51,9 @@ pub enum FileSource {
     },
     /// Files and folders, packed on the way.
     Archive {
-        /// What.
+        /// The files and folders that are packed.
         paths: Vec<String>,
-        /// How.
+        /// The format of the archive.
         format: ArchiveFormat,
     },
 }

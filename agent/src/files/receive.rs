@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::FilesContext;
 use super::store::{Store, sync};
-use super::uploads::{Piece, Turns};
+use super::uploads::{Turns, UploadPart};
 use super::{list, versions};
 use crate::fs::{FileError, NewFile, RelPath, Replace, RootDir, look};
 use crate::streams::{FrameReceiver, Pipe};
@@ -20,7 +20,7 @@ pub(super) enum Target {
     /// The whole content of a file.
     Content(Box<Content>),
     /// A piece of an upload.
-    Piece { root: RootDir, piece: Box<Piece> },
+    UploadPart { root: RootDir, piece: Box<UploadPart> },
 }
 
 /// The whole content of a file.
@@ -57,8 +57,8 @@ pub(super) fn open(context: &FilesContext, turns: &Turns, asked: &FileReceive) -
         }
         FileTarget::Upload { id, offset } => {
             let turn = turns.take(server_id, id)?;
-            let piece = Box::new(Piece::begin(&store, id, *offset, turn)?);
-            Ok(Target::Piece { root, piece })
+            let piece = Box::new(UploadPart::begin(&store, id, *offset, turn)?);
+            Ok(Target::UploadPart { root, piece })
         }
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn receive(
     let receiver = FrameReceiver::new(&mut pipe.inward, cancel);
     match target {
         Target::Content(content) => content.receive(receiver),
-        Target::Piece { root, mut piece } => {
+        Target::UploadPart { root, mut piece } => {
             let room = piece.room();
             let done = fill(piece.file(), room, receiver);
             if let Err(error) = done {

@@ -141,7 +141,7 @@ fn open_part(parts: &OwnedFd, id: &str) -> Result<OwnedFd, FileError> {
 
 /// A piece that is being received. One at a time for each upload.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct UploadPart {
     id: String,
     parts: OwnedFd,
     record: Record,
@@ -150,7 +150,7 @@ pub(super) struct Piece {
     _turn: UploadTurn,
 }
 
-impl Piece {
+impl UploadPart {
     /// The next piece of an upload, from the byte after the last that is there.
     pub(super) fn begin(store: &Store, id: &str, offset: u64, turn: UploadTurn) -> Result<Self, FileError> {
         let parts = store.parts()?;
