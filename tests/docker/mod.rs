@@ -10,6 +10,7 @@ mod disk_full;
 mod eggs;
 mod endless_engine;
 mod engine_away;
+mod files;
 mod flood;
 pub(crate) mod game;
 mod image_pull;
