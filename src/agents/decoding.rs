@@ -12,6 +12,9 @@ use super::session::{ExpectedFile, Session};
 
 /// Large messages of all agents that are decoded at once: each keeps a thread busy, and takes memory.
 const LARGE_AT_ONCE: usize = 1;
+/// Lists of files that are asked for at once, and searches: their answers may be larger than others.
+const LISTS: usize = 8;
+const SEARCHES: usize = 8;
 /// How long a request for a file waits for another one to end.
 const FILE_WAITS: Duration = Duration::from_secs(5);
 
@@ -23,6 +26,10 @@ pub(super) struct Decoding {
     pub(super) large: Semaphore,
     /// Held from the request for a file to its answer: files are larger than everything else.
     files: Arc<Semaphore>,
+    /// The same of lists of files.
+    lists: Arc<Semaphore>,
+    /// The same of searches, which take longer.
+    searches: Arc<Semaphore>,
 }
 
 impl Default for Decoding {
@@ -31,6 +38,8 @@ impl Default for Decoding {
             share: Share::default(),
             large: Semaphore::new(LARGE_AT_ONCE),
             files: Arc::new(Semaphore::new(1)),
+            lists: Arc::new(Semaphore::new(LISTS)),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
         }
     }
 }
@@ -45,16 +54,19 @@ impl Decoding {
         session: &Arc<Session>,
         message: &ToAgent,
     ) -> Result<Option<FileTurn>, RequestError> {
-        if !matches!(message, ToAgent::FileRead(_)) {
-            return Ok(None);
-        }
-        let permit = tokio::time::timeout(FILE_WAITS, Arc::clone(&self.files).acquire_owned()).await;
+        let turns = match message {
+            ToAgent::FileRead(_) => &self.files,
+            ToAgent::FileList(_) | ToAgent::FileTrash(_) | ToAgent::FileVersions(_) => &self.lists,
+            ToAgent::FileSearch(_) => &self.searches,
+            _ => return Ok(None),
+        };
+        let permit = tokio::time::timeout(FILE_WAITS, Arc::clone(turns).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(RequestError::Busy) };
         Ok(Some(FileTurn { _expected: session.expect_file(), _permit: permit }))
     }
 }
 
-/// The one file that is read at present.
+/// A file that is read at present, or a list of files.
 pub(super) struct FileTurn {
     _expected: ExpectedFile,
     _permit: OwnedSemaphorePermit,

@@ -66,7 +66,7 @@ impl Files {
             let source = FileSource::Content { path: path.clone(), offset: 0, length: None, etag: None };
             let (info, flow) = self.open(&server, permit.actor(), source).await?;
             let info = info.ok_or_else(unfitting)?;
-            tracing::info!(server = %server.id, by = %permit.actor(), path, "file read");
+            tracing::debug!(server = %server.id, by = %permit.actor(), path, "file read");
             let flow = flow.of_length(info.entry.size);
             return Ok(Content::of(&path, &info, None, Body::Flow(flow)));
         }
@@ -89,7 +89,7 @@ impl Files {
             etag: Some(info.etag.clone()),
         };
         let (_, flow) = self.open(&server, permit.actor(), source).await?;
-        tracing::info!(server = %server.id, by = %permit.actor(), path, "file read");
+        tracing::debug!(server = %server.id, by = %permit.actor(), path, "file read");
         Ok(Content::of(&path, &info, part, Body::Flow(flow.of_length(length))))
     }
 
@@ -107,7 +107,7 @@ impl Files {
         let server = self.readable_place(permit.server_id())?;
         let source = FileSource::Version { path: path.clone(), id: id.to_owned() };
         let (info, flow) = self.open(&server, permit.actor(), source).await?;
-        tracing::info!(server = %server.id, by = %permit.actor(), path, version = id, "file read");
+        tracing::debug!(server = %server.id, by = %permit.actor(), path, version = id, "file read");
         Ok(match info {
             Some(info) => {
                 let flow = flow.of_length(info.entry.size);

@@ -1,5 +1,7 @@
 //! The same on a node elsewhere.
 
+use std::os::unix::ffi::OsStrExt;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -29,6 +31,14 @@ async fn bytes_go_there_and_back_and_uploads_outlive_the_agent() {
     assert_eq!(part.status().as_u16(), 206);
     assert!(part.bytes().await.unwrap() == all[1_000_000..2_000_000]);
     assert_eq!(game.names("/world").await, ["data.bin"]);
+
+    let odd = agent.data().join("servers").join(&game.id).join("odd");
+    std::fs::create_dir(&odd).unwrap();
+    for number in 0..3_000 {
+        let name = [format!("{number:05}").as_bytes(), &[0xff; 240][..]].concat();
+        std::fs::write(odd.join(std::ffi::OsStr::from_bytes(&name)), "").unwrap();
+    }
+    assert_eq!(game.listed("/odd").await.len(), 3_000, "lists are larger than other answers");
 
     let (size, metadata) = (all.len().to_string(), "path L2JpZy5iaW4=");
     let headers = [TUS, ("upload-length", size.as_str()), ("upload-metadata", metadata)];
