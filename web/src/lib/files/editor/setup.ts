@@ -4,7 +4,7 @@ import { bracketMatching, defaultHighlightStyle, foldGutter, foldKeymap, Highlig
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search';
 import { Compartment, EditorState, Text, type Extension } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers } from '@codemirror/view';
-import { MergeView } from '@codemirror/merge';
+import { MergeView, unifiedMergeView } from '@codemirror/merge';
 import { tags } from '@lezer/highlight';
 import { f } from '../texts.svelte';
 
@@ -120,23 +120,34 @@ export interface Sides {
   editable: boolean;
 }
 
-/** Two texts beside each other. */
+/** In narrower places two texts are one below the other, in pixels. */
+const NARROW = 640;
+const SIDES = { collapseUnchanged: { margin: 3, minSize: 6 }, diffConfig: { scanLimit: 2000, timeout: 500 } };
+
+/** Two texts beside each other, or in one where there is no room for that. */
 export class Comparison {
-  readonly #view: MergeView;
+  readonly #view: { destroy: () => void };
+  readonly #right: EditorView;
 
   constructor(parent: HTMLElement, { left, right, labels, language, editable }: Sides) {
-    this.#view = new MergeView({
+    if (parent.clientWidth < NARROW) {
+      const one = unifiedMergeView({ original: lines(left), mergeControls: editable, gutter: true, ...SIDES });
+      this.#view = this.#right = new EditorView({ parent, doc: lines(right), extensions: [base(labels[1], !editable), history(), language, EditorView.lineWrapping, one] });
+      return;
+    }
+    const view = new MergeView({
       parent,
       a: { doc: lines(left), extensions: [base(labels[0], true), language, EditorView.lineWrapping] },
       b: { doc: lines(right), extensions: [base(labels[1], !editable), history(), language, EditorView.lineWrapping] },
-      collapseUnchanged: { margin: 3, minSize: 6 },
-      diffConfig: { scanLimit: 2000, timeout: 500 },
+      ...SIDES,
       ...(editable ? { revertControls: 'a-to-b' as const } : {})
     });
+    this.#view = view;
+    this.#right = view.b;
   }
 
   get right(): string {
-    return this.#view.b.state.sliceDoc();
+    return this.#right.state.sliceDoc();
   }
 
   destroy() {

@@ -6,6 +6,7 @@ const { n, number } = counting('de');
 export const files: typeof English = {
   root: 'Serverordner',
   path: 'Pfad',
+  crumbs: 'Ordnerpfad',
   list: 'Dateien',
   name: 'Name',
   size: 'Größe',
@@ -210,6 +211,6 @@ export const files: typeof English = {
     'Find': 'Suchen', 'Replace': 'Ersetzen', 'next': 'weiter', 'previous': 'zurück', 'all': 'alle', 'match case': 'Groß/klein', 'regexp': 'Regex', 'by word': 'ganze Wörter',
     'replace': 'ersetzen', 'replace all': 'alle ersetzen', 'close': 'schließen', 'Go to line': 'Gehe zu Zeile', 'go': 'los', 'Fold line': 'Zeile einklappen', 'Unfold line': 'Zeile ausklappen',
     'current match': 'aktueller Treffer', 'replaced match on line $': 'Treffer in Zeile $ ersetzt', 'replaced $ matches': '$ Treffer ersetzt', 'on line': 'in Zeile',
-    '$ unchanged lines': '$ unveränderte Zeilen', 'Revert this chunk': 'Diesen Abschnitt übernehmen', 'folded code': 'eingeklappt', 'unfold': 'ausklappen', 'Control character': 'Steuerzeichen'
+    '$ unchanged lines': '$ unveränderte Zeilen', 'Revert this chunk': 'Diesen Abschnitt übernehmen', 'Accept': 'Behalten', 'Reject': 'Verwerfen', 'folded code': 'eingeklappt', 'unfold': 'ausklappen', 'Control character': 'Steuerzeichen'
   }
 };

@@ -6,6 +6,7 @@ const { n, number } = counting('en');
 export const files = {
   root: 'Server folder',
   path: 'Path',
+  crumbs: 'Folder path',
   list: 'Files',
   name: 'Name',
   size: 'Size',
