@@ -1,6 +1,7 @@
 //! What a server keeps of the template that it was made from: the version of that day, without what is only for people
 //! who choose a template.
 
+use ::templates::file_denylist::FileDenylist;
 use ::templates::model::{About, Needs, Template, Variable};
 use ::templates::value::Value;
 
@@ -24,6 +25,12 @@ pub fn kept(native: &Template) -> String {
     };
     // A struct of strings, numbers and maps with string keys can always be written.
     serde_json::to_string(&kept).unwrap_or_default()
+}
+
+/// The files that only those who may configure the server see or change, as the version says that it has kept.
+pub fn file_denylist(kept: Option<&str>) -> FileDenylist {
+    let template = kept.and_then(|kept| serde_json::from_str::<Template>(kept).ok());
+    template.map(|template| FileDenylist::new(&template.run.file_denylist)).unwrap_or_default()
 }
 
 /// What is another in a template than in the version that a server has kept of it; all of it where it has kept none.

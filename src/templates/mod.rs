@@ -15,7 +15,7 @@ mod views;
 pub use catalog::Added as AddedTemplate;
 pub use catalog::Templates;
 pub use imports::{ArchivedTemplate, Imports, fetch_refusal, templates_in};
-pub use kept::{changes, kept};
+pub use kept::{changes, file_denylist, kept};
 pub use routes::routes;
 pub use template::{Eula, Memory, Template, Variable};
 pub use views::{AddedView, ChangeView, TemplateSummary, TemplateView};

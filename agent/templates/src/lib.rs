@@ -4,6 +4,7 @@
 
 pub mod config_files;
 pub mod egg;
+pub mod file_denylist;
 pub mod model;
 pub mod placeholders;
 pub mod render;
