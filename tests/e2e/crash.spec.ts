@@ -66,3 +66,37 @@ test('a game that asks for its EULA by a file gets it', async ({ admin: page, pa
   await page.getByRole('button', { name: 'Accept and start' }).click();
   await is(page, 'running');
 });
+
+const asking = (name: string, more: object, command: string) => ({
+  template: 1, about: { name }, startup: [{ name: 'Default', command }], run: { ready: ['It is ready'], startup_by_shell: true },
+  images: [{ label: 'One', reference: 'cap-test/busybox' }], ...more
+});
+
+test('a game that needs another Java gets the template’s image with it', async ({ admin: page, panel }) => {
+  // The same image by two names; the game knows by its file whether it was started before.
+  const line = 'if [ -e before ]; then echo It is ready; exec sleep 1000; fi; touch before; echo has been compiled by a more recent version of the Java Runtime \\(class file version 65.0\\); exit 1';
+  const images = [{ label: 'Java 17', reference: 'cap-test/busybox' }, { label: 'Java 21', reference: 'cap-test/busybox:latest' }];
+  const { id } = await panel.call<{ id: string }>('POST', '/api/templates', asking('Asks for Java', { images }, line));
+  const server = await panel.server('Asks for Java', line, { templateId: id, ports: [], behaviour: { restartAfterCrash: false } });
+  await page.goto(`${panel.url}/servers/${server.id}`);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(page.getByText('Wrong Java version')).toBeVisible();
+  await expect(page.getByLabel('Image', { exact: true })).toHaveValue('cap-test/busybox:latest');
+  await page.getByRole('button', { name: 'Save and start' }).click();
+  await is(page, 'running');
+  expect(await panel.call('GET', `/api/servers/${server.id}`)).toMatchObject({ image: 'cap-test/busybox:latest' });
+});
+
+test('a game whose token Steam refuses asks for another', async ({ admin: page, panel }) => {
+  const line = 'if [ "$STEAM_ACC" = NEW ]; then echo It is ready; exec sleep 1000; fi; echo Could not establish connection to Steam servers. \\(GSL token expired\\); exit 1';
+  const variables = [{ name: 'STEAM_ACC', label: 'Steam token', default: 'OLD', rules: ['required', 'string'], viewable: true, editable: true }];
+  const { id } = await panel.call<{ id: string }>('POST', '/api/templates', asking('Asks for a token', { variables }, line));
+  const server = await panel.server('Asks for a token', line, { templateId: id, ports: [], behaviour: { restartAfterCrash: false } });
+  await page.goto(`${panel.url}/servers/${server.id}`);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(page.getByText('Steam refused the server’s token')).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Create one at Steam' })).toHaveAttribute('href', /^https:\/\/steamcommunity\.com\//);
+  await page.getByLabel('Token', { exact: true }).fill('NEW');
+  await page.getByRole('button', { name: 'Save and start' }).click();
+  await is(page, 'running');
+});

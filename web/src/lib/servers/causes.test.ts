@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { causeOf, moreMemory, type LogLine } from './causes';
+import { causeOf, gslVariable, javaImages, moreMemory, type LogLine } from './causes';
 
 const log = (...texts: string[]): LogLine[] => texts.map((text) => ({ stream: 'stdout', text }));
 const GIB = 1024 ** 3;
@@ -14,6 +14,13 @@ describe('the cause of a crash', () => {
     ['driver failed programming external connectivity: Bind for 0.0.0.0:25565 failed: port is already allocated', 'port', '25565'],
     ['listen tcp :8080: bind: address already in use', 'port', ''],
     ['Error: listen EADDRINUSE: address already in use :::3000', 'port', '3000'],
+    ['Could not establish connection to Steam servers. (GSL token expired)', 'gslToken', ''],
+    ['Logging into anonymous gameserver account. (Account not found)', 'gslToken', ''],
+    ['java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or process limits', 'processes', ''],
+    ['bash: fork: retry: Resource temporarily unavailable', 'processes', ''],
+    ['[0.021s][warning][os,thread] Failed to start thread: pthread_create failed (EAGAIN)', 'processes', ''],
+    ['SteamCMD needs 250MB of free disk space to update', 'steamDisk', '250MB'],
+    ["Error! App '740' state is 0x202 after update job.", 'steamDisk', ''],
     ['exec /usr/bin/game: exec format error', 'architecture', ''],
     ['no matching manifest for linux/arm64/v8 in the manifest list entries', 'architecture', 'linux/arm64/v8'],
     ['write /data/world: no space left on device', 'disk', ''],
@@ -48,4 +55,24 @@ describe('more memory', () => {
     expect(moreMemory(12 * GIB, 16 * GIB)).toBe(16 * GIB);
     expect(moreMemory(16 * GIB, 8 * GIB)).toBe(16 * GIB);
   });
+});
+
+describe('another Java', () => {
+  const images = [8, 11, 17, 21].map((version) => ({ label: `Java ${version}`, reference: `ghcr.io/pelican-eggs/yolks:java_${version}` }));
+  const names = (needed: string, present = images[1]?.reference ?? '') => javaImages(images, present, needed).map((one) => one.label);
+
+  it('is the one that is needed, else the nearest', () => {
+    expect(names('17')).toEqual(['Java 17', 'Java 21', 'Java 8']);
+    expect(names('16')).toEqual(['Java 17', 'Java 21', 'Java 8']);
+    expect(names('9', images[3]?.reference)).toEqual(['Java 11', 'Java 17', 'Java 8']);
+    expect(names('')).toEqual(['Java 21', 'Java 17', 'Java 8']);
+    expect(javaImages([{ label: 'Game', reference: 'example.com/game:1' }], '', '17')).toEqual([]);
+    // The same version by another name is no help.
+    expect(javaImages([{ label: 'x', reference: 'eclipse-temurin:17-jre' }], 'openjdk:17', '21')).toEqual([]);
+  });
+});
+
+it('knows the variable of a token for Steam', () => {
+  const of = (...names: string[]) => gslVariable(names.map((env_variable) => ({ env_variable })))?.env_variable ?? null;
+  expect([of('MAP', 'STEAM_ACC'), of('SRCDS_GSLT'), of('STEAM_GSLT'), of('MAP', 'STEAM_USER')]).toEqual(['STEAM_ACC', 'SRCDS_GSLT', 'STEAM_GSLT', null]);
 });

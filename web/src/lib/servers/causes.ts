@@ -1,6 +1,6 @@
 /** Why a game ended, as far as its last lines tell: the rules, the likeliest cause first. Pure. */
 
-export type CauseKind = 'eula' | 'memory' | 'java' | 'port' | 'architecture' | 'disk' | 'imageMissing' | 'imageDenied' | 'registryLimit' | 'registryAway' | 'file' | 'permission';
+export type CauseKind = 'eula' | 'gslToken' | 'processes' | 'steamDisk' | 'memory' | 'java' | 'port' | 'architecture' | 'disk' | 'imageMissing' | 'imageDenied' | 'registryLimit' | 'registryAway' | 'file' | 'permission';
 
 export interface Cause {
   kind: CauseKind;
@@ -20,6 +20,10 @@ const javaOf = (classVersion: string): string => String(Math.floor(Number(classV
 
 const RULES: Rule[] = [
   { kind: 'eula', pattern: /agree to the eula|eula\.txt for more info|accept the .{0,40}eula/i },
+  { kind: 'gslToken', pattern: /gsl token expired|\(account not found\)|game server login token.{0,40}(?:invalid|expired|missing)/i },
+  // Before memory: the JVM calls it an OutOfMemoryError, too.
+  { kind: 'processes', pattern: /pthread_create failed|(?:unable to create|failed to create)(?: new)?(?: native)? thread|fork: (?:retry: )?Resource temporarily unavailable|newosproc/i },
+  { kind: 'steamDisk', pattern: /steamcmd needs (\d+ ?[MG]B) of free disk space|state is 0x202 after update job/i },
   { kind: 'memory', pattern: /java\.lang\.OutOfMemoryError|Cannot allocate memory|could not reserve enough space|insufficient memory for the Java Runtime|std::bad_alloc|heap out of memory|out of memory/i },
   { kind: 'java', pattern: /class file version (\d+(?:\.\d+)?)/i, detail: (match) => javaOf(match[1] ?? '') },
   { kind: 'java', pattern: /(?:requires|needs|at least|only up to|upgrade to|running) Java (\d+)/i },
@@ -65,7 +69,43 @@ export function causeOf(lines: LogLine[], reason = ''): Cause | null {
   return null;
 }
 
+const JAVA = /(?:java|jdk|jre|temurin|corretto|zulu|semeru)[^\d/]{0,3}(\d+)/i;
+
+/** The Java version that an image's label or reference names. */
+export const javaVersion = ({ label, reference }: Image): number | null => {
+  const found = JAVA.exec(label) ?? JAVA.exec(reference);
+  return found ? Number(found[1]) : null;
+};
+
+export interface Image {
+  label: string;
+  reference: string;
+}
+
+/**
+ * Those of a template's images that another Java version comes with, the likeliest first: the one that is needed, later ones from the
+ * nearest, earlier ones from the nearest. The present image is none of them.
+ */
+export function javaImages(images: readonly Image[], present: string, needed: string): Image[] {
+  const wanted = Number(needed) || 0;
+  const now = javaVersion(images.find((one) => one.reference === present) ?? { label: '', reference: present });
+  const known = images.flatMap((image) => {
+    const version = javaVersion(image);
+    return version === null || version === now || image.reference === present ? [] : [{ image, version }];
+  });
+  const rank = (version: number) => (version >= wanted ? version - wanted : 1000 + wanted - version);
+  // Without a number it is mostly that the present one is too old.
+  return known.sort((a, b) => (wanted ? rank(a.version) - rank(b.version) : b.version - a.version)).map(({ image }) => image);
+}
+
+/** The variable that holds Steam's token of a game server, as eggs call it. */
+export const gslVariable = <V extends { env_variable: string }>(variables: readonly V[]): V | null =>
+  variables.find(({ env_variable }) => /GSLT|GSL_TOKEN|^STEAM_ACC$|^STEAM_TOKEN$|SRCDS_TOKEN|STEAM_ACCOUNT_TOKEN|LOGIN_TOKEN/i.test(env_variable)) ?? null;
+
 const STEP = 256 * 1024 * 1024;
+
+/** Half as much again, in whole gigabytes. */
+export const moreDisk = (limit: number): number => Math.ceil((limit * 1.5) / 1024 ** 3) * 1024 ** 3;
 
 /** Half as much again, in steps that people like; not more than the machine has. */
 export function moreMemory(limit: number, total: number): number {
