@@ -72,6 +72,16 @@ pub(super) fn archive(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>
     Ok(body.to_vec())
 }
 
+/// A picture: 415 where it says that it is something else.
+pub(super) fn picture(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    if !matches!(content_type, Some("image/png" | "image/jpeg" | "image/gif" | "image/webp")) {
+        let sentence =
+            "The body has to be a picture (Content-Type: image/png, image/jpeg, image/gif or image/webp).";
+        return Err(ApiError::new(Code::UnsupportedMediaType, sentence));
+    }
+    Ok(body.to_vec())
+}
+
 /// The query as a typed value, as strict as a body.
 pub(super) fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));

@@ -26,6 +26,7 @@ enum Kinds {
     Json,
     JsonOrYaml,
     Zip,
+    Picture,
     Bytes,
 }
 
@@ -35,6 +36,7 @@ impl Kinds {
             Self::Json => &["application/json"],
             Self::JsonOrYaml => &["application/yaml", "application/json"],
             Self::Zip => &["application/zip"],
+            Self::Picture => &["image/png", "image/jpeg", "image/gif", "image/webp"],
             Self::Bytes => &["application/octet-stream"],
         }
     }
@@ -90,6 +92,18 @@ impl Doc {
             self.body =
                 Some(ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).build().into());
             self.kinds = Kinds::Zip;
+        }
+        self
+    }
+
+    /// A picture that it takes.
+    #[must_use]
+    pub(super) fn picture(mut self) -> Self {
+        if KEPT {
+            let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+            self.body =
+                Some(ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).build().into());
+            self.kinds = Kinds::Picture;
         }
         self
     }

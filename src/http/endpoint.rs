@@ -133,6 +133,16 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.archive(), takes, gives, proof }
     }
 
+    /// It takes a picture, `limit` bytes at most. 413 and 415 are answered before the handler.
+    pub fn picture(self, limit: u64) -> Endpoint<P, A, Document, Q> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let parse = |request: &Received, raw: RawBody| {
+            body::picture(request.content_type()?.as_deref(), &raw.whole()).map(Document)
+        };
+        let takes = Takes { raw: Some(stream::Takes::Whole(limit)), body: parse, query: takes.query };
+        Endpoint { method, path, doc: doc.picture(), takes, gives, proof }
+    }
+
     /// It takes bytes of any number, which the handler reads as they come.
     pub fn streamed(self) -> Endpoint<P, A, BodyStream, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;

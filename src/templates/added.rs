@@ -5,6 +5,7 @@ use ::templates::rules;
 use storage::servers::{Behaviour, ContainerUser, Port, Protocol, StartupMode, Stop};
 use storage::templates::Template as Record;
 
+use super::icon;
 use super::template::{Eula, Memory, Template, Variable};
 
 const MIB: i64 = 1 << 20;
@@ -73,6 +74,7 @@ pub(super) fn of_native(id: &str, native: model::Template) -> Template {
         variables: native.variables.iter().map(variable).collect(),
         behaviour: behaviour(&native.run, &needs.architectures),
         tags: native.about.tags,
+        icon: native.about.icon.as_deref().is_some_and(icon::is_shown),
         notes: native.about.notes,
         name: native.about.name,
     }

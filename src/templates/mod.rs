@@ -5,6 +5,8 @@ mod archive;
 mod builtin;
 mod catalog;
 mod difference;
+mod icon;
+mod icon_routes;
 mod import_routes;
 mod imports;
 mod kept;

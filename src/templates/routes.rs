@@ -6,9 +6,9 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::catalog::{ExportFormat, Templates};
-use super::import_routes;
 use super::imports::Imports;
 use super::views::{AddedView, TemplateSummary, TemplateView};
+use super::{icon_routes, import_routes};
 use crate::agents::Agents;
 use crate::auth::{Actor, Admin};
 use crate::error::ApiError;
@@ -75,6 +75,7 @@ pub fn routes(agents: &Agents, templates: &Templates, imports: &Imports) -> Vec<
             }),
     ];
     routes.extend(import_routes::routes(templates, imports));
+    routes.extend(icon_routes::routes(templates));
     routes
 }
 

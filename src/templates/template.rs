@@ -36,6 +36,8 @@ pub struct Template {
     pub behaviour: Behaviour,
     /// What one should know, for people.
     pub notes: String,
+    /// Whether it has a picture that can be shown.
+    pub icon: bool,
 }
 
 /// Bytes of memory.

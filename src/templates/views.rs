@@ -39,6 +39,8 @@ pub struct TemplateSummary {
     /// What has to be accepted first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eula: Option<Eula>,
+    /// Whether it has a picture: `GET /api/templates/{id}/icon`.
+    pub icon: bool,
     /// Whether each known node's CPU can run it.
     pub runs: BTreeMap<String, bool>,
 }
@@ -154,6 +156,7 @@ impl TemplateSummary {
             ports: template.ports.iter().map(TemplatePort::from).collect(),
             memory: template.memory,
             eula: template.eula.clone(),
+            icon: template.icon,
             runs,
         }
     }

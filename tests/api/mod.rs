@@ -32,6 +32,7 @@ mod session;
 mod setup;
 mod slow;
 mod sources;
+mod template_icons;
 mod template_imports;
 mod templates;
 mod throttle;

@@ -84,6 +84,9 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/templates/{id}/duplicate",    Admin),
     ("GET",    "/api/templates/{id}",              SignedIn),
     ("DELETE", "/api/templates/{id}",              Admin),
+    ("GET",    "/api/templates/{id}/icon",         SignedIn),
+    ("PUT",    "/api/templates/{id}/icon",         Admin),
+    ("DELETE", "/api/templates/{id}/icon",         Admin),
     ("GET",    "/api/templates/{id}/export",       Admin),
     ("GET",    "/api/servers",                     SignedIn),
     ("POST",   "/api/servers",                     Admin),
@@ -224,6 +227,7 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
         ("/move", "no such move"),
         ("/install-log", "no such install log"),
         ("/template", "no such template"),
+        ("/icon", "no such icon"),
     ];
     let behind = absent.iter().any(|(end, text)| path.ends_with(end) && answer.text.contains(text));
     // So was whoever hears of a job or a link that there is none.

@@ -86,3 +86,37 @@ test('600 templates are there at once, and are searched', async ({ admin: page, 
   await page.setViewportSize(NARROW);
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBe(true);
 });
+
+test('a number says its bounds, and what is wrong while it is typed', async ({ admin: page, panel }) => {
+  const { id } = await panel.call<{ id: string }>('POST', '/api/templates', JSON.parse(egg('Bounded game', '5a1c9bd0-0f1e-4a6a-9a65-200000000001')));
+  await page.goto(`${panel.url}/servers/new?game=${id}`);
+  const slots = page.getByLabel('Slots', { exact: true });
+  await expect(slots).toHaveAccessibleDescription('Between 1 and 64.');
+  await expect(slots).not.toHaveAttribute('aria-invalid');
+  await slots.fill('65');
+  await expect(slots).toHaveAttribute('aria-invalid', 'true');
+  await expect(page.getByRole('alert').filter({ hasText: 'Between 1 and 64.' })).toBeVisible();
+  await slots.fill('1.5');
+  await expect(page.getByText('Enter a whole number.')).toBeVisible();
+  await slots.fill('64');
+  await expect(slots).not.toHaveAttribute('aria-invalid');
+});
+
+test('a template gets a picture, which the gallery shows', async ({ admin: page, panel }) => {
+  const { id } = await panel.call<{ id: string }>('POST', '/api/templates', JSON.parse(egg('Pictured game', '5a1c9bd0-0f1e-4a6a-9a65-200000000002')));
+  await page.goto(`${panel.url}/templates/${id}`);
+  const choose = (name: string, mimeType: string, buffer: Buffer) => page.getByLabel('Choose icon …').setInputFiles({ name, mimeType, buffer });
+  await expect(page.getByRole('heading', { name: 'Pictured game' })).toBeVisible();
+  await choose('icon.png', 'image/png', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'));
+  await expect(page.getByText('Icon not changed')).toBeVisible();
+  await choose('icon.png', 'image/png', await page.screenshot());
+  await expect(page.getByText('Icon changed')).toBeVisible();
+  await expect(page.locator('.page-head img')).toHaveJSProperty('naturalWidth', 256);
+  await page.goto(`${panel.url}/templates`);
+  await page.getByLabel('Search templates').fill('Pictured');
+  await expect(page.locator('a img')).toHaveJSProperty('complete', true);
+  await page.goto(`${panel.url}/templates/${id}`);
+  await page.getByRole('button', { name: 'More actions' }).click();
+  await page.getByRole('menuitem', { name: 'Remove icon' }).click();
+  await expect(page.locator('.page-head img')).toHaveCount(0);
+});

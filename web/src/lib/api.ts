@@ -221,6 +221,11 @@ export const templates = {
     call(client.PUT('/api/templates/{id}', { ...path(id), ...file(text), headers: { ...file(text).headers, ...seen(revision ?? undefined).headers } })),
   remove: (id: string) => call(client.DELETE('/api/templates/{id}', path(id))),
   duplicate: (id: string) => call(client.POST('/api/templates/{id}/duplicate', path(id))),
+  icon: (id: string): Promise<Blob> =>
+    call(client.GET('/api/templates/{id}/icon', { ...path(id), parseAs: 'blob' }) as Promise<{ data?: Blob; error?: unknown; response: Response }>),
+  setIcon: (id: string, picture: Blob) =>
+    call(client.PUT('/api/templates/{id}/icon', { ...path(id), body: picture as never, bodySerializer: (body: unknown) => body as Blob, headers: { 'Content-Type': picture.type || 'application/octet-stream' } })),
+  removeIcon: (id: string) => call(client.DELETE('/api/templates/{id}/icon', path(id))),
   fromLink: (url: string) => call(client.POST('/api/templates/import', { body: { url } })),
   fromArchive: (archive: Blob) =>
     call(client.POST('/api/templates/archive', { body: archive as never, bodySerializer: (body: unknown) => body as Blob, headers: { 'Content-Type': 'application/zip' } })),

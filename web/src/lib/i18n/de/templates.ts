@@ -41,6 +41,10 @@ export const templates: typeof English = {
     plcn_v3: 'Pelican-Egg (PLCN v3, YAML)',
     plcn_v3_json: 'Pelican-Egg (PLCN v3, JSON)'
   },
+  chooseIcon: 'Icon wählen …',
+  removeIcon: 'Icon entfernen',
+  iconChanged: 'Icon geändert',
+  iconNotChanged: 'Icon nicht geändert',
   duplicate: 'Duplizieren',
   edit: 'Bearbeiten',
   actions: 'Weitere Aktionen',

@@ -40,6 +40,10 @@ export const templates = {
     plcn_v3: 'Pelican egg (PLCN v3, YAML)',
     plcn_v3_json: 'Pelican egg (PLCN v3, JSON)'
   },
+  chooseIcon: 'Choose icon …',
+  removeIcon: 'Remove icon',
+  iconChanged: 'Icon changed',
+  iconNotChanged: 'Icon not changed',
   duplicate: 'Duplicate',
   edit: 'Edit',
   actions: 'More actions',
