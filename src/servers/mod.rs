@@ -22,6 +22,7 @@ mod ports;
 mod preview;
 mod preview_template;
 mod readable;
+mod reason;
 mod routes;
 mod run_settings;
 mod template_version;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{ServerStatus, Status};
 use storage::servers::Server;
 
 use crate::auth::{Permission, Permissions};
@@ -48,20 +47,6 @@ impl Readable {
     }
 }
 
-/// Why a server is what it is, for those who may not configure it: an engine's own words tell which addresses it reaches
-/// and what the startup line holds.
-pub(super) fn general_reason(told: &ServerStatus) -> Option<String> {
-    told.error.as_ref()?;
-    Some(match (&told.status, told.exit_code) {
-        (Status::InstallFailed, _) => {
-            "It could not be installed. Those who may configure it see why.".to_owned()
-        }
-        (_, Some(_)) if told.oom_killed => "It ran out of memory.".to_owned(),
-        (_, Some(code)) => format!("It ended with code {code}."),
-        (_, None) => "Something went wrong on its node. Those who may configure it see what.".to_owned(),
-    })
-}
-
 /// A server's move for those who may not configure it.
 pub(super) fn general_move(moving: MoveView) -> MoveView {
     let error = moving.error.map(|_| "Those who may configure it see why.".to_owned());
@@ -105,25 +90,5 @@ mod tests {
         assert_eq!((bare.environment, bare.startup, bare.hidden), (Some(BTreeMap::new()), None, vec![]));
         let open = Template { startup_editable: true, ..template };
         assert_eq!(of(&[Permission::Startup], Some(&open)).startup.as_deref(), Some("game"));
-    }
-
-    #[test]
-    fn an_engines_words_are_for_those_who_configure() {
-        let mut told = ServerStatus::new("a", Status::InstallFailed);
-        assert_eq!(general_reason(&told), None);
-        for (status, code, oom) in [
-            (Status::InstallFailed, None, false),
-            (Status::Crashed, None, false),
-            (Status::Crashed, Some(1), false),
-            (Status::Crashed, Some(137), true),
-            (Status::Stopped, Some(143), false),
-        ] {
-            told.status = status;
-            (told.exit_code, told.oom_killed) = (code, oom);
-            told.error = Some("dial tcp 10.0.0.5:5000: connect: connection refused".into());
-            let said = general_reason(&told).unwrap();
-            assert!(!said.contains("10.0.0.5"), "{said}");
-            assert_eq!(said.contains("code"), code.is_some() && !oom, "{said}");
-        }
     }
 }

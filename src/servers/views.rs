@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::body;
 use super::readable::{self, Readable};
+use super::reason::{self, Reason, StatusCode};
 use super::run_settings::BehaviourView;
 use crate::agents::ServerSnapshot;
 use crate::auth::{Permission, PermissionName, Permissions};
@@ -72,6 +73,9 @@ pub struct ServerView {
     /// Why, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
+    /// Which of the panel's own sentences that is; absent where it is in the words of a node or an engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<StatusCode>,
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_since: Option<String>,
@@ -353,7 +357,8 @@ impl ServerView {
         let admin = permissions.is_admin();
         let configures = permissions.allow(Permission::Configure);
         let readable = Readable::of(&server, template, permissions);
-        let (status, status_reason) = status_of(&server, seen, configures);
+        let (status, reason) = status_of(&server, seen, configures);
+        let status_code = reason.as_ref().and_then(|reason| reason.code);
         let told = seen.status.as_ref();
         let time = |pick: fn(&wire::ServerStatus) -> Option<jiff::Timestamp>| {
             told.and_then(pick).map(|at| at.to_string())
@@ -366,7 +371,8 @@ impl ServerView {
         Self {
             template_name: template.map(|template| template.name.clone()),
             status,
-            status_reason,
+            status_reason: reason.map(|reason| reason.text),
+            status_code,
             status_since: match seen.away_since.filter(|_| !seen.online) {
                 Some(away) => Some(rfc3339(away)),
                 None => time(|told| told.since),
@@ -407,44 +413,36 @@ impl ServerView {
     }
 }
 
-/// Which state of its settings this is. Not a hash of them: there are secrets among them.
-pub(super) fn revision(server: &Server) -> String {
-    format!("{:x}", server.updated_at)
-}
-
-fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (ServerStatus, Option<String>) {
+/// What a server is, and why.
+fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (ServerStatus, Option<Reason>) {
+    let node = &seen.node_name;
     if server.deleting.is_some() {
         return match seen.online {
-            true => (ServerStatus::Stopping, Some("It is being deleted.".to_owned())),
+            true => (ServerStatus::Stopping, Some(Reason::of(StatusCode::Deleting, "It is being deleted."))),
             false => {
-                let reason = format!(
-                    "It is being deleted. Its node {} is offline; this goes on when the node is back.",
-                    seen.node_name
+                let text = format!(
+                    "It is being deleted. Its node {node} is offline; this goes on when the node is back."
                 );
-                (ServerStatus::Unknown, Some(reason))
+                (ServerStatus::Unknown, Some(Reason::of(StatusCode::DeletingOffline, text)))
             }
         };
     }
+    let unknown = |code, text: String| (ServerStatus::Unknown, Some(Reason::of(code, text)));
     if !seen.online {
-        return (ServerStatus::Unknown, Some(format!("Its node {} is offline.", seen.node_name)));
+        return unknown(StatusCode::NodeOffline, format!("Its node {node} is offline."));
     }
     if seen.missing {
-        let reason =
-            format!("Its node {} has lost it: its data folder there is not what it was.", seen.node_name);
-        return (ServerStatus::Unknown, Some(reason));
+        let text = format!("Its node {node} has lost it: its data folder there is not what it was.");
+        return unknown(StatusCode::Lost, text);
     }
     match &seen.status {
-        Some(told) => {
-            let word = ServerStatus::of(&told.status);
-            let strange = match &told.status {
-                Status::Other(word) => Some(format!("Its node calls this \"{word}\".")),
-                Status::Unknown => Some("The container engine of its node does not answer.".to_owned()),
-                _ => None,
-            };
-            let reason = if configures { told.error.clone() } else { readable::general_reason(told) };
-            (word, reason.or(strange))
-        }
+        Some(told) => (ServerStatus::of(&told.status), reason::reason_of(told, configures)),
         None if server.suspended => (ServerStatus::Suspended, None),
-        None => (ServerStatus::Unknown, Some("Its node has not told about it yet.".to_owned())),
+        None => unknown(StatusCode::NotTold, "Its node has not told about it yet.".to_owned()),
     }
+}
+
+/// Which state of its settings this is. Not a hash of them: there are secrets among them.
+pub(super) fn revision(server: &Server) -> String {
+    format!("{:x}", server.updated_at)
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Server } from '../types';
+import { i18n } from '../i18n/i18n.svelte';
 import { because, may } from './state';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -48,6 +49,16 @@ describe('because', () => {
   it('says whose fault an unknown state is', () => {
     expect(because(server({ status: 'unknown', nodeOnline: false }), NOW)).toContain('machine is offline');
     expect(because(server({ status: 'unknown' }), NOW)).toContain('Docker is not responding');
+  });
+  it('says the panel’s own sentences in the page’s language', async () => {
+    const lost = server({ status: 'unknown', statusCode: 'node_offline', statusReason: 'Its node Box is offline.' });
+    expect(because(lost, NOW)).toBe('Its node Box is offline.');
+    expect(because(server({ status: 'stopped', statusCode: 'exited', exitCode: 3, statusReason: 'It ended with code 3.' }), NOW)).toBe('The game exited with code 3.');
+    await i18n.load('de');
+    expect(because(lost, NOW)).toBe('Seine Node Box ist offline.');
+    // A code that the page does not know yet.
+    expect(because(server({ status: 'unknown', statusCode: 'newer' as never, statusReason: 'something new' }), NOW)).toBe('Something new.');
+    await i18n.load('en');
   });
   it('counts down to the kill while stopping', () => {
     expect(because(server({ status: 'stopping', stopDeadline: '2026-01-01T00:00:30Z' }), NOW)).toContain('force-stopped in 30 s');

@@ -47,14 +47,14 @@ export function because(server: Server, now: number): string {
   const parts: string[] = [];
   if (server.status === 'crashed') {
     if (server.oomKilled) parts.push(t.servers.because.memory);
-    else if (server.statusReason) parts.push(sentence(server.statusReason));
+    else if (server.statusReason) parts.push(reason(server));
     else if (server.exitCode != null) parts.push(t.servers.because.exited(server.exitCode));
     const seconds = secondsUntil(server.restartAt, now);
     if (seconds !== null) parts.push(seconds > 0 ? t.servers.because.restartsIn(seconds) : t.servers.because.restartsNow);
   } else if (server.status === 'unknown') {
     parts.push(
       server.statusReason
-        ? sentence(server.statusReason)
+        ? reason(server)
         : server.nodeOnline
           ? t.servers.because.noDocker
           : t.servers.because.offline
@@ -65,9 +65,19 @@ export function because(server: Server, now: number): string {
   } else if (server.status === 'paused') {
     parts.push(t.servers.because.paused);
   } else if (server.statusReason) {
-    parts.push(sentence(server.statusReason));
+    parts.push(reason(server));
   }
   return parts.join(' ');
+}
+
+/** Why the panel says that it is so: its own sentences in the page's language, others in the words of a node or an engine. */
+function reason(server: Server): string {
+  const { statusCode: code, nodeName, exitCode } = server;
+  if (code === 'exited') return t.servers.because.exited(exitCode ?? 0);
+  // A newer panel may know more codes than the page that came with an older one.
+  const known = code ? (t.servers.reasons as Partial<Record<typeof code, string | ((node: string) => string)>>)[code] : undefined;
+  if (known === undefined) return sentence(server.statusReason ?? '');
+  return typeof known === 'string' ? known : known(nodeName ?? server.nodeId);
 }
 
 function sentence(text: string): string {

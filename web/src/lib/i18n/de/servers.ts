@@ -49,6 +49,17 @@ export const servers: typeof English = {
     suspended: 'Gesperrt',
     unknown: 'Unbekannt'
   },
+  reasons: {
+    deleting: 'Er wird gelöscht.',
+    deleting_offline: (node) => `Er wird gelöscht. Seine Node ${node} ist offline; es geht weiter, wenn sie zurück ist.`,
+    node_offline: (node) => `Seine Node ${node} ist offline.`,
+    lost: (node) => `Seine Node ${node} hat ihn verloren: sein Datenordner dort ist nicht mehr, was er war.`,
+    engine_away: 'Docker antwortet auf seiner Node nicht.',
+    not_told: 'Seine Node hat noch nichts über ihn gemeldet.',
+    install_failed: 'Er konnte nicht installiert werden. Wer ihn konfigurieren darf, sieht den Grund.',
+    out_of_memory: 'Ihm ging der Arbeitsspeicher aus.',
+    node_problem: 'Auf seiner Node ging etwas schief. Wer ihn konfigurieren darf, sieht was.'
+  },
   because: {
     memory: 'Der Arbeitsspeicher war voll, und das System hat ihn beendet.',
     exited: (code) => `Das Spiel endete mit Code ${code}.`,

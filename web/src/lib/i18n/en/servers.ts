@@ -48,6 +48,17 @@ export const servers = {
     suspended: 'Suspended',
     unknown: 'Unknown'
   },
+  reasons: {
+    deleting: 'It is being deleted.',
+    deleting_offline: (node: string) => `It is being deleted. Its node ${node} is offline; this goes on when the node is back.`,
+    node_offline: (node: string) => `Its node ${node} is offline.`,
+    lost: (node: string) => `Its node ${node} has lost it: its data folder there is not what it was.`,
+    engine_away: 'The container engine of its node does not answer.',
+    not_told: 'Its node has not told about it yet.',
+    install_failed: 'It could not be installed. Those who may configure it see why.',
+    out_of_memory: 'It ran out of memory.',
+    node_problem: 'Something went wrong on its node. Those who may configure it see what.'
+  },
   because: {
     memory: 'It ran out of memory and was ended by the system.',
     exited: (code: number) => `The game exited with code ${code}.`,
