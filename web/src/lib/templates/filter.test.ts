@@ -3,7 +3,7 @@ import type { TemplateSummary } from '../types';
 import { filtered, noFilter } from './filter';
 
 const one = (id: string, more: Partial<TemplateSummary> = {}): TemplateSummary => ({
-  id, name: id.toUpperCase(), description: 'A game of blocks', builtin: false, architectures: [], image: 'a/b', ports: [], tags: [],
+  id, name: id.toUpperCase(), description: 'A game of blocks', builtin: false, icon: false, architectures: [], image: 'a/b', ports: [], tags: [],
   memory: { minimum: 0, recommended: 2 ** 30 }, runs: { local: true }, ...more
 });
 const list = [one('paper', { builtin: true }), one('rust', { memory: { minimum: 0, recommended: 12 * 2 ** 30 }, runs: { local: false } }), one('bot', { tags: ['chat'] })];
