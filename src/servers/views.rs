@@ -8,7 +8,7 @@ use storage::servers::{Limits, Port, Protocol, Server};
 use utoipa::ToSchema;
 
 use super::body;
-use super::readable::{self, Readable};
+use super::readable::Readable;
 use super::reason::{self, Reason, StatusCode};
 use super::run_settings::BehaviourView;
 use crate::agents::ServerSnapshot;
