@@ -8,7 +8,10 @@ use crate::fs::archive::ArchiveError;
 pub(super) fn report(error: &ArchiveError, server_id: &ServerId) -> ErrorReport {
     let code = match error {
         full if full.is_disk_full() => ErrorCode::DiskFull,
-        ArchiveError::Refused(_) => ErrorCode::Invalid,
+        ArchiveError::Refused(_)
+        | ArchiveError::TooLarge(_)
+        | ArchiveError::Broken(_)
+        | ArchiveError::Cancelled => ErrorCode::Invalid,
         ArchiveError::Stream(_) => ErrorCode::BrokenOff,
         ArchiveError::File { .. } | ArchiveError::NoRoom => ErrorCode::File,
     };

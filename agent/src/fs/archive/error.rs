@@ -1,4 +1,4 @@
-//! Why a folder was not packed or unpacked.
+//! Why something was not packed or unpacked.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::fs::shown::shown;
 use crate::fs::walk::Stopped;
 
-/// Why a folder was not packed or unpacked.
+/// Why something was not packed or unpacked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArchiveError {
     /// A file or folder here could not be read or written.
@@ -26,6 +26,15 @@ pub(crate) enum ArchiveError {
     /// The data is not what a server's folder can be.
     #[error("what came is refused: {0}")]
     Refused(String),
+    /// The archive holds more than there may be.
+    #[error("the archive is too large: {0}")]
+    TooLarge(String),
+    /// The archive is not one, is cut off, or is of a kind that cannot be read.
+    #[error("the archive cannot be read: {0}")]
+    Broken(String),
+    /// Nobody wants it any more.
+    #[error("it was called off")]
+    Cancelled,
     /// The stream broke off, or the other end.
     #[error("{0}")]
     Stream(io::Error),
@@ -40,8 +49,20 @@ impl ArchiveError {
         }
     }
 
+    /// The same for what the standard library says.
+    pub(super) fn io(doing: &'static str, path: &[u8], source: io::Error) -> Self {
+        match Errno::from_io_error(&source) {
+            Some(errno) => Self::file(doing, path)(errno),
+            None => Self::File { doing, path: shown(path), source },
+        }
+    }
+
     pub(crate) fn refused(why: impl Into<String>) -> Self {
         Self::Refused(why.into())
+    }
+
+    pub(super) fn broken(why: impl Into<String>) -> Self {
+        Self::Broken(why.into())
     }
 
     /// The disk is full.
@@ -51,13 +72,15 @@ impl ArchiveError {
             Self::File { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
-            Self::Refused(_) | Self::Stream(_) => false,
+            Self::Refused(_) | Self::TooLarge(_) | Self::Broken(_) | Self::Cancelled | Self::Stream(_) => {
+                false
+            }
         }
     }
 }
 
 impl From<Stopped> for ArchiveError {
     fn from(_: Stopped) -> Self {
-        Self::refused("it was called off")
+        Self::Cancelled
     }
 }

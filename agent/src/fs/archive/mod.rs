@@ -1,19 +1,37 @@
-//! A server's folder as a tar stream, and back. Both ends are hostile ground: a game may have filled the folder with links to
-//! anywhere, and whoever sends a stream may have put anything into it. Everything is reached by the handle of the folder that
+//! Trees of files as archives, and back. Both ends are hostile ground: a game may have filled the folder with links to
+//! anywhere, and whoever sends an archive may have put anything into it. Everything is reached by the handle of the folder that
 //! it is in, no link is followed, and whatever is taken is bounded.
+//!
+//! [`pack`](pack()) and [`unpack`] are a server's whole folder as a tar stream between agents, and what an engine copies out of a
+//! container. [`create`] and [`extract`] are archives that people make, download and upload, in all their formats.
+
+#![allow(dead_code)]
+#![cfg_attr(not(test), allow(unused_imports))]
 
 mod entry;
 mod error;
+mod format;
+mod names;
 mod pack;
+mod read;
+mod settle;
+mod staging;
 mod unpack;
+mod watch;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use entry::{Form, Owners};
 pub(crate) use error::ArchiveError;
+pub(crate) use format::Format;
 pub(crate) use pack::{measure, open, pack, room};
+pub(crate) use read::{Target, extract};
+pub(crate) use staging::Limits;
 pub(crate) use unpack::{Bounds, RESERVE, Unpacked, unpack};
+pub(crate) use watch::{Outcome, Watch};
+pub(crate) use write::create;
 
 /// Folders within folders.
 const DEPTH: usize = 128;

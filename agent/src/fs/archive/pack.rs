@@ -191,30 +191,42 @@ impl<W: Write> Packing<W> {
     ) -> Result<(), ArchiveError> {
         self.count(bytes)?;
         let Some(to) = &mut self.to else { return Ok(()) };
-        let mut head = Header::new_gnu();
-        head.set_entry_type(kind);
-        head.set_mode(stat.st_mode & 0o777);
-        head.set_uid(stat.st_uid.into());
-        head.set_gid(stat.st_gid.into());
-        head.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
-        head.set_size(bytes);
-        if path.len() > 100 {
-            long(to, EntryType::GNULongName, path)?;
-        }
-        if let Some(link) = link {
-            if link.len() > 100 {
-                long(to, EntryType::GNULongLink, link)?;
-            }
-            put(&mut head.as_old_mut().linkname, link);
-        }
-        put(&mut head.as_old_mut().name, path);
-        head.set_cksum();
-        to.get_mut().write_all(head.as_bytes()).map_err(ArchiveError::Stream)
+        head(to, kind, stat, path, link, bytes).map_err(ArchiveError::Stream)
     }
 }
 
+/// Writes what comes before an entry's content.
+pub(super) fn head<W: Write>(
+    to: &mut Builder<W>,
+    kind: EntryType,
+    stat: &Stat,
+    path: &[u8],
+    link: Option<&[u8]>,
+    bytes: u64,
+) -> io::Result<()> {
+    let mut head = Header::new_gnu();
+    head.set_entry_type(kind);
+    head.set_mode(stat.st_mode & 0o777);
+    head.set_uid(stat.st_uid.into());
+    head.set_gid(stat.st_gid.into());
+    head.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
+    head.set_size(bytes);
+    if path.len() > 100 {
+        long(to, EntryType::GNULongName, path)?;
+    }
+    if let Some(link) = link {
+        if link.len() > 100 {
+            long(to, EntryType::GNULongLink, link)?;
+        }
+        put(&mut head.as_old_mut().linkname, link);
+    }
+    put(&mut head.as_old_mut().name, path);
+    head.set_cksum();
+    to.get_mut().write_all(head.as_bytes())
+}
+
 /// A name that has no room in a header comes before it.
-fn long<W: Write>(to: &mut Builder<W>, kind: EntryType, name: &[u8]) -> Result<(), ArchiveError> {
+fn long<W: Write>(to: &mut Builder<W>, kind: EntryType, name: &[u8]) -> io::Result<()> {
     let mut head = Header::new_gnu();
     head.set_entry_type(kind);
     put(&mut head.as_old_mut().name, b"././@LongLink");
@@ -225,7 +237,7 @@ fn long<W: Write>(to: &mut Builder<W>, kind: EntryType, name: &[u8]) -> Result<(
     head.set_size(name.len() as u64 + 1);
     head.set_cksum();
     let data = name.chain(&b"\0"[..]);
-    to.append(&head, data).map_err(ArchiveError::Stream)
+    to.append(&head, data)
 }
 
 fn put(field: &mut [u8; 100], text: &[u8]) {

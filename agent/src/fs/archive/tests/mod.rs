@@ -1,6 +1,9 @@
 //! Streams of other agents.
 
 mod engine;
+mod formats;
+mod hostile;
+mod people;
 
 use std::fs;
 use std::io::{Cursor, Read};

@@ -1,0 +1,248 @@
+//! The list at a ZIP archive's end. It is read twice from the file, once to see whether it can be true and once to unpack, so
+//! that its length costs no memory.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+
+use super::super::error::ArchiveError;
+use super::super::names::from_cp437;
+use super::super::staging::About;
+
+const END: u32 = 0x0605_4b50;
+const END_BYTES: u64 = 22;
+const END_64: u32 = 0x0606_4b50;
+const END_64_BYTES: u64 = 56;
+const LOCATOR_64: u32 = 0x0706_4b50;
+const LOCATOR_64_BYTES: u64 = 20;
+const ENTRY: u32 = 0x0201_4b50;
+const ENTRY_BYTES: usize = 46;
+/// What comes before an entry's content, without its name.
+pub(super) const LOCAL_BYTES: u64 = 30;
+/// The longest comment.
+const COMMENT: u64 = 0xffff;
+
+/// Part of a file, which is read by its place: whoever else reads the file is not disturbed.
+pub(super) struct Section<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl<'f> Section<'f> {
+    pub(super) fn new(file: &'f File, at: u64, bytes: u64) -> Self {
+        Self { file, at, end: at.saturating_add(bytes) }
+    }
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let most = left.min(to.len());
+        let read = self.file.read_at(&mut to[..most], self.at)?;
+        if read == 0 && most > 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off"));
+        }
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Where the list is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    pub(super) entries: u64,
+    at: u64,
+    bytes: u64,
+    /// What stands before the archive: a program that unpacks it, for instance.
+    pub(super) before: u64,
+}
+
+/// One entry, as the list tells of it.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) name: Vec<u8>,
+    pub(super) encrypted: bool,
+    pub(super) method: u16,
+    pub(super) crc: u32,
+    pub(super) packed: u64,
+    pub(super) size: u64,
+    /// Where its header is in the file.
+    pub(super) at: u64,
+    /// Unix type and permissions, where it was made there.
+    pub(super) unix_mode: Option<u32>,
+    pub(super) about: About,
+}
+
+fn broken(error: impl std::fmt::Display) -> ArchiveError {
+    ArchiveError::Broken(error.to_string())
+}
+
+fn no_zip() -> ArchiveError {
+    ArchiveError::broken("it is no ZIP archive, or it is cut off")
+}
+
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+impl List {
+    /// Finds the list.
+    pub(super) fn find(file: &File) -> Result<Self, ArchiveError> {
+        let length = file.metadata().map_err(broken)?.len();
+        let tail_at = length.saturating_sub(END_BYTES + COMMENT + LOCATOR_64_BYTES);
+        let mut tail = Vec::new();
+        Section::new(file, tail_at, length - tail_at).read_to_end(&mut tail).map_err(broken)?;
+        let last = tail.len().checked_sub(22).ok_or_else(no_zip)?;
+        let at = (0..=last)
+            .rev()
+            .find(|at| {
+                let comment = u16_at(&tail, at + 20).map_or(usize::MAX, usize::from);
+                u32_at(&tail, *at) == Some(END) && at.saturating_add(22 + comment) <= tail.len()
+            })
+            .ok_or_else(no_zip)?;
+        let read = || {
+            let entries = u64::from(u16_at(&tail, at + 10)?);
+            let bytes = u64::from(u32_at(&tail, at + 12)?);
+            let offset = u64::from(u32_at(&tail, at + 16)?);
+            Some((u16_at(&tail, at + 4)?, entries, bytes, offset))
+        };
+        let (disk, mut entries, mut bytes, mut offset) = read().ok_or_else(no_zip)?;
+        let mut end = tail_at + at as u64;
+        let locator = at.checked_sub(20).filter(|at| u32_at(&tail, *at) == Some(LOCATOR_64));
+        if let Some(locator) = locator {
+            // It stands right before its locator, whatever was put before the archive.
+            let at = end.checked_sub(LOCATOR_64_BYTES + END_64_BYTES).ok_or_else(no_zip)?;
+            let said = u64_at(&tail, locator + 8).ok_or_else(no_zip)?;
+            let (record, at) =
+                [at, said].into_iter().find_map(|at| Some((end_64(file, at)?, at))).ok_or_else(no_zip)?;
+            (entries, bytes, offset) = record;
+            end = at;
+        } else if disk != 0 {
+            return Err(ArchiveError::broken("it is one part of several"));
+        }
+        let start = end.checked_sub(bytes).ok_or_else(no_zip)?;
+        let before = start.checked_sub(offset).ok_or_else(no_zip)?;
+        Ok(Self { entries, at: start, bytes, before })
+    }
+
+    /// The entries, one after the other. Errors end them.
+    pub(super) fn entries<'f>(&self, file: &'f File) -> Entries<'f> {
+        let from = BufReader::with_capacity(64 << 10, Section::new(file, self.at, self.bytes));
+        Entries { from, left: self.bytes, before: self.before }
+    }
+}
+
+fn end_64(file: &File, at: u64) -> Option<(u64, u64, u64)> {
+    let mut record = [0; 56];
+    file.read_exact_at(&mut record, at).ok()?;
+    if u32_at(&record, 0) != Some(END_64) {
+        return None;
+    }
+    Some((u64_at(&record, 32)?, u64_at(&record, 40)?, u64_at(&record, 48)?))
+}
+
+pub(super) struct Entries<'f> {
+    from: BufReader<Section<'f>>,
+    left: u64,
+    before: u64,
+}
+
+impl Entries<'_> {
+    /// The next one; none at the end of the list.
+    pub(super) fn next(&mut self) -> Result<Option<Listed>, ArchiveError> {
+        let Some(left) = self.left.checked_sub(ENTRY_BYTES as u64) else { return Ok(None) };
+        let mut head = [0; ENTRY_BYTES];
+        self.from.read_exact(&mut head).map_err(broken)?;
+        if u32_at(&head, 0) != Some(ENTRY) {
+            return Err(ArchiveError::broken("its list of files is damaged"));
+        }
+        let short = |at| u16_at(&head, at).unwrap_or(0);
+        let long = |at| u32_at(&head, at).unwrap_or(0);
+        let [name_bytes, extra_bytes, comment_bytes] = [28, 30, 32].map(|at| usize::from(short(at)));
+        let mut rest = vec![0; name_bytes + extra_bytes + comment_bytes];
+        self.left = left.checked_sub(rest.len() as u64).ok_or_else(no_zip)?;
+        self.from.read_exact(&mut rest).map_err(broken)?;
+        let (name, rest) = rest.split_at(name_bytes);
+        let extra = Extra::read(&rest[..extra_bytes], [long(24), long(20), long(42)]);
+        let unicode = short(8) & 0x800 != 0 || std::str::from_utf8(name).is_ok();
+        let name = match extra.unicode_name {
+            Some(name) => name,
+            None if unicode => name.to_vec(),
+            None => from_cp437(name),
+        };
+        // Made on a Unix.
+        let unix_mode = (short(4) >> 8 == 3).then(|| long(38) >> 16).filter(|mode| *mode != 0);
+        let modified = extra.modified.or_else(|| dos_time(short(14), short(12)));
+        let [size, packed, at] = extra.sizes;
+        Ok(Some(Listed {
+            name,
+            encrypted: short(8) & 1 != 0,
+            method: short(10),
+            crc: long(16),
+            packed,
+            size,
+            at: at.checked_add(self.before).ok_or_else(no_zip)?,
+            unix_mode,
+            about: About { mode: unix_mode.map(|mode| mode & 0o7777), modified },
+        }))
+    }
+}
+
+/// What the fields behind a name say.
+struct Extra {
+    /// Unpacked size, packed size and place.
+    sizes: [u64; 3],
+    modified: Option<i64>,
+    unicode_name: Option<Vec<u8>>,
+}
+
+impl Extra {
+    fn read(mut extra: &[u8], short: [u32; 3]) -> Self {
+        let mut this = Self { sizes: short.map(u64::from), modified: None, unicode_name: None };
+        while let (Some(id), Some(bytes)) = (u16_at(extra, 0), u16_at(extra, 2)) {
+            let end = 4 + usize::from(bytes);
+            let Some(field) = extra.get(4..end) else { break };
+            match id {
+                0x0001 => {
+                    let mut at = 0;
+                    for (size, short) in this.sizes.iter_mut().zip(short) {
+                        if short == u32::MAX
+                            && let Some(long) = u64_at(field, at)
+                        {
+                            *size = long;
+                            at += 8;
+                        }
+                    }
+                }
+                0x5455 if field.first().is_some_and(|flags| flags & 1 != 0) => {
+                    this.modified = u32_at(field, 1).map(|seconds| i64::from(seconds.cast_signed()));
+                }
+                0x7075 if field.len() > 5 && std::str::from_utf8(&field[5..]).is_ok() => {
+                    this.unicode_name = Some(field[5..].to_vec());
+                }
+                _ => {}
+            }
+            extra = &extra[end..];
+        }
+        this
+    }
+}
+
+/// A time of day somewhere in the world, taken for one of UTC.
+pub(super) fn dos_time(date: u16, time: u16) -> Option<i64> {
+    let part = |of: u16, shift: u16, bits: u16| i8::try_from(of >> shift & ((1 << bits) - 1)).unwrap_or(0);
+    let year = 1980 + i16::from(part(date, 9, 7));
+    let date = jiff::civil::Date::new(year, part(date, 5, 4), part(date, 0, 5)).ok()?;
+    let time = jiff::civil::Time::new(part(time, 11, 5), part(time, 5, 6), part(time, 0, 5) * 2, 0).ok()?;
+    let at = jiff::tz::Offset::UTC.to_timestamp(jiff::civil::DateTime::from_parts(date, time)).ok()?;
+    Some(at.as_second())
+}
