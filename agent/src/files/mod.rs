@@ -12,6 +12,7 @@ mod jobs;
 mod list;
 mod receive;
 mod refuse;
+mod search;
 mod send;
 mod store;
 mod streams;
