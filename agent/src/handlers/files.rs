@@ -1,12 +1,16 @@
 //! Files of a server.
 
+use std::time::Duration;
+
 use protocol::{
-    DiskUsage, ErrorCode, FileCancel, FileList, FileOp, FileRead, FileReceive, FileRef, FileSearch, FileSend,
-    FileWrite, ServerRef, UploadCreate, UploadRef,
+    DiskUsage, DiskUsageReport, ErrorCode, FileCancel, FileKind, FileList, FileOp, FileRead, FileReceive,
+    FileRef, FileSearch, FileSend, FileWrite, LargeFile, ServerRef, ToPanel, UploadCreate, UploadRef,
+    file_paths,
 };
 
 use super::parts::Parts;
 use crate::panel::reply_cache::Reply;
+use crate::stats::Large;
 
 pub(super) fn file_read(agent: &Parts, file: FileRead, reply: Reply) {
     let Some((_, reply)) = agent.server(&file.server_id, reply) else { return };
@@ -78,6 +82,28 @@ pub(super) fn file_search(agent: &Parts, asked: FileSearch, reply: Reply) {
     agent.files.search(&asked, reply);
 }
 
-pub(super) fn disk_usage(_agent: &Parts, _asked: DiskUsage, reply: Reply) {
-    reply.refuse(ErrorCode::NotSupported, "This agent cannot do that yet.");
+pub(super) fn disk_usage(agent: &Parts, asked: DiskUsage, reply: Reply) {
+    let DiskUsage { server_id, refresh } = asked;
+    let Some((handle, reply)) = agent.server(&server_id, reply) else { return };
+    let (known, _) = agent.usages.get(&server_id);
+    if refresh || known.is_none() {
+        let begun = agent.usages.measure(&server_id, Duration::ZERO, move |bytes| handle.disk_used(bytes));
+        if !begun && known.is_none() {
+            return reply.refuse(ErrorCode::Busy, "The node is measuring other servers. Try again.");
+        }
+    }
+    let (known, measuring) = agent.usages.get(&server_id);
+    let report = known.map_or_else(DiskUsageReport::default, |known| DiskUsageReport {
+        bytes: agent.usages.bytes(&server_id).unwrap_or(known.bytes),
+        entries: known.entries,
+        measured_at: Some(known.at),
+        measuring,
+        largest: known.largest.iter().map(large).collect(),
+    });
+    reply.answer(ToPanel::DiskUsageReport(DiskUsageReport { measuring, ..report }));
+}
+
+fn large(of: &Large) -> LargeFile {
+    let kind = if of.is_folder { FileKind::Directory } else { FileKind::File };
+    LargeFile { path: format!("/{}", file_paths::text_of(&of.path)), kind, bytes: of.bytes }
 }

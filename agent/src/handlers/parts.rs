@@ -8,6 +8,7 @@ use crate::panel::reply_cache::Reply;
 use crate::panel::reporter::Reporter;
 use crate::panel::subscriptions::{Consoles, Sampler, Wanted};
 use crate::server::Handle;
+use crate::stats::Usages;
 use crate::supervisor::{Supervisor, not_found};
 use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;
@@ -19,6 +20,7 @@ pub(crate) struct Parts {
     pub(crate) consoles: Consoles,
     pub(crate) wanted: Arc<Wanted>,
     pub(crate) sampler: Sampler,
+    pub(crate) usages: Usages,
     pub(crate) checks: HostChecks,
     pub(crate) files: Files,
     pub(crate) transfers: Transfers,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use protocol::{ConsoleLines, Envelope, ServerId, ServerStats, Stats, ToPanel};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::link::Outbox;
 use crate::runtime::Runtime;
 use crate::server::{Handle, Running};
-use crate::stats::{self, History, KeptSamples, Meter, disk_usage};
+use crate::stats::{self, History, KeptSamples, Meter, Usages};
 use crate::supervisor::Supervisor;
 
 /// Between two samples of what is watched.
@@ -28,8 +28,6 @@ const NODE: Duration = Duration::from_secs(5);
 const DISK_WATCHED: Duration = Duration::from_secs(60);
 /// … and of one that nobody watches: walking a world takes time from the games.
 const DISK_IDLE: Duration = Duration::from_secs(600);
-/// Folders that are walked through at once.
-const WALKS: usize = 2;
 
 /// Forwards the consoles that are subscribed to.
 #[derive(Debug)]
@@ -117,10 +115,6 @@ struct Samples {
     meter: Meter,
     /// Of which run.
     of: Option<Running>,
-    disk: u64,
-    disk_at: Option<Instant>,
-    /// Somebody walks the folder.
-    walking: bool,
     last: Option<Instant>,
 }
 
@@ -128,16 +122,14 @@ struct Samples {
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
     servers: Arc<Mutex<HashMap<ServerId, Samples>>>,
-    walks: Arc<Semaphore>,
-}
-
-impl Default for Sampler {
-    fn default() -> Self {
-        Self { servers: Arc::default(), walks: Arc::new(Semaphore::new(WALKS)) }
-    }
+    usages: Usages,
 }
 
 impl Sampler {
+    pub(crate) fn new(usages: Usages) -> Self {
+        Self { servers: Arc::default(), usages }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Samples>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,7 +148,9 @@ impl Sampler {
             let now = Instant::now();
             let all = servers.all();
             self.lock().retain(|id, _| all.iter().any(|(known, _)| known == id));
+            self.usages.retain(|id| all.iter().any(|(known, _)| known == id));
             for (id, handle) in &all {
+                self.usages.set_limit(id, handle.disk_limit());
                 let running = handle.running.borrow().clone();
                 let Some(running) = running else { continue };
                 let seen = watched.contains(id);
@@ -166,7 +160,7 @@ impl Sampler {
                 if last.is_some_and(|last| now + WATCHED / 2 < last + pause) {
                     continue;
                 }
-                self.measure_disk(id, seen, &needs);
+                self.measure_disk(id, seen, handle);
                 if let Some(sample) = self.sample(id, running, &needs).await
                     && seen
                 {
@@ -230,6 +224,7 @@ impl Sampler {
                 return None;
             }
         };
+        let disk = self.usages.bytes(id).unwrap_or(0);
         let mut servers = self.lock();
         let samples = servers.entry(id.clone()).or_default();
         let first = samples.of.as_ref() != Some(&running);
@@ -238,7 +233,7 @@ impl Sampler {
             samples.of = Some(running);
         }
         samples.last = Some(Instant::now());
-        let sample = samples.meter.sample(counters, samples.disk, Timestamp::now());
+        let sample = samples.meter.sample(counters, disk, Timestamp::now());
         // The first reading of an agent has no processor time to show: no dip in a chart that goes on.
         if !first || samples.history.last().is_none() {
             samples.history.push(sample.clone());
@@ -246,28 +241,12 @@ impl Sampler {
         Some(sample)
     }
 
-    /// Walks the folder on a thread of its own, where the last walk is long ago.
-    fn measure_disk(&self, id: &ServerId, watched: bool, needs: &Needs) {
-        let mut servers = self.lock();
-        let samples = servers.entry(id.clone()).or_default();
+    /// Has the folder measured, where that was long ago.
+    fn measure_disk(&self, id: &ServerId, watched: bool, handle: &Handle) {
+        let watched = watched || self.usages.is_near_limit(id);
         let age = if watched { DISK_WATCHED } else { DISK_IDLE };
-        if samples.walking || samples.disk_at.is_some_and(|at| at.elapsed() < age) {
-            return;
-        }
-        let Ok(turn) = Arc::clone(&self.walks).try_acquire_owned() else { return };
-        samples.walking = true;
-        drop(servers);
-        let cancel = needs.cancel.clone();
-        let (this, id, path) = (self.clone(), id.clone(), needs.servers_dir.join(id.as_str()));
-        drop(needs.tasks.spawn_blocking(move || {
-            let bytes = disk_usage(&path, &cancel).map(|usage| usage.bytes).ok();
-            drop(turn);
-            if let Some(samples) = this.lock().get_mut(&id) {
-                samples.walking = false;
-                samples.disk_at = Some(Instant::now());
-                samples.disk = bytes.unwrap_or(samples.disk);
-            }
-        }));
+        let handle = handle.clone();
+        self.usages.measure(id, age, move |bytes| handle.disk_used(bytes));
     }
 }
 
@@ -277,9 +256,7 @@ pub(crate) struct Needs {
     pub(crate) engine: Arc<dyn Runtime>,
     pub(crate) engine_there: watch::Receiver<bool>,
     pub(crate) out: Outbox<ToPanel>,
-    pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
-    pub(crate) servers_dir: PathBuf,
     /// Where the samples are kept over a restart.
     pub(crate) state_dir: PathBuf,
     pub(crate) idle: Duration,

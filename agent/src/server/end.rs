@@ -125,6 +125,9 @@ impl Server {
             );
         }
         self.output.console.system(&said);
+        if let Some(why) = self.shown.disk_limit.reason().filter(|_| asked) {
+            self.shown.outcome.error = Some(why);
+        }
         let well = asked || by_hand || code == 0;
         let act = self.life_cycle.happened(if well { Happened::EndedWell } else { Happened::Crashed });
         if self.life_cycle.phase() == Phase::Crashed {

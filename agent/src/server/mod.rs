@@ -10,6 +10,7 @@ mod actions;
 mod catch_up;
 mod configure;
 mod context;
+mod disk_limit;
 mod end;
 mod engine_log;
 mod events;

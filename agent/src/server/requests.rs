@@ -85,7 +85,7 @@ impl Server {
     }
 
     /// Keeps what a request means for later: whether the server should run, and whether it may.
-    fn keep_wish(&mut self, request: &Request) {
+    pub(super) fn keep_wish(&mut self, request: &Request) {
         match request {
             Request::Power(PowerAction::Start | PowerAction::Restart) => self.record.want(Wanted::Running),
             Request::Power(PowerAction::Stop | PowerAction::Kill) | Request::Suspend => {

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use protocol::{Progress, ServerStatus};
 use tokio::sync::watch;
 
+use super::disk_limit::DiskLimit;
+
 /// The container that runs, for those who sample it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
@@ -30,6 +32,7 @@ pub(super) struct Shown {
     pub(super) since: Timestamp,
     pub(super) status: watch::Sender<ServerStatus>,
     pub(super) running: watch::Sender<Option<Running>>,
+    pub(super) disk_limit: DiskLimit,
 }
 
 impl Shown {
@@ -40,6 +43,7 @@ impl Shown {
             since: Timestamp::now(),
             status: watch::Sender::new(status),
             running: watch::Sender::new(None),
+            disk_limit: DiskLimit::default(),
         }
     }
 }

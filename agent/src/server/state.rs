@@ -1,10 +1,11 @@
 //! One server as its task has it: the only one who writes any of this.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use protocol::{Envelope, ServerId, ServerStatus, Status, ToPanel};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -48,11 +49,21 @@ pub(crate) enum Work {
     With(Box<StateWork>),
 }
 
+/// The limit of a server's disk for those who measure it, and for the server what they measured.
+#[derive(Debug, Default)]
+pub(super) struct DiskNews {
+    /// Bytes; 0 for none.
+    pub(super) limit: AtomicU64,
+    pub(super) used: watch::Sender<u64>,
+}
+
 /// The requests to a server.
 pub(super) struct Requests {
     pub(super) queue: mpsc::Receiver<ServerRequest>,
     /// Somebody may have paused or resumed the container: it is to be checked.
     pub(super) check_paused: Arc<Notify>,
+    /// The limit of its disk, and what its files take.
+    pub(super) disk: Arc<DiskNews>,
     /// Requests that wait for the first inspection.
     pub(super) deferred: Vec<(Request, Reply)>,
     /// Who asked for the deletion.
@@ -66,7 +77,8 @@ impl Requests {
     pub(super) fn new() -> (mpsc::Sender<ServerRequest>, Self) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let (deferred, deletes) = (Vec::new(), Vec::new());
-        (sender, Self { queue, check_paused: Arc::default(), deferred, deletes, gone: false })
+        let (check_paused, disk) = (Arc::default(), Arc::default());
+        (sender, Self { queue, check_paused, disk, deferred, deletes, gone: false })
     }
 }
 
@@ -162,6 +174,7 @@ impl Server {
 
     /// Shows the present state, where it has changed.
     pub(super) fn publish(&mut self) {
+        self.requests.disk.limit.store(self.disk_limit(), Ordering::Relaxed);
         let mut now = self.report();
         let before = self.shown.status.borrow().clone();
         if now.status != before.status {

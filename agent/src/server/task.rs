@@ -2,6 +2,7 @@
 //! come in turn, so a kill is never queued behind a stop that hangs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use protocol::{ContainerUser, ErrorCode, ServerStatus};
 use tokio::sync::{Notify, mpsc, watch};
@@ -12,7 +13,7 @@ use super::launch;
 use super::life_cycle::{Phase, Request};
 use super::record::Waiter;
 use super::shown::Running;
-use super::state::{Server, ServerRequest, Work};
+use super::state::{DiskNews, Server, ServerRequest, Work};
 use crate::console::Console;
 use crate::panel::reply_cache::Reply;
 use crate::persist::{self, ServerFile};
@@ -28,9 +29,20 @@ pub(crate) struct Handle {
     /// What it prints.
     pub(crate) console: Console,
     check_paused: Arc<Notify>,
+    disk: Arc<DiskNews>,
 }
 
 impl Handle {
+    /// Bytes that its files may take; none for any.
+    pub(crate) fn disk_limit(&self) -> Option<u64> {
+        Some(self.disk.limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+
+    /// So much they take.
+    pub(crate) fn disk_used(&self, bytes: u64) {
+        self.disk.used.send_replace(bytes);
+    }
+
     /// Has it check whether somebody paused or resumed its container.
     pub(crate) fn check_paused(&self) {
         self.check_paused.notify_one();
@@ -100,6 +112,7 @@ fn start(queue: mpsc::Sender<ServerRequest>, server: Server) -> Handle {
         running: server.shown.running.subscribe(),
         console: server.output.console.clone(),
         check_paused: Arc::clone(&server.requests.check_paused),
+        disk: Arc::clone(&server.requests.disk),
     };
     let tasks = server.context.tasks.clone();
     drop(tasks.spawn(run(server)));
@@ -123,6 +136,7 @@ async fn serve(server: &mut Server) {
     let mut progress = server.shown.progress.subscribe();
     let cancel = server.context.cancel.clone();
     let check_paused = Arc::clone(&server.requests.check_paused);
+    let mut disk = server.requests.disk.used.subscribe();
     let state = engine.borrow_and_update().clone();
     server.engine_changed(&state);
     server.tell(server.report());
@@ -141,6 +155,10 @@ async fn serve(server: &mut Server) {
                 server.engine_changed(&state);
             }
             Ok(()) = progress.changed() => server.publish(),
+            Ok(()) = disk.changed() => {
+                let used = *disk.borrow_and_update();
+                server.disk_used(used);
+            }
             () = check_paused.notified() => server.check_paused(),
             () = sleep_until(due), if due.is_some() => server.due(),
         }

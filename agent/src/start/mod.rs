@@ -25,6 +25,7 @@ use crate::panel::subscriptions::{Consoles, Needs, Sampler, Wanted};
 use crate::runtime::Runtime;
 use crate::runtime::engine_watch::watch_engine;
 use crate::server::{Context, Shared, folder};
+use crate::stats::Usages;
 use crate::supervisor::Supervisor;
 use crate::supervisor::pauses;
 use crate::transfers::Transfers;
@@ -69,7 +70,8 @@ pub fn start(
     let servers_dir = folder::servers(&context.data_dir);
     let host = Arc::new(Host::new(config.node_id.clone(), servers_dir).seen_by(context.paths.clone()));
     let (engine_there, there) = watch::channel(false);
-    let (wanted, sampler) = (Arc::new(Wanted::default()), Sampler::default());
+    let usages = Usages::new(folder::servers(&context.data_dir), tasks.clone(), cancel.clone());
+    let (wanted, sampler) = (Arc::new(Wanted::default()), Sampler::new(usages.clone()));
     let needs = sampling(&context, &config, there);
     drop(tasks.spawn(sampler.clone().run(servers.clone(), Arc::clone(&wanted), Arc::clone(&host), needs)));
 
@@ -99,6 +101,7 @@ pub fn start(
         consoles: Consoles::new(to_panel.clone(), tasks.clone(), cancel.clone()),
         wanted,
         sampler,
+        usages,
         checks: HostChecks::new(Arc::clone(&context.engine), host, tasks.clone()),
         files,
         transfers,
@@ -156,9 +159,7 @@ fn sampling(context: &Context, config: &AgentConfig, engine_there: watch::Receiv
         engine: Arc::clone(&context.engine),
         engine_there,
         out: context.out.clone(),
-        tasks: context.tasks.clone(),
         cancel: context.cancel.clone(),
-        servers_dir: folder::servers(&context.data_dir),
         state_dir: context.state_dir(),
         idle: config.tunables.sample_idle,
     }

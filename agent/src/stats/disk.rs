@@ -1,6 +1,7 @@
 //! How much room a folder takes.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ const MOST: u64 = 2_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Files with several names that are told apart.
 const LINKS: usize = 100_000;
+/// Files and folders that are named for the room they take.
+const LARGEST: usize = 50;
 
 /// What a folder holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,17 @@ pub struct Usage {
     pub complete: bool,
 }
 
+/// A file or folder, and the room that it takes with all that is in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Large {
+    /// Bytes on the disk.
+    pub(crate) bytes: u64,
+    /// Below the folder that was measured.
+    pub(crate) path: Vec<u8>,
+    /// It is a folder.
+    pub(crate) is_folder: bool,
+}
+
 /// Adds up what a folder and all below it take. It belongs to a game, which may do with it what it likes meanwhile:
 /// symbolic links are never followed, other file systems not entered, names that vanish skipped. Ends early, with what
 /// it has, when `stop` is cancelled. Blocks: not for an async thread.
@@ -36,6 +50,14 @@ pub struct Usage {
 /// # Errors
 /// The folder itself cannot be opened.
 pub fn disk_usage(path: &Path, stop: &CancellationToken) -> io::Result<Usage> {
+    measure(path, stop).map(|(usage, _)| usage)
+}
+
+/// The same, and what takes most of it, the largest first.
+///
+/// # Errors
+/// The folder itself cannot be opened.
+pub(crate) fn measure(path: &Path, stop: &CancellationToken) -> io::Result<(Usage, Vec<Large>)> {
     let top = openat(CWD, path, FOLDER, Mode::empty())?;
     let stat = rustix::fs::fstat(&top)?;
     let mut counting = Counting {
@@ -43,13 +65,22 @@ pub fn disk_usage(path: &Path, stop: &CancellationToken) -> io::Result<Usage> {
         device: stat.st_dev,
         seen: HashSet::new(),
         deadline: Instant::now() + PATIENCE,
+        above: Vec::new(),
+        largest: BinaryHeap::new(),
     };
     counting.count(&stat);
     let bounds = Bounds { mounts: Mounts::Miss, ..Bounds::FAR };
     if walk(top, bounds, stop, &mut counting).is_err() {
         counting.usage.complete = false;
     }
-    Ok(counting.usage)
+    let Counting { usage, largest, .. } = counting;
+    let largest = largest.into_sorted_vec().into_iter().map(|Reverse(large)| large).collect();
+    Ok((usage, largest))
+}
+
+/// Folders above it, below the top.
+fn depth(path: &[u8]) -> usize {
+    memchr::memchr_iter(b'/', path).count()
 }
 
 struct Counting {
@@ -57,11 +88,26 @@ struct Counting {
     device: u64,
     seen: HashSet<u64>,
     deadline: Instant,
+    /// What was counted before each folder on the way from the top to here.
+    above: Vec<u64>,
+    /// The smallest of them comes out first.
+    largest: BinaryHeap<Reverse<Large>>,
 }
 
 impl Counting {
     fn elsewhere(&self, stat: &Stat) -> bool {
         stat.st_dev != self.device
+    }
+
+    fn put(&mut self, bytes: u64, path: &[u8], is_folder: bool) {
+        let full = self.largest.len() >= LARGEST;
+        if bytes == 0 || (full && self.largest.peek().is_some_and(|Reverse(least)| least.bytes >= bytes)) {
+            return;
+        }
+        if full {
+            self.largest.pop();
+        }
+        self.largest.push(Reverse(Large { bytes, path: path.to_owned(), is_folder }));
     }
 
     /// Once, also what has several names.
@@ -91,17 +137,26 @@ impl Visitor for Counting {
         if self.elsewhere(at.stat) {
             return Ok(false);
         }
+        self.above.truncate(depth(at.path));
+        self.above.push(self.usage.bytes);
         self.count(at.stat);
         self.enough().map(|()| true)
     }
 
-    fn leave(&mut self, _at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<Next, Stopped> {
+    fn leave(&mut self, at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<Next, Stopped> {
+        // Where the way back was cut, some were never left.
+        self.above.truncate(depth(at.path) + 1);
+        if let Some(before) = self.above.pop() {
+            self.put(self.usage.bytes - before, at.path, true);
+        }
         Ok(Next::On)
     }
 
     fn other(&mut self, at: &At<'_>) -> Result<(), Stopped> {
         if !self.elsewhere(at.stat) {
+            let before = self.usage.bytes;
             self.count(at.stat);
+            self.put(self.usage.bytes - before, at.path, false);
         }
         self.enough()
     }
@@ -148,6 +203,25 @@ mod tests {
         let usage = count(root.path()).unwrap();
         assert_eq!(usage, Usage { bytes: expected, files: 6, complete: true });
         assert!(usage.bytes >= 300_000 && usage.bytes < 1 << 30, "{usage:?}");
+    }
+
+    #[test]
+    fn what_takes_most_comes_first() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("world/region")).unwrap();
+        for n in 1..=60 {
+            fs::write(root.path().join(format!("world/region/{n}")), vec![1; n * 8192]).unwrap();
+        }
+        fs::write(root.path().join("log"), vec![1; 4 << 20]).unwrap();
+        let (usage, largest) = measure(root.path(), &CancellationToken::new()).unwrap();
+        assert_eq!((usage.files, largest.len()), (64, 50));
+        let names: Vec<String> =
+            largest.iter().map(|large| String::from_utf8_lossy(&large.path).into_owned()).collect();
+        assert_eq!(names[..5], ["world", "world/region", "log", "world/region/60", "world/region/59"]);
+        assert!(largest[0].is_folder && !largest[2].is_folder);
+        assert_eq!(largest[2].bytes, allocated(&root.path().join("log")));
+        assert_eq!(largest[1].bytes + allocated(&root.path().join("world")), largest[0].bytes);
+        assert!(largest.is_sorted_by(|a, b| a.bytes >= b.bytes));
     }
 
     #[test]

@@ -4,8 +4,11 @@ mod disk;
 mod history;
 mod kept;
 mod meter;
+mod usages;
 
+pub(crate) use disk::Large;
 pub use disk::{Usage, disk_usage};
 pub use history::History;
 pub use kept::{KeptSamples, Samples};
 pub use meter::{Counters, Meter};
+pub(crate) use usages::Usages;

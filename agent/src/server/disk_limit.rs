@@ -1,0 +1,105 @@
+//! The limit of a server's disk, which the game does not keep by itself: it is told when it comes near, and stopped cleanly when it
+//! is past it.
+
+use protocol::PowerAction;
+
+use super::life_cycle::Request;
+use super::state::Server;
+
+/// Parts in a hundred of the limit at which it is said …
+const NEAR: u64 = 90;
+/// … and below which it may be said again.
+const FAR: u64 = 85;
+
+/// What was said of the limit.
+#[derive(Debug, Default)]
+pub(super) struct DiskLimit {
+    warned: bool,
+    /// Why it was stopped, while it stops.
+    stopped: Option<String>,
+}
+
+impl DiskLimit {
+    /// Why it was stopped, where that was for the limit.
+    pub(super) fn reason(&mut self) -> Option<String> {
+        self.warned = false;
+        self.stopped.take()
+    }
+}
+
+impl Server {
+    /// Bytes that its files may take; 0 for any.
+    pub(super) fn disk_limit(&self) -> u64 {
+        u64::try_from(self.record.file.spec.limits.disk).unwrap_or(0)
+    }
+
+    /// So much its files take.
+    pub(super) fn disk_used(&mut self, bytes: u64) {
+        let limit = self.disk_limit();
+        let runs = self.runs.live().is_some() && !self.life_cycle.is_stopping();
+        if limit == 0 || !runs {
+            return;
+        }
+        let of_it = format!("{} of the {} that they may take", size(bytes), size(limit));
+        if bytes > limit {
+            let why = format!("Its files take {of_it}.");
+            let request = Request::Power(PowerAction::Stop);
+            let mut life_cycle = self.life_cycle.clone();
+            let Ok(act) = life_cycle.ask(&request) else { return };
+            self.output.console.system(&format!("{why} The server is stopped."));
+            tracing::warn!(server = %self.id, bytes, limit, "stopped for the limit of its disk");
+            self.life_cycle = life_cycle;
+            self.shown.disk_limit.stopped = Some(format!("It was stopped for the limit of its disk. {why}"));
+            self.keep_wish(&request);
+            self.act(act);
+            self.publish();
+            return;
+        }
+        let part = |of: u64| u128::from(bytes) * 100 >= u128::from(limit) * u128::from(of);
+        let warned = self.shown.disk_limit.warned;
+        if part(NEAR) && !warned {
+            let why = format!("Its files take {of_it}: past that the server is stopped.");
+            self.output.console.system(&why);
+            self.shown.outcome.error = Some(why);
+            self.shown.disk_limit.warned = true;
+            self.publish();
+        } else if !part(FAR) && warned {
+            self.shown.outcome.error = None;
+            self.shown.disk_limit.warned = false;
+            self.publish();
+        }
+    }
+}
+
+/// Bytes for a person.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match (unit, tenths % 10) {
+        (0, _) => format!("{bytes} B"),
+        (_, tenth) => format!("{}.{tenth} {}", tenths / 10, UNITS[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_for_people() {
+        let sizes = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (10 << 30, "10.0 GiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ];
+        for (bytes, shown) in sizes {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+}
