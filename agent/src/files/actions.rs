@@ -3,6 +3,7 @@
 use protocol::FileAction;
 use rustix::fd::AsFd;
 
+use super::archives;
 use super::chmod::chmod;
 use super::copy::copy;
 use super::job::Job;
@@ -15,6 +16,8 @@ use crate::fs::{FileError, RelPath, Replace, look, remove_at, rename, special};
 pub(super) struct After {
     /// Batches of the trash whose sizes are to be counted.
     pub(super) count: Vec<String>,
+    /// Bytes that came to the server's files.
+    pub(super) written: u64,
 }
 
 /// Does what was asked.
@@ -25,7 +28,10 @@ pub(super) fn act(job: &mut Job<'_>, action: &FileAction) -> Result<After, FileE
         FileAction::Rename { path, to, replace } => {
             move_to(job, &RelPath::parse(path)?, &RelPath::parse(to)?, *replace)?;
         }
-        FileAction::Copy { path, to } => copy(job, &RelPath::parse(path)?, &RelPath::parse(to)?)?,
+        FileAction::Copy { path, to } => {
+            copy(job, &RelPath::parse(path)?, &RelPath::parse(to)?)?;
+            after.written = job.progress.bytes();
+        }
         FileAction::Delete { paths, permanent } => {
             let paths = parse_all(paths)?;
             match permanent {
@@ -38,7 +44,10 @@ pub(super) fn act(job: &mut Job<'_>, action: &FileAction) -> Result<After, FileE
         }
         FileAction::Restore { ids } => trash::restore(job, ids)?,
         FileAction::EmptyTrash { ids } => trash::empty(job, ids.as_deref())?,
-        FileAction::Archive { .. } | FileAction::Extract { .. } => return Err(FileError::NotSupported),
+        FileAction::Archive { paths, to, format } => {
+            after.written = archives::pack(job, paths, to, *format)?;
+        }
+        FileAction::Extract { path, to } => after.written = archives::unpack(job, path, to)?,
     }
     Ok(after)
 }

@@ -51,6 +51,7 @@ fn open_file(folder: impl AsFd, name: &[u8]) -> Result<(OwnedFd, Stat), FileErro
 fn file(job: &mut Job<'_>, folder: &OwnedFd, name: &[u8], to: &RelPath) -> Result<(), FileError> {
     let (from, stat) = open_file(folder, name)?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
+    job.afford(size)?;
     job.progress.expect(size);
     let parts = job.store.parts()?;
     let mut new = NewFile::begin(job.root, to, Some(&parts), Replace::Nothing)?;
@@ -97,6 +98,7 @@ fn tree(
         return Err(FileError::Exists);
     }
     let size = measure_tree(open()?, MOST, job.cancel)?;
+    job.afford(size.on_disk)?;
     job.progress.expect(size.bytes);
     let parts = job.store.parts()?;
     let disk = fstatvfs(&parts).map_err(meaning("look at the disk"))?;

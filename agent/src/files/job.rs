@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use protocol::{Envelope, FileDone, FileProgress, PATHS, SKIPPED, ServerId, Skipped, ToPanel, Trashed};
 use tokio_util::sync::CancellationToken;
 
+use super::context::over_quota;
 use super::store::Store;
 use crate::fs::{FileError, RootDir, text_below};
 use crate::link::Outbox;
@@ -24,11 +25,21 @@ pub(crate) struct Job<'j> {
     pub(crate) store: &'j Store,
     /// Nobody wants it any more.
     pub(crate) cancel: &'j CancellationToken,
+    /// Bytes that are free of the server's limit; none where that is not bounded.
+    pub(crate) free: Option<u64>,
     /// How far it is.
     pub(crate) progress: Progress,
 }
 
 impl Job<'_> {
+    /// An error where the server may not take so many bytes more.
+    pub(super) fn afford(&self, bytes: u64) -> Result<(), FileError> {
+        match self.free {
+            Some(free) if free < bytes => Err(over_quota(free)),
+            _ => Ok(()),
+        }
+    }
+
     /// An error where nobody wants it any more.
     pub(crate) fn wanted(&self) -> Result<(), FileError> {
         if self.cancel.is_cancelled() { Err(FileError::Cancelled) } else { Ok(()) }
@@ -97,6 +108,21 @@ impl Progress {
         if self.done.skipped.len() < SKIPPED {
             self.done.skipped.push(Skipped { path: text_below(path), reason: reason.into() });
         }
+    }
+
+    /// More is passed over than is named.
+    pub(super) fn skip_unnamed(&mut self, more: u64) {
+        self.done.skipped_count += more;
+    }
+
+    /// So much it was in the end.
+    pub(super) fn came_to(&mut self, entries: u64, bytes: u64) {
+        (self.done.entries, self.done.bytes) = (entries, bytes);
+    }
+
+    /// Bytes that are done.
+    pub(super) fn bytes(&self) -> u64 {
+        self.done.bytes
     }
 
     /// Something is in the trash now.

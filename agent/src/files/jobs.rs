@@ -110,13 +110,15 @@ impl Jobs {
                 Err(error) => return turn.end(Err(error)),
             };
             let progress = Progress::new(context.out.clone(), server_id.clone(), job_id);
-            let mut job = Job { root: &root, store: &store, cancel: &cancel, progress };
+            let free = context.free(&server_id);
+            let mut job = Job { root: &root, store: &store, cancel: &cancel, free, progress };
             let done = act(&mut job, &op);
             if let Err(FileError::Io(action, error)) = &done {
                 tracing::warn!(server = %server_id, action, %error, "a job on files");
             }
             match done {
-                Ok(After { count }) => {
+                Ok(After { count, written }) => {
+                    context.usages.wrote(&server_id, written);
                     turn.end(Ok(job.progress.finish()));
                     let Ok(_permit) = counting.try_acquire() else { return };
                     for batch in count {

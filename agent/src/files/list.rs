@@ -9,7 +9,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Dir, FileType, OFlags, Stat, fstat, readlinkat};
 use sha2::{Digest, Sha256};
 
-use crate::fs::{FileError, RelPath, RootDir, WRITING, look, meaning};
+use crate::fs::{FileError, RelPath, RootDir, is_unfinished, look, meaning};
 use crate::streams::hex;
 
 /// Bytes of names and targets in one page.
@@ -56,7 +56,7 @@ fn first_names(
     for found in Dir::read_from(folder).map_err(&failed)? {
         let found = found.map_err(&failed)?;
         let name = found.file_name().to_bytes();
-        if matches!(name, b"." | b"..") || is_ours(name) {
+        if matches!(name, b"." | b"..") || is_unfinished(name) {
             continue;
         }
         total += 1;
@@ -75,12 +75,6 @@ fn first_names(
         }
     }
     Ok((first.into_sorted_vec(), total, more))
-}
-
-/// A file that we are writing, and that has not got its name yet.
-fn is_ours(name: &[u8]) -> bool {
-    name.strip_prefix(WRITING.as_bytes())
-        .is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn entry(folder: &OwnedFd, name: &[u8], stat: &Stat) -> FileEntry {

@@ -3,6 +3,7 @@
 //! folder's handle, with no way out ([`crate::fs::RootDir`]), and nothing that is not a plain file is opened.
 
 mod actions;
+mod archives;
 mod chmod;
 mod config;
 mod context;
@@ -37,6 +38,7 @@ pub(crate) use self::config::{Configured, configure};
 pub(crate) use self::context::FilesContext;
 use self::jobs::Jobs;
 use self::refuse::refuse;
+use self::search::look_for;
 use self::streams::FileStreams;
 use self::text::MOST;
 use crate::fs::{FileError, RelPath, RootDir};
@@ -48,6 +50,8 @@ const AT_ONCE: usize = 8;
 const WAITING: usize = 256;
 /// Texts that are held in memory at once; who comes beyond that is told to try again.
 const TEXTS: usize = 8;
+/// Searches at a time: each has two threads.
+const SEARCHES: usize = 4;
 
 /// The files of all servers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,6 +60,7 @@ pub(crate) struct Files {
     room: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     texts: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
     jobs: Jobs,
     streams: FileStreams,
 }
@@ -65,8 +70,8 @@ impl Files {
         let context = Arc::new(context);
         let (jobs, streams) = (Jobs::new(Arc::clone(&context)), FileStreams::new(Arc::clone(&context)));
         let room = |most| Arc::new(Semaphore::new(most));
-        let (texts, waiting) = (room(TEXTS), room(WAITING));
-        Self { context, room: room(AT_ONCE), waiting, texts, jobs, streams }
+        let (texts, waiting, searches) = (room(TEXTS), room(WAITING), room(SEARCHES));
+        Self { context, room: room(AT_ONCE), waiting, texts, searches, jobs, streams }
     }
 
     /// Removes what has had its time, until the agent ends.
@@ -134,9 +139,17 @@ impl Files {
     }
 
     /// Looks for files.
-    pub(crate) fn search(&self, asked: &FileSearch, reply: Reply) {
+    pub(crate) fn search(&self, asked: FileSearch, reply: Reply) {
         let Some(turn) = self.jobs.begin(&asked.server_id, &asked.job_id, reply) else { return };
-        turn.end_with(Err(FileError::NotSupported));
+        let Ok(place) = Arc::clone(&self.searches).try_acquire_owned() else {
+            return turn.end_with(Err(FileError::Busy));
+        };
+        let context = Arc::clone(&self.context);
+        drop(self.context.tasks.spawn_blocking(move || {
+            let _place = place;
+            let found = context.root(&asked.server_id).and_then(|root| look_for(&root, &asked, &turn.cancel));
+            turn.end_with(found.map(ToPanel::FileMatches));
+        }));
     }
 
     /// Answers with what is in the trash.
@@ -168,7 +181,11 @@ impl Files {
     /// Prepares for an upload.
     pub(crate) fn upload_create(&self, asked: UploadCreate, reply: Reply) {
         self.work_and_ack(asked.server_id.clone(), reply, move |context, root| {
-            uploads::create(&root, &context.store(&asked.server_id)?, &asked)
+            context.afford(&asked.server_id, asked.size)?;
+            uploads::create(&root, &context.store(&asked.server_id)?, &asked)?;
+            // Counted as if it were here: many may be under way.
+            context.usages.wrote(&asked.server_id, asked.size);
+            Ok(())
         });
     }
 

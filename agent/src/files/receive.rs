@@ -41,6 +41,8 @@ pub(super) fn open(context: &FilesContext, turns: &Turns, asked: &FileReceive) -
     match &asked.target {
         FileTarget::Content { path, size, if_match, keep_version } => {
             let path = RelPath::parse(path)?;
+            context.afford(server_id, size.unwrap_or(1))?;
+            context.usages.wrote(server_id, size.unwrap_or(0));
             let replace = if if_match.as_deref() == Some(NONE) { Replace::Nothing } else { Replace::File };
             let new = NewFile::begin(&root, &path, Some(&store.parts()?), replace).map_err(changed)?;
             let content = Content {

@@ -10,16 +10,19 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
 use tokio_util::sync::CancellationToken;
 
+use super::archives::Sending;
 use super::context::FilesContext;
 use super::{list, versions};
 use crate::fs::{FileError, RelPath, meaning, regular};
-use crate::streams::{FRAME_BYTES, Frame, FrameSender, Pipe};
+use crate::streams::{FRAME_BYTES, Frame, FrameSender, Outgoing, Pipe};
 
 /// What is sent, opened.
 #[derive(Debug)]
 pub(super) enum Opened {
     /// A file: from where it stands so many bytes.
     File { file: OwnedFd, bytes: u64, info: Box<FileInfo> },
+    /// An archive, which is made on the way.
+    Archive(Sending),
 }
 
 impl Opened {
@@ -27,6 +30,7 @@ impl Opened {
     pub(super) fn info(&self) -> Option<FileInfo> {
         match self {
             Self::File { info, .. } => Some(info.as_ref().clone()),
+            Self::Archive(_) => None,
         }
     }
 }
@@ -56,7 +60,9 @@ pub(super) fn open(context: &Arc<FilesContext>, asked: &FileSend) -> Result<Open
             let info = list::info(&path, &stat);
             Ok(Opened::File { file, bytes: info.entry.size, info: Box::new(info) })
         }
-        FileSource::Archive { .. } => Err(FileError::NotSupported),
+        FileSource::Archive { paths, format } => {
+            Sending::open(&context.root(server_id)?, paths, *format).map(Opened::Archive)
+        }
     }
 }
 
@@ -65,6 +71,12 @@ pub(super) fn send(opened: Opened, pipe: &Pipe, cancel: &CancellationToken) -> i
     let mut sender = FrameSender::new(&pipe.out, cancel);
     let sent = match opened {
         Opened::File { file, bytes, .. } => send_file(&file, bytes, &mut sender)?,
+        Opened::Archive(archive) => {
+            let mut to = Outgoing::unhashed(&pipe.out, cancel);
+            let bytes = archive.write(&mut to, cancel)?;
+            to.finish()?;
+            bytes
+        }
     };
     let summary = Summary { bytes: sent, ..Summary::default() };
     sender.send(Frame::Control(Control::Done(summary)))?;

@@ -44,13 +44,10 @@ pub(crate) enum FileError {
     BrokenOff,
     #[error("it was called off")]
     Cancelled,
-    #[allow(dead_code, reason = "for disk limits")]
     #[error("{0}")]
     OverQuota(String),
-    #[allow(dead_code, reason = "for archives")]
     #[error("{0}")]
     ArchiveTooLarge(String),
-    #[allow(dead_code, reason = "for archives")]
     #[error("{0}")]
     BadArchive(String),
     #[error("this agent cannot do that")]

@@ -19,7 +19,7 @@ mod tests;
 pub(crate) use copy::copy_content;
 pub(crate) use error::{FileError, meaning};
 pub(crate) use measure::measure_tree;
-pub(crate) use new_file::{NewFile, Replace, WRITING, rename};
+pub(crate) use new_file::{NewFile, Replace, is_unfinished, rename};
 pub(crate) use open::FOLDER;
 pub(crate) use rel_path::{RelPath, text_below};
 pub use remove::remove_folder;

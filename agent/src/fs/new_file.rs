@@ -13,7 +13,13 @@ use super::rel_path::RelPath;
 use super::root_dir::{RootDir, give, look, special};
 
 /// What names of files begin with that are being written within a server's folder.
-pub(crate) const WRITING: &str = ".writing-";
+const WRITING: &str = ".writing-";
+/// Whether a name is that of a file that is being written, and has not got its own yet.
+pub(crate) fn is_unfinished(name: &[u8]) -> bool {
+    name.strip_prefix(WRITING.as_bytes())
+        .is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// What a new file may be read and written by.
 const NEW: u32 = 0o644;
 /// Names that are tried.

@@ -79,7 +79,7 @@ pub(super) fn file_trash(agent: &Parts, server: ServerRef, reply: Reply) {
 
 pub(super) fn file_search(agent: &Parts, asked: FileSearch, reply: Reply) {
     let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
-    agent.files.search(&asked, reply);
+    agent.files.search(asked, reply);
 }
 
 pub(super) fn disk_usage(agent: &Parts, asked: DiskUsage, reply: Reply) {

@@ -81,6 +81,7 @@ pub fn start(
         cancel: cancel.clone(),
         out: to_panel.clone(),
         opener: config.carrier.clone(),
+        usages: usages.clone(),
     });
     files.start_sweeping();
     let transfers = Transfers::new(Arc::clone(&context), servers.clone(), config.carrier.clone());

@@ -4,6 +4,7 @@ mod disk;
 mod history;
 mod kept;
 mod meter;
+mod size;
 mod usages;
 
 pub(crate) use disk::Large;
@@ -11,4 +12,5 @@ pub use disk::{Usage, disk_usage};
 pub use history::History;
 pub use kept::{KeptSamples, Samples};
 pub use meter::{Counters, Meter};
+pub(crate) use size::size;
 pub(crate) use usages::Usages;

@@ -47,7 +47,6 @@ pub(crate) struct Usages {
     servers: Arc<Mutex<HashMap<ServerId, Known>>>,
 }
 
-#[allow(dead_code)]
 impl Usages {
     pub(crate) fn new(servers_dir: PathBuf, tasks: TaskTracker, cancel: CancellationToken) -> Self {
         Self { servers_dir, tasks, cancel, walks: Arc::new(Semaphore::new(WALKS)), servers: Arc::default() }
@@ -75,14 +74,16 @@ impl Usages {
     }
 
     /// What a server may take.
-    pub(crate) fn limit(&self, id: &ServerId) -> Option<u64> {
+    fn limit(&self, id: &ServerId) -> Option<u64> {
         self.lock().get(id)?.limit
     }
 
     /// What is free of that; none where it is not bounded.
     pub(crate) fn free(&self, id: &ServerId) -> Option<u64> {
-        let limit = self.limit(id)?;
-        Some(limit.saturating_sub(self.bytes(id).unwrap_or(0)))
+        let servers = self.lock();
+        let known = servers.get(id)?;
+        let measured = known.measured.as_ref().map_or(0, |measured| measured.bytes);
+        Some(known.limit?.saturating_sub(measured).saturating_sub(known.written))
     }
 
     /// It takes most of what it may: it is worth to look more often.

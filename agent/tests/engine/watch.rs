@@ -58,6 +58,42 @@ async fn samples_come_each_second_while_somebody_looks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_game_is_told_of_the_limit_of_its_disk_and_stopped_cleanly_past_it() {
+    let node = Node::new().await;
+    let mut spec = spec("trap 'echo saved; exit 0' TERM; while :; do sleep 0.1; done");
+    spec.limits.disk = 4 << 20;
+    let id = node.create(spec).await;
+    let _container = Container(id.clone());
+    node.start(&id).await;
+    let measure = || ToAgent::DiskUsage(DiskUsage { server_id: id.clone().into(), refresh: true });
+    std::fs::write(node.file(&id, "world"), vec![1; 3_900 << 10]).unwrap();
+    let warned = async {
+        loop {
+            node.ask(measure()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let last = node.statuses(&id).pop().unwrap();
+            if let Some(why) = last.error {
+                assert_eq!(last.status, Status::Running);
+                break why;
+            }
+        }
+    };
+    let warned = tokio::time::timeout(Duration::from_secs(20), warned).await.unwrap();
+    assert!(warned.contains("of the 4.0 MiB that they may take"), "{warned}");
+    node.line(&id, &warned).await;
+    std::fs::write(node.file(&id, "more"), vec![1; 1 << 20]).unwrap();
+    node.ask(measure()).await.unwrap();
+    let stopped = node.is(&id, Status::Stopped).await;
+    let why = stopped.error.unwrap();
+    assert!(why.contains("stopped for the limit of its disk"), "{why}");
+    assert_eq!(stopped.exit_code, Some(0), "cleanly");
+    node.line(&id, "saved").await;
+    let ToPanel::DiskUsageReport(report) = node.ask(measure()).await.unwrap() else { panic!("no report") };
+    assert!(report.bytes > 4 << 20 && report.largest[0].path == "/world", "{report:?}");
+    node.delete(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn heartbeats_and_system_info() {
     let node = Node::new().await;
     node.message("a heartbeat", |message| match message {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 
 use memchr::memmem::{Finder, FinderBuilder};
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr_iter, memrchr};
 use rustix::fd::OwnedFd;
 
 /// Bytes at the beginning of a file that tell whether it is text.
@@ -68,7 +68,7 @@ impl Reader {
             let Some(read) = fill(&mut from, &mut self.buffer[kept..]) else { return };
             let end = kept + read;
             let is_end = end < self.buffer.len();
-            if first && memchr(0, &self.buffer[..end.min(HEAD)]).is_some() {
+            if first && memchr::memchr(0, &self.buffer[..end.min(HEAD)]).is_some() {
                 return;
             }
             first = false;
@@ -95,7 +95,7 @@ impl Reader {
                     return;
                 }
                 // The next line.
-                at = memchr(b'\n', &looked_in[next..]).map_or(end, |line| next + line + 1);
+                at = memchr::memchr(b'\n', &looked_in[next..]).map_or(end, |line| next + line + 1);
             }
             if is_end || is_over() {
                 return;
@@ -130,7 +130,7 @@ fn again_from(buffer: &[u8], needle: usize) -> usize {
 /// The line around a place.
 fn shown(buffer: &[u8], at: usize) -> String {
     let begin = memrchr(b'\n', &buffer[..at]).map_or(0, |line| line + 1);
-    let end = memchr(b'\n', &buffer[at..]).map_or(buffer.len(), |line| at + line);
+    let end = memchr::memchr(b'\n', &buffer[at..]).map_or(buffer.len(), |line| at + line);
     // A character has four bytes at most.
     let begin = begin.max(at.saturating_sub(4 * BEFORE));
     let end = end.min(at + 4 * SHOWN);

@@ -1,8 +1,6 @@
 //! Looking for files by name and by content. One thread goes through the tree, another reads what it finds; where that one is
 //! behind, the first reads too.
 
-#![cfg_attr(not(test), allow(dead_code))]
-
 mod content;
 mod name;
 
@@ -10,14 +8,16 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use protocol::FileKind;
+use protocol::{FileKind, FileMatch, FileMatches, FileSearch};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, openat};
 use tokio_util::sync::CancellationToken;
 
 use self::content::{Needle, Reader};
 use self::name::NamePattern;
-use crate::fs::{At, Bounds, Missed, Next, Stopped, Visitor, walk};
+use crate::fs::{
+    At, Bounds, FileError, Missed, Next, RelPath, RootDir, Stopped, Visitor, is_unfinished, text_below, walk,
+};
 
 /// A search ends after this, with what it has.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,8 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LARGEST: u64 = 64 << 20;
 /// Files that are open, because nobody has read them yet.
 const AHEAD: usize = 32;
-/// What a folder's own temporary files begin with.
-const UNFINISHED: &[u8] = b".writing-";
 
 /// What is looked for.
 #[derive(Debug)]
@@ -117,6 +115,28 @@ pub(crate) fn search(top: OwnedFd, query: &Query, stop: &CancellationToken) -> F
     Found { hits, scanned, truncated }
 }
 
+/// Does what a message asks for.
+pub(super) fn look_for(
+    root: &RootDir,
+    asked: &FileSearch,
+    stop: &CancellationToken,
+) -> Result<FileMatches, FileError> {
+    let path = RelPath::parse(&asked.path)?;
+    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let query = Query::new(asked.name.as_deref(), asked.content.as_deref(), asked.case_sensitive, limit)
+        .ok_or(FileError::Conflict("there is nothing to look for"))?;
+    let Found { hits, scanned, truncated } = search(root.folder(&path)?, &query, stop);
+    let matched = |hit: Hit| {
+        let (line, text) = hit.line.unzip();
+        let path = match path.as_bytes() {
+            [] => text_below(&hit.path),
+            above => text_below(&[above, b"/", &hit.path].concat()),
+        };
+        FileMatch { path, kind: hit.kind, line, text }
+    };
+    Ok(FileMatches { matches: hits.into_iter().map(matched).collect(), scanned, truncated })
+}
+
 /// A file that is to be read.
 struct Waiting {
     file: OwnedFd,
@@ -174,9 +194,7 @@ impl Seeking<'_> {
             return Err(Stopped);
         }
         let kind = kind_of(at.stat.st_mode);
-        if at.name.starts_with(UNFINISHED)
-            || self.query.name.as_ref().is_some_and(|name| !name.matches(at.name))
-        {
+        if is_unfinished(at.name) || self.query.name.as_ref().is_some_and(|name| !name.matches(at.name)) {
             return Ok(());
         }
         let Some(needle) = &self.query.content else {

@@ -32,7 +32,7 @@ fn tree() -> tempfile::TempDir {
     put("server.properties", b"# note\r\nmotd=A Minecraft Server\r\nport=1\r\n");
     put("config/a.yml", b"motd: one\nother: MOTD\n\nmotd again motd\nlast motd");
     put("config/level.dat", b"\x0a\x00motd");
-    put(".writing-0123", b"motd");
+    put(".writing-0123456789abcdef", b"motd");
     put("latin", b"gr\xfc\xdfe motd \xff\xfe");
     symlink("/etc/passwd", dir.path().join("motd-link")).unwrap();
     dir

@@ -11,6 +11,7 @@ use super::text::{read, write};
 use super::*;
 use crate::server::folder;
 
+mod archives;
 mod contents;
 mod operations;
 mod panel;

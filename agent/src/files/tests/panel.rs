@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::link::{PanelSide, local};
 use crate::panel::reply_cache::Answers;
+use crate::stats::Usages;
 use crate::streams::{Frame, Pipe, StreamOpener, Ticket, pipe};
 
 /// Gives the far ends of the connections that the agent opens.
@@ -45,10 +46,12 @@ impl Panel {
     pub(super) fn at(place: Place) -> Self {
         let (link, agent) = local(64);
         let (opener, pipes) = mpsc::unbounded_channel();
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let files = Files::new(FilesContext {
             data_dir: place.dir.path().to_owned(),
-            tasks: TaskTracker::new(),
-            cancel: CancellationToken::new(),
+            usages: Usages::new(place.dir.path().join("servers"), tasks.clone(), cancel.clone()),
+            tasks,
+            cancel,
             out: agent.to_panel.clone(),
             opener: Some(Arc::new(Opener(opener))),
         });

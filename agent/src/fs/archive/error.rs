@@ -4,6 +4,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::fs::error::FileError;
 use crate::fs::shown::shown;
 use crate::fs::walk::Stopped;
 
@@ -82,5 +83,19 @@ impl ArchiveError {
 impl From<Stopped> for ArchiveError {
     fn from(_: Stopped) -> Self {
         Self::Cancelled
+    }
+}
+
+impl From<ArchiveError> for FileError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::NoRoom => Self::DiskFull,
+            ArchiveError::TooLarge(_) => Self::ArchiveTooLarge(error.to_string()),
+            ArchiveError::Broken(_) | ArchiveError::Refused(_) => Self::BadArchive(error.to_string()),
+            ArchiveError::Cancelled => Self::Cancelled,
+            ArchiveError::File { doing: _, path: _, source } | ArchiveError::Stream(source) => {
+                Self::io("write it")(source)
+            }
+        }
     }
 }

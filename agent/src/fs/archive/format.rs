@@ -42,11 +42,6 @@ impl Format {
             name[start..].eq_ignore_ascii_case(ending.as_bytes()).then_some(*format)
         })
     }
-
-    /// Whether archives of this format can be made.
-    pub(crate) fn is_writable(self) -> bool {
-        matches!(self, Self::Zip | Self::Tar | Self::TarGz | Self::TarZst)
-    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,7 @@
 //! it is in, no link is followed, and whatever is taken is bounded.
 //!
 //! [`pack`](pack()) and [`unpack`] are a server's whole folder as a tar stream between agents, and what an engine copies out of a
-//! container. [`create`] and [`extract`] are archives that people make, download and upload, in all their formats.
-
-#![allow(dead_code)]
-#![cfg_attr(not(test), allow(unused_imports))]
+//! container. [`create`] and [`stage`] are archives that people make, download and upload, in all their formats.
 
 mod entry;
 mod error;
@@ -27,10 +24,10 @@ pub(crate) use entry::{Form, Owners};
 pub(crate) use error::ArchiveError;
 pub(crate) use format::Format;
 pub(crate) use pack::{measure, open, pack, room};
-pub(crate) use read::{Target, extract};
-pub(crate) use staging::Limits;
+pub(crate) use read::stage;
+pub(crate) use staging::{Limits, UNPACK_RESERVE};
 pub(crate) use unpack::{Bounds, RESERVE, Unpacked, unpack};
-pub(crate) use watch::{Outcome, Watch};
+pub(crate) use watch::{Outcome, Step, Watch};
 pub(crate) use write::create;
 
 /// Folders within folders.

@@ -67,12 +67,12 @@ pub(super) struct OpenFile {
     about: About,
 }
 
-pub(super) struct Staging {
+pub(super) struct Staging<'w> {
     top: OwnedFd,
     /// The folders from the top to here, without the top.
     way: Vec<(Vec<u8>, OwnedFd)>,
     limits: Limits,
-    watch: Watch,
+    watch: Watch<'w>,
     done: Outcome,
     /// Bytes that an archive claims to hold.
     pub(super) total: Option<u64>,
@@ -85,8 +85,8 @@ pub(super) struct Staging {
     buffer: Vec<u8>,
 }
 
-impl Staging {
-    pub(super) fn new(top: OwnedFd, limits: Limits, watch: Watch) -> Result<Self, ArchiveError> {
+impl<'w> Staging<'w> {
+    pub(super) fn new(top: OwnedFd, limits: Limits, watch: Watch<'w>) -> Result<Self, ArchiveError> {
         let staging = Self {
             top,
             way: Vec::new(),
@@ -136,12 +136,16 @@ impl Staging {
 
     /// Counts an entry, whatever becomes of it.
     fn count(&mut self, name: &[u8]) -> Result<(), ArchiveError> {
+        self.one_more()?;
         self.done.entries += 1;
-        if self.done.entries > self.limits.entries {
+        self.step(name)
+    }
+
+    fn one_more(&mut self) -> Result<(), ArchiveError> {
+        if self.done.entries + self.done.skipped_count >= self.limits.entries {
             return Err(self.too_many());
         }
-        self.looks(ENTRY_COUNTS)?;
-        self.step(name)
+        self.looks(ENTRY_COUNTS)
     }
 
     fn step(&mut self, path: &[u8]) -> Result<(), ArchiveError> {
@@ -165,14 +169,9 @@ impl Staging {
 
     /// Names an entry that is left out.
     pub(super) fn skip(&mut self, name: &[u8], why: impl Into<String>) -> Result<(), ArchiveError> {
-        self.count(name)?;
-        // What is left out was not done.
-        self.done.entries -= 1;
-        if self.done.skipped_count >= self.limits.entries {
-            return Err(self.too_many());
-        }
+        self.one_more()?;
         self.done.skip(name, why);
-        Ok(())
+        self.step(name)
     }
 
     /// Goes to the folder in which an entry is; gives its own name there, which is none for the top. `None` where the entry

@@ -18,16 +18,16 @@ pub(crate) struct Step<'a> {
 }
 
 /// What is called with each step. It is called often, and has to be cheap.
-pub(crate) type OnStep = Box<dyn FnMut(Step<'_>) + Send>;
+pub(crate) type OnStep<'w> = Box<dyn FnMut(Step<'_>) + 'w>;
 
 /// Whoever waits for an archive.
-pub(crate) struct Watch {
+pub(crate) struct Watch<'w> {
     stop: CancellationToken,
-    on_step: OnStep,
+    on_step: OnStep<'w>,
 }
 
-impl Watch {
-    pub(crate) fn new(stop: CancellationToken, on_step: OnStep) -> Self {
+impl<'w> Watch<'w> {
+    pub(crate) fn new(stop: CancellationToken, on_step: OnStep<'w>) -> Self {
         Self { stop, on_step }
     }
 
@@ -47,7 +47,7 @@ impl Watch {
     }
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for Watch<'_> {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         to.debug_struct("Watch").field("stop", &self.stop).finish_non_exhaustive()
     }

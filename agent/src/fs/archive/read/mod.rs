@@ -24,65 +24,68 @@ const WINDOW_LOG: u32 = 27;
 /// Bytes that are read of an archive at once.
 const READ: usize = 128 << 10;
 
-/// Where an archive goes.
+/// An archive that was unpacked, and has not its place yet.
 #[derive(Debug)]
-pub(crate) struct Target {
-    /// An empty folder that only we see, on the same file system.
-    pub(crate) staging: OwnedFd,
-    /// The folder in which everything is then.
-    pub(crate) folder: OwnedFd,
-    /// What may be taken.
-    pub(crate) limits: Limits,
+pub(crate) struct Staged {
+    top: OwnedFd,
+    outcome: Outcome,
 }
 
-/// Unpacks an archive. Nothing changes in the target's folder unless all of the archive could be read; then files there are
-/// replaced one by one. What is left in the staging folder afterwards is the caller's to remove. Blocks.
-pub(crate) fn extract(
+/// Unpacks an archive into an empty folder that only we see. Blocks.
+pub(crate) fn stage(
     archive: File,
     format: Format,
-    target: Target,
-    watch: Watch,
-) -> Result<Outcome, ArchiveError> {
-    let Target { staging, folder, limits } = target;
-    let staging = Staging::new(staging, limits, watch)?;
-    let staging = fill(archive, format, staging)?;
+    to: OwnedFd,
+    limits: Limits,
+    watch: Watch<'_>,
+) -> Result<Staged, ArchiveError> {
+    let mut staging = Staging::new(to, limits, watch)?;
+    fill(archive, format, &mut staging)?;
     // A name may not be on the disk before what it names.
     rustix::fs::syncfs(staging.top()).map_err(ArchiveError::file("writing to the disk", b"."))?;
-    let (staged, mut outcome) = staging.into_parts();
-    let synced = folder.try_clone().map_err(|error| ArchiveError::io("opening", b".", error))?;
-    settle(staged, folder, &mut outcome)?;
-    rustix::fs::syncfs(&synced).map_err(ArchiveError::file("writing to the disk", b"."))?;
-    Ok(outcome)
+    let (top, outcome) = staging.into_parts();
+    Ok(Staged { top, outcome })
 }
 
-/// Reads an archive into the staging folder.
-pub(super) fn fill(archive: File, format: Format, mut staging: Staging) -> Result<Staging, ArchiveError> {
+impl Staged {
+    /// Puts everything into a folder on the same file system, where files are replaced one by one. What can't have its place there
+    /// is named, and left for the caller to remove. Blocks.
+    pub(crate) fn settle(self, folder: OwnedFd) -> Result<Outcome, ArchiveError> {
+        let Self { top, mut outcome } = self;
+        let synced = folder.try_clone().map_err(|error| ArchiveError::io("opening", b".", error))?;
+        settle(top, folder, &mut outcome)?;
+        rustix::fs::syncfs(&synced).map_err(ArchiveError::file("writing to the disk", b"."))?;
+        Ok(outcome)
+    }
+}
+
+fn fill(archive: File, format: Format, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     match format {
-        Format::Zip => zip::read(&archive, &mut staging)?,
-        Format::SevenZ => seven::read(archive, &mut staging)?,
-        Format::Tar => tar::read(BufReader::with_capacity(READ, archive), &mut staging)?,
+        Format::Zip => zip::read(&archive, staging)?,
+        Format::SevenZ => seven::read(archive, staging)?,
+        Format::Tar => tar::read(BufReader::with_capacity(READ, archive), staging)?,
         Format::TarGz => {
             let packed = BufReader::with_capacity(READ, archive);
-            tar::read(flate2::bufread::MultiGzDecoder::new(packed), &mut staging)?;
+            tar::read(flate2::bufread::MultiGzDecoder::new(packed), staging)?;
         }
         Format::TarZst => {
             let mut packed =
                 zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(READ, archive))
                     .map_err(broken)?;
             packed.window_log_max(WINDOW_LOG).map_err(broken)?;
-            tar::read(packed, &mut staging)?;
+            tar::read(packed, staging)?;
         }
         Format::TarXz => {
             let packed = BufReader::with_capacity(READ, archive);
             let most = u32::try_from(MEMORY >> 10).unwrap_or(u32::MAX);
-            tar::read(lzma_rust2::XzReader::new_mem_limit(packed, true, most), &mut staging)?;
+            tar::read(lzma_rust2::XzReader::new_mem_limit(packed, true, most), staging)?;
         }
         Format::TarBz2 => {
             let packed = BufReader::with_capacity(READ, archive);
-            tar::read(bzip2::bufread::MultiBzDecoder::new(packed), &mut staging)?;
+            tar::read(bzip2::bufread::MultiBzDecoder::new(packed), staging)?;
         }
     }
-    Ok(staging)
+    Ok(())
 }
 
 fn broken(error: impl std::fmt::Display) -> ArchiveError {

@@ -17,7 +17,7 @@ const MEMORY_KB: usize = (MEMORY >> 10) as usize;
 const UNIX: u32 = 0x8000;
 const KIND: u32 = 0o170_000;
 
-pub(super) fn read(archive: File, staging: &mut Staging) -> Result<(), ArchiveError> {
+pub(super) fn read(archive: File, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let from = BufReader::with_capacity(READ, archive);
     let opened = ArchiveReader::new_with_memory_limit(from, Password::empty(), MEMORY_KB).map_err(meaning)?;
     let mut reader = opened;
@@ -40,7 +40,7 @@ pub(super) fn read(archive: File, staging: &mut Staging) -> Result<(), ArchiveEr
     }
 }
 
-fn one(entry: &ArchiveEntry, content: &mut dyn Read, staging: &mut Staging) -> Result<(), ArchiveError> {
+fn one(entry: &ArchiveEntry, content: &mut dyn Read, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let name = entry.name().as_bytes();
     let attributes = entry.windows_attributes();
     let unix = (entry.has_windows_attributes && attributes & UNIX != 0).then_some(attributes >> 16);
@@ -70,7 +70,7 @@ fn one(entry: &ArchiveEntry, content: &mut dyn Read, staging: &mut Staging) -> R
 }
 
 /// What comes next lies behind it.
-fn rest(name: &[u8], content: &mut dyn Read, staging: &mut Staging) -> Result<(), ArchiveError> {
+fn rest(name: &[u8], content: &mut dyn Read, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         match content.read(&mut buffer).map_err(super::broken)? {

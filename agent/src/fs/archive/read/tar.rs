@@ -32,7 +32,7 @@ impl<R: Read> Read for Bounded<'_, R> {
     }
 }
 
-pub(super) fn read(from: impl Read, staging: &mut Staging) -> Result<(), ArchiveError> {
+pub(super) fn read(from: impl Read, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let left = Cell::new(HEADERS);
     let mut archive = Archive::new(Bounded { from, left: &left });
     let mut any = false;

@@ -18,7 +18,7 @@ const ROOM_FOR_NAME: usize = 30;
 /// The bits of a Unix mode that say what something is.
 const KIND: u32 = 0o170_000;
 
-pub(super) fn read(file: &File, staging: &mut Staging) -> Result<(), ArchiveError> {
+pub(super) fn read(file: &File, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let list = List::find(file)?;
     staging.announce(list.entries, 0)?;
     check(file, &list, staging)?;
@@ -31,7 +31,7 @@ pub(super) fn read(file: &File, staging: &mut Staging) -> Result<(), ArchiveErro
 
 /// Looks through the list before anything is unpacked: how much it claims, and whether its entries lie within each other, by
 /// which a small archive becomes as large as one likes.
-fn check(file: &File, list: &List, staging: &mut Staging) -> Result<(), ArchiveError> {
+fn check(file: &File, list: &List, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let (mut places, mut bytes) = (Vec::new(), 0_u64);
     let mut entries = list.entries(file);
     while let Some(entry) = entries.next()? {
@@ -47,7 +47,7 @@ fn check(file: &File, list: &List, staging: &mut Staging) -> Result<(), ArchiveE
     Ok(())
 }
 
-fn one(file: &File, entry: &Listed, staging: &mut Staging) -> Result<(), ArchiveError> {
+fn one(file: &File, entry: &Listed, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let (name, about) = (&entry.name[..], entry.about);
     let kind = entry.unix_mode.map_or(0, |mode| mode & KIND);
     if name.ends_with(b"/") || kind == 0o040_000 {
@@ -109,7 +109,7 @@ impl Read for Summed<'_> {
     }
 }
 
-fn content(entry: &Listed, from: &mut dyn Read, staging: &mut Staging) -> Result<(), ArchiveError> {
+fn content(entry: &Listed, from: &mut dyn Read, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let name = &entry.name[..];
     let mut summed = Summed { from, crc: Crc::new(), bytes: 0 };
     if entry.unix_mode.is_some_and(|mode| mode & KIND == 0o120_000) {

@@ -141,14 +141,19 @@ fn what_cannot_be_packed_is_named_and_ends_nothing() {
     let from = dir.path().join("from");
     fs::create_dir(&from).unwrap();
     fs::write(from.join("good"), "x").unwrap();
-    fs::write(from.join(".writing-0123"), "half").unwrap();
+    fs::write(from.join(".writing-0123456789abcdef"), "half").unwrap();
     rustix::fs::mknodat(CWD, from.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
     for (name, format) in WRITABLE {
         let archive = dir.path().join(name);
         let file = fs::File::create(&archive).unwrap();
         let inside = file.try_clone().unwrap();
         let root = open(&from).unwrap();
-        let paths = [b"good".to_vec(), b"pipe".to_vec(), b"not/there".to_vec(), b".writing-0123".to_vec()];
+        let paths = [
+            b"good".to_vec(),
+            b"pipe".to_vec(),
+            b"not/there".to_vec(),
+            b".writing-0123456789abcdef".to_vec(),
+        ];
         let (done, _) =
             create(root.as_fd(), &paths, format, Some(inside.as_fd()), file, &mut silent()).unwrap();
         let named: Vec<&[u8]> = done.skipped.iter().map(|(path, _)| &path[..]).collect();
@@ -261,7 +266,7 @@ fn what_is_called_off_or_cut_off_changes_nothing() {
     let others = ["a.7z", "a.tar.xz", "a.tar.bz2"];
     for name in WRITABLE.iter().map(|(name, _)| *name).chain(others) {
         let (format, archive) = (Format::of_name(name.as_bytes()).unwrap(), dir.path().join(name));
-        if format.is_writable() {
+        if WRITABLE.iter().any(|(_, writable)| *writable == format) {
             make(&from, format, &archive);
         }
         let cage = Cage::new();
@@ -286,6 +291,7 @@ fn what_is_called_off_or_cut_off_changes_nothing() {
             fs::write(&cut, &whole[..whole.len() * part / 10]).unwrap();
             let cage = Cage::new();
             fs::write(cage.to.join("server.properties"), "old").unwrap();
+            let before = seen(&cage.to);
             let done = cage.extract(&cut, Limits::of(1 << 30, None));
             assert!(matches!(done, Err(ArchiveError::Broken(_))), "{name} at {part}: {done:?}");
             assert_eq!(seen(&cage.to), before, "{name}");

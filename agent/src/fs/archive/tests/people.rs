@@ -30,12 +30,13 @@ impl Cage {
         &self,
         archive: &Path,
         limits: Limits,
-        watch: Watch,
+        watch: Watch<'_>,
     ) -> Result<Outcome, ArchiveError> {
         let format = Format::of_name(archive.as_os_str().as_encoded_bytes()).unwrap();
         let staging = open(&self.dir.path().join("servers/.staging")).unwrap();
-        let target = Target { staging, folder: open(&self.to).unwrap(), limits };
-        let done = extract(fs::File::open(archive).unwrap(), format, target, watch);
+        let archive = fs::File::open(archive).unwrap();
+        let done = stage(archive, format, staging, limits, watch)
+            .and_then(|staged| staged.settle(open(&self.to).unwrap()));
         let mut beside: Vec<_> = fs::read_dir(self.dir.path().join("servers"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -53,7 +54,7 @@ impl Cage {
     }
 }
 
-pub(super) fn silent() -> Watch {
+pub(super) fn silent() -> Watch<'static> {
     Watch::silent(tokio_util::sync::CancellationToken::new())
 }
 

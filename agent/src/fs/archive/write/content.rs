@@ -9,19 +9,19 @@ use super::super::watch::{Step, Watch};
 
 /// As many bytes as the file had when it was opened, or fewer where it became shorter. Reading fails only where nobody wants
 /// it any more; what the system says instead of bytes is kept.
-pub(super) struct Content<'w> {
+pub(super) struct Content<'w, 's> {
     file: File,
     /// Bytes that it had.
     bytes: u64,
     read: u64,
     problem: Option<String>,
     cancelled: bool,
-    watch: &'w mut Watch,
+    watch: &'w mut Watch<'s>,
     before: Step<'w>,
 }
 
-impl<'w> Content<'w> {
-    pub(super) fn new(file: OwnedFd, bytes: u64, watch: &'w mut Watch, before: Step<'w>) -> Self {
+impl<'w, 's> Content<'w, 's> {
+    pub(super) fn new(file: OwnedFd, bytes: u64, watch: &'w mut Watch<'s>, before: Step<'w>) -> Self {
         Self { file: file.into(), bytes, read: 0, problem: None, cancelled: false, watch, before }
     }
 
@@ -37,7 +37,7 @@ impl<'w> Content<'w> {
     }
 }
 
-impl Read for Content<'_> {
+impl Read for Content<'_, '_> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let step = Step { bytes: self.before.bytes + self.read, ..self.before };
         if self.watch.step(step).is_err() {

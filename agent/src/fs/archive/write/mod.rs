@@ -18,13 +18,12 @@ use super::error::ArchiveError;
 use super::format::Format;
 use super::watch::{Outcome, Step, Watch};
 use super::{DEPTH, PATH};
+use crate::fs::new_file::is_unfinished;
 use crate::fs::open::FOLDER;
 use crate::fs::walk::{At, Bounds, Missed, Mounts, Next, Visitor, walk};
 
 /// The kernel gives up where something moves on the way; then once more, so often.
 const TRIES: usize = 8;
-/// What names of files begin with that are being written: half a file is none.
-const UNFINISHED: &[u8] = b".writing-";
 /// Not too far, so that it can be unpacked again.
 const BOUNDS: Bounds = Bounds { depth: DEPTH, path: PATH, mounts: Mounts::Enter };
 /// How hard `tar.gz` tries; a little more is a lot slower.
@@ -37,7 +36,7 @@ trait Entries {
     fn folder(&mut self, path: &[u8], stat: &Stat) -> io::Result<()>;
     fn symlink(&mut self, path: &[u8], stat: &Stat, target: &[u8]) -> io::Result<()>;
     /// `content` has as many bytes as it says, or fewer.
-    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_>) -> io::Result<()>;
+    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_, '_>) -> io::Result<()>;
 }
 
 /// Writes an archive of what has these paths below a folder, which begin with no `/`; the empty one is all of it. Names in the
@@ -48,7 +47,7 @@ pub(crate) fn create<W: Write>(
     format: Format,
     itself: Option<BorrowedFd<'_>>,
     to: W,
-    watch: &mut Watch,
+    watch: &mut Watch<'_>,
 ) -> Result<(Outcome, W), ArchiveError> {
     let itself = itself.and_then(|file| fstat(file).ok()).map(|stat| (stat.st_dev, stat.st_ino));
     let mut go = |entries: &mut dyn Entries| all(root, paths, itself, entries, watch);
@@ -87,7 +86,7 @@ fn all(
     paths: &[Vec<u8>],
     itself: Option<(u64, u64)>,
     entries: &mut dyn Entries,
-    watch: &mut Watch,
+    watch: &mut Watch<'_>,
 ) -> Result<Outcome, ArchiveError> {
     let mut paths: Vec<&[u8]> = paths.iter().map(|path| trimmed(path)).collect();
     paths.sort_unstable();
@@ -146,16 +145,16 @@ fn below(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     Err(Errno::AGAIN)
 }
 
-struct Writing<'w> {
+struct Writing<'w, 's> {
     entries: &'w mut dyn Entries,
-    watch: &'w mut Watch,
+    watch: &'w mut Watch<'s>,
     done: Outcome,
     itself: Option<(u64, u64)>,
     /// What comes before the paths of the walk that is under way, with a `/` behind it.
     prefix: Vec<u8>,
 }
 
-impl Writing<'_> {
+impl Writing<'_, '_> {
     fn skip(&mut self, path: &[u8], errno: Errno) {
         self.done.skip(path, std::io::Error::from(errno).to_string());
     }
@@ -212,7 +211,7 @@ impl Writing<'_> {
         name: &[u8],
         stat: &Stat,
     ) -> Result<(), ArchiveError> {
-        if self.itself == Some((stat.st_dev, stat.st_ino)) || last.starts_with(UNFINISHED) {
+        if self.itself == Some((stat.st_dev, stat.st_ino)) || is_unfinished(last) {
             return Ok(());
         }
         self.step(name)?;
@@ -265,7 +264,7 @@ impl Writing<'_> {
     }
 }
 
-impl Visitor for Writing<'_> {
+impl Visitor for Writing<'_, '_> {
     type Error = ArchiveError;
 
     fn enter(&mut self, at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<bool, ArchiveError> {

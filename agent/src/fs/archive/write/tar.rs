@@ -37,7 +37,7 @@ impl<W: Write> Entries for Writer<W> {
         head(&mut self.to, EntryType::Symlink, stat, path, Some(target), 0)
     }
 
-    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_>) -> io::Result<()> {
+    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_, '_>) -> io::Result<()> {
         let bytes = content.length();
         head(&mut self.to, EntryType::Regular, stat, path, None, bytes)?;
         let mut left = bytes;

@@ -193,7 +193,13 @@ impl<W: Write> Writer<W> {
     }
 
     /// A file that is larger than its beginning, which was read already.
-    fn large(&mut self, path: &[u8], stat: &Stat, first: &[u8], rest: &mut Content<'_>) -> io::Result<()> {
+    fn large(
+        &mut self,
+        path: &[u8],
+        stat: &Stat,
+        first: &[u8],
+        rest: &mut Content<'_, '_>,
+    ) -> io::Result<()> {
         let large = rest.length() >= LARGE;
         let mut entry =
             Entry { path, stat, flags: BEHIND, method: DEFLATED, crc: 0, packed: 0, size: 0, large };
@@ -236,7 +242,7 @@ impl<W: Write> Entries for Writer<W> {
         self.whole(path, stat, target)
     }
 
-    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_>) -> io::Result<()> {
+    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_, '_>) -> io::Result<()> {
         let mut first = std::mem::take(&mut self.buffer);
         let read = read_all(content, &mut first)?;
         let written = if content.length() <= read as u64 || read < first.len() {
@@ -264,7 +270,7 @@ fn deflated(content: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Fills the buffer as far as there is something.
-fn read_all(from: &mut Content<'_>, to: &mut [u8]) -> io::Result<usize> {
+fn read_all(from: &mut Content<'_, '_>, to: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < to.len() {
         match from.read(&mut to[filled..]) {
