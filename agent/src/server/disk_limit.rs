@@ -12,22 +12,6 @@ const NEAR: u64 = 90;
 /// … and below which it may be said again.
 const FAR: u64 = 85;
 
-/// What was said of the limit.
-#[derive(Debug, Default)]
-pub(super) struct DiskLimit {
-    warned: bool,
-    /// Why it was stopped, while it stops.
-    stopped: Option<String>,
-}
-
-impl DiskLimit {
-    /// Why it was stopped, where that was for the limit.
-    pub(super) fn reason(&mut self) -> Option<String> {
-        self.warned = false;
-        self.stopped.take()
-    }
-}
-
 impl Server {
     /// Bytes that its files may take; 0 for any.
     pub(super) fn disk_limit(&self) -> u64 {

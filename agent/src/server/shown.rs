@@ -4,8 +4,6 @@ use jiff::Timestamp;
 use protocol::{Progress, ServerStatus};
 use tokio::sync::watch;
 
-use super::disk_limit::DiskLimit;
-
 /// The container that runs, for those who sample it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
@@ -20,6 +18,23 @@ pub(super) struct Outcome {
     pub(super) error: Option<String>,
     pub(super) exit_code: Option<i64>,
     pub(super) oom_killed: bool,
+}
+
+/// What was said of the limit of its disk.
+#[derive(Debug, Default)]
+pub(super) struct DiskLimit {
+    /// That it is near.
+    pub(super) warned: bool,
+    /// Why it was stopped, while it stops.
+    pub(super) stopped: Option<String>,
+}
+
+impl DiskLimit {
+    /// Why it was stopped, where that was for the limit.
+    pub(super) fn reason(&mut self) -> Option<String> {
+        self.warned = false;
+        self.stopped.take()
+    }
 }
 
 /// What others see of a server.

@@ -11,7 +11,7 @@ use rustix::fd::OwnedFd;
 /// Bytes at the beginning of a file that tell whether it is text.
 const HEAD: usize = 8 << 10;
 /// Bytes that are read at once.
-const PIECE: usize = 256 << 10;
+const CHUNK: usize = 256 << 10;
 /// The longest beginning of a line that is kept for its end, and what is shown with it.
 const LINE: usize = 4 << 10;
 /// Characters of a line that are shown.
@@ -49,7 +49,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; PIECE], folded: Vec::new() }
+        Self { buffer: vec![0; CHUNK], folded: Vec::new() }
     }
 
     /// Tells of the lines of a file that hold the text, each once, until there is enough of it.

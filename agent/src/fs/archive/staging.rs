@@ -30,7 +30,7 @@ const LOOK_EVERY: u64 = 16 << 20;
 /// What an entry counts for in that.
 const ENTRY_COUNTS: u64 = 16 << 10;
 /// Bytes that are read and written at once.
-const PIECE: usize = 128 << 10;
+const CHUNK: usize = 128 << 10;
 
 /// What may be taken of an archive, and whose it becomes.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ impl<'w> Staging<'w> {
             came: HashSet::new(),
             looked: 0,
             wasted: 0,
-            buffer: vec![0; PIECE],
+            buffer: vec![0; CHUNK],
         };
         staging.look_at_room()?;
         Ok(staging)

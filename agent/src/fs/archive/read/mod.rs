@@ -1,5 +1,6 @@
 //! Archives of all formats that can be read, into a folder.
 
+mod bounds;
 mod seven;
 mod tar;
 mod zip;
@@ -10,19 +11,12 @@ use std::io::BufReader;
 
 use rustix::fd::OwnedFd;
 
+use self::bounds::{MEMORY, READ, WINDOW_LOG, broken};
 use super::error::ArchiveError;
 use super::format::Format;
 use super::settle::settle;
 use super::staging::{Limits, Staging};
 use super::watch::{Outcome, Watch};
-
-/// Memory that unpacking may take for what a format looks back at: as much as `xz -9`, `7z -mx=9` and `zstd --ultra` want, and half
-/// as much again.
-const MEMORY: u64 = 130 << 20;
-/// The same as a power of two, for `zstd`.
-const WINDOW_LOG: u32 = 27;
-/// Bytes that are read of an archive at once.
-const READ: usize = 128 << 10;
 
 /// An archive that was unpacked, and has not its place yet.
 #[derive(Debug)]
@@ -86,8 +80,4 @@ fn fill(archive: File, format: Format, staging: &mut Staging<'_>) -> Result<(), 
         }
     }
     Ok(())
-}
-
-fn broken(error: impl std::fmt::Display) -> ArchiveError {
-    ArchiveError::Broken(error.to_string())
 }

@@ -9,7 +9,7 @@ use sevenz_rust2::{ArchiveEntry, ArchiveReader, Password};
 use super::super::PATH;
 use super::super::error::ArchiveError;
 use super::super::staging::{About, Staging};
-use super::{MEMORY, READ};
+use super::bounds::{MEMORY, READ, broken};
 
 /// Bytes that the library keeps of its list of files, and of each dictionary.
 const MEMORY_KB: usize = (MEMORY >> 10) as usize;
@@ -55,7 +55,7 @@ fn one(entry: &ArchiveEntry, content: &mut dyn Read, staging: &mut Staging<'_>) 
     }
     if kind == 0o120_000 {
         let mut target = Vec::new();
-        content.take(PATH as u64).read_to_end(&mut target).map_err(super::broken)?;
+        content.take(PATH as u64).read_to_end(&mut target).map_err(broken)?;
         return staging.symlink(name, &target);
     }
     if !matches!(kind, 0 | 0o100_000) {
@@ -73,7 +73,7 @@ fn one(entry: &ArchiveEntry, content: &mut dyn Read, staging: &mut Staging<'_>) 
 fn rest(name: &[u8], content: &mut dyn Read, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let mut buffer = vec![0; 64 << 10];
     loop {
-        match content.read(&mut buffer).map_err(super::broken)? {
+        match content.read(&mut buffer).map_err(broken)? {
             0 => return Ok(()),
             read => staging.waste(name, read as u64)?,
         }

@@ -7,7 +7,7 @@ use tar::{Archive, EntryType};
 
 use super::super::error::ArchiveError;
 use super::super::staging::{About, Staging};
-use super::broken;
+use super::bounds::broken;
 
 /// Bytes that may come before an entry: its headers, long names and what else is told of it.
 const HEADERS: u64 = 1 << 20;

@@ -10,8 +10,8 @@ use flate2::Crc;
 use super::super::PATH;
 use super::super::error::ArchiveError;
 use super::super::staging::{About, Staging};
+use super::bounds::{MEMORY, READ, WINDOW_LOG, broken};
 use super::zip_list::{LOCAL_BYTES, List, Listed, Section, u16_at, u32_at};
-use super::{MEMORY, READ, WINDOW_LOG, broken};
 
 const LOCAL: u32 = 0x0403_4b50;
 const ROOM_FOR_NAME: usize = 30;

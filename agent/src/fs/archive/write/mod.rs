@@ -2,10 +2,11 @@
 //! changes meanwhile, is named, and ends nothing.
 
 mod content;
+mod entries;
 mod tar;
 mod zip;
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -14,6 +15,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use self::content::Content;
+use self::entries::Entries;
 use super::error::ArchiveError;
 use super::format::Format;
 use super::watch::{Outcome, Step, Watch};
@@ -30,14 +32,6 @@ const BOUNDS: Bounds = Bounds { depth: DEPTH, path: PATH, mounts: Mounts::Enter 
 const GZIP: u32 = 4;
 /// The same of `tar.zst`.
 const ZSTD: i32 = 3;
-
-/// A format in which entries are written one after the other.
-trait Entries {
-    fn folder(&mut self, path: &[u8], stat: &Stat) -> io::Result<()>;
-    fn symlink(&mut self, path: &[u8], stat: &Stat, target: &[u8]) -> io::Result<()>;
-    /// `content` has as many bytes as it says, or fewer.
-    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_, '_>) -> io::Result<()>;
-}
 
 /// Writes an archive of what has these paths below a folder, which begin with no `/`; the empty one is all of it. Names in the
 /// archive begin where the paths part. `itself` is the archive's own file, where it may lie among them. Blocks.

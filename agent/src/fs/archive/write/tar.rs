@@ -6,10 +6,11 @@ use rustix::fs::Stat;
 use tar::{Builder, EntryType};
 
 use super::super::pack::head;
-use super::{Content, Entries};
+use super::content::Content;
+use super::entries::Entries;
 
 /// Bytes that are read and written at once.
-const PIECE: usize = 128 << 10;
+const CHUNK: usize = 128 << 10;
 
 pub(super) struct Writer<W: Write> {
     to: Builder<W>,
@@ -18,7 +19,7 @@ pub(super) struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to: Builder::new(to), buffer: vec![0; PIECE] }
+        Self { to: Builder::new(to), buffer: vec![0; CHUNK] }
     }
 
     pub(super) fn finish(self) -> io::Result<W> {

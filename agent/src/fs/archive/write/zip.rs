@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use rustix::fs::Stat;
 
-use super::{Content, Entries};
+use super::content::Content;
+use super::entries::Entries;
 
 /// Bytes that are read at once. A file that is not larger is packed before its header is written, so that this can tell its
 /// sizes: programs that read from a stream know best what to do with it then.
-const PIECE: usize = 128 << 10;
+const CHUNK: usize = 128 << 10;
 /// Bytes of the list at the end, which is kept until then: some half a million files.
 const LIST: usize = 64 << 20;
 /// From this on sizes have 64 bits: packed, it may be a little more.
@@ -70,7 +71,7 @@ fn length(bytes: &[u8]) -> io::Result<u16> {
 
 impl<W: Write> Writer<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to: Counted { to, at: 0 }, list: Vec::new(), entries: 0, buffer: vec![0; PIECE] }
+        Self { to: Counted { to, at: 0 }, list: Vec::new(), entries: 0, buffer: vec![0; CHUNK] }
     }
 
     pub(super) fn finish(mut self) -> io::Result<W> {
@@ -209,7 +210,7 @@ impl<W: Write> Writer<W> {
         let level = if is_packed { Compression::none() } else { LEVEL };
         let (mut crc, mut size) = (Crc::new(), 0);
         let mut to = DeflateEncoder::new(&mut self.to, level);
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; CHUNK];
         let mut bytes = first;
         loop {
             crc.update(bytes);
