@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reading::Reading;
 use super::warning::Code;
-use crate::model::{Needs, Port, PortPurpose, Protocol, Run, Stop, Template, Variable};
+use crate::model::{BackupCommands, Needs, Port, PortPurpose, Protocol, Run, Stop, Template, Variable};
 use crate::value::{self, Limits, Value};
 
 /// The key.
@@ -34,6 +34,8 @@ struct Native {
     writable_root: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     startup_by_shell: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<BackupCommands>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +68,7 @@ pub(super) fn of(template: &Template) -> Option<Value> {
         data_path,
         writable_root,
         startup_by_shell,
+        backup: template.backup.clone(),
         user,
         working_dir,
         omit_empty: omitted.map(|one| one.name.clone()).collect(),
@@ -98,6 +101,7 @@ pub(super) fn apply(template: &mut Template, reading: &mut Reading<'_>) {
     template.about.licence = crate::text::line(&native.licence, 191);
     template.about.references =
         native.references.iter().map(|one| crate::text::line(one, 2_000)).take(100).collect();
+    template.backup = native.backup;
     template.needs = native.needs.unwrap_or_default();
     if let Some(ports) = native.ports {
         template.ports = ports;

@@ -14,6 +14,10 @@ pub(crate) const MAX_REFERENCES: usize = 100;
 /// Characters of a name.
 const MAX_NAME: usize = 191;
 
+/// Console commands before a backup, or after it, and characters of one.
+const MAX_COMMANDS: usize = 10;
+const MAX_LINE: usize = 1_000;
+
 /// Something in a template that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -49,6 +53,7 @@ pub fn check(template: &Template) -> Vec<Problem> {
     variables(template, &mut found);
     run(template, &mut found);
     files(template, &mut found);
+    backup(template, &mut found);
     found.0
 }
 
@@ -69,6 +74,18 @@ fn run(template: &Template, found: &mut Found) {
     found.when(!good, "run.working_dir", "not a folder from the root on");
     let good = run.data_path.as_deref().is_none_or(valid_place);
     found.when(!good, "run.data_path", "not a folder from the root on");
+}
+
+fn backup(template: &Template, found: &mut Found) {
+    let Some(backup) = &template.backup else { return };
+    for (key, lines) in [("backup.before", &backup.before), ("backup.after", &backup.after)] {
+        found.when(lines.len() > MAX_COMMANDS, key, &format!("at most {MAX_COMMANDS}"));
+        let good = |line: &String| !line.is_empty() && line.len() <= MAX_LINE && !text::has_control(line);
+        found.when(!lines.iter().all(good), key, "not a line for a console");
+    }
+    let saved = backup.saved.as_deref().unwrap_or("x");
+    let good = !saved.is_empty() && saved.len() <= MAX_LINE && !text::has_control(saved);
+    found.when(!good, "backup.saved", "not a part of a line");
 }
 
 /// Root is nobody that a game should be.

@@ -15,7 +15,7 @@ pub(crate) use check::{valid_name, valid_path};
 pub(crate) use file::LIMITS;
 pub use file::{FileError, MAX_BYTES, from_value, read, to_yaml};
 pub use parts::{About, Eula, Image, NO_IMAGE, Needs, Origin, Port, PortPurpose, Protocol, Variable};
-pub use run::{ConfigFile, Install, Parser, Run, Scalar, Setting, Startup, Stop};
+pub use run::{BackupCommands, ConfigFile, Install, Parser, Run, Scalar, Setting, Startup, Stop};
 
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub struct Template {
     /// How it runs and ends.
     #[serde(default, skip_serializing_if = "Run::is_default")]
     pub run: Run,
+    /// What a running game is told around a backup; absent where its files may be read as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupCommands>,
     /// What it needs of a machine.
     #[serde(default, skip_serializing_if = "Needs::is_default")]
     pub needs: Needs,
