@@ -36,6 +36,8 @@ fn work() -> Result<u8, Failure> {
     let task = match cli.task()? {
         // Files and the system's own programs: nothing to wait for beside them.
         Task::Service(args) => return Ok(cli::service(args)),
+        // It has threads of its own, as few as there can be.
+        Task::BackupWorker => return Ok(agent::backups::worker::run()),
         task => task,
     };
     let threads = std::thread::available_parallelism().map_or(2, |cores| workers(cores.get()));
@@ -70,6 +72,7 @@ fn work() -> Result<u8, Failure> {
             Task::Verify(asked) => cli::verify(&asked).map(|()| 0).map_err(|why| (1, why)),
             Task::Upgrade { config, work } => cli::upgrade(&config, work).await.map(|()| 0),
             Task::Service(args) => Ok(cli::service(args)),
+            Task::BackupWorker => Ok(agent::backups::worker::run()),
             Task::Print(text) => {
                 let written = std::io::stdout().write_all(text.as_bytes());
                 written.map(|()| 0).map_err(|cause| (74, cause.to_string()))

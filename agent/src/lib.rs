@@ -5,6 +5,7 @@
 //! is what an engine can do, and [`docker`] does it. [`remote`] carries the link to another machine, [`streams`] bulk bytes
 //! beside it, `transfers` a server's data. [`console`], [`stats`], [`host`] and [`persist`] are the parts they are made of.
 
+pub mod backups;
 mod config;
 pub mod console;
 pub mod dns;

@@ -99,7 +99,8 @@ impl Inbound {
             | ToPanel::FileVersionList(_)
             | ToPanel::FileMatches(_)
             | ToPanel::DiskUsageReport(_)
-            | ToPanel::UploadInfo(_) => {}
+            | ToPanel::UploadInfo(_)
+            | ToPanel::BackupReport(_) => {}
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_) | ToPanel::FileProgress(_))

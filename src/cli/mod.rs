@@ -67,6 +67,9 @@ enum Command {
     /// Removes the firewall rules that keep games from this machine and its network; for who removes the program.
     #[command(hide = true)]
     RemoveFirewallRules,
+    /// Works in a backup repository, as standard input says; the agent starts it.
+    #[command(hide = true)]
+    BackupWorker,
     /// Says by its exit code whether a file is the program of a newer release: the guard asks before it swaps programs.
     #[command(hide = true)]
     VerifyProgram(VerifyArgs),
@@ -214,6 +217,8 @@ pub enum Task {
     Print(String),
     /// Remove the firewall rules for games.
     RemoveFirewallRules,
+    /// Work in a backup repository.
+    BackupWorker,
     /// Verify a program.
     Verify(VerifyArgs),
 }
@@ -247,6 +252,7 @@ impl Cli {
                 Ok(Task::Print(files::text(kind, agent, &prefix)))
             }
             Some(Command::RemoveFirewallRules) => Ok(Task::RemoveFirewallRules),
+            Some(Command::BackupWorker) => Ok(Task::BackupWorker),
             Some(Command::VerifyProgram(asked)) => Ok(Task::Verify(asked)),
             Some(Command::Doctor(DoctorArgs { json, settings })) => {
                 let config = settings.load_of(Service::of_panel(), Closed::IsFine)?;

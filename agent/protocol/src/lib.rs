@@ -7,6 +7,7 @@
 //! they are only sent to a peer whose `system_info.capabilities` told of them.
 
 mod answers;
+mod backups;
 mod bounded;
 mod codes;
 pub mod commands;
@@ -39,6 +40,10 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{Ack, ErrorReport};
+pub use backups::{
+    BackupAction, BackupError, BackupQuery, BackupQuiesce, BackupReport, BackupRepository, BackupRun,
+    BackupState,
+};
 pub use bounded::{Inbound, Limits as FrameLimits};
 pub use codes::{ErrorCode, ProblemCode};
 pub use console::{
@@ -135,4 +140,6 @@ pub enum ToPanel {
     DiskUsageReport(DiskUsageReport),
     /// Part 2: answers [`ToAgent::UploadStat`], and the message that receives a piece of an upload.
     UploadInfo(UploadInfo),
+    /// Part 2: answers [`ToAgent::BackupQuery`].
+    BackupReport(Box<BackupReport>),
 }

@@ -52,6 +52,8 @@ pub mod capability {
     pub const UPGRADE: &str = "upgrade";
     /// `registry_login`, and `registry` of `host_check`.
     pub const REGISTRY: &str = "registry";
+    /// `backup_*`.
+    pub const BACKUP: &str = "backup";
 }
 
 /// `heartbeat`.

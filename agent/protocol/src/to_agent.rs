@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{FILE, Inbound, LISTING, Limits, SETTINGS, USUAL};
 use super::payload::Payload;
 use super::{
-    ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList, FileOp, FileRead, FileReceive, FileRef,
-    FileSearch, FileSend, FileWrite, HostCheck, RegistryLogin, ServerCommand, ServerCreate, ServerPower,
-    ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend,
-    UpgradeReceive, UploadCreate, UploadRef,
+    BackupQuery, BackupRun, ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList, FileOp, FileRead,
+    FileReceive, FileRef, FileSearch, FileSend, FileWrite, HostCheck, RegistryLogin, ServerCommand,
+    ServerCreate, ServerPower, ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare,
+    TransferReceive, TransferSend, UpgradeReceive, UploadCreate, UploadRef,
 };
 
 /// THE list of the messages to an agent. A row: the type on the wire, the variant of [`ToAgent`] with what it carries,
@@ -115,6 +115,12 @@ macro_rules! each_message_to_agent {
             upload_stat: UploadStat(upload: UploadRef), USUAL;
             /// Part 2: gives an upload up.
             upload_remove: UploadRemove(upload: UploadRef), USUAL;
+            /// Part 2: makes, restores or forgets backups of a server; answered when the job is taken on.
+            backup_run: BackupRun(run: Box<BackupRun>), SETTINGS;
+            /// Part 2: how far a job on backups is, answered by [`ToPanel::BackupReport`](super::ToPanel::BackupReport).
+            backup_query: BackupQuery(job: BackupQuery), USUAL;
+            /// Part 2: breaks a job on backups off.
+            backup_cancel: BackupCancel(job: BackupQuery), USUAL;
         }
     };
 }

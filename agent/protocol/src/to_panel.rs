@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The types that an agent's messages have.
-pub(super) const KINDS: [(&str, Limits); 25] = [
+pub(super) const KINDS: [(&str, Limits); 26] = [
     ("heartbeat", USUAL),
     ("system_info", USUAL),
     ("server_status", USUAL),
@@ -44,6 +44,7 @@ pub(super) const KINDS: [(&str, Limits); 25] = [
     ("file_matches", LISTING),
     ("disk_usage_report", USUAL),
     ("upload_info", USUAL),
+    ("backup_report", USUAL),
 ];
 
 /// CPU architectures of an image.
@@ -144,6 +145,7 @@ impl Inbound for ToPanel {
             Self::FileMatches(matches) => return matches.bound(),
             Self::DiskUsageReport(report) => return report.bound(),
             Self::UploadInfo(info) => return info.bound(),
+            Self::BackupReport(report) => report.bound(),
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a handler gets the message, whether it keeps it or not")]
 #![allow(clippy::wildcard_imports, reason = "the dispatch finds each handler by the name of its message")]
 
+mod backups;
 mod console;
 mod files;
 mod host_checks;
@@ -23,6 +24,7 @@ use protocol::each_message_to_agent;
 use protocol::{Envelope, ToAgent};
 use tokio_util::sync::CancellationToken;
 
+use self::backups::*;
 use self::console::*;
 use self::files::*;
 pub(crate) use self::host_checks::HostChecks;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::host_checks::HostChecks;
+use crate::backups::Backups;
 use crate::files::Files;
 use crate::panel::reply_cache::Reply;
 use crate::panel::reporter::Reporter;
@@ -24,6 +25,7 @@ pub(crate) struct Parts {
     pub(crate) checks: HostChecks,
     pub(crate) files: Files,
     pub(crate) transfers: Transfers,
+    pub(crate) backups: Backups,
     pub(crate) upgrades: Upgrades,
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::{Ack, Envelope, ErrorCode, ErrorReport, ServerId, Status, ToPanel};
 
+use tokio::sync::oneshot;
+
 use crate::link::Outbox;
 
 /// Answers that are remembered.
@@ -48,13 +50,20 @@ impl Answers {
             }
             if memory.known.len() - memory.order.len() >= PENDING {
                 drop(memory);
-                let reply = Reply { answers: self.clone(), id: None, server_id: None, open: false };
+                let reply =
+                    Reply { answers: self.clone(), id: None, server_id: None, open: false, here: None };
                 self.send(Some(id), reply.error(ErrorCode::Busy, "The node has too much to do."));
                 return None;
             }
             memory.known.insert(id.clone(), None);
         }
-        Some(Reply { answers: self.clone(), id, server_id: server_id.cloned(), open: true })
+        Some(Reply { answers: self.clone(), id, server_id: server_id.cloned(), open: true, here: None })
+    }
+
+    /// A request of the agent itself, whose answer comes here and not to the panel.
+    pub(crate) fn here(&self) -> (Reply, oneshot::Receiver<ToPanel>) {
+        let (here, answer) = oneshot::channel();
+        (Reply { answers: self.clone(), id: None, server_id: None, open: true, here: Some(here) }, answer)
     }
 
     fn send(&self, id: Option<&str>, message: ToPanel) {
@@ -79,6 +88,8 @@ pub(crate) struct Reply {
     id: Option<String>,
     server_id: Option<ServerId>,
     open: bool,
+    /// Where the answer goes instead.
+    here: Option<oneshot::Sender<ToPanel>>,
 }
 
 impl Reply {
@@ -109,6 +120,11 @@ impl Reply {
 
     fn settle(&mut self, message: ToPanel) {
         self.open = false;
+        if let Some(here) = self.here.take() {
+            // Whoever asked may not wait any more.
+            drop(here.send(message));
+            return;
+        }
         let Some(id) = self.id.take() else {
             // Nobody waits; only a failure or a real answer is worth a message.
             if !matches!(message, ToPanel::Ack(_)) {

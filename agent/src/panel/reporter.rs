@@ -33,6 +33,7 @@ const CAPABILITIES: &[&str] = &[
     capability::BLOCK_LAN,
     capability::TEMPLATES,
     capability::REGISTRY,
+    capability::BACKUP,
 ];
 /// How long the first `sync` waits until every server was inspected.
 const SETTLE: Duration = Duration::from_secs(3);

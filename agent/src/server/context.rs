@@ -1,11 +1,12 @@
 //! What all servers of an agent share.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::ToPanel;
+use protocol::{ServerId, ToPanel};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     /// The engine takes I/O weights; until it says otherwise.
     pub(crate) io_weight: AtomicBool,
     pub(crate) log_permits: Semaphore,
+    /// Servers whose files are being replaced by those of a backup: none of them is started.
+    pub(crate) restoring: Mutex<HashSet<ServerId>>,
 }
 
 impl Default for Shared {
@@ -61,6 +64,7 @@ impl Default for Shared {
             sweeper: Sweeper::default(),
             io_weight: AtomicBool::new(true),
             log_permits: Semaphore::new(LOGS),
+            restoring: Mutex::default(),
         }
     }
 }

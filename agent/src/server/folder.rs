@@ -21,6 +21,7 @@ const DELETED: &str = ".deleted-";
 const INCOMING: &str = ".incoming-";
 const BRINGING: &str = ".bringing-";
 const FILES: &str = ".files-";
+const RESTORING: &str = ".restoring-";
 
 /// `DATA_DIR/servers`.
 pub(crate) fn servers(data_dir: &Path) -> PathBuf {
@@ -51,6 +52,11 @@ pub(crate) fn incoming(data_dir: &Path, id: &str) -> PathBuf {
 /// Where the files lie that are brought out of a container, until they are whole.
 pub(crate) fn bringing(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!("{BRINGING}{id}"))
+}
+
+/// Where the files of a backup lie until they are whole.
+pub(crate) fn restoring(data_dir: &Path, id: &str) -> PathBuf {
+    servers(data_dir).join(format!("{RESTORING}{id}"))
 }
 
 /// Where it lies then, until the server is made.
@@ -196,11 +202,14 @@ pub(crate) fn leftovers(data_dir: &Path) -> Vec<PathBuf> {
     named(data_dir, &[DELETED])
 }
 
-/// Takes what transfers and copies of an earlier run left half-way out of the way.
+/// Takes what transfers, copies and restores of an earlier run left half-way out of the way.
 pub(crate) fn discard_unfinished(data_dir: &Path) {
-    for path in named(data_dir, &[INCOMING, BRINGING]) {
+    for path in named(data_dir, &[INCOMING, BRINGING, RESTORING]) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let id = name.trim_start_matches(INCOMING).trim_start_matches(BRINGING);
+        let id = [INCOMING, BRINGING, RESTORING]
+            .iter()
+            .find_map(|beginning| name.strip_prefix(beginning))
+            .unwrap_or(name);
         if let Err(error) = discard(data_dir, id, &path) {
             tracing::warn!(path = %path.display(), %error, "what an earlier run left could not be taken out of the way");
         }

@@ -1,5 +1,6 @@
 //! Requests to one server: taken from its queue one after another, decided on, answered.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use protocol::{ErrorCode, PowerAction};
@@ -119,6 +120,11 @@ impl Server {
 
     /// What would make a start fail for certain: code and message.
     fn may_start(&self) -> Result<(), (ErrorCode, String)> {
+        let restoring = self.context.shared.restoring.lock().unwrap_or_else(PoisonError::into_inner);
+        if restoring.contains(&self.id) {
+            return Err((ErrorCode::Conflict, "A backup of the server is being restored.".into()));
+        }
+        drop(restoring);
         if !folder::has_room(&self.context.data_dir) {
             let message = "The disk of the data folder is full: the game could not save anything.";
             return Err((ErrorCode::DiskFull, message.into()));

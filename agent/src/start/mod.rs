@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::error::Error;
+use crate::backups::Backups;
 use crate::config::{self, AgentConfig};
 use crate::docker::Engine;
 use crate::files::{Files, FilesContext};
@@ -96,19 +97,22 @@ pub fn start(
         reporting: Arc::default(),
     };
     drop(tasks.spawn(reporter.clone().run(cancel.clone())));
+    let answers = Answers::new(to_panel.clone());
+    let backups = Backups::new(Arc::clone(&context), answers.clone());
     let parts = Parts {
         reporter,
         servers,
-        consoles: Consoles::new(to_panel.clone(), tasks.clone(), cancel.clone()),
+        consoles: Consoles::new(to_panel, tasks.clone(), cancel.clone()),
         wanted,
         sampler,
         usages,
         checks: HostChecks::new(Arc::clone(&context.engine), host, tasks.clone()),
         files,
         transfers,
+        backups,
         upgrades,
     };
-    drop(tasks.spawn(handlers::run(parts, Answers::new(to_panel), from_panel, cancel.clone())));
+    drop(tasks.spawn(handlers::run(parts, answers, from_panel, cancel.clone())));
     Ok(Agent { cancel })
 }
 

@@ -1,0 +1,239 @@
+//! Messages about backups of a server. The panel keeps which backups there are, and the key of the repository; the node does
+//! the work and keeps the repository. The panel gives each job an id: one that is asked for again under the same id is not done
+//! twice, so that either side may be killed and the panel asks again.
+
+use std::fmt;
+
+use ids::ServerId;
+use serde::{Deserialize, Serialize};
+
+use super::codes::ErrorCode;
+use super::payload::{Payload, WORD, few, id, some, within};
+use super::text::TextRule;
+
+/// Backups that are forgotten by one message.
+const BACKUPS: usize = 1_000;
+/// Lines that are typed on a console before and after a backup.
+const LINES: usize = 10;
+/// Bytes of such a line.
+const TYPED: usize = 1_000;
+/// Names of files that changed meanwhile.
+const CHANGED: usize = 20;
+
+/// `backup_run`: makes, restores or forgets backups. Answered when the job is taken on; [`BackupQuery`] asks how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRun {
+    /// The server's id.
+    pub server_id: ServerId,
+    /// The job's id: letters and digits.
+    pub job_id: String,
+    /// Where the backups lie.
+    pub repository: BackupRepository,
+    /// What is to be done.
+    pub action: BackupAction,
+}
+
+/// A repository in the node's data folder.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRepository {
+    /// Its id, which names its folder: letters and digits.
+    pub id: String,
+    /// The 64 bytes of its key, as Base64.
+    pub key: String,
+    /// With which `restic` opens it too.
+    pub password: String,
+}
+
+impl fmt::Debug for BackupRepository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackupRepository").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum BackupAction {
+    /// Makes a backup of the server's folder.
+    Create {
+        /// The new backup's id: letters and digits.
+        backup_id: String,
+        /// What a running game is told around it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quiesce: Option<BackupQuiesce>,
+    },
+    /// Puts the files of a backup in the place of the server's, which must not run.
+    Restore {
+        /// The backup's id.
+        backup_id: String,
+    },
+    /// Forgets backups, and removes what none of the others needs.
+    Delete {
+        /// Their ids.
+        backup_ids: Vec<String>,
+    },
+}
+
+/// What a running game is told around a backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupQuiesce {
+    /// Lines that are typed before.
+    pub before: Vec<String>,
+    /// What the console says when all is saved: a part of the line, or `regex:` and an expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<String>,
+    /// Lines that are typed after it, whatever became of it.
+    pub after: Vec<String>,
+}
+
+/// `backup_query` and `backup_cancel`: about a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupQuery {
+    /// The server's id.
+    pub server_id: ServerId,
+    /// The job's id.
+    pub job_id: String,
+}
+
+/// `backup_report`: how far a job is, or how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupReport {
+    /// The job's id.
+    pub job_id: String,
+    /// Where it is.
+    pub state: BackupState,
+    /// Bytes that are done.
+    pub bytes: u64,
+    /// Bytes of all of it; 0 where that is not known yet.
+    pub total: u64,
+    /// Of one that made a backup: bytes that the repository has grown by.
+    pub stored: u64,
+    /// Of one that made a backup: files in it.
+    pub files: u64,
+    /// Of one that made a backup: files that changed or vanished while they were read.
+    pub changed: u64,
+    /// The first of those.
+    pub changed_names: Vec<String>,
+    /// What should be known of it although it was done, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<BackupError>,
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupState {
+    /// The agent does not know of it: it was never asked, or has been restarted since.
+    #[default]
+    Unknown,
+    /// It waits for another one.
+    Waiting,
+    /// It is under way.
+    Running,
+    /// It has done what it should.
+    Done,
+    /// It has not.
+    Failed,
+    /// It was broken off because somebody wanted that.
+    Cancelled,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+/// An id that becomes part of a path: letters and digits, a few of them.
+fn plain(what: &str, text: &str) -> Result<(), String> {
+    if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(format!("{what} is not made of 1 to 64 letters and digits"))
+}
+
+fn lines(what: &str, lines: &[String]) -> Result<(), String> {
+    few(what, lines.len(), LINES)?;
+    lines.iter().try_for_each(|line| within(what, line, TYPED))
+}
+
+impl Payload for BackupRun {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, job_id, repository, action } = self;
+        id(server_id)?;
+        plain("jobId", job_id)?;
+        let BackupRepository { id: repository_id, key, password } = repository;
+        plain("the repository's id", repository_id)?;
+        within("the repository's key", key, WORD)?;
+        within("the repository's password", password, WORD)?;
+        match action {
+            BackupAction::Create { backup_id, quiesce } => {
+                if let Some(BackupQuiesce { before, saved, after }) = quiesce {
+                    lines("before", before)?;
+                    some("saved", saved.as_deref(), TYPED)?;
+                    lines("after", after)?;
+                }
+                plain("backupId", backup_id)
+            }
+            BackupAction::Restore { backup_id } => plain("backupId", backup_id),
+            BackupAction::Delete { backup_ids } => {
+                few("backupIds", backup_ids.len(), BACKUPS)?;
+                backup_ids.iter().try_for_each(|backup_id| plain("backupIds", backup_id))
+            }
+        }
+    }
+
+    fn server_id(&self) -> Option<&ServerId> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for BackupQuery {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, job_id } = self;
+        id(server_id)?;
+        within("jobId", job_id, WORD)
+    }
+
+    fn server_id(&self) -> Option<&ServerId> {
+        Some(&self.server_id)
+    }
+}
+
+impl BackupReport {
+    pub(super) fn bound(&mut self) {
+        let Self {
+            job_id,
+            state: _,
+            bytes: _,
+            total: _,
+            stored: _,
+            files: _,
+            changed: _,
+            changed_names,
+            warning,
+            error,
+        } = self;
+        TextRule::WORD.apply(job_id);
+        changed_names.truncate(CHANGED);
+        for name in changed_names {
+            TextRule::line(500).apply(name);
+        }
+        TextRule::SENTENCE.apply_some(warning);
+        if let Some(BackupError { code, message }) = error {
+            code.bound();
+            TextRule::SENTENCE.apply(message);
+        }
+    }
+}

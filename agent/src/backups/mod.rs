@@ -1,0 +1,276 @@
+//! Backups of game servers, in a repository of restic's format in the node's data folder. The work is done by a child process
+//! ([`worker`]); in here are the jobs that the panel asks for, and what a running game is told around a backup.
+
+mod place;
+mod process;
+mod quiesce;
+pub mod worker;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use protocol::{
+    BackupAction, BackupError, BackupQuery, BackupReport, BackupRepository, BackupRun, BackupState,
+    ErrorCode, ServerId, Status, ToPanel,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use self::place::Failed;
+use self::process::Ended;
+use self::worker::{FailureCode, MasterKey, Outcome, Work, WorkerRequest};
+use crate::panel::reply_cache::{Answers, Reply};
+use crate::server::{Context, Handle, folder};
+
+/// Jobs that may be under way or wait.
+const WAITING: usize = 64;
+/// Jobs that are remembered after their end.
+const REMEMBERED: usize = 200;
+
+/// The jobs of this agent. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Backups {
+    context: Arc<Context>,
+    answers: Answers,
+    jobs: Arc<Mutex<Jobs>>,
+    /// One works at a time: they share a repository, and the machine's disk.
+    turn: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    known: HashMap<String, Job>,
+    ended: VecDeque<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Job {
+    server_id: ServerId,
+    report: Arc<Mutex<BackupReport>>,
+    cancel: CancellationToken,
+}
+
+impl Job {
+    fn report(&self) -> MutexGuard<'_, BackupReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backups {
+    pub(crate) fn new(context: Arc<Context>, answers: Answers) -> Self {
+        Self { context, answers, jobs: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a job on; one that is known already goes on as it does.
+    pub(crate) fn run(&self, handle: Option<Handle>, run: BackupRun, reply: Reply) {
+        let job = {
+            let mut jobs = self.lock();
+            if jobs.known.contains_key(&run.job_id) {
+                return reply.ack(None);
+            }
+            if jobs.known.len() - jobs.ended.len() >= WAITING {
+                return reply
+                    .refuse(ErrorCode::Busy, "The node has too many backups to make. Try again later.");
+            }
+            let report = BackupReport {
+                job_id: run.job_id.clone(),
+                state: BackupState::Waiting,
+                ..BackupReport::default()
+            };
+            let job = Job {
+                server_id: run.server_id.clone(),
+                report: Arc::new(Mutex::new(report)),
+                cancel: self.context.cancel.child_token(),
+            };
+            jobs.known.insert(run.job_id.clone(), job.clone());
+            job
+        };
+        reply.ack(None);
+        let all = self.clone();
+        drop(self.context.tasks.spawn(async move {
+            let (server, id) = (run.server_id.clone(), run.job_id.clone());
+            let done = all.work(&job, handle.as_ref(), run).await;
+            {
+                let mut report = job.report();
+                match done {
+                    Ok(Some(outcome)) => {
+                        report.state = BackupState::Done;
+                        report.total = outcome.bytes;
+                        report.bytes = outcome.bytes;
+                        report.stored = outcome.stored;
+                        report.files = outcome.files;
+                        report.changed = outcome.changed;
+                        report.changed_names = outcome.changed_names;
+                        tracing::info!(%server, job = id, peak_memory = outcome.peak_memory, "a job on backups is done");
+                    }
+                    Ok(None) => report.state = BackupState::Cancelled,
+                    Err((code, message)) => {
+                        tracing::warn!(%server, job = id, %code, message, "a job on backups failed");
+                        report.state = BackupState::Failed;
+                        report.error = Some(BackupError { code, message });
+                    }
+                }
+            }
+            let mut jobs = all.lock();
+            jobs.ended.push_back(id);
+            if jobs.ended.len() > REMEMBERED
+                && let Some(oldest) = jobs.ended.pop_front()
+            {
+                jobs.known.remove(&oldest);
+            }
+        }));
+    }
+
+    /// The job of this id, where it is about this server.
+    fn find(&self, query: &BackupQuery) -> Option<Job> {
+        self.lock().known.get(&query.job_id).filter(|job| job.server_id == query.server_id).cloned()
+    }
+
+    /// Tells how far a job is.
+    pub(crate) fn report(&self, query: &BackupQuery, reply: Reply) {
+        let report = match self.find(query) {
+            Some(job) => job.report().clone(),
+            None => BackupReport { job_id: query.job_id.clone(), ..BackupReport::default() },
+        };
+        reply.answer(ToPanel::BackupReport(Box::new(report)));
+    }
+
+    /// Breaks a job off.
+    pub(crate) fn cancel(&self, query: &BackupQuery, reply: Reply) {
+        match self.find(query) {
+            Some(job) => {
+                job.cancel.cancel();
+                reply.ack(None);
+            }
+            None => reply.refuse(ErrorCode::NotFound, "There is no such backup job on this node."),
+        }
+    }
+
+    /// Waits for its turn and does it; none where it was broken off.
+    async fn work(
+        &self,
+        job: &Job,
+        handle: Option<&Handle>,
+        run: BackupRun,
+    ) -> Result<Option<Outcome>, Failed> {
+        let turn = tokio::select! {
+            () = job.cancel.cancelled() => return Ok(None),
+            turn = self.turn.acquire() => turn,
+        };
+        let Ok(_turn) = turn else { return Ok(None) };
+        job.report().state = BackupState::Running;
+        let BackupRun { server_id, repository, action, .. } = run;
+        let (action, handle) = match (action, handle) {
+            (BackupAction::Delete { backup_ids }, _) => {
+                return self.child(job, &repository, Work::Delete { backup_ids }).await;
+            }
+            (action, Some(handle)) => (action, handle),
+            (_, None) => return Err((ErrorCode::NotFound, "There is no such server on this node.".into())),
+        };
+        match action {
+            BackupAction::Create { backup_id, quiesce } => {
+                if handle.status.borrow().status == Status::Installing {
+                    return Err((ErrorCode::Installing, "The server is being installed.".into()));
+                }
+                let source = folder::of(&self.context.data_dir, &server_id);
+                let work = Work::Create { backup_id, server_id: server_id.to_string(), source };
+                let runs = handle.status.borrow().status == Status::Running;
+                let quiesce = quiesce.filter(|_| runs);
+                if let Some(quiesce) = &quiesce
+                    && let Err(warning) = quiesce::before(&self.answers, handle, quiesce, &job.cancel).await
+                {
+                    job.report().warning = Some(warning);
+                }
+                let done = self.child(job, &repository, work).await;
+                // Whatever became of it, and of the one that asked.
+                if let Some(quiesce) = &quiesce
+                    && let Err(warning) = quiesce::after(&self.answers, handle, quiesce).await
+                {
+                    job.report().warning = Some(warning);
+                }
+                done
+            }
+            BackupAction::Restore { backup_id } => {
+                let Some(_still) = place::Still::hold(&self.context, &server_id) else {
+                    return Err((ErrorCode::Busy, "Another backup of this server is being restored.".into()));
+                };
+                may_be_replaced(handle)?;
+                let destination = folder::restoring(&self.context.data_dir, &server_id);
+                place::clear(&self.context, &server_id).await?;
+                let work = Work::Restore { backup_id, destination };
+                let done = self.child(job, &repository, work).await;
+                if matches!(done, Ok(Some(_))) {
+                    if handle.is_gone() {
+                        place::clear(&self.context, &server_id).await?;
+                        return Err((ErrorCode::NotFound, "The server was deleted meanwhile.".into()));
+                    }
+                    place::put(&self.context, &server_id).await?;
+                } else if let Err((_, error)) = place::clear(&self.context, &server_id).await {
+                    tracing::warn!(server = %server_id, error, "what a restore left could not be removed");
+                }
+                done
+            }
+            BackupAction::Delete { .. } => Ok(None),
+        }
+    }
+
+    /// Has a worker do it.
+    async fn child(
+        &self,
+        job: &Job,
+        repository: &BackupRepository,
+        work: Work,
+    ) -> Result<Option<Outcome>, Failed> {
+        let bytes = STANDARD.decode(&repository.key).ok().and_then(|bytes| bytes.try_into().ok());
+        let Some(bytes) = bytes else {
+            return Err((ErrorCode::Invalid, "The repository's key is none.".into()));
+        };
+        let request = WorkerRequest {
+            repository: self.context.data_dir.join("backups").join(&repository.id),
+            key: MasterKey::from_bytes(&bytes),
+            password: repository.password.clone(),
+            work,
+        };
+        let told = |bytes, total| {
+            let mut report = job.report();
+            (report.bytes, report.total) = (bytes, total);
+        };
+        match process::run(&request, &job.cancel, told).await {
+            Ok(Ended::Done(outcome)) => Ok(Some(outcome)),
+            Ok(Ended::BrokenOff) => Ok(None),
+            Ok(Ended::Failed(code, message)) => Err((error_code(code), message)),
+            Err(error) => Err((
+                ErrorCode::AgentFailed,
+                format!("The process that makes backups could not be run: {error}."),
+            )),
+        }
+    }
+}
+
+fn error_code(code: FailureCode) -> ErrorCode {
+    match code {
+        FailureCode::NotFound => ErrorCode::NotFound,
+        FailureCode::Locked => ErrorCode::Busy,
+        FailureCode::DiskFull => ErrorCode::DiskFull,
+        FailureCode::Damaged | FailureCode::Failed => ErrorCode::AgentFailed,
+    }
+}
+
+/// Whether the server stands still, so that its files may be replaced.
+fn may_be_replaced(handle: &Handle) -> Result<(), Failed> {
+    let status = handle.status.borrow();
+    let still = matches!(
+        status.status,
+        Status::Stopped | Status::Created | Status::Crashed | Status::InstallFailed | Status::Suspended
+    );
+    if still && status.restart_at.is_none() {
+        return Ok(());
+    }
+    Err((ErrorCode::Conflict, "Stop the server before a backup is restored.".into()))
+}

@@ -1,0 +1,136 @@
+//! What goes over a worker's standard input and output.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::key::MasterKey;
+
+/// What a worker is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WorkerRequest {
+    /// The repository's folder.
+    pub repository: PathBuf,
+    /// The key by which all in it is encrypted.
+    pub key: MasterKey,
+    /// With which `restic` opens it too.
+    pub password: String,
+    /// The work.
+    pub work: Work,
+}
+
+/// The work of a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// Makes a backup of a folder. Where there is one of this id already, it is told of.
+    Create {
+        /// The backup's id.
+        backup_id: String,
+        /// Whose it is.
+        server_id: String,
+        /// The server's folder.
+        source: PathBuf,
+    },
+    /// Writes the files of a backup into a new folder.
+    Restore {
+        /// The backup's id.
+        backup_id: String,
+        /// The folder, which is made.
+        destination: PathBuf,
+    },
+    /// Forgets backups and removes what nothing needs any more.
+    Delete {
+        /// Their ids.
+        backup_ids: Vec<String>,
+    },
+    /// Reads the whole repository and says what is wrong with it.
+    Check,
+}
+
+/// One line of what a worker has to say.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum WorkerEvent {
+    /// How far it is.
+    Progress {
+        /// Bytes that are done.
+        bytes: u64,
+        /// Of how many; 0 where that is not known yet.
+        total: u64,
+    },
+    /// It has done its work.
+    Done(Outcome),
+    /// It has not.
+    Failed {
+        /// Why, for programs.
+        code: FailureCode,
+        /// Why, for people.
+        message: String,
+    },
+}
+
+/// What became of the work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Bytes that the repository has grown by.
+    pub stored: u64,
+    /// Files.
+    pub files: u64,
+    /// Files that changed or vanished while they were read.
+    pub changed: u64,
+    /// The first of those.
+    pub changed_names: Vec<String>,
+    /// The most memory that the worker had, in bytes.
+    pub peak_memory: u64,
+}
+
+/// Why the work failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// There is no such backup.
+    NotFound,
+    /// Another program is at work in the repository.
+    Locked,
+    /// No room.
+    DiskFull,
+    /// The repository is damaged, or of another key.
+    Damaged,
+    /// Everything else.
+    Failed,
+}
+
+/// A failure of the work.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Failure {
+    pub(super) code: FailureCode,
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// An error of the system, while something was done to a file.
+    pub(super) fn io(doing: impl std::fmt::Display, error: &io::Error) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FailureCode::DiskFull,
+            _ => FailureCode::Failed,
+        };
+        Self::new(code, format!("{doing}: {error}"))
+    }
+}
+
+/// Writes one event. Whoever reads them may be gone: the end of standard input says so too.
+pub(super) fn say(event: &WorkerEvent) {
+    let Ok(mut line) = serde_json::to_vec(event) else { return };
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(&line).and_then(|()| out.flush());
+}

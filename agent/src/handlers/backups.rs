@@ -1,0 +1,23 @@
+//! Backups of a server.
+
+use protocol::{BackupAction, BackupQuery, BackupRun};
+
+use super::parts::Parts;
+use crate::panel::reply_cache::Reply;
+
+pub(super) fn backup_run(agent: &Parts, run: Box<BackupRun>, reply: Reply) {
+    // What lies here of a server that has moved away can still be deleted.
+    if matches!(run.action, BackupAction::Delete { .. }) {
+        return agent.backups.run(None, *run, reply);
+    }
+    let Some((handle, reply)) = agent.server(&run.server_id, reply) else { return };
+    agent.backups.run(Some(handle), *run, reply);
+}
+
+pub(super) fn backup_query(agent: &Parts, job: BackupQuery, reply: Reply) {
+    agent.backups.report(&job, reply);
+}
+
+pub(super) fn backup_cancel(agent: &Parts, job: BackupQuery, reply: Reply) {
+    agent.backups.cancel(&job, reply);
+}
