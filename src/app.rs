@@ -7,6 +7,7 @@ use storage::Store;
 
 use crate::agents::Agents;
 use crate::auth::Auth;
+use crate::backups::Backups;
 use crate::config::Config;
 use crate::doctor::Doctor;
 use crate::files::Files;
@@ -89,6 +90,8 @@ pub struct Games {
     pub files: Files,
     /// Those on their way to another node.
     pub transfers: Transfers,
+    /// Their backups.
+    pub backups: Backups,
 }
 
 /// What servers are made from, and the ways by which that comes here.

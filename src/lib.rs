@@ -6,6 +6,7 @@
 pub mod registries;
 pub mod router;
 
+pub mod backups;
 pub mod docs;
 pub mod doctor;
 pub mod files;

@@ -8,19 +8,17 @@ use hyper::header::{
 };
 
 use crate::agents::Agents;
-use crate::app::{App, Features};
-use crate::files::Files;
+use crate::app::{App, Features, Games};
 use crate::http::{
     Body, Dispatch, Forwarded, Hosts, Method, Peer, Response, Route, StatusCode, assets, bytes_of,
 };
 use crate::live::Topic;
 use crate::nodes::Nodes;
-use crate::servers::Servers;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use crate::{
-    docs, doctor, files, live, nodes, registries, servers, setup, sources, status, templates, transfers,
-    upgrades, users,
+    backups, docs, doctor, files, live, nodes, registries, servers, setup, sources, status, templates,
+    transfers, upgrades, users,
 };
 
 /// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
@@ -38,6 +36,7 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(servers::routes(&features.games.servers));
     routes.extend(files::routes(&features.games.files));
     routes.extend(transfers::routes(&features.games.transfers));
+    routes.extend(backups::routes(&features.games.backups));
     routes.extend(upgrades::routes(&features.upgrades));
     routes.extend(live::routes(&features.live));
     routes.extend(doctor::routes(&features.doctor));
@@ -46,15 +45,10 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
 }
 
 /// Everything that can be followed on the live connections, in the order in which it is sent.
-pub fn topics(
-    servers: &Servers,
-    files: &Files,
-    nodes: &Nodes,
-    status: &Status,
-    upgrades: &Upgrades,
-) -> Vec<Box<dyn Topic>> {
-    let mut topics = servers::topics(servers);
-    topics.extend(files::topics(files));
+pub fn topics(games: &Games, nodes: &Nodes, status: &Status, upgrades: &Upgrades) -> Vec<Box<dyn Topic>> {
+    let mut topics = servers::topics(&games.servers);
+    topics.extend(files::topics(&games.files));
+    topics.extend(backups::topics(&games.backups));
     topics.extend(nodes::topics(nodes));
     topics.extend(status::topics(status));
     topics.extend(upgrades::topics(upgrades));

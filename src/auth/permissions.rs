@@ -102,6 +102,8 @@ permissions! {
         FilesRead = "files_read", earlier: [], includes: [View], administrators: true;
         /// Change its files.
         Files = "files", earlier: [], includes: [View, FilesRead], administrators: true;
+        /// See, make, restore and delete its backups.
+        Backups = "backups", earlier: [], includes: [View], administrators: true;
         /// Rename it, and change those variables that its template lets users change. `edit` is taken as well.
         Startup = "startup", earlier: ["edit"], includes: [View], administrators: true;
         /// Change its image, limits, ports, environment and startup line.
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(names(&Permissions::granted([])), "[]");
         assert_eq!(
             names(&Permissions::administrator()),
-            r#"["view","console","power","files_read","files","startup","configure","delete"]"#
+            r#"["view","console","power","files_read","files","backups","startup","configure","delete"]"#
         );
     }
 

@@ -9,6 +9,7 @@ use super::own_address::own_address;
 use crate::agents::Agents;
 use crate::app::{App, Features, Gallery, Games, Network, Ports};
 use crate::auth::{Auth, OwnOrigins};
+use crate::backups::Backups;
 use crate::config::Config;
 use crate::doctor::Doctor;
 use crate::files::{self, Files};
@@ -84,6 +85,8 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         fetcher: fetcher.clone(),
         tasks: tasks.clone(),
     });
+    let backups = Backups::start(store.clone(), agents.clone(), tasks.clone())
+        .map_err(|source| StartError::Other { doing: "reading the backups", source: source.into() })?;
     let nodes = Nodes::new(store.clone(), agents.clone(), servers.clone(), config.agent_secret.as_ref());
     let upgrades = Upgrades::new(
         &config.upgrades,
@@ -96,7 +99,8 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
             tasks: tasks.clone(),
         },
     );
-    let topics = router::topics(&servers, &files, &nodes, &status, &upgrades);
+    let games = Games { servers, files, transfers, backups };
+    let topics = router::topics(&games, &nodes, &status, &upgrades);
     let live = Live::new(auth.clone(), agents.clone(), topics, tasks.clone());
     let joining = EnrollmentConfig {
         public_url: config.public_url.clone(),
@@ -120,19 +124,8 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         templates,
         registries: Registries::new(store.clone()),
     };
-    let features = Features {
-        auth,
-        users,
-        setup,
-        nodes,
-        joining,
-        gallery,
-        games: Games { servers, files, transfers },
-        upgrades,
-        live,
-        status,
-        doctor,
-    };
+    let features =
+        Features { auth, users, setup, nodes, joining, gallery, games, upgrades, live, status, doctor };
     Ok(App { config, network, store, agents, features, tasks })
 }
 

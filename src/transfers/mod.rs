@@ -89,6 +89,11 @@ impl Transfers {
             return Err(ApiError::new(Code::Conflict, "The server is being deleted."));
         }
         self.allows(server_id)?;
+        let backups = self.store.read_now(|tx| storage::backups::list(tx, server_id))?;
+        if backups.iter().any(|backup| backup.stage.is_busy()) {
+            let sentence = "A backup of the server is under way. Wait until it has ended, or cancel it.";
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
         self.check(&server, to).await?;
         let earlier = self.store.read_now(|tx| storage::transfers::get(tx, server_id))?;
         let record = Move {

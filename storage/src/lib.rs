@@ -29,6 +29,7 @@ mod faults;
 #[cfg(test)]
 mod testing;
 
+pub mod backups;
 pub mod db_backups;
 pub mod grants;
 pub mod meta;

@@ -136,6 +136,12 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("PATCH",  "/api/servers/{id}/files/uploads/{upload}", Server("files")),
     ("DELETE", "/api/servers/{id}/files/uploads/{upload}", Server("files")),
     ("GET",    "/api/downloads/{ticket}",          Everyone),
+    ("GET",    "/api/servers/{id}/backups",        Server("backups")),
+    ("POST",   "/api/servers/{id}/backups",        Server("backups")),
+    ("PATCH",  "/api/servers/{id}/backups/{backup}", Server("backups")),
+    ("DELETE", "/api/servers/{id}/backups/{backup}", Server("backups")),
+    ("POST",   "/api/servers/{id}/backups/{backup}/restore", Server("backups")),
+    ("POST",   "/api/servers/{id}/backups/{backup}/cancel", Server("backups")),
     ("GET",    "/api/servers/{id}/users",          ServerAdmin),
     ("PUT",    "/api/servers/{id}/users/{user}",   ServerAdmin),
     ("DELETE", "/api/servers/{id}/users/{user}",   ServerAdmin),
@@ -147,14 +153,15 @@ const TOPICS: &[(&str, Who)] = &[
     ("stats:{server}", Server("view")),
     ("console:{server}", Server("console")),
     ("files:{server}", Server("files_read")),
+    ("backups:{server}", Server("backups")),
     ("nodes", SignedIn),
     ("status", SignedIn),
     ("upgrade", Admin),
 ];
 
 /// What may be granted.
-pub(super) const PERMISSIONS: [&str; 7] =
-    ["view", "console", "power", "files_read", "files", "startup", "configure"];
+pub(super) const PERMISSIONS: [&str; 8] =
+    ["view", "console", "power", "files_read", "files", "backups", "startup", "configure"];
 
 /// Whether this permission on the server is enough.
 pub(super) fn opens(permission: &str, who: Who) -> bool {
@@ -231,8 +238,10 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
     ];
     let behind = absent.iter().any(|(end, text)| path.ends_with(end) && answer.text.contains(text));
     // So was whoever hears of a job or a link that there is none.
-    let behind =
-        behind || ["no such job", "This download link"].iter().any(|text| answer.text.contains(text));
+    let behind = behind
+        || ["no such job", "no such backup", "This download link"]
+            .iter()
+            .any(|text| answer.text.contains(text));
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)
 }
 
@@ -307,7 +316,7 @@ async fn every_row_is_true() {
             server.as_str()
         };
         let path = path.replace("{id}", id).replace("{user}", &stranger_id).replace("{number}", "0");
-        let path = ["{job}", "{version}", "{upload}", "{ticket}"]
+        let path = ["{job}", "{version}", "{upload}", "{ticket}", "{backup}"]
             .iter()
             .fold(path, |path, name| path.replace(name, "none"));
         let path = if *who == Node { path + "?arch=none" } else { path };

@@ -1,6 +1,8 @@
 //! Game servers for real: the binary, a Docker engine, containers. Every test has a panel and a data folder of its own
 //! and removes its containers whatever happens.
 
+mod backup_worker;
+mod backups;
 mod broken_console;
 pub(crate) mod clock;
 mod console;

@@ -52,7 +52,11 @@ impl Agent {
         std::fs::read_to_string(self.folder.with_extension("log")).unwrap_or_default()
     }
 
-    async fn kill(&mut self) {
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
@@ -61,7 +65,7 @@ impl Agent {
         assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         self.child = start(&self.env, &self.folder);
     }
 }

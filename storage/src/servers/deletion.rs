@@ -6,7 +6,7 @@ use super::record::{Deletion, Server};
 use crate::error::{Error, Result};
 use crate::tables::{SERVERS, SERVERS_BY_NODE};
 use crate::tx::WriteTx;
-use crate::{grants, transfers};
+use crate::{backups, grants, transfers};
 
 /// Notes that a server is being deleted, before anything of it is. Asked for again it keeps its time, and may become a
 /// forced one. [`Error::Taken`] while it moves.
@@ -36,6 +36,7 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     transfers::forget(tx, id)?;
     ports::give_back(tx, &server)?;
     grants::delete_by_server(tx, id)?;
+    backups::forget_server(tx, &server.id)?;
     SERVERS_BY_NODE.remove(tx, (server.node_id.as_str(), id))?;
     SERVERS.remove(tx, id)?;
     Ok(())

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{endpoints, server};
 use crate::harness::{Client, Live, Panel, seconds};
 
-const ALL: [&str; 7] = ["view", "console", "power", "files_read", "files", "startup", "configure"];
+const ALL: [&str; 8] = ["view", "console", "power", "files_read", "files", "backups", "startup", "configure"];
 
 struct Side {
     client: Client,

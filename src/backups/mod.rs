@@ -1,0 +1,332 @@
+//! Backups of game servers: the rules. The node makes and keeps them; which there are, the key of its repository, and what is to be done is
+//! kept here, and written before it is done.
+
+mod orphans;
+mod routes;
+mod run;
+mod topic;
+mod tracker;
+mod views;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use protocol::{BackupRepository, NodeId, ServerId, Status, capability};
+use storage::Store;
+use storage::backups::{self, Backup, Contents, Origin, Repository, Stage};
+use storage::servers::Server;
+
+pub use routes::routes;
+pub use topic::topics;
+pub use views::BackupView;
+
+use self::tracker::Tracker;
+use crate::agents::Agents;
+use crate::auth::{Permit, need};
+use crate::error::{ApiError, Code};
+use crate::system::shutdown::Tasks;
+use crate::system::{clock, ids};
+
+/// Characters of a backup's name, and of the note about it.
+const NAME: usize = 100;
+const NOTE: usize = 2_000;
+/// What the backup is called that a restore makes first.
+const BEFORE_RESTORE: &str = "Before restore";
+
+/// Everything about backups. Cheap to clone.
+#[derive(Clone)]
+pub struct Backups {
+    store: Store,
+    agents: Agents,
+    tasks: Tasks,
+    tracker: Tracker,
+}
+
+/// What is to be changed of a backup; what is absent stays.
+#[derive(Default)]
+pub struct BackupChange {
+    /// What people call it.
+    pub name: Option<String>,
+    /// What they have to say about it.
+    pub note: Option<String>,
+    /// Whether it must not be deleted.
+    pub locked: Option<bool>,
+}
+
+impl Backups {
+    /// Takes up what an earlier run has left.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub fn start(store: Store, agents: Agents, tasks: Tasks) -> storage::Result<Self> {
+        let left = store.read_now(backups::busy)?;
+        let all = Self { store, agents, tasks, tracker: Tracker::default() };
+        for backup in &left {
+            all.drive(backup);
+        }
+        all.sweep();
+        Ok(all)
+    }
+
+    /// All backups of a server, newest first.
+    pub fn list(&self, permit: &Permit<need::Backups>) -> Result<Vec<BackupView>, ApiError> {
+        self.list_of(permit.server_id())
+    }
+
+    fn list_of(&self, server_id: &ServerId) -> Result<Vec<BackupView>, ApiError> {
+        let all = self.store.read_now(|tx| backups::list(tx, server_id))?;
+        Ok(all.into_iter().rev().map(|backup| self.view(backup)).collect())
+    }
+
+    fn view(&self, backup: Backup) -> BackupView {
+        let progress = self.tracker.progress(&backup.id);
+        BackupView::new(backup, progress)
+    }
+
+    /// Makes a backup.
+    pub async fn create(
+        &self,
+        permit: &Permit<need::Backups>,
+        name: String,
+        note: String,
+    ) -> Result<BackupView, ApiError> {
+        let (name, note) = (checked_name(&name)?, checked_note(&note)?);
+        let server = self.idle(permit.server_id())?;
+        self.can_work(&server.node_id)?;
+        let name = if name.is_empty() { "Backup".to_owned() } else { name };
+        let new = Backup { name, note, ..new_backup(&server, Origin::Manual) };
+        let record = new.clone();
+        self.store.write(move |tx| backups::insert(tx, &record)).await.map_err(full)?;
+        tracing::info!(server = %server.id, backup = new.id, by = %permit.actor(), "a backup is to be made");
+        self.drive(&new);
+        Ok(self.view(new))
+    }
+
+    /// Renames a backup, changes its note, locks or unlocks it.
+    pub async fn change(
+        &self,
+        permit: &Permit<need::Backups>,
+        id: &str,
+        change: BackupChange,
+    ) -> Result<BackupView, ApiError> {
+        let name = change.name.map(|name| checked_name(&name)).transpose()?;
+        if name.as_ref().is_some_and(String::is_empty) {
+            return Err(ApiError::field("name", "is missing"));
+        }
+        let note = change.note.map(|note| checked_note(&note)).transpose()?;
+        let (server, id) = (permit.server_id().clone(), id.to_owned());
+        let changed = self.store.write(move |tx| {
+            backups::update(tx, &server, &id, |one| {
+                one.name = name.unwrap_or_else(|| std::mem::take(&mut one.name));
+                one.note = note.unwrap_or_else(|| std::mem::take(&mut one.note));
+                one.locked = change.locked.unwrap_or(one.locked);
+            })
+        });
+        let changed = changed.await.map_err(|_missing| ApiError::not_found("backup"))?;
+        self.told(permit.server_id());
+        Ok(self.view(changed))
+    }
+
+    /// Puts the files of a backup in the place of the server's, which are backed up before.
+    pub async fn restore(&self, permit: &Permit<need::Backups>, id: &str) -> Result<BackupView, ApiError> {
+        let server = self.idle(permit.server_id())?;
+        let backup = self.get(&server.id, id)?;
+        if backup.stage != Stage::Ready {
+            return Err(ApiError::new(Code::Conflict, "This backup is not whole: it cannot be restored."));
+        }
+        if backup.node_id != server.node_id {
+            let sentence = format!(
+                "This backup lies on the node {}, the server lives on {}.",
+                backup.node_id, server.node_id
+            );
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        self.can_work(&server.node_id)?;
+        let seen = self.agents.server(&server.id).status;
+        let still = seen.is_some_and(|seen| {
+            matches!(
+                seen.status,
+                Status::Stopped
+                    | Status::Created
+                    | Status::Crashed
+                    | Status::InstallFailed
+                    | Status::Suspended
+            ) && seen.restart_at.is_none()
+        });
+        if !still {
+            return Err(ApiError::new(Code::Conflict, "Stop the server before a backup is restored."));
+        }
+        let first = Backup { name: BEFORE_RESTORE.to_owned(), ..new_backup(&server, Origin::BeforeRestore) };
+        let (record, server_id, backup_id) = (first.clone(), server.id.clone(), backup.id.clone());
+        let changed = self.store.write(move |tx| {
+            backups::insert(tx, &record)?;
+            let first = Some(record.id);
+            backups::update(tx, &server_id, &backup_id, |one| {
+                one.stage = Stage::Restoring { first };
+                one.problem = None;
+            })
+        });
+        let changed = changed.await.map_err(full)?;
+        tracing::info!(server = %server.id, backup = backup.id, by = %permit.actor(), "a backup is to be restored");
+        self.drive(&first);
+        self.drive(&changed);
+        Ok(self.view(changed))
+    }
+
+    /// Deletes a backup.
+    pub async fn delete(&self, permit: &Permit<need::Backups>, id: &str) -> Result<(), ApiError> {
+        let server_id = permit.server_id();
+        let backup = self.get(server_id, id)?;
+        if backup.locked {
+            return Err(ApiError::new(
+                Code::Conflict,
+                "This backup is locked. Unlock it before it is deleted.",
+            ));
+        }
+        if backup.stage == Stage::Deleting {
+            return Ok(());
+        }
+        if backup.stage.is_busy() {
+            return Err(busy());
+        }
+        let (server, backup_id, job_id) = (server_id.clone(), backup.id.clone(), ids::long());
+        let changed = self.store.write(move |tx| {
+            backups::update(tx, &server, &backup_id, |one| {
+                one.stage = Stage::Deleting;
+                one.job_id = job_id;
+                one.problem = None;
+            })
+        });
+        let changed = changed.await?;
+        tracing::info!(server = %server_id, backup = backup.id, by = %permit.actor(), "a backup is to be deleted");
+        self.drive(&changed);
+        Ok(())
+    }
+
+    /// Calls off what is under way.
+    pub fn cancel(&self, permit: &Permit<need::Backups>, id: &str) -> Result<(), ApiError> {
+        let backup = self.get(permit.server_id(), id)?;
+        match backup.stage {
+            Stage::Creating | Stage::Restoring { .. } => {
+                tracing::info!(server = %backup.server_id, backup = backup.id, by = %permit.actor(), "a backup job is cancelled");
+                self.tracker.cancel(&backup.id);
+                Ok(())
+            }
+            Stage::Ready | Stage::Failed | Stage::Deleting => {
+                Err(ApiError::new(Code::Conflict, "There is nothing of this backup that could be cancelled."))
+            }
+        }
+    }
+
+    fn get(&self, server_id: &ServerId, id: &str) -> Result<Backup, ApiError> {
+        let found = self.store.read_now(|tx| backups::get(tx, server_id, id))?;
+        found.ok_or_else(|| ApiError::not_found("backup"))
+    }
+
+    /// The server, where nothing is under way that would be in the way of another backup.
+    fn idle(&self, server_id: &ServerId) -> Result<Server, ApiError> {
+        let read = |tx: &storage::ReadTx| {
+            let server = storage::servers::get(tx, server_id)?;
+            let busy = backups::list(tx, server_id)?.iter().any(|backup| backup.stage.is_busy());
+            Ok::<_, storage::Error>((server, busy))
+        };
+        let (server, under_way) = self.store.read_now(read)?;
+        let server = server.ok_or_else(|| ApiError::not_found("server"))?;
+        if server.deleting.is_some() {
+            return Err(ApiError::new(Code::Conflict, "The server is being deleted."));
+        }
+        if under_way { Err(busy()) } else { Ok(server) }
+    }
+
+    /// Whether the node is there and makes backups.
+    fn can_work(&self, node_id: &NodeId) -> Result<(), ApiError> {
+        if !self.agents.node(node_id).online {
+            return Err(ApiError::new(Code::NodeOffline, "The node of this server is offline."));
+        }
+        if self.agents.lacks(node_id, capability::BACKUP) {
+            let sentence = format!(
+                "The agent of the node {node_id} makes no backups: it is a legacy agent, or older than this panel."
+            );
+            return Err(ApiError::new(Code::Conflict, sentence));
+        }
+        Ok(())
+    }
+
+    /// The repository of a node; its key is made when it is first asked for.
+    async fn repository(&self, node_id: &NodeId) -> Result<BackupRepository, ApiError> {
+        let there = self.store.read_now(|tx| backups::repository(tx, node_id))?;
+        let kept = match there {
+            Some(there) => there,
+            None => {
+                let key: [u8; 64] = rand::random();
+                let new = Repository {
+                    id: ids::short(),
+                    key: STANDARD.encode(key),
+                    password: ids::random(ids::LONG * 2),
+                    created_at: clock::now(),
+                };
+                let node = node_id.clone();
+                self.store.write(move |tx| backups::keep_repository(tx, &node, new)).await?
+            }
+        };
+        let Repository { id, key, password, .. } = kept;
+        Ok(BackupRepository { id, key, password })
+    }
+
+    /// Has those who look see what has changed.
+    fn told(&self, server_id: &ServerId) {
+        self.tracker.changed(server_id);
+        self.agents.changes().notify();
+    }
+}
+
+fn new_backup(server: &Server, origin: Origin) -> Backup {
+    Backup {
+        id: ids::short(),
+        server_id: server.id.clone(),
+        node_id: server.node_id.clone(),
+        name: String::new(),
+        note: String::new(),
+        locked: false,
+        origin,
+        stage: Stage::Creating,
+        job_id: ids::long(),
+        created_at: clock::now(),
+        finished_at: None,
+        contents: Contents::default(),
+        problem: None,
+    }
+}
+
+fn busy() -> ApiError {
+    ApiError::new(
+        Code::Conflict,
+        "A backup of this server is under way. Wait until it has ended, or cancel it.",
+    )
+}
+
+fn full(error: storage::Error) -> ApiError {
+    match error {
+        storage::Error::Taken { .. } => {
+            let sentence = format!("A server has {} backups at most. Delete some of them.", backups::MOST);
+            ApiError::new(Code::Conflict, sentence)
+        }
+        other => other.into(),
+    }
+}
+
+fn checked_name(name: &str) -> Result<String, ApiError> {
+    let name = name.trim();
+    if name.chars().count() > NAME || name.chars().any(char::is_control) {
+        return Err(ApiError::field("name", "is longer than 100 characters or has control characters"));
+    }
+    Ok(name.to_owned())
+}
+
+fn checked_note(note: &str) -> Result<String, ApiError> {
+    let note = note.trim();
+    let bad = |character: char| character.is_control() && character != '\n';
+    if note.chars().count() > NOTE || note.chars().any(bad) {
+        return Err(ApiError::field("note", "is longer than 2000 characters or has control characters"));
+    }
+    Ok(note.to_owned())
+}

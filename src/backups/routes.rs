@@ -1,0 +1,88 @@
+//! `/api/servers/{id}/backups`.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::views::BackupView;
+use super::{BackupChange, Backups};
+use crate::auth::{Permit, need};
+use crate::http::{DELETE, GET, PATCH, POST, Route, endpoint};
+
+/// All endpoints of this feature.
+pub fn routes(backups: &Backups) -> Vec<Route> {
+    vec![
+        endpoint(GET, "/api/servers/{id}/backups")
+            .access::<Permit<need::Backups>>()
+            .doc("Lists the backups of a server, newest first")
+            .list::<BackupView>()
+            .handle(backups, |backups, call| async move { backups.list(&call.by) }),
+        endpoint(POST, "/api/servers/{id}/backups")
+            .access::<Permit<need::Backups>>()
+            .doc("Makes a backup of a server. A running game is told to save, where its template says how")
+            .body::<CreateBackup>()
+            .accepted::<BackupView>()
+            .refusals(&[409, 503, 507])
+            .handle(backups, |backups, call| async move {
+                backups.create(&call.by, call.body.name, call.body.note).await
+            }),
+        endpoint(PATCH, "/api/servers/{id}/backups/{backup}")
+            .access::<Permit<need::Backups>>()
+            .doc("Renames a backup, changes the note about it, locks or unlocks it; left-out keys stay")
+            .body::<ChangeBackup>()
+            .ok::<BackupView>()
+            .refusals(&[404, 507])
+            .handle(backups, |backups, call| async move {
+                let ChangeBackup { name, note, locked } = call.body;
+                let change = BackupChange { name, note, locked };
+                backups.change(&call.by, call.request.param("backup"), change).await
+            }),
+        endpoint(POST, "/api/servers/{id}/backups/{backup}/restore")
+            .access::<Permit<need::Backups>>()
+            .doc("Puts the files of a backup in the place of the server's, which must not run. Its present files are backed up before")
+            .accepted::<BackupView>()
+            .refusals(&[409, 503, 507])
+            .handle(backups, |backups, call| async move {
+                backups.restore(&call.by, call.request.param("backup")).await
+            }),
+        endpoint(POST, "/api/servers/{id}/backups/{backup}/cancel")
+            .access::<Permit<need::Backups>>()
+            .doc("Calls off a backup that is being made, or restored")
+            .no_content()
+            .refusals(&[409])
+            .handle(backups, |backups, call| async move {
+                backups.cancel(&call.by, call.request.param("backup"))
+            }),
+        endpoint(DELETE, "/api/servers/{id}/backups/{backup}")
+            .access::<Permit<need::Backups>>()
+            .doc("Deletes a backup that is not locked")
+            .no_content()
+            .refusals(&[409, 507])
+            .handle(backups, |backups, call| async move {
+                backups.delete(&call.by, call.request.param("backup")).await
+            }),
+    ]
+}
+
+/// A new backup.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateBackup {
+    /// What people call it.
+    #[serde(default)]
+    name: String,
+    /// What they have to say about it.
+    #[serde(default)]
+    note: String,
+}
+
+/// What is to be changed of a backup.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeBackup {
+    /// What people call it.
+    name: Option<String>,
+    /// What they have to say about it.
+    note: Option<String>,
+    /// Whether it must not be deleted.
+    locked: Option<bool>,
+}
