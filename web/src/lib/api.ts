@@ -5,7 +5,7 @@ import { ApiError, errorFrom } from './errors';
 import * as keys from './account/keys';
 import { now } from './now.svelte';
 import type { paths } from './paths';
-import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
+import type { BackupPatch, CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
 import { t } from './i18n/i18n.svelte';
 
 // What is asked for later than this wants to know how it is then.
@@ -248,6 +248,17 @@ export const registries = {
   put: (host: string, username: string, secret: string) =>
     call(client.POST('/api/registries', { body: { host, username, secret } })),
   remove: (id: string) => call(client.DELETE('/api/registries/{id}', path(id)))
+};
+
+const one = (id: string, backup: string) => ({ params: { path: { id, backup } } });
+
+export const backups = {
+  list: (id: string) => call(client.GET('/api/servers/{id}/backups', path(id))),
+  create: (id: string, name: string, note: string) => call(client.POST('/api/servers/{id}/backups', { ...path(id), body: { name, note } })),
+  change: (id: string, backup: string, body: BackupPatch) => call(client.PATCH('/api/servers/{id}/backups/{backup}', { ...one(id, backup), body })),
+  restore: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/restore', one(id, backup))),
+  cancel: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/cancel', one(id, backup))),
+  remove: (id: string, backup: string) => call(client.DELETE('/api/servers/{id}/backups/{backup}', one(id, backup)))
 };
 
 export const servers = {

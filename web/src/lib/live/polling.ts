@@ -21,6 +21,8 @@ export async function ask(topic: string): Promise<unknown> {
       return api.upgrade.get();
     case 'console':
       return api.servers.console(id, TAIL);
+    case 'backups':
+      return api.backups.list(id);
     case 'stats':
       return (await api.servers.get(id)).stats ?? undefined;
     case 'files':

@@ -23,6 +23,10 @@ export const access: typeof English = {
       label: 'Dateien',
       text: 'Dateien anlegen, ändern, hochladen und löschen.'
     },
+    backups: {
+      label: 'Backups',
+      text: 'Seine Backups sehen, anlegen, wiederherstellen und löschen.'
+    },
     startup: {
       label: 'Start',
       text: 'Umbenennen und die Einstellungen des Spiels ändern. Passwörter lassen sich ersetzen, nicht lesen.'

@@ -2,6 +2,7 @@
 import type { Later } from '../en/later';
 import { access } from './access';
 import { account } from './account';
+import { backups } from './backups';
 import { causes } from './causes';
 import { clash } from './clash';
 import { console } from './console';
@@ -20,4 +21,4 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later: Later = { access, account, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later: Later = { access, account, backups, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };

@@ -21,6 +21,10 @@ export const access = {
       label: 'Files',
       text: 'Create, change, upload and delete its files.'
     },
+    backups: {
+      label: 'Backups',
+      text: 'See, make, restore and delete its backups.'
+    },
     startup: {
       label: 'Startup',
       text: 'Rename it and change the game’s own settings. Passwords can be replaced, not read.'

@@ -1,6 +1,7 @@
 /** The texts in English that other pages need as well. */
 import { access } from './access';
 import { account } from './account';
+import { backups } from './backups';
 import { causes } from './causes';
 import { clash } from './clash';
 import { console } from './console';
@@ -19,6 +20,6 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later = { access, account, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later = { access, account, backups, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
 
 export type Later = typeof later;
