@@ -28,6 +28,7 @@ async function furnish(panel: Panel) {
   for (const name of ['world/region', 'plugins', 'logs']) mkdirSync(join(files, name), { recursive: true });
   writeFileSync(join(files, 'server.properties'), '#Minecraft server properties\nmotd=Friday night\nmax-players=20\nview-distance=10\nonline-mode=true\n');
   writeFileSync(join(files, 'config.yml'), 'name: Friday night # shown to players\nlimits:\n  homes: 3\n');
+  await panel.call('POST', `/api/servers/${running.id}/backups`, { name: 'Before the dragon' });
   await panel.call('POST', '/api/doctor');
   return { running: running.id, paused: paused.id, crashed: crashed.id, failed: failed.id };
 }
@@ -73,6 +74,8 @@ test('pictures', async ({ browser }) => {
       ['files-editor', `/servers/${made.running}/files/edit?path=/config.yml`],
       ['files-trash', `/servers/${made.running}/files/trash`],
       ['files-search', `/servers/${made.running}/files/search?name=config`],
+      ['backups', `/servers/${made.running}/backups`],
+      ['backups-empty', `/servers/${made.paused}/backups`],
       ['startup', `/servers/${made.running}/startup`],
       ['access', `/servers/${made.running}/users`],
       ['settings-server', `/servers/${made.running}/settings`],
