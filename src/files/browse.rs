@@ -6,6 +6,7 @@ use protocol::{
 };
 
 use super::body::SearchRequest;
+use super::denied::Denied;
 use super::place::unfitting;
 use super::views::{EntryView, MatchesView, TrashView, UsageView, VersionView};
 use super::{Files, NUMBER, path};
@@ -84,6 +85,7 @@ impl Files {
     ) -> Result<Vec<VersionView>, ApiError> {
         let path = path::named("path", path)?;
         let server = self.readable_place(permit.server_id())?;
+        Denied::of(&server, permit).check(&path)?;
         let message = ToAgent::FileVersions(FileRef { server_id: server.id.clone(), path });
         match self.ask(&server, message).await? {
             ToPanel::FileVersionList(list) => Ok(list.versions.into_iter().map(VersionView::from).collect()),
@@ -135,7 +137,11 @@ impl Files {
             .map_err(ApiError::from)?;
         search.over = true;
         match answer {
-            ToPanel::FileMatches(found) => Ok(found.into()),
+            ToPanel::FileMatches(mut found) => {
+                let denied = Denied::of(&server, permit);
+                found.matches.retain(|found| !denied.hides(&found.path));
+                Ok(found.into())
+            }
             _ => Err(unfitting()),
         }
     }

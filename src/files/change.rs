@@ -3,6 +3,7 @@
 use protocol::{FileAction, FileOp, ToAgent, ToPanel};
 use storage::servers::Server;
 
+use super::denied::Denied;
 use super::place::unfitting;
 use super::{Files, JOB_SILENT, NUMBER, path};
 use crate::auth::{Permit, need};
@@ -14,7 +15,7 @@ impl Files {
     pub(super) async fn mkdir(&self, permit: &Permit<need::Files>, path: &str) -> Result<(), ApiError> {
         let path = path::named("path", path)?;
         let server = self.writable_place(permit.server_id())?;
-        self.act(&server, FileAction::MakeDirectory { path: path.clone() }).await?;
+        self.act(&server, permit, FileAction::MakeDirectory { path: path.clone() }).await?;
         tracing::info!(server = %server.id, by = %permit.actor(), path, "folder made");
         Ok(())
     }
@@ -33,7 +34,7 @@ impl Files {
         }
         let server = self.writable_place(permit.server_id())?;
         let action = FileAction::Rename { path: path.clone(), to: to.clone(), replace };
-        self.act(&server, action).await?;
+        self.act(&server, permit, action).await?;
         tracing::info!(server = %server.id, by = %permit.actor(), path, to, "file renamed");
         Ok(())
     }
@@ -52,12 +53,18 @@ impl Files {
             return Err(ApiError::field("mode", "must be three octal digits, such as 755"));
         };
         let server = self.writable_place(permit.server_id())?;
-        self.act(&server, FileAction::Chmod { path: path.clone(), mode: bits, recursive }).await?;
+        self.act(&server, permit, FileAction::Chmod { path: path.clone(), mode: bits, recursive }).await?;
         tracing::info!(server = %server.id, by = %permit.actor(), path, mode, recursive, "permissions changed");
         Ok(())
     }
 
-    async fn act(&self, server: &Server, op: FileAction) -> Result<(), ApiError> {
+    async fn act(
+        &self,
+        server: &Server,
+        permit: &Permit<need::Files>,
+        op: FileAction,
+    ) -> Result<(), ApiError> {
+        Denied::of(server, permit).check_action(&op)?;
         let job_id = ids::random(NUMBER);
         let message = FileOp { server_id: server.id.clone(), job_id: job_id.clone(), op };
         let message = ToAgent::FileOp(message);

@@ -3,6 +3,7 @@
 use protocol::{FileInfo, FileKind, FileRef, FileSource, FileTarget, ToAgent, ToPanel};
 use storage::servers::Server;
 
+use super::denied::Denied;
 use super::place::unfitting;
 use super::range::{self, Part};
 use super::send::Outflow;
@@ -59,6 +60,7 @@ impl Files {
     ) -> Result<Content, ApiError> {
         let path = path::named("path", path)?;
         let server = self.server(permit.server_id())?;
+        Denied::of(&server, permit).check(&path)?;
         if self.is_legacy(&server) {
             return self.legacy_content(&server, path).await;
         }
@@ -105,6 +107,7 @@ impl Files {
             return Err(ApiError::not_found("version"));
         }
         let server = self.readable_place(permit.server_id())?;
+        Denied::of(&server, permit).check(&path)?;
         let source = FileSource::Version { path: path.clone(), id: id.to_owned() };
         let (info, flow) = self.open(&server, permit.actor(), source).await?;
         tracing::debug!(server = %server.id, by = %permit.actor(), path, version = id, "file read");
@@ -134,6 +137,7 @@ impl Files {
     ) -> Result<String, ApiError> {
         let path = path::named("path", path)?;
         let server = self.changeable(permit.server_id())?;
+        Denied::of(&server, permit).check(&path)?;
         if self.is_legacy(&server) {
             return self.legacy_write(&server, permit.actor(), path, &expected, body).await;
         }

@@ -7,6 +7,7 @@ use protocol::{ArchiveFormat, FileKind, FileSource};
 
 use super::body::{DownloadRequest, Format};
 use super::content::{Body, Content};
+use super::denied::Denied;
 use super::place::unfitting;
 use super::tickets::{GOOD_FOR, Ticket};
 use super::views::DownloadView;
@@ -30,6 +31,8 @@ impl Files {
         let [first, ..] = paths.as_slice() else { return Err(unfitting()) };
         let alone = paths.len() == 1;
         let first = first.clone();
+        let denied = Denied::of(&server, permit);
+        paths.iter().try_for_each(|path| denied.check(path))?;
         let (source, name) = if let Some(id) = wanted.version {
             if !alone || wanted.format.is_some() || !path::is_number(&id) {
                 return Err(ApiError::field("version", "is of one file, which comes as it is"));
@@ -40,6 +43,7 @@ impl Files {
             let name = path::last(&first).to_owned();
             (FileSource::Content { path: first, offset: 0, length: None, etag: None }, name)
         } else {
+            denied.check_archives()?;
             let format = ArchiveFormat::from(wanted.format.unwrap_or(Format::Zip));
             let stem = match path::last(&first) {
                 name if alone && !name.is_empty() => name,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use protocol::{ArchiveFormat, FileAction, FileCancel, FileDone, FileOp, ToAgent, ToPanel};
 use storage::servers::Server;
 
+use super::denied::Denied;
 use super::job_table::JobHandle;
 use super::place::unfitting;
 use super::views::{JobKind, JobState, JobView};
@@ -123,6 +124,7 @@ impl Files {
         background: bool,
     ) -> Result<JobAnswer, ApiError> {
         let server = self.writable_place(permit.server_id())?;
+        Denied::of(&server, permit).check_action(&op)?;
         let shown = shown(&op);
         let message = FileOp { server_id: server.id.clone(), job_id: ids::random(NUMBER), op };
         let job = self.0.jobs.begin(&server.id, message.job_id.clone(), kind)?;

@@ -5,12 +5,14 @@
 //! - `browse` what is there; `change` what changes at once, `jobs` what takes longer, `pull` what comes from elsewhere.
 //! - `send` and `receive` are the two directions of bytes, `content` and `uploads` (tus) what uses them; `downloads` are
 //!   links for browsers.
+//! - `denied` keeps some files from those who may not configure the server.
 //! - `legacy` is for nodes whose agent knows only small text files.
 
 mod body;
 mod browse;
 mod change;
 mod content;
+mod denied;
 mod download_routes;
 mod downloads;
 mod job_table;

@@ -5,6 +5,7 @@ use percent_encoding::percent_decode_str;
 use protocol::{FileDone, FileTarget, HostCheck, ToAgent, ToPanel};
 use storage::servers::Server;
 
+use super::denied::Denied;
 use super::job_table::JobHandle;
 use super::jobs::{JobAnswer, answered};
 use super::place::unfitting;
@@ -33,6 +34,7 @@ impl Files {
         let to = if to.ends_with('/') { format!("{to}{}", name_of(&url)) } else { to.to_owned() };
         let to = path::named("to", &to)?;
         let server = self.writable_place(permit.server_id())?;
+        Denied::of(&server, permit).check(&to)?;
         let job = self.0.jobs.begin(&server.id, ids::random(NUMBER), JobKind::Pull)?;
         tracing::info!(server = %server.id, by = %permit.actor(), job = %job.id, path = to, "pulling a file");
         let (files, by, of) = (self.clone(), permit.actor().clone(), job.clone());

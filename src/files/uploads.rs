@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use protocol::{FileTarget, ToAgent, ToPanel, UploadCreate, UploadInfo, UploadRef};
 
+use super::denied::Denied;
 use super::place::unfitting;
 use super::{Files, NUMBER, path};
 use crate::auth::{Permit, need};
@@ -41,6 +42,7 @@ impl Files {
         let wanted = wanted(metadata.unwrap_or_default())?;
         let path = path::named("path", &wanted.path)?;
         let server = self.writable_place(permit.server_id())?;
+        Denied::of(&server, permit).check(&path)?;
         let message = UploadCreate {
             server_id: server.id.clone(),
             id: ids::random(NUMBER),

@@ -69,7 +69,37 @@ impl FileDenylist {
     }
 }
 
+impl FileDenylist {
+    /// Whether something within this folder may be denied by the place where it is, so that it would not be in another one. What
+    /// is denied by its name alone is denied anywhere.
+    pub fn may_deny_below(&self, path: &str) -> bool {
+        let names: Vec<Vec<char>> = path
+            .split('/')
+            .filter(|name| !name.is_empty() && *name != ".")
+            .map(|name| name.chars().collect())
+            .collect();
+        self.everything || self.patterns.iter().any(|pattern| pattern.reaches_below(&names))
+    }
+}
+
 impl Pattern {
+    /// Whether it names a place, and that may be below these folders.
+    fn reaches_below(&self, names: &[Vec<char>]) -> bool {
+        let any = |segment: &[char]| *segment == ['*', '*'];
+        if self.allows || self.segments.first().is_none_or(|first| any(first)) {
+            return false;
+        }
+        for (at, segment) in self.segments.iter().enumerate() {
+            match names.get(at) {
+                _ if any(segment) => return true,
+                None => return true,
+                Some(name) if !glob(segment, name) => return false,
+                Some(_) => {}
+            }
+        }
+        false
+    }
+
     fn parse(line: &str) -> Option<Self> {
         // A blank at the end counts where it is escaped.
         let trimmed = line.trim_end();
@@ -192,6 +222,19 @@ mod tests {
 
     fn denied(patterns: &[&str], path: &str) -> bool {
         FileDenylist::new(patterns).denies(path, false)
+    }
+
+    #[test]
+    fn a_folder_that_may_hold_what_is_denied_by_its_place_is_known() {
+        let list = FileDenylist::new(&["*.key", "config/secret.yml", "world/**/level.dat", "!config/open/x"]);
+        for path in ["/", "/config", "/world", "/world/a"] {
+            assert!(list.may_deny_below(path), "{path}");
+        }
+        for path in ["/plugins", "/config/secret.yml", "/config/open", "/configs", "/a/config"] {
+            assert!(!list.may_deny_below(path), "{path}");
+        }
+        assert!(!FileDenylist::new(&["*.key", "secret/"]).may_deny_below("/"));
+        assert!(!FileDenylist::default().may_deny_below("/"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod basics;
 mod content;
+mod denied;
 mod ends;
 mod escape;
 mod faults;
