@@ -147,11 +147,13 @@ impl Session {
         let mut asked = std::pin::pin!(self.ask(message, LONGEST_JOB));
         loop {
             tokio::select! {
-                outcome = &mut asked => return outcome,
+                // What came before the answer is told before it.
+                biased;
                 told = watched.next(idle) => match told {
                     Some(told) => progress(told),
                     None => return Err(RequestError::Timeout(idle)),
                 },
+                outcome = &mut asked => return outcome,
             }
         }
     }
