@@ -2,7 +2,7 @@
 //! anywhere, and whoever sends an archive may have put anything into it. Everything is reached by the handle of the folder that
 //! it is in, no link is followed, and whatever is taken is bounded.
 //!
-//! [`pack`](pack()) and [`unpack`] are a server's whole folder as a tar stream between agents, and what an engine copies out of a
+//! [`pack`](pack()) and [`unpack()`] are a server's whole folder as a tar stream between agents, and what an engine copies out of a
 //! container. [`create`] and [`stage`] are archives that people make, download and upload, in all their formats.
 
 mod entry;
