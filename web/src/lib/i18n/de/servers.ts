@@ -7,7 +7,7 @@ export const servers: typeof English = {
   copyAddress: (address) => `Adresse ${address} kopieren`,
   addressCopied: 'Adresse kopiert',
   files: 'Dateien',
-  filesText: 'Seine Welten und Einstellungen liegen in diesem Ordner auf seinem Rechner. Kopiere den Ordner bei gestopptem Server, um ein Backup zu machen.',
+  filesText: 'Seine Welten und Einstellungen liegen in diesem Ordner auf seinem Rechner. Der Reiter Dateien zeigt, was darin liegt.',
   copyPath: 'Pfad kopieren',
   deleteTitle: 'Diesen Server löschen',
   deleteText: 'Stoppt ihn und löscht seinen Container und alle seine Dateien: Welten, Einstellungen, alles. Das lässt sich nicht rückgängig machen.',

@@ -6,7 +6,7 @@ export const servers = {
   copyAddress: (address: string) => `Copy address ${address}`,
   addressCopied: 'Address copied',
   files: 'Files',
-  filesText: 'Its worlds and settings are in this folder on its machine. Copy the folder while the server is stopped to make a backup.',
+  filesText: 'Its worlds and settings are in this folder on its machine. The Files tab shows what is in it.',
   copyPath: 'Copy path',
   deleteTitle: 'Delete this server',
   deleteText: 'Stops it and deletes its container and all its files: worlds, settings, everything. This cannot be undone.',
