@@ -472,7 +472,7 @@ obtain() {
         ;;
     download)
         say "Fetching $asset"
-        fetch "$from_folder/$asset" "$program" 262144 || die "there is no $asset at $from_folder: nothing was changed"
+        fetch "$from_folder/$asset" "$program" 524288 || die "there is no $asset at $from_folder: nothing was changed"
         ;;
     esac
     if [ -n "$wanted" ] && [ "$(hash_of "$program")" != "$wanted" ]; then
@@ -498,7 +498,7 @@ from_panel() {
     # The word of `uname -m`, which is how programs are asked for.
     if [ "$arch" = armv7 ]; then kind=armv7l; fi
     say "Fetching the program from $panel"
-    if ! fetch "$panel/api/nodes/$node/program?arch=$kind" "$program" 262144; then
+    if ! fetch "$panel/api/nodes/$node/program?arch=$kind" "$program" 524288; then
         case $refused in
         401 | 403) die "the panel does not take this secret for $node: get a new line under Nodes; nothing was changed" ;;
         esac
