@@ -86,7 +86,7 @@ async fn measure() -> Result<Report> {
 /// What one machine gets.
 async fn machine(report: &mut Report) -> Result<()> {
     panel::make_image()?;
-    report.row("binary size", "MB", panel::binary_size()? as f64 / 1e6, 30.0, None);
+    report.row("binary size", "MB", panel::binary_size()? as f64 / 1e6, 32.0, None);
 
     let mut panel = Panel::start().await?;
     idle::start_up(&mut panel, report).await?;

@@ -13,6 +13,7 @@ async function evening(page: Page, panel: Panel) {
 
   await expect(page.getByRole('heading', { name: 'Start your first world' })).toBeVisible();
   await page.getByRole('main').getByRole('link', { name: 'New server' }).click();
+  await page.getByLabel('Find a game').fill('arena');
   await page.getByRole('button', { name: /^OpenArena/ }).click();
   await page.getByLabel('Name', { exact: true }).fill('Friday arena');
   const port = await freePort('udp');
