@@ -103,6 +103,5 @@ async fn machine(report: &mut Report) -> Result<()> {
     if thorough() {
         name::cost(report).await?;
     }
-    println!("no figure for files up and down: the panel serves none yet");
     Ok(())
 }
