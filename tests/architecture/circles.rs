@@ -15,7 +15,8 @@ use super::files::{self, File};
 use super::paths::{Token, tokens};
 
 /// The crates.
-const CRATES: [&str; 5] = ["src", "storage/src", "agent/src", "agent/protocol/src", "agent/templates/src"];
+const CRATES: [&str; 6] =
+    ["src", "storage/src", "agent/src", "agent/protocol/src", "agent/sftp/src", "agent/templates/src"];
 
 /// A `use` of one name.
 struct Use {

@@ -36,7 +36,7 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Crates that know nothing of each other, or only downwards.
-const CRATES: [(&str, &[&str], &str); 5] = [
+const CRATES: [(&str, &[&str], &str); 6] = [
     (
         "agent/ids",
         &["storage", "agent", "protocol", "templates", "ctrl_alt_play", "tokio"],
@@ -46,6 +46,11 @@ const CRATES: [(&str, &[&str], &str); 5] = [
         "agent/templates",
         &["storage", "ctrl_alt_play_storage", "agent", "ctrl_alt_play_agent", "ctrl_alt_play", "tokio"],
         "templates are pure: they know neither panel nor agent, and do nothing but compute",
+    ),
+    (
+        "agent/sftp",
+        &["storage", "agent", "protocol", "templates", "ctrl_alt_play", "tokio", "std::fs", "std::net"],
+        "the packets of SFTP know nothing of ours, and do no I/O",
     ),
     (
         "storage",
