@@ -10,7 +10,7 @@ mod views;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use protocol::{BackupRepository, NodeId, ServerId, Status, capability};
+use protocol::{BackupLocation, BackupRepository, NodeId, ServerId, Status, capability};
 use storage::Store;
 use storage::backups::{self, Backup, Contents, Origin, Repository, Stage};
 use storage::servers::Server;
@@ -269,7 +269,7 @@ impl Backups {
             }
         };
         let Repository { id, key, password, .. } = kept;
-        Ok(BackupRepository { id, key, password })
+        Ok(BackupRepository { id, key, password, location: BackupLocation::Node })
     }
 
     /// Has those who look see what has changed.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use protocol::{
-    BackupAction, BackupQuery, BackupQuiesce, BackupReport, BackupRun, BackupState, ErrorCode, ToAgent,
-    ToPanel,
+    BackupAction, BackupLimits, BackupQuery, BackupQuiesce, BackupReport, BackupRun, BackupState, ErrorCode,
+    ToAgent, ToPanel,
 };
 use storage::backups::{self, Backup, Contents, Origin, Stage};
 use templates::model;
@@ -77,8 +77,11 @@ impl Backups {
         match &backup.stage {
             Stage::Ready | Stage::Failed => return Ok(false),
             Stage::Creating => {
-                let action =
-                    BackupAction::Create { backup_id: backup.id.clone(), quiesce: self.quiesce(&backup)? };
+                let action = BackupAction::Create {
+                    backup_id: backup.id.clone(),
+                    quiesce: self.quiesce(&backup)?,
+                    ignore: Vec::new(),
+                };
                 let ended = self.job(&backup, action, cancel).await;
                 self.created(&backup, ended).await?;
             }
@@ -258,12 +261,13 @@ impl Backups {
             Err(error) => return Ended::Failed(error.message().to_owned()),
         };
         let run = BackupRun {
-            server_id: backup.server_id.clone(),
+            server_id: Some(backup.server_id.clone()),
             job_id: backup.job_id.clone(),
             repository,
             action,
+            limits: BackupLimits::default(),
         };
-        let query = BackupQuery { server_id: backup.server_id.clone(), job_id: backup.job_id.clone() };
+        let query = BackupQuery { server_id: Some(backup.server_id.clone()), job_id: backup.job_id.clone() };
         loop {
             if cancel.is_cancelled() && self.agents.session(&backup.node_id).is_err() {
                 return Ended::Cancelled;

@@ -7,6 +7,7 @@ use std::fmt;
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
+use super::backup_targets::{BackupLimits, BackupLocation, BackupSpace};
 use super::codes::ErrorCode;
 use super::payload::{Payload, WORD, few, id, some, within};
 use super::text::TextRule;
@@ -19,36 +20,49 @@ const LINES: usize = 10;
 const TYPED: usize = 1_000;
 /// Names of files that changed meanwhile.
 const CHANGED: usize = 20;
+/// Lines of what is left out, and bytes of one.
+const IGNORED: usize = 200;
+const IGNORED_LINE: usize = 500;
 
 /// `backup_run`: makes, restores or forgets backups. Answered when the job is taken on; [`BackupQuery`] asks how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupRun {
-    /// The server's id.
-    pub server_id: ServerId,
+    /// The server's id; absent where the job is about the repository itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<ServerId>,
     /// The job's id: letters and digits.
     pub job_id: String,
     /// Where the backups lie.
     pub repository: BackupRepository,
     /// What is to be done.
     pub action: BackupAction,
+    /// How hard the work may be.
+    #[serde(default, skip_serializing_if = "BackupLimits::is_none")]
+    pub limits: BackupLimits,
 }
 
-/// A repository in the node's data folder.
+/// A repository of restic's format.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupRepository {
-    /// Its id, which names its folder: letters and digits.
+    /// Its id, which names its folder on a node: letters and digits.
     pub id: String,
     /// The 64 bytes of its key, as Base64.
     pub key: String,
     /// With which `restic` opens it too.
     pub password: String,
+    /// Where it lies.
+    #[serde(default, skip_serializing_if = "BackupLocation::is_node")]
+    pub location: BackupLocation,
 }
 
 impl fmt::Debug for BackupRepository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackupRepository").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("BackupRepository")
+            .field("id", &self.id)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,6 +77,9 @@ pub enum BackupAction {
         /// What a running game is told around it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quiesce: Option<BackupQuiesce>,
+        /// What is left out, in gitignore's syntax. The server's own `.backupignore` and `.pteroignore` are read as well.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ignore: Vec<String>,
     },
     /// Puts the files of a backup in the place of the server's, which must not run.
     Restore {
@@ -74,6 +91,15 @@ pub enum BackupAction {
         /// Their ids.
         backup_ids: Vec<String>,
     },
+    /// Writes, reads and deletes a probe where the repository is to lie, and opens the repository where there is one.
+    Test {},
+    /// Reads the repository and says which backups are damaged.
+    Check {
+        /// The data of one in so many packs is read, another part each time; 1 for all.
+        share: u32,
+    },
+    /// Removes what no backup needs. What a reader may still want is marked first, and removed by one that runs a day later.
+    Prune {},
 }
 
 /// What a running game is told around a backup.
@@ -93,8 +119,9 @@ pub struct BackupQuiesce {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupQuery {
-    /// The server's id.
-    pub server_id: ServerId,
+    /// The server's id, or its absence, as in the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<ServerId>,
     /// The job's id.
     pub job_id: String,
 }
@@ -125,6 +152,15 @@ pub struct BackupReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<BackupError>,
+    /// Of an SFTP server: its key, as `SHA256:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+    /// How much room the repository takes, from jobs that know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<BackupSpace>,
+    /// Of a check: the ids of backups that are damaged. All others are not, as far as was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
 }
 
 /// Where a job is.
@@ -170,15 +206,19 @@ fn lines(what: &str, lines: &[String]) -> Result<(), String> {
 
 impl Payload for BackupRun {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, job_id, repository, action } = self;
-        id(server_id)?;
+        let Self { server_id, job_id, repository, action, limits } = self;
+        server_id.as_ref().map_or(Ok(()), id)?;
+        limits.bound();
         plain("jobId", job_id)?;
-        let BackupRepository { id: repository_id, key, password } = repository;
+        let BackupRepository { id: repository_id, key, password, location } = repository;
+        location.bound()?;
         plain("the repository's id", repository_id)?;
         within("the repository's key", key, WORD)?;
         within("the repository's password", password, WORD)?;
         match action {
-            BackupAction::Create { backup_id, quiesce } => {
+            BackupAction::Create { backup_id, quiesce, ignore } => {
+                few("ignore", ignore.len(), IGNORED)?;
+                ignore.iter().try_for_each(|line| within("ignore", line, IGNORED_LINE))?;
                 if let Some(BackupQuiesce { before, saved, after }) = quiesce {
                     lines("before", before)?;
                     some("saved", saved.as_deref(), TYPED)?;
@@ -191,23 +231,25 @@ impl Payload for BackupRun {
                 few("backupIds", backup_ids.len(), BACKUPS)?;
                 backup_ids.iter().try_for_each(|backup_id| plain("backupIds", backup_id))
             }
+            BackupAction::Check { share: 0 } => Err("share is 0".to_owned()),
+            BackupAction::Test {} | BackupAction::Check { .. } | BackupAction::Prune {} => Ok(()),
         }
     }
 
     fn server_id(&self) -> Option<&ServerId> {
-        Some(&self.server_id)
+        self.server_id.as_ref()
     }
 }
 
 impl Payload for BackupQuery {
     fn bound(&mut self) -> Result<(), String> {
         let Self { server_id, job_id } = self;
-        id(server_id)?;
+        server_id.as_ref().map_or(Ok(()), id)?;
         within("jobId", job_id, WORD)
     }
 
     fn server_id(&self) -> Option<&ServerId> {
-        Some(&self.server_id)
+        self.server_id.as_ref()
     }
 }
 
@@ -224,6 +266,9 @@ impl BackupReport {
             changed_names,
             warning,
             error,
+            host_key,
+            space: _,
+            damaged,
         } = self;
         TextRule::WORD.apply(job_id);
         changed_names.truncate(CHANGED);
@@ -231,6 +276,11 @@ impl BackupReport {
             TextRule::line(500).apply(name);
         }
         TextRule::SENTENCE.apply_some(warning);
+        TextRule::WORD.apply_some(host_key);
+        damaged.truncate(BACKUPS);
+        for backup_id in damaged {
+            TextRule::WORD.apply(backup_id);
+        }
         if let Some(BackupError { code, message }) = error {
             code.bound();
             TextRule::SENTENCE.apply(message);

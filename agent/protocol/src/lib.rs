@@ -7,6 +7,7 @@
 //! they are only sent to a peer whose `system_info.capabilities` told of them.
 
 mod answers;
+mod backup_targets;
 mod backups;
 mod bounded;
 mod codes;
@@ -40,6 +41,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{Ack, ErrorReport};
+pub use backup_targets::{BackupLimits, BackupLocation, BackupSpace};
 pub use backups::{
     BackupAction, BackupError, BackupQuery, BackupQuiesce, BackupReport, BackupRepository, BackupRun,
     BackupState,

@@ -54,6 +54,8 @@ pub mod capability {
     pub const REGISTRY: &str = "registry";
     /// `backup_*`.
     pub const BACKUP: &str = "backup";
+    /// `location`, `limits` and `ignore` of backups, and the actions `test`, `check` and `prune`.
+    pub const BACKUP_TARGETS: &str = "backup-targets";
 }
 
 /// `heartbeat`.

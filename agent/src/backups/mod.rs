@@ -47,7 +47,7 @@ struct Jobs {
 
 #[derive(Clone, Debug)]
 struct Job {
-    server_id: ServerId,
+    server_id: Option<ServerId>,
     report: Arc<Mutex<BackupReport>>,
     cancel: CancellationToken,
 }
@@ -94,7 +94,8 @@ impl Backups {
         reply.ack(None);
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
-            let (server, id) = (run.server_id.clone(), run.job_id.clone());
+            let server = run.server_id.as_ref().map_or_else(String::new, ToString::to_string);
+            let id = run.job_id.clone();
             let done = all.work(&job, handle.as_ref(), run).await;
             {
                 let mut report = job.report();
@@ -166,15 +167,24 @@ impl Backups {
         let Ok(_turn) = turn else { return Ok(None) };
         job.report().state = BackupState::Running;
         let BackupRun { server_id, repository, action, .. } = run;
+        if !repository.location.is_node() {
+            return Err((ErrorCode::NotSupported, "This agent cannot keep backups there yet.".into()));
+        }
         let (action, handle) = match (action, handle) {
             (BackupAction::Delete { backup_ids }, _) => {
                 return self.child(job, &repository, Work::Delete { backup_ids }).await;
             }
+            (BackupAction::Test {} | BackupAction::Check { .. } | BackupAction::Prune {}, _) => {
+                return Err((ErrorCode::NotSupported, "This agent cannot do that yet.".into()));
+            }
             (action, Some(handle)) => (action, handle),
             (_, None) => return Err((ErrorCode::NotFound, "There is no such server on this node.".into())),
         };
+        let Some(server_id) = server_id else {
+            return Err((ErrorCode::Invalid, "The job names no server.".into()));
+        };
         match action {
-            BackupAction::Create { backup_id, quiesce } => {
+            BackupAction::Create { backup_id, quiesce, .. } => {
                 if handle.status.borrow().status == Status::Installing {
                     return Err((ErrorCode::Installing, "The server is being installed.".into()));
                 }
@@ -216,7 +226,7 @@ impl Backups {
                 }
                 done
             }
-            BackupAction::Delete { .. } => Ok(None),
+            _ => Ok(None),
         }
     }
 

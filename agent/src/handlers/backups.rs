@@ -10,7 +10,8 @@ pub(super) fn backup_run(agent: &Parts, run: Box<BackupRun>, reply: Reply) {
     if matches!(run.action, BackupAction::Delete { .. }) {
         return agent.backups.run(None, *run, reply);
     }
-    let Some((handle, reply)) = agent.server(&run.server_id, reply) else { return };
+    let Some(server_id) = &run.server_id else { return agent.backups.run(None, *run, reply) };
+    let Some((handle, reply)) = agent.server(server_id, reply) else { return };
     agent.backups.run(Some(handle), *run, reply);
 }
 
