@@ -1,6 +1,5 @@
 import { sveltekit } from '@sveltejs/kit/vite';
-import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -17,7 +16,6 @@ function bundledPackages(): Plugin {
       const packages = [...scripts, ...styles]
         .map((id) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1])
         .filter((name) => name !== undefined);
-      if (process.env.DUMP) writeFileSync(process.env.DUMP, JSON.stringify(Object.values(bundle).flatMap((part) => part.type === 'chunk' ? Object.entries(part.modules).map(([id, m]) => [part.name, id, m.renderedLength]) : [])));
       mkdirSync('.svelte-kit', { recursive: true });
       writeFileSync('.svelte-kit/bundled.json', JSON.stringify([...new Set(packages)].sort()));
     }
@@ -56,20 +54,25 @@ function needed(graph: Graph, roots: string[]): Set<string> {
   return found;
 }
 
-/** The names of the icons that these sources import. */
-function icons(of: (path: string) => boolean): Set<string> {
-  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => /\.(svelte|ts)$/.test(path) && of(path));
-  const lists = sources.flatMap((path) => [...readFileSync(join('src', path), 'utf8').matchAll(/import \{([^}]+)\} from '@lucide\/svelte'/g)].map(([, names]) => names ?? ''));
-  const kebab = (name: string) => name.trim().replace(/(?<=[a-z])(?=[A-Z0-9])/g, '-').toLowerCase();
-  return new Set(lists.flatMap((list) => list.split(',').map(kebab)));
-}
-
-/** Icons that only the file manager draws. The package's index names all icons, so that they would come with the list of servers. */
-const isFiles = (path: string) => /(lib|\[id\])\/files\//.test(path);
-const ELSEWHERE = icons((path) => !isFiles(path));
-const FILES_ICONS = new Set([...icons(isFiles)].filter((name) => !ELSEWHERE.has(name)));
-
-const isFilesIcon = (id: string) => FILES_ICONS.has(/lucide\/svelte\/dist\/icons\/([^/]+)\.svelte$/.exec(id)?.[1] ?? '');
+/**
+ * Each icon is imported from its own file: by the library's index every page would depend on the icons of all others, and the
+ * list of servers would bring them.
+ */
+const singleIcons: Plugin = {
+  name: 'single-icons',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!/\/src\/.*\.(svelte|ts)$/.test(id) || !code.includes("'@lucide/svelte'")) return null;
+    const kebab = (name: string) => name.replace(/(?<=[a-z])(?=[A-Z0-9])/g, '-').toLowerCase();
+    const one = (entry: string) => {
+      const [name = '', alias = name] = entry.split(/\s+as\s+/);
+      return `import ${alias} from '@lucide/svelte/icons/${kebab(name)}';`;
+    };
+    // All on one line, so that line numbers stay.
+    const imports = (names: string) => names.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '').map(one).join(' ');
+    return { code: code.replace(/import \{([^}]+)\} from '@lucide\/svelte';/g, (_, names: string) => imports(names)), map: null };
+  }
+};
 
 let first: Set<string> | null = null;
 /**
@@ -77,16 +80,16 @@ let first: Set<string> | null = null;
  * and each language has its own. By itself the bundler makes some 60, most of them below 1 kB, and each is a request.
  */
 const groups = [
-  { name: (id: string, graph: Graph) => ((first ??= needed(graph, FIRST.map((path) => realpathSync(path)))).has(id) && !isFilesIcon(id) ? 'core' : null), priority: 3 },
+  { name: (id: string, graph: Graph) => ((first ??= needed(graph, FIRST.map((path) => realpathSync(path)))).has(id) ? 'core' : null), priority: 3 },
   { name: 'menus', test: MENUS, minShareCount: 2, priority: 2 },
   // What only the pages of a server's files share.
   { name: 'editor', test: /node_modules\/(@codemirror\/(?!lang-|legacy)|@lezer\/(common|lr|highlight)\/|@marijn|style-mod|crelt|w3c-keyname)/, minShareCount: 2, priority: 1.6 },
-  { name: 'files', test: (id: string) => /src\/lib\/(files|api)\//.test(id) || isFilesIcon(id), minShareCount: 2, priority: 1.5 },
+  { name: 'files', test: /src\/lib\/(files|api)\//, minShareCount: 2, priority: 1.5 },
   { name: 'shared', minShareCount: 2, priority: 1 }
 ];
 
 export default defineConfig({
-  plugins: [sveltekit(), bundledPackages()],
+  plugins: [singleIcons, sveltekit(), bundledPackages()],
   // Assets stay files: the page's CSP allows data: for images only.
   build: { assetsInlineLimit: 0, rolldownOptions: { output: { codeSplitting: { groups } } } },
   server: {
