@@ -1,33 +1,33 @@
-//! What changed, in order. Every change gets a number; a reader keeps the number up to which it has read and asks for
-//! what is newer. Only the newest change of a thing is kept, so that a slow reader costs nothing and misses nothing.
+//! Change log. Every change has a number; a reader keeps the number up to which it has read and asks for everything
+//! newer. Only the newest change per item is kept, so a slow reader costs nothing and misses nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// Removed things that are remembered; a reader that is further behind begins anew.
+/// How many removals are remembered. A reader that is further behind starts over with the full list.
 const TOMBSTONES: usize = 4096;
 
-/// What happened to a thing.
+/// A change to one server or node, with its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It is there and different (or new).
+    /// Created or modified.
     Now(String),
-    /// It is gone.
+    /// Deleted.
     Gone(String),
 }
 
-/// What a reader has to know.
+/// The answer to "what changed since?".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangesSince {
-    /// These changes, oldest first.
+    /// Only these changes, oldest first.
     These(Vec<Changed>),
-    /// Too much was missed: begin with everything.
+    /// Too much was missed: read the full list.
     All,
 }
 
-/// Two change logs (servers, nodes) and one notifier that wakes readers.
+/// The change logs of servers and nodes, and the notifier that wakes their readers.
 pub struct Changes {
     servers: Mutex<Log>,
     nodes: Mutex<Log>,
@@ -40,7 +40,7 @@ struct Log {
     by_number: BTreeMap<u64, (String, bool)>,
     by_id: HashMap<String, u64>,
     tombstones: usize,
-    /// Changes up to this number may have been forgotten.
+    /// Changes up to this number may have been dropped.
     forgotten: u64,
 }
 
@@ -51,56 +51,56 @@ impl Default for Changes {
 }
 
 impl Changes {
-    /// Wakes at every change of anything.
+    /// Subscribes to all changes; the value is increased at each.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.notifier.subscribe()
     }
 
-    /// Wakes readers without a change in the logs: something else is worth another look.
+    /// Wakes readers without logging a change, because something outside these logs may have changed.
     pub fn notify(&self) {
         self.notifier.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A server changed.
+    /// Logs that a server was created or modified.
     pub fn server(&self, id: &str) {
         lock(&self.servers).note(id, true);
         self.notify();
     }
 
-    /// A server is gone.
+    /// Logs that a server was deleted.
     pub fn server_gone(&self, id: &str) {
         lock(&self.servers).note(id, false);
         self.notify();
     }
 
-    /// A node changed.
+    /// Logs that a node was created or modified.
     pub fn node(&self, id: &str) {
         lock(&self.nodes).note(id, true);
         self.notify();
     }
 
-    /// A node is gone.
+    /// Logs that a node was deleted.
     pub fn node_gone(&self, id: &str) {
         lock(&self.nodes).note(id, false);
         self.notify();
     }
 
-    /// The number of the newest change of a server: where a reader of everything begins.
+    /// Number of the newest server change. A reader of the full list starts from it.
     pub fn servers_now(&self) -> u64 {
         lock(&self.servers).last
     }
 
-    /// The same for nodes.
+    /// Number of the newest node change. A reader of the full list starts from it.
     pub fn nodes_now(&self) -> u64 {
         lock(&self.nodes).last
     }
 
-    /// What happened to servers after `seen`, which is moved on.
+    /// Server changes after `seen`, which is advanced to the newest one.
     pub fn servers_since(&self, seen: &mut u64) -> ChangesSince {
         lock(&self.servers).since(seen)
     }
 
-    /// What happened to nodes after `seen`, which is moved on.
+    /// Node changes after `seen`, which is advanced to the newest one.
     pub fn nodes_since(&self, seen: &mut u64) -> ChangesSince {
         lock(&self.nodes).since(seen)
     }

@@ -1,10 +1,10 @@
-//! From the record on the disk to the message for an agent, and back for what an agent tells of a server.
+//! Converts stored records to messages for an agent, and what an agent reports about a server back to a record.
 
 use ::templates::model;
 use protocol as wire;
 use storage::servers as record;
 
-/// The whole of a server.
+/// The message that creates a server, with all of its settings.
 pub fn create_message(server: &record::Server) -> wire::ServerCreate {
     wire::ServerCreate {
         server_id: server.id.clone(),
@@ -20,7 +20,7 @@ pub fn create_message(server: &record::Server) -> wire::ServerCreate {
     }
 }
 
-/// All settings of a server that the agent may know already.
+/// The message that updates a server, with all of its settings.
 pub fn update_message(server: &record::Server) -> wire::ServerUpdate {
     wire::ServerUpdate {
         server_id: server.id.clone(),
@@ -52,7 +52,7 @@ fn ports(ports: &[record::Port]) -> Vec<wire::Port> {
     ports.iter().copied().map(port_message).collect()
 }
 
-/// An image that is to run its own command gets no line at all.
+/// The startup line; empty if the image runs its own command.
 fn startup(server: &record::Server) -> String {
     match server.behaviour.startup_mode {
         record::StartupMode::ImageOwn => String::new(),
@@ -89,7 +89,7 @@ fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {
     }
 }
 
-/// What of its template is acted on at the node.
+/// The parts of the template that the agent uses; `None` if it needs none.
 fn template(server: &record::Server) -> Option<Box<wire::ServerTemplate>> {
     let kept: model::Template = serde_json::from_str(server.template.as_deref()?)
         .inspect_err(|error| tracing::error!(server = %server.id, %error, "its template cannot be read"))
@@ -133,7 +133,7 @@ fn config_file(file: model::ConfigFile) -> wire::TemplateFile {
     }
 }
 
-/// How an agent says that an image is run.
+/// How the image is run, from the agent's message.
 pub fn behaviour_record(behaviour: wire::Behaviour) -> record::Behaviour {
     record::Behaviour {
         user: match behaviour.user {
@@ -155,7 +155,7 @@ pub fn behaviour_record(behaviour: wire::Behaviour) -> record::Behaviour {
         stop_timeout_secs: behaviour.stop_timeout,
         ready: behaviour.ready,
         restart_after_crash: behaviour.restart_after_crash,
-        // An agent does not know them; it has the image, so its CPU fits.
+        // Agents do not report them. The agent has the image already, so it fits its CPU.
         architectures: Vec::new(),
     }
 }

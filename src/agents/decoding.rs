@@ -1,4 +1,4 @@
-//! The time and memory that decoding the messages of all agents together may take.
+//! Limits on the time and memory spent on decoding the messages of all agents together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use super::error::RequestError;
 use super::inbound_rate::Share;
 use super::session::{ExpectedFile, Session};
 
-/// Large messages of all agents that are decoded at once: each keeps a thread busy, and takes memory.
+/// How many large messages of all agents are decoded at once: each occupies a thread and needs memory.
 const LARGE_AT_ONCE: usize = 1;
-/// Lists of files that are asked for at once, and searches: their answers may be larger than others.
+/// How many file lists and searches may be requested at once, each. Their answers can be larger than most messages.
 const LISTS: usize = 8;
 const SEARCHES: usize = 8;
-/// How long a request for a file waits for another one to end.
+/// How long a file request waits for its turn before it fails as busy.
 const FILE_WAITS: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Decoding {
-    /// Time.
+    /// Processor time for all agents together.
     pub(super) share: Share,
     /// Held while a large message is decoded.
     pub(super) large: Semaphore,
-    /// Held from the request for a file to its answer: files are larger than everything else.
+    /// Held from the request for a file to its answer, because files are the largest messages.
     files: Arc<Semaphore>,
-    /// The same of lists of files.
+    /// Held in the same way for file lists.
     lists: Arc<Semaphore>,
-    /// The same of searches, which take longer.
+    /// Held in the same way for searches. Separate from lists because searches take longer.
     searches: Arc<Semaphore>,
 }
 
@@ -45,10 +45,10 @@ impl Default for Decoding {
 }
 
 impl Decoding {
-    /// What has to be held while `message` is asked.
+    /// Waits for this request's turn; the returned guard is held until the answer. `None` if the message needs none.
     ///
     /// # Errors
-    /// [`RequestError::Busy`] where another file takes too long.
+    /// [`RequestError::Busy`] if no turn became free in time.
     pub(super) async fn turn(
         &self,
         session: &Arc<Session>,
@@ -66,7 +66,7 @@ impl Decoding {
     }
 }
 
-/// A file that is read at present, or a list of files.
+/// Held while a file, a file list or a search is being requested.
 pub(super) struct FileTurn {
     _expected: ExpectedFile,
     _permit: OwnedSemaphorePermit,

@@ -1,28 +1,29 @@
-//! Where what an agent has is not what the store says it should have. `reconcile` has the acts that resolve it.
+//! Differences between the servers an agent has and the servers the store says it should have. `reconcile` resolves
+//! them.
 
 use protocol::{NodeId, ServerStatus};
 
-/// How the two differ.
+/// Kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The agent had it, and has it no more.
+    /// The agent had the server and lost it.
     Missing,
-    /// The agent has it, and the store knows nothing of it there.
+    /// The agent has the server, but the store does not place it there.
     Unknown,
-    /// The agent has it with other settings, and would not take ours.
+    /// The agent has the server with other settings, and refused the stored ones.
     Changed,
 }
 
-/// A server of which agent and store say different things.
+/// A server on which agent and store disagree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// In which way.
+    /// Kind of difference.
     pub kind: Kind,
-    /// A sentence for people.
+    /// Explanation for the user, one sentence.
     pub detail: String,
-    /// What the agent says of one that is unknown here.
+    /// What the agent reports; only for a server that is unknown to the store on this node.
     pub status: Option<ServerStatus>,
-    /// The node that it is placed on, where that is another one.
+    /// The node on which the store places the server, if it is another one.
     pub elsewhere: Option<NodeId>,
 }
 
@@ -38,7 +39,7 @@ impl Difference {
         }
     }
 
-    /// Without what is true only for the moment: there may be a thousand of them.
+    /// Drops short-lived fields of `status` to save memory: a node may report a thousand unknown servers.
     pub(super) fn unknown(status: &ServerStatus, elsewhere: Option<NodeId>) -> Self {
         let detail = match &elsewhere {
             Some(node) => format!("The node has a copy of a server that lives on {node}."),
@@ -91,7 +92,7 @@ mod tests {
         drop(agent);
         until(|| (!world.agents.node(&"local".into()).online).then_some(())).await;
 
-        // Also a panel that was started anew knows that it had been there.
+        // A restarted panel knows too that the server had been there.
         let mut agent = world.connect(&"local".into());
         agent.sync(&[]);
         until(|| kind(&world, "a")).await;
@@ -99,7 +100,7 @@ mod tests {
         assert!(world.agents.server(&"a".into()).missing);
         let agents = world.agents.clone();
         let asked = world.tasks.spawn("recreate", async move { agents.recreate(&server).await });
-        // Nothing was sent before this.
+        // Nothing else was sent before this.
         agent.hear_and_ack(|message| matches!(message, ToAgent::ServerCreate(_)).then_some(())).await;
         asked.await.unwrap().unwrap();
         assert_eq!(kind(&world, "a"), None);

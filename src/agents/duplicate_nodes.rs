@@ -1,6 +1,6 @@
-//! Two machines that use one node's id. Each replaces the connection of the other, and would for ever: after some rounds
-//! the connected one stays. Current agents name their process, so that they are recognised: the same process that
-//! connects again is no duplicate, and one that was replaced does not replace in its turn.
+//! Detects two machines that use the same node id. Each would replace the other's connection forever, so after a few
+//! rounds the connected one is kept and the other refused. Current agents send an id of their process: a reconnect of
+//! the same process is no duplicate, and a process that was replaced may not replace others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,13 +9,13 @@ use std::time::Instant;
 use agent::DuplicateTimes;
 use protocol::{NodeId, Problem, ProblemCode};
 
-/// So many replacements in a short time are not caused by a bad network.
+/// More replacements than this in a short time are not caused by a bad network.
 const REPLACEMENTS: usize = 3;
 
-/// Replaced processes that are remembered, for each node.
+/// How many replaced processes are remembered per node.
 const REMEMBERED: usize = 8;
 
-/// Per node.
+/// The replacements of each node.
 pub(super) struct DuplicateNodes {
     times: DuplicateTimes,
     nodes: Mutex<HashMap<NodeId, Contest>>,
@@ -23,11 +23,11 @@ pub(super) struct DuplicateNodes {
 
 #[derive(Default)]
 struct Contest {
-    /// The last replacements.
+    /// Times of the last replacements.
     replaced: VecDeque<Instant>,
-    /// Processes that were replaced by others.
+    /// Processes that were replaced by another one.
     replaced_processes: VecDeque<String>,
-    /// Until then the connected one stays.
+    /// New connections are refused until then.
     until: Option<Instant>,
 }
 
@@ -36,7 +36,7 @@ impl DuplicateNodes {
         Self { times, nodes: Mutex::default() }
     }
 
-    /// A connection of process `new` replaced one of process `old`.
+    /// Notes that a connection of process `new` replaced one of process `old`.
     pub(super) fn replaced(&self, node_id: &NodeId, old: Option<&str>, new: Option<&str>) {
         if old.is_some() && old == new {
             return;
@@ -65,7 +65,7 @@ impl DuplicateNodes {
         }
     }
 
-    /// Whether a new connection is refused while another one is there. Each attempt prolongs that.
+    /// Whether to refuse a new connection while another one exists. Each refused attempt extends the time.
     pub(super) fn turns_away(&self, node_id: &NodeId, newcomer: Option<&str>) -> bool {
         let now = Instant::now();
         let mut nodes = self.lock();
@@ -80,7 +80,7 @@ impl DuplicateNodes {
         lasts || back
     }
 
-    /// The problem of a node, as long as it lasts.
+    /// The problem to show for a node while connections are being refused.
     pub(super) fn problem(&self, node_id: &NodeId) -> Option<Problem> {
         let until = self.lock().get(node_id)?.until?;
         (Instant::now() < until).then(|| Problem {
@@ -93,7 +93,7 @@ impl DuplicateNodes {
     }
 
     fn is_over(&self, contest: &Contest, now: Instant) -> bool {
-        // A replaced agent comes back after its wait.
+        // A replaced agent waits before it reconnects.
         let known = self.times.rivals_within + self.times.replaced * 2;
         let recent = contest.replaced.back().is_some_and(|last| now.duration_since(*last) < known);
         !recent && contest.until.is_none_or(|until| now >= until)

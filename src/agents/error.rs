@@ -1,4 +1,4 @@
-//! Why a request to an agent has no answer, and what the API says of it.
+//! Errors of requests to agents, and how the API reports them.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use protocol::{ErrorCode, ErrorReport};
 
 use crate::error::{ApiError, Code};
 
-/// Why a request to an agent has no answer.
+/// Why a request to an agent failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RequestError {
-    /// The node is not connected, or went away before it answered.
+    /// The node is not connected, or disconnected before it answered.
     #[error("the node is offline")]
     Offline,
-    /// No answer in time.
+    /// No answer within this time.
     #[error("the node did not answer within {0:?}")]
     Timeout(Duration),
-    /// The agent takes no more at present.
+    /// Too many requests are waiting for the agent.
     #[error("the node has too much to do")]
     Busy,
-    /// The agent refused or failed.
+    /// The agent refused the request or failed.
     #[error("the node refused: {} ({})", .0.message, .0.code)]
     Refused(Box<ErrorReport>),
-    /// The answer was of another kind than the question.
+    /// The agent sent an answer of the wrong type.
     #[error("the node gave an answer that does not fit the question")]
     Unfitting,
 }
@@ -42,7 +42,7 @@ impl From<RequestError> for ApiError {
     }
 }
 
-/// Most of the agent's codes for refusals are the API's; what is none of them is a fault of the agent, and goes to the log.
+/// Most error codes of agents have an equivalent in the API. The others are faults of the agent and are logged.
 fn refusal(report: &ErrorReport) -> ApiError {
     let code = match report.code {
         ErrorCode::AlreadyStarting => Code::AlreadyStarting,
@@ -67,7 +67,7 @@ fn refusal(report: &ErrorReport) -> ApiError {
         ErrorCode::ArchiveTooLarge => Code::ArchiveTooLarge,
         ErrorCode::BadArchive => Code::BadArchive,
         ErrorCode::OverQuota => Code::OverQuota,
-        // For some of these the API has no code of its own.
+        // Some of these have no API code of their own.
         ErrorCode::Conflict
         | ErrorCode::NotInstalling
         | ErrorCode::NotSupported

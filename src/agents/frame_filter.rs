@@ -1,5 +1,5 @@
-//! Below a WebSocket: frames that are too long for a message are emptied as they are read, so that nobody has to hold them
-//! before it is known that they are too long. What is left of such a message is an empty one; the connection goes on.
+//! A reader below the WebSocket that strips the payload of messages over the size limit while they are read, so that
+//! they are never held in memory. Such a message arrives empty, and the connection goes on.
 
 use std::io;
 use std::pin::Pin;
@@ -9,54 +9,54 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes of the longest header of a frame.
+/// Size of the longest frame header.
 const HEADER: usize = 14;
 
-/// The connection.
+/// Stream wrapper that filters what is read from `inner`.
 #[derive(Debug)]
 pub(super) struct FrameFilter<S> {
     inner: S,
     shared: Arc<Shared>,
-    /// Payload that is left of the frame that is being read, and how much of it passes.
+    /// Payload bytes left in the current frame, and how many of those are passed on.
     left: u64,
     passes: u64,
-    /// Payload of the message so far, as it came, and as it passed.
+    /// Payload bytes of the current message so far: received, and passed on.
     message: u64,
     passed: u64,
-    /// The beginning of a header.
+    /// Start of a header that has not been read completely.
     header: [u8; HEADER],
     header_len: usize,
-    /// How much of a whole header has been given out.
+    /// How many bytes of a complete header have been returned to the reader; `None` if no header is pending.
     given: Option<usize>,
 }
 
-/// How much may come.
+/// Handle for changing the size limit of a [`FrameFilter`].
 #[derive(Clone, Debug)]
 pub(super) struct FrameLimit(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// Bytes of a message that are passed on.
+    /// Largest message that is passed on, in bytes.
     most: AtomicU64,
-    /// Bytes of a message past which the connection fails.
+    /// Message size in bytes above which the connection fails.
     end: u64,
     overrun: AtomicBool,
 }
 
 impl FrameLimit {
-    /// Messages may have so many bytes from the next frame on.
+    /// Sets the size limit in bytes, from the next frame on.
     pub(super) fn set(&self, most: usize) {
         self.0.most.store(most as u64, Ordering::Relaxed);
     }
 
-    /// Whether a message came that was so long that the connection failed of it.
+    /// Whether the connection failed because a message was too long.
     pub(super) fn overrun(&self) -> bool {
         self.0.overrun.load(Ordering::Relaxed)
     }
 }
 
 impl<S> FrameFilter<S> {
-    /// Empties what is longer than `most`, and fails of what is longer than `end`.
+    /// Empties messages longer than `most` bytes; fails on those longer than `end` bytes.
     pub(super) fn new(inner: S, most: usize, end: usize) -> (Self, FrameLimit) {
         let shared = Arc::new(Shared {
             most: AtomicU64::new(most as u64),
@@ -78,7 +78,7 @@ impl<S> FrameFilter<S> {
         (filter, limit)
     }
 
-    /// A whole header: what passes of its frame is written into it.
+    /// Handles a complete header. If the frame's payload is dropped, sets its length in `header` to zero.
     fn begin(&mut self, header: &mut [u8]) -> io::Result<()> {
         let short = header[1] & 0x7f;
         let length = match short {
@@ -92,7 +92,7 @@ impl<S> FrameFilter<S> {
         };
         self.left = length;
         self.passes = length;
-        // Pings and the like are short by themselves.
+        // Control frames such as pings are always short.
         if header[0] & 0x08 != 0 {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl<S> FrameFilter<S> {
         Ok(())
     }
 
-    /// Filters what was read, in its place. Gives how much of it is left.
+    /// Filters `bytes` in place. Returns how many bytes are left.
     fn filter(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let (mut from, mut to) = (0, 0);
         while from < bytes.len() {
@@ -150,7 +150,7 @@ impl<S> FrameFilter<S> {
     }
 }
 
-/// How long a header is, as far as its first bytes tell.
+/// Header length, as far as the first bytes tell.
 fn header_len(bytes: &[u8]) -> usize {
     let Some(second) = bytes.get(1) else { return 2 };
     let length = match second & 0x7f {
@@ -250,7 +250,7 @@ mod tests {
 
     use super::*;
 
-    /// One frame, masked with zeros.
+    /// One frame, with an all-zero mask.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
@@ -301,7 +301,7 @@ mod tests {
             frame(0x89, b"ping"),
             frame(0x81, &middle),
             frame(0x81, &vec![b'd'; 1_001]),
-            // One message in parts: from the part on that is too much it is empty.
+            // A message in several frames: empty from the frame on that exceeds the limit.
             frame(0x01, &middle),
             frame(0x8a, b"pong"),
             frame(0x00, &short),

@@ -1,4 +1,4 @@
-//! Takes the messages of agents. A message counts for servers of its own node only.
+//! Handles the messages of agents. A node can only report on its own servers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use super::session::Session;
 use super::subscriptions::Subscriptions;
 use crate::system::clock;
 
-/// How often followers of the server list are notified of a new sample.
+/// How often followers of the server list are notified of new stats.
 const LIST_STATS_EVERY: Duration = Duration::from_millis(1900);
-/// Servers of one node that are unknown here and yet remembered …
+/// Unknown servers that are remembered per node …
 const MOST_UNKNOWN: usize = 1000;
-/// … of all nodes, but for a few of each.
+/// … and for all nodes together, apart from a few of each.
 const UNKNOWN_IN_ALL: usize = 2000;
 const FEW_UNKNOWN: usize = 100;
-/// Between two writes of a node's system info.
+/// Minimum interval between two writes of a node's system info.
 const SYSTEM_EVERY: Duration = Duration::from_secs(60);
 
-/// Cheap to clone.
+/// Handles the messages of all agents. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Inbound {
     registry: Arc<Registry>,
@@ -40,7 +40,7 @@ impl Inbound {
         Self { registry, subscriptions, reconciler }
     }
 
-    /// Takes one message of an agent.
+    /// Handles one message of an agent.
     pub(super) fn receive(&self, session: &Arc<Session>, mut envelope: Envelope<ToPanel>) {
         if !self.registry.note_heard(session) {
             return;
@@ -135,8 +135,8 @@ impl Inbound {
         }
     }
 
-    /// Written only when it differs from what is stored, and once a minute at most: an SD card wears out, and an agent may
-    /// report something else each time.
+    /// Stores the system info, only if it changed and at most once a minute: an agent may report something new each
+    /// time, and SD cards wear out.
     fn persist_system(&self, node_id: NodeId) {
         let (registry, token) = (Arc::clone(&self.registry), self.registry.tasks.token());
         let written = registry.lock().nodes.get(&node_id).and_then(|node| node.stored.written);
@@ -144,7 +144,7 @@ impl Inbound {
             if let Some(written) = written {
                 tokio::select! {
                     () = tokio::time::sleep_until((written + SYSTEM_EVERY).into()) => {}
-                    // The last one is stored when the panel ends.
+                    // The panel is stopping: store the latest now.
                     () = token.cancelled() => {}
                 }
             }
@@ -176,7 +176,7 @@ impl Inbound {
         }
         let mut state = self.registry.lock();
         let Some(server) = state.servers.get_mut(&status.server_id) else { return };
-        // Repeated, followers need not be told.
+        // A repeated status is no change for followers.
         let same = server.status.as_ref() == Some(status);
         server.note(status.clone());
         // An agent that reports a server has it.
@@ -223,8 +223,8 @@ impl Inbound {
             }
         }
         let ours = state.servers_of(node_id);
-        // Decided by what had been acknowledged before this sync was read: the answer to a creation may cross it, and that
-        // server is not lost.
+        // Uses what had been acknowledged before this sync was read. The answer to a create request may arrive at the
+        // same time; that server is not lost.
         for id in &ours {
             let lost =
                 state.servers.get(id).is_some_and(|server| server.handed_over) && !has.contains_key(id);
@@ -233,7 +233,7 @@ impl Inbound {
             }
         }
         if let Some(node) = state.nodes.get_mut(node_id) {
-            // Logged once for each set: an agent may sync as often as it likes.
+            // Logged once for each set of servers, because an agent may sync at any rate.
             if !differences.is_empty()
                 && node.differences != differences
                 && node.log.take("differences", Instant::now())
@@ -281,7 +281,7 @@ impl Inbound {
     }
 }
 
-/// What is kept of the system info: not what is true only for the moment.
+/// The part of the system info that is stored, as JSON: without values that change all the time.
 fn storable(info: &SystemInfo) -> Option<String> {
     let lasting = SystemInfo { problems: Vec::new(), engine: None, firewall: None, ..info.clone() };
     serde_json::to_string(&lasting).ok()

@@ -1,5 +1,5 @@
-//! How fast the messages of one agent are taken: quicker than any honest one speaks, and slow enough that a flood leaves
-//! the machine to the others. What is not read yet stays with the sender.
+//! Rate limits for the messages of agents: faster than any well-behaved agent sends, but slow enough that a flood
+//! leaves the machine usable. Unread messages stay with the sender.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,42 +8,42 @@ use tokio::time::Instant;
 
 use crate::net::rate_limit::TokenBucket;
 
-/// What a message costs beside its length.
+/// Fixed cost of a message.
 const EACH: f64 = 8.0;
-/// Bytes of a message that cost one more.
+/// Bytes of a message that add 1 to its cost.
 const PER: usize = 1024;
-/// What may be spent each second: 2,500 small messages, or 20 MB in large ones.
+/// Refill rate per second: 2,500 small messages, or 20 MB in large ones.
 const RATE: f64 = 20_000.0;
-/// What may be saved up, for a node that comes back and tells of everything.
+/// Capacity of the bucket: enough for a node that reconnects and reports everything.
 const SAVED: f64 = 80_000.0;
 
-/// Of each second, how much all of them together may keep a processor busy, for each processor that there is.
+/// Share of each processor that the messages of all agents together may use.
 const SHARE: f64 = 0.5;
-/// Seconds that it takes to read a byte.
+/// Estimated seconds for reading one byte.
 const READING: f64 = 4e-9;
 
-/// What the messages of one agent may cost.
+/// Rate limit of one agent.
 #[derive(Debug)]
 pub(super) struct InboundRate(TokenBucket);
 
 impl InboundRate {
-    /// For the messages of one agent.
+    /// A full bucket.
     pub(super) fn new() -> Self {
         Self(TokenBucket::new(SAVED, RATE, Instant::now()))
     }
 
-    /// A message was taken.
+    /// Charges a message of this many bytes.
     pub(super) fn spend(&mut self, bytes: usize) {
         self.0.take_many(EACH + (bytes / PER) as f64, Instant::now());
     }
 
-    /// When the next one may be taken; nothing where at once.
+    /// When the next message may be handled; `None` for now.
     pub(super) fn pause(&self) -> Option<Instant> {
         self.0.due()
     }
 }
 
-/// The time that the messages of all agents together may take: the rest belongs to those who use the panel.
+/// Processor time that the messages of all agents together may use. The rest is left for the panel's users.
 #[derive(Debug)]
 pub(super) struct Share(Mutex<TokenBucket>);
 
@@ -54,18 +54,18 @@ impl Default for Share {
     }
 }
 
-/// Seconds of processors a second.
+/// Allowed processor seconds per second.
 fn share() -> f64 {
     SHARE * std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
 }
 
 impl Share {
-    /// A message of so many bytes took so long, once it was read.
+    /// Charges a message of this many bytes that was handled in `took`, not counting the time to read it.
     pub(super) fn spend(&self, took: Duration, bytes: usize) {
         self.lock().take_many(took.as_secs_f64() + bytes as f64 * READING, Instant::now());
     }
 
-    /// When the next one may be taken; nothing where at once.
+    /// When the next message may be handled; `None` for now.
     pub(super) fn pause(&self) -> Option<Instant> {
         self.lock().due()
     }

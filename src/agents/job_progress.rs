@@ -1,4 +1,4 @@
-//! Who waits for the progress of which job of an agent.
+//! Passes an agent's progress reports of jobs to those who wait for them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use protocol::FileProgress;
 use tokio::sync::watch;
 
-/// The jobs of one session that somebody waits for.
+/// The jobs of one session whose progress somebody waits for.
 #[derive(Default)]
 pub(super) struct JobProgress(Mutex<HashMap<String, watch::Sender<Option<FileProgress>>>>);
 
-/// One that is waited for, until this is dropped.
+/// Subscription to the progress of one job; ends when dropped.
 pub(super) struct WatchedJob<'s> {
     jobs: &'s JobProgress,
     id: &'s str,
@@ -23,14 +23,14 @@ impl JobProgress {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The agent has told of a job. Of one that nobody waits for it is dropped.
+    /// Handles a progress report. Dropped if nobody waits for that job.
     pub(super) fn note(&self, progress: FileProgress) {
         if let Some(job) = self.lock().get(&progress.job_id) {
             job.send_replace(Some(progress));
         }
     }
 
-    /// Waits for word of this job from now on.
+    /// Waits for reports of this job from now on.
     pub(super) fn watch<'s>(&'s self, id: &'s str) -> WatchedJob<'s> {
         let (tell, told) = watch::channel(None);
         self.lock().insert(id.to_owned(), tell);
@@ -39,7 +39,7 @@ impl JobProgress {
 }
 
 impl WatchedJob<'_> {
-    /// The next word; `None` where nothing came for this long.
+    /// The next report; `None` if none came in this time.
     pub(super) async fn next(&mut self, within: Duration) -> Option<FileProgress> {
         match tokio::time::timeout(within, self.told.changed()).await {
             Ok(Ok(())) => self.told.borrow_and_update().clone(),

@@ -1,9 +1,8 @@
-//! Whether a node can keep its games from the local network, as its agent says.
+//! Whether a node can block its games from the local network, according to its agent.
 
 use protocol::{SystemInfo, capability};
 
-/// Why games of this machine reach its local network even where that is blocked; `None` where they do not, or where that is
-/// not known.
+/// Why blocking the local network does not work on this node; `None` if it works, or if that is not known.
 pub(super) fn problem(system: Option<&SystemInfo>) -> Option<String> {
     let system = system?;
     if !system.capabilities.iter().any(|word| word == capability::BLOCK_LAN) {

@@ -1,4 +1,4 @@
-//! When nodes were last heard, for a panel that starts while they are away.
+//! Stores when each node was last heard, so that a restarted panel can show it for nodes that are offline.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use storage::Millis;
 use super::registry::Registry;
 use super::state::{LOCAL_NODE_ID, NodeState};
 
-/// Between two checks.
+/// Interval between two checks.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
-/// How old the stored time of a connected node may be. A commit writes 40 kB: one a minute would be more than everything
-/// else that a panel at rest writes, and only a panel that was killed ever reads it.
+/// How old the stored time of a connected node may get, in milliseconds. A commit writes 40 kB, so one a minute would
+/// be most of what an idle panel writes, and only a panel that was killed needs the value.
 const LATE: Millis = 10 * 60 * 1000;
 
-/// Stores when nodes were last heard: soon once they are gone, seldom while they are connected, and at the end.
+/// Runs until the panel stops. Stores the times of disconnected nodes soon, of connected nodes rarely, and of all at
+/// the end.
 pub(super) async fn keep(registry: &Registry) {
     let token = registry.tasks.token();
     let mut stored = heard(registry);
@@ -46,20 +47,20 @@ fn heard(registry: &Registry) -> HashMap<NodeId, Millis> {
     state.nodes.iter().filter_map(|(id, node)| Some((id.clone(), node.last_heard?))).collect()
 }
 
-/// Without this machine's own node: its time while the panel is down interests nobody.
+/// All times that are due. Leaves out this machine's own node, which is always down and up together with the panel.
 fn all_due(registry: &Registry, stored: &HashMap<NodeId, Millis>, ends: bool) -> Vec<(NodeId, Millis)> {
     let state = registry.lock();
     let others = state.nodes.iter().filter(|(id, _)| *id != LOCAL_NODE_ID);
     others.filter_map(|(id, node)| Some((id.clone(), due(node, stored.get(id).copied(), ends)?))).collect()
 }
 
-/// The time to store of a node, where a write is due.
+/// The time to store for a node; `None` if no write is due.
 fn due(node: &NodeState, stored: Option<Millis>, ends: bool) -> Option<Millis> {
     let heard = node.last_heard?;
     let due = match stored {
         None => true,
         Some(stored) if ends || node.session.is_none() => heard > stored,
-        // A clock that was set back is no reason to wait.
+        // Absolute, so that a clock that was set back does not delay the write.
         Some(stored) => (heard - stored).abs() >= LATE,
     };
     due.then_some(heard)

@@ -1,4 +1,4 @@
-//! Figures of the link to an agent: its transport, how long a ping takes, and by how much its clock is off.
+//! Statistics of the link to an agent: transport, latency and clock skew.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,26 +9,26 @@ use protocol::{Encoding, Problem, ProblemCode};
 
 /// The weight of the newest ping against those before it.
 const WEIGHT: f64 = 0.25;
-/// Milliseconds by which a clock has to be off to be a problem, if only for those who read times.
+/// Milliseconds of clock skew from which it is reported as a problem, because users read wrong times.
 const SKEW_REPORTED: i64 = 2000;
-/// Samples of a clock. A message that waited somewhere looks as if its clock were behind, so the one that waited least
-/// counts.
+/// Number of clock samples. A message that was delayed makes the clock look slow, so the sample with the least delay is
+/// used.
 const SAMPLES: usize = 3;
 
-/// The link of one connection now.
+/// Link statistics at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LinkSnapshot {
-    /// Milliseconds for a ping and back, smoothed.
+    /// Smoothed round-trip time in milliseconds; absent before the first ping.
     pub latency_ms: Option<f64>,
-    /// Milliseconds by which the agent's clock is ahead of ours.
+    /// How far the agent's clock is ahead of the panel's, in milliseconds; absent before the first sample.
     pub clock_skew_ms: Option<i64>,
-    /// It uses TLS; absent for the agent in this process.
+    /// Whether the link uses TLS; absent for the agent in this process.
     pub secure: Option<bool>,
-    /// How its messages are encoded; absent for the agent in this process.
+    /// Message encoding; absent for the agent in this process.
     pub encoding: Option<&'static str>,
 }
 
-/// Kept by a session.
+/// Link statistics of one session.
 #[derive(Default)]
 pub(super) struct LinkStats(Mutex<State>);
 
@@ -36,7 +36,7 @@ pub(super) struct LinkStats(Mutex<State>);
 struct State {
     current: LinkSnapshot,
     clock: VecDeque<i64>,
-    /// As followers were last notified of it.
+    /// The values that followers were last notified of.
     notified: LinkSnapshot,
 }
 
@@ -45,14 +45,14 @@ impl LinkStats {
         self.lock().current
     }
 
-    /// How it connected.
+    /// Sets the connection's transport.
     pub(super) fn set_transport(&self, secure: bool, encoding: Encoding) {
         let mut state = self.lock();
         state.current.secure = Some(secure);
         state.current.encoding = Some(encoding.name());
     }
 
-    /// A ping came back after this time. True where followers have to be notified.
+    /// Adds a round-trip time. Returns whether followers have to be notified.
     pub(super) fn note_ping(&self, after: Duration) -> bool {
         let mut state = self.lock();
         let now = after.as_secs_f64() * 1000.0;
@@ -61,7 +61,7 @@ impl LinkStats {
         state.differs()
     }
 
-    /// A message came with the agent's time. True where followers have to be notified.
+    /// Adds a clock sample from a message's timestamp. Returns whether followers have to be notified.
     pub(super) fn note_clock(&self, theirs: Timestamp, ours: Timestamp) -> bool {
         let mut state = self.lock();
         let apart = theirs.as_millisecond().saturating_sub(ours.as_millisecond());
@@ -75,7 +75,7 @@ impl LinkStats {
         state.differs()
     }
 
-    /// What is wrong with it.
+    /// The clock-skew problem, if there is one.
     pub(super) fn problem(&self) -> Option<Problem> {
         let skew = self
             .lock()
@@ -98,7 +98,7 @@ impl LinkStats {
 }
 
 impl State {
-    /// Whether followers have to be notified of it.
+    /// Whether the values differ enough for followers to be notified.
     fn differs(&mut self) -> bool {
         let latency = |link: &LinkSnapshot| link.latency_ms.unwrap_or(-1.0);
         let (before, now) = (latency(&self.notified), latency(&self.current));

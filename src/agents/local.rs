@@ -1,4 +1,4 @@
-//! The agent in this process: the node `local`. It speaks the same messages as any other, over a link without encoding.
+//! The agent in this process: node `local`. It uses the same messages as any other, over a link without encoding.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::error::Chain;
 use crate::system::clock;
 use crate::system::shutdown::Tasks;
 
-/// Console batches and samples that may wait for us: one is up to 64 KiB.
+/// Queue length for console batches and samples; one is up to 64 KiB.
 const CAPACITY: usize = 64;
-/// Console lines in a message after which others get their turn.
+/// After a message with this many console lines, the task yields to others.
 const LONG: usize = 100;
-/// How long to wait before an agent that ended by itself is started again.
+/// Delay before an agent that ended by itself is started again.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// Makes the node's record at the first start. The machine's name is its name.
+/// Creates the node's record at the first start, named after the machine.
 ///
 /// # Errors
-/// Where the store can't be written.
+/// If the store cannot be written.
 pub async fn make_node(store: &Store) -> storage::Result<()> {
     let there = store.read_now(|tx| storage::nodes::get(tx, &NODE_ID))?;
     if there.is_some() {
@@ -43,7 +43,7 @@ fn hostname() -> Option<String> {
     Some(name).filter(|name| !name.is_empty() && name != "(none)")
 }
 
-/// Starts the agent and connects it. Returns at once; it ends with `tasks`, its game servers go on.
+/// Starts the agent and connects it. Returns at once. The agent ends with `tasks`; its game servers keep running.
 pub fn start(agents: &Agents, config: AgentConfig, tasks: &Tasks) {
     let (agents, all) = (agents.clone(), tasks.clone());
     drop(tasks.spawn("local-agent", async move {
@@ -79,7 +79,7 @@ async fn run(agents: &Agents, config: AgentConfig, tasks: &Tasks, token: &Cancel
     drop(running);
 }
 
-/// Carries messages both ways until one side is gone.
+/// Forwards messages both ways until one side has ended.
 pub(super) async fn carry(
     agents: &Agents,
     session: &Arc<Session>,
@@ -104,7 +104,7 @@ pub(super) async fn carry(
                     let long = matches!(&envelope.message, ToPanel::ConsoleLines(of) if of.lines.len() >= LONG);
                     match envelope.message.bound() {
                         Ok(()) => agents.receive(session, envelope),
-                        // Its own words too may quote what a game or an engine says.
+                        // Only the error is logged: a message may quote output of a game or the engine.
                         Err(error) => tracing::warn!(error, "a message of the local agent is too large"),
                     }
                     if long {

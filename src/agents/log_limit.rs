@@ -1,20 +1,19 @@
-//! How many lines of the log one node may cause: it may say the same thing all day, and come back for it as often as it
-//! likes.
+//! Limits the log lines that one node can cause, because an agent may repeat a fault, or reconnect for it, at any rate.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Lines of one kind in …
+/// Lines per kind …
 const LINES: u32 = 20;
-/// … this time.
+/// … within this time.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// Kept for each node.
+/// Log lines of one node, by kind.
 #[derive(Debug, Default)]
 pub(super) struct LogLimit(HashMap<&'static str, (Instant, u32)>);
 
 impl LogLimit {
-    /// Whether one more line may be written of this kind.
+    /// Counts a line of this kind; returns whether it may be written.
     pub(super) fn take(&mut self, kind: &'static str, now: Instant) -> bool {
         let (since, lines) = self.0.entry(kind).or_insert((now, 0));
         if now.duration_since(*since) >= WITHIN {

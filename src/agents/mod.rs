@@ -1,14 +1,14 @@
 //! The agents: who is connected, the last known state of nodes and servers, and requests to them.
 //!
-//! From the bottom up; no file knows one above it:
-//! - `session` is one connected agent: requests with deadlines over a bounded queue. `state` is plain data, `differences`
-//!   what a node has and should not have, or the reverse, `error` why a request has no answer.
-//! - `registry` holds the state and the [`Changes`], by which live connections ask "what is new since?".
-//! - `subscriptions` knows who follows which console, stats and lists, and tells agents to send exactly that.
-//!   `reconcile` makes an agent's servers what the store says. `legacy` is all for legacy agents.
-//! - `inbound` takes the messages of agents.
-//! - [`Agents`] is the front that the rest of the panel sees.
-//! - [`local`] starts the agent in this process, [`remote`] serves the connections of those on other machines.
+//! From the bottom up; no file uses one above it:
+//! - `session` is one connected agent: requests with deadlines over a bounded queue. `state` is plain data,
+//!   `differences` are servers that a node has and should not have or the reverse, `error` is why a request failed.
+//! - `registry` holds the state and the [`Changes`], which live connections ask for everything new.
+//! - `subscriptions` records who follows which console, stats and lists, and tells agents to send exactly that.
+//!   `reconcile` brings an agent's servers in line with the store. `legacy` has everything for legacy agents.
+//! - `inbound` handles the messages of agents.
+//! - [`Agents`] is the interface for the rest of the panel.
+//! - [`local`] starts the agent in this process, [`remote`] serves the connections of agents on other machines.
 
 mod changes;
 mod console;
@@ -73,7 +73,7 @@ pub use state::{NodeSnapshot, ServerSnapshot};
 pub use stats::{Sample, StatsFeed};
 pub use subscriptions::{AgentTopic, ConsoleWatch, StatsWatch, TopicGuard};
 
-/// How long a node may take to describe itself.
+/// How long a node may take to answer a request for its system info.
 const SYSTEM_INFO_WITHIN: Duration = Duration::from_secs(10);
 
 /// All agents. Cheap to clone.
@@ -93,18 +93,18 @@ struct Inner {
 
 /// Connections.
 impl Agents {
-    /// Nobody is connected yet. The store says which server belongs to which node.
+    /// Loads nodes and servers from the store. No agent is connected yet.
     ///
     /// # Errors
-    /// Where the store can't be read.
+    /// If the store cannot be read.
     pub fn new(store: Store, tasks: Tasks) -> storage::Result<Self> {
         Self::with_times(store, tasks, LinkTimes::default())
     }
 
-    /// The same with other times for the links to agents.
+    /// Like [`Agents::new`], with other times for the links to agents.
     ///
     /// # Errors
-    /// Where the store can't be read.
+    /// If the store cannot be read.
     pub fn with_times(store: Store, tasks: Tasks, times: LinkTimes) -> storage::Result<Self> {
         let duplicates = DuplicateNodes::new(times.duplicates.clone());
         let registry = Arc::new(Registry::load(store, tasks, times)?);
@@ -127,13 +127,13 @@ impl Agents {
         &self.0.registry.times
     }
 
-    /// An agent has connected. Its messages go to [`Agents::receive`], the returned queue to it. A second connection of
-    /// the same node replaces the first.
+    /// Registers a connected agent. Its messages go to [`Agents::receive`]; the returned queue has the messages for it.
+    /// A second connection of the same node replaces the first.
     pub fn attach(&self, node_id: &NodeId) -> (Arc<Session>, mpsc::Receiver<Envelope<ToAgent>>) {
         self.attach_as(node_id, None)
     }
 
-    /// The same of an agent that names its process.
+    /// Like [`Agents::attach`], for an agent that may send an id of its process.
     fn attach_as(
         &self,
         node_id: &NodeId,
@@ -162,7 +162,7 @@ impl Agents {
         (session, queue)
     }
 
-    /// Its link has ended. The end of a connection that was replaced changes nothing.
+    /// Ends a session whose link has closed. No effect if another connection has replaced it.
     pub fn detach(&self, session: &Session) {
         session.end();
         let (registry, node_id) = (&self.0.registry, session.node_id());
@@ -184,17 +184,18 @@ impl Agents {
         self.0.subscriptions.set_ready(&servers);
     }
 
-    /// Takes one message of an agent.
+    /// Handles one message of an agent.
     pub fn receive(&self, session: &Arc<Session>, envelope: Envelope<ToPanel>) {
         self.0.inbound.receive(session, envelope);
     }
 
-    /// Whether a new connection is refused because two machines use this id and one of them is connected.
+    /// Whether to refuse a new connection because two machines use this node id and one of them is connected.
     pub fn turns_away(&self, node_id: &NodeId, process: Option<&str>) -> bool {
         self.session(node_id).is_ok() && self.0.duplicates.turns_away(node_id, process)
     }
 
-    /// Cancelled when the secret that admitted a node's connections is no longer valid, or the panel ends.
+    /// Token that is cancelled when the secret that admitted the node's connections becomes invalid, or the panel
+    /// stops. `None` for an unknown node.
     pub fn admission(&self, node_id: &NodeId) -> Option<CancellationToken> {
         let registry = &self.0.registry;
         let mut state = registry.lock();
@@ -202,7 +203,7 @@ impl Agents {
         Some(node.admission.get_or_insert_with(|| registry.tasks.token().child_token()).clone())
     }
 
-    /// Ends a node's connections; new ones have to be admitted again.
+    /// Closes a node's connections; new ones have to authenticate again.
     pub fn cut_off(&self, node_id: &NodeId) {
         let admission = self.0.registry.lock().nodes.get_mut(node_id).and_then(|node| node.admission.take());
         if let Some(admission) = admission {
@@ -210,7 +211,7 @@ impl Agents {
         }
     }
 
-    /// The number of a node's connection, by which it differs from later ones.
+    /// Number of the node's connection; later connections have other numbers. `None` while offline.
     pub fn connection(&self, node_id: &NodeId) -> Option<u64> {
         self.session(node_id).ok().map(|session| session.number())
     }
@@ -223,7 +224,8 @@ impl Agents {
         self.0.registry.session(node_id)
     }
 
-    /// Stores when nodes were last heard: soon once they are gone, seldom while they are connected, and at the end.
+    /// Runs until the panel stops. Stores when each node was last heard: soon after it disconnects, rarely while
+    /// connected, and at the end.
     pub async fn keep_last_seen(&self) {
         last_seen::keep(&self.0.registry).await;
     }
@@ -233,14 +235,14 @@ impl Agents {
     }
 }
 
-/// What is known.
+/// Known state.
 impl Agents {
-    /// What changed, for live connections.
+    /// The change log, for live connections.
     pub fn changes(&self) -> &Changes {
         &self.0.registry.changes
     }
 
-    /// What is known of a node.
+    /// The current snapshot of a node.
     pub fn node(&self, node_id: &NodeId) -> NodeSnapshot {
         let known = self.0.registry.lock().nodes.get(node_id).map(|node| {
             let lacks_files = node.session.as_ref().is_some_and(|session| session.lacks_files());
@@ -252,53 +254,53 @@ impl Agents {
         node
     }
 
-    /// A node is connected, and its agent does not have this capability.
+    /// Whether the node is connected and its agent lacks this capability.
     pub fn lacks(&self, node_id: &NodeId, capability: &str) -> bool {
         let node = self.node(node_id);
         let same = |name: &String| name == capability;
         node.online && !node.system.is_some_and(|system| system.capabilities.iter().any(same))
     }
 
-    /// Each node with its CPU's architecture; empty where that is not known.
+    /// The CPU architecture of each node; empty if not known.
     pub fn architectures(&self) -> Vec<(NodeId, String)> {
         self.0.registry.lock().architectures()
     }
 
-    /// What is known of a server.
+    /// The current snapshot of a server.
     pub fn server(&self, server_id: &ServerId) -> ServerSnapshot {
         self.0.registry.lock().server(server_id)
     }
 
-    /// Counts the changes of what [`Self::server`] tells, but for samples that grow old
+    /// A counter that changes with the answers of [`Self::server`], except for stats that expire
     /// ([`ServerSnapshot::stats_until`]).
     pub fn revision(&self) -> u64 {
         self.0.registry.revision()
     }
 
-    /// The node of a server.
+    /// The node of a server; `None` for an unknown server.
     pub fn node_of(&self, server_id: &ServerId) -> Option<NodeId> {
         self.0.registry.node_of(server_id)
     }
 
-    /// How a server of a node differs from what it should be.
+    /// The difference between agent and store for a server of this node, if there is one.
     pub fn difference(&self, node_id: &NodeId, server_id: &ServerId) -> Option<Difference> {
         self.0.registry.lock().nodes.get(node_id).and_then(|node| node.differences.get(server_id).cloned())
     }
 
-    /// Work at a node that must not be interrupted, as the end of a sentence.
+    /// Work on a node that must not be interrupted, phrased as the end of a sentence; `None` if there is none.
     pub fn busy(&self, node_id: &NodeId) -> Option<String> {
         self.0.registry.lock().busy(node_id)
     }
 
-    /// How many servers of a node run.
+    /// How many servers of a node are running.
     pub fn running_on(&self, node_id: &NodeId) -> usize {
         self.0.registry.lock().running_on(node_id)
     }
 }
 
-/// Nodes and servers come, change and go.
+/// Creation, change and removal of nodes and servers.
 impl Agents {
-    /// A node was made, or has another name. Its agent may have yet to come.
+    /// Adds a new node, or renames one. Its agent may connect later.
     pub fn add_node(&self, node_id: &NodeId, name: &str) {
         let mut state = self.0.registry.lock();
         name.clone_into(&mut state.nodes.entry(node_id.to_owned()).or_default().name);
@@ -307,12 +309,12 @@ impl Agents {
         self.0.registry.changed(node_id, &servers);
     }
 
-    /// Something about a node changed that is kept elsewhere.
+    /// Notifies followers of a change to a node that is stored elsewhere.
     pub fn node_changed(&self, node_id: &NodeId) {
         self.changes().node(node_id);
     }
 
-    /// A node was deleted: a connected agent of it is cut off.
+    /// Removes a deleted node and disconnects its agent.
     pub fn forget_node(&self, node_id: &NodeId) {
         let node = self.0.registry.lock().nodes.remove(node_id);
         if let Some(node) = node {
@@ -327,19 +329,21 @@ impl Agents {
         self.changes().node_gone(node_id);
     }
 
-    /// A server was put on a node. `installing` until the agent reports more, where it can be told now.
+    /// Places a new server on a node. Its status is `installing` until the agent reports another, if the agent is
+    /// connected.
     pub fn place(&self, server_id: &ServerId, node_id: &NodeId) {
         self.0.registry.lock().place(server_id, node_id);
         self.server_changed(server_id, node_id);
     }
 
-    /// A server that was unknown here belongs to this panel now.
+    /// Adds a server that was unknown on this node and has been adopted.
     pub fn adopted(&self, server_id: &ServerId, node_id: &NodeId) {
         self.0.registry.lock().adopt(server_id, node_id);
         self.server_changed(server_id, node_id);
     }
 
-    /// A server has moved: from now on the messages of its new node count, and its followers follow it there.
+    /// Moves a server to another node after a transfer: messages of the new node count from now on, and its followers
+    /// follow it there.
     pub fn moved(&self, server_id: &ServerId, node_id: &NodeId) {
         let before = self.0.registry.lock().move_to(server_id, node_id);
         self.server_changed(server_id, node_id);
@@ -349,12 +353,12 @@ impl Agents {
         }
         if let Ok(session) = self.session(node_id) {
             self.0.subscriptions.resume(&session);
-            // Its answer is followed by all that the node has.
+            // The agent answers with everything it has.
             drop(session.tell(ToAgent::SystemInfoRequest));
         }
     }
 
-    /// A server was deleted.
+    /// Removes a deleted server.
     pub fn forget_server(&self, server_id: &ServerId) {
         let mut state = self.0.registry.lock();
         let Some(server) = state.servers.remove(server_id) else { return };
@@ -377,7 +381,7 @@ impl Agents {
 
 /// Requests.
 impl Agents {
-    /// Asks a node and waits for the answer.
+    /// Sends a request to a node and waits for the answer.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -392,7 +396,7 @@ impl Agents {
         session.ask(message, deadline).await
     }
 
-    /// Asks a node what it is now.
+    /// Asks a node for its system info; `None` if it does not answer.
     pub async fn ask_system(&self, node_id: &NodeId) -> Option<SystemInfo> {
         match self.ask(node_id, ToAgent::SystemInfoRequest, SYSTEM_INFO_WITHIN).await {
             Ok(ToPanel::SystemInfo(info)) => Some(*info),
@@ -400,42 +404,42 @@ impl Agents {
         }
     }
 
-    /// Tells the agent of a new server, in the background. Where it is offline, the next sync does it.
+    /// Sends a new server to its agent, in the background. If the agent is offline, the next sync does it.
     pub fn create(&self, server: Server) {
         self.0.reconciler.create(server);
     }
 
-    /// Tells the agent of changed settings. Where it is offline, the next sync does it. Waits a moment for the agent to
-    /// have them, so that the caller sees what they mean for the running game.
+    /// Sends changed settings to the agent. If the agent is offline, the next sync does it. Waits a moment for the
+    /// result, so that the caller sees what the settings mean for the running game.
     pub async fn update(&self, server_id: &ServerId, node_id: &NodeId) {
         self.0.reconciler.update(server_id, node_id).await;
     }
 
-    /// Creates on the node what it was never given, and updates what it has.
+    /// Creates servers that the node was never given, and updates those it has.
     fn reconcile(&self, session: &Arc<Session>, has: HashMap<ServerId, Status>) {
         self.0.reconciler.reconcile(session, has);
     }
 
-    /// Makes a server that its node has lost again, with nothing in its folder.
+    /// Creates a server that its node has lost again, with an empty folder.
     ///
     /// # Errors
-    /// [`RequestError`]; it is still missing then.
+    /// [`RequestError`]; the server is still missing then.
     pub async fn recreate(&self, server: &Server) -> Result<(), RequestError> {
         self.0.reconciler.recreate(server).await
     }
 
-    /// Gives a node settings that it refused before.
+    /// Sends settings again that the node refused before.
     ///
     /// # Errors
-    /// [`RequestError`]; the difference stands then.
+    /// [`RequestError`]; the difference remains then.
     pub async fn apply(&self, server: &Server) -> Result<(), RequestError> {
         self.0.reconciler.apply(server).await
     }
 
-    /// Has a node delete a server that is unknown here.
+    /// Deletes a server on a node that is unknown to the panel.
     ///
     /// # Errors
-    /// [`RequestError`]; it is still there then.
+    /// [`RequestError`]; the server still exists then.
     pub async fn remove_unknown(
         &self,
         node_id: &NodeId,
@@ -445,7 +449,8 @@ impl Agents {
         self.0.reconciler.remove_unknown(node_id, server_id, within).await
     }
 
-    /// What a node says of a server that is unknown here. `None` from an agent that cannot describe servers.
+    /// Asks a node for the settings of a server that is unknown to the panel. `None` if the agent does not support
+    /// that.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -458,14 +463,14 @@ impl Agents {
     }
 }
 
-/// What is followed.
+/// Subscriptions.
 impl Agents {
-    /// Follows a console. `reader` is woken when there is something new.
+    /// Follows a console. Wakes `reader` when there is something new.
     pub fn watch_console(&self, server_id: &ServerId, node_id: &NodeId, reader: Arc<Notify>) -> ConsoleWatch {
         self.0.subscriptions.watch_console(server_id, node_id, reader)
     }
 
-    /// Follows stats. `reader` is woken when there is something new.
+    /// Follows a server's stats. Wakes `reader` when there is something new.
     pub fn watch_stats(&self, server_id: &ServerId, node_id: &NodeId, reader: Arc<Notify>) -> StatsWatch {
         self.0.subscriptions.watch_stats(server_id, node_id, reader)
     }
@@ -480,7 +485,7 @@ impl Agents {
         self.0.subscriptions.watch_some(server_ids)
     }
 
-    /// A list was read once, and may be again: keeps it current for a while.
+    /// Keeps a list current for a while after it was read by HTTP, in case it is read again.
     pub fn keep_fresh(&self, topic: AgentTopic) {
         self.0.subscriptions.keep_fresh(topic);
     }

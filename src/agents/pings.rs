@@ -1,4 +1,4 @@
-//! The pings of one connection, and how long their answers take.
+//! Pings of one connection and their round-trip times.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-/// Pings under way whose answers are measured.
+/// How many pings are remembered while they wait for their answer.
 const PINGS: usize = 8;
 
-/// The pings that have not come back.
+/// Pings without an answer yet.
 #[derive(Default)]
 pub(super) struct Pings {
     next: u64,
     under_way: VecDeque<(u64, Instant)>,
-    /// Since when none of them has come back.
+    /// When the oldest unanswered ping was sent; `None` after any answer.
     pub(super) unanswered: Option<Instant>,
 }
 
@@ -30,7 +30,7 @@ impl Pings {
         Message::Ping(Bytes::copy_from_slice(&self.next.to_be_bytes()))
     }
 
-    /// How long it took, where it is the answer to one of ours.
+    /// Handles a pong. Returns the round-trip time if it answers one of our pings.
     pub(super) fn answered(&mut self, pong: &[u8]) -> Option<Duration> {
         let number = u64::from_be_bytes(pong.try_into().ok()?);
         let (_, sent) = *self.under_way.iter().find(|(asked, _)| *asked == number)?;

@@ -1,5 +1,6 @@
-//! Makes what an agent has what the store says it should have: at every `sync`, so after each connection. What an agent
-//! had and lost is not made again by itself: somebody decides, see `differences`, and the acts for that are here.
+//! Brings the servers of an agent in line with the store, at every `sync`, and so after each connection. A server that
+//! the agent had and lost is not created again automatically: the user decides (see `differences`), and the actions for
+//! that are here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,26 +17,26 @@ use super::registry::Registry;
 use super::session::Session;
 use crate::error::ApiError;
 
-/// How long an agent may take to accept a server. The pull of its image comes afterwards and does not count.
+/// How long an agent may take to accept a server. The image is pulled afterwards and does not count.
 const HAND_OVER: Duration = Duration::from_secs(30);
-/// How long a caller who changed settings waits for the agent to have them.
+/// How long a caller who changed settings waits for the agent to apply them.
 const WAIT_FOR_UPDATE: Duration = Duration::from_secs(1);
 
-/// Compares nodes with the store. Cheap to clone.
+/// Compares the servers of nodes with the store. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Reconciler(Arc<Inner>);
 
 struct Inner {
     registry: Arc<Registry>,
-    /// The comparisons that run, by the number of their session.
+    /// Running comparisons, by session number.
     runs: Mutex<HashMap<u64, Run>>,
 }
 
-/// One comparison of a session runs at a time; of the syncs that come meanwhile the last one counts.
+/// A session runs one comparison at a time. Of the syncs that arrive meanwhile only the last is compared.
 #[derive(Default)]
 struct Run {
     running: bool,
-    /// The states of the node's servers.
+    /// Status of each of the node's servers in the next sync to compare.
     next: Option<HashMap<ServerId, Status>>,
 }
 
@@ -44,13 +45,13 @@ impl Reconciler {
         Self(Arc::new(Inner { registry, runs: Mutex::default() }))
     }
 
-    /// Creates what was never handed over, updates what is there. In the background; the agent compares and does nothing
-    /// where nothing differs.
+    /// Creates servers that were never handed over and updates the others, in the background. The agent ignores updates
+    /// that change nothing.
     pub(super) fn reconcile(&self, session: &Arc<Session>, has: HashMap<ServerId, Status>) {
         let mut runs = self.runs();
         let run = runs.entry(session.number()).or_default();
         run.next = Some(has);
-        // An agent that sends one sync after another gets one comparison after another, not all at once.
+        // Syncs that follow each other quickly are compared one after the other.
         if std::mem::replace(&mut run.running, true) {
             return;
         }
@@ -63,7 +64,7 @@ impl Reconciler {
         }));
     }
 
-    /// The newest sync that was not compared yet; `None` ends the comparing.
+    /// The newest sync not compared yet; `None` ends the run.
     fn next(&self, session: &Session) -> Option<HashMap<ServerId, Status>> {
         let mut runs = self.runs();
         let next = runs.get_mut(&session.number()).and_then(|run| run.next.take());
@@ -87,7 +88,7 @@ impl Reconciler {
                 return;
             }
         };
-        // A server that is being deleted is neither made nor changed.
+        // Servers that are being deleted are left alone.
         for server in wanted.into_iter().filter(|server| server.deleting.is_none()) {
             if session.ended().is_cancelled() {
                 return;
@@ -109,7 +110,7 @@ impl Reconciler {
         }
     }
 
-    /// Gives the agent the settings of a server that it has.
+    /// Sends a server's settings to an agent that has it.
     async fn bring_up_to_date(&self, session: &Session, server: &Server, status: &Status) {
         let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
         let suspended = *status == Status::Suspended;
@@ -131,16 +132,16 @@ impl Reconciler {
         self.0.registry.note_update(server, outcome.as_ref().err());
     }
 
-    /// Gives a server that its agent does not have to the agent.
+    /// Creates a server on an agent that does not have it.
     async fn hand_over(&self, session: &Session, server: &Server) {
         let registry = &self.0.registry;
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
         let outcome = match session.ask(message, HAND_OVER).await {
-            // The agent has it already: the answer to an earlier request was lost. Its settings may be older.
+            // The agent has it already because the answer to an earlier request was lost. Its settings may be older.
             Err(RequestError::Refused(refused)) if refused.code == ErrorCode::Conflict => {
                 let update = ToAgent::ServerUpdate(Box::new(update_message(server)));
                 let outcome = session.ask(update, HAND_OVER).await;
-                // It has not: the conflict was another one.
+                // It does not exist there: the conflict had another cause.
                 outcome.map_err(|error| match error {
                     RequestError::Refused(report) if report.code == ErrorCode::NotFound => {
                         RequestError::Refused(refused)
@@ -152,7 +153,7 @@ impl Reconciler {
         };
         match outcome {
             Ok(_) => registry.note_handed_over(vec![server.id.clone()]),
-            // The next sync repeats it.
+            // The next sync tries again.
             Err(RequestError::Offline) => {}
             Err(error) => {
                 if registry.may_log(session.node_id(), "create") {
@@ -163,7 +164,7 @@ impl Reconciler {
         }
     }
 
-    /// Tells the agent of a new server, in the background. Where it is offline, the next sync does it.
+    /// Sends a new server to its agent, in the background. If the agent is offline, the next sync does it.
     pub(super) fn create(&self, server: Server) {
         let Ok(session) = self.0.registry.session(&server.node_id) else { return };
         let reconciler = self.clone();
@@ -172,12 +173,12 @@ impl Reconciler {
         }));
     }
 
-    /// Tells the agent of changed settings. Where it is offline, the next sync does it. Waits a moment for the agent to
-    /// have them, so that the caller sees what they mean for the running game.
+    /// Sends changed settings to the agent. If the agent is offline, the next sync does it. Waits a moment for the
+    /// result, so that the caller sees what the settings mean for the running game.
     pub(super) async fn update(&self, server_id: &ServerId, node_id: &NodeId) {
         let registry = Arc::clone(&self.0.registry);
         let Ok(session) = registry.session(node_id) else { return };
-        // Read again: of two changes at once the one that was written last has to be sent last.
+        // Read again, so that of two concurrent changes the last one written is also the last one sent.
         let Ok(Some(server)) = registry.store.read_now(|tx| storage::servers::get(tx, server_id)) else {
             return;
         };
@@ -196,13 +197,13 @@ impl Reconciler {
                 tracing::warn!(server = %server.id, %error, "could not tell a node of changed settings");
             }
             registry.note_update(&server, outcome.as_ref().err());
-            // The caller may have gone.
+            // The caller may have given up.
             let _ = done.send(());
         }));
         drop(tokio::time::timeout(WAIT_FOR_UPDATE, finished).await);
     }
 
-    /// Makes a server that its node has lost again, with nothing in its folder.
+    /// Creates a server that its node has lost again, with an empty folder.
     pub(super) async fn recreate(&self, server: &Server) -> Result<(), RequestError> {
         let message = ToAgent::ServerCreate(Box::new(create_message(server)));
         self.ask(&server.node_id, message, HAND_OVER).await?;
@@ -211,7 +212,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Gives a node settings that it refused before.
+    /// Sends settings again that the node refused before.
     pub(super) async fn apply(&self, server: &Server) -> Result<(), RequestError> {
         let message = ToAgent::ServerUpdate(Box::new(update_message(server)));
         let outcome = self.ask(&server.node_id, message, HAND_OVER).await;
@@ -219,7 +220,7 @@ impl Reconciler {
         outcome.map(drop)
     }
 
-    /// Has a node delete a server that is unknown here.
+    /// Deletes a server on a node that is unknown to the panel.
     pub(super) async fn remove_unknown(
         &self,
         node_id: &NodeId,
@@ -236,7 +237,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// What a node says of a server that is unknown here. `None` from an agent that cannot describe servers.
+    /// Asks a node for the settings of a server that is unknown to the panel. `None` if the agent does not support
+    /// that.
     pub(super) async fn describe(
         &self,
         node_id: &NodeId,

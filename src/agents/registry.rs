@@ -1,4 +1,4 @@
-//! What all parts of this folder share: the state of nodes and servers, who is told of changes, the store, the tasks.
+//! Shared by all parts of this folder: state of nodes and servers, change log, store and tasks.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,11 +24,11 @@ pub(super) struct Registry {
     pub(super) times: LinkTimes,
     pub(super) changes: Changes,
     state: Mutex<State>,
-    /// Counts the changes of the state.
+    /// Incremented with each change of the state.
     revision: AtomicU64,
 }
 
-/// The state, locked. Whoever takes it to write has changed it, and that is counted.
+/// Lock on the state. Each mutable access counts as a change.
 pub(super) struct StateGuard<'r> {
     state: MutexGuard<'r, State>,
     revision: &'r AtomicU64,
@@ -50,14 +50,15 @@ impl DerefMut for StateGuard<'_> {
 }
 
 impl StateGuard<'_> {
-    /// To write what no server's snapshot shows, some of it with every message: this is not counted.
+    /// Mutable access that does not count as a change: for fields no server snapshot shows, some of which change with
+    /// every message.
     pub(super) fn bookkeeping(&mut self) -> &mut State {
         &mut self.state
     }
 }
 
 impl Registry {
-    /// Nobody is connected yet. The store says which server belongs to which node.
+    /// Loads nodes and servers from the store. No agent is connected yet.
     pub(super) fn load(store: Store, tasks: Tasks, times: LinkTimes) -> storage::Result<Self> {
         let mut state = State::default();
         let (nodes, servers) = store.read_now(|tx| {
@@ -93,29 +94,28 @@ impl Registry {
         StateGuard { state, revision: &self.revision }
     }
 
-    /// Counts the changes of what servers' snapshots are made from. One that is under way has counted before the state can be
-    /// read again: what was read since the revision was this is true for as long as it is the same, but for samples that
-    /// grow old.
+    /// Counter of changes to the data behind server snapshots. A change increments it before the state is unlocked. So
+    /// what was read at a revision stays valid while the revision is the same, except for stats that expire.
     pub(super) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// The node's session, where it is connected.
+    /// The node's session. Fails with [`RequestError::Offline`] if it has none.
     pub(super) fn session(&self, node_id: &NodeId) -> Result<Arc<Session>, RequestError> {
         self.lock().nodes.get(node_id).and_then(|node| node.session.clone()).ok_or(RequestError::Offline)
     }
 
-    /// Whether there is such a node.
+    /// Whether the node exists.
     pub(super) fn has_node(&self, node_id: &NodeId) -> bool {
         self.lock().nodes.contains_key(node_id)
     }
 
-    /// The node of a server.
+    /// The node of a server; `None` for an unknown server.
     pub(super) fn node_of(&self, server_id: &ServerId) -> Option<NodeId> {
         self.lock().servers.get(server_id).map(|server| server.node_id.clone())
     }
 
-    /// Notes that a message of the node came; false for a connection that was replaced.
+    /// Notes that a message of the node arrived; returns false if the connection has been replaced.
     pub(super) fn note_heard(&self, session: &Session) -> bool {
         let mut state = self.lock();
         let Some(node) = state.bookkeeping().nodes.get_mut(session.node_id()) else { return false };
@@ -126,7 +126,7 @@ impl Registry {
         current
     }
 
-    /// Whether a server is placed on this node; a message about any other is dropped.
+    /// Whether a server is placed on this node. Messages about other servers are dropped.
     pub(super) fn owns(&self, node_id: &NodeId, server_id: &ServerId) -> bool {
         let owns = self.lock().is_on(server_id, node_id);
         if !owns {
@@ -139,13 +139,13 @@ impl Registry {
         owns
     }
 
-    /// Whether one more line of this kind may be logged about a node.
+    /// Counts a log line of this kind about a node; returns whether it may be written.
     pub(super) fn may_log(&self, node_id: &NodeId, kind: &'static str) -> bool {
         let mut state = self.lock();
         state.bookkeeping().nodes.get_mut(node_id).is_some_and(|node| node.log.take(kind, Instant::now()))
     }
 
-    /// Tells followers that these servers and their node have changed.
+    /// Notifies followers that these servers and their node have changed.
     pub(super) fn changed(&self, node_id: &NodeId, servers: &[ServerId]) {
         for server in servers {
             self.changes.server(server);
@@ -153,10 +153,10 @@ impl Registry {
         self.changes.node(node_id);
     }
 
-    /// The result of an attempt to give a node a server's settings.
+    /// Records the result of sending a server's settings to its node.
     pub(super) fn note_update(&self, server: &Server, failure: Option<&RequestError>) {
         let reason = match failure {
-            // The next sync repeats it.
+            // The next sync tries again.
             Some(RequestError::Offline) => return,
             Some(RequestError::Refused(report)) => Some(report.message.clone()),
             Some(error) => Some(format!("{error}.")),
@@ -179,7 +179,7 @@ impl Registry {
         }
     }
 
-    /// Notes in memory and on the disk that agents have these servers.
+    /// Records, in memory and in the store, that agents have these servers.
     pub(super) fn note_handed_over(&self, ids: Vec<ServerId>) {
         if ids.is_empty() {
             return;
@@ -200,7 +200,7 @@ impl Registry {
         }));
     }
 
-    /// A server that could not be handed to its agent.
+    /// Records that a server could not be handed to its agent.
     pub(super) fn note_failed(&self, server_id: &ServerId, reason: &str) {
         let mut state = self.lock();
         let Some(server) = state.servers.get_mut(server_id) else { return };
@@ -211,7 +211,7 @@ impl Registry {
         self.changes.server(server_id);
     }
 
-    /// A node does not have a server that it was given.
+    /// Records that a node no longer has a server that it was given.
     pub(super) fn note_missing(&self, node_id: &NodeId, server_id: &ServerId) {
         let mut state = self.lock();
         if let Some(node) = state.nodes.get_mut(node_id) {
@@ -222,14 +222,14 @@ impl Registry {
         self.changes.node(node_id);
     }
 
-    /// A server that was unknown here is gone from its node.
+    /// Records that a server unknown to the panel is gone from its node.
     pub(super) fn note_unknown_gone(&self, node_id: &NodeId, server_id: &ServerId) {
         if self.lock().remove_difference(node_id, server_id, Kind::Unknown) {
             self.changes.node(node_id);
         }
     }
 
-    /// A difference was resolved.
+    /// Records that a difference was resolved.
     pub(super) fn note_resolved(&self, node_id: &NodeId, server_id: &ServerId) {
         let mut state = self.lock();
         if let Some(node) = state.nodes.get_mut(node_id) {

@@ -1,5 +1,5 @@
-//! What a node is told before a message that leads to a fetch: who we are at that image's registry. Nothing else ever
-//! carries a login, and only agents that say that they keep it in memory alone are sent one.
+//! Sends registry logins to agents, before a message that makes them pull an image. No other message contains a login,
+//! and only agents that declare to keep logins in memory get one.
 
 use ::templates::model;
 use protocol::{HostCheck, PowerAction, RegistryLogin, ToAgent, registry_of};
@@ -7,16 +7,16 @@ use storage::Store;
 use storage::registries::Registry;
 use storage::servers::Server;
 
-/// Finds logins.
+/// Looks up logins for images.
 pub(super) struct RegistryLogins {
     store: Store,
 }
 
-/// What a message may have fetched.
+/// The images that a message may cause the agent to pull.
 #[derive(Default)]
 struct Fetched<'a> {
     image: Option<&'a str>,
-    /// The images of the server with this id: its own, and that of its install.
+    /// Id of a server whose images count: its own, and that of its install container.
     of_server: Option<&'a str>,
 }
 
@@ -25,7 +25,7 @@ impl RegistryLogins {
         Self { store }
     }
 
-    /// The messages that go before this one: none, one, or two where the server's install has an image of another registry.
+    /// The messages to send before this one. Up to two, if the server's install container uses another registry.
     pub(super) fn before(&self, message: &ToAgent) -> Vec<ToAgent> {
         let fetched = fetched(message);
         if fetched.image.is_none() && fetched.of_server.is_none() {
@@ -45,7 +45,7 @@ impl RegistryLogins {
             hosts.extend(server.and_then(|server| install_image(&server)).map(|image| registry_of(&image)));
             Ok::<_, storage::Error>(logins.into_iter().filter(|login| hosts.contains(&login.host)).collect())
         });
-        // Without it the fetch fails, and says that it needs a login.
+        // Without the login the pull fails with an error that says one is needed.
         let logins = logins.unwrap_or_else(|error| {
             tracing::warn!(%error, "the registry logins could not be read");
             Vec::new()
@@ -70,7 +70,7 @@ fn fetched(message: &ToAgent) -> Fetched<'_> {
         ToAgent::ServerUpdate(update) => update.image.as_deref().map(image).unwrap_or_default(),
         ToAgent::TransferPrepare(transfer) => image(&transfer.image),
         ToAgent::HostCheck(HostCheck { image: Some(asked), registry: true, .. }) => image(asked),
-        // A start fetches where the image is missing.
+        // A start pulls the image if it is missing.
         ToAgent::ServerPower(power) if matches!(power.action, PowerAction::Start | PowerAction::Restart) => {
             server(&power.server_id)
         }

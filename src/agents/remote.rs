@@ -25,39 +25,39 @@ use super::pings::Pings;
 use super::session::Session;
 use super::{Agents, legacy};
 
-/// The largest message of an agent: past it the connection ends.
+/// Largest message in bytes; a larger one ends the connection.
 const MAX_MESSAGE: usize = 32 << 20;
-/// The largest that is taken where it was asked for no file: a larger one is not kept while it is read.
+/// Largest message in bytes while no file is requested. A larger one is dropped while it is read.
 const MAX_USUAL: usize = 1 << 20;
-/// Larger ones are decoded a few at a time: for a moment they become several times as large.
+/// From this size in bytes on, only a few messages are decoded at a time, because they grow several times when decoded.
 const LARGE: usize = 64 * 1024;
-/// The largest one before its system info.
+/// Largest message in bytes before the agent has sent its system info.
 const MAX_FIRST: usize = 64 * 1024;
-/// Most links are idle most of the time: small buffers.
+/// Buffer size in bytes; small, because most links are idle most of the time.
 const BUFFER: usize = 4 * 1024;
-/// What may have been read beyond a message.
+/// Bytes that may have been read beyond the end of a message.
 const SLACK: u64 = 2 * BUFFER as u64;
-/// How long the closing frame may take. Some agents answer it and leave the connection open: then it is cut.
+/// Time limit for the closing handshake. Some agents answer it and leave the connection open; then it is cut.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 const REPLACED: End = End::Close(4409, "replaced");
 const REMOVED: End = End::Close(1008, "the node was removed");
-/// The secret that admitted it is no longer valid.
+/// The secret that admitted the agent is no longer valid.
 const SECRET_CHANGED: End = End::Close(1008, "the node's secret has changed");
 
 type Sink<S> = SplitSink<WebSocketStream<FrameFilter<MeteredStream<S>>>, Message>;
 type Stream<S> = SplitStream<WebSocketStream<FrameFilter<MeteredStream<S>>>>;
 
-/// An admitted agent.
+/// An authenticated agent.
 #[derive(Clone, Debug)]
 pub struct AgentConnection {
     /// The node's id.
     pub node_id: NodeId,
-    /// It uses TLS.
+    /// Whether the connection uses TLS.
     pub secure: bool,
-    /// The encoding that was agreed.
+    /// The negotiated encoding.
     pub encoding: Encoding,
-    /// The agent's process, where it names one.
+    /// Id of the agent's process; absent from agents that do not send one.
     pub process: Option<String>,
 }
 
@@ -65,12 +65,11 @@ pub struct AgentConnection {
 enum End {
     Close(u16, &'static str),
     Gone,
-    /// No message came for long; the next one may still come on this connection.
+    /// No message arrived for a long time. The next one may still arrive on this connection.
     Quiet,
 }
 
-/// Serves the agent of a node over a connection that has just become a WebSocket, until one side is gone or `token` is
-/// cancelled.
+/// Serves an agent over a new WebSocket connection until either side closes it or `token` is cancelled.
 pub async fn serve<S>(connection: S, agents: Agents, agent: AgentConnection, token: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -113,13 +112,13 @@ where
             break end;
         }
         tracing::info!(node = %node_id, "nothing incoming for {:?}: taken for offline", agents.times().legacy.quiet);
-        // Only a message brings it back.
+        // Only a message brings the session back.
         match next_message(&mut stream, &token).await {
             Some(message) => first = Some(message),
             None if token.is_cancelled() => break over(&agents),
             None => break End::Gone,
         }
-        // Meanwhile a newer connection may have come, or the node may have gone: then this one is not taken up again.
+        // By now a newer connection may exist, or the node may have been deleted: then this connection is not resumed.
         if !agents.registry().has_node(node_id) {
             break REMOVED;
         }
@@ -141,12 +140,12 @@ where
     }
 }
 
-/// Why the token is cancelled.
+/// The reason for which the token was cancelled.
 fn over(agents: &Agents) -> End {
     if agents.registry().tasks.ending() { End::Close(1001, "the panel is stopping") } else { SECRET_CHANGED }
 }
 
-/// The next message; pings and the like are passed over.
+/// The next message. Pings and other control frames are skipped.
 async fn next_message<S>(stream: &mut Stream<S>, token: &CancellationToken) -> Option<Message>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -163,29 +162,30 @@ where
     }
 }
 
-/// What is known of a connection, over all sessions on it.
+/// State of a connection across all of its sessions.
 struct Incoming {
     meter: StreamMeter,
     limit: FrameLimit,
-    /// Bytes that came until its last message.
+    /// Bytes received up to the last message.
     counted: u64,
-    /// Its system info has come.
+    /// Whether the system info has arrived.
     known: bool,
-    /// It is served as a legacy agent.
+    /// Whether it is served as a legacy agent.
     legacy: bool,
     rate: InboundRate,
-    /// Messages that could not be read.
+    /// Counts messages that could not be decoded.
     unreadable: LogCounter,
 }
 
 impl Incoming {
-    /// Before its system info nothing large is even read; afterwards, what is too large is not kept.
+    /// Sets the size limits. Before the system info a large message is not even read; afterwards it is dropped while
+    /// reading.
     fn allow(&self, file: bool) {
         self.limit.set(if file { MAX_MESSAGE } else { MAX_USUAL });
         self.meter.allow((!self.known).then_some(MAX_FIRST as u64 + SLACK));
     }
 
-    /// Bytes that came since the last call.
+    /// Bytes received since the last call.
     fn came(&mut self) -> usize {
         let taken = self.meter.taken();
         taken.saturating_sub(std::mem::replace(&mut self.counted, taken)) as usize
@@ -198,13 +198,13 @@ struct Connection<'t> {
     token: &'t CancellationToken,
     encoding: Encoding,
     peer: Peer,
-    /// What the legacy adapter has for the agent.
+    /// Frames of the legacy adapter for the agent.
     frames: Option<mpsc::Receiver<String>>,
 }
 
-/// What the agent is.
+/// Kind of agent.
 enum Peer {
-    /// No message has come: what is to be sent waits.
+    /// No message has arrived yet; outgoing messages wait.
     Unknown,
     Current,
     Legacy(legacy::Adapter),
@@ -236,7 +236,7 @@ impl Connection<'_> {
         let (times, decoding) = (agents.times(), &agents.0.decoding);
         let mut ping = interval_at(Instant::now() + times.ping, times.ping);
         let mut pings = Pings::default();
-        // The last message; pongs and halves of messages don't count.
+        // Time of the last complete message; pongs and partial messages do not count.
         let mut last = Instant::now();
         if incoming.legacy {
             self.set_legacy(incoming);
@@ -267,7 +267,7 @@ impl Connection<'_> {
                 () = self.token.cancelled() => return over(agents),
                 () = self.session.ended().cancelled() => return self.ended(),
                 () = sleep_until(deadline) => {
-                    // Bytes of a long message may have come since.
+                    // Part of a long message may have arrived in the meantime.
                     if Instant::now() < due(&pings) {
                         continue;
                     }
@@ -320,7 +320,7 @@ impl Connection<'_> {
                     match taken {
                         Ok(answer) => {
                             incoming.allow(self.session.expects_file());
-                            // The first ping goes out as soon as it is known that it will be answered.
+                            // The first ping is sent as soon as the agent is known to answer it.
                             if !current && self.peer.is_current() {
                                 ping.reset_immediately();
                             }
@@ -342,12 +342,12 @@ impl Connection<'_> {
         }
     }
 
-    /// Somebody else ended it.
+    /// Why the session was ended from outside this connection.
     fn ended(&self) -> End {
         if self.agents.registry().has_node(self.session.node_id()) { REPLACED } else { REMOVED }
     }
 
-    /// The frame of a message; `None` where the legacy adapter sends it.
+    /// The frame of a message; `None` if the legacy adapter sends it.
     fn outgoing(&self, envelope: Envelope<ToAgent>) -> Option<Message> {
         if let Peer::Legacy(adapter) = &self.peer {
             adapter.send(envelope);
@@ -370,7 +370,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Takes one message; returns what has to be sent next.
+    /// Handles one message; returns the frame to send in reply, if any.
     fn take(&mut self, message: &Message, incoming: &mut Incoming) -> Result<Option<Message>, End> {
         let (encoding, bytes): (_, &[u8]) = match message {
             Message::Text(text) => (Encoding::Json, text.as_bytes()),
@@ -416,14 +416,14 @@ impl Connection<'_> {
         };
         adapter.receive(envelope, |envelope| self.agents.receive(self.session, envelope));
         if described && !std::mem::replace(&mut incoming.known, true) {
-            // It sends no sync. What it was never given it certainly lacks.
+            // Legacy agents send no sync. Servers that were never handed over are certainly missing.
             self.agents.reconcile(self.session, HashMap::new());
             legacy::poll_states(adapter);
         }
         None
     }
 
-    /// The system info says what kind of agent it is; one that begins with something else is a legacy one.
+    /// The system info tells the kind of agent; an agent that begins with another message is a legacy one.
     fn identify(&mut self, message: &ToPanel, incoming: &mut Incoming) {
         let legacy = match message {
             ToPanel::SystemInfo(info) => legacy::is_limited(info),
@@ -454,7 +454,8 @@ impl Connection<'_> {
         }
     }
 
-    /// A message that could not be read; returns the answer, which a legacy agent would not understand.
+    /// Handles a message that could not be decoded; returns an error message to send, except to a legacy agent, which
+    /// would not understand it.
     fn refuse(&self, error: &DecodeError, unreadable: &mut LogCounter) -> Option<Message> {
         let node = self.session.node_id();
         if unreadable.note(error.kind()) == 1 && self.agents.registry().may_log(node, "odd") {
@@ -473,7 +474,7 @@ impl Connection<'_> {
     }
 }
 
-/// The next frame of the legacy adapter, where there is one.
+/// The next frame of the legacy adapter; never returns without one.
 async fn next_frame(frames: &mut Option<mpsc::Receiver<String>>) -> String {
     if let Some(frames) = frames
         && let Some(frame) = frames.recv().await

@@ -1,4 +1,4 @@
-//! One connected agent: requests that end (answer, refusal or deadline), and messages that want no answer.
+//! One connected agent: requests, which end with an answer, a refusal or a deadline, and messages without an answer.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -17,19 +17,19 @@ use super::job_progress::JobProgress;
 use super::link_stats::LinkStats;
 use super::registry_logins::RegistryLogins;
 
-/// Messages that may wait for the agent to take them.
+/// Length of the queue of messages to the agent.
 pub(super) const QUEUE: usize = 1024;
-/// Log lines for one kind of message of one connection.
+/// Log lines per kind of message and connection.
 const LOGGED: u64 = 10;
-/// How long a job may take that goes on telling of itself.
+/// Longest time for a job that keeps reporting progress.
 const LONGEST_JOB: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Requests that may wait for an answer.
+/// How many requests may wait for an answer.
 const PENDING: usize = 4096;
 
-/// What a request ends with.
+/// Result of a request.
 pub(super) type Outcome = Result<ToPanel, RequestError>;
 
-/// A connected agent. Ends when its link does, or when another connection of the same node replaces it.
+/// A connected agent. Ends with its link, or when another connection of the same node replaces it.
 pub struct Session {
     node_id: NodeId,
     number: u64,
@@ -38,34 +38,34 @@ pub struct Session {
     ended: CancellationToken,
     pub(super) link: LinkStats,
     logged: Mutex<LogCounter>,
-    /// Files that were asked for and are yet to come.
+    /// How many requested files have not arrived yet.
     files: AtomicUsize,
-    /// The connection ends each request by deadlines of its own; those of the callers do not count.
+    /// Whether the connection ends requests itself; then the callers' deadlines are ignored.
     own_deadlines: AtomicBool,
-    /// It left a request for a file without an answer.
+    /// Whether the agent left a file request unanswered.
     no_files: AtomicBool,
-    /// What it is told before it fetches an image; unset where its agent takes no logins.
+    /// Logins that the agent is sent before it pulls an image; unset for agents that do not accept logins.
     logins: OnceLock<RegistryLogins>,
     /// Jobs whose progress somebody waits for.
     pub(super) jobs: JobProgress,
 }
 
-/// The requests that wait for an answer, by id.
+/// Requests waiting for an answer, by id.
 struct Requests {
     pending: Mutex<HashMap<String, Pending>>,
-    /// An agent remembers what it has answered for longer than this process may live: ids never come again.
+    /// Unique per process, so that ids never repeat: an agent may remember its answers longer than this process runs.
     prefix: String,
     next: AtomicU64,
 }
 
 struct Pending {
     answer: oneshot::Sender<Outcome>,
-    /// Console lines that answer this belong to the caller, not to those who follow the console.
+    /// Console lines in the answer go only to the caller, not to followers of the console.
     private: bool,
 }
 
 impl Session {
-    /// A session and the queue of its messages to the agent.
+    /// Creates a session and the queue of its messages to the agent.
     pub(super) fn new(node_id: &NodeId, number: u64) -> (Arc<Self>, mpsc::Receiver<Envelope<ToAgent>>) {
         let (out, queue) = mpsc::channel(QUEUE);
         let session = Self {
@@ -94,25 +94,25 @@ impl Session {
         &self.node_id
     }
 
-    /// Cancelled at its end: the link should close.
+    /// Token that is cancelled when the session ends; the link should close then.
     pub fn ended(&self) -> &CancellationToken {
         &self.ended
     }
 
-    /// Distinguishes it from other sessions of the same node; later ones have higher numbers.
+    /// Number of the session; later sessions of the same node have higher numbers.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Whether something of this kind is to be logged once more: an agent may repeat it all day.
+    /// Counts an event of this kind; returns whether to log it, because an agent may repeat it at any rate.
     pub(super) fn should_log(&self, kind: &str) -> bool {
         lock(&self.logged).note(kind) <= LOGGED
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a request and waits for the answer.
     ///
     /// # Errors
-    /// [`RequestError`]; after a deadline the agent may still do what it was asked.
+    /// [`RequestError`]; after a timeout the agent may still carry out the request.
     pub async fn ask(&self, message: ToAgent, deadline: Duration) -> Outcome {
         let private = matches!(message, ToAgent::ConsoleTail(_));
         let (id, answered) = self.expect_answer(private)?;
@@ -132,10 +132,10 @@ impl Session {
         }
     }
 
-    /// Asks for work that may take long, and waits for its end as long as the agent tells of it at least every `idle`.
+    /// Sends a request for a long job, and waits as long as the agent reports progress at least every `idle`.
     ///
     /// # Errors
-    /// [`RequestError`]; after a deadline the agent may still do what it was asked.
+    /// [`RequestError`]; after a timeout the agent may still carry out the request.
     pub async fn ask_job(
         &self,
         job_id: &str,
@@ -147,7 +147,7 @@ impl Session {
         let mut asked = std::pin::pin!(self.ask(message, LONGEST_JOB));
         loop {
             tokio::select! {
-                // What came before the answer is told before it.
+                // Progress that arrived before the answer is delivered before it.
                 biased;
                 told = watched.next(idle) => match told {
                     Some(told) => progress(told),
@@ -158,10 +158,10 @@ impl Session {
         }
     }
 
-    /// Asks at once, before anything that is sent after this call; the future is the wait for the answer.
+    /// Queues a request immediately, before anything sent after this call; the returned future waits for the answer.
     ///
     /// # Errors
-    /// [`RequestError::Busy`] where the queue is full, [`RequestError::Offline`].
+    /// [`RequestError::Busy`] if the queue is full, [`RequestError::Offline`].
     pub fn ask_at_once(
         self: &Arc<Self>,
         message: ToAgent,
@@ -183,9 +183,9 @@ impl Session {
         })
     }
 
-    /// From now on the agent is told of logins before it fetches images.
+    /// From now on the agent is sent logins before it pulls images.
     pub(super) fn send_logins(&self, logins: RegistryLogins) {
-        // It may say so more than once.
+        // The agent may announce this more than once.
         drop(self.logins.set(logins));
     }
 
@@ -193,7 +193,7 @@ impl Session {
         self.logins.get().map(|logins| logins.before(message)).unwrap_or_default()
     }
 
-    /// Returns when a request has taken longer than `deadline`; never where the connection has deadlines of its own.
+    /// Returns once `deadline` has passed; never if the connection sets the deadlines.
     async fn late(&self, deadline: Duration) {
         tokio::time::sleep(deadline).await;
         if self.own_deadlines.load(Ordering::Relaxed) {
@@ -201,12 +201,12 @@ impl Session {
         }
     }
 
-    /// Ids under which requests are sent.
+    /// A new request id.
     pub(super) fn new_id(&self) -> String {
         format!("{}-{}", self.requests.prefix, self.requests.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A new id and where its answer will come.
+    /// Registers a request; returns its id and the receiver of its answer.
     fn expect_answer(&self, private: bool) -> Result<(String, oneshot::Receiver<Outcome>), RequestError> {
         let id = self.new_id();
         let (answer, answered) = oneshot::channel();
@@ -221,20 +221,20 @@ impl Session {
         Ok((id, answered))
     }
 
-    /// Sends a message that wants no answer. Never waits.
+    /// Sends a message without an answer. Never waits.
     ///
     /// # Errors
-    /// [`RequestError::Busy`] where the queue is full, [`RequestError::Offline`].
+    /// [`RequestError::Busy`] if the queue is full, [`RequestError::Offline`].
     pub fn tell(&self, message: ToAgent) -> Result<(), RequestError> {
         self.out.try_send(Envelope::new(message)).map_err(|refused| not_queued(&refused))
     }
 
-    /// Whether the answer to this id is for the caller alone.
+    /// Whether the answer to this id is only for the caller.
     pub(super) fn is_private(&self, id: &str) -> bool {
         self.pending().get(id).is_some_and(|pending| pending.private)
     }
 
-    /// Gives an answer to its request. A late one is dropped.
+    /// Passes an answer to its request. A late answer is dropped.
     pub(super) fn settle(&self, id: &str, message: ToPanel) {
         let outcome = match message {
             ToPanel::Error(report) => Err(RequestError::Refused(Box::new(report))),
@@ -243,45 +243,45 @@ impl Session {
         self.finish(id, outcome);
     }
 
-    /// The message with this id could not be read: its request need not wait any longer.
+    /// Ends the request with this id because its answer could not be decoded.
     pub(super) fn fail(&self, id: &str) {
         self.finish(id, Err(RequestError::Unfitting));
     }
 
-    /// Ends a request.
+    /// Ends a request with this outcome.
     pub(super) fn finish(&self, id: &str, outcome: Outcome) {
         let Some(pending) = self.pending().remove(id) else { return };
-        // The caller may have gone.
+        // The caller may have given up.
         drop(pending.answer.send(outcome));
     }
 
-    /// From now on the connection ends every request itself; without, the callers' deadlines count.
+    /// Sets whether the connection ends every request itself, instead of the callers' deadlines.
     pub(super) fn set_own_deadlines(&self, own: bool) {
         self.own_deadlines.store(own, Ordering::Relaxed);
     }
 
-    /// A file is asked for: its answer may be larger than everything else, until the guard is dropped.
+    /// Allows a file-sized answer until the guard is dropped.
     pub(super) fn expect_file(self: &Arc<Self>) -> ExpectedFile {
         self.files.fetch_add(1, Ordering::Relaxed);
         ExpectedFile(Arc::clone(self))
     }
 
-    /// Whether a file may come.
+    /// Whether a file-sized answer is expected.
     pub(super) fn expects_file(&self) -> bool {
         self.files.load(Ordering::Relaxed) > 0
     }
 
-    /// It left a request for a file without an answer, and need not be asked again.
+    /// Notes that the agent left a file request unanswered, so that it is not asked again.
     pub(super) fn set_lacks_files(&self) {
         self.no_files.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it left a request for a file without an answer.
+    /// Whether the agent left a file request unanswered.
     pub(super) fn lacks_files(&self) -> bool {
         self.no_files.load(Ordering::Relaxed)
     }
 
-    /// Ends it: every request fails with [`RequestError::Offline`].
+    /// Ends the session: every request fails with [`RequestError::Offline`].
     pub(super) fn end(&self) {
         self.ended.cancel();
         self.pending().clear();
@@ -303,7 +303,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A request under way. Dropping it, also half-way, takes it out of the list.
+/// A pending request; removed from the list when dropped, also before it is done.
 struct Entry<S: Deref<Target = Session>> {
     session: S,
     id: String,
@@ -315,7 +315,7 @@ impl<S: Deref<Target = Session>> Drop for Entry<S> {
     }
 }
 
-/// While it lives, a file may come from this agent.
+/// While this exists, a file-sized answer is allowed.
 pub(super) struct ExpectedFile(Arc<Session>);
 
 impl Drop for ExpectedFile {

@@ -1,4 +1,4 @@
-//! The last known state of every node and server: plain data, and what is read from it. What should be is in the store.
+//! Last known state of every node and server, as plain data. The intended state is in the store.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::session::Session;
 /// The node of the agent in this process.
 pub const LOCAL_NODE_ID: NodeId = NodeId::fixed("local");
 
-/// A sample that is older than this says nothing about the present.
+/// Stats older than this are no longer shown.
 const STATS_LAST: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
@@ -32,30 +32,30 @@ pub(super) struct NodeState {
     /// Display name.
     pub(super) name: String,
     pub(super) session: Option<Arc<Session>>,
-    /// The agent's process, where it names one.
+    /// Id of the agent's process; absent if the agent sends none.
     pub(super) process: Option<String>,
     pub(super) system: Option<SystemInfo>,
     pub(super) usage: Option<NodeStats>,
-    /// When the last message came.
+    /// Time of the last message.
     pub(super) last_heard: Option<Millis>,
     /// Since when no agent of this node is connected.
     pub(super) away_since: Option<Millis>,
-    /// Where what its agent has is not what the store says, by server.
+    /// Differences between agent and store, by server.
     pub(super) differences: BTreeMap<ServerId, Difference>,
-    /// Cancelled when the secrets that admitted its connections are no longer valid.
+    /// Token that is cancelled when the secrets that admitted its connections become invalid.
     pub(super) admission: Option<CancellationToken>,
     pub(super) stored: StoredSystem,
-    /// What was logged because of this node.
+    /// Limits the log lines caused by this node.
     pub(super) log: LogLimit,
 }
 
-/// A node's system info on the disk.
+/// The stored system info of a node.
 #[derive(Default)]
 pub(super) struct StoredSystem {
-    /// As JSON: what is stored, or on its way there.
+    /// As JSON: the stored text, or the one that is being stored.
     pub(super) json: Option<String>,
     pub(super) written: Option<Instant>,
-    /// A write is due and waits for its time.
+    /// A write is scheduled.
     pub(super) waits: bool,
 }
 
@@ -63,51 +63,51 @@ pub(super) struct ServerState {
     pub(super) node_id: NodeId,
     pub(super) status: Option<ServerStatus>,
     pub(super) stats: Option<(Stats, Instant)>,
-    /// When followers of the server list were last notified of a sample.
+    /// When followers of the server list were last notified of new stats.
     pub(super) listed_stats: Option<Instant>,
-    /// Its agent has confirmed that it has it.
+    /// Whether its agent has confirmed that it has the server.
     pub(super) handed_over: bool,
 }
 
-/// What is known of a node now.
+/// What is currently known of a node.
 #[derive(Clone, Debug, Default)]
 pub struct NodeSnapshot {
-    /// Its agent is connected.
+    /// Whether its agent is connected.
     pub online: bool,
-    /// What the agent last said of its machine, also to an earlier run of the panel.
+    /// The agent's last system info, possibly from an earlier run of the panel; absent if it never sent one.
     pub system: Option<SystemInfo>,
-    /// The newest sample of the machine.
+    /// The machine's latest stats.
     pub usage: Option<NodeStats>,
-    /// When the last message of its agent came.
+    /// When the last message of its agent arrived; absent if none ever did.
     pub last_heard: Option<Millis>,
-    /// What is wrong there, as far as the panel can tell.
+    /// Known problems of the node.
     pub problems: Vec<Problem>,
-    /// Where what its agent has is not what it should have, by server; empty while it is away.
+    /// Differences between agent and store, by server; empty while offline.
     pub differences: BTreeMap<ServerId, Difference>,
-    /// Figures of the link to its agent, while there is one.
+    /// Statistics of the link to its agent; empty while offline.
     pub link: LinkSnapshot,
-    /// Its agent speaks the legacy protocol only.
+    /// Whether its agent only supports the legacy protocol.
     pub limited: bool,
 }
 
-/// What is known of a server now.
+/// What is currently known of a server.
 #[derive(Clone, Debug, Default)]
 pub struct ServerSnapshot {
-    /// Its node's agent is connected.
+    /// Whether its node's agent is connected.
     pub online: bool,
     /// Display name of its node.
     pub node_name: String,
-    /// Since when its node is away.
+    /// Since when its node is offline; absent while it is connected.
     pub away_since: Option<Millis>,
-    /// Its agent had it once and has it no more.
+    /// Whether its agent has lost the server.
     pub missing: bool,
-    /// The agent's last status; `None` where it has sent none of this server yet.
+    /// The agent's last status; `None` if it has not reported this server yet.
     pub status: Option<ServerStatus>,
-    /// The newest sample, unless it is too old.
+    /// The latest stats, unless they are too old.
     pub stats: Option<Stats>,
-    /// When that sample is too old; absent without one.
+    /// When the stats expire; absent without stats.
     pub stats_until: Option<Instant>,
-    /// Why it reaches the local network even where that is blocked, as far as it is known.
+    /// Why blocking the local network does not work on its node; absent if it works or is not known.
     pub lan_problem: Option<String>,
 }
 
@@ -151,7 +151,7 @@ impl State {
         self.servers.iter().filter(move |(_, server)| server.node_id == node_id)
     }
 
-    /// A server was put on a node.
+    /// Places a server on a node.
     pub(super) fn place(&mut self, server_id: &ServerId, node_id: &NodeId) {
         let mut server = ServerState::new(node_id.to_owned(), false);
         let online = self.nodes.get(node_id).is_some_and(|node| node.session.is_some());
@@ -159,7 +159,7 @@ impl State {
         self.servers.insert(server_id.to_owned(), server);
     }
 
-    /// A server that was unknown here belongs to this panel now.
+    /// Adds a server that was unknown on this node and has been adopted.
     pub(super) fn adopt(&mut self, server_id: &ServerId, node_id: &NodeId) {
         let mut server = ServerState::new(node_id.to_owned(), true);
         if let Some(node) = self.nodes.get_mut(node_id) {
@@ -168,10 +168,10 @@ impl State {
         self.servers.insert(server_id.to_owned(), server);
     }
 
-    /// A server has moved; returns its node before.
+    /// Moves a server to another node; returns the previous one.
     pub(super) fn move_to(&mut self, server_id: &ServerId, node_id: &NodeId) -> Option<NodeId> {
         let mut server = ServerState::new(node_id.to_owned(), true);
-        // Until its new agent reports more: it was made there just now, and never started.
+        // Assumed until the new agent reports more: the server has just been created there and never started.
         let mut status = ServerStatus::new(server_id, Status::Stopped);
         status.since = Some(Timestamp::now());
         server.status = Some(status);
@@ -181,7 +181,7 @@ impl State {
         self.servers.insert(server_id.to_owned(), server).map(|before| before.node_id)
     }
 
-    /// Forgets what was known of a node's servers; returns their ids.
+    /// Drops the known state of a node's servers; returns their ids.
     pub(super) fn forget_states_of(&mut self, node_id: &NodeId) -> Vec<ServerId> {
         let mut ids = Vec::new();
         for (id, server) in self.servers.iter_mut().filter(|(_, server)| server.node_id == node_id) {
@@ -192,7 +192,7 @@ impl State {
         ids
     }
 
-    /// A server that was missing is there again. Returns whether it was missing.
+    /// Notes that a missing server exists again. Returns whether it was missing.
     pub(super) fn settle_missing(&mut self, node_id: &NodeId, server_id: &ServerId) -> bool {
         self.remove_difference(node_id, server_id, Kind::Missing)
     }
@@ -207,7 +207,7 @@ impl State {
         there
     }
 
-    /// Each node with its CPU's architecture; empty where that is not known.
+    /// The CPU architecture of each node; empty if not known.
     pub(super) fn architectures(&self) -> Vec<(NodeId, String)> {
         let of = |node: &NodeState| node.system.as_ref().map(|info| info.arch.clone()).unwrap_or_default();
         let mut known: Vec<_> = self.nodes.iter().map(|(id, node)| (id.clone(), of(node))).collect();
@@ -215,7 +215,7 @@ impl State {
         known
     }
 
-    /// Work at a node that must not be interrupted, as the end of a sentence.
+    /// Work on a node that must not be interrupted, phrased as the end of a sentence; `None` if there is none.
     pub(super) fn busy(&self, node_id: &NodeId) -> Option<String> {
         self.on(node_id).find_map(|(id, server)| {
             let does = match server.status.as_ref()?.status {
@@ -228,7 +228,7 @@ impl State {
         })
     }
 
-    /// How many servers of a node run.
+    /// How many servers of a node are running.
     pub(super) fn running_on(&self, node_id: &NodeId) -> usize {
         let runs = |server: &ServerState| {
             server.status.as_ref().is_some_and(|status| status.status == Status::Running)
@@ -267,18 +267,19 @@ impl ServerState {
 }
 
 impl NodeSnapshot {
-    /// Why no game can run there, where the agent is in a container without a path on its host; it reports that itself.
+    /// The problem, reported by the agent, that no game can run there because the agent's container has no path on its
+    /// host.
     pub fn no_host_path(&self) -> Option<&Problem> {
         let problems = self.system.as_ref().map_or(&[][..], |system| system.problems.as_slice());
         problems.iter().find(|problem| problem.code == ProblemCode::NoHostPath)
     }
 
-    /// Why games there reach the local network even where that is blocked, as far as it is known.
+    /// Why blocking the local network does not work on this node; `None` if it works or is not known.
     pub fn lan_problem(&self) -> Option<String> {
         lan_block::problem(self.system.as_ref().filter(|_| self.online))
     }
 
-    /// It is connected, and its container engine does not answer.
+    /// Whether the node is connected but its container engine does not respond.
     pub fn engine_away(&self) -> bool {
         let engine = self.system.as_ref().and_then(|system| system.engine.as_ref());
         self.online && engine.is_some_and(|engine| !engine.available)

@@ -1,4 +1,4 @@
-//! One server's stats while somebody watches: the newest sample, encoded once for all who look.
+//! Stats of one server while somebody watches: the latest sample, encoded once for all readers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,12 +11,12 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 pub struct Sample {
     /// The sample.
     pub stats: Stats,
-    /// The frame for readers, made by the first of them.
+    /// The frame for readers, encoded by the first of them.
     pub encoded: OnceLock<Utf8Bytes>,
     number: u64,
 }
 
-/// A watched server's newest sample. A slow reader misses samples, never gets old ones.
+/// Latest sample of a watched server. A slow reader skips samples and never gets old ones.
 pub struct StatsFeed {
     latest: Mutex<Option<Arc<Sample>>>,
     readers: Mutex<Vec<Arc<Notify>>>,
@@ -42,12 +42,12 @@ impl StatsFeed {
         self.wake();
     }
 
-    /// The server is gone.
+    /// Whether the server was deleted.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// The newest sample, if it is newer than `seen`, which is moved on.
+    /// The latest sample if it is newer than `seen`, which is advanced.
     pub fn next(&self, seen: &mut u64) -> Option<Arc<Sample>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let sample = latest.as_ref().filter(|sample| sample.number > *seen)?;
@@ -59,7 +59,7 @@ impl StatsFeed {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 
-    /// Whether it was the last one.
+    /// Removes a reader. Returns whether it was the last one.
     pub(super) fn remove_reader(&self, reader: &Arc<Notify>) -> bool {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = readers.iter().position(|other| Arc::ptr_eq(other, reader)) {

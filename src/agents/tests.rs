@@ -1,4 +1,4 @@
-//! The registry over real links, with a made-up agent at the other end.
+//! Tests of the registry over real links, with a fake agent at the other end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::{AgentTopic, Agents, ConsoleWatch, Next, legacy, local};
 use crate::system::shutdown::Tasks;
 
-/// A store in a folder of its own, and a registry over it.
+/// A store in its own folder, and the agents on top of it.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) tasks: Tasks,
@@ -34,7 +34,7 @@ impl World {
         Self { store, tasks, agents, _folder: folder }
     }
 
-    /// Connects an agent.
+    /// Connects a fake agent.
     pub(crate) fn connect(&self, node_id: &NodeId) -> FakeAgent {
         let (panel_side, side) = agent::link::local(64);
         let (session, queue) = self.agents.attach(node_id);
@@ -47,7 +47,7 @@ impl World {
         FakeAgent { side }
     }
 
-    /// Connects a legacy agent. It hears messages of the tables only.
+    /// Connects a fake legacy agent. Only messages of the protocol's tables reach it, not commands.
     pub(crate) fn connect_legacy(&self, node_id: &NodeId) -> FakeAgent {
         let (mut panel_side, side) = agent::link::local(64);
         let (session, mut queue) = self.agents.attach(node_id);
@@ -105,7 +105,7 @@ fn server(id: &str) -> Server {
     }
 }
 
-/// The other end of a link.
+/// The agent's end of a link.
 pub(crate) struct FakeAgent {
     side: AgentSide,
 }
@@ -124,7 +124,7 @@ impl FakeAgent {
         heard.expect("the panel said nothing").expect("the panel hung up")
     }
 
-    /// What comes next must be this kind of message; it is acknowledged.
+    /// Expects a message that `pick` accepts next, and acknowledges it.
     pub(crate) async fn hear_and_ack<T>(&mut self, pick: impl Fn(ToAgent) -> Option<T>) -> T {
         let envelope = self.hear().await;
         if let Some(id) = &envelope.message_id {
@@ -165,7 +165,7 @@ pub(crate) fn stats(cpu: f64) -> Stats {
     }
 }
 
-/// Waits until something is so.
+/// Waits until `look` returns a value.
 pub(crate) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..500 {
         if let Some(found) = look() {
@@ -264,7 +264,7 @@ async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
     agent.lines("a", 8..10, false);
     assert_eq!(until(|| next(&one)).await, encoded(&[line(8, "x"), line(9, "x")]));
 
-    // The link breaks and heals: followed on from where it stopped.
+    // The link breaks and is restored: the subscription continues where it stopped.
     drop(agent);
     until(|| (!world.agents.node(&"local".into()).online).then_some(())).await;
     let mut agent = world.connect(&"local".into());
@@ -287,7 +287,7 @@ async fn a_console_is_followed_while_somebody_watches_and_once_for_all() {
     assert!(world.agents.0.subscriptions.is_idle());
 }
 
-/// What an agent hears within a time.
+/// The messages that an agent receives in this time.
 async fn heard(agent: &mut FakeAgent, within: Duration) -> Vec<ToAgent> {
     let mut heard = Vec::new();
     let until = tokio::time::Instant::now() + within;

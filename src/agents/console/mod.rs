@@ -1,9 +1,9 @@
-//! One console that somebody watches: what came in, kept once for all who look.
+//! One watched console. Its lines are stored once for all readers.
 //!
-//! Batches stand in a ring that is bounded in bytes. A reader has a cursor into it and takes what is next when its socket
-//! is ready for more; the first one that takes a batch encodes it, for all; what all have taken goes. One that falls
-//! behind the ring learns how many lines it lost, and goes on with those that are there: the newest are never what is
-//! lost. So there is no queue per reader.
+//! Batches are kept in a ring buffer with a byte limit. Each reader has a cursor and takes the next batch when its
+//! socket is ready. The first reader to take a batch encodes it for all; a batch is dropped once all readers have taken
+//! it. A reader that falls behind the ring is told how many lines it lost and continues with the oldest line still
+//! there, so the newest lines are never the ones lost. There is no queue per reader.
 
 mod ring;
 
@@ -18,68 +18,68 @@ use tokio::sync::Notify;
 pub(super) use ring::Rings;
 use ring::{Batch, Cursor, Last, Ring};
 
-/// Lines that a new reader gets first.
+/// How many recent lines a new reader gets first.
 pub(super) const FIRST_LINES: usize = 200;
-/// Lines by which an agent recognises where a reader stopped.
+/// How many line fingerprints are kept. The agent uses them to find where a reader stopped.
 const FINGERPRINTS: usize = 32;
-/// Lines and bytes of text of a batch: a larger one is cut into several.
+/// Limits of one batch in lines and bytes of text; a larger batch is split.
 const BATCH_LINES: usize = 512;
 const BATCH_BYTES: usize = 64 << 10;
 
 /// What comes next for a reader.
 pub enum Next {
-    /// Nothing yet.
+    /// Nothing new.
     Nothing,
-    /// These lines.
+    /// New lines.
     Lines(Lines),
-    /// The server is gone.
+    /// The server was deleted.
     Gone,
 }
 
-/// One message for a reader, its parts encoded.
+/// One message for a reader, with its parts already encoded.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// Lines as JSON, commas between them. Where some are lost to this reader, their number stands in their place.
+    /// Lines as comma-separated JSON. A gap is an entry with the number of lines this reader lost.
     pub items: String,
-    /// Counting began anew: all that the reader has is void.
+    /// Numbering started over: the reader must drop everything it has.
     pub reset: bool,
-    /// The unfinished line after them, as JSON; absent where there is none, or more lines follow at once.
+    /// The unfinished line after them, as JSON; absent if there is none, or if more lines follow at once.
     pub partial: Option<Arc<str>>,
 }
 
-/// Which reader.
+/// Identifies a reader of one console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReaderId(u64);
 
 /// A watched console.
 pub struct ConsoleFeed {
     state: Mutex<State>,
-    /// Since when nobody reads it, while somebody waits whether that stays so.
+    /// When the last reader left, while a task waits for one to come back; `None` otherwise.
     left: Mutex<Option<Instant>>,
     gone: AtomicBool,
 }
 
-/// What became of a console that nobody read.
+/// State of a console that lost its last reader.
 pub(super) enum Lingered {
-    /// Somebody has come and gone since.
+    /// A reader came and left in the meantime: keep waiting.
     Wait,
-    /// Somebody reads it again.
+    /// It has readers again.
     Read,
-    /// Nobody came.
+    /// Nobody came back in time.
     Over,
 }
 
 #[derive(Default)]
 struct State {
-    /// The first lines have come, or nobody can send any.
+    /// The first lines have arrived, or no agent can send any.
     ready: bool,
-    /// The last lines, for those who come later.
+    /// Recent lines, for new readers.
     last: Last,
-    /// What some reader has not taken yet.
+    /// Lines that at least one reader has not taken yet.
     ring: Ring,
-    /// The number that the next line should have.
+    /// The expected number of the next line.
     next_seq: Option<u64>,
-    /// Fingerprints of the game's last lines, as far back as none is missing.
+    /// Fingerprints of the game's last lines, back to the last gap.
     prints: VecDeque<u32>,
     partial: Partial,
     readers: Vec<Reader>,
@@ -91,16 +91,16 @@ struct State {
 struct Partial {
     now: Option<ConsolePartial>,
     encoded: Option<Arc<str>>,
-    /// Counts its changes.
+    /// Incremented with each change.
     version: u64,
 }
 
 struct Reader {
     id: u64,
     notify: Arc<Notify>,
-    /// `None` until it has got the last lines.
+    /// `None` until the reader has received the recent lines.
     cursor: Option<Cursor>,
-    /// The version of the unfinished line that it has.
+    /// Version of the unfinished line that the reader has.
     partial: u64,
 }
 
@@ -110,18 +110,19 @@ impl ConsoleFeed {
         Arc::new(Self { state: Mutex::new(state), left: Mutex::default(), gone: AtomicBool::new(false) })
     }
 
-    /// Gives back what is more than its share.
+    /// Drops batches beyond this console's share of the memory.
     pub(super) fn trim(&self) {
         self.lock().ring.trim();
     }
 
-    /// The last reader has left. True for who has to wait whether one comes back.
+    /// Notes that the last reader has left. Returns true if the caller has to wait for one to come back; false if
+    /// another task is already waiting.
     pub(super) fn linger(&self) -> bool {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.replace(Instant::now()).is_none()
     }
 
-    /// Whether nobody came back for so long; where somebody did, nobody waits any more.
+    /// Whether no reader has come back within `long`. If one has, the wait is over.
     pub(super) fn lingered(&self, long: Duration) -> Lingered {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.lock().readers.is_empty() {
@@ -134,8 +135,7 @@ impl ConsoleFeed {
         }
     }
 
-    /// Lines came in, and what stands after them. Those that are here already (sent again after a reconnect) are passed
-    /// over.
+    /// Adds lines and the unfinished line after them. Lines already known (resent after a reconnect) are skipped.
     pub(super) fn push(&self, mut items: Vec<ConsoleItem>, reset: bool, partial: Option<ConsolePartial>) {
         let mut state = self.lock();
         state.ready = true;
@@ -162,7 +162,7 @@ impl ConsoleFeed {
         state.wake();
     }
 
-    /// No lines can come at present: readers need not wait for the first ones.
+    /// No lines can arrive at present, so readers do not wait for the first ones.
     pub(super) fn set_ready(&self) {
         let mut state = self.lock();
         if !std::mem::replace(&mut state.ready, true) {
@@ -170,24 +170,24 @@ impl ConsoleFeed {
         }
     }
 
-    /// The server is gone.
+    /// Tells readers that the server was deleted.
     pub(super) fn set_gone(&self) {
         self.gone.store(true, Ordering::Release);
         self.lock().wake();
     }
 
-    /// The number after which the agent should go on.
+    /// Number of the last line received; the agent continues after it. `None` before any line.
     pub(super) fn after(&self) -> Option<u64> {
         self.lock().next_seq.map(|next| next.saturating_sub(1))
     }
 
-    /// Fingerprints of the game's lines up to that number, as far back as none is missing: an agent that was started
-    /// again finds by them where to go on.
+    /// Fingerprints of the game's last lines up to that number, back to the last gap. A restarted agent uses them to
+    /// find where to continue.
     pub(super) fn fingerprints(&self) -> Vec<u32> {
         self.lock().prints.iter().copied().collect()
     }
 
-    /// A new reader, woken when there is something new.
+    /// Adds a reader. `notify` is woken when there is something new for it.
     pub(super) fn add_reader(&self, notify: Arc<Notify>) -> ReaderId {
         let mut state = self.lock();
         let id = state.next_reader;
@@ -196,7 +196,7 @@ impl ConsoleFeed {
         ReaderId(id)
     }
 
-    /// Whether it was the last one.
+    /// Removes a reader. Returns whether it was the last one.
     pub(super) fn remove_reader(&self, id: ReaderId) -> bool {
         let mut state = self.lock();
         state.readers.retain(|reader| reader.id != id.0);
@@ -204,7 +204,7 @@ impl ConsoleFeed {
         state.readers.is_empty()
     }
 
-    /// What is new for a reader: the last lines first, once any have come.
+    /// What is new for a reader: first the recent lines, as soon as any have arrived, then each new batch.
     pub fn next(&self, id: ReaderId) -> Next {
         if self.gone.load(Ordering::Acquire) {
             return Next::Gone;
@@ -273,7 +273,7 @@ impl State {
         }
     }
 
-    /// Lets go of what all readers have taken.
+    /// Drops the batches that all readers have taken.
     fn release(&mut self) {
         let slowest = self.readers.iter().filter_map(|reader| reader.cursor).map(|cursor| cursor.index).min();
         self.ring.release(slowest.unwrap_or(u64::MAX));
@@ -298,7 +298,7 @@ impl Partial {
     }
 }
 
-/// How many of these make a batch.
+/// How many of `items` fit into one batch.
 fn batch_len(items: &[ConsoleItem]) -> usize {
     let mut bytes = 0;
     let fits = items.iter().take(BATCH_LINES).take_while(|item| {
@@ -310,7 +310,7 @@ fn batch_len(items: &[ConsoleItem]) -> usize {
     fits.count()
 }
 
-/// The number of the first of these, dropped ones in front included.
+/// Number of the first item, including skipped lines before it.
 fn first_seq(items: &[ConsoleItem], expected: Option<u64>) -> u64 {
     let mut dropped: u64 = 0;
     for item in items {
@@ -329,7 +329,7 @@ fn end_seq(items: &[ConsoleItem], first: u64) -> u64 {
     })
 }
 
-/// Takes out what has a smaller number than `next`: it was sent before.
+/// Removes items numbered below `next`: they were sent before.
 fn drop_known(items: &mut Vec<ConsoleItem>, next: u64) {
     let mut at = first_seq(items, Some(next));
     items.retain_mut(|item| match item {

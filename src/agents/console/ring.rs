@@ -1,4 +1,5 @@
-//! Batches of console lines: those that some reader has not taken yet, and the last ones.
+//! Batches of console lines: the ring of those that some reader has not taken yet, and the recent lines for new
+//! readers.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -9,18 +10,18 @@ use jiff::Timestamp;
 use protocol::{ConsoleItem, ConsoleLine, Stream};
 use serde::Serialize;
 
-/// Bytes that are kept for slow readers.
+/// Most bytes that one console keeps for slow readers.
 pub(super) const RING_BYTES: usize = 4 << 20;
-/// Bytes that are kept for the slow readers of all consoles; each has its share where that is not enough.
+/// Bytes that all consoles together keep for slow readers. When exceeded, each console gets an equal share.
 const RINGS_BYTES: usize = 16 << 20;
-/// Bytes of the last lines that are kept for those who come later.
+/// Bytes of recent lines that one console keeps for new readers.
 const LAST_BYTES: usize = 1 << 20;
-/// Bytes of lines in one frame, about.
+/// Approximate bytes of lines in one frame.
 const FRAME_BYTES: usize = 128 << 10;
-/// What a line takes beside its text, about: enough room that the buffer is made once.
+/// Approximate bytes of a line's JSON without its text, so that the buffer is allocated once.
 const LINE_ROOM: usize = 112;
 
-/// What the rings of all consoles take together.
+/// Memory used by the rings of all consoles.
 #[derive(Debug, Default)]
 pub(in crate::agents) struct Rings {
     bytes: AtomicUsize,
@@ -28,7 +29,7 @@ pub(in crate::agents) struct Rings {
 }
 
 impl Rings {
-    /// What one of them may take now.
+    /// How many bytes one ring may use at the moment.
     fn room(&self) -> usize {
         if self.bytes.load(Ordering::Relaxed) <= RINGS_BYTES {
             return RING_BYTES;
@@ -36,21 +37,22 @@ impl Rings {
         (RINGS_BYTES / self.count.load(Ordering::Relaxed).max(1)).min(RING_BYTES)
     }
 
-    /// Those that are at rest hold more than they may by now.
+    /// Whether idle rings hold more than their current share and should be trimmed.
     pub(in crate::agents) fn are_full(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) > RINGS_BYTES + RINGS_BYTES / 16
     }
 }
 
-/// Lines that came together: their texts in one piece, and once a reader has taken them, encoded for all.
+/// Lines that arrived together. Their texts are stored as one string, and encoded once for all readers when the first
+/// of them takes the batch.
 #[derive(Debug)]
 pub(super) struct Batch {
     texts: Box<str>,
     parts: Box<[Part]>,
     encoded: OnceLock<Encoded>,
-    /// The number of the first line (or of the first that was dropped), and that after the last.
+    /// From the number of the first line (or first skipped line) to that after the last.
     numbers: Range<u64>,
-    /// Counting began anew with this batch.
+    /// Numbering started over with this batch.
     reset: bool,
 }
 
@@ -60,7 +62,7 @@ enum Part {
     Skipped { skipped: u64 },
 }
 
-/// As [`ConsoleItem`] is sent.
+/// A [`ConsoleItem`] as it is sent to readers.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Item<'t> {
@@ -79,9 +81,9 @@ enum Item<'t> {
 
 #[derive(Debug)]
 struct Encoded {
-    /// Commas between them.
+    /// JSON of all lines, separated by commas.
     json: Box<str>,
-    /// Where each of them ends in it.
+    /// End offset of each line in `json`.
     ends: Box<[usize]>,
 }
 
@@ -104,7 +106,7 @@ impl Batch {
         Self { texts: texts.into_boxed_str(), parts, encoded: OnceLock::new(), numbers, reset }
     }
 
-    /// What it takes at most, encoded.
+    /// Upper bound of its size when encoded.
     fn bytes(&self) -> usize {
         size_of::<Self>() + 2 * self.texts.len() + self.parts.len() * (size_of::<Part>() + LINE_ROOM)
     }
@@ -141,7 +143,7 @@ impl Batch {
         &self.encoded().json
     }
 
-    /// What follows the first `count` lines.
+    /// The JSON that follows the first `count` lines.
     fn without(&self, count: usize) -> &str {
         let Encoded { json, ends } = self.encoded();
         match count.checked_sub(1).map(|last| ends.get(last)) {
@@ -151,16 +153,16 @@ impl Batch {
     }
 }
 
-/// How far a reader has read.
+/// Position of a reader in the ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cursor {
-    /// The batch that comes next.
+    /// Index of the next batch.
     pub(super) index: u64,
-    /// The line that comes next.
+    /// Number of the next line.
     pub(super) seq: u64,
 }
 
-/// What some reader has not taken yet, bounded in bytes.
+/// Batches that some reader has not taken yet, limited in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     all: Arc<Rings>,
@@ -169,7 +171,7 @@ pub(super) struct Ring {
     bytes: usize,
     /// Index of the first batch.
     first: u64,
-    /// Index and first line of the newest batch that began anew.
+    /// Index and first line of the newest batch at which numbering started over.
     reset_at: Option<Cursor>,
 }
 
@@ -188,14 +190,14 @@ impl Ring {
         Self { all, counted: true, batches: VecDeque::new(), bytes: 0, first: 0, reset_at: None }
     }
 
-    /// Gives back what is more than its share.
+    /// Drops batches beyond the ring's share.
     pub(super) fn trim(&mut self) {
         while self.bytes > self.all.room() && self.batches.len() > 1 {
             self.pop();
         }
     }
 
-    /// The index that the next batch gets.
+    /// Index that the next batch will get.
     pub(super) fn end(&self) -> u64 {
         self.first + self.batches.len() as u64
     }
@@ -210,7 +212,7 @@ impl Ring {
         self.trim();
     }
 
-    /// Lets go of what comes before this batch.
+    /// Drops all batches before this index.
     pub(super) fn release(&mut self, before: u64) {
         while self.first < before && !self.batches.is_empty() {
             self.pop();
@@ -228,7 +230,8 @@ impl Ring {
         }
     }
 
-    /// As much as fits into a frame of what follows `cursor`, which is moved on; and whether it voids what was before.
+    /// As many lines after `cursor` as fit into one frame, and whether they replace everything sent before. Advances
+    /// `cursor`; `None` if there is nothing new.
     pub(super) fn take(&self, cursor: &mut Cursor) -> Option<(String, bool)> {
         let mut taken = self.skip(cursor);
         while let Some(batch) =
@@ -236,7 +239,7 @@ impl Ring {
         {
             match &mut taken {
                 None => taken = Some((batch.json().to_owned(), batch.reset)),
-                // What begins anew is a frame of its own.
+                // A batch at which numbering started over goes into a frame of its own.
                 Some((text, _)) if batch.reset || text.len() + batch.texts.len() > FRAME_BYTES => break,
                 Some((text, _)) => {
                     let json = batch.json();
@@ -251,10 +254,11 @@ impl Ring {
         taken
     }
 
-    /// Where the reader's place is no longer here: on to the first that is, and how many were lost.
+    /// If the reader's position was dropped, moves `cursor` to the first batch still there, and returns an entry with
+    /// the number of lines lost.
     fn skip(&self, cursor: &mut Cursor) -> Option<(String, bool)> {
         let front = self.batches.front().filter(|_| cursor.index < self.first)?;
-        // Where counting began anew in between, what was lost before that no longer matters.
+        // If numbering started over in the gap, lines lost before that no longer matter.
         let reset = self.reset_at.filter(|at| at.index >= cursor.index && at.index <= self.first);
         let from = reset.map_or(cursor.seq, |at| at.seq);
         *cursor = Cursor { index: self.first, seq: front.numbers.start };
@@ -274,7 +278,7 @@ impl Ring {
     }
 }
 
-/// The last lines.
+/// Recent lines, for new readers.
 #[derive(Debug, Default)]
 pub(super) struct Last {
     batches: VecDeque<Arc<Batch>>,
@@ -296,7 +300,7 @@ impl Last {
         }
     }
 
-    /// The last `count` of them.
+    /// The last `count` lines as JSON.
     pub(super) fn items(&self, count: usize) -> String {
         let mut over = self.lines.saturating_sub(count);
         let mut text = String::with_capacity(self.bytes.min(FRAME_BYTES));

@@ -24,12 +24,13 @@ fn partial(text: &str) -> Option<ConsolePartial> {
     Some(ConsolePartial { time, stream, text: text.to_owned(), truncated: false })
 }
 
-/// A reader of its own.
+/// Adds a reader.
 fn reader(feed: &ConsoleFeed) -> ReaderId {
     feed.add_reader(Arc::default())
 }
 
-/// The numbers of the next message; of lines that were lost, minus their count. And whether it began anew.
+/// The line numbers of the next message, with the count of lost lines as a negative number, and whether numbering
+/// started over.
 fn take(feed: &ConsoleFeed, id: ReaderId) -> Option<(Vec<i64>, bool)> {
     let Next::Lines(lines) = feed.next(id) else { return None };
     let items: Vec<Value> = serde_json::from_str(&format!("[{}]", lines.items)).unwrap();
@@ -155,7 +156,7 @@ fn the_unfinished_line_is_the_newest_and_stands_at_the_end() {
     assert_eq!(unfinished(&feed, id), Some(Some("> ".into())), "each message says what stands after it");
     feed.push(Vec::new(), false, None);
     assert_eq!(unfinished(&feed, id), Some(None), "it is gone");
-    // Where more lines follow, none stands after the first of them.
+    // The unfinished line is left out while more lines follow.
     let text = "x".repeat(60 << 10);
     feed.push((3..7).map(|seq| line(seq, &text)).collect(), false, None);
     feed.push(vec![line(7, &text)], false, partial("end"));
@@ -194,7 +195,7 @@ fn a_hundred_consoles_share_what_there_is() {
     }
     let held = |feeds: &[Arc<ConsoleFeed>]| feeds.iter().map(|feed| feed.lock().ring.bytes()).sum::<usize>();
     assert!(held(&feeds) <= (16 << 20) + 100 * (64 << 10), "{}", held(&feeds));
-    // Nobody is shut out by those who take more.
+    // No console is starved by larger ones.
     assert!(feeds.iter().all(|feed| feed.lock().ring.bytes() > 0));
     drop(feeds);
     let alone = ConsoleFeed::new(&rings);

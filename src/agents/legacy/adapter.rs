@@ -1,5 +1,6 @@
-//! Stands between a session and the wire of a legacy agent. Such an agent repeats no ids, so requests go to it one at a time for each server, each ended by the next status of that server, an error, or a
-//! deadline; what it cannot do is refused here. Its messages are given on as those of any other agent.
+//! Translates between a session and a legacy agent. Such an agent does not repeat request ids, so requests are sent one
+//! at a time per server, each ended by the next status of that server, an error, or a deadline. What the agent does not
+//! support is refused here. Its messages are passed on in the form of current agents.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::agents::error::RequestError;
 use crate::agents::registry::Registry;
 use crate::agents::session::{Outcome, QUEUE, Session};
 
-/// What all adapters share.
+/// State shared by all adapters.
 pub(in crate::agents) struct Shared {
     pub(super) registry: Arc<Registry>,
     lines: KeptLines,
@@ -29,13 +30,13 @@ impl Shared {
         Self { registry, lines: KeptLines::default() }
     }
 
-    /// A server was deleted.
+    /// Drops what is kept of a deleted server.
     pub(in crate::agents) fn server_gone(&self, server_id: &ServerId) {
         self.lines.forget(server_id);
     }
 }
 
-/// The adapter of one session. Cheap to clone.
+/// Adapter of one session. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::agents) struct Adapter {
     pub(super) shared: Arc<Shared>,
@@ -45,21 +46,21 @@ pub(in crate::agents) struct Adapter {
 }
 
 impl Adapter {
-    /// The second part is the queue of what is to be written to the agent. Ends with the session.
+    /// Also returns the queue of frames to be written to the agent. Ends with the session.
     pub(in crate::agents) fn new(
         shared: &Arc<Shared>,
         session: &Arc<Session>,
     ) -> (Self, mpsc::Receiver<String>) {
         let (frames, queue) = mpsc::channel(QUEUE);
-        // Such agents answer a stop once it is done: callers do not know how long that may take.
+        // Legacy agents answer a stop only once it is done, so the adapter sets the deadlines instead of the callers.
         session.set_own_deadlines(true);
         let in_flight = Arc::default();
         (Self { shared: Arc::clone(shared), session: Arc::clone(session), in_flight, frames }, queue)
     }
 
-    /// Sends what the session has for the agent, or answers in its place.
+    /// Sends a message of the session to the agent, or answers it here.
     pub(in crate::agents) fn send(&self, envelope: Envelope<ToAgent>) {
-        // The legacy protocol has no message that wants no answer.
+        // The legacy protocol has no messages without an answer.
         let Some(id) = envelope.message_id else { return };
         if let ToAgent::ConsoleTail(tail) = &envelope.message {
             return self.session.settle(&id, self.tail(tail));
@@ -70,7 +71,8 @@ impl Adapter {
             Err(report) => return self.session.finish(&id, Err(RequestError::Refused(report))),
         };
         let adapter = self.clone();
-        // To its end, also when the caller hangs up half-way: only one request of a server may be with such an agent.
+        // Runs to its end even if the caller gives up, because such an agent can only handle one request per server at
+        // a time.
         drop(registry.tasks.spawn("legacy-request", async move {
             let (answer, answered) = oneshot::channel();
             let answering = async {
@@ -81,7 +83,7 @@ impl Adapter {
         }));
     }
 
-    /// Asks something for the panel itself.
+    /// Sends a request of the panel itself and waits for the outcome.
     pub(super) async fn ask_now(&self, request: LegacyRequest) -> Outcome {
         let id = self.session.new_id();
         let (answer, answered) = oneshot::channel();
@@ -89,7 +91,7 @@ impl Adapter {
         outcome.unwrap_or(Err(RequestError::Offline))
     }
 
-    /// `answer` gets the outcome; this returns when the agent is done.
+    /// Sends a request. `answer` gets the outcome; the function returns when the agent is done.
     async fn ask(&self, id: &str, request: LegacyRequest, answer: oneshot::Sender<Outcome>) {
         let (deadline, completion) = (request.deadline, request.completion);
         if completion == Completion::File && self.session.lacks_files() {
@@ -125,7 +127,7 @@ impl Adapter {
         }
     }
 
-    /// Whether it could be queued.
+    /// Queues a frame. Returns whether that was possible.
     async fn write(&self, envelope: Envelope<ToAgent>) -> bool {
         match encode(&envelope, self.session.node_id()) {
             Ok(frame) => self.frames.send(frame).await.is_ok(),
@@ -136,27 +138,27 @@ impl Adapter {
         }
     }
 
-    /// Whether something is asked of this server at the moment.
+    /// Whether a request for this server is in flight.
     pub(super) fn is_busy(&self, server_id: &ServerId) -> bool {
         self.in_flight.is_busy(server_id)
     }
 
-    /// Takes a message of the agent, and gives `deliver` what it means.
+    /// Handles a message of the agent. Passes the resulting messages to `deliver`.
     pub(in crate::agents) fn receive(
         &self,
         mut envelope: Envelope<ToPanel>,
         deliver: impl Fn(Envelope<ToPanel>),
     ) {
         answers::correct(&mut envelope);
-        // It repeats no ids; one that comes is not of a request.
+        // Legacy agents never repeat ids, so an id here does not refer to a request.
         let unasked = envelope.message_id.take().is_none();
-        // What the state is has to be known before the caller has his answer.
+        // The new state is recorded before the caller gets the answer.
         let message = match &envelope.message {
             ToPanel::ServerOutput(output) => {
                 deliver(Envelope::new(ToPanel::ConsoleLines(self.number(output))));
                 envelope.message
             }
-            // May be large, and means nothing beside the answer.
+            // Only useful as an answer, and may be large.
             ToPanel::FileContent(_) => {
                 deliver(Envelope::new(ToPanel::FileContent(Default::default())));
                 envelope.message
@@ -166,7 +168,7 @@ impl Adapter {
                 deliver(envelope);
                 message
             }
-            // Nothing else answers a request.
+            // No other message answers a request.
             _ => return deliver(envelope),
         };
         if unasked {
@@ -174,7 +176,8 @@ impl Adapter {
         }
     }
 
-    /// Takes a frame in the command form, which is no message of the tables. False where it is something else.
+    /// Handles a frame in the command form, which is not a message of the protocol's tables. Returns false if it is
+    /// something else.
     pub(in crate::agents) fn receive_frame(
         &self,
         frame: &[u8],
@@ -206,7 +209,7 @@ impl Adapter {
         true
     }
 
-    /// What a response has said of a server.
+    /// Passes on the state that a response reported.
     fn report(&self, report: StateReport, deliver: impl Fn(Envelope<ToPanel>)) {
         let registry = &self.shared.registry;
         let status = match report {
@@ -239,7 +242,7 @@ impl Adapter {
         deliver(Envelope::new(ToPanel::ServerStatus(status)));
     }
 
-    /// Lines without numbers: they are numbered and kept here, for servers of this node.
+    /// Numbers and keeps console lines, which legacy agents send without numbers.
     fn number(&self, output: &ServerOutput) -> ConsoleLines {
         let server_id = output.server_id.clone();
         let lines = if self.shared.registry.owns(self.session.node_id(), &server_id) {
@@ -257,7 +260,7 @@ impl Adapter {
         ConsoleLines { server_id, lines, ..ConsoleLines::default() }
     }
 
-    /// The last lines of a server.
+    /// The recent console lines of a server.
     fn tail(&self, tail: &ConsoleTail) -> ToPanel {
         let server_id = tail.server_id.clone();
         let lines = self.shared.lines.tail(&server_id, tail.tail as usize);

@@ -1,4 +1,4 @@
-//! What a message of such an agent means for a request under way.
+//! What a message of a legacy agent means for a request in flight.
 
 use protocol::commands::Response;
 use protocol::{
@@ -11,45 +11,45 @@ use super::requests::Completion;
 use crate::agents::error::RequestError;
 use crate::agents::session::Outcome;
 
-/// What a message means for a request.
+/// Effect of a message on a request.
 pub(super) enum RequestProgress {
     Nothing,
     OnTheWay(Status),
-    /// An answer for the caller; the agent is still at it.
+    /// Answer for the caller, while the agent is still working.
     Accepted(Status),
-    /// The answer, and the end.
+    /// Final answer.
     Answer(ToPanel),
 }
 
-/// What a response says of its server that no other message will say.
+/// State of a server that a response implies and no other message will report.
 pub(super) enum StateReport {
-    /// Its state.
+    /// The server's current state.
     Is(Box<ServerStatus>),
-    /// A kill that counted as accepted has failed, for this reason.
+    /// A kill that had been accepted has failed.
     KillFailed { server_id: ServerId, reason: String },
     /// The agent has no container for it.
     Missing(ServerId),
 }
 
-/// What the answers to a request depend on.
+/// The facts about a request that decide how a message is read.
 pub(super) struct Question<'r> {
     pub(super) server_id: Option<&'r ServerId>,
     pub(super) completion: Completion,
-    /// The caller has an answer already.
+    /// The caller already has an answer.
     pub(super) accepted: bool,
 }
 
-/// A status is all the answer that there is.
+/// The answer with this status.
 pub(super) fn answer(status: Status) -> ToPanel {
     ToPanel::Ack(Ack { status: Some(status) })
 }
 
-/// A failure in the agent's own words.
+/// An error with the agent's own message.
 pub(super) fn failed(message: String) -> ErrorReport {
     ErrorReport { code: ErrorCode::HandlerError, message, ..ErrorReport::default() }
 }
 
-/// The answer as callers know it: the words of engine and agent are cleaned and cut.
+/// The outcome for the caller. Error messages of the engine or agent are cleaned up and shortened.
 pub(super) fn outcome(answer: ToPanel) -> Outcome {
     match answer {
         ToPanel::Error(report) => Err(refused(report)),
@@ -57,7 +57,7 @@ pub(super) fn outcome(answer: ToPanel) -> Outcome {
     }
 }
 
-/// The same of an error.
+/// Converts an agent's error, with its message cleaned up and shortened.
 pub(super) fn refused(mut report: ErrorReport) -> RequestError {
     if report.code == ErrorCode::HandlerError {
         report.code = ErrorCode::AgentFailed;
@@ -66,14 +66,14 @@ pub(super) fn refused(mut report: ErrorReport) -> RequestError {
     RequestError::Refused(Box::new(report))
 }
 
-/// The agent's own words for a person: one line of at most 300 characters.
+/// The agent's message for the user: one line of at most 300 characters.
 pub(super) fn brief(words: &str) -> String {
     let most = words.chars().take(300).map(|c| if c.is_control() { ' ' } else { c });
     let line = most.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
     if words.chars().nth(300).is_some() { line + "…" } else { line }
 }
 
-/// What a message that is no error means.
+/// Effect of a message that is not an error.
 pub(super) fn progress(message: &ToPanel, question: &Question<'_>) -> RequestProgress {
     let same = |server_id: &ServerId| question.server_id == Some(server_id);
     match (message, question.completion) {
@@ -95,7 +95,7 @@ pub(super) fn progress(message: &ToPanel, question: &Question<'_>) -> RequestPro
     }
 }
 
-/// An older test agent reports a failed write in the answer itself.
+/// Old test agents report a failed write in the answer itself.
 fn file_answer(file: &FileContent) -> ToPanel {
     if file.success != Some(false) {
         return ToPanel::FileContent(file.clone());
@@ -103,7 +103,8 @@ fn file_answer(file: &FileContent) -> ToPanel {
     ToPanel::Error(failed(file.message.clone().unwrap_or_default()))
 }
 
-/// What a response means for its command. The first one says that it is under way, the second that it is done.
+/// Effect of a response on its command. The first response says that the command was accepted, the second that it is
+/// done.
 pub(super) fn response(
     response: &Response,
     question: &Question<'_>,
@@ -140,7 +141,7 @@ pub(super) fn response(
     }
 }
 
-/// Docker's name for a container's state (`State.Status` of an inspected container).
+/// Status for Docker's name of a container state (`State.Status` of an inspected container).
 fn container_state(name: &str) -> Option<Status> {
     match name {
         "running" => Some(Status::Running),
@@ -152,7 +153,7 @@ fn container_state(name: &str) -> Option<Status> {
     }
 }
 
-/// Corrects what such agents report in units and names of their own.
+/// Corrects values that legacy agents report in other units or under other names.
 pub(super) fn correct(envelope: &mut Envelope<ToPanel>) {
     if let ToPanel::SystemInfo(info) = &mut envelope.message
         && is_limited(info)
@@ -162,7 +163,7 @@ pub(super) fn correct(envelope: &mut Envelope<ToPanel>) {
 }
 
 fn correct_system(info: &mut SystemInfo) {
-    // No machine has so few bytes: these are megabytes.
+    // No machine has so little memory in bytes: the value is in megabytes.
     if (1..1 << 24).contains(&info.memory) {
         info.memory <<= 20;
     }

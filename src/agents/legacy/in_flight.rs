@@ -1,8 +1,8 @@
-//! The requests that a legacy agent has in flight: one for each server, and beside those one
-//! command and one file at a time.
+//! The requests that a legacy agent has in flight: one for each server, and in addition one command and one file at a
+//! time.
 //!
-//! Its answers carry no ids. A status belongs to its server's requests, a response to the command with its id; an error
-//! names neither, and is attributed only where it can belong to one request alone.
+//! Its answers carry no ids. A status belongs to its server's request, a response to the command with its id. An error
+//! names neither, and is only attributed if it can belong to just one request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,53 +19,53 @@ use crate::agents::session::Outcome;
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
-/// The requests of one agent.
+/// Requests in flight of one agent.
 #[derive(Default)]
 pub(super) struct InFlight {
     entries: Mutex<Vec<Entry>>,
     next: AtomicU64,
-    /// Held while something is asked of a server.
+    /// One lock per server, held during a request.
     servers: Mutex<HashMap<ServerId, Turn>>,
-    /// Held while a command is asked: a burst of them crashes the Go agent.
+    /// Held during a command, because a burst of commands crashes the Go agent.
     command: Turn,
-    /// Held while a file or the system info is asked for: such answers may name nothing at all.
+    /// Held during a request for a file or the system info, whose answers may not name a server.
     unnamed: Turn,
-    /// The states of servers before their kill was accepted.
+    /// States of servers before their kill was accepted, in case it fails.
     before: Mutex<HashMap<ServerId, Status>>,
 }
 
-/// One request.
+/// A request in flight.
 struct Entry {
     number: u64,
-    /// The id under which it was sent.
+    /// The id it was sent with.
     id: String,
     server_id: Option<ServerId>,
-    /// Of a create.
+    /// Image of a create request.
     image: Option<String>,
     completion: Completion,
-    /// The last status on the way; at the deadline it is better than nothing.
+    /// The last intermediate status; used as the answer at the deadline.
     so_far: Option<Status>,
-    /// An error that may have been the answer to this or to another request.
+    /// An error that may belong to this request or to another.
     doubtful: Option<ErrorReport>,
     answer: Option<oneshot::Sender<Outcome>>,
     over: Arc<Notify>,
 }
 
-/// A request under way; gone from the list when dropped.
+/// A request in flight; removed from the list when dropped.
 pub(super) struct Ticket<'f> {
     requests: &'f InFlight,
     number: u64,
     over: Arc<Notify>,
 }
 
-/// What a request holds until it is over.
+/// Locks that a request holds until it is over.
 pub(super) struct Turns {
     _server: Option<OwnedMutexGuard<()>>,
     _form: Option<OwnedMutexGuard<()>>,
 }
 
 impl InFlight {
-    /// Waits for this request's turn.
+    /// Waits for this request's locks.
     pub(super) async fn turns(&self, request: &LegacyRequest) -> Turns {
         let turn = request.server_id.as_ref().filter(|id| !self.overtakes(request.completion, id));
         let turn = turn.map(|id| self.turn_of(id));
@@ -81,7 +81,7 @@ impl InFlight {
         Turns { _server: server, _form: form }
     }
 
-    /// A kill never waits behind a stop or a start that hangs; and a request for a state does not wait at all.
+    /// A kill does not wait for a stop or start that hangs, and a state request never waits.
     fn overtakes(&self, completion: Completion, server_id: &ServerId) -> bool {
         let hangs = |entry: &Entry| {
             entry.server_id.as_deref() == Some(server_id)
@@ -96,12 +96,12 @@ impl InFlight {
 
     fn turn_of(&self, server_id: &ServerId) -> Turn {
         let mut servers = lock(&self.servers);
-        // Those that nobody holds or waits for.
+        // Removes locks that nobody holds or waits for.
         servers.retain(|id, turn| id == server_id || Arc::strong_count(turn) > 1);
         Arc::clone(servers.entry(server_id.to_owned()).or_default())
     }
 
-    /// Notes a request before it is sent; its first answer goes to `answer`.
+    /// Registers a request before it is sent; its first answer goes to `answer`.
     pub(super) fn begin(
         &self,
         id: &str,
@@ -125,12 +125,12 @@ impl InFlight {
         Ticket { requests: self, number, over }
     }
 
-    /// Whether something is asked of this server at the moment.
+    /// Whether a request for this server is in flight.
     pub(super) fn is_busy(&self, server_id: &ServerId) -> bool {
         lock(&self.entries).iter().any(|entry| entry.server_id.as_deref() == Some(server_id))
     }
 
-    /// A message without an id may answer some of them.
+    /// Handles a message without an id, which may answer one or more requests.
     pub(super) fn note(&self, message: &ToPanel) {
         let mut entries = lock(&self.entries);
         if let ToPanel::Error(report) = message {
@@ -142,7 +142,7 @@ impl InFlight {
         }
     }
 
-    /// The answer to a command; returns what it says of its server that no other message will.
+    /// Handles the response to a command. Returns the server state it implies, if no other message reports it.
     pub(super) fn responded(&self, response: &Response) -> Option<StateReport> {
         let mut entries = lock(&self.entries);
         let entry = entries.iter_mut().find(|entry| entry.id == response.id)?;
@@ -151,18 +151,18 @@ impl InFlight {
         report
     }
 
-    /// Keeps the state that a server had when its kill was accepted.
+    /// Stores the state that a server had when its kill was accepted.
     pub(super) fn set_before(&self, server_id: &ServerId, status: Status) {
         lock(&self.before).insert(server_id.to_owned(), status);
     }
 
-    /// That state.
+    /// Removes and returns that state.
     pub(super) fn take_before(&self, server_id: &ServerId) -> Option<Status> {
         lock(&self.before).remove(server_id)
     }
 }
 
-/// An error that names nobody: Docker's text names the container or the image, else it belongs to the only request there is.
+/// Attributes an error: to the request whose container or image it names, else to the only request there is.
 fn note_error(entries: &mut [Entry], report: &ErrorReport) {
     let named = |entry: &Entry| {
         let server = entry.server_id.as_deref();
@@ -177,13 +177,13 @@ fn note_error(entries: &mut [Entry], report: &ErrorReport) {
         _ => None,
     };
     match only {
-        // Its second response says the same, and of whom.
+        // Its second response will report the same error with an id.
         Some(at) if entries[at].was_accepted() => {}
         Some(at) => {
             let entry = &mut entries[at];
             let gone =
                 entry.completion == Completion::Deleted && report.message.contains("No such container");
-            // What is not there is deleted.
+            // If the server to be deleted does not exist, the delete succeeded.
             let answer = if gone { answers::answer(Status::Deleted) } else { ToPanel::Error(report.clone()) };
             entry.take(RequestProgress::Answer(answer));
         }
@@ -195,7 +195,7 @@ fn note_error(entries: &mut [Entry], report: &ErrorReport) {
     }
 }
 
-/// Whether a text has this name as a whole: `…-1` is not in `…-10`.
+/// Whether `text` contains `name` as a whole: `…-1` is not in `…-10`.
 fn names(text: &str, name: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '-';
     text.match_indices(name).any(|(at, _)| !text[at + name.len()..].starts_with(part))
@@ -217,7 +217,7 @@ impl Entry {
         }
     }
 
-    /// The caller has an answer already.
+    /// Whether the caller already has an answer.
     fn was_accepted(&self) -> bool {
         self.answer.is_none()
     }
@@ -232,19 +232,19 @@ impl Entry {
 
     fn reply(&mut self, message: ToPanel) {
         if let Some(answer) = self.answer.take() {
-            // The caller may have gone.
+            // The caller may have given up.
             drop(answer.send(answers::outcome(message)));
         }
     }
 }
 
 impl Ticket<'_> {
-    /// Waits until the agent is done with it.
+    /// Waits until the agent is done with the request.
     pub(super) async fn over(&self) {
         self.over.notified().await;
     }
 
-    /// At the deadline: the answer is what is known so far, or `otherwise`.
+    /// Ends the request at its deadline with the best answer so far, or else `otherwise`.
     pub(super) fn late(&self, otherwise: RequestError) {
         let mut entries = lock(&self.requests.entries);
         let Some(entry) = entries.iter_mut().find(|entry| entry.number == self.number) else { return };

@@ -1,21 +1,21 @@
-//! The last console lines of servers whose agents keep none: a legacy agent sends each line once, so the panel numbers
-//! and keeps them for later readers.
+//! Recent console lines of servers on legacy agents. Such an agent sends each line only once, so the panel numbers and
+//! keeps them for later readers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use protocol::{ConsoleItem, ConsoleLine, ServerId};
 
-/// Lines of one server.
+/// Lines kept per server.
 const LINES: usize = 200;
-/// Bytes of one server's lines.
+/// Bytes of lines kept per server.
 const BYTES: usize = 256 << 10;
-/// Bytes of all servers' lines.
+/// Bytes of lines kept for all servers together.
 const ALL_BYTES: usize = 8 << 20;
-/// What one line costs beside its text.
+/// Memory that one line takes in addition to its text, in bytes.
 const LINE_COST: usize = 96;
 
-/// Lines by server.
+/// The lines of each server.
 #[derive(Default)]
 pub(super) struct KeptLines(Mutex<All>);
 
@@ -23,13 +23,13 @@ pub(super) struct KeptLines(Mutex<All>);
 struct All {
     servers: HashMap<ServerId, Kept>,
     bytes: usize,
-    /// Counts what came in, so that the server without output for longest is known.
+    /// Incremented with each output, to find the server that has been silent for longest.
     clock: u64,
 }
 
 #[derive(Default)]
 struct Kept {
-    /// The number of the next line; 0 stands for 1.
+    /// Number of the next line; 0 stands for 1.
     next: u64,
     lines: VecDeque<ConsoleLine>,
     bytes: usize,
@@ -37,7 +37,7 @@ struct Kept {
 }
 
 impl KeptLines {
-    /// Numbers lines and keeps them; returns them as they go to readers.
+    /// Numbers and stores lines; returns them in the form for readers.
     pub(super) fn note(&self, server_id: &ServerId, lines: Vec<ConsoleLine>) -> Vec<ConsoleItem> {
         let mut all = self.lock();
         all.clock += 1;
@@ -59,7 +59,7 @@ impl KeptLines {
         numbered
     }
 
-    /// The last lines, oldest first.
+    /// The last `most` lines, oldest first.
     pub(super) fn tail(&self, server_id: &ServerId, most: usize) -> Vec<ConsoleItem> {
         let all = self.lock();
         let Some(kept) = all.servers.get(server_id) else { return Vec::new() };
@@ -67,7 +67,7 @@ impl KeptLines {
         kept.lines.range(from..).cloned().map(ConsoleItem::Line).collect()
     }
 
-    /// A server was deleted.
+    /// Drops the lines of a deleted server.
     pub(super) fn forget(&self, server_id: &ServerId) {
         let mut all = self.lock();
         if let Some(kept) = all.servers.remove(server_id) {
@@ -81,7 +81,8 @@ impl KeptLines {
 }
 
 impl All {
-    /// Past the bound for all, the lines of the servers without output for longest go. Their numbers count on.
+    /// While the total exceeds its limit, drops the lines of the servers that have been silent for longest. Their
+    /// numbering continues.
     fn shrink(&mut self, but: &str) {
         while self.bytes > ALL_BYTES {
             let others = self.servers.iter_mut().filter(|(id, kept)| *id != but && kept.bytes > 0);

@@ -1,5 +1,6 @@
-//! Legacy agents know the basic messages of the protocol only. Everything for them is here, and no other file knows them but the
-//! connection (`remote.rs`), which puts an [`Adapter`] between the session and the wire once it knows that it talks to one.
+//! Support for legacy agents, which know only the basic messages of the protocol. Outside this folder only the
+//! connection (`remote.rs`) knows of them: it puts an [`Adapter`] between session and wire once it has recognised a
+//! legacy agent.
 
 mod adapter;
 mod answers;

@@ -1,15 +1,15 @@
-//! How a node with such an agent is known, and what its page says of it.
+//! How a node with a legacy agent is recognised and described.
 
 use protocol::{Problem, ProblemCode, SystemInfo, capability};
 
 use crate::agents::state::NodeSnapshot;
 
-/// Whether the agent that sent this is a legacy one.
+/// Whether this system info comes from a legacy agent.
 pub(in crate::agents) fn is_limited(info: &SystemInfo) -> bool {
     !info.capabilities.iter().any(|name| name == capability::ACK)
 }
 
-/// Completes what is known of a node, whose agent may be one of these.
+/// Marks a node with a legacy agent as limited and adds the problem that says so.
 pub(in crate::agents) fn describe(node: &mut NodeSnapshot, lacks_files: bool) {
     node.limited = node.system.as_ref().is_some_and(is_limited);
     if node.limited {

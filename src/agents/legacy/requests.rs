@@ -1,4 +1,4 @@
-//! Requests as a legacy agent understands them, and what ends each of them.
+//! Requests in the form of the legacy protocol, and what ends each of them.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use protocol::commands::{Command, GET_STATUS, STOP_SERVER};
 use protocol::{Envelope, ErrorCode, ErrorReport, NodeId, PowerAction, ServerId, ServerRef, Status, ToAgent};
 use serde_json::{Value, json};
 
-/// What ends a request. Statuses that are not named here end everything.
+/// What ends a request. A status not listed as pending ends any request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Completion {
-    /// A status that says the server is there.
+    /// A status that says the server exists.
     Made,
-    /// One that says more than that it is about to run; a restart reports `stopped` on its way.
+    /// A status other than those before running; a restart reports `stopped` on its way.
     Running,
     Stopped,
     Deleted,
-    /// The console line that such an agent sends instead.
+    /// The console line that a legacy agent sends in place of an answer.
     Output,
     /// `system_info`.
     Info,
@@ -29,7 +29,7 @@ pub(super) enum Completion {
 }
 
 impl Completion {
-    /// Whether it is asked in the command form.
+    /// Whether it is sent in the command form.
     pub(super) fn is_command(self) -> bool {
         matches!(self, Self::Killed | Self::State)
     }
@@ -46,7 +46,7 @@ impl Completion {
     }
 }
 
-/// A request that such an agent understands.
+/// A request in the form of the legacy protocol.
 #[derive(Debug)]
 pub(super) struct LegacyRequest {
     pub(super) message: ToAgent,
@@ -56,7 +56,7 @@ pub(super) struct LegacyRequest {
 }
 
 impl LegacyRequest {
-    /// For the state of one server.
+    /// Request for the state of one server.
     pub(super) fn state(server_id: &ServerId, deadline: Duration) -> Self {
         Self {
             message: ToAgent::ServerDescribe(ServerRef { server_id: server_id.to_owned() }),
@@ -66,7 +66,7 @@ impl LegacyRequest {
         }
     }
 
-    /// The image that a create names: Docker's errors do too.
+    /// The image of a create request. Docker's errors name it.
     pub(super) fn image(&self) -> Option<String> {
         match &self.message {
             ToAgent::ServerCreate(spec) if !spec.image.is_empty() => Some(spec.image.clone()),
@@ -75,7 +75,7 @@ impl LegacyRequest {
     }
 }
 
-/// The request that means the same to such an agent; a refusal where there is none.
+/// Translates a request to the legacy protocol; an error if there is no equivalent.
 pub(super) fn translate(message: ToAgent, times: &LegacyTimes) -> Result<LegacyRequest, Box<ErrorReport>> {
     let LegacyTimes { answer: others, answer_stop: stop, answer_file: files, .. } = *times;
     let of = |server_id: ServerId| ServerRef { server_id };
@@ -149,13 +149,13 @@ fn server_of(message: &ToAgent) -> Option<ServerId> {
     })
 }
 
-/// The frame: kill and the request for a state are commands, everything else a message as ever.
+/// The frame to send: kill and state requests as commands, everything else as a message.
 pub(super) fn encode(envelope: &Envelope<ToAgent>, node_id: &NodeId) -> serde_json::Result<String> {
     let (action, server_id, payload) = match &envelope.message {
         ToAgent::ServerPower(power) if power.action == PowerAction::Kill => {
             (STOP_SERVER, &power.server_id, json!({ "signal": "SIGKILL", "timeout": 5 }))
         }
-        // The nearest that there is.
+        // The closest equivalent.
         ToAgent::ServerDescribe(of) => (GET_STATUS, &of.server_id, Value::Null),
         _ => return serde_json::to_string(envelope),
     };

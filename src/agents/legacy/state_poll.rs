@@ -1,6 +1,6 @@
-//! The state of servers whose agent reports nothing by itself: a game that ends there, or was ended from outside, is
-//! silent, and after a restart of the panel nobody says what runs. So the agent is asked, by `get_status`, one server at a
-//! time and seldom. Of its answer only the container's state counts; the resources in it are invented.
+//! Polls the state of servers on legacy agents. These report nothing when a game ends by itself or is stopped from
+//! outside, nor after the panel was restarted. So the panel sends `get_status`, for one server at a time and rarely.
+//! Only the container state in the answer is used; its resource figures are made up.
 
 use super::adapter::Adapter;
 use super::requests::LegacyRequest;
@@ -8,11 +8,11 @@ use crate::agents::error::RequestError;
 use crate::agents::registry::Registry;
 use protocol::{NodeId, ServerId};
 
-/// Requests in a row without an answer after which an agent is not asked any more.
+/// After this many requests in a row without an answer the agent is no longer polled.
 const GIVE_UP: u32 = 3;
 
-/// Asks for the states of a node's servers for as long as this session lasts: those that are unknown at once, each after
-/// the other, then one at a time in turn.
+/// Polls a node's servers until the session ends: first all servers of unknown state, one after the other, then each in
+/// turn.
 pub(in crate::agents) fn start(adapter: &Adapter) {
     let adapter = adapter.clone();
     let tasks = adapter.shared.registry.tasks.clone();
@@ -21,7 +21,7 @@ pub(in crate::agents) fn start(adapter: &Adapter) {
         let pause = registry.times.legacy.state_poll;
         let mut unanswered = 0;
         let mut last = ServerId::default();
-        // What it is given first goes first.
+        // Lets requests that are sent on connect go first.
         tokio::time::sleep(pause / 30).await;
         while unanswered < GIVE_UP && !session.ended().is_cancelled() {
             let (next, unknown) = next_to_poll(registry, session.node_id(), &last);
@@ -41,7 +41,7 @@ pub(in crate::agents) fn start(adapter: &Adapter) {
     }));
 }
 
-/// The next server after `last`, those of unknown state first; and how many of these there are.
+/// The next server after `last`, those of unknown state first, and how many of these there are.
 fn next_to_poll(registry: &Registry, node_id: &NodeId, last: &str) -> (Option<ServerId>, usize) {
     let state = registry.lock();
     let missing = |id: &str| state.nodes.get(node_id).is_some_and(|node| node.differences.contains_key(id));

@@ -1,4 +1,4 @@
-//! What has no endpoint of its own yet: files of a legacy agent.
+//! Tests for what has no endpoint yet: files of a legacy agent.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::agents::tests::{FakeAgent, World};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// A node whose agent is a legacy one.
+/// A node with a legacy agent.
 async fn old_agent(world: &World) -> FakeAgent {
     world.agents.add_node(&"old".into(), "old");
     let agent = world.connect_legacy(&"old".into());
@@ -81,7 +81,7 @@ async fn one_that_says_nothing_is_marked_as_having_no_files() {
     refused(world.agents.ask(&"old".into(), read(), SOON).await);
     assert!(matches!(agent.hear().await.message, ToAgent::FileRead(_)));
     assert!(told("does not serve files"));
-    // It is not asked again, and what it can do it still does.
+    // It is not asked for files again, and everything else still works.
     refused(world.agents.ask(&"old".into(), write(), SOON).await);
     let info = async {
         assert_eq!(agent.hear().await.message, ToAgent::SystemInfoRequest);

@@ -1,5 +1,5 @@
-//! Who follows what. An agent sends console lines and stats of exactly what somebody follows. Changes are gathered: an
-//! agent is told of them once a second at most, however often followers come and go.
+//! Tracks who follows what. Agents send console lines and stats only for what is followed. Changes are batched: an
+//! agent is notified at most once a second, however often followers come and go.
 
 mod stats_wish;
 
@@ -20,19 +20,19 @@ use super::registry::Registry;
 use super::session::Session;
 use super::stats::StatsFeed;
 
-/// How long a new reader waits for the first lines before it begins with none.
+/// How long a new reader waits for the first lines before it starts without any.
 const FIRST_LINES_WITHIN: Duration = Duration::from_secs(3);
-/// How long a console is followed on after its last reader left.
+/// How long a console stays subscribed after its last reader left.
 const LINGERS: Duration = Duration::from_secs(1);
-/// How long a list is kept current after it was read once by HTTP.
+/// How long a list is kept current after it was read by HTTP.
 const FRESH_FOR: Duration = Duration::from_secs(15);
 
-/// The list was not read lately; it was read in this round; it was not read in this round yet.
+/// Whether the list was read lately: not at all; in this round; in an earlier round but not yet in this one.
 const UNREAD: u8 = 0;
 const READ: u8 = 1;
 const WAITING: u8 = 2;
 
-/// All that is followed. Cheap to clone.
+/// All subscriptions. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Subscriptions(Arc<Inner>);
 
@@ -41,33 +41,33 @@ struct Inner {
     consoles: Mutex<HashMap<ServerId, Arc<ConsoleFeed>>>,
     rings: Arc<Rings>,
     stats: Mutex<HashMap<ServerId, Arc<StatsFeed>>>,
-    /// Followers of each list, by [`AgentTopic`].
+    /// Number of followers of each list, indexed by [`AgentTopic`].
     lists: [AtomicUsize; 2],
-    /// Followers of a list with this server in it who do not see all servers.
+    /// How often each server is in a followed list that is limited to some servers.
     listed: Mutex<HashMap<ServerId, usize>>,
-    /// Whether the lists were read by HTTP lately, by [`AgentTopic`].
+    /// Whether each list was read by HTTP lately, indexed by [`AgentTopic`].
     read: [AtomicU8; 2],
     wishes: StatsWishes,
 }
 
-/// A list that is followed.
+/// A list that can be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentTopic {
-    /// All servers: each one's stats are wanted.
+    /// All servers, with stats of each.
     Servers,
-    /// All nodes: each one's usage is wanted.
+    /// All nodes, with usage of each.
     Nodes,
 }
 
-/// A list that is followed; no longer when dropped.
+/// Guard of a followed list; ends the subscription when dropped.
 pub struct TopicGuard {
     subscriptions: Subscriptions,
     topic: AgentTopic,
-    /// Only these servers.
+    /// Limited to these servers; `None` for all.
     only: Option<Vec<ServerId>>,
 }
 
-/// A console that is followed; no longer when dropped.
+/// A followed console; ends the subscription when dropped.
 pub struct ConsoleWatch {
     subscriptions: Subscriptions,
     server_id: ServerId,
@@ -76,7 +76,7 @@ pub struct ConsoleWatch {
     reader: ReaderId,
 }
 
-/// Stats that are followed; no longer when dropped.
+/// Followed stats; ends the subscription when dropped.
 pub struct StatsWatch {
     subscriptions: Subscriptions,
     server_id: ServerId,
@@ -99,7 +99,7 @@ impl Subscriptions {
         }))
     }
 
-    /// Follows a console. `reader` is woken when there is something new.
+    /// Follows a console. Wakes `reader` when there is something new.
     pub(super) fn watch_console(
         &self,
         server_id: &ServerId,
@@ -121,7 +121,7 @@ impl Subscriptions {
         ConsoleWatch { subscriptions: self.clone(), server_id, node_id, feed, reader }
     }
 
-    /// Follows stats. `reader` is woken when there is something new.
+    /// Follows a server's stats. Wakes `reader` when there is something new.
     pub(super) fn watch_stats(
         &self,
         server_id: &ServerId,
@@ -164,7 +164,7 @@ impl Subscriptions {
         TopicGuard { subscriptions: self.clone(), topic: AgentTopic::Servers, only: Some(only) }
     }
 
-    /// A list was read once, and may be again: keeps it current for a while.
+    /// Keeps a list current for a while after it was read by HTTP, in case it is read again.
     pub(super) fn keep_fresh(&self, topic: AgentTopic) {
         if self.0.read[topic as usize].swap(READ, Ordering::AcqRel) != UNREAD {
             return;
@@ -176,7 +176,7 @@ impl Subscriptions {
             let read = &subscriptions.0.read[topic as usize];
             let next =
                 |from, to| read.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
-            // Read again in the meantime? Then one more round.
+            // If it was read again in the meantime, wait one more round.
             while next(READ, WAITING) || !next(WAITING, UNREAD) {
                 tokio::select! {
                     () = token.cancelled() => break,
@@ -187,7 +187,7 @@ impl Subscriptions {
         }));
     }
 
-    /// A node has come back: what is followed there is asked for again, from where it stopped.
+    /// Renews the subscriptions on a node that has reconnected; consoles continue where they stopped.
     pub(super) fn resume(&self, session: &Session) {
         let node_id = session.node_id();
         let consoles = lock(&self.0.consoles);
@@ -200,8 +200,8 @@ impl Subscriptions {
         self.refresh(node_id);
     }
 
-    /// Asks the agent for the lines: the last ones first, so that readers know at once whether there are any, then all
-    /// that follow.
+    /// Requests console lines from the agent: first the recent ones, so that readers know at once whether there are
+    /// any, then all that follow.
     fn follow_console(&self, server_id: &ServerId, node_id: &NodeId, feed: &Arc<ConsoleFeed>) {
         let Ok(session) = self.0.registry.session(node_id) else {
             feed.set_ready();
@@ -221,7 +221,7 @@ impl Subscriptions {
                 Ok(_) => {}
                 Err(error) => tracing::debug!(server = %server_id, %error, "no console"),
             }
-            // Under the lock, so that an unsubscribe of the last reader comes either before or after all of this.
+            // Locked, so that an unsubscribe of the last reader comes either before or after all of this.
             let consoles = lock(&subscriptions.0.consoles);
             if consoles.get(&server_id).is_some_and(|followed| Arc::ptr_eq(followed, &feed)) {
                 subscribe(&session, &server_id, &feed);
@@ -246,7 +246,8 @@ impl Subscriptions {
         }
     }
 
-    /// Tells an agent whose stats are wanted where that has changed: at once where the last time is long ago, else soon.
+    /// Notifies an agent if the set of wanted stats has changed: at once if the last notification is long ago, else
+    /// soon.
     pub(super) fn refresh(&self, node_id: &NodeId) {
         let Ok(session) = self.0.registry.session(node_id) else { return };
         let due = match self.0.wishes.check(&session, Instant::now()) {
@@ -290,13 +291,13 @@ impl Subscriptions {
         });
     }
 
-    /// The first message to an agent that announces extensions: it announces the panel's. `None` where the agent is told
-    /// of stats anyway.
+    /// The first message to an agent that announced protocol extensions: it announces the panel's. `None` if the agent
+    /// is sent a stats subscription anyway.
     pub(super) fn announcement(&self, session: &Session) -> Option<ToAgent> {
         self.0.wishes.begin(session).then(|| ToAgent::StatsSubscribe(StatsSubscribe::default()))
     }
 
-    /// The last reader of a console has left. Should one come back soon, its agent need not be told.
+    /// Handles that the last reader of a console has left. The agent is only notified if no reader comes back soon.
     fn leave_console(&self, server_id: &ServerId, node_id: &NodeId, feed: &Arc<ConsoleFeed>) {
         if !feed.linger() {
             return;
@@ -309,7 +310,7 @@ impl Subscriptions {
                     () = token.cancelled() => return,
                     () = tokio::time::sleep(LINGERS) => {}
                 }
-                // Under the lock, as in `follow_console`.
+                // Locked, as in `follow_console`.
                 let mut consoles = lock(&subscriptions.0.consoles);
                 match feed.lingered(LINGERS) {
                     Lingered::Wait => continue,
@@ -319,10 +320,10 @@ impl Subscriptions {
                 if consoles.get(&server_id).is_some_and(|known| Arc::ptr_eq(known, &feed)) {
                     consoles.remove(&server_id);
                     let registry = &subscriptions.0.registry;
-                    // The server may have moved meanwhile.
+                    // The server may have been moved in the meantime.
                     let node_id = registry.node_of(&server_id).unwrap_or(node_id);
                     if let Ok(session) = registry.session(&node_id) {
-                        // Where its queue is full, the lines that still come are dropped here.
+                        // If the queue is full, lines that still arrive are dropped here.
                         drop(session.tell(ToAgent::ConsoleUnsubscribe(ServerRef { server_id })));
                     }
                 }
@@ -335,12 +336,12 @@ impl Subscriptions {
         self.0.lists[topic as usize].load(Ordering::Acquire)
     }
 
-    /// Whether a list with this server in it is followed.
+    /// Whether a followed list contains this server.
     pub(super) fn is_listed(&self, server_id: &ServerId) -> bool {
         self.followers(AgentTopic::Servers) > 0 || lock(&self.0.listed).contains_key(server_id)
     }
 
-    /// Console lines came in.
+    /// Passes new console lines to readers.
     pub(super) fn lines(&self, lines: ConsoleLines) {
         let feed = lock(&self.0.consoles).get(&lines.server_id).cloned();
         if let Some(feed) = feed {
@@ -352,7 +353,7 @@ impl Subscriptions {
         }
     }
 
-    /// A sample came in.
+    /// Passes a new sample to readers.
     pub(super) fn sample(&self, server_id: &ServerId, stats: Stats) {
         let feed = lock(&self.0.stats).get(server_id).cloned();
         if let Some(feed) = feed {
@@ -360,7 +361,7 @@ impl Subscriptions {
         }
     }
 
-    /// Nobody can send lines of these servers at present.
+    /// Lets readers of these consoles start without lines, because no agent can send any at present.
     pub(super) fn set_ready(&self, server_ids: &[ServerId]) {
         let consoles = lock(&self.0.consoles);
         for feed in server_ids.iter().filter_map(|id| consoles.get(id)) {
@@ -368,7 +369,7 @@ impl Subscriptions {
         }
     }
 
-    /// A server is gone, and its followers are told.
+    /// Tells followers that a server was deleted.
     pub(super) fn server_gone(&self, server_id: &ServerId) {
         if let Some(feed) = lock(&self.0.consoles).get(server_id) {
             feed.set_gone();
@@ -378,7 +379,7 @@ impl Subscriptions {
         }
     }
 
-    /// A node is gone.
+    /// Removes a deleted node.
     pub(super) fn node_gone(&self, node_id: &NodeId) {
         self.0.wishes.forget(node_id);
     }
@@ -394,7 +395,7 @@ impl Subscriptions {
     }
 }
 
-/// Asks for all lines that follow those in the feed.
+/// Subscribes to all lines that follow those in the feed.
 fn subscribe(session: &Session, server: &ServerId, feed: &ConsoleFeed) {
     let (server_id, after, last) = (server.to_owned(), feed.after(), feed.fingerprints());
     let wish = ConsoleSubscribe { server_id, after, last, partial: true };
@@ -405,14 +406,14 @@ fn subscribe(session: &Session, server: &ServerId, feed: &ConsoleFeed) {
 }
 
 impl ConsoleWatch {
-    /// What comes next: the last lines, then each as it comes in.
+    /// What is next for this reader: first the recent lines, then each new batch.
     pub fn next(&self) -> Next {
         self.feed.next(self.reader)
     }
 }
 
 impl StatsWatch {
-    /// The samples that come in.
+    /// The feed of samples.
     pub fn feed(&self) -> &StatsFeed {
         &self.feed
     }
@@ -420,7 +421,7 @@ impl StatsWatch {
 
 impl Drop for ConsoleWatch {
     fn drop(&mut self) {
-        // Under the lock, so that no reader comes in between.
+        // Locked, so that no reader is added in between.
         let consoles = lock(&self.subscriptions.0.consoles);
         let last = self.feed.remove_reader(self.reader);
         drop(consoles);

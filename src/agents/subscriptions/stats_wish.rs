@@ -1,4 +1,4 @@
-//! What each agent was last told about whose stats are wanted, and when it may be told again.
+//! Which stats each agent was last asked for, and when it may be notified of a change again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,40 +7,40 @@ use std::time::{Duration, Instant};
 use crate::agents::session::Session;
 use protocol::{NodeId, ServerId};
 
-/// Between two changes of whose stats are wanted, as an agent is told of them.
+/// Minimum interval between two notifications of an agent.
 const CHANGES_EVERY: Duration = Duration::from_secs(1);
-/// Between two checks whether there is such a change.
+/// Minimum interval between two checks for a change.
 const CHECKS_EVERY: Duration = Duration::from_millis(50);
 
-/// Servers whose stats are wanted, and whether the node's own are.
+/// Servers whose stats are wanted, and whether the node's own are too.
 pub(super) type Wanted = (Vec<ServerId>, bool);
 
-/// By node.
+/// The last request for stats, by node.
 #[derive(Debug, Default)]
 pub(super) struct StatsWishes(Mutex<HashMap<NodeId, Wish>>);
 
 #[derive(Debug, Default)]
 struct Wish {
-    /// The number of the session that was told.
+    /// Number of the session that was notified.
     session: u64,
     sent: Option<Wanted>,
     sent_at: Option<Instant>,
     checked_at: Option<Instant>,
-    /// A check is due soon.
+    /// A check is scheduled.
     waits: bool,
 }
 
-/// When to check whether an agent has to be told of a change.
+/// When to check whether an agent has to be notified of a change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Check {
     Now,
     At(Instant),
-    /// One is due already, or the session is an old one.
+    /// Not needed: a check is already scheduled, or the session was replaced.
     No,
 }
 
 impl StatsWishes {
-    /// Something may have changed.
+    /// Called when something may have changed; returns when to check.
     pub(super) fn check(&self, session: &Session, now: Instant) -> Check {
         self.with(session, Check::No, |wish| {
             if wish.waits {
@@ -61,7 +61,7 @@ impl StatsWishes {
         })
     }
 
-    /// The check that was due is made now.
+    /// Notes that the scheduled check is being made.
     pub(super) fn checked(&self, session: &Session, now: Instant) {
         self.with(session, (), |wish| {
             wish.waits = false;
@@ -69,7 +69,7 @@ impl StatsWishes {
         });
     }
 
-    /// Sends what is wanted where that differs from what was sent last; `send` says whether it could.
+    /// Calls `send` if `wanted` differs from what was last sent; `send` returns whether it succeeded.
     pub(super) fn send(&self, session: &Session, wanted: Wanted, send: impl FnOnce(&Wanted) -> bool) {
         self.with(session, (), |wish| {
             let nothing = wanted.0.is_empty() && !wanted.1;
@@ -81,7 +81,7 @@ impl StatsWishes {
         });
     }
 
-    /// Whether nothing was sent on this session yet; from now on `nothing is wanted` counts as sent.
+    /// Whether nothing has been sent on this session yet. From now on an empty request counts as sent.
     pub(super) fn begin(&self, session: &Session) -> bool {
         self.with(session, false, |wish| {
             let first = wish.sent.is_none();
@@ -90,12 +90,12 @@ impl StatsWishes {
         })
     }
 
-    /// The node is gone.
+    /// Removes a deleted node.
     pub(super) fn forget(&self, node_id: &NodeId) {
         self.lock().remove(node_id);
     }
 
-    /// The wish of this session; `otherwise` where a newer one has taken its place.
+    /// Runs `act` on the entry of this session; returns `otherwise` if a newer session has replaced it.
     fn with<T>(&self, session: &Session, otherwise: T, act: impl FnOnce(&mut Wish) -> T) -> T {
         let mut wishes = self.lock();
         if !wishes.contains_key(session.node_id()) {
