@@ -1,4 +1,5 @@
-//! Servers about which a node and the panel do not agree: made again, adopted, removed there, told again.
+//! Resolves differences between a node and the panel: creates a server again, adopts it, removes it from the node, or
+//! sends its settings again.
 
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::system::clock;
 
-/// For a server of which we do not know how long its stop may take.
+/// Time for removing a server whose stop timeout is not known.
 const REMOVAL_TAKES: Duration = Duration::from_secs(300);
-/// Faults that the sentence of a refusal names; its fields have all.
+/// How many errors the message of a refusal contains. Its fields contain all of them.
 const NAMED_FAULTS: usize = 3;
 
 impl Servers {
-    /// Makes a server that its node has lost again, with nothing in its folder.
+    /// Creates a server that its node has lost again, with an empty folder.
     pub async fn recreate(&self, admin: &Admin, node_id: &NodeId, id: &ServerId) -> Result<(), ApiError> {
         let server = self.of_node(node_id, id)?;
         not_deleting(&server)?;
@@ -30,7 +31,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Gives a node settings that it would not take before.
+    /// Sends settings again that the node refused before.
     pub async fn apply_again(&self, admin: &Admin, node_id: &NodeId, id: &ServerId) -> Result<(), ApiError> {
         let server = self.of_node(node_id, id)?;
         not_deleting(&server)?;
@@ -39,18 +40,18 @@ impl Servers {
         Ok(())
     }
 
-    /// Has a node delete a server that is unknown here.
+    /// Deletes a server on a node that is unknown to the panel.
     pub async fn remove_unknown(
         &self,
         admin: &Admin,
         node_id: &NodeId,
         id: &ServerId,
     ) -> Result<(), ApiError> {
-        // It may be the copy of one that is just moving there.
+        // It may be the copy of a server that is being transferred to this node.
         self.moves.allows(id)?;
         let (servers, node, id) = (self.clone(), node_id.to_owned(), id.to_owned());
         let by = admin.to_string();
-        // To the end, also when the caller hangs up half-way.
+        // Runs to its end even if the caller disconnects.
         let work = self.tasks.spawn("unknown-delete", async move {
             servers.agents.remove_unknown(&node, &id, REMOVAL_TAKES).await?;
             tracing::info!(server = %id, %node, by, "an unknown server was removed from its node");
@@ -59,7 +60,7 @@ impl Servers {
         work.await.unwrap_or_else(|cut| Err(ApiError::internal("removing a server", &cut)))
     }
 
-    /// Takes a server that a node has and nobody here knows into the books, as its agent describes it.
+    /// Adds a server that exists on a node but is unknown to the panel, with the settings that its agent reports.
     pub async fn adopt(&self, admin: &Admin, node_id: &NodeId, id: &ServerId) -> Result<(), ApiError> {
         let described = self.agents.describe(node_id, id).await?.ok_or_else(|| {
             ApiError::new(
@@ -82,14 +83,14 @@ impl Servers {
     }
 }
 
-/// An agent's word, held to what a person's would be held to.
+/// The record for a server as an agent describes it. The settings are validated like those from a user.
 fn record(described: ServerDescription, node_id: &NodeId) -> Result<Server, ApiError> {
     let ServerDescription { spec, suspended } = described;
     let mut faults = ValidationErrors::default();
     if !spec.server_id.is_valid() {
         faults.add("serverId", "is no id of a server");
     }
-    // Containers of other agents have none.
+    // Containers of other agents have no name.
     let name = spec.name.unwrap_or_else(|| spec.server_id.to_string());
     validate::name(&name, &mut faults);
     validate::image(&spec.image, &mut faults);
@@ -131,7 +132,7 @@ fn record(described: ServerDescription, node_id: &NodeId) -> Result<Server, ApiE
     })
 }
 
-/// 422 with every fault, the first of them also in the sentence.
+/// 422 with all errors in its fields, and the first ones in the message.
 fn refuse_faults(faults: ValidationErrors) -> Result<(), ApiError> {
     let faults = faults.into_map();
     if faults.is_empty() {
@@ -179,7 +180,7 @@ mod tests {
         );
         assert_eq!((server.limits.memory, server.limits.cpu, server.ports.len()), (64 << 20, 50, 1));
         assert!(server.handed_over && !server.suspended);
-        // Of a container of a legacy agent little is known.
+        // Little is known about the container of a legacy agent.
         let bare = described(r#"{"spec":{"serverId":"b","image":"busybox"},"suspended":true}"#).unwrap();
         assert_eq!((bare.name.as_str(), bare.suspended), ("b", true));
     }

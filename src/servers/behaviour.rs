@@ -1,4 +1,4 @@
-//! What an agent says of how an image is run, held to what a template may say.
+//! Validates the behaviour that an agent reports for an image against what a template may contain.
 
 use std::path::Path;
 
@@ -9,15 +9,16 @@ use super::validate::{self, ValidationErrors};
 
 const PATH_BYTES: usize = 255;
 const READY_BYTES: usize = 1024;
-/// Seconds: nobody waits longer for a stop, and a shutdown of the machine far less.
+/// Allowed stop timeout in seconds.
 const STOP_TIMEOUT: std::ops::RangeInclusive<u32> = 1..=3600;
-/// The engine takes no larger user id.
+/// Largest user id that the engine accepts.
 const MOST_ID: u32 = i32::MAX as u32;
 
-/// Folders of an image that hold its programs and settings: whoever can write there decides what runs, and as whom.
+/// Top-level folders of an image with programs and settings. Whoever can write there decides what runs, and as which
+/// user. Folders below them are refused too.
 const SYSTEM: [&str; 13] =
     ["bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "snap"];
-/// The same, deeper.
+/// Deeper folders of the same kind.
 const SYSTEM_BELOW: [&str; 10] = [
     "usr/bin",
     "usr/sbin",
@@ -30,16 +31,16 @@ const SYSTEM_BELOW: [&str; 10] = [
     "usr/local/lib",
     "var/run",
 ];
-/// The same, only they themselves.
+/// Folders of the same kind, but folders below them are allowed.
 const SYSTEM_ALONE: [&str; 4] = ["usr", "usr/local", "var", "tmp"];
 
-/// Signals by which a game may be asked to stop.
+/// Signals that may be used to stop a game.
 const SIGNALS: [&str; 15] = [
     "HUP", "INT", "QUIT", "KILL", "TERM", "USR1", "USR2", "ALRM", "ABRT", "PIPE", "WINCH", "PWR", "IO",
     "URG", "CONT",
 ];
 
-/// Notes every fault under its key in the agent protocol.
+/// Adds every error under its key in the agent protocol.
 pub(super) fn check(behaviour: &Behaviour, faults: &mut ValidationErrors) {
     if let ContainerUser::Fixed(pair) = &behaviour.user
         && !is_plain_user(pair)
@@ -76,7 +77,7 @@ pub(super) fn check(behaviour: &Behaviour, faults: &mut ValidationErrors) {
     }
 }
 
-/// `uid:gid` as one writes it, of nobody who is root.
+/// Whether `pair` has the usual form `uid:gid` and is not root.
 fn is_plain_user(pair: &str) -> bool {
     let id = |text: &str| {
         let digits = !text.is_empty() && text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit());
@@ -85,7 +86,7 @@ fn is_plain_user(pair: &str) -> bool {
     pair.split_once(':').is_some_and(|(uid, gid)| id(uid) && id(gid))
 }
 
-/// Nothing that an engine could take for anything but this one place.
+/// Whether `path` can only be read as one place by an engine.
 fn is_plain_path(path: &str) -> bool {
     path.len() <= PATH_BYTES
         && !path.chars().any(|c| c.is_control() || c == ':' || c == '\\')

@@ -50,7 +50,7 @@ pub enum StartupModeBody {
     ImageOwn,
 }
 
-/// A key that is there has a value: `null` is of the wrong type, not the same as left out.
+/// Deserializes the value of a key that is present. `null` is an error, not the same as a missing key.
 pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }

@@ -14,12 +14,12 @@ use crate::revision::Expected;
 use crate::system::clock;
 use crate::templates::Template;
 
-/// Keys that a refusal names.
+/// How many keys the message of a refusal names.
 const REFUSED_KEYS: usize = 10;
 
 impl Servers {
-    /// Changes settings, in force at the next start. Left-out keys stay. 403 where one of them takes more than the
-    /// permission `startup`, 412 where it is not what the caller expects.
+    /// Changes settings; they apply from the next start on. Missing keys keep their value. 403 if a change needs more
+    /// than the permission `startup`, 412 if the server is not in the state that the caller expects.
     pub async fn change(
         &self,
         permit: &Permit<need::Startup>,
@@ -42,7 +42,7 @@ impl Servers {
                 own.check(&server.node_id, &server.ports)?;
             }
             if server != before {
-                // Each change has a time of its own: it is the revision too.
+                // `updated_at` is also the revision, so it has to differ for each change.
                 server.updated_at = clock::now().max(before.updated_at + 1);
                 storage::servers::update(tx, &server)?;
             }
@@ -51,7 +51,7 @@ impl Servers {
         let server = written.await?;
         tracing::info!(server = %server.id, by = %permit.actor(), "server changed");
         self.agents.changes().server(&server.id);
-        // What is promised there may be another sum now.
+        // The node's allocated memory may have changed.
         self.agents.node_changed(&server.node_id);
         self.agents.update(&server.id, &server.node_id).await;
         self.view(server, permit.actor())
@@ -92,7 +92,7 @@ fn merged(
             server.environment.extend(environment);
             let mut of_all = ValidationErrors::default();
             validate::environment(&server.environment, template, &mut of_all);
-            // What is wrong with the others is not this caller's to mend, or to know.
+            // Errors in other variables are not shown: this caller can neither fix nor read them.
             for (path, problem) in of_all.into_map() {
                 if path == "environment" || named.contains(&path) {
                     faults.add(path, problem);
@@ -111,14 +111,14 @@ fn merged(
     faults.or(server)
 }
 
-/// 403 where a change takes more than the permission `startup`. What may be read may be sent back as it is; of what may
-/// not be read no word says whether it was guessed.
+/// 403 if a change needs more than the permission `startup`. Values that the caller can read may be sent back
+/// unchanged. For values that the caller cannot read the answer is always the same, so that they cannot be guessed.
 fn check_left_to_users(
     before: &Server,
     change: &ChangeRequest,
     template: Option<&Template>,
 ) -> Result<(), ApiError> {
-    // Every key by its name: a new one is not forgotten here.
+    // Destructured in full, so that a new key cannot be forgotten here.
     let ChangeRequest { name: _, image, startup, environment, limits, ports, block_lan, behaviour } = change;
     let startup_taken = startup.is_some() && !template.is_some_and(|template| template.startup_editable);
     let keys = [
@@ -181,7 +181,7 @@ mod tests {
         let value = |name: &str| changed.environment.get(name).map(String::as_str);
         assert_eq!((changed.name.as_str(), value("OPEN"), value("A")), ("Ours", Some("7"), Some("1")));
         assert_eq!((value("RCON"), value("FIXED")), (Some("hush!"), Some("3")), "what is left out stays");
-        // A secret may be replaced unread; what may be read may be sent back as it is.
+        // A secret may be replaced, and a readable value may be sent back unchanged.
         let changed = change(r#"{"environment":{"RCON":"other","LOCKED":"2"}}"#).unwrap();
         assert_eq!(changed.environment["RCON"], "other");
         for json in [
@@ -194,7 +194,7 @@ mod tests {
             r#"{"behaviour":{}}"#,
             r#"{"behaviour":{"restartAfterCrash":false}}"#,
             r#"{"environment":{"LOCKED":"3"}}"#,
-            // Right or wrong: nobody finds out by asking.
+            // Refused whether the value is right or wrong, so that it cannot be guessed.
             r#"{"environment":{"FIXED":"3"}}"#,
             r#"{"environment":{"FIXED":"4"}}"#,
             r#"{"environment":{"OWN":"1"}}"#,

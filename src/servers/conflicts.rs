@@ -1,23 +1,24 @@
-//! Variables that say something else than the settings they repeat. The game gets the variable, so this is said beforehand.
+//! Finds variables that contradict the settings they repeat. The game uses the variable, so the user is warned
+//! beforehand.
 
 use std::collections::BTreeMap;
 
 use storage::servers::{Limits, Port};
 
-/// Characters of a value that a sentence shows.
+/// How many characters of a value a message shows.
 const SHOWN: usize = 60;
 const MIB: i64 = 1 << 20;
 
-/// Who sets a variable.
+/// Where a variable is set.
 #[derive(Clone, Copy)]
 enum By {
-    /// Whoever makes or changes the server.
+    /// By the user who creates or changes the server.
     Person,
-    /// The image, by itself.
+    /// By the image.
     Image,
 }
 
-/// One sentence for each variable that contradicts a setting. `image` are the variables that the image sets by itself.
+/// One message for each variable that contradicts a setting. `image` has the variables that the image itself sets.
 pub(super) fn conflicts(
     environment: &BTreeMap<String, String>,
     image: &BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! A new server.
+//! Creates servers.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::system::{clock, ids};
 
-/// How long the node may take over the question which ports are free there.
+/// Time limit for asking the node which ports are free.
 const HOST_CHECK: Duration = Duration::from_secs(3);
-/// How often other ports are looked for where other programs hold the proposed ones.
+/// How many times other ports are tried if other programs use the proposed ones.
 const PROPOSALS: usize = 8;
 
 impl Servers {
-    /// Makes a server. Its agent is told once it is on the disk.
+    /// Creates a server. Its agent is sent the server after it was stored.
     pub async fn create(&self, admin: &Admin, request: CreateRequest) -> Result<ServerView, ApiError> {
         let mut faults = ValidationErrors::default();
         let draft = self.draft(&request, &mut faults)?;
@@ -76,7 +76,7 @@ impl Servers {
         self.view(server, admin)
     }
 
-    /// What would be made of a request.
+    /// The draft that a request results in, with errors added to `faults`.
     pub(super) fn draft(
         &self,
         request: &CreateRequest,
@@ -88,7 +88,7 @@ impl Servers {
         Ok(draft)
     }
 
-    /// Its node has to be there, and its CPU has to fit.
+    /// Checks that the node exists and that its CPU can run the image.
     pub(super) fn check_node(&self, draft: &Draft, faults: &mut ValidationErrors) -> Result<(), ApiError> {
         if draft.node_id == AUTO {
             return Ok(());
@@ -105,7 +105,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Nothing new is placed on a node that is being emptied, or where no game could get at its files.
+    /// Refuses a node that is being drained, or whose agent cannot give a game access to its files.
     pub(super) fn check_takes_servers(&self, node_id: &NodeId) -> Result<(), ApiError> {
         if let Some(problem) = self.agents.node(node_id).no_host_path() {
             return Err(ApiError::new(Code::Conflict, format!("{} {}", problem.message, problem.hint)));
@@ -120,8 +120,8 @@ impl Servers {
         }
     }
 
-    /// Ports near the wanted ones that other programs hold, as far as the node can say. Nothing hangs on it: a start finds
-    /// out for certain.
+    /// Ports near the wanted ones that other programs use, as far as the node can tell. Only a hint: a start detects it
+    /// reliably.
     pub(super) async fn held_by_others(
         &self,
         node_id: &NodeId,
@@ -143,7 +143,7 @@ impl Servers {
         Ok(excluded)
     }
 
-    /// What the node says of an image and of ports; `None` where it can't be asked.
+    /// What the node reports about an image and ports; `None` if it cannot be asked.
     pub(super) async fn host_report(
         &self,
         node_id: &NodeId,
@@ -153,7 +153,7 @@ impl Servers {
         self.host_report_with(node_id, image, ports, false, HOST_CHECK).await
     }
 
-    /// The same, where the image's registry may be asked as well.
+    /// Like `host_report`, and may also ask the image's registry.
     pub(super) async fn host_report_with(
         &self,
         node_id: &NodeId,

@@ -1,5 +1,5 @@
-//! A server's end. That it is to end is written before anything of it is deleted, and forgotten with the server: a deletion
-//! that was cut short, by a kill, a full disk or a node that went away, goes on by itself.
+//! Deletes servers. The intention is stored before anything is deleted, and removed together with the server. A
+//! deletion that was interrupted by a crash, a full disk or an offline node is therefore resumed.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::system::clock;
 
-/// Beyond the time that its stop may take: for the engine, and for the removal of the data.
+/// Time for a deletion in addition to the stop timeout: for the engine, and for removing the data.
 const DELETE_TAKES: Duration = Duration::from_secs(120);
-/// Between two looks whether a node is back, and between the first two attempts that failed for another reason.
+/// Interval between checks whether a node is back, and the first delay after an attempt failed for another reason.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Between two such attempts in the end.
+/// Longest delay between such attempts.
 const SELDOM: Duration = Duration::from_secs(60);
 
-/// What came of a deletion.
+/// Result of a deletion.
 enum Outcome {
-    /// There is no such server any more.
+    /// The server no longer exists.
     Gone,
-    /// Somebody else who asked for it was refused.
+    /// The deletion was called off after another request for it was refused.
     Undone,
 }
 
-/// Why a deletion is not over.
+/// Why a deletion is not finished.
 enum Unfinished {
-    /// The node did not do it, or it is not known whether it did.
+    /// The node refused it, or its result is not known.
     Node(RequestError),
-    /// Nothing is left of it there, and it could not be forgotten here.
+    /// Removed from the node, but the record could not be deleted.
     Here(ApiError),
 }
 
@@ -45,8 +45,8 @@ impl From<Unfinished> for ApiError {
 }
 
 impl Servers {
-    /// Stops a server, removes its container and its data, and forgets it. With `force` it is forgotten even where its
-    /// node can't be told.
+    /// Stops a server, removes its container and data, and deletes its record. With `force` the record is deleted even
+    /// if the node cannot be reached.
     pub async fn delete(&self, admin: &Admin, id: &ServerId, force: bool) -> Result<(), ApiError> {
         let server = self.record(id)?;
         self.moves.allows(id)?;
@@ -55,7 +55,7 @@ impl Servers {
         }
         let (servers, by) = (self.clone(), admin.to_string());
         let deletion = Deletion { since: clock::now(), by, force };
-        // To the end, also when the caller hangs up half-way.
+        // Runs to its end even if the caller disconnects.
         let work = self.tasks.spawn("server-delete", async move { servers.remove(server, deletion).await });
         work.await.unwrap_or_else(|cut| Err(ApiError::internal("deleting a server", &cut)))
     }
@@ -63,7 +63,7 @@ impl Servers {
     async fn remove(&self, server: Server, deletion: Deletion) -> Result<(), ApiError> {
         let (id, begun) = (server.id.clone(), server.deleting.is_some());
         let write = self.store.write(move |tx| storage::servers::begin_deletion(tx, &id, deletion));
-        // Where that can't be written, nothing has happened.
+        // If this write fails, nothing has been changed.
         let server = write.await?;
         self.agents.changes().server(&server.id);
         let why = match self.attempt(&server.id).await {
@@ -76,7 +76,7 @@ impl Servers {
         };
         let id = server.id.clone();
         let undone = match &why {
-            // It was said no, and nothing was done.
+            // The node refused, so nothing was done.
             Unfinished::Node(RequestError::Refused(_) | RequestError::Busy | RequestError::Unfitting)
                 if !begun =>
             {
@@ -105,7 +105,7 @@ impl Servers {
         })
     }
 
-    /// Takes up what an earlier run has left.
+    /// Resumes the deletions of an earlier run.
     pub(super) fn resume_deletions(&self) {
         let servers = self.clone();
         drop(self.tasks.spawn("deletions", async move {
@@ -124,7 +124,7 @@ impl Servers {
         }));
     }
 
-    /// Goes on with a deletion until it is over, in the background.
+    /// Continues a deletion in the background until it is finished.
     fn resume(&self, id: &ServerId) {
         if !self.deletions.lock().resumed.insert(id.to_owned()) {
             return;
@@ -132,7 +132,7 @@ impl Servers {
         let (servers, id, end) = (self.clone(), id.to_owned(), self.tasks.token());
         drop(self.tasks.spawn("server-delete", async move {
             tokio::select! {
-                // What is written is where the next run goes on.
+                // The next run resumes from the record.
                 () = end.cancelled() => {}
                 () = servers.until_gone(&id) => {}
             }
@@ -156,7 +156,7 @@ impl Servers {
         }
     }
 
-    /// Does what is left to be done of a deletion.
+    /// Carries out the remaining steps of a deletion.
     async fn attempt(&self, id: &ServerId) -> Result<Outcome, Unfinished> {
         let turn = self.deletions.turn(id);
         let _turn = turn.lock().await;
@@ -177,7 +177,7 @@ impl Servers {
         }
         let key = id.to_owned();
         match self.store.write(move |tx| storage::servers::delete(tx, &key)).await {
-            // It went together with its node.
+            // It was deleted together with its node.
             Ok(()) | Err(storage::Error::NotFound { .. }) => {}
             Err(error) => return Err(Unfinished::Here(error.into())),
         }

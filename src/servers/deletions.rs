@@ -1,4 +1,4 @@
-//! The deletions of servers that are under way.
+//! Deletions in progress.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,15 +8,15 @@ use storage::servers::Server;
 
 use crate::error::{ApiError, Code};
 
-/// The deletions that are under way. Cheap to clone.
+/// Deletions in progress. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Deletions(Arc<Mutex<UnderWay>>);
 
 #[derive(Default)]
 pub(super) struct UnderWay {
-    /// Held by whoever is at it.
+    /// One lock per server, held during an attempt to delete it.
     pub(super) turns: HashMap<ServerId, Arc<tokio::sync::Mutex<()>>>,
-    /// Those that go on by themselves.
+    /// Servers whose deletion continues in the background.
     pub(super) resumed: HashSet<ServerId>,
 }
 
@@ -32,7 +32,7 @@ impl Deletions {
     }
 }
 
-/// Refuses what must not be done with a server while it is being deleted.
+/// Refuses an action on a server that is being deleted.
 pub(super) fn not_deleting(server: &Server) -> Result<(), ApiError> {
     match server.deleting {
         Some(_) => Err(ApiError::new(Code::Conflict, "The server is being deleted.")),

@@ -1,4 +1,4 @@
-//! From what was asked for to a server as it would be made: the template fills in what was left out.
+//! Turns a request into the server that would be created. The template provides what the request leaves out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,39 +13,39 @@ use super::validate::{self, ValidationErrors};
 use crate::agents::local;
 use crate::templates::{self, Eula, Template, Variable};
 
-/// A server that is not made yet.
+/// A server that has not been created yet.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
     pub(super) node_id: NodeId,
     pub(super) template: Option<Arc<Template>>,
-    /// The native form of that, where it has one.
+    /// The template's native form; absent without a template.
     pub(super) native: Option<Native>,
     pub(super) image: String,
     pub(super) startup: String,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) limits: Limits,
     pub(super) ports: Ports,
-    /// It is kept from the networks of its machine.
+    /// Whether it is blocked from the local networks of its node.
     pub(super) block_lan: bool,
     pub(super) behaviour: Behaviour,
-    /// It is started once its image was fetched.
+    /// Whether to start it once its image has been pulled.
     pub(super) start: bool,
-    /// The template's terms, where they were not accepted.
+    /// The template's EULA if it was not accepted.
     pub(super) eula: Option<Eula>,
 }
 
-/// Its ports.
+/// Ports of a draft.
 #[derive(Clone, Debug)]
 pub(super) enum Ports {
-    /// As given.
+    /// Exactly these.
     Given(Vec<Port>),
-    /// Wherever these can be moved.
+    /// These, moved to free ones where needed.
     NextFree(Vec<Port>),
 }
 
 impl Draft {
-    /// Puts it together and notes every fault. `found` is the template that the request names, where there is one.
+    /// Builds the draft and adds every error to `faults`. `found` is the template that the request names.
     pub(super) fn new(
         request: &CreateRequest,
         found: Option<Arc<Template>>,
@@ -104,7 +104,7 @@ impl Draft {
         }
     }
 
-    /// The record of it.
+    /// The record of the new server.
     pub(super) fn into_record(self, id: ServerId, ports: Vec<Port>, now: storage::Millis) -> Server {
         Server {
             id,
@@ -129,11 +129,11 @@ impl Draft {
     }
 }
 
-/// The template's defaults, what was given over them, and the word that terms were accepted.
+/// Variables: the template's defaults, overridden by those in the request, and the one that accepts the EULA.
 fn environment(request: &CreateRequest, template: Option<&Template>) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     if let Some(template) = template {
-        // `present`: an image may tell an empty variable from a missing one.
+        // With the rule `present`: an image may distinguish an empty variable from a missing one.
         let set = |variable: &&Variable| {
             !variable.default_value.is_empty() || variable.rules.split('|').any(|rule| rule == "present")
         };
@@ -203,7 +203,7 @@ mod tests {
             if template.id == "any-image" {
                 request.image = Some("busybox".into());
             }
-            // Some want a password or a token first.
+            // Some require a password or a token.
             let wanted = template.variables.iter().filter(|one| {
                 let rules = ::templates::rules::split(&one.rules);
                 ::templates::rules::Rules::parse(&rules).check(&one.default_value).is_err()

@@ -1,5 +1,5 @@
-//! The terms of a game's maker, where the game asks for them by a file: the feature `eula` of eggs. Minecraft's server makes
-//! `eula.txt` and ends as long as that does not say `eula=true`.
+//! The EULA of games that ask for it through a file: feature `eula` of eggs. Minecraft's server creates `eula.txt` and
+//! exits until the file contains `eula=true`.
 
 use ::templates::model::Template as Native;
 use protocol::{FileWrite, ToAgent};
@@ -10,13 +10,13 @@ use super::deletions::not_deleting;
 use crate::auth::{Permit, need};
 use crate::error::{ApiError, Code};
 
-/// The feature's name in eggs.
+/// Name of the feature in eggs.
 const FEATURE: &str = "eula";
-/// Below the server's folder.
+/// Path relative to the server's folder.
 const FILE: &str = "eula.txt";
 
 impl Servers {
-    /// Writes that they are accepted. It counts from the next start on.
+    /// Accepts the EULA in the file; takes effect at the next start.
     pub(super) async fn accept_eula(&self, permit: &Permit<need::Configure>) -> Result<(), ApiError> {
         let server = self.record(permit.server_id())?;
         not_deleting(&server)?;

@@ -1,5 +1,5 @@
-//! The start of a server that was asked for together with the server itself: as soon as its files are there. It stands in
-//! the record until it is done, so that it outlives this process.
+//! Starts a new server once it is installed, if that was requested on creation. The request is stored in the record
+//! until it is done, so that it survives a restart of the panel.
 
 use protocol::{PowerAction, ServerId, ServerPower, Status, ToAgent};
 use storage::servers::Server;
@@ -7,20 +7,20 @@ use storage::servers::Server;
 use super::Servers;
 use crate::error::{ApiError, Code};
 
-/// What a server's state means for the start that was asked for.
+/// What to do about a pending first start in a given state.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
-    /// Its files are not there yet, or its node is away.
+    /// Not installed yet, or its node is offline.
     Wait,
     /// Start it now.
     Start,
-    /// It runs, or somebody has run it.
+    /// It is running, or has been started by a user.
     Over,
 }
 
 fn turn(status: Option<&Status>) -> Turn {
     match status {
-        // After a failed install the next try goes on to the start.
+        // A failed install may be retried; the start follows then.
         None | Some(Status::Installing | Status::InstallFailed | Status::Unknown | Status::Other(_)) => {
             Turn::Wait
         }
@@ -30,7 +30,7 @@ fn turn(status: Option<&Status>) -> Turn {
 }
 
 impl Servers {
-    /// Takes up what an earlier run has left.
+    /// Resumes the first starts of an earlier run.
     pub(super) fn resume_first_starts(&self) {
         let servers = self.clone();
         drop(self.tasks.spawn("first-starts", async move {
@@ -49,7 +49,7 @@ impl Servers {
         let (servers, id, end) = (self.clone(), id.to_owned(), self.tasks.token());
         drop(self.tasks.spawn("first-start", async move {
             tokio::select! {
-                // What is written is where the next run goes on.
+                // The next run resumes from the record.
                 () = end.cancelled() => {}
                 () = servers.until_started(&id) => {}
             }
@@ -75,7 +75,7 @@ impl Servers {
                         tracing::info!(server = %id, "started after its install");
                         return self.forget_first_start(id).await;
                     }
-                    // Its node went away meanwhile: it says so when it is back.
+                    // The node has gone offline. It reports the state when it reconnects.
                     Err(error) if matches!(error.code(), Code::NodeOffline | Code::EngineUnavailable) => {}
                     Err(error) => {
                         tracing::warn!(server = %id, %error, "not started after its install");
@@ -95,7 +95,7 @@ impl Servers {
         self.ask(server, message).await.map(drop)
     }
 
-    /// It is done, or nobody wants it any more.
+    /// Removes the pending first start: it is done, or no longer wanted.
     pub(super) async fn forget_first_start(&self, id: &ServerId) {
         let key = id.to_owned();
         let written = self.store.write(move |tx| {

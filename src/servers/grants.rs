@@ -1,4 +1,4 @@
-//! Who may do what with a server.
+//! Permissions of users on servers.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::revision::{self, Expected};
 
 impl Servers {
-    /// Everybody with a grant.
+    /// All users with permissions on a server.
     pub async fn users(&self, _admin: &Admin, server_id: &ServerId) -> Result<Vec<ServerUser>, ApiError> {
         let server_id = server_id.to_owned();
         let listed = self.store.read(move |tx| {
@@ -32,7 +32,7 @@ impl Servers {
         Ok(listed.await?)
     }
 
-    /// Gives exactly these permissions, where those that somebody had are as expected. Tells their revision.
+    /// Sets a user's permissions if the current ones are as expected. Returns the revision of the new ones.
     pub async fn grant(
         &self,
         admin: &Admin,
@@ -57,7 +57,7 @@ impl Servers {
         Ok(given)
     }
 
-    /// Takes all permissions, where they are as expected.
+    /// Removes all permissions of a user if they are as expected.
     pub async fn revoke(
         &self,
         admin: &Admin,
@@ -79,7 +79,7 @@ impl Servers {
     }
 }
 
-/// Which state of somebody's permissions this is.
+/// Revision of a user's permissions.
 fn revision(grant: &Grant) -> String {
     revision::of(&grant.permissions.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -1,5 +1,5 @@
-//! What a registry says of an image, asked through the node that would fetch it: before the fetch, and whether it has a
-//! newer one. A registry is asked seldom: it counts the questions.
+//! Asks an image's registry, through the node that would pull it, whether the image exists for the node's CPU and
+//! whether there is a newer one. Asked rarely, because registries limit the number of requests.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Servers;
 use crate::auth::{Permit, need};
 use crate::error::{ApiError, Code};
 
-/// For the node to hear from the registry, with the way to the node and back.
+/// Time for the node to get the registry's answer, plus the round trip to the node.
 const ASKED: Duration = Duration::from_secs(13);
 
 /// The image of a server, as its node has it and as its registry does.
@@ -31,7 +31,7 @@ pub(super) struct ImageView {
 }
 
 impl Servers {
-    /// What a node's engine and the registry say of an image; `None` where the node can't ask.
+    /// What a node's engine and the registry report about an image; `None` if the node cannot be asked.
     pub(super) async fn image_report(&self, node_id: &NodeId, image: &str) -> Option<HostReport> {
         let key = (node_id.to_owned(), image.to_owned());
         let revision = self.store.revision();
@@ -46,7 +46,7 @@ impl Servers {
         Some(report)
     }
 
-    /// The image of a server, here and at its registry.
+    /// The image of a server, on its node and in its registry.
     pub(super) async fn image(&self, permit: &Permit<need::Configure>) -> Result<ImageView, ApiError> {
         let server = self.record(permit.server_id())?;
         if !self.agents.node(&server.node_id).online {
@@ -61,7 +61,7 @@ impl Servers {
     }
 }
 
-/// What is to be known before an image is fetched: the code and the sentence.
+/// Code and message of a problem to show before an image is pulled; `None` if there is none.
 pub(super) fn fit(image: &str, node_arch: &str, report: &ImageReport) -> Option<(&'static str, String)> {
     if let Some(problem) = &report.problem {
         return Some(("image_unavailable", problem.clone()));

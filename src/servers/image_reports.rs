@@ -1,4 +1,4 @@
-//! What registries said of images lately: they count how often they are asked.
+//! Caches answers of registries, because they limit the number of requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 
 use protocol::{HostReport, NodeId};
 
-/// How long an answer counts.
+/// How long an answer is valid.
 const FRESH: Duration = Duration::from_secs(60);
-/// Answers that are kept.
+/// How many answers are cached.
 const MOST: usize = 64;
 
-/// What was heard lately, by node and image. Cheap to clone.
+/// Recent answers by node and image. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct ImageReports(Arc<Mutex<HashMap<(NodeId, String), Kept>>>);
 
 struct Kept {
     at: Instant,
-    /// That of the database: a login that is added since may mend a problem.
+    /// Revision of the database: a login added since may solve a problem, so a report with one is only valid at the
+    /// same revision.
     revision: u64,
     report: HostReport,
 }

@@ -1,4 +1,4 @@
-//! The servers that somebody may see, put together, and as JSON from memory.
+//! The list of servers that a user may see, as views or as cached JSON.
 
 use std::time::Instant;
 
@@ -12,21 +12,21 @@ use crate::agents::AgentTopic;
 use crate::auth::{Actor, Visible};
 use crate::error::ApiError;
 
-/// Nobody follows the stats of these.
+/// An empty list: no stats need to be kept current for it.
 const NONE: &[u8] = b"[]";
 
 impl Servers {
-    /// The servers that somebody may see, oldest first, as a JSON array.
+    /// The servers that a user may see, oldest first, as a JSON array.
     pub async fn list_json(&self, actor: &Actor) -> Result<Bytes, ApiError> {
         let json = self.list_kept(actor).await?;
-        // Who sees none costs the agents nothing.
+        // A user without servers causes no work for the agents.
         if json != NONE {
             self.agents.keep_fresh(AgentTopic::Servers);
         }
         Ok(json)
     }
 
-    /// The same for whoever knows already what may be seen.
+    /// Like [`Self::list_json`], for a known set of visible servers and as views.
     pub async fn list_visible(&self, visible: &Visible) -> Result<Vec<ServerView>, ApiError> {
         let mut seen = Vec::new();
         for record in self.records(visible).await? {
@@ -35,9 +35,10 @@ impl Servers {
         Ok(seen)
     }
 
-    /// From memory, where nothing has changed since it was made.
+    /// From the cache if nothing has changed since it was built.
     async fn list_kept(&self, actor: &Actor) -> Result<Bytes, ApiError> {
-        // Before anything is read: a change in between counts as later, and the list is made anew at the next call.
+        // Taken before anything is read: after a change in between, the cached list is already outdated and is built
+        // again at the next call.
         let versions = self.versions();
         let visible = self.auth.visible(actor)?;
         if let Some(json) = self.lists.get(&visible, versions, Instant::now()) {
@@ -57,14 +58,14 @@ impl Servers {
         }
     }
 
-    /// The JSON, and until when it is true if nothing changes; `None` for ever.
+    /// The JSON, and until when it is valid if nothing changes; `None` for no limit.
     async fn made(&self, visible: &Visible) -> Result<(Bytes, Option<Instant>), ApiError> {
         let (mut views, mut until) = (Vec::new(), None);
         for record in self.records(visible).await? {
             let Some(permissions) = visible.of(&record.id) else { continue };
             let seen = self.agents.server(&record.id);
             let view = self.put_together_with(record, &seen, &permissions);
-            // The rate of a copy is another one at each look.
+            // The rate of a copy changes all the time, so the list must not be cached.
             let copied = view.moving.as_ref().and_then(|moving| moving.rate).map(|_| Instant::now());
             until = [until, seen.stats_until, copied].into_iter().flatten().min();
             views.push(view);
@@ -75,7 +76,7 @@ impl Servers {
         Ok((json.into(), until))
     }
 
-    /// The records of those that may be seen, oldest first.
+    /// The records of visible servers, oldest first.
     async fn records(&self, visible: &Visible) -> Result<Vec<Server>, ApiError> {
         let ids: Option<Vec<ServerId>> = match visible {
             Visible::All => None,

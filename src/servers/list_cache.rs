@@ -1,4 +1,4 @@
-//! The list of servers as JSON, kept for as long as nothing of what it was made from has changed.
+//! Caches the list of servers as JSON until one of its sources changes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use crate::auth::Visible;
 
-/// How many lists are kept; all administrators have one and the same.
+/// How many lists are cached. All administrators share one.
 const MOST: usize = 16;
-/// Bytes of the longest list that is kept, some 250 servers: whoever has more pays for each call, not with memory.
+/// Longest list that is cached, in bytes: about 250 servers. Longer lists are built at each call instead of using
+/// memory.
 const LONGEST: usize = 256 * 1024;
 
-/// Counts the changes of all that a list is made from: the database (records, grants, roles), what agents tell, moves,
-/// templates. A new source of a `ServerView` that lies in none of them needs a count here.
+/// Change counters of everything a list is built from: database (records, grants, roles), agents, transfers and
+/// templates. A new source of `ServerView` outside of these needs a counter here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Versions {
     pub(super) store: u64,
@@ -22,28 +23,28 @@ pub(super) struct Versions {
     pub(super) templates: u64,
 }
 
-/// Lists as JSON. Those of the newest versions only.
+/// Cached lists, all built from the same versions.
 #[derive(Default)]
 pub(super) struct ListCache(Mutex<Vec<Kept>>);
 
 struct Kept {
-    /// What its readers may see, and do there: by this it is found, whoever they are.
+    /// What its readers may see and do; the key of the entry.
     visible: Visible,
     versions: Versions,
-    /// When a part of it is too old, whatever changes.
+    /// When a part of it expires, even if nothing changes.
     until: Option<Instant>,
     json: Bytes,
 }
 
 impl ListCache {
-    /// The list of somebody who may see this, where it was made from these versions.
+    /// The list for this set of visible servers, if it is cached for these versions.
     pub(super) fn get(&self, visible: &Visible, versions: Versions, now: Instant) -> Option<Bytes> {
         let lists = self.lock();
         let kept = lists.iter().find(|kept| kept.versions == versions && kept.visible == *visible)?;
         kept.until.is_none_or(|until| now < until).then(|| kept.json.clone())
     }
 
-    /// Keeps a list that was made from what `versions`, taken before, says or from something newer.
+    /// Caches a list. `versions` must have been taken before its data was read.
     pub(super) fn keep(&self, visible: Visible, versions: Versions, until: Option<Instant>, json: &Bytes) {
         let mut lists = self.lock();
         lists.retain(|kept| kept.versions == versions && kept.visible != visible);

@@ -1,4 +1,4 @@
-//! Game servers: the rules. What should be is in the store, what is comes from the agents.
+//! Rules for game servers. The store has the intended state, the agents report the actual state.
 
 mod adopt;
 mod behaviour;
@@ -62,13 +62,13 @@ use image_reports::ImageReports;
 use list_cache::ListCache;
 use views::{PowerAnswer, StatsHistoryView};
 
-/// How long an agent may take to say whether it takes an action. Not to do it.
+/// Time for an agent to accept or refuse an action, not to carry it out.
 const ANSWER: Duration = Duration::from_secs(15);
-/// Lines of a console where the caller does not say how many.
+/// Number of console lines if the caller does not specify it.
 const TAIL: u32 = 100;
 const MOST_TAIL: u32 = 1000;
 
-/// Everything about servers. Cheap to clone.
+/// All operations on servers. Cheap to clone.
 #[derive(Clone)]
 pub struct Servers {
     store: Store,
@@ -84,7 +84,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Over the store and the agents; goes on with deletions and starts that an earlier run has left. `own_ports` are those of this
+    /// Creates the handle, and resumes deletions and first starts of an earlier run. `own_ports` are the ports of this
     /// process.
     pub fn new(
         store: Store,
@@ -104,7 +104,7 @@ impl Servers {
         servers
     }
 
-    /// One server, if it is there and may be seen.
+    /// A server, if it exists and is visible.
     pub fn get_visible(&self, id: &str, visible: &Visible) -> Result<Option<ServerView>, ApiError> {
         let record = self.store.read_now(|tx| storage::servers::get(tx, id))?;
         Ok(record.and_then(|record| self.seen_by(record, visible)))
@@ -117,7 +117,7 @@ impl Servers {
         Ok(self.put_together(record, permit.permissions()))
     }
 
-    /// Starts, stops, restarts or kills.
+    /// Starts, stops, restarts, kills or resumes a server.
     pub async fn power(
         &self,
         permit: &Permit<need::Power>,
@@ -126,7 +126,7 @@ impl Servers {
         let server = self.acted_on(permit.server_id())?;
         self.moves.allows(&server.id)?;
         if action == PowerAction::Resume && self.agents.lacks(&server.node_id, capability::PAUSE) {
-            // An agent that has no word for it never shows one as paused.
+            // Agents that do not support this never report a server as paused.
             return Err(ApiError::new(Code::NotPaused, "The server is not paused."));
         }
         let message = ToAgent::ServerPower(ServerPower { server_id: server.id.clone(), action });
@@ -140,7 +140,7 @@ impl Servers {
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(begun) })
     }
 
-    /// One line for the game.
+    /// Sends one line to the game's console.
     pub async fn command(&self, permit: &Permit<need::Console>, command: String) -> Result<(), ApiError> {
         validate::command(&command)?;
         let server = self.acted_on(permit.server_id())?;
@@ -148,7 +148,7 @@ impl Servers {
         self.ask(&server, message).await.map(drop)
     }
 
-    /// The last lines of the console, and the unfinished one.
+    /// The last console lines and the unfinished line.
     pub async fn console(
         &self,
         permit: &Permit<need::Console>,
@@ -166,7 +166,7 @@ impl Servers {
         }
     }
 
-    /// Samples of the last 10 minutes.
+    /// Stats of the last 10 minutes.
     pub async fn stats(&self, permit: &Permit<need::View>) -> Result<StatsHistoryView, ApiError> {
         let server = self.record(permit.server_id())?;
         let message = ToAgent::StatsHistory(ServerRef { server_id: server.id.clone() });
@@ -178,7 +178,7 @@ impl Servers {
         }
     }
 
-    /// Fetches the image again.
+    /// Pulls the image again.
     pub async fn install(&self, permit: &Permit<need::Configure>) -> Result<PowerAnswer, ApiError> {
         let server = self.acted_on(permit.server_id())?;
         self.moves.allows(&server.id)?;
@@ -187,7 +187,7 @@ impl Servers {
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
     }
 
-    /// Fetches the image again and runs the install script; with `wipe` its files are thrown away first.
+    /// Pulls the image again and runs the install script. With `wipe` the server's files are deleted first.
     pub async fn reinstall(
         &self,
         permit: &Permit<need::Configure>,
@@ -206,7 +206,7 @@ impl Servers {
         Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
     }
 
-    /// What the last installation printed.
+    /// Output of the last installation.
     pub async fn install_log(&self, permit: &Permit<need::Console>) -> Result<String, ApiError> {
         let server = self.record(permit.server_id())?;
         if self.agents.lacks(&server.node_id, capability::TEMPLATES) {
@@ -221,7 +221,7 @@ impl Servers {
         }
     }
 
-    /// Breaks an installation off.
+    /// Cancels a running installation.
     pub async fn cancel_install(&self, permit: &Permit<need::Configure>) -> Result<(), ApiError> {
         let server = self.acted_on(permit.server_id())?;
         let message = ToAgent::InstallCancel(ServerRef { server_id: server.id.clone() });
@@ -267,7 +267,7 @@ impl Servers {
         self.store.read_now(|tx| storage::servers::get(tx, id))?.ok_or_else(|| ApiError::not_found("server"))
     }
 
-    /// The record of a server with which something is to be done.
+    /// The record of a server, if actions on it are allowed now.
     fn acted_on(&self, id: &str) -> Result<Server, ApiError> {
         let server = self.record(id)?;
         deletions::not_deleting(&server)?;

@@ -1,4 +1,4 @@
-//! Where there is room: which node a server is put on when nobody chose one.
+//! Chooses a node for a server if the user did not.
 
 use protocol::{HostReport, NodeId, capability};
 use storage::nodes::Node;
@@ -9,28 +9,28 @@ use super::{Servers, template_runs};
 use crate::agents::{NodeSnapshot, local};
 use crate::error::{ApiError, Code};
 
-/// The word for "where there is room", in place of a node's id.
+/// Value in place of a node id that requests automatic placement.
 pub const AUTO: &str = "auto";
-/// What a server without a limit is taken to use, of those that are there and of the new one.
+/// Memory in bytes that a server without a limit is assumed to use, for existing servers and the new one.
 const UNLIMITED: i64 = 1 << 30;
-/// Room on the disk that every new server has to find.
+/// Free disk space in bytes that a new server needs at least.
 const LEAST_DISK: i64 = 512 << 20;
-/// Nodes that are asked for a closer look before it is given up.
+/// How many candidates are asked for a host report before giving up.
 const LOOKS: usize = 8;
-/// Reasons that are told when no node will do.
+/// How many reasons are reported if no node is suitable.
 const REASONS: usize = 5;
 
-/// A node that may do.
+/// A node that may be suitable.
 struct Candidate {
     id: NodeId,
     name: String,
-    /// Bytes of memory that are not promised.
+    /// Unallocated memory in bytes.
     room: i64,
     servers: usize,
 }
 
 impl Servers {
-    /// The node with most memory that is promised to nobody, among those where the server fits.
+    /// The node with the most unallocated memory among those where the server fits.
     pub(super) async fn place(&self, draft: &Draft) -> Result<NodeId, ApiError> {
         let listed = self.store.read(|tx| {
             let nodes = storage::nodes::list(tx)?;
@@ -85,7 +85,7 @@ impl Servers {
         Err(ApiError::new(Code::Conflict, format!("No node has room for it: {list}.")))
     }
 
-    /// The memory that is not promised there, or why it won't do.
+    /// The unallocated memory of a node, or why the node is not suitable.
     fn may_do(&self, draft: &Draft, node: &Node, placed: Placed, seen: &NodeSnapshot) -> Result<i64, String> {
         if !seen.online {
             return Err("is offline".into());
@@ -130,7 +130,7 @@ impl Servers {
     }
 }
 
-/// What the machine itself says.
+/// Checks the draft against the node's host report.
 fn fits(draft: &Draft, report: &HostReport) -> Result<(), String> {
     let free =
         |space: protocol::Space| i64::try_from(space.total.saturating_sub(space.used)).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! Which ports a server may have.
+//! Which ports a server may use.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use storage::servers::{Port, Protocol, port_owner};
 
 use crate::error::{ApiError, Code};
 
-/// The ports that this process listens on itself, each with what it is for.
+/// Ports that this process listens on, each with its purpose.
 #[derive(Clone, Debug, Default)]
 pub struct OwnPorts(pub Vec<(u16, &'static str)>);
 
-/// Ports that are not to be proposed, whoever has them.
+/// Ports that must not be proposed, used by anything.
 pub(super) type Excluded = BTreeSet<(u16, Protocol)>;
 
 impl OwnPorts {
-    /// What this port of a node is for, where it is ours. We listen by TCP only, and on our own machine.
+    /// The purpose of this port if this process listens on it. It listens on TCP only, and on the local node.
     fn what(&self, node_id: &NodeId, port: Port) -> Option<&'static str> {
         if node_id != crate::agents::local::NODE_ID || port.protocol != Protocol::Tcp {
             return None;
@@ -24,7 +24,7 @@ impl OwnPorts {
         self.0.iter().find(|(number, _)| *number == port.external).map(|(_, what)| *what)
     }
 
-    /// Refuses ports that are ours.
+    /// Refuses ports that this process listens on.
     pub(super) fn check(&self, node_id: &NodeId, ports: &[Port]) -> Result<(), ApiError> {
         for port in ports {
             if let Some(what) = self.what(node_id, *port) {
@@ -36,7 +36,7 @@ impl OwnPorts {
     }
 }
 
-/// The wanted ports moved up together, to where all of them are free: games often count on their distance.
+/// Raises all wanted ports by the same number until all of them are free, because games often rely on their distance.
 pub(super) fn next_free(
     tx: &ReadTx,
     node_id: &NodeId,

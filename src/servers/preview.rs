@@ -1,4 +1,4 @@
-//! What would happen if this server were made. Changes nothing.
+//! Preview of a server: what creating it would do. Changes nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,11 +26,11 @@ use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::templates::Memory;
 
-/// What a server without a template is given room for.
+/// Memory in bytes for a server without a template.
 const USUAL: Memory = Memory { minimum: 64 << 20, recommended: 1 << 30 };
-/// Proposals are whole multiples of this.
+/// Proposed memory is a multiple of this, in bytes.
 const STEP: i64 = 64 << 20;
-/// For the image's registry to answer: people wait for the rest.
+/// Time for the image's registry to answer; short, because a user is waiting for the preview.
 const REGISTRY: Duration = Duration::from_secs(5);
 static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
@@ -92,10 +92,10 @@ pub(super) struct PreviewBlocker {
 }
 
 impl Servers {
-    /// Says what would happen.
+    /// The preview of a request.
     pub async fn preview(&self, _admin: &Admin, request: CreateRequest) -> Result<Preview, ApiError> {
         let mut faults = ValidationErrors::default();
-        // The name is chosen last; its absence says nothing yet.
+        // The name is usually entered last, so a missing one is no error here.
         let named =
             CreateRequest { name: Some(request.name.clone().unwrap_or_else(|| "…".into())), ..request };
         let mut draft = self.draft(&named, &mut faults)?;
@@ -118,7 +118,7 @@ impl Servers {
         }
         let anywhere = draft.node_id == AUTO;
         let placed = if anywhere { self.place(&draft).await } else { Ok(draft.node_id.clone()) };
-        // Without room anywhere the rest is told of our own machine.
+        // If no node is suitable, the rest of the preview is based on the local node.
         draft.node_id = placed.as_ref().map_or_else(|_| local::NODE_ID, NodeId::clone);
         if let Err(error) = placed.and_then(|id| self.check_takes_servers(&id)) {
             blockers.push(PreviewBlocker {
@@ -274,7 +274,7 @@ impl Servers {
         {
             warn("lan_not_blocked", format!("The local network would not be blocked. {problem}"));
         }
-        // Where the template is of other panels, the settings win.
+        // Eggs use the settings, so there is nothing to warn about.
         if is_egg(draft) {
             return warnings;
         }
@@ -291,7 +291,7 @@ fn mebibytes(bytes: i64) -> i64 {
     bytes >> 20
 }
 
-/// What is recommended where there is room for it with a quarter to spare, else what the room allows.
+/// Memory to propose: the recommended amount if it fits into three quarters of the free memory, else what fits.
 fn memory(wanted: Memory, report: Option<&HostReport>) -> PreviewMemory {
     let of = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let (free, total) = report.map_or((0, 0), |report| {

@@ -1,4 +1,4 @@
-//! What a template would do on the node: the command as a person reads it, the environment, the config files.
+//! What a template would do on the node: readable startup command, environment and config files.
 
 use std::collections::BTreeMap;
 
@@ -52,12 +52,12 @@ pub(super) struct PreviewSetting {
     value: String,
 }
 
-/// Whether it is made for an image that reads the startup command from `STARTUP`, as those of other panels do.
+/// Whether the template's image reads its startup command from `STARTUP`, as those of other panels do.
 pub(super) fn is_egg(draft: &Draft) -> bool {
     draft.native.is_some() && draft.behaviour.startup_mode == StartupMode::Variable
 }
 
-/// None where the template has no native form.
+/// `None` if the template has no native form.
 pub(super) fn of(draft: &Draft, ports: &[Port]) -> Option<TemplatePreview> {
     let native = draft.native.as_ref()?;
     let context = context(draft, native, ports);
@@ -91,7 +91,7 @@ fn config_file(file: &ConfigFile, context: &Context) -> PreviewFile {
     }
 }
 
-/// As the node would have it; its time zone and the server's id are not known yet.
+/// Context for expanding values, as on the node. Its time zone and the server's id are not known yet.
 fn context(draft: &Draft, native: &Template, ports: &[Port]) -> Context {
     let mut environment: BTreeMap<String, String> =
         native.variables.iter().map(|one| (one.name.clone(), one.default.clone())).collect();

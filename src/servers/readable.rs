@@ -1,4 +1,4 @@
-//! What of a server's settings, and of what its node says about them, goes out to whom.
+//! Which of a server's settings and of its node's reports a user may read.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use crate::auth::{Permission, Permissions};
 use crate::templates::Template;
 use crate::transfers::MoveView;
 
-/// The settings that a caller may read, because he may change them.
+/// The settings that a user may read, because the user may change them.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Readable {
-    /// The startup line; `None` where it is not for him.
+    /// The startup line; `None` if the user may not read it.
     pub(super) startup: Option<String>,
-    /// Variables; `None` where he may change none.
+    /// Variables; `None` if the user may change none of them.
     pub(super) environment: Option<BTreeMap<String, String>>,
-    /// Names of variables that have a value which he may replace and not read.
+    /// Names of variables that have a value which the user may replace but not read.
     pub(super) hidden: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Readable {
     }
 }
 
-/// A server's move for those who may not configure it.
+/// A server's transfer as shown to users who may not configure the server.
 pub(super) fn general_move(moving: MoveView) -> MoveView {
     let error = moving.error.map(|_| "Those who may configure it see why.".to_owned());
     MoveView { error, ..moving }
@@ -85,7 +85,7 @@ mod tests {
             (names, some.startup, some.hidden),
             (vec!["LOCKED".into(), "OPEN".into()], None, vec!["RCON".into()])
         );
-        // Without a template nothing is left to users.
+        // Without a template users may change no variables.
         let bare = of(&[Permission::Startup], None);
         assert_eq!((bare.environment, bare.startup, bare.hidden), (Some(BTreeMap::new()), None, vec![]));
         let open = Template { startup_editable: true, ..template };

@@ -1,4 +1,4 @@
-//! Why a server is what it is: as a sentence, and as a code for whoever says it in another language.
+//! The reason for a server's status, as a sentence and as a code for translation.
 
 use protocol::{ServerStatus, Status};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub enum StatusCode {
     NodeProblem,
 }
 
-/// A sentence, and its code where it is one of the panel's.
+/// A sentence, and its code if it is one of the panel's own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reason {
     pub(super) code: Option<StatusCode>,
@@ -43,13 +43,13 @@ impl Reason {
         Self { code: Some(code), text: text.into() }
     }
 
-    /// In the words of a node or an engine.
+    /// A sentence of a node or an engine.
     fn told(text: String) -> Self {
         Self { code: None, text }
     }
 }
 
-/// Why a node says that it is so. `configures`: whether it is for somebody who may configure it.
+/// The reason for a status reported by a node. `configures`: whether it is for a user who may configure the server.
 pub(super) fn reason_of(told: &ServerStatus, configures: bool) -> Option<Reason> {
     let own = match configures {
         true => told.error.clone().map(Reason::told),
@@ -65,8 +65,8 @@ pub(super) fn reason_of(told: &ServerStatus, configures: bool) -> Option<Reason>
     })
 }
 
-/// Why a server is what it is, for those who may not configure it: an engine's own words tell which addresses it reaches
-/// and what the startup line holds.
+/// The reason for a status as shown to users who may not configure the server: messages of an engine may contain
+/// addresses of the node and the startup line.
 fn general_reason(told: &ServerStatus) -> Option<Reason> {
     told.error.as_ref()?;
     Some(match (&told.status, told.exit_code) {

@@ -23,7 +23,7 @@ pub fn routes(servers: &Servers) -> Vec<Route> {
     routes
 }
 
-/// The list, and one server as a whole.
+/// The list, and endpoints of a server as a whole.
 fn general(servers: &Servers) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/servers")
@@ -88,7 +88,7 @@ fn general(servers: &Servers) -> Vec<Route> {
     ]
 }
 
-/// What a server does and shows.
+/// Power, console, stats and installation.
 fn running(servers: &Servers) -> Vec<Route> {
     vec![
         endpoint(POST, "/api/servers/{id}/power")
@@ -169,7 +169,7 @@ fn running(servers: &Servers) -> Vec<Route> {
     ]
 }
 
-/// The version of its template that a server has.
+/// The version of its template that a server uses.
 fn template(servers: &Servers) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/servers/{id}/template")
@@ -192,7 +192,7 @@ fn template(servers: &Servers) -> Vec<Route> {
     ]
 }
 
-/// Who may do what with a server.
+/// Permissions of users on a server.
 fn users(servers: &Servers) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/servers/{id}/users")

@@ -1,4 +1,4 @@
-//! How a server is run, as far as those who may configure it choose that: what they give is merged, what there is goes out.
+//! How a server is run: merges the requested behaviour into the current one, and converts it to a view.
 
 use serde::Serialize;
 use storage::servers::{Behaviour, StartupMode, Stop};
@@ -25,7 +25,7 @@ pub struct BehaviourView {
     pub restart_after_crash: bool,
 }
 
-/// What was asked for over what there is; every fault is noted under `behaviour`.
+/// Applies the requested changes to the current behaviour. Every error is added under `behaviour`.
 pub(super) fn merged(
     before: &Behaviour,
     request: Option<&BehaviourRequest>,
@@ -55,7 +55,8 @@ pub(super) fn merged(
     let mut found = ValidationErrors::default();
     behaviour::check(&after, &mut found);
     for (key, problem) in found.into_map() {
-        // An agent calls the seconds otherwise. What was not given here is not this caller's to mend.
+        // The key of the timeout differs from that of the agent protocol. Errors in values that were not given are not
+        // shown, because this caller cannot fix them.
         let (key, given) = match key.as_str() {
             "stop" => ("stop", stop.is_some()),
             "stopTimeout" => ("stopTimeoutSecs", stop_timeout_secs.is_some()),

@@ -1,4 +1,4 @@
-//! The version of its template that a server has, and the step to the present one.
+//! The version of its template that a server uses, and the update to the current one.
 
 use serde::Serialize;
 use storage::servers::Server;
@@ -25,7 +25,7 @@ pub(super) struct VersionView {
 }
 
 impl Servers {
-    /// What the step to the present version would change. 404 where its template is gone.
+    /// What an update to the template's current version would change. 404 if the template was deleted.
     pub(super) fn template_version(&self, permit: &Permit<need::Configure>) -> Result<VersionView, ApiError> {
         let server = self.record(permit.server_id())?;
         let (_, native) = self.present_template(&server)?;
@@ -33,8 +33,9 @@ impl Servers {
         Ok(VersionView { up_to_date: changes.is_empty(), changes })
     }
 
-    /// Takes the present version, in force at the next start: how the image is run, what is installed and configured, new
-    /// variables with their defaults. Image and startup line stay where they are not those that the old version began with.
+    /// Updates to the template's current version, which applies from the next start on: how the image is run, what is
+    /// installed and configured, and new variables with their defaults. Image and startup line are only updated if they
+    /// still have the old version's values.
     pub(super) async fn update_template(
         &self,
         permit: &Permit<need::Configure>,

@@ -1,4 +1,4 @@
-//! The rules over a real store and a real link, with a made-up agent at the other end.
+//! Tests of the rules over a real store and a real link, with a fake agent at the other end.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::error::{ApiError, Code};
 use crate::revision::Expected;
 use crate::templates::{Template, Variable};
 
-/// Servers, and somebody who may do everything.
+/// Servers, and an actor with all permissions.
 pub(crate) struct Games {
     pub(crate) world: World,
     pub(crate) auth: Auth,
@@ -116,7 +116,7 @@ pub(crate) fn plain_server() -> Server {
     }
 }
 
-/// A template with a variable of each kind: to change, to read, neither, and a secret to change.
+/// A template with a variable of each kind: editable, readable, neither, and an editable secret.
 pub(crate) fn templated() -> Template {
     let mut template = crate::templates::list()[0].clone();
     let variable = |name: &str, user_viewable, user_editable, secret| Variable {

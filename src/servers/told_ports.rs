@@ -1,5 +1,5 @@
-//! Ports whose number the game is told, by `SERVER_PORT` or by a variable of its own. Such a game listens inside where it is
-//! reached outside: what it says of itself to a list of servers, or to its players, is then true.
+//! Ports whose number the game is given, in `SERVER_PORT` or a variable of its own. Inside the container such a game
+//! listens on the same port number as outside, so that the address it reports to server lists and players is correct.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use storage::servers::Port;
 
 use super::draft::{Draft, Ports};
 
-/// By the number that the template has: the variable that tells the game, none for `SERVER_PORT`.
+/// By the port number in the template: the variable for the game, `None` for `SERVER_PORT`.
 type Told<'n> = BTreeMap<u16, Option<&'n str>>;
 
 fn told<'n>(native: &'n Native, wanted: &[Port]) -> Told<'n> {
@@ -16,7 +16,7 @@ fn told<'n>(native: &'n Native, wanted: &[Port]) -> Told<'n> {
         let variable = port.variable.as_deref();
         match (port.number, variable) {
             (Some(number), Some(_)) => Some((number, variable)),
-            // Any number is good: the template's first port stands for it.
+            // Any number is allowed: it is the template's first port.
             (None, None) => Some((wanted.first()?.internal, None)),
             _ => None,
         }
@@ -24,7 +24,7 @@ fn told<'n>(native: &'n Native, wanted: &[Port]) -> Told<'n> {
     native.ports.iter().filter_map(of).collect()
 }
 
-/// Moves the inside of such ports along with the outside. Ports that would get in the way of a fixed one stay.
+/// Changes the internal number of such ports to the external one. Unchanged if that would collide with another port.
 pub(super) fn follow(draft: &Draft, ports: Vec<Port>) -> Vec<Port> {
     let (Some(native), Ports::NextFree(wanted)) = (&draft.native, &draft.ports) else { return ports };
     let told = told(native, wanted);
@@ -39,7 +39,7 @@ pub(super) fn follow(draft: &Draft, ports: Vec<Port>) -> Vec<Port> {
     if inside.len() == moved.len() { moved } else { ports }
 }
 
-/// Sets the variables that tell the game its ports, where nobody chose another value than the template's.
+/// Sets the variables that give the game its ports, unless they differ from the template's default.
 pub(super) fn tell(draft: &mut Draft, ports: &[Port]) {
     let Draft { native: Some(native), template: Some(template), environment, .. } = draft else { return };
     let told = told(native, &template.ports);

@@ -1,4 +1,4 @@
-//! What each server of a list used lately, for the small lines beside their names: one call instead of one a server.
+//! Recent processor use of each listed server, for the sparklines beside their names: one call for all servers.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use super::views::{ServerStatus, ServerView};
 use crate::auth::Actor;
 use crate::error::ApiError;
 
-/// Points of a line: more than this are no more to see.
+/// Most points of a line; more would not be visible.
 const POINTS: usize = 40;
-/// How many agents are asked at a time, and how long each may take. A line that is late is left out.
+/// How many agents are asked at a time, and the time limit for each. A server whose data is late is left out.
 const AT_ONCE: usize = 16;
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -33,7 +33,7 @@ pub struct TrendView {
 }
 
 impl Servers {
-    /// Those of the running servers that somebody may see. What a node does not say in time is left out.
+    /// The trends of running servers that a user may see. Servers whose node does not answer in time are left out.
     pub async fn trends(&self, actor: &Actor) -> Result<Vec<TrendView>, ApiError> {
         let visible = self.auth.visible(actor)?;
         let mut running = self.list_visible(&visible).await?;
@@ -55,7 +55,7 @@ impl Servers {
     }
 }
 
-/// Points at equal distances in the list, the last one always.
+/// Evenly spaced points, always including the last one.
 fn thinned(id: String, points: &[(i64, f64)]) -> Option<TrendView> {
     let (from, _) = *points.first()?;
     let step = points.len().div_ceil(POINTS);

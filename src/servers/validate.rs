@@ -1,4 +1,4 @@
-//! What a server's settings have to be. All faults are found at once, each under its key's path.
+//! Validates a server's settings. All errors are collected, each under the path of its key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +16,14 @@ const VARIABLES: usize = 200;
 const ENVIRONMENT_BYTES: usize = 32 * 1024;
 const PORTS: usize = 100;
 const COMMAND_BYTES: usize = 4000;
-/// Docker refuses less than 6 MiB; nothing that plays runs in less than this.
+/// Smallest memory limit in bytes. Docker refuses less than 6 MiB; no game runs in less than this.
 const LEAST_MEMORY: i64 = 16 << 20;
-/// A pebibyte: past it lies a typing error, and past that an overflow.
+/// Largest size in bytes: one pebibyte. More is a typing error, and much more would overflow.
 const MOST_BYTES: i64 = 1 << 50;
-/// A thousand cores.
+/// Largest processor limit in percent of one core: a thousand cores.
 const MOST_CPU: i64 = 100_000;
 
-/// The faults of a request.
+/// The errors of a request, by path.
 #[derive(Debug, Default)]
 pub(super) struct ValidationErrors(BTreeMap<String, String>);
 
@@ -36,7 +36,7 @@ impl ValidationErrors {
         self.0
     }
 
-    /// The value, or 422 with all faults.
+    /// The value, or 422 if there are errors.
     pub(super) fn or<T>(self, value: T) -> Result<T, ApiError> {
         if self.0.is_empty() { Ok(value) } else { Err(ApiError::fields(self.0)) }
     }
@@ -65,7 +65,7 @@ pub(super) fn image(image: &str, faults: &mut ValidationErrors) {
     }
 }
 
-/// `[host[:port]/]path[:tag][@sha256:…]`: nothing that an engine or a shell could take for anything else.
+/// Whether `image` has the form `[host[:port]/]path[:tag][@sha256:…]`, which engines and shells read in only one way.
 fn is_image_reference(image: &str) -> bool {
     if image.is_empty() || image.len() > IMAGE_BYTES {
         return false;
@@ -117,7 +117,7 @@ fn is_path_part(part: &str) -> bool {
         && !part.contains("..")
 }
 
-/// Names and sizes first, then what the template's variables ask for.
+/// Validates names and sizes, then the rules of the template's variables.
 pub(super) fn environment(
     environment: &BTreeMap<String, String>,
     template: Option<&Template>,
@@ -148,7 +148,7 @@ pub(super) fn environment(
     }
 }
 
-/// A name of a variable as it may stand in a sentence.
+/// A variable name, shortened and cleaned for a message.
 pub(super) fn shown(key: &str) -> String {
     key.chars().filter(|c| !c.is_control()).take(64).collect()
 }
@@ -158,7 +158,7 @@ fn is_variable_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// What is given over what was.
+/// Applies the given limits to the existing ones.
 pub(super) fn limits(base: Limits, given: &LimitsRequest, faults: &mut ValidationErrors) -> Limits {
     let limits = Limits {
         memory: given.memory.unwrap_or(base.memory),
@@ -218,7 +218,7 @@ pub(super) fn command(line: &str) -> Result<(), ApiError> {
     }
 }
 
-/// What is wrong with a line for a game's console.
+/// Why a line cannot be sent to a game's console; `None` if it can.
 pub(super) fn command_problem(line: &str) -> Option<String> {
     if line.is_empty() || line.len() > COMMAND_BYTES {
         return Some(format!("must have 1 to {COMMAND_BYTES} bytes"));

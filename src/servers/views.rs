@@ -347,7 +347,7 @@ pub struct ServerUser {
 }
 
 impl ServerView {
-    /// Puts the three together.
+    /// Builds the view from the record, the snapshot and the template, limited to what these permissions may see.
     pub fn new(
         server: Server,
         seen: &ServerSnapshot,
@@ -413,7 +413,7 @@ impl ServerView {
     }
 }
 
-/// What a server is, and why.
+/// Status of a server and its reason.
 fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (ServerStatus, Option<Reason>) {
     let node = &seen.node_name;
     if server.deleting.is_some() {
@@ -442,7 +442,7 @@ fn status_of(server: &Server, seen: &ServerSnapshot, configures: bool) -> (Serve
     }
 }
 
-/// Which state of its settings this is. Not a hash of them: there are secrets among them.
+/// Revision of a server's settings. Not a hash of them, because they contain secrets.
 pub(super) fn revision(server: &Server) -> String {
     format!("{:x}", server.updated_at)
 }

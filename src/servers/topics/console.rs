@@ -1,4 +1,4 @@
-//! `console:{server}`: a server's console, the last lines first.
+//! `console:{server}`: a server's console, starting with the recent lines.
 
 use super::super::Servers;
 use crate::agents::{ConsoleWatch, Lines, Next};
@@ -45,11 +45,11 @@ impl Feed for ConsoleFeed {
     }
 }
 
-/// A console's lines, which are encoded already: `{"lines", "reset"?, "partial"?}`.
+/// A frame with console lines, which are JSON already: `{"lines", "reset"?, "partial"?}`.
 fn frame(server_id: &ServerId, lines: &Lines) -> Frame {
     let partial = lines.partial.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(lines.items.len() + partial.len() + server_id.len() + 96);
-    // An id holds nothing that JSON would escape.
+    // A server id has no characters that JSON would escape.
     for part in ["{\"topic\":\"console:", server_id, "\",\"data\":{\"lines\":[", &lines.items, "]"] {
         text.push_str(part);
     }

@@ -30,9 +30,10 @@ impl Topic for ServerList {
 struct ListFeed {
     servers: Servers,
     visible: Visible,
-    /// The last change that was sent; `None` until everything was sent once.
+    /// The last change that was sent; `None` until the full list was sent.
     seen: Option<u64>,
-    /// Has the agents send what a list shows. `None` where the caller sees no server: he costs the agents nothing.
+    /// Keeps the stats of the listed servers current. `None` if the user can see no server, so that the agents do no
+    /// work.
     _agents: Option<TopicGuard>,
 }
 
@@ -94,14 +95,14 @@ impl Feed for ListFeed {
 }
 
 impl ListFeed {
-    /// Frames for servers that changed, came or went. Nothing of those that the caller could never see.
+    /// Frames for servers that were added, changed or removed. Nothing for servers that the user could never see.
     fn changes(&self, ids: impl Iterator<Item = ServerId>) -> Vec<Frame> {
         let mut frames = Vec::new();
         for id in ids {
             match self.servers.get_visible(&id, &self.visible) {
                 Ok(Some(server)) => frames.push(data(NAME, Change::Changed(&server))),
                 Ok(None) => {
-                    // The grant on a server that is gone; of others the caller never knew.
+                    // The server is gone, but the user's grant on it is known. Other servers the user never knew of.
                     if self.visible.of(&id).is_some() {
                         frames.push(data(NAME, Change::<()>::Removed(&id)));
                     }

@@ -1,4 +1,4 @@
-//! What can be followed of servers.
+//! Topics of servers for live connections.
 
 mod console;
 mod list;

@@ -1,4 +1,4 @@
-//! `stats:{server}`: what a server uses, about once a second.
+//! `stats:{server}`: resource usage of a server, about once a second.
 
 use super::super::{Servers, StatsView};
 use crate::agents::StatsWatch;
@@ -34,7 +34,7 @@ struct StatsFeed {
     name: String,
     watch: StatsWatch,
     seen: u64,
-    /// Whether anything was sent: `null` tells that there is no sample yet.
+    /// Whether anything was sent. The first message is `null` if there is no sample yet.
     answered: bool,
 }
 
