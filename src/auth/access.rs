@@ -1,4 +1,5 @@
-//! Permission as a value: what may be done takes one of these, and only a check against the store makes one.
+//! Permissions as values: a method that needs a permission takes one of these, and only a check against the store can
+//! create one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,28 +12,28 @@ use super::permissions::{Need, Permission, Permissions};
 use crate::error::{ApiError, Code};
 use protocol::ServerId;
 
-/// Who may call an endpoint. The dispatcher enforces it before the endpoint runs.
+/// Who may call an endpoint. The dispatcher enforces this before the endpoint runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Everybody, signed in or not. Few and named.
+    /// Everyone, signed in or not. Few endpoints, listed by name in a test.
     Open,
-    /// Machines with their node's secret, which the endpoint itself compares.
+    /// Nodes with their secret, which the endpoint itself compares.
     Node,
-    /// Everybody with a session.
+    /// Any signed-in user.
     SignedIn,
-    /// A WebSocket: with a session, and by cookie only from a page of ours.
+    /// A WebSocket of a signed-in user. Sessions by cookie are only accepted from the panel's own pages.
     Socket,
     /// Administrators.
     Admin,
-    /// Whoever has this permission on the server named by the path's first parameter. Others get 404 where they may not
-    /// even see it, else 403.
+    /// Users with this permission on the server named by the first path parameter. Others get 404 if they may not see
+    /// the server, else 403.
     Server(Permission),
-    /// Administrators, on the server named by the path's first parameter. Others get 404 where they may not see it, else
+    /// Administrators, on the server named by the first path parameter. Others get 404 if they may not see it, else
     /// 403.
     ServerAdmin,
 }
 
-/// In the OpenAPI document, as `x-access`.
+/// The value of `x-access` in the OpenAPI document.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,17 +47,17 @@ impl fmt::Display for Access {
     }
 }
 
-/// The servers that somebody may see, with what may be done to each.
+/// The servers that an actor may see, with the permissions on each.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Visible {
-    /// Every server, everything.
+    /// All servers, with all permissions.
     All,
-    /// These servers.
+    /// Only these servers.
     Only(Arc<HashMap<ServerId, Permissions>>),
 }
 
 impl Visible {
-    /// What may be done with a server, if it may be seen at all.
+    /// The permissions on a server; `None` if it is not visible.
     pub fn of(&self, server_id: &ServerId) -> Option<Permissions> {
         match self {
             Visible::All => Some(Permissions::administrator()),
@@ -67,7 +68,7 @@ impl Visible {
     }
 }
 
-/// Somebody and what they may do with one server that is there.
+/// An actor with permissions on one existing server.
 #[derive(Clone, Debug)]
 pub struct ServerAccess {
     pub(super) actor: Actor,
@@ -81,17 +82,17 @@ impl ServerAccess {
         &self.actor
     }
 
-    /// The server that it is about.
+    /// The server.
     pub fn server_id(&self) -> &ServerId {
         &self.server_id
     }
 
-    /// What the actor may do with that server.
+    /// The actor's permissions on the server.
     pub fn permissions(&self) -> &Permissions {
         &self.permissions
     }
 
-    /// The value that a method asks for which needs `P`, or 403.
+    /// The permit for `P`, or 403.
     pub fn permit<P: Need>(self) -> Result<Permit<P>, ApiError> {
         if self.permissions.allow(P::PERMISSION) {
             return Ok(Permit { access: self, need: PhantomData });
@@ -104,7 +105,7 @@ pub(super) fn forbidden() -> ApiError {
     ApiError::new(Code::Forbidden, "You may see this server, but not do this with it.")
 }
 
-/// Proof that somebody may do `P` with one server.
+/// Proof that an actor has the permission `P` on one server.
 #[derive(Clone, Debug)]
 pub struct Permit<P> {
     access: ServerAccess,

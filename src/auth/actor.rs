@@ -1,4 +1,4 @@
-//! Who does something. Every permit holds one, and the log names it.
+//! Who performs an action. Every permit holds an actor, and the log names it.
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,21 +7,21 @@ use storage::users::Role;
 
 use crate::error::{ApiError, Code};
 
-/// Who does something. A new kind of actor is added here: what it may do is decided by the methods below, and the log gets
-/// its name from `Display`.
+/// Who performs an action. For a new kind of actor, add a variant: the methods below decide what it may do, and
+/// `Display` gives its name in the log.
 #[derive(Clone, Debug)]
 pub enum Actor {
-    /// A person with a session.
+    /// A user with a session.
     Person(Caller),
-    /// A person with a shell on the panel's machine, by the control socket: root or the panel's own user.
+    /// A user with a shell on the panel's machine, over the control socket: root or the panel's own user.
     Shell {
-        /// Of the process that asks.
+        /// User id of the calling process.
         uid: u32,
     },
 }
 
 impl Actor {
-    /// Whether everything is allowed. For what is shown; to act, hold an [`Admin`].
+    /// Whether everything is allowed. Only for deciding what to show; an action requires an [`Admin`].
     pub fn is_admin(&self) -> bool {
         match self {
             Actor::Person(caller) => caller.is_admin(),
@@ -37,17 +37,17 @@ impl Actor {
         Err(ApiError::new(Code::Forbidden, "Only an administrator may do this."))
     }
 
-    /// The person's account. `None` where it is no person with an account.
+    /// The user's account id; `None` for an actor without an account.
     pub fn user_id(&self) -> Option<&str> {
         self.person().map(Caller::user_id)
     }
 
-    /// The session that asks. `None` where there is none.
+    /// The calling session's id; `None` without one.
     pub fn session_id(&self) -> Option<&str> {
         self.person().map(Caller::session_id)
     }
 
-    /// The person with a session, where it is one.
+    /// The user, if this actor has a session.
     pub fn person(&self) -> Option<&Caller> {
         match self {
             Actor::Person(caller) => Some(caller),
@@ -62,7 +62,7 @@ impl From<Caller> for Actor {
     }
 }
 
-/// As the log names it.
+/// The actor's name in the log.
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,7 +72,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Somebody with a live session.
+/// A user with a live session.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub(super) user_id: String,
@@ -97,12 +97,12 @@ impl Caller {
         self.role
     }
 
-    /// Which session this is.
+    /// The session's id.
     pub fn session_id(&self) -> &str {
         &self.session_id
     }
 
-    /// Whether everything is allowed. For what is shown; to act, hold an [`Admin`].
+    /// Whether everything is allowed. Only for deciding what to show; an action requires an [`Admin`].
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
     }

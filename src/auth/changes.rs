@@ -1,11 +1,11 @@
-//! Whose permissions or sessions have changed.
+//! Notifications about users whose permissions or sessions have changed.
 
 use tokio::sync::broadcast;
 
-/// How many changes a slow listener may be behind before it simply checks again.
+/// How many notifications a slow listener may miss before it checks unconditionally.
 const BACKLOG: usize = 64;
 
-/// Sends users' ids.
+/// Sends user ids.
 pub(super) struct Changes(broadcast::Sender<String>);
 
 impl Default for Changes {
@@ -16,7 +16,7 @@ impl Default for Changes {
 
 impl Changes {
     pub(super) fn notify(&self, user_id: &str) {
-        // There may be no listener.
+        // Fails if there is no listener.
         let _ = self.0.send(user_id.to_owned());
     }
 

@@ -1,8 +1,9 @@
-//! Known devices: browsers that have signed in to an account before. They are exempt from what strangers cause by
-//! guessing, and have a small budget of wrong attempts of their own, so that a stolen one is worth little.
+//! Known devices: browsers that have signed in to an account before. They are exempt from the limits that strangers
+//! cause by guessing passwords, and have a small budget of wrong attempts of their own, so that a stolen device is
+//! worth little.
 //!
-//! Nothing of them is kept: a device is an id that is signed together with the account, in two halves. The one is a cookie,
-//! which a game's page on another port receives too; the other lies in the storage of the panel's origin.
+//! Nothing is stored for a device. It is an id signed together with the account, in two halves: a cookie, which a
+//! game's page on another port receives too, and a key in the storage of the panel's origin.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,19 +18,19 @@ use super::halves;
 use crate::net::rate_limit::make_room;
 use crate::system::ids;
 
-/// How long a device is known after it signed in.
+/// How many days a device stays known after its sign-in.
 pub const DEVICE_DAYS: i64 = 365;
-/// Wrong attempts of a device before it counts as a stranger.
+/// Wrong attempts of a device before it is treated as a stranger.
 const BUDGET: u32 = 10;
-/// How long its wrong attempts count.
+/// How long a wrong attempt counts.
 const MEMORY: Duration = Duration::from_secs(60 * 60);
 
-/// What a sign-in brings to show that this browser signed in before.
+/// What a sign-in sends to prove that this browser has signed in before.
 #[derive(Clone, Default)]
 pub struct DeviceProof {
-    /// The cookies of that name, in whatever number.
+    /// All cookies of that name.
     pub cookies: Vec<String>,
-    /// The half from the page's storage.
+    /// The key from the page's storage.
     pub key: Option<String>,
 }
 
@@ -39,12 +40,12 @@ impl fmt::Debug for DeviceProof {
     }
 }
 
-/// The two halves of a device that was not known before.
+/// The two halves for a device that was not known before.
 #[derive(Clone)]
 pub struct NewDevice {
     /// The cookie's value: `ID.SECONDS.SIGNATURE`.
     pub cookie: String,
-    /// The page's half: `ID.SIGNATURE`.
+    /// The key for the page's storage: `ID.SIGNATURE`.
     pub key: String,
 }
 
@@ -55,13 +56,13 @@ pub(super) struct Devices {
 
 impl Devices {
     pub(super) fn new(secret: &[u8]) -> Self {
-        // Not the key that signs tokens, but one that follows from it.
+        // Derived from the key that signs tokens, so that the two cannot be mixed up.
         let derived = crypto::sign(b"known devices", &EncodingKey::from_secret(secret), Algorithm::HS256);
         let key = EncodingKey::from_secret(derived.unwrap_or_default().as_bytes());
         Self { key, wrong: Mutex::default() }
     }
 
-    /// Both halves of a new device of this account; `None` where signing fails.
+    /// Both halves for a new device of this account; `None` if signing fails.
     pub(super) fn make(&self, user_id: &str, now: Millis) -> Option<NewDevice> {
         let (id, issued) = (ids::long(), now / 1000);
         let cookie = self.sign(&format!("cookie\n{id}\n{issued}\n{user_id}"))?;
@@ -69,7 +70,7 @@ impl Devices {
         Some(NewDevice { cookie: format!("{id}.{issued}.{cookie}"), key: format!("{id}.{key}") })
     }
 
-    /// The id of the device, where both halves are there and of this account.
+    /// The device's id if both halves are present and belong to this account.
     pub(super) fn known(&self, proof: &DeviceProof, user_id: &str, now: Millis) -> Option<String> {
         let (id, signature) = proof.key.as_deref()?.split_once('.')?;
         let right = self.sign(&format!("key\n{id}\n{user_id}"))?;
@@ -86,7 +87,7 @@ impl Devices {
         })
     }
 
-    /// Whether this device has not used up what it may be wrong.
+    /// Whether the device's budget of wrong attempts is not used up.
     pub(super) fn may_be_wrong(&self, id: &str) -> bool {
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.get(id).is_none_or(|(count, last)| *count < BUDGET || last.elapsed() >= MEMORY)

@@ -1,4 +1,4 @@
-//! What every call asks the store for, kept in memory until the next commit.
+//! In-memory cache of what every call reads from the store; valid until the next commit.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,19 @@ use storage::users::User;
 
 use super::permissions::Permissions;
 
-/// Sessions, accounts' grants and tokens that are kept, of each so many.
+/// Size limit of each of the caches for sessions, grants and tokens.
 pub(super) const KEPT: usize = 256;
 
-/// A session and whose it is.
+/// A session and its user.
 pub(super) struct Stored {
     pub(super) session: Session,
     pub(super) user: User,
 }
 
 pub(super) struct Known {
-    /// By their id.
+    /// By session id.
     pub(super) sessions: Cache<Stored>,
-    /// What was granted on which server, by the account's id.
+    /// Permissions per server, by account id.
     pub(super) grants: Cache<HashMap<ServerId, Permissions>>,
 }
 

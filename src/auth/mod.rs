@@ -1,9 +1,10 @@
-//! Who is asking, and may they? No HTTP in here: tokens, origins and addresses come as plain values.
+//! Authentication and permissions. No HTTP in here: tokens, origins and addresses are passed as plain values.
 //!
-//! - [`Auth::authenticate`] turns a token into a [`Caller`]; the session is looked up each time, so an ended one is over
-//!   at once.
-//! - [`Auth::server_access`] turns an [`Actor`] into a [`ServerAccess`], which gives the [`Permit`] that a method asks for.
-//! - [`Auth::watch`] tells a long-lived connection when what its caller may do has changed.
+//! - [`Auth::authenticate`] turns a token into a [`Caller`]. The session is looked up each time, so ending it takes
+//!   effect at once.
+//! - [`Auth::server_access`] turns an [`Actor`] into a [`ServerAccess`], which gives the [`Permit`] that a method
+//!   requires.
+//! - [`Auth::watch`] notifies a long-lived connection when its caller's permissions have changed.
 
 mod access;
 mod actor;
@@ -48,24 +49,24 @@ pub use watch::{SessionEnded, Watch};
 
 use crate::error::{ApiError, Code};
 
-/// What a request brings to prove who sent it.
+/// The credentials that a request carries.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// The request shows no credentials.
+    /// None.
     None,
-    /// `Authorization: Bearer …`, which a browser never sends by itself.
+    /// `Authorization: Bearer …`, which a browser never sends on its own.
     Bearer(String),
-    /// What a browser sends by itself, and what only our own page can add.
+    /// Session cookie, which browsers send on their own, and session key, which only the panel's page can add.
     Cookie {
-        /// Every cookie of that name; ours is one of them, the others may be of anybody on this host.
+        /// Every cookie of that name. At most one is the panel's; others may be set by anyone on this host.
         values: Vec<String>,
-        /// The session key, without which they are worth nothing.
+        /// The session key. Without it the cookies are not accepted.
         key: Option<String>,
     },
 }
 
 impl Credentials {
-    /// Whether the sender must have meant it.
+    /// Whether the credentials cannot have been sent by a browser on its own.
     pub fn is_bearer(&self) -> bool {
         matches!(self, Credentials::Bearer(_))
     }
@@ -86,13 +87,13 @@ impl fmt::Debug for Credentials {
 pub struct Origin {
     /// The peer's address.
     pub address: IpAddr,
-    /// What it calls itself.
+    /// The user agent.
     pub user_agent: String,
-    /// What it has to show that it signed in before.
+    /// The proof that this browser has signed in before.
     pub device: DeviceProof,
 }
 
-/// Accounts' sign-ins and permissions. Cheap to clone.
+/// Sign-ins and permissions of accounts. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth(Arc<Inner>);
 
@@ -111,7 +112,7 @@ struct Inner {
 }
 
 impl Auth {
-    /// Over a store, with the secret that signs the tokens.
+    /// Creates the handle. `jwt_secret` signs the tokens.
     pub fn new(store: Store, jwt_secret: &[u8], own_origins: OwnOrigins) -> Self {
         Self(Arc::new(Inner {
             store,
@@ -128,17 +129,17 @@ impl Auth {
         }))
     }
 
-    /// Refuses a changing call by cookie that doesn't come from a page of ours.
+    /// Refuses a state-changing call by cookie that does not come from one of the panel's pages.
     pub fn check_site(&self, site: &SiteCheck<'_>) -> Result<(), ApiError> {
         self.0.own_origins.check_change(site)
     }
 
-    /// Refuses a socket by cookie that doesn't come from a page of ours.
+    /// Refuses a socket by cookie that does not come from one of the panel's pages.
     pub fn check_socket_origin(&self, site: &SiteCheck<'_>) -> Result<(), ApiError> {
         self.0.own_origins.check_socket(site)
     }
 
-    /// What somebody may do with a server: 404 where they may not know of it, 403 where they may not do this.
+    /// Checks a permission on a server: 404 if the actor may not see the server, 403 without this permission.
     pub fn server_access(
         &self,
         actor: &Actor,
@@ -155,7 +156,7 @@ impl Auth {
         Ok(ServerAccess { actor: actor.clone(), server_id: server_id.to_owned(), permissions })
     }
 
-    /// The servers that somebody may see.
+    /// The servers that an actor may see.
     pub fn visible(&self, actor: &Actor) -> Result<Visible, ApiError> {
         if actor.is_admin() {
             return Ok(Visible::All);
@@ -173,9 +174,9 @@ impl Auth {
         Ok(Visible::Only(granted.unwrap_or_default()))
     }
 
-    /// Counts wrong setup tokens: 401, and 429 past ten a minute and address.
+    /// Checks the result of comparing a setup token: 401 if wrong, 429 after ten wrong ones a minute from one address.
     pub fn check_setup_token(&self, right: bool, origin: &Origin) -> Result<(), ApiError> {
-        // A right one is never refused for somebody else's wrong ones; nobody guesses 200 bits.
+        // The right token always works, whatever others sent. 200 bits cannot be guessed.
         if right {
             return Ok(());
         }
@@ -183,14 +184,14 @@ impl Auth {
         Err(ApiError::new(Code::BadSetupToken, "This is not the setup token of this panel."))
     }
 
-    /// To be called after whatever changed what somebody may do (grants, role, password, account): their sockets look
-    /// again, and close where the session is over.
+    /// Must be called after any change to what a user may do (grants, role, password, account). The user's sockets
+    /// check again, and close if the session has ended.
     pub fn changed(&self, user_id: &str) {
         self.0.changes.notify(user_id);
     }
 }
 
-/// `None` where the server isn't there.
+/// `None` if the server does not exist.
 fn permissions(tx: &ReadTx, actor: &Actor, server_id: &ServerId) -> storage::Result<Option<Permissions>> {
     if servers::get(tx, server_id)?.is_none() {
         return Ok(None);
@@ -206,7 +207,8 @@ fn unauthenticated() -> ApiError {
     ApiError::new(Code::Unauthenticated, "Sign in first.")
 }
 
-/// For a browser whose cookie came without its other half: of an earlier version, or its storage was cleared.
+/// For a browser that sent the cookie without the session key, because an earlier version set it or the storage was
+/// cleared.
 fn sign_in_again() -> ApiError {
     ApiError::new(Code::Unauthenticated, "This browser is no longer signed in. Sign in again.")
 }

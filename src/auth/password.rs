@@ -1,4 +1,4 @@
-//! Passwords: argon2id on blocking threads, few at a time.
+//! Password hashing: argon2id on blocking threads, a few at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,23 +10,23 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{ApiError, Code};
 
-/// Shortest password, in bytes.
+/// Shortest allowed password, in bytes.
 pub const MIN_PASSWORD: usize = 10;
-/// Longest password, in bytes; longer ones are never hashed.
+/// Longest allowed password, in bytes; longer ones are never hashed.
 pub const MAX_PASSWORD: usize = 1024;
 
-/// Hashes that run at the same time: 19 MiB and a core each.
+/// How many hashes run at the same time; each uses 19 MiB and a core.
 const AT_ONCE: usize = 2;
-/// How many may wait for their turn before callers are sent away.
+/// How many callers may wait before others are refused.
 const QUEUE: usize = 32;
-/// How many more of those who were here before.
+/// Additional places in the queue for known devices.
 const QUEUE_OF_KNOWN: usize = 8;
 
-/// A hash of our parameters that no password has, so that an unknown name costs what a known one does.
+/// A hash with the current parameters that matches no password, so that unknown names take as long as known ones.
 const DUMMY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Y3RybC1hbHQtcGxheS0tLQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// 422 on `field` where a new password is too short or too long.
+/// 422 on `field` if a new password is too short or too long.
 pub fn check_password(field: &str, password: &str) -> Result<(), ApiError> {
     match password.len() {
         ..MIN_PASSWORD => Err(ApiError::field(field, format!("must have at least {MIN_PASSWORD} bytes"))),
@@ -44,7 +44,7 @@ pub(super) struct Hasher {
     waiting: AtomicUsize,
 }
 
-/// A turn at the hasher.
+/// Permission to run one hash.
 pub(super) struct Turn(OwnedSemaphorePermit);
 
 impl Hasher {
@@ -52,14 +52,14 @@ impl Hasher {
         Self { running: Arc::new(Semaphore::new(AT_ONCE)), waiting: AtomicUsize::new(0) }
     }
 
-    /// Waits for a turn, or 503 where too many wait already. `known` has places that strangers can't take.
+    /// Waits for a turn; 503 if too many are waiting. `known` callers may use the additional places.
     pub(super) async fn turn(&self, known: bool) -> Result<Turn, ApiError> {
         let _place = Slot::take(&self.waiting, if known { QUEUE + QUEUE_OF_KNOWN } else { QUEUE })?;
         let permit = Arc::clone(&self.running).acquire_owned().await;
         permit.map(Turn).map_err(|closed| ApiError::internal("waiting for the password hasher", &closed))
     }
 
-    /// The PHC string of a new password, in the form that [`composed`] gives it.
+    /// The PHC string of a new password, in the form of [`composed`].
     pub(super) async fn hash(&self, password: String) -> Result<String, ApiError> {
         let turn = self.turn(true).await?;
         let hashed = blocking(turn, move || {
@@ -70,7 +70,7 @@ impl Hasher {
         hashed.await?.map_err(|cause: HashError| cause.answer("hashing a password"))
     }
 
-    /// Whether this is the password. Without a hash to compare with the answer is no, after the same work.
+    /// Whether the password matches. Without a stored hash the answer is no, after the same amount of work.
     pub(super) async fn verify(
         &self,
         turn: Turn,
@@ -82,7 +82,7 @@ impl Hasher {
             let kept = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY))?;
             let (Some(salt), Some(right)) = (&kept.salt, &kept.hash) else { return Ok(false) };
             for form in forms(&password) {
-                // Compared in constant time by `Output`.
+                // `Output` compares in constant time.
                 if derive(&form, salt, Params::try_from(&kept)?)? == *right {
                     return Ok(true);
                 }
@@ -94,13 +94,13 @@ impl Hasher {
     }
 }
 
-/// The form in which passwords are hashed (NFC): some keyboards send "é" as one character, some as two.
+/// Normalizes a password (NFC) before hashing: some keyboards send "é" as one character, some as two.
 fn composed(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// What a password is compared as: in our form, and as hashes of earlier versions may have been made of it, exactly as it was
-/// typed on one keyboard or another. One form where there is nothing to compose.
+/// The forms to compare a password in: normalized, and as typed on different keyboards, because earlier versions hashed
+/// passwords as typed. Just one form if there is nothing to normalize.
 fn forms(password: &str) -> Vec<String> {
     let mut forms = vec![composed(password)];
     for other in [password.to_owned(), password.nfd().collect()] {
@@ -111,14 +111,14 @@ fn forms(password: &str) -> Vec<String> {
     forms
 }
 
-/// Argon2's memory, in KiB.
+/// Argon2's memory cost, in KiB.
 const MEMORY: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const LENGTH: usize = 32;
-/// What is allocated for it, in KiB, used or not. glibc keeps freed blocks of up to 32 MiB for the next time, in each of its
-/// arenas (measured: 230 MiB after a flood of sign-ins); a larger one goes back to the system when it is freed, and pages
-/// that were never touched cost nothing.
+/// Memory allocated for it, in KiB. glibc keeps freed blocks of up to 32 MiB in each of its arenas (measured: 230 MiB
+/// after a flood of sign-ins). A larger block is returned to the system when freed, and pages that are never touched
+/// cost nothing.
 const ALLOCATED: usize = 33 * 1024;
 
 #[derive(Debug, thiserror::Error)]
@@ -145,14 +145,14 @@ impl HashError {
 }
 
 fn ours() -> Result<Params, HashError> {
-    // Spelled out, so that a library's new default changes nothing here.
+    // Set explicitly, so that a new default of the library changes nothing here.
     Ok(Params::new(MEMORY, PASSES, LANES, Some(LENGTH))?)
 }
 
 fn derive(password: &str, salt: &Salt, params: Params) -> Result<Output, HashError> {
     let blocks = params.block_count();
     let mut memory = Vec::new();
-    // Under a limit of memory a failed allocation would otherwise end the process.
+    // Under a memory limit a failed allocation would otherwise abort the process.
     memory.try_reserve_exact(ALLOCATED.max(blocks)).or_else(|_| memory.try_reserve_exact(blocks))?;
     memory.resize(blocks, Block::default());
     let mut out = [0; LENGTH];
@@ -165,7 +165,8 @@ fn derive(password: &str, salt: &Salt, params: Params) -> Result<Output, HashErr
     Ok(Output::new(&out)?)
 }
 
-/// The turn is held by the work itself: a caller who hangs up frees nothing early.
+/// Runs `work` on a blocking thread. The work itself holds the turn, so that it is not released early if the caller
+/// disconnects.
 async fn blocking<T: Send + 'static>(
     turn: Turn,
     work: impl FnOnce() -> T + Send + 'static,
@@ -179,7 +180,7 @@ async fn blocking<T: Send + 'static>(
     .map_err(|cause| ApiError::internal("hashing on a blocking thread", &cause))
 }
 
-/// A place in the queue, given back when the wait is over or given up.
+/// A place in the queue, released when the wait ends or is given up.
 struct Slot<'a>(&'a AtomicUsize);
 
 impl<'a> Slot<'a> {
@@ -230,7 +231,7 @@ mod tests {
             assert!(verify(one, &hash).await && verify(two, &hash).await);
             assert!(!verify("cafe au lait", &hash).await);
         }
-        // As a version made it that took the bytes as they came.
+        // Hashed as in versions that did not normalize passwords.
         let salt = Salt::generate();
         let old = derive(two, &salt, ours().unwrap()).unwrap();
         let old = format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${old}");

@@ -1,20 +1,20 @@
-//! What somebody may do with one server. The list below is the only one: the names in the API, in the document and in the
-//! database, the types that rules ask for, and what a permission brings along are all made from it.
+//! Permissions on one server. The list below is the only one: the names in API, document and database, the types used
+//! by the rules, and what a permission includes are all generated from it.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What is said of a permission in the list.
+/// Properties of a permission in the list.
 struct Row {
-    /// Its name in the API and in the database. Never renamed: records and scripts have it.
+    /// Name in the API and in the database. Never renamed, because records and scripts contain it.
     name: &'static str,
-    /// Names that it had in records of earlier versions.
+    /// Names in records of earlier versions.
     earlier: &'static [&'static str],
-    /// What whoever has it may do as well.
+    /// Permissions that are included.
     includes: &'static [Permission],
-    /// Whether administrators have it on every server without being granted it.
+    /// Whether administrators have it on every server without a grant.
     administrators: bool,
 }
 
@@ -47,7 +47,7 @@ macro_rules! permissions {
         }
 
         impl Permission {
-            /// All that can be granted, from the least to the most.
+            /// All permissions that can be granted, from least to most.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             const fn row(self) -> Row {
@@ -70,7 +70,7 @@ macro_rules! permissions {
             }
         }
 
-        /// What administrators alone may do.
+        /// Permissions that only administrators have.
         const ADMINISTRATORS_ONLY: &[PermissionName] = &[$(PermissionName::$only),*];
 
         /// The permissions as types: `Permit<need::Power>`.
@@ -115,31 +115,31 @@ permissions! {
     }
 }
 
-/// A permission as a type.
+/// A type that stands for a permission.
 pub trait Need: Clone + Send + Sync + 'static {
-    /// The permission that the type stands for.
+    /// The permission.
     const PERMISSION: Permission;
 }
 
 impl Permission {
-    /// Its name in the API and in the database.
+    /// Name in the API and in the database.
     pub const fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// By its name in a record. A name of a later version is none: it allows nothing here.
+    /// The permission with this name in a record. Names of later versions are unknown and allow nothing.
     pub fn read(name: &str) -> Option<Self> {
         let known = |permission: &Self| permission.name() == name || permission.row().earlier.contains(&name);
         Self::ALL.iter().copied().find(known)
     }
 
-    /// Those of a grant's record.
+    /// The permissions in a grant's record.
     pub fn of_record(names: &BTreeSet<String>) -> BTreeSet<Self> {
         names.iter().filter_map(|name| Self::read(name)).collect()
     }
 }
 
-/// What somebody may do with one server.
+/// The permissions of a user on one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions {
     admin: bool,
@@ -147,33 +147,33 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// Those of an administrator, on every server.
+    /// Those of an administrator, on any server.
     pub(super) fn administrator() -> Self {
         Self { admin: true, granted: BTreeSet::new() }
     }
 
-    /// Those of somebody who is no administrator.
+    /// Those of a user with these grants.
     pub(crate) fn granted(granted: impl IntoIterator<Item = Permission>) -> Self {
         Self { admin: false, granted: granted.into_iter().collect() }
     }
 
-    /// Those of a grant's record.
+    /// Those of a user with a grant's record.
     pub(super) fn of_record(names: &BTreeSet<String>) -> Self {
         Self { admin: false, granted: Permission::of_record(names) }
     }
 
-    /// Whether they are an administrator's.
+    /// Whether they belong to an administrator.
     pub fn is_admin(&self) -> bool {
         self.admin
     }
 
-    /// Whether this is among them, by itself or with another one.
+    /// Whether `need` is granted, directly or included in another permission.
     pub fn allow(&self, need: Permission) -> bool {
         let brings = |held: &Permission| *held == need || held.row().includes.contains(&need);
         (self.admin && need.row().administrators) || self.granted.iter().any(brings)
     }
 
-    /// All of them, as the API names them.
+    /// All of them, by their names in the API.
     pub fn names(&self) -> Vec<PermissionName> {
         let allowed = Permission::ALL.iter().copied().filter(|permission| self.allow(*permission));
         let only: &[_] = if self.admin { ADMINISTRATORS_ONLY } else { &[] };
@@ -204,7 +204,7 @@ mod tests {
         );
     }
 
-    /// `edit` was everything that is now `startup` and `configure`: the safe half is what it reads as.
+    /// `edit` covered what is now `startup` and `configure`; it is read as `startup`, the safer of the two.
     #[test]
     fn records_of_earlier_and_later_versions_are_read() {
         for permission in Permission::ALL {

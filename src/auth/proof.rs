@@ -1,5 +1,5 @@
-//! What a call has to prove before its handler runs. An endpoint names the type of the proof, the check makes the value,
-//! and nothing else can: a handler that changes a server can't be declared open by mistake.
+//! Proofs that a call is allowed. An endpoint names the type of proof it requires, and only the access check can create
+//! the value. So a handler that changes a server cannot be declared open by mistake.
 
 use std::ops::Deref;
 
@@ -7,42 +7,42 @@ use super::{Access, Actor, Admin, Auth, Caller, Need, Permission, Permit, Server
 use crate::error::ApiError;
 use protocol::ServerId;
 
-/// What the check before a handler found out, by the endpoint's [`Access`].
+/// Result of the access check before a handler, by the endpoint's [`Access`].
 #[derive(Clone)]
 pub enum Admitted {
-    /// Nothing was asked.
+    /// Nothing was required.
     Anyone,
-    /// The secret that a machine has shown. The endpoint compares it.
+    /// The secret that a node has sent. The endpoint compares it.
     Node(Option<String>),
-    /// Somebody who is signed in.
+    /// A signed-in user.
     Actor(Actor),
-    /// Somebody who asks for a WebSocket.
+    /// A caller who opens a WebSocket.
     Socket(SocketCaller),
     /// An administrator.
     Admin(Admin),
-    /// Somebody with a permission on the server of the path.
+    /// A user with a permission on the server in the path.
     Server(ServerAccess),
-    /// An administrator, and the server of the path is there.
+    /// An administrator; the server in the path exists.
     ServerAdmin(Admin),
 }
 
 /// A proof that a call is allowed.
 pub trait Proof: Send + Sync + Sized + 'static {
-    /// The check that makes it.
+    /// The check that creates it.
     const ACCESS: Access;
 
-    /// The proof, where the check was that one.
+    /// The proof, if `admitted` is the result of that check.
     fn of(admitted: &Admitted) -> Option<Self>;
 }
 
-/// Everybody may call: there is nothing to prove. Few endpoints, each named in the table of who may call what.
+/// No proof required: anyone may call. Few endpoints, each listed in the table of who may call what.
 #[derive(Clone, Copy, Debug)]
 pub struct Open;
 
-/// What a machine shows as its node's secret. The rule that takes it compares it; it proves nothing before.
+/// The secret sent by a node; absent if it sent none. Proves nothing until the rule that takes it has compared it.
 pub struct NodeSecret(pub Option<String>);
 
-/// An administrator who acts on a server. Others are told that it does not exist where they may not see it.
+/// An administrator acting on a server. Others get 404 if they may not see the server.
 #[derive(Clone, Debug)]
 pub struct ServerAdmin(Admin);
 
@@ -78,7 +78,7 @@ impl Proof for Actor {
     }
 }
 
-/// For what a person does with his own account and sessions.
+/// For actions of a user on their own account and sessions.
 impl Proof for Caller {
     const ACCESS: Access = Access::SignedIn;
 
@@ -120,8 +120,8 @@ impl Proof for ServerAdmin {
 }
 
 impl Auth {
-    /// Whether somebody who is signed in may call an endpoint, for the server that its path names first: 404 where he may
-    /// not know of the server, 403 where he may not do this.
+    /// Whether a signed-in user may call an endpoint for the server named first in its path: 404 if the user may not
+    /// see the server, 403 without the permission.
     pub fn authorize(
         &self,
         actor: Actor,

@@ -1,18 +1,19 @@
-//! A few attempts that are looked at although their address or account was wrong too often.
+//! A small allowance of attempts that are checked although their address or account has had too many wrong ones.
 //!
-//! Whoever guesses makes others wait who share his address, or whose account he tries. None of them can be told from him
-//! before the password was looked at; so a bounded number is looked at all the same, and a right one is let in.
+//! A person guessing passwords causes delays for everyone with the same address, or with the account being guessed.
+//! They cannot be told apart before the password was checked, so a limited number of attempts is checked anyway, and a
+//! right password is accepted.
 
 use std::hash::Hash;
 
 use crate::net::rate_limit::Buckets;
 
-/// What may be looked at in one go.
+/// Capacity of a token bucket.
 const BURST: f64 = 5.0;
-/// And then each second.
+/// Tokens added per second.
 const PER_SECOND: f64 = 1.0;
 
-/// One token bucket for each key.
+/// One token bucket per key.
 pub(super) struct Reserve<K>(Buckets<K>);
 
 impl<K: Eq + Hash> Default for Reserve<K> {
@@ -22,7 +23,7 @@ impl<K: Eq + Hash> Default for Reserve<K> {
 }
 
 impl<K: Eq + Hash> Reserve<K> {
-    /// Takes one token of this key; `false` where there is none, or where too many keys came within seconds.
+    /// Takes a token of this key. `false` if there is none, or if too many keys were used within seconds.
     pub(super) fn take(&self, key: K) -> bool {
         self.0.take(key)
     }

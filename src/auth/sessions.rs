@@ -1,7 +1,8 @@
-//! Sign-ins: made, looked up, used, ended.
+//! Sessions: creation, lookup, use and end.
 //!
-//! The store has them. Beside it a few are held in memory: when each was last used (written about once a minute), and, while
-//! the disk is full, those that could not be written or deleted yet, so that signing in and out works then too.
+//! They are in the store. Some data is held in memory beside it: when each session was last used (written about once a
+//! minute), and, while the disk is full, sessions that could not be written or deleted yet, so that signing in and out
+//! still works.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,45 +18,46 @@ use crate::error::{ApiError, Chain, Code};
 use crate::system::shutdown::Tasks;
 use crate::system::{clock, ids};
 
-/// How long a session lasts.
+/// How many days a session lasts.
 pub const SESSION_DAYS: i64 = 30;
 const DAY: Millis = 24 * 60 * 60 * 1000;
-/// How long one lasts that nobody uses.
+/// How long an unused session lasts, in milliseconds.
 const UNUSED: Millis = 7 * DAY;
-/// How often uses are written.
+/// How often last-used times are written.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
-/// Every how many writes the ended sessions are cleared away.
+/// Ended sessions are removed once every this many writes.
 const PURGE_EVERY: u64 = 60;
-/// Most sessions of one account; the longest unused ones go.
+/// Most sessions of one account. The ones unused for longest are removed.
 const MOST: usize = 200;
-/// Most sessions that are looked up for one socket whose key is still to come.
+/// Most sessions looked up for one socket that has not sent its key yet.
 const LOOKED_UP: usize = 32;
 
-/// A session to be inserted, and what proves it, shown this once.
+/// A session to be inserted, with its credentials, which are not stored.
 pub struct NewSession {
-    /// What is kept.
+    /// The record to insert.
     pub record: Session,
-    /// The JWT, for programs.
+    /// The token (JWT), for programs.
     pub token: String,
     /// Cookie and session key, for browsers.
     pub halves: Halves,
 }
 
-/// Who asks for a socket. Browsers can't send a header with that: the session key comes in the first message.
+/// The caller of a socket. Browsers cannot send headers when opening a socket, so the session key comes in the first
+/// message.
 #[derive(Clone)]
 pub enum SocketCaller {
-    /// Somebody with a live session.
+    /// A user with a live session.
     Known(Caller),
-    /// Somebody whose page has yet to show its key.
+    /// A browser whose page has not sent its key yet.
     Unproven(Unproven),
 }
 
-/// A browser's cookies, which prove nothing by themselves.
+/// A browser's cookies, which are not sufficient by themselves.
 #[derive(Clone)]
 pub struct Unproven(Vec<String>);
 
 impl Auth {
-    /// Who this is, or 401. Looks the session up, so that an ended one is over at once.
+    /// The caller, or 401. Looks up the session, so that ending it takes effect at once.
     pub fn authenticate(&self, credentials: &Credentials) -> Result<Caller, ApiError> {
         match credentials {
             Credentials::None => Err(unauthenticated()),
@@ -66,7 +68,7 @@ impl Auth {
         }
     }
 
-    /// The same for a socket, which may still owe its session key.
+    /// Like [`Self::authenticate`], for a socket that may send its session key later.
     pub fn authenticate_socket(&self, credentials: &Credentials) -> Result<SocketCaller, ApiError> {
         let Credentials::Cookie { values, key: None } = credentials else {
             return self.authenticate(credentials).map(SocketCaller::Known);
@@ -74,7 +76,7 @@ impl Auth {
         let now = clock::now();
         let mut ids: Vec<_> = values.iter().filter_map(|value| halves::id_of(value)).collect();
         ids.dedup();
-        // Where others have set very many, ours may be among those that are not looked up: the key decides then.
+        // If others have set very many cookies, the right one may not be among those looked up; the key decides later.
         let mut some_live = ids.len() > LOOKED_UP;
         for id in ids.iter().take(LOOKED_UP) {
             some_live = some_live || self.live(id, now)?.is_some();
@@ -86,7 +88,7 @@ impl Auth {
         Ok(SocketCaller::Unproven(Unproven(cookies)))
     }
 
-    /// Who it was, once the session key is there; or 401.
+    /// The caller, once the session key has arrived; or 401.
     pub fn prove(&self, cookies: &Unproven, key: &str) -> Result<Caller, ApiError> {
         self.by_halves(&cookies.0, key)
     }
@@ -107,7 +109,7 @@ impl Auth {
         let named = self.0.tokens.read(token, now).ok_or_else(unauthenticated)?;
         let stored = self.live(&named.session_id, now)?.ok_or_else(unauthenticated)?;
         let session = &stored.session;
-        // A clock that was set back leaves good tokens with an `iat` in the future: only the session's own is taken then.
+        // If the clock was set back, valid tokens have an `iat` in the future. Then only the session's own is accepted.
         if session.user_id != named.user_id || !named.issued_in_time(now, session.created_at) {
             return Err(unauthenticated());
         }
@@ -115,7 +117,8 @@ impl Auth {
         Ok(caller_of(&stored))
     }
 
-    /// The caller as of now; `None` once the session is over. What the store can't say for the moment stays as it was.
+    /// The caller with current permissions; `None` once the session has ended. Kept unchanged while the store cannot be
+    /// read.
     pub(super) fn refresh(&self, caller: &Caller) -> Option<Caller> {
         let now = clock::now();
         match self.live(&caller.session_id, now) {
@@ -128,7 +131,7 @@ impl Auth {
         }
     }
 
-    /// A session that has not ended, as it is after every write that was answered.
+    /// A session that has not ended, including changes that are not in the store yet.
     fn live(&self, session_id: &str, now: Millis) -> Result<Option<Arc<Stored>>, ApiError> {
         let (unwritten, used) = {
             let held = self.0.sessions.lock();
@@ -164,13 +167,13 @@ impl Auth {
         }
     }
 
-    /// When a session was last used, as far as the store doesn't know yet.
+    /// When a session was last used, including uses not written yet.
     pub fn last_used(&self, session: &Session) -> Millis {
         let held = self.0.sessions.lock();
         held.used.get(&session.id).map_or(session.last_used, |(_, at)| session.last_used.max(*at))
     }
 
-    /// A session of `user`, to be inserted by whoever asked for it.
+    /// A new session of a user; the caller inserts it.
     pub fn new_session(&self, user_id: &str, origin: &Origin) -> Result<NewSession, ApiError> {
         let now = clock::now();
         let id = ids::long();
@@ -202,7 +205,7 @@ impl Auth {
             .0
             .store
             .write(move |tx: &WriteTx| -> Result<(), Refused> {
-                // The password may have been changed while it was checked.
+                // The password may have changed while it was being checked.
                 if users::get(tx, &record.user_id)?.is_none_or(|user| user.password_hash != hash) {
                     return Err(Refused::Stale);
                 }
@@ -228,7 +231,7 @@ impl Auth {
         Ok(session)
     }
 
-    /// Ends one session of a user; its sockets close. `false` where the user has no such session.
+    /// Ends one session of a user and closes its sockets. `false` if the user has no such session.
     pub async fn end_session(&self, user_id: &str, session_id: &str) -> Result<bool, ApiError> {
         let unwritten = {
             let mut held = self.0.sessions.lock();
@@ -256,7 +259,7 @@ impl Auth {
         Ok(stored || unwritten)
     }
 
-    /// Drops what is held in memory of a user whose sessions were deleted in the store, and tells their sockets.
+    /// Drops in-memory data of a user whose sessions were deleted in the store, and notifies their sockets.
     pub fn sessions_deleted(&self, user_id: &str, except: Option<&str>) {
         let mut held = self.0.sessions.lock();
         held.unwritten.retain(|id, session| session.user_id != user_id || except == Some(id.as_str()));
@@ -264,7 +267,7 @@ impl Auth {
         self.changed(user_id);
     }
 
-    /// Sessions of a user that are only in memory so far.
+    /// Sessions of a user that could not be written yet.
     pub fn unwritten_sessions(&self, user_id: &str) -> Vec<Session> {
         self.0
             .sessions
@@ -276,7 +279,7 @@ impl Auth {
             .collect()
     }
 
-    /// Writes what is held in memory about once a minute, and at the end.
+    /// Starts the task that writes in-memory data about once a minute, and at the end.
     pub fn start(&self, tasks: &Tasks) {
         let (auth, token) = (self.clone(), tasks.token());
         drop(tasks.spawn("sessions", async move {
@@ -315,7 +318,7 @@ impl Auth {
             .write(move |tx: &WriteTx| -> storage::Result<()> {
                 for session in insert.values() {
                     match sessions::insert(tx, session) {
-                        // Its user went away in the meantime, or an earlier try got through.
+                        // Its user was deleted in the meantime, or an earlier attempt succeeded.
                         Ok(()) | Err(storage::Error::NotFound { .. } | storage::Error::Taken { .. }) => {}
                         Err(cause) => return Err(cause),
                     }
@@ -352,7 +355,7 @@ fn with_user(tx: &ReadTx, session: Session) -> storage::Result<Option<Stored>> {
     Ok(users::get(tx, &session.user_id)?.map(|user| Stored { session, user }))
 }
 
-/// Why a session could not be opened.
+/// Why a session could not be created.
 enum Refused {
     Stale,
     Store(storage::Error),

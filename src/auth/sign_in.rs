@@ -1,7 +1,7 @@
-//! Names and passwords.
+//! Signing in with name and password.
 //!
-//! Who guesses is slowed down by address and by account, and nobody else for him: a known device is exempt, and of the
-//! others a few are looked at all the same ([`super::reserve`]).
+//! Guessing is slowed down per address and per account, without locking out others: known devices are exempt, and a few
+//! attempts of other callers are checked anyway ([`super::reserve`]).
 
 use storage::ReadTx;
 use storage::users::{self, User};
@@ -12,28 +12,28 @@ use super::{Auth, Caller, MAX_PASSWORD, NewSession, Origin, password};
 use crate::error::{ApiError, Code};
 use crate::system::clock;
 
-/// A fresh session.
+/// Result of a sign-in.
 pub struct SignedIn {
-    /// It, and what proves it.
+    /// The session and its credentials.
     pub session: NewSession,
     /// The user who signed in.
     pub user: User,
-    /// What makes this browser a known device, where it was none.
+    /// Makes this browser a known device; `None` if it already is one.
     pub device: Option<NewDevice>,
 }
 
-/// One attempt.
+/// One sign-in attempt.
 struct Attempt {
     place: Slot,
     account: String,
-    /// The device or session that is exempt, by its name in the budget.
+    /// The budget key of the exempt device or session; `None` for a stranger.
     trusted: Option<String>,
-    /// What a wrong password is answered with, where it is looked at by the reserve.
+    /// The error for a wrong password if the attempt is checked out of the reserve.
     over: Option<ApiError>,
 }
 
 impl Auth {
-    /// Checks name and password and opens a session.
+    /// Checks name and password and creates a session.
     pub async fn sign_in(
         &self,
         username: &str,
@@ -53,7 +53,7 @@ impl Auth {
         Ok(SignedIn { session, user, device })
     }
 
-    /// The account of somebody who is signed in, if this is its password; wrong ones are counted.
+    /// The account of a signed-in user, if this is its password. Wrong ones are counted.
     pub async fn confirm(
         &self,
         caller: &Caller,
@@ -68,7 +68,7 @@ impl Auth {
         self.verify(caller.username(), known, password, origin, trusted).await
     }
 
-    /// What makes a browser a known device of this account.
+    /// The halves that make a browser a known device of this account.
     pub fn new_device(&self, user: &User) -> Option<NewDevice> {
         self.0.devices.make(&user.id, clock::now())
     }
@@ -89,7 +89,7 @@ impl Auth {
         };
         self.admit(&mut attempt)?;
         let turn = self.0.passwords.turn(attempt.trusted.is_some()).await?;
-        // Others may have been wrong while this one waited for its turn.
+        // Other attempts may have failed while this one waited for its turn.
         self.admit(&mut attempt)?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let right = self.0.passwords.verify(turn, password, hash).await?;
@@ -105,7 +105,7 @@ impl Auth {
         }
     }
 
-    /// 429 where this address or this account was wrong too often and the reserve is used up.
+    /// 429 if this address or account had too many wrong attempts and the reserve is used up.
     fn admit(&self, attempt: &mut Attempt) -> Result<(), ApiError> {
         if attempt.trusted.is_some() || attempt.over.is_some() {
             return Ok(());
@@ -126,7 +126,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Counts a wrong attempt. Looked at by the reserve it is answered as if it had not been.
+    /// Counts a wrong attempt. One from the reserve gets the same answer as if it had not been checked.
     fn wrong(&self, attempt: Attempt) -> ApiError {
         let wrong = ApiError::new(Code::BadCredentials, "The name or the password is wrong.");
         if let Some(name) = &attempt.trusted {
@@ -141,7 +141,7 @@ impl Auth {
         }
     }
 
-    /// The hash to keep of a new password, whose length was checked.
+    /// The hash to store for a new password. Its length must have been checked.
     pub async fn hash_password(&self, password: String) -> Result<String, ApiError> {
         self.0.passwords.hash(password).await
     }

@@ -1,8 +1,8 @@
-//! Whether a browser's request comes from a page of ours.
+//! Checks whether a browser's request comes from one of the panel's own pages.
 
 use crate::error::{ApiError, Code};
 
-/// What a request says about where it comes from.
+/// The headers that tell where a request comes from.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SiteCheck<'a> {
     /// `Origin`.
@@ -11,11 +11,11 @@ pub struct SiteCheck<'a> {
     pub fetch_site: Option<&'a str>,
     /// `Host`.
     pub host: Option<&'a str>,
-    /// Whether it came by TLS up to us.
+    /// Whether it arrived at the panel by TLS.
     pub secure: bool,
 }
 
-/// The origins beside the request's own host that are ours (`PUBLIC_URL`).
+/// Additional origins of the panel (`PUBLIC_URL`), beside the request's own host.
 #[derive(Clone, Debug, Default)]
 pub struct OwnOrigins(Vec<String>);
 
@@ -25,8 +25,8 @@ impl OwnOrigins {
         Self(public_url.and_then(origin_of).into_iter().collect())
     }
 
-    /// The rule for changing calls by cookie: an `Origin` has to be ours where one is sent, else `Sec-Fetch-Site` absent,
-    /// `same-origin` or `none`.
+    /// The rule for state-changing calls by cookie: `Origin`, if sent, must be the panel's; else `Sec-Fetch-Site` must
+    /// be absent, `same-origin` or `none`.
     pub(super) fn check_change(&self, site: &SiteCheck<'_>) -> Result<(), ApiError> {
         let fine = match site.origin {
             Some(origin) => self.is_ours(origin, site),
@@ -35,7 +35,7 @@ impl OwnOrigins {
         if fine { Ok(()) } else { Err(bad_origin()) }
     }
 
-    /// The rule for sockets by cookie: an `Origin`, and ours.
+    /// The rule for sockets by cookie: an `Origin` is required and must be the panel's.
     pub(super) fn check_socket(&self, site: &SiteCheck<'_>) -> Result<(), ApiError> {
         match site.origin {
             Some(origin) if self.is_ours(origin, site) => Ok(()),
@@ -48,7 +48,8 @@ impl OwnOrigins {
         if self.0.contains(&origin) {
             return true;
         }
-        // Behind a proxy that ends TLS the page is https while we see http; the host and port tell it apart all the same.
+        // Behind a proxy that ends TLS the page is https while the panel receives http, so only host and port are
+        // compared.
         let (authority, default_port) =
             match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
                 (Some(_), _) if site.secure => return false,
@@ -57,7 +58,7 @@ impl OwnOrigins {
                 (None, None) => return false,
             };
         let without = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_owned();
-        // Browsers leave the scheme's own port out of an origin; proxies may write it into the host.
+        // Browsers omit the scheme's default port from an origin; proxies may add it to the host.
         site.host.is_some_and(|host| {
             !without(authority).is_empty() && without(authority) == without(&host.to_ascii_lowercase())
         })

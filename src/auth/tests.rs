@@ -44,7 +44,7 @@ impl Fixture {
 
     async fn try_password(&self, password: &str, address: &str) -> Code {
         match self.auth.sign_in("mira", password.into(), &from(address)).await {
-            Ok(_) => Code::Conflict, // stands for "in"
+            Ok(_) => Code::Conflict, // stands for "signed in"
             Err(error) => error.code(),
         }
     }
@@ -69,7 +69,7 @@ async fn a_watch_tells_of_a_new_role_and_of_the_end() {
     let fixture = Fixture::new(Role::User).await;
     let caller = fixture.auth.authenticate(&fixture.signed_in(|_| ()).await).unwrap();
     let mut watch = fixture.auth.watch(&caller);
-    // The first look is at once; after it, silence.
+    // The first check is immediate; after it, nothing happens.
     assert!(!watch.changed().await.unwrap().is_admin());
     assert!(timeout(Duration::from_millis(50), watch.changed()).await.is_err());
     let mut promoted = fixture.user.clone();
@@ -104,7 +104,7 @@ async fn a_known_device_is_let_in_and_strangers_have_a_reserve() {
         let auth = fixture.auth.clone();
         async move { auth.sign_in("mira", password, &origin).await }
     };
-    // Until the reserve of the account is used up.
+    // Until the account's reserve is used up.
     let mut refused = 0;
     for stranger in 1..=40 {
         let address = format!("203.0.113.{stranger}");
@@ -117,7 +117,7 @@ async fn a_known_device_is_let_in_and_strangers_have_a_reserve() {
     assert!(refused >= 20, "{refused}");
     let again = known("right password").await.unwrap();
     assert!(again.device.is_none(), "it is known already");
-    // A stolen device is worth ten guesses.
+    // A stolen device allows ten guesses.
     for _ in 0..10 {
         assert_eq!(known("wrong password").await.err().unwrap().code(), Code::BadCredentials);
     }
@@ -159,7 +159,7 @@ async fn a_session_is_shown_by_both_halves_or_by_its_token() {
     for half in [&cookie, &key] {
         assert!(fixture.auth.authenticate(&Credentials::Bearer(half.clone())).is_err());
     }
-    // Of a session of an earlier version only the token counts.
+    // Of a session from an earlier version only the token is accepted.
     let old = fixture.auth.new_session(&fixture.user.id, &from("192.0.2.1")).unwrap();
     let record = Session { cookie_hash: None, key_hash: None, ..old.record };
     fixture.store.write(move |tx: &WriteTx| sessions::insert(tx, &record)).await.unwrap();

@@ -1,8 +1,8 @@
-//! How often somebody may be wrong.
+//! Limits on wrong attempts.
 //!
-//! Two rules for sign-ins. An address may be wrong ten times a minute. An account that was often wrong makes strangers wait
-//! between attempts, a little longer each time. Known devices don't wait ([`super::devices`]), and of those who would have to a
-//! few are looked at all the same ([`super::reserve`]), so nobody can keep the owner out by guessing.
+//! Two rules for sign-ins: an address may be wrong ten times a minute, and an account with many wrong attempts makes
+//! strangers wait between attempts, longer each time. Known devices do not wait ([`super::devices`]), and a few
+//! attempts of strangers are checked anyway ([`super::reserve`]), so guessing cannot lock out the owner.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,19 +16,19 @@ use crate::net::rate_limit::{make_room, slow_down};
 
 /// Wrong attempts before an account makes strangers wait.
 const PER_ACCOUNT: u32 = 10;
-/// How long an account remembers them.
+/// How long wrong attempts on an account count.
 const ACCOUNT_MEMORY: Duration = Duration::from_secs(15 * 60);
-/// The longest wait between two attempts.
+/// Longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Whose wrong attempts they are.
+/// Whose wrong attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     Slot(Slot),
     Account(String),
 }
 
-/// What an account remembers.
+/// Wrong attempts on one account.
 struct Account {
     wrong: u32,
     last: Instant,
@@ -43,7 +43,7 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// 429 where a stranger has to wait before trying this account again.
+    /// 429 if a stranger has to wait before the next attempt on this account.
     pub(super) fn check_account(&self, account: &str) -> Result<(), ApiError> {
         let now = Instant::now();
         match lock(&self.accounts).get(account) {
@@ -52,7 +52,7 @@ impl Throttle {
         }
     }
 
-    /// Counts a wrong attempt on an account, be it there or not.
+    /// Counts a wrong attempt on an account, existing or not.
     pub(super) fn wrong_account(&self, account: &str) {
         self.wrong_account_at(account, Instant::now());
     }
@@ -71,7 +71,7 @@ impl Throttle {
         }
     }
 
-    /// Forgets what was wrong: the owner is here.
+    /// Clears the wrong attempts after the owner has signed in.
     pub(super) fn right(&self, account: &str) {
         lock(&self.accounts).remove(account);
     }

@@ -10,14 +10,14 @@ use storage::Millis;
 
 use super::known::KEPT;
 
-/// The only scope that opens the API.
+/// The only scope accepted by the API.
 const SCOPE: &str = "session";
-/// Clocks of one machine may be set back a little.
+/// Tolerance for a clock that was set back.
 const LEEWAY_SECONDS: i64 = 60;
-/// The longest token that is looked at.
+/// Longest token that is checked, in bytes.
 const MAX_BYTES: usize = 2048;
 
-/// What the token says.
+/// Claims of a token.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
@@ -31,12 +31,12 @@ struct Claims {
 pub(super) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
-    /// Tokens whose signature was found good, by their SHA-256. They stay good to the end of the process: whether they are
-    /// in time, and whether their session lives, is asked each time.
+    /// Tokens with a valid signature, by their SHA-256; never invalidated. Their time and session are checked at each
+    /// use.
     verified: Mutex<HashMap<[u8; 32], Arc<Named>>>,
 }
 
-/// A token that was signed by us and is in time. Whether the session lives is the store's to say.
+/// A token with a valid signature that is in time. The store tells whether its session still exists.
 #[derive(Debug, PartialEq)]
 pub(super) struct Named {
     pub(super) user_id: String,
@@ -50,7 +50,7 @@ impl Named {
         self.expires_at > now / 1000
     }
 
-    /// No token comes from the future, but for the session's own after the clock was set back.
+    /// Whether `iat` is not in the future, except for the session's own token after the clock was set back.
     pub(super) fn issued_in_time(&self, now: Millis, created_at: Millis) -> bool {
         self.issued_at <= (now / 1000).saturating_add(LEEWAY_SECONDS) || self.issued_at == created_at / 1000
     }
@@ -82,7 +82,7 @@ impl Tokens {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
     }
 
-    /// Nothing but HS256 with all claims, none missing, none twice, in time, of our scope.
+    /// Accepts only HS256 with all claims exactly once, in time, and the right scope.
     pub(super) fn read(&self, token: &str, now: Millis) -> Option<Arc<Named>> {
         if token.len() > MAX_BYTES {
             return None;
@@ -108,11 +108,11 @@ impl Tokens {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a token says, whose time may be over.
+    /// Verifies the signature and reads the claims; does not check the time.
     fn verify(&self, token: &str) -> Option<Named> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "sub"]);
-        // Time is checked against the clock that the caller passes.
+        // Time is checked against the clock passed by the caller.
         validation.validate_exp = false;
         validation.validate_aud = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
@@ -192,7 +192,7 @@ mod tests {
             ("scope", json!(["session"])),
             ("exp", json!("never")),
             ("exp", json!(NOW / 1000 - 1)),
-            ("iat", json!(NOW / 1000 + 3600)), // after its own end
+            ("iat", json!(NOW / 1000 + 3600)), // after its own expiry
             ("sid", json!(7)),
         ] {
             let mut wrong = claims();
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_claim_that_is_there_twice_is_refused() {
         use jsonwebtoken::crypto::sign;
-        // {"alg":"HS256"} . {"sub":"a","sub":"u",…}: signed by us, read by nobody.
+        // {"alg":"HS256"} . {"sub":"a","sub":"u",…}: validly signed, but refused.
         let header = "eyJhbGciOiJIUzI1NiJ9";
         let payload = "eyJzdWIiOiJhIiwic3ViIjoidSIsInNpZCI6InMiLCJzY29wZSI6InNlc3Npb24iLCJpYXQiOjE4MDAwMDAwMDAsImV4cCI6MTgwMDAwMDA2MH0";
         let message = format!("{header}.{payload}");

@@ -1,4 +1,4 @@
-//! What is kept of sessions in memory only.
+//! Session data that is only in memory.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ pub(super) struct Volatile(Mutex<Held>);
 
 #[derive(Default)]
 pub(super) struct Held {
-    /// When each was last used, and by whom, until that is written.
+    /// When each session was last used, and by which user, until that is written.
     pub(super) used: HashMap<String, (String, Millis)>,
-    /// Those that could not be written yet.
+    /// Sessions that could not be written yet.
     pub(super) unwritten: HashMap<String, Session>,
-    /// Those that could not be deleted yet.
+    /// Sessions that could not be deleted yet.
     pub(super) undeleted: HashSet<String>,
 }
 

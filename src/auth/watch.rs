@@ -1,4 +1,4 @@
-//! Tells long-lived connections that what their caller may do has changed.
+//! Notifies long-lived connections when their caller's permissions have changed.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use super::{Actor, Auth, Caller};
 use crate::error::ApiError;
 
-/// A session also ends by time; each watch looks this often.
+/// Interval of checks without a notification, because a session also expires by time.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// The session is over: a socket closes with 4401.
+/// The session has ended: a socket closes with 4401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionEnded;
 
-/// One caller's changes.
+/// Watches one caller.
 pub struct Watch {
     auth: Auth,
     caller: Caller,
@@ -25,8 +25,7 @@ pub struct Watch {
 }
 
 impl Auth {
-    /// Watches a caller. The watch begins with the caller as passed; the first look is at once, so that nothing that
-    /// happened between the request and this call is missed.
+    /// Watches a caller. The first check is immediate, so that no change between the request and this call is missed.
     pub fn watch(&self, caller: &Caller) -> Watch {
         Watch {
             auth: self.clone(),
@@ -38,7 +37,7 @@ impl Auth {
 }
 
 impl Auth {
-    /// Somebody as of now, or 401 where the session is over.
+    /// The actor with current permissions, or 401 if the session has ended.
     pub fn renewed(&self, actor: &Actor) -> Result<Actor, ApiError> {
         match actor.person() {
             Some(person) => self.refresh(person).map(Actor::from).ok_or_else(super::unauthenticated),
@@ -48,7 +47,8 @@ impl Auth {
 }
 
 impl Watch {
-    /// Waits until the caller's permissions may have changed and returns the caller anew, or that the session is over.
+    /// Waits until the caller's permissions may have changed. Returns the current caller, or that the session has
+    /// ended.
     ///
     /// Safe to drop and call again (in `select!`). Returns at least once a minute.
     pub async fn changed(&mut self) -> Result<Caller, SessionEnded> {
