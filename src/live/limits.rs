@@ -1,4 +1,4 @@
-//! How many sockets there may be, and how fast a client may talk.
+//! Limits on the number of sockets and on the rate of a client's messages.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,21 +7,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{ApiError, Code};
 
-/// Sockets of one account.
+/// Most sockets of one account.
 const PER_ACCOUNT: usize = 256;
-/// Sockets in all.
+/// Most sockets in total.
 const IN_ALL: usize = 1024;
-/// Sockets of all accounts together that are no administrators': the rest is kept for those.
+/// Most sockets of all non-administrators together; the rest is reserved for administrators.
 const OF_USERS: usize = 768;
-/// Sockets that such an account gets also when others have all of them: one of those who have most is closed for it.
+/// Sockets guaranteed to such an account. If all are taken, one of the account with the most sockets is closed for it.
 const SHARE: usize = 64;
-/// Messages that a client may send at once.
+/// Messages that a client may send in a burst.
 pub(super) const BURST: f64 = 200.0;
-/// Messages that a client may send each second from then on.
+/// Messages per second that a client may send after that.
 pub(super) const PER_SECOND: f64 = 100.0;
-/// Topics that it may name in them, to follow or to leave: at once, and then each second.
+/// Topic names in these messages, to subscribe or unsubscribe: in a burst, and per second.
 pub(super) const NAMES: (f64, f64) = (2048.0, 256.0);
-/// Seconds that may be spent on telling it what changes in lists: some agents change something all the time.
+/// Seconds that may be spent on sending list changes, because some agents report changes all the time: in a burst, and
+/// per second.
 pub(super) const LISTS: (f64, f64) = (0.5, 0.5);
 
 /// The open sockets.
@@ -37,16 +38,16 @@ struct Open {
 #[derive(Default)]
 struct Account {
     admin: bool,
-    /// The oldest first.
+    /// Oldest first.
     sockets: VecDeque<(u64, CancellationToken)>,
 }
 
-/// One open socket; no longer when dropped.
+/// One open socket; its slot is released when dropped.
 pub(super) struct Slot {
     slots: Arc<Slots>,
     user_id: String,
     number: u64,
-    /// Cancelled when another account needs the place.
+    /// Cancelled when another account needs the slot.
     pub(super) evicted: CancellationToken,
 }
 
@@ -55,7 +56,7 @@ impl Open {
         self.by_account.values().filter(|account| account.admin == admin).map(|one| one.sockets.len()).sum()
     }
 
-    /// Closes the oldest socket of the account that has most and more than its share.
+    /// Closes the oldest socket of the account that has the most sockets and more than its share.
     fn evict(&mut self) -> bool {
         let crowded = self.by_account.values_mut().filter(|account| !account.admin);
         let Some(crowded) = crowded.max_by_key(|account| account.sockets.len()) else { return false };
@@ -70,7 +71,7 @@ impl Open {
 }
 
 impl Slots {
-    /// A place for one more socket, or 429.
+    /// A slot for one more socket, or 429.
     pub(super) fn take(self: &Arc<Self>, user_id: &str, admin: bool) -> Result<Slot, ApiError> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = open.by_account.get(user_id).map_or(0, |account| account.sockets.len());

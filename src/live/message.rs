@@ -1,14 +1,14 @@
-//! What goes over the socket: the client's wishes, and our frames.
+//! Messages on the socket: requests of the client and frames for it.
 
 use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::error::ApiError;
 
-/// One message to the client, encoded. Cheap to clone.
+/// One encoded message for the client. Cheap to clone.
 pub type Frame = Utf8Bytes;
 
-/// What a client may say.
+/// A message of a client.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ClientMessage {
@@ -16,7 +16,7 @@ pub(super) struct ClientMessage {
     pub(super) subscribe: Vec<String>,
     #[serde(default)]
     pub(super) unsubscribe: Vec<String>,
-    /// In the first message of a socket that was opened by cookie.
+    /// Only in the first message of a socket that was opened by cookie.
     #[serde(default)]
     pub(super) session_key: Option<String>,
 }
@@ -40,15 +40,15 @@ struct Detail<'a> {
     message: &'a str,
 }
 
-/// What a topic says that is a list.
+/// A message of a list topic.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change<'a, T> {
-    /// Everything that there is.
+    /// All items.
     All(&'a [T]),
-    /// One that is new or different.
+    /// An item that is new or has changed.
     Changed(&'a T),
-    /// The id of one that is gone.
+    /// The id of an item that was removed.
     Removed(&'a str),
 }
 
@@ -59,7 +59,7 @@ pub fn data(topic: &str, data: impl Serialize) -> Frame {
 
 /// `{"topic", "error"}`.
 pub(super) fn error(topic: Option<&str>, error: &ApiError) -> Frame {
-    // A topic that nobody has heard of may be long.
+    // An unknown topic may have a long name.
     let short = topic.map(|name| name.char_indices().nth(128).map_or(name, |(end, _)| &name[..end]));
     encode(&Refusal { topic: short, error: Detail { code: error.code().as_str(), message: error.message() } })
 }

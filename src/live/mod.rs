@@ -1,9 +1,10 @@
-//! `/api/live`: one WebSocket per page, on which it follows what it shows.
+//! `/api/live`: one WebSocket per page, on which it follows everything it shows.
 //!
-//! Nothing is queued for a reader. Each feed keeps a place (a number in a log, a cursor into a console's ring) and is
-//! asked for what is newer when the socket can take more. So a slow reader gets fewer, newer things, and costs nothing.
+//! Nothing is queued for a reader. Each feed keeps a position (a number in a change log, a cursor into a console's
+//! ring) and is asked for everything newer when the socket is ready for more. A slow reader gets fewer and newer
+//! frames, and costs nothing.
 //!
-//! What can be followed is declared by the features ([`Topic`]): a new topic is one file there.
+//! Features declare what can be followed ([`Topic`]): a new topic is one file in its feature.
 
 mod limits;
 mod message;
@@ -29,7 +30,7 @@ use limits::Slots;
 use pending::Pending;
 use protocol::ServerId;
 
-/// What the live connections stand on. Cheap to clone.
+/// State shared by all live connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Live {
     auth: Auth,
@@ -41,12 +42,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// Over everything that can be followed.
+    /// Creates the handle for these topics.
     pub fn new(auth: Auth, agents: Agents, topics: Vec<Box<dyn Topic>>, tasks: Tasks) -> Self {
         Self { auth, agents, topics: topics.into(), tasks, slots: Arc::default(), pending: Arc::default() }
     }
 
-    /// The topic that has this name, its place in the list, and the id in the name.
+    /// The topic with this name, its index in the list, and the id contained in the name.
     fn topic<'a>(&self, name: &'a str) -> Option<(usize, &dyn Topic, &'a str)> {
         let (kind, id) = name.split_once(':').map_or((name, None), |(kind, id)| (kind, Some(id)));
         let fits = |pattern: &str| match (pattern.split_once(':'), id) {

@@ -1,36 +1,36 @@
-//! Sockets by cookie that have not shown their session key yet. They count against no account: a game's page has the cookie
-//! too, and could take all of the account's places. So there are few of them, and past that the oldest gives way: a page
-//! sends its key as soon as its socket is open.
+//! Sockets opened by cookie that have not sent their session key yet. They count for no account, because a game's page
+//! has the cookie too and could use up the account's slots. Therefore there are only a few, and the oldest is closed
+//! for a new one: a page sends its key as soon as its socket is open.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// Such sockets at the same time.
+/// Most such sockets at the same time.
 const MOST: usize = 256;
 
-/// Those that are open.
+/// The pending sockets.
 #[derive(Default)]
 pub(super) struct Pending(Mutex<Open>);
 
 #[derive(Default)]
 struct Open {
     next: u64,
-    /// The oldest first.
+    /// Oldest first.
     sockets: VecDeque<(u64, CancellationToken)>,
 }
 
-/// One of them; no longer when dropped.
+/// One pending socket; its slot is released when dropped.
 pub(super) struct PendingSlot {
     pending: Arc<Pending>,
     number: u64,
-    /// Cancelled when a newer one needs the place.
+    /// Cancelled when a newer socket needs the slot.
     pub(super) evicted: CancellationToken,
 }
 
 impl Pending {
-    /// One more.
+    /// Adds a socket; closes the oldest if there are too many.
     pub(super) fn enter(self: &Arc<Self>) -> PendingSlot {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.next += 1;

@@ -1,4 +1,4 @@
-//! One socket: reads wishes, writes what is next, and knows when it is over.
+//! One socket: reads the client's messages and sends frames until it ends.
 
 use std::future::pending;
 use std::time::Duration;
@@ -21,37 +21,37 @@ use crate::error::Code;
 use crate::http::Socket;
 use crate::net::rate_limit::TokenBucket;
 
-/// The longest message of a client.
+/// Longest message of a client, in bytes.
 pub(super) const MAX_MESSAGE: usize = 16 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(45);
-/// Until the first message of a browser, with its session key.
+/// Time limit for a browser's first message, which has its session key.
 const INTRODUCTION: Duration = Duration::from_secs(10);
-/// Pings and the like that it may send before.
+/// How many pings and other control frames a client may send before that message.
 const FRAMES_BEFORE: usize = 16;
-/// A reader that takes nothing for this long is closed.
+/// A socket whose reader accepts nothing for this long is closed.
 const BLOCKED: Duration = Duration::from_secs(10);
-/// How long a last word may take.
+/// Time limit for the closing handshake.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Why it is over.
+/// Why the socket ends.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// We close, with this code and reason.
+    /// The panel closes it, with this code and reason.
     Close(u16, &'static str),
-    /// The other side is gone, or has said that it goes.
+    /// The client has disconnected or closed it.
     Gone,
 }
 
-/// Whose socket it is, as far as that is known when it opens.
+/// The caller of a socket, as far as known when it opens.
 pub(super) enum LiveClient {
-    /// Somebody with a place.
+    /// A signed-in user with a slot.
     Known(Slot, Caller),
-    /// A browser that has to show its session key first.
+    /// A browser that has to send its session key first.
     Unproven(PendingSlot, Unproven),
 }
 
-/// Speaks until it is over.
+/// Serves a socket until it ends.
 pub(super) async fn speak(socket: Socket, live: Live, guest: LiveClient) {
     let (mut sink, mut stream) = socket.split();
     let token = live.tasks.token();
@@ -76,7 +76,7 @@ pub(super) async fn speak(socket: Socket, live: Live, guest: LiveClient) {
     }
 }
 
-/// The first message of a browser, which has to have the session key. Nothing is told to it before.
+/// Waits for a browser's first message, which must contain the session key. Nothing is sent to it before.
 async fn introduce(
     stream: &mut SplitStream<Socket>,
     live: &Live,
@@ -102,7 +102,7 @@ async fn introduce(
             .slots
             .take(caller.user_id(), caller.is_admin())
             .map_err(|_full| End::Close(1013, "too many live connections are open"))?;
-        // It may subscribe to something as well.
+        // The message may also contain subscriptions.
         return Ok((slot, caller, Some(text)));
     }
     Err(End::Close(1008, "too many messages"))
@@ -116,7 +116,7 @@ async fn run(
     first: Option<Utf8Bytes>,
     evicted: &CancellationToken,
 ) -> End {
-    // Watched before anything is read, so that no change falls between the two.
+    // Started before anything is read, so that no change is missed in between.
     let mut watch = live.auth.watch(&caller);
     let mut bell = live.agents.changes().subscribe();
     let token = live.tasks.token();
@@ -140,7 +140,7 @@ async fn run(
             }
             writing_since = Some(Instant::now());
         }
-        // Lists that change all the time are told of in rounds.
+        // Lists that change all the time are sent in rounds.
         let round = topics.next_round().filter(|_| writing_since.is_none());
         let blocked = async {
             match writing_since {
@@ -187,7 +187,7 @@ async fn run(
     }
 }
 
-/// One message of the client, or why there is none.
+/// The client's next message, or why there is none.
 fn read(message: Option<Result<Message, Error>>) -> Result<Message, End> {
     match message {
         Some(Ok(message)) => Ok(message),
@@ -202,7 +202,7 @@ fn read(message: Option<Result<Message, Error>>) -> Result<Message, End> {
     }
 }
 
-/// One message of the client; `Some` when it is the last.
+/// Handles a message of the client; `Some` if the socket ends.
 fn take(
     message: Option<Result<Message, Error>>,
     topics: &mut Topics,
@@ -228,8 +228,8 @@ fn take(
     None
 }
 
-/// Says the last word and waits until it has arrived: what the other side still sends is read and dropped, because
-/// closing over unread bytes would destroy what it has not read yet.
+/// Closes the socket. What the client still sends is read and dropped: closing with unread bytes would discard data
+/// that the client has not received yet.
 async fn part(mut socket: Socket, end: End) {
     let said = match end {
         End::Close(code, reason) => {
@@ -237,7 +237,7 @@ async fn part(mut socket: Socket, end: End) {
             let frame = CloseFrame { code: code.into(), reason: reason.into() };
             timeout(FAREWELL, socket.send(Message::Close(Some(frame)))).await
         }
-        // The answer to the client's own close is queued already.
+        // The answer to the client's close is already queued.
         End::Gone => timeout(FAREWELL, socket.flush()).await,
     };
     if !matches!(said, Ok(Ok(()))) {
@@ -250,6 +250,6 @@ async fn part(mut socket: Socket, end: End) {
         while io.read(&mut sink).await? > 0 {}
         Ok::<_, std::io::Error>(())
     };
-    // Whatever comes of it, it is over.
+    // The socket ends in any case.
     let _ = timeout(FAREWELL, rest).await;
 }

@@ -1,4 +1,4 @@
-//! What a socket says next, over a real link, with a made-up agent at the other end.
+//! Tests of what a socket sends next, over a real link, with a fake agent at the other end.
 
 use protocol::{ConsoleLines, ServerStats, Status, ToAgent, ToPanel};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ fn follow(live: &Live, actor: &Actor, names: &[&str]) -> Topics {
     topics
 }
 
-/// The next frame, waiting for one.
+/// Waits for the next frame.
 async fn frame(topics: &mut Topics) -> Utf8Bytes {
     for _ in 0..500 {
         if let Some(text) = topics.next().await {

@@ -1,4 +1,4 @@
-//! What one socket follows, and what comes next on it.
+//! The topics that one socket follows, and which frame is sent next.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
@@ -15,33 +15,33 @@ use crate::auth::Actor;
 use crate::error::{ApiError, Code};
 use crate::net::rate_limit::TokenBucket;
 
-/// Topics that one socket may follow.
+/// Most topics per socket.
 const MOST: usize = 512;
-/// Longer names are no topic's.
+/// Longest topic name.
 const LONGEST_NAME: usize = 80;
-/// Frames that may wait before no more messages of the client are read.
+/// While this many frames are waiting, no messages of the client are read.
 const ENOUGH: usize = 1024;
 
-/// The place of a topic in the list of topics, and its whole name: feeds are asked in this order.
+/// Index of a topic in the list, and its full name. Feeds are asked in this order.
 type Key = (usize, String);
 
-/// The topics of one socket.
+/// Topics of one socket.
 pub(super) struct Topics {
     live: Live,
     follower: Follower,
-    /// Frames that are made already: refusals, and one round of changes.
+    /// Frames ready to be sent: errors, and one round of changes.
     ready: VecDeque<Frame>,
-    /// Feeds that are asked when something in the panel has changed.
+    /// Feeds that are polled when something in the panel has changed.
     lists: BTreeMap<Key, Box<dyn Feed>>,
     /// Feeds that wake the socket.
     streams: BTreeMap<Key, Box<dyn Feed>>,
-    /// Topics that were asked for and refused. They count as well: nobody gets to try names without end.
+    /// Topics that were refused. They count towards the limit, so that a client cannot try any number of names.
     refused: BTreeSet<String>,
-    /// The stream that was served last: the others come first now.
+    /// The stream served last; the following ones are first now.
     last_served: Key,
-    /// How many names it may still send.
+    /// How many more names the client may send.
     names: TokenBucket,
-    /// How much time its lists may still take.
+    /// How much more time may be spent on its lists.
     budget: TokenBucket,
 }
 
@@ -65,7 +65,7 @@ impl Topics {
         Arc::clone(&self.follower.wake)
     }
 
-    /// Whether a change somewhere in the panel can mean news here.
+    /// Whether there is a feed to poll when something in the panel changes.
     pub(super) fn has_lists(&self) -> bool {
         !self.lists.is_empty()
     }
@@ -75,12 +75,12 @@ impl Topics {
         self.ready.len() < ENOUGH
     }
 
-    /// When lists may be looked at again, where they were looked at too often.
+    /// When lists may be polled again, if their time budget is used up.
     pub(super) fn next_round(&self) -> Option<Instant> {
         self.budget.due().filter(|_| self.has_lists())
     }
 
-    /// What the client said. False where it names too many topics.
+    /// Handles a message of the client. False if it names too many topics.
     #[must_use]
     pub(super) fn client_says(&mut self, text: &[u8]) -> bool {
         match crate::http::parse::<ClientMessage>(text) {
@@ -92,7 +92,7 @@ impl Topics {
                 for name in &message.unsubscribe {
                     self.unsubscribe(name);
                 }
-                // A name that is there twice counts once.
+                // A name that occurs twice counts once.
                 let mut said = BTreeSet::new();
                 for name in message.subscribe.iter().filter(|name| said.insert(name.as_str())) {
                     if let Err(error) = self.subscribe(name) {
@@ -117,7 +117,7 @@ impl Topics {
         }
     }
 
-    /// Asking again begins again.
+    /// Starts a subscription; a repeated one starts over.
     fn subscribe(&mut self, name: &str) -> Result<(), ApiError> {
         self.unsubscribe(name);
         if self.open() >= MOST {
@@ -136,7 +136,8 @@ impl Topics {
         self.lists.len() + self.streams.len() + self.refused.len()
     }
 
-    /// What the caller may do may have changed: what is no longer allowed ends with an error, and the rest is put right.
+    /// Called when the caller's permissions may have changed. Subscriptions that are no longer allowed end with an
+    /// error, the others are updated.
     pub(super) fn recheck(&mut self, actor: Actor) -> Result<(), ApiError> {
         self.follower.visible = self.live.auth.visible(&actor)?;
         self.follower.actor = actor;
@@ -190,14 +191,14 @@ impl Topics {
         }
     }
 
-    /// Streams take turns, so that a flood on one does not hold up the others.
+    /// The next frame of the streams, which take turns so that a busy one does not delay the others.
     fn next_of_streams(&mut self) -> Option<Frame> {
         let after = (Bound::Excluded(self.last_served.clone()), Bound::Unbounded);
         let until = (Bound::Unbounded, Bound::Included(self.last_served.clone()));
         for range in [after, until] {
             for (key, feed) in self.streams.range_mut::<Key, _>(range) {
                 let news = match feed.next() {
-                    // A stream has its frames in memory.
+                    // Streams have their frames in memory and never return `Load`.
                     News::Nothing | News::Load(_) => continue,
                     News::Frame(frame) => Ok(Some(frame)),
                     News::Frames(frames) => {
@@ -221,7 +222,7 @@ impl Topics {
         None
     }
 
-    /// What a topic ends with.
+    /// The frame with which a topic ends.
     fn end_of(&mut self, name: &str, error: &ApiError) -> Frame {
         self.unsubscribe(name);
         message::error(Some(name), error)
