@@ -1,4 +1,4 @@
-//! The web page's files, carried inside the binary by rust-embed. `build.rs` lays them out.
+//! Serves the web page's files, which rust-embed puts into the binary. `build.rs` prepares them.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -17,21 +17,21 @@ use super::accepts;
 use super::reply::{self, Response};
 use crate::error::{ApiError, Code};
 
-/// Text is in it packed only, as `NAME.br` and `NAME.gz`.
+/// Text files are only contained in compressed form, as `NAME.br` and `NAME.gz`.
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/page"]
 struct Page;
 
 include!(concat!(env!("OUT_DIR"), "/policy.rs"));
 
-/// One file in the form that suits the client.
+/// A file in the encoding chosen for the client.
 struct Asset<'p> {
     path: &'p str,
     encoding: Option<&'static str>,
     file: EmbeddedFile,
 }
 
-/// What `/api/docs` is made of beside its page.
+/// Files of `/api/docs` beside its page.
 const DOCS: [(&str, &str, &str); 2] = [
     ("/docs.js", "text/javascript; charset=utf-8", include_str!("../docs/page.js")),
     ("/docs.css", "text/css; charset=utf-8", include_str!("../docs/page.css")),
@@ -39,7 +39,7 @@ const DOCS: [(&str, &str, &str); 2] = [
 
 const SHELL: &str = "index.html";
 
-/// Everything that isn't the API: a file, or for the address of a page the shell that shows it.
+/// Serves everything that is not the API: a file, or the app's shell for the address of a page.
 pub fn assets(method: &Method, path: &str, headers: &HeaderMap) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut response = reply::error(&ApiError::new(
@@ -59,14 +59,15 @@ pub fn assets(method: &Method, path: &str, headers: &HeaderMap) -> Response {
     }
 }
 
-/// A page of our own outside of the web build, with the same guards.
+/// Serves an HTML page that is not part of the web build, with the same security headers.
 pub fn page(html: &'static str) -> Response {
     let mut response = reply::bytes_of(StatusCode::OK, "text/html; charset=utf-8", html);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
 }
 
-/// A text that the program carries gzipped, for a client that takes these encodings (the value of `accept-encoding`).
+/// Serves a text that is stored gzipped. `takes` is the client's `accept-encoding` header; the text is decompressed if
+/// the client does not accept gzip.
 pub fn packed(content_type: &'static str, gzipped: &'static [u8], takes: Option<&str>) -> Response {
     let as_it_is = takes.is_some_and(|offers| offers.split(',').any(|offer| accepts(offer, "gzip")));
     let body = if as_it_is { Bytes::from_static(gzipped) } else { Bytes::from(unpacked(gzipped)) };
@@ -78,7 +79,7 @@ pub fn packed(content_type: &'static str, gzipped: &'static [u8], takes: Option<
     response
 }
 
-/// The smallest form that the client takes.
+/// The smallest encoding that the client accepts.
 fn find<'p>(path: &'p str, headers: &HeaderMap) -> Option<Asset<'p>> {
     for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {
         if takes(headers, encoding)
@@ -95,7 +96,7 @@ fn find<'p>(path: &'p str, headers: &HeaderMap) -> Option<Asset<'p>> {
     Some(Asset { path, encoding: None, file })
 }
 
-/// Addresses of pages have no dot in their last part; what has one is a file, and it isn't there.
+/// Whether the path is the address of a page. Those have no dot in their last part; a path with one is a missing file.
 fn is_page(path: &str) -> bool {
     !path.starts_with("/_app/") && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }
@@ -103,7 +104,7 @@ fn is_page(path: &str) -> bool {
 fn serve(asset: Asset<'_>, headers: &HeaderMap) -> Response {
     let Asset { path, encoding, file } = asset;
     let hash = BASE64_URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..12]);
-    // Each form has a tag of its own: they are different bytes.
+    // Each encoding has its own tag because the bytes differ.
     let tag = format!("\"{hash}{}\"", encoding.map(|name| format!("-{name}")).unwrap_or_default());
     let content_type = content_type(path);
     let mut response = if knows(headers, &tag) {
@@ -119,7 +120,7 @@ fn serve(asset: Asset<'_>, headers: &HeaderMap) -> Response {
     if let Ok(value) = HeaderValue::from_str(&tag) {
         known.insert(ETAG, value);
     }
-    // What lies there has a name that changes with its content.
+    // Files in this folder have names that change with their content.
     let immutable = path.starts_with("_app/immutable/");
     let cache = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
     known.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
@@ -136,7 +137,7 @@ fn serve(asset: Asset<'_>, headers: &HeaderMap) -> Response {
 
 fn unpacked(packed: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
-    // Our own files, packed when this binary was built: nothing to go wrong.
+    // The data was compressed when this binary was built, so this cannot fail.
     let _ = flate2::read::GzDecoder::new(packed).read_to_end(&mut plain);
     plain
 }

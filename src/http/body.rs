@@ -1,4 +1,4 @@
-//! A request's JSON body and its query as typed values, or exactly what is wrong with them.
+//! Parses a request's JSON body and query into typed values, with exact errors.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,26 +9,26 @@ use serde_json::error::Category;
 
 use crate::error::{ApiError, Code};
 
-/// The most that a JSON body may hold where the caller is known.
+/// Largest JSON body in bytes if the caller is known.
 const DEFAULT_LIMIT: u64 = 256 * 1024;
 
-/// The most that a JSON body may hold where everybody may call.
+/// Largest JSON body in bytes for endpoints that anyone may call.
 const OPEN_LIMIT: u64 = 4 * 1024;
 
-/// From the end of the headers to the end of the body, beside what its size may take.
+/// Time from the end of the headers to the end of the body, in addition to the time that its size allows.
 const WHOLE_BODY: Duration = Duration::from_secs(10);
-/// The slowest client that is waited for, in bytes a second.
+/// Slowest accepted client, in bytes per second.
 const SLOWEST: u64 = 8 * 1024;
 
-/// How much of a body that is too large is read and dropped before the connection is.
+/// How many bytes of a body over the limit are read and dropped before the connection is closed.
 const DROPPED: u64 = 8 * 1024 * 1024;
 
-/// The most that a JSON body may hold.
+/// Largest JSON body in bytes.
 pub(super) fn limit(everybody: bool) -> u64 {
     if everybody { OPEN_LIMIT } else { DEFAULT_LIMIT }
 }
 
-/// The whole body, `limit` bytes at most. `length` is its size as the client states it.
+/// Reads the whole body, at most `limit` bytes. `length` is the size declared by the client.
 pub(super) async fn read<S, B>(stream: S, length: Option<u64>, limit: u64) -> Result<Bytes, ApiError>
 where
     S: futures_util::Stream<Item = Result<B, warp::Error>>,
@@ -40,7 +40,7 @@ where
     tokio::time::timeout(whole, collected).await.unwrap_or_else(|_late| Err(cut_off()))
 }
 
-/// A JSON body: 415 where it says that it is something else, then as [`parse`].
+/// A JSON body. 415 if its content type is another one, else as for [`parse`].
 pub(super) fn parse_json<T: DeserializeOwned>(
     content_type: Option<&str>,
     body: &[u8],
@@ -52,7 +52,7 @@ pub(super) fn parse_json<T: DeserializeOwned>(
     parse(body)
 }
 
-/// A document in JSON or YAML: 415 where it says that it is something else.
+/// A document in JSON or YAML. 415 if its content type is another one.
 pub(super) fn document(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let yaml = ["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
     if !is_json(content_type) && !content_type.is_some_and(|essence| yaml.contains(&essence)) {
@@ -63,7 +63,7 @@ pub(super) fn document(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8
     Ok(body.to_vec())
 }
 
-/// A ZIP archive: 415 where it says that it is something else.
+/// A ZIP archive. 415 if its content type is another one.
 pub(super) fn archive(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     if !matches!(content_type, Some("application/zip" | "application/x-zip-compressed")) {
         let sentence = "The body has to be a ZIP archive (Content-Type: application/zip).";
@@ -72,7 +72,7 @@ pub(super) fn archive(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>
     Ok(body.to_vec())
 }
 
-/// A picture: 415 where it says that it is something else.
+/// A picture. 415 if its content type is another one.
 pub(super) fn picture(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     if !matches!(content_type, Some("image/png" | "image/jpeg" | "image/gif" | "image/webp")) {
         let sentence =
@@ -82,15 +82,15 @@ pub(super) fn picture(content_type: Option<&str>, body: &[u8]) -> Result<Vec<u8>
     Ok(body.to_vec())
 }
 
-/// The query as a typed value, as strict as a body.
+/// The query as a typed value, parsed as strictly as a body.
 pub(super) fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(pairs)
         .map_err(|error| invalid(&error.path().to_string(), &error.inner().to_string()))
 }
 
-/// Keeps up to `keep` bytes. What is too much is read on for a while and dropped: a client that is still sending would
-/// otherwise see a broken connection instead of the answer.
+/// Keeps up to `keep` bytes. Bytes beyond that are read and dropped for a while, because a client that is still sending
+/// would otherwise see a broken connection instead of the answer.
 async fn collect<S, B>(stream: S, keep: u64, limit: u64) -> Result<Bytes, ApiError>
 where
     S: futures_util::Stream<Item = Result<B, warp::Error>>,
@@ -128,7 +128,7 @@ fn is_json(content_type: Option<&str>) -> bool {
     })
 }
 
-/// Bytes to a value: 400 where it isn't JSON, 422 with the key's path where it is the wrong JSON.
+/// Parses JSON: 400 if it is not JSON, 422 with the key's path if it does not match the type.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -155,7 +155,7 @@ fn without_position(cause: &serde_json::Error) -> String {
     }
 }
 
-/// serde's sentence as `fields`: a missing or unknown key is named itself, not the object that lacks or has it.
+/// Converts serde's message to `fields`. A missing or unknown key gets its own path, not that of the object around it.
 fn invalid(path: &str, sentence: &str) -> ApiError {
     let path = if path == "." || path == "?" { "" } else { path };
     let quoted = |prefix: &str| {
@@ -163,7 +163,7 @@ fn invalid(path: &str, sentence: &str) -> ApiError {
     };
     let below = |key: &str| match path {
         "" => key.to_owned(),
-        // Some deserializers already point at the key.
+        // Some deserializers already include the key in the path.
         _ if path == key || path.ends_with(&format!(".{key}")) => path.to_owned(),
         _ => format!("{path}.{key}"),
     };

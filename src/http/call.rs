@@ -1,4 +1,5 @@
-//! What a handler is given: the proof that the call is allowed, the checked body and query, and the rest of the request.
+//! What a handler receives: the proof that the call is allowed, the validated body and query, and the rest of the
+//! request.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::auth::{Admitted, Proof};
 use crate::error::{ApiError, Code};
 use crate::revision::Expected;
 
-/// A request whose caller was admitted. The dispatcher puts it on the request, in place of the headers.
+/// A request after the access check. The dispatcher attaches it to the request in place of the headers.
 pub(super) struct Received {
     pub(super) admitted: Admitted,
     pub(super) params: Params,
@@ -26,12 +27,12 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// The size of the body as the client states it.
+    /// The size of the body as declared by the client.
     pub(super) fn content_length(&self) -> Result<Option<u64>, ApiError> {
         self.text(&CONTENT_LENGTH)?.map(str::parse).transpose().map_err(|_not_a_number| malformed())
     }
 
-    /// The body's type in lower case, without parameters.
+    /// The content type in lower case, without parameters.
     pub(super) fn content_type(&self) -> Result<Option<String>, ApiError> {
         let value = self.text(&CONTENT_TYPE)?;
         Ok(value.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()))
@@ -46,13 +47,13 @@ fn malformed() -> ApiError {
     ApiError::new(Code::BadRequest, "The request is malformed.")
 }
 
-/// One call of an endpoint, allowed and checked.
+/// One call of an endpoint, after all checks.
 pub struct Call<P, B = (), Q = ()> {
-    /// Who calls, as the proof that the endpoint's access asks for.
+    /// The proof required by the endpoint's access.
     pub by: P,
-    /// The body.
+    /// The parsed body.
     pub body: B,
-    /// The query.
+    /// The parsed query.
     pub query: Q,
     /// The rest of the request.
     pub request: Incoming,
@@ -66,7 +67,7 @@ impl<P: Proof, B, Q> Call<P, B, Q> {
         query: fn(&str) -> Result<Q, ApiError>,
     ) -> Result<Self, ApiError> {
         let by = P::of(&request.admitted)
-            // Only if the dispatcher had checked another access than the endpoint's: refused rather than assumed.
+            // Only if the dispatcher had checked another kind of access than the endpoint's; refused to be safe.
             .ok_or_else(|| ApiError::new(Code::Unauthenticated, "Sign in first."))?;
         let query = query(request.uri.query().unwrap_or_default())?;
         let body = body(&request, raw)?;
@@ -74,41 +75,41 @@ impl<P: Proof, B, Q> Call<P, B, Q> {
     }
 }
 
-/// What a handler may ask of a request beside its body and query.
+/// The parts of a request that a handler may need beside body and query.
 pub struct Incoming(Arc<Received>);
 
 impl Incoming {
-    /// The path's first parameter, decoded but not checked.
+    /// The first path parameter, decoded but not validated.
     pub fn id(&self) -> &str {
         self.0.params.first()
     }
 
-    /// The parameter of the path with this name, decoded but not checked; empty where the path has none.
+    /// The path parameter with this name, decoded but not validated; empty if there is none.
     pub fn param(&self, name: &str) -> &str {
         self.0.params.get(name)
     }
 
-    /// The other end of the connection.
+    /// The client at the other end of the connection.
     pub fn client(&self) -> &Client {
         &self.0.client
     }
 
-    /// Whether only the headers of the answer are wanted.
+    /// Whether only the headers of the answer are wanted (`HEAD`).
     pub fn is_head(&self) -> bool {
         self.0.method == Method::HEAD
     }
 
-    /// A header, if it is there and readable text.
+    /// A header; `None` if it is missing or not readable text.
     pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.0.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Which state of what it changes the caller has seen: `If-Match`, `If-None-Match`.
+    /// The revision that the caller expects to change: `If-Match`, `If-None-Match`.
     pub fn expected(&self) -> Result<Expected, ApiError> {
         Expected::from_headers(self.0.text(&IF_MATCH)?, self.0.text(&IF_NONE_MATCH)?)
     }
 
-    /// The WebSocket that the request asks for: 426 where it asks for none, 400 where it asks wrongly.
+    /// The WebSocket upgrade that the request asks for: 426 if it asks for none, 400 if it is malformed.
     pub fn upgrade(&self) -> Result<Upgrade, ApiError> {
         Upgrade::from_parts(&self.0.headers, self.0.upgrade.clone())
     }

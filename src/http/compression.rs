@@ -1,7 +1,8 @@
-//! JSON answers of some size, packed for clients that take that. On a slow line a list of servers is there in a fifth of the
-//! time.
+//! Compresses larger JSON answers for clients that accept it. On a slow connection a list of servers loads five times
+//! as fast.
 //!
-//! Only gzip: the program has it anyway, every client knows it, and on JSON of this size the others save little more.
+//! Only gzip: the program includes it anyway, every client supports it, and other encodings save little more on JSON of
+//! this size.
 
 use std::io::Write;
 
@@ -17,20 +18,20 @@ use warp::Reply;
 use super::accepts;
 use super::reply::Response;
 
-/// What is no larger than this goes as it is: it fits into one packet.
+/// Answers up to this size in bytes are not compressed: they fit into one packet.
 const LEAST: u64 = 1024;
-/// A larger answer is none of ours.
+/// Largest answer in bytes that is compressed; the panel has no larger ones.
 const MOST: u64 = 16 * 1024 * 1024;
-/// Half of the work of flate2's own default, for a twentieth more bytes.
+/// Half the work of flate2's default level, for 5 % more bytes.
 const LEVEL: Compression = Compression::new(4);
 
-/// Whether a client with these headers takes gzip.
+/// Whether the client accepts gzip.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let offers = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     offers.flat_map(|value| value.split(',')).any(|offer| accepts(offer, "gzip"))
 }
 
-/// The answer as it is to go out. It says that it depends on what the client takes, also where it was not packed.
+/// The answer, compressed if possible. Sets `Vary` also if it was not compressed.
 pub(super) async fn packed(mut response: Response, takes_gzip: bool) -> Response {
     let json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     let size = response.body().size_hint().exact().unwrap_or_default();
@@ -43,7 +44,7 @@ pub(super) async fn packed(mut response: Response, takes_gzip: bool) -> Response
     }
     let (mut parts, body) = response.into_parts();
     let Ok(plain) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-        // Bytes in memory: nothing to go wrong.
+        // The body is in memory, so this cannot fail.
         return super::reply::empty(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     };
     let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), LEVEL);

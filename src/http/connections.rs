@@ -1,9 +1,9 @@
-//! The open connections of one port, and which of them gives way when there are too many.
+//! The open connections of one port, and which of them is closed when there are too many.
 //!
-//! A connection is anonymous until a request on it has shown a good session or secret ([`ConnectionSlot::signed_in`]).
-//! Anonymous ones have a share per network and a limit in all; past either, the idlest is dropped, so a newcomer always gets
-//! in. What is left of the port's room is the reserve: for connections that are signed in, and for networks from which
-//! somebody signed in lately.
+//! A connection is anonymous until a request on it has presented a valid session or secret
+//! ([`ConnectionSlot::signed_in`]). Anonymous connections have a limit per network and in total. Beyond either, the one
+//! that has been idle for longest is closed, so a new client always gets in. The rest of the port's capacity is
+//! reserved for signed-in connections, and for networks from which somebody signed in recently.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -15,22 +15,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::rate_limit::{KnownSources, Network};
 
-/// Open connections of one port. WebSockets have left it: they are counted by account or node.
+/// Most open connections of one port. WebSockets do not count here; they are limited per account or node.
 pub const CONNECTIONS: usize = 4096;
-/// The part of them that only those who are signed in may have, and networks from which somebody signed in lately.
+/// The part reserved for signed-in connections and for networks from which somebody signed in recently.
 const RESERVE: usize = CONNECTIONS / 2;
-/// Signed-in connections of one account; more are anonymous again.
+/// Signed-in connections of one account; further ones count as anonymous.
 const PER_ACCOUNT: usize = 128;
-/// A network with fewer anonymous connections is not dropped for being crowded.
+/// A network with no more anonymous connections than this is not considered crowded.
 const CROWDED: usize = 16;
-/// How long a network keeps its part in the reserve after somebody signed in there.
+/// How long a network counts as known after somebody signed in from it.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many are dropped at once when the process has no file descriptors left.
+/// How many connections are closed at once when the process has run out of file descriptors.
 const SHED: usize = 64;
 
 type Predicate<T> = Arc<dyn Fn(T) -> bool + Send + Sync>;
 
-/// What a port grants to whom.
+/// Limits of a port.
 #[derive(Clone)]
 pub struct PortPolicy {
     per_network: usize,
@@ -41,10 +41,10 @@ pub struct PortPolicy {
 impl PortPolicy {
     /// Anonymous connections of one network.
     const PER_NETWORK: usize = 256;
-    /// Anonymous connections of an address behind which there are many clients.
+    /// Anonymous connections of an address shared by many clients.
     const PER_SHARED: usize = 1024;
 
-    /// For people: 256 anonymous connections per network, 1,024 for this machine itself, where a proxy may stand.
+    /// For users: 256 anonymous connections per network, and 1,024 for this machine, where a proxy may run.
     pub fn people() -> Self {
         Self {
             per_network: Self::PER_NETWORK,
@@ -53,19 +53,19 @@ impl PortPolicy {
         }
     }
 
-    /// For agents: a thousand may come back at once from behind one address.
+    /// For agents: allows a thousand to reconnect at once from one address.
     pub fn agents() -> Self {
         Self { per_network: Self::PER_SHARED, ..Self::people() }
     }
 
-    /// Addresses of proxies have the share of an address with many clients.
+    /// Gives the addresses of proxies the limit of shared addresses.
     #[must_use]
     pub fn shared(mut self, proxy: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.shared = Arc::new(move |address| address.is_loopback() || proxy(address));
         self
     }
 
-    /// Connections of these peers are closed unread.
+    /// Connections from these peers are closed without being read.
     #[must_use]
     pub fn refusing(mut self, peer: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
         self.refused = Arc::new(peer);
@@ -81,7 +81,7 @@ impl PortPolicy {
     }
 }
 
-/// Those of one port. Cheap to clone.
+/// The connections of one port. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connections(Arc<Shared>);
 
@@ -97,9 +97,9 @@ struct Shared {
 struct List {
     next: u64,
     open: HashMap<u64, Entry>,
-    /// Anonymous ones of networks that are not known, by their last progress: the first is the idlest.
+    /// Anonymous connections of unknown networks, by their last progress: the first has been idle for longest.
     strangers: BTreeMap<u64, u64>,
-    /// Anonymous ones of each network, known or not, by their last progress.
+    /// Anonymous connections of each network, known or not, by their last progress.
     networks: HashMap<Network, BTreeMap<u64, u64>>,
     accounts: HashMap<String, usize>,
 }
@@ -107,29 +107,29 @@ struct List {
 struct Entry {
     network: Network,
     standing: ConnectionState,
-    /// When it last made progress, on a clock that counts events.
+    /// Its last progress, on a clock that counts events.
     progress: u64,
     dropped: CancellationToken,
 }
 
 #[derive(PartialEq)]
 enum ConnectionState {
-    /// Nobody knows who it is, nor anybody of its network.
+    /// Anonymous, and nobody of its network signed in recently.
     Stranger,
-    /// Anonymous, but somebody of its network signed in lately.
+    /// Anonymous, but somebody of its network signed in recently.
     Neighbour,
-    /// A request on it had a good session or secret of this account.
+    /// A request on it presented a valid session or secret of this account.
     SignedIn(String),
 }
 
-/// The place of one connection, given back when all clones are dropped.
+/// The slot of one connection, released when all clones are dropped.
 #[derive(Clone)]
 pub struct ConnectionSlot(Arc<Slot>);
 
 struct Slot {
     number: u64,
     connections: Connections,
-    /// Nothing is to be noted any more: it is signed in or gone.
+    /// No more to record: the connection is signed in or closed.
     settled: AtomicBool,
 }
 
@@ -145,7 +145,8 @@ impl Connections {
         Self(Arc::new(Shared { policy, total, anonymous, known, list: Mutex::default() }))
     }
 
-    /// A place, and what is cancelled when it is given to another. None where everybody else is signed in.
+    /// A slot, and a token that is cancelled when the slot is given to another connection. `None` if all slots are
+    /// taken by signed-in connections.
     pub(super) fn enter(&self, address: IpAddr) -> Option<(ConnectionSlot, CancellationToken)> {
         let network = Network::of(address);
         let known = self.0.known.contains(&network.to_string());
@@ -169,7 +170,7 @@ impl Connections {
         Some((ConnectionSlot(Arc::new(place)), dropped))
     }
 
-    /// Drops some of the idlest: the process has no file descriptors left.
+    /// Closes some of the longest idle connections, because the process has run out of file descriptors.
     pub(super) fn shed(&self) {
         let mut list = self.lock();
         for _ in 0..SHED {
@@ -188,7 +189,7 @@ impl List {
         self.next
     }
 
-    /// Puts an anonymous connection where it is found by its progress.
+    /// Adds an anonymous connection to the maps that are sorted by progress.
     fn file(&mut self, number: u64) {
         let Some(entry) = self.open.get(&number) else { return };
         if entry.standing == ConnectionState::Stranger {
@@ -221,7 +222,8 @@ impl List {
         }
     }
 
-    /// Drops the idlest anonymous connection: of this network, of all strangers, or of all.
+    /// Closes the anonymous connection that has been idle for longest: of this network, of all unknown networks, or of
+    /// all.
     fn drop_idlest(&mut self, network: Option<Network>) -> bool {
         let idlest = match network {
             Some(network) => self.networks.get(&network).and_then(|all| all.first_key_value()),
@@ -239,7 +241,7 @@ impl List {
         true
     }
 
-    /// The most crowded network gives way first, then the idlest stranger.
+    /// Closes a connection of the most crowded network, or else the longest idle stranger.
     fn make_room(&mut self) {
         let counts = self.networks.iter().map(|(network, all)| (all.len(), *network));
         let crowded = counts.max().filter(|(count, _)| *count > CROWDED).map(|(_, network)| network);
@@ -248,7 +250,7 @@ impl List {
 }
 
 impl ConnectionSlot {
-    /// A request on it has shown a good session or secret: it is no longer one of those that give way.
+    /// A request presented a valid session or secret: the connection is no longer closed to make room for others.
     pub fn signed_in(&self, account: &str) {
         if self.0.settled.load(Ordering::Relaxed) {
             return;
@@ -270,7 +272,7 @@ impl ConnectionSlot {
         self.0.settled.store(true, Ordering::Relaxed);
     }
 
-    /// It has asked something, or taken a part of an answer.
+    /// A request arrived, or the client read a part of an answer.
     pub(super) fn progress(&self) {
         if self.0.settled.load(Ordering::Relaxed) {
             return;
@@ -284,7 +286,7 @@ impl ConnectionSlot {
         list.file(self.0.number);
     }
 
-    /// The connection is over, or a WebSocket that is counted elsewhere.
+    /// The connection has ended, or became a WebSocket, which is counted elsewhere.
     pub(super) fn leave(&self) {
         self.0.settled.store(true, Ordering::Relaxed);
         self.0.connections.lock().remove(self.0.number);
@@ -297,7 +299,7 @@ impl Drop for Slot {
     }
 }
 
-/// How many connections a port may have: fewer where the process may open few files.
+/// Most connections of a port; fewer if the process may open few files.
 fn room() -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);

@@ -1,7 +1,7 @@
-//! From a request under `/api` to its route: path, then method, then who asks, then the route's filter.
+//! Routes a request under `/api`: by path, then by method, then the access check, then the route's filter.
 //!
-//! A table rather than a chain of `or`: a failed extraction never tries the next route, 404 and 405 are exact, and nothing
-//! runs before the caller is known to be allowed.
+//! A table rather than a chain of `or`: a failed extraction never falls through to the next route, 404 and 405 are
+//! exact, and nothing runs before the access check.
 
 use std::sync::Arc;
 
@@ -22,10 +22,10 @@ use super::{SESSION_COOKIE, SESSION_KEY, device_cookie, session_cookie};
 use crate::auth::{Access, Admitted, Auth, Caller, Credentials, DeviceProof, SiteCheck, SocketCaller};
 use crate::error::{ApiError, Code};
 
-/// The second half of a browser's proof that it is a known device.
+/// Header with the second half of a browser's proof that it is a known device.
 const DEVICE_KEY: &str = "x-device-key";
 
-/// All endpoints of the API behind one fence.
+/// All endpoints of the API behind one access check.
 #[derive(Clone)]
 pub struct Dispatch(Arc<Inner>);
 
@@ -43,7 +43,7 @@ struct Entry {
 }
 
 impl Dispatch {
-    /// Takes over the routes.
+    /// Builds the table.
     pub fn new(auth: Auth, routes: Vec<Route>) -> Self {
         let mut entries: Vec<_> = routes
             .into_iter()
@@ -53,7 +53,7 @@ impl Dispatch {
                 Entry { method, pattern, access, packs, endpoint }
             })
             .collect();
-        // "/api/servers/preview" goes before "/api/servers/{id}".
+        // "/api/servers/preview" before "/api/servers/{id}".
         entries.sort_by_key(|entry| entry.pattern.parameters());
         Self(Arc::new(Inner { auth, entries }))
     }
@@ -74,7 +74,8 @@ impl Dispatch {
         }
     }
 
-    /// Finds the endpoint and checks the caller. What the handler may ask of the request goes onto it as one value.
+    /// Finds the endpoint and checks the caller's access. Attaches what the handler may need of the request as one
+    /// value.
     fn admit(&self, request: &mut Request<Body>) -> Result<&Entry, Refusal> {
         let (entry, params) = self.find(request.method(), request.uri().path())?;
         let client = Client::of(request);
@@ -92,10 +93,10 @@ impl Dispatch {
         Ok(entry)
     }
 
-    /// 404, 405, or the route and its parameters.
+    /// The route and its parameters, or 404 or 405.
     fn find(&self, method: &Method, path: &str) -> Result<(&Entry, Params), Refusal> {
         let mut allowed = Vec::new();
-        // The body of an answer to HEAD is dropped by hyper.
+        // hyper drops the body of an answer to HEAD.
         let mut get = None;
         for entry in &self.0.entries {
             if let Some(params) = entry.pattern.matches(path) {
@@ -158,14 +159,15 @@ impl Dispatch {
     }
 }
 
-/// Its connection has shown a good session.
+/// Marks the connection as signed in.
 fn signed_in(request: &Request<Body>, caller: &Caller) {
     if let Some(slot) = request.extensions().get::<ConnectionSlot>() {
         slot.signed_in(caller.user_id());
     }
 }
 
-/// What a request brings: a Bearer token goes before cookies. Any other `Authorization` is a proxy's in front of us.
+/// The request's credentials. A Bearer token takes precedence over cookies. Any other `Authorization` belongs to a
+/// proxy.
 pub(super) fn credentials(headers: &HeaderMap, secure: bool) -> Credentials {
     let token = headers.get_all(AUTHORIZATION).iter().find_map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
@@ -181,8 +183,8 @@ pub(super) fn credentials(headers: &HeaderMap, secure: bool) -> Credentials {
     Credentials::Cookie { values, key: text_of(headers, SESSION_KEY) }
 }
 
-/// All cookies of a name. Others on this host set cookies too, before ours and with whatever bytes: what can't be read is
-/// passed over. The length of the headers bounds how many there are.
+/// All cookies with a name. Others on this host may set cookies too, with any bytes, so unreadable ones are skipped.
+/// The limit on the headers bounds their number.
 fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
     headers
         .get_all(COOKIE)
@@ -223,14 +225,14 @@ impl Client {
             user_agent: super::peer::printable(agent),
             host: asked.or_else(|| text_of(headers, HOST.as_str())),
             device: DeviceProof { cookies: shown, key },
-            // It was the token itself, which has two dots.
+            // Old cookies contain the token itself, which has two dots.
             old_cookie: peer.secure
                 && cookies(headers, SESSION_COOKIE).iter().any(|value| value.matches('.').count() == 2),
         }
     }
 }
 
-/// A refusal before the route's own filter.
+/// An error before the route's own filter.
 struct Refusal {
     error: ApiError,
     allow: Option<HeaderValue>,
@@ -252,12 +254,12 @@ impl Refusal {
     }
 }
 
-/// One call of a warp service.
+/// Calls a warp service once.
 async fn tower_call<S>(service: &mut S, request: Request<Body>) -> Result<Response, S::Error>
 where
     S: tower_service::Service<Request<Body>, Response = Response>,
 {
-    // Always ready: warp's `poll_ready` is a constant.
+    // warp's `poll_ready` always returns ready.
     service.call(request).await
 }
 

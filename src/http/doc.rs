@@ -1,7 +1,8 @@
-//! What the OpenAPI document says of an endpoint. Its declaration fills it in, so the document is as whole as the router.
+//! What the OpenAPI document says about an endpoint. Filled in from its declaration, so the document covers every
+//! route.
 //!
-//! Only tests write the document: it is checked in, and the program carries that file (`src/docs`). Made at each start it
-//! cost 5 MB that the allocator never gave back, and the code of all schemas.
+//! Only tests generate the document: it is checked in, and the program includes that file (`src/docs`). Generating it
+//! at each start cost 5 MB that the allocator never released, and the code of all schemas.
 
 use hyper::Method;
 use utoipa::openapi::extensions::Extensions;
@@ -14,12 +15,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Access;
 
-/// Whether what an endpoint says is kept; in the program nobody asks for it.
+/// Whether documentation is recorded; only in tests.
 const KEPT: bool = cfg!(test);
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// The types that a body may have.
+/// Content types of a body.
 #[derive(Clone, Copy, Default)]
 enum Kinds {
     #[default]
@@ -42,12 +43,12 @@ impl Kinds {
     }
 }
 
-/// One endpoint's part of the document.
+/// The documentation of one endpoint.
 #[derive(Clone, Default)]
 pub struct Doc {
     summary: &'static str,
     body: Option<RefOr<Schema>>,
-    /// Types beside JSON that the body may have, or instead of it.
+    /// Content types of the body beside JSON, or instead of it.
     kinds: Kinds,
     answers: Vec<(u16, &'static str, Option<RefOr<Schema>>)>,
     query: Vec<Parameter>,
@@ -58,14 +59,14 @@ pub struct Doc {
 }
 
 impl Doc {
-    /// What it does, in one sentence.
+    /// What the endpoint does, in one sentence.
     #[must_use]
     pub(super) fn summary(mut self, summary: &'static str) -> Self {
         self.summary = summary;
         self
     }
 
-    /// The JSON body that it takes.
+    /// It takes a JSON body.
     #[must_use]
     pub(super) fn body<T: ToSchema>(mut self) -> Self {
         if KEPT {
@@ -74,7 +75,7 @@ impl Doc {
         self
     }
 
-    /// A document in JSON or YAML that it takes, of a shape that is described elsewhere.
+    /// It takes a document in JSON or YAML whose form is described elsewhere.
     #[must_use]
     pub(super) fn document(mut self) -> Self {
         if KEPT {
@@ -84,7 +85,7 @@ impl Doc {
         self
     }
 
-    /// A ZIP archive that it takes.
+    /// It takes a ZIP archive.
     #[must_use]
     pub(super) fn archive(mut self) -> Self {
         if KEPT {
@@ -96,7 +97,7 @@ impl Doc {
         self
     }
 
-    /// A picture that it takes.
+    /// It takes a picture.
     #[must_use]
     pub(super) fn picture(mut self) -> Self {
         if KEPT {
@@ -108,7 +109,7 @@ impl Doc {
         self
     }
 
-    /// Bytes that it takes, of any number.
+    /// It takes any number of bytes.
     #[must_use]
     pub(super) fn bytes(mut self) -> Self {
         if KEPT {
@@ -120,7 +121,7 @@ impl Doc {
         self
     }
 
-    /// A JSON answer.
+    /// It answers with JSON.
     #[must_use]
     pub(super) fn answer<T: ToSchema>(mut self, status: u16) -> Self {
         if KEPT {
@@ -130,7 +131,7 @@ impl Doc {
         self
     }
 
-    /// A JSON answer that is an array.
+    /// It answers with a JSON array.
     #[must_use]
     pub(super) fn list<T: ToSchema>(mut self, status: u16) -> Self {
         if KEPT {
@@ -141,7 +142,7 @@ impl Doc {
         self
     }
 
-    /// An answer without a body, or with one that is no JSON.
+    /// It answers without a body, or with one that is not JSON.
     #[must_use]
     pub(super) fn plain(mut self, status: u16) -> Self {
         if KEPT {
@@ -150,7 +151,7 @@ impl Doc {
         self
     }
 
-    /// The keys of the query, by the fields of a struct.
+    /// The query parameters, one per field of `T`.
     #[must_use]
     pub(super) fn query<T: IntoParams>(mut self) -> Self {
         if KEPT {
@@ -159,7 +160,7 @@ impl Doc {
         self
     }
 
-    /// A key of its own, which begins with `x-`.
+    /// An extension, whose name starts with `x-`.
     #[must_use]
     pub(super) fn extension(mut self, name: &'static str, value: impl FnOnce() -> serde_json::Value) -> Self {
         if KEPT {
@@ -168,19 +169,19 @@ impl Doc {
         self
     }
 
-    /// The answer holds secrets.
+    /// The answer contains secrets.
     #[must_use]
     pub(super) fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    /// Whether the answer holds secrets.
+    /// Whether the answer contains secrets.
     pub(super) fn is_secret(&self) -> bool {
         self.secret
     }
 
-    /// It can be asked to change only a state that the caller has seen.
+    /// It supports conditional changes (`If-Match`).
     #[must_use]
     pub(super) fn conditional(mut self) -> Self {
         if KEPT {
@@ -207,7 +208,7 @@ impl Doc {
     fn schema<T: ToSchema>(&mut self) -> RefOr<Schema> {
         let schema = T::schema();
         T::schemas(&mut self.schemas);
-        // Only objects, enums and the like have a name worth referring to.
+        // Only objects, enums and the like are referred to by name.
         let primitive = std::any::type_name::<T>().starts_with(|c: char| c.is_lowercase())
             && !std::any::type_name::<T>().contains("::");
         if primitive || std::any::type_name::<T>().starts_with("alloc::") {
@@ -218,7 +219,7 @@ impl Doc {
         Ref::from_schema_name(name).into()
     }
 
-    /// What the document says under this method and path.
+    /// The entry in the document for this method and path.
     pub(super) fn operation(&self, method: &Method, path: &str, access: Access) -> Operation {
         let mut operation = OperationBuilder::new()
             .summary(Some(self.summary))

@@ -1,5 +1,5 @@
-//! One endpoint, declared once: its address, who may call it, what it takes and what it answers. The route, the checks
-//! before the handler, the shape of the answer and the OpenAPI document are all made from this one declaration.
+//! Declares an endpoint in one place: address, access, input and answer. The route, the checks before the handler, the
+//! response format and the OpenAPI document are all generated from the declaration.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -20,13 +20,14 @@ use super::{Doc, body};
 use crate::auth::{Access, Proof};
 use crate::error::ApiError;
 
-/// The bytes of a document that its feature reads by itself.
+/// The bytes of a document that its feature parses itself.
 pub struct Document(pub Vec<u8>);
 
-/// Stands for what a declaration has not said yet. Nobody can make one, so a handler without it does not compile.
+/// Placeholder for a missing part of a declaration. It cannot be created, so a handler without that part does not
+/// compile.
 pub struct Undeclared(());
 
-/// A declaration under way. `P` is the proof that the caller may do this, `A` the answer, `B` the body, `Q` the query.
+/// An unfinished declaration. `P` is the proof that the caller is allowed, `A` the answer, `B` the body, `Q` the query.
 #[must_use = "an endpoint answers only once it has a handler"]
 pub struct Endpoint<P = Undeclared, A = Undeclared, B = (), Q = ()> {
     method: Method,
@@ -37,21 +38,22 @@ pub struct Endpoint<P = Undeclared, A = Undeclared, B = (), Q = ()> {
     proof: PhantomData<fn() -> P>,
 }
 
-/// How the body and the query become values.
+/// How body and query are parsed.
 struct Takes<B, Q> {
-    /// What is taken of the body; `None` is as much as JSON may have.
+    /// How much of the body is read; `None` for the limit of JSON bodies.
     raw: Option<stream::Takes>,
     body: fn(&Received, RawBody) -> Result<B, ApiError>,
     query: fn(&str) -> Result<Q, ApiError>,
 }
 
-/// How the answer becomes a response.
+/// How the answer is turned into a response.
 struct Gives<A> {
     status: StatusCode,
     reply: fn(StatusCode, Result<A, ApiError>) -> Response,
 }
 
-/// Begins a declaration. `path` is the whole path, parameters in braces: `/api/servers/{id}`. `GET` answers `HEAD` too.
+/// Starts a declaration. `path` is the full path with parameters in braces: `/api/servers/{id}`. `GET` also answers
+/// `HEAD`.
 pub fn endpoint(method: Method, path: &'static str) -> Endpoint {
     Endpoint {
         method,
@@ -64,14 +66,14 @@ pub fn endpoint(method: Method, path: &'static str) -> Endpoint {
 }
 
 impl<P, A, B, Q> Endpoint<P, A, B, Q> {
-    /// Who may call it, as the type of the proof that the handler gets: `Open` for everybody, `Actor` for everybody who is
-    /// signed in, `Admin`, `Permit<need::Power>`, `ServerAdmin`, `SocketCaller`.
+    /// Who may call it, as the type of proof that the handler receives: `Open` for everyone, `Actor` for any signed-in
+    /// user, `Admin`, `Permit<need::Power>`, `ServerAdmin`, `SocketCaller`.
     pub fn access<To: Proof>(self) -> Endpoint<To, A, B, Q> {
         let Self { method, path, doc, takes, gives, .. } = self;
         Endpoint { method, path, doc, takes, gives, proof: PhantomData }
     }
 
-    /// What it does, in one sentence for the document.
+    /// What it does, one sentence for the document.
     pub fn doc(mut self, summary: &'static str) -> Self {
         self.doc = self.doc.summary(summary);
         self
@@ -83,27 +85,27 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         self
     }
 
-    /// The answer holds secrets: it is never packed, since its size would tell of them to whoever can put words of his own
-    /// beside them (BREACH).
+    /// The answer contains secrets: it is never compressed, because its size could reveal them to a client that can add
+    /// text of its own to it (BREACH).
     pub fn secret(mut self) -> Self {
         self.doc = self.doc.secret();
         self
     }
 
-    /// It takes `If-Match` and `If-None-Match: *`, and answers 412 where what is there is another state than the one expected.
+    /// It accepts `If-Match` and `If-None-Match: *`, and answers 412 if the current revision is not the expected one.
     pub fn conditional(mut self) -> Self {
         self.doc = self.doc.conditional();
         self
     }
 
-    /// Something that OpenAPI has no place for, under a name that begins with `x-`. Made only for the document.
+    /// An extension of OpenAPI, whose name starts with `x-`. `value` is only called to generate the document.
     pub fn extension(mut self, name: &'static str, value: impl FnOnce() -> serde_json::Value) -> Self {
         self.doc = self.doc.extension(name, value);
         self
     }
 
-    /// It takes a JSON body, 256 KiB at most, or 4 KiB where everybody may call. 400, 413, 415 and 422 are answered before
-    /// the handler. `T` should carry `#[serde(deny_unknown_fields)]`.
+    /// It takes a JSON body of at most 256 KiB, or 4 KiB if anyone may call. 400, 413, 415 and 422 are answered before
+    /// the handler. `T` should have `#[serde(deny_unknown_fields)]`.
     pub fn body<T: DeserializeOwned + ToSchema>(self) -> Endpoint<P, A, T, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let parse = |request: &Received, raw: RawBody| {
@@ -113,7 +115,8 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.body::<T>(), takes, gives, proof }
     }
 
-    /// It takes a document in JSON or YAML as it is, `limit` bytes at most. 413 and 415 are answered before the handler.
+    /// It takes an unparsed document in JSON or YAML of at most `limit` bytes. 413 and 415 are answered before the
+    /// handler.
     pub fn document(self, limit: u64) -> Endpoint<P, A, Document, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let parse = |request: &Received, raw: RawBody| {
@@ -123,7 +126,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.document(), takes, gives, proof }
     }
 
-    /// It takes a ZIP archive, `limit` bytes at most. 413 and 415 are answered before the handler.
+    /// It takes a ZIP archive of at most `limit` bytes. 413 and 415 are answered before the handler.
     pub fn archive(self, limit: u64) -> Endpoint<P, A, Document, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let parse = |request: &Received, raw: RawBody| {
@@ -133,7 +136,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.archive(), takes, gives, proof }
     }
 
-    /// It takes a picture, `limit` bytes at most. 413 and 415 are answered before the handler.
+    /// It takes a picture of at most `limit` bytes. 413 and 415 are answered before the handler.
     pub fn picture(self, limit: u64) -> Endpoint<P, A, Document, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let parse = |request: &Received, raw: RawBody| {
@@ -143,7 +146,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.picture(), takes, gives, proof }
     }
 
-    /// It takes bytes of any number, which the handler reads as they come.
+    /// It takes any number of bytes, which the handler reads as a stream.
     pub fn streamed(self) -> Endpoint<P, A, BodyStream, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let parse = |_: &Received, raw: RawBody| match raw {
@@ -158,43 +161,43 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.bytes(), takes, gives, proof }
     }
 
-    /// It takes these keys in the query. Unknown, missing and wrong ones are 422, as in a body.
+    /// It takes these query parameters. Unknown, missing and invalid ones are answered with 422, as in a body.
     pub fn query<T: DeserializeOwned + IntoParams>(self) -> Endpoint<P, A, B, T> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let takes = Takes { raw: takes.raw, body: takes.body, query: body::parse_query::<T> };
         Endpoint { method, path, doc: doc.query::<T>(), takes, gives, proof }
     }
 
-    /// It answers 200 with this as JSON.
+    /// It answers 200 with a `T` as JSON.
     pub fn ok<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
         self.json(StatusCode::OK)
     }
 
-    /// It answers 200 with an array of these.
+    /// It answers 200 with a JSON array of `T`.
     pub fn list<T: Serialize + ToSchema>(self) -> Endpoint<P, Vec<T>, B, Q> {
         let Self { method, path, doc, takes, proof, .. } = self;
         let gives = Gives { status: StatusCode::OK, reply: reply::json };
         Endpoint { method, path, doc: doc.list::<T>(200), takes, gives, proof }
     }
 
-    /// The same, where the handler has the whole array as JSON already.
+    /// Like [`Endpoint::list`], if the handler already has the array as JSON.
     pub fn list_bytes<T: Serialize + ToSchema>(self) -> Endpoint<P, Bytes, B, Q> {
         let Self { method, path, doc, takes, proof, .. } = self;
         let gives = Gives { status: StatusCode::OK, reply: reply::json_bytes };
         Endpoint { method, path, doc: doc.list::<T>(200), takes, gives, proof }
     }
 
-    /// It answers 201 with what was made.
+    /// It answers 201 with the created object.
     pub fn created<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
         self.json(StatusCode::CREATED)
     }
 
-    /// It answers 202: what was asked for has begun.
+    /// It answers 202: the work has begun.
     pub fn accepted<T: Serialize + ToSchema>(self) -> Endpoint<P, T, B, Q> {
         self.json(StatusCode::ACCEPTED)
     }
 
-    /// It answers 200 with what was done (the handler says true), or 202 where that goes on.
+    /// It answers 200 if the work is done (the handler returns true), or 202 if it continues.
     pub fn ok_or_accepted<T: Serialize + ToSchema>(self) -> Endpoint<P, (bool, T), B, Q> {
         let Self { method, path, doc, takes, proof, .. } = self;
         let reply = |status, result: Result<(bool, T), ApiError>| match result {
@@ -213,7 +216,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.plain(204), takes, gives, proof }
     }
 
-    /// The handler makes the response itself: a file, an upgrade, a page.
+    /// The handler builds the response itself: a file, an upgrade, a page.
     pub fn response(self, status: u16) -> Endpoint<P, Response, B, Q> {
         let Self { method, path, doc, takes, proof, .. } = self;
         let gives = Gives { status: StatusCode::OK, reply: |_, result| reply::raw(result) };
@@ -228,7 +231,7 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
 }
 
 impl<P, A: Serialize, B, Q> Endpoint<P, A, B, Q> {
-    /// The handler says headers beside the answer.
+    /// The handler also returns headers.
     pub fn with_headers(self) -> Endpoint<P, (A, HeaderMap), B, Q> {
         let Self { method, path, doc, takes, gives, proof } = self;
         let gives = Gives { status: gives.status, reply: reply::json_with_headers };
@@ -243,7 +246,7 @@ where
     B: Send + 'static,
     Q: Send + 'static,
 {
-    /// Ends the declaration: `handler` gets a clone of `state`, and the call with everything that was checked.
+    /// Finishes the declaration. `handler` receives a clone of `state`, and the checked call.
     pub fn handle<S, H, F>(self, state: &S, handler: H) -> Route
     where
         S: Clone + Send + Sync + 'static,

@@ -1,7 +1,8 @@
-//! What proxies in front of us say of a request: `X-Forwarded-For`, `-Proto`, `-Host`, and `Forwarded` (RFC 7239).
+//! Headers set by reverse proxies: `X-Forwarded-For`, `-Proto`, `-Host`, and `Forwarded` (RFC 7239).
 //!
-//! Only what trusted proxies have written counts. Each appends to what it was given, so it is read from the right, as far as
-//! one trusted proxy vouches for the next; what a client has put there stands further left and is never reached.
+//! Only entries written by trusted proxies count. Each proxy appends to the header it received, so the header is read
+//! from the right, as long as the entry's author is trusted. Entries sent by a client are further left and never
+//! reached.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,16 +12,16 @@ use hyper::header::HeaderMap;
 use super::peer::{AskedHost, Peer};
 use crate::config::Networks;
 
-/// Most proxies in a row.
+/// Most proxies in a chain.
 const MOST: usize = 16;
-/// Longest name of a host.
+/// Longest host name, in bytes.
 const LONGEST_HOST: usize = 261;
 
-/// Reads the headers of trusted proxies. Cheap to clone.
+/// Evaluates the headers of trusted proxies. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Forwarded(std::sync::Arc<Networks>);
 
-/// What one proxy says.
+/// The entry of one proxy.
 #[derive(Debug, Default, PartialEq)]
 struct Hop {
     address: Option<IpAddr>,
@@ -29,12 +30,12 @@ struct Hop {
 }
 
 impl Forwarded {
-    /// By whom it may have come.
+    /// `trusted` are the addresses of proxies whose headers count.
     pub fn new(trusted: Networks) -> Self {
         Self(std::sync::Arc::new(trusted))
     }
 
-    /// Puts the client in the place of the proxies that it came by. From anybody else the headers are ignored.
+    /// Replaces the peer by the client for requests from trusted proxies. Headers of any other peer are ignored.
     pub fn resolve<B>(&self, request: &mut Request<B>) {
         let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
         if !self.0.contain(peer.address) {
@@ -47,8 +48,8 @@ impl Forwarded {
             (Some((one, said)), Some((other, usually))) => {
                 let address = match (one == peer.address, other == peer.address) {
                     (false, false) if one == other => one,
-                    // A proxy writes one of the two and lets the other pass as the client sent it. Which one can't be told:
-                    // then the client is whoever the proxy is.
+                    // A proxy sets one of the two headers and passes on the other as the client sent it. It is unknown
+                    // which, so the proxy counts as the client.
                     (false, false) | (true, true) => peer.address,
                     (false, true) => one,
                     (true, false) => other,
@@ -70,7 +71,8 @@ impl Forwarded {
         }
     }
 
-    /// From the right, as long as whoever wrote it is trusted: the client, and what was said of its request.
+    /// Follows the entries from the right while their author is trusted; returns the client and the entry about its
+    /// request.
     fn follow(&self, peer: IpAddr, hops: &[Hop]) -> Option<(IpAddr, Hop)> {
         let mut client = peer;
         let mut said = None;
@@ -82,7 +84,7 @@ impl Forwarded {
             said = Some(Hop { address: None, proto, host });
             match hop.address {
                 Some(address) => client = address,
-                // Hidden, unknown or garbage: further left nothing is sure.
+                // Hidden, unknown or malformed: entries further left cannot be trusted.
                 None => break,
             }
         }
@@ -112,7 +114,7 @@ fn elements(headers: &HeaderMap) -> Vec<Hop> {
         .collect()
 }
 
-/// The lists of `X-Forwarded-For` and its kin, laid beside each other from the right.
+/// The lists of `X-Forwarded-For`, `-Proto` and `-Host`, aligned at their right ends.
 fn lists(headers: &HeaderMap) -> Vec<Hop> {
     let list = |name: &str| -> Vec<&str> {
         let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
@@ -121,7 +123,7 @@ fn lists(headers: &HeaderMap) -> Vec<Hop> {
     let (addresses, protos, hosts) =
         (list("x-forwarded-for"), list("x-forwarded-proto"), list("x-forwarded-host"));
     let length = [addresses.len(), protos.len(), hosts.len()].into_iter().max().unwrap_or(0);
-    // Many proxies hand on a single value of the others that the first of them has set.
+    // Many proxies pass on a single value for the other two, set by the first of them.
     let at = |list: &[&str], back: usize| -> Option<String> {
         let last = list.len().checked_sub(1)?;
         list.get(last.saturating_sub(back)).map(ToString::to_string)
@@ -136,7 +138,7 @@ fn lists(headers: &HeaderMap) -> Vec<Hop> {
         .collect()
 }
 
-/// Cuts at a sign that does not stand in quotes.
+/// Splits at `sign` outside of quotes.
 fn split(text: &str, sign: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {

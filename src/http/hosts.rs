@@ -1,5 +1,6 @@
-//! By which names we may be called. A page of somebody else's can let its own name point at our address (DNS rebinding): its
-//! scripts then speak with us as if they were ours. What is not one of our names is refused before anything is looked at.
+//! The host names that the panel accepts. A page of another site can point its own name at the panel's address (DNS
+//! rebinding), and its scripts then have the same origin as the panel. Requests with an unknown host are refused before
+//! anything else.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,24 +15,24 @@ use super::peer::AskedHost;
 use super::reply::{self, Response};
 use crate::error::{ApiError, Code};
 
-/// How long the machine's names are believed before they are read again.
+/// How long the machine's names are cached.
 const KEPT: Duration = Duration::from_secs(10);
-/// Longest name that is shown.
+/// Longest name shown in an error.
 const LONGEST: usize = 253;
 
-/// Our names. Cheap to clone.
+/// Accepted host names. Cheap to clone.
 #[derive(Clone)]
 pub struct Hosts(Arc<Inner>);
 
 struct Inner {
-    /// `PUBLIC_URL`'s, and those set by hand; with a dot in front for all below.
+    /// The host of `PUBLIC_URL` and names set by the operator. A leading dot allows all subdomains.
     given: Vec<String>,
     sources: Sources,
     machine: Mutex<Option<(Instant, BTreeSet<String>)>>,
 }
 
 impl Hosts {
-    /// The machine's own names beside those that are given.
+    /// Accepts the machine's own names and those given.
     pub fn new(public_url: Option<&str>, allowed: &[String]) -> Self {
         Self::with(public_url, allowed, Sources::default())
     }
@@ -43,13 +44,13 @@ impl Hosts {
         Self(Arc::new(Inner { given, sources, machine: Mutex::default() }))
     }
 
-    /// The refusal of a request that calls us by a name that is not ours.
+    /// An error response if the request's host is not accepted.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), Box<Response>> {
         let asked = request.extensions().get::<AskedHost>().map(|asked| asked.0.as_bytes());
         let host = asked.or_else(|| request.headers().get(HOST).map(|value| value.as_bytes()));
-        // Requests to proxies name the host in their first line, and that counts.
+        // Requests to proxies have the host in their first line, which takes precedence.
         let first_line = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-        // Who sends none (HTTP/1.0) is no browser.
+        // A request without a host (HTTP/1.0) does not come from a browser.
         let foreign = [host, first_line].into_iter().flatten().find(|host| !self.allow(host));
         foreign.map_or(Ok(()), |host| Err(Box::new(refusal(request, host))))
     }
@@ -72,7 +73,7 @@ impl Hosts {
     }
 }
 
-/// The host of `HOST:PORT` in small letters, without a dot at its end, an IPv6 address without brackets.
+/// The host of `HOST:PORT` in lower case, without a trailing dot; an IPv6 address without brackets.
 fn name_of(authority: &str) -> Option<String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -88,7 +89,7 @@ fn name_of(authority: &str) -> Option<String> {
     (fine && !host.is_empty()).then(|| host.to_ascii_lowercase())
 }
 
-/// The machine's name, alone, with the domains that it looks in, and as `/etc/hosts` has it.
+/// The machine's names: its host name, alone and with its search domains, and those in `/etc/hosts`.
 fn machine_names(sources: &Sources) -> BTreeSet<String> {
     let Some(host) = host::hostname(sources) else { return BTreeSet::new() };
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -121,7 +122,7 @@ fn machine_names(sources: &Sources) -> BTreeSet<String> {
     names
 }
 
-/// 421, in words for whoever can change it: JSON for programs, text where a browser wants a page.
+/// 421, with a message for the operator: JSON for programs, text for a browser that loads a page.
 fn refusal<B>(request: &Request<B>, host: &[u8]) -> Response {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     let shown =

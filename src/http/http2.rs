@@ -1,6 +1,6 @@
-//! HTTP/2 on a connection whose TLS agreed on it: many requests at once, each with the deadlines of HTTP/1.1, and bounds on
-//! what a client may ask for at the same time. WebSockets stay with HTTP/1.1: the extended CONNECT (RFC 8441) is not offered,
-//! so browsers open a connection of their own for them.
+//! HTTP/2 on connections that negotiated it by TLS: parallel requests, each with the time limits of HTTP/1.1, and
+//! limits on what a client may request at the same time. WebSockets use HTTP/1.1: extended CONNECT (RFC 8441) is not
+//! offered, so browsers open a separate connection for them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,28 +25,28 @@ use super::reply::Response;
 use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
 
-/// Requests of one connection at a time. A page asks for some twenty at once.
+/// Parallel requests of one connection. A page makes about twenty.
 const STREAMS: u32 = 64;
-/// Requests that a client took back before they were looked at, and ones that we ended ourselves, before the connection ends
-/// (CVE-2023-44487, CVE-2025-8671).
+/// How many requests the client may cancel before they were handled, and how many the panel may reset itself, before
+/// the connection is closed (CVE-2023-44487, CVE-2025-8671).
 const RESETS: usize = 20;
-/// Bytes of one request's body, and of all bodies of a connection, that may come unasked.
+/// Flow-control window in bytes, for one request's body and for a connection.
 const WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * WINDOW;
-/// Bytes of an answer that wait for the socket.
+/// Bytes of an answer that are buffered for the socket.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How long an answer may wait for a client that takes nothing of it.
+/// How long an answer waits for a client that reads nothing.
 const STALLED: Duration = Duration::from_secs(30);
-/// For the other end to say goodbye.
+/// How long to wait for the client to close.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 tokio::task_local! {
-    /// The pace of the answer that this task sends.
+    /// Progress of the answer that this task sends.
     static PACE: Arc<Pace>;
 }
 
-/// The request as HTTP/1.1 would have it: the name by which we are called in `Host`, the address without it. 400 where there are
-/// two names (RFC 9113, 8.3.1).
+/// Converts the request to the form of HTTP/1.1: the host in `Host`, the address without it. 400 if there are two
+/// different hosts (RFC 9113, 8.3.1).
 pub(super) fn named<B>(mut request: Request<B>) -> Result<Request<B>, ApiError> {
     let bad = || ApiError::new(Code::BadRequest, "The request needs one name of a host.");
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
@@ -69,7 +69,7 @@ pub(super) fn named<B>(mut request: Request<B>) -> Result<Request<B>, ApiError> 
     Ok(request)
 }
 
-/// Answers on `stream` until the other end goes, or asks for nothing for a while, or the process ends.
+/// Serves `stream` until the client closes it, sends no request for a while, or the process ends.
 pub(super) async fn serve<S, H, F>(stream: S, tasks: &Tasks, handler: H) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -77,7 +77,7 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     let streams = Streams::new(tasks.clone());
-    // Whatever ends this ends the answers that go on.
+    // Ends running answers when this function returns.
     let _all = streams.open.clone().drop_guard();
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = handler(request);
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// The answers of one connection, each a task.
+/// The running requests of one connection, each a task.
 #[derive(Clone)]
 struct Streams {
     tasks: Tasks,
@@ -132,11 +132,11 @@ impl Streams {
 
     async fn none_open(&self) {
         let mut count = self.count.subscribe();
-        // Its sender is here.
+        // Cannot fail: this struct holds the sender.
         let _ = count.wait_for(|count| *count == 0).await;
     }
 
-    /// Comes back once there was no request for as long as HTTP/1.1 waits for the next one. Half a request's headers are none.
+    /// Returns after a time without requests, the same as in HTTP/1.1. Incomplete headers do not count as a request.
     async fn idle(&self) {
         loop {
             self.none_open().await;
@@ -166,7 +166,7 @@ where
     }
 }
 
-/// Counts a stream while it lives.
+/// Counts as a running request until dropped.
 struct Open(Arc<tokio::sync::watch::Sender<usize>>);
 
 impl Open {
@@ -182,7 +182,7 @@ impl Drop for Open {
     }
 }
 
-/// When the other end last took something of an answer. While a handler is at work there is no answer yet.
+/// When the client last read a part of an answer; `None` while the handler is still working.
 #[derive(Default)]
 struct Pace(Mutex<Option<Instant>>);
 
@@ -191,7 +191,7 @@ impl Pace {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Comes back once an answer has waited for too long.
+    /// Returns once the client has not read for too long.
     async fn stalled(&self) {
         loop {
             let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,7 +204,7 @@ impl Pace {
     }
 }
 
-/// An answer's body: it is asked for more once the other end has room for it.
+/// An answer's body that records when it is polled, which happens once the client has room for more.
 struct Paced<B> {
     body: B,
     pace: Arc<Pace>,

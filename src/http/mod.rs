@@ -1,4 +1,4 @@
-//! The kit that endpoints are made of. warp and hyper's server stay in here.
+//! The framework for endpoints. warp and hyper's server are used only in here.
 //!
 //! An endpoint is one declaration, in its feature's `routes.rs`:
 //!
@@ -14,12 +14,13 @@
 //!     })
 //! ```
 //!
-//! - [`Endpoint::access`]: the type of the proof that the handler gets as `call.by`. `Open`, `Actor`, `Caller`, `SocketCaller`,
-//!   `Admin`, `Permit<need::…>`, `ServerAdmin`, `NodeSecret`, all in `src/auth`.
-//! - Input: [`Endpoint::body`], [`Endpoint::query`], [`Endpoint::streamed`] for what is too large for memory; `call.request` has [`Incoming::id`], [`Incoming::param`],
-//!   [`Incoming::client`], [`Incoming::header`], [`Incoming::upgrade`].
+//! - [`Endpoint::access`]: the type of the proof that the handler gets as `call.by`. `Open`, `Actor`, `Caller`,
+//!   `SocketCaller`, `Admin`, `Permit<need::…>`, `ServerAdmin`, `NodeSecret`, all in `src/auth`.
+//! - Input: [`Endpoint::body`], [`Endpoint::query`], [`Endpoint::streamed`] for bodies too large for memory;
+//!   `call.request` has [`Incoming::id`], [`Incoming::param`], [`Incoming::client`], [`Incoming::header`],
+//!   [`Incoming::upgrade`].
 //! - Answer: [`Endpoint::ok`], [`Endpoint::list`], [`Endpoint::created`], [`Endpoint::accepted`],
-//!   [`Endpoint::no_content`], [`Endpoint::response`] for all else ([`streaming`] makes one that comes in pieces).
+//!   [`Endpoint::no_content`], and [`Endpoint::response`] for everything else ([`streaming`] sends a body in chunks).
 //! - [`serve`] is the accept loop of every port, [`Upgrade::of`] a WebSocket on a port without endpoints.
 
 mod assets;
@@ -64,9 +65,9 @@ pub use server::{Body, serve};
 pub use stream::{BodyStream, streaming};
 pub use websocket::{Connection, Socket, Upgrade};
 
-/// `GET`. Answers `HEAD` too.
+/// `GET`. Also answers `HEAD`.
 pub const GET: Method = Method::GET;
-/// `HEAD`, where it is answered by itself, without the work of `GET`.
+/// `HEAD`, for an endpoint that answers it itself, without the work of `GET`.
 pub const HEAD: Method = Method::HEAD;
 /// `OPTIONS`.
 pub const OPTIONS: Method = Method::OPTIONS;
@@ -79,19 +80,19 @@ pub const PATCH: Method = Method::PATCH;
 /// `DELETE`.
 pub const DELETE: Method = Method::DELETE;
 
-/// The name of the session's cookie by plain HTTP.
+/// Name of the session cookie over plain HTTP.
 const SESSION_COOKIE: &str = "session";
 
-/// The header with the second half of a browser's proof of its session.
+/// Header with the second half of a browser's proof of its session.
 const SESSION_KEY: &str = "X-Session-Key";
 
-/// The name of the session's cookie. It differs by scheme: a browser lets nobody replace by plain HTTP what came by TLS, and
-/// one with this prefix nobody may set but us.
+/// Name of the session cookie. It differs by scheme: a cookie set over TLS cannot be replaced over plain HTTP, and one
+/// with the prefix used there can only be set by this host.
 pub fn session_cookie(secure: bool) -> &'static str {
     if secure { "__Host-session" } else { SESSION_COOKIE }
 }
 
-/// The name of the cookie of a known device.
+/// Name of the cookie of a known device.
 pub fn device_cookie(secure: bool) -> &'static str {
     if secure { "__Host-device" } else { "device" }
 }

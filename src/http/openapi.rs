@@ -1,4 +1,4 @@
-//! The OpenAPI document of all endpoints.
+//! Generates the OpenAPI document of all endpoints.
 
 use hyper::Method;
 use utoipa::openapi::path::{HttpMethod, PathItem};
@@ -9,7 +9,7 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, P
 use super::doc::string;
 use super::route::Route;
 
-/// The whole document. Empty but for the paths where [`Doc`](super::Doc)s are not kept, which is everywhere but in tests.
+/// The whole document. Except in tests [`Doc`](super::Doc)s are not recorded, so only the paths are filled in.
 pub fn document(routes: &[Route]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new()
@@ -40,7 +40,7 @@ pub fn document(routes: &[Route]) -> OpenApi {
         .build()
 }
 
-/// Names that two different types have: the document would show one of them for both.
+/// Names shared by two different types; the document would show only one of them.
 #[cfg(test)]
 pub fn clashes(routes: &[Route]) -> std::collections::BTreeSet<String> {
     let mut known = std::collections::BTreeMap::new();

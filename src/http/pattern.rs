@@ -1,8 +1,8 @@
-//! The path of an endpoint, cut into segments, and the parameters of a request's path.
+//! Path patterns of endpoints, and the parameters of a request's path.
 
 use percent_encoding::percent_decode_str;
 
-/// A path cut into its segments.
+/// A path split into segments.
 pub(super) struct Pattern {
     segments: Vec<Segment>,
     parameters: usize,
@@ -27,12 +27,12 @@ impl Pattern {
         Self { segments, parameters }
     }
 
-    /// How many parameters it has.
+    /// Number of parameters.
     pub(super) fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// The parameters, where the whole path fits.
+    /// The parameters if the whole path matches.
     pub(super) fn matches(&self, path: &str) -> Option<Params> {
         let mut parts = path.strip_prefix('/')?.split('/');
         let mut values = Vec::new();
@@ -51,7 +51,7 @@ impl Pattern {
     }
 }
 
-/// The parameters of a path in their order: name and decoded value.
+/// The parameters of a path in order: name and decoded value.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Params(Vec<(&'static str, String)>);
 

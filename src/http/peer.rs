@@ -1,19 +1,19 @@
-//! Who is at the other end of a connection. Only the socket is believed, and of what stands in headers only what a trusted
-//! proxy has put there (see [`super::forwarded`]).
+//! The client at the other end of a connection. Its address comes from the socket, or from headers set by a trusted
+//! proxy (see [`super::forwarded`]).
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::auth::DeviceProof;
 
-/// The longest user agent that is kept.
+/// Longest user agent that is kept, in bytes.
 const USER_AGENT_BYTES: usize = 256;
 
-/// The other end of a connection, put on each of its requests by the accept loop.
+/// The other end of a connection; the accept loop attaches it to each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    /// Its address; an IPv4 one is never written as IPv6.
+    /// Its address; IPv4 is never written as IPv6.
     pub address: IpAddr,
-    /// Whether the connection is encrypted up to us, or up to a trusted proxy.
+    /// Whether the connection uses TLS, to the panel or to a trusted proxy.
     pub secure: bool,
 }
 
@@ -23,28 +23,29 @@ impl Default for Peer {
     }
 }
 
-/// The host that a browser asked a trusted proxy for, put on the request in place of its `Host`.
+/// The host that a browser requested from a trusted proxy; replaces `Host`.
 #[derive(Clone, Debug)]
 pub(super) struct AskedHost(pub(super) String);
 
-/// What an endpoint may want to know of the client beyond who is signed in: `client()` extracts it.
+/// What an endpoint may need to know about the client, apart from the user.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The peer's address.
+    /// The client's address.
     pub address: IpAddr,
-    /// Whether the cookie may be marked `Secure`.
+    /// Whether cookies may be marked `Secure`.
     pub secure: bool,
-    /// At most 256 bytes, without control characters.
+    /// The user agent; at most 256 bytes, without control characters.
     pub user_agent: String,
-    /// How it calls us, `HOST:PORT`.
+    /// The host that the client requested, `HOST:PORT`; absent if it sent none.
     pub host: Option<String>,
-    /// What it has to show that it signed in before.
+    /// The proof that it has signed in before.
     pub device: DeviceProof,
-    /// By TLS it still has the cookie of an earlier version, beside which a browser takes none by plain HTTP.
+    /// Whether, over TLS, it still has a cookie of an earlier version, which prevents browsers from setting one over
+    /// plain HTTP.
     pub old_cookie: bool,
 }
 
-/// Text from a header that is safe to keep, to show and to log.
+/// Text of a header that is safe to store, show and log.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut kept: String = text.chars().filter(|c| !c.is_control()).collect();

@@ -1,4 +1,4 @@
-//! From what a handler returns to what goes over the wire.
+//! Converts a handler's result to a response.
 
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -7,7 +7,7 @@ use warp::Reply;
 
 use crate::error::ApiError;
 
-/// An answer, whole or streamed.
+/// A response, complete or streamed.
 pub type Response = warp::reply::Response;
 
 /// 204, or the error.
@@ -18,7 +18,7 @@ pub fn no_content(result: Result<(), ApiError>) -> Response {
     }
 }
 
-/// The handler made its own answer (a stream, an upgrade), or the error.
+/// The response built by the handler, or the error.
 pub(super) fn raw(result: Result<Response, ApiError>) -> Response {
     result.unwrap_or_else(|problem| error(&problem))
 }
@@ -34,7 +34,7 @@ pub fn json<T: Serialize>(status: StatusCode, result: Result<T, ApiError>) -> Re
     }
 }
 
-/// The same, where the JSON was written before.
+/// Like [`json`], for JSON that was serialized before.
 pub(super) fn json_bytes(status: StatusCode, result: Result<bytes::Bytes, ApiError>) -> Response {
     match result {
         Ok(bytes) => bytes_of(status, "application/json", bytes),
@@ -42,7 +42,7 @@ pub(super) fn json_bytes(status: StatusCode, result: Result<bytes::Bytes, ApiErr
     }
 }
 
-/// The same, with headers beside it.
+/// Like [`json`], with additional headers.
 pub(super) fn json_with_headers<T: Serialize>(
     status: StatusCode,
     result: Result<(T, HeaderMap), ApiError>,
@@ -56,13 +56,13 @@ pub(super) fn json_with_headers<T: Serialize>(
     response
 }
 
-/// The header that names the revision of what is answered.
+/// The `ETag` header with this revision.
 pub fn tagged(revision: &str) -> HeaderMap {
     let value = HeaderValue::from_str(&format!("\"{revision}\""));
     value.map(|value| HeaderMap::from_iter([(ETAG, value)])).unwrap_or_default()
 }
 
-/// The answer that tells of an error.
+/// The response for an error.
 pub fn error(problem: &ApiError) -> Response {
     let status = StatusCode::from_u16(problem.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_vec(&problem.body()).unwrap_or_default();
@@ -76,7 +76,7 @@ pub fn error(problem: &ApiError) -> Response {
     response
 }
 
-/// An answer without a body.
+/// A response without a body.
 pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::default();
     *response.status_mut() = status;
@@ -84,7 +84,7 @@ pub fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// A file of this many bytes, piece by piece.
+/// A file of this size in bytes, streamed.
 pub fn streamed(file: tokio::fs::File, length: u64) -> Response {
     let mut response =
         warp::reply::stream(tokio_util::io::ReaderStream::with_capacity(file, 64 * 1024)).into_response();
@@ -95,7 +95,7 @@ pub fn streamed(file: tokio::fs::File, length: u64) -> Response {
     response
 }
 
-/// Some bytes of some type, not to be kept by any cache.
+/// Bytes with a content type, not to be cached.
 pub fn bytes_of(status: StatusCode, content_type: &'static str, body: impl Into<bytes::Bytes>) -> Response {
     let mut response = warp::http::Response::new(body.into()).into_response();
     *response.status_mut() = status;

@@ -1,4 +1,4 @@
-//! A finished endpoint: where it is, who may call it, what the document says, and the warp filter that answers.
+//! A finished endpoint: address, access, documentation, and the warp filter that answers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,13 +18,14 @@ use super::{Doc, body};
 use crate::auth::Access;
 use crate::error::{ApiError, Code};
 
-/// What a handler answers with.
+/// The future of a handler's response.
 pub(super) type Answer = BoxFuture<'static, Response>;
 
-/// An endpoint's handler with its types behind it, so that the filters are compiled once for all endpoints.
+/// A handler with its types erased, so that the filters are compiled only once for all endpoints.
 type Handler = Arc<dyn Fn(Arc<Received>, RawBody) -> Answer + Send + Sync>;
 
-/// An endpoint. Only a whole declaration makes one ([`super::endpoint()`]), so path, access and document can't drift apart.
+/// An endpoint. Created only from a complete declaration ([`super::endpoint()`]), so that path, access and document
+/// always agree.
 pub struct Route {
     method: Method,
     path: &'static str,
@@ -34,7 +35,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// `takes` says what becomes of the body.
+    /// `takes` is how the body is read.
     pub(super) fn new(
         method: Method,
         path: &'static str,
@@ -79,17 +80,17 @@ impl Route {
                 })
                 .boxed(),
         };
-        // Nothing but replies come out.
+        // Every rejection becomes a response.
         let filter = filter.recover(rejected).unify().boxed();
         Self { method, path, access, doc, filter }
     }
 
-    /// GET, POST, …
+    /// The method: GET, POST, …
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path with its parameters in braces.
+    /// The path with parameters in braces.
     pub fn path(&self) -> &'static str {
         self.path
     }
@@ -99,12 +100,12 @@ impl Route {
         self.access
     }
 
-    /// What the OpenAPI document says of it.
+    /// Its part of the OpenAPI document.
     pub fn doc(&self) -> &Doc {
         &self.doc
     }
 
-    /// Whether its answer may be packed.
+    /// Whether its answer may be compressed.
     pub(super) fn packs(&self) -> bool {
         !self.doc.is_secret()
     }
@@ -114,7 +115,7 @@ impl Route {
     }
 }
 
-/// The dispatcher puts on every request what the filters take, so warp has nothing to reject.
+/// Handles rejections. The dispatcher attaches everything the filters extract, so warp never rejects.
 async fn rejected(rejection: Rejection) -> Result<Response, Infallible> {
     tracing::error!(?rejection, "a filter rejected a request");
     Ok(reply::error(&ApiError::new(Code::BadRequest, "The request is malformed.")))

@@ -1,5 +1,5 @@
-//! The accept loop of every port: HTTP/1.1, and HTTP/2 where TLS agreed on it; a deadline on everything, a bound on
-//! connections.
+//! The accept loop of every port: HTTP/1.1, and HTTP/2 if negotiated by TLS, with time limits on everything and a limit
+//! on connections.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -35,22 +35,22 @@ use crate::error::{ApiError, Code};
 use crate::net::tls::{self, TlsAcceptor};
 use crate::system::shutdown::Tasks;
 
-/// From the connection to its first byte, which tells plain and TLS apart.
+/// Time from the connection to its first byte, which tells plain HTTP and TLS apart.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
-/// From there to the end of the handshake of TLS.
+/// Time from there to the end of the TLS handshake.
 const HELLO: Duration = Duration::from_secs(10);
-/// The first byte of every TLS connection, and of no request.
+/// First byte of every TLS connection, and of no HTTP request.
 const TLS: u8 = 0x16;
-/// Between two pieces of a request's body.
+/// Longest pause within a request's body.
 const IDLE_BODY: Duration = Duration::from_secs(30);
-/// Connections that were accepted and not looked at yet. Without this bound a flood would be accepted faster than anybody's
-/// request is read, and drop it unread.
+/// Accepted connections that have not been polled yet. Without this limit a flood would be accepted faster than any
+/// request is read, and push connections out unread.
 const STARTING: usize = 16;
-/// Before accepting goes on after it failed.
+/// Pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers on `listener` until the tasks are cancelled, then lets the running requests end. With `tls` whoever begins
-/// with TLS is answered by it.
+/// Serves `listener` until the tasks are cancelled, then lets running requests finish. With `tls`, connections that
+/// start with TLS use it.
 pub async fn serve<H, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -80,8 +80,8 @@ pub async fn serve<H, F>(
         }
         let address = peer.ip().to_canonical();
         let Some((slot, dropped)) = connections.enter(address) else { continue };
-        // One token for all of them: a child for each leaves its parent's list of children in the middle of what a flood took
-        // from the system, which the allocator then cannot give back.
+        // One token for all connections. A child token for each would leave the parent's list of children within memory
+        // allocated during a flood, which the allocator then cannot release.
         let connection = Connection {
             address,
             slot: slot.clone(),
@@ -94,14 +94,14 @@ pub async fn serve<H, F>(
             let mut run = std::pin::pin!(connection.run(stream, tls));
             let run = poll_fn(|context| {
                 let polled = run.as_mut().poll(context);
-                // What had come with it was read.
+                // What arrived together with the connection has been read.
                 drop(turn.take());
                 polled
             });
             tokio::select! {
                 biased;
                 () = run => {}
-                // Others came, and this one was the idlest.
+                // Closed to make room for another connection.
                 () = dropped.cancelled() => {}
             }
             slot.leave();
@@ -109,19 +109,19 @@ pub async fn serve<H, F>(
     }
 }
 
-/// The next connection.
+/// Accepts the next connection.
 async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // A small answer must not wait for the acknowledgement of the one before.
+                // A small answer must not wait for the acknowledgement of the previous one.
                 let _ = stream.set_nodelay(true);
                 return (stream, peer);
             }
             Err(cause) if connection_gone(&cause) => {}
             Err(cause) => {
                 tracing::warn!(%cause, "accepting a connection failed; idle ones are dropped");
-                // Mostly there are no file descriptors left.
+                // Most likely there are no file descriptors left.
                 connections.shed();
                 sleep(PAUSE).await;
             }
@@ -134,7 +134,7 @@ fn connection_gone(cause: &std::io::Error) -> bool {
     matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// One that was accepted.
+/// An accepted connection.
 struct Connection<H> {
     address: IpAddr,
     slot: ConnectionSlot,
@@ -151,7 +151,7 @@ where
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         let ending = self.ending.clone();
         let mut byte = [0];
-        // Nothing is set up for a connection that says nothing.
+        // Nothing is allocated for a connection that sends nothing.
         let first = tokio::select! {
             first = timeout(FIRST_BYTE, stream.peek(&mut byte)) => first,
             () = ending.cancelled() => return,
@@ -164,7 +164,7 @@ where
             () = ending.cancelled() => return,
         };
         match hello {
-            // Boxed: most connections are plain, and need not be as large as this one.
+            // Boxed: most connections are plain HTTP and should not need as much memory as this.
             Ok(Ok(stream)) => {
                 self.slot.progress();
                 if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) {
@@ -206,7 +206,7 @@ where
             }
         };
         if let Err(cause) = result {
-            // Cut and slow connections are the network's weather, not failures of ours.
+            // Broken and slow connections are normal and no fault of the panel.
             tracing::trace!(%cause, %address, "connection ended early");
         }
     }
@@ -228,7 +228,7 @@ where
         }
     }
 
-    /// The handler's answer, or that of its panic.
+    /// The handler's response, or an error if it panics.
     fn answer(
         &self,
         request: Request<Incoming>,
@@ -264,7 +264,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
     ))
 }
 
-/// A request's body that may not stand still.
+/// A request's body that fails if it makes no progress.
 pub struct Body {
     inner: Incoming,
     idle: Option<Pin<Box<Sleep>>>,

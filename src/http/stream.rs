@@ -1,4 +1,4 @@
-//! Bodies that are too large for memory: taken piece by piece, and sent piece by piece.
+//! Bodies that are too large for memory, received and sent in chunks.
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,16 +15,16 @@ use warp::Reply;
 use super::reply::Response;
 use crate::error::{ApiError, Code};
 
-/// How long a client's pace is looked at before it is judged. Time in which we do not read does not count.
+/// Period over which a client's speed is measured. Time in which the handler does not read does not count.
 const WINDOW: Duration = Duration::from_secs(30);
-/// The slowest client that is waited for, in bytes a window: 1 KiB a second.
+/// Slowest accepted client, in bytes per period: 1 KiB a second.
 const SLOWEST: u64 = 30 * 1024;
-/// How much of a body that nobody wants is read and dropped, and for how long, so that its sender sees the answer.
+/// How much of an unwanted body is read and dropped, and for how long, so that the client sees the answer.
 const DROPPED: u64 = 128 * 1024 * 1024;
 const DROPPING: Duration = Duration::from_secs(10);
 
-/// A request's body that its handler reads by itself. There is no limit to its size but the handler's. One that stands still
-/// for 30 s, or comes more slowly than 1 KiB a second, ends with an error.
+/// A request's body that the handler reads itself. Only the handler limits its size. A body that stalls for 30 s, or is
+/// slower than 1 KiB a second, ends with an error.
 pub struct BodyStream {
     inner: Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>,
     length: Option<u64>,
@@ -48,15 +48,15 @@ impl BodyStream {
         Self { inner: Box::pin(inner), length, waited: Duration::ZERO, came: 0 }
     }
 
-    /// Its size, as the client states it.
+    /// Its size as declared by the client.
     pub fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// The next piece; `None` at the end. May be dropped and called again.
+    /// The next chunk; `None` at the end. Cancel-safe.
     ///
     /// # Errors
-    /// 400 where the body was cut off, or comes too slowly.
+    /// 400 if the body was cut off or is too slow.
     pub async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
         let began = Instant::now();
         let piece = self.inner.next().await?;
@@ -72,8 +72,8 @@ impl BodyStream {
         Some(Ok(piece))
     }
 
-    /// Reads on for a moment and drops what comes: a client that is still sending would otherwise see a broken connection
-    /// instead of the answer, which is this error. Nothing is read of those who may not send it.
+    /// Reads and drops the rest of the body for a moment: a client that is still sending would otherwise see a broken
+    /// connection instead of `error`. Nothing is read from callers who may not send it.
     pub async fn drain(&mut self, error: &ApiError) {
         if matches!(error.code().status(), 401 | 403 | 404) {
             return;
@@ -87,7 +87,7 @@ impl BodyStream {
                 }
             }
         };
-        // Whatever comes of it, the answer goes out now.
+        // The answer is sent in any case.
         let _ = tokio::time::timeout(DROPPING, reading).await;
     }
 }
@@ -96,27 +96,27 @@ fn cut_off() -> ApiError {
     ApiError::new(Code::BadRequest, "The body was cut off or came too slowly.")
 }
 
-/// What of a request's body the handler gets.
+/// How much of a request's body the handler gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
     /// Nothing of it.
     Nothing,
-    /// All of it, so many bytes at most.
+    /// All of it, at most this many bytes.
     Whole(u64),
-    /// The stream.
+    /// A stream.
     Stream,
 }
 
-/// A request's body, not looked at yet.
+/// A request's body before it is parsed.
 pub(super) enum RawBody {
     /// All of it.
     Whole(Bytes),
-    /// As it comes.
+    /// As a stream.
     Stream(BodyStream),
 }
 
 impl RawBody {
-    /// What is here of it; nothing of a stream.
+    /// The body in memory; empty for a stream.
     pub(super) fn whole(self) -> Bytes {
         match self {
             Self::Whole(bytes) => bytes,
@@ -125,8 +125,8 @@ impl RawBody {
     }
 }
 
-/// An answer whose body comes piece by piece. A piece that is an error breaks the connection off, so that nobody takes half of
-/// it for the whole.
+/// A response whose body is sent in chunks. An error in the stream aborts the connection, so that the client does not
+/// take a part for the whole.
 pub fn streaming<S, E>(status: StatusCode, headers: HeaderMap, body: S) -> Response
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
@@ -139,7 +139,7 @@ where
     response
 }
 
-/// A stream that may be shared between threads, as warp wants it, and never is.
+/// Makes a stream `Sync`, as warp requires. It is never actually shared.
 struct Shared<S>(Mutex<Pin<Box<S>>>);
 
 impl<S: Stream> Stream for Shared<S> {

@@ -1,4 +1,4 @@
-//! WebSockets: the connection is taken from hyper and spoken over by tokio-tungstenite with small buffers.
+//! WebSockets: takes the connection over from hyper and runs tokio-tungstenite on it with small buffers.
 
 use std::future::Future;
 
@@ -17,16 +17,16 @@ use super::reply::{self, Response};
 use crate::error::{ApiError, Code};
 use crate::system::shutdown::Tasks;
 
-/// A connection that hyper let go of.
+/// A connection taken over from hyper.
 pub type Connection = TokioIo<Upgraded>;
 
 /// An open WebSocket.
 pub type Socket = WebSocketStream<Connection>;
 
-/// tungstenite takes 128 KiB for reading at once; most sockets are idle.
+/// Read buffer in bytes. tungstenite's default is 128 KiB, but most sockets are idle.
 const BUFFER: usize = 4 * 1024;
 
-/// A request that asks to become a WebSocket, before it is granted.
+/// A request for a WebSocket that was not accepted yet.
 pub struct Upgrade {
     connection: OnUpgrade,
     accept: HeaderValue,
@@ -35,7 +35,7 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// What a request asks for: 426 where it is no upgrade, 400 where it is a broken one.
+    /// The upgrade that a request asks for: 426 if it asks for none, 400 if it is malformed.
     pub fn of<B>(request: &Request<B>) -> Result<Self, ApiError> {
         Self::from_parts(request.headers(), request.extensions().get::<OnUpgrade>().cloned())
     }
@@ -62,22 +62,22 @@ impl Upgrade {
         Ok(Self { connection, accept, protocols, buffer: BUFFER })
     }
 
-    /// The subprotocols that the client offers, in its order.
+    /// The subprotocols offered by the client, in its order.
     pub fn protocols(&self) -> &[String] {
         &self.protocols
     }
 
-    /// For bulk bytes: takes so many at once.
+    /// Sets the buffer size in bytes, for bulk data.
     #[must_use]
     pub fn buffered(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
         self
     }
 
-    /// Grants it: answers 101 and runs `speak` as a task of this name once the connection is there.
+    /// Accepts the upgrade: answers 101, and runs `speak` in a task with this name once the connection is established.
     ///
-    /// A client's message may have at most `max_message` bytes (tungstenite then fails the read with `Capacity`, to be
-    /// closed with 1009). `protocol` is the chosen subprotocol.
+    /// A client's message may have at most `max_message` bytes (tungstenite then fails the read with `Capacity`; close
+    /// with 1009). `protocol` is the chosen subprotocol.
     pub fn accept<S, F>(
         self,
         tasks: &Tasks,
@@ -100,7 +100,7 @@ impl Upgrade {
         })
     }
 
-    /// The same for whoever makes the socket from the connection himself.
+    /// Like [`Self::accept`], for callers that create the socket from the connection themselves.
     pub fn grant<S, F>(self, tasks: &Tasks, name: &'static str, protocol: Option<&str>, speak: S) -> Response
     where
         S: FnOnce(Connection) -> F + Send + 'static,

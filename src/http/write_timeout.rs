@@ -1,4 +1,4 @@
-//! A connection whose other end has to take what it is sent.
+//! Write timeout of a connection.
 
 use std::future::Future;
 use std::io;
@@ -11,13 +11,13 @@ use tokio::time::Sleep;
 
 use super::connections::ConnectionSlot;
 
-/// How long a write may wait for the other end.
+/// How long a write may make no progress.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Bytes written that count as progress of the connection.
+/// Written bytes that count as progress of the connection.
 const PROGRESS: usize = 16 * 1024;
 
-/// Fails a write that makes no headway for [`LONGEST`], and notes what was taken.
+/// Fails a write that makes no progress for [`LONGEST`], and records progress.
 pub(super) struct Stalling<S> {
     inner: S,
     slot: ConnectionSlot,
