@@ -1,4 +1,4 @@
-//! What the life cycle decided is begun here: launch, fetch, remove. How a stop goes is in [`super::stop`].
+//! Starts the work that the life cycle decided on: launch, image fetch, removal. Stopping is in [`super::stop`].
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use super::state::Server;
 use super::typing::{self, Port};
 use crate::persist::Pending;
 
-/// What a server shows whose installation was cancelled.
+/// The error shown for a server whose installation was cancelled.
 pub(super) const CANCELLED: &str = "The installation was cancelled.";
 
 impl Server {
-    /// Does what the life cycle decided.
+    /// Carries out a decision of the life cycle.
     pub(super) fn act(&mut self, act: Act) {
         match act {
             Act::Nothing | Act::Command | Act::Resume => {}
@@ -45,7 +45,7 @@ impl Server {
         }
     }
 
-    /// Begins the removal as soon as nothing else of ours is under way at the engine or on the disk.
+    /// Starts the removal once no other job of this server is running at the engine or on the disk.
     pub(super) fn try_remove(&mut self) {
         let busy = self.runs.is_launching() || self.image.fetching.is_some() || self.record.is_writing();
         if self.life_cycle.phase() == Phase::Deleting && !busy && !self.jobs.removing {
@@ -70,7 +70,7 @@ impl Server {
             context: Arc::clone(&self.context),
             spec: self.record.file.spec.clone(),
             user: self.record.file.user.clone(),
-            // A legacy container stays what it is, whatever becomes of this start.
+            // A legacy container stays in use, whether this start succeeds or not.
             old: if container.legacy { container.id.clone() } else { container.id.take() },
             legacy: container.legacy,
             as_found: self.record.file.as_found,
@@ -84,7 +84,8 @@ impl Server {
         self.jobs.push(async move { Event::Launched(number, Box::new(launch.launch().await)) });
     }
 
-    /// A new run, with what types its lines: its number, what ends it, and where its terminal is plugged in.
+    /// Begins a new run and its keyboard. Returns the run's number, the token that ends it, and the port for its
+    /// terminal.
     pub(super) fn begin_run(&mut self, stage: Stage) -> (u64, CancellationToken, Port) {
         let cancel = self.context.cancel.child_token();
         let (keyboard, port, task) = typing::keyboard(&self.output.console, &cancel);
@@ -92,7 +93,7 @@ impl Server {
         (self.runs.begin(keyboard, cancel.clone(), stage), cancel, port)
     }
 
-    /// Fetches the image; `anew`: also where it is present.
+    /// Pulls the image; with `anew`, even if it is present.
     pub(super) fn fetch(&mut self, anew: bool) {
         self.shown.outcome.error = None;
         // It may have been cancelled already.
@@ -104,7 +105,7 @@ impl Server {
     }
 
     fn cancel_fetch(&mut self) {
-        // A new server's fetch begins when its file is written: it then finds that it was cancelled.
+        // A new server's fetch only starts once its file is written, and then finds its token cancelled.
         self.image.fetching.get_or_insert_default().cancel();
         self.shown.outcome.error = Some(CANCELLED.into());
         self.remember(Status::InstallFailed);

@@ -1,4 +1,4 @@
-//! What a console missed while nobody was connected to it, out of the engine's log, joined to what comes over the
+//! Reads the output that a console missed while disconnected from the engine's log, and joins it to the output of the
 //! new connection.
 
 use std::time::Duration;
@@ -8,16 +8,17 @@ use super::terminal::Reader;
 use crate::console::TrailMatch;
 use crate::runtime::Fault;
 
-/// Lines that an empty console begins with.
+/// Log lines loaded into an empty console.
 const KEPT: u32 = 1_000;
-/// Lines that are searched for those that were missed.
+/// Log lines searched for missed output.
 const MANY: u32 = 50_000;
-/// Milliseconds between checks whether the engine has logged what it has sent over the connection.
+/// Delays in milliseconds between checks whether the engine's log contains what was already received over the
+/// connection.
 const NOTED: [u64; 6] = [0, 20, 50, 100, 200, 400];
 
 impl Reader {
-    /// Takes from the log what comes after the last line that was seen; for a console that has nothing yet, the last lines.
-    /// Gives the texts that were taken.
+    /// Appends the log lines after the last known one; for an empty console, the last [`KEPT`] lines. Returns the
+    /// appended text.
     pub(super) async fn missed(&mut self) -> Vec<u8> {
         let first = self.terminal.output.trail().is_empty();
         let log = match self.terminal.log(if first { KEPT } else { MANY }).await {
@@ -52,8 +53,8 @@ impl Reader {
         );
     }
 
-    /// Takes what comes first over a new connection, and joins it to what the log has as soon as its first line ends: the log has
-    /// that line as a whole, and those before it.
+    /// Handles the first bytes of a new connection. Once their first line is complete, it is located in the log, which
+    /// has that line and the ones before it in full.
     pub(super) async fn head(&mut self, bytes: &[u8]) {
         let Some(mut head) = self.head.take() else { return };
         let more = head.push(bytes);
@@ -75,12 +76,12 @@ impl Reader {
             if first >= next {
                 self.take_lines(log.lines.range(next..=first));
             }
-            // Of these some may have been in the log already when it was read the last time.
+            // Some of these lines may already have been taken from the log during the last read.
             let had = if first >= next { 1 } else { next - first };
             let mut ends = memchr::memchr_iter(b'\n', &head.bytes).skip(had - 1);
             match ends.next() {
                 Some(end) => self.take(&head.bytes[end + 1..], None),
-                // The rest of them is on its way.
+                // The rest has not arrived yet.
                 None => self.head = Some(head),
             }
             return;
@@ -88,7 +89,7 @@ impl Reader {
         self.take(&head.bytes, None);
     }
 
-    /// Takes an unfinished line, such as a prompt, as it is.
+    /// Takes an incomplete line, such as a prompt, as is.
     pub(super) fn unfinished_head(&mut self) {
         if let Some(head) = self.head.take() {
             self.take(&head.bytes, None);

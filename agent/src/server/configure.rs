@@ -1,5 +1,5 @@
-//! The config files of a server's template, set before each start. What cannot be set is said in the console, and the start
-//! goes on.
+//! Applies the template's config files before each start. Failures are reported in the console and do not prevent the
+//! start.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,14 +11,15 @@ use super::template;
 use crate::console::Console;
 use crate::files::{Configured, configure};
 
-/// Files that one line of the console names.
+/// Files named in one console line.
 const NAMED: usize = 8;
-/// Files that are set at a time.
+/// Files processed in parallel.
 const AT_ONCE: usize = 4;
-/// Characters of a path that a line shows.
+/// Characters of a path shown in a console line.
 const SHOWN: usize = 120;
 
-/// Sets all of them in `folder`, which no game uses meanwhile. `gateway` is the address by which games reach this machine.
+/// Applies all config files in `folder` while no game is using it. `gateway` is the address by which games reach this
+/// machine.
 pub(super) async fn set_all(
     spec: ServerCreate,
     folder: PathBuf,
@@ -44,11 +45,12 @@ pub(super) async fn set_all(
         };
         say(&console, files, at_once(files, set));
     });
-    // It says itself what fails; broken off, the start is as well.
+    // Failures were already reported; if this is cancelled, so is the start.
     let _ = work.await;
 }
 
-/// Does it for each file, some at a time: most of the time is the disk's. One after another where two are the same file.
+/// Applies `set` to the files in parallel, since most of the time is disk I/O. Sequential if two entries name the same
+/// file.
 fn at_once<T: Send>(files: &[TemplateFile], set: impl Fn(&TemplateFile) -> T + Sync) -> Vec<T> {
     let plain = |file: &TemplateFile| {
         let parts = file.path.split('/').filter(|part| !matches!(*part, "" | "."));

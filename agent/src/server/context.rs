@@ -1,4 +1,4 @@
-//! What all servers of an agent share.
+//! State shared by all servers of an agent.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -19,14 +19,14 @@ use crate::link::Outbox;
 use crate::runtime::Runtime;
 use crate::runtime::engine_watch::EngineWatch;
 
-/// What all servers of an agent share.
+/// State shared by all servers of an agent.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) engine: Arc<dyn Runtime>,
     pub(crate) watch: EngineWatch,
     pub(crate) tunables: Tunables,
     pub(crate) data_dir: PathBuf,
-    /// Where that lies on the host.
+    /// `data_dir` and other mounted folders, as paths on the host.
     pub(crate) paths: KnownPaths,
     pub(crate) timezone: String,
     pub(crate) tasks: TaskTracker,
@@ -36,24 +36,24 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Where the agent's own files lie.
+    /// The folder of the agent's own files.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.data_dir.join("agent")
     }
 }
 
-/// Engine logs that are read at a time: each may be some megabytes.
+/// Engine logs read in parallel; each can be several megabytes.
 const LOGS: usize = 4;
 
-/// What servers share so that not all do the same at once, and what one has found out for all.
+/// Limits on parallel work, and engine capabilities that one server found out for all.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) start_stagger: StartStagger,
     pub(crate) sweeper: Sweeper,
-    /// The engine takes I/O weights; until it says otherwise.
+    /// Whether the engine supports I/O weights; true until it refuses one.
     pub(crate) io_weight: AtomicBool,
     pub(crate) log_permits: Semaphore,
-    /// Servers whose files are being replaced by those of a backup: none of them is started.
+    /// Servers whose files are being restored from a backup; they must not be started.
     pub(crate) restoring: Mutex<HashSet<ServerId>>,
 }
 
@@ -69,12 +69,12 @@ impl Default for Shared {
     }
 }
 
-/// Spreads starts out: twenty games that start at once on a small machine all start late.
+/// Staggers starts: twenty games starting at once on a small machine would all start slowly.
 #[derive(Debug, Default)]
 pub(crate) struct StartStagger(Mutex<Option<Instant>>);
 
 impl StartStagger {
-    /// When the one who asks now may start.
+    /// Reserves the next start slot and returns its time.
     pub(crate) fn take(&self, apart: Duration) -> Instant {
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.map_or_else(Instant::now, |next| next.max(Instant::now()));

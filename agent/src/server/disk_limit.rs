@@ -1,5 +1,4 @@
-//! The limit of a server's disk, which the game does not keep by itself: it is told when it comes near, and stopped cleanly when it
-//! is past it.
+//! Enforces a server's disk limit, which the game does not know: a warning near the limit, a clean stop above it.
 
 use protocol::PowerAction;
 
@@ -7,18 +6,18 @@ use super::life_cycle::Request;
 use super::state::Server;
 use crate::stats::size;
 
-/// Parts in a hundred of the limit at which it is said …
+/// Percentage of the limit at which the warning is shown …
 const NEAR: u64 = 90;
-/// … and below which it may be said again.
+/// … and below which it is cleared.
 const FAR: u64 = 85;
 
 impl Server {
-    /// Bytes that its files may take; 0 for any.
+    /// Disk limit in bytes; 0 for unlimited.
     pub(super) fn disk_limit(&self) -> u64 {
         u64::try_from(self.record.file.spec.limits.disk).unwrap_or(0)
     }
 
-    /// So much its files take.
+    /// Takes a new measurement of the server's files: warns or stops the server if needed.
     pub(super) fn disk_used(&mut self, bytes: u64) {
         let limit = self.disk_limit();
         let runs = self.runs.live().is_some() && !self.life_cycle.is_stopping();

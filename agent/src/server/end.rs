@@ -1,4 +1,4 @@
-//! How a run ends, and what is said of it.
+//! Handles the end of a run and reports its cause.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use super::state::Server;
 use crate::persist::Wanted;
 use crate::runtime::{ContainerState, Told};
 
-/// What is said where a helper was killed, and the game was not.
+/// Reported when the kernel killed a helper process, but not the game.
 const INSIDE: &str = "A process inside was killed for want of memory.";
 
 impl Server {
-    /// The reason of an end that nobody here asked for is found out before it is reported.
+    /// Handles the end of a run. If nobody requested it, the cause is determined before it is reported.
     pub(super) fn exited(&mut self, run: u64, exit: Exit) {
         let asked = self.life_cycle.is_stopping() || self.life_cycle.is_deleting();
         match self.runs.live() {
@@ -43,7 +43,7 @@ impl Server {
         self.over(exit, ran, killed);
     }
 
-    /// A stop was under way, and the game is not there any more: it ended unobserved.
+    /// A stop was in progress, and the game has ended unobserved.
     pub(super) fn ended_unseen(&mut self, seen: Option<ContainerState>) {
         let Some(pending) = self.record.pending_stop().cloned() else { return };
         self.life_cycle.happened(Happened::FoundStopping { again: pending.again });
@@ -52,7 +52,7 @@ impl Server {
             let ours = pending.asked.elapsed() >= after;
             return self.over(Exit::seen(&seen), Duration::ZERO, Some(after).filter(|_| ours));
         }
-        // It never ran, or its container is gone, and how it ended is not known.
+        // It never ran, or its container is gone: how it ended is unknown.
         let act = self.life_cycle.happened(Happened::EndedWell);
         self.shown.outcome.exit_code = None;
         self.shown.outcome.error = None;
@@ -63,20 +63,21 @@ impl Server {
         self.act(act);
     }
 
-    /// It should run, and was stopped by hand while this agent did not run.
+    /// The game should run, but was stopped by hand while this agent was not running.
     pub(super) fn stopped_unseen(&mut self, seen: &ContainerState) {
         self.life_cycle.happened(Happened::FoundRunning);
         let told = Some(Told { stopped: true, killed: false });
         self.over(Exit { told, ..Exit::seen(seen) }, Duration::ZERO, None);
     }
 
-    /// It has ended so, after this long; `killed` is after how long SIGKILL was sent.
+    /// Reports the end of a run that lasted `ran`. `killed` is the time between the stop request and SIGKILL, if it was
+    /// sent.
     fn over(&mut self, exit: Exit, ran: Duration, killed: Option<Duration>) {
         if exit.removed {
             self.container.id = None;
         }
         if self.life_cycle.is_deleting() {
-            // We ended it ourselves.
+            // The deletion ended it.
             return;
         }
         let asked = self.life_cycle.is_stopping();
@@ -86,7 +87,8 @@ impl Server {
         let code = exit.code;
         let told = exit.told.unwrap_or_default();
         let by_hand = !asked && told.stopped;
-        // A helper's end marks the container as well, for as long as it runs: it explains no other end than this.
+        // An OOM-killed helper process marks the container too, until it ends. The mark therefore only explains this
+        // exit code, and only if we sent no SIGKILL.
         let by_us = told.killed || (asked && killed.is_some());
         self.shown.outcome.oom_killed = exit.oom && code == KILLED && !by_us;
         let line = match (asked, killed) {

@@ -1,5 +1,5 @@
-//! The engine's log of a container, read within bounds of time and memory, and the place in it where a new connection
-//! begins.
+//! Reads the engine's log of a container within limits of time and memory, and finds where a new connection's output
+//! starts in it.
 
 use std::time::Duration;
 
@@ -11,39 +11,39 @@ use super::context::Context;
 use crate::console::{EngineLog, ReadyWatch, WHOLE};
 use crate::runtime::{ContainerState as Container, EngineError, Fault, LogRange};
 
-/// Lines that show whether there are any.
+/// Lines read to check whether there is new output.
 pub(super) const FEW: u32 = 64;
-/// How long the log may take.
+/// Time limit for reading the log.
 const READ: Duration = Duration::from_secs(10);
-/// Bytes of the log that are searched for the ready line.
+/// Bytes of the log searched for the ready line.
 const SCANNED: u64 = 16 << 20;
-/// A log that begins so soon after the start has its beginning.
+/// A log whose first line is at most this long after the start is considered complete.
 const SOON: SignedDuration = SignedDuration::from_secs(10);
-/// The engine notes the start of a container after its first lines.
+/// The engine may record the start of a container after its first lines.
 const BEFORE_START: SignedDuration = SignedDuration::from_secs(5);
-/// Bytes that a new connection may say without a line's end before they are taken as they are.
+/// Bytes buffered from a new connection without a line end before they are taken as is.
 const HEAD: usize = 64 * 1024;
-/// An unfinished line is taken as it is after this.
+/// Time after which an incomplete line is taken as is.
 const SILENCE: Duration = Duration::from_millis(500);
-/// What a new connection said first. It begins anywhere, also within a line that was missed.
+/// The first bytes of a new connection, which may start in the middle of a missed line.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) bytes: Vec<u8>,
-    /// When it last said something.
+    /// When the last bytes arrived.
     since: Option<Instant>,
-    /// When its first line ended.
+    /// When its first line was complete.
     pub(super) ended: Option<Timestamp>,
-    /// When it was connected to, at the earliest.
+    /// Earliest time at which it can have been connected.
     pub(super) connected: Timestamp,
 }
 
 impl Head {
-    /// Of a connection that was asked for then.
+    /// For a connection requested at this time.
     pub(super) fn new(connected: Timestamp) -> Self {
         Self { bytes: Vec::new(), since: None, ended: None, connected }
     }
 
-    /// Adds what came just now; false when it is enough.
+    /// Appends new bytes; false once no more should be buffered.
     pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
         self.bytes.extend_from_slice(bytes);
         if !bytes.is_empty() {
@@ -55,7 +55,7 @@ impl Head {
         self.bytes.len() < HEAD
     }
 
-    /// When it is taken although its first line has no end.
+    /// When the bytes are taken even though the first line is incomplete.
     pub(super) fn due(&self) -> Option<Instant> {
         self.since.map(|since| since + SILENCE)
     }
@@ -79,7 +79,7 @@ pub(super) async fn read(
     Ok(log)
 }
 
-/// Reads the log in pieces, as long as they are wanted. Only a few are read at a time.
+/// Streams the log to `piece` until it returns false. The number of parallel reads is limited.
 async fn stream(
     context: &Context,
     container: &str,
@@ -104,8 +104,8 @@ async fn stream(
     tokio::time::timeout(READ, work).await.unwrap_or_else(|_| Err(away("it takes too long".into())))
 }
 
-/// The line of the log that the first line of a new connection is the end of. What follows must be the same as well;
-/// where lines repeat, it is the one of that time.
+/// Finds the log line that ends with the first line of a new connection. The lines after it must match too; of several
+/// matches, the one closest in time wins.
 pub(super) fn seam(log: &EngineLog, head: &[u8], connected: Timestamp, ended: Timestamp) -> Option<usize> {
     let ends = memchr::memrchr(b'\n', head).unwrap_or(0);
     let said: Vec<&[u8]> = head[..ends].split(|byte| *byte == b'\n').collect();
@@ -120,7 +120,7 @@ pub(super) fn seam(log: &EngineLog, head: &[u8], connected: Timestamp, ended: Ti
         })
 }
 
-/// Whether a game that runs already has said that it is ready; where that can't be known, it has.
+/// Whether a running game has already printed its ready line; true if that cannot be determined.
 pub(super) async fn was_ready(context: &Context, seen: &Container, watch: &mut ReadyWatch) -> bool {
     let since = seen.started_at.and_then(|at| at.checked_sub(BEFORE_START).ok());
     let (mut found, mut first) = (false, None);
@@ -141,7 +141,7 @@ pub(super) async fn was_ready(context: &Context, seen: &Container, watch: &mut R
     log.finish();
     look(&mut log);
     watch.break_off();
-    // What is found in a whole log is all that there was.
+    // If the log is complete, the result is certain.
     let soon = seen.started_at.and_then(|at| at.checked_add(SOON).ok());
     let whole = log.bytes < WHOLE
         || (log.bytes <= SCANNED && first.zip(soon).is_some_and(|(first, soon)| first <= soon));

@@ -1,4 +1,4 @@
-//! What happens at the engine, and what follows from it.
+//! Handles events from the engine and from jobs.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::persist::{PersistError, ServerFile, Wanted};
 use crate::runtime::Fault;
 use crate::runtime::engine_watch::EngineState;
 
-/// For the console, which more people read than may know what an engine says about the addresses it reaches: that goes
-/// into the status.
+/// Console text. More people can read the console than may see engine errors, which contain addresses; the full reason
+/// goes into the status.
 const NOT_FETCHED: &str = "The image could not be fetched. The server's state says why.";
 
 impl Server {
     pub(super) fn event(&mut self, event: Event) {
-        // What comes too late belongs to no run.
+        // The event belongs to a run that is over.
         if event.run().is_none_or(|run| self.runs.is_current(run)) {
             self.handle(event);
         }
@@ -76,8 +76,8 @@ impl Server {
         }
     }
 
-    /// A game runs: waits for its end and its ready line. Gives how it is to be stopped at once, where somebody asked for
-    /// that while it was launched.
+    /// The game runs: starts waiting for its end and its ready line. Returns how to stop it at once if a stop was
+    /// requested during the launch.
     pub(super) fn goes_live(&mut self, number: u64, launched: Launched) -> Option<Intent> {
         let Launched { container_id, started_at, pid, connected, legacy, found_paused, .. } = launched;
         self.container.legacy = legacy;
@@ -93,7 +93,7 @@ impl Server {
         self.jobs.push(async move {
             match ready.await {
                 Ok(()) => Event::Ready(number),
-                // The line never came, and cannot any more. The end of the run is an event of its own.
+                // The output ended without the ready line. The end of the run is a separate event.
                 Err(_) => Event::Nothing,
             }
         });
@@ -125,15 +125,15 @@ impl Server {
         let asked = self.life_cycle.is_stopping();
         let act = self.life_cycle.happened(happened);
         if act != Act::Launch {
-            // It would fail again: only a person starts it.
+            // It would fail again, so only a user can start it.
             self.record.want(Wanted::Stopped);
         }
         self.remember(if asked { Status::Stopped } else { status });
         self.act(act);
     }
 
-    /// The game is ready for players. That is kept: the line may not be in the engine's log any more when the agent
-    /// restarts.
+    /// Marks the game as ready for players. Recorded in the file, since the ready line may be gone from the engine's
+    /// log when the agent restarts.
     pub(super) fn ready(&mut self) {
         self.life_cycle.happened(Happened::Ready);
         let started_at = self.runs.live().map(|live| live.started_at);
@@ -173,7 +173,7 @@ impl Server {
         }
     }
 
-    /// Says that an old image has to do.
+    /// Reports that an outdated image is used.
     fn note_old_image(&self, note: Option<String>) {
         if let Some(note) = note {
             tracing::info!(server = %self.id, note, "an image was not fetched anew");
@@ -207,7 +207,7 @@ impl Server {
         self.requests.gone |= new && failed.is_some();
     }
 
-    /// Answers who waited for the disk.
+    /// Answers a request that waited for the write.
     fn answer(&mut self, waiter: Waiter, failed: Option<&PersistError>) {
         match (waiter, failed) {
             (Waiter::Keep(reply), None) => reply.ack(Some(self.life_cycle.status())),
@@ -215,7 +215,7 @@ impl Server {
                 let code = if error.is_disk_full() { ErrorCode::DiskFull } else { ErrorCode::Busy };
                 reply.refuse(code, format!("The node could not write it down: {error}"));
             }
-            // The rest is done, and that it could not be written down does not undo it.
+            // The action itself succeeded; a failed write does not undo it.
             (Waiter::Act(reply, status), _) => reply.ack(Some(status)),
             (Waiter::Refuse(reply, code, message), _) => reply.refuse(code, message),
             (Waiter::Install, None) => self.run_install(),
@@ -262,7 +262,7 @@ impl Server {
         self.publish();
     }
 
-    /// Does what is due by itself.
+    /// Runs scheduled actions that are due.
     pub(super) fn due(&mut self) {
         let now = Instant::now();
         self.stop_step_due(now);
@@ -280,9 +280,9 @@ impl Server {
         self.publish();
     }
 
-    /// Tells everybody that the server is gone.
+    /// Announces that the server is deleted.
     pub(super) fn farewell(&mut self) {
-        // Nobody asks a server that is gone, also not between these two.
+        // Closed first, so that no request can arrive between the two steps.
         self.requests.queue.close();
         self.tell(ServerStatus::new(&self.id, Status::Deleted));
         for reply in std::mem::take(&mut self.requests.deletes) {

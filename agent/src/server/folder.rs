@@ -1,5 +1,5 @@
-//! A server's folder on the host: made, handed to the game's user, thrown away. What lies in it belongs to a game,
-//! which may have filled it with links to anywhere: nothing here follows one.
+//! A server's folder on the host: creation, ownership, removal. Its content is controlled by the game and may include
+//! links to anywhere, so nothing here follows a link.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fs::{At, Bounds, FOLDER, Missed, Next, Visitor, shown, walk};
 
-/// Less than this and nothing is started: a world that cannot be saved is worse than a game that is down.
+/// Free bytes below which nothing is started: a world that cannot be saved is worse than a game that is down.
 const ROOM: u64 = 1 << 20;
-/// What names of folders begin with that are no server's; no server's id begins with a dot.
+/// Prefix of folders waiting for removal. Server ids never start with a dot.
 const DELETED: &str = ".deleted-";
 const INCOMING: &str = ".incoming-";
 const BRINGING: &str = ".bringing-";
@@ -33,51 +33,51 @@ pub(crate) fn of(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(id)
 }
 
-/// What is kept of a server's files beside them: the trash, former versions, uploads.
+/// A server's file data outside its folder: trash, previous versions, uploads.
 pub(crate) fn files_of(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!("{FILES}{id}"))
 }
 
-/// The servers of which something is kept beside.
+/// Ids of servers with such data.
 pub(crate) fn with_files(data_dir: &Path) -> Vec<String> {
     let id = |path: PathBuf| Some(path.file_name()?.to_str()?.strip_prefix(FILES)?.to_owned());
     named(data_dir, &[FILES]).into_iter().filter_map(id).collect()
 }
 
-/// Where the data of a server that is to come here lies until it is whole. No server's id begins with a dot.
+/// Where the data of an incoming transfer is stored until it is complete. Server ids never start with a dot.
 pub(crate) fn incoming(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!("{INCOMING}{id}"))
 }
 
-/// Where the files lie that are brought out of a container, until they are whole.
+/// Where files copied out of a container are stored until they are complete.
 pub(crate) fn bringing(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!("{BRINGING}{id}"))
 }
 
-/// Where the files of a backup lie until they are whole.
+/// Where files of a backup being restored are stored until they are complete.
 pub(crate) fn restoring(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!("{RESTORING}{id}"))
 }
 
-/// Where it lies then, until the server is made.
+/// Where complete transferred data is stored until the server is created.
 pub(crate) fn arrived(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!(".arrived-{id}"))
 }
 
-/// `uid:gid` in numbers. The highest one means "leave it" to the kernel, and is nobody's.
+/// Parses a numeric `uid:gid`. `u32::MAX` is refused, since it means "leave unchanged" to the kernel.
 pub(crate) fn parse_pair(pair: &str) -> Option<(u32, u32)> {
     let (uid, gid) = pair.split_once(':')?;
     let id = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
     Some((id(uid)?, id(gid)?))
 }
 
-/// Our own ids.
+/// The uid and gid of this process.
 pub(crate) fn own_ids() -> (u32, u32) {
     fs::metadata("/proc/self").map_or((u32::MAX, u32::MAX), |meta| (meta.uid(), meta.gid()))
 }
 
-/// Whether we may give files away and do with a game's files as we like: root may, and a service that was given these
-/// rights alone. Being root says nothing by itself, in a container for instance.
+/// Whether this process may change file owners and access a game's files. Depends on capabilities: a service may have
+/// them without being root, and root in a container may lack them.
 pub(crate) fn may_give() -> bool {
     use rustix::thread::{CapabilitySet, capabilities};
     static MAY: OnceLock<bool> = OnceLock::new();
@@ -87,7 +87,7 @@ pub(crate) fn may_give() -> bool {
     })
 }
 
-/// Whether there is room to save anything at all. Two reads of a number: cheap enough to ask before every start.
+/// Whether the disk has enough free space to start a game. One cheap system call.
 pub(crate) fn has_room(data_dir: &Path) -> bool {
     let room = |path: &Path| rustix::fs::statvfs(path).ok();
     let Some(stat) = room(&servers(data_dir)).or_else(|| room(data_dir)) else { return true };
@@ -95,7 +95,7 @@ pub(crate) fn has_room(data_dir: &Path) -> bool {
     bytes >= ROOM && (stat.f_files == 0 || stat.f_favail > 0)
 }
 
-/// Makes the folder and gives it, with all that is in it, to its user. One that it has already costs one look.
+/// Creates the folder and changes the owner of everything in it. Returns quickly if the owner is already right.
 pub(crate) fn prepare(
     data_dir: &Path,
     id: &str,
@@ -104,7 +104,7 @@ pub(crate) fn prepare(
 ) -> io::Result<PathBuf> {
     let path = of(data_dir, id);
     DirBuilder::new().recursive(true).mode(0o700).create(servers(data_dir))?;
-    // A server that moved here has its data already.
+    // A transferred server has its data already.
     if fs::symlink_metadata(&path).is_err() && fs::rename(arrived(data_dir, id), &path).is_ok() {
         File::open(servers(data_dir))?.sync_all()?;
     }
@@ -119,20 +119,22 @@ pub(crate) fn prepare(
         return Ok(path);
     }
     if !may_give() {
-        // It cannot be given away. The data folder is closed to others, so this opens it to the game alone.
+        // The owner cannot be changed. The data folder is closed to others, so this opens it to the game only.
         if stat.st_uid == own_ids().0 && stat.st_uid != uid {
             File::from(folder).set_permissions(fs::Permissions::from_mode(0o777))?;
         }
         return Ok(path);
     }
     let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-    // What is inside comes first: cut off half-way, the folder itself still says that it is to be done again.
+    // The content comes first: if this is interrupted, the owner of the folder itself still shows that it must be
+    // repeated.
     walk(folder.try_clone()?, Bounds::FAR, stop, &mut Giving(uid, gid))?;
     fchown(&folder, uid, gid)?;
     Ok(path)
 }
 
-/// Takes the folder itself, and nothing in it, from its user: the next [`prepare`] then gives away all that others put there.
+/// Takes ownership of the folder itself, not its content, so that the next [`prepare`] changes the owner of everything
+/// in it.
 pub(crate) fn take(path: &Path) -> io::Result<()> {
     if !may_give() {
         return Ok(());
@@ -141,7 +143,7 @@ pub(crate) fn take(path: &Path) -> io::Result<()> {
     Ok(fchown(&folder, Some(Uid::ROOT), Some(Gid::ROOT))?)
 }
 
-/// Gives away all that is in a folder, and then the folder. Follows no link.
+/// Changes the owner of a folder's content, then of the folder. Does not follow links.
 struct Giving(Option<Uid>, Option<Gid>);
 
 impl Visitor for Giving {
@@ -157,7 +159,7 @@ impl Visitor for Giving {
     }
 
     fn other(&mut self, at: &At<'_>) -> io::Result<()> {
-        // A file with a second name could be one of the host's.
+        // A file with several hard links could be one of the host's.
         if at.stat.st_nlink > 1 {
             return Ok(());
         }
@@ -180,10 +182,11 @@ impl Visitor for Giving {
     }
 }
 
-/// Takes a folder of a server out of the way at once; the sweeper removes it. Gives its new name, none where there was none.
+/// Moves a server's folder aside at once; the sweeper removes it later. Returns its new path, or `None` if there was no
+/// folder.
 pub(crate) fn discard(data_dir: &Path, id: &str, path: &Path) -> io::Result<Option<PathBuf>> {
     for n in 0..1_000 {
-        // No server's id begins with a dot.
+        // Server ids never start with a dot.
         let gone = servers(data_dir).join(format!("{DELETED}{id}-{n}"));
         if fs::symlink_metadata(&gone).is_ok() {
             continue;
@@ -197,12 +200,12 @@ pub(crate) fn discard(data_dir: &Path, id: &str, path: &Path) -> io::Result<Opti
     Err(io::Error::other("too many deleted folders are still there"))
 }
 
-/// What [`discard`] moved and nobody has removed yet.
+/// Folders moved aside by [`discard`] and not removed yet.
 pub(crate) fn leftovers(data_dir: &Path) -> Vec<PathBuf> {
     named(data_dir, &[DELETED])
 }
 
-/// Takes what transfers, copies and restores of an earlier run left half-way out of the way.
+/// Moves aside what unfinished transfers, imports and restores of an earlier run left behind.
 pub(crate) fn discard_unfinished(data_dir: &Path) {
     for path in named(data_dir, &[INCOMING, BRINGING, RESTORING]) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

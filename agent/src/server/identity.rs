@@ -1,5 +1,5 @@
-//! Who a game is inside the container of an image that is made for eggs: a user with a name and a home, and a machine with an
-//! id. Small files of ours, mounted over those of the image.
+//! The user of a game inside images made for eggs: a user with a name and a home directory, and a machine id. Small
+//! files of the agent, mounted over those of the image.
 
 use std::io;
 use std::path::Path;
@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use super::{folder, zone};
 use crate::runtime::MountedFile;
 
-/// The folder of these files in the agent's own, by server.
+/// Subfolder of the agent's own folder, with one folder per server.
 const FOLDER: &str = "identity";
 
-/// Files for a container that runs as `uid:gid` with this home.
+/// Writes the files for a container that runs as `uid:gid` with this home directory.
 pub(super) fn files(
     state_dir: &Path,
     server_id: &ServerId,
@@ -22,7 +22,7 @@ pub(super) fn files(
 ) -> io::Result<Vec<MountedFile>> {
     let Some((uid, gid)) = folder::parse_pair(user) else { return Ok(Vec::new()) };
     let dir = state_dir.join(FOLDER).join(server_id.as_str());
-    // A colon or a line end would make another entry of it.
+    // A colon or line end would start a new field or entry.
     let home = if home.contains([':', '\n']) { "/" } else { home };
     let root = if uid == 0 { String::new() } else { "root:x:0:0:root:/root:/bin/sh\n".to_owned() };
     let passwd = format!(
@@ -42,9 +42,9 @@ pub(super) fn files(
         .collect()
 }
 
-/// Removes them.
+/// Removes a server's identity files.
 pub(super) fn remove(state_dir: &Path, server_id: &ServerId) {
-    // They are made anew for each start: what is left of them does no harm.
+    // They are rewritten before each start, so leftovers are harmless.
     let _ = std::fs::remove_dir_all(state_dir.join(FOLDER).join(server_id.as_str()));
 }
 

@@ -1,5 +1,5 @@
-//! A container of another agent keeps its files inside. Before it is made anew they are brought into the server's
-//! folder: whole, or nothing changes.
+//! Copies the files of a legacy container, which keeps them inside, into the server's folder before the container is
+//! recreated: all of them, or nothing changes.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
@@ -18,33 +18,33 @@ use super::launch::LaunchError;
 use crate::fs::archive::{self, ArchiveError, Bounds, Form, Owners, Unpacked};
 use crate::runtime::{ContainerState, EngineError, Fault};
 
-/// Pieces of the archive between the engine and the disk.
+/// Archive chunks buffered between the engine and the disk.
 const PIECES: usize = 16;
-/// There is no telling how much a container holds: the disk is the bound of the bytes.
+/// The size of a container's content is not known ahead, so bytes are only limited by the disk.
 const BOUNDS: Bounds = Bounds { bytes: u64::MAX, entries: 20_000_000, folders: 1_000_000 };
-/// Bytes between two reports of progress.
+/// Bytes between progress reports.
 const SAY_EVERY: u64 = 4 << 20;
 
-/// What became of it.
+/// Result of an import.
 pub(super) enum ImportedFiles {
-    /// All is in the server's folder.
+    /// All files are in the server's folder.
     Home(Unpacked),
-    /// It can't be, for this reason; the container is as it was.
+    /// Not possible, for this reason; the container is unchanged.
     No(String),
 }
 
-/// What bringing needs.
+/// Everything an import needs.
 pub(super) struct ImportFiles<'b> {
     pub(super) context: &'b Arc<Context>,
     pub(super) server_id: &'b ServerId,
-    /// Who owns the files afterwards, `(uid, gid)`; none leaves them to us.
+    /// Owner of the copied files as `(uid, gid)`; `None` leaves them to this process.
     pub(super) owner: Option<(u32, u32)>,
     pub(super) progress: &'b watch::Sender<Option<Progress>>,
     pub(super) cancel: &'b CancellationToken,
 }
 
 impl ImportFiles<'_> {
-    /// Copies the working directory of a container that does not run.
+    /// Copies the working directory of a stopped container.
     pub(super) async fn home(&self, seen: &ContainerState) -> Result<ImportedFiles, LaunchError> {
         let engine = &self.context.engine;
         let Some(found) = engine.describe(&seen.id).await? else {
@@ -59,7 +59,7 @@ impl ImportFiles<'_> {
                 "it keeps files in {mount} as well, beside its working directory"
             )));
         }
-        // It was to be started again by the engine itself, whoever stopped it.
+        // Its restart policy would have the engine start it again, no matter who stopped it.
         engine.disable_restart(&seen.id).await?;
         let servers = folder::servers(&self.context.data_dir);
         let temporary = folder::bringing(&self.context.data_dir, self.server_id);
@@ -102,7 +102,7 @@ impl ImportFiles<'_> {
             sent = self.context.engine.copy_out(id, from, sender) => Some(sent),
             () = self.cancel.cancelled() => None,
         };
-        // Its end of the pieces is dropped by now: it ends too, and is waited for before anything is removed.
+        // The sender of the chunks is dropped here, so the thread ends as well. Wait for it before removing anything.
         let unpacked = work.await;
         self.progress.send_replace(None);
         let Some(sent) = sent else { return Err(LaunchError::Cancelled) };
@@ -116,7 +116,7 @@ impl ImportFiles<'_> {
         }
     }
 
-    /// Takes half a copy out of the way.
+    /// Moves an incomplete copy aside.
     async fn discard(&self, temporary: std::path::PathBuf) {
         let (data_dir, id) = (self.context.data_dir.clone(), self.server_id.to_owned());
         let discarded = tokio::task::spawn_blocking(move || {
@@ -124,7 +124,7 @@ impl ImportFiles<'_> {
                 tracing::warn!(path = %temporary.display(), %error, "half a copy could not be taken out of the way");
             }
         });
-        // Where that is broken off, the next attempt does it.
+        // If this is interrupted, the next attempt repeats it.
         let _ = discarded.await;
         self.context.shared.sweeper.wake();
     }
@@ -141,7 +141,7 @@ fn inside(path: &str, folder: &str) -> bool {
     Path::new(path).starts_with(folder)
 }
 
-/// Puts the copy in the folder's place. What lies there (a copy that was not used any more) is kept beside.
+/// Moves the copy into place. An existing folder (an earlier, unused copy) is kept beside it.
 fn settle(servers: &Path, temporary: &Path, home: &Path) -> io::Result<()> {
     match fs::remove_dir(home) {
         Ok(()) => {}
@@ -160,7 +160,7 @@ fn keep(servers: &Path, home: &Path) -> io::Result<()> {
     fs::rename(home, kept)
 }
 
-/// The archive as it comes from the engine, for a thread that may wait.
+/// The archive stream of the engine as a blocking reader.
 struct Pieces {
     receiver: mpsc::Receiver<Bytes>,
     piece: Bytes,

@@ -1,5 +1,5 @@
-//! What the engine has under a server's name, found out at the start of the agent and whenever the connection to the
-//! engine broke; and taking over a game that runs.
+//! Finds out what the engine has under the server's name, when the agent starts and after the connection to the engine
+//! was lost; adopts a running game.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ use crate::persist::Wanted;
 use crate::runtime::{ContainerState, EngineError, Owner};
 
 impl Server {
-    /// The connection to the engine broke under a run.
+    /// The connection to the engine was lost during a run.
     pub(super) fn lost(&mut self, error: &EngineError) {
         tracing::info!(server = %self.id, %error, "lost sight of its container");
         self.context.watch.suspect(error);
         self.inspect_anew();
     }
 
-    /// Inspects its container as if nothing was known of it.
+    /// Inspects the container from scratch.
     pub(super) fn inspect_anew(&mut self) {
-        // A stop that was under way goes on when it is found again: the file knows of it.
+        // A stop in progress is in the file and goes on when the game is found again.
         self.runs.end();
         self.life_cycle.happened(Happened::Lost);
         self.inspect();
@@ -48,7 +48,7 @@ impl Server {
         });
     }
 
-    /// Reads what a game said last that ended unobserved.
+    /// Reads the last output of a game that ended unobserved.
     fn rest(&self) -> Rest {
         Rest {
             context: Arc::clone(&self.context),
@@ -67,7 +67,7 @@ impl Server {
         self.container.id = seen.as_ref().map(|seen| seen.id.clone());
         self.container.legacy = seen.as_ref().is_some_and(|seen| seen.owner == Owner::Legacy);
         match seen {
-            // What was deferred is asked once it is adopted.
+            // Deferred requests are handled once it is adopted.
             Some(seen) if seen.running => return self.found_running(seen),
             ended if self.record.pending_stop().is_some() => self.ended_unseen(ended),
             Some(ended) if stopped && self.record.file.wanted == Wanted::Running => {
@@ -90,7 +90,7 @@ impl Server {
         self.adopt(seen);
     }
 
-    /// It should run and does not.
+    /// The server should be running, but is not.
     fn found_wanted(&mut self) {
         let act = self.life_cycle.happened(Happened::FoundWanted);
         if self.life_cycle.phase() == Phase::Starting {
@@ -101,7 +101,7 @@ impl Server {
         self.act(act);
     }
 
-    /// It does not run, and need not.
+    /// The server is not running and need not be.
     fn found_idle(&mut self) {
         let idle = self.idle();
         let act = self.life_cycle.happened(Happened::FoundIdle(idle));
@@ -112,7 +112,7 @@ impl Server {
         }
     }
 
-    /// How the last run or installation ended, by the file.
+    /// How the last run or installation ended, according to the file.
     fn idle(&mut self) -> Idle {
         let Some(last) = self.record.file.last.clone() else { return Idle::NotInstalled };
         if self.is_installing() {
@@ -127,7 +127,7 @@ impl Server {
         }
     }
 
-    /// Takes over a game that runs.
+    /// Adopts a running game.
     fn adopt(&mut self, seen: ContainerState) {
         let (number, run, port) = self.begin_run(Stage::Adopting);
         let terminal = Terminal {

@@ -1,5 +1,5 @@
-//! Work for one server at the engine and on the disk, each piece a future that ends in an event. None of them touches
-//! the state.
+//! Work for one server at the engine and on the disk. Each job is a future that ends in an [`Event`]; none touches the
+//! server's state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,20 +22,20 @@ use crate::panel::reply_cache::Reply;
 use crate::persist::{self, PersistError, ServerFile};
 use crate::runtime::{ContainerState, EngineError, Fault, Owner, Told};
 
-/// How long the last lines of a game that ended may take to arrive.
+/// Time limit for the last output of an ended game to arrive.
 const LAST_LINES: Duration = Duration::from_secs(5);
-/// Between two inspections for why a game was killed.
+/// Pause between inspections that determine why a game was killed.
 const INSPECT_AGAIN: Duration = Duration::from_millis(150);
-/// Between two attempts that failed for the engine's absence.
+/// Pause before a retry while the engine is unavailable.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// The work that is under way for one server.
+/// The running jobs of one server.
 #[derive(Default)]
 pub(super) struct Jobs {
     under_way: FuturesUnordered<BoxFuture<'static, Event>>,
-    /// One of them inspects the container.
+    /// An inspection job is running.
     pub(super) inspecting: bool,
-    /// One of them removes the server.
+    /// A removal job is running.
     pub(super) removing: bool,
 }
 
@@ -44,42 +44,42 @@ impl Jobs {
         self.under_way.push(Box::pin(job));
     }
 
-    /// The next event; none where no work is under way.
+    /// The next event; `None` if no job is running.
     pub(super) async fn next(&mut self) -> Option<Event> {
         self.under_way.next().await
     }
 }
 
-/// What a job ends in. A number is that of the run that it belongs to.
+/// The result of a job. A `u64` is the number of the run it belongs to.
 pub(super) enum Event {
     Launched(u64, Box<Result<Launched, LaunchError>>),
     Ready(u64),
     Exited(u64, Result<Exit, EngineError>),
-    /// A signal was sent, as this step of a stop.
+    /// A signal was sent, as this step of the stop of this container.
     Signalled(String, u32, Result<(), EngineError>),
-    /// The line that stops the game was typed, as this step of a stop.
+    /// The stop command was typed, as this step of a stop.
     Typed(u64, u32, Result<(), NotTyped>),
     Fetched(Result<Option<String>, FetchError>),
-    /// The install container is made; none where there is nothing to run.
+    /// The install container was created; `None` if there is nothing to run.
     InstallMade(Result<Option<String>, InstallError>),
-    /// The install script is over.
+    /// The installation ended.
     Installed(Result<(), InstallError>),
     Inspected(Found),
     Adopted(u64, Box<Result<Launched, EngineError>>),
     Saved(Box<ServerFile>, Result<(), PersistError>),
     Removed(Result<(), RemoveError>),
-    /// The container was inspected while it runs; none where that failed.
+    /// A running container was inspected for being paused; `None` if that failed.
     PauseChecked(u64, Option<ContainerState>),
-    /// Which signals it was sent before the agent came, for the stop that is under way.
+    /// Signals the container was sent before this agent started, for the stop in progress.
     SignalsFound(u64, Vec<String>),
-    /// It was to go on after a pause.
+    /// The container was to be resumed after a pause.
     Resumed(u64, Reply, Result<(), EngineError>),
-    /// It is done, and nothing follows from it.
+    /// Done, with no consequences.
     Nothing,
 }
 
 impl Event {
-    /// The run without which nothing follows from it.
+    /// The number of the run that the event belongs to; the event is dropped if that run is over.
     pub(super) fn run(&self) -> Option<u64> {
         match self {
             Self::Launched(run, _)
@@ -89,7 +89,7 @@ impl Event {
             | Self::Adopted(run, _)
             | Self::PauseChecked(run, _)
             | Self::SignalsFound(run, _) => Some(*run),
-            // Who asked to resume is answered in any case.
+            // The request to resume is answered in any case.
             Self::Resumed(..)
             | Self::Signalled(..)
             | Self::Fetched(_)
@@ -107,32 +107,33 @@ impl Event {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exit {
     pub(super) code: i64,
-    /// The kernel killed something inside for lack of memory; only the exit code tells whether it was the game.
+    /// The kernel killed a process in the container for lack of memory; only the exit code tells whether it was the
+    /// game.
     pub(super) oom: bool,
-    /// The container is gone as well.
+    /// The container is gone too.
     pub(super) removed: bool,
-    /// What the engine was told to do to it; none before that was asked.
+    /// Stop requests the engine got for it; `None` until that was looked up.
     pub(super) told: Option<Told>,
 }
 
-/// What SIGKILL leaves.
+/// The exit code after SIGKILL.
 pub(super) const KILLED: i64 = 137;
 
 impl Exit {
-    /// As the engine has it.
+    /// The exit as the engine reports it.
     pub(super) fn seen(seen: &ContainerState) -> Self {
         Self { code: seen.exit_code, oom: seen.oom_killed, removed: seen.removing, told: None }
     }
 }
 
-/// Why an image is not there.
+/// Why an image could not be pulled.
 #[derive(Debug)]
 pub(super) enum FetchError {
     Cancelled,
     Failed(String),
 }
 
-/// Waits for the end of a game and finds out how it was.
+/// Waits for the end of a game and determines how it ended.
 pub(super) async fn exit(
     context: Arc<Context>,
     id: String,
@@ -141,7 +142,7 @@ pub(super) async fn exit(
 ) -> Result<Exit, EngineError> {
     let code = wait(&context, &id).await?;
     ended.notify_one();
-    // Either way the output is over now.
+    // The output is over now, whether or not this timed out.
     let _ = tokio::time::timeout(LAST_LINES, over).await;
     match context.engine.inspect(&id).await? {
         None => {
@@ -154,8 +155,8 @@ pub(super) async fn exit(
     }
 }
 
-/// Resolves with the code when the container does not run any more; without one where the container is gone, or the code was missed.
-/// Waiting has a connection of its own, which may end before the game does, or die silently.
+/// Resolves with the exit code when the container stops running; with `None` if the container is gone or the code was
+/// missed. Waiting has its own connection, which may end before the game does or fail silently.
 async fn wait(context: &Context, id: &str) -> Result<Option<i64>, EngineError> {
     let mut pause = AGAIN / 5;
     loop {
@@ -181,7 +182,7 @@ async fn wait(context: &Context, id: &str) -> Result<Option<i64>, EngineError> {
     }
 }
 
-/// Inspects it now and then; resolves when it does not run.
+/// Polls the container; resolves when it is not running.
 async fn still_runs(context: &Context, id: &str, pause: Duration) {
     loop {
         tokio::time::sleep(pause).await;
@@ -193,11 +194,11 @@ async fn still_runs(context: &Context, id: &str, pause: Duration) {
     }
 }
 
-/// Why a game ended that nobody here stopped. The engine learns of an out-of-memory kill separately from the end itself,
-/// sometimes later.
+/// Determines why a game ended that this agent did not stop. The engine learns of an out-of-memory kill separately from
+/// the end itself, sometimes later.
 ///
 /// # Errors
-/// The engine itself is ending, and every game with it.
+/// The engine itself is shutting down, and every game with it.
 pub(super) async fn why(context: Arc<Context>, id: String, mut exit: Exit) -> Result<Exit, EngineError> {
     exit.told = Some(Told::default());
     let inspections = if exit.code == KILLED { 5 } else { 1 };
@@ -227,7 +228,7 @@ pub(super) async fn why(context: Arc<Context>, id: String, mut exit: Exit) -> Re
     Ok(exit)
 }
 
-/// Sends a signal. A paused container is resumed first, since it would not receive it.
+/// Sends a signal. A paused container is resumed first, since it would not receive the signal.
 pub(super) async fn signal(
     context: &Context,
     id: &str,
@@ -235,7 +236,7 @@ pub(super) async fn signal(
     paused: bool,
 ) -> Result<(), EngineError> {
     if paused {
-        // It fails where somebody else was faster; the signal then shows what is true.
+        // Fails if someone else resumed it meanwhile; the signal below reports real errors.
         let _ = context.engine.unpause(id).await;
     }
     match context.engine.signal(id, signal).await {
@@ -246,19 +247,19 @@ pub(super) async fn signal(
     }
 }
 
-/// What the engine has under the server's name.
+/// What the engine has under a server's name.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) seen: Option<ContainerState>,
-    /// It was stopped by hand, through the engine.
+    /// It was stopped through the engine, not by this agent.
     pub(super) stopped: bool,
 }
 
-/// Finds what the engine has under the server's name; waits until the engine answers.
+/// Looks up what the engine has under the server's name; waits until the engine answers.
 pub(super) async fn inspect(context: Arc<Context>, server_id: ServerId) -> Found {
     loop {
         if !context.watch.there().await {
-            // The agent ends; nobody will see the result.
+            // The agent is exiting; the result is not needed.
             std::future::pending::<()>().await;
         }
         match context.engine.inspect_server(&server_id).await {
@@ -288,8 +289,8 @@ pub(super) async fn inspect(context: Arc<Context>, server_id: ServerId) -> Found
     }
 }
 
-/// Fetches an image where it is missing, or `anew` in any case. Goes on when the engine went away and came back.
-/// Gives what is to be said about an old one that had to do.
+/// Pulls an image if it is missing, or always with `anew`. Retries while the engine is away. Returns a note to show if
+/// an outdated local image is used instead.
 pub(super) async fn fetch(
     context: Arc<Context>,
     image: String,
@@ -326,14 +327,14 @@ pub(super) async fn fetch(
     }
 }
 
-/// Writes the server's file; for a new server also makes its folder.
+/// Writes the server's file and, for a new server, creates its folder.
 pub(super) async fn save(context: Arc<Context>, file: ServerFile, fresh: bool) -> Event {
     let (dir, data_dir, stop) = (context.state_dir(), context.data_dir.clone(), context.cancel.clone());
     let kept = Box::new(file.clone());
     let done = tokio::task::spawn_blocking(move || {
         persist::save(&dir, &file)?;
         if fresh {
-            // Only now: data that was transferred here keeps its temporary name until its server is on the disk.
+            // Only now: transferred data keeps its temporary name until its server is on the disk.
             let (id, owner) = (&file.spec.server_id, file.user.as_deref().and_then(folder::parse_pair));
             if let Err(source) = folder::prepare(&data_dir, id, owner, &stop) {
                 persist::remove(&dir, id)?;

@@ -1,10 +1,10 @@
 //! One game server.
 //!
-//! Three things are kept apart: what is decided ([`life_cycle`], which is pure, and has the drawing), what is done
-//! ([`launch`], [`jobs`], [`removal`], at the engine and on the disk), and what is known ([`state`], in parts with names,
-//! which has one writer: [`task`]). The other files are steps of that task: [`requests`] and [`settings`] take what is
-//! asked, [`actions`] and [`stop`] begin what was decided, [`events`], [`inspection`], [`end`] and [`pause`] take what
-//! happened.
+//! Three concerns are kept apart: decisions ([`life_cycle`], which is pure and has the state diagram), actions
+//! ([`launch`], [`jobs`] and [`removal`], at the engine and on the disk), and state ([`state`], split into named parts,
+//! with one writer: [`task`]). The other modules are steps of that task: [`requests`] and [`settings`] take requests,
+//! [`actions`] and [`stop`] start what was decided, and [`events`], [`inspection`], [`end`] and [`pause`] handle
+//! events.
 
 mod actions;
 mod catch_up;

@@ -1,14 +1,14 @@
-//! What the game prints.
+//! The output of a game.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::console::{Console, Trail};
 
-/// What the game prints.
+/// The output of a game.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Output {
     pub(super) console: Console,
-    /// What the console has of its container's output.
+    /// What the console has of its container's log.
     trail: Arc<Mutex<Trail>>,
 }
 

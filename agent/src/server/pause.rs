@@ -1,5 +1,4 @@
-//! A container that somebody paused by hand, with `docker pause`: it is shown as paused, may be resumed, and is resumed
-//! by a stop.
+//! A container paused by hand with `docker pause`: it is shown as paused, can be resumed, and is resumed by a stop.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::panel::reply_cache::Reply;
 use crate::runtime::{EngineError, Fault};
 
 impl Server {
-    /// Checks whether its container is paused.
+    /// Starts a check whether the container is paused.
     pub(super) fn check_paused(&mut self) {
         let Some((number, live)) = self.runs.numbered_live() else { return };
         let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
@@ -44,21 +43,21 @@ impl Server {
         }
     }
 
-    /// Resumes it, so that it can stop.
+    /// Resumes the container so that it can stop.
     pub(super) fn unpause(&mut self) {
         let Some(live) = self.runs.live() else { return };
         let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
         self.jobs.push(async move {
             if let Err(error) = context.engine.unpause(&id).await {
-                // A signal may have done it already.
+                // Sending the signal may already have resumed it.
                 tracing::debug!(%error, "a container that is to stop was not resumed");
             }
             Event::Nothing
         });
     }
 
-    /// One that was found paused has no terminal: it is resumed first, and stopped when it is found running. False where it
-    /// was not found so.
+    /// A container found paused has no terminal: it is resumed first, and stopped when it is found running. False if it
+    /// was not found paused.
     pub(super) fn resume_to_stop(&mut self) -> bool {
         let live = self.runs.numbered_live().filter(|(_, live)| live.found_paused);
         let Some((number, live)) = live else { return false };
@@ -72,7 +71,7 @@ impl Server {
         true
     }
 
-    /// Resumes it because somebody asked for that, who is answered when it goes on.
+    /// Resumes the container on request; answered once it runs.
     pub(super) fn resume(&mut self, reply: Reply) {
         let Some((number, live)) = self.runs.numbered_live() else {
             let (code, message) = Refusal::NotPaused.words();
@@ -81,7 +80,7 @@ impl Server {
         let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
         self.jobs.push(async move {
             let mut resumed = context.engine.unpause(&id).await;
-            // Somebody else was faster: that is what was wanted.
+            // Someone else resumed it meanwhile, which is fine.
             if resumed.is_err()
                 && let Ok(Some(seen)) = context.engine.inspect(&id).await
                 && seen.running
@@ -99,7 +98,7 @@ impl Server {
                 if self.runs.is_current(run) {
                     self.pause_seen(false);
                 }
-                // One that was found paused is inspected anew first.
+                // A container found paused is inspected first; its status is not known yet.
                 let status = Some(self.life_cycle.status()).filter(|status| *status != Status::Unknown);
                 reply.ack(Some(status.unwrap_or(Status::Running)));
             }

@@ -1,4 +1,4 @@
-//! From what a server should be to the container that is asked for.
+//! Turns a server's settings into the specification of its container.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,12 +10,12 @@ use crate::runtime::{Container, Process, Resources};
 
 const GIB: i64 = 1 << 30;
 const MIB: i64 = 1 << 20;
-/// The variable from which some images read what to run.
+/// The variable from which some images read their startup line.
 const STARTUP: &str = "STARTUP";
-/// Bytes of all variables together: far above the panel's own bound, far below the kernel's.
+/// Maximum bytes of all variables together: far above the panel's own limit, far below the kernel's.
 const ENVIRONMENT: usize = 128 * 1024;
 
-/// What a limit becomes: a game that is told "2 GiB" needs some more around it.
+/// Adds overhead to a memory limit: a game that is given 2 GiB of heap needs more than that.
 fn with_overhead(memory: i64) -> i64 {
     let percent = match memory {
         m if m <= 2 * GIB => 115,
@@ -25,10 +25,11 @@ fn with_overhead(memory: i64) -> i64 {
     memory.saturating_mul(percent) / 100
 }
 
-/// Tells two settings apart that make different containers. Kept on the container, so it never changes its way.
+/// A hash that differs between settings that lead to different containers. It is stored on containers, so the algorithm
+/// must not change.
 pub(super) fn fingerprint(spec: &ServerCreate) -> String {
     let unnamed = ServerCreate { name: None, ..spec.clone() };
-    // A struct of strings, numbers and maps with string keys can always be written.
+    // Serializing a struct of strings, numbers and maps with string keys cannot fail.
     let text = serde_json::to_vec(&unnamed).unwrap_or_default();
     let hash = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -36,7 +37,7 @@ pub(super) fn fingerprint(spec: &ServerCreate) -> String {
     format!("{hash:016x}")
 }
 
-/// The variables that a startup line may count on, whoever runs it, as far as there is something to say.
+/// Variables that any startup line may use, as far as they have a value.
 pub(crate) fn for_everybody(spec: &ServerCreate) -> impl Iterator<Item = (&'static str, String)> {
     let port = spec.ports.first().map(|port| port.internal.to_string());
     [
@@ -49,7 +50,7 @@ pub(crate) fn for_everybody(spec: &ServerCreate) -> impl Iterator<Item = (&'stat
     .filter_map(|(name, value)| Some((name, value?)))
 }
 
-/// The container of a server. `user` is as whom it runs; none for the image's own.
+/// The specification of a server's container. `user` is the one it runs as; `None` for the image's own.
 pub(super) fn container(
     spec: &ServerCreate,
     user: Option<String>,
@@ -68,10 +69,10 @@ pub(super) fn container(
     let mut defaults = BTreeMap::from([
         ("TZ", timezone.to_owned()),
         ("TINI_KILL_PROCESS_GROUP", "1".to_owned()),
-        // Its warnings would stand between the game's lines.
+        // Its warnings would appear between the game's lines.
         ("TINI_VERBOSITY", "0".to_owned()),
     ]);
-    // An image that brings its own user brings that one's home as well.
+    // If the image sets the user, it also sets that user's home.
     if behaviour.user != ContainerUser::Image {
         defaults.insert("HOME", behaviour.data_path.clone());
     }
@@ -81,7 +82,7 @@ pub(super) fn container(
         true => template::environment(spec, timezone),
         false => spec.environment.clone(),
     };
-    // Where the image reads the startup line from a variable, that line is a setting like the others.
+    // If the image reads the startup line from a variable, it must override the image's own value.
     if behaviour.startup_mode == StartupMode::Variable
         && let Some(line) = defaults.remove(STARTUP)
     {
@@ -129,7 +130,7 @@ fn resources(limits: &Limits) -> Resources {
     }
 }
 
-/// What is wrong with it, by field. The panel checks too; this is the agent's own door.
+/// Validates the settings; the error names the field. The panel validates too, but the agent does not rely on it.
 pub(crate) fn check(spec: &ServerCreate) -> Result<(), String> {
     let no = |what: &str| Err(what.to_owned());
     if !spec.server_id.is_valid() {
@@ -167,7 +168,7 @@ pub(crate) fn check(spec: &ServerCreate) -> Result<(), String> {
     check_behaviour(&spec.behaviour.clone().unwrap_or_default())
 }
 
-/// Nothing that an engine could take for anything else.
+/// Whether this is an image reference and cannot be mistaken for anything else, such as an option.
 pub(super) fn is_image(image: &str) -> bool {
     !image.is_empty()
         && image.len() <= 512

@@ -1,4 +1,4 @@
-//! What is kept of a server: its file, and what of that is on the disk.
+//! A server's file, and which version of it is on the disk.
 
 use protocol::{ErrorCode, ServerCreate, Status};
 
@@ -6,44 +6,44 @@ use super::plan;
 use crate::panel::reply_cache::Reply;
 use crate::persist::{Pending, PendingStop, ServerFile, Wanted};
 
-/// Who is answered once the file is on the disk.
+/// What to do once the file is on the disk.
 #[derive(Debug)]
 pub(super) enum Waiter {
-    /// It asked for what the file holds: without the file it has failed.
+    /// Answer a request to change the file; it fails if the write fails.
     Keep(Reply),
-    /// What it asked for is under way in this state; the file makes it outlive a crash.
+    /// Answer a request whose action is already in progress in this state; the file makes it survive a crash.
     Act(Reply, Status),
-    /// It could not be done, and what it changed all the same is kept: code and message.
+    /// Refuse a request whose changes are kept anyway: code and message.
     Refuse(Reply, ErrorCode, &'static str),
-    /// The stop that is under way may begin.
+    /// Begin the stop.
     Stop,
-    /// The install container that was made may be started.
+    /// Start the install container.
     Install,
 }
 
-/// A server's file. Changes are made here at once and written soon, one write for all that changed since the last one
-/// began.
+/// A server's file. Changes are made in memory at once and written soon; changes made during a write are combined into
+/// the next one.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) file: ServerFile,
     /// The fingerprint of `file.spec`.
     pub(super) settings: String,
-    /// What is on the disk; none for a new server.
+    /// The content on the disk; `None` for a new server.
     saved: Option<ServerFile>,
-    /// Who waits for the write that is under way; none where none is.
+    /// Waiters for the write in progress; `None` if there is none.
     writing: Option<Vec<Waiter>>,
-    /// Who waits for the write that is due after it; none where none is.
+    /// Waiters for the next write; `None` if none is due.
     due: Option<Vec<Waiter>>,
 }
 
 impl Record {
-    /// The file of a server; `on_disk`: it was read from there.
+    /// A record for this file; `on_disk`: it was read from the disk.
     pub(super) fn new(file: ServerFile, on_disk: bool) -> Self {
         let (settings, saved) = (plan::fingerprint(&file.spec), on_disk.then(|| file.clone()));
         Self { file, settings, saved, writing: None, due: None }
     }
 
-    /// It is of a new server, and was never written.
+    /// Whether it was never written.
     pub(super) fn is_new(&self) -> bool {
         self.saved.is_none()
     }
@@ -52,22 +52,22 @@ impl Record {
         self.writing.is_some()
     }
 
-    /// Something is not on the disk yet.
+    /// Whether there are changes that are not on the disk yet.
     pub(super) fn is_unsaved(&self) -> bool {
         self.writing.is_some() || self.due.is_some()
     }
 
-    /// Has the file written.
+    /// Requests a write.
     pub(super) fn save(&mut self) {
         self.due.get_or_insert_default();
     }
 
-    /// Has the file written; `waiter` is answered when it is on the disk.
+    /// Requests a write; `waiter` is handled when it is on the disk.
     pub(super) fn save_for(&mut self, waiter: Waiter) {
         self.due.get_or_insert_default().push(waiter);
     }
 
-    /// Answers what is under way, once a crash cannot undo it any more.
+    /// Answers a request in progress once a crash cannot undo it any more.
     pub(super) fn answer_when_saved(&mut self, reply: Reply, status: Status) {
         match self.due.as_mut().or(self.writing.as_mut()) {
             Some(waiters) => waiters.push(Waiter::Act(reply, status)),
@@ -75,12 +75,13 @@ impl Record {
         }
     }
 
-    /// Nothing is written any more: what is being removed must not come back. Whether an install container waits for it.
+    /// Cancels the due write: a server being removed must not reappear. Returns whether an install container waits for
+    /// it.
     pub(super) fn drop_due(&mut self) -> bool {
         self.due.take().is_some_and(|waiters| waiters.iter().any(|one| matches!(one, Waiter::Install)))
     }
 
-    /// Begins the write that is due, where none is under way: gives what to write, and whether it is of a new server.
+    /// Begins the due write, unless one is in progress. Returns the file to write, and whether the server is new.
     pub(super) fn begin_write(&mut self) -> Option<(ServerFile, bool)> {
         if self.writing.is_none() {
             self.writing = self.due.take();
@@ -89,13 +90,13 @@ impl Record {
         None
     }
 
-    /// The write is over; gives who waited for it. `file` is what is on the disk now, none where it failed.
+    /// Ends the write and returns its waiters. `file` is the content now on the disk, `None` if the write failed.
     pub(super) fn end_write(&mut self, file: Option<ServerFile>) -> Vec<Waiter> {
         self.saved = file.or_else(|| self.saved.take());
         self.writing.take().unwrap_or_default()
     }
 
-    /// The settings are again those on the disk.
+    /// Reverts the settings to those on the disk.
     pub(super) fn undo_settings(&mut self) {
         if let Some(saved) = &self.saved {
             let spec = saved.spec.clone();
@@ -115,7 +116,7 @@ impl Record {
         }
     }
 
-    /// The stop that was asked for and is not over.
+    /// The requested stop, while it is not finished.
     pub(super) fn pending_stop(&self) -> Option<&PendingStop> {
         match &self.file.pending {
             Some(Pending::Stop(stop)) => Some(stop),

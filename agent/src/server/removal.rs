@@ -1,4 +1,4 @@
-//! The removal of a server: its container, its folder, its file.
+//! Removes a server: its container, its folder, its file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::persist::{self, PersistError};
 use crate::runtime::{EngineError, Owner};
 use protocol::ServerId;
 
-/// Between two attempts to remove what cannot stay any more.
+/// Pause before a failed removal is retried.
 const REMOVE_AGAIN: Duration = Duration::from_secs(2);
 
-/// Why a server was not removed. It is as it was, but for its container, which each start makes anew.
+/// Why a server was not removed. It is unchanged, except that its container may be gone, which each start recreates.
 #[derive(Debug)]
 pub(super) enum RemoveError {
     Engine(EngineError),
@@ -31,9 +31,9 @@ impl std::fmt::Display for RemoveError {
     }
 }
 
-/// Removes the container, the folder and the server's file, in this order. That it is to be removed is noted before and
-/// forgotten last: broken off anywhere, the next run of the agent goes on. What fails before the folder is gone is
-/// undone, unless it was `begun` by an earlier run: then it is tried until it is done.
+/// Removes the container, the folder and the server's file, in this order. The intent is recorded first and cleared
+/// last, so if this is interrupted anywhere, the agent's next run continues. A failure before the folder is gone is
+/// undone, unless an earlier run `begun` the removal: then it is retried until it succeeds.
 pub(super) async fn remove(
     context: Arc<Context>,
     server_id: ServerId,
@@ -64,11 +64,11 @@ pub(super) async fn remove(
         tracing::warn!(server = %server_id, %error, "a server could not be removed; it is tried again");
         tokio::time::sleep(REMOVE_AGAIN).await;
         if !context.watch.there().await {
-            // The agent ends; its next run goes on.
+            // The agent is exiting; its next run continues.
             std::future::pending::<()>().await;
         }
     }
-    // Nothing of it is left: there is no way back from here.
+    // The data is gone, so this cannot be undone any more.
     loop {
         let (dir, id) = (context.state_dir(), server_id.clone());
         match on_disk(move || persist::remove(&dir, &id)).await {
@@ -81,7 +81,7 @@ pub(super) async fn remove(
     }
 }
 
-/// The container, then the folder.
+/// Removes the container, then the folder.
 async fn empty(context: &Arc<Context>, server_id: &ServerId) -> Result<(), RemoveError> {
     let seen = context.engine.inspect_server(server_id).await.map_err(RemoveError::Engine)?;
     if let Some(seen) = seen.filter(|seen| seen.owner != Owner::Foreign) {

@@ -1,4 +1,4 @@
-//! Requests to one server: taken from its queue one after another, decided on, answered.
+//! Takes the requests to one server from its queue, in order, and decides on and answers each.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::host;
 use crate::panel::reply_cache::Reply;
 use crate::persist::Wanted;
 
-/// Requests that may wait for the first inspection.
+/// Maximum number of requests waiting for the first inspection.
 const DEFERRED: usize = 64;
-/// Bytes of a command: what a terminal takes as one line, with room for its end.
+/// Maximum bytes of a command: a terminal's line limit, minus room for the line end.
 const COMMAND: usize = 4_000;
-/// The engine releases a port a moment after a game's end.
+/// The engine may release a port only a moment after a game's end.
 const PORT_LINGERS: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Takes one request from the queue. Answers at once, but for those that wait for the disk or for a removal.
+    /// Handles one request. Answers at once, unless the answer depends on a write or on a removal.
     pub(super) fn take(&mut self, request: ServerRequest) {
         let ServerRequest { work, reply } = request;
         match work {
@@ -32,7 +32,7 @@ impl Server {
         }
     }
 
-    /// Takes the requests that were deferred.
+    /// Handles the deferred requests.
     pub(super) fn ask_deferred(&mut self) {
         for (request, reply) in std::mem::take(&mut self.requests.deferred) {
             self.ask(request, reply);
@@ -46,7 +46,7 @@ impl Server {
         }
         let mut life_cycle = self.life_cycle.clone();
         let starts = request == Request::Power(PowerAction::Start);
-        // What failed to install is installed first, and started then.
+        // A start after a failed installation installs first, then starts.
         let installs = starts && self.must_install() && !life_cycle.suspended();
         let asked = if installs { Request::Reinstall { wipe: false } } else { request.clone() };
         let act = match life_cycle.ask(&asked) {
@@ -85,7 +85,7 @@ impl Server {
         self.publish();
     }
 
-    /// Keeps what a request means for later: whether the server should run, and whether it may.
+    /// Records the lasting effect of a request: whether the server should run, and whether it is suspended.
     pub(super) fn keep_wish(&mut self, request: &Request) {
         match request {
             Request::Power(PowerAction::Start | PowerAction::Restart) => self.record.want(Wanted::Running),
@@ -106,7 +106,7 @@ impl Server {
 
     fn refuse(&mut self, refusal: Refusal, request: &Request, reply: Reply) {
         let (code, message) = refusal.words();
-        // Stopping a crashed server means to call off the restart that is due.
+        // Stopping a crashed server cancels its scheduled restart.
         let stop = matches!(request, Request::Power(PowerAction::Stop | PowerAction::Kill));
         if stop && refusal == Refusal::NotRunning && self.schedule.cancel_restart() {
             self.record.want(Wanted::Stopped);
@@ -118,7 +118,7 @@ impl Server {
         reply.refuse(code, message);
     }
 
-    /// What would make a start fail for certain: code and message.
+    /// Checks for what would certainly make a start fail: code and message.
     fn may_start(&self) -> Result<(), (ErrorCode, String)> {
         let restoring = self.context.shared.restoring.lock().unwrap_or_else(PoisonError::into_inner);
         if restoring.contains(&self.id) {

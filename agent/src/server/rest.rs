@@ -1,4 +1,4 @@
-//! The last lines of a game that ended unobserved.
+//! The last output of a game that ended unobserved.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::terminal::{Reader, Terminal};
 use super::typing;
 use crate::runtime::ContainerState;
 
-/// What is left to read of a game that has ended.
+/// The unread output of a game that has ended.
 pub(super) struct Rest {
     pub(super) context: Arc<Context>,
     pub(super) server_id: ServerId,
     pub(super) output: Output,
-    /// It was to run: its last lines tell why it does not.
+    /// It should be running: its last lines may tell why it is not.
     pub(super) wanted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A run of the game, from the request to its end, and the container that it has.
+//! A run of the game, from the request to its end, and its container.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::stop_steps::Stopping;
 use super::typing::Keyboard;
 
-/// How to stop what does not run yet.
+/// How to stop a game that is not running yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     Stop,
@@ -17,39 +17,38 @@ pub(super) enum Intent {
 /// A run of the game.
 pub(super) struct Run {
     pub(super) number: u64,
-    /// Types lines for the game. They may be typed before it runs.
+    /// Types lines for the game; accepts them before it runs.
     pub(super) keyboard: Keyboard,
-    /// Ends what belongs to the run.
+    /// Cancels everything that belongs to the run.
     pub(super) cancel: CancellationToken,
     pub(super) stage: Stage,
 }
 
-/// How far a run is.
+/// The stage of a run.
 pub(super) enum Stage {
-    /// Its container is being made and started. `stop`: it is stopped as soon as it runs, where breaking off comes too
-    /// late.
+    /// The container is being created and started. `stop`: stop it as soon as it runs, if cancelling comes too late.
     Launching { cancel: CancellationToken, stop: Option<Intent> },
-    /// It was found running: its terminal is being connected.
+    /// It was found running; its terminal is being connected.
     Adopting,
     /// The game runs.
     Live(Live),
 }
 
-/// A game that runs.
+/// A running game.
 pub(super) struct Live {
     pub(super) container_id: String,
     pub(super) pid: Option<u32>,
-    /// Since when this process knows of it.
+    /// When this process learned of it.
     pub(super) since: Instant,
     /// When the engine started it.
     pub(super) started_at: Timestamp,
-    /// It was found paused, without its terminal.
+    /// It was found paused and has no terminal yet.
     pub(super) found_paused: bool,
-    /// The stop that is under way.
+    /// The stop in progress.
     pub(super) stopping: Option<Stopping>,
 }
 
-/// The run of a server, if one is under way; each has a number of its own.
+/// The current run of a server, if any, and the counter for run numbers.
 #[derive(Default)]
 pub(super) struct Runs {
     pub(super) current: Option<Run>,
@@ -57,7 +56,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Begins a run in place of the one before.
+    /// Begins a run, replacing the current one. Returns its number.
     pub(super) fn begin(&mut self, keyboard: Keyboard, cancel: CancellationToken, stage: Stage) -> u64 {
         self.end();
         self.last += 1;
@@ -65,14 +64,14 @@ impl Runs {
         self.last
     }
 
-    /// Ends the run and what belongs to it.
+    /// Ends the run and cancels what belongs to it.
     pub(super) fn end(&mut self) -> Option<Run> {
         let run = self.current.take()?;
         run.cancel.cancel();
         Some(run)
     }
 
-    /// Whether the run of this number is under way.
+    /// Whether the current run has this number.
     pub(super) fn is_current(&self, number: u64) -> bool {
         self.current.as_ref().is_some_and(|run| run.number == number)
     }
@@ -91,7 +90,7 @@ impl Runs {
         }
     }
 
-    /// The number of the run and its game, once that runs.
+    /// The run's number and its game, if it is running.
     pub(super) fn numbered_live(&self) -> Option<(u64, &Live)> {
         Some((self.current.as_ref()?.number, self.live()?))
     }
@@ -104,7 +103,7 @@ impl Runs {
         self.live_mut()?.stopping.as_mut()
     }
 
-    /// Breaks off a launch that is under way.
+    /// Cancels a launch in progress.
     pub(super) fn cancel_launch(&self) {
         if let Some(Run { stage: Stage::Launching { cancel, .. }, .. }) = &self.current {
             cancel.cancel();
@@ -119,10 +118,10 @@ impl Runs {
 /// The container that has the server's name, running or not.
 #[derive(Debug, Default)]
 pub(super) struct ContainerRef {
-    /// The engine's id; none where there is no container.
+    /// The engine's id; `None` if there is no container.
     pub(super) id: Option<String>,
-    /// The fingerprint of the settings that it was made with; none where it does not run.
+    /// The fingerprint of the settings it was created with; `None` if it is not running.
     pub(super) made_with: Option<String>,
-    /// A legacy agent made it, and its files are still inside: it is never made anew.
+    /// A legacy agent created it and its files are still inside, so it is never recreated.
     pub(super) legacy: bool,
 }

@@ -1,4 +1,4 @@
-//! Starts that happen by themselves: of a crashed game, until it is given up on, and after a reboot.
+//! Automatic starts: of crashed games, until it gives up, and after a reboot.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use crate::config::RestartPolicy;
 /// What to do about a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Start again after this, for the n-th time.
+    /// Restart after this delay, as the n-th attempt.
     After(Duration, usize),
-    /// It would only crash again.
+    /// Give up: it would only crash again.
     GiveUp,
 }
 
-/// The restarts of one server.
+/// Restart history of one server.
 #[derive(Debug, Default)]
 pub(super) struct Crashes {
     restarts: VecDeque<Instant>,
 }
 
 impl Crashes {
-    /// It crashed after running this long.
+    /// Records a crash after this running time.
     pub(super) fn crashed(&mut self, now: Instant, ran: Duration, policy: &RestartPolicy) -> Next {
         if ran >= policy.good_run {
             self.restarts.clear();
@@ -41,22 +41,22 @@ impl Crashes {
         Next::After(delay, before + 1)
     }
 
-    /// Somebody asked for a start: counting begins anew.
+    /// A user requested a start: resets the count.
     pub(super) fn forget(&mut self) {
         self.restarts.clear();
     }
 }
 
-/// A start that is due at some time.
+/// A scheduled start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// It should run and does not: starts of several servers are spread out.
+    /// A start of a server that should be running; staggered among servers.
     Start(Instant),
-    /// After a crash; the time is what is shown.
+    /// A restart after a crash; the timestamp is the time shown to users.
     Restart(Instant, Timestamp),
 }
 
-/// When a server is started by itself.
+/// The scheduled start of a server.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     due: Option<Due>,
@@ -66,34 +66,34 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// A start is due then.
+    /// Schedules a start.
     pub(super) fn start(&mut self, at: Instant) {
         self.due = Some(Due::Start(at));
     }
 
-    /// A restart is due after this.
+    /// Schedules a restart after this delay.
     pub(super) fn restart_in(&mut self, delay: Duration) {
         let span = SignedDuration::try_from(delay).unwrap_or_default();
         let at = Timestamp::now().checked_add(span).unwrap_or_default();
         self.due = Some(Due::Restart(Instant::now() + delay, at));
     }
 
-    /// Nothing is due any more.
+    /// Cancels everything.
     pub(super) fn clear(&mut self) {
         self.due = None;
     }
 
-    /// Calls a start off; false where none was due.
+    /// Cancels the scheduled start; false if there was none.
     pub(super) fn cancel_start(&mut self) -> bool {
         self.due.take_if(|due| matches!(due, Due::Start(_))).is_some()
     }
 
-    /// Calls a restart off; false where none was due.
+    /// Cancels the scheduled restart; false if there was none.
     pub(super) fn cancel_restart(&mut self) -> bool {
         self.due.take_if(|due| matches!(due, Due::Restart(..))).is_some()
     }
 
-    /// When a restart is due, for people.
+    /// Wall-clock time of the scheduled restart.
     pub(super) fn restart_at(&self) -> Option<Timestamp> {
         match self.due {
             Some(Due::Restart(_, at)) => Some(at),
@@ -107,12 +107,12 @@ impl Schedule {
         })
     }
 
-    /// A start is due now.
+    /// Whether a start is due.
     pub(super) fn start_is_due(&self, now: Instant) -> bool {
         matches!(self.due, Some(Due::Start(at)) if at <= now)
     }
 
-    /// A restart is due now.
+    /// Whether a restart is due.
     pub(super) fn restart_is_due(&self, now: Instant) -> bool {
         matches!(self.due, Some(Due::Restart(at, _)) if at <= now)
     }

@@ -1,4 +1,4 @@
-//! The settings of a server: changed at any time, in force at the next start.
+//! Changes a server's settings. They can be changed at any time and apply at the next start.
 
 use protocol::{ContainerUser, ErrorCode, ServerCreate, ServerUpdate};
 
@@ -14,7 +14,7 @@ impl Server {
         (&self.record.file.spec, self.record.file.suspended)
     }
 
-    /// Gives settings to a server that was found made by a legacy agent. Any other server stays what it is.
+    /// Sets the settings of a server found in a legacy container; refused for any other server.
     pub(crate) fn replace(&mut self, spec: ServerCreate, reply: Reply) {
         if !self.record.file.as_found || self.life_cycle.is_deleting() {
             let message = "There is a server with this id on this node already. Nothing was changed.";
@@ -23,7 +23,7 @@ impl Server {
         self.change(spec, reply);
     }
 
-    /// Changes what the update names.
+    /// Applies the fields that the update sets.
     pub(crate) fn update(&mut self, update: ServerUpdate, reply: Reply) {
         let mut spec = self.record.file.spec.clone();
         let ServerUpdate {
@@ -60,7 +60,7 @@ impl Server {
         }
         let record = &mut self.record;
         if record.file.as_found && spec.behaviour.is_none() {
-            // A panel that does not say where its files lie leaves them where they are.
+            // If the update does not say where the files are mounted, they stay where they are.
             spec.behaviour.clone_from(&record.file.spec.behaviour);
         }
         if spec == record.file.spec {

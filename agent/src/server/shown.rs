@@ -1,46 +1,46 @@
-//! What others see of a server.
+//! A server's visible state.
 
 use jiff::Timestamp;
 use protocol::{Progress, ServerStatus};
 use tokio::sync::watch;
 
-/// The container that runs, for those who sample it.
+/// The running container, for stats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
     pub(crate) container_id: String,
     pub(crate) pid: Option<u32>,
 }
 
-/// How the last run or installation ended; empty while one goes on well.
+/// How the last run or installation ended; empty while one is going well.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
-    /// For a person.
+    /// A message for users.
     pub(super) error: Option<String>,
     pub(super) exit_code: Option<i64>,
     pub(super) oom_killed: bool,
 }
 
-/// What was said of the limit of its disk.
+/// What was reported about the disk limit.
 #[derive(Debug, Default)]
 pub(super) struct DiskLimit {
-    /// That it is near.
+    /// The warning was shown.
     pub(super) warned: bool,
-    /// Why it was stopped, while it stops.
+    /// Why it is being stopped, until it has stopped.
     pub(super) stopped: Option<String>,
 }
 
 impl DiskLimit {
-    /// Why it was stopped, where that was for the limit.
+    /// Takes the reason, if the limit caused the stop.
     pub(super) fn reason(&mut self) -> Option<String> {
         self.warned = false;
         self.stopped.take()
     }
 }
 
-/// What others see of a server.
+/// A server's visible state.
 #[derive(Debug)]
 pub(super) struct Shown {
-    /// Of a fetch, or of files that are copied.
+    /// Progress of an image pull or a file copy.
     pub(super) progress: watch::Sender<Option<Progress>>,
     pub(super) outcome: Outcome,
     /// When the status last changed.

@@ -1,16 +1,17 @@
-//! The startup line: what the shell gets to see.
+//! Prepares the startup line for the shell.
 //!
-//! A game must hear the stop signal and be waited for. A line that is one plain command becomes `exec LINE`, so that
-//! the game is the process that is signalled and whose exit code counts. Before any other line (several commands, a
-//! script) stands a trap: the shell that is told to stop waits for the command that runs, then for whatever that left
-//! behind, and goes on with nothing. Without it the shell would die at once and take a world that is being saved along.
+//! A game must receive the stop signal, and its end must be waited for. A single plain command becomes `exec LINE`, so
+//! that the game is the process that receives the signal and whose exit code counts. Any other line (several commands,
+//! a script) is preceded by a trap: a shell that is told to stop waits for the running command, then for whatever that
+//! left behind, and runs nothing more. Without the trap the shell would die at once and take a world that is being
+//! saved with it.
 
-/// Waits until only the init process and this shell are left. A builtin that the signal broke off (`read`) leaves a 1:
-/// then the shell itself is what was stopped.
+/// Waits until only the init process and this shell are left. If the signal interrupted a builtin such as `read`, the
+/// status is 1: then the shell itself was stopped.
 const TRAP: &str = "trap 'c=$?; [ $c = 1 ] && c=143; while set -- /proc/[0-9]*; [ $# -gt 2 ]; do sleep 0.1 || sleep 1; done; exit $c' \
                     HUP INT QUIT TERM\n";
 
-/// Words that begin something that `exec` cannot run, or that must run in the shell itself.
+/// Words that `exec` cannot run, or that must run in the shell itself.
 const SHELL_WORDS: &[&str] = &[
     "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "function",
     "select", "time", "coproc", "{", "}", "!", "[[", "[", ":", ".", "alias", "bg", "break", "builtin", "cd",
@@ -23,7 +24,7 @@ const SHELL_WORDS: &[&str] = &[
 /// Programs that run a script.
 const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"];
 
-/// `{{NAME}}` becomes `${NAME}`: the value travels in the environment only and is never read as shell.
+/// Replaces `{{NAME}}` by `${NAME}`: the value is only passed through the environment and never parsed as shell.
 pub(crate) fn variables(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -46,20 +47,20 @@ pub(crate) fn variables(line: &str) -> String {
     out + rest
 }
 
-/// A name of a variable: `[A-Za-z_][A-Za-z0-9_]*`.
+/// Whether this is a variable name: `[A-Za-z_][A-Za-z0-9_]*`.
 pub(crate) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// What `/bin/sh -c` gets.
+/// The argument of `/bin/sh -c`.
 pub(crate) fn shell_line(startup: &str) -> String {
     let line = variables(startup.trim());
     if is_plain_command(&line) { format!("exec {line}") } else { format!("{TRAP}{line}") }
 }
 
-/// One command, no script, nothing that the shell has to do itself.
+/// Whether the line is a single command: no script, nothing that needs the shell itself.
 fn is_plain_command(line: &str) -> bool {
     let (mut single, mut double) = (false, false);
     let mut first = String::new();
@@ -78,7 +79,7 @@ fn is_plain_command(line: &str) -> bool {
                 }
             },
             ';' | '&' | '|' | '\n' | '(' | ')' | '`' if !single && !double => return false,
-            // A comment at the end is no command; at the start all is.
+            // A comment at the end is fine; at the start the whole line is one.
             '#' if !single && !double && first.is_empty() => return false,
             c if c.is_whitespace() && !single && !double => in_first = false,
             c if in_first => first.push(c),
@@ -122,7 +123,7 @@ mod tests {
             "./game 'a;b' \"c|d & (e)\" f\\;g > log 2>&1 # no",
             "\"$JAVA\" -jar x",
         ] {
-            // `2>&1` holds an `&`: such a line is left to the shell, which is right too.
+            // `2>&1` contains an `&`, so such a line is left to the shell, which also works.
             let plain = !line.contains("2>&1");
             assert_eq!(shell_line(line).starts_with("exec "), plain, "{line}");
         }

@@ -1,4 +1,4 @@
-//! One server as its task has it: the only one who writes any of this.
+//! The state of one server. Only its task changes it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,58 +22,58 @@ use super::stop_steps::Stopping;
 use crate::panel::reply_cache::Reply;
 use crate::persist::{LastRun, ServerFile};
 
-/// Requests that may wait for the task.
+/// Maximum number of queued requests.
 const QUEUE: usize = 256;
 
 /// The image of a server.
 #[derive(Debug, Default)]
 pub(super) struct Image {
-    /// Breaks off the fetch that is under way, or that begins once a new server's file is written.
+    /// Cancels the pull in progress, or the one that starts once a new server's file is written.
     pub(super) fetching: Option<CancellationToken>,
 }
 
-/// A request in the queue of a server's task, with the answer that is owed to it.
+/// A queued request to a server's task, with the reply it is owed.
 pub(crate) struct ServerRequest {
     pub(crate) work: Work,
     pub(crate) reply: Reply,
 }
 
-/// Work on a server's state, which owes an answer.
+/// Work on a server's state; must answer the reply.
 type StateWork = dyn FnOnce(&mut Server, Reply) + Send;
 
-/// What a request does in the task.
+/// The kind of a request.
 pub(crate) enum Work {
-    /// The life cycle decides on it.
+    /// Decided on by the life cycle.
     Ask(Request),
-    /// Reads or changes what is kept, in whatever state the server is.
+    /// Reads or changes the record, in any phase.
     With(Box<StateWork>),
 }
 
-/// The limit of a server's disk for those who measure it, and for the server what they measured.
+/// A server's disk limit, read by the disk measurement, and the measurement's result.
 #[derive(Debug, Default)]
 pub(super) struct DiskNews {
-    /// Bytes; 0 for none.
+    /// Bytes; 0 for unlimited.
     pub(super) limit: AtomicU64,
     pub(super) used: watch::Sender<u64>,
 }
 
-/// The requests to a server.
+/// The pending requests to a server.
 pub(super) struct Requests {
     pub(super) queue: mpsc::Receiver<ServerRequest>,
-    /// Somebody may have paused or resumed the container: it is to be checked.
+    /// Notified when the container may have been paused or resumed and must be checked.
     pub(super) check_paused: Arc<Notify>,
-    /// The limit of its disk, and what its files take.
+    /// Its disk limit and usage.
     pub(super) disk: Arc<DiskNews>,
     /// Requests that wait for the first inspection.
     pub(super) deferred: Vec<(Request, Reply)>,
-    /// Who asked for the deletion.
+    /// Replies owed for deletion requests.
     pub(super) deletes: Vec<Reply>,
-    /// The server is gone: there will be no more requests.
+    /// The server is deleted; no more requests are taken.
     pub(super) gone: bool,
 }
 
 impl Requests {
-    /// The queue's two ends.
+    /// Creates the queue; returns its sender.
     pub(super) fn new() -> (mpsc::Sender<ServerRequest>, Self) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let (deferred, deletes) = (Vec::new(), Vec::new());
@@ -86,26 +86,26 @@ impl Requests {
 pub(crate) struct Server {
     pub(super) context: Arc<Context>,
     pub(super) id: ServerId,
-    /// Where it is in its life, and what may be asked of it.
+    /// The phase, and which requests it allows.
     pub(super) life_cycle: LifeCycle,
-    /// What is kept.
+    /// The server's file.
     pub(super) record: Record,
-    /// The run of the game.
+    /// The current run.
     pub(super) runs: Runs,
     pub(super) container: ContainerRef,
     pub(super) image: Image,
-    /// Starts that happen by themselves.
+    /// Automatic starts.
     pub(super) schedule: Schedule,
-    /// Who asked for what.
+    /// Pending requests.
     pub(super) requests: Requests,
     pub(super) output: Output,
-    /// What is shown.
+    /// The visible state.
     pub(super) shown: Shown,
-    /// Work at the engine and on the disk.
+    /// Running jobs.
     pub(super) jobs: Jobs,
 }
 
-/// The wall clock's time at a moment of the steady clock.
+/// Converts a monotonic time to wall-clock time.
 fn wall(at: Instant) -> Timestamp {
     let now = Instant::now();
     let apart =
@@ -117,7 +117,7 @@ fn wall(at: Instant) -> Timestamp {
 }
 
 impl Server {
-    /// A server that is in this phase, and the sending end of its queue. `on_disk`: its file is there already.
+    /// A server in this phase, and the sender of its queue. `on_disk`: its file already exists.
     pub(super) fn new(
         context: Arc<Context>,
         file: ServerFile,
@@ -145,7 +145,7 @@ impl Server {
         (queue, server)
     }
 
-    /// The present state in the protocol's words.
+    /// The current state as a protocol message.
     pub(super) fn report(&self) -> ServerStatus {
         let mut status = ServerStatus::new(&self.id, self.life_cycle.status());
         let Outcome { error, exit_code, oom_killed } = &self.shown.outcome;
@@ -172,7 +172,7 @@ impl Server {
         status
     }
 
-    /// Shows the present state, where it has changed.
+    /// Publishes the current state if it has changed.
     pub(super) fn publish(&mut self) {
         self.requests.disk.limit.store(self.disk_limit(), Ordering::Relaxed);
         let mut now = self.report();
@@ -181,7 +181,7 @@ impl Server {
             self.shown.since = Timestamp::now();
             now.since = Some(self.shown.since);
         }
-        // The deadline is computed each time: a difference of microseconds is no change.
+        // The deadline is recomputed each time; a tiny difference is not a change.
         let near = |a: Timestamp, b: Timestamp| a.duration_since(b).abs() < SignedDuration::from_millis(100);
         if let (Some(a), Some(b)) = (now.stop_deadline, before.stop_deadline)
             && near(a, b)
@@ -209,7 +209,7 @@ impl Server {
         }
     }
 
-    /// Keeps how it ended: nothing is under way any more.
+    /// Records how the run or installation ended; nothing is in progress any more.
     pub(super) fn remember(&mut self, status: Status) {
         let Outcome { error, exit_code, oom_killed } = self.shown.outcome.clone();
         let at = Timestamp::now().as_millisecond();
@@ -218,10 +218,10 @@ impl Server {
         self.record.save();
     }
 
-    /// Begins the write that is due, one for all that changed since the last one began.
+    /// Begins the due write, which covers all changes since the last one began.
     pub(super) fn flush(&mut self) {
         if self.life_cycle.is_deleting() && self.record.drop_due() {
-            // It is only removed again.
+            // It is only run to be removed again.
             self.run_install();
         }
         if let Some((file, new)) = self.record.begin_write() {
@@ -229,7 +229,7 @@ impl Server {
         }
     }
 
-    /// When something is due by itself.
+    /// Time of the next scheduled action.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let stop = self.runs.stopping().and_then(Stopping::next_at);
         let known = !self.life_cycle.away() && self.life_cycle.phase() != Phase::Inspecting;

@@ -1,4 +1,4 @@
-//! A stop of this server: asked for, taken step by step, gone on with after a restart of the agent. The steps and their
+//! Stops a server: takes requests, performs the steps, and continues after a restart of the agent. The steps and their
 //! times are in [`super::stop_steps`].
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::persist::{Moment, Pending, PendingStop, Wanted};
 use crate::runtime::{EngineError, Fault};
 
 impl Server {
-    /// Stops or kills what runs, is being launched, or is found running.
+    /// Stops or kills a game that is running, being launched, or found running.
     pub(super) fn stop(&mut self, intent: Intent) {
         self.schedule.cancel_restart();
         let pending = self.new_pending_stop(intent);
@@ -32,7 +32,7 @@ impl Server {
         }
         self.stop_live(&pending);
         if let Some(stopping) = self.runs.stopping_mut() {
-            // A game that was told to stop must not outlive that it was asked for.
+            // The request must be on the disk before the game is told to stop.
             stopping.hold(Instant::now());
             self.record.save_for(Waiter::Stop);
         }
@@ -60,7 +60,7 @@ impl Server {
                 cancel.cancel();
             }
             _ => {
-                // Its turn had not come yet.
+                // Its start was still scheduled.
                 if self.schedule.cancel_start() {
                     let act = self.life_cycle.happened(Happened::EndedWell);
                     self.remember(Status::Stopped);
@@ -70,10 +70,11 @@ impl Server {
         }
     }
 
-    /// Has a game that runs stopped, from the beginning or where it was broken off.
+    /// Stops a running game, from the first step or from where it was interrupted.
     pub(super) fn stop_live(&mut self, pending: &PendingStop) {
         if let Some(live) = self.runs.live().filter(|_| self.container.legacy) {
-            // Whoever made it told the engine to start it again when it ends by itself, as after a stop command.
+            // The creator's restart policy would have the engine start it again if it ends by itself, as after a stop
+            // command.
             let (context, id) = (Arc::clone(&self.context), live.container_id.clone());
             self.jobs.push(async move {
                 if let Err(error) = context.engine.disable_restart(&id).await {
@@ -88,20 +89,20 @@ impl Server {
         }
     }
 
-    /// Where a stop is so long after it was asked for.
+    /// The state of a stop this long after it was requested.
     pub(super) fn stopping_of(&self, pending: &PendingStop, elapsed: Duration) -> Stopping {
         let (timeout, grace) = (Duration::from_millis(pending.timeout), self.context.tunables.grace);
         let stop = self.way_to_stop(pending);
         Stopping::resume(stop.as_ref(), timeout, grace, Instant::now(), elapsed, pending.taken)
     }
 
-    /// How the game is stopped; none where it is killed.
+    /// How the game is stopped; `None` for a kill.
     fn way_to_stop(&self, pending: &PendingStop) -> Option<Stop> {
         let behaviour = self.record.file.spec.behaviour.clone().unwrap_or_default();
         (!pending.kill).then_some(behaviour.stop)
     }
 
-    /// Takes the step that is due, if one is.
+    /// Performs the next step if it is due.
     pub(super) fn stop_step_due(&mut self, now: Instant) {
         let Some(due) = self.runs.stopping_mut().and_then(|stopping| stopping.due(now)) else { return };
         if let (StopStep::Signal(signal), true) = (&due.action, due.insists) {
@@ -118,7 +119,8 @@ impl Server {
                 let (written, is_written) = oneshot::channel();
                 let (number, typed) = (run.number, run.keyboard.type_line(line, Some(written)));
                 self.jobs.push(async move {
-                    // An agent that ends before the game answered must not type it again.
+                    // Recorded once written: if the agent exits before the game answers, the line must not be typed
+                    // again.
                     is_written.await.map_or(Event::Nothing, |()| Event::Typed(number, step, Ok(())))
                 });
                 self.jobs.push(async move {
@@ -141,7 +143,7 @@ impl Server {
         }
     }
 
-    /// Notes a step, so that it is not taken twice. SIGKILL may be.
+    /// Records a step so that it is not repeated. SIGKILL may be repeated, so it is not recorded.
     fn step_taken(&mut self, step: u32) {
         let last = self.runs.stopping().is_none_or(|stopping| stopping.killed_after().is_some());
         if let Some(Pending::Stop(stop)) = &mut self.record.file.pending
@@ -155,7 +157,7 @@ impl Server {
 
     pub(super) fn signalled(&mut self, signal: &str, step: u32, result: Result<(), EngineError>) {
         let Err(error) = result else { return self.step_taken(step) };
-        // It ended before the signal came: that is what was wanted.
+        // If it ended before the signal arrived, the goal is reached.
         if !matches!(error.fault, Fault::Missing | Fault::Conflict) {
             tracing::warn!(server = %self.id, signal, %error, "a signal could not be sent");
             let console = &self.output.console;
@@ -164,7 +166,7 @@ impl Server {
         }
     }
 
-    /// The line that stops the game was written, or did not reach it: then a signal does.
+    /// The stop command was written, or could not be typed; then a signal is sent instead.
     pub(super) fn typed(&mut self, step: u32, result: Result<(), NotTyped>) {
         let Err(error) = result else { return self.step_taken(step) };
         if self.runs.stopping_mut().is_some_and(|stopping| stopping.without_line(Instant::now())) {
@@ -174,11 +176,11 @@ impl Server {
         }
     }
 
-    /// It was found running: goes on with the stop that was under way, if one was.
+    /// It was found running: continues the stop in progress, if there was one.
     pub(super) fn go_on_stopping(&mut self, container_id: &str, ready: bool) {
         let inspecting = self.life_cycle.phase() == Phase::Inspecting;
         let pending = self.record.pending_stop().cloned().filter(|pending| {
-            // Another container than the one that was to end is what a restart came to.
+            // A different container means that the restart was already carried out.
             !inspecting || pending.container_id.as_ref().is_none_or(|id| id == container_id)
         });
         let Some(mut pending) = pending else {
@@ -208,7 +210,7 @@ impl Server {
         });
     }
 
-    /// Goes on with a stop, and takes no step twice.
+    /// Continues a stop, skipping the steps already taken.
     pub(super) fn signals_found(&mut self, signals: &[String]) {
         let Some(mut pending) = self.record.pending_stop().cloned() else { return };
         pending.taken = stop_steps::taken(self.way_to_stop(&pending).as_ref(), pending.taken, signals);

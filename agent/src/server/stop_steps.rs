@@ -1,5 +1,5 @@
-//! How a stop goes on when the game does not: the command or signal, then SIGTERM, then SIGKILL. One that was under way
-//! when the agent ended goes on where it was.
+//! The steps of a stop: the command or signal, then SIGTERM, then SIGKILL. A stop in progress when the agent exits
+//! continues where it was.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use protocol::Stop;
 use tokio::time::Instant;
 
-/// What to do to the game.
+/// What to send to the game.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StopStep {
-    /// A line on its console.
+    /// A console line.
     Line(String),
     /// A signal.
     Signal(String),
@@ -19,35 +19,35 @@ pub(super) enum StopStep {
 /// A step that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    /// What to do.
+    /// The step's action.
     pub(super) action: StopStep,
-    /// Which step of the stop it is, from 1 on.
+    /// Number of the step, counted from 1.
     pub(super) step: u32,
-    /// One before it did not help.
+    /// An earlier step did not help.
     pub(super) insists: bool,
 }
 
-/// A stop under way.
+/// A stop in progress.
 #[derive(Debug)]
 pub(super) struct Stopping {
-    /// What is still to be done, and when. The last one is SIGKILL, and stays.
+    /// The remaining steps and their times. The last one is SIGKILL, which is repeated.
     steps: VecDeque<(Instant, StopStep)>,
-    /// Steps that were taken.
+    /// Number of steps taken.
     taken: u32,
     grace: Duration,
-    /// Nothing is done before this: what was asked has to be on the disk first.
+    /// No step is taken before this time, unless released: the request must be on the disk first.
     held_until: Option<Instant>,
-    /// When SIGKILL comes, or came.
+    /// When SIGKILL is due, or was sent.
     kill_at: Instant,
-    /// That is so long after the stop was asked for.
+    /// `kill_at` as the time since the stop was requested.
     kill_after: Duration,
-    /// SIGKILL was sent, so a 137 is ours.
+    /// SIGKILL was sent, so exit code 137 is ours.
     killed: bool,
 }
 
 const TERM: &str = "SIGTERM";
 const KILL: &str = "SIGKILL";
-/// A disk that hangs holds no stop up for longer than this.
+/// Maximum time to wait for the disk before the stop begins anyway.
 const DISK: Duration = Duration::from_secs(2);
 
 fn is(signal: &str, name: &str) -> bool {
@@ -55,7 +55,7 @@ fn is(signal: &str, name: &str) -> bool {
     bare(signal) == bare(name)
 }
 
-/// All steps, by the time since it was asked for; SIGKILL alone without a way to stop.
+/// All steps with their time since the request; only SIGKILL if `stop` is `None`.
 fn plan(stop: Option<&Stop>, timeout: Duration, grace: Duration) -> Vec<(Duration, StopStep)> {
     let signal = |name: &str| StopStep::Signal(name.to_owned());
     match stop {
@@ -74,8 +74,8 @@ fn plan(stop: Option<&Stop>, timeout: Duration, grace: Duration) -> Vec<(Duratio
     }
 }
 
-/// How many steps were taken, where `known` are written down and these signals were sent: the agent may have ended between
-/// the two.
+/// Number of steps taken, from the `known` recorded ones and the signals that were sent: the agent may have exited
+/// between sending and recording.
 pub(super) fn taken(stop: Option<&Stop>, known: u32, signals: &[String]) -> u32 {
     let plan = plan(stop, Duration::ZERO, Duration::ZERO);
     let sent = |(_, action): &(Duration, StopStep)| match action {
@@ -87,8 +87,8 @@ pub(super) fn taken(stop: Option<&Stop>, known: u32, signals: &[String]) -> u32 
 }
 
 impl Stopping {
-    /// A stop, `stop` being how; a kill where that is none. It was asked for `elapsed` ago, and `taken` steps were taken.
-    /// They are not taken again; one that is overdue is taken now, and then the game has its time before the next.
+    /// A stop by `stop`, or a kill if that is `None`. It was requested `elapsed` ago, and `taken` steps were taken.
+    /// Those are not repeated; an overdue step is taken now, and the next one follows after its normal delay.
     pub(super) fn resume(
         stop: Option<&Stop>,
         timeout: Duration,
@@ -112,30 +112,30 @@ impl Stopping {
         Self { steps, taken, grace, held_until: None, kill_at, kill_after, killed }
     }
 
-    /// Nothing is done until [`Stopping::release`], or until the disk has had its time.
+    /// Delays all steps until [`Stopping::release`] or the disk timeout.
     pub(super) fn hold(&mut self, now: Instant) {
         self.held_until = Some(now + DISK);
     }
 
-    /// What was asked is on the disk.
+    /// Releases the hold: the request is on the disk.
     pub(super) fn release(&mut self) {
         self.held_until = None;
     }
 
-    /// When [`Stopping::due`] has something to do.
+    /// When the next step is due.
     pub(super) fn next_at(&self) -> Option<Instant> {
         let (at, _) = self.steps.front()?;
         Some(self.held_until.map_or(*at, |held| held.max(*at)))
     }
 
-    /// The step that is due now.
+    /// Takes the next step if it is due.
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
         self.next_at().filter(|at| *at <= now)?;
         self.held_until = None;
         let (_, action) = self.steps.pop_front()?;
         let insists = self.taken > 0 || self.killed;
         if self.steps.is_empty() {
-            // SIGKILL cannot be ignored, but it can get lost with a call to the engine: again, until the game is gone.
+            // SIGKILL cannot be ignored, but the engine call may fail: it is repeated until the game is gone.
             self.steps.push_back((now + self.grace, action.clone()));
             self.killed = true;
             return Some(Due { action, step: self.taken + 1, insists });
@@ -144,8 +144,8 @@ impl Stopping {
         Some(Due { action, step: self.taken, insists })
     }
 
-    /// The line was not typed: the signal after it is due at once, and the game has all of its time to save. False where
-    /// there is none, or it was sent.
+    /// The command could not be typed: the signal after it is due at once; the time until SIGKILL stays. False if there
+    /// is no such signal left.
     pub(super) fn without_line(&mut self, now: Instant) -> bool {
         match self.steps.front_mut() {
             Some((at, StopStep::Signal(_))) if self.taken == 1 && !self.killed => {
@@ -156,17 +156,17 @@ impl Stopping {
         }
     }
 
-    /// When the game is killed at the latest; nothing once it was.
+    /// When the game is killed at the latest; `None` once SIGKILL was sent.
     pub(super) fn deadline(&self) -> Option<Instant> {
         (!self.killed).then_some(self.kill_at)
     }
 
-    /// After how long SIGKILL comes at the latest.
+    /// Time from the request to SIGKILL.
     pub(super) fn kill_after(&self) -> Duration {
         self.kill_after
     }
 
-    /// SIGKILL was sent; after how long.
+    /// Time from the request to SIGKILL, if it was sent.
     pub(super) fn killed_after(&self) -> Option<Duration> {
         self.killed.then_some(self.kill_after)
     }
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(taken(Some(&term), 0, &signals(&["SIGHUP", "SIGTERM"])), 1);
         assert_eq!(taken(Some(&term), 1, &signals(&["SIGTERM"])), 1);
         assert_eq!(taken(Some(&term), 1, &signals(&["SIGTERM", "SIGKILL"])), 2);
-        // Whether a line was typed no engine knows.
+        // The engine does not know whether a line was typed.
         assert_eq!(taken(Some(&quit()), 0, &signals(&["SIGTERM"])), 0);
         assert_eq!(taken(Some(&quit()), 1, &signals(&["SIGTERM"])), 2);
         assert_eq!(taken(None, 0, &signals(&["SIGTERM"])), 0);
@@ -275,25 +275,25 @@ mod tests {
         let t = Instant::now();
         let resume =
             |elapsed: Duration, taken| Stopping::resume(Some(&quit()), 30 * S, 10 * S, t, elapsed, taken);
-        // Its command was given: the rest comes when it would have come.
+        // The command was typed: the next step comes at its planned time.
         let mut stop = resume(12 * S, 1);
         assert_eq!((stop.due(t), stop.deadline()), (None, Some(t + 28 * S)));
         assert_eq!(stop.due(t + 18 * S), signal("SIGTERM", 2));
         assert_eq!(stop.due(t + 28 * S), signal("SIGKILL", 3));
         assert_eq!(stop.killed_after(), Some(40 * S));
-        // Nothing was done yet.
+        // No step was taken yet.
         let mut stop = resume(12 * S, 0);
         assert_eq!((stop.due(t), stop.deadline()), (line("quit"), Some(t + 28 * S)));
         // SIGTERM is overdue: then the game has its grace before SIGKILL.
         let mut stop = resume(500 * S, 1);
         assert_eq!((stop.due(t), stop.due(t + 9 * S)), (signal("SIGTERM", 2), None));
         assert_eq!(stop.due(t + 10 * S), signal("SIGKILL", 3));
-        // SIGKILL is: now. It was sent before, perhaps in vain: once more.
+        // SIGKILL is overdue and may have been lost: it is sent again.
         assert_eq!(resume(500 * S, 2).due(t), signal("SIGKILL", 3));
         let mut stop = resume(500 * S, 3);
         assert_eq!((stop.deadline(), stop.killed_after().is_some()), (None, true));
         assert_eq!(stop.due(t), signal("SIGKILL", 3));
-        // Long after all.
+        // Long after every step.
         assert_eq!(resume(Duration::MAX / 4, 0).due(t), line("quit"));
     }
 }

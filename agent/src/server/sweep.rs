@@ -1,5 +1,5 @@
-//! Removes what was taken out of the way: one folder after another, as long as the agent runs. A folder that can't be
-//! removed is said, left, and tried again.
+//! Removes folders that were moved aside, one after another, as long as the agent runs. A folder that cannot be removed
+//! is reported and retried.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -11,26 +11,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::folder;
 
-/// Before what could not be removed is tried again, the first time and in the end.
+/// First and longest delay before a failed removal is retried.
 const AGAIN: Duration = Duration::from_secs(60);
 const LATEST: Duration = Duration::from_secs(3600);
 
-/// Whoever takes a folder out of the way wakes it.
+/// Wakes when a folder was moved aside.
 #[derive(Debug, Default)]
 pub(crate) struct Sweeper(Notify);
 
 impl Sweeper {
-    /// There is something to remove.
+    /// Signals that there is something to remove.
     pub(crate) fn wake(&self) {
         self.0.notify_one();
     }
 
-    /// Removes what lies there, and what comes, until `cancel`.
+    /// Removes existing and new leftovers until `cancel`.
     pub(crate) async fn run(&self, data_dir: PathBuf, cancel: CancellationToken) {
         let (mut told, mut wait) = (HashSet::new(), AGAIN);
         while !cancel.is_cancelled() {
             let (dir, stop) = (data_dir.clone(), cancel.clone());
-            // Not even a panic in there ends the agent.
+            // A panic in here must not end the agent.
             let swept = tokio::task::spawn_blocking(move || sweep(&dir, &stop)).await;
             let failed = swept.unwrap_or_else(|error| vec![(data_dir.clone(), error.to_string())]);
             for (path, error) in &failed {
@@ -55,7 +55,7 @@ impl Sweeper {
     }
 }
 
-/// Gives what could not be removed, and why.
+/// Removes all leftovers; returns the paths that failed, with the reason.
 fn sweep(data_dir: &Path, stop: &CancellationToken) -> Vec<(PathBuf, String)> {
     let mut failed = Vec::new();
     let mut left = VecDeque::from(folder::leftovers(data_dir));
@@ -65,7 +65,7 @@ fn sweep(data_dir: &Path, stop: &CancellationToken) -> Vec<(PathBuf, String)> {
         match crate::fs::remove(&gone, stop) {
             Ok(()) => tracing::debug!(path = %gone.display(), "a deleted folder is removed"),
             Err(_) if stop.is_cancelled() => break,
-            // A large one: the others first, then more of it.
+            // A large folder: continue with it after the others.
             Err(error) if error.kind() == io::ErrorKind::TimedOut && turns > 0 => left.push_back(gone),
             Err(error) => failed.push((gone, error.to_string())),
         }

@@ -1,5 +1,5 @@
-//! The one task that acts for a server. It never waits for the engine: requests, what happened there and what is due
-//! come in turn, so a kill is never queued behind a stop that hangs.
+//! The task of a server. It never waits for the engine: requests, events and scheduled actions are handled in turn, so
+//! a kill is never queued behind a stop that hangs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,42 +18,42 @@ use crate::console::Console;
 use crate::panel::reply_cache::Reply;
 use crate::persist::{self, ServerFile};
 
-/// One server, seen from outside.
+/// The handle to a server's task.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     queue: mpsc::Sender<ServerRequest>,
-    /// What it is.
+    /// Its current status.
     pub(crate) status: watch::Receiver<ServerStatus>,
     /// The container that runs.
     pub(crate) running: watch::Receiver<Option<Running>>,
-    /// What it prints.
+    /// Its console.
     pub(crate) console: Console,
     check_paused: Arc<Notify>,
     disk: Arc<DiskNews>,
 }
 
 impl Handle {
-    /// Bytes that its files may take; none for any.
+    /// Disk limit in bytes; `None` for unlimited.
     pub(crate) fn disk_limit(&self) -> Option<u64> {
         Some(self.disk.limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
     }
 
-    /// So much they take.
+    /// Reports the disk usage of its files, in bytes.
     pub(crate) fn disk_used(&self, bytes: u64) {
         self.disk.used.send_replace(bytes);
     }
 
-    /// Has it check whether somebody paused or resumed its container.
+    /// Requests a check whether its container was paused or resumed by hand.
     pub(crate) fn check_paused(&self) {
         self.check_paused.notify_one();
     }
 
-    /// Asks something that the life cycle decides on; the server's task answers.
+    /// Sends a request that the life cycle decides on; the task answers.
     pub(crate) fn ask(&self, request: Request, reply: Reply) {
         self.send(ServerRequest { work: Work::Ask(request), reply });
     }
 
-    /// Has the server's task read or change what is kept of the server, and answer.
+    /// Has the task run `work` on the server's state; `work` must answer the reply.
     pub(crate) fn with(&self, reply: Reply, work: impl FnOnce(&mut Server, Reply) + Send + 'static) {
         self.send(ServerRequest { work: Work::With(Box::new(work)), reply });
     }
@@ -70,13 +70,13 @@ impl Handle {
         }
     }
 
-    /// It was deleted.
+    /// Whether the server was deleted.
     pub(crate) fn is_gone(&self) -> bool {
         self.queue.is_closed()
     }
 }
 
-/// Starts the task of a server that is on the disk already.
+/// Starts the task of a server loaded from the disk.
 pub(crate) fn load(context: &Arc<Context>, file: ServerFile) -> Handle {
     let phase = if file.deleting { Phase::Deleting } else { Phase::Inspecting };
     let (queue, mut server) = Server::new(Arc::clone(context), file, phase, true);
@@ -87,7 +87,7 @@ pub(crate) fn load(context: &Arc<Context>, file: ServerFile) -> Handle {
     start(queue, server)
 }
 
-/// Who owns the folder of a server, `uid:gid`, where that is known before its image is.
+/// Owner of a server's folder as `uid:gid`; `None` if it depends on the image.
 pub(crate) fn owner_of(user: &ContainerUser) -> Option<String> {
     match user {
         ContainerUser::Agent => Some(launch::default_user()),
@@ -96,7 +96,7 @@ pub(crate) fn owner_of(user: &ContainerUser) -> Option<String> {
     }
 }
 
-/// Starts the task of a new one; `reply` is answered when it is on the disk.
+/// Starts the task of a new server; `reply` is answered when its file is on the disk.
 pub(crate) fn create(context: &Arc<Context>, mut file: ServerFile, reply: Reply) -> Handle {
     let behaviour = file.spec.behaviour.clone().unwrap_or_default();
     file.user = owner_of(&behaviour.user);
@@ -119,18 +119,18 @@ fn start(queue: mpsc::Sender<ServerRequest>, server: Server) -> Handle {
     handle
 }
 
-/// The task of a server, until it is deleted or the agent ends.
+/// Runs until the server is deleted or the agent exits.
 async fn run(mut server: Server) {
     serve(&mut server).await;
     if server.requests.gone {
         server.farewell();
     } else {
-        // The agent ends, the games go on.
+        // The agent exits; the games keep running.
         write_unsaved(&mut server).await;
     }
 }
 
-/// Takes what comes, one thing after another.
+/// Handles requests, events and timers one at a time.
 async fn serve(server: &mut Server) {
     let mut engine = server.context.watch.subscribe();
     let mut progress = server.shown.progress.subscribe();
@@ -165,7 +165,7 @@ async fn serve(server: &mut Server) {
     }
 }
 
-/// Puts what is not on the disk yet there, after what is being written now.
+/// Writes unsaved changes after the write in progress.
 async fn write_unsaved(server: &mut Server) {
     let unsaved = server.record.is_unsaved();
     while server.record.is_writing() {

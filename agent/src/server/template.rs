@@ -1,4 +1,4 @@
-//! What a server's template means on this node: its variables, its environment, what placeholders become.
+//! What a server's template means on this node: variables, environment, placeholders.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use templates::render;
 use templates::rules::Rules;
 
 const MIB: i64 = 1 << 20;
-/// Games listen on all addresses of their container.
+/// The bind address given to games: all addresses of their container.
 const EVERYWHERE: &str = "0.0.0.0";
 
-/// Its image is one that is made for eggs: it reads the startup line from `STARTUP`, and expects what goes with that.
+/// Whether its image is made for eggs: it reads the startup line from `STARTUP` and expects the matching environment.
 pub(super) fn is_egg(spec: &ServerCreate) -> bool {
     let by_variable =
         spec.behaviour.as_ref().is_some_and(|behaviour| behaviour.startup_mode == StartupMode::Variable);
     spec.template.is_some() && by_variable
 }
 
-/// The environment of its container, and of its install container: as other panels have it.
+/// The environment of its container and install container, compatible with other panels.
 pub(super) fn environment(spec: &ServerCreate, timezone: &str) -> BTreeMap<String, String> {
     let variables = spec.template.as_ref().map(|template| template.variables.as_slice()).unwrap_or_default();
     let variable = |one: &protocol::TemplateVariable| model::Variable {
@@ -33,7 +33,7 @@ pub(super) fn environment(spec: &ServerCreate, timezone: &str) -> BTreeMap<Strin
     render::environment(&template, spec.startup.trim(), &context(spec, timezone))
 }
 
-/// What placeholders are replaced by.
+/// The values for placeholders.
 pub(super) fn context(spec: &ServerCreate, timezone: &str) -> Context {
     let mut environment = BTreeMap::new();
     if let Some(template) = &spec.template {
@@ -64,8 +64,8 @@ pub(super) fn context(spec: &ServerCreate, timezone: &str) -> Context {
     }
 }
 
-/// The first variable whose value breaks a rule, as a sentence. The panel checks too; a template's rules may be stricter
-/// than what was set before.
+/// An error message for the first variable that breaks a rule. The panel validates too, but a template's rules may have
+/// become stricter since.
 pub(super) fn broken_variable(spec: &ServerCreate) -> Option<String> {
     let template = spec.template.as_ref()?;
     template.variables.iter().find_map(|variable| {
@@ -79,7 +79,7 @@ pub(super) fn broken_variable(spec: &ServerCreate) -> Option<String> {
     })
 }
 
-/// A config file in the renderer's words; the reason where there is none.
+/// Converts a config file for the renderer; the error says why that failed.
 pub(super) fn config_file(file: &TemplateFile) -> Result<ConfigFile, String> {
     let parser = Parser::named(&file.parser)
         .ok_or_else(|| format!("this agent does not know the form {:?}", file.parser))?;

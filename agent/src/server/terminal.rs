@@ -1,7 +1,7 @@
-//! The owner of a game's terminal: reads what it prints for as long as it runs, over as many connections as that takes.
+//! Reads a game's terminal for as long as it runs, over as many connections as that takes.
 //!
-//! A connection that ends, or stays silent although the game printed something, is replaced by a new one. What was
-//! printed in between is read from the engine's log, which also has the times.
+//! A connection that ends, or that stays silent although the game printed something, is replaced. The output in between
+//! is read from the engine's log, which also has the times.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,30 +22,30 @@ use super::typing::{self, Port};
 use crate::console::{self, EngineLog, LogLine, ReadyWatch};
 use crate::runtime::{Attached, EngineError};
 
-/// A read's size: small while a game is quiet …
+/// Read buffer size in bytes: small while a game is quiet …
 const SMALL: usize = 4 * 1024;
-/// … and larger while it is not.
+/// … and large while it prints a lot.
 const LARGE: usize = 64 * 1024;
-/// A terminal echoes what is typed: after so much silence the connection is not believed.
+/// Typed lines are echoed; without an echo for this long the connection is suspected to be dead.
 const ECHO: Duration = Duration::from_secs(5);
-/// Before the first new connection and after each one that did not come about, up to the second.
+/// Delay before the first reconnect; doubles after each failure up to the second value.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// A connection that lasted this long was a good one.
+/// A connection that lasted this long resets the delay.
 const GOOD: Duration = Duration::from_secs(10);
-/// How long the engine may take to report a game's end after the end of its output.
+/// Time limit for the engine to report a game's end after its output ended.
 const END: Duration = Duration::from_millis(100);
-/// How long the last bytes of a game that has ended may take.
+/// Time limit for the last bytes of an ended game.
 const LAST: Duration = Duration::from_secs(1);
-/// How long bytes may be on their way.
+/// Time allowed for bytes in transit.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
-/// What comes out of a terminal.
+/// The signals of a connected terminal.
 pub(super) struct Connected {
-    /// The ready line was seen.
+    /// Resolves when the ready line was seen.
     pub(super) ready: oneshot::Receiver<()>,
-    /// The output is over.
+    /// Resolves when the output is over.
     pub(super) over: oneshot::Receiver<()>,
-    /// Notified when the game has ended.
+    /// To be notified when the game has ended.
     pub(super) ended: Arc<Notify>,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn nothing() -> Attached {
     Attached { output: Box::new(Silence), input: Box::new(tokio::io::sink()) }
 }
 
-/// Never ends.
+/// An output that never yields anything.
 struct Silence;
 
 impl tokio::io::AsyncRead for Silence {
@@ -67,7 +67,7 @@ impl tokio::io::AsyncRead for Silence {
     }
 }
 
-/// One game's terminal.
+/// The terminal of one game.
 pub(super) struct Terminal {
     pub(super) context: Arc<Context>,
     pub(super) server_id: ServerId,
@@ -79,31 +79,31 @@ pub(super) struct Terminal {
     pub(super) run: CancellationToken,
 }
 
-/// Why a connection is left.
+/// Why a connection was given up.
 enum Left {
     /// It ended.
     Ended,
-    /// It does not say what it should.
+    /// It lacks output that it should have.
     Dead,
 }
 
-/// A terminal at work.
+/// Reads a terminal.
 pub(super) struct Reader {
     pub(super) terminal: Terminal,
     is_ready: Option<oneshot::Sender<()>>,
-    /// What a new connection said first, until it is known where that belongs.
+    /// First bytes of a new connection, until their place in the log is known.
     pub(super) head: Option<Head>,
     /// When the game last printed something, or its log was last checked.
     heard: Instant,
-    /// It does not react to what is typed, not even over a new connection.
+    /// The game did not react to typed lines, not even over a new connection.
     mute: bool,
-    /// The game has ended: only what it said last may still come.
+    /// The game has ended; only its last output may still arrive.
     over: bool,
 }
 
 impl Terminal {
-    /// Reads until the game's end, or until the run is cancelled. `attached` is the first connection; `missed`: the game
-    /// ran before it was made, which was asked for then.
+    /// Spawns a task that reads until the game ends or the run is cancelled. `attached` is the first connection.
+    /// `missed` is set if the game ran before it was made: the time at which the connection was requested.
     pub(super) fn connect(self, attached: Attached, missed: Option<Timestamp>) -> Connected {
         let (is_ready, ready_seen) = oneshot::channel();
         let (over, over_seen) = oneshot::channel();
@@ -143,7 +143,7 @@ impl Reader {
         loop {
             let connected = Instant::now();
             let Attached { output, input } = attached;
-            // The other end goes with the run.
+            // The receiver lives as long as the run.
             let _ = self.terminal.port.inputs.send(Some(input)).await;
             let left = self.listen(output, &ended).await;
             let _ = self.terminal.port.inputs.send(None).await;
@@ -185,7 +185,7 @@ impl Reader {
                         self.take(&buffer[..n], None);
                     }
                     if n == LARGE {
-                        // More is there already: others get their turn in between.
+                        // More output is waiting; let other tasks run in between.
                         tokio::task::yield_now().await;
                     } else if n == buffer.len() {
                         buffer.resize(LARGE, 0);
@@ -217,7 +217,7 @@ impl Reader {
         }
     }
 
-    /// The engine's log has lines that should have come over this connection, and they do not come.
+    /// Whether the engine's log has lines that should have arrived over this connection, but do not.
     async fn is_behind(&mut self, output: &mut (dyn AsyncRead + Send + Unpin)) -> bool {
         let Ok(log) = self.terminal.log(engine_log::FEW).await else { return false };
         let newest = log.lines.len();
@@ -238,9 +238,9 @@ impl Reader {
         }
     }
 
-    /// A new connection, with all that was missed; none where the game has ended.
+    /// Reconnects and reads what was missed; `None` if the game has ended.
     async fn again(&mut self, left: &Left, ended: &Notify, back_off: &mut Duration) -> Option<Attached> {
-        // What was never placed is in the log, as a whole line.
+        // An unplaced head is in the log as a whole line.
         let placed = self.head.take().is_none();
         if matches!(left, Left::Ended) {
             self.over = self.over || tokio::time::timeout(END, ended.notified()).await.is_ok();
@@ -297,7 +297,7 @@ impl Reader {
         Ok(Some(attached))
     }
 
-    /// Takes what was missed before this connection, and meanwhile notes what comes over it, and when.
+    /// Reads what was missed before this connection, and meanwhile buffers what arrives over it.
     async fn join(&mut self, attached: &mut Attached, connected: Timestamp) -> Vec<u8> {
         let mut head = Head::new(connected);
         let mut buffer = vec![0; SMALL];
@@ -320,10 +320,10 @@ impl Reader {
         missed
     }
 
-    /// Lines that the last connection may have swallowed, as far as no echo of them was missed.
+    /// Types lines again that the last connection may have lost, unless their echo is in `missed`.
     fn type_again(&mut self, missed: &[u8], left: &Left) {
         let port = &self.terminal.port;
-        // A game may well say nothing to a line: the connection was dead only where there is a sign of it.
+        // A game may simply not react to a line; assume a dead connection only if there is a sign of it.
         let dead = matches!(left, Left::Ended) || !missed.is_empty();
         self.mute = !dead;
         for unheard in port.unheard.take() {
@@ -341,7 +341,7 @@ impl Reader {
         }
     }
 
-    /// Takes what the game wrote, now or at the time that the engine noted.
+    /// Adds output of the game, with the current time or the one the engine recorded.
     pub(super) fn take(&mut self, bytes: &[u8], time: Option<Timestamp>) {
         if bytes.is_empty() {
             return;
@@ -356,7 +356,7 @@ impl Reader {
         }
     }
 
-    /// Takes a line of the engine's log, which may have begun before.
+    /// Adds a line of the engine's log, whose beginning may already have been taken.
     fn take_line(&mut self, line: &LogLine) {
         let Some(text) = &line.text else { return self.terminal.output.console.skip(1) };
         let rest = self.terminal.output.trail().rest(text).map(<[u8]>::len);
@@ -368,7 +368,7 @@ impl Reader {
         self.take(&whole, Some(line.time));
     }
 
-    /// The line that was begun will not be finished.
+    /// Ends an incomplete line that will not be completed.
     pub(super) fn break_off(&mut self) {
         self.terminal.output.console.finish();
         self.terminal.output.trail().break_off();
@@ -380,12 +380,12 @@ impl Reader {
     fn says_ready(&mut self) {
         self.terminal.ready = None;
         if let Some(is_ready) = self.is_ready.take() {
-            // Whoever waited is gone, where this fails.
+            // Fails if nobody waits any more.
             let _ = is_ready.send(());
         }
     }
 
-    /// Takes lines of the engine's log.
+    /// Adds lines of the engine's log.
     pub(super) fn take_lines<'l>(&mut self, lines: impl Iterator<Item = &'l LogLine>) {
         lines.for_each(|line| self.take_line(line));
     }

@@ -1,5 +1,6 @@
-//! A game's time zone. An image without zone files takes `TZ=Europe/Berlin` for UTC: the one file that it needs is mounted
-//! into it. It is a copy in the agent's own folder, which the engine can reach wherever the agent itself runs.
+//! A game's time zone. An image without zone files takes `TZ=Europe/Berlin` for UTC, so the one file it needs is
+//! mounted into it. It is copied into the agent's own folder, which the engine can reach wherever the agent itself
+//! runs.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use crate::runtime::MountedFile;
 
-/// Where zone files lie, on this machine and in containers.
+/// Folder of zone files, on this machine and in containers.
 const ZONES: &str = "/usr/share/zoneinfo";
-/// This machine's own.
+/// The zone file of this machine.
 const OWN: &str = "/etc/localtime";
-/// A zone file is some kilobytes.
+/// Maximum size of a zone file in bytes; real ones have a few kilobytes.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// The zone of this name, kept below `dir`. None where every program knows it without a file, and where this machine has
-/// none of that name either; `own` is the machine's.
+/// The zone file for `name`, copied below `dir`. `None` for UTC, which needs no file, and for unknown zones. `own` is
+/// the machine's zone, which is read from [`OWN`] if the machine has no file by that name.
 pub(super) fn of(dir: &Path, name: &str, own: &str) -> Option<MountedFile> {
     let name = name.strip_prefix(':').unwrap_or(name);
     if !is_name(name) || matches!(name, "UTC" | "GMT") {
@@ -33,7 +34,7 @@ pub(super) fn of(dir: &Path, name: &str, own: &str) -> Option<MountedFile> {
     }
 }
 
-/// `Europe/Berlin`, and nothing that leads elsewhere: it becomes part of two paths.
+/// Whether this looks like `Europe/Berlin` and is safe as part of two paths.
 fn is_name(name: &str) -> bool {
     let part = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -49,14 +50,14 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     (text.starts_with(b"TZif") && text.len() as u64 <= MOST_BYTES).then_some(text)
 }
 
-/// Writes a small file of ours for containers to read, where it does not say this already.
+/// Writes a small file for containers to read, unless it already has this content.
 pub(super) fn keep(file: &Path, text: &[u8]) -> io::Result<()> {
     if fs::read(file).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
     let dir = file.parent().unwrap_or(file);
     DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
-    // Two servers may start at once: each writes its own, and the last one stays.
+    // Two servers may start at once: each writes its own temporary file, and the last rename wins.
     let temporary: PathBuf = dir.join(format!(".{:016x}.tmp", rand::random::<u64>()));
     let written = OpenOptions::new()
         .write(true)

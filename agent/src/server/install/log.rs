@@ -1,4 +1,4 @@
-//! What an installation printed, kept in a file: its beginning and its end, without colours.
+//! The output of an installation, stored in a file: its beginning and its end, without colours.
 
 use std::collections::VecDeque;
 use std::fs::{self, OpenOptions};
@@ -11,20 +11,20 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::console::{Cleaner, plain};
 
-/// Bytes of the beginning and of the end that are kept.
+/// Bytes kept of the beginning, and of the end.
 const HEAD: usize = 1 << 20;
 const TAIL: usize = 2 << 20;
-/// Bytes of a line of the engine's log before it is looked at in parts.
+/// Bytes of an engine log line after which it is processed in parts.
 const LINE: usize = 64 * 1024;
-/// Bytes of the last line in a sentence.
+/// Bytes of the last line quoted in an error.
 const SENTENCE: usize = 300;
 
-/// Where it lies.
+/// Path of a server's install log.
 pub(crate) fn path(data_dir: &Path, server_id: &ServerId) -> PathBuf {
     data_dir.join("agent").join(format!("{server_id}.install.log"))
 }
 
-/// The whole of it; none where nothing was installed.
+/// Reads the log; `None` if nothing was installed.
 pub(crate) fn read(data_dir: &Path, server_id: &ServerId) -> io::Result<Option<String>> {
     if !server_id.is_valid() {
         return Ok(None);
@@ -38,24 +38,24 @@ pub(crate) fn read(data_dir: &Path, server_id: &ServerId) -> io::Result<Option<S
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Forgets it.
+/// Deletes the log.
 pub(crate) fn remove(data_dir: &Path, server_id: &ServerId) {
-    // One that stays is overwritten by the next installation.
+    // If this fails, the next installation overwrites it.
     let _ = fs::remove_file(path(data_dir, server_id));
 }
 
-/// Lines as they come, of which the middle is left out where they are too many.
+/// Collects lines and drops the middle if there are too many.
 #[derive(Debug, Default)]
 pub(super) struct InstallLog {
     head: String,
     tail: VecDeque<String>,
-    /// Bytes in `tail`.
+    /// Total bytes in `tail`.
     tailed: usize,
     skipped: u64,
 }
 
 impl InstallLog {
-    /// Reads the engine's log of a container, which has the time in front of each line.
+    /// Reads the engine's log of a container, where each line starts with its time.
     pub(super) async fn of(mut engine_log: impl AsyncRead + Unpin) -> io::Result<Self> {
         let (mut log, mut rest) = (Self::default(), Vec::new());
         let mut buffer = vec![0; LINE];
@@ -83,7 +83,7 @@ impl InstallLog {
         Ok(log)
     }
 
-    /// A line of the engine's log.
+    /// Adds a line of the engine's log.
     fn logged(&mut self, line: &[u8]) {
         let is_time = |byte: &u8| byte.is_ascii_digit() || b"-:.TZ+".contains(byte);
         let text = match memchr::memchr(b' ', &line[..line.len().min(64)]) {
@@ -95,7 +95,7 @@ impl InstallLog {
         cleaner.finish(|text, _| self.push(&plain(text)));
     }
 
-    /// A line of text.
+    /// Adds a line of text.
     pub(super) fn push(&mut self, line: &str) {
         if self.tail.is_empty() && self.head.len() + line.len() < HEAD {
             self.head.push_str(line);
@@ -111,7 +111,7 @@ impl InstallLog {
         }
     }
 
-    /// The last line that says something, fit for a sentence.
+    /// The last non-empty line, shortened for use in a sentence.
     pub(super) fn last_line(&self) -> Option<String> {
         let tail = self.tail.iter().rev().map(String::as_str);
         let line = tail.chain(self.head.lines().rev()).map(str::trim).find(|line| !line.is_empty())?;
@@ -122,7 +122,7 @@ impl InstallLog {
         Some(line[..end].to_owned())
     }
 
-    /// Writes it in place of the one before.
+    /// Writes the log, replacing the previous one.
     pub(super) fn keep(&self, data_dir: &Path, server_id: &ServerId) -> io::Result<()> {
         let path = path(data_dir, server_id);
         let temporary = path.with_extension("log.tmp");

@@ -1,4 +1,4 @@
-//! What comes before the script runs: an empty folder where that was asked for, the image, the script, the container.
+//! Prepares an installation: an empty folder if requested, the image, the script, the container.
 
 use std::io;
 use std::path::Path;
@@ -15,22 +15,22 @@ use super::{InstallError, script};
 use crate::console::Console;
 use crate::runtime::InstallContainer;
 
-/// The least memory that a script has, in bytes.
+/// Minimum memory for a script, in bytes.
 const LEAST_MEMORY: i64 = 1 << 30;
-/// And the least processor time, in percent of a core.
+/// Minimum CPU limit for a script, in percent of a core.
 const LEAST_CPU: i64 = 100;
 
-/// What making needs.
+/// Everything the preparation needs.
 pub(in super::super) struct Make {
     pub(in super::super) context: Arc<Context>,
     pub(in super::super) spec: ServerCreate,
-    /// Who owns the folder, `uid:gid`, where that is known.
+    /// Owner of the folder as `uid:gid`, if known.
     pub(in super::super) user: Option<String>,
-    /// The image is fetched also where it is present.
+    /// Whether to pull the image even if it is present.
     pub(in super::super) anew: bool,
-    /// The files are thrown away first.
+    /// Whether to delete the server's files first.
     pub(in super::super) wipe: bool,
-    /// It was not asked for by a person: data that is there already is left alone.
+    /// Whether this is the automatic first installation, which leaves existing data alone.
     pub(in super::super) first: bool,
     pub(in super::super) console: Console,
     pub(in super::super) progress: watch::Sender<Option<Progress>>,
@@ -38,7 +38,7 @@ pub(in super::super) struct Make {
 }
 
 impl Make {
-    /// Gives the container's id; none where there is nothing to run.
+    /// Returns the container's id; `None` if there is nothing to run.
     pub(in super::super) async fn make(self) -> Result<Option<String>, InstallError> {
         let id = self.spec.server_id.clone();
         if self.wipe {
@@ -94,7 +94,7 @@ impl Make {
         let owner = self.owner();
         let script_dir = on_disk(move || {
             let path = folder::prepare(&data_dir, &server, owner, &CancellationToken::new())?;
-            // Not its user's again before all in it is.
+            // The folder only gets its owner back after everything in it has.
             folder::take(&path)?;
             script::write(&data_dir, &server, &text)
         })
@@ -128,7 +128,8 @@ impl Make {
     }
 }
 
-/// The script by its entrypoint. `give`: where this agent may not give files away, the container does so itself.
+/// The command that runs the script with its entrypoint. `give`: the owner to set in the container, if this agent may
+/// not change owners itself.
 fn command(entrypoint: &str, give: Option<(u32, u32)>) -> Vec<String> {
     let words = entrypoint.split_whitespace().map(str::to_owned);
     let mut command: Vec<String> = words.chain([script::PLACE.to_owned()]).collect();

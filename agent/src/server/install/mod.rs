@@ -1,11 +1,11 @@
-//! The installation of a server by its template's script, in a container of its own.
+//! Installs a server with its template's script, in a separate container.
 //!
 //! ```text
 //!  image fetched ──▶ make ──▶ container noted in the server's file ──▶ run ──▶ installed, or why not
 //! ```
 //!
-//! The note comes before the start: an agent that ends meanwhile finds the container again and goes on with it, and where it is
-//! gone says that the installation was cut off. It is never run a second time without being asked.
+//! The container is recorded before it is started, so an agent that restarts meanwhile finds it and continues. If the
+//! container is gone, the installation is reported as interrupted. It is never run a second time without a request.
 
 pub(crate) mod log;
 mod make;
@@ -20,18 +20,18 @@ use super::identity;
 use crate::runtime::{EngineError, Owner};
 use protocol::ServerId;
 
-/// Why a server is not installed.
+/// Why an installation failed.
 #[derive(Debug)]
 pub(super) enum InstallError {
-    /// Somebody cancelled it.
+    /// A user cancelled it.
     Cancelled,
-    /// The image of the script cannot be had.
+    /// The install image is not available.
     Fetch(String),
-    /// For a person; and the script's exit code, where it had one.
+    /// A message for users, and the script's exit code, if it had one.
     Failed(String, Option<i64>),
-    /// Its container is gone, and nobody saw how it ended.
+    /// The container is gone, and how it ended is unknown.
     CutOff,
-    /// The engine could not do something.
+    /// An engine call failed.
     Engine(EngineError),
 }
 
@@ -41,7 +41,7 @@ impl From<EngineError> for InstallError {
     }
 }
 
-/// Removes what installations of a server left.
+/// Removes the container and files left by installations of a server.
 pub(super) async fn remove(context: &Context, server_id: &ServerId) -> Result<(), EngineError> {
     if let Some(seen) = context.engine.inspect_install(server_id).await?
         && seen.owner != Owner::Foreign

@@ -1,4 +1,5 @@
-//! The script at work: its output into the console, its end believed, its log kept, the folder given to the game's user.
+//! Runs the install script: shows its output in the console, determines how it ended, stores its log, and sets the
+//! folder's owner.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,26 +19,26 @@ use super::make::on_disk;
 use super::{InstallError, script};
 use crate::runtime::{ContainerState, EngineError, Fault, LogRange};
 
-/// Between two attempts that failed for the engine's absence.
+/// Pause before a retry while the engine is unavailable.
 const AGAIN: Duration = Duration::from_millis(500);
-/// How long a killed container may take to end.
+/// Time limit for a killed container to end.
 const KILLED: Duration = Duration::from_secs(10);
-/// How long its log may take to be read.
+/// Time limit for reading its log.
 const READ: Duration = Duration::from_secs(30);
 
-/// What a run needs.
+/// Everything a run needs.
 pub(in super::super) struct Run {
     pub(in super::super) context: Arc<Context>,
     pub(in super::super) spec: ServerCreate,
-    /// Who owns the folder, `uid:gid`, where that is known.
+    /// Owner of the folder as `uid:gid`, if known.
     pub(in super::super) user: Option<String>,
-    /// The container.
+    /// The container's id.
     pub(in super::super) id: String,
     pub(in super::super) output: Output,
     pub(in super::super) cancel: CancellationToken,
 }
 
-/// Why the script was ended by us.
+/// Why this agent ended the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Cancelled,
@@ -45,7 +46,7 @@ enum Ended {
 }
 
 impl Run {
-    /// Starts the container, or goes on with one that an earlier run of the agent started.
+    /// Starts the container, or continues with one that an earlier run of the agent started.
     pub(in super::super) async fn run(self) -> Result<(), InstallError> {
         let ended = loop {
             match self.until_its_end().await {
@@ -53,7 +54,7 @@ impl Run {
                     self.context.watch.suspect(&error);
                     tokio::time::sleep(AGAIN).await;
                     if !self.context.watch.there().await {
-                        // The agent ends; its next run goes on.
+                        // The agent is exiting; its next run continues.
                         std::future::pending::<()>().await;
                     }
                 }
@@ -80,7 +81,7 @@ impl Run {
         }
     }
 
-    /// How it ended, and whether that was our doing.
+    /// Waits for the end. Returns how it ended, and why we ended it, if we did.
     async fn until_its_end(&self) -> Result<(Exit, Option<Ended>), InstallError> {
         let engine = &self.context.engine;
         let seen = engine.inspect(&self.id).await?.ok_or(InstallError::CutOff)?;
@@ -89,7 +90,7 @@ impl Run {
             return Ok((Exit::seen(&seen), None));
         }
         let run = self.cancel.child_token();
-        // Ends the terminal's tasks on every way out.
+        // Ends the terminal's tasks on every return path.
         let _ends = run.clone().drop_guard();
         let began = seen.started_at.filter(|_| seen.running);
         let connected = self.connect(&seen, began.is_some(), run).await?;
@@ -146,7 +147,7 @@ impl Run {
         Ok(terminal.connect(attached, runs.then_some(since)))
     }
 
-    /// Reads what it said last that ended unobserved.
+    /// Reads the last output of a script that ended unobserved.
     fn rest(&self) -> Rest {
         Rest {
             context: Arc::clone(&self.context),
@@ -156,7 +157,7 @@ impl Run {
         }
     }
 
-    /// Keeps what it printed; none where the engine does not have it.
+    /// Stores its output; `None` if the engine has no log of it.
     async fn keep_log(&self, ended: Option<&(Exit, Option<Ended>)>) -> Option<InstallLog> {
         let read = async {
             let all = LogRange { last: None, since: None };
@@ -190,7 +191,7 @@ impl Run {
         Some(said)
     }
 
-    /// Removes the container and the script, and gives the folder to the game's user.
+    /// Removes the container and the script, and sets the folder's owner.
     async fn tidy(&self) -> Result<(), InstallError> {
         while let Err(error) = self.context.engine.remove(&self.id).await {
             if error.fault != Fault::Away {
@@ -216,7 +217,7 @@ impl Run {
     }
 }
 
-/// A container that is gone, or does not run, needs no signal.
+/// Ignores errors for a container that is gone or not running: it needs no signal.
 fn gone(error: EngineError) -> Result<(), EngineError> {
     match error.fault {
         Fault::Away => Err(error),

@@ -1,4 +1,4 @@
-//! The install script as a file of its own folder, which the install container sees.
+//! The install script as a file in a folder that is mounted into the install container.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use protocol::ServerId;
 use tokio_util::sync::CancellationToken;
 
-/// The script's place in the container.
+/// Path of the script in the container.
 pub(super) const PLACE: &str = "/mnt/install/install.sh";
 
 fn folder(data_dir: &Path, server_id: &ServerId) -> PathBuf {
     data_dir.join("agent").join("install").join(server_id.as_str())
 }
 
-/// Writes it into a new folder. Line ends of Windows and a byte order mark would be part of its first command.
+/// Writes the script into a new folder. Windows line ends and a byte order mark are removed; they would become part of
+/// its commands.
 pub(super) fn write(data_dir: &Path, server_id: &ServerId, script: &str) -> io::Result<PathBuf> {
     remove(data_dir, server_id)?;
     let folder = folder(data_dir, server_id);
@@ -35,7 +36,7 @@ fn plain(script: &str) -> String {
     plain
 }
 
-/// Removes the folder, with whatever a script left in it.
+/// Removes the folder with everything the script left in it.
 pub(super) fn remove(data_dir: &Path, server_id: &ServerId) -> io::Result<()> {
     let folder = folder(data_dir, server_id);
     match fs::symlink_metadata(&folder) {

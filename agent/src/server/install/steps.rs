@@ -1,4 +1,4 @@
-//! The steps of an installation, as the server's task takes them.
+//! Steps of an installation, run by the server's task.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::super::state::Server;
 use super::{InstallError, Make, Run};
 use crate::persist::{Pending, Wanted};
 
-/// For the console; the status says why.
+/// Console text; the status has the reason.
 const NOT_FETCHED: &str = "The install image could not be fetched. The server's state says why.";
 const CUT_OFF: &str =
     "The installation was cut off: its container is gone, and how far it came is not known.";
@@ -22,18 +22,18 @@ impl Server {
         self.record.file.spec.template.as_ref().is_some_and(|template| template.install.is_some())
     }
 
-    /// A start means to run the installation again that failed.
+    /// Whether a start must first repeat a failed installation.
     pub(in super::super) fn must_install(&self) -> bool {
         self.life_cycle.phase() == Phase::InstallFailed && self.has_script() && !self.record.file.installed
     }
 
-    /// An installation was begun and is not over.
+    /// Whether an installation is in progress.
     pub(in super::super) fn is_installing(&self) -> bool {
         let file = &self.record.file;
         file.installing.is_some() || matches!(file.pending, Some(Pending::Install | Pending::Wipe))
     }
 
-    /// Begins an installation: the image first.
+    /// Begins an installation by fetching the image.
     pub(in super::super) fn begin_install(&mut self, wipe: bool, anew: bool) {
         self.record.file.pending = Some(if wipe { Pending::Wipe } else { Pending::Install });
         self.record.file.installed = false;
@@ -41,11 +41,11 @@ impl Server {
         self.fetch(anew);
     }
 
-    /// An installation of an earlier run of the agent goes on.
+    /// Continues an installation of an earlier run of the agent.
     pub(in super::super) fn resume_install(&mut self) {
         let file = &self.record.file;
         if file.installing.is_none() {
-            // A fetch was broken off: one that was asked for anew goes on as that.
+            // The fetch was interrupted; pull again if that was requested.
             return self.fetch(file.pending.is_some() && file.wanted != Wanted::Running);
         }
         let failed = file.last.as_ref().is_some_and(|last| last.status == Status::InstallFailed);
@@ -57,7 +57,7 @@ impl Server {
         self.run_install();
     }
 
-    /// The image is there: what is left to do, where anything is.
+    /// The image is present. Starts preparing the installation; false if there is nothing to install.
     pub(in super::super) fn make_install(&mut self) -> bool {
         let file = &self.record.file;
         let wipe = file.pending == Some(Pending::Wipe);
@@ -80,19 +80,19 @@ impl Server {
         true
     }
 
-    /// The container is there: it is noted before it is started.
+    /// The container is created; record it before starting it.
     pub(in super::super) fn install_made(&mut self, made: Result<Option<String>, InstallError>) {
         match made {
             Ok(None) => self.installed(Ok(())),
             Err(error) => self.installed(Err(error)),
             Ok(Some(id)) if self.life_cycle.is_deleting() => {
-                // It is only removed again.
+                // Recorded so that it gets removed.
                 self.record.file.installing = Some(id);
                 self.run_install();
             }
             Ok(Some(id)) => {
                 if self.record.file.pending == Some(Pending::Wipe) {
-                    // The files are gone; what goes on after a crash is the rest.
+                    // The files are deleted; after a crash only the rest is repeated.
                     self.record.file.pending = Some(Pending::Install);
                 }
                 self.record.file.installing = Some(id);
@@ -101,7 +101,7 @@ impl Server {
         }
     }
 
-    /// Runs the container that was noted, or goes on with it.
+    /// Runs the recorded container, or continues with it.
     pub(in super::super) fn run_install(&mut self) {
         let Some(id) = self.record.file.installing.clone() else { return };
         let cancel = self.image.fetching.get_or_insert_with(|| self.context.cancel.child_token()).clone();
@@ -118,7 +118,7 @@ impl Server {
         self.jobs.push(async move { Event::Installed(run.run().await) });
     }
 
-    /// It is over.
+    /// Handles the end of the installation.
     pub(in super::super) fn installed(&mut self, result: Result<(), InstallError>) {
         self.image.fetching = None;
         self.shown.progress.send_replace(None);
@@ -165,7 +165,7 @@ impl Server {
             self.record.want(Wanted::Stopped);
         }
         self.remember(status);
-        // Who asked for a start gets it.
+        // Perform the start that was requested.
         if start && self.life_cycle.ask(&Request::Power(PowerAction::Start)) == Ok(Act::Launch) {
             self.act(Act::Launch);
         }

@@ -5,13 +5,13 @@ use crate::runtime::{EngineError, Fault};
 /// Why a game was not started.
 #[derive(Debug)]
 pub(crate) enum LaunchError {
-    /// Somebody stopped it before it ran.
+    /// It was stopped before it ran.
     Cancelled,
-    /// Its image cannot be had.
+    /// The image is not available.
     Fetch(String),
-    /// It will not work the next time either.
+    /// A permanent failure: a retry would fail as well.
     Failed { message: String, exit_code: Option<i64> },
-    /// The engine went away meanwhile.
+    /// The connection to the engine was lost.
     Away(EngineError),
 }
 

@@ -7,7 +7,7 @@ use super::{Launch, Launched};
 use crate::runtime::ContainerState;
 
 impl Launch {
-    /// Takes the name from a container of another agent that appeared after the inspection.
+    /// Replaces a legacy container that has taken the server's name since the last inspection.
     pub(super) async fn take_place_of(&self, seen: &ContainerState) -> Result<(), LaunchError> {
         let place = folder::of(&self.context.data_dir, &self.spec.server_id);
         let empty = tokio::task::spawn_blocking(move || {
@@ -25,7 +25,7 @@ impl Launch {
         }
     }
 
-    /// A container of another agent keeps its files inside: made anew, it would be empty.
+    /// Starts a legacy container as it is: it keeps its files inside, so a recreated one would be empty.
     pub(super) async fn start_legacy(self, seen: ContainerState, why: &str) -> Result<Launched, LaunchError> {
         self.output.console.system(&format!(
             "This container was made by another agent and keeps its files inside. It is started as it is, and \
@@ -34,7 +34,7 @@ impl Launch {
         self.start(seen.id, seen.tty, None, true).await
     }
 
-    /// Copies what such a container holds into the server's folder. Gives the reason where that can't be.
+    /// Copies the files of a legacy container into the server's folder. Returns the reason if that is not possible.
     pub(super) async fn bring_home(
         &self,
         seen: &ContainerState,
@@ -43,7 +43,7 @@ impl Launch {
         let own;
         let user = match user {
             Some(user) => user,
-            // The user of its image.
+            // Use the image's user.
             None => {
                 own = self.context.engine.image_user(&seen.image, &seen.id).await?;
                 &own

@@ -1,4 +1,4 @@
-//! From "start" to a game that runs: its folder, its image, a fresh container, its terminal, its start.
+//! Launches a game: its folder, its image, a fresh container, its terminal, the start.
 
 mod error;
 mod legacy;
@@ -23,26 +23,26 @@ use super::{configure, engine_log, folder, identity, plan, template, zone};
 use crate::console::{Ready, ReadyWatch};
 use crate::runtime::{ContainerState, EngineError, Fault, Owner};
 
-/// As whom games run where the agent may give files away.
+/// The user that games run as if the agent may change file owners.
 const USER: &str = "988:988";
 
-/// How long the engine may take over a container that has the name and cannot be seen yet, or any more.
+/// Time limit for the engine to finish creating or removing a container that blocks the name.
 const NAME_TAKEN: Duration = Duration::from_secs(20);
 const NAME_PAUSE: Duration = Duration::from_millis(100);
 
-/// A game that runs.
+/// A running game.
 pub(super) struct Launched {
     pub(super) container_id: String,
     pub(super) started_at: Timestamp,
     pub(super) pid: Option<u32>,
-    /// Who owns the folder now, `uid:gid`.
+    /// Owner of the folder now, as `uid:gid`.
     pub(super) user: Option<String>,
     pub(super) connected: terminal::Connected,
-    /// Its container is still the one that another agent made.
+    /// It runs in a legacy container.
     pub(super) legacy: bool,
-    /// It was found paused: its terminal is connected when it is resumed.
+    /// It was found paused; its terminal is connected when it is resumed.
     pub(super) found_paused: bool,
-    /// It is ready: no ready line is waited for.
+    /// It is known to be ready, so no ready line is awaited.
     pub(super) ready: bool,
 }
 
@@ -59,18 +59,18 @@ pub(super) fn default_user() -> String {
 pub(super) struct Launch {
     pub(super) context: Arc<Context>,
     pub(super) spec: ServerCreate,
-    /// Who owns the folder, `uid:gid`, where that is known.
+    /// Owner of the folder as `uid:gid`, if known.
     pub(super) user: Option<String>,
-    /// The container of the last run.
+    /// Id of the last run's container.
     pub(super) old: Option<String>,
-    /// It was made by another agent.
+    /// The old container is a legacy one.
     pub(super) legacy: bool,
-    /// And nobody has changed the settings that were found.
+    /// The settings are still those found in the legacy container.
     pub(super) as_found: bool,
     pub(super) output: Output,
     pub(super) port: Port,
     pub(super) progress: watch::Sender<Option<Progress>>,
-    /// Before the game runs: break off. After that nothing listens to it.
+    /// Cancels the launch until the game runs; ignored afterwards.
     pub(super) cancel: CancellationToken,
     /// Ends the terminal's tasks.
     pub(super) run: CancellationToken,
@@ -111,7 +111,7 @@ impl Launch {
         let run_as = (behaviour.user != ContainerUser::Image).then(|| user.clone()).flatten();
         let id = self.create(run_as).await?;
         if behaviour.user == ContainerUser::Image && user.is_none() {
-            // Only a container of the image knows what its user's name means in numbers.
+            // Resolving the name of the image's user to a uid needs a container of the image.
             let found = engine.image_user(&self.spec.image, &id).await?;
             self.prepare(Some(&found)).await?;
             user = Some(found);
@@ -145,7 +145,7 @@ impl Launch {
         }
     }
 
-    /// A new container under the server's name, whatever had it before; fetches the image where it is missing.
+    /// Creates a container under the server's name, replacing any other; pulls the image if it is missing.
     async fn create(&self, run_as: Option<String>) -> Result<String, LaunchError> {
         let context = &self.context;
         let folder = folder::of(&context.data_dir, &self.spec.server_id);
@@ -204,12 +204,12 @@ impl Launch {
         Err(failed("The container's name is taken by one that cannot be seen."))
     }
 
-    /// Removes our own last container; leaves everybody else's alone.
+    /// Removes this server's previous container; leaves any other alone.
     async fn make_room(&self, error: &EngineError) -> Result<(), LaunchError> {
         let engine = &self.context.engine;
         match engine.inspect_server(&self.spec.server_id).await? {
             None => {
-                // The engine is still making or removing it: a request of an agent before this one.
+                // The engine is still creating or removing it, for a request of an earlier agent.
                 tokio::time::sleep(NAME_PAUSE).await;
                 Ok(())
             }
@@ -236,7 +236,7 @@ impl Launch {
         })
     }
 
-    /// Connects the terminal first: a game's first line must not be lost.
+    /// Starts the container. The terminal is connected first, so that the game's first line is not lost.
     async fn start(
         self,
         id: String,
@@ -276,7 +276,7 @@ impl Launch {
             return Err(LaunchError::Failed { message: error.message, exit_code: code });
         }
         let seen = engine.inspect(&id).await.ok().flatten();
-        // A game that ended already has no terminal to resize.
+        // A game that has already ended has no terminal to resize.
         if seen.as_ref().is_some_and(|seen| seen.running)
             && let Err(error) = engine.resize(&id).await
         {
@@ -295,7 +295,7 @@ impl Launch {
     }
 }
 
-/// By the template's list where there is one, else by the ready line.
+/// Watches for the template's ready lines if it has any, else for the server's own one.
 fn ready_watch(spec: &ServerCreate) -> Option<ReadyWatch> {
     let list = spec.template.as_ref().map(|template| template.ready.as_slice()).unwrap_or_default();
     let any: Vec<Ready> = list.iter().filter_map(|ready| Ready::parse(ready).ok()).collect();
@@ -306,8 +306,8 @@ fn ready_watch(spec: &ServerCreate) -> Option<ReadyWatch> {
     ready.map(ReadyWatch::new)
 }
 
-/// Takes a running container over: one of ours from before this process, or one that the link broke to. `was_ready`: it
-/// is known that it can be played.
+/// Adopts a running container: one from before this process, or after the connection to the engine was lost.
+/// `was_ready`: it is already known to be ready.
 pub(super) async fn adopt(
     mut terminal: Terminal,
     seen: ContainerState,
@@ -316,7 +316,7 @@ pub(super) async fn adopt(
 ) -> Result<Launched, EngineError> {
     let connected = Timestamp::now();
     let attached = match terminal.context.engine.attach(&seen.id, seen.tty).await {
-        // Some engines refuse to attach to a paused container: it is inspected again when it is resumed.
+        // Some engines cannot attach to a paused container; it is inspected again when it is resumed.
         Err(_) if seen.paused => terminal::nothing(),
         attached => attached?,
     };

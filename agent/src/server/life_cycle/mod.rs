@@ -79,7 +79,7 @@ use protocol::{PowerAction, Status};
 pub(super) use self::refusal::Refusal;
 pub(crate) use self::request::Request;
 
-/// Where a server is in its life.
+/// The phase of a server's life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     Inspecting,
@@ -88,7 +88,7 @@ pub(super) enum Phase {
     Stopped,
     Starting,
     Running,
-    /// `again`: a restart; it is started again when it has stopped.
+    /// `again`: a restart; the server is started again once it has stopped.
     Stopping {
         again: bool,
     },
@@ -96,37 +96,37 @@ pub(super) enum Phase {
     Deleting,
 }
 
-/// What follows from a request or from something that happened.
+/// The action that follows from a request or an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Act {
-    /// Nothing, or nothing more.
+    /// No action.
     Nothing,
-    /// Make a container and start it.
+    /// Create a container and start it.
     Launch,
     /// Ask the game to stop.
     Stop,
     /// Kill it.
     Kill,
-    /// Fetch the image.
+    /// Pull the image.
     Fetch,
-    /// Stop fetching.
+    /// Cancel the pull.
     CancelFetch,
-    /// Remove everything.
+    /// Remove the server.
     Remove,
-    /// Do not start again by itself.
+    /// Cancel the scheduled restart.
     CallOff,
-    /// Give the line to the game.
+    /// Type the line.
     Command,
     /// Resume it after a pause.
     Resume,
 }
 
-/// What happened at the engine, or what was found there.
+/// An event at the engine, or what an inspection found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Happened {
     /// The image is present.
     Fetched,
-    /// The image cannot be had.
+    /// The image could not be pulled.
     FetchFailed,
     /// The game is ready for players.
     Ready,
@@ -136,25 +136,25 @@ pub(super) enum Happened {
     EndedWell,
     /// The game ended with another code.
     Crashed,
-    /// A restart after a crash is due.
+    /// The restart after a crash is due.
     Due,
-    /// The engine has it running.
+    /// It was found running.
     FoundRunning,
-    /// A stop was under way, whether the engine still has it running or not; `again`: it was a restart.
+    /// A stop was in progress, whether or not the game still runs; `again`: it was a restart.
     FoundStopping { again: bool },
-    /// The engine has it running, and its ready line has not come yet.
+    /// It was found running, and its ready line has not appeared yet.
     FoundStarting,
-    /// The engine does not have it running, and it should: it is started when its turn comes.
+    /// It was found not running although it should be; it is started when its turn comes.
     FoundWanted,
-    /// The engine does not have it running; this is what it was.
+    /// It was found not running; its last state.
     FoundIdle(Idle),
-    /// The connection to the engine broke: inspect again.
+    /// The connection to the engine was lost; inspect again.
     Lost,
-    /// It could not be removed.
+    /// The removal failed.
     DeleteFailed,
 }
 
-/// The states in which nothing is under way.
+/// Phases in which nothing is in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Idle {
     NotInstalled,
@@ -181,17 +181,17 @@ impl LifeCycle {
         self.phase
     }
 
-    /// It is started again when it has stopped.
+    /// Whether it is started again once it has stopped.
     pub(super) fn again(&self) -> bool {
         matches!(self.phase, Phase::Stopping { again: true })
     }
 
-    /// It is being stopped.
+    /// Whether it is being stopped.
     pub(super) fn is_stopping(&self) -> bool {
         matches!(self.phase, Phase::Stopping { .. })
     }
 
-    /// It is being deleted.
+    /// Whether it is being deleted.
     pub(super) fn is_deleting(&self) -> bool {
         self.phase == Phase::Deleting
     }
@@ -200,7 +200,7 @@ impl LifeCycle {
         self.suspended
     }
 
-    /// Its container is paused.
+    /// Whether its container is paused.
     pub(super) fn paused(&self) -> bool {
         self.paused
     }
@@ -217,7 +217,7 @@ impl LifeCycle {
         self.away = away;
     }
 
-    /// The state in the API's words.
+    /// The status as shown by the API.
     pub(super) fn status(&self) -> Status {
         if self.away {
             return Status::Unknown;
@@ -236,7 +236,7 @@ impl LifeCycle {
         }
     }
 
-    /// Takes a request and says what to do, or why it is refused. Taking it changes the state at once.
+    /// Decides on a request: returns the action to take, or why it is refused. If accepted, the phase changes at once.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Act, Refusal> {
         match (request, self.phase) {
             (Request::Delete, Phase::Deleting) => return Ok(Act::Nothing),
@@ -328,12 +328,12 @@ impl LifeCycle {
         }
     }
 
-    /// Takes what happened; an [`Act::Launch`] or [`Act::Fetch`] may follow from it.
+    /// Applies an event; an [`Act::Launch`] or [`Act::Fetch`] may follow.
     pub(super) fn happened(&mut self, what: Happened) -> Act {
         let phase = self.phase;
         match (what, phase) {
             (Happened::DeleteFailed, Phase::Deleting) => self.go(Phase::Inspecting),
-            // Nothing that a game does changes this.
+            // Events of the game do not end a deletion.
             (_, Phase::Deleting) => {}
             (Happened::Fetched, Phase::Installing) => self.go(Phase::Stopped),
             (Happened::FetchFailed, Phase::Installing | Phase::Starting) => self.go(Phase::InstallFailed),

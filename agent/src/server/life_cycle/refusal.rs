@@ -20,7 +20,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// The API's code and a sentence for a person.
+    /// The API's error code and a message for users.
     pub(crate) fn words(self) -> (ErrorCode, &'static str) {
         match self {
             Self::AlreadyStarting => (ErrorCode::AlreadyStarting, "The server is already starting."),

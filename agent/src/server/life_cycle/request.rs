@@ -1,22 +1,22 @@
-//! What may be asked of a server.
+//! Requests to a server.
 
 use protocol::PowerAction;
 
-/// What may be asked of a server, and its life cycle decides on.
+/// A request that the life cycle decides on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Start, stop, restart, kill, resume.
+    /// Start, stop, restart, kill or resume it.
     Power(PowerAction),
-    /// One line for the game's standard input.
+    /// Write one line to the game's standard input.
     Command(String),
-    /// Remove everything.
+    /// Delete the server.
     Delete,
     /// Stop it, and refuse starts.
     Suspend,
     /// End a suspension.
     Unsuspend,
-    /// Fetch the image anew and run the install script, where there is one; `wipe`: in an empty folder.
+    /// Pull the image and run the install script, if there is one; `wipe`: in an empty folder.
     Reinstall { wipe: bool },
-    /// Break the installation off.
+    /// Cancel the installation.
     CancelInstall,
 }

@@ -1,4 +1,4 @@
-//! What may be asked when, by table and at random.
+//! Which request is allowed when, by table and at random.
 
 use std::collections::HashSet;
 
@@ -149,7 +149,7 @@ fn while_the_engine_is_away_everything_is_unknown_and_refused() {
     }
 }
 
-/// Plays the one who acts: does what is asked, never twice at once, and tells how it went at random.
+/// Simulates the engine: performs each action, checks that none runs twice at once, and reports random outcomes.
 #[test]
 fn random_sequences_never_act_twice_and_never_get_stuck() {
     use Happened as H;
@@ -157,7 +157,7 @@ fn random_sequences_never_act_twice_and_never_get_stuck() {
     let mut seen = HashSet::new();
     for _ in 0..2_000 {
         let mut life_cycle = LifeCycle::new(Phase::Inspecting, false);
-        // What goes on at the engine: a game (launched or running), a fetch, a removal.
+        // What is in progress at the engine: a game (launching or running), a fetch, a removal.
         let (mut game, mut fetch, mut removal) = (false, false, false);
         for _ in 0..60 {
             let act = if rng.random_bool(0.6) {
@@ -227,13 +227,13 @@ fn random_sequences_never_act_twice_and_never_get_stuck() {
     assert_eq!(seen.len(), 9, "{seen:?}");
 }
 
-/// `InstallFailed` of `Phase::InstallFailed`, whatever it holds.
+/// The variant's name without its fields.
 fn name(what: impl std::fmt::Debug) -> String {
     let text = format!("{what:?}");
     text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
 }
 
-/// `install failed` of `InstallFailed`.
+/// `InstallFailed` becomes `install failed`.
 fn words(name: &str) -> String {
     let mut words = String::new();
     for letter in name.chars() {
@@ -270,7 +270,7 @@ fn happenings() -> Vec<(String, Happened)> {
     named.chain(idle.map(|idle| (format!("found {}", words(&name(idle))), H::FoundIdle(idle)))).collect()
 }
 
-/// Where each request and each happening leads from here, by its name.
+/// The phase that each request and event leads to from here, by name.
 fn ways(from: &LifeCycle) -> Vec<(String, Phase)> {
     let mut ways = Vec::new();
     for request in requests() {
@@ -291,7 +291,7 @@ fn ways(from: &LifeCycle) -> Vec<(String, Phase)> {
     ways
 }
 
-/// Each way from one phase to another, as the head of the file lists them.
+/// All transitions, formatted like the list in the module's doc.
 fn transitions() -> String {
     use Phase::{Crashed, Deleting, Inspecting, InstallFailed, Installing, Running, Starting, Stopped};
     let phases =
@@ -335,6 +335,6 @@ fn the_table_in_the_head_is_the_code() {
     let table =
         head.map(|line| line.strip_prefix(' ').unwrap_or(line)).skip_while(|line| *line != "Inspecting:");
     let table: String = table.take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
-    // A long line goes on, further in.
+    // Long lines are wrapped with a deeper indent.
     assert_eq!(table.replace("\n        ", " "), transitions());
 }

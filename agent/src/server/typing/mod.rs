@@ -1,5 +1,5 @@
-//! What people type: line after line into the game's terminal, over whichever connection there is at the moment. A line
-//! is answered when it was written, not before.
+//! Types lines into the game's terminal, over whichever connection exists at the moment. A line is answered once it is
+//! written.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,33 +13,33 @@ use tokio_util::sync::CancellationToken;
 
 use crate::console::Console;
 
-/// Lines that may wait.
+/// Maximum number of queued lines.
 const LINES: usize = 64;
 /// How long a line waits for a connection to the terminal.
 pub(super) const CONNECTION: Duration = Duration::from_secs(2);
-/// How long a line waits for a game that does not read.
+/// How long a line waits for a game that does not read its input.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A connection that was broken says so within this.
+/// A broken connection reports its error within this time.
 const WRITTEN: Duration = Duration::from_millis(100);
-/// Lines without an answer that are remembered.
+/// Maximum number of lines remembered without a reaction of the game.
 const UNHEARD: usize = 64;
 
 /// The writing end of a terminal.
 pub(super) type Input = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// A line was not typed.
+/// Why a line was not typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotTyped {
     /// There is no connection to its terminal.
     Detached,
-    /// It ended as the line was written.
+    /// The connection ended while the line was written.
     Lost,
-    /// It is there, and the game takes nothing from it.
+    /// The game does not read its input.
     Deaf,
 }
 
 impl NotTyped {
-    /// For a person.
+    /// A message for users.
     pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::Detached => "There is no connection to the game's console at the moment. Try again.",
@@ -51,13 +51,13 @@ impl NotTyped {
     }
 }
 
-/// A line on its way.
+/// A queued line.
 pub(super) struct Typed {
     line: String,
-    /// It matters that it arrives: answered when the game was heard after it, and typed once more over a new connection
-    /// where the old one may have lost it.
+    /// Delivery matters: answered only after later output of the game, and typed again over a new connection if the old
+    /// one may have lost it.
     sure: bool,
-    /// Told when it is written, whatever becomes of it.
+    /// Told when the line is written, whatever happens to it afterwards.
     written: Option<oneshot::Sender<()>>,
     at: Instant,
     told: Told,
@@ -65,14 +65,14 @@ pub(super) struct Typed {
 
 type Told = oneshot::Sender<Result<(), NotTyped>>;
 
-/// Where lines are typed. Cheap to clone.
+/// Sends lines to the typist task. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Keyboard(mpsc::Sender<Typed>);
 
 impl Keyboard {
-    /// Types a line; resolves when it is written, and either the game was heard after it or the connection did not end
-    /// for a while. With `written`, which is told of the writing itself: only when the game was heard; it is written a
-    /// second time where it may have been lost.
+    /// Types a line; resolves when it is written, and the game printed something afterwards or the connection survived
+    /// for a while. With `written`, which is told when the line is written, it only resolves after later output, and
+    /// the line is typed a second time if it may have been lost.
     pub(super) fn type_line(
         &self,
         line: String,
@@ -91,31 +91,31 @@ impl Keyboard {
     }
 }
 
-/// A line that was written, and nothing was heard of the game since.
+/// A written line without output of the game since.
 #[derive(Debug)]
 pub(super) struct UnheardLine {
     pub(super) line: String,
     at: Instant,
     pub(super) sure: bool,
-    /// Who waits.
+    /// Told the result, while anyone waits for it.
     told: Option<Told>,
 }
 
 impl UnheardLine {
-    /// The game has it.
+    /// The game received it.
     pub(super) fn arrived(self) {
         if let Some(told) = self.told {
-            // Whoever waited is gone, where this fails.
+            // Fails if nobody waits any more.
             let _ = told.send(Ok(()));
         }
     }
 
-    /// The connection was lost, and it with it: it is typed again, or whoever waits is told. False where nobody waits.
+    /// The connection was lost, possibly with the line: types it again or reports the loss. False if nobody waits.
     pub(super) fn lost(self, keyboard: &Keyboard) -> bool {
         let Some(told) = self.told else { return false };
         if self.sure {
             let typed = Typed { line: self.line, sure: false, written: None, at: Instant::now(), told };
-            // The one who waits is told by the drop, where this fails.
+            // If this fails, dropping the sender tells the waiter.
             drop(keyboard.0.try_send(typed));
         } else {
             let _ = told.send(Err(NotTyped::Lost));
@@ -124,11 +124,11 @@ impl UnheardLine {
     }
 }
 
-/// What was written since the game was heard last: if a connection turns out to be dead, this is what it swallowed.
+/// Lines written since the game's last output: if a connection turns out to be dead, they may be lost.
 #[derive(Debug, Default)]
 pub(super) struct Unheard {
     lines: Mutex<VecDeque<UnheardLine>>,
-    /// A line is partly written: a new connection would cut it in two.
+    /// A line is partly written; a new connection would split it.
     writing: AtomicBool,
     pub(super) more: Notify,
 }
@@ -145,26 +145,26 @@ impl Unheard {
         self.more.notify_one();
     }
 
-    /// The game said something.
+    /// The game printed something: all lines arrived.
     pub(super) fn heard(&self) {
         for line in self.lock().drain(..) {
             line.arrived();
         }
     }
 
-    /// Since when nothing was heard after a line, or after one that matters.
+    /// Since when a line has been without a reaction; with `sure`, only lines whose delivery matters.
     pub(super) fn since(&self, sure: bool) -> Option<Instant> {
         let lines = self.lock();
         let writing = self.writing.load(Ordering::Relaxed);
         lines.iter().find(|line| !writing && (line.sure && line.told.is_some() || !sure)).map(|line| line.at)
     }
 
-    /// When somebody has waited for long enough.
+    /// When the earliest waiting line counts as delivered.
     pub(super) fn due(&self) -> Option<Instant> {
         self.lock().iter().find(|line| !line.sure && line.told.is_some()).map(|line| line.at + WRITTEN)
     }
 
-    /// The connection has not ended for a while: what was written is written.
+    /// Reports the lines as written whose connection has survived long enough.
     pub(super) fn written(&self) {
         let now = Instant::now();
         for line in self.lock().iter_mut().filter(|line| !line.sure && line.at + WRITTEN <= now) {
@@ -174,7 +174,7 @@ impl Unheard {
         }
     }
 
-    /// There is no connection for too long: nobody waits any more.
+    /// No connection for too long: reports all lines as lost.
     pub(super) fn give_up(&self) {
         for line in self.lock().iter_mut() {
             if let Some(told) = line.told.take() {
@@ -192,14 +192,14 @@ impl Unheard {
     }
 }
 
-/// Where connections are plugged in and out.
+/// Where terminal connections are attached and detached.
 pub(super) struct Port {
     pub(super) keyboard: Keyboard,
     pub(super) inputs: mpsc::Sender<Option<Input>>,
     pub(super) unheard: Arc<Unheard>,
 }
 
-/// A keyboard, where its connections go, and the task between them.
+/// A keyboard, the port for its connections, and the task between them.
 pub(super) fn keyboard(
     console: &Console,
     cancel: &CancellationToken,
@@ -222,11 +222,11 @@ pub(super) fn keyboard(
 struct Typist {
     lines: mpsc::Receiver<Typed>,
     inputs: mpsc::Receiver<Option<Input>>,
-    /// None: nothing is plugged in.
+    /// `None` while there is no connection.
     input: Option<Input>,
     unheard: Arc<Unheard>,
     console: Console,
-    /// People know that their game does not read.
+    /// Users were told that the game does not read its input.
     told: bool,
 }
 
@@ -242,7 +242,7 @@ impl Typist {
                     },
                     typed = self.lines.recv() => match typed {
                         Some(typed) => self.write(typed).await,
-                        // The end of the input is the end of some games: it stays open for as long as the game runs.
+                        // Some games exit at the end of their input, so it stays open as long as the game runs.
                         None => std::future::pending().await,
                     },
                 }
@@ -266,7 +266,7 @@ impl Typist {
         loop {
             let Some(input) = &mut self.input else {
                 if written > 0 {
-                    // What of it arrived is for nobody to know.
+                    // How much of it arrived cannot be known.
                     self.unheard.writing.store(false, Ordering::Relaxed);
                     tell(&mut told, Err(NotTyped::Detached));
                     return;
@@ -312,7 +312,7 @@ impl Typist {
                     }
                 }
                 more = self.lines.recv(), if deaf => match more {
-                    // One that is half written is in the way of all that come after it.
+                    // A partly written line blocks all later ones.
                     Some(more) => drop(more.told.send(Err(NotTyped::Deaf))),
                     None => std::future::pending().await,
                 },

@@ -16,7 +16,7 @@ fn desk() -> Desk {
     tasks.spawn(task);
     let port = Arc::new(port);
     let unheard = Arc::clone(&port.unheard);
-    // Who owns the terminal says when it is written.
+    // The terminal's owner reports when it is written.
     tasks.spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_millis(10)).await;
