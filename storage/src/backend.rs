@@ -1,4 +1,4 @@
-//! Where the database's bytes are: a file, or in tests something that fails on purpose.
+//! Where the database's bytes are stored: a file, or in tests a simulated disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,27 +10,27 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::overlay::Overlay;
 
-/// redb's page cache. The panel's data is small, and what does not fit here is in the system's cache anyway.
+/// Size of redb's page cache in bytes. The panel's data is small, and the rest is in the system's cache anyway.
 const CACHE: usize = 4 << 20;
 
-/// How much must fit on a disk that was full before writes are tried again.
+/// Bytes that must fit on a disk that was full before writes are retried.
 const PROBE: usize = 256 << 10;
 
-/// The bytes of one database.
+/// The storage of one database.
 pub(crate) trait Disk: Send + Sync {
-    /// Opens the database for reading and writing. Never makes one.
+    /// Opens the database for reading and writing. Never creates one.
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError>;
-    /// The bytes as they are, with writes that go to memory only.
+    /// The current bytes, with writes that stay in memory.
     fn overlay(&self) -> io::Result<Overlay>;
-    /// Fails where a write would find no space.
+    /// Fails if a write would find no space.
     fn probe(&self) -> io::Result<()>;
-    /// Puts a copy of the bytes beside them, safe on the disk, and says where.
+    /// Makes a synced copy beside the database and returns its path.
     fn copy_aside(&self, schema: u32) -> io::Result<PathBuf>;
-    /// What to call it in messages.
+    /// The path, for messages.
     fn path(&self) -> &Path;
 }
 
-/// The settings with which every handle is opened.
+/// The redb settings for every handle.
 pub(crate) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
@@ -47,7 +47,7 @@ impl FileDisk {
         Self { path }
     }
 
-    /// This name with something appended.
+    /// The database's path with this suffix.
     fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = self.path.as_os_str().to_owned();
         name.push(suffix);
@@ -58,7 +58,7 @@ impl FileDisk {
 impl Disk for FileDisk {
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
         let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
-        // redb would make a new database in an empty file, and with it a panel that anybody can claim.
+        // redb would create a new database in an empty file, and with it a panel that anybody can claim.
         if file.metadata()?.len() == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
@@ -96,13 +96,13 @@ impl Disk for FileDisk {
     }
 }
 
-/// A new, empty file that nobody else can read.
+/// Creates a new file that only its owner can access.
 pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Gives a file that root has just made in somebody's data folder to him: the panel that runs as he must be able to open
-/// it. Anybody else has made his own.
+/// When running as root, gives a new file to the owner of its folder, so that a panel running as that user can open it.
+/// Otherwise does nothing.
 pub(crate) fn give_to_owner_of_folder(file: &File, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, fchown};
     if !rustix::process::geteuid().is_root() {
@@ -112,7 +112,7 @@ pub(crate) fn give_to_owner_of_folder(file: &File, path: &Path) -> io::Result<()
     if folder.uid() == 0 { Ok(()) } else { fchown(file, Some(folder.uid()), Some(folder.gid())) }
 }
 
-/// Writes a file as a whole and waits until it is on the disk.
+/// Replaces a file and syncs it to the disk.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
@@ -124,7 +124,7 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes a rename in the folder of `path` last.
+/// Syncs the folder of `path`, which makes a rename in it durable.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),

@@ -1,4 +1,4 @@
-//! What was read from the database, kept decoded until the next commit.
+//! A cache of decoded records, valid until the next commit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,35 +7,35 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::tx::ReadTx;
 
-/// Values by a key, each read from one [`Store`] and good until anything is committed there. For what every call asks
-/// for: a commit is rare beside that, so nobody has to know which write touches which value.
+/// Values by key, each read from one [`Store`] and valid until the next commit there. For records that every API call
+/// needs: commits are rare in comparison, so any commit invalidates all values.
 pub struct Cache<V> {
-    /// How many values it holds at most.
+    /// Maximum number of values.
     most: usize,
     held: Mutex<Held<V>>,
 }
 
 struct Held<V> {
-    /// The store's revision, not later than any of the values was read.
+    /// The store's revision at or before the time any of the values was read.
     revision: u64,
     values: HashMap<String, Arc<V>>,
 }
 
 impl<V> Cache<V> {
-    /// Holds `most` values; one more, and it begins anew.
+    /// Holds at most `most` values; adding one more clears it first.
     pub fn new(most: usize) -> Self {
         Self { most, held: Mutex::new(Held { revision: 0, values: HashMap::new() }) }
     }
 
-    /// The value under `key`, as it is after every write that was answered before this call. What is not there is not
-    /// kept: whoever asks for made-up keys takes the place of nobody.
+    /// The value of `key`, including every write that was answered before this call. Missing values are not cached, so
+    /// requests for made-up keys displace nothing.
     pub fn get_or_read<E: From<Error>>(
         &self,
         store: &Store,
         key: &str,
         read: impl FnOnce(&ReadTx) -> Result<Option<V>, E>,
     ) -> Result<Option<Arc<V>>, E> {
-        // Taken before the read: what is committed in between counts as later, and is read the next time.
+        // Taken before the read: a commit in between raises the revision, so the value is read again next time.
         let revision = store.revision();
         if let Some(value) = self.get(revision, key) {
             return Ok(Some(value));
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// Readers that keep values while others write never see less than was answered before they asked.
+    /// A reader with a cache never misses a write that was answered before it asked, while others write.
     #[test]
     fn an_answered_write_is_seen_by_every_later_read() {
         let (_dir, store) = store();

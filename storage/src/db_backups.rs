@@ -1,4 +1,4 @@
-//! Copies of the whole database: made while it is in use, checked before they get their name, put back in its place.
+//! Copies of the whole database: made while it is in use, verified before they get their final name, and restored.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,49 +10,49 @@ use crate::open::{FILE, OpenError, check, lock};
 use crate::schema;
 use crate::store::Store;
 
-/// Why there is no copy.
+/// Why no copy was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The database could not be read, or the copy not written.
     #[error(transparent)]
     Database(#[from] Error),
-    /// The copy would lie in the data folder, or in the place of the database itself.
+    /// The copy would be in the data folder, or replace the database itself.
     #[error(
         "{} is in the data folder, where only the folder copies takes copies: name a file elsewhere, or one in {}",
         path.display(), copies.display()
     )]
     Inside {
-        /// Where it was to be.
+        /// The requested path.
         path: PathBuf,
-        /// Where it may be.
+        /// The folder for copies.
         copies: PathBuf,
     },
-    /// The copy is not what it should be; or what was to be put back, or what is there.
+    /// The copy, the file to restore, or the existing database could not be opened or checked.
     #[error(transparent)]
     Open(#[from] OpenError),
 }
 
-/// What a copy says of itself.
+/// Facts about a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// The schema that it follows.
+    /// Its schema number.
     pub schema: u32,
     /// Its size in bytes.
     pub bytes: u64,
 }
 
 impl Store {
-    /// Makes a consistent copy at `to`, which is replaced as a whole. Nobody writes meanwhile: for the few megabytes of a
-    /// panel that is a moment.
+    /// Makes a consistent copy at `to`, replacing that file atomically. Writes wait meanwhile; for a panel's few
+    /// megabytes that is a moment.
     ///
     /// # Errors
-    /// [`CopyError`]; what was at `to` is then as it was.
+    /// [`CopyError`]; the file at `to` is then unchanged.
     pub async fn copy_to(&self, to: PathBuf) -> Result<Copied, CopyError> {
         let from = self.path().to_owned();
         not_itself(&from, &to)?;
         let unfinished = beside(&to);
         let target = unfinished.clone();
-        // On the writer's thread, between two commits: the file is the newest commit and nothing else.
+        // This runs on the writer's thread between two commits, so the file holds exactly the newest commit.
         self.write(move |_tx| copy(&from, &target).map_err(CopyError::Open)).await?;
         tokio::task::spawn_blocking(move || finish(&unfinished, &to))
             .await
@@ -60,11 +60,11 @@ impl Store {
     }
 }
 
-/// Whether a copy may lie at `to`: anywhere but in the data folder `dir`, whichever way that is named, and there only in
-/// the folder of copies. Nor may it be another name of the database.
+/// Checks whether a copy may be written to `to`: anywhere outside the data folder `dir`, however that is named, or in
+/// its folder for copies. It must not be another name of the database.
 ///
 /// # Errors
-/// [`CopyError::Inside`], and where the folder of `to` is none.
+/// [`CopyError::Inside`], or [`CopyError::Open`] if the folder of `to` does not exist.
 pub fn check_target(dir: &Path, to: &Path) -> Result<(), CopyError> {
     use std::os::unix::fs::MetadataExt;
     let looked = |path: &Path| {
@@ -75,11 +75,11 @@ pub fn check_target(dir: &Path, to: &Path) -> Result<(), CopyError> {
     let copies = dir.join("copies");
     let inside = || CopyError::Inside { path: to.to_owned(), copies: copies.clone() };
     let (database, data, kept) = (id(&dir.join(FILE)), id(dir), id(&copies));
-    // What a link leads to counts, and what lies there already.
+    // Check both the folder as named and, if `to` exists, the folder a link there leads to.
     let named = to.parent().map(|parent| parent.canonicalize()).transpose().map_err(looked(to))?;
     let behind = to.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
     for folder in named.iter().chain(&behind) {
-        // By what they are, not by their names: a folder may be mounted in two places.
+        // Compared by device and inode, since a folder may be mounted in two places.
         let above =
             folder.ancestors().map(id).find(|above| above.is_some() && (*above == kept || *above == data));
         if above.is_some_and(|above| above == data) {
@@ -92,7 +92,7 @@ pub fn check_target(dir: &Path, to: &Path) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// A database is no copy of itself, whatever it is called.
+/// Refuses to overwrite the database with its own copy, under whatever name.
 fn not_itself(database: &Path, to: &Path) -> Result<(), CopyError> {
     use std::os::unix::fs::MetadataExt;
     let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
@@ -103,20 +103,20 @@ fn not_itself(database: &Path, to: &Path) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// Checks a database that nobody uses: every checksum of it. Nothing is written.
+/// Verifies every checksum of a database that is not in use. Writes nothing.
 ///
 /// # Errors
-/// What is wrong with it.
+/// [`OpenError`] says what is wrong with it.
 pub fn check_file(path: &Path) -> Result<Copied, OpenError> {
     let bytes = fs::metadata(path).map_err(|e| OpenError::io("looking for", path, e))?.len();
     let facts = check::check_up_to(&FileDisk::new(path.to_owned()), u64::MAX)?;
     Ok(Copied { schema: facts.schema, bytes })
 }
 
-/// Brings a copy to another place, which is replaced as a whole, and removes it where it was.
+/// Moves a copy to another place, replacing the file there atomically.
 ///
 /// # Errors
-/// [`CopyError`]; what was at `to` is then as it was.
+/// [`CopyError`]; the file at `to` is then unchanged.
 pub fn bring(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     let unfinished = beside(to);
     let brought = copy(from, &unfinished).map_err(CopyError::Open).and_then(|()| finish(&unfinished, to));
@@ -124,10 +124,10 @@ pub fn bring(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     brought
 }
 
-/// As [`Store::copy_to`], of the database in a data folder that no panel uses.
+/// Like [`Store::copy_to`], for the database of a data folder that no panel is using.
 ///
 /// # Errors
-/// [`CopyError`]; [`OpenError::AlreadyOpen`] where a panel uses it.
+/// [`CopyError`]; [`OpenError::AlreadyOpen`] if a panel is using it.
 pub fn copy_of_closed(dir: &Path, to: &Path) -> Result<Copied, CopyError> {
     let path = dir.join(FILE);
     let _lock = lock::take(&dir.join("panel.lock"), &path)?;
@@ -137,12 +137,12 @@ pub fn copy_of_closed(dir: &Path, to: &Path) -> Result<Copied, CopyError> {
     finish(&unfinished, to)
 }
 
-/// Puts a copy in the place of the database of a folder that no panel uses. What was there is kept beside it, under the
-/// name that is returned.
+/// Replaces the database of a data folder that no panel is using with a copy. The previous database is kept beside it,
+/// at the returned path; `None` if there was none.
 ///
 /// # Errors
-/// The copy is none, or follows a schema that this program does not know; [`OpenError::AlreadyOpen`] where a panel uses the
-/// folder. Nothing has changed then.
+/// The copy is not a database or has a schema that this program does not know; [`OpenError::AlreadyOpen`] if a panel is
+/// using the folder. Nothing has changed then.
 pub fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, OpenError> {
     let path = dir.join(FILE);
     let _lock = lock::take(&dir.join("panel.lock"), &path)?;
@@ -159,7 +159,7 @@ pub fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, OpenError> {
     check_file(&unfinished)?;
     let failed = |e| OpenError::io("putting back", &path, e);
     let before = dir.join(format!("{FILE}.before-restore"));
-    // By a second name first: at no moment is there no database.
+    // Linked under a second name first, so that there is a database at every moment.
     let kept = match fs::metadata(&path) {
         Ok(_) => {
             remove(&before).map_err(failed)?;
@@ -173,7 +173,7 @@ pub fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, OpenError> {
     Ok(kept)
 }
 
-/// Where a copy grows until it is whole.
+/// Temporary path of an incomplete copy.
 fn beside(to: &Path) -> PathBuf {
     let mut name = to.as_os_str().to_owned();
     name.push(".new");

@@ -1,4 +1,4 @@
-//! What can go wrong with an open database.
+//! Errors of an open database.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,26 +9,26 @@ use ids::{NodeId, ServerId};
 /// The result of a storage call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a read or a write did not happen. Cheap to clone, because writers that shared a commit share its failure.
+/// Why a read or write failed. Cheap to clone, because writers that share a commit share its failure.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Something with this name or id is there already.
+    /// A record with this name or id already exists.
     #[error("{what} is taken already")]
     Taken {
         /// What is taken: "the user name", "the server id", …
         what: &'static str,
     },
-    /// The record that was asked for, or that another one points at, is not there.
+    /// The requested record, or one that another record refers to, does not exist.
     #[error("there is no such {what}")]
     NotFound {
         /// What was looked for: "user", "server", …
         what: &'static str,
     },
-    /// A server on the same node has this port.
+    /// Another server on the same node has this port.
     #[error("port {port}/{protocol} on node {node} belongs to the server {name} ({server})")]
     PortTaken {
-        /// The node on which the port is.
+        /// The node of the port.
         node: NodeId,
         /// The external port.
         port: u16,
@@ -39,29 +39,29 @@ pub enum Error {
         /// Name of the server that has it.
         name: String,
     },
-    /// A node cannot go while servers are placed on it.
+    /// A node cannot be deleted while servers are placed on it.
     #[error("{count} servers are placed on this node")]
     NodeInUse {
-        /// How many.
+        /// Number of servers.
         count: usize,
     },
     /// The last administrator can neither be deleted nor lose the role.
     #[error("this is the last administrator")]
     LastAdmin,
-    /// A record is there and cannot be read.
+    /// A record exists and cannot be decoded.
     #[error("the record {key} in table {table} cannot be read: {reason}")]
     Corrupt {
         /// The table.
         table: &'static str,
         /// The record's key.
         key: String,
-        /// What the decoder said.
+        /// The decoder's message.
         reason: String,
     },
-    /// The disk was full. Nothing of the write is kept, reads go on, writes work again once there is space.
+    /// The disk is full. The write was discarded; reads keep working, and writes work again once there is space.
     #[error("the disk that holds the database is full")]
     DiskFull,
-    /// The database takes no writes at present.
+    /// The database is read-only at the moment.
     #[error("the database is read-only at present: {reason}")]
     ReadOnly {
         /// What is wrong.
@@ -70,27 +70,27 @@ pub enum Error {
     /// The store was closed.
     #[error("the database is closed")]
     Closed,
-    /// The closure that was to read or write panicked; nothing of it is kept.
+    /// The read or write closure panicked; its changes were discarded.
     #[error("a use of the database panicked: {0}")]
     Panicked(String),
     /// The database or the disk below it failed.
     #[error("{doing}: {source}")]
     Failed {
-        /// What was attempted.
+        /// What was attempted, for example `beginning a read`.
         doing: &'static str,
-        /// What the layer below said.
+        /// The underlying error.
         source: Arc<redb::Error>,
     },
 }
 
 impl Error {
-    /// Wraps what redb said, telling a full disk apart from everything else.
+    /// Wraps an error of redb; a full disk becomes [`Error::DiskFull`].
     pub(crate) fn redb(doing: &'static str, source: impl Into<redb::Error>) -> Self {
         let source = source.into();
         if is_disk_full(&source) { Self::DiskFull } else { Self::Failed { doing, source: Arc::new(source) } }
     }
 
-    /// Whether the database handle can take no further writes after this.
+    /// Whether the database handle cannot be used for writes after this error.
     pub(crate) fn breaks_handle(&self) -> bool {
         matches!(self, Self::DiskFull | Self::Failed { .. })
     }

@@ -1,7 +1,7 @@
-//! The database handle, which must be given up and taken anew after a failure.
+//! The database handle, which must be replaced after a failure.
 //!
-//! redb refuses all writes on a handle once one failed for want of space or for a disk error; reads go on. So does the
-//! program: it says that it is read-only, and opens the database anew as soon as that has a chance.
+//! redb refuses all writes on a handle once one failed with a disk error or a full disk; reads keep working. The store
+//! then reports that it is read-only, and reopens the database as soon as that may succeed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -16,28 +16,28 @@ use crate::error::{Error, Result};
 use crate::open::{self, Lock, Opened};
 use crate::tx::ReadTx;
 
-/// Whether the database takes writes.
+/// Whether the database accepts writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// It does.
+    /// It accepts reads and writes.
     Ok,
-    /// It does not at present. Reads go on, and it heals by itself.
+    /// It only accepts reads at the moment, and recovers automatically.
     ReadOnly {
-        /// Why, in words for an operator.
+        /// The reason, for operators.
         reason: String,
-        /// Whether a full disk is why.
+        /// Whether the cause is a full disk.
         disk_full: bool,
     },
 }
 
-/// The handle in use, and what it can do at present.
+/// The current handle and its health.
 pub(crate) struct Handle {
     disk: Box<dyn Disk>,
     database: RwLock<Option<Database>>,
     health: watch::Sender<Health>,
     /// See [`crate::Store::revision`].
     revision: AtomicU64,
-    /// Given up last.
+    /// Released last.
     lock: Mutex<Option<Lock>>,
 }
 
@@ -65,12 +65,12 @@ impl Handle {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// What is read from now on may be something else.
+    /// Raises the revision: later reads may see other data.
     fn count(&self) {
         self.revision.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// What writers are told while nothing can be written.
+    /// The error for writers while the database is read-only.
     pub(crate) fn refusal(&self) -> Option<Error> {
         match &*self.health.borrow() {
             Health::Ok => None,
@@ -79,20 +79,20 @@ impl Handle {
         }
     }
 
-    /// Runs `work` in a consistent view.
+    /// Runs `work` on a consistent snapshot.
     pub(crate) fn read<T, E: From<Error>>(&self, work: impl FnOnce(&ReadTx) -> Result<T, E>) -> Result<T, E> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(Error::Closed)?;
         work(&ReadTx::new(database.begin_read().map_err(|e| Error::redb("beginning a read", e))?))
     }
 
-    /// Runs `work`, after whose failure nothing can be written until [`Self::heal`] succeeds.
+    /// Runs `work`. If it fails, the database is read-only until [`Self::heal`] succeeds.
     pub(crate) fn write(&self, work: impl FnOnce(&Database) -> Result<()>) -> Result<()> {
         let outcome = {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
             work(database.as_ref().ok_or(Error::Closed)?)
         };
-        // Also after a failure: what of it can be read shows when the database is opened anew.
+        // Also after a failure: its changes may become visible when the database is reopened.
         self.count();
         if let Err(error) = &outcome {
             tracing::error!(%error, "a write to the database failed; it is read-only until it was opened anew");
@@ -101,7 +101,7 @@ impl Handle {
         outcome
     }
 
-    /// Opens the database anew, if there is a chance that it takes writes then. Waits for reads under way.
+    /// Reopens the database if it may then accept writes. Waits for running reads.
     pub(crate) fn heal(&self) {
         if self.refusal().is_some_and(|why| matches!(why, Error::DiskFull)) && self.disk.probe().is_err() {
             return;
@@ -117,7 +117,7 @@ impl Handle {
                 self.health.send_replace(Health::Ok);
             }
             Err(error) => {
-                // What can be read stays readable.
+                // Keep it readable.
                 *database = open::open_in_memory(&*self.disk).ok();
                 self.count();
                 drop(database);
@@ -135,7 +135,7 @@ impl Handle {
         }
     }
 
-    /// Closes the database so that the next start finds nothing to repair. Not from inside a read or write.
+    /// Closes the database so that the next start has nothing to repair. Must not be called inside a read or write.
     pub(crate) fn close(&self) {
         close(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());

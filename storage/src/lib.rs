@@ -1,10 +1,10 @@
 //! The panel's database.
 //!
-//! One [`Store`] holds the file. A use case is one closure: [`Store::read`] for a consistent view, [`Store::write`] for
-//! a change that is kept whole or not at all, and is on the disk when the call returns. What can be read and written
-//! stands in the modules, one for each feature, as plain functions of the transaction.
+//! One [`Store`] holds the file. A use case is one closure: [`Store::read`] for a consistent snapshot, [`Store::write`]
+//! for a change that is kept entirely or not at all, and is on the disk when the call returns. The queries are plain
+//! functions of the transaction, in one module per feature.
 //!
-//! redb and MessagePack are named in this crate and nowhere else.
+//! redb and MessagePack are used in this crate only.
 
 /// Milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;

@@ -1,4 +1,4 @@
-//! What the database says about itself.
+//! Metadata of the database.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,12 @@ const APP_VERSION: &str = "app_version";
 const INSTANCE: &str = "instance";
 const CLAIMED: &str = "claimed_at";
 
-/// Which installation this database belongs to.
+/// The installation that this database belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Made with the database, never changes.
+    /// Random id, created with the database; never changes.
     pub id: String,
-    /// When the database was made.
+    /// When the database was created.
     pub created_at: Millis,
 }
 
@@ -31,18 +31,18 @@ pub fn app_version(tx: &ReadTx) -> Result<Option<String>> {
     meta::<String>().get(tx, APP_VERSION)
 }
 
-/// Which installation this is.
+/// The installation's identity.
 pub fn instance(tx: &ReadTx) -> Result<Instance> {
     meta::<Instance>().get(tx, INSTANCE)?.ok_or_else(|| Error::corrupt("meta", INSTANCE, "is missing"))
 }
 
-/// When the first account was made, if it was.
+/// When the first account was created; `None` if none was.
 pub fn claimed_at(tx: &ReadTx) -> Result<Option<Millis>> {
     meta::<Millis>().get(tx, CLAIMED)
 }
 
-/// Notes that the first account was made: to be called in the write that makes it. [`Error::Taken`] for whoever comes
-/// second, also when all accounts should be gone again.
+/// Records that the first account was created; must be called in the write that creates it. [`Error::Taken`] if there
+/// already was one, even if all accounts have been deleted since.
 pub fn claim(tx: &WriteTx, now: Millis) -> Result<()> {
     if claimed_at(tx)?.is_some() {
         return Err(Error::Taken { what: "the first account" });

@@ -1,7 +1,7 @@
 //! A file whose changes stay in memory.
 //!
-//! redb repairs what it opens. A file that turns out to be damaged must keep every byte, so the first look at it, with
-//! all repairs, goes through this.
+//! redb repairs what it opens. A damaged file must not be changed, so the first check of it, including all repairs,
+//! goes through this.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +11,7 @@ use redb::StorageBackend;
 
 const PAGE: usize = 4096;
 
-/// Bytes below that are only read, and changes above that are only remembered.
+/// A read-only base, with changes kept in memory on top.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     base: Box<dyn StorageBackend>,
@@ -21,7 +21,8 @@ pub(crate) struct Overlay {
 #[derive(Debug)]
 struct State {
     len: u64,
-    /// Up to where the base shows through. Shrinks with the file, so that what grows back is zero.
+    /// Length of the visible part of the base. Shrinks when the file is truncated, so that bytes of a later extension
+    /// are zero.
     visible: u64,
     pages: BTreeMap<u64, Box<[u8; PAGE]>>,
 }
@@ -35,7 +36,7 @@ impl Overlay {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what is below the changes; zero where there is nothing.
+    /// Reads from the base; zero beyond its visible part.
     fn read_base(&self, visible: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let there = (visible.saturating_sub(offset)).min(out.len() as u64) as usize;
         let (shown, zero) = out.split_at_mut(there);
@@ -44,7 +45,7 @@ impl Overlay {
     }
 }
 
-/// The part of a range that lies in one page: page number, start in the page, start in the range, length.
+/// Splits a range into pages: page number, offset in the page, offset in the range, length.
 fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize, usize)> {
     let mut done = 0;
     std::iter::from_fn(move || {

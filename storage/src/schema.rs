@@ -1,4 +1,4 @@
-//! The number of the schema, the first contents of a new database, the way from an older one.
+//! The schema number, the initial contents of a new database, and migrations from older ones.
 
 use rand::RngExt;
 
@@ -9,15 +9,15 @@ use crate::migrations::{MIGRATIONS, Migration};
 use crate::tables;
 use crate::tx::WriteTx;
 
-/// A form of tables and records, and how to get there.
+/// A schema version and the migrations that lead to it.
 pub(crate) struct Schema {
-    /// Files with a higher one are refused.
+    /// The schema number; files with a higher one are refused.
     pub(crate) number: u32,
     /// The steps that lead to it, oldest first.
     pub(crate) migrations: &'static [Migration],
 }
 
-/// What this program reads and writes.
+/// The schema that this program reads and writes.
 pub(crate) const CURRENT: Schema = Schema { number: 2, migrations: MIGRATIONS };
 
 impl Schema {
@@ -28,7 +28,7 @@ impl Schema {
         meta::set_schema(tx, self.number)
     }
 
-    /// Takes all steps that the database is behind, and notes the new number: to be committed together.
+    /// Performs all missing migrations and records the new number; must be committed together.
     pub(crate) fn migrate(&self, tx: &WriteTx, from: u32) -> Result<()> {
         let mut at = from;
         for step in self.migrations.iter().filter(|step| step.to > from) {
@@ -47,7 +47,7 @@ impl Schema {
     }
 }
 
-/// A new installation.
+/// Creates the identity of a new installation.
 pub(crate) fn new_instance(now: Millis) -> Instance {
     const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
     let mut random = rand::rng();

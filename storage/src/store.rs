@@ -1,4 +1,4 @@
-//! What the rest of the program holds of the database.
+//! The open database as used by the rest of the program.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::schema::{self, Schema};
 use crate::tx::{ReadTx, WriteTx};
 use crate::writer::{self, Job, Work};
 
-/// How many reads run at a time; more wait for their turn.
+/// Maximum number of parallel reads; others wait.
 const READERS: usize = 4;
 
-/// The open database. Clones share it; the last one to go closes it.
+/// The open database. Clones share it; dropping the last one closes it.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -34,8 +34,8 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the database `panel.redb` in the data folder, and makes both where there are none yet. Blocking: call it
-    /// before the async runtime has anything else to do, or off its threads.
+    /// Opens the database `panel.redb` in the data folder; creates both if they do not exist. Blocking: call it before
+    /// the async runtime has other work, or off its threads.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         Self::open_at(dir, &schema::CURRENT)
     }
@@ -45,7 +45,7 @@ impl Store {
         Self::start(Box::new(disk), opened, Some(lock))
     }
 
-    /// Starts the writer's thread for a database that is open.
+    /// Starts the writer thread for an open database.
     pub(crate) fn start(disk: Box<dyn Disk>, opened: Opened, lock: Option<Lock>) -> Result<Self, OpenError> {
         let path = disk.path().to_owned();
         let instance = opened.instance.clone();
@@ -67,28 +67,28 @@ impl Store {
         })
     }
 
-    /// Which installation this is.
+    /// The installation's identity.
     pub fn instance(&self) -> &Instance {
         &self.inner.instance
     }
 
-    /// Counts commits. A write has counted before it is answered, so what was read since the revision was this has every
-    /// answered write in it for as long as the revision is the same.
+    /// Counts commits. A write raises it before it is answered, so data read at some revision includes every answered
+    /// write as long as the revision is unchanged.
     pub fn revision(&self) -> u64 {
         self.inner.handle.revision()
     }
 
-    /// Where the database is.
+    /// Path of the database.
     pub(crate) fn path(&self) -> &Path {
         self.inner.handle.path()
     }
 
-    /// Whether the database takes writes, and every change of that.
+    /// Whether the database accepts writes, and changes of that.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.inner.handle.health()
     }
 
-    /// Why the database takes no writes at present, if so.
+    /// Why the database is read-only, if it is.
     pub fn read_only_reason(&self) -> Option<String> {
         match &*self.inner.handle.health().borrow() {
             Health::Ok => None,
@@ -96,7 +96,7 @@ impl Store {
         }
     }
 
-    /// Reads in a consistent view, off the async threads.
+    /// Reads from a consistent snapshot, off the async threads.
     pub async fn read<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: FnOnce(&ReadTx) -> Result<T, E> + Send + 'static,
@@ -114,8 +114,8 @@ impl Store {
         .unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
 
-    /// Reads in a consistent view, on this thread: for a few records by their keys, which takes microseconds. Not to be
-    /// called from inside another read or write.
+    /// Reads from a consistent snapshot on this thread: for a few records by key, which takes microseconds. Must not be
+    /// called inside another read or write.
     pub fn read_now<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: FnOnce(&ReadTx) -> Result<T, E>,
@@ -124,8 +124,8 @@ impl Store {
         self.inner.handle.read(closure)
     }
 
-    /// Writes: when this returns `Ok`, all that the closure did is on the disk; when it returns `Err`, nothing of it is
-    /// kept. The closure sees its own changes and must not wait for anything. It runs even if the caller stops waiting.
+    /// Writes: if this returns `Ok`, all changes of the closure are on the disk; if it returns `Err`, none is kept. The
+    /// closure sees its own changes and must not block. It runs even if the caller stops waiting.
     pub async fn write<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: FnOnce(&WriteTx) -> Result<T, E> + Send + 'static,
@@ -136,7 +136,7 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
 
-    /// As [`Self::write`], for callers outside the async runtime; it panics inside.
+    /// Like [`Self::write`], for callers outside the async runtime; panics inside it.
     pub fn write_blocking<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: FnOnce(&WriteTx) -> Result<T, E> + Send + 'static,
@@ -160,7 +160,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// Closes the database cleanly, for all clones. Blocking: waits for what is being read and written.
+    /// Closes the database cleanly, for all clones. Blocking: waits for running reads and writes.
     pub fn close(&self) {
         self.inner.close();
     }
@@ -172,7 +172,7 @@ impl Inner {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             if thread.thread().id() == std::thread::current().id() {
-                // The last clone went inside a closure: the database is closed once that has ended.
+                // The last clone was dropped inside a closure; the database is closed when that has ended.
                 return;
             }
             drop(thread.join());

@@ -1,7 +1,7 @@
 //! A table whose values are records, stored as MessagePack maps.
 //!
-//! Maps, because a record written before a field was added must stay readable; and no `redb::Value` for records, because
-//! that could answer bytes which it cannot decode with a panic only.
+//! Maps, because a record written before a field was added must stay readable. Records do not implement `redb::Value`,
+//! which could only panic on bytes it cannot decode.
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
@@ -59,7 +59,7 @@ impl<K: Key + 'static, V: 'static> Table<K, V> {
         }
     }
 
-    /// Makes the table where it is not yet.
+    /// Creates the table if it does not exist.
     pub(crate) fn create(&self, tx: &WriteTx) -> Result<()> {
         tx.change(|transaction| {
             transaction.open_table(self.definition()).map_err(|e| self.cannot_open(e))?;
@@ -67,12 +67,12 @@ impl<K: Key + 'static, V: 'static> Table<K, V> {
         })
     }
 
-    /// How many records there are.
+    /// Number of records.
     pub(crate) fn len(&self, tx: &ReadTx) -> Result<u64> {
         with_table!(self, tx, table => table.len().map_err(|e| self.cannot_read(e)))
     }
 
-    /// Whether there is a record, without decoding it.
+    /// Whether a record exists, without decoding it.
     pub(crate) fn contains<'k>(&self, tx: &ReadTx, key: impl Borrow<K::SelfType<'k>>) -> Result<bool> {
         with_table!(self, tx, table => {
             let found = table.get(key).map_err(|e| self.cannot_read(e))?;
@@ -80,7 +80,7 @@ impl<K: Key + 'static, V: 'static> Table<K, V> {
         })
     }
 
-    /// Deletes a record and tells whether it was there.
+    /// Deletes a record; returns whether it existed.
     pub(crate) fn remove<'k>(&self, tx: &WriteTx, key: impl Borrow<K::SelfType<'k>>) -> Result<bool> {
         tx.change(|transaction| {
             let mut table = transaction.open_table(self.definition()).map_err(|e| self.cannot_open(e))?;
@@ -90,7 +90,7 @@ impl<K: Key + 'static, V: 'static> Table<K, V> {
         })
     }
 
-    /// The step that makes the record under `key` what it was.
+    /// The undo step that restores the record under `key`.
     fn put_back(&self, key: &K::SelfType<'_>, old: Option<Vec<u8>>) -> Undo {
         let table = Self::new(self.name);
         let key = K::as_bytes(key).as_ref().to_vec();
@@ -115,7 +115,7 @@ impl<K: Key + 'static, V: Serialize + DeserializeOwned + 'static> Table<K, V> {
         })
     }
 
-    /// All records in the order of their keys.
+    /// All records, ordered by key.
     pub(crate) fn all(&self, tx: &ReadTx) -> Result<Vec<V>> {
         with_table!(self, tx, table => {
             let mut records = Vec::new();
@@ -127,7 +127,7 @@ impl<K: Key + 'static, V: Serialize + DeserializeOwned + 'static> Table<K, V> {
         })
     }
 
-    /// The records from the key `start` on, for as long as `keep` likes their keys.
+    /// The records from the key `start` on, as long as `keep` accepts their keys.
     pub(crate) fn scan<'k>(
         &self,
         tx: &ReadTx,
@@ -147,7 +147,7 @@ impl<K: Key + 'static, V: Serialize + DeserializeOwned + 'static> Table<K, V> {
         })
     }
 
-    /// Writes the record under `key`, in place of the one that may be there.
+    /// Inserts or replaces the record under `key`.
     pub(crate) fn put<'k>(&self, tx: &WriteTx, key: impl Borrow<K::SelfType<'k>>, value: &V) -> Result<()> {
         let bytes = rmp_serde::to_vec_named(value)
             .map_err(|e| Error::corrupt(self.name, key.borrow(), format_args!("cannot be written: {e}")))?;

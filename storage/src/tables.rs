@@ -1,4 +1,4 @@
-//! THE list: every table, what it is found by, what it holds.
+//! All tables, with their keys and values.
 //!
 //! A new table or a changed record is a new schema: add a migration (see [`crate::migrations`]).
 
@@ -31,11 +31,11 @@ pub(crate) const fn settings<V: 'static>() -> Table<&'static str, V> {
 pub(crate) const USERS: Table<Id, User> = Table::new("users");
 /// User name in ASCII lower case → user id.
 pub(crate) const USERS_BY_NAME: Table<&'static str, String> = Table::new("users_by_name");
-/// Session id → sign-in.
+/// Session id → session.
 pub(crate) const SESSIONS: Table<Id, Session> = Table::new("sessions");
 /// (User id, session id) → session id.
 pub(crate) const SESSIONS_BY_USER: Table<(Id, Id), String> = Table::new("sessions_by_user");
-/// Node id → machine with an agent.
+/// Node id → node.
 pub(crate) const NODES: Table<Id, Node> = Table::new("nodes");
 /// Server id → game server.
 pub(crate) const SERVERS: Table<Id, Server> = Table::new("servers");
@@ -43,16 +43,16 @@ pub(crate) const SERVERS: Table<Id, Server> = Table::new("servers");
 pub(crate) const SERVERS_BY_NODE: Table<(Id, Id), ServerId> = Table::new("servers_by_node");
 /// (Node id, 0 for TCP or 1 for UDP, external port) → server id.
 pub(crate) const PORTS: Table<(Id, u8, u16), ServerId> = Table::new("ports");
-/// (Server id, user id) → what the user may do with the server.
+/// (Server id, user id) → grant.
 pub(crate) const GRANTS: Table<(Id, Id), Grant> = Table::new("grants");
 /// (User id, server id) → server id.
 pub(crate) const GRANTS_BY_USER: Table<(Id, Id), ServerId> = Table::new("grants_by_user");
-/// Server id → its move to another node.
+/// Server id → its transfer to another node.
 pub(crate) const MOVES: Table<Id, Move> = Table::new("moves");
-/// Template id → template that somebody added.
+/// Template id → template added by a user.
 pub(crate) const TEMPLATES: Table<Id, Template> = Table::new("templates");
 
-/// Makes all tables.
+/// Creates all tables.
 pub(crate) fn create_all(tx: &WriteTx) -> Result<()> {
     meta::<()>().create(tx)?;
     settings::<()>().create(tx)?;

@@ -1,4 +1,4 @@
-//! Transactions as the feature modules see them.
+//! Transactions as used by the feature modules.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -7,7 +7,7 @@ use redb::{Database, ReadTransaction, WriteTransaction};
 
 use crate::error::{Error, Result};
 
-/// A consistent view of the database. Also the reading half of a [`WriteTx`], which then sees its own writes.
+/// A consistent snapshot of the database. Also the reading half of a [`WriteTx`], which sees its own writes.
 pub struct ReadTx {
     pub(crate) source: Source,
 }
@@ -18,17 +18,17 @@ pub(crate) enum Source {
     Write(Box<WriteTransaction>),
 }
 
-/// What one write closure works with. All of it is kept, or nothing.
+/// The transaction of a write closure: all of its changes are kept, or none.
 pub struct WriteTx {
     read: ReadTx,
-    /// How to take back what the closure that runs at present has done, oldest first.
+    /// Undo steps for the changes of the current closure, oldest first.
     undo: RefCell<Vec<Undo>>,
-    /// Set once the layer below failed: nothing of this transaction can be committed any more.
+    /// Set after a database error: nothing of this transaction can be committed any more.
     broken: RefCell<Option<Error>>,
     changed: Cell<bool>,
 }
 
-/// Puts back one record as it was.
+/// Restores one record.
 pub(crate) type Undo = Box<dyn FnOnce(&WriteTransaction) -> Result<()>>;
 
 impl ReadTx {
@@ -55,7 +55,7 @@ impl WriteTx {
         }
     }
 
-    /// Runs a change of one record and remembers how to take it back.
+    /// Changes one record and remembers how to undo that.
     pub(crate) fn change<T>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<(T, Option<Undo>)>,
@@ -79,12 +79,12 @@ impl WriteTx {
         }
     }
 
-    /// Keeps what was done so far, whatever the next closure does.
+    /// Keeps the changes made so far, whatever the next closure does.
     pub(crate) fn keep(&self) {
         self.undo.borrow_mut().clear();
     }
 
-    /// Takes back what was done since the last [`Self::keep`], newest first.
+    /// Undoes the changes since the last [`Self::keep`], newest first.
     pub(crate) fn rollback(&self) {
         let undo = std::mem::take(&mut *self.undo.borrow_mut());
         let Source::Write(transaction) = &self.read.source else { return };
@@ -96,17 +96,17 @@ impl WriteTx {
         }
     }
 
-    /// Why nothing of this transaction can be committed, if so.
+    /// Why this transaction cannot be committed, if so.
     pub(crate) fn broken(&self) -> Option<Error> {
         self.broken.borrow().clone()
     }
 
-    /// Whether anything was written, taken back or not.
+    /// Whether anything was written, even if it was undone.
     pub(crate) fn changed(&self) -> bool {
         self.changed.get()
     }
 
-    /// The transaction itself, to be committed or aborted.
+    /// The underlying transaction, to be committed or aborted.
     pub(crate) fn into_inner(self) -> Option<WriteTransaction> {
         match self.read.source {
             Source::Write(transaction) => Some(*transaction),
@@ -115,7 +115,7 @@ impl WriteTx {
     }
 }
 
-/// Begins a write that is safe against power cuts, and quick to recover from one.
+/// Begins a write that is safe against power cuts and quick to recover from one.
 pub(crate) fn begin(database: &Database) -> Result<WriteTx> {
     let mut transaction = database.begin_write().map_err(|e| Error::redb("beginning a write", e))?;
     transaction.set_two_phase_commit(true);
@@ -123,7 +123,7 @@ pub(crate) fn begin(database: &Database) -> Result<WriteTx> {
     Ok(WriteTx::new(transaction))
 }
 
-/// Commits, if there is anything to commit.
+/// Commits if anything was changed.
 pub(crate) fn finish(tx: WriteTx) -> Result<()> {
     let changed = tx.changed();
     let Some(transaction) = tx.into_inner() else { return Err(Error::Closed) };

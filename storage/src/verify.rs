@@ -1,5 +1,5 @@
-//! Looks for records and indexes that contradict each other. Neither a crash nor a full disk can bring that about, so
-//! whatever this finds is a mistake in this crate.
+//! Checks records and indexes for contradictions. Neither a crash nor a full disk can cause any, so each one found is a
+//! bug in this crate.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::transfers::Step;
 use crate::tx::ReadTx;
 use ids::NodeId;
 
-/// Reads every record, and says of each one that contradicts another what is wrong with it.
+/// Reads every record and returns a message for each contradiction.
 pub fn verify(tx: &ReadTx) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     TEMPLATES.all(tx)?;

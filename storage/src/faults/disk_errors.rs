@@ -1,5 +1,5 @@
-//! Each operation of the disk fails in turn, once or for want of space. The store says so, keeps answering readers, and
-//! takes writes again without being started anew.
+//! Each disk operation fails in turn, once or for lack of space. The store reports it, keeps answering readers, and
+//! accepts writes again without a restart.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::testing::{Fault, SimDisk, dump, long, read, workload};
 use crate::verify::verify;
 use crate::{Error, Health, OpenError, Store};
 
-/// Does the workload; where a step fails, looks at the answer, repairs the disk and goes on with the next attempt.
+/// Runs the workload; when a step fails, checks the answer, repairs the disk and retries.
 fn run(disk: &SimDisk, store: &Store, steps: u16, expected: &[Vec<String>]) {
     let mut done = 0;
     let mut was_full = false;
@@ -19,7 +19,7 @@ fn run(disk: &SimDisk, store: &Store, steps: u16, expected: &[Vec<String>]) {
             done += 1;
             continue;
         };
-        // It may have got through all the same, although its answer is a failure.
+        // The write may have been kept although an error was returned.
         match &error {
             Error::DiskFull => {
                 was_full |= disk.is_full();

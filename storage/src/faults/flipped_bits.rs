@@ -1,4 +1,4 @@
-//! Single bits of a closed file change. Each such file is refused, or shows what it showed before.
+//! Flips single bits of a closed file. Each such file must be refused or show unchanged contents.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -7,7 +7,7 @@ use super::{empty, start};
 use crate::testing::{SimDisk, dump, long, read, workload};
 use crate::{OpenError, schema};
 
-/// A file with some data in it, as a clean stop leaves it, and as a kill does.
+/// A file with some data, as left by a clean stop and as left by a kill, and its contents.
 fn files(steps: u16) -> (Vec<u8>, Vec<u8>, Vec<String>) {
     let disk = SimDisk::new(empty());
     let store = start(&disk).unwrap();
@@ -20,7 +20,7 @@ fn files(steps: u16) -> (Vec<u8>, Vec<u8>, Vec<String>) {
     (disk.bytes(), killed, contents)
 }
 
-/// Whether the file is refused. Panics where it opens and shows something else, or where opening it changed it.
+/// Whether the file is refused. Panics if it opens with other contents, or if opening it changed it.
 fn refused(bytes: &[u8], contents: &[String], what: &str) -> bool {
     let disk = SimDisk::new(bytes.to_vec());
     match crate::open::open(&disk, &schema::CURRENT) {
@@ -78,7 +78,7 @@ fn no_flipped_bit_of_a_closed_file_goes_unnoticed() {
 fn no_flipped_bit_after_a_kill_goes_unnoticed() {
     let (_, killed, contents) = files(40);
     flip_many(&killed, &contents);
-    // One bit says which of the last two commits counts. Only a clean stop makes the two alike; before that, a pointer to
-    // the older one is also what a power cut leaves in the middle of a commit.
+    // One bit selects which of the last two commits is current. Only a clean stop makes the two equal; before that, a
+    // pointer to the older one is also what a power cut during a commit leaves.
     flip_header(&killed, &contents, Some(9 * 8));
 }

@@ -1,4 +1,4 @@
-//! The power goes at every operation of a migration: afterwards the file follows the old schema or the new one.
+//! Power is lost at every operation of a migration: afterwards the file has either the old schema or the new one.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -51,7 +51,7 @@ fn filled() -> Vec<u8> {
     disk.bytes()
 }
 
-/// The schema of the file, once it is certain that all of the file follows it.
+/// The schema of the file, after checking that the whole file follows it.
 fn schema_of(disk: &SimDisk) -> u32 {
     let opened = open::open(disk, &CURRENT);
     let number = match opened {

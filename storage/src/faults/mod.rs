@@ -1,4 +1,4 @@
-//! Bad luck, simulated: power cuts, disk errors, full disks, flipped bits.
+//! Simulated faults: power cuts, disk errors, full disks, flipped bits.
 
 mod disk_errors;
 mod flipped_bits;
@@ -15,13 +15,13 @@ fn empty() -> Vec<u8> {
     std::fs::read(dir.path().join("panel.redb")).unwrap()
 }
 
-/// Opens what is on the disk.
+/// Opens the database on the disk.
 fn start(disk: &SimDisk) -> Result<Store, OpenError> {
     let opened = open::open(disk, &schema::CURRENT)?;
     Store::start(Box::new(disk.clone()), opened, None)
 }
 
-/// What an empty database holds after no step, one step, two steps … of the workload.
+/// The expected contents after zero, one, two … steps of the workload.
 fn expected(empty: &[u8], steps: u16) -> Vec<Vec<String>> {
     let store = start(&SimDisk::new(empty.to_vec())).unwrap();
     let mut states = vec![read(&store, dump)];

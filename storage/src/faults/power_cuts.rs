@@ -1,4 +1,4 @@
-//! The power goes at every operation in turn. What was answered is there, what was not is there whole or not at all.
+//! Power is lost at every operation in turn. Answered writes must be kept; others must be kept whole or not at all.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -8,8 +8,8 @@ use crate::open::check::check;
 use crate::testing::{Fault, SimDisk, dump, long, read, workload};
 use crate::verify::verify;
 
-/// Opens, does the workload up to the first failure and closes. Returns how many steps were answered with success, and
-/// whether everything worked.
+/// Opens the store, runs the workload up to the first failure and closes it. Returns how many steps were answered with
+/// success, and whether everything worked.
 fn run(disk: &SimDisk, steps: u16) -> (usize, bool) {
     let Ok(store) = start(disk) else { return (0, false) };
     let mut answered = 0;
@@ -40,7 +40,7 @@ fn nothing_answered_is_lost_and_nothing_is_torn() {
             }
             cuts += 1;
 
-            // Now and then the power goes again while the database recovers.
+            // Sometimes the power is lost again during recovery.
             let mut disk = SimDisk::new(disk.after_power_cut(&mut random));
             for _ in 0..random.random_range(0..3) {
                 disk.fail_at(random.random_range(1..8), Fault::PowerCut);

@@ -1,4 +1,4 @@
-//! Who may do what with which server.
+//! Grants: who may do what with which server.
 
 pub(crate) mod record;
 
@@ -8,7 +8,7 @@ use crate::tx::{ReadTx, WriteTx};
 
 pub use record::Grant;
 
-/// Writes a grant, in place of the one that may be there. [`Error::NotFound`] where server or user is gone.
+/// Inserts or replaces a grant. [`Error::NotFound`] if the server or user does not exist.
 pub fn put(tx: &WriteTx, grant: &Grant) -> Result<()> {
     if !SERVERS.contains(tx, grant.server_id.as_str())? {
         return Err(Error::NotFound { what: "server" });
@@ -21,13 +21,13 @@ pub fn put(tx: &WriteTx, grant: &Grant) -> Result<()> {
     GRANTS.put(tx, (server, user), grant)
 }
 
-/// Takes a grant away and tells whether it was there.
+/// Deletes a grant; returns whether it existed.
 pub fn delete(tx: &WriteTx, server_id: &str, user_id: &str) -> Result<bool> {
     GRANTS_BY_USER.remove(tx, (user_id, server_id))?;
     GRANTS.remove(tx, (server_id, user_id))
 }
 
-/// What this user may do with this server.
+/// The grant of this user on this server.
 pub fn get(tx: &ReadTx, server_id: &str, user_id: &str) -> Result<Option<Grant>> {
     GRANTS.get(tx, (server_id, user_id))
 }

@@ -1,17 +1,17 @@
-//! What a user may do with a server, as it is stored.
+//! The stored record of a grant.
 
 use std::collections::BTreeSet;
 
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
-/// What a user may do with a server.
+/// A user's permissions on one server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
-    /// The server.
+    /// Id of the server.
     pub server_id: ServerId,
-    /// The user.
+    /// Id of the user.
     pub user_id: String,
-    /// Names of what the user may do; the panel has the list of them. An empty set is a grant all the same.
+    /// Names of the permissions, which the panel defines. An empty set is still a grant.
     pub permissions: BTreeSet<String>,
 }

@@ -1,4 +1,4 @@
-//! The table of moves.
+//! Adds the table of transfers.
 
 use crate::error::Result;
 use crate::table::Table;

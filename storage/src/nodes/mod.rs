@@ -1,4 +1,4 @@
-//! Machines with an agent.
+//! Nodes: machines with an agent.
 
 pub(crate) mod record;
 
@@ -12,7 +12,7 @@ use ids::{NodeId, ServerId};
 
 pub use record::{Node, OldSecret};
 
-/// Adds a node. [`Error::Taken`] where its id is in use.
+/// Adds a node. [`Error::Taken`] if its id is in use.
 pub fn insert(tx: &WriteTx, node: &Node) -> Result<()> {
     if NODES.contains(tx, node.id.as_str())? {
         return Err(Error::Taken { what: "the node id" });
@@ -25,12 +25,12 @@ pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Node>> {
     NODES.get(tx, id)
 }
 
-/// All nodes, in the order of their ids.
+/// All nodes, ordered by id.
 pub fn list(tx: &ReadTx) -> Result<Vec<Node>> {
     NODES.all(tx)
 }
 
-/// Writes a changed node.
+/// Updates a node.
 pub fn update(tx: &WriteTx, node: &Node) -> Result<()> {
     if !NODES.contains(tx, node.id.as_str())? {
         return Err(Error::NotFound { what: "node" });
@@ -38,7 +38,7 @@ pub fn update(tx: &WriteTx, node: &Node) -> Result<()> {
     NODES.put(tx, node.id.as_str(), node)
 }
 
-/// Deletes a node. [`Error::NodeInUse`] while servers are placed there, or on their way to it.
+/// Deletes a node. [`Error::NodeInUse`] while servers are placed there or being transferred to it.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     let coming = transfers::list(tx)?
         .iter()
@@ -51,7 +51,7 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     if NODES.remove(tx, id)? { Ok(()) } else { Err(Error::NotFound { what: "node" }) }
 }
 
-/// Deletes a node and forgets its servers with it; gives their ids.
+/// Deletes a node and the records of its servers; returns their ids.
 pub fn delete_with_servers(tx: &WriteTx, id: &str) -> Result<Vec<ServerId>> {
     let mut forgotten = Vec::new();
     for server in servers::list_by_node(tx, id)? {
@@ -62,7 +62,7 @@ pub fn delete_with_servers(tx: &WriteTx, id: &str) -> Result<Vec<ServerId>> {
     Ok(forgotten)
 }
 
-/// Notes when agents were last connected. Passes over ids that are gone.
+/// Records when agents were last connected. Skips ids that no longer exist.
 pub fn set_last_seen_many(tx: &WriteTx, seen: &[(NodeId, Millis)]) -> Result<()> {
     for (id, at) in seen {
         if let Some(mut node) = NODES.get(tx, id.as_str())? {

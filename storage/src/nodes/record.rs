@@ -1,4 +1,4 @@
-//! A node, as it is stored.
+//! The stored record of a node.
 
 use std::fmt;
 
@@ -12,48 +12,48 @@ use crate::Millis;
 pub struct Node {
     /// The agent's own id; `local` is the one in the panel's process.
     pub id: NodeId,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// SHA-256 of the node's own secret, where it has one.
+    /// SHA-256 of the node's own secret; absent if it has none.
     #[serde(default, with = "secret")]
     pub secret_hash: Option<Vec<u8>>,
-    /// Whether it came with the secret that all agents share.
+    /// Whether it enrolled with the secret shared by all agents.
     #[serde(default)]
     pub joined_by_shared_secret: bool,
-    /// When it was first known.
+    /// When it first appeared.
     pub created_at: Millis,
-    /// When its agent was last connected, to about a minute.
+    /// When its agent was last connected, accurate to about a minute.
     #[serde(default)]
     pub last_seen: Option<Millis>,
-    /// The agent's last word on its machine, as JSON.
+    /// The agent's last report about its machine, as JSON.
     #[serde(default)]
     pub system: Option<String>,
-    /// The secret that was renewed; it opens until the agent has come with the new one, and no longer than it says.
+    /// The replaced secret. It is valid until the agent has connected with the new one, at most until its expiry.
     #[serde(default)]
     pub old_secret: Option<OldSecret>,
-    /// When an agent last came with the node's secret.
+    /// When an agent last connected with the node's secret.
     #[serde(default)]
     pub secret_used_at: Option<Millis>,
-    /// Its secret was taken away: the hash is one that no secret has.
+    /// Whether its secret was revoked: the hash then matches no secret.
     #[serde(default)]
     pub revoked: bool,
-    /// No new servers are placed there.
+    /// Whether the node is draining: no new servers are placed there.
     #[serde(default)]
     pub draining: bool,
 }
 
-/// A secret on its way out.
+/// A replaced secret that is still valid.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct OldSecret {
-    /// Its SHA-256.
+    /// SHA-256 of the secret.
     #[serde(with = "hex")]
     pub hash: Vec<u8>,
-    /// When it opens no more.
+    /// When it expires.
     pub until: Millis,
 }
 
 impl Node {
-    /// A node that nobody has heard of yet, without a secret of its own.
+    /// A node that was never connected, without a secret of its own.
     #[must_use]
     pub fn new(id: impl Into<NodeId>, name: impl Into<String>, created_at: Millis) -> Self {
         Self {
@@ -96,7 +96,7 @@ impl fmt::Debug for Node {
     }
 }
 
-/// Bytes as a MessagePack string of hex digits: serde would write a `Vec<u8>` as a list of numbers.
+/// Serializes bytes as a hex string; serde would write a `Vec<u8>` as a list of numbers.
 mod hex {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -127,7 +127,7 @@ mod hex {
     }
 }
 
-/// The same where there may be none.
+/// Like `hex`, for an optional value.
 mod secret {
     use serde::{Deserialize, Deserializer, Serializer};
 

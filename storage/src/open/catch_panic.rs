@@ -1,4 +1,4 @@
-//! Panics that are expected and caught: redb answers some damage with one, and its words are for its developers.
+//! Catches expected panics: redb answers some kinds of damage with one, and its text is meant for its developers.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -9,7 +9,7 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` and catches its panic, of which nothing is printed: whoever calls says what it means.
+/// Runs `work` and catches its panic without printing it; the caller reports what it means.
 pub(crate) fn catch_quietly<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -26,7 +26,7 @@ pub(crate) fn catch_quietly<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn An
     outcome
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

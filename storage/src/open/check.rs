@@ -1,4 +1,4 @@
-//! The first look at a file, before anything may be written to it.
+//! The first check of a file, before anything may be written to it.
 
 use std::io;
 use std::path::Path;
@@ -12,25 +12,25 @@ use crate::open::OpenError;
 use crate::open::catch_panic::{catch_quietly, panic_text};
 use crate::tx::ReadTx;
 
-/// Files up to this size are checked whole at every start, which takes a few dozen milliseconds; larger ones only after
-/// an unclean stop.
+/// Files up to this size in bytes are verified completely at every start, which takes a few dozen milliseconds; larger
+/// ones only after an unclean stop.
 const ALWAYS_WHOLE: u64 = 64 << 20;
 
-/// What a file that passed says about itself.
+/// Facts about a file that passed the check.
 pub(crate) struct Facts {
     pub(crate) schema: u32,
     pub(crate) instance: Instance,
 }
 
-/// Checks the file without writing to it: that it is one of ours, that no byte of it was changed from outside, and
-/// which schema it follows.
+/// Checks the file without writing to it: that it is a database of this program, that no byte was changed from outside,
+/// and which schema it has.
 pub(crate) fn check(disk: &dyn Disk) -> Result<Facts, OpenError> {
     check_up_to(disk, ALWAYS_WHOLE)
 }
 
-/// As [`check`]; cleanly closed files larger than `always_whole` are only asked for their facts.
+/// Like [`check`], but cleanly closed files larger than `always_whole` are not verified completely.
 pub(crate) fn check_up_to(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
-    // redb promises errors for most damage and panics for some; neither may take the program down.
+    // redb returns errors for most kinds of damage and panics for some; neither may crash the program.
     catch_quietly(|| check_inner(disk, always_whole))
         .unwrap_or_else(|panic| Err(corrupt(disk.path(), panic_text(&*panic))))
 }
@@ -44,12 +44,12 @@ fn check_inner(disk: &dyn Disk, always_whole: u64) -> Result<Facts, OpenError> {
     }
     match builder().open_read_only_with_backend(overlay()?) {
         Ok(database) if len > always_whole => return facts(path, &database),
-        // Refused because the last stop was not a clean one.
+        // Refused because the last stop was unclean.
         Ok(_) | Err(DatabaseError::RepairAborted) => {}
         Err(error) => return Err(sort(path, error)),
     }
 
-    // Verifies each checksum before anything is trusted, and repairs what a crash left, in memory.
+    // Verifies every checksum before anything is trusted, and repairs in memory what a crash left.
     let database = builder()
         .set_check_integrity_on_open(true)
         .create_with_backend(overlay()?)
@@ -74,7 +74,7 @@ fn corrupt(path: &Path, reason: impl std::fmt::Display) -> OpenError {
     OpenError::Corrupt { path: path.to_owned(), reason: reason.to_string() }
 }
 
-/// Sorts what redb says by what the operator has to do about it.
+/// Maps an error of redb to what the operator has to do about it.
 pub(crate) fn sort(path: &Path, error: DatabaseError) -> OpenError {
     let owned = path.to_owned();
     match error {

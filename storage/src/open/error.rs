@@ -1,14 +1,14 @@
-//! Why a database is not opened: what is wrong with which file, and what to do.
+//! Why a database cannot be opened: which file, what is wrong, and what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why a database was not opened. In each case but [`OpenError::MigrationFailed`] every byte of it is as it was.
+/// Why a database was not opened. Except for [`OpenError::MigrationFailed`], the file is unchanged.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process has the data folder.
+    /// Another process is using the data folder.
     #[error(
         "{} is in use by another process{}: stop that one first, or give this one another data folder",
         path.display(),
@@ -17,7 +17,7 @@ pub enum OpenError {
     AlreadyOpen {
         /// The database.
         path: PathBuf,
-        /// The other process, where it is known.
+        /// Id of the other process, if known.
         pid: Option<u32>,
     },
     /// A newer version of the program wrote the file.
@@ -34,7 +34,7 @@ pub enum OpenError {
         /// The newest schema that this program knows.
         known: u32,
     },
-    /// The folder was in use and the database is gone.
+    /// The folder was in use before, and the database is gone.
     #[error(
         "{} is missing, although {} says that there was one: put back a copy of it \
          (the folder copies beside it has one of each day: ctrl-alt-play db restore FILE); only for a fresh start without any accounts and servers, delete the latter",
@@ -43,10 +43,10 @@ pub enum OpenError {
     Missing {
         /// The database.
         path: PathBuf,
-        /// What says that there was one.
+        /// The marker file that says there was one.
         marker: PathBuf,
     },
-    /// The file is there and has no bytes.
+    /// The file is empty.
     #[error(
         "{} is empty: put back a copy of it \
          (the folder copies beside it has one of each day: ctrl-alt-play db restore FILE); only for a fresh start without any accounts and servers, \
@@ -57,7 +57,7 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
     },
-    /// The file is something else.
+    /// The file is not a database of this program.
     #[error("{} is not a database of this program ({reason}): put back a copy of the right file", path.display())]
     NotADatabase {
         /// The database.
@@ -85,7 +85,7 @@ pub enum OpenError {
         /// How that shows.
         reason: String,
     },
-    /// The file has a form that this program's database library has given up.
+    /// The file has a format that this program's database library no longer supports.
     #[error("{} has the old file format {version}: open it once with the version that wrote it", path.display())]
     OldFormat {
         /// The database.
@@ -93,13 +93,13 @@ pub enum OpenError {
         /// The format's number.
         version: u8,
     },
-    /// The file must not be written.
+    /// The file is read-only.
     #[error("{} is read-only: make it writable for the user that runs this (chmod 600)", path.display())]
     ReadOnlyFile {
         /// The database.
         path: PathBuf,
     },
-    /// Somebody else owns the file and could change it.
+    /// Another user owns the file and could change it.
     #[error(
         "{} belongs to the user with the id {owner}, and this runs as {ours}: \
          make it this user's (chown), or run as that one",
@@ -110,10 +110,10 @@ pub enum OpenError {
         path: PathBuf,
         /// The user id that owns the file.
         owner: u32,
-        /// Who we are.
+        /// The user id of this process.
         ours: u32,
     },
-    /// The system does not let us.
+    /// Access was denied by the system.
     #[error(
         "{doing} {}: {source}: make it writable for the user that runs this (chown, chmod, mount)",
         path.display()
@@ -126,7 +126,7 @@ pub enum OpenError {
         /// What the system said.
         source: Arc<io::Error>,
     },
-    /// There was no space to open it.
+    /// There was no disk space to open it.
     #[error("{doing} {}: the disk is full: free some space", path.display())]
     DiskFull {
         /// What was attempted.
@@ -134,7 +134,7 @@ pub enum OpenError {
         /// On which file or folder.
         path: PathBuf,
     },
-    /// The disk failed.
+    /// The disk reported an error.
     #[error("{doing} {}: {source}", path.display())]
     Io {
         /// What was attempted.
@@ -144,14 +144,14 @@ pub enum OpenError {
         /// What the system said.
         source: Arc<io::Error>,
     },
-    /// The step to a newer schema failed. The file follows its old schema still, and was copied aside.
+    /// A migration failed. The file still has its old schema, and was copied before.
     #[error("bringing {} from schema {from} to {to} failed: {reason}; a copy is at {}", path.display(), copy.display())]
     MigrationFailed {
         /// The database.
         path: PathBuf,
         /// The schema of the file.
         from: u32,
-        /// The schema that was tried for.
+        /// The schema of the failed migration.
         to: u32,
         /// What went wrong.
         reason: String,
@@ -161,7 +161,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The exit code that says the same to a script or a service manager, in the numbers of `sysexits.h`.
+    /// The exit code for scripts and service managers, as in `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Missing { .. }
@@ -178,7 +178,7 @@ impl OpenError {
         }
     }
 
-    /// Sorts an error of the system by what the operator has to do about it.
+    /// Maps a system error to what the operator has to do about it.
     pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
         use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         let path = path.to_owned();

@@ -1,4 +1,4 @@
-//! One process for one data folder.
+//! The lock that allows one process per data folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -8,13 +8,13 @@ use std::path::Path;
 use crate::backend::give_to_owner_of_folder;
 use crate::open::OpenError;
 
-/// Held for as long as the database is open. redb's own lock is not enough: it is given up while a handle is reopened,
-/// and it cannot be held over the first look at the file.
+/// Held as long as the database is open. redb's own lock is not enough: it is released while a handle is reopened, and
+/// cannot be held during the first check of the file.
 pub(crate) struct Lock {
     _file: File,
 }
 
-/// Takes the lock file, or says who has it.
+/// Locks the lock file; fails with the process that holds it.
 pub(crate) fn take(path: &Path, database: &Path) -> Result<Lock, OpenError> {
     let mut file = OpenOptions::new()
         .read(true)
@@ -27,7 +27,7 @@ pub(crate) fn take(path: &Path, database: &Path) -> Result<Lock, OpenError> {
     give_to_owner_of_folder(&file, path).map_err(|e| OpenError::io("giving away", path, e))?;
     match file.try_lock() {
         Ok(()) => {
-            // For the message of whoever comes second. Not worth failing for, on a full disk say.
+            // For the error message of a second process. Not worth failing for, for example on a full disk.
             drop(note_pid(&mut file));
             Ok(Lock { _file: file })
         }

@@ -1,4 +1,4 @@
-//! `instance.json`: says that there is a database in this folder, so that one which vanished is missed.
+//! The marker `instance.json`: says that this folder had a database, so that a missing one is noticed.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ struct Marker {
     created_at: Timestamp,
 }
 
-/// Whether there is a marker, whatever it says.
+/// Whether there is a marker, with any content.
 pub(crate) fn is_there(path: &Path) -> Result<bool, OpenError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -27,7 +27,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Makes the marker say what the database says.
+/// Updates the marker from the database.
 pub(crate) fn write(path: &Path, instance: &Instance) -> Result<(), OpenError> {
     let marker = Marker {
         instance_id: instance.id.clone(),

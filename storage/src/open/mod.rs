@@ -1,7 +1,7 @@
-//! Opening a database without ever making things worse.
+//! Opens a database without ever making things worse.
 //!
-//! The order matters: nobody else has the folder; the file is what it should be, looked at through an [`Overlay`] that
-//! keeps writes in memory; and only then is it opened for real. Whatever is refused keeps every byte.
+//! The order matters: lock the folder; check the file through an [`Overlay`] that keeps writes in memory; only then
+//! open it for real. A refused file is left unchanged.
 //!
 //! [`Overlay`]: crate::overlay::Overlay
 
@@ -33,18 +33,18 @@ use crate::meta::Instance;
 use crate::schema::{self, Schema};
 use crate::tx;
 
-/// The database's name in the data folder.
+/// File name of the database in the data folder.
 pub(crate) const FILE: &str = "panel.redb";
 
 /// A database that passed all checks.
 pub(crate) struct Opened {
     pub(crate) database: Database,
     pub(crate) instance: Instance,
-    /// Why it takes no writes from the start, if so.
+    /// Whether it starts read-only because the disk is full.
     pub(crate) disk_full: bool,
 }
 
-/// Takes the folder, makes the database where there was none, opens it.
+/// Locks the folder, creates the database if there was none, and opens it.
 pub(crate) fn open_folder(dir: &Path, schema: &Schema) -> Result<(Opened, FileDisk, Lock), OpenError> {
     prepare_folder(dir)?;
     let path = dir.join(FILE);
@@ -64,7 +64,7 @@ pub(crate) fn open_folder(dir: &Path, schema: &Schema) -> Result<(Opened, FileDi
         close_to_others(disk.path(), &metadata, 0o600);
     }
     if let Err(error) = marker::write(&marker, &opened.instance) {
-        // A marker that could not be brought up to date on a full disk can wait; one that is not there cannot.
+        // On a full disk updating the marker can wait, but a missing one is an error.
         if !marker::is_there(&marker)? {
             return Err(error);
         }
@@ -72,7 +72,7 @@ pub(crate) fn open_folder(dir: &Path, schema: &Schema) -> Result<(Opened, FileDi
     Ok((opened, disk, lock))
 }
 
-/// Checks a database, brings it to the present schema and opens it.
+/// Checks a database, migrates it to the current schema and opens it.
 pub(crate) fn open(disk: &dyn Disk, schema: &Schema) -> Result<Opened, OpenError> {
     let facts = check::check(disk)?;
     if facts.schema > schema.number {
@@ -88,20 +88,20 @@ pub(crate) fn open(disk: &dyn Disk, schema: &Schema) -> Result<Opened, OpenError
     }
     let (database, disk_full) = match open_checked(disk) {
         Ok(database) => (database, false),
-        // People can look at what they have, and writes begin once there is space.
+        // Users can read their data, and writes begin once there is space.
         Err(OpenError::DiskFull { .. }) => (open_in_memory(disk)?, true),
         Err(error) => return Err(error),
     };
     Ok(Opened { database, instance: facts.instance, disk_full })
 }
 
-/// Opens a database again that was open before.
+/// Reopens a database.
 pub(crate) fn reopen(disk: &dyn Disk) -> Result<Database, OpenError> {
     check::check(disk)?;
     open_checked(disk)
 }
 
-/// Opens a database so that it can be read while it cannot be written.
+/// Opens a database that can be read while it cannot be written.
 pub(crate) fn open_in_memory(disk: &dyn Disk) -> Result<Database, OpenError> {
     catching(disk.path(), || {
         let overlay = disk.overlay().map_err(|e| OpenError::io("reading", disk.path(), e))?;
@@ -119,7 +119,7 @@ fn catching<T>(path: &Path, work: impl FnOnce() -> Result<T, OpenError>) -> Resu
     })
 }
 
-/// Copies the file aside, opens it and takes all the steps that it is behind, in one transaction.
+/// Copies the file, opens it and performs all missing migrations in one transaction.
 fn migrate(disk: &dyn Disk, from: u32, schema: &Schema) -> Result<Database, OpenError> {
     let copy = disk.copy_aside(from).map_err(|e| OpenError::io("copying aside", disk.path(), e))?;
     let database = open_checked(disk)?;
@@ -141,7 +141,7 @@ fn migrate(disk: &dyn Disk, from: u32, schema: &Schema) -> Result<Database, Open
     Ok(database)
 }
 
-/// Makes a new database. It gets its name once it is whole, so that no start ever finds half of one.
+/// Creates a new database. It gets its name once it is complete, so that no start ever finds a partial one.
 fn create(path: &Path, schema: &Schema) -> Result<(), OpenError> {
     let unfinished = path.with_extension("redb.new");
     let failed = |e: io::Error| OpenError::io("making", path, e);
@@ -169,7 +169,7 @@ fn create(path: &Path, schema: &Schema) -> Result<(), OpenError> {
     sync_folder_of(path).map_err(failed)
 }
 
-/// Makes the data folder, for this user alone.
+/// Creates the data folder, accessible to this user only.
 fn prepare_folder(dir: &Path) -> Result<(), OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| OpenError::io("making", dir, e))?;
     let metadata = fs::metadata(dir).map_err(|e| OpenError::io("looking at", dir, e))?;
@@ -177,7 +177,7 @@ fn prepare_folder(dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses a file that is not ours to write. Root could write it all the same, and should not.
+/// Refuses a file that is not ours to write, also when running as root, which could write it.
 fn may_write(path: &Path, metadata: &fs::Metadata) -> Result<(), OpenError> {
     let path_buf = || PathBuf::from(path);
     if !metadata.is_file() {
@@ -194,7 +194,7 @@ fn may_write(path: &Path, metadata: &fs::Metadata) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Takes away what others may do.
+/// Removes the permissions of group and others.
 fn close_to_others(path: &Path, metadata: &fs::Metadata, mode: u32) {
     if metadata.mode() & 0o077 == 0 {
         return;

@@ -8,7 +8,7 @@ use crate::testing::{SimDisk, read, store, user, write};
 use crate::users::{self, Role};
 use crate::{Store, meta, settings};
 
-/// All files of a folder with their bytes, but for the lock.
+/// All files of a folder with their bytes, except the lock.
 fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     files
@@ -17,7 +17,7 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// A folder with a database in it, closed.
+/// A folder with a closed database in it.
 fn folder() -> TempDir {
     let (dir, store) = store();
     write(&store, |tx| users::insert(tx, &user("a", Role::Admin)));
@@ -25,7 +25,7 @@ fn folder() -> TempDir {
     dir
 }
 
-/// Opens the folder, which must be refused, and must stay as it is. Returns why.
+/// Opens the folder, which must be refused and unchanged. Returns the error.
 #[track_caller]
 fn refusal(dir: &Path, exit_code: u8) -> OpenError {
     let before = contents(dir);
@@ -118,7 +118,7 @@ fn something_else_is_refused() {
     assert!(matches!(refusal(dir.path(), 65), OpenError::NotADatabase { .. }));
     fs::remove_dir(dir.path().join(FILE)).unwrap();
 
-    // A database of the same library that some other program made.
+    // A database of the same library made by another program.
     let other = redb::Database::create(dir.path().join(FILE)).unwrap();
     let transaction = other.begin_write().unwrap();
     transaction.open_table(redb::TableDefinition::<u64, u64>::new("numbers")).unwrap().insert(1, 2).unwrap();
@@ -203,7 +203,7 @@ fn an_older_schema_is_copied_aside_first() {
     assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
     assert_eq!(refusal(dir.path(), 78).exit_code(), 78);
 
-    // As the message says: the copy put back opens with the older program.
+    // As the error message says, the restored copy opens with the older program.
     fs::rename(copy, dir.path().join(FILE)).unwrap();
     assert_eq!(read(&Store::open(dir.path()).unwrap(), users::count), 1);
 }
@@ -212,12 +212,12 @@ fn an_older_schema_is_copied_aside_first() {
 fn a_start_that_was_cut_off_is_finished_by_the_next() {
     let dir = folder();
     let instance = fs::read(dir.path().join("instance.json")).unwrap();
-    // Between the database and its marker.
+    // Interrupted between creating the database and its marker.
     fs::remove_file(dir.path().join("instance.json")).unwrap();
     drop(Store::open(dir.path()).unwrap());
     assert_eq!(fs::read(dir.path().join("instance.json")).unwrap(), instance);
 
-    // While the database was being made.
+    // Interrupted while the database was being created.
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("panel.redb.new"), [1; 5000]).unwrap();
     drop(Store::open(dir.path()).unwrap());

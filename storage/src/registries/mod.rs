@@ -1,5 +1,5 @@
-//! Logins at image registries. They are few and read together, so they are one value among the settings: a program that
-//! does not know them leaves it alone.
+//! Logins at image registries. They are few and read together, so they are stored as one setting, which programs that
+//! do not know it leave alone.
 
 pub(crate) mod record;
 
@@ -11,12 +11,12 @@ pub use record::Registry;
 
 const NAME: &str = "registries";
 
-/// All logins, in the order of their hosts.
+/// All logins, ordered by host.
 pub fn list(tx: &ReadTx) -> Result<Vec<Registry>> {
     Ok(settings::get(tx, NAME)?.unwrap_or_default())
 }
 
-/// Writes a login, in place of the one of the same host; that keeps its id. Tells what is there now.
+/// Inserts a login or replaces the one of the same host, which keeps its id. Returns the stored login.
 pub fn put(tx: &WriteTx, login: Registry) -> Result<Registry> {
     let mut all = list(tx)?;
     let login = match all.iter().position(|known| known.host == login.host) {
@@ -29,7 +29,7 @@ pub fn put(tx: &WriteTx, login: Registry) -> Result<Registry> {
     Ok(login)
 }
 
-/// Deletes a login and tells whether it was there.
+/// Deletes a login; returns whether it existed.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<bool> {
     let mut all = list(tx)?;
     let before = all.len();

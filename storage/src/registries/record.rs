@@ -1,4 +1,4 @@
-//! A login at an image registry, as it is stored.
+//! The stored record of a login at an image registry.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 
-/// Who we are at a registry. Its secret is in the database as it is: the registry wants it so.
+/// A login at an image registry. Its secret is stored in plain text, since the registry needs it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registry {
     /// Never changes.
     pub id: String,
-    /// Host, with its port where it has one; `docker.io` for Docker's own.
+    /// Host, with its port if it has one; `docker.io` for Docker Hub.
     pub host: String,
-    /// Who logs in.
+    /// User name.
     pub username: String,
     /// The password or token.
     pub secret: String,

@@ -1,4 +1,4 @@
-//! Deleting a server, with what belongs to it.
+//! Deletes a server with everything that belongs to it.
 
 use super::ports;
 use super::queries::NOT_FOUND;
@@ -8,8 +8,8 @@ use crate::tables::{SERVERS, SERVERS_BY_NODE};
 use crate::tx::WriteTx;
 use crate::{backups, grants, transfers};
 
-/// Notes that a server is being deleted, before anything of it is. Asked for again it keeps its time, and may become a
-/// forced one. [`Error::Taken`] while it moves.
+/// Records that a server is being deleted, before any of its data is. If it already is, the time is kept, and the
+/// deletion may become a forced one. [`Error::Taken`] during a transfer.
 pub fn begin_deletion(tx: &WriteTx, id: &str, deletion: Deletion) -> Result<Server> {
     let mut server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
     if transfers::get(tx, id)?.is_some_and(|it| it.step == transfers::Step::InProgress) {
@@ -23,14 +23,14 @@ pub fn begin_deletion(tx: &WriteTx, id: &str, deletion: Deletion) -> Result<Serv
     Ok(server)
 }
 
-/// A server is not deleted after all.
+/// Cancels the deletion of a server.
 pub fn undo_deletion(tx: &WriteTx, id: &str) -> Result<()> {
     let mut server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
     server.deleting = None;
     SERVERS.put(tx, id, &server)
 }
 
-/// Deletes a server with its grants and gives back its ports. [`Error::Taken`] while it moves.
+/// Deletes a server with its grants and frees its ports. [`Error::Taken`] during a transfer.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     let server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
     transfers::forget(tx, id)?;

@@ -1,4 +1,4 @@
-//! Game servers: what they should be, and which ports are theirs.
+//! Game servers: their intended state, and their ports.
 
 mod deletion;
 mod ports;

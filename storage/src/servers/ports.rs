@@ -1,4 +1,4 @@
-//! Which port of which node belongs to which server: kept for stopped servers too.
+//! The ports of each node and their servers; ports stay reserved for stopped servers.
 
 use crate::error::{Error, Result};
 use crate::servers::{Protocol, Server};
@@ -11,7 +11,7 @@ pub fn port_owner(tx: &ReadTx, node_id: &str, protocol: Protocol, port: u16) -> 
     PORTS.get(tx, (node_id, number(protocol), port))
 }
 
-/// The lowest port from `from` on that no server of the node has, if there is one.
+/// The lowest port from `from` on that is free on the node, if any.
 pub fn next_free_port(tx: &ReadTx, node_id: &str, from: u16, protocol: Protocol) -> Result<Option<u16>> {
     let mut port = from.max(1);
     loop {
@@ -25,13 +25,13 @@ pub fn next_free_port(tx: &ReadTx, node_id: &str, from: u16, protocol: Protocol)
     }
 }
 
-/// The ids of the servers that have at least one of the ports of a node, one for each port.
+/// The ids of the servers that use ports of a node, one entry per port.
 pub fn ports_by_node(tx: &ReadTx, node_id: &str, protocol: Protocol) -> Result<Vec<ServerId>> {
     let number = number(protocol);
     PORTS.scan(tx, (node_id, number, 0), |key| key.0 == node_id && key.1 == number)
 }
 
-/// Takes the ports of a server.
+/// Reserves the ports of a server.
 pub(crate) fn take(tx: &WriteTx, server: &Server) -> Result<()> {
     for port in &server.ports {
         let key = (server.node_id.as_str(), number(port.protocol), port.external);
@@ -51,7 +51,7 @@ pub(crate) fn take(tx: &WriteTx, server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Gives back the ports of a server.
+/// Frees the ports of a server.
 pub(super) fn give_back(tx: &WriteTx, server: &Server) -> Result<()> {
     for port in &server.ports {
         PORTS.remove(tx, (server.node_id.as_str(), number(port.protocol), port.external))?;

@@ -1,4 +1,4 @@
-//! Reading and writing servers.
+//! Reads and writes servers.
 
 use super::ports;
 use super::record::Server;
@@ -9,7 +9,7 @@ use ids::ServerId;
 
 pub(super) const NOT_FOUND: Error = Error::NotFound { what: "server" };
 
-/// Adds a server and takes its ports. [`Error::PortTaken`] names whoever has one of them.
+/// Adds a server and reserves its ports. [`Error::PortTaken`] names the server that has one of them.
 pub fn insert(tx: &WriteTx, server: &Server) -> Result<()> {
     if !NODES.contains(tx, server.node_id.as_str())? {
         return Err(Error::NotFound { what: "node" });
@@ -27,7 +27,7 @@ pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Server>> {
     SERVERS.get(tx, id)
 }
 
-/// The servers with these ids, as far as they are there.
+/// The servers with these ids; missing ones are skipped.
 pub fn get_many<'a>(tx: &ReadTx, ids: impl IntoIterator<Item = &'a str>) -> Result<Vec<Server>> {
     let mut servers = Vec::new();
     for id in ids {
@@ -36,7 +36,7 @@ pub fn get_many<'a>(tx: &ReadTx, ids: impl IntoIterator<Item = &'a str>) -> Resu
     Ok(servers)
 }
 
-/// All servers, in the order of their ids.
+/// All servers, ordered by id.
 pub fn list(tx: &ReadTx) -> Result<Vec<Server>> {
     SERVERS.all(tx)
 }
@@ -47,23 +47,23 @@ pub fn list_by_node(tx: &ReadTx, node_id: &str) -> Result<Vec<Server>> {
     get_many(tx, ids.iter().map(ServerId::as_str))
 }
 
-/// How many servers a node has.
+/// Number of servers on a node.
 pub fn count_by_node(tx: &ReadTx, node_id: &str) -> Result<usize> {
     Ok(SERVERS_BY_NODE.scan(tx, (node_id, ""), |key| key.0 == node_id)?.len())
 }
 
-/// What is placed on a node.
+/// Totals of the servers placed on a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placed {
-    /// Servers.
+    /// Number of servers.
     pub servers: usize,
-    /// Bytes of memory that they may use; those without a limit are not counted.
+    /// Sum of their memory limits in bytes; servers without a limit are not counted.
     pub memory: i64,
-    /// Those without a limit.
+    /// Number of servers without a memory limit.
     pub unlimited: usize,
 }
 
-/// How much is placed on a node.
+/// Totals of the servers placed on a node.
 pub fn placed_on(tx: &ReadTx, node_id: &str) -> Result<Placed> {
     let mut placed = Placed::default();
     for server in list_by_node(tx, node_id)? {
@@ -74,7 +74,7 @@ pub fn placed_on(tx: &ReadTx, node_id: &str) -> Result<Placed> {
     Ok(placed)
 }
 
-/// Writes a changed server; gives back ports that it has no more, takes new ones.
+/// Updates a server; frees the ports it no longer has and reserves new ones.
 pub fn update(tx: &WriteTx, server: &Server) -> Result<()> {
     let old = SERVERS.get(tx, server.id.as_str())?.ok_or(NOT_FOUND)?;
     ports::give_back(tx, &old)?;
@@ -89,7 +89,7 @@ pub fn update(tx: &WriteTx, server: &Server) -> Result<()> {
     SERVERS.put(tx, server.id.as_str(), server)
 }
 
-/// Notes of these servers that their agents have them. Passes over ids that are gone; gives how many were news.
+/// Records that the agents of these servers have them. Skips ids that no longer exist; returns how many changed.
 pub fn set_handed_over_many(tx: &WriteTx, ids: &[ServerId]) -> Result<usize> {
     let mut news = 0;
     for id in ids {

@@ -8,79 +8,79 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 
-/// A game server as it should be.
+/// The intended state of a game server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Server {
-    /// Never changes; names the container and the data folder.
+    /// Id; never changes. Names the container and the data folder.
     pub id: ServerId,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// The node on which it lives.
+    /// The node it is placed on.
     pub node_id: NodeId,
-    /// The template that it was made from.
+    /// Id of the template it was created from.
     #[serde(default)]
     pub template_id: Option<String>,
     /// The container image.
     pub image: String,
     /// The startup line; empty for the image's own command.
     pub startup: String,
-    /// Values for the startup line and the container's environment.
+    /// Variables for the startup line and the container's environment.
     pub environment: BTreeMap<String, String>,
-    /// What it may use.
+    /// Its resource limits.
     pub limits: Limits,
-    /// The ports that it is reached by.
+    /// The ports it is reached at.
     pub ports: Vec<Port>,
-    /// Whether it is kept from the networks of its machine.
+    /// Whether it cannot reach the private networks of its machine.
     #[serde(default)]
     pub block_lan: bool,
-    /// Whether an administrator has put it out of use.
+    /// Whether an administrator suspended it.
     #[serde(default)]
     pub suspended: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Millis,
     /// When its settings last changed.
     pub updated_at: Millis,
     /// How its image is run.
     #[serde(default)]
     pub behaviour: Behaviour,
-    /// Whether its agent has said that it has it: one that lacks it later has lost it.
+    /// Whether its agent confirmed that it has the server; if it is missing later, the agent lost it.
     #[serde(default)]
     pub handed_over: bool,
-    /// Whether it is started as soon as its image was fetched.
+    /// Whether it is started once its installation is complete.
     #[serde(default)]
     pub start_when_installed: bool,
-    /// Its deletion, where that was begun and is not over.
+    /// Its deletion in progress, if any.
     #[serde(default)]
     pub deleting: Option<Deletion>,
-    /// Its template as it was when the server was made, in the native form as JSON; absent where the template had none.
+    /// Its template at the time of creation, in the native form as JSON; absent if the template had none.
     #[serde(default)]
     pub template: Option<String>,
 }
 
-/// A deletion that was asked for. Written before anything is deleted, so that one that was cut short goes on.
+/// A requested deletion. Written before anything is deleted, so that an interrupted one continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
-    /// When it was asked for.
+    /// When it was requested.
     pub since: Millis,
-    /// The name of the account that asked.
+    /// Name of the account that requested it.
     pub by: String,
-    /// The server is forgotten even where its node can't be told.
+    /// Whether to remove the record even if the node cannot be reached.
     #[serde(default)]
     pub force: bool,
 }
 
-/// What a server may use of its machine.
+/// Resource limits of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes, 0 for no limit.
+    /// Memory in bytes; 0 for no limit.
     pub memory: i64,
-    /// Bytes beyond memory, -1 for no limit.
+    /// Swap in bytes, in addition to memory; -1 for no limit.
     pub swap: i64,
-    /// Bytes, 0 for no limit.
+    /// Disk space in bytes; 0 for no limit.
     pub disk: i64,
-    /// Weight against others, 10 to 1000.
+    /// I/O weight relative to other containers, 10 to 1000.
     pub io: i64,
-    /// Percent of one core, 0 for no limit.
+    /// CPU in percent of one core; 0 for no limit.
     pub cpu: i64,
 }
 
@@ -90,7 +90,7 @@ impl Default for Limits {
     }
 }
 
-/// TCP or UDP.
+/// Transport protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
@@ -109,41 +109,41 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A port of the node that leads to one of the container.
+/// A port of the node, forwarded to one of the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
-    /// Inside the container.
+    /// Port inside the container.
     pub internal: u16,
-    /// On the node; unique there together with the protocol.
+    /// Port on the node; unique there per protocol.
     pub external: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
 }
 
-/// What the template said about how the image is run. Copied when the server is made, so that a template's change never
-/// alters a server by surprise.
+/// How the image is run, according to the template. Copied when the server is created, so that changes of the template
+/// never affect existing servers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Behaviour {
-    /// Who the game runs as.
+    /// User of the game.
     pub user: ContainerUser,
     /// Where the server's data is mounted.
     pub data_path: String,
-    /// The working directory, where it is not the data path.
+    /// Working directory, if it is not the data path.
     pub working_dir: Option<String>,
-    /// Whether everything but the data is read-only.
+    /// Whether the file system is read-only except for the data.
     pub read_only_root: bool,
     /// How the startup line reaches the image.
     pub startup_mode: StartupMode,
     /// How the game is asked to stop.
     pub stop: Stop,
-    /// How long it may take over that, in seconds.
+    /// Time limit for stopping, in seconds.
     pub stop_timeout_secs: u32,
-    /// What the console says once players can join: a part of the line, or `regex:` and an expression.
+    /// The ready line, printed once players can join: a part of the line, or `regex:` and an expression.
     pub ready: Option<String>,
     /// Whether it is started again after a crash.
     pub restart_after_crash: bool,
-    /// CPU architectures that the image is made for, in Docker's words; none for any.
+    /// CPU architectures supported by the image, as named by Docker; empty for any.
     pub architectures: Vec<String>,
 }
 
@@ -164,15 +164,15 @@ impl Default for Behaviour {
     }
 }
 
-/// Who a game runs as inside its container.
+/// The user of a game inside its container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainerUser {
-    /// The agent's choice: 988:988 where it may give files away, else its own user.
+    /// Chosen by the agent: 988:988 if it may change file owners, else its own user.
     Agent,
-    /// The one that the image names.
+    /// The image's user.
     Image,
-    /// This one, as `uid:gid`.
+    /// This user, as `uid:gid`.
     Fixed(String),
 }
 
@@ -184,16 +184,16 @@ pub enum StartupMode {
     Shell,
     /// In the variable `STARTUP`, which the image's entrypoint reads.
     Variable,
-    /// Not at all: the image's own command is run.
+    /// Not passed: the image's own command is run.
     ImageOwn,
 }
 
-/// How a game is asked to stop.
+/// How a game is stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
-    /// By a line on its console.
+    /// By this console line.
     Command(String),
-    /// By a signal, named as in `SIGTERM`.
+    /// By this signal, for example `SIGTERM`.
     Signal(String),
 }

@@ -1,4 +1,4 @@
-//! Sign-ins that have not ended.
+//! Active sessions.
 
 pub(crate) mod record;
 
@@ -9,7 +9,7 @@ use crate::tx::{ReadTx, WriteTx};
 
 pub use record::Session;
 
-/// Adds a session. [`Error::NotFound`] where its user is gone.
+/// Adds a session. [`Error::NotFound`] if its user does not exist.
 pub fn insert(tx: &WriteTx, session: &Session) -> Result<()> {
     if !USERS.contains(tx, session.user_id.as_str())? {
         return Err(Error::NotFound { what: "user" });
@@ -36,7 +36,7 @@ pub fn list_by_user(tx: &ReadTx, user_id: &str) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// Notes when sessions were last used. Never moves a time back, and passes over ids that are gone.
+/// Records when sessions were last used. Never moves a time back; skips ids that no longer exist.
 pub fn touch_many(tx: &WriteTx, used: &[(String, Millis)]) -> Result<()> {
     for (id, at) in used {
         if let Some(mut session) = SESSIONS.get(tx, id.as_str())?
@@ -49,14 +49,14 @@ pub fn touch_many(tx: &WriteTx, used: &[(String, Millis)]) -> Result<()> {
     Ok(())
 }
 
-/// Ends a session and tells whether it was there.
+/// Deletes a session; returns whether it existed.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<bool> {
     let Some(session) = SESSIONS.get(tx, id)? else { return Ok(false) };
     SESSIONS_BY_USER.remove(tx, (session.user_id.as_str(), id))?;
     SESSIONS.remove(tx, id)
 }
 
-/// Ends all sessions of a user, but for one if so wished, and returns the ids of the ended ones.
+/// Deletes all sessions of a user, except `except`, and returns their ids.
 pub fn delete_by_user(tx: &WriteTx, user_id: &str, except: Option<&str>) -> Result<Vec<String>> {
     let mut ids = SESSIONS_BY_USER.scan(tx, (user_id, ""), |key| key.0 == user_id)?;
     ids.retain(|id| Some(id.as_str()) != except);
@@ -66,7 +66,7 @@ pub fn delete_by_user(tx: &WriteTx, user_id: &str, except: Option<&str>) -> Resu
     Ok(ids)
 }
 
-/// Deletes what has expired at `now` or was not used since `unused_since`, and returns the ids.
+/// Deletes sessions that have expired at `now` or were not used since `unused_since`, and returns their ids.
 pub fn delete_expired(tx: &WriteTx, now: Millis, unused_since: Millis) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     for session in SESSIONS.all(tx)? {

@@ -1,30 +1,30 @@
-//! A sign-in, as it is stored.
+//! The stored record of a session.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 
-/// One sign-in of one account.
+/// A session: one sign-in of an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// Named in the token; worth nothing without its signature.
+    /// Id, contained in the token; useless without the token's signature.
     pub id: String,
-    /// Who signed in.
+    /// Id of the account.
     pub user_id: String,
     /// When it began.
     pub created_at: Millis,
-    /// When it was last used, to about a minute.
+    /// When it was last used, accurate to about a minute.
     pub last_used: Millis,
-    /// When it ends by itself.
+    /// When it expires.
     pub expires_at: Millis,
-    /// From which address.
+    /// IP address of the client.
     pub address: String,
-    /// With which browser or program.
+    /// User agent of the client.
     pub user_agent: String,
-    /// The SHA-256 of the cookie's value; absent where the session is one by token only.
+    /// SHA-256 of the cookie's value; absent for token-only sessions.
     #[serde(default)]
     pub cookie_hash: Option<Vec<u8>>,
-    /// The SHA-256 of the session key, without which the cookie is worth nothing; absent as that one is.
+    /// SHA-256 of the session key, without which the cookie is not accepted; absent for token-only sessions.
     #[serde(default)]
     pub key_hash: Option<Vec<u8>>,
 }

@@ -1,5 +1,5 @@
-//! Sources of templates. They are few, so the list is one value among the settings, and the contents of each another: a
-//! program that does not know them leaves them alone.
+//! Sources of templates. They are few, so the list is one setting, and the contents of each source another, which
+//! programs that do not know them leave alone.
 
 pub(crate) mod record;
 
@@ -15,7 +15,7 @@ fn contents_of(id: &str) -> String {
     format!("template_source/{id}")
 }
 
-/// All sources, in the order in which they were added.
+/// All sources, in the order they were added.
 pub fn list(tx: &ReadTx) -> Result<Vec<Source>> {
     Ok(settings::get(tx, NAME)?.unwrap_or_default())
 }
@@ -25,12 +25,12 @@ pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Source>> {
     Ok(list(tx)?.into_iter().find(|known| known.id == id))
 }
 
-/// What a source lists.
+/// The contents of a source.
 pub fn contents(tx: &ReadTx, id: &str) -> Result<Option<Contents>> {
     settings::get(tx, &contents_of(id))
 }
 
-/// Adds a source with what it lists.
+/// Adds a source with its contents.
 pub fn insert(tx: &WriteTx, source: Source, contents: &Contents) -> Result<()> {
     settings::put(tx, &contents_of(&source.id), contents)?;
     let mut all = list(tx)?;
@@ -38,7 +38,7 @@ pub fn insert(tx: &WriteTx, source: Source, contents: &Contents) -> Result<()> {
     settings::put(tx, NAME, &all)
 }
 
-/// Changes a source, and what it lists where that is given. `false` where it is gone.
+/// Updates a source, and its contents if given. Returns `false` if it does not exist.
 pub fn update(
     tx: &WriteTx,
     id: &str,
@@ -55,7 +55,7 @@ pub fn update(
     Ok(true)
 }
 
-/// Deletes a source and tells whether it was there. Templates that were taken out of it stay.
+/// Deletes a source; returns whether it existed. Templates imported from it stay.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<bool> {
     let mut all = list(tx)?;
     let before = all.len();

@@ -1,4 +1,4 @@
-//! A source of templates, as it is stored.
+//! The stored record of a template source.
 
 use std::collections::BTreeMap;
 
@@ -6,33 +6,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 
-/// Where templates are listed.
+/// A list of templates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Never changes.
     pub id: String,
-    /// The address of the list.
+    /// URL of the list.
     pub url: String,
-    /// What kind of list it was: `index`, `links` or `archive`.
+    /// Kind of the list: `index`, `links` or `archive`.
     pub kind: String,
-    /// How many templates it lists.
+    /// Number of templates it lists.
     pub entries: u32,
     /// When it was added.
     pub created_at: Millis,
     /// When it was last fetched.
     pub fetched_at: Millis,
-    /// Why the last fetch failed, for people; absent where it did not.
+    /// Why the last fetch failed, for users; absent if it succeeded.
     #[serde(default)]
     pub problem: Option<String>,
-    /// When that was.
+    /// When the last failed fetch was attempted.
     #[serde(default)]
     pub tried_at: Option<Millis>,
-    /// What was taken out of it: the entry's address or file → the template's id.
+    /// Templates imported from it: the entry's address or file → the template's id.
     #[serde(default)]
     pub taken: BTreeMap<String, String>,
 }
 
-/// What a source lists: compressed, as text.
+/// Contents of a source, as compressed text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     /// The entries, without files.

@@ -1,4 +1,4 @@
-//! Templates that somebody added; the built-in ones are part of the program.
+//! Templates added by users; the built-in ones are part of the program.
 
 pub(crate) mod record;
 
@@ -8,7 +8,7 @@ use crate::tx::{ReadTx, WriteTx};
 
 pub use record::Template;
 
-/// Adds a template. [`Error::Taken`] where its id is in use.
+/// Adds a template. [`Error::Taken`] if its id is in use.
 pub fn insert(tx: &WriteTx, template: &Template) -> Result<()> {
     if TEMPLATES.contains(tx, template.id.as_str())? {
         return Err(Error::Taken { what: "the template id" });
@@ -16,7 +16,7 @@ pub fn insert(tx: &WriteTx, template: &Template) -> Result<()> {
     TEMPLATES.put(tx, template.id.as_str(), template)
 }
 
-/// Writes a template over the one of its id; `false` where there is none.
+/// Replaces the template with the same id; returns `false` if there is none.
 pub fn update(tx: &WriteTx, template: &Template) -> Result<bool> {
     if !TEMPLATES.contains(tx, template.id.as_str())? {
         return Ok(false);
@@ -30,12 +30,12 @@ pub fn get(tx: &ReadTx, id: &str) -> Result<Option<Template>> {
     TEMPLATES.get(tx, id)
 }
 
-/// All templates, in the order of their ids.
+/// All templates, ordered by id.
 pub fn list(tx: &ReadTx) -> Result<Vec<Template>> {
     TEMPLATES.all(tx)
 }
 
-/// Deletes a template and tells whether it was there. Servers made from it keep what they took over.
+/// Deletes a template; returns whether it existed. Servers created from it keep their copy.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<bool> {
     TEMPLATES.remove(tx, id)
 }

@@ -1,4 +1,4 @@
-//! An added template, as it is stored.
+//! The stored record of an added template.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,13 @@ use crate::Millis;
 pub struct Template {
     /// Never changes.
     pub id: String,
-    /// What people call it.
+    /// Display name.
     pub name: String,
     /// The template itself, as JSON of the native form (`agent/templates/template.schema.json`).
     pub body: String,
     /// When it was added.
     pub created_at: Millis,
-    /// When it was last replaced by a newer file; absent where it never was.
+    /// When it was last replaced by a newer file; absent if it never was.
     #[serde(default)]
     pub updated_at: Option<Millis>,
 }

@@ -1,4 +1,4 @@
-//! What tests share: a store in a folder that goes away, sample records, disks that fail on purpose.
+//! Shared by tests: a store in a temporary folder, sample records, failing disks.
 
 mod sim;
 
@@ -18,14 +18,14 @@ use crate::templates::Template;
 use crate::users::{Role, User};
 use crate::{ReadTx, Store, WriteTx, grants, nodes, servers, sessions, settings, templates, users};
 
-/// A new, empty store. The folder goes away with the first half of the pair.
+/// A new, empty store. The folder is deleted when the first half of the pair is dropped.
 pub(crate) fn store() -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     (dir, store)
 }
 
-/// Writes in a transaction of its own and wants that to work.
+/// Writes in its own transaction; panics on failure.
 pub(crate) fn write<T: Send + 'static>(
     store: &Store,
     work: impl FnOnce(&WriteTx) -> Result<T> + Send + 'static,
@@ -33,7 +33,7 @@ pub(crate) fn write<T: Send + 'static>(
     store.write_blocking(work).unwrap()
 }
 
-/// Reads and wants that to work.
+/// Reads; panics on failure.
 pub(crate) fn read<T>(store: &Store, work: impl FnOnce(&ReadTx) -> Result<T>) -> T {
     store.read_now(work).unwrap()
 }
@@ -105,7 +105,7 @@ pub(crate) fn server(id: &str, node: &str, port: u16) -> Server {
 /// One write.
 pub(crate) type Step = Box<dyn FnOnce(&WriteTx) -> Result<()> + Send>;
 
-/// Writes that touch every table: what they do, each in a transaction of its own, one after the other.
+/// Writes that touch every table, each run in its own transaction, one after the other.
 pub(crate) fn workload(steps: u16) -> Vec<Step> {
     let mut work: Vec<Step> = vec![Box::new(|tx| {
         nodes::insert(tx, &node("local"))?;
@@ -141,7 +141,7 @@ pub(crate) fn workload(steps: u16) -> Vec<Step> {
     work
 }
 
-/// Everything in the database, in words.
+/// The whole database as text.
 pub(crate) fn dump(tx: &ReadTx) -> Result<Vec<String>> {
     let mut all = vec![format!("{:?} {:?}", crate::meta::schema(tx)?, crate::meta::instance(tx)?)];
     let mut add = |table: &str, records: &dyn std::fmt::Debug| all.push(format!("{table}: {records:?}"));
@@ -161,7 +161,7 @@ pub(crate) fn dump(tx: &ReadTx) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// The long runs are for the night: `LONG=1`.
+/// Whether to do the long runs: `LONG=1`.
 pub(crate) fn long() -> bool {
     std::env::var_os("LONG").is_some_and(|value| !value.is_empty() && value != "0")
 }

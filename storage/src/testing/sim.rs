@@ -1,4 +1,4 @@
-//! A disk in memory that loses power, fails, or is full, at an operation of one's choice.
+//! A simulated disk that loses power, fails or is full at a chosen operation.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,10 +15,10 @@ use crate::overlay::Overlay;
 /// The unit that a disk writes whole or not at all.
 const SECTOR: usize = 512;
 
-/// What happens at an operation.
+/// A fault at an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// The lights go out: nothing works from then on.
+    /// Power is lost: nothing works from then on.
     PowerCut,
     /// This operation fails, later ones work.
     Error(io::ErrorKind),
@@ -34,13 +34,13 @@ pub(crate) struct SimDisk {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What programs see.
+    /// The contents as programs see them.
     now: Vec<u8>,
-    /// What is safe.
+    /// The contents that survive a power cut.
     safe: Vec<u8>,
-    /// Sectors in which the two may differ.
+    /// Sectors in which `now` and `safe` may differ.
     unsafe_sectors: BTreeSet<usize>,
-    /// Changes and syncs so far.
+    /// Number of writes and syncs so far.
     ops: u64,
     syncs: u64,
     fault: Option<(u64, Fault)>,
@@ -61,14 +61,14 @@ impl SimDisk {
         self.state.lock().unwrap()
     }
 
-    /// Lets `fault` happen at the operation with this number, counted from now on.
+    /// Injects `fault` at the operation with this number, counted from now.
     pub(crate) fn fail_at(&self, op: u64, fault: Fault) {
         let mut state = self.state();
         state.ops = 0;
         state.fault = Some((op, fault));
     }
 
-    /// Frees space.
+    /// Ends the full state.
     pub(crate) fn free(&self) {
         self.state().full = false;
     }
@@ -93,7 +93,7 @@ impl SimDisk {
         self.state().copies.clone()
     }
 
-    /// What could be found on the disk after the power came back.
+    /// One possible state of the disk after a power cut.
     pub(crate) fn after_power_cut(&self, random: &mut StdRng) -> Vec<u8> {
         let state = self.state();
         let mut bytes = state.safe.clone();
@@ -112,7 +112,7 @@ impl SimDisk {
 }
 
 impl State {
-    /// Counts an operation; the answer is what is to be returned at its end.
+    /// Counts an operation; returns the result to report at its end.
     fn count(&mut self, needs_space: bool) -> io::Result<()> {
         if self.dark {
             return Err(io::Error::other("the power is out"));
@@ -153,7 +153,7 @@ impl StorageBackend for SimDisk {
         let mut state = self.state();
         let (old, new) = (state.now.len(), usize::try_from(len).unwrap());
         let outcome = state.count(new > old);
-        // Power may go just after an operation as well as before it.
+        // Power may be lost just after an operation as well as before it.
         if outcome.is_ok() || state.dark {
             state.now.resize(new, 0);
             state.mark(old.min(new), old.max(new));

@@ -1,4 +1,5 @@
-//! Servers on their way to another node: one record a server, kept until it is whole on one of the two.
+//! Transfers of servers to another node: one record per server, kept until its data is complete on one of the two
+//! nodes.
 
 pub(crate) mod record;
 
@@ -10,8 +11,8 @@ use crate::tx::{ReadTx, WriteTx};
 
 pub use record::{Move, Step};
 
-/// Notes a new move and keeps the server's ports at the other node for it. In place of an earlier one that is over.
-/// [`Error::PortTaken`] names whoever has one of them.
+/// Records a new transfer and reserves the server's ports on the target node. Replaces an earlier transfer that is
+/// over. [`Error::PortTaken`] names the server that has one of the ports.
 pub fn begin(tx: &WriteTx, new: &Move) -> Result<Server> {
     let server = SERVERS.get(tx, new.server_id.as_str())?.ok_or(Error::NotFound { what: "server" })?;
     if server.deleting.is_some() {
@@ -29,23 +30,23 @@ pub fn begin(tx: &WriteTx, new: &Move) -> Result<Server> {
     Ok(server)
 }
 
-/// The move of this server.
+/// The transfer of this server.
 pub fn get(tx: &ReadTx, server_id: &str) -> Result<Option<Move>> {
     MOVES.get(tx, server_id)
 }
 
-/// All moves, in the order of their servers' ids.
+/// All transfers, ordered by server id.
 pub fn list(tx: &ReadTx) -> Result<Vec<Move>> {
     MOVES.all(tx)
 }
 
-/// Writes a move that goes on. Its step only changes by [`switch`], [`fail`] and [`finish`].
+/// Updates a transfer in progress. Its step only changes by [`switch`], [`fail`] and [`finish`].
 pub fn update(tx: &WriteTx, changed: &Move) -> Result<()> {
     let old = MOVES.get(tx, changed.server_id.as_str())?.ok_or(Error::NotFound { what: "move" })?;
     MOVES.put(tx, changed.server_id.as_str(), &Move { step: old.step, ..changed.clone() })
 }
 
-/// From now on the server lives at the other node.
+/// Places the server on the target node.
 pub fn switch(tx: &WriteTx, server_id: &str, now: Millis) -> Result<Server> {
     let mut this = under(tx, server_id)?;
     let mut server = SERVERS.get(tx, server_id)?.ok_or(Error::NotFound { what: "server" })?;
@@ -59,7 +60,7 @@ pub fn switch(tx: &WriteTx, server_id: &str, now: Millis) -> Result<Server> {
     Ok(server)
 }
 
-/// It fails: the ports at the other node are free again.
+/// Marks the transfer as failed and frees the ports on the target node.
 pub fn fail(tx: &WriteTx, failed: &Move) -> Result<()> {
     let this = under(tx, &failed.server_id)?;
     if let Some(server) = SERVERS.get(tx, failed.server_id.as_str())? {
@@ -68,13 +69,13 @@ pub fn fail(tx: &WriteTx, failed: &Move) -> Result<()> {
     MOVES.put(tx, failed.server_id.as_str(), &Move { step: Step::Failed, ..failed.clone() })
 }
 
-/// All is done.
+/// Marks the transfer as done.
 pub fn finish(tx: &WriteTx, server_id: &str) -> Result<()> {
     let this = MOVES.get(tx, server_id)?.ok_or(Error::NotFound { what: "move" })?;
     MOVES.put(tx, server_id, &Move { step: Step::Done, ..this })
 }
 
-/// Forgets a move that is over; tells whether there was one.
+/// Deletes a transfer that is over; returns whether there was one.
 pub fn forget(tx: &WriteTx, server_id: &str) -> Result<bool> {
     match MOVES.get(tx, server_id)? {
         Some(this) if this.step == Step::InProgress => Err(Error::Taken { what: "the move of the server" }),

@@ -1,4 +1,4 @@
-//! A move of a server, as it is stored.
+//! The stored record of a transfer.
 
 use ids::NodeId;
 use ids::ServerId;
@@ -6,43 +6,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 
-/// How far a move is. What is written here is what a panel that was killed goes on from.
+/// Progress of a transfer. A panel that was killed continues from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The server still lives where it was, and the ports at the other node are kept for it.
+    /// The server is still on the source node; its ports on the target node are reserved.
     #[serde(rename = "under")]
     InProgress,
-    /// It lives at the other node; where it was it has yet to be removed.
+    /// The server is on the target node; its data on the source node is still to be removed.
     Switched,
-    /// It failed: the server lives where it was.
+    /// It failed: the server is on the source node.
     Failed,
-    /// All is done.
+    /// It is complete.
     Done,
 }
 
-/// One server's move.
+/// A transfer of one server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
-    /// The id of the server that moves.
+    /// Id of the server.
     pub server_id: ServerId,
-    /// Where it was.
+    /// The source node.
     pub from: NodeId,
-    /// Where it is to go.
+    /// The target node.
     pub to: NodeId,
-    /// How far it is.
+    /// Its progress.
     pub step: Step,
-    /// It ran before, and is to run after.
+    /// Whether the server was running before, and is to be started afterwards.
     pub ran: bool,
-    /// Why it failed, for a person.
+    /// Why it failed, for users.
     #[serde(default)]
     pub error: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     pub started_at: Millis,
-    /// Nodes that may still have something of it that nobody needs.
+    /// Nodes that may still have leftover data of the transfer.
     #[serde(default, rename = "litter")]
     pub leftovers: Vec<NodeId>,
-    /// It is to be started again where it was, and has not been yet.
+    /// Whether the server still has to be restarted on the source node.
     #[serde(default)]
     pub restart: bool,
 }

@@ -13,7 +13,7 @@ pub use record::{Role, User};
 const TAKEN: Error = Error::Taken { what: "the user name" };
 const NOT_FOUND: Error = Error::NotFound { what: "user" };
 
-/// Adds an account. [`Error::Taken`] where its id or name is in use.
+/// Adds an account. [`Error::Taken`] if its id or name is in use.
 pub fn insert(tx: &WriteTx, user: &User) -> Result<()> {
     if USERS.contains(tx, user.id.as_str())? {
         return Err(Error::Taken { what: "the user id" });
@@ -31,7 +31,7 @@ pub fn get(tx: &ReadTx, id: &str) -> Result<Option<User>> {
     USERS.get(tx, id)
 }
 
-/// The account with this name, in whatever ASCII case.
+/// The account with this name, ignoring ASCII case.
 pub fn by_name(tx: &ReadTx, username: &str) -> Result<Option<User>> {
     match USERS_BY_NAME.get(tx, key(username).as_str())? {
         Some(id) => USERS.get(tx, id.as_str()),
@@ -39,14 +39,14 @@ pub fn by_name(tx: &ReadTx, username: &str) -> Result<Option<User>> {
     }
 }
 
-/// All accounts, in the order of their names.
+/// All accounts, ordered by name.
 pub fn list(tx: &ReadTx) -> Result<Vec<User>> {
     let mut users = USERS.all(tx)?;
     users.sort_by_cached_key(|user| key(&user.username));
     Ok(users)
 }
 
-/// Writes a changed account. [`Error::LastAdmin`] where nobody would be left to administer.
+/// Updates an account. [`Error::LastAdmin`] if no administrator would be left.
 pub fn update(tx: &WriteTx, user: &User) -> Result<()> {
     let old = USERS.get(tx, user.id.as_str())?.ok_or(NOT_FOUND)?;
     if old.role == Role::Admin && user.role != Role::Admin && admins(tx)? <= 1 {
@@ -64,7 +64,7 @@ pub fn update(tx: &WriteTx, user: &User) -> Result<()> {
 }
 
 /// Deletes an account, its sessions and its grants, and returns the ids of the sessions, so that their connections can
-/// be ended. [`Error::LastAdmin`] where nobody would be left to administer.
+/// be closed. [`Error::LastAdmin`] if no administrator would be left.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<Vec<String>> {
     let user = USERS.get(tx, id)?.ok_or(NOT_FOUND)?;
     if user.role == Role::Admin && admins(tx)? <= 1 {
@@ -77,17 +77,17 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<Vec<String>> {
     Ok(ended)
 }
 
-/// How many accounts there are. None means that the panel was not set up yet.
+/// Number of accounts; 0 means that the panel is not set up yet.
 pub fn count(tx: &ReadTx) -> Result<u64> {
     USERS.len(tx)
 }
 
-/// How many administrators there are.
+/// Number of administrators.
 pub fn admins(tx: &ReadTx) -> Result<usize> {
     Ok(USERS.all(tx)?.iter().filter(|user| user.role == Role::Admin).count())
 }
 
-/// Notes when accounts were last used; ids that are gone are passed over.
+/// Records when accounts were last used; skips ids that no longer exist.
 pub fn set_last_seen_many(tx: &WriteTx, seen: &[(String, Millis)]) -> Result<()> {
     for (id, at) in seen {
         if let Some(mut user) = USERS.get(tx, id.as_str())? {

@@ -1,4 +1,4 @@
-//! An account, as it is stored.
+//! The stored record of an account.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 
-/// What an account may do everywhere.
+/// The role of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Administrators may do everything.
+    /// May do everything.
     Admin,
-    /// What was granted, server by server.
+    /// May do what was granted per server.
     User,
 }
 
@@ -21,15 +21,15 @@ pub enum Role {
 pub struct User {
     /// Never changes.
     pub id: String,
-    /// Unique without regard to ASCII case.
+    /// Login name; unique, ignoring ASCII case.
     pub username: String,
     /// The argon2id hash in PHC form.
     pub password_hash: String,
-    /// What the account may do everywhere.
+    /// Its role.
     pub role: Role,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: Millis,
-    /// When the account was last used, to about a minute.
+    /// When the account was last used, accurate to about a minute.
     #[serde(default)]
     pub last_seen: Option<Millis>,
 }

@@ -1,7 +1,7 @@
-//! The one thread that writes.
+//! The writer thread.
 //!
-//! Writers that wait while a commit is under way are served together by the next one: one pair of fsyncs for all of
-//! them. A closure that fails, or panics, takes back its own changes only.
+//! Writes that wait during a commit share the next one, and with it one pair of fsyncs. A closure that fails or panics
+//! only loses its own changes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -15,20 +15,20 @@ use crate::handle::Handle;
 use crate::open::panic_text;
 use crate::tx::{self, WriteTx};
 
-/// How many closures share one commit at most, so that the first of them need not wait for all.
+/// Maximum number of closures per commit, so that the first ones do not wait too long.
 const BATCH: usize = 256;
 
-/// How often a database that takes no writes tries to heal.
+/// How often a read-only database is reopened in the hope that it recovers.
 const HEAL_EVERY: Duration = Duration::from_secs(2);
 
-/// How soon a write may make it try again.
+/// Minimum time before a write triggers such an attempt.
 const HEAL_AT_WRITE: Duration = Duration::from_millis(200);
 
-/// A closure that waits to write, and the one who waits for its answer.
+/// A queued write closure and its waiting caller.
 pub(crate) trait Job: Send {
-    /// Runs the closure. False when its changes are to be taken back.
+    /// Runs the closure. False if its changes must be undone.
     fn run(&mut self, tx: &WriteTx) -> bool;
-    /// Answers, once it is known whether the changes are on the disk.
+    /// Answers the caller once it is known whether the changes are on the disk.
     fn answer(self: Box<Self>, committed: Result<()>);
 }
 
@@ -68,12 +68,12 @@ where
             (None, Ok(())) => Err(Error::Closed.into()),
             (_, Err(error)) => Err(error.into()),
         };
-        // Whoever does not wait any more does not need the answer either.
+        // Fails if the caller no longer waits.
         drop(self.reply.send(answer));
     }
 }
 
-/// Serves writers until nobody can send any more, and heals the database in between where it needs to.
+/// Runs jobs until all senders are gone, and recovers the database in between if needed.
 pub(crate) fn serve(handle: &Handle, queue: &Receiver<Box<dyn Job>>) {
     let mut tried: Option<Instant> = None;
     loop {
@@ -105,7 +105,7 @@ pub(crate) fn serve(handle: &Handle, queue: &Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Runs the jobs in one transaction and commits it. After an error the database must be opened anew.
+/// Runs the jobs in one transaction and commits it. After an error the database must be reopened.
 fn run_batch(database: &Database, jobs: &mut [Box<dyn Job>]) -> Result<()> {
     catch_unwind(AssertUnwindSafe(|| {
         let tx = tx::begin(database)?;

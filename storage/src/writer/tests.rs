@@ -5,7 +5,7 @@ use crate::testing::{SimDisk, read, session, store, user, write};
 use crate::users::Role;
 use crate::{Store, open, schema, sessions, settings, users};
 
-/// Keeps the writer busy until the returned sender goes, so that what is sent meanwhile waits together.
+/// Blocks the writer until the returned sender is dropped, so that later writes queue up.
 fn hold(store: &Store) -> mpsc::Sender<()> {
     let (started, has_started) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
@@ -23,7 +23,7 @@ fn hold(store: &Store) -> mpsc::Sender<()> {
 
 type Closure<T> = Box<dyn FnOnce(&WriteTx) -> Result<T> + Send>;
 
-/// Sends closures that wait together, and returns their answers.
+/// Queues closures together and returns their answers.
 fn together<T: Send + 'static>(store: &Store, closures: Vec<Closure<T>>) -> Vec<Result<T>> {
     let held = hold(store);
     let waiting: Vec<_> = closures.into_iter().map(|closure| store.submit(closure).unwrap()).collect();
@@ -85,7 +85,7 @@ fn a_failure_takes_back_its_own_changes_only() {
                 Err(Error::NotFound { what: "reason to go on" })
             }),
             Box::new(|tx| {
-                // What the one before did is not seen.
+                // The changes of the failed closure before are not visible.
                 assert!(users::get(tx, "a")?.is_some());
                 assert!(sessions::get(tx, "s1")?.is_some());
                 users::insert(tx, &user("b", Role::User))
