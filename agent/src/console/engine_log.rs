@@ -1,7 +1,7 @@
-//! The engine's own log of a container, with the engine's times.
+//! Parses the engine's log of a container, with the engine's times.
 //!
-//! Each line begins with its time. A line of more than 16 KiB comes in pieces of that size, each with the time in front
-//! of it again, in the middle of the text.
+//! Each line begins with its time. A line of more than 16 KiB is split into pieces of that size, each with its own time
+//! in front, in the middle of the text.
 
 use std::collections::VecDeque;
 use std::str::FromStr;
@@ -10,26 +10,26 @@ use jiff::Timestamp;
 
 use super::line_hash;
 
-/// Lines whose text is kept; those before them are only counted.
+/// Lines whose text is kept; earlier ones are only counted.
 const LINES: usize = 20_000;
 /// Bytes of text that are kept.
 const BYTES: usize = 4 << 20;
-/// Bytes of one line that are kept, its times included: more than a console shows.
+/// Bytes kept of one line, including its times: more than a console shows.
 const LINE: usize = 64 * 1024;
 /// The engine cuts lines into pieces of this size.
 const FRAME_BYTES: usize = 16 * 1024;
-/// As long as a log of ours is shorter than this, its beginning is in it: the engine keeps at least 2 MB.
+/// A log shorter than this is complete: the engine keeps at least 2 MB.
 pub const WHOLE: u64 = 1_900_000;
-/// Bytes of a time.
+/// Maximum bytes of a time.
 const TIME: usize = 40;
 
 /// A line of the log.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// When the engine took it.
+    /// When the engine received it.
     pub time: Timestamp,
     pub(super) hash: u64,
-    /// As the game wrote it, without the line feed; none where it was too much to keep.
+    /// Its text as the game wrote it, without the line feed; `None` if it was too much to keep.
     pub text: Option<Box<[u8]>>,
 }
 
@@ -39,29 +39,30 @@ impl LogLine {
     }
 }
 
-/// Takes a log apart as it is read. Bounded: of more than 20,000 lines or 4 MiB only the newest are whole.
+/// Splits a log into lines while it is read. Bounded: of more than 20,000 lines or 4 MiB only the newest keep their
+/// text.
 #[derive(Debug, Default)]
 pub struct EngineLog {
     /// Oldest first.
     pub lines: VecDeque<LogLine>,
-    /// Bytes that were taken, with the times.
+    /// Bytes processed, including times.
     pub bytes: u64,
-    /// At most so many lines were asked for; none: all.
+    /// The number of lines requested; `None` for all.
     pub(super) last: Option<u32>,
     line: Vec<u8>,
     kept: usize,
-    /// Lines in front without text.
+    /// Number of lines at the front without text.
     bare: usize,
 }
 
 impl EngineLog {
-    /// For at most so many lines.
+    /// For a request of at most this many lines.
     #[must_use]
     pub fn of_last(lines: u32) -> Self {
         Self { last: Some(lines), ..Self::default() }
     }
 
-    /// It goes back to the container's first line: as long as it is short, nothing was thrown away yet.
+    /// Whether it goes back to the container's first line: a short log was never truncated.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let all =
@@ -69,7 +70,7 @@ impl EngineLog {
         all && self.bytes < WHOLE
     }
 
-    /// Takes bytes of the engine's answer.
+    /// Processes bytes of the engine's answer.
     pub fn push(&mut self, mut bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         while let Some(end) = memchr::memchr(b'\n', bytes) {
@@ -80,14 +81,14 @@ impl EngineLog {
         self.extend(bytes);
     }
 
-    /// Takes the text of the last line, which has no end.
+    /// Completes the last line, which has no line end.
     pub fn finish(&mut self) {
         if !self.line.is_empty() {
             self.end_line();
         }
     }
 
-    /// Takes out the lines that are whole by now.
+    /// Removes and returns the complete lines.
     pub fn take(&mut self) -> VecDeque<LogLine> {
         (self.kept, self.bare) = (0, 0);
         std::mem::take(&mut self.lines)

@@ -1,4 +1,4 @@
-//! One reader of a console.
+//! A reader of a console.
 
 use std::time::Duration;
 
@@ -9,66 +9,66 @@ use tokio::time::Instant;
 use super::resume::{ConsoleMark, ResumePoint};
 use super::shared::Console;
 
-/// Lines that a new reader gets at once.
+/// Lines that a new reader gets first.
 const BACKLOG: usize = 200;
-/// Lines in a batch.
+/// Maximum lines in a batch.
 const BATCH_LINES: usize = 500;
-/// Bytes in a batch, about.
+/// Approximate maximum bytes in a batch.
 const BATCH_BYTES: usize = 64 * 1024;
-/// Batches that go out at once, whatever they hold; one more each [`PACE`]. Past that a batch waits for the next, and
-/// gathers what comes meanwhile: a game that writes each line by itself costs no message a line.
+/// Batches sent at once, whatever their size; one more is allowed every [`PACE`]. Beyond that a batch is delayed and
+/// collects lines meanwhile, so that a game that writes lines one by one does not cause a message per line.
 const AT_ONCE: u32 = 32;
-/// Between two batches where many come.
+/// Time between batches under load.
 const PACE: Duration = Duration::from_millis(2);
-/// An unfinished line is told of when it has stood for this long: most are finished at once …
+/// An unfinished line is reported after this time, since most are completed at once …
 const SETTLED: Duration = Duration::from_millis(10);
-/// … and no oftener than this, however often it changes.
+/// … and at most this often.
 const PARTIAL_PACE: Duration = Duration::from_millis(100);
-/// How long lines that a reader had are waited for: an agent that was just started reads the engine's log.
+/// How long to wait for lines that a reader had: an agent that just started is still reading the engine's log.
 const LOG_IS_READ: Duration = Duration::from_secs(3);
-/// Between two looks for them.
+/// Time between attempts to find them.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// A console that was quiet for this long keeps no more than one that nobody reads.
+/// A console that was quiet for this long reduces its buffer as if it had no readers.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// What a reader gets at once.
+/// The lines a reader gets together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// In order.
+    /// The lines, in order.
     pub lines: Vec<ConsoleItem>,
-    /// They replace everything that the reader has.
+    /// Whether they replace everything the reader has.
     pub reset: bool,
-    /// The line after them that is not finished yet. Absent where more lines follow at once, too.
+    /// The unfinished line after them; also absent if more lines follow at once.
     pub partial: Option<ConsolePartial>,
 }
 
-/// Reads a console from some line on. A slow one misses lines and is told how many; it holds nothing up.
+/// Reads a console from some line on. A slow reader misses lines and is told how many; it never blocks the game.
 #[derive(Debug)]
 pub struct Follower {
     console: Console,
     changed: watch::Receiver<u64>,
     cursor: u64,
-    /// Where the reader stopped before, until it is found, and how long that is tried.
+    /// Where the reader stopped before, until that is found, and until when to try.
     place: Option<(ConsoleMark, Instant)>,
-    /// The first batch is due, even an empty one.
+    /// The first batch is due, even if it is empty.
     first: bool,
     reset: bool,
     pace: Pace,
-    /// It wants the unfinished line too.
+    /// Set if the reader wants unfinished lines.
     partial: Option<Partial>,
 }
 
-/// What a reader has of the unfinished line.
+/// The reader's state of the unfinished line.
 #[derive(Debug, Default)]
 struct Partial {
     told: Option<ConsolePartial>,
-    /// When it was last told of without lines.
+    /// When it was last sent without lines.
     told_at: Option<Instant>,
-    /// Since when it has been another one.
+    /// Since when it has differed from what was sent.
     differs: Option<Instant>,
 }
 
-/// Batches that may go out at once.
+/// Limits the rate of batches.
 #[derive(Debug)]
 struct Pace {
     saved: u32,
@@ -76,10 +76,10 @@ struct Pace {
 }
 
 impl Console {
-    /// Reads on from `place`, or from the last 200 where there is none or it is not found.
+    /// Continues at `place`; without one, or if it is not found, starts with the last 200 lines.
     #[must_use]
     pub fn follow(&self, place: Option<ConsoleMark>) -> Follower {
-        // Subscribed before the first look, so that no line falls in between.
+        // Subscribe before the first read, so that no line is missed.
         let changed = self.changes();
         let cursor = self.read(|inner| inner.ring.before_tail(BACKLOG));
         let place = place.map(|place| (place, Instant::now() + LOG_IS_READ));
@@ -90,15 +90,15 @@ impl Console {
 }
 
 impl Follower {
-    /// Tells of the unfinished line as well.
+    /// Also reports the unfinished line if `wanted`.
     #[must_use]
     pub fn with_partial(mut self, wanted: bool) -> Self {
         self.partial = wanted.then(Partial::default);
         self
     }
 
-    /// The next lines, as soon as there are any; under load as a batch fills, or every few milliseconds. The first call
-    /// answers at once, with no lines where there are none. Nothing is lost when it is cancelled.
+    /// Waits for the next lines; under load, until a batch is full or for a few milliseconds. The first call returns at
+    /// once, possibly without lines. Cancel safe.
     pub async fn next(&mut self) -> Batch {
         loop {
             self.changed.borrow_and_update();
@@ -120,7 +120,7 @@ impl Follower {
                     () = tokio::time::sleep_until(due) => {}
                     _ = self.changed.changed() => {}
                 },
-                // The sender lives in the console that we hold.
+                // The sender lives in the console, which we hold.
                 None => tokio::select! {
                     _ = self.changed.changed() => {}
                     () = tokio::time::sleep(QUIET) => {
@@ -132,7 +132,7 @@ impl Follower {
         }
     }
 
-    /// Whether the reader knows where to go on; waits for more lines where it does not.
+    /// Whether the reader's position is known; waits for more lines if it is not.
     async fn found(&mut self) -> bool {
         let Some((place, until)) = &self.place else { return true };
         let until = *until;
@@ -155,7 +155,7 @@ impl Follower {
         true
     }
 
-    /// When the unfinished line is told of, where it is not what was told.
+    /// When to send the unfinished line, if it differs from what was sent.
     fn partial_due(&mut self, now: Instant) -> Option<Instant> {
         let partial = self.partial.as_mut()?;
         let same = self.console.read(|inner| inner.is_partial(partial.told.as_ref()));
@@ -167,7 +167,7 @@ impl Follower {
         Some(partial.told_at.map_or(settled, |at| settled.max(at + PARTIAL_PACE)))
     }
 
-    /// What is there now, without waiting.
+    /// Returns what is available now.
     fn take(&mut self, now: Instant) -> Batch {
         let wanted = self.partial.is_some();
         let (lines, cursor, partial) = self.console.read(|inner| {
@@ -191,7 +191,7 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        // We are the last one.
+        // We are the last reader.
         self.console.rest(1);
     }
 }

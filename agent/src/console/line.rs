@@ -1,26 +1,26 @@
-//! One line as a terminal shows it while it is written: what is redrawn stands once, in its last state.
+//! One line as a terminal shows it while it is written: redrawn text appears once, in its final state.
 //!
-//! Most lines are only ever added to; they are kept as they came, colours and all. The first thing that goes back in its
-//! line (a carriage return with something after it, a backspace, a move of the cursor) turns the line into cells.
+//! Most lines are only appended to and are stored as received, including colours. The first backward movement (a
+//! carriage return followed by text, a backspace, a cursor movement) converts the line into cells.
 
 use super::style::Style;
 
-/// Bytes of a line that are kept; the rest of it is swallowed.
+/// Maximum bytes of a line; the rest is dropped.
 pub const LINE_MAX: usize = 16 * 1024;
 
-/// A cursor may be moved past the end of the text as far as a wide terminal goes, and no further.
+/// Maximum column for moving the cursor past the end of the text: the width of a wide terminal.
 const COLUMNS: usize = 512;
-/// Inserting and deleting move all that follows: only as far as a wide terminal reaches.
+/// Inserting and deleting shift the rest of the line; limited to the width of a wide terminal.
 const SHIFTED: usize = 1024;
-/// Columns between two stops of the tabulator.
+/// Columns per tab stop.
 const TAB: usize = 8;
 
-/// One place of the line.
+/// One cell of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
-    /// [`FILLER`] where the character to the left takes this place too.
+    /// The character; [`FILLER`] if the character to the left covers this cell too.
     base: char,
-    /// A mark over or under it; [`FILLER`] for none.
+    /// A combining mark; [`FILLER`] for none.
     mark: char,
     style: Style,
 }
@@ -29,7 +29,7 @@ const FILLER: char = '\0';
 
 const BLANK: Cell = Cell { base: ' ', mark: FILLER, style: Style::PLAIN };
 
-/// A movement or an erasure within the line; numbers as they were sent, 0 where none was.
+/// A movement or erasure within the line; numbers as received, 0 if absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Edit {
     Return,
@@ -39,7 +39,7 @@ pub(super) enum Edit {
     Column(usize),
     /// 0: from the cursor on, 1: up to it, 2: all.
     Erase(usize),
-    /// Puts blanks over that many places.
+    /// Overwrites this many cells with blanks.
     Blank(usize),
     Delete(usize),
     Insert(usize),
@@ -48,12 +48,12 @@ pub(super) enum Edit {
 /// A line that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// As it came; nothing where there are cells.
+    /// The text as received; empty if there are cells.
     text: String,
     cells: Option<Box<Cells>>,
-    /// The cursor went back to the beginning, and nothing was written since.
+    /// The cursor returned to the beginning, and nothing was written since.
     returned: bool,
-    /// It is longer than it may be: what is past that is dropped.
+    /// It exceeds the maximum length; the rest is dropped.
     cut: bool,
 }
 
@@ -65,12 +65,12 @@ struct Cells {
 }
 
 impl Line {
-    /// Nothing is in it.
+    /// Whether it is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty() && self.cells.is_none()
     }
 
-    /// Nothing can be added where the cursor stands.
+    /// Whether nothing can be added at the cursor.
     pub(super) fn is_full(&self) -> bool {
         match &self.cells {
             Some(cells) => cells.column >= LINE_MAX,
@@ -78,7 +78,7 @@ impl Line {
         }
     }
 
-    /// Adds what one can see, and tabs.
+    /// Adds visible text and tabs.
     pub(super) fn visible(&mut self, text: &str) {
         if self.returned {
             self.make_cells();
@@ -101,7 +101,7 @@ impl Line {
         }
     }
 
-    /// What follows is in this colour.
+    /// Sets the colour of the following text.
     pub(super) fn colour(&mut self, parameters: &str) {
         if self.returned {
             self.make_cells();
@@ -117,7 +117,7 @@ impl Line {
         }
     }
 
-    /// Moves the cursor, or erases.
+    /// Applies a cursor movement or an erasure.
     pub(super) fn edit(&mut self, edit: Edit) {
         if self.cells.is_none() {
             let at_end = !self.returned;
@@ -130,11 +130,11 @@ impl Line {
                     self.returned = true;
                     return;
                 }
-                // Nothing is there that this could change.
+                // There is nothing to change at the end.
                 Edit::Erase(0) | Edit::Blank(_) | Edit::Delete(_) | Edit::Insert(_) if at_end => return,
                 Edit::Back(_) if !at_end || self.text.is_empty() => return,
                 Edit::Column(0 | 1) | Edit::Erase(_) if self.text.is_empty() => return,
-                // A prompt that gives way to a line.
+                // A prompt that is replaced by a line.
                 Edit::Erase(0 | 2) if memchr::memchr(0x1B, self.text.as_bytes()).is_none() && !at_end => {
                     self.clear();
                     return;
@@ -154,7 +154,7 @@ impl Line {
         }
     }
 
-    /// Gives the line to `take`, and whether it was cut. It stays as it is.
+    /// Passes the line to `take`, and whether it was cut. Does not change it.
     pub(super) fn show<T>(&self, take: impl FnOnce(&str, bool) -> T) -> T {
         match &self.cells {
             None => take(&self.text, self.cut),
@@ -166,9 +166,9 @@ impl Line {
         }
     }
 
-    /// The next line begins.
+    /// Starts the next line.
     pub(super) fn clear(&mut self) {
-        // What a long one took is not kept for short ones.
+        // Free the memory of a long line.
         if self.text.capacity() > LINE_MAX / 4 {
             self.text = String::new();
         }
@@ -188,7 +188,7 @@ impl Line {
         for (at, part) in self.text.split('\u{1B}').enumerate() {
             let mut shown = part;
             if at > 0 {
-                // `[…m`: nothing else is ever added.
+                // Only `[…m` sequences are ever added.
                 let (parameters, after) = part.split_once('m').unwrap_or((part, ""));
                 cells.pen.apply(parameters.trim_start_matches('['));
                 shown = after;
@@ -207,7 +207,7 @@ impl Line {
 }
 
 impl Cells {
-    /// Writes one character at the cursor; false where there is no room.
+    /// Writes one character at the cursor; false if there is no room.
     fn put(&mut self, c: char) -> bool {
         let width = match c {
             '\t' => {
@@ -217,7 +217,7 @@ impl Cells {
             c => width(c),
         };
         if width == 0 {
-            // A second mark on one character is dropped: they could be thousands.
+            // A second mark on one character is dropped; there could be thousands.
             if let Some(cell) = self.column.checked_sub(1).and_then(|at| self.cells.get_mut(at))
                 && cell.mark == FILLER
                 && cell.base != FILLER
@@ -242,7 +242,7 @@ impl Cells {
         if at > self.cells.len() {
             self.cells.resize(at, BLANK);
         }
-        // Half of a wide character is none.
+        // Half of an overwritten wide character becomes a blank.
         if cell.base != FILLER && self.cells.get(at).is_some_and(|old| old.base == FILLER) && at > 0 {
             self.cells[at - 1].base = ' ';
         }
@@ -290,9 +290,9 @@ impl Cells {
         }
     }
 
-    /// Writes it out; false where it does not all fit.
+    /// Renders the cells as text; false if it does not fit.
     fn render(&self, out: &mut String) -> bool {
-        /// The longest escape and the end of its colour; that end alone.
+        /// Bytes of the longest escape plus the final reset; and of the reset alone.
         const CHANGE: usize = 56;
         const END: usize = 4;
         let mut style = Style::PLAIN;
@@ -326,7 +326,7 @@ fn close(style: Style, out: &mut String, whole: bool) -> bool {
     whole
 }
 
-/// Columns that a character takes, about as terminals have it.
+/// Columns of a character, approximately as in terminals.
 fn width(c: char) -> usize {
     match u32::from(c) {
         0..=0x2FF => 1,
@@ -342,7 +342,7 @@ fn width(c: char) -> usize {
     }
 }
 
-/// The largest character boundary that is not past `at`.
+/// The last character boundary that is not after `at`.
 fn boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {

@@ -1,12 +1,12 @@
-//! The hash by which lines of a game are compared.
+//! Hash for comparing a game's lines.
 
-/// Bytes of a line that are compared.
+/// Bytes of a line that are hashed.
 const COMPARED: usize = 4 * 1024;
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0100_0000_01b3;
 
-/// FNV-1a over the ASCII bytes of a line's beginning; can be continued.
+/// FNV-1a over the ASCII bytes of a line's beginning; incremental.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LineHash {
     pub(super) state: u64,

@@ -1,8 +1,7 @@
 //! A game's console: raw bytes in, clean numbered lines out.
 //!
-//! Bytes go through a [`Cleaner`] into a [`Ring`]; [`Console`] is the handle that the reader of the container and
-//! the followers share. Nothing here grows without bound: a line, the ring and a flood each have their limit, and
-//! what is dropped is counted.
+//! Bytes go through a [`Cleaner`] into a [`Ring`]; [`Console`] is the handle shared by the container's reader and the
+//! followers. Everything is bounded: lines, the ring and floods each have a limit, and dropped lines are counted.
 
 mod clean;
 mod engine_log;

@@ -1,4 +1,4 @@
-//! The line by which a game says that it can be played.
+//! Detects the ready line, by which a game says that players can join.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use tokio::time::Instant;
 
 use super::clean::{Cleaner, plain};
 
-/// Bytes of a line that are looked at as one; of a longer line there are several, which overlap.
+/// Bytes of a line matched at once; a longer line is matched in several overlapping windows.
 const WINDOW: usize = 16 * 1024;
-/// How far they overlap: no ready line is longer.
+/// Overlap of the windows in bytes: no ready line is longer.
 const OVERLAP: usize = 4 * 1024;
-/// A line without an end is looked at after this much silence.
+/// An unfinished line is checked after this much silence.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// A pattern that is none.
+/// An invalid pattern.
 #[derive(Debug, thiserror::Error)]
 #[error("bad pattern for the ready line: {0}")]
 pub struct BadPattern(#[from] regex_lite::Error);
 
-/// A piece of text that the ready line holds, or a regular expression for it.
+/// How a ready line is recognized.
 #[derive(Clone, Debug)]
 pub enum Ready {
-    /// The line holds this.
+    /// The line contains this text.
     Text(String),
-    /// The line matches this.
+    /// The line matches this regular expression.
     Pattern(Regex),
-    /// The line is one of these.
+    /// The line matches any of these.
     Any(Vec<Ready>),
 }
 
 impl Ready {
-    /// `regex:` in front makes it a regular expression.
+    /// Parses a text, or with the prefix `regex:` a regular expression.
     ///
     /// # Errors
-    /// [`BadPattern`] where it is none, or a monstrous one.
+    /// [`BadPattern`] if the expression is invalid or too large.
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         match text.strip_prefix("regex:") {
             None => Ok(Self::Text(text.to_owned())),
@@ -45,7 +45,7 @@ impl Ready {
         }
     }
 
-    /// Is this (clean) line it? Colours in it do not matter.
+    /// Whether this (clean) line is the ready line; colours are ignored.
     #[must_use]
     pub fn matches(&self, line: &str) -> bool {
         self.matches_plain(&plain(line))
@@ -60,25 +60,24 @@ impl Ready {
     }
 }
 
-/// Looks for the ready line in everything that a game writes, byte by byte: whatever of it the console counts, cuts or
-/// shows later.
+/// Looks for the ready line in all output of a game, independent of what the console drops, cuts or shows later.
 #[derive(Debug)]
 pub struct ReadyWatch {
     ready: Ready,
-    /// What was written since the last line end.
+    /// Output since the last line end.
     line: Vec<u8>,
-    /// When the line is looked at although it has no end.
+    /// When the unfinished line is checked.
     due: Option<Instant>,
 }
 
 impl ReadyWatch {
-    /// At the start of a line.
+    /// Starts at the beginning of a line.
     #[must_use]
     pub fn new(ready: Ready) -> Self {
         Self { ready, line: Vec::new(), due: None }
     }
 
-    /// Takes what the game wrote. True: the ready line was in it.
+    /// Processes output of the game; true if it contained the ready line.
     pub fn feed(&mut self, mut bytes: &[u8]) -> bool {
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
             let (segment, rest) = (&bytes[..end], &bytes[end + 1..]);
@@ -98,25 +97,26 @@ impl ReadyWatch {
         found
     }
 
-    /// When [`ReadyWatch::silence`] is due, while a line is unfinished.
+    /// When [`ReadyWatch::silence`] should be called, while a line is unfinished.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Nothing came for a while: is the line that was begun already it? It still may go on.
+    /// Checks whether the unfinished line is already the ready line, after a pause in the output. It may still
+    /// continue.
     pub fn silence(&mut self) -> bool {
         self.due = None;
         looks(&self.ready, &self.line)
     }
 
-    /// The line that was begun will not be finished.
+    /// Drops the unfinished line, which will not be completed.
     pub fn break_off(&mut self) {
         self.line.clear();
         self.due = None;
     }
 
-    /// Adds to the line. A line that is longer than the window is looked at in parts.
+    /// Appends to the line; checks a line longer than the window in parts.
     fn extend(&mut self, mut bytes: &[u8]) -> bool {
         while self.line.len() + bytes.len() > WINDOW {
             let (now, later) = bytes.split_at((WINDOW - self.line.len()).min(bytes.len()));
@@ -136,7 +136,7 @@ fn looks(ready: &Ready, line: &[u8]) -> bool {
     if line.is_empty() {
         return false;
     }
-    // Most lines are nothing but text.
+    // Most lines are plain text.
     if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
         && let Ok(text) = std::str::from_utf8(line)
     {

@@ -1,8 +1,8 @@
-//! A reader that comes back: where it goes on in a console that may have begun to count anew.
+//! Where a returning reader continues in a console whose numbering may have restarted.
 //!
-//! An agent that was started again reads the engine's log and numbers what it finds there from 1. Whoever looked on
-//! before has other numbers for the same lines, and tells by fingerprints which lines it had last. Where they are found,
-//! the console goes on counting as its reader does: no line comes twice, none is lost, and nobody counts anew.
+//! An agent that restarted reads the engine's log and numbers the lines from 1, while earlier readers have other
+//! numbers for the same lines. They identify their last lines by fingerprints. If those are found, the console
+//! continues the reader's numbering: no line is repeated or lost, and no reader has to start over.
 
 use protocol::{Stream, fingerprint};
 
@@ -13,22 +13,22 @@ use super::ring::Ring;
 pub struct ConsoleMark {
     /// The number of its last line.
     pub after: u64,
-    /// Fingerprints of the game's lines that it had last, in order.
+    /// Fingerprints of the last lines of the game that it had, in order.
     pub last: Vec<u32>,
 }
 
-/// What becomes of a reader.
+/// Where a reader continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResumePoint {
-    /// It goes on after this line.
+    /// After this line.
     At(u64),
-    /// Its lines are not to be found: it begins anew.
+    /// Its lines were not found: it starts over.
     Nowhere,
-    /// They may still come: the log is being read.
+    /// The lines may still arrive: the log is being read.
     NotYet,
 }
 
-/// Finds the place; renumbers the ring where that makes the numbers fit. `last_look`: no more lines are waited for.
+/// Finds the position; renumbers the ring if that makes the numbers match. `last_look`: do not wait for more lines.
 pub(super) fn find(ring: &mut Ring, place: &ConsoleMark, last_look: bool) -> ResumePoint {
     let lines: Vec<(u64, u32)> = ring
         .lines()
@@ -38,7 +38,7 @@ pub(super) fn find(ring: &mut Ring, place: &ConsoleMark, last_look: bool) -> Res
     let before = lines.partition_point(|(seq, _)| *seq <= place.after);
     let counted = place.after < ring.next_seq();
     if counted && (place.last.is_empty() || place.after < ring.first_seq()) {
-        // Nothing to compare by: nobody has told, or what could be compared is gone.
+        // Nothing to compare: no fingerprints were given, or the lines are gone.
         return ResumePoint::At(place.after);
     }
     if counted && before > 0 && alike(&lines[..before], &place.last) == before.min(place.last.len()) {
@@ -49,13 +49,13 @@ pub(super) fn find(ring: &mut Ring, place: &ConsoleMark, last_look: bool) -> Res
     }
     let best = (1..=lines.len()).map(|end| (alike(&lines[..end], &place.last), end)).max();
     match best {
-        // All that can be compared is alike; or as much of it as will ever be.
+        // All fingerprints match; or, at the last attempt, at least two.
         Some((score, end)) if score > 0 && (score == place.last.len() || (last_look && score >= 2)) => {
             ring.renumber(lines[end - 1].0, place.after);
             ResumePoint::At(place.after)
         }
         _ if !last_look => ResumePoint::NotYet,
-        // It has said nothing since: the next thing that it says is what comes after.
+        // The console is empty: its next line follows the reader's last one.
         None => {
             ring.renumber(ring.first_seq(), place.after + 1);
             ResumePoint::At(place.after)
@@ -64,7 +64,7 @@ pub(super) fn find(ring: &mut Ring, place: &ConsoleMark, last_look: bool) -> Res
     }
 }
 
-/// How many lines at the end of both are the same.
+/// Number of equal lines at the end of both.
 fn alike(lines: &[(u64, u32)], last: &[u32]) -> usize {
     lines.iter().rev().zip(last.iter().rev()).take_while(|((_, ours), theirs)| ours == *theirs).count()
 }
@@ -102,13 +102,13 @@ mod tests {
 
     #[test]
     fn a_new_counting_fits_on_where_the_lines_are_found() {
-        // The reader had `Starting` and `note` as well, which the engine's log does not have.
+        // The reader also had `Starting` and `note`, which the engine's log does not contain.
         let mut anew = ring(&["a", "b", "c", "d", "e"]);
         assert_eq!(find(&mut anew, &place(105, &["a", "b", "c"]), false), ResumePoint::At(105));
         assert_eq!(anew.next_seq(), 108);
         let (items, last) = anew.after(105, 100, 1 << 20);
         assert_eq!((items.len(), last), (2, 107));
-        // Smaller numbers, too: the reader's counting began after ours.
+        // Renumbering to smaller numbers works too.
         let mut anew = ring(&["x", "y", "a", "b", "c"]);
         assert_eq!(find(&mut anew, &place(2, &["a", "b"]), false), ResumePoint::At(2));
         assert_eq!((anew.next_seq(), anew.tail(10).len()), (4, 3));

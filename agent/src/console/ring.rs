@@ -1,14 +1,14 @@
 //! The last lines of a console, numbered.
 //!
-//! All texts stand one after the other in one buffer: thousands of small allocations that come and go would leave the
-//! program's memory in holes that nobody gets back.
+//! All texts are stored in one buffer: thousands of small allocations that come and go would fragment the program's
+//! memory.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use protocol::{ConsoleItem, ConsoleLine, Stream};
 
-/// Bytes of the buffer below which it is neither moved nor made smaller.
+/// A buffer smaller than this many bytes is neither compacted nor shrunk.
 const SMALL: usize = 4 * 1024;
 
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ struct Line {
     time: Timestamp,
     stream: Stream,
     truncated: bool,
-    /// Bytes of text.
+    /// Length of the text in bytes.
     len: u32,
 }
 
@@ -28,9 +28,9 @@ enum What {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Of the line, or of the first of those that were skipped.
+    /// Number of the line, or of the first skipped line.
     seq: u64,
-    /// Where its text begins, counted in all bytes that ever came.
+    /// Start of its text, counted over all bytes ever added.
     start: u64,
     what: What,
 }
@@ -52,13 +52,13 @@ impl Entry {
     }
 }
 
-/// The last lines, bounded in number and bytes. Numbers begin at 1 and have no gaps: a dropped line has one too.
+/// The last lines, bounded in number and bytes. Numbers start at 1 and have no gaps: dropped lines are numbered too.
 #[derive(Debug)]
 pub struct Ring {
     entries: VecDeque<Entry>,
-    /// Texts of the entries, and of some that are gone, in front.
+    /// Texts of the entries, preceded by some already removed ones.
     text: String,
-    /// Where `text` begins, counted as [`Entry::start`] is.
+    /// Start of `text`, counted like [`Entry::start`].
     base: u64,
     bytes: usize,
     max_lines: usize,
@@ -67,7 +67,7 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Takes memory only as lines come.
+    /// Allocates memory only as lines are added.
     #[must_use]
     pub fn new(max_lines: usize, max_bytes: usize) -> Self {
         Self {
@@ -81,19 +81,19 @@ impl Ring {
         }
     }
 
-    /// The number that the next line gets.
+    /// The number of the next line.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.next_seq
     }
 
-    /// The number of the oldest that is here, or of the next where nothing is.
+    /// The number of the oldest stored line, or of the next one if the ring is empty.
     #[must_use]
     pub fn first_seq(&self) -> u64 {
         self.entries.front().map_or(self.next_seq, |entry| entry.seq)
     }
 
-    /// The lines that are here: number, stream, text.
+    /// The stored lines: number, stream, text.
     pub fn lines(&self) -> impl Iterator<Item = (u64, Stream, &str)> {
         self.entries.iter().filter_map(|entry| match &entry.what {
             What::Line(line) => Some((entry.seq, line.stream, self.text_of(entry))),
@@ -101,7 +101,7 @@ impl Ring {
         })
     }
 
-    /// Counts on so that what is number `from` becomes number `to`. What would come before number 1 is dropped.
+    /// Renumbers so that line `from` becomes line `to`. Lines that would get a number below 1 are dropped.
     pub fn renumber(&mut self, from: u64, to: u64) {
         while let Some(front) = self.entries.front()
             && front.seq + to <= from
@@ -114,7 +114,7 @@ impl Ring {
         self.next_seq = (self.next_seq + to).saturating_sub(from).max(1);
     }
 
-    /// Changes how much is kept. What is over goes at once.
+    /// Changes the limits; drops lines beyond them at once.
     pub fn set_limits(&mut self, max_lines: usize, max_bytes: usize) {
         (self.max_lines, self.max_bytes) = (max_lines.max(1), max_bytes.max(1));
         self.keep_limits();
@@ -122,7 +122,7 @@ impl Ring {
 
     /// Adds a line and returns its number.
     pub fn push(&mut self, time: Timestamp, stream: Stream, text: &str, truncated: bool) -> u64 {
-        // No line is anywhere near as long.
+        // No line is nearly that long.
         let len = u32::try_from(text.len()).unwrap_or(0);
         let start = self.base + self.text.len() as u64;
         self.text.push_str(&text[..len as usize]);
@@ -131,7 +131,7 @@ impl Ring {
         self.add(entry, 1)
     }
 
-    /// Counts lines that nobody keeps.
+    /// Counts lines that are not stored.
     pub fn skip(&mut self, lines: u64) {
         if lines == 0 {
             return;
@@ -152,15 +152,15 @@ impl Ring {
         self.entries.range(from..).map(|entry| self.item(entry)).collect()
     }
 
-    /// The number before the first of the last `lines` lines: where a reader of [`Ring::tail`] would begin.
+    /// The number before the first of the last `lines` lines, where a reader of [`Ring::tail`] starts.
     #[must_use]
     pub fn before_tail(&self, lines: usize) -> u64 {
         let from = self.entries.len().saturating_sub(lines);
         self.entries.get(from).map_or(self.next_seq, |entry| entry.seq) - 1
     }
 
-    /// What came after line `seq`, at most about `max_lines` and `max_bytes` of it, and the last number that this
-    /// covers. Lines that are gone are counted in front.
+    /// The lines after `seq`, limited to about `max_lines` and `max_bytes`, and the last number covered. Lines that are
+    /// gone are counted at the front.
     #[must_use]
     pub fn after(&self, seq: u64, max_lines: usize, max_bytes: usize) -> (Vec<ConsoleItem>, u64) {
         let from = self.entries.partition_point(|entry| entry.last_seq() <= seq);
@@ -171,7 +171,7 @@ impl Ring {
             if items.len() >= max_lines || (bytes >= max_bytes && !items.is_empty()) {
                 break;
             }
-            // Both lines that were evicted and those of a skip that the reader has partly had.
+            // Includes evicted lines and a partly read skip.
             let lost = match entry.what {
                 What::Line(_) => entry.seq - 1 - last,
                 What::Skipped(_) => entry.last_seq() - last,
@@ -188,13 +188,13 @@ impl Ring {
         (items, last)
     }
 
-    /// How many lines after `seq` are waiting. Cheap.
+    /// Number of lines after `seq`. Cheap.
     #[must_use]
     pub fn waiting(&self, seq: u64) -> usize {
         self.entries.len() - self.entries.partition_point(|entry| entry.last_seq() <= seq)
     }
 
-    /// Bytes that the texts take, room for more included.
+    /// Allocated bytes of the texts.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.text.capacity() + self.entries.capacity() * size_of::<Entry>()
@@ -239,7 +239,7 @@ impl Ring {
         let end = self.base + self.text.len() as u64;
         let first = self.entries.front().map_or(end, |entry| entry.start);
         let gone = usize::try_from(first - self.base).unwrap_or(0);
-        // Moved when as much is gone as is left: each byte about once.
+        // Compacted when more is removed than left, so each byte moves about once.
         if gone >= SMALL && gone >= self.text.len() - gone {
             self.text.drain(..gone);
             self.base = first;

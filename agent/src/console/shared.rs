@@ -1,4 +1,4 @@
-//! The handle that a container's reader and its followers share.
+//! The handle shared by a container's reader and its followers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::clean::Cleaner;
 use super::resume::{self, ConsoleMark, ResumePoint};
 use super::ring::Ring;
 
-/// Lines and bytes that are kept while nobody looks: what one may ask for.
+/// Lines and bytes kept without readers: the most that can be requested.
 const AT_REST: (usize, usize) = (1_000, 1 << 20);
-/// … and while somebody does: a follower may be 100 ms late at 150,000 lines a second.
+/// … and with readers: one may be 100 ms late at 150,000 lines a second.
 const WATCHED: (usize, usize) = (16_384, 2 << 20);
-/// An unfinished line stands still after this much silence.
+/// An unfinished line is considered settled after this much silence.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// One game's console. Cheap to clone; all clones are one.
+/// The console of a game. Cheap to clone; clones share it.
 #[derive(Clone, Debug)]
 pub struct Console {
     shared: Arc<Shared>,
@@ -28,18 +28,18 @@ pub struct Console {
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
-    /// Counts changes that followers want to know of.
+    /// Counts changes, for followers.
     changes: watch::Sender<u64>,
 }
 
-/// What followers look at.
+/// The state shared with followers.
 #[derive(Debug)]
 pub(super) struct Inner {
     cleaner: Cleaner,
     pub(super) ring: Ring,
-    /// When the last bytes came.
+    /// When the last bytes arrived.
     touched: Timestamp,
-    /// The same, while an unfinished line has not been looked at since.
+    /// Like `touched`, while there is an unfinished line that was not flushed since.
     partial_since: Option<Instant>,
 }
 
@@ -57,12 +57,12 @@ impl Default for Console {
 }
 
 impl Console {
-    /// Takes what the game printed. `line` gets each finished clean line. It must not call this console.
+    /// Adds output of the game. `line` gets each finished clean line; it must not call this console.
     pub fn feed(&self, bytes: &[u8], line: impl FnMut(&str)) {
         self.feed_at(bytes, Timestamp::now(), line);
     }
 
-    /// Takes lines out of the engine's log, with the engine's time.
+    /// Adds lines from the engine's log, with the engine's time.
     pub fn feed_logged(&self, bytes: &[u8], time: Timestamp) {
         self.feed_at(bytes, time, |_| {});
     }
@@ -82,8 +82,8 @@ impl Console {
         });
     }
 
-    /// Resolves when an unfinished line has stood still for 500 ms: [`Console::flush`] it then. For the task that also
-    /// calls [`Console::feed`]; while no line is unfinished it never resolves.
+    /// Resolves when an unfinished line has not changed for 500 ms; then call [`Console::flush`]. For the task that
+    /// also calls [`Console::feed`]; never resolves while no line is unfinished.
     pub async fn silence(&self) {
         let since = self.lock().partial_since;
         match since {
@@ -92,14 +92,14 @@ impl Console {
         }
     }
 
-    /// Gives the unfinished line to `line`, as [`Console::feed`] does with finished ones. It goes on being unfinished.
+    /// Passes the unfinished line to `line`, as [`Console::feed`] does with finished ones. It stays unfinished.
     pub fn flush(&self, mut line: impl FnMut(&str)) {
         let mut inner = self.lock();
         inner.partial_since = None;
         inner.cleaner.partial(|text, _| line(text));
     }
 
-    /// The game's output is over: what it began to print is a line, and the next game starts at a line's start.
+    /// Ends the game's output: the unfinished line becomes a line, and the next game starts on a new one.
     pub fn finish(&self) {
         let time = Timestamp::now();
         self.change(|inner| {
@@ -111,7 +111,7 @@ impl Console {
         });
     }
 
-    /// A line (or several) of ours, as clean as the game's: it may quote anything.
+    /// Adds one or more lines of the agent. They are cleaned like the game's, since they may quote anything.
     pub fn system(&self, text: &str) {
         let time = Timestamp::now();
         self.change(|inner| {
@@ -125,25 +125,25 @@ impl Console {
         });
     }
 
-    /// Counts lines that were lost on their way here.
+    /// Counts lines that were lost before they arrived here.
     pub fn skip(&self, lines: u64) {
         self.change(|inner| inner.ring.skip(lines));
     }
 
-    /// The last lines, oldest first, and the unfinished one after them.
+    /// The last lines, oldest first, and the unfinished line after them.
     #[must_use]
     pub fn tail(&self, lines: usize) -> (Vec<ConsoleItem>, Option<ConsolePartial>) {
         let inner = self.lock();
         (inner.ring.tail(lines), inner.partial())
     }
 
-    /// The number that the next line gets.
+    /// The number of the next line.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.lock().ring.next_seq()
     }
 
-    /// Finds where a reader stopped.
+    /// Finds the position of a returning reader.
     pub(super) fn find(&self, place: &ConsoleMark, last_look: bool) -> ResumePoint {
         resume::find(&mut self.lock().ring, place, last_look)
     }
@@ -156,7 +156,7 @@ impl Console {
         look(&self.lock())
     }
 
-    /// Nobody looks any more but `others`, or all that do have everything: lets go of what was kept for those who lag.
+    /// Reduces the buffer if there are at most `others` other readers, or all have read everything.
     pub(super) fn rest(&self, others: usize) {
         if self.shared.changes.receiver_count() <= others {
             let (lines, bytes) = AT_REST;
@@ -177,13 +177,13 @@ impl Console {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here is left half done by a panic that would matter more than the next line.
+        // A panic leaves nothing inconsistent here that matters more than the next line.
         self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    /// The unfinished line, where there is something to see in it.
+    /// The unfinished line, if there is anything visible in it.
     pub(super) fn partial(&self) -> Option<ConsolePartial> {
         self.cleaner.partial(|text, truncated| ConsolePartial {
             time: self.touched,
@@ -193,7 +193,7 @@ impl Inner {
         })
     }
 
-    /// Whether the unfinished line is this one.
+    /// Whether the unfinished line equals `other`.
     pub(super) fn is_partial(&self, other: Option<&ConsolePartial>) -> bool {
         let same = |text: &str, cut| other.is_some_and(|other| other.text == text && other.truncated == cut);
         self.cleaner.partial(same).unwrap_or(other.is_none())

@@ -1,4 +1,4 @@
-//! Colours and weights of text (SGR), as far as a console shows them.
+//! Text colours and attributes (SGR), as far as a console shows them.
 
 use std::fmt::Write;
 
@@ -8,19 +8,19 @@ const ITALIC: u8 = 1 << 2;
 const UNDERLINE: u8 = 1 << 3;
 const INVERSE: u8 = 1 << 4;
 const STRIKE: u8 = 1 << 5;
-/// Each attribute with the number that turns it on.
+/// Each attribute and the number that enables it.
 const ON: [(u8, u8); 6] = [(BOLD, 1), (DIM, 2), (ITALIC, 3), (UNDERLINE, 4), (INVERSE, 7), (STRIKE, 9)];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Colour {
     #[default]
     Default,
-    /// Of the palette of 256.
+    /// Index into the 256-colour palette.
     Index(u8),
     Rgb(u8, u8, u8),
 }
 
-/// How a character looks.
+/// The style of a character.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Style {
     foreground: Colour,
@@ -29,23 +29,23 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// No colour, no weight.
+    /// No colour and no attributes.
     pub(super) const PLAIN: Self =
         Self { foreground: Colour::Default, background: Colour::Default, attributes: 0 };
 
-    /// Nothing special.
+    /// Whether this is the plain style.
     pub(super) fn is_plain(self) -> bool {
         self == Self::default()
     }
 
-    /// What stands between `ESC [` and `m` is applied. What it does not know it leaves alone.
+    /// Applies the parameters between `ESC [` and `m`; ignores unknown ones.
     pub(super) fn apply(&mut self, parameters: &str) {
         let mut groups = parameters.split(';');
         while let Some(group) = groups.next() {
             let mut parts = group.split(':');
             let code = number(parts.next());
             match code {
-                // 58 is the colour of the underline, which nothing here shows.
+                // 58 sets the underline colour, which is not shown.
                 38 | 48 | 58 => {
                     let colour = if group.contains(':') { in_one(&mut parts) } else { spread(&mut groups) };
                     match (code, colour) {
@@ -83,7 +83,7 @@ impl Style {
         }
     }
 
-    /// The escape that changes from `before` to this.
+    /// Writes the escape sequence that changes from `before` to this style.
     pub(super) fn write(self, before: Self, out: &mut String) {
         out.push_str("\u{1B}[");
         let start = out.len();
@@ -98,7 +98,7 @@ impl Style {
         for (bit, on) in ON {
             if self.attributes & bit != 0 {
                 separate(out);
-                // Writing to a string does not fail.
+                // Writing to a string cannot fail.
                 let _ = write!(out, "{on}");
             }
         }
@@ -122,7 +122,7 @@ fn palette(index: u16) -> Colour {
     u8::try_from(index).map_or(Colour::Default, Colour::Index)
 }
 
-/// Absent is 0; what is no number is one that nothing has.
+/// The number; 0 if absent, `u16::MAX` (which has no meaning) if invalid.
 fn number(text: Option<&str>) -> u16 {
     match text {
         None | Some("") => 0,
@@ -134,7 +134,7 @@ fn byte(text: Option<&str>) -> u8 {
     u8::try_from(number(text)).unwrap_or(u8::MAX)
 }
 
-/// `5;N` or `2;R;G;B` in the groups that follow.
+/// Parses `5;N` or `2;R;G;B` from the following groups.
 fn spread<'t>(groups: &mut impl Iterator<Item = &'t str>) -> Option<Colour> {
     match number(groups.next()) {
         5 => Some(Colour::Index(byte(groups.next()))),
@@ -143,7 +143,7 @@ fn spread<'t>(groups: &mut impl Iterator<Item = &'t str>) -> Option<Colour> {
     }
 }
 
-/// `5:N`, `2:R:G:B`, or `2::R:G:B` with an empty colour space.
+/// Parses `5:N`, `2:R:G:B`, or `2::R:G:B` with an empty colour space.
 fn in_one<'t>(parts: &mut impl Iterator<Item = &'t str>) -> Option<Colour> {
     let kind = number(parts.next());
     let values: Vec<&str> = parts.take(4).collect();

@@ -12,7 +12,7 @@ fn push(ring: &mut Ring, text: &str) -> u64 {
     ring.push(Timestamp::UNIX_EPOCH, Stream::Stdout, text, false)
 }
 
-/// `3 "text"` or `-5`.
+/// Formats items as `3 "text"`, or `-5` for five skipped lines.
 fn short(items: &[ConsoleItem]) -> Vec<String> {
     items
         .iter()
@@ -23,7 +23,7 @@ fn short(items: &[ConsoleItem]) -> Vec<String> {
         .collect()
 }
 
-/// Walks items that follow line `cursor` and returns the last number; fails where a number is missing.
+/// Checks the items after line `cursor` and returns the last number; fails if a number is missing.
 fn last_of(items: &[ConsoleItem], mut cursor: u64) -> u64 {
     for item in items {
         match item {
@@ -251,17 +251,17 @@ async fn one_provisional_line_is_replaced_in_place_and_not_too_often() {
     assert!(seen.windows(2).all(|two| two[1].0 - two[0].0 >= Duration::from_millis(100)), "{seen:?}");
     assert_eq!(seen.last().unwrap().1.len(), "Downloading 500".len(), "the newest wins");
     assert_eq!((lines, partial.as_deref()), (vec!["1 Downloading 500 done".to_owned()], Some("> ")));
-    // A line takes the prompt's place, and the prompt comes again: one message, one line.
+    // A line replaces the prompt, and the prompt is printed again: one message, one line.
     console.feed(b"\r\x1b[Knext\r\n> ", |_| {});
     let batch = follower.next().await;
     assert_eq!(
         (short(&batch.lines), batch.partial.unwrap().text),
         (vec!["2 next".to_owned()], "> ".to_owned())
     );
-    // Erased, and nothing in its place.
+    // Erased without a replacement.
     console.feed(b"\r\x1b[K", |_| {});
     assert_eq!(follower.next().await, Batch { lines: vec![], reset: false, partial: None });
-    // Who does not know of it hears of whole lines only.
+    // A reader without support for it only gets complete lines.
     let batch = plain.next().await;
     assert_eq!((short(&batch.lines).len(), batch.partial), (2, None));
     assert!(tokio::time::timeout(Duration::from_secs(60), plain.next()).await.is_err());
@@ -285,19 +285,19 @@ async fn a_follower_gets_the_last_lines_then_each_as_it_comes() {
     let mut strange = console.follow(Some(ConsoleMark { after: 5_000, last: Vec::new() }));
     assert!(strange.next().await.reset, "a number that was never given out");
 
-    // Idle for a while, then a line: at once.
+    // A line after a pause is sent at once.
     tokio::time::advance(Duration::from_secs(1)).await;
     let started = Instant::now();
     let (batch, ()) = tokio::join!(follower.next(), async { console.feed(b"now\n", |_| {}) });
     assert_eq!((short(&batch.lines), started.elapsed()), (vec!["301 now".into()], Duration::ZERO));
-    // Right behind it another: at once as well, and so on for as long as there are not too many.
+    // So are the following ones, up to the limit.
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let started = Instant::now();
         let (batch, ()) = tokio::join!(follower.next(), async { console.feed(b"now\n", |_| {}) });
         assert_eq!((batch.lines.len(), started.elapsed()), (1, Duration::ZERO));
     }
-    // Where there are, they come together, a little later.
+    // Beyond it, they are sent together, a little later.
     let printing = async {
         for _ in 0..2_000 {
             console.feed(b"many\n", |_| {});
@@ -326,7 +326,7 @@ async fn a_slow_follower_is_told_what_it_missed_and_a_cancelled_one_misses_nothi
     }
     let mut cursor = 0;
     while cursor < 10_000 {
-        // Given up on at every point where it waits.
+        // Cancelled at every await point.
         if let Ok(batch) = tokio::time::timeout(Duration::ZERO, follower.next()).await {
             assert!(batch.lines.len() <= 501, "{}", batch.lines.len());
             cursor = last_of(&batch.lines, cursor);

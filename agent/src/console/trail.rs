@@ -1,8 +1,8 @@
-//! Which lines of a game's output were seen last, so that a reader that was cut off finds in the engine's log where to
-//! go on: no line twice, none left out.
+//! Remembers which lines of a game's output were seen last, so that a reader that was disconnected can continue in the
+//! engine's log without repeating or missing a line.
 //!
-//! Lines are compared as the game wrote them, by a hash of each, before anything is cleaned, cut or counted. Only ASCII
-//! counts: some of the engine's logs replace bytes that are no UTF-8.
+//! Lines are compared by a hash of what the game wrote, before anything is cleaned, cut or counted. Only ASCII bytes
+//! count, because some engine logs replace bytes that are not UTF-8.
 
 use std::collections::VecDeque;
 
@@ -11,31 +11,31 @@ use jiff::{SignedDuration, Timestamp};
 use super::engine_log::EngineLog;
 use super::line_hash::{LineHash, hash};
 
-/// Lines that are remembered.
+/// Number of lines remembered.
 const LINES: usize = 64;
-/// So many equal lines are enough where the others are not the same.
+/// This many equal lines are a match, even if earlier ones differ.
 const ENOUGH: usize = 3;
 
-/// Where the lines that were seen end in the engine's log.
+/// Where the seen lines end in the engine's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrailMatch {
     /// Nothing was seen yet.
     Nothing,
-    /// The log goes on with this line: its index, or the number of lines where nothing is new.
+    /// The index of the first new line, or the number of lines if there is none.
     Until(usize),
-    /// The lines that were seen last are not in it; those from this index on are younger.
+    /// The last seen lines are not in the log; those from this index on are newer.
     Lost(usize),
 }
 
-/// The end of what was seen of one container's output. Bounded: 64 hashes.
+/// The end of the seen output of one container. Bounded: 64 hashes.
 #[derive(Debug)]
 pub struct Trail {
     container: String,
     last: VecDeque<u64>,
     last_at: Option<Timestamp>,
-    /// Lines since the container's first one, where that is known.
+    /// Number of lines since the container's first one, if known.
     count: Option<usize>,
-    /// The line that has begun and not ended.
+    /// The unfinished line.
     unfinished: LineHash,
 }
 
@@ -52,25 +52,25 @@ impl Default for Trail {
 }
 
 impl Trail {
-    /// Is about this container from now on. What was seen of another one is forgotten.
+    /// Tracks this container from now on; forgets what was seen of another one.
     pub fn follow(&mut self, container: &str) {
         if self.container != container {
             *self = Self { container: container.to_owned(), ..Self::default() };
         }
     }
 
-    /// Is about a container that has not been started yet: whatever it prints will be seen.
+    /// Tracks a container that has not been started yet: all of its output will be seen.
     pub fn begin(&mut self, container: &str) {
         *self = Self { container: container.to_owned(), count: Some(0), ..Self::default() };
     }
 
-    /// Nothing was seen yet.
+    /// Whether nothing was seen yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.last.is_empty() && self.unfinished.bytes == 0
     }
 
-    /// These bytes were seen, at this time. Cheap: only the last lines of them are looked at.
+    /// Records that these bytes were seen at this time. Cheap: only their last lines are processed.
     pub fn feed(&mut self, bytes: &[u8], at: Timestamp) {
         let ends: Vec<usize> = memchr::memrchr_iter(b'\n', bytes).take(LINES + 1).collect();
         let (Some(&first), Some(&last)) = (ends.last(), ends.first()) else {
@@ -96,8 +96,7 @@ impl Trail {
         self.last.push_back(hash);
     }
 
-    /// What of this line is new, where its beginning was seen already. `None`: it begins in another way than the
-    /// unfinished line.
+    /// The new part of a line whose beginning was already seen. `None` if it does not start with the unfinished line.
     #[must_use]
     pub fn rest<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         let seen = self.unfinished.bytes;
@@ -106,12 +105,12 @@ impl Trail {
         (begun == self.unfinished).then(|| &line[seen..])
     }
 
-    /// The unfinished line will not be finished.
+    /// Drops the unfinished line, which will not be completed.
     pub fn break_off(&mut self) {
         self.unfinished = LineHash::EMPTY;
     }
 
-    /// Finds in the engine's log what comes after that which was seen. Where lines repeat, the time decides.
+    /// Finds the first unseen line in the engine's log. If lines repeat, the time decides.
     #[must_use]
     pub fn seen(&self, log: &EngineLog) -> TrailMatch {
         let (log, whole) = (&log.lines, log.is_whole());
@@ -122,7 +121,7 @@ impl Trail {
             let before = (0..=end).rev().zip(self.last.iter().rev());
             before.take_while(|(at, hash)| log[*at].hash == **hash).count()
         };
-        // All that can be compared is the same, or enough of it.
+        // Everything that can be compared is equal, or enough of it.
         let enough =
             |end: usize, alike: usize| alike > 0 && alike >= self.last.len().min(end + 1).min(ENOUGH);
         if let Some(count) = self.count.filter(|count| whole && (1..=log.len()).contains(count))

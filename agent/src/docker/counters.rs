@@ -1,5 +1,5 @@
-//! What a container has used. Straight from the kernel where the engine is on this machine (some small reads), from
-//! the engine otherwise (a request that costs it milliseconds).
+//! Resource usage of a container: read from the kernel if the engine is on this machine (a few small reads), else
+//! requested from the engine (which costs it milliseconds).
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use bollard::models::ContainerStatsResponse;
 
 use crate::stats::Counters;
 
-/// Nanoseconds on a clock that never jumps.
+/// Nanoseconds on the monotonic clock.
 fn now_ns() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
@@ -22,13 +22,13 @@ fn number(path: &str) -> Option<u64> {
     read(path)?.trim().parse().ok()
 }
 
-/// `NAME VALUE` on a line of its own.
+/// The value of a line `NAME VALUE`.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
-/// From the control groups and the network namespace of its main process. Nothing where any of it cannot be read, or
-/// where this process is not (any more) one of that container.
+/// Reads the control groups and the network namespace of the container's main process. `None` if any of that cannot be
+/// read, or if this process is not (or no longer) part of the container.
 pub(super) fn from_kernel(container: &str, pid: u32) -> Option<Counters> {
     let groups = read(&format!("/proc/{pid}/cgroup"))?;
     let path = |controller: &str| {
@@ -72,7 +72,7 @@ fn network(dev: &str) -> (u64, u64) {
     lines.fold((0, 0), |sum, (received, sent)| (sum.0 + received, sum.1 + sent))
 }
 
-/// From the engine's own report; nothing where the container does not run.
+/// Usage from the engine's report; `None` if the container is not running.
 pub(super) fn from_engine(report: ContainerStatsResponse) -> Option<Counters> {
     let cpu_ns = report.cpu_stats?.cpu_usage?.total_usage?;
     let memory = report.memory_stats?;

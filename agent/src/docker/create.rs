@@ -1,4 +1,4 @@
-//! A container's settings in the engine's words. What is not written here cannot be asked for.
+//! Builds the engine's request to create a container. Settings that are not written here cannot be used.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -11,42 +11,42 @@ use protocol::ServerId;
 
 use crate::runtime::Container;
 
-/// Managed by an agent.
+/// Label: managed by an agent.
 pub(super) const MANAGED: &str = "ctrl-alt-play.managed";
-/// Which server.
+/// Label: id of the server.
 pub(super) const SERVER_ID: &str = "ctrl-alt-play.server-id";
-/// Whose: the data folder of the agent that made it.
+/// Label: data folder of the agent that created it.
 pub(super) const DATA_DIR: &str = "ctrl-alt-play.data-dir";
 
-/// With which settings it was made.
+/// Label: fingerprint of the settings it was created with.
 pub(super) const SETTINGS: &str = "ctrl-alt-play.settings";
 
 /// Rows and columns of the terminal.
 pub(super) const SIZE: (u16, u16) = (50, 250);
 
-/// What a process that may change its user (the image's own wish) still cannot do.
+/// Capabilities dropped even for containers that run as the image's user and may change to another one.
 pub(super) const DROPPED: [&str; 6] = ["SETPCAP", "MKNOD", "AUDIT_WRITE", "NET_RAW", "SYS_CHROOT", "SETFCAP"];
 
-/// Folders, as the host has them.
+/// Paths on the host.
 pub(super) struct Places {
     /// The agent's data folder.
     pub(super) data_dir: PathBuf,
-    /// The server's.
+    /// The server's folder.
     pub(super) server: PathBuf,
-    /// Files that it sees, and where in the container.
+    /// Mounted files and their paths in the container.
     pub(super) files: Vec<(PathBuf, String)>,
 }
 
-/// `ctrl-alt-play-ID`.
+/// The container's name, `ctrl-alt-play-ID`.
 pub(super) fn name(server_id: &ServerId) -> String {
     format!("ctrl-alt-play-{server_id}")
 }
 
-/// What is asked for, and ours where neither that nor the image says anything.
+/// The requested variables, and our defaults for those that neither the request nor the image sets.
 fn environment(container: &Container, image: &BTreeMap<String, String>) -> Vec<String> {
     let said = |name: &str| match image.get(name).map(String::as_str) {
         None | Some("") => false,
-        // The home of root is no home for anybody else.
+        // Root's home directory does not suit other users.
         Some("/root" | "/") => name != "HOME",
         Some(_) => true,
     };
@@ -58,7 +58,8 @@ fn environment(container: &Container, image: &BTreeMap<String, String>) -> Vec<S
     container.process.environment.iter().chain(ours).map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-/// `image` are the variables that the image sets by itself, `network` is one of ours; the engine's own where there is none.
+/// The request body. `image` has the variables set by the image; `network` is one of ours, `None` for the engine's
+/// default.
 pub(super) fn body(
     container: &Container,
     image: &BTreeMap<String, String>,
@@ -111,7 +112,7 @@ pub(super) fn body(
 fn host_config(container: &Container, places: &Places, bindings: PortMap, podman: bool) -> HostConfig {
     let some = |value: i64| (value != 0).then_some(value);
     let drop: Vec<String> = match &container.process.user {
-        // Another user than root has none that count, and cannot get any.
+        // A user other than root has no effective capabilities and cannot gain any.
         Some(user) if !user.starts_with("0:") && user != "0" => vec!["ALL".into()],
         _ => DROPPED.iter().map(|&name| name.to_owned()).collect(),
     };
@@ -155,7 +156,7 @@ fn host_config(container: &Container, places: &Places, bindings: PortMap, podman
     }
 }
 
-/// The engine's own log is what an agent reads that comes later: small, and never in the game's way.
+/// The engine's log is read by an agent that connects later. It is small and never blocks the game.
 fn log_config(podman: bool) -> HostConfigLogConfig {
     let config = |pairs: &[(&str, &str)]| {
         Some(pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -223,7 +224,7 @@ mod tests {
         }
     }
 
-    /// Whoever changes how containers are made sees here what that means.
+    /// Shows the full effect of a change to how containers are created.
     #[test]
     fn the_whole_of_what_is_asked_for() {
         let body = serde_json::to_value(body(

@@ -1,4 +1,4 @@
-//! Deadlines of calls: an engine that hangs holds up nobody.
+//! Deadlines for engine calls, so that an engine that hangs blocks nothing.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use bollard::errors::Error;
 use super::errors;
 use crate::runtime::{EngineError, Fault};
 
-/// For calls that look something up.
+/// Deadline of calls that read.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
-/// For calls that change something: also a slow disk gets by with this.
+/// Deadline of calls that change something; long enough for a slow disk.
 pub(super) const ACT: Duration = Duration::from_secs(30);
 
-/// Ends a call at its deadline.
+/// Fails a call that misses its deadline.
 pub(super) async fn within<T>(
     action: &str,
     deadline: Duration,

@@ -1,4 +1,4 @@
-//! Where the engine listens.
+//! The address of an engine.
 
 use std::fmt;
 use std::io;
@@ -33,7 +33,7 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
-    /// What `DOCKER_HOST` says, else the first of the usual sockets.
+    /// The address in `DOCKER_HOST`, else the first of the usual sockets.
     pub(super) fn of(host: Option<&str>) -> Result<Self, String> {
         match host.filter(|host| !host.trim().is_empty()) {
             Some(host) => Self::parse(host),
@@ -41,7 +41,7 @@ impl Endpoint {
         }
     }
 
-    /// `unix:///PATH`, `/PATH`, `tcp://HOST:PORT` or `http://HOST:PORT`.
+    /// Parses `unix:///PATH`, `/PATH`, `tcp://HOST:PORT` or `http://HOST:PORT`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("unix://").or_else(|| text.starts_with('/').then_some(text)) {
@@ -55,7 +55,7 @@ impl Endpoint {
         Err(format!("DOCKER_HOST is {text:?}, but only unix:///PATH and tcp://HOST:PORT are understood"))
     }
 
-    /// The first of the usual sockets that is there: Docker's, then Podman's.
+    /// The first existing one of the usual sockets: Docker's, then Podman's.
     pub(super) fn usual() -> Self {
         let docker = PathBuf::from("/var/run/docker.sock");
         let run = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -64,7 +64,7 @@ impl Endpoint {
         Self::Unix(all.into_iter().find(|path| path.exists()).unwrap_or(docker))
     }
 
-    /// The socket file, where it is one: then the engine runs on this machine.
+    /// The socket file, if it is one: then the engine runs on this machine.
     pub(super) fn socket(&self) -> Option<&Path> {
         match self {
             Self::Unix(path) => Some(path),
@@ -90,14 +90,13 @@ impl Endpoint {
     }
 }
 
-/// A connection over which nothing is said for days must not be forgotten by whatever stands in between, and one whose
-/// other end is gone must be noticed.
+/// Keeps connections that are idle for days alive through middleboxes, and detects those whose peer is gone.
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     sockopt::set_socket_keepalive(stream, true)?;
     sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
     sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
     sockopt::set_tcp_keepcnt(stream, 3)?;
-    // The same for bytes that nobody confirms, in milliseconds.
+    // Also limit how long sent data may stay unacknowledged, in milliseconds.
     sockopt::set_tcp_user_timeout(stream, 60_000)?;
     Ok(())
 }

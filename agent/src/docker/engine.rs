@@ -1,4 +1,4 @@
-//! An engine at an address, and what the last probe found there.
+//! The connection to an engine, and the result of its last probe.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,38 +14,38 @@ use crate::config::AgentConfig;
 use crate::host::hostpath::KnownPaths;
 use crate::runtime::{EngineError, EngineInfo, Fault};
 
-/// Bytes of the list of containers.
+/// Maximum bytes of the list of containers.
 pub(super) const LIST_BYTES: u64 = 4 << 20;
 
-/// An engine at an address.
+/// A container engine at an address.
 #[derive(Debug)]
 pub struct Engine {
-    /// As it was given; none for the usual sockets, looked for at each probe.
+    /// The address as given; `None` to look for the usual sockets at each probe.
     host: Option<String>,
-    /// Tells our containers from those of another agent on the same engine.
+    /// Distinguishes our containers from those of another agent on the same engine.
     pub(super) data_dir: PathBuf,
     pub(super) paths: KnownPaths,
     pub(super) networks: network::Networks,
     pub(super) logins: Logins,
     pub(super) link: Mutex<Option<Arc<Link>>>,
-    /// Connections, each of which lives as long as its request.
+    /// Connection tasks; each lives as long as its request.
     connections: TaskTracker,
 }
 
-/// What a probe found.
+/// The result of a probe.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) client: Docker,
     pub(super) endpoint: Endpoint,
-    /// `/v1.41`.
+    /// Path prefix with the API version, such as `/v1.41`.
     pub(super) prefix: String,
     pub(super) podman: bool,
-    /// The terminal's size can be said at creation.
+    /// Whether the terminal's size can be set at creation.
     pub(super) sizes: bool,
 }
 
 impl Engine {
-    /// Connects at the first probe. `data_dir` is the true name of the one in `config`.
+    /// Connects at the first probe. `data_dir` is the canonical path of the one in `config`.
     #[must_use]
     pub fn new(config: &AgentConfig, data_dir: PathBuf) -> Self {
         let networks = network::Networks::new(config.networks.clone(), !config.no_firewall);
@@ -61,13 +61,13 @@ impl Engine {
         }
     }
 
-    /// Where our files lie for the engine; known from the first probe on.
+    /// Paths of our files on the engine's host; known after the first probe.
     #[must_use]
     pub fn paths(&self) -> KnownPaths {
         self.paths.clone()
     }
 
-    /// Where the host has a path of ours.
+    /// Translates one of our paths to the host's.
     pub(super) fn on_host(&self, path: &Path, action: &str) -> Result<PathBuf, EngineError> {
         let paths = self.paths.get();
         let paths =
@@ -86,7 +86,7 @@ impl Engine {
             .map_err(|error| EngineError::new(Fault::Away, action, error))?;
         let at =
             |error: EngineError| EngineError { message: format!("{} ({endpoint})", error.message), ..error };
-        // Without a version in the path, which an older engine would refuse.
+        // No version in the path, since an older engine would refuse it.
         let (mut read, _write) =
             hijack::open(&endpoint, "GET", "/version", false, action).await.map_err(at)?;
         let mut body = Vec::new();
@@ -119,7 +119,7 @@ impl Engine {
     }
 }
 
-/// The lower one of the engine's version and ours.
+/// The lower of the engine's version and ours.
 fn agreed(theirs: &str) -> Option<ClientVersion> {
     let (major, minor) = theirs.split_once('.')?;
     let theirs = ClientVersion { major_version: major.parse().ok()?, minor_version: minor.parse().ok()? };

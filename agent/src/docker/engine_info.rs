@@ -1,4 +1,4 @@
-//! What an engine says of itself, for whoever looks for what is wrong.
+//! Facts about an engine, for diagnosis.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,57 +9,57 @@ use tokio::io::AsyncReadExt;
 use super::endpoint::Endpoint;
 use super::hijack;
 
-/// Longest answer.
+/// Maximum bytes of an answer.
 const LONGEST: u64 = 1 << 20;
 
-/// Limits that it holds.
+/// The limits that the engine can enforce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Of memory.
+    /// Memory limits.
     pub memory: bool,
-    /// Of swap.
+    /// Swap limits.
     pub swap: bool,
-    /// Of processes.
+    /// Limits of the number of processes.
     pub pids: bool,
-    /// Of processor time.
+    /// CPU limits.
     pub cpu: bool,
 }
 
 /// An engine that answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineFacts {
-    /// Where it was asked.
+    /// Its address.
     pub endpoint: String,
-    /// It is Podman.
+    /// Whether it is Podman.
     pub podman: bool,
     /// Its own version.
     pub version: String,
-    /// The newest API version that it speaks.
+    /// The newest API version it supports.
     pub api_version: String,
-    /// What it holds, where it says so.
+    /// The limits it can enforce, if it reports them.
     pub limits: Option<Limits>,
-    /// How it keeps images and containers, such as `overlay2`.
+    /// Storage driver, such as `overlay2`.
     pub driver: Option<String>,
-    /// Where it keeps them.
+    /// The folder of its data.
     pub root: Option<PathBuf>,
-    /// It runs without root's rights.
+    /// Whether it runs without root.
     pub rootless: bool,
-    /// What it warns of itself.
+    /// Its own warnings.
     pub warnings: Vec<String>,
 }
 
 /// An engine that does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineAway {
-    /// Where it was asked.
+    /// Its address.
     pub endpoint: String,
-    /// The socket file, where it is one.
+    /// The socket file, if the address is one.
     pub socket: Option<PathBuf>,
-    /// What was said.
+    /// The error message.
     pub cause: String,
 }
 
-/// Asks it, within `deadline`. `host` is what `DOCKER_HOST` says.
+/// Queries the engine within `deadline`. `host` is the value of `DOCKER_HOST`.
 ///
 /// # Errors
 /// [`EngineAway`].
@@ -78,7 +78,7 @@ async fn ask(endpoint: &Endpoint) -> Result<EngineFacts, String> {
     let version = get(endpoint, "/version").await?;
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let api_version = text(&version, "ApiVersion").ok_or("what answers there is no container engine")?;
-    // An engine without it is one without further news.
+    // An engine may lack this endpoint; its other facts are still useful.
     let info = get(endpoint, "/info").await.unwrap_or_default();
     let holds = |key: &str| info.get(key).and_then(Value::as_bool);
     let limits = holds("MemoryLimit").map(|memory| Limits {
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers these bodies, one a connection.
+    /// Serves these bodies, one per connection.
     async fn engine(bodies: &[&str]) -> Result<EngineFacts, EngineAway> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("engine.sock");

@@ -1,10 +1,10 @@
-//! The engine's failures in words that help.
+//! Turns engine errors into helpful messages.
 
 use bollard::errors::Error;
 
 use crate::runtime::{EngineError, Fault};
 
-/// A failure of the client library.
+/// Converts an error of the client library.
 pub(super) fn failed(action: &str, error: &Error) -> EngineError {
     match error {
         Error::DockerResponseServerError { status_code, message } => answered(action, *status_code, message),
@@ -21,7 +21,7 @@ pub(super) fn failed(action: &str, error: &Error) -> EngineError {
     }
 }
 
-/// "client error (Connect)" says nothing; its cause does.
+/// The innermost cause; "client error (Connect)" alone is useless.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
@@ -30,7 +30,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     last.to_string()
 }
 
-/// An answer that is a refusal.
+/// Converts an error response.
 pub(super) fn answered(action: &str, status: u16, message: &str) -> EngineError {
     let message = message.trim();
     let fault = if message.contains("no space left on device") || message.contains("disk quota exceeded") {
@@ -45,7 +45,7 @@ pub(super) fn answered(action: &str, status: u16, message: &str) -> EngineError 
     EngineError::new(fault, action, message)
 }
 
-/// Why a container did not start.
+/// The message for a container that did not start.
 pub(super) fn start_failed(message: &str) -> String {
     let port = |marker: &str| {
         let before = message.split(marker).next()?;
@@ -77,7 +77,7 @@ pub(super) fn start_failed(message: &str) -> String {
     tail(message).to_owned()
 }
 
-/// Why an image could not be fetched.
+/// The message for an image that could not be pulled.
 pub(super) fn pull_failed(image: &str, message: &str) -> String {
     let lower = message.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
@@ -120,7 +120,7 @@ pub(super) fn pull_failed(image: &str, message: &str) -> String {
     format!("The image {image} could not be fetched: {message}")
 }
 
-/// OCI errors nest; the last part says it.
+/// The last part of a nested OCI error, which has the cause.
 fn tail(message: &str) -> &str {
     match message.find("exec: ") {
         Some(at) => &message[at..],

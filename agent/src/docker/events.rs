@@ -1,4 +1,4 @@
-//! What the engine tells of what was done to containers, by whomever.
+//! Engine events: what anyone did to containers.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use super::deadline::{LOOK, late, within};
 use super::{create, errors};
 use crate::runtime::{EngineError, Told};
 
-/// The engine tells of a stop when it is over: a moment after the end of the game.
+/// The engine reports a stop shortly after the container ended.
 const AFTERWARDS: SignedDuration = SignedDuration::from_millis(300);
-/// A signal that was sent so long before the end had nothing to do with it.
+/// Seconds; a signal sent longer before the end did not cause it.
 const LATELY: i64 = 120;
-/// Of one container; an engine keeps the last 256 of all.
+/// Maximum number of events read for one container; engines keep the last 256 in total.
 const MOST: usize = 1_000;
-/// After so much silence the engine has told what had happened.
+/// Past events have all arrived after this much silence.
 const PAST: Duration = Duration::from_millis(500);
-/// A stream that stays silent is opened anew after this: it may have been cut where nobody noticed.
+/// A silent stream is reopened after this time: its connection may be dead.
 const RENEW: Duration = Duration::from_secs(300);
 
 fn filters(pairs: &[(&str, &[&str])]) -> HashMap<String, Vec<String>> {
@@ -30,13 +30,13 @@ fn filters(pairs: &[(&str, &[&str])]) -> HashMap<String, Vec<String>> {
     pairs.iter().map(|(name, values)| ((*name).to_owned(), texts(values))).collect()
 }
 
-/// A moment as the engine wants it.
+/// A timestamp in the engine's format.
 fn stamp(at: Timestamp) -> String {
     let at = at.max(Timestamp::UNIX_EPOCH);
     format!("{}.{:09}", at.as_second(), at.subsec_nanosecond())
 }
 
-/// Who ended the last run of a container, as far as the engine was told to.
+/// Whether the engine was told to stop or kill the last run of a container.
 pub(super) async fn told(client: &Docker, action: &str, id: &str) -> Result<Told, EngineError> {
     let found = within(action, LOOK, client.inspect_container(id, None)).await?;
     let state = found.state.unwrap_or_default();
@@ -80,13 +80,13 @@ fn note(told: &mut Told, event: &EventMessage, stop_signal: &str, ended: Timesta
     }
 }
 
-/// Whether a signal asks for an end.
+/// Whether a signal requests an end.
 fn ends(signal: &str, stop_signal: &str) -> bool {
     matches!(signal, "SIGINT" | "SIGQUIT" | "SIGTERM")
         || (!stop_signal.is_empty() && signal == by_name(stop_signal))
 }
 
-/// The signals, by name, that a container was sent through the engine since its start.
+/// Names of the signals sent to a container through the engine since its start.
 pub(super) async fn signals(client: &Docker, action: &str, id: &str) -> Result<Vec<String>, EngineError> {
     let found = within(action, LOOK, client.inspect_container(id, None)).await?;
     let began = found.state.and_then(|state| state.started_at?.parse::<Timestamp>().ok());
@@ -96,7 +96,7 @@ pub(super) async fn signals(client: &Docker, action: &str, id: &str) -> Result<V
     let events = client.events(Some(options)).take(MOST);
     pin_mut!(events);
     let mut sent = Vec::new();
-    // What has happened comes at once. No end is asked for: that would be by a clock which is not ours.
+    // Past events arrive at once. No `until` is set, because it would be compared with the engine's clock, not ours.
     while let Ok(Some(event)) = tokio::time::timeout(PAST, events.next()).await {
         let event = event.map_err(|error| errors::failed(action, &error))?;
         let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) async fn signals(client: &Docker, action: &str, id: &str) -> Result<V
     Ok(sent)
 }
 
-/// Engines write numbers or names.
+/// The name of a signal; engines report numbers or names.
 fn by_name(signal: &str) -> String {
     let name = match signal {
         "1" => "HUP",
@@ -120,7 +120,7 @@ fn by_name(signal: &str) -> String {
     format!("SIG{}", name.to_ascii_uppercase())
 }
 
-/// Names the servers whose containers somebody paused or resumed, until the stream ends.
+/// Sends the id of each server whose container is paused or resumed, until the stream ends.
 pub(super) async fn paused_or_not(
     client: &Docker,
     action: &str,
@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(told("kill", signal, 3), (true, false), "{signal}");
         }
         assert_eq!(told("kill", "9", 0), (false, true));
-        // One that tells it to read its settings again, and one of long ago.
+        // A signal to reload the settings, and one from long ago.
         assert_eq!(told("kill", "1", 0), (false, false));
         assert_eq!(told("kill", "15", 600), (false, false));
     }

@@ -1,5 +1,5 @@
-//! A container's terminal, byte for byte. The client library cuts output into lines and keeps a line until it ends,
-//! which neither a prompt nor a line of 100 MB survives; so this speaks the few words of HTTP itself.
+//! Reads a container's terminal as raw bytes. The client library splits output into lines and buffers each until it
+//! ends, which fails for prompts and for lines of 100 MB, so this module speaks minimal HTTP itself.
 
 use std::io;
 use std::pin::Pin;
@@ -12,12 +12,13 @@ use super::errors;
 use super::transport::Capped;
 use crate::runtime::{EngineError, Fault};
 
-/// Bytes of an answer's head.
+/// Maximum bytes of a response head.
 const HEAD: usize = 16 * 1024;
-/// Bytes of a refusal's body.
+/// Maximum bytes of an error body.
 const BODY: u64 = 16 * 1024;
 
-/// Sends a request that the engine answers by handing over the connection (or, as HTTP/1.0, by bytes until it closes).
+/// Sends a request that the engine answers by upgrading the connection (or, with HTTP/1.0, by sending bytes until it
+/// closes).
 pub(super) async fn open(
     endpoint: &Endpoint,
     method: &str,
@@ -35,7 +36,7 @@ pub(super) async fn open(
     send(endpoint, &request, action).await
 }
 
-/// The same with one more header, which ends its own line, or none.
+/// Like [`open`], with an additional header line including its line end, or an empty string.
 pub(super) async fn open_as(
     endpoint: &Endpoint,
     method: &str,
@@ -73,7 +74,7 @@ async fn send(endpoint: &Endpoint, request: &str, action: &str) -> Result<Halves
         return Ok((Box::new(Prefixed { rest, at: 0, read }), write));
     }
     let mut body = rest;
-    // Whatever of it comes is better than nothing.
+    // Use as much of the body as arrives.
     let _ = read.take(BODY).read_to_end(&mut body).await;
     let text = String::from_utf8_lossy(&body);
     let json = text.find('{').and_then(|from| {
@@ -85,7 +86,7 @@ async fn send(endpoint: &Endpoint, request: &str, action: &str) -> Result<Halves
     Err(errors::answered(action, status, &message))
 }
 
-/// The whole of an answer, where it is no more than `most` bytes.
+/// A complete response body of at most `most` bytes.
 pub(super) async fn get(
     endpoint: &Endpoint,
     path: &str,
@@ -95,7 +96,7 @@ pub(super) async fn get(
     get_as(endpoint, path, "", most, action).await
 }
 
-/// The same with one more header.
+/// Like [`get`], with an additional header line.
 pub(super) async fn get_as(
     endpoint: &Endpoint,
     path: &str,
@@ -112,7 +113,7 @@ pub(super) async fn get_as(
     Ok(all)
 }
 
-/// A text in a request's path.
+/// Percent-encodes text for a request path.
 pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     text.bytes()
@@ -120,7 +121,7 @@ pub(super) fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// Lines of a stream, of which none is longer than it may be.
+/// Lines of a stream, with a maximum length per line.
 pub(super) struct Lines<R> {
     read: R,
     most: usize,
@@ -132,7 +133,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         Self { read, most, buffer: Vec::new() }
     }
 
-    /// The next line without its end; none after the last. May be dropped half-way.
+    /// The next line without its line end; `None` at the end. Cancel safe.
     pub(super) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.buffer) {
@@ -155,7 +156,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 }
 
-/// A reader with some bytes in front.
+/// A reader with some bytes prepended.
 struct Prefixed<R> {
     rest: Vec<u8>,
     at: usize,
@@ -183,7 +184,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Prefixed<R> {
     }
 }
 
-/// A reader that keeps the connection's other half: where that closes, the engine takes it for "no more, thanks".
+/// A reader that keeps the write half open: if that is closed, the engine ends the response.
 pub(super) struct Kept<R, W> {
     read: R,
     _write: W,
@@ -205,8 +206,8 @@ impl<R: AsyncRead + Unpin, W: Unpin> AsyncRead for Kept<R, W> {
     }
 }
 
-/// Output of a container without a terminal: frames of eight bytes of head (stream, 0, 0, 0, length) and a payload.
-/// Reads as the payloads alone.
+/// Output of a container without a terminal: frames with an eight-byte header (stream, 0, 0, 0, length) and a payload.
+/// Yields the payloads only.
 pub(super) struct Frames<R> {
     read: R,
     head: [u8; 8],

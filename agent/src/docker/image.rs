@@ -1,4 +1,4 @@
-//! What an image sets by itself, and what its registry says of it.
+//! What an image sets, and what its registry says about it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::engine::Link;
 use super::{errors, hijack, pull};
 use crate::runtime::{EngineError, Fault};
 
-/// Its variables; `None` where the engine does not have it.
+/// The variables set by an image; `None` if the engine does not have it.
 pub(super) async fn environment(
     client: &Docker,
     image: &str,
@@ -26,9 +26,9 @@ pub(super) async fn environment(
     }
 }
 
-/// Bytes of what an engine tells of a registry.
+/// Maximum bytes of the engine's answer about a registry.
 const DESCRIPTION: u64 = 256 << 10;
-/// For the registry to answer; the engine tries several ways to it.
+/// Time limit for the registry; the engine tries several ways to reach it.
 const REGISTRY: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ struct Platform {
     os: String,
 }
 
-/// What the image's registry says of it, asked by the engine: it knows the way to it.
+/// What the image's registry says about it. The engine asks, since it knows how to reach the registry.
 pub(super) async fn at_registry(
     link: &Link,
     action: &str,
@@ -81,7 +81,7 @@ pub(super) async fn at_registry(
         .platforms
         .unwrap_or_default()
         .into_iter()
-        // A list also names attestations, as of an unknown system.
+        // An image list also contains attestations, with an unknown system.
         .filter(|platform| platform.os == "linux" && !platform.architecture.is_empty())
         .map(|platform| platform.architecture)
         .collect();

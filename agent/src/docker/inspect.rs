@@ -1,4 +1,4 @@
-//! A container as the engine tells of it, in the agent's words.
+//! Converts the engine's description of a container.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::runtime::{ContainerState, Owner};
 
 impl Engine {
     pub(super) fn owner(&self, labels: &HashMap<String, String>) -> Owner {
-        // By the host's path: ours may be `/data` in more than one container.
+        // Compared by host path, since ours may be `/data` in several containers.
         let own = self.paths.get().and_then(|paths| paths.on_host(&self.data_dir).ok());
         match (labels.get(create::MANAGED).map(String::as_str), labels.get(create::DATA_DIR)) {
             (Some("true"), Some(dir)) if own.is_some_and(|own| *dir == own.display().to_string()) => {
@@ -38,7 +38,7 @@ impl Engine {
                 Some(ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD)
             ),
             pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
-            // The engine writes year 1 for never.
+            // The engine reports year 1 for "never".
             started_at: time(state.started_at).filter(|at| at.as_second() > 0),
             exit_code: state.exit_code.unwrap_or(0),
             oom_killed: state.oom_killed.unwrap_or(false),

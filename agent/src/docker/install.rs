@@ -1,4 +1,4 @@
-//! The container in which a template's install script runs: root over an image of its own, with the server's folder and the
+//! The container that runs a template's install script: as root, in its own image, with the server's folder and the
 //! script, and nothing else of the host.
 
 use std::collections::HashMap;
@@ -10,26 +10,26 @@ use protocol::ServerId;
 use super::create::{DATA_DIR, DROPPED, MANAGED, SIZE};
 use crate::runtime::InstallContainer;
 
-/// Of which server.
+/// Label: id of the server.
 pub(super) const INSTALL: &str = "ctrl-alt-play.install";
-/// Where the server's folder and the script's lie in it.
+/// Mount points of the server's folder and of the script's.
 const SERVER: &str = "/mnt/server";
 const SCRIPT: &str = "/mnt/install";
-/// Processes and threads: room for a compiler, none for a fork bomb.
+/// Maximum number of processes and threads: enough for a compiler, too few for a fork bomb.
 const PIDS: i64 = 1_024;
 
-/// `ctrl-alt-play-ID.install`: no server's id has a dot.
+/// The container's name, `ctrl-alt-play-ID.install`. Server ids contain no dot.
 pub(super) fn name(server_id: &ServerId) -> String {
     format!("ctrl-alt-play-{server_id}.install")
 }
 
-/// Folders, as the host has them.
+/// Paths on the host.
 pub(super) struct Places<'p> {
     /// The agent's data folder.
     pub(super) data_dir: &'p Path,
-    /// The server's.
+    /// The server's folder.
     pub(super) server: &'p Path,
-    /// The script's.
+    /// The script's folder.
     pub(super) script: &'p Path,
 }
 
@@ -87,7 +87,7 @@ pub(super) fn body(
     }
 }
 
-/// The log of the installation is made from it: nothing of it is dropped, and it has a bound.
+/// The source of the install log: nothing is dropped, and its size is limited.
 fn log_config(podman: bool) -> HostConfigLogConfig {
     let config = |pairs: &[(&str, &str)]| {
         Some(pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -105,7 +105,7 @@ fn log_config(podman: bool) -> HostConfigLogConfig {
 mod tests {
     use super::*;
 
-    /// Whoever changes how install containers are made sees here what that means.
+    /// Shows the full effect of a change to how install containers are created.
     #[test]
     fn the_whole_of_what_is_asked_for() {
         let container = InstallContainer {

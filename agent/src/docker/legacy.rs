@@ -1,4 +1,4 @@
-//! Containers that another agent made: how they were, and what is in them.
+//! Legacy containers: their settings and their files.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::deadline::{ACT, LOOK, late, within};
 use super::errors;
 use crate::runtime::{EngineError, Fault, ForeignContainer};
 
-/// A copy that says nothing for so long is dead.
+/// A copy is considered dead after this much silence.
 const SILENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn describe(
@@ -30,7 +30,7 @@ pub(super) async fn describe(
     };
     let config = found.config.unwrap_or_default();
     let host = found.host_config.unwrap_or_default();
-    // An image that is gone tells of no variables; then all are taken for set.
+    // If the image is gone its variables are unknown, so all are taken as set by the container.
     let of_image = match &config.image {
         Some(image) => within(action, LOOK, client.inspect_image(image)).await.ok(),
         None => None,
@@ -99,7 +99,7 @@ pub(super) async fn copy_out(
     folder: &str,
     to: mpsc::Sender<Bytes>,
 ) -> Result<(), EngineError> {
-    // With the dot it is what is in the folder, not the folder under its name.
+    // The trailing dot selects the folder's content instead of the folder itself.
     let path = format!("{}/.", folder.trim_end_matches('/'));
     let options = DownloadFromContainerOptionsBuilder::new().path(&path).build();
     let pieces = client.download_from_container(id, Some(options));
@@ -109,7 +109,7 @@ pub(super) async fn copy_out(
         match piece {
             None => return Ok(()),
             Some(Ok(piece)) => {
-                // Whoever takes them has all that he wants.
+                // The receiver wants no more.
                 if to.send(piece).await.is_err() {
                     return Ok(());
                 }

@@ -1,4 +1,4 @@
-//! The engine's list of containers: of each its labels and nothing else, and of no more than there can be.
+//! The engine's list of containers: only their labels, and a limited number.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Containers of one machine.
+/// Maximum number of containers.
 const MOST: usize = 10_000;
 
 /// The labels of each container.

@@ -1,4 +1,4 @@
-//! Who we are at image registries: in memory only, and only for as long as the fetch may take that it was told for.
+//! Logins at image registries, kept in memory only, and only as long as the pull they were sent for may take.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +10,12 @@ use protocol::{RegistryLogin, registry_of};
 use serde_json::json;
 use tokio::time::Instant;
 
-/// A login that was told longer ago is forgotten.
+/// Time after which a login is dropped.
 const KEPT: Duration = Duration::from_secs(3_600);
-/// Registries.
+/// Maximum number of registries.
 const MOST: usize = 64;
 
-/// Logins by their registry.
+/// Logins by registry, with the time they were received.
 #[derive(Default)]
 pub(super) struct Logins(Mutex<BTreeMap<String, (RegistryLogin, Instant)>>);
 
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Logins {
 }
 
 impl Logins {
-    /// Keeps one in the place of the one of the same registry.
+    /// Stores a login, replacing the one of the same registry.
     pub(super) fn keep(&self, login: RegistryLogin) {
         let now = Instant::now();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ impl Logins {
         }
     }
 
-    /// The header by which the engine logs in for this image, with the end of its line; empty where nobody is known.
+    /// The header with the login for this image, including its line end; empty if there is none.
     pub(super) fn header_for(&self, image: &str) -> String {
         let host = registry_of(image);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +44,7 @@ impl Logins {
         if Instant::now() >= *since + KEPT {
             return String::new();
         }
-        // The engine's own name of Docker's registry.
+        // The engine's name for Docker's registry.
         let address = if host == "docker.io" { "https://index.docker.io/v1/" } else { host.as_str() };
         let auth = json!({ "username": login.username, "password": login.secret, "serveraddress": address });
         format!("X-Registry-Auth: {}\r\n", BASE64_URL_SAFE.encode(auth.to_string()))

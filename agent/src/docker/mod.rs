@@ -1,7 +1,7 @@
-//! The container engine: Docker, or Podman by the same words. The only place that names the client library.
+//! The container engine: Docker, or Podman with the same API. The only module that uses the client library.
 //!
-//! Every call has a deadline, so an engine that hangs holds up nobody. The API version is agreed on at each
-//! [`Runtime::probe`]; before the first one every call says that the engine is away.
+//! Every call has a deadline, so an engine that hangs blocks nothing. The API version is negotiated at each
+//! [`Runtime::probe`]; before the first one, every call fails as if the engine were away.
 
 mod counters;
 mod create;
@@ -115,7 +115,7 @@ impl Runtime for Engine {
                     .collect(),
             };
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
-            // Where it is missing, the engine says so below.
+            // If it is missing, the engine reports that below.
             let image = image::environment(&link.client, &container.image).await?.unwrap_or_default();
             let (own, network) = self.network(&link, container.block_lan).await?;
             let mut body = create::body(container, &image, &places, link.podman, own);
@@ -164,7 +164,7 @@ impl Runtime for Engine {
                 .await
                 .map_err(|error| EngineError { message: errors::start_failed(&error.message), ..error })?;
             if !link.podman {
-                // Ports may have been published. What is wrong is told by the next `system_info`.
+                // Ports may have been published. The next `system_info` reports errors.
                 let _ = self.networks.protect(&link.client, false).await;
             }
             Ok(())
@@ -343,13 +343,13 @@ impl Runtime for Engine {
 }
 
 impl Engine {
-    /// The network of ours that a container is put into, and why it is not, where it is not.
+    /// The network to use for a container; and if it cannot be ours, the reason.
     async fn network(
         &self,
         link: &Link,
         block_lan: bool,
     ) -> Result<(Option<&'static str>, Option<String>), EngineError> {
-        // Podman has other words for what keeps its containers apart.
+        // Podman isolates its containers with other settings.
         if link.podman {
             return Ok((None, None));
         }
@@ -363,16 +363,16 @@ impl Engine {
         }
     }
 
-    /// Why the local network is open to a game that is not to reach it; `None` where it is closed.
+    /// Why a game that must not reach the LAN still can; `None` if it cannot.
     async fn lan_open(&self, link: &Link) -> Option<String> {
         if link.podman {
             return Some("Podman has no network of its own for games".to_owned());
         }
-        // Written now: the last time may be a minute ago, and somebody may have removed the rules since.
+        // Written now: the last time may be a minute ago, and the rules may have been removed since.
         self.networks.protect(&link.client, true).await.err()
     }
 
-    /// Somebody else is removing it already: waits for that.
+    /// Someone else is already removing it: waits for that.
     async fn until_removed(&self, id: &str, refusal: EngineError) -> Result<(), EngineError> {
         let end = Instant::now() + ACT;
         while Instant::now() < end {

@@ -1,7 +1,7 @@
-//! The networks that games are in: bridges of their own, on which none reaches another one's ports.
+//! The networks of games: our own bridges, on which no game reaches another's ports.
 //!
-//! There are two: which one a game is on says what it reaches. Rules by bridge hold from a container's first packet, whatever
-//! address it gets, and need no change when games start and stop.
+//! There are two, and a game's network determines what it can reach. Rules per bridge apply from a container's first
+//! packet, whatever its address, and need no change when games start and stop.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -28,29 +28,29 @@ const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 /// One of our networks.
 #[derive(Debug)]
 pub(super) struct Network {
-    /// Its name for the engine.
+    /// Its name in the engine.
     pub(super) name: &'static str,
-    /// The host's interface. Two networks cannot have the same one: of two agents that make the network at once, one does.
+    /// The host's interface. Two networks cannot share it: if two agents create the network at once, one succeeds.
     interface: &'static str,
 }
 
-/// Of games.
+/// The default network of games.
 pub(super) static GAMES: Network = Network { name: "ctrl-alt-play", interface: firewall::GAMES };
-/// Of games that reach no LAN address.
+/// The network of games that must not reach the LAN.
 pub(super) static NO_LAN: Network = Network { name: "ctrl-alt-play-no-lan", interface: firewall::NO_LAN };
 
-/// What is known of them, and what keeps them apart from this machine.
+/// The state of the networks, and the firewall that isolates them.
 #[derive(Debug)]
 pub(super) struct Networks {
     known: GameNetworks,
     firewall: Firewall,
-    /// Rules are to be set.
+    /// Whether firewall rules are enabled.
     wanted: bool,
-    /// Rules of an earlier start were removed, where none are wanted.
+    /// Set once the rules of an earlier start were removed, if rules are disabled.
     removed: OnceCell<()>,
-    /// By which address games reach this machine, by network.
+    /// Address by which games reach this machine, by network.
     gateways: Mutex<HashMap<&'static str, String>>,
-    /// Why rules of this process would not apply to the engine's networks, where that is so.
+    /// Why rules set by this process would not apply to the engine's networks, if so.
     elsewhere: Mutex<Option<String>>,
 }
 
@@ -67,8 +67,8 @@ impl Networks {
         }
     }
 
-    /// Learns which addresses they have, and sees to the rules. An engine that does not answer in time is asked again at the
-    /// next probe. `local` is an engine behind a socket of this machine.
+    /// Reads the networks' addresses and updates the rules. If the engine does not answer in time, the next probe
+    /// repeats this. `local`: the engine is behind a socket of this machine.
     pub(super) async fn look(&self, client: &Docker, deadline: Duration, local: bool) {
         let (mut any, mut elsewhere) = (false, None);
         for network in [&GAMES, &NO_LAN] {
@@ -85,18 +85,18 @@ impl Networks {
             }
         }
         *self.lock() = elsewhere;
-        // Whose network an engine elsewhere uses is known once it has one of ours.
+        // For an engine elsewhere, whether its networks are ours is only known once one of them exists.
         if any || local {
             let _ = self.protect(client, false).await;
         }
     }
 
-    /// Podman shares its common network, where no rule of ours applies.
+    /// Records that Podman is used: games share its default network, to which our rules do not apply.
     pub(super) fn none_of_podman(&self) {
         self.known.set_rules(Err("Podman has no network of its own for games".to_owned()));
     }
 
-    /// Sees to the rules: ports may have been published, or the rules have been removed. The error says why they are not in
+    /// Updates the rules: ports may have been published, or the rules removed. The error says why they are not in
     /// place.
     pub(super) async fn protect(&self, client: &Docker, now: bool) -> Result<(), String> {
         let elsewhere = self.lock().clone();
@@ -119,7 +119,7 @@ impl Networks {
         Err("GAMES_FIREWALL is off".to_owned())
     }
 
-    /// Makes sure that a network is there, and learns which addresses it has.
+    /// Creates a network if it is missing, and reads its addresses.
     pub(super) async fn ensure(&self, client: &Docker, network: &'static Network) -> Result<(), EngineError> {
         let found = match within(LOOK_FOR, LOOK, client.inspect_network(network.name, None)).await {
             Err(error) if error.fault == Fault::Missing => network.make(client).await?,
@@ -135,7 +135,7 @@ impl Networks {
         Ok(())
     }
 
-    /// By which address the games of a network reach this machine; known once one was put into it.
+    /// Address by which the games of a network reach this machine; known once the network was used.
     pub(super) fn gateway(&self, network: &'static Network) -> Option<String> {
         self.gateways.lock().unwrap_or_else(PoisonError::into_inner).get(network.name).cloned()
     }
@@ -146,7 +146,7 @@ impl Networks {
 }
 
 impl Network {
-    /// Why rules of this process do not apply to it, where that is so.
+    /// Why rules of this process do not apply to the network, if so.
     fn elsewhere(&self, found: &NetworkInspect) -> Option<String> {
         let bridge = found.options.as_ref().and_then(|options| options.get(BRIDGE_NAME));
         if bridge.is_none_or(|bridge| bridge != self.interface) {
@@ -176,7 +176,7 @@ impl Network {
         if made.is_ok() {
             tracing::info!("made the network {} for the games", self.name);
         }
-        // Another agent on this engine may have been quicker.
+        // Another agent on this engine may have created it first.
         let found = within(LOOK_FOR, LOOK, client.inspect_network(self.name, None)).await;
         match made {
             Err(error) if found.is_err() => Err(error),

@@ -1,7 +1,8 @@
-//! Does this process run in a container of the engine that it talks to, and what does the host mount into it?
+//! Finds out whether this process runs in a container of the engine it uses, and what the host mounts into it.
 //!
-//! The container's id is read from the files that an engine mounts into each of them (`/etc/hosts` and its like come from
-//! `…/containers/ID/`). The host name is no safe way: anybody may set it. The engine then says what is mounted where.
+//! The container's id is read from the files that an engine mounts into each container (`/etc/hosts` and others come
+//! from `…/containers/ID/`). The host name is not reliable, since anyone can set it. The engine then tells what is
+//! mounted where.
 
 use std::path::PathBuf;
 
@@ -11,34 +12,34 @@ use super::deadline::{LOOK, within};
 use crate::host::hostpath::HostPaths;
 use crate::runtime::{EngineError, Fault};
 
-/// What our mounts say of us.
+/// What our mounts tell about this process.
 #[derive(Debug, PartialEq, Eq)]
 struct Own {
     id: String,
-    /// The layer that our root writes to, where it is an overlay.
+    /// The writable layer of our root, if it is an overlay.
     upper: Option<String>,
 }
 
-/// Asks for ourselves, where we are in a container at all.
+/// Looks up our own container, if we are in one.
 pub(super) async fn host_paths(client: &Docker) -> Result<HostPaths, EngineError> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let Some(own) = own(&text) else { return Ok(HostPaths::Same) };
     let action = "look at the container that this runs in";
     let found = match within(action, LOOK, client.inspect_container(&own.id, None)).await {
         Ok(found) => found,
-        // Of another engine: ours runs beside us in the same container, and sees what we see.
+        // The container belongs to another engine; ours runs beside us in the same container and sees the same paths.
         Err(error) if error.fault == Fault::Missing => return Ok(HostPaths::Same),
         Err(error) => return Err(error),
     };
     let layers = found.graph_driver.map(|driver| driver.data).unwrap_or_default();
-    // A container in another one's network has that one's `/etc/hosts`, and so its id.
+    // A container in another one's network namespace has that one's `/etc/hosts`, and thus its id.
     if let (Some(ours), Some(theirs)) = (&own.upper, layers.get("UpperDir"))
         && ours != theirs
     {
         return Ok(HostPaths::Unknown("it shares the network of another container".into()));
     }
     let mounts = found.mounts.unwrap_or_default().into_iter().filter_map(|mount| {
-        // One in memory has no source.
+        // A tmpfs has no source.
         let source = mount.source.filter(|source| source.starts_with('/'))?;
         Some((PathBuf::from(mount.destination?), PathBuf::from(source)))
     });
@@ -66,11 +67,11 @@ fn own(mountinfo: &str) -> Option<Own> {
     Some(Own { id: id?, upper })
 }
 
-/// `…/containers/ID/…`, or Podman's `…/overlay-containers/ID/…`.
+/// The id in `…/containers/ID/…`, or in Podman's `…/overlay-containers/ID/…`.
 fn id_in(path: &str) -> Option<String> {
     let mut parts = path.split('/');
     parts.find(|part| *part == "containers" || part.ends_with("-containers"))?;
-    // Podman's folder of all containers is called `containers` as well.
+    // Podman's parent folder is called `containers` as well.
     let id = parts.find(|part| !part.ends_with("-containers"))?;
     let hex = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     hex.then(|| id.to_owned())
@@ -102,7 +103,7 @@ mod tests {
         assert_eq!(id_in("/etc/hosts"), None);
     }
 
-    /// A host sees the mounts of its containers, at places with ids in them.
+    /// A host sees the mounts of its containers, at paths with ids in them.
     #[test]
     fn a_host_is_in_no_container() {
         let text = format!(

@@ -1,4 +1,4 @@
-//! Fetching an image: the engine's stream of lines about layers, and how far it is by them.
+//! Pulls an image and computes the progress from the engine's messages about layers.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use super::transport::Capped;
 use super::{errors, hijack};
 use crate::runtime::{EngineError, Fault};
 
-/// A fetch that says nothing for so long is dead (unpacking a large layer says nothing).
+/// A pull is considered dead after this much silence; unpacking a large layer is silent.
 const SILENCE: Duration = Duration::from_secs(300);
-/// A fetch that still says something after this is no fetch.
+/// Maximum duration of a pull.
 const TAKES: Duration = Duration::from_secs(12 * 3600);
-/// Bytes of a line about it.
+/// Maximum bytes of a message.
 const LINE: usize = 64 << 10;
-/// Bytes of all of them: a large image on a slow line makes some tens of megabytes.
+/// Maximum bytes of all messages; a large image over a slow connection takes tens of megabytes.
 const ALL: u64 = 512 << 20;
 
-/// Between two words to the panel.
+/// Minimum time between progress reports.
 const PACE: Duration = Duration::from_millis(250);
-/// What share of a layer's work its download is; the rest is unpacking.
+/// Share of the download in a layer's work; the rest is unpacking.
 const DOWNLOAD: f64 = 0.75;
-/// For a layer whose size is not known yet.
+/// Assumed bytes of a layer of unknown size.
 const GUESS: f64 = 8_000_000.0;
 
-/// Layers that are told apart: an engine takes no image with more.
+/// Maximum number of layers tracked; engines accept no image with more.
 const LAYERS: usize = 1000;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,11 +37,11 @@ struct Layer {
     total: f64,
     loaded: f64,
     unpacked: f64,
-    /// Already here.
+    /// The layer is already present.
     present: bool,
 }
 
-/// Adds layers up.
+/// Sums up the progress of all layers.
 #[derive(Debug, Default)]
 pub(super) struct Fetch {
     layers: HashMap<String, Layer>,
@@ -50,7 +50,7 @@ pub(super) struct Fetch {
 }
 
 impl Fetch {
-    /// Takes one line; gives what is worth saying now.
+    /// Processes one message; returns the progress if it should be reported now.
     pub(super) fn line(&mut self, line: &CreateImageInfo, now: Instant) -> Option<Progress> {
         let id = line.id.as_deref()?;
         if self.layers.len() >= LAYERS && !self.layers.contains_key(id) {
@@ -111,7 +111,7 @@ impl Fetch {
             known += layer.total;
         }
         let percent = if all > 0.0 { (done / all * 100.0).clamp(0.0, 100.0) } else { 0.0 };
-        // New layers make the sum larger; a bar never runs backwards.
+        // New layers enlarge the total, but the percentage must never decrease.
         self.percent = self.percent.max((percent * 10.0).round() / 10.0);
         let mb = |bytes: f64| (bytes / 1e6).ceil();
         let text = if loaded < known || known == 0.0 {
@@ -123,7 +123,8 @@ impl Fetch {
     }
 }
 
-/// Has the engine fetch an image, with the header of a login or none. By our own words: the client library keeps a line until it ends.
+/// Pulls an image, with the header of a login or an empty string. Uses our own HTTP client, since the library buffers a
+/// line until it ends.
 pub(super) async fn pull(
     link: &Link,
     action: &str,
@@ -166,7 +167,7 @@ pub(super) async fn pull(
     Err(refused(format!("The fetch of {image} does not come to an end.")))
 }
 
-/// With a tag where there is neither tag nor digest: otherwise the engine fetches all tags.
+/// Adds `:latest` if there is neither tag nor digest; otherwise the engine would pull all tags.
 pub(super) fn with_tag(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     if name.contains(':') || name.contains('@') { image.to_owned() } else { format!("{image}:latest") }

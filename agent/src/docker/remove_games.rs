@@ -1,4 +1,4 @@
-//! The end of all games of one data folder: their containers go, and the network where no other game is in it.
+//! Removes all games of one data folder: their containers, and the network if no other game uses it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,10 +19,10 @@ struct Container {
     id: String,
 }
 
-/// Stops and removes the containers of the games that have their files in `data_dir`, also while they run. How many.
+/// Stops and removes the containers of the games with files in `data_dir`, also running ones. Returns their number.
 ///
 /// # Errors
-/// No engine answers, or it refuses; containers that are gone stay so.
+/// The engine does not answer or refuses; containers already removed stay removed.
 pub async fn remove_games(host: Option<&str>, data_dir: &Path) -> Result<usize, EngineError> {
     let host = host.map(str::to_owned);
     let config = AgentConfig { docker_host: host, no_firewall: true, ..AgentConfig::default() };
@@ -31,7 +31,7 @@ pub async fn remove_games(host: Option<&str>, data_dir: &Path) -> Result<usize, 
     let link = engine.link("list the containers")?;
     let managed = format!("{}=true", create::MANAGED);
     let mut ids = Vec::new();
-    // The label has the folder's true name.
+    // The label has the folder's canonical path.
     let mut names = vec![data_dir.to_owned()];
     names.extend(data_dir.canonicalize().ok().filter(|name| name != data_dir));
     for name in names {
@@ -41,7 +41,7 @@ pub async fn remove_games(host: Option<&str>, data_dir: &Path) -> Result<usize, 
     for id in &ids {
         engine.remove(id).await?;
     }
-    // Another panel's games are in the same one.
+    // Another panel's games use the same network.
     if list(&link, &[&managed]).await?.is_empty() {
         for network in [&network::GAMES, &network::NO_LAN] {
             let removing = link.client.remove_network(network.name);

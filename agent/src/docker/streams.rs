@@ -1,4 +1,4 @@
-//! The streams of a container: its terminal, and what the engine kept of it.
+//! The streams of a container: its terminal and its log.
 
 use super::deadline::{LOOK, late};
 use super::endpoint::Halves;
@@ -18,7 +18,7 @@ async fn open(
     tokio::time::timeout(LOOK, opened).await.map_err(|_| late(action, LOOK))?
 }
 
-/// What a container without a terminal prints comes in frames.
+/// The output of a container without a terminal comes in frames.
 fn frames(read: LogReader, tty: bool) -> LogReader {
     if tty { read } else { Box::new(hijack::Frames::new(read)) }
 }

@@ -1,5 +1,5 @@
-//! The client library's way to the engine: a connection a request, and no more of an answer than it may take. The library
-//! itself holds the whole of an answer in memory, however long it is.
+//! Transport for the client library: one connection per request, and a size limit for responses. The library itself
+//! holds a whole response in memory, whatever its size.
 
 use std::io;
 use std::pin::Pin;
@@ -15,10 +15,10 @@ use tokio_util::task::TaskTracker;
 use super::deadline::ACT;
 use super::endpoint::Endpoint;
 
-/// Bytes of an answer: of what the engine knows of a container or an image, some kilobytes are the rule.
+/// Maximum bytes of a response; descriptions of containers and images normally have some kilobytes.
 const ANSWER: u64 = 1 << 20;
 
-/// A client whose connections live on `tasks`.
+/// A client whose connections run as tasks on `tasks`.
 pub(super) fn client(
     endpoint: &Endpoint,
     version: &ClientVersion,
@@ -37,7 +37,7 @@ async fn send(
     tasks: &TaskTracker,
     mut request: BollardRequest,
 ) -> Result<hyper::Response<hyper::body::Incoming>, Error> {
-    // Files that are copied out are handed on piece by piece.
+    // Files copied out of a container are streamed.
     let most = if request.uri().path().ends_with("/archive") { u64::MAX } else { ANSWER };
     if let Some(path) = request.uri().path_and_query() {
         let path = path.as_str().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
@@ -48,7 +48,7 @@ async fn send(
     let stream = TokioIo::new(tokio::io::join(Capped { read, left: most }, write));
     let failed = |err| Error::HyperResponseError { err };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(failed)?;
-    // It ends with the answer, or with whoever reads that.
+    // Ends with the response, or when its reader is dropped.
     drop(tasks.spawn(async move {
         if let Err(error) = connection.await {
             tracing::trace!(%error, "a connection to the engine");
@@ -57,7 +57,7 @@ async fn send(
     sender.send_request(request).await.map_err(failed)
 }
 
-/// A reader of so many bytes; one more is an error.
+/// A reader that fails after a maximum number of bytes.
 pub(super) struct Capped<R> {
     pub(super) read: R,
     pub(super) left: u64,

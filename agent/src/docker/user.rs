@@ -1,4 +1,4 @@
-//! As whom an image runs.
+//! The user that an image runs as.
 
 use bollard::Docker;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
@@ -8,7 +8,7 @@ use super::deadline::{LOOK, within};
 use super::pull;
 use crate::runtime::{EngineError, Fault};
 
-/// `uid:gid`; names are looked up in a container that was made from it.
+/// The image's user as `uid:gid`; names are looked up in a container created from it.
 pub(super) async fn of_image(
     client: &Docker,
     action: String,
@@ -47,7 +47,7 @@ pub(super) async fn of_image(
     }
 }
 
-/// `uid:gid` of a user, by name or number, in the text of a password file (with a tar's head around it).
+/// The `uid:gid` of a user, by name or number, from the text of a password file (inside a tar archive).
 fn passwd_entry(text: &str, user: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let mut fields = line.split(':');

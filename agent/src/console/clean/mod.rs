@@ -1,15 +1,15 @@
-//! Bytes to clean lines, independent of how the bytes are cut into chunks.
+//! Turns bytes into clean lines, independent of how the bytes are split into chunks.
 //!
-//! A game may print anything, and a line ends up in terminals and log files of people who trust it. So of escape
-//! sequences only well-formed colours (SGR) stay; clipboard, links, titles and queries go, also where a chunk ends in
-//! their middle. What moves the cursor within its line or erases in it is done ([`Line`]); moves to other lines go. A
-//! line feed ends every unfinished sequence: a broken one costs at most the rest of its line.
+//! A game may print anything, and a line ends up in terminals and log files of users who trust it. Of escape sequences
+//! only well-formed colours (SGR) are kept; clipboard, links, titles and queries are removed, even if a chunk ends in
+//! their middle. Cursor movements and erasures within the line are applied ([`Line`]); movements to other lines are
+//! dropped. A line feed ends every incomplete sequence, so a broken one costs at most the rest of its line.
 
 use std::borrow::Cow;
 
 use super::line::{Edit, Line};
 
-/// Bytes between `ESC [` and `m`: room for both true colours and a few attributes in one sequence.
+/// Maximum bytes between `ESC [` and `m`: enough for both true colours and a few attributes in one sequence.
 const SGR_MAX: usize = 48;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ enum State {
     Text,
     /// After ESC.
     Escape,
-    /// After ESC and an intermediate such as `(`: one more character belongs to it.
+    /// After ESC and an intermediate such as `(`: one more character follows.
     EscapeMore,
-    /// In a control sequence; only one that began as `ESC [` and holds nothing but colour parameters may stay.
+    /// In a control sequence; only kept if it began as `ESC [` and has nothing but colour parameters.
     Control {
         keep: bool,
     },
@@ -29,13 +29,13 @@ enum State {
     StringEscape,
 }
 
-/// Cuts bytes into clean lines. Memory: one line, whatever comes.
+/// Splits bytes into clean lines. Uses memory for one line at most.
 #[derive(Debug)]
 pub struct Cleaner {
     state: State,
     line: Line,
     parameters: String,
-    /// First bytes of a character that a chunk's end cut.
+    /// First bytes of a character that was split between two chunks.
     pending: [u8; 4],
     pending_len: usize,
 }
@@ -47,7 +47,7 @@ impl Default for Cleaner {
 }
 
 impl Cleaner {
-    /// At the start of a line.
+    /// Starts at the beginning of a line.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -59,14 +59,15 @@ impl Cleaner {
         }
     }
 
-    /// Takes bytes; `emit` gets each line that ends in them, and whether it was cut at [`LINE_MAX`](super::LINE_MAX).
+    /// Processes bytes; `emit` gets each line that ends in them, and whether it was cut at
+    /// [`LINE_MAX`](super::LINE_MAX).
     pub fn push(&mut self, bytes: &[u8], mut emit: impl FnMut(&str, bool)) {
         let rest = self.finish_character(bytes, &mut emit);
         for chunk in rest.utf8_chunks() {
             self.text(chunk.valid(), &mut emit);
             let bad = chunk.invalid();
             match std::str::from_utf8(bad) {
-                // Only the first bytes of a character, and nothing after them: the next chunk may complete it.
+                // An incomplete character at the end: the next chunk may complete it.
                 Err(cut)
                     if cut.error_len().is_none()
                         && std::ptr::eq(bad.as_ptr_range().end, rest.as_ptr_range().end) =>
@@ -80,18 +81,18 @@ impl Cleaner {
         }
     }
 
-    /// Something stands in the unfinished line, be it only blanks. Cheap.
+    /// Whether the unfinished line has any content, even blanks. Cheap.
     #[must_use]
     pub fn has_partial(&self) -> bool {
         !self.line.is_empty()
     }
 
-    /// Gives the unfinished line to `take`, and whether it was cut, where there is something to see in it.
+    /// Passes the unfinished line to `take`, and whether it was cut, if there is anything visible in it.
     pub fn partial<T>(&self, take: impl FnOnce(&str, bool) -> T) -> Option<T> {
         self.line.show(|text, cut| (!plain(text).trim().is_empty()).then(|| take(text, cut)))
     }
 
-    /// The stream is over: gives the unfinished line out and starts anew.
+    /// Ends the stream: emits the unfinished line and resets.
     pub fn finish(&mut self, mut emit: impl FnMut(&str, bool)) {
         if self.pending_len > 0 {
             self.pending_len = 0;
@@ -101,7 +102,7 @@ impl Cleaner {
         *self = Self::new();
     }
 
-    /// Completes a character whose first bytes came with the last chunk; returns the bytes after it.
+    /// Completes a character split between chunks; returns the remaining bytes.
     fn finish_character<'b>(&mut self, bytes: &'b [u8], emit: &mut impl FnMut(&str, bool)) -> &'b [u8] {
         let mut rest = bytes;
         while self.pending_len > 0 {
@@ -143,7 +144,7 @@ impl Cleaner {
         }
     }
 
-    /// Length of the run of printable ASCII at the start; where the line is full, of all that cannot end it.
+    /// Length of the run of printable ASCII at the start; if the line is full, of everything that cannot end it.
     fn plain_run(&self, text: &str) -> usize {
         let bytes = text.as_bytes();
         if self.line.is_full() {
@@ -195,7 +196,7 @@ impl Cleaner {
             '\u{90}' | '\u{98}' | '\u{9D}' | '\u{9E}' | '\u{9F}' => self.state = State::String,
             '\t' => self.line.visible("\t"),
             c if c.is_control() => {}
-            // Direction overrides make a line read as what it is not; the separators would end it.
+            // Direction overrides make text read differently than it is; the separators would end the line.
             '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' => {}
             c => self.line.visible(c.encode_utf8(&mut [0; 4])),
         }
@@ -232,7 +233,7 @@ impl Cleaner {
         }
     }
 
-    /// No sequence goes on like this: it ends, and the character stands for itself.
+    /// Not a valid sequence: it ends, and the character stands for itself.
     fn abandon(&mut self, c: char) {
         self.state = State::Text;
         self.text_character(c);
@@ -244,9 +245,9 @@ impl Cleaner {
     }
 }
 
-/// What a control sequence does to its line, where it does anything.
+/// The edit that a control sequence makes in its line, if any.
 fn edit(last: char, parameters: &str) -> Option<Edit> {
-    // Of a number that is none, or too large to be one, the terminal takes nothing.
+    // An invalid or too large number makes the sequence void.
     let n = if parameters.is_empty() { 0 } else { parameters.parse().ok()? };
     Some(match last {
         'K' => Edit::Erase(n),
@@ -260,7 +261,7 @@ fn edit(last: char, parameters: &str) -> Option<Edit> {
     })
 }
 
-/// A clean line without its colours.
+/// A clean line without colours.
 #[must_use]
 pub fn plain(line: &str) -> Cow<'_, str> {
     if memchr::memchr(0x1B, line.as_bytes()).is_none() {
@@ -268,7 +269,7 @@ pub fn plain(line: &str) -> Cow<'_, str> {
     }
     let mut text = String::with_capacity(line.len());
     for (at, part) in line.split('\u{1B}').enumerate() {
-        // Every part but the first begins with `[…m`.
+        // Every part except the first begins with `[…m`.
         text.push_str(if at == 0 { part } else { part.split_once('m').map_or("", |(_, after)| after) });
     }
     Cow::Owned(text)

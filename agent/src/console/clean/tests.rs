@@ -7,7 +7,7 @@ use super::*;
 
 type Lines = Vec<(String, bool)>;
 
-/// Lines of `bytes`, cut where `cuts` says, and the unfinished rest.
+/// The lines of `bytes`, split into chunks by `cut`, and the unfinished rest.
 fn clean_in(bytes: &[u8], mut cut: impl FnMut(usize) -> usize) -> Lines {
     let mut cleaner = Cleaner::new();
     let mut lines = Vec::new();
@@ -30,7 +30,7 @@ fn clean(bytes: impl AsRef<[u8]>) -> Vec<String> {
     whole.into_iter().map(|(text, _)| text).collect()
 }
 
-/// What every line must be, whatever came in.
+/// What must hold for every line, whatever the input.
 fn assert_clean(line: &str) {
     assert!(line.len() <= LINE_MAX, "{} bytes", line.len());
     let mut rest = line;
@@ -262,7 +262,7 @@ fn a_hundred_megabytes_without_a_line_end_take_one_lines_memory() {
     let mut lines = Vec::new();
     cleaner.push(b"end\nnext\n", |text, truncated| lines.push((text.len(), truncated)));
     assert_eq!(lines, [(LINE_MAX, true), (4, false)]);
-    // As long a sequence takes no memory at all.
+    // An endless sequence uses no memory.
     cleaner.push(b"\x1b[", |_, _| {});
     for _ in 0..1600 {
         cleaner.push(&[b'1'; 64 * 1024], |_, _| {});
@@ -296,7 +296,7 @@ fn colours_can_be_taken_off() {
     assert_eq!(plain("nothing"), "nothing");
 }
 
-/// Pieces that matter, and noise.
+/// Random output from relevant sequences and noise.
 fn random_output(random: &mut SmallRng) -> Vec<u8> {
     const PIECES: [&[u8]; 38] = [
         b"\x08",
@@ -397,7 +397,7 @@ fn speed() {
     measure("umlauts", "Größe übertrifft alle Maße, äußerst schön\r\n".as_bytes());
 }
 
-/// A panel cleans again what an agent sends: its own lines pass as they are.
+/// The panel cleans an agent's lines again, which must not change them.
 #[test]
 fn what_the_cleaner_made_is_clean() {
     let bits = [
