@@ -1,4 +1,4 @@
-//! Asking for a name's addresses, on the wire.
+//! Queries name servers for addresses.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,33 +12,33 @@ use tokio::time::timeout;
 
 use super::config::Config;
 
-/// Bytes of an answer by UDP; a longer one is asked for by TCP.
+/// Maximum bytes of a UDP answer; longer ones are requested over TCP.
 const DATAGRAM: usize = 4096;
-/// How long machines of this network have to speak up.
+/// Time limit for multicast answers.
 const MULTICAST: Duration = Duration::from_millis(800);
 
-/// What came of it.
+/// The result of a query.
 pub(super) enum Lookup {
-    /// At least one.
+    /// At least one address.
     Addresses(Vec<IpAddr>),
-    /// There is no such name, or it has no address.
+    /// The name does not exist or has no address.
     Nothing,
-    /// Nobody has answered so that it helps.
+    /// No useful answer.
     Unanswered(String),
 }
 
-/// One answer to one question.
+/// The answer to one question.
 enum Answer {
     Addresses(Vec<IpAddr>),
     Nothing,
     Truncated,
-    /// Not by this server.
+    /// This server gave no useful answer.
     Useless(String),
-    /// It belongs to no question of ours.
+    /// It does not belong to our question.
     Stray,
 }
 
-/// Asks the servers, one after another and again, for both kinds of addresses.
+/// Queries the servers in turn, with retries, for both address types.
 pub(super) async fn servers(name: &str, config: &Config) -> Lookup {
     let (four, six) = tokio::join!(one(name, TYPE::A, config), one(name, TYPE::AAAA, config));
     match (four, six) {
@@ -46,7 +46,7 @@ pub(super) async fn servers(name: &str, config: &Config) -> Lookup {
             four.extend(six);
             Lookup::Addresses(four)
         }
-        // Some servers never answer for one of the two kinds.
+        // Some servers never answer one of the two queries.
         (Lookup::Addresses(found), _) | (_, Lookup::Addresses(found)) => Lookup::Addresses(found),
         (Lookup::Unanswered(reason), _) | (_, Lookup::Unanswered(reason)) => Lookup::Unanswered(reason),
         (Lookup::Nothing, Lookup::Nothing) => Lookup::Nothing,
@@ -77,7 +77,7 @@ async fn from(server: SocketAddr, name: &str, kind: TYPE) -> io::Result<Answer> 
     let query = query(id, name, kind)?;
     let own: IpAddr =
         if server.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-    // Connected: what comes from anybody else is not received.
+    // Connected, so packets of other senders are not received.
     let socket = UdpSocket::bind((own, 0)).await?;
     socket.connect(server).await?;
     socket.send(&query).await?;
@@ -101,12 +101,12 @@ async fn by_tcp(server: SocketAddr, query: &[u8], id: u16, name: &str, kind: TYP
     Ok(read(&answer, Some(id), name, kind))
 }
 
-/// Asks the machines of our networks; the first answer counts.
+/// Queries the machines of our networks by multicast; the first answer wins.
 pub(super) async fn by_multicast(name: &str, config: &Config) -> io::Result<Vec<IpAddr>> {
     let query = query(0, name, TYPE::A)?;
     let mut sockets = Vec::new();
     let mut problem = None;
-    // A socket of an address sends into that address's network.
+    // A socket bound to an address sends into that address's network.
     for own in config.own.iter().filter(|own| own.is_ipv4()) {
         let sent = async {
             let socket = UdpSocket::bind((*own, 0)).await?;
@@ -131,7 +131,7 @@ async fn answer_at(socket: UdpSocket, name: &str) -> Vec<IpAddr> {
         let Ok((length, _)) = socket.recv_from(&mut buffer).await else {
             return std::future::pending().await;
         };
-        // Whoever answers one socket only may leave the question out.
+        // A unicast answer may omit the question.
         if let Answer::Addresses(found) = read(&buffer[..length], None, name, TYPE::A) {
             return found;
         }
@@ -148,7 +148,7 @@ fn query(id: u16, name: &str, kind: TYPE) -> io::Result<Vec<u8>> {
     packet.build_bytes_vec().map_err(bad)
 }
 
-/// Reads an answer to a question that had this id, name and kind.
+/// Parses the answer to a question with this id, name and type.
 fn read(bytes: &[u8], id: Option<u16>, name: &str, kind: TYPE) -> Answer {
     let Ok(packet) = Packet::parse(bytes) else { return Answer::Stray };
     if !packet.has_flags(PacketFlag::RESPONSE) {
@@ -159,7 +159,7 @@ fn read(bytes: &[u8], id: Option<u16>, name: &str, kind: TYPE) -> Answer {
             .questions
             .iter()
             .any(|question| same(&question.qname, name) && question.qtype == QTYPE::TYPE(kind));
-        // A server that refuses may leave the question out.
+        // A server that refuses may omit the question.
         if packet.id() != id || !(ours || packet.questions.is_empty()) {
             return Answer::Stray;
         }
@@ -172,7 +172,7 @@ fn read(bytes: &[u8], id: Option<u16>, name: &str, kind: TYPE) -> Answer {
         RCODE::NameError => return Answer::Nothing,
         other => return Answer::Useless(format!("{other:?}")),
     }
-    // Other names lead on from the one that was asked for, in whatever order they are told.
+    // CNAME records may be in any order.
     let mut names = vec![name.to_owned()];
     let mut found = Vec::new();
     for _ in 0..packet.answers.len().min(16) {

@@ -1,13 +1,13 @@
-//! What this machine says of names: `/etc/hosts` and `/etc/resolv.conf`.
+//! This machine's resolver configuration: `/etc/hosts` and `/etc/resolv.conf`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::host;
 
-/// As many as the C library takes.
+/// Maximum number of servers, as in the C library.
 const SERVERS: usize = 3;
-/// Longer than this nobody waits for one answer, whatever the file says.
+/// Maximum timeout for one answer in seconds, whatever the file says.
 const MOST: u64 = 3;
 
 #[derive(Clone, Debug)]
@@ -16,14 +16,14 @@ pub(super) struct Config {
     pub(super) hosts: String,
     pub(super) servers: Vec<SocketAddr>,
     pub(super) search: Vec<String>,
-    /// A name with so many dots is first taken as it is.
+    /// A name with at least this many dots is tried as is first.
     pub(super) ndots: usize,
-    /// For one answer.
+    /// Timeout for one answer.
     pub(super) patience: Duration,
     pub(super) attempts: usize,
-    /// Where machines of this network are asked for.
+    /// The multicast address for local queries.
     pub(super) multicast: SocketAddr,
-    /// Our addresses, each of which stands for a network to ask on.
+    /// Our addresses; each stands for a network to query.
     pub(super) own: Vec<IpAddr>,
 }
 
@@ -36,7 +36,7 @@ impl Config {
         config
     }
 
-    /// Of `/etc/resolv.conf`.
+    /// Parses `/etc/resolv.conf`.
     pub(super) fn parse(text: &str) -> Self {
         let mut config = Self {
             hosts: String::new(),
@@ -53,12 +53,13 @@ impl Config {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") if config.servers.len() < SERVERS => {
-                    // An address with a zone (`fe80::1%eth0`) is one of a link; no library call of ours knows its number.
+                    // Link-local addresses with a zone (`fe80::1%eth0`) are skipped: we have no call to resolve the
+                    // zone.
                     if let Some(address) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) {
                         config.servers.push((address, 53).into());
                     }
                 }
-                // The last such line counts.
+                // The last such line wins.
                 Some("search" | "domain") => {
                     config.search = words.map(|word| word.trim_matches('.').to_ascii_lowercase()).collect();
                     config.search.retain(|domain| !domain.is_empty());
@@ -84,7 +85,7 @@ impl Config {
         }
     }
 
-    /// What `/etc/hosts` has for a name.
+    /// The addresses of a name in `/etc/hosts`.
     pub(super) fn hosts(&self, name: &str) -> Vec<IpAddr> {
         let of_line = |line: &str| {
             let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
@@ -94,7 +95,7 @@ impl Config {
         self.hosts.lines().filter_map(of_line).collect()
     }
 
-    /// The whole names that a name may mean, in order.
+    /// The full names that a name may stand for, in order.
     pub(super) fn candidates(&self, name: &str, whole: bool) -> Vec<String> {
         let itself = name.to_owned();
         if whole || self.search.is_empty() {

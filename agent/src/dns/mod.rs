@@ -1,6 +1,7 @@
-//! From a name to addresses, without the machine's C library. A static program that asks that library loads modules of
-//! the machine's own (`/etc/nsswitch.conf` names them), made for another version of it, and may crash. So this reads
-//! `/etc/hosts` and `/etc/resolv.conf` and asks by itself; names that end in `.local` are asked for by multicast.
+//! Resolves names without the machine's C library. A static program that calls it loads the machine's own modules
+//! (named in `/etc/nsswitch.conf`), which were built for another version of it and may crash. So this reads
+//! `/etc/hosts` and `/etc/resolv.conf` and queries name servers itself; names that end in `.local` are queried by
+//! multicast.
 
 mod ask;
 mod config;
@@ -15,21 +16,21 @@ use tokio::time::timeout;
 use self::ask::Lookup;
 use self::config::Config;
 
-/// For one address where there are more.
+/// Time limit per address if there are several.
 const ONE_OF_MORE: Duration = Duration::from_secs(4);
 
-/// A name led nowhere.
+/// Why a name could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// Whoever knows says so.
+    /// The name does not exist, according to a name server.
     #[error("there is no machine of the name {0}")]
     NoSuchName(String),
-    /// Nobody who might know has answered.
+    /// No name server gave an answer.
     #[error("the name {name} could not be looked up: {reason}")]
     Unanswered {
         /// The name that was looked up.
         name: String,
-        /// Who was asked, and what became of it.
+        /// The servers queried, and how each failed.
         reason: String,
     },
 }
@@ -44,16 +45,16 @@ impl From<LookupError> for io::Error {
     }
 }
 
-/// The addresses of a host, which may be an address already; best first, and at least one.
+/// The addresses of a host, which may already be an address; best first, at least one.
 ///
 /// # Errors
-/// There are none, or nobody can say.
+/// The name has no address, or no server answered.
 pub async fn lookup(host: &str) -> Result<Vec<IpAddr>, LookupError> {
-    // Two small files, read each time: a laptop or a container changes them while we run.
+    // Two small files, read each time, since they can change while we run, for example on laptops and in containers.
     lookup_by(host, &Config::of_this_machine()).await
 }
 
-/// A connection to a host, by the first of its addresses that answers.
+/// Connects to the first address of a host that answers.
 ///
 /// # Errors
 /// It has no address, or none of them answers.
@@ -98,7 +99,7 @@ async fn lookup_by(host: &str, config: &Config) -> Result<Vec<IpAddr>, LookupErr
             Ok(_) => {}
             Err(error) => problem = Some(format!("nobody could be asked on this network: {error}")),
         }
-        // Some homes have a name server that knows them all the same.
+        // Some local name servers know them too.
     }
     for candidate in config.candidates(&name, host.ends_with('.')) {
         match ask::servers(&candidate, config).await {
@@ -114,9 +115,9 @@ async fn lookup_by(host: &str, config: &Config) -> Result<Vec<IpAddr>, LookupErr
     })
 }
 
-/// Those first that this machine has a way to; of these IPv6 first, as everywhere.
+/// Orders addresses: those that this machine has a route to first, among these IPv6 first, as is common.
 fn in_order(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
-    // Connecting a UDP socket sends nothing and asks the kernel for the way.
+    // Connecting a UDP socket sends nothing, but fails without a route.
     let way = |address: &IpAddr| {
         let own: IpAddr =
             if address.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };

@@ -8,19 +8,19 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use super::*;
 
-/// A name server of the test's, by UDP and TCP on one port.
+/// A test name server, on one port for UDP and TCP.
 struct Server {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
     tasks: tokio::task::JoinSet<()>,
 }
 
-/// What it says to a question, by UDP (`true`) or TCP; nothing keeps it silent.
+/// Its answer to a question over UDP (`true`) or TCP; `None` for no answer.
 type Says = fn(&Packet<'_>, bool) -> Option<Vec<u8>>;
 
 impl Server {
     async fn new(says: Says) -> Self {
-        // A port that is free for both kinds.
+        // A port that is free for both protocols.
         let (tcp, udp) = loop {
             let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
             if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
@@ -36,7 +36,7 @@ impl Server {
             loop {
                 let (length, from) = udp.recv_from(&mut buffer).await.unwrap();
                 count.fetch_add(1, Ordering::Relaxed);
-                // Somebody else's answer before the true one.
+                // A stray answer before the real one.
                 let stray = Packet::new_reply(1).build_bytes_vec().unwrap();
                 udp.send_to(&stray, from).await.unwrap();
                 if let Some(answer) = says(&Packet::parse(&buffer[..length]).unwrap(), true) {
@@ -77,7 +77,7 @@ fn record<'a>(name: &'a str, data: RData<'a>) -> ResourceRecord<'a> {
     ResourceRecord::new(Name::new(name).unwrap(), CLASS::IN, 60, data)
 }
 
-/// Knows `panel.example.org`, by another name, and `panel.lan`.
+/// Knows `panel.example.org`, through a CNAME, and `panel.lan`.
 #[allow(clippy::unnecessary_wraps, reason = "it is a `Says`")]
 fn honest(question: &Packet<'_>, _udp: bool) -> Option<Vec<u8>> {
     let asked = question.questions[0].clone();
@@ -86,7 +86,7 @@ fn honest(question: &Packet<'_>, _udp: bool) -> Option<Vec<u8>> {
     let six = RData::AAAA(AAAA { address: "2001:db8::7".parse::<Ipv6Addr>().unwrap().into() });
     match (asked.qname.to_string().as_str(), asked.qtype) {
         ("panel.example.org", QTYPE::TYPE(kind)) => {
-            // The record that leads on stands behind the one that it leads to, and a stranger's is among them.
+            // The CNAME comes after the record it points to, and there is an unrelated record.
             let address = if kind == TYPE::A { four } else { six };
             reply.answers.push(record("host.example.net", address));
             reply.answers.push(record("evil.example.net", RData::A(A { address: 1 })));

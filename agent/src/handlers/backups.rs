@@ -6,7 +6,7 @@ use super::parts::Parts;
 use crate::panel::reply_cache::Reply;
 
 pub(super) fn backup_run(agent: &Parts, run: Box<BackupRun>, reply: Reply) {
-    // What lies here of a server that has moved away can still be deleted.
+    // Backups of a server that was transferred away can still be deleted.
     if matches!(run.action, BackupAction::Delete { .. }) {
         return agent.backups.run(None, *run, reply);
     }

@@ -1,4 +1,4 @@
-//! Consoles: followed, or read once.
+//! Console messages: subscribe, or read once.
 
 use protocol::{ConsoleLines, ConsoleSubscribe, ConsoleTail, ServerRef, ToPanel};
 

@@ -1,4 +1,4 @@
-//! Checks of the machine for a server that is to come: each asks the engine, so only some run at a time.
+//! Checks of the machine before a server is created. Each one queries the engine, so only a few run in parallel.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::host::Host;
 use crate::panel::reply_cache::Reply;
 use crate::runtime::Runtime;
 
-/// Host checks that may be under way.
+/// Maximum number of host checks in progress.
 const CHECKS: usize = 32;
 
-/// What a host check asks.
+/// What a host check needs.
 pub(crate) struct HostChecks {
     engine: Arc<dyn Runtime>,
     host: Arc<Host>,
@@ -26,7 +26,7 @@ impl HostChecks {
         Self { engine, host, permits: Arc::new(Semaphore::new(CHECKS)), tasks }
     }
 
-    /// Who the node is at a registry.
+    /// Sets the login for a registry.
     pub(super) fn log_in(&self, login: RegistryLogin) {
         self.engine.log_in(login);
     }
@@ -48,7 +48,7 @@ impl HostChecks {
                 }
                 _ => None,
             };
-            // Whether the engine answers is reported elsewhere; an image that is not known counts as absent.
+            // Whether the engine answers is reported elsewhere; an unknown image counts as absent.
             let report = host.report(image.unwrap_or_default(), &check.ports);
             reply.answer(ToPanel::HostReport(HostReport { image: registry, ..report }));
             drop(permit);

@@ -1,10 +1,9 @@
-//! What the agent does on each message of the panel. A handler is one function, named as its message is on the wire:
-//! `server_start` handles `server_start`. It stands in the file of its family, gets the typed message, and answers with
-//! the [`Reply`], at once or from a task of its own. [`each_message_to_agent!`] is the list;
-//! the dispatch here is made from it.
+//! Handles the panel's messages. A handler is one function with the name of its message on the wire: `server_start`
+//! handles `server_start`. It is in the file of its message family, gets the typed message, and answers through the
+//! [`Reply`], at once or from its own task. The dispatch is generated from the list [`each_message_to_agent!`].
 //!
 //! A request to one server goes into the queue of that server's task: `Supervisor::ask` for what its life cycle decides
-//! on, `Supervisor::with` for what only reads or changes what is kept of it.
+//! on, `Supervisor::with` for what only reads or changes its state.
 
 #![allow(clippy::needless_pass_by_value, reason = "a handler gets the message, whether it keeps it or not")]
 #![allow(clippy::wildcard_imports, reason = "the dispatch finds each handler by the name of its message")]
@@ -37,7 +36,7 @@ use self::upgrades::*;
 use crate::link::Inbox;
 use crate::panel::reply_cache::{Answers, Reply};
 
-/// Handles messages until the agent ends or the panel hangs up.
+/// Handles messages until the agent exits or the panel hangs up.
 pub(crate) async fn run(
     parts: Parts,
     answers: Answers,
@@ -49,7 +48,7 @@ pub(crate) async fn run(
             () = cancel.cancelled() => return,
             envelope = from_panel.recv() => envelope,
         };
-        // The panel is gone: another agent may be started over another link, and must not meet this one.
+        // The panel is gone: another agent may be started over another link, and must not run beside this one.
         let Some(envelope) = envelope else { return cancel.cancel() };
         let Envelope { message, message_id, .. } = envelope;
         if let Some(reply) = answers.take(message_id, message.server_id()) {
@@ -63,7 +62,7 @@ macro_rules! declare_dispatch {
         $(#[$doc:meta])*
         $kind:ident : $variant:ident $(($carried:ident : $payload:ty))?, $limits:ident;
     )*) => {
-        /// Gives a message to its handler. None of them waits: whoever has something to wait for spawns a task, which
+        /// Calls the handler of a message. Handlers do not wait: whatever takes time is done in a spawned task, which
         /// answers.
         fn dispatch(agent: &Parts, message: ToAgent, reply: Reply) {
             match message {

@@ -1,4 +1,4 @@
-//! Questions about the machine.
+//! Messages about the machine.
 
 use protocol::{HostCheck, RegistryLogin};
 

@@ -30,7 +30,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The server of this id; answers the request where there is none.
+    /// The server with this id; answers the request if there is none.
     pub(super) fn server(&self, id: &str, reply: Reply) -> Option<(Handle, Reply)> {
         match self.servers.get(id) {
             Some(handle) => Some((handle, reply)),

@@ -1,4 +1,4 @@
-//! Samples of servers and of the machine.
+//! Stats of servers and of the machine.
 
 use protocol::{ServerRef, StatsHistory, StatsSubscribe, ToPanel};
 

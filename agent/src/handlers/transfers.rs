@@ -1,4 +1,4 @@
-//! A server moves to another node: what this end does of it.
+//! This node's part of the transfer of a server.
 
 use protocol::{ServerRef, TransferPrepare, TransferReceive, TransferSend};
 

@@ -1,4 +1,4 @@
-//! The agent's own program.
+//! Upgrades of the agent's own program.
 
 use protocol::UpgradeReceive;
 

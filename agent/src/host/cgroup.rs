@@ -1,8 +1,8 @@
-//! Whether this kernel can hold the limits that a server is given.
+//! Whether this kernel can enforce a server's limits.
 
 use super::sources::Sources;
 
-/// `v1` or `v2`; nothing where there is no cgroup file system to be seen.
+/// The cgroup version, `v1` or `v2`; `None` if no cgroup file system is visible.
 #[must_use]
 pub fn version(sources: &Sources) -> Option<&'static str> {
     let root = sources.sys.join("fs/cgroup");
@@ -15,7 +15,7 @@ pub fn version(sources: &Sources) -> Option<&'static str> {
     }
 }
 
-/// Those of `memory`, `cpu` and `pids` that the kernel does not offer. Empty where that cannot be told.
+/// Which of `memory`, `cpu` and `pids` the kernel lacks. Empty if that cannot be determined.
 #[must_use]
 pub fn missing(sources: &Sources) -> Vec<&'static str> {
     let wanted = ["memory", "cpu", "pids"];
@@ -43,12 +43,12 @@ pub fn missing(sources: &Sources) -> Vec<&'static str> {
     }
 }
 
-/// Whether a limit on swap would be held; none where that cannot be told.
+/// Whether a swap limit would be enforced; `None` if that cannot be determined.
 #[must_use]
 pub fn swap_limit(sources: &Sources) -> Option<bool> {
     match version(sources)? {
         "v2" => {
-            // The root has no limits of its own; any group below it shows which files there are.
+            // The root group has no limit files; any group below it shows which ones exist.
             let any = std::fs::read_dir(sources.sys.join("fs/cgroup")).ok()?;
             let mut groups = any.flatten().filter(|group| group.path().join("memory.max").exists());
             groups.next().map(|group| group.path().join("memory.swap.max").exists())
@@ -60,7 +60,7 @@ pub fn swap_limit(sources: &Sources) -> Option<bool> {
     }
 }
 
-/// Whether disk weights would be held: v1 kernels and some v2 ones take them and do nothing.
+/// Whether I/O weights would be enforced: v1 kernels and some v2 ones accept and ignore them. `None` if unknown.
 #[must_use]
 pub fn io_weight(sources: &Sources) -> Option<bool> {
     match version(sources)? {

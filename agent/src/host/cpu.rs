@@ -1,4 +1,4 @@
-//! The processor: its kind, its cores, how busy it is.
+//! The CPU: model, cores, load.
 
 use super::sources::Sources;
 
@@ -9,7 +9,7 @@ pub(super) struct Times {
     all: u64,
 }
 
-/// The architecture in Go's words, which images and engines use.
+/// The architecture by its Go name, which images and engines use.
 pub(super) fn arch() -> &'static str {
     go_arch(std::env::consts::ARCH, cfg!(target_endian = "little"))
 }
@@ -34,7 +34,7 @@ pub(super) fn cores(sources: &Sources) -> u32 {
     u32::try_from(cores.count()).unwrap_or(u32::MAX).max(1)
 }
 
-/// `4 cores, Cortex-A72`.
+/// A description such as `4 cores, Cortex-A72`.
 pub(super) fn describe(sources: &Sources, cores: u32) -> String {
     let count = if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
     match model(sources) {
@@ -54,14 +54,14 @@ fn model(sources: &Sources) -> Option<String> {
     let named = value("model name").map(str::to_owned);
     named.or_else(|| arm_core(value("CPU implementer")?, value("CPU part")?).map(str::to_owned)).or_else(
         || {
-            // A board says what it is where the core does not: the text ends in a zero byte.
+            // The board's model if the core is unknown; the text ends with a zero byte.
             let board = sources.proc("device-tree/model");
             Some(board.trim_matches(['\0', ' ', '\n']).to_owned()).filter(|board| !board.is_empty())
         },
     )
 }
 
-/// The cores of the boards that people have at home; ARM Linux prints numbers only.
+/// Names of common ARM cores; ARM Linux only reports numbers.
 fn arm_core(implementer: &str, part: &str) -> Option<&'static str> {
     if implementer != "0x41" {
         return None;
@@ -94,7 +94,7 @@ pub(super) fn times(sources: &Sources) -> Option<Times> {
     Some(Times { busy, all: busy + idle })
 }
 
-/// Of the whole machine, 0 to 100.
+/// CPU usage of the whole machine, 0 to 100.
 pub(super) fn percent(last: Times, now: Times) -> f64 {
     let all = now.all.saturating_sub(last.all);
     let busy = now.busy.saturating_sub(last.busy).min(all);

@@ -1,21 +1,21 @@
-//! Where the agent's files lie for the engine. An agent in a container sees its data folder at another place than the
-//! host does, and it is the host's place that goes into the mounts of games.
+//! Paths of the agent's files on the engine's host. An agent in a container sees its data folder at another path than
+//! the host, and mounts of games need the host's path.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// From our paths to the host's.
+/// Maps our paths to the host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPaths {
-    /// The agent is in no container of this engine: both see the same.
+    /// The agent is not in a container of this engine: paths are equal.
     Same,
-    /// It is in one: what is mounted where, and from which place of the host.
+    /// It is in one: pairs of a mount point and its path on the host.
     Mounted(Vec<(PathBuf, PathBuf)>),
-    /// It is in one, and nobody can say what is mounted there; why.
+    /// It is in one whose mounts are unknown, for this reason.
     Unknown(String),
 }
 
-/// The host has no place for a path.
+/// A path does not exist on the host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message} {hint}")]
 pub struct NoHostPath {
@@ -26,10 +26,10 @@ pub struct NoHostPath {
 }
 
 impl HostPaths {
-    /// Where the host has this path, by the mount that lies nearest to it.
+    /// The path on the host, according to the innermost mount.
     ///
     /// # Errors
-    /// It is on no mount: it lies in the container itself, and goes with it.
+    /// It is on no mount: it is inside the container itself and is lost with it.
     pub fn on_host(&self, path: &Path) -> Result<PathBuf, NoHostPath> {
         let mounts = match self {
             Self::Same => return Ok(path.to_owned()),
@@ -47,7 +47,7 @@ impl HostPaths {
         let near =
             mounts.iter().filter_map(|(here, there)| Some((here, there, path.strip_prefix(here).ok()?)));
         match near.max_by_key(|(here, ..)| here.components().count()) {
-            // Joining nothing would end the path with a slash.
+            // Joining an empty path would add a trailing slash.
             Some((_, there, rest)) if rest.as_os_str().is_empty() => Ok(there.clone()),
             Some((_, there, rest)) if rest.components().all(|part| matches!(part, Component::Normal(_))) => {
                 Ok(there.join(rest))
@@ -66,32 +66,32 @@ impl HostPaths {
     }
 }
 
-/// The same, as far as it is known: the engine says it when it first answers, and it never changes after that.
+/// [`HostPaths`], once known: set when the engine first answers, and constant afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct KnownPaths(Arc<OnceLock<HostPaths>>);
 
 impl KnownPaths {
-    /// None before the engine has answered.
+    /// `None` until the engine has answered.
     #[must_use]
     pub fn get(&self) -> Option<&HostPaths> {
         self.0.get()
     }
 
-    /// The first word counts.
+    /// Sets the paths; later calls are ignored.
     pub(crate) fn learn(&self, paths: HostPaths) {
         let _ = self.0.set(paths);
     }
 
-    /// For a person: the host's path, or ours where there is none (yet).
+    /// For display: the host's path, or ours if there is none (yet).
     #[must_use]
     pub fn shown(&self, path: &Path) -> PathBuf {
         self.get().and_then(|paths| paths.on_host(path).ok()).unwrap_or_else(|| path.to_owned())
     }
 
-    /// What is wrong with a path, as far as it is known.
+    /// Checks that a path exists on the host, as far as known.
     ///
     /// # Errors
-    /// As [`HostPaths::on_host`].
+    /// Like [`HostPaths::on_host`].
     pub fn check(&self, path: &Path) -> Result<(), NoHostPath> {
         self.get().map_or(Ok(()), |paths| paths.on_host(path).map(drop))
     }

@@ -1,4 +1,4 @@
-//! The machine: what it is, what it has left, what is wrong with it. Read straight from `/proc` and `/sys`.
+//! The machine: facts, resources and problems. Read directly from `/proc` and `/sys`.
 
 pub mod cgroup;
 mod cpu;
@@ -23,27 +23,27 @@ pub use sources::Sources;
 
 use crate::host::hostpath::KnownPaths;
 
-/// The variables that a game gets from us where nobody else sets them, as far as a person may mean something by them.
+/// Variables that the agent sets as defaults for a game and that a user may want to set.
 const OURS: [&str; 6] = ["HOME", "SERVER_IP", "SERVER_MEMORY", "SERVER_PORT", "STARTUP", "TZ"];
-/// Bytes of a variable of an image that are worth telling.
+/// Maximum bytes of an image's variable in a report.
 const LONGEST_VALUE: usize = 256;
 
-/// The machine's own addresses, without loopback and what engines make for containers.
+/// The machine's own addresses, without loopback and interfaces of container engines.
 #[must_use]
 pub fn addresses() -> Vec<IpAddr> {
-    // The one with the default route is there twice, the second time as `default`.
+    // The address of the default route appears twice, once as `default`.
     let named = networks().into_iter().filter(|(name, _)| name != "default");
     named.filter_map(|(_, address)| address.parse().ok()).collect()
 }
 
 /// Its networks: interface name to address, and under `default` the one with the default route. Without loopback and
-/// what engines make for containers.
+/// interfaces of container engines.
 #[must_use]
 pub fn networks() -> BTreeMap<String, String> {
     networks::networks(&Sources::default())
 }
 
-/// The machine's name; none where nobody gave it one.
+/// The machine's name; `None` if it has none.
 #[must_use]
 pub fn hostname(sources: &Sources) -> Option<String> {
     let name = sources.proc("sys/kernel/hostname");
@@ -62,27 +62,27 @@ pub struct Host {
 }
 
 impl Host {
-    /// `data_dir` is where the servers' folders lie: its file system is the one that counts.
+    /// `data_dir` is the folder of the servers' data; its file system is the one measured.
     #[must_use]
     pub fn new(node_id: impl Into<NodeId>, data_dir: impl Into<PathBuf>) -> Self {
         Self::with_sources(node_id.into(), data_dir.into(), Sources::default())
     }
 
-    /// Where its folders lie for the engine, once that has said so.
+    /// Sets the paths of its folders on the engine's host.
     #[must_use]
     pub fn seen_by(mut self, paths: KnownPaths) -> Self {
         self.paths = paths;
         self
     }
 
-    /// The same of a machine that is told of elsewhere.
+    /// A machine with other sources, for tests.
     #[must_use]
     pub fn with_sources(node_id: NodeId, data_dir: PathBuf, sources: Sources) -> Self {
         let last_cpu = Mutex::new(cpu::times(&sources));
         Self { node_id, data_dir, paths: KnownPaths::default(), sources, last_cpu }
     }
 
-    /// What it is and what is wrong with it.
+    /// The machine's facts and problems.
     #[must_use]
     pub fn system_info(&self, engine: &Engine, version: &str, capabilities: &[&str]) -> SystemInfo {
         let text =
@@ -110,7 +110,7 @@ impl Host {
         }
     }
 
-    /// What is in use now; the processor's share since the last call (since [`Host::new`] for the first).
+    /// Current usage; the CPU value covers the time since the last call (since [`Host::new`] for the first).
     #[must_use]
     pub fn node_stats(&self) -> NodeStats {
         let now = cpu::times(&self.sources);
@@ -129,14 +129,14 @@ impl Host {
         }
     }
 
-    /// What is wrong, worst first, each with what to do.
+    /// Problems, worst first, each with advice.
     #[must_use]
     pub fn problems(&self, engine: &Engine) -> Vec<Problem> {
         let folder = problems::Folder { here: &self.data_dir, paths: &self.paths };
         problems::problems(&self.sources, &folder, engine, Timestamp::now())
     }
 
-    /// Answers a question about an image (its variables, where the engine has it), ports and room. Opens sockets for a moment.
+    /// Reports on an image (its variables, if the engine has it), ports and free space. Opens sockets for a moment.
     #[must_use]
     pub fn report(&self, image: Option<BTreeMap<String, String>>, ports: &[Port]) -> HostReport {
         HostReport {
@@ -149,14 +149,14 @@ impl Host {
         }
     }
 
-    /// Where the servers' folders lie.
+    /// The data folder.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 }
 
-/// What an image sets where we would set something.
+/// The variables of an image that override our defaults.
 fn told_of_image(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
     environment.retain(|name, value| {
         OURS.contains(&name.as_str()) && !value.is_empty() && value.len() <= LONGEST_VALUE

@@ -1,17 +1,17 @@
-//! The machine's own addresses, for the line that friends copy.
+//! The machine's own addresses, for the address that players copy.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::sources::Sources;
 
-/// Interfaces that container engines and virtual machines make.
+/// Prefixes of interfaces created by container engines and virtual machines.
 const VIRTUAL: [&str; 12] = [
     "docker", "veth", "br-", "virbr", "podman", "cni", "flannel", "cali", "lxcbr", "lxdbr", "vmnet", "dummy",
 ];
 
-/// Interface name to address (IPv4 where it has one), and under `default` the address of the one with the default
-/// route. Without loopback and what engines make for containers.
+/// Interface name to address (IPv4 if it has one), and under `default` the address of the one with the default route.
+/// Without loopback and interfaces of container engines.
 pub(super) fn networks(sources: &Sources) -> BTreeMap<String, String> {
     let all = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|interface| {
         let address = interface.address?;
@@ -34,7 +34,7 @@ fn choose(
 ) -> BTreeMap<String, String> {
     let mut chosen: BTreeMap<String, IpAddr> = BTreeMap::new();
     for (name, ip) in all {
-        // A bridge with the default route is the machine's own network, however it is called.
+        // A bridge with the default route is the machine's own network, whatever its name.
         let own = default == Some(name.as_str());
         let made = VIRTUAL.iter().any(|prefix| name.starts_with(prefix)) || is_bridge(&name);
         if !reachable(ip) || (made && !own) {

@@ -1,4 +1,4 @@
-//! Ports that another program holds.
+//! Detects ports used by other programs.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -6,9 +6,9 @@ use protocol::{Port, Protocol};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with, sockopt};
 
-/// Those of `ports` whose external number could not be bound just now, on `0.0.0.0` or `::`, in the way in which the
-/// engine would. It binds and lets go, and never listens: nobody can connect to the probe. A running server of ours
-/// holds its own ports, so ask before it starts.
+/// The `ports` whose external number cannot be bound at the moment, on `0.0.0.0` or `::`, in the same way as the engine
+/// would. The probe binds and closes but never listens, so nothing can connect to it. A running server holds its own
+/// ports, so check before it starts.
 #[must_use]
 pub fn ports_taken(ports: &[Port]) -> Vec<Port> {
     ports.iter().filter(|port| taken(port.protocol, port.external)).copied().collect()
@@ -17,7 +17,7 @@ pub fn ports_taken(ports: &[Port]) -> Vec<Port> {
 fn taken(protocol: Protocol, port: u16) -> bool {
     let v4 = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port));
     let v6 = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0));
-    // Any other failure (no IPv6 here, a low port that only root may have) is not for us to judge.
+    // Ignore other failures (no IPv6, a privileged port).
     [v4, v6].into_iter().any(|address| try_bind(protocol, address) == Err(Errno::ADDRINUSE))
 }
 
@@ -29,7 +29,8 @@ fn try_bind(protocol: Protocol, address: SocketAddr) -> Result<(), Errno> {
     };
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol_number))?;
     if protocol == Protocol::Tcp {
-        // Connections that linger from the last run are no hindrance; for UDP it would let two share the port.
+        // Lingering connections of the last run are no obstacle; for UDP this option would let two programs share the
+        // port.
         sockopt::set_socket_reuseaddr(&socket, true)?;
     }
     if address.is_ipv6() {

@@ -1,4 +1,4 @@
-//! What is wrong with the machine, in words that say what to do.
+//! Problems of the machine, with advice.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use crate::host::hostpath::KnownPaths;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-/// Its first second.
+/// The first second of 2024, as Unix time.
 const YEAR_2024: i64 = 1_704_067_200;
 
-/// Where the servers' folders lie.
+/// The folder of the servers' data.
 pub(super) struct Folder<'a> {
     pub(super) here: &'a Path,
     pub(super) paths: &'a KnownPaths,
@@ -66,7 +66,7 @@ fn no_host_path(folder: &Folder<'_>) -> Option<Problem> {
     Some(problem(ProblemCode::NoHostPath, error.message, error.hint))
 }
 
-/// Docker 20.10 speaks 1.41, and so does Podman whatever its own number is.
+/// Docker 20.10 has API 1.41, and so has Podman, whatever its own version.
 fn engine_old(engine: &Engine) -> Option<Problem> {
     let api = engine.api_version.as_deref().filter(|_| engine.available)?;
     let (major, minor) = api.split_once('.')?;
@@ -82,7 +82,7 @@ fn engine_old(engine: &Engine) -> Option<Problem> {
     })
 }
 
-/// Files of servers are opened by openat2 and nothing else, so that no link leads out of their folder.
+/// Files of servers are only opened with openat2, so that no link leads out of their folder.
 fn kernel_old(sources: &Sources) -> Option<Problem> {
     let release = sources.proc("sys/kernel/osrelease");
     let mut numbers =
@@ -98,7 +98,7 @@ fn kernel_old(sources: &Sources) -> Option<Problem> {
     })
 }
 
-/// What a Raspberry Pi's firmware says of its power: bit 0 now, bit 16 since it was switched on.
+/// A Raspberry Pi's power warning: bit 0 for now, bit 16 for since boot.
 fn power_low(sources: &Sources) -> Option<Problem> {
     let bits = sources.sys("devices/platform/soc/soc:firmware/get_throttled");
     let bits = u32::from_str_radix(bits.trim().trim_start_matches("0x"), 16).ok()?;
@@ -140,7 +140,7 @@ fn disk(fs: &FileSystem, data_dir: &Path) -> Option<Problem> {
             "Delete folders with very many small files.",
         ));
     }
-    // A tenth of a large disk is a lot of room.
+    // A tenth of a large disk is still plenty.
     let low = free < 2 * GIB || (free < total / 10 && free < 50 * GIB);
     (total > 0 && low).then(|| {
         let message = format!("The disk of {at} is almost full: {} of {} are free.", size(free), size(total));
@@ -162,7 +162,7 @@ fn memory_low(memory: Space) -> Option<Problem> {
 }
 
 fn clock(now: Timestamp) -> Option<Problem> {
-    // A board without a battery starts in 1970 or on its image's date until it hears from a time server.
+    // A board without a battery-backed clock starts in 1970 or at its image's date until it reaches a time server.
     (now.as_second() < YEAR_2024).then(|| {
         problem(
             ProblemCode::ClockWrong,
@@ -196,7 +196,7 @@ fn limits(missing: &[&str]) -> Vec<Problem> {
         .collect()
 }
 
-/// Bytes for people: `512 MiB`, `1.9 GiB`, `12 GiB`.
+/// Formats bytes: `512 MiB`, `1.9 GiB`, `12 GiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     if bytes >= 10 * GIB {
@@ -212,7 +212,7 @@ pub fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    /// A machine that tells this one thing of itself.
+    /// A machine with this one file.
     fn machine(path: &str, text: &str) -> (tempfile::TempDir, Sources) {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(path);

@@ -1,8 +1,8 @@
-//! Where the host's facts are read.
+//! The files from which facts about the machine are read.
 
 use std::path::{Path, PathBuf};
 
-/// Where the kernel and the system tell of the machine; other places in tests.
+/// The folders of the kernel's and the system's files; others in tests.
 #[derive(Clone, Debug)]
 pub struct Sources {
     pub(super) proc: PathBuf,
@@ -17,37 +17,37 @@ impl Default for Sources {
 }
 
 impl Sources {
-    /// A machine of files: `proc`, `sys` and all else lie below `root`.
+    /// A simulated machine: `proc`, `sys` and everything else are below `root`.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         Self { proc: root.join("proc"), sys: root.join("sys"), root: root.into() }
     }
 
-    /// The text of a file below `/proc`, or nothing: what cannot be read is not known.
+    /// The text of a file below `/proc`; empty if it cannot be read.
     #[must_use]
     pub fn proc(&self, name: &str) -> String {
         std::fs::read_to_string(self.proc.join(name)).unwrap_or_default()
     }
 
-    /// The same below `/sys`.
+    /// The text of a file below `/sys`; empty if it cannot be read.
     #[must_use]
     pub fn sys(&self, name: &str) -> String {
         std::fs::read_to_string(self.sys.join(name)).unwrap_or_default()
     }
 
-    /// The text of any other file, named without its first slash; none where it is not there or closed to us.
+    /// The text of any other file, named without the leading slash; `None` if it is missing or inaccessible.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.root.join(name)).ok()
     }
 
-    /// Where a file is, named without its first slash.
+    /// The path of a file, named without the leading slash.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    /// Where a file below `/proc` is.
+    /// The path of a file below `/proc`.
     #[must_use]
     pub fn proc_path(&self, name: &str) -> PathBuf {
         self.proc.join(name)

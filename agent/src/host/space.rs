@@ -1,4 +1,4 @@
-//! Memory and disk: what is used of how much.
+//! Memory and disk usage.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::sources::Sources;
 
-/// `total - used` is what the kernel would give without swapping.
+/// Memory usage; `total - used` is what the kernel can provide without swapping.
 #[must_use]
 pub fn memory(sources: &Sources) -> Space {
     let info = sources.proc("meminfo");
@@ -16,7 +16,7 @@ pub fn memory(sources: &Sources) -> Space {
     Space { used: total.saturating_sub(available), total }
 }
 
-/// Bytes of swap, zram included; none where that cannot be told.
+/// Bytes of swap, including zram; `None` if that cannot be determined.
 #[must_use]
 pub fn swap(sources: &Sources) -> Option<u64> {
     bytes(&sources.proc("meminfo"), "SwapTotal")
@@ -27,23 +27,23 @@ fn bytes(info: &str, key: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// `total - used` is what a game, which is not root, can still write.
+/// Disk usage; `total - used` is what a game, which is not root, can still write.
 pub(super) fn disk(path: &Path) -> Option<Space> {
     file_system(path).map(|fs| fs.space)
 }
 
-/// A file system as far as it can be in trouble.
+/// The state of a file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileSystem {
-    /// In bytes.
+    /// Usage in bytes.
     pub space: Space,
-    /// Names that can still be made, of how many; none where the file system does not count them.
+    /// Free and total inodes; `None` if the file system does not count them.
     pub names: Option<(u64, u64)>,
-    /// Nothing can be written to it.
+    /// Whether it is mounted read-only.
     pub read_only: bool,
 }
 
-/// Of the folder, or where it is not made yet, of the first one above it that is there.
+/// The file system of the folder or, if that does not exist yet, of its first existing parent.
 #[must_use]
 pub fn file_system(path: &Path) -> Option<FileSystem> {
     let stat = path.ancestors().find_map(|path| statvfs(path).ok())?;

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 
-/// A machine of files.
+/// A simulated machine made of files.
 struct Machine {
     root: tempfile::TempDir,
 }

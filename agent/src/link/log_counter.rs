@@ -1,13 +1,13 @@
-//! Counts things that happen too often to be told of each time.
+//! Counts events that happen too often to log each one.
 
 use std::collections::HashMap;
 
-/// What of a kind's name is kept.
+/// Bytes of a kind's name that are kept.
 const NAME: usize = 64;
-/// Kinds that are told apart; the peer chooses their names, so there is an end to them.
+/// Maximum number of kinds; the peer chooses their names, so they must be limited.
 const KINDS: usize = 32;
 
-/// How often what happened on one connection.
+/// Counts events on one connection, by kind.
 #[derive(Debug, Default)]
 pub struct LogCounter {
     kinds: HashMap<String, u64>,
@@ -15,7 +15,7 @@ pub struct LogCounter {
 }
 
 impl LogCounter {
-    /// Counts one; how many there were of its kind. The first is to be told of.
+    /// Counts an event; returns the count of its kind. The first one should be logged.
     pub fn note(&mut self, kind: &str) -> u64 {
         let kind: String = kind.chars().take(NAME).collect();
         let count = match self.kinds.len() >= KINDS && !self.kinds.contains_key(&kind) {
@@ -26,7 +26,7 @@ impl LogCounter {
         *count
     }
 
-    /// All of them.
+    /// Total number of events.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.kinds.values().sum::<u64>() + self.others

@@ -1,4 +1,4 @@
-//! A connection that knows when it last heard a byte, and that takes no more of them than it is allowed to.
+//! Stream wrapper that records the last read and enforces a byte limit.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Instant};
 
-/// The connection.
+/// The wrapped stream.
 #[derive(Debug)]
 pub struct MeteredStream<S> {
     inner: S,
     shared: Arc<Shared>,
 }
 
-/// What is known of it.
+/// Reads the meter and sets the limit. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct StreamMeter(Arc<Shared>);
 
@@ -31,7 +31,7 @@ struct Shared {
 }
 
 impl<S> MeteredStream<S> {
-    /// Takes everything, until told otherwise.
+    /// Starts without a limit.
     pub fn new(inner: S) -> (Self, StreamMeter) {
         let shared = Arc::new(Shared {
             began: Instant::now(),
@@ -45,26 +45,26 @@ impl<S> MeteredStream<S> {
 }
 
 impl StreamMeter {
-    /// When the last byte came: a long message on a slow line is a sign of life too.
+    /// When the last byte was received. Part of a long message over a slow connection is a sign of life too.
     #[must_use]
     pub fn heard(&self) -> Instant {
         self.0.began + Duration::from_millis(self.0.heard.load(Ordering::Relaxed))
     }
 
-    /// From here on so many bytes and no more; what is past it fails the read. `None`: as many as there are.
+    /// Allows this many more bytes; reading beyond that fails. `None` removes the limit.
     pub fn allow(&self, bytes: Option<u64>) {
         let allowed =
             bytes.map_or(u64::MAX, |bytes| self.0.taken.load(Ordering::Relaxed).saturating_add(bytes));
         self.0.allowed.store(allowed, Ordering::Relaxed);
     }
 
-    /// Bytes that came so far.
+    /// Bytes received so far.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    /// Whether more came than was allowed.
+    /// Whether the limit was exceeded.
     #[must_use]
     pub fn overrun(&self) -> bool {
         self.0.overrun.load(Ordering::Relaxed)

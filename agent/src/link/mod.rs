@@ -1,9 +1,9 @@
 //! The link between a panel and an agent: two queues of envelopes.
 //!
-//! Each queue has two lanes. Answers, statuses and requests are always taken and always overtake; console lines and
-//! samples are bulk, have `capacity` places, and give way when these are full. So a flood on one console can neither
-//! hold up an answer nor take memory without bound. Statuses of one server that nobody has read yet are replaced by
-//! the newest.
+//! Each queue has two lanes. Urgent messages (answers, statuses, requests) are always accepted and overtake the others.
+//! Bulk messages (console lines, stats) have `capacity` slots and are dropped or delayed when these are full. So a
+//! flood on one console can neither delay an answer nor use unbounded memory. An unread status of a server is replaced
+//! by a newer one.
 
 pub mod log_counter;
 pub mod metered_stream;
@@ -14,32 +14,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use protocol::{ConsoleItem, Envelope, ToAgent, ToPanel};
 use tokio::sync::Notify;
 
-/// Urgent messages that may wait before statuses are folded into one per server.
+/// Number of queued urgent messages from which statuses are reduced to one per server.
 const FOLD_FROM: usize = 256;
-/// Bulk messages of one source that may wait.
+/// Maximum queued bulk messages per source.
 const EACH: usize = 4;
-/// Urgent messages past which the other side is taken for dead.
+/// Number of queued urgent messages at which the other side is considered dead.
 const MOST_URGENT: usize = 65_536;
-/// Bytes of urgent messages that may wait before a sender that can wait does so.
+/// Bytes of queued urgent messages at which senders that can wait do so.
 const MOST_BYTES: usize = 8 << 20;
-/// The same in messages.
+/// Number of queued urgent messages at which senders that can wait do so.
 const MOST_WAITING: usize = 1_024;
-/// What a message takes beside its texts.
+/// Assumed bytes of a message in addition to its texts.
 const EACH_TAKES: usize = 512;
 
-/// Which lane a message takes.
+/// Determines a message's lane.
 pub trait Lane {
-    /// It may be dropped or held up: console lines and samples.
+    /// Whether it is bulk, which may be dropped or delayed: console lines and stats.
     fn is_bulk(&self) -> bool;
-    /// Bulk of which source: one alone cannot take all the room, so that nobody stands behind a flood for long.
+    /// The source of a bulk message. One source cannot use all slots, so that others do not wait behind a flood.
     fn source(&self) -> Option<&str> {
         None
     }
-    /// A message that makes an older one with the same key worthless.
+    /// A key: a message makes older ones with the same key obsolete.
     fn replaces(&self) -> Option<&str> {
         None
     }
-    /// Bytes that it takes, about.
+    /// Approximate size in bytes.
     fn weight(&self) -> usize {
         EACH_TAKES
     }
@@ -122,10 +122,10 @@ impl Lane for ToPanel {
     }
 }
 
-/// A message was not taken.
+/// Why a message was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// No room for bulk now.
+    /// No room for bulk messages at the moment.
     #[error("the link is full")]
     Full,
     /// The other side is gone.
@@ -136,9 +136,9 @@ pub enum LinkError {
 #[derive(Debug)]
 struct Queue<M> {
     lanes: Mutex<Lanes<M>>,
-    /// Something is there to read, or the sender is gone.
+    /// Notified when there is something to read or the senders are gone.
     filled: Notify,
-    /// There is room for bulk, or the reader is gone.
+    /// Notified when there is room for bulk or the reader is gone.
     drained: Notify,
     capacity: usize,
 }
@@ -146,7 +146,7 @@ struct Queue<M> {
 #[derive(Debug)]
 struct Lanes<M> {
     urgent: VecDeque<Envelope<M>>,
-    /// What the urgent ones take.
+    /// Bytes of the queued urgent messages.
     weight: usize,
     bulk: VecDeque<Envelope<M>>,
     senders: usize,
@@ -169,7 +169,7 @@ impl<M: Lane> Queue<M> {
         if !lanes.reader {
             return Err((LinkError::Closed, envelope));
         }
-        // A message that answers a request is never bulk, whatever it holds.
+        // The answer to a request is never bulk, whatever it contains.
         if envelope.message_id.is_none() && envelope.message.is_bulk() {
             let same = |source| lanes.bulk.iter().filter(|old| old.message.source() == Some(source)).count();
             if lanes.bulk.len() >= self.capacity
@@ -217,16 +217,15 @@ impl<M: Lane> Drop for Outbox<M> {
 }
 
 impl<M: Lane> Outbox<M> {
-    /// Sends without waiting. Only bulk is ever refused for want of room.
+    /// Sends without waiting. Only bulk messages are refused for lack of room.
     ///
     /// # Errors
-    /// [`LinkError`]; the message is lost.
+    /// [`LinkError`]; the message is dropped.
     pub fn try_send(&self, envelope: Envelope<M>) -> Result<(), LinkError> {
         self.0.push(envelope).map_err(|(error, _)| error)
     }
 
-    /// Sends an urgent message as soon as not too much is waiting already: for who reads them from somebody that may
-    /// send without end.
+    /// Sends an urgent message once not too many are queued: for messages read from a peer that may send endlessly.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -274,14 +273,13 @@ impl<M: Lane> Drop for Inbox<M> {
 }
 
 impl<M: Lane> Inbox<M> {
-    /// So much waits here that nothing should be asked for that makes it more.
+    /// Whether so much is queued that no more work should be requested.
     #[must_use]
     pub fn is_heavy(&self) -> bool {
         self.0.lock().is_heavy()
     }
 
-    /// The next message, urgent ones first; `None` when the other side is gone and everything is read. Nothing is
-    /// lost when it is cancelled.
+    /// The next message, urgent ones first; `None` when the other side is gone and everything was read. Cancel safe.
     pub async fn recv(&mut self) -> Option<Envelope<M>> {
         loop {
             let filled = self.0.filled.notified();
@@ -305,25 +303,25 @@ impl<M: Lane> Inbox<M> {
     }
 }
 
-/// What the panel holds of a link.
+/// The panel's side of a link.
 #[derive(Debug)]
 pub struct PanelSide {
     /// Requests to the agent.
     pub to_agent: Outbox<ToAgent>,
-    /// What the agent says.
+    /// Messages of the agent.
     pub from_agent: Inbox<ToPanel>,
 }
 
-/// What the agent holds of a link.
+/// The agent's side of a link.
 #[derive(Debug)]
 pub struct AgentSide {
-    /// What the agent says.
+    /// Messages to the panel.
     pub to_panel: Outbox<ToPanel>,
     /// Requests of the panel.
     pub from_panel: Inbox<ToAgent>,
 }
 
-/// A link within this process, without encoding. `capacity` is the room for bulk.
+/// A link within this process, without encoding. `capacity` is the number of bulk slots.
 #[must_use]
 pub fn local(capacity: usize) -> (PanelSide, AgentSide) {
     let (to_agent, from_panel) = queue(capacity);

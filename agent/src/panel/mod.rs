@@ -1,5 +1,5 @@
-//! What the panel is told: the answers to its requests, what this machine and its servers are, and what flows while
-//! somebody looks.
+//! What the agent sends to the panel: answers to requests, the state of the machine and its servers, and subscribed
+//! data.
 
 pub(crate) mod reply_cache;
 pub(crate) mod reporter;

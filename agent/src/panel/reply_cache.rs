@@ -1,5 +1,5 @@
-//! Every request is answered once under its id. The last answers are remembered: a request that comes again (its
-//! answer was lost on the way) gets the same answer, and nothing is done twice.
+//! Every request is answered once per id. The last answers are cached: a repeated request, whose answer was lost, gets
+//! the same answer, and nothing is done twice.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 
 use crate::link::Outbox;
 
-/// Answers that are remembered.
+/// Number of cached answers.
 const REMEMBERED: usize = 1_000;
-/// Requests that may be under way; more are refused.
+/// Maximum number of requests in progress; more are refused.
 const PENDING: usize = 10_000;
 
-/// All answers of an agent. Cheap to clone.
+/// The reply cache of an agent. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     out: Outbox<ToPanel>,
@@ -24,7 +24,7 @@ pub(crate) struct Answers {
 
 #[derive(Debug, Default)]
 struct Memory {
-    /// None: still under way.
+    /// By request id; `None` while in progress.
     known: HashMap<String, Option<ToPanel>>,
     order: VecDeque<String>,
 }
@@ -34,7 +34,7 @@ impl Answers {
         Self { out, memory: Arc::default() }
     }
 
-    /// Takes a request on. `None` for one that was seen before: it is answered again, or will be.
+    /// Registers a request. `None` if it was seen before: it is answered again, or will be.
     pub(crate) fn take(&self, id: Option<String>, server_id: Option<&ServerId>) -> Option<Reply> {
         if let Some(id) = &id {
             let mut memory = self.lock();
@@ -60,7 +60,7 @@ impl Answers {
         Some(Reply { answers: self.clone(), id, server_id: server_id.cloned(), open: true, here: None })
     }
 
-    /// A request of the agent itself, whose answer comes here and not to the panel.
+    /// Creates a reply for a request of the agent itself; the answer goes to the receiver, not to the panel.
     pub(crate) fn here(&self) -> (Reply, oneshot::Receiver<ToPanel>) {
         let (here, answer) = oneshot::channel();
         (Reply { answers: self.clone(), id: None, server_id: None, open: true, here: Some(here) }, answer)
@@ -81,30 +81,30 @@ impl Answers {
     }
 }
 
-/// The answer that is owed to one request. Dropped without one, it says so.
+/// The answer owed to one request. If dropped unanswered, it reports a failure.
 #[derive(Debug)]
 pub(crate) struct Reply {
     answers: Answers,
     id: Option<String>,
     server_id: Option<ServerId>,
     open: bool,
-    /// Where the answer goes instead.
+    /// Set if the answer goes here instead of the panel.
     here: Option<oneshot::Sender<ToPanel>>,
 }
 
 impl Reply {
-    /// Done, or accepted with this state.
+    /// Answers: done, or accepted with this status.
     pub(crate) fn ack(self, status: Option<Status>) {
         self.answer(ToPanel::Ack(Ack { status }));
     }
 
-    /// Refused or failed.
+    /// Answers: refused or failed.
     pub(crate) fn refuse(self, code: ErrorCode, message: impl Into<String>) {
         let error = self.error(code, message);
         self.answer(error);
     }
 
-    /// Answered by a message of its own kind.
+    /// Answers with a message of another kind.
     pub(crate) fn answer(mut self, message: ToPanel) {
         self.settle(message);
     }
@@ -121,12 +121,12 @@ impl Reply {
     fn settle(&mut self, message: ToPanel) {
         self.open = false;
         if let Some(here) = self.here.take() {
-            // Whoever asked may not wait any more.
+            // The requester may no longer wait.
             drop(here.send(message));
             return;
         }
         let Some(id) = self.id.take() else {
-            // Nobody waits; only a failure or a real answer is worth a message.
+            // Nobody waits for it; only a failure or data is worth a message.
             if !matches!(message, ToPanel::Ack(_)) {
                 self.answers.send(None, message);
             }
@@ -149,13 +149,13 @@ impl Reply {
     }
 }
 
-/// Whether the request did something, so that it must not be done twice. What was only read may be read again: a
-/// thousand files and consoles in memory would be gigabytes.
+/// Whether the request changed something, so that it must not be repeated. Answers to reads are not cached: a thousand
+/// files and consoles would take gigabytes of memory.
 fn is_act(answer: &ToPanel) -> bool {
     match answer {
         ToPanel::Ack(_) | ToPanel::Error(_) => true,
         ToPanel::FileContent(file) => file.content.is_none(),
-        // Both answer acts as well; a job's end is known by its own number.
+        // These also answer requests with effects; the end of a job is known by its id.
         ToPanel::FileInfo(_) | ToPanel::UploadInfo(_) => true,
         _ => false,
     }

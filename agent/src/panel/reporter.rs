@@ -1,4 +1,4 @@
-//! What the agent tells the panel without being asked: what this machine and its servers are, and heartbeats.
+//! What the agent reports to the panel on its own: the state of the machine and its servers, and heartbeats.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::runtime::engine_watch::{EngineState, EngineWatch};
 use crate::supervisor::Supervisor;
 use crate::upgrades::Folder;
 
-/// What this agent can do.
+/// Capabilities announced to the panel.
 const CAPABILITIES: &[&str] = &[
     capability::DOCKER,
     capability::MONITORING,
@@ -35,9 +35,9 @@ const CAPABILITIES: &[&str] = &[
     capability::REGISTRY,
     capability::BACKUP,
 ];
-/// How long the first `sync` waits until every server was inspected.
+/// Maximum time that the first `sync` waits for every server to be inspected.
 const SETTLE: Duration = Duration::from_secs(3);
-/// Between two checks for problems of the machine.
+/// Interval of checks for problems of the machine.
 const PROBLEMS: Duration = Duration::from_secs(60);
 
 /// Reports to the panel. Cheap to clone.
@@ -48,9 +48,9 @@ pub(crate) struct Reporter {
     pub(crate) watch: EngineWatch,
     pub(crate) host: Arc<Host>,
     pub(crate) servers: Supervisor,
-    /// Whether the engine answers, for those who sample.
+    /// Whether the engine answers, for the samplers.
     pub(crate) engine_there: watch::Sender<bool>,
-    /// Locked from reading the engine's state until it is sent.
+    /// Held from reading the engine's state until it is sent.
     pub(crate) reporting: Arc<Mutex<()>>,
 }
 
@@ -61,8 +61,8 @@ impl Reporter {
         }
     }
 
-    /// Tells what this machine is. A request and a change may do so at the same time: the lock keeps the newest state
-    /// last.
+    /// Sends `system_info`. A request and a change may do so at the same time: the lock ensures that the newest state
+    /// is sent last.
     pub(crate) fn tell_system_info(&self, tell: impl FnOnce(ToPanel)) {
         let _turn = self.reporting.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = self.watch.state().report();
@@ -78,8 +78,8 @@ impl Reporter {
         tell(ToPanel::SystemInfo(Box::new(info)));
     }
 
-    /// Tells of every server. A server may change, and tell that itself, between reading its status and sending it here:
-    /// what was overtaken in that way is sent again.
+    /// Sends the status of every server. A server may change and report that between reading its status and sending it
+    /// here; such a status is sent again.
     pub(crate) fn tell_sync(&self) {
         let mut told = self.servers.statuses();
         self.say(ToPanel::Sync(Sync { servers: told.clone() }));
@@ -96,7 +96,7 @@ impl Reporter {
         }
     }
 
-    /// Whether games can be kept from the local network, where that is known.
+    /// Whether games can be isolated from the LAN; `None` if not known yet.
     fn firewall(&self) -> Option<Firewall> {
         let rules = self.config.networks.rules()?;
         Some(Firewall { active: rules.is_ok(), error: rules.err() })
@@ -106,11 +106,11 @@ impl Reporter {
         self.host.problems(&self.watch.state().report())
     }
 
-    /// `system_info` and `sync` at the start and whenever the engine comes back; `system_info` when something in it
-    /// changes; heartbeats. Runs until `cancel`.
+    /// Sends `system_info` and `sync` at the start and when the engine comes back, `system_info` on changes, and
+    /// heartbeats. Runs until `cancel`.
     pub(crate) async fn run(self, cancel: CancellationToken) {
         let mut engine = self.watch.subscribe();
-        // The first probe of the engine takes a moment or its deadline; nothing is known before.
+        // The state is unknown until the first probe of the engine, which may take until its deadline.
         let _ = tokio::time::timeout(SETTLE, engine.wait_for(|state| *state != EngineState::NotYet)).await;
         let mut first = true;
         let mut heartbeat = tokio::time::interval(self.config.tunables.heartbeat);

@@ -1,4 +1,4 @@
-//! What flows while somebody looks: console lines, samples of servers, samples of the machine.
+//! Data sent while the panel is subscribed: console lines, server stats, node stats.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -20,16 +20,16 @@ use crate::server::{Handle, Running};
 use crate::stats::{self, History, KeptSamples, Meter, Usages};
 use crate::supervisor::Supervisor;
 
-/// Between two samples of what is watched.
+/// Interval of stats with a subscriber.
 const WATCHED: Duration = Duration::from_secs(1);
-/// Between two samples of the machine.
+/// Interval of node stats.
 const NODE: Duration = Duration::from_secs(5);
-/// How old the size of a watched server's folder may be …
+/// Maximum age of the folder size of a server with subscribers …
 const DISK_WATCHED: Duration = Duration::from_secs(60);
-/// … and of one that nobody watches: walking a world takes time from the games.
+/// … and without: walking through a world takes I/O time from the games.
 const DISK_IDLE: Duration = Duration::from_secs(600);
 
-/// Forwards the consoles that are subscribed to.
+/// Forwards subscribed consoles.
 #[derive(Debug)]
 pub(crate) struct Consoles {
     out: Outbox<ToPanel>,
@@ -43,8 +43,8 @@ impl Consoles {
         Self { out, tasks, cancel, forwarders: Mutex::default() }
     }
 
-    /// Lines of this console flow, from `place` or from the last 200 on, and the unfinished one where `partial`. A second
-    /// time starts anew.
+    /// Subscribes to a console, from `place` or from the last 200 lines on, with the unfinished line if `partial`.
+    /// Replaces an earlier subscription.
     pub(crate) fn subscribe(
         &self,
         id: &ServerId,
@@ -58,7 +58,7 @@ impl Consoles {
         }
         let (out, id) = (self.out.clone(), id.clone());
         let mut follower = handle.console.follow(place).with_partial(partial);
-        // A server that is deleted closes its status; its console has nothing more to say then.
+        // Deleting a server closes its status, which ends the subscription.
         let mut status = handle.status.clone();
         drop(self.tasks.spawn(async move {
             let forward = async {
@@ -78,7 +78,7 @@ impl Consoles {
         }));
     }
 
-    /// They flow no longer.
+    /// Ends a subscription.
     pub(crate) fn unsubscribe(&self, id: &ServerId) {
         if let Some(old) = self.lock().remove(id) {
             old.cancel();
@@ -90,7 +90,7 @@ impl Consoles {
     }
 }
 
-/// Whose samples are wanted each second.
+/// The servers with subscribers to their stats, and whether the node has any.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     set: Mutex<(HashSet<ServerId>, bool)>,
@@ -108,17 +108,17 @@ impl Wanted {
     }
 }
 
-/// The samples of one server.
+/// The stats of one server.
 #[derive(Debug, Default)]
 struct Samples {
     history: History,
     meter: Meter,
-    /// Of which run.
+    /// The run they belong to.
     of: Option<Running>,
     last: Option<Instant>,
 }
 
-/// Samples servers: each second where somebody looks, now and then where nobody does.
+/// Samples the servers: every second with subscribers, less often without.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
     servers: Arc<Mutex<HashMap<ServerId, Samples>>>,
@@ -134,7 +134,7 @@ impl Sampler {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The kept samples, oldest first.
+    /// The stored samples, oldest first.
     pub(crate) fn history(&self, id: &ServerId) -> Vec<Stats> {
         self.lock().get(id).map(|samples| samples.history.samples()).unwrap_or_default()
     }
@@ -156,7 +156,7 @@ impl Sampler {
                 let seen = watched.contains(id);
                 let pause = if seen { WATCHED } else { needs.idle };
                 let last = self.lock().get(id).and_then(|samples| samples.last);
-                // Ticks come a little early or late; half a tick does not count.
+                // Ticks may be a little early or late; allow half an interval.
                 if last.is_some_and(|last| now + WATCHED / 2 < last + pause) {
                     continue;
                 }
@@ -165,7 +165,7 @@ impl Sampler {
                     && seen
                 {
                     let message = ServerStats { server_id: id.clone(), stats: sample };
-                    // A full link has no need for one more sample.
+                    // Dropped if the link is full.
                     let _ = needs.out.try_send(Envelope::new(ToPanel::ServerStats(message)));
                 }
             }
@@ -186,7 +186,7 @@ impl Sampler {
         self.keep(kept, false).await;
     }
 
-    /// The samples of the agent before this one.
+    /// Loads the samples of the agent's last run.
     async fn load(&self, dir: PathBuf) -> Option<KeptSamples> {
         let (kept, samples) = tokio::task::spawn_blocking(move || KeptSamples::load(&dir)).await.ok()?;
         let mut servers = self.lock();
@@ -197,7 +197,7 @@ impl Sampler {
         Some(kept)
     }
 
-    /// Writes the samples, where there is a new one.
+    /// Writes the samples if there is a new one.
     async fn keep(&self, kept: Option<KeptSamples>, thin: bool) -> Option<KeptSamples> {
         let mut kept = kept?;
         let samples: stats::Samples = {
@@ -234,14 +234,14 @@ impl Sampler {
         }
         samples.last = Some(Instant::now());
         let sample = samples.meter.sample(counters, disk, Timestamp::now());
-        // The first reading of an agent has no processor time to show: no dip in a chart that goes on.
+        // The first sample after a start has no CPU value; leave it out to avoid a dip in the chart.
         if !first || samples.history.last().is_none() {
             samples.history.push(sample.clone());
         }
         Some(sample)
     }
 
-    /// Has the folder measured, where that was long ago.
+    /// Starts measuring the folder if the last result is too old.
     fn measure_disk(&self, id: &ServerId, watched: bool, handle: &Handle) {
         let watched = watched || self.usages.is_near_limit(id);
         let age = if watched { DISK_WATCHED } else { DISK_IDLE };
@@ -250,14 +250,14 @@ impl Sampler {
     }
 }
 
-/// What sampling needs.
+/// Everything the sampler needs.
 #[derive(Debug)]
 pub(crate) struct Needs {
     pub(crate) engine: Arc<dyn Runtime>,
     pub(crate) engine_there: watch::Receiver<bool>,
     pub(crate) out: Outbox<ToPanel>,
     pub(crate) cancel: CancellationToken,
-    /// Where the samples are kept over a restart.
+    /// Folder in which samples survive a restart.
     pub(crate) state_dir: PathBuf,
     pub(crate) idle: Duration,
 }

@@ -1,18 +1,18 @@
-//! How long to wait before dialling again.
+//! Delays between connection attempts.
 
 use std::time::Duration;
 
-/// The longest wait of a young break, in shortest ones.
+/// Longest delay of the first phase, in shortest delays.
 const DENSE: u32 = 5;
-/// A break is young until it has been waited out for so many shortest waits: a panel that was restarted meets us soon.
+/// Length of the first phase, in shortest delays: a panel that restarted should be found soon.
 const YOUNG: u32 = 20;
-/// The first wait of an old break, as a part of the longest.
+/// First delay after that phase, as a fraction of the longest delay.
 const OLD: u32 = 3;
-/// All agents of a panel lost it at the same moment: a wide draw, or they would stay together.
+/// Smallest random share of a delay: all agents of a panel lose it at the same moment, so delays must vary widely.
 const LEAST_SHARE: f64 = 0.2;
 
-/// Dense tries at first, because a panel that is restarted is away for seconds; then doubled up to the longest wait. Each
-/// is drawn, so that a thousand agents do not come back in one moment.
+/// Frequent attempts at first, because a restarting panel is back within seconds; then the delay doubles up to the
+/// longest one. Delays are randomized, so that a thousand agents do not reconnect at the same time.
 #[derive(Debug)]
 pub(super) struct Backoff {
     shortest: Duration,

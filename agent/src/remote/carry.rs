@@ -1,4 +1,4 @@
-//! Messages both ways, until one side is gone.
+//! Carries messages in both directions until one side is gone.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,15 +22,15 @@ use crate::link::metered_stream::StreamMeter;
 /// The close code of a panel that has a newer connection of this node.
 const REPLACED: u16 = 4409;
 
-/// Consoles that are given up when the connection ends: more than there can be servers.
+/// Maximum number of console subscriptions ended with the connection: more than there can be servers.
 const FOLLOWED: usize = 4_096;
 
-/// Why it is over.
+/// Why the connection ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The agent stops.
+    /// The agent is exiting.
     Stopped,
-    /// Another agent has our place.
+    /// Another agent connected as this node.
     Replaced,
     /// Anything else.
     Lost(String),
@@ -63,12 +63,12 @@ pub(super) async fn carry(
     }
     let end = talk.both_ways(&mut sink, &mut stream, link, cancel).await;
     talk.legacy.ended(&link.to_agent);
-    // Nobody looks any more: consoles and stats cost nothing until the next connection asks for them.
+    // No subscriber is left: consoles and stats cost nothing until the next connection requests them.
     for server_id in talk.followed {
         let _ = link.to_agent.try_send(Envelope::new(ToAgent::ConsoleUnsubscribe(ServerRef { server_id })));
     }
     let _ = link.to_agent.try_send(Envelope::new(ToAgent::StatsSubscribe(StatsSubscribe::default())));
-    // A last word; whether it arrives is the network's affair.
+    // Say goodbye; whether that arrives does not matter.
     let _ = timeout(Duration::from_secs(2), sink.close()).await;
     end
 }
@@ -77,12 +77,12 @@ struct Connection<'t> {
     encoding: Encoding,
     meter: StreamMeter,
     times: &'t LinkTimes,
-    /// What a legacy panel needs beside this.
+    /// Translation for a legacy panel.
     legacy: &'t mut Interpreter,
     standing: &'t watch::Sender<LinkState>,
-    /// The consoles that the panel follows.
+    /// Consoles the panel is subscribed to.
     followed: HashSet<ServerId>,
-    /// What could not be taken, by kind.
+    /// Counts messages that could not be handled, by kind.
     odd: LogCounter,
 }
 
@@ -94,7 +94,7 @@ impl Connection<'_> {
         link: &mut PanelSide,
         cancel: &CancellationToken,
     ) -> End {
-        // What was left over from before says nothing that the sync doesn't, and a panel wants to know first who speaks.
+        // Anything left from before is covered by the sync, and the panel must first learn who is speaking.
         let mut introduced = false;
         let mut ping = interval_at(Instant::now() + self.times.ping, self.times.ping);
         loop {
@@ -117,7 +117,7 @@ impl Connection<'_> {
                     }
                     None => return End::Stopped,
                 },
-                // Who asks faster than he takes the answers is heard no further until he has taken some.
+                // A panel that sends requests faster than it takes answers is not read until it has taken some.
                 message = stream.next(), if !link.from_agent.is_heavy() => match message
                     .inspect(|message| self.heard(introduced, message))
                 {
@@ -160,8 +160,8 @@ impl Connection<'_> {
         }
     }
 
-    /// A panel reads in order, and closes on what it can't take: whatever it says after we were introduced says that it
-    /// took us, a ping too.
+    /// A panel reads in order and closes the connection on anything it refuses, so any message after our introduction
+    /// (even a ping) means that it accepted us.
     fn heard(&self, introduced: bool, message: &Result<Message, Error>) {
         if introduced && matches!(message, Ok(message) if !message.is_close()) {
             self.standing.send_if_modified(|standing| {
@@ -188,7 +188,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Hands a message to the agent; gives the answer where it is none.
+    /// Passes a message to the agent; returns the answer to frames that contain none.
     async fn take(&mut self, encoding: Encoding, frame: &[u8], link: &PanelSide) -> Option<Message> {
         let error = match encoding.decode::<ToAgent>(frame) {
             Ok(envelope) => {
@@ -208,7 +208,7 @@ impl Connection<'_> {
             Err(error) if self.legacy.command(frame, &error, &link.to_agent) => return None,
             Err(error) => error,
         };
-        // A legacy panel may say something that we don't know every second: one line for each kind.
+        // A legacy panel may send an unknown message every second; log one line per kind.
         if self.odd.note(error.kind()) == 1 {
             tracing::warn!(%error, "a message of the panel cannot be taken; others of its kind are not told of");
         }
@@ -219,7 +219,7 @@ impl Connection<'_> {
     }
 }
 
-/// Bytes as the frame that their encoding wants.
+/// Wraps bytes in the frame type of their encoding.
 fn frame(encoding: Encoding, bytes: Vec<u8>) -> Option<Message> {
     match encoding {
         Encoding::Json => String::from_utf8(bytes).ok().map(Message::text),

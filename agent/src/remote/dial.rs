@@ -1,4 +1,4 @@
-//! One attempt to reach the panel.
+//! A single attempt to connect to the panel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,10 +24,10 @@ use crate::dns;
 use crate::link::metered_stream::{MeteredStream, StreamMeter};
 use crate::streams::{FRAME_BYTES, Ticket};
 
-/// For the connection, for TLS and for the upgrade, each.
+/// Time limit for each of connecting, TLS and the upgrade.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BUFFER: usize = 16 * 1024;
-/// The largest message that a panel may send.
+/// Maximum bytes of a message from the panel.
 const MAX_MESSAGE: usize = 32 << 20;
 
 /// A connection to the panel, plain or by TLS.
@@ -38,35 +38,35 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 /// An open WebSocket to the panel.
 pub type Socket = WebSocketStream<MeteredStream<Box<dyn Transport>>>;
 
-/// Why there is no connection.
+/// Why a connection attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The panel answered, and will not have us.
+    /// The panel answered and refused, with this HTTP status.
     #[error("the panel answered {0}")]
     Refused(u16),
-    /// It did not answer, or not as a panel does, or it is not the panel.
+    /// It did not answer, did not answer like a panel, or could not prove its identity.
     #[error("{0}")]
     Away(String),
 }
 
-/// The way to one panel. Cheap to clone.
+/// Connects to one panel. Cheap to clone.
 #[derive(Clone)]
 pub struct Dialer(Arc<Inner>);
 
 struct Inner {
     remote: Remote,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     url: String,
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// Which process this is.
+    /// Id of this process.
     process: HeaderValue,
-    /// The panel knows no subprotocols.
+    /// Set if the panel does not support subprotocols.
     plain: AtomicBool,
 }
 
-/// A connection that is open.
+/// An open connection.
 pub(super) struct Dialled {
     pub(super) socket: Socket,
     pub(super) meter: StreamMeter,
@@ -81,7 +81,7 @@ impl std::fmt::Debug for Dialer {
 
 impl Dialer {
     /// # Errors
-    /// The address, the pin or something else cannot be used.
+    /// The address, the pin or another setting is invalid.
     pub fn new(remote: Remote) -> Result<Self, BadPanelUrl> {
         let url = remote.panel_url.trim().trim_end_matches('/').to_owned();
         let bad =
@@ -132,13 +132,13 @@ impl Dialer {
         &self.0.remote
     }
 
-    /// The control connection, in the encoding that the panel chose.
+    /// Opens the control connection, in the encoding chosen by the panel.
     pub(super) async fn control(&self) -> Result<Dialled, DialError> {
         let offered = !self.0.plain.load(Ordering::Relaxed);
         let request = self.control_request(offered).map_err(DialError::Away)?;
         match self.upgrade(request, BUFFER).await {
             Err(Failed::NoSubprotocol) => {
-                // A panel of part 1: it says so by saying nothing.
+                // A legacy panel: it selects no subprotocol.
                 self.0.plain.store(true, Ordering::Relaxed);
                 let request = self.control_request(false).map_err(DialError::Away)?;
                 self.upgrade(request, BUFFER).await.map_err(Failed::into_error)
@@ -147,8 +147,7 @@ impl Dialer {
         }
     }
 
-    /// A connection of its own beside the control connection, for bulk bytes: shown to be ours by the secret, and to be
-    /// this one by the token.
+    /// Opens a separate connection for bulk bytes. The secret authenticates the node, the token identifies the stream.
     pub(super) async fn transfer(&self, ticket: &Ticket) -> Result<Socket, DialError> {
         let away = |reason: String| DialError::Away(reason);
         let id = &ticket.transfer_id;
@@ -162,7 +161,7 @@ impl Dialer {
         Ok(self.upgrade(request, FRAME_BYTES).await.map_err(Failed::into_error)?.socket)
     }
 
-    /// Node id in header and query, because panels read either.
+    /// The node id is sent in header and query, because panels read either.
     fn control_request(&self, offer: bool) -> Result<Request, String> {
         let Remote { node_id, secret, .. } = &self.0.remote;
         if !node_id.is_valid() {
@@ -213,7 +212,7 @@ impl Dialer {
             Ok(Err(error)) => return Err(away(error.to_string())),
             Err(_) => return Err(away("no connection within 10 s")),
         };
-        // A status must not wait for the acknowledgement of the one before.
+        // A status must not wait for the acknowledgement of the previous one.
         let _ = stream.set_nodelay(true);
         let Some((connector, name)) = &self.0.tls else { return Ok(Box::new(stream)) };
         match timeout(PATIENCE, connector.connect(name.clone(), stream)).await {

@@ -1,7 +1,7 @@
-//! The link to a panel on another machine: dials, carries messages both ways, and dials again when it broke.
+//! The link to a panel on another machine: connects, carries messages in both directions, and reconnects.
 //!
-//! The agent itself does not notice: it speaks over its [`link`](crate::link) as ever. While the panel is away, what it
-//! says is dropped; after each connection it is asked for `system_info` and `sync`, which is the truth from then on.
+//! The agent itself does not notice: it always uses its [`link`](crate::link). While the panel is away, its messages
+//! are dropped; after each connection it is asked for `system_info` and `sync`, which are authoritative from then on.
 
 mod backoff;
 mod carry;
@@ -30,7 +30,7 @@ use crate::legacy::Interpreter;
 use crate::link::PanelSide;
 
 impl Dialer {
-    /// Keeps the link up until `cancel`. `standing` says whether it is.
+    /// Keeps the link up until `cancel`. `standing` reports its state.
     pub async fn run(
         self,
         mut link: PanelSide,
@@ -46,7 +46,7 @@ impl Dialer {
             let dialled = tokio::select! {
                 () = cancel.cancelled() => return,
                 dialled = self.control() => dialled,
-                // Nobody hears it, and the next panel must not take it for news.
+                // Nobody receives these messages, and the next panel must not take them for new.
                 () = discard(&mut link) => return,
             };
             let began = Instant::now();
@@ -82,7 +82,7 @@ impl Dialer {
                     }
                 }
                 Err(DialError::Refused(status)) => {
-                    // Said once, not every minute.
+                    // Logged once, not every minute.
                     if said_refused.replace(status) != Some(status) {
                         let hint = match status {
                             409 => {
@@ -109,8 +109,8 @@ impl Dialer {
     }
 }
 
-/// Drops what the agent says while there is no panel: the sync after the next connection says what counts. Returns only
-/// when the agent has ended.
+/// Drops the agent's messages while there is no panel; the sync after the next connection has what matters. Returns
+/// only when the agent has ended.
 async fn discard(link: &mut PanelSide) {
     while link.from_agent.recv().await.is_some() {}
 }

@@ -1,4 +1,4 @@
-//! A panel's key by its hash: what the join line carries, so that nobody between can pass for the panel.
+//! A pin: the hash of a panel's key. The join command contains it, so that no one in between can impersonate the panel.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "sha256//";
 
-/// SHA-256 of a key's SubjectPublicKeyInfo, written as curl's `--pinnedpubkey` takes it: `sha256//BASE64=`.
+/// SHA-256 of a key's SubjectPublicKeyInfo, in the format of curl's `--pinnedpubkey`: `sha256//BASE64=`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyPin([u8; 32]);
 
 impl KeyPin {
-    /// Of a key in its DER form.
+    /// The pin of a key in DER form.
     #[must_use]
     pub fn of_spki(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
     }
 
-    /// One or more with commas between; the prefix may be missing.
+    /// Parses one or more pins separated by commas; the prefix may be missing.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message that says what is wrong with it.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         let mut pins = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

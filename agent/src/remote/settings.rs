@@ -1,24 +1,25 @@
-//! Where the panel is, and who this node is there.
+//! The panel's address and this node's identity there.
 
 use std::path::PathBuf;
 
 use crate::config::link_times::LinkTimes;
 use protocol::NodeId;
 
-/// Where the panel is, and who this node is there.
+/// The panel's address and this node's identity there.
 #[derive(Clone, Default)]
 pub struct Remote {
-    /// `ws://HOST:PORT` or `wss://HOST:PORT`, where a path may follow.
+    /// `ws://HOST:PORT` or `wss://HOST:PORT`, optionally with a path.
     pub panel_url: String,
-    /// Our node's id.
+    /// The id of this node.
     pub node_id: NodeId,
-    /// The node's own secret, or the one that all agents share.
+    /// The node's own secret, or the one shared by all agents.
     pub secret: String,
-    /// The panel's key, see [`KeyPin::parse_list`](super::KeyPin::parse_list); none for whom the public roots vouch for.
+    /// Pins of the panel's key, see [`KeyPin::parse_list`](super::KeyPin::parse_list); `None` to trust certificate
+    /// authorities.
     pub pin: Option<String>,
-    /// A file of more authorities, in place of the machine's own, that say who the panel is.
+    /// A file with additional certificate authorities, used instead of the machine's own store.
     pub authorities: Option<PathBuf>,
-    /// How long it waits for what.
+    /// Timeouts of the link.
     pub times: LinkTimes,
 }
 
@@ -32,13 +33,13 @@ impl std::fmt::Debug for Remote {
     }
 }
 
-/// The panel cannot be dialled with these settings.
+/// Invalid settings for the panel.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting} {value:?}: {problem}")]
 pub struct BadPanelUrl {
     /// The setting's name.
     pub setting: &'static str,
-    /// As it was given.
+    /// Its value.
     pub value: String,
     /// What is wrong.
     pub problem: String,

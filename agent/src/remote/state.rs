@@ -1,13 +1,13 @@
-//! How the link stands.
+//! The state of the link.
 
-/// How the link stands.
+/// The state of the link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkState {
-    /// There is none.
+    /// Not connected.
     #[default]
     Away,
-    /// The panel has let us in.
+    /// The panel accepted the connection.
     Connected,
-    /// And has taken what we said of this machine: it answered something after that.
+    /// The panel also accepted our introduction: it sent something after that.
     Taken,
 }

@@ -1,4 +1,4 @@
-//! Connections of their own for bulk bytes, to the panel that the link leads to.
+//! Separate connections for bulk bytes, to the panel that the link leads to.
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use super::dial::{DialError, Dialer};
 use crate::streams::{Pipe, StreamOpener, Ticket, forward, pipe};
 
-/// Dials the panel.
+/// Opens streams to a remote panel.
 #[derive(Clone, Debug)]
 pub struct RemoteStreamOpener {
     dialer: Dialer,
@@ -16,7 +16,7 @@ pub struct RemoteStreamOpener {
 }
 
 impl RemoteStreamOpener {
-    /// Its connections run on `tasks`, until `cancel`.
+    /// Its connections run on `tasks` until `cancel`.
     #[must_use]
     pub fn new(dialer: Dialer, tasks: TaskTracker, cancel: CancellationToken) -> Self {
         Self { dialer, tasks, cancel }

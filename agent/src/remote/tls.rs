@@ -1,5 +1,5 @@
-//! Who the panel has to be before it is told anything: whoever holds one of the pinned keys, or whom an authority vouches
-//! for that is known here.
+//! Verifies the panel's identity before it is sent anything: it must hold one of the pinned keys, or have a certificate
+//! from a trusted authority.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use super::pin::KeyPin;
 use super::trust;
 
-/// For the pinned keys, or for public roots where there are none.
+/// A connector for the pinned keys, or for certificate authorities if there are no pins.
 pub(super) fn connector(pins: &[KeyPin], authorities: Option<&Path>) -> Result<TlsConnector, Error> {
     let provider = Arc::new(ring::default_provider());
     let config =
@@ -38,7 +38,7 @@ fn roots(authorities: Option<&Path>) -> RootCertStore {
     roots
 }
 
-/// Takes a key and nothing else: a certificate that is made anew on the same key, for other names or another year,
+/// Accepts a key regardless of its certificate: renewing the certificate with the same key, for other names or dates,
 /// changes nothing.
 #[derive(Debug)]
 struct Pinned {
@@ -64,7 +64,7 @@ impl ServerCertVerifier for Pinned {
         Err(Error::General(format!("its key is {pin}, which is not the one in PANEL_PIN")))
     }
 
-    // Whoever shows a certificate has yet to show that the key in it is his.
+    // The peer must still prove that it holds the certificate's private key.
     fn verify_tls12_signature(
         &self,
         message: &[u8],

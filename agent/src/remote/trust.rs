@@ -1,5 +1,5 @@
-//! Whose word counts, when a certificate says who somebody is: the public authorities', and those' that the machine's owner
-//! adds. The same for panels that agents dial and for whatever this program fetches.
+//! The trusted certificate authorities: the public ones, and those that the machine's owner adds. Used for panels that
+//! agents connect to and for everything this program downloads.
 
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,24 @@ use std::path::{Path, PathBuf};
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 
-/// A file of authorities is of no use.
+/// A file of certificate authorities is unusable.
 #[derive(Debug, thiserror::Error)]
 #[error("SSL_CERT_FILE {}: {problem}", path.display())]
 pub struct BadAuthorities {
-    /// The file that was named.
+    /// Path of the file.
     pub path: PathBuf,
     /// Why it cannot be used.
     pub problem: String,
 }
 
-/// The built-in ones, with those of this file (PEM), or of the machine's own store where none is named. Reads files.
+/// The built-in authorities, with those of this file (PEM) or, without one, of the machine's store. Reads files.
 ///
 /// # Errors
-/// The file cannot be read, or there is no certificate in it.
+/// The file cannot be read or contains no certificate.
 pub fn authorities(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, BadAuthorities> {
     let mut all = public();
     let Some(path) = file else {
-        // Where the machine has a store, its owner may have put one of his own into it.
+        // The machine's owner may have added an authority to its store.
         all.extend(rustls_native_certs::load_native_certs().certs);
         return Ok(all);
     };
@@ -40,19 +40,19 @@ pub fn authorities(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, 
     Ok(all)
 }
 
-/// The built-in ones alone.
+/// Only the built-in authorities.
 pub(super) fn public() -> Vec<CertificateDer<'static>> {
     webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec()
 }
 
-/// Why somebody's certificate was not accepted, in words for the machine's owner; `None` where something else went wrong.
+/// Why a certificate was not accepted, in a message for the machine's owner; `None` for other errors.
 pub fn cert_error(error: &(dyn StdError + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Some(words(why));
         }
-        // An error in an `io::Error` is no source of it: what that is made of is.
+        // The error inside an `io::Error` is not its `source`; get it directly.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source());
     }

@@ -1,4 +1,4 @@
-//! Is the engine there? One task looks; everybody else watches what it found.
+//! Tracks whether the engine answers: one task probes it, everyone else watches the result.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Tunables;
 use crate::runtime::{EngineError, EngineInfo, Fault, Runtime};
 
-/// What is known of the engine.
+/// The state of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EngineState {
-    /// Nobody looked yet.
+    /// It was not probed yet.
     NotYet,
-    /// It answers, and this is what it says of itself.
+    /// It answers, with this information.
     There(EngineInfo),
-    /// It does not; why.
+    /// It does not answer, for this reason.
     Away(String),
 }
 
@@ -25,7 +25,7 @@ impl EngineState {
         matches!(self, Self::There(_))
     }
 
-    /// In the protocol's words.
+    /// The state as a protocol message.
     pub(crate) fn report(&self) -> protocol::Engine {
         match self {
             Self::There(info) => protocol::Engine {
@@ -40,7 +40,7 @@ impl EngineState {
     }
 }
 
-/// Sees how the engine is. Cheap to clone.
+/// A handle to watch the engine's state. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct EngineWatch {
     state: watch::Receiver<EngineState>,
@@ -52,20 +52,20 @@ impl EngineWatch {
         self.state.borrow().clone()
     }
 
-    /// A receiver that has seen the present state.
+    /// A receiver that has already seen the current state.
     pub(crate) fn subscribe(&self) -> watch::Receiver<EngineState> {
         let mut state = self.state.clone();
         state.mark_unchanged();
         state
     }
 
-    /// Resolves when it answers; false when the agent ends first.
+    /// Resolves when the engine answers; false if the agent exits first.
     pub(crate) async fn there(&self) -> bool {
         let mut state = self.state.clone();
         state.wait_for(EngineState::is_there).await.is_ok()
     }
 
-    /// A call failed in a way that makes one think: look now.
+    /// Reports a failed call; if it suggests that the engine is away, it is probed at once.
     pub(crate) fn suspect(&self, error: &EngineError) {
         if error.fault == Fault::Away {
             self.suspect.notify_one();
@@ -73,7 +73,7 @@ impl EngineWatch {
     }
 }
 
-/// A watch, and the task that feeds it.
+/// Creates a watch and the task that updates it.
 pub(crate) fn watch_engine(
     engine: Arc<dyn Runtime>,
     tunables: &Tunables,
@@ -91,7 +91,7 @@ pub(crate) fn watch_engine(
                 Err(error) => EngineState::Away(error.message),
             };
             found.send_if_modified(|state| {
-                // One and the same absence is told once, however its words change.
+                // One outage is logged once, even if its message changes.
                 let news =
                     *state != now && state.is_there() | now.is_there() | (*state == EngineState::NotYet);
                 if news {

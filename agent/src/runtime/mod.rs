@@ -1,5 +1,5 @@
-//! What a container engine can do, in the words of a game server. [`crate::docker`] does it; the life cycle of a
-//! server knows only this.
+//! The interface to a container engine, in terms of game servers. Implemented by [`crate::docker`]; the life cycle of
+//! servers only knows this interface.
 
 pub(crate) mod engine_watch;
 
@@ -20,127 +20,127 @@ use crate::stats::Counters;
 /// A call to the engine.
 pub type Call<'a, T> = BoxFuture<'a, Result<T, EngineError>>;
 
-/// What kind of failure it was.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It cannot be reached, hung up or took too long.
+    /// The engine cannot be reached, hung up or took too long.
     Away,
-    /// There is no such container or image.
+    /// The container or image does not exist.
     Missing,
-    /// The name is taken, or the container is in another state.
+    /// The name is in use, or the container is in another state.
     Conflict,
-    /// No room on the disk.
+    /// The disk is full.
     DiskFull,
-    /// Anything else that it said no to.
+    /// Any other error response.
     Refused,
 }
 
-/// A call failed.
+/// A failed engine call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("could not {action}: {message}")]
 pub struct EngineError {
-    /// What was tried, on what.
+    /// What was attempted, on what.
     pub action: String,
-    /// How it failed.
+    /// Its kind.
     pub fault: Fault,
-    /// Why, for a person.
+    /// The reason, for users.
     pub message: String,
 }
 
 impl EngineError {
-    /// A failure of this kind.
+    /// Creates an error of this kind.
     #[must_use]
     pub fn new(fault: Fault, action: impl Into<String>, message: impl Into<String>) -> Self {
         Self { action: action.into(), fault, message: message.into() }
     }
 }
 
-/// The engine as it answered.
+/// The engine's answer to a probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineInfo {
     /// Its version.
     pub version: String,
-    /// The API version that was agreed.
+    /// The negotiated API version.
     pub api_version: String,
 }
 
-/// A container to be made: everything that we ever ask for, and nothing that a message could widen.
+/// The specification of a container: every setting that is ever used, and nothing that a message could extend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     /// The server's id.
     pub server_id: ServerId,
-    /// Tells settings apart; comes back as [`ContainerState::settings`].
+    /// Fingerprint of the settings; returned as [`ContainerState::settings`].
     pub settings: String,
     /// Image reference.
     pub image: String,
-    /// What runs in it.
+    /// The process in it.
     pub process: Process,
     /// The server's folder, as this process sees it.
     pub data_dir: PathBuf,
-    /// Where it is mounted.
+    /// Mount point of the folder in the container.
     pub data_path: String,
-    /// Read-only root with a small writable `/tmp`.
+    /// Whether the root is read-only, with a small writable `/tmp`.
     pub read_only_root: bool,
-    /// What it may take of the machine.
+    /// Resource limits.
     pub resources: Resources,
     /// Published ports.
     pub ports: Vec<Port>,
-    /// It reaches the internet and no LAN address.
+    /// Whether it must not reach LAN addresses; the internet stays reachable.
     pub block_lan: bool,
-    /// Files of ours that it sees: its time zone, and who it is.
+    /// Small files mounted into it: its time zone and identity.
     pub files: Vec<MountedFile>,
 }
 
 /// The game's process in its container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Instead of the image's entrypoint and command; none keeps both.
+    /// Replaces the image's entrypoint and command; `None` keeps both.
     pub command: Option<Vec<String>>,
     /// Variables, whatever the image says.
     pub environment: BTreeMap<String, String>,
-    /// Variables where neither `environment` nor the image has a value.
+    /// Variables used if neither `environment` nor the image has a value.
     pub defaults: BTreeMap<String, String>,
-    /// `uid:gid`; none for the image's own.
+    /// User as `uid:gid`; `None` for the image's own.
     pub user: Option<String>,
-    /// None for the image's own.
+    /// Working directory; `None` for the image's own.
     pub working_dir: Option<String>,
-    /// What `docker stop` would send.
+    /// Signal sent by `docker stop`.
     pub stop_signal: Option<String>,
 }
 
-/// What a container may take of the machine.
+/// Resource limits of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     /// Bytes; 0 for no limit.
     pub memory: i64,
-    /// Bytes that the game was promised; 0 for none.
+    /// Memory guaranteed to the game, in bytes; 0 for none.
     pub memory_reservation: i64,
     /// Bytes of memory and swap together; -1 for no limit.
     pub memory_swap: i64,
     /// Percent of one core; 0 for no limit.
     pub cpu: i64,
-    /// Block I/O weight; none for the engine's default.
+    /// Block I/O weight; `None` for the engine's default.
     pub io_weight: Option<u16>,
 }
 
-/// A file that a container sees and may not write.
+/// A file mounted read-only into a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountedFile {
     /// The file, as this process sees it.
     pub file: PathBuf,
-    /// Where it lies in the container.
+    /// Its path in the container.
     pub place: String,
 }
 
-/// The container of an install script: root, with the server's folder and the script's, and nothing that a message could
-/// widen.
+/// The specification of an install container: root, with the server's folder and the script's, and nothing that a
+/// message could extend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstallContainer {
     /// The server's id.
     pub server_id: ServerId,
     /// Image reference.
     pub image: String,
-    /// What the image's entrypoint gets, or the command itself.
+    /// The command, or the arguments for the image's entrypoint.
     pub command: Vec<String>,
     /// Variables, whatever the image says.
     pub environment: BTreeMap<String, String>,
@@ -152,82 +152,82 @@ pub struct InstallContainer {
     pub memory: i64,
     /// Percent of one core; 0 for no limit.
     pub cpu: i64,
-    /// It reaches the internet and no LAN address.
+    /// Whether it must not reach LAN addresses; the internet stays reachable.
     pub block_lan: bool,
 }
 
-/// A container that was made.
+/// A created container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Created {
     /// The engine's id.
     pub id: String,
-    /// What the engine did not like about it.
+    /// Warnings of the engine.
     pub warnings: Vec<String>,
-    /// Why it reaches LAN addresses, where it is not to.
+    /// Why it can reach LAN addresses although it must not, if so.
     pub lan_open: Option<String>,
 }
 
-/// Who made a container.
+/// Who created a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// This agent, with this data folder.
     This,
-    /// An agent that says nothing of its data folder: the Go agent.
+    /// A legacy agent, which does not record its data folder: the Go agent.
     Legacy,
-    /// Somebody else: hands off.
+    /// Someone else; it must not be touched.
     Foreign,
 }
 
-/// A container as the engine tells of it.
+/// The state of a container as reported by the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerState {
     /// The engine's id.
     pub id: String,
-    /// Of which server, by its label.
+    /// Id of the server, according to its label.
     pub server_id: Option<ServerId>,
-    /// Who made it.
+    /// Who created it.
     pub owner: Owner,
-    /// It runs.
+    /// Whether it is running.
     pub running: bool,
-    /// It runs, and somebody has it stand still.
+    /// Whether it is running and paused.
     pub paused: bool,
-    /// Somebody is removing it.
+    /// Whether it is being removed.
     pub removing: bool,
-    /// Its main process on the host.
+    /// Process id of its main process on the host.
     pub pid: Option<u32>,
-    /// Its last start.
+    /// Time of its last start.
     pub started_at: Option<Timestamp>,
-    /// Of the last run.
+    /// Exit code of the last run.
     pub exit_code: i64,
-    /// The kernel ended the last run for want of memory.
+    /// Whether the kernel killed a process of the last run for lack of memory.
     pub oom_killed: bool,
     /// Why the engine could not start it.
     pub error: Option<String>,
-    /// With which settings it was made.
+    /// Fingerprint of the settings it was created with.
     pub settings: Option<String>,
-    /// It has a terminal.
+    /// Whether it has a terminal.
     pub tty: bool,
     /// Image reference.
     pub image: String,
 }
 
-/// What somebody told the engine to do to a container, before its last run ended.
+/// What the engine was told to do to a container before its last run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// To stop it.
+    /// It was told to stop it.
     pub stopped: bool,
-    /// To kill it.
+    /// It was told to kill it.
     pub killed: bool,
 }
 
-/// How another agent made a container: what ours would have to be told to make the same.
+/// How a legacy agent created a container, as far as needed to create an equal one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForeignContainer {
-    /// The line that its shell runs; empty for the image's own command.
+    /// Startup line for the shell; empty for the image's own command.
     pub startup: String,
-    /// What was set beside the image's own variables.
+    /// Variables that differ from the image's own.
     pub environment: BTreeMap<String, String>,
-    /// Where it works, `/` where nobody said.
+    /// Working directory, `/` if none was set.
     pub working_dir: String,
     /// Bytes; 0 for no limit.
     pub memory: i64,
@@ -235,27 +235,27 @@ pub struct ForeignContainer {
     pub cpu: i64,
     /// Published ports.
     pub ports: Vec<Port>,
-    /// Places in it that lie elsewhere on the host.
+    /// Paths in it that are mounted from elsewhere.
     pub mounts: Vec<String>,
 }
 
-/// What to read of what the engine kept of a container's output.
+/// Which part of a container's log to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogRange {
-    /// At most so many lines, the newest; none for all.
+    /// Maximum number of lines, counted from the end; `None` for all.
     pub last: Option<u32>,
-    /// From then on; none for all.
+    /// Start time; `None` for the beginning.
     pub since: Option<Timestamp>,
 }
 
-/// Reads a log.
+/// A stream of log bytes.
 pub type LogReader = Box<dyn AsyncRead + Send + Unpin>;
 
 /// The two ends of a container's terminal.
 pub struct Attached {
-    /// What it prints.
+    /// Its output.
     pub output: Box<dyn AsyncRead + Send + Unpin>,
-    /// What it reads.
+    /// Its input.
     pub input: Box<dyn AsyncWrite + Send + Unpin>,
 }
 
@@ -265,67 +265,68 @@ impl Debug for Attached {
     }
 }
 
-/// A container engine. Every call ends within its deadline (30 s at most), but for [`Runtime::wait`],
-/// [`Runtime::pull`], [`Runtime::copy_out`] and [`Runtime::paused_or_not`], which end when the caller drops them.
+/// A container engine. Every call ends within its deadline (30 s at most), except [`Runtime::wait`], [`Runtime::pull`],
+/// [`Runtime::copy_out`] and [`Runtime::paused_or_not`], which run until the caller drops them.
 pub trait Runtime: Debug + Send + Sync + 'static {
-    /// Is it there? Agrees on the API version.
+    /// Checks that the engine answers and negotiates the API version.
     fn probe(&self, deadline: Duration) -> Call<'_, EngineInfo>;
-    /// Has it this image?
+    /// Whether the engine has this image.
     fn has_image<'a>(&'a self, image: &'a str) -> Call<'a, bool> {
         Box::pin(async move { Ok(self.image_environment(image).await?.is_some()) })
     }
-    /// The variables that an image sets by itself; `None` where it does not have the image.
+    /// The variables set by an image; `None` if the engine does not have it.
     fn image_environment<'a>(&'a self, image: &'a str) -> Call<'a, Option<BTreeMap<String, String>>>;
-    /// Fetches an image, telling how far it is at most four times a second.
+    /// Pulls an image; reports progress at most four times a second.
     fn pull<'a>(&'a self, image: &'a str, progress: &'a watch::Sender<Option<Progress>>) -> Call<'a, ()>;
-    /// What the image's registry says of it, within some seconds.
+    /// What the image's registry says about it. Takes some seconds at most.
     fn image_at_registry<'a>(&'a self, image: &'a str) -> Call<'a, ImageReport>;
-    /// Who we are at a registry, for the calls of the next hour.
+    /// Sets the login for a registry, used by pulls of the next hour.
     fn log_in(&self, login: RegistryLogin);
-    /// As whom the image runs: `uid:gid`, names looked up in a container that was made from it.
+    /// The image's user as `uid:gid`; names are looked up in `container`, which was created from it.
     fn image_user<'a>(&'a self, image: &'a str, container: &'a str) -> Call<'a, String>;
-    /// Makes a container under the server's name.
+    /// Creates a container under the server's name.
     fn create<'a>(&'a self, container: &'a Container) -> Call<'a, Created>;
-    /// By which address containers reach this machine, where that is known.
+    /// Address by which containers reach this machine, if known.
     fn gateway(&self, block_lan: bool) -> Option<String>;
-    /// Makes the container of an install script, under a name of its own.
+    /// Creates an install container under its own name.
     fn create_install<'a>(&'a self, container: &'a InstallContainer) -> Call<'a, Created>;
-    /// The container of a server's install script, where there is one.
+    /// The install container of a server; `None` if there is none.
     fn inspect_install<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>>;
-    /// Starts it; one that runs is started.
+    /// Starts a container; no error if it is already running.
     fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
-    /// Connects to its terminal, from now on.
+    /// Connects to its terminal; output starts from now.
     fn attach<'a>(&'a self, id: &'a str, tty: bool) -> Call<'a, Attached>;
-    /// What the engine kept of its output: lines with the engine's time in front, to an end. The reading has no deadline.
+    /// Reads its log: lines preceded by the engine's time, up to the present. Reading the stream has no deadline.
     fn log<'a>(&'a self, id: &'a str, tty: bool, range: LogRange) -> Call<'a, LogReader>;
-    /// Sets the terminal's size, where it was not set at creation.
+    /// Sets the terminal's size, if it was not set at creation.
     fn resize<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
-    /// Resolves with the exit code when it does not run (any more).
+    /// Resolves with the exit code when it is not running (any more).
     fn wait<'a>(&'a self, id: &'a str) -> Call<'a, i64>;
     /// Sends a signal to its main process.
     fn signal<'a>(&'a self, id: &'a str, signal: &'a str) -> Call<'a, ()>;
-    /// Lets one that stands still go on.
+    /// Resumes a paused container.
     fn unpause<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
     /// What the engine was told to do to it, by whomever, before its last run ended.
     fn told<'a>(&'a self, id: &'a str) -> Call<'a, Told>;
-    /// The signals that were sent to it through the engine since its start.
+    /// Signals sent to it through the engine since its start.
     fn signals<'a>(&'a self, id: &'a str) -> Call<'a, Vec<String>>;
-    /// Names servers whose containers somebody has stand still or go on, as it happens; ends now and then.
+    /// Sends the ids of servers whose containers are paused or resumed, as it happens; the stream ends from time to
+    /// time.
     fn paused_or_not(&self, to: mpsc::Sender<String>) -> Call<'_, ()>;
-    /// Kills and removes it; one that is not there is removed.
+    /// Kills and removes it; no error if it does not exist.
     fn remove<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
-    /// What it is, by id.
+    /// The state of a container by id; `None` if it does not exist.
     fn inspect<'a>(&'a self, id: &'a str) -> Call<'a, Option<ContainerState>>;
-    /// The container that holds a server's name.
+    /// The container with a server's name; `None` if there is none.
     fn inspect_server<'a>(&'a self, server_id: &'a ServerId) -> Call<'a, Option<ContainerState>>;
-    /// How a container was made, by another agent.
+    /// How a legacy agent created a container; `None` if it does not exist.
     fn describe<'a>(&'a self, id: &'a str) -> Call<'a, Option<ForeignContainer>>;
-    /// The engine starts it no more by itself.
+    /// Disables its restart policy.
     fn disable_restart<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
-    /// What lies in a folder of a container, as a tar archive in pieces; ends early where nobody takes them.
+    /// Sends the content of a folder in a container as a tar archive in chunks; ends early if the receiver is dropped.
     fn copy_out<'a>(&'a self, id: &'a str, folder: &'a str, to: mpsc::Sender<Bytes>) -> Call<'a, ()>;
-    /// All containers that some agent made, running or not: (server id, owner).
+    /// All containers created by an agent, running or not, as (server id, owner).
     fn list(&self) -> Call<'_, Vec<(ServerId, Owner)>>;
-    /// What it has used so far. `pid` is its main process where it is known.
+    /// Its resource usage so far. `pid` is its main process, if known.
     fn counters<'a>(&'a self, id: &'a str, pid: Option<u32>) -> Call<'a, Counters>;
 }

@@ -1,4 +1,4 @@
-//! All servers of an agent: those that it knows from its own files, and those of an older agent that it finds.
+//! All servers of an agent: those in its own files, and those found in legacy containers.
 
 pub(crate) mod pauses;
 
@@ -12,10 +12,10 @@ use crate::persist::{self, PersistError, ServerFile, Wanted};
 use crate::runtime::Owner;
 use crate::server::{self, Context, Handle, Request, Server, folder, plan};
 
-/// Servers that an agent takes: each costs files and memory, and a panel may be in wrong hands.
+/// Maximum number of servers. Each costs files and memory, and a panel may be compromised.
 const MOST_SERVERS: usize = 1_000;
 
-/// All servers. Cheap to clone.
+/// The list of server tasks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Supervisor {
     context: Arc<Context>,
@@ -23,7 +23,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Takes up what is on the disk.
+    /// Loads all servers from the disk and starts their tasks.
     pub(crate) fn load(context: Arc<Context>) -> Result<Self, PersistError> {
         let files = persist::load_all(&context.state_dir())?;
         let servers = files
@@ -45,7 +45,7 @@ impl Supervisor {
         servers.get(id).cloned()
     }
 
-    /// Everybody, by id.
+    /// All servers, ordered by id.
     pub(crate) fn all(&self) -> Vec<(ServerId, Handle)> {
         let mut servers = self.lock();
         servers.retain(|_, handle| !handle.is_gone());
@@ -55,24 +55,24 @@ impl Supervisor {
         all
     }
 
-    /// What everybody is.
+    /// The status of every server.
     pub(crate) fn statuses(&self) -> Vec<ServerStatus> {
         self.all().into_iter().map(|(_, handle)| handle.status.borrow().clone()).collect()
     }
 
-    /// Resolves when it is known of everybody what there is, or after a while.
+    /// Resolves when every server was inspected, or after `patience`.
     pub(crate) async fn settled(&self, patience: std::time::Duration) {
         let all = async {
             for (_, mut handle) in self.all() {
-                // A server that ends meanwhile is settled as well.
+                // A server that is deleted meanwhile counts as inspected.
                 let _ = handle.status.wait_for(|status| status.status != Status::Unknown).await;
             }
         };
-        // Otherwise the rest follows by itself.
+        // On a timeout, later statuses are reported as changes.
         let _ = tokio::time::timeout(patience, all).await;
     }
 
-    /// Asks something of a server that its life cycle decides on.
+    /// Sends a server a request that its life cycle decides on.
     pub(crate) fn ask(&self, id: &str, request: Request, reply: Reply) {
         match self.get(id) {
             Some(handle) => handle.ask(request, reply),
@@ -80,7 +80,7 @@ impl Supervisor {
         }
     }
 
-    /// Has a server's task read or change what is kept of it, and answer.
+    /// Has a server's task run `work` on its state; `work` must answer the reply.
     pub(crate) fn with(
         &self,
         id: &str,
@@ -93,8 +93,8 @@ impl Supervisor {
         }
     }
 
-    /// Takes a new server over. One that is known already stays what it is, but for one that was found made by another
-    /// agent, of which nobody has said yet what it should be.
+    /// Creates a server. If it exists, the request is refused, unless it was found in a legacy container and has no
+    /// settings from a panel yet.
     pub(crate) fn create(&self, spec: ServerCreate, reply: Reply) {
         if let Err(message) = plan::check(&spec) {
             return reply.refuse(ErrorCode::Invalid, message);
@@ -116,7 +116,7 @@ impl Supervisor {
         self.lock().insert(id, handle);
     }
 
-    /// Looks for containers of an older agent, which has no files that we know.
+    /// Looks for legacy containers, which have no files of this agent.
     pub(crate) async fn find_legacy_containers(&self) {
         let listed = match self.context.engine.list().await {
             Ok(listed) => listed,
@@ -135,7 +135,7 @@ impl Supervisor {
             }
             tracing::info!(server = %id, "took over a container of another agent");
             let Ok(Some(found)) = self.context.engine.describe(&seen.id).await else { continue };
-            // Made anew, it finds its files where they were, and runs as it did.
+            // Settings with which a recreated container finds its files in the same place and runs as before.
             let rooted = found.working_dir.trim_matches('/').is_empty();
             let behaviour = Behaviour {
                 user: ContainerUser::Image,
@@ -171,7 +171,7 @@ impl Supervisor {
     }
 }
 
-/// Refuses a request to a server that is not here.
+/// Refuses a request to an unknown server.
 pub(crate) fn not_found(reply: Reply) {
     reply.refuse(ErrorCode::NotFound, "There is no such server on this node.");
 }

@@ -1,4 +1,4 @@
-//! Containers that somebody pauses or resumes by hand. The engine tells of it; where it does not, a look now and then does.
+//! Detects containers paused or resumed by hand, from the engine's events or, if there are none, by polling.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use crate::runtime::Runtime;
 use crate::server::Context;
 use crate::supervisor::Supervisor;
 
-/// Names that may wait.
+/// Maximum number of queued names.
 const NAMES: usize = 64;
-/// Between two streams of news.
+/// Pause between event streams.
 const APART: Duration = Duration::from_secs(1);
-/// A stream of news has begun by then.
+/// Time by which an event stream has started.
 const BEGUN: Duration = Duration::from_secs(2);
-/// Between two looks, in case that there was news and nobody told.
+/// Interval of checks in case events were missed.
 const LOOK: Duration = Duration::from_secs(60);
-/// Between two looks at an engine that gives no news.
+/// Interval of checks if the engine sends no events.
 const POLL: Duration = Duration::from_secs(10);
 
-/// Has servers look at their containers when there is news of them, until the agent ends.
+/// Has servers check their containers on events, until the agent exits.
 pub(crate) async fn watch(context: Arc<Context>, servers: Supervisor) {
     let cancel = context.cancel.clone();
     let work = async {
@@ -36,12 +36,12 @@ pub(crate) async fn watch(context: Arc<Context>, servers: Supervisor) {
     }
 }
 
-/// Follows one stream of news to its end; false where there was none.
+/// Follows one event stream to its end; false if there was none.
 async fn follow(engine: &dyn Runtime, servers: &Supervisor) -> bool {
     let (names, mut named) = mpsc::channel::<String>(NAMES);
     let news = engine.paused_or_not(names);
     tokio::pin!(news);
-    // What happened while nobody followed, and what a stream that was cut did not tell.
+    // Catches events from before the stream started and those that a broken stream did not deliver.
     let mut look = tokio::time::interval_at(Instant::now() + BEGUN, LOOK);
     for (_, handle) in servers.all() {
         handle.check_paused();
