@@ -1,14 +1,14 @@
-//! The wall clock, and how a time is written.
+//! The wall clock and the format of timestamps.
 
 use jiff::Timestamp;
 use storage::Millis;
 
-/// Now, in Unix milliseconds.
+/// Current time in Unix milliseconds.
 pub fn now() -> Millis {
     Timestamp::now().as_millisecond()
 }
 
-/// RFC 3339 in UTC, as every time in JSON.
+/// Formats a time as RFC 3339 in UTC, as used for all times in JSON.
 pub fn rfc3339(at: Millis) -> String {
     Timestamp::from_millisecond(at)
         .unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX })

@@ -1,12 +1,12 @@
-//! Ids that we make: random, readable aloud, never confused (no l, i, o, 0, 1).
+//! Random ids without characters that are easily confused (l, i, o, 0, 1), so that they can be read aloud.
 
 use rand::RngExt;
 
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
-/// Length of the ids of servers, users and the like.
+/// Length of ids of servers, users and other records.
 pub const SHORT: usize = 10;
-/// Length of ids that are secrets or nearly so (sessions).
+/// Length of ids that must not be guessed (sessions).
 pub const LONG: usize = 26;
 
 /// `length` random characters.
@@ -15,12 +15,12 @@ pub fn random(length: usize) -> String {
     (0..length).map(|_| char::from(ALPHABET[source.random_range(0..ALPHABET.len())])).collect()
 }
 
-/// A fresh id for a record.
+/// A new id for a record.
 pub fn short() -> String {
     random(SHORT)
 }
 
-/// A fresh id that nobody guesses.
+/// A new id that cannot be guessed.
 pub fn long() -> String {
     random(LONG)
 }

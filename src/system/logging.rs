@@ -1,4 +1,4 @@
-//! The log: one event, one line, whatever strangers put into it.
+//! The log: one line per event, whatever input it contains.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -9,12 +9,12 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::ConfigError;
 
-/// What is too talkative at the level that is asked of us.
+/// Filter for libraries that log too much at the configured level.
 const QUIET: &str =
     "hyper=info,hyper_util=info,bollard=info,tungstenite=info,tokio_tungstenite=info,warp=info,mio=info";
 
-/// Starts the log on stderr. `level` is a word (`info`) or a filter (`warn,ctrl_alt_play=debug`). The journal knows the
-/// time of each line, and how grave it is where the line begins with that.
+/// Starts logging to stderr. `level` is a word (`info`) or a filter (`warn,ctrl_alt_play=debug`). The journal adds the
+/// time itself, and takes the priority from the start of the line.
 pub fn start(level: &str) -> Result<(), ConfigError> {
     let filter =
         EnvFilter::builder().parse(directives(level)?).map_err(|problem| bad(&problem.to_string()))?;
@@ -24,12 +24,12 @@ pub fn start(level: &str) -> Result<(), ConfigError> {
         .with_ansi(false)
         .with_target(false)
         .with_writer(OneLine { journal, level: None });
-    // In tests several panels share one process and one log.
+    // Fails in tests, where several panels share one process and one log.
     let _ = if journal { subscriber.without_time().try_init() } else { subscriber.try_init() };
     Ok(())
 }
 
-/// Whether a stream is the one that systemd has connected to its journal: `JOURNAL_STREAM` names its device and inode.
+/// Whether a stream is the one that systemd connected to its journal: `JOURNAL_STREAM` has its device and inode.
 fn is_journal(stream: &impl AsFd, named: Option<&str>) -> bool {
     let Some((device, inode)) = named.and_then(|named| named.split_once(':')) else { return false };
     rustix::fs::fstat(stream)
@@ -40,7 +40,7 @@ fn directives(level: &str) -> Result<String, ConfigError> {
     if level.contains(['=', ',']) {
         return Ok(level.to_owned());
     }
-    // The filter would take any other word as the name of a module, and be silent.
+    // The filter would silently take any other word as the name of a module.
     match level.trim().to_ascii_lowercase().as_str() {
         "warning" => Ok(format!("warn,{QUIET}")),
         word @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => Ok(format!("{word},{QUIET}")),
@@ -53,8 +53,8 @@ fn bad(problem: &str) -> ConfigError {
     ConfigError::Bad { from: "LOG_LEVEL".to_owned(), problem }
 }
 
-/// Writes each event as one line: control characters are spelled out, so that nothing in a name or an answer can forge a
-/// line or speak to the terminal.
+/// Writes each event as one line. Control characters are escaped, so that input cannot forge a line or send escape
+/// sequences to a terminal.
 struct OneLine {
     journal: bool,
     level: Option<Level>,
@@ -87,7 +87,7 @@ impl Write for OneLine {
     }
 }
 
-/// A level in the words of syslog.
+/// The syslog priority of a level.
 fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",
@@ -105,7 +105,7 @@ fn escaped(event: &[u8]) -> String {
     };
     let mut safe = String::with_capacity(text.len());
     for c in line.chars() {
-        // The bidirectional controls reorder what a reader sees.
+        // Bidirectional controls change the order in which text is shown.
         let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if c.is_control() || turns {
             safe.extend(c.escape_default());
@@ -132,7 +132,7 @@ mod tests {
         let meta = file.metadata().unwrap();
         let named = format!("{}:{}", meta.dev(), meta.ino());
         assert!(super::is_journal(&file, Some(&named)));
-        // Inherited by somebody whose output goes elsewhere.
+        // Inherited by a process whose output goes elsewhere.
         assert!(!super::is_journal(&file, Some("8:1")));
         assert!(!super::is_journal(&file, Some("nonsense")) && !super::is_journal(&file, None));
     }

@@ -1,4 +1,4 @@
-//! What the operating system gives a program, and wants of it: clock, log, private files, service manager, shutdown.
+//! The interface to the operating system: clock, log, private files, service manager, shutdown.
 
 pub mod clock;
 pub mod ids;

@@ -1,57 +1,57 @@
-//! The files that the panel itself keeps in its data folder, for its owner alone.
+//! Files of the panel in its data folder, readable by their owner only.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Bits that let others at a file.
+/// Permission bits that give others access.
 const OTHERS: u32 = 0o077;
-/// What shows that a folder is a data folder of ours.
+/// Entries by which a data folder of the panel is recognised.
 const OURS: &[&str] = &["panel.redb", "instance.json", "secrets", "setup-token", "config.toml", "servers"];
 
-/// Never closed, however empty.
+/// Folders whose mode is never changed, even if empty.
 const EVERYBODYS: &[&str] =
     &["/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/var/lib", "/home", "/srv", "/opt", "/mnt"];
 
-/// Why a file of ours can't be used.
+/// Why a file of the panel can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The disk or the system said no.
+    /// A file operation failed.
     #[error("{doing} {}: {}", path.display(), in_words(source))]
     Io {
         /// What was attempted.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A secret that others can read is none.
+    /// A secret that others can read is no longer secret.
     #[error(
         "{} can be read by other users of this machine (mode {mode:04o}): run `chmod 600 {}`; \
          if others may have read it, delete it and a new one is made",
         path.display(), path.display()
     )]
     Exposed {
-        /// The file that others may read.
+        /// The file that others can read.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// A folder that is full of other things is no data folder.
+    /// A folder that contains other things is not a data folder.
     #[error(
         "{} is open to other users (mode {mode:04o}) and is not the panel's alone: \
          give the panel a folder of its own (DATA_DIR)",
         path.display()
     )]
     NotOurs {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// There is something, but nothing useful in it.
+    /// The file exists but is empty.
     #[error("{} is empty: delete it, and a new one is made", path.display())]
     Empty {
         /// The empty file.
@@ -73,7 +73,7 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileE
     move |source| FileError::Io { doing, path, source }
 }
 
-/// Makes the data folder (0700), or closes one of ours that is open to others.
+/// Creates the data folder (0700), or restricts an existing one that others can access.
 pub fn data_folder(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -86,7 +86,7 @@ pub fn data_folder(path: &Path) -> Result<(), FileError> {
         return Ok(());
     }
     let mut entries = fs::read_dir(path).map_err(io_error("listing the data folder", path))?;
-    // Never close a folder that isn't ours: somebody may have said DATA_DIR=/tmp.
+    // Never change the mode of a folder that is not the panel's, such as with DATA_DIR=/tmp.
     let ours = entries.next().is_none() || OURS.iter().any(|name| path.join(name).exists());
     let everybodys = EVERYBODYS.iter().any(|other| path == Path::new(other));
     if !ours || everybodys || found.uid() != rustix::process::geteuid().as_raw() {
@@ -96,12 +96,12 @@ pub fn data_folder(path: &Path) -> Result<(), FileError> {
         .map_err(io_error("closing the data folder to others", path))
 }
 
-/// Makes a folder (0700) where there is none.
+/// Creates a folder (0700) if it does not exist.
 pub fn folder(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error("making", path))
 }
 
-/// Refuses a folder in which others can read a file.
+/// Fails if others can read a file in the folder.
 pub fn check_folder(path: &Path) -> Result<(), FileError> {
     for entry in fs::read_dir(path).map_err(io_error("listing", path))? {
         let entry = entry.map_err(io_error("listing", path))?;
@@ -110,7 +110,7 @@ pub fn check_folder(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Refuses a file that others can read. One that isn't there is fine.
+/// Fails if others can read the file. A missing file is fine.
 pub fn check_private(path: &Path) -> Result<(), FileError> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -124,7 +124,7 @@ pub fn check_private(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// The secret in a file, made by `make` where there is none. Refused where others can read it.
+/// The secret in a file, created with `make` if the file does not exist. Fails if others can read it.
 pub fn secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, FileError> {
     check_private(path)?;
     match fs::read_to_string(path) {
@@ -139,7 +139,7 @@ pub fn secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, File
     }
 }
 
-/// Writes a file (0600) whole or not at all.
+/// Writes a file (0600) atomically.
 pub fn write_private(path: &Path, text: &str) -> Result<(), FileError> {
     let fresh = path.with_extension("new");
     let write = || -> io::Result<()> {
@@ -153,7 +153,7 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), FileError> {
     write().map_err(io_error("writing", path))
 }
 
-/// Removes a file for good; one that isn't there is fine.
+/// Removes a file durably. A missing file is fine.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Ok(()) => sync_parent(path).map_err(io_error("removing", path)),

@@ -1,4 +1,4 @@
-//! Every task has a name, an owner and an end.
+//! Tracks background tasks, so that each has a name and is stopped at shutdown.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// The exit code of a process that wants to be started again, by the program that is in its place then.
+/// Exit code that requests a restart, with the program that is installed then.
 pub const RESTART: u8 = 79;
 
-/// The running tasks of this process. Cheap to clone; hand it down, never keep a task elsewhere.
+/// The running tasks of this process. Cheap to clone. Pass it down; do not start tasks in any other way.
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -28,9 +28,9 @@ impl Tasks {
         Self::default()
     }
 
-    /// Starts `future` under a name. It should watch [`Tasks::token`] and end when that is cancelled.
+    /// Spawns `future` under a name. It should watch [`Tasks::token`] and end when that is cancelled.
     ///
-    /// At the end of the process it is waited for with a grace period and named when it is late.
+    /// At shutdown it is awaited for a grace period, and its name is reported if it is late.
     #[allow(clippy::disallowed_methods, reason = "the one place that may")]
     pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
     where
@@ -48,33 +48,33 @@ impl Tasks {
         )
     }
 
-    /// Cancelled when the process ends. A child: cancelling it touches nobody else.
+    /// A token that is cancelled at shutdown. It is a child token: cancelling it affects nothing else.
     pub fn token(&self) -> CancellationToken {
         self.token.child_token()
     }
 
-    /// The tracker, for parts that take tracker and token as arguments.
+    /// The tracker, for code that takes a tracker and a token as arguments.
     pub fn tracker(&self) -> &TaskTracker {
         &self.tracker
     }
 
-    /// True once the end has begun.
+    /// Whether shutdown has begun.
     pub fn ending(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// Begins the end: every token is cancelled.
+    /// Begins shutdown: all tokens are cancelled.
     pub fn cancel(&self) {
         self.token.cancel();
     }
 
-    /// Asks for the process to end in good order and be started again: it ends with [`RESTART`]. Only worth asking where
-    /// something starts it again, so under a guard.
+    /// Requests a clean shutdown and a restart: the process exits with [`RESTART`]. Only useful under a guard, which
+    /// starts it again.
     pub fn restart(&self) {
         self.restart.cancel();
     }
 
-    /// Cancelled once a restart is asked for. For parts that take tokens as arguments: cancelling it asks for one.
+    /// A token that is cancelled when a restart is requested; cancelling it also requests one.
     pub fn restart_token(&self) -> CancellationToken {
         self.restart.clone()
     }
@@ -89,12 +89,12 @@ impl Tasks {
         self.left()
     }
 
-    /// How many tasks of this name run now.
+    /// Number of running tasks with this name.
     pub fn running(&self, name: &str) -> usize {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or(0)
     }
 
-    /// Names of the tasks that run now, with their number where it is more than one.
+    /// Names of the running tasks, with their number if more than one.
     pub fn left(&self) -> Vec<String> {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names
@@ -104,7 +104,7 @@ impl Tasks {
     }
 }
 
-/// Keeps a task's name in the list while it lives, also when it panics or is dropped.
+/// Keeps a task's name in the list while it exists, even if it panics or is dropped.
 struct Named {
     name: &'static str,
     names: Arc<Mutex<BTreeMap<&'static str, usize>>>,

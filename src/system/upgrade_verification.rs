@@ -1,6 +1,6 @@
-//! A program that was just put in the place of an older one is on trial: the guard (`packaging/guard.sh`) has written
-//! `DATA_DIR/upgrade/trial`, and puts the old one back when this one ends before it has said that it is well. Until then
-//! nothing is served, so that going back loses nothing that anybody was told is kept.
+//! Verification after an upgrade. The guard (`packaging/guard.sh`) has installed a new program and written
+//! `DATA_DIR/upgrade/trial`, and restores the old program if the new one exits before it has reported success. Until
+//! then no requests are served, so that nothing confirmed to a user is lost by going back.
 
 use std::fs;
 use std::io;
@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 
 use crate::system::clock;
 
-/// The program of this version, on trial.
+/// The verification of this process's version.
 #[derive(Debug)]
 pub struct Verification {
     folder: PathBuf,
-    /// The version before.
+    /// The previous version.
     pub from: String,
-    /// The version that has to prove itself: this program's.
+    /// The version being verified: this program's.
     pub to: String,
 }
 
-/// What stands in the way of a trial's end.
+/// Why a verification could not be read or completed.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing} {}: {source}", path.display())]
 pub struct VerificationError {
@@ -27,16 +27,16 @@ pub struct VerificationError {
     source: io::Error,
 }
 
-/// Where all of it lies.
+/// The folder for upgrades.
 pub fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("upgrade")
 }
 
 impl Verification {
-    /// The one that this process is on, if it is on one.
+    /// The verification of this process; `None` if it is not being verified.
     ///
     /// # Errors
-    /// There is a file that can't be read: then nobody knows.
+    /// The file exists but cannot be read, so the state is unknown.
     pub fn find(data_dir: &Path, version: &str) -> Result<Option<Self>, VerificationError> {
         let folder = folder(data_dir);
         let path = folder.join("trial");
@@ -47,17 +47,17 @@ impl Verification {
         };
         let (from, to) = (value(&text, "from"), value(&text, "to"));
         if to != version {
-            // Somebody put another program here meanwhile. The guard sees that too, and forgets the trial.
+            // The program was replaced by hand in the meantime. The guard notices that too, and ends the verification.
             tracing::warn!(to, "another version than this one is on trial");
             return Ok(None);
         }
         Ok(Some(Self { from: from.to_owned(), to: to.to_owned(), folder }))
     }
 
-    /// Ends it well: from here on this program is the one. When this returns it is on the disk.
+    /// Completes the verification successfully: the upgrade is final once this returns, and has been synced to disk.
     ///
     /// # Errors
-    /// It is not.
+    /// A file could not be written or removed.
     pub fn pass(self) -> Result<(), VerificationError> {
         let failed = |doing, name: &str| {
             let path = self.folder.join(name);
@@ -74,7 +74,7 @@ impl Verification {
             fs::rename(&unfinished, self.folder.join("outcome"))
         };
         write().map_err(failed("writing", "outcome"))?;
-        // The one step that counts.
+        // This removal is what makes the upgrade final.
         remove(&self.folder.join("trial")).map_err(failed("removing", "trial"))?;
         let synced = fs::File::open(&self.folder).and_then(|folder| folder.sync_all());
         synced.map_err(failed("keeping", ""))?;
@@ -98,7 +98,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Of the line `name=value`.
+/// The value of the line `name=value`; empty if there is none.
 fn value<'t>(text: &'t str, name: &str) -> &'t str {
     let mut lines = text.lines().filter_map(|line| line.split_once('='));
     lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value)

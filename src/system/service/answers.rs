@@ -1,4 +1,4 @@
-//! Whether what a service runs answers, and how it is run with its settings.
+//! Checks whether a service responds, and runs the program with its service's settings.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -9,12 +9,12 @@ use super::layout::Layout;
 use super::tools::command;
 
 const PATIENCE: Duration = Duration::from_secs(3);
-/// What `/health` answers is shorter than this.
+/// Longest answer of `/health`, in bytes.
 const LONGEST: u64 = 4096;
-/// Where an agent answers when it is not told.
+/// Default health port of an agent.
 const HEALTH_PORT: &str = "8081";
 
-/// The program with its service's settings in its environment, as the service has them.
+/// A command for the program, with its service's settings in the environment.
 pub(super) fn program(layout: &Layout) -> Command {
     let binary = layout.binary();
     let mut program = command(&binary.to_string_lossy());
@@ -25,14 +25,14 @@ pub(super) fn program(layout: &Layout) -> Command {
     program
 }
 
-/// Whether the panel of this service answers, or its agent as the node that it is to be.
+/// Whether the service's panel responds, or its agent as the expected node.
 pub(super) fn answers(layout: &Layout) -> bool {
     if !layout.agent {
         let asked = program(layout).arg("healthcheck").stdout(Stdio::null()).stderr(Stdio::null()).status();
         return asked.is_ok_and(|status| status.success());
     }
     let port = layout.setting("HEALTH_PORT").unwrap_or_else(|| HEALTH_PORT.to_owned());
-    // One that tells nobody how it is can only be asked after.
+    // Without a health port, all that can be checked is whether the agent is running.
     let Ok(port) = port.parse() else { return layout.runs() };
     let node = layout.setting("NODE_ID").unwrap_or_default();
     health(port).is_some_and(|answer| answer.contains(&format!("\"nodeId\":\"{node}\"")))

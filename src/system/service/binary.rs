@@ -1,5 +1,5 @@
-//! The program takes its place: outright, or below a service that runs by way of the guard, which goes back when the new
-//! one does not come up.
+//! Installs the program: directly, or by the guard if it runs the service. The guard restores the old program if the
+//! new one does not start.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
@@ -16,22 +16,22 @@ use super::layout::Layout;
 use super::put::{self, Owner, ROOT};
 use super::tools::{command, wait};
 
-/// How much of two files is compared at once.
+/// Bytes compared at a time.
 const CHUNK: usize = 64 * 1024;
-/// What a program and its copies take.
+/// Free space required for a program and its copies, in bytes.
 const ROOM: u64 = 64 << 20;
-/// How long a new program may take to come up, or the guard to go back.
+/// Time limit for a new program to start, or for the guard to restore the old one.
 const COMES_UP_WITHIN: Duration = Duration::from_secs(240);
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What a program says that it is; none where there is none that runs.
+/// The version that a program reports; `None` if it does not exist or does not run.
 pub(super) fn version(program: &Path) -> Option<String> {
     let said = command(program.to_str()?).arg("--version").stderr(Stdio::null()).output().ok()?;
     let said = String::from_utf8_lossy(&said.stdout);
     said.split_whitespace().nth(1).map(str::to_owned)
 }
 
-/// Whether two files have the same bytes.
+/// Whether two files have the same content.
 fn same(one: &Path, other: &Path) -> io::Result<bool> {
     let (mut one, mut other) = (File::open(one)?, File::open(other)?);
     if one.metadata()?.len() != other.metadata()?.len() {
@@ -50,20 +50,20 @@ fn same(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// A program, and what it is to replace.
+/// A program to install, and the one it replaces.
 pub(super) struct Binary<'p> {
     /// The new one.
     program: &'p Path,
     /// Its version.
     pub(super) version: String,
-    /// What is in its place now, as far as that runs.
+    /// Version of the program currently installed; `None` if there is none that runs.
     pub(super) before: Option<String>,
-    /// Whether there is nothing to do.
+    /// Whether the same file is already installed.
     pub(super) in_place: bool,
 }
 
 impl<'p> Binary<'p> {
-    /// Looks at both. An older one is refused: it may not be able to read what a newer one has written.
+    /// Compares the two. An older version is refused, because it may be unable to read what a newer one has written.
     pub(super) fn new(layout: &Layout, program: &'p Path) -> Result<Self, ServiceError> {
         let Some(version) = version(program) else {
             let why = "does not run on this machine; nothing was changed";
@@ -76,19 +76,19 @@ impl<'p> Binary<'p> {
         Ok(Self { program, version, before, in_place })
     }
 
-    /// The same of a version whose program is not here yet.
+    /// Like [`Self::new`], for a version whose program has not been downloaded yet.
     pub(super) fn with_version(self, version: &str) -> Result<Self, ServiceError> {
         not_older(self.before.as_deref(), version)?;
         Ok(Self { version: version.to_owned(), in_place: false, ..self })
     }
 
-    /// Whether the guard can put it in place: one that stands beside a service that runs.
+    /// Whether the guard can install it: there is one, and its service is running.
     pub(super) fn guarded(layout: &Layout) -> bool {
         let guarded = layout.found.as_ref().is_some_and(|found| found.guarded);
         guarded && layout.guard().exists() && layout.runs()
     }
 
-    /// Over the old one by a rename: nothing is ever half there, and a program that runs keeps its own file.
+    /// Renames it over the old one, so that there is never a partial file, and a running program keeps its own.
     pub(super) fn replace(&self, layout: &Layout) -> Result<(), ServiceError> {
         let place = layout.binary();
         let folder = place.parent().unwrap_or(Path::new("/"));
@@ -98,7 +98,7 @@ impl<'p> Binary<'p> {
         put::write(&place, &mut from, 0o755, ROOT)
     }
 
-    /// Puts it where the guard takes it from, restarts the service, and waits for how that goes.
+    /// Stages the program for the guard, restarts the service, and waits for the result.
     pub(super) fn hand_over(&self, layout: &Layout, user: Owner) -> Result<(), ServiceError> {
         let folder = Folder::of(&layout.data_dir);
         let staged = self.stage(layout, user);
@@ -106,7 +106,7 @@ impl<'p> Binary<'p> {
             folder.unstage();
         }
         staged?;
-        // It may go back meanwhile: that is no failed restart, but an answer.
+        // The restart may fail because the guard restores the old program; that is checked below.
         let manager = layout.manager.into_iter();
         manager.for_each(|manager| drop(manager.launch(layout.name, "restart")));
         let deadline = Instant::now() + COMES_UP_WITHIN;
@@ -146,7 +146,7 @@ impl<'p> Binary<'p> {
         put::remove(&staged).map_err(ServiceError::file("removed", &staged))?;
         let mut from = File::open(self.program).map_err(ServiceError::file("read", self.program))?;
         put::write(&folder.join("program"), &mut from, 0o755, user)?;
-        // What root has written here, the guard believes without the release's signature.
+        // The guard accepts files staged by root without the release's signature.
         let mut program = File::open(self.program).map_err(ServiceError::file("read", self.program))?;
         let sha256 = hash(&mut program).map_err(ServiceError::file("read", self.program))?;
         let text = format!("{} {sha256}\n", self.version);

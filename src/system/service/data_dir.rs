@@ -1,4 +1,5 @@
-//! The data folder becomes the service's user's. What lies in the games' folders is the games', and stays as it is.
+//! Makes the service's user the owner of the data folder. The contents of games' folders belong to the games and are
+//! not changed.
 
 use std::ffi::CStr;
 use std::fs::DirBuilder;
@@ -13,11 +14,11 @@ use rustix::process::{Gid, Uid};
 use super::error::ServiceError;
 use super::put::{Owner, make_folder};
 
-/// Folders in folders. The panel's own files lie two deep.
+/// Deepest level of folders that is visited. The panel's own files are two levels deep.
 const DEEPEST: usize = 32;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Makes it, for this user alone, where it is not there.
+/// Creates the folder for this user only, if it does not exist.
 pub(super) fn make(data_dir: &Path, owner: Owner) -> Result<(), ServiceError> {
     if data_dir.is_dir() {
         return Ok(());
@@ -30,14 +31,14 @@ pub(super) fn make(data_dir: &Path, owner: Owner) -> Result<(), ServiceError> {
         .map_err(ServiceError::file("made", data_dir))
 }
 
-/// Whether something in it is not this user's; true where there is no such user yet.
+/// Whether something in it belongs to another user; true if the user does not exist yet.
 pub(super) fn has_others(data_dir: &Path, user: Option<Owner>) -> bool {
     let Some(user) = user else { return true };
-    // What may not be looked at is not ours to judge.
+    // Unreadable folders count as another user's.
     each(data_dir, user, &mut |_, _| Err(io::ErrorKind::Interrupted.into())).is_err()
 }
 
-/// Gives away everything that is not this user's.
+/// Changes the owner of everything that does not belong to this user.
 pub(super) fn give(data_dir: &Path, user: Owner) -> Result<(), ServiceError> {
     let (uid, gid) = (Uid::from_raw(user.0), Gid::from_raw(user.1));
     each(data_dir, user, &mut |folder, name| {
@@ -48,7 +49,8 @@ pub(super) fn give(data_dir: &Path, user: Owner) -> Result<(), ServiceError> {
 
 type Found<'f> = &'f mut dyn FnMut(BorrowedFd<'_>, &CStr) -> io::Result<()>;
 
-/// Calls `found` for everything that is not `owner`'s, the folder itself last: cut off half-way, it is done again.
+/// Calls `found` for everything that does not belong to `owner`; the folder itself last, so that an interrupted run is
+/// repeated.
 fn each(data_dir: &Path, owner: Owner, found: Found<'_>) -> io::Result<()> {
     let top = match openat(CWD, data_dir, FOLDER, Mode::empty()) {
         Ok(top) => top,
@@ -62,11 +64,12 @@ fn each(data_dir: &Path, owner: Owner, found: Found<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Where in the data folder we are.
+/// Position in the data folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Top,
-    /// `servers`, whose folders are the games'; hidden ones are the panel's, and what is in them is the games'.
+    /// `servers`. Its visible folders belong to the games and are skipped; of hidden ones only the owner is changed,
+    /// not what is in them.
     Servers,
     Other,
 }
@@ -77,7 +80,7 @@ fn inside(folder: &OwnedFd, owner: Owner, place: Place, depth: usize, found: Fou
         let name = entry.file_name();
         let hidden = name.to_bytes().starts_with(b".");
         let skipped = match place {
-            // The guard sees to it.
+            // The guard takes care of it.
             Place::Top => name == c"upgrade",
             Place::Servers => !hidden,
             Place::Other => false,
@@ -93,7 +96,7 @@ fn inside(folder: &OwnedFd, owner: Owner, place: Place, depth: usize, found: Fou
         let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if is_folder && place != Place::Servers && depth < DEEPEST {
             let below = if place == Place::Top && name == c"servers" { Place::Servers } else { Place::Other };
-            // Never through a link that somebody has put there since.
+            // Does not follow a link that has been put there in the meantime.
             let opened = openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
             match opened {
                 Ok(opened) => inside(&opened, owner, below, depth + 1, found)?,

@@ -1,8 +1,8 @@
-//! The service's own files, which the program carries: whoever installs it needs nothing else.
+//! The service's files. They are included in the program, so that nothing else is needed to install it.
 
 use std::path::Path;
 
-/// Where they are made for.
+/// The prefix for which they were written.
 pub const PREFIX: &str = "/usr/local";
 
 const UNIT: &str = include_str!("../../../packaging/systemd/ctrl-alt-play.service");
@@ -18,11 +18,11 @@ pub enum Kind {
     Systemd,
     /// An OpenRC script.
     Openrc,
-    /// What swaps the program at an upgrade, and goes back.
+    /// The guard script, which replaces the program during an upgrade and restores the old one on failure.
     Guard,
 }
 
-/// The file, of the panel or of an agent, for programs below `prefix`.
+/// The content of a file, for the panel or an agent, with the program below `prefix`.
 pub fn text(kind: Kind, agent: bool, prefix: &Path) -> String {
     let text = match (kind, agent) {
         (Kind::Systemd, false) => UNIT,

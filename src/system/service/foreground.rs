@@ -1,4 +1,4 @@
-//! `service run`: what the service runs, with its settings, where there is nobody to start it.
+//! `service run`: runs what the service would run, with its settings, on a machine without a service manager.
 
 use std::os::unix::process::CommandExt;
 
@@ -6,10 +6,10 @@ use super::answers::{answers, program};
 use super::error::ServiceError;
 use super::layout::{Choice, Layout};
 
-/// Becomes the panel or the agent. Returns only where it does not: with what to do, where it runs here already.
+/// Replaces this process with the panel or the agent. Returns only if it is already running here, with what to do.
 ///
 /// # Errors
-/// The program is not there.
+/// The program does not exist.
 pub fn run(choice: &Choice) -> Result<String, ServiceError> {
     let layout = Layout::new(choice)?;
     let what = layout.what();

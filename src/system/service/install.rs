@@ -1,5 +1,5 @@
-//! `service install`: compares what is there with what has to be, says the difference, and makes it. A second run changes
-//! nothing, and ends what a killed one began.
+//! `service install`: compares the current state with the required one, shows the difference, and applies it. A second
+//! run changes nothing, and completes an interrupted one.
 
 use std::fs;
 use std::io;
@@ -22,46 +22,46 @@ use super::tools::wait;
 use super::{data_dir, links, lock, settings_file, user};
 use crate::config::Secret;
 
-/// How often it is looked whether a service that was started answers, and how long in all.
+/// Interval and total time for checking whether a started service responds.
 const LOOK: Duration = Duration::from_millis(200);
 const LOOKS: u32 = 300;
-/// How long an upgrade that somebody else has begun may take, in seconds.
+/// Longest time in seconds to wait for an upgrade that is already in progress.
 const TRIAL: u32 = 240;
 
 /// What to install.
 pub struct Install {
-    /// Which service, and where.
+    /// Which service, and its paths.
     pub choice: Choice,
     /// The program to put in place.
     pub program: PathBuf,
-    /// The page's port, where it is to be another one.
+    /// The page's port; `None` to leave it unchanged.
     pub port: Option<u16>,
-    /// Of an agent: which panel's node it becomes.
+    /// For an agent: the node it becomes.
     pub node: Option<NodeSettings>,
-    /// Whether the service is enabled and started.
+    /// Whether to enable and start the service.
     pub start: bool,
 }
 
-/// What makes an agent the node of a panel.
+/// Settings that connect an agent to a panel as a node.
 pub struct NodeSettings {
-    /// Where the panel's agents come to.
+    /// The URL of the panel's agent port.
     pub panel_url: String,
     /// The node's id in the panel.
     pub node_id: String,
     /// The node's secret.
     pub secret: Secret,
-    /// The panel's key.
+    /// Hash of the panel's key (`PANEL_PIN`); absent if it is not checked.
     pub pin: Option<String>,
-    /// Where the agent answers for itself.
+    /// The agent's health port; `None` for the default.
     pub health_port: Option<String>,
 }
 
-/// What will happen, and what is only said.
+/// What an installation will do.
 #[derive(Default)]
 pub struct Plan {
-    /// A line each.
+    /// One line per step or note.
     pub lines: Vec<String>,
-    /// Whether something changes.
+    /// Whether anything will be changed.
     pub changes: bool,
 }
 
@@ -77,10 +77,11 @@ impl Plan {
 }
 
 impl Install {
-    /// What an installation would do; `becomes` is the version that the program will be of, where it is not here yet.
+    /// The plan of an installation. `becomes` is the version to be installed if its program has not been downloaded
+    /// yet.
     ///
     /// # Errors
-    /// It would not go well.
+    /// The installation cannot succeed.
     pub fn plan(&self, becomes: Option<&str>) -> Result<Plan, ServiceError> {
         let layout = self.layout()?;
         let binary = Binary::new(&layout, &self.program)?;
@@ -106,20 +107,20 @@ impl Install {
         Ok(plan)
     }
 
-    /// Where what is installed is found, for whoever wants to open it.
+    /// The addresses of what is installed.
     ///
     /// # Errors
-    /// Nothing of ours can be here.
+    /// Nothing can be installed here.
     pub fn links(choice: &Choice) -> Result<String, ServiceError> {
         let layout = Layout::new(choice)?;
         let version = super::binary::version(&layout.binary()).unwrap_or_default();
         Ok(links::text(&layout, &version))
     }
 
-    /// Makes it so. The last words for whoever reads them.
+    /// Installs the service. Returns the closing message for the user.
     ///
     /// # Errors
-    /// Something failed; what was done stays, and another run goes on from there.
+    /// Something failed. Completed steps remain, and another run continues from there.
     pub fn install(&self) -> Result<String, ServiceError> {
         if !geteuid().is_root() {
             return Err(ServiceError::NotRoot);
@@ -175,7 +176,7 @@ impl Install {
             let trial = layout.data_dir.join("upgrade/trial").exists();
             trial && layout.manager.is_some_and(|manager| manager.starts(layout.name))
         };
-        // An upgrade that somebody else has begun, or a run of this that was killed, is not cut short.
+        // Wait for an upgrade in progress, or an interrupted run of this command, to finish.
         for _ in 0..TRIAL {
             if !waits(&layout) {
                 break;
@@ -191,7 +192,7 @@ impl Install {
         Ok(layout)
     }
 
-    /// The whole text of the settings file.
+    /// The new content of the settings file.
     fn settings(&self, layout: &Layout) -> String {
         let shown = |path: &Path| path.display().to_string();
         let mut wanted: Vec<(&str, Option<String>)> = Vec::new();
@@ -213,7 +214,7 @@ impl Install {
         settings_file::changed(&layout.settings_text(), &wanted)
     }
 
-    /// Before anything is changed: a start that can't go well.
+    /// Detects, before anything is changed, ports that would prevent the start.
     fn check_ports(&self, layout: &Layout) -> Result<(), ServiceError> {
         if !self.start || layout.agent || answers(layout) {
             return Ok(());
@@ -381,7 +382,7 @@ fn does_not_answer(layout: &Layout, manager: Manager, said: &str) -> ServiceErro
     ))
 }
 
-/// What runs that were killed have left beside the files in place.
+/// Removes temporary files left by interrupted runs.
 pub(super) fn clean_up(layout: &Layout) -> io::Result<()> {
     let files = layout.manager.map(|manager| layout.service_file(manager));
     for path in files.into_iter().chain([layout.settings(), layout.guard(), layout.binary()]) {
@@ -393,7 +394,7 @@ pub(super) fn clean_up(layout: &Layout) -> io::Result<()> {
         }
     }
     put::remove(&layout.unfinished())?;
-    // Where there is no guard it is empty.
+    // Empty if there is no guard.
     let _ = fs::remove_dir(layout.lib());
     Ok(())
 }

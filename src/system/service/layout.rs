@@ -1,4 +1,4 @@
-//! Where a service of ours and all that belongs to it lie on this machine.
+//! Paths of a service and everything that belongs to it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use super::manager::Manager;
 
 const UNITS: &str = "/etc/systemd/system";
 const SCRIPTS: &str = "/etc/init.d";
-/// The program and the list of files of a package of ours.
+/// The program and the file list of the Debian package.
 const PACKAGED: [&str; 2] = ["/usr/bin/ctrl-alt-play", "/var/lib/dpkg/info/ctrl-alt-play.list"];
 
-/// Which service is meant, where the caller says something else than what is installed.
+/// Which service is meant, if it differs from what is installed.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// The agent's, not the panel's.
+    /// The agent's service instead of the panel's.
     pub agent: bool,
-    /// What the program lies below.
+    /// Prefix of the program's path.
     pub prefix: Option<PathBuf>,
-    /// Where everything is kept.
+    /// The data folder.
     pub data_dir: Option<PathBuf>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Layout {
     pub(super) manager: Option<Manager>,
     pub(super) prefix: PathBuf,
     pub(super) data_dir: PathBuf,
-    /// What is there already, as its files describe it.
+    /// The installed service, as described by its files.
     pub(super) found: Option<Service>,
 }
 
@@ -74,12 +74,12 @@ impl Layout {
         })
     }
 
-    /// The program.
+    /// Path of the program.
     pub(super) fn binary(&self) -> PathBuf {
         self.prefix.join("bin").join(PANEL)
     }
 
-    /// The folder of what stands beside it.
+    /// Folder of the guard and other files beside the program.
     pub(super) fn lib(&self) -> PathBuf {
         self.prefix.join("lib").join(PANEL)
     }
@@ -88,12 +88,12 @@ impl Layout {
         self.lib().join("guard")
     }
 
-    /// Is there while an installation has begun and not ended.
+    /// Marker file that exists while an installation is in progress or was interrupted.
     pub(super) fn unfinished(&self) -> PathBuf {
         self.lib().join(format!("unfinished-{}", self.name))
     }
 
-    /// The file of `NAME=value` lines.
+    /// The settings file, with `NAME=value` lines.
     pub(super) fn settings(&self) -> PathBuf {
         Path::new("/etc/default").join(self.name)
     }
@@ -102,7 +102,7 @@ impl Layout {
         fs::read_to_string(self.settings()).unwrap_or_default()
     }
 
-    /// The unit or script.
+    /// Path of the unit or script.
     pub(super) fn service_file(&self, manager: Manager) -> PathBuf {
         match manager {
             Manager::Systemd => Path::new(UNITS).join(format!("{}.service", self.name)),
@@ -110,7 +110,7 @@ impl Layout {
         }
     }
 
-    /// What has to stand in the unit or script, and its mode.
+    /// Required content of the unit or script, and its mode.
     pub(super) fn service_text(&self, manager: Manager) -> (String, u32) {
         match manager {
             Manager::Systemd => (files::text(Kind::Systemd, self.agent, &self.prefix), 0o644),
@@ -122,35 +122,35 @@ impl Layout {
         files::text(Kind::Guard, self.agent, &self.prefix)
     }
 
-    /// Whether the unit or script is there.
+    /// Whether the unit or script exists.
     pub(super) fn is_there(&self) -> bool {
         self.manager.is_some_and(|manager| self.service_file(manager).exists())
     }
 
-    /// Whether it runs as a service.
+    /// Whether it is running as a service.
     pub(super) fn runs(&self) -> bool {
         self.is_there() && self.manager.is_some_and(|manager| manager.runs(self.name))
     }
 
-    /// A setting as the file has it.
+    /// A value from the settings file.
     pub(super) fn setting(&self, name: &str) -> Option<String> {
         let value = self.found.as_ref().and_then(|found| found.variable(name));
         value.filter(|value| !value.is_empty())
     }
 
-    /// What runs, for a sentence.
+    /// Name of what it runs, for messages.
     pub(super) fn what(&self) -> &'static str {
         if self.agent { "the agent" } else { "the panel" }
     }
 
-    /// The other service, where it is there and needs the program too.
+    /// The other service, if it is installed and needs the program too.
     pub(super) fn other(&self) -> Option<&'static str> {
         let other = if self.agent { PANEL } else { AGENT };
         let there = [UNITS, SCRIPTS].iter().any(|at| Path::new(at).join(file_name(at, other)).exists());
         there.then_some(other)
     }
 
-    /// Where a person reads its log.
+    /// The command with which a user reads its log.
     pub(super) fn log(&self) -> String {
         match self.manager {
             Some(Manager::OpenRc) => format!("/var/log/{}.log", self.name),
@@ -163,7 +163,7 @@ fn file_name(folder: &str, name: &str) -> String {
     if folder == UNITS { format!("{name}.service") } else { name.to_owned() }
 }
 
-/// Both stand in units and scripts, without quotes.
+/// Both paths are used in units and scripts without quotes.
 fn check(path: &Path) -> Result<(), ServiceError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._/+@-".contains(c);
     let text = path.to_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a person opens in the browser once the service runs.
+//! The addresses that a user opens in the browser once the service runs.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use agent::host::{self, Sources};
 
 use super::layout::Layout;
 
-/// The last words of an installation: the links, the log, and how to stop it.
+/// The closing message of an installation: addresses, log, and how to stop the service.
 pub(super) fn text(layout: &Layout, version: &str) -> String {
     let mut text = String::new();
     if layout.agent {
@@ -46,7 +46,7 @@ pub(super) fn text(layout: &Layout, version: &str) -> String {
     text
 }
 
-/// The one that it listens on, or where it listens on all: those of the machine.
+/// The bind address, or all addresses of the machine if it binds to all.
 fn addresses(bind: &str, machine: &[IpAddr]) -> Vec<String> {
     let shown = |ip: &IpAddr| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
     let bound = bind.trim_matches(['[', ']']).parse::<IpAddr>().ok();
@@ -58,7 +58,7 @@ fn addresses(bind: &str, machine: &[IpAddr]) -> Vec<String> {
     if found.is_empty() { vec!["localhost".to_owned()] } else { found }
 }
 
-/// The name by which the local network finds it.
+/// The name for the local network; `None` if there is none.
 fn local_name(bind: &str, machine: Option<String>) -> Option<String> {
     if bind.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) {
         return None;

@@ -1,4 +1,4 @@
-//! One installation or removal at a time.
+//! Allows one installation or removal at a time.
 
 use std::fs::{File, OpenOptions};
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use super::tools::wait;
 
 const FILE: &str = "/run/ctrl-alt-play-service.lock";
 
-/// How long one that is about to end may take: a process that was killed has its lock for a moment.
+/// How long to wait for the lock: a process that was killed keeps it for a moment.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Held until it is dropped, or its process ends. None where there is no place for it.
+/// Takes the lock, which is held until the file is dropped or the process ends. `None` if there is no place for it.
 pub(super) fn take() -> Result<Option<File>, ServiceError> {
     let Ok(file) = OpenOptions::new().create(true).append(true).open(FILE) else { return Ok(None) };
     let deadline = Instant::now() + PATIENCE;

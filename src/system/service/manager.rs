@@ -1,4 +1,4 @@
-//! Who starts services on this machine, and what it is asked and told.
+//! Service managers and the commands for them.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ pub enum Manager {
 }
 
 impl Manager {
-    /// The one that runs here; none in a container without one, or where it is another.
+    /// The one running on this machine; `None` in a container without one, or if it is another kind.
     pub(super) fn of_this_machine() -> Option<Self> {
         if Path::new("/run/systemd/system").is_dir() {
             return Some(Self::Systemd);
@@ -24,7 +24,7 @@ impl Manager {
         (Path::new("/run/openrc").is_dir() && have("rc-service")).then_some(Self::OpenRc)
     }
 
-    /// Whether a service runs and has said that it is ready.
+    /// Whether a service is running and has reported that it is ready.
     pub(super) fn runs(self, name: &str) -> bool {
         match self {
             Self::Systemd => succeeds("systemctl", &["is-active", "--quiet", name]),
@@ -32,7 +32,7 @@ impl Manager {
         }
     }
 
-    /// Whether a service runs, or is about to.
+    /// Whether a service is running or starting.
     pub fn active(self, name: &str) -> bool {
         match self {
             Self::Systemd => matches!(self.state(name).as_str(), "active" | "activating" | "reloading"),
@@ -40,7 +40,7 @@ impl Manager {
         }
     }
 
-    /// Whether a service is about to run: under OpenRC a start is over when the command is.
+    /// Whether a service is starting. Under OpenRC a start is complete when the command returns.
     pub(super) fn starts(self, name: &str) -> bool {
         self == Self::Systemd && self.state(name) == "activating"
     }
@@ -49,7 +49,7 @@ impl Manager {
         printed("systemctl", &["show", "-p", "ActiveState", "--value", name]).unwrap_or_default()
     }
 
-    /// Whether a service starts with the machine.
+    /// Whether a service starts at boot.
     pub(super) fn enabled(self, name: &str) -> bool {
         match self {
             Self::Systemd => succeeds("systemctl", &["is-enabled", "--quiet", name]),
@@ -59,7 +59,7 @@ impl Manager {
         }
     }
 
-    /// Lets a service start with the machine.
+    /// Makes a service start at boot.
     pub(super) fn enable(self, name: &str) -> Result<(), ServiceError> {
         let doing = format!("enabling the service {name}");
         match self {
@@ -68,7 +68,7 @@ impl Manager {
         }
     }
 
-    /// Ends a service, and lets it start no more. What fails here shows in what is still there afterwards.
+    /// Stops a service and disables its start at boot. Errors are ignored; callers check what is left.
     pub(super) fn stop_and_disable(self, name: &str) {
         match self {
             Self::Systemd => {
@@ -81,7 +81,7 @@ impl Manager {
         }
     }
 
-    /// Ends a service for now.
+    /// Stops a service.
     pub(super) fn stop(self, name: &str) {
         let _ = self.tell(name, "stop");
     }
@@ -95,8 +95,8 @@ impl Manager {
         }
     }
 
-    /// Restarts a service, with its words on the terminal. Where a new program does not come up, that is no answer yet:
-    /// the guard goes back.
+    /// Restarts a service, with its output on the terminal. A failure is not final: if a new program does not start,
+    /// the guard restores the old one.
     pub fn restart(self, name: &str) -> bool {
         self.tell(name, "restart")
     }
@@ -113,7 +113,7 @@ impl Manager {
         told.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
     }
 
-    /// Reads the files of services again.
+    /// Reloads the service files.
     pub(super) fn reload(self) -> Result<(), ServiceError> {
         match self {
             Self::Systemd => run("reading the units", "systemctl", &["daemon-reload"]),
@@ -121,7 +121,7 @@ impl Manager {
         }
     }
 
-    /// How a person restarts a service.
+    /// The command with which a user restarts a service.
     pub fn restart_line(self, name: &str) -> String {
         match self {
             Self::Systemd => format!("systemctl restart {name}"),
@@ -129,7 +129,7 @@ impl Manager {
         }
     }
 
-    /// How a person stops a service.
+    /// The command with which a user stops a service.
     pub(super) fn stop_line(self, name: &str) -> String {
         match self {
             Self::Systemd => format!("systemctl stop {name}"),
@@ -137,7 +137,7 @@ impl Manager {
         }
     }
 
-    /// Where a person reads what a service says.
+    /// The command with which a user reads a service's log.
     pub fn log_line(self, name: &str) -> String {
         match self {
             Self::Systemd => format!("journalctl -u {name} -n 50"),
@@ -145,7 +145,7 @@ impl Manager {
         }
     }
 
-    /// The last lines that a service said.
+    /// The last lines of a service's log.
     pub(super) fn last_words(self, name: &str) -> String {
         let said = match self {
             Self::Systemd => printed("journalctl", &["-u", name, "-n", "20", "--no-pager"]),

@@ -1,5 +1,5 @@
-//! The service of this machine: what a service manager and we say to each other (ready, alive, ending; without one, no
-//! `NOTIFY_SOCKET`, that does nothing), and how the service is installed, found and removed.
+//! The machine's service: notifications to the service manager (ready, alive, stopping; without `NOTIFY_SOCKET` these
+//! do nothing), and installing, finding and removing the service.
 
 mod answers;
 mod binary;
@@ -37,22 +37,22 @@ pub use self::manager::Manager;
 pub use self::remove::{Remove, asked};
 use crate::system::shutdown::Tasks;
 
-/// How long a port may take to answer.
+/// How long a port may take to respond.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What `/health` answers is shorter than this.
+/// Longest answer of `/health`, in bytes.
 const LONGEST: u64 = 4096;
 
-/// Says that we serve now.
+/// Reports that the panel is ready.
 pub fn ready(status: &str) {
     say(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Says in words what we are at.
+/// Reports a status text.
 pub fn status(status: &str) {
     say(&[NotifyState::Status(status)]);
 }
 
-/// Says that the end has begun.
+/// Reports that the process is stopping.
 pub fn stopping() {
     say(&[NotifyState::Stopping, NotifyState::Status("Stopping; game servers go on")]);
 }
@@ -63,13 +63,14 @@ fn say(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Whether something watches over an upgrade: starts us again after [`RESTART`](crate::system::shutdown::RESTART), and goes back
-/// to the old program when the new one doesn't come up.
+/// Whether a guard runs this process: it restarts the process after [`RESTART`](crate::system::shutdown::RESTART), and
+/// restores the old program if a new one does not start.
 pub fn guarded() -> bool {
     std::env::var_os("CTRL_ALT_PLAY_GUARDED").is_some_and(|value| value == "1")
 }
 
-/// Proves again and again that we live, where the service manager wants that: by running at all, and by `port` answering.
+/// Sends regular watchdog notifications if the service manager wants them, as long as `port` responds; without a port,
+/// as long as the process runs.
 pub fn watchdog(port: Option<SocketAddr>, full: impl Fn() -> bool + Send + 'static, tasks: &Tasks) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let token = tasks.token();
@@ -86,7 +87,7 @@ pub fn watchdog(port: Option<SocketAddr>, full: impl Fn() -> bool + Send + 'stat
             };
             match alive {
                 Ok(()) => say(&[NotifyState::Watchdog]),
-                // A port on which everybody talks answers nobody new, and is well.
+                // If all connections are in use, no new one is answered, but the process is fine.
                 Err(_) if full() => say(&[NotifyState::Watchdog]),
                 Err(cause) => tracing::warn!(%cause, "our own port does not answer"),
             }
@@ -94,10 +95,10 @@ pub fn watchdog(port: Option<SocketAddr>, full: impl Fn() -> bool + Send + 'stat
     }));
 }
 
-/// What `GET /health` answers at a port of this machine: the status line, headers and body.
+/// The answer of `GET /health` at a local port: status line, headers and body.
 ///
 /// # Errors
-/// It doesn't, within five seconds.
+/// No answer within five seconds.
 pub async fn probe(port: SocketAddr) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(port).await?;
@@ -113,7 +114,7 @@ pub async fn probe(port: SocketAddr) -> io::Result<Vec<u8>> {
     timeout(PATIENCE, exchange).await.map_err(late)?
 }
 
-/// As whom a port is reached from this machine.
+/// The address at which a bound port is reached from this machine.
 pub fn reached(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         any if any.is_unspecified() && any.is_ipv4() => IpAddr::from([127, 0, 0, 1]),

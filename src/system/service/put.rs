@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and not at all where they are there already.
+//! Writes files atomically, and only if their content changes.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use super::error::ServiceError;
 pub(super) type Owner = (u32, u32);
 pub(super) const ROOT: Owner = (0, 0);
 
-/// Writes a file of root's, unless it has these bytes already. Whether it wrote.
+/// Writes a file owned by root unless it already has this content. Returns whether it was written.
 pub(super) fn put(path: &Path, text: &str, mode: u32) -> Result<bool, ServiceError> {
     if has(path, text) {
         return Ok(false);
@@ -28,18 +28,18 @@ pub(super) fn has(path: &Path, text: &str) -> bool {
     fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
 }
 
-/// Makes a folder that everybody may enter, and those above it.
+/// Creates a folder that everyone may enter, and its parents.
 pub(super) fn make_folder(path: &Path) -> Result<(), ServiceError> {
     let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
     made.map_err(ServiceError::file("made", path))
 }
 
-/// Writes a file beside its place and renames it there, when it is on the disk: never readable by more than `mode` says.
+/// Writes a file to a temporary path, syncs it, and renames it into place. Its mode is never wider than `mode`.
 pub(super) fn write(path: &Path, from: &mut dyn Read, mode: u32, owner: Owner) -> Result<(), ServiceError> {
     let new = beside(path, ".new");
     let mut work = || {
         remove(&new)?;
-        // A new file: no link that somebody has put there is followed.
+        // `create_new` does not follow a link at this path.
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         io::copy(from, &mut file)?;
         fchown(&file, Some(owner.0), Some(owner.1))?;
@@ -54,12 +54,12 @@ pub(super) fn write(path: &Path, from: &mut dyn Read, mode: u32, owner: Owner) -
     })
 }
 
-/// Puts a rename or a removal in this file's folder on the disk.
+/// Syncs this file's folder after a rename or removal.
 fn sync_folder(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// Removes a file; one that is not there is removed already.
+/// Removes a file. A missing file is fine.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -67,7 +67,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The same path with an ending.
+/// The path with `ending` appended.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert!(!put(&path, "one", 0o640).unwrap());
         assert!(has(&path, "one") && !has(&path, "two") && !has(folder.path(), ""));
-        // What a killed run left behind, even a link to somewhere else, is no obstacle and is not followed.
+        // A leftover of an interrupted run, even a link to elsewhere, is replaced and not followed.
         let other = folder.path().join("other");
         fs::write(&other, "of somebody else").unwrap();
         std::os::unix::fs::symlink(&other, beside(&path, ".new")).unwrap();

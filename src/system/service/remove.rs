@@ -1,5 +1,6 @@
-//! `service remove`: the service goes, and the program where no other service needs it. Games run on and everything that
-//! they and the panel keep stays, unless all of it is to go. The program itself goes last: cut short, it can be run again.
+//! `service remove`: removes the service, and the program unless another service needs it. Games keep running and all
+//! data is kept, unless everything is to be purged. The program is removed last, so that an interrupted removal can be
+//! run again.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
@@ -15,10 +16,10 @@ use super::manager::Manager;
 use super::tools::have;
 use super::{lock, put, user};
 
-/// What shows that a folder is a data folder of ours.
+/// Entries by which a data folder of the panel is recognised.
 const OURS: [&str; 7] =
     ["panel.redb", "instance.json", "agent.json", "setup-token", "secrets", "config.toml", "servers"];
-/// Never removed, whatever is in it.
+/// Folders that are never removed, whatever they contain.
 const EVERYBODYS: [&str; 12] =
     ["/", "/home", "/root", "/srv", "/opt", "/var", "/var/lib", "/mnt", "/tmp", "/usr", "/etc", "/media"];
 
@@ -26,17 +27,17 @@ const EVERYBODYS: [&str; 12] =
 pub struct Remove {
     /// Whether the panel's or the agent's service is removed.
     pub choice: Choice,
-    /// Games, data, settings and the user too.
+    /// Whether to remove games, data, settings and the user too.
     pub purge: bool,
-    /// Containers stay where the engine cannot remove them.
+    /// Whether to leave containers in place if the engine cannot remove them.
     pub no_docker: bool,
 }
 
 impl Remove {
-    /// What will happen, a line each.
+    /// What a removal will do, one line per step.
     ///
     /// # Errors
-    /// It would not go well.
+    /// The removal cannot succeed.
     pub fn plan(&self) -> Result<Vec<String>, ServiceError> {
         let layout = self.layout()?;
         let (data, settings) = (layout.data_dir.display(), layout.settings());
@@ -74,10 +75,10 @@ impl Remove {
         Ok(layout)
     }
 
-    /// Does it. The last words for whoever reads them.
+    /// Removes the service. Returns the closing message for the user.
     ///
     /// # Errors
-    /// Something failed; what is removed stays so, and another run goes on from there.
+    /// Something failed. What was removed stays removed, and another run continues from there.
     pub fn remove(&self, tell: &mut dyn FnMut(&str)) -> Result<String, ServiceError> {
         if !geteuid().is_root() {
             return Err(ServiceError::NotRoot);
@@ -124,7 +125,7 @@ impl Remove {
         })
     }
 
-    /// Of this data folder alone: another panel's games on the same engine are not ours to remove.
+    /// Only containers of this data folder: another panel's games on the same engine are left alone.
     fn remove_games(&self, layout: &Layout, tell: &mut dyn FnMut(&str)) -> Result<(), ServiceError> {
         let host = layout.setting("DOCKER_HOST");
         let there =
@@ -149,7 +150,7 @@ impl Remove {
         for manager in [Manager::Systemd, Manager::OpenRc] {
             files.push(layout.service_file(manager));
         }
-        // A node's secret is of no use without the node.
+        // Without the node its secret is useless.
         if self.purge || layout.agent {
             files.push(layout.settings());
         }
@@ -189,7 +190,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServiceError> {
     runtime.map_err(ServiceError::file("read", "/proc/self"))
 }
 
-/// Those that the agent has set for games: nobody keeps their lists of ports true any more.
+/// Removes the firewall rules that the agent has set for games: nothing keeps them up to date any more.
 fn remove_firewall_rules(tell: &mut dyn FnMut(&str)) -> Result<(), ServiceError> {
     if let Err(cause) = runtime()?.block_on(agent::remove_firewall_rules()) {
         tell(&format!(
@@ -219,11 +220,11 @@ fn remove_data(layout: &Layout) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Asks a person at the terminal, wherever the standard input comes from. `default` is what Enter means, and what is
-/// meant where nobody is there.
+/// Asks the user at the terminal, regardless of what standard input is. `default` is used for Enter, and if there is no
+/// terminal.
 ///
 /// # Errors
-/// Nobody is there, and it is not to be done unasked.
+/// There is no terminal, and the default is not to do it.
 pub fn asked(question: &str, default: bool) -> Result<bool, ServiceError> {
     let terminal = fs::OpenOptions::new().read(true).write(true).open("/dev/tty");
     let Some(mut terminal) = terminal.ok().filter(|_| io::stderr().is_terminal()) else {

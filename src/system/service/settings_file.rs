@@ -1,7 +1,7 @@
-//! The service's settings: a file of `NAME=value` lines, of which only those asked for are changed.
+//! Edits the service's settings: a file of `NAME=value` lines, of which only the given ones are changed.
 
-/// The text with these settings in it: a value takes the place of the first line of its name, or comes last; without a
-/// value the name's lines go. All other lines stay as they are.
+/// The text with these settings applied. A value replaces the first line with its name, or is appended; without a value
+/// all lines with the name are removed. Other lines stay as they are.
 pub(super) fn changed(text: &str, settings: &[(&str, Option<String>)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for (name, value) in settings {

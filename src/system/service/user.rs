@@ -1,4 +1,4 @@
-//! The service's user: one that is nobody else's, in the groups that let it use the engine.
+//! The service's user: a user of its own, in the groups that may use the engine.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,22 +9,22 @@ use super::error::ServiceError;
 use super::put::Owner;
 use super::tools::{have, printed, run, wait};
 
-/// Its name, and its group's.
+/// Name of the user and of its group.
 pub(super) const USER: &str = "ctrl-alt-play";
 const HOME: &str = "/var/lib/ctrl-alt-play";
 const ENGINE_GROUP: &str = "docker";
 const ENGINE_SOCKET: &str = "/var/run/docker.sock";
-/// How often the user's removal is tried again, and how long after a failure.
+/// Attempts to remove the user, and the pause between them.
 const ATTEMPTS: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(500);
 
-/// User and group id; none where there is no such user.
+/// User and group id; `None` if the user does not exist.
 pub(super) fn ids() -> Option<Owner> {
     let id = |option| printed("id", &[option, USER])?.parse().ok();
     Some((id("-u")?, id("-g")?))
 }
 
-/// The engine's groups that the user is not in yet.
+/// Groups of the engine that the user is not a member of yet.
 pub(super) fn missing_groups() -> Vec<String> {
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let socket = fs::metadata(ENGINE_SOCKET).ok().map(|socket| socket.gid());
@@ -33,7 +33,7 @@ pub(super) fn missing_groups() -> Vec<String> {
     wanted_groups(&groups, socket).into_iter().filter(|group| !has.contains(&group.as_str())).collect()
 }
 
-/// `docker`, and the group of the engine's socket where that is another one.
+/// `docker`, and the group of the engine's socket if it is another one.
 fn wanted_groups(groups: &str, socket: Option<u32>) -> Vec<String> {
     let lines = groups.lines().filter_map(|line| {
         let mut fields = line.split(':');
@@ -43,8 +43,8 @@ fn wanted_groups(groups: &str, socket: Option<u32>) -> Vec<String> {
     wanted.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Makes the user and lets it join its groups, as far as that is not done. Whether anything had to be done for a user that
-/// may run already.
+/// Creates the user and adds it to its groups, where missing. Returns whether groups were added: its processes have to
+/// be restarted for them.
 pub(super) fn make() -> Result<bool, ServiceError> {
     if ids().is_none() {
         add()?;
@@ -61,11 +61,11 @@ pub(super) fn make() -> Result<bool, ServiceError> {
     Ok(!groups.is_empty())
 }
 
-/// By the tools of Debian and its like, or by those of busybox.
+/// With the tools of Debian and similar systems, or with busybox's.
 fn add() -> Result<(), ServiceError> {
     let shells = ["/usr/sbin/nologin", "/sbin/nologin"];
     let shell = shells.into_iter().find(|shell| Path::new(shell).exists()).unwrap_or(shells[1]);
-    // Left over from a user that was removed by hand.
+    // The group may be left over from a user that was removed by hand.
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let group = groups.lines().any(|line| line.split(':').next() == Some(USER));
     let doing = format!("making the user {USER}");
@@ -80,14 +80,14 @@ fn add() -> Result<(), ServiceError> {
     run(&doing, "adduser", &["-S", "-D", "-H", "-h", HOME, "-s", shell, "-G", USER, USER])
 }
 
-/// Removes the user; one that is not there is removed already.
+/// Removes the user. A missing user is fine.
 pub(super) fn remove() -> Result<(), ServiceError> {
     if ids().is_none() {
         return Ok(());
     }
     let tool = if have("userdel") { "userdel" } else { "deluser" };
     let attempt = || run(&format!("removing the user {USER}"), tool, &[USER]);
-    // A process of that user which is just ending still counts.
+    // A process of the user that is just ending still counts.
     for _ in 0..ATTEMPTS {
         if attempt().is_ok() {
             return Ok(());

@@ -1,6 +1,6 @@
-//! The service of ours on this machine, as its files describe it: what its process has in its environment, and which
-//! program it runs. They are read and nobody is asked: each question to a service manager is a process more, which a small
-//! machine feels, and a container's health check has neither manager nor files.
+//! The service installed on this machine, as described by its files: the environment of its process, and the program it
+//! runs. Only files are read: each call of a service manager would start another process, which is expensive on small
+//! machines, and a container's health check has neither manager nor files.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,9 +15,9 @@ pub const PANEL: &str = "ctrl-alt-play";
 /// The service of an agent of a panel elsewhere.
 pub const AGENT: &str = "ctrl-alt-play-agent";
 
-/// What a unit says where a guard watches over the program.
+/// Variable in a unit whose program is run by a guard.
 const GUARDED: &str = "CTRL_ALT_PLAY_GUARDED";
-/// Where systemd looks for units, below the root; the first one that has a file counts.
+/// Where systemd looks for units, relative to the root; the first folder with the file wins.
 const UNITS: [&str; 5] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -26,35 +26,36 @@ const UNITS: [&str; 5] = [
     "lib/systemd/system",
 ];
 
-/// A service, or what is left of one.
+/// An installed service, or what is left of one.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// None where only settings or a data folder are there.
+    /// `None` if only settings or a data folder exist.
     pub manager: Option<Manager>,
-    /// What the service manager calls it.
+    /// Its name in the service manager.
     pub name: &'static str,
-    /// A guard stands beside it, which swaps programs and goes back.
+    /// Whether a guard runs it, which replaces the program during an upgrade and restores it on failure.
     pub guarded: bool,
-    /// What it runs.
+    /// The program it runs; `None` if not known.
     pub program: Option<PathBuf>,
-    /// What its process has in its environment, as far as we may read it.
+    /// Environment of its process, as far as readable.
     variables: BTreeMap<String, String>,
-    /// A file with settings that we may not read.
+    /// A settings file that could not be read for lack of permission.
     pub closed: Option<PathBuf>,
 }
 
 impl Service {
-    /// The panel's.
+    /// The panel's service; `None` if not installed.
     pub fn of_panel() -> Option<Self> {
         Self::below(Path::new("/"), PANEL)
     }
 
-    /// The agent's.
+    /// The agent's service; `None` if not installed.
     pub fn of_agent() -> Option<Self> {
         Self::below(Path::new("/"), AGENT)
     }
 
-    /// The one that is meant where only `agent` is said: the agent's where that is asked for or the only one.
+    /// The service a command refers to, and whether it is the agent's: the agent's if `agent` is set or if it is the
+    /// only one.
     pub fn meant(agent: bool) -> (bool, Option<Self>) {
         let there = |found: Option<Self>| found.filter(|found| found.manager.is_some());
         if !agent && let Some(panel) = there(Self::of_panel()) {
@@ -66,7 +67,7 @@ impl Service {
         }
     }
 
-    /// The one of this name that the files below a root describe.
+    /// The service with this name, as described by the files below a root.
     pub fn below(root: &Path, name: &'static str) -> Option<Self> {
         let runs = |manager: &str| root.join("run").join(manager).exists();
         let found = if runs("openrc") && !runs("systemd/system") {
@@ -99,7 +100,7 @@ impl Service {
         let text = UNITS.iter().find_map(|folder| fs::read_to_string(root.join(folder).join(&file)).ok())?;
         let mut unit = Unit::default();
         unit.take(&text);
-        // By name, whichever folder they lie in; of two with one name the one in the first folder.
+        // Drop-ins in order of their names. Of several with the same name, the first folder's counts.
         let mut more = BTreeMap::<OsString, PathBuf>::new();
         for folder in UNITS {
             let Ok(entries) = fs::read_dir(root.join(folder).join(format!("{file}.d"))) else { continue };
@@ -113,7 +114,7 @@ impl Service {
             unit.take(&fs::read_to_string(path).unwrap_or_default());
         }
         let mut service = Self::new(Some(Manager::Systemd), name);
-        // One that is masked runs nothing.
+        // A masked unit runs nothing.
         service.program = Some(unit.program?);
         service.variables = unit.variables;
         for file in &unit.files {
@@ -125,14 +126,14 @@ impl Service {
 
     fn openrc(root: &Path, name: &'static str) -> Option<Self> {
         let script = fs::read_to_string(root.join("etc/init.d").join(name)).ok()?;
-        // Read before the script by whoever runs it.
+        // OpenRC reads this file before the script.
         let before = fs::read_to_string(root.join("etc/conf.d").join(name)).unwrap_or_default();
-        // What is set inside of its functions is for later.
+        // Assignments inside functions do not apply here.
         let lines = || before.lines().chain(script.lines()).filter(|line| !line.starts_with([' ', '\t']));
         let shell = pairs(lines().map(|line| line.strip_prefix("export ").unwrap_or(line)));
         let mut service = Self::new(Some(Manager::OpenRc), name);
         service.variables = pairs(lines().filter_map(|line| line.strip_prefix("export ")));
-        // The script exports this one, and has a value of its own where nobody said one.
+        // The script exports this variable, with a default value if it is not set.
         let default = lines().find_map(|line| line.strip_prefix(": \"${DATA_DIR:=")?.strip_suffix("}\""));
         if let Some(folder) = shell.get("DATA_DIR").map(String::as_str).or(default) {
             service.variables.insert("DATA_DIR".to_owned(), folder.to_owned());
@@ -152,49 +153,49 @@ impl Service {
         }
     }
 
-    /// What its process has under this name.
+    /// The value of a variable in its environment.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }
 
-    /// All that its process has in its environment by its files.
+    /// All variables of its environment, according to its files.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether it runs, or is about to.
+    /// Whether it is running or starting.
     pub fn active(&self) -> bool {
         self.manager.is_some_and(|manager| manager.active(self.name))
     }
 
-    /// Restarts it.
+    /// Restarts it. Returns whether that succeeded.
     pub fn restart(&self) -> bool {
         self.manager.is_some_and(|manager| manager.restart(self.name))
     }
 
-    /// How a person restarts it.
+    /// The command with which a user restarts it.
     pub fn restart_line(&self) -> String {
         self.manager.unwrap_or(Manager::Systemd).restart_line(self.name)
     }
 
-    /// Where a person reads what it says.
+    /// The command with which a user reads its log.
     pub fn log_line(&self) -> String {
         self.manager.unwrap_or(Manager::Systemd).log_line(self.name)
     }
 
-    /// Whether this is its data folder.
+    /// Whether `folder` is its data folder.
     pub fn keeps(&self, folder: &Path) -> bool {
         let own = self.variables.get("DATA_DIR").map(Path::new);
         std::path::absolute(folder).is_ok_and(|folder| own == Some(&folder))
     }
 
-    /// Whether it runs the program that we are.
+    /// Whether it runs the program of this process.
     pub fn runs_us(&self) -> bool {
         std::env::current_exe().is_ok_and(|exe| self.runs(&exe))
     }
 
     fn runs(&self, exe: &Path) -> bool {
-        // What the kernel says of one that was replaced since it was started, by an upgrade that goes on just now.
+        // The kernel adds this if the file was replaced after the process had started, by an upgrade in progress.
         let name = exe.to_string_lossy();
         let place = name.strip_suffix(" (deleted)").map_or(exe, Path::new);
         let real = |path: &Path| fs::canonicalize(path).ok();
@@ -203,7 +204,7 @@ impl Service {
     }
 }
 
-/// Whether whoever calls has a panel of his own, beside the one of the machine.
+/// Whether the calling user has a panel of their own, separate from the machine's.
 pub fn has_own_folder() -> bool {
     let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")));
@@ -214,7 +215,7 @@ fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-/// What the files of a unit say, in their order.
+/// The settings of a unit's files, read in order.
 #[derive(Default)]
 struct Unit {
     program: Option<PathBuf>,
@@ -223,7 +224,7 @@ struct Unit {
 }
 
 impl Unit {
-    /// One file more. An empty value takes back what stood before it.
+    /// Reads one more file. An empty value clears earlier ones.
     fn take(&mut self, text: &str) {
         let mut ours = false;
         for line in text.replace("\\\n", " ").lines().map(str::trim) {
@@ -253,7 +254,7 @@ impl Unit {
     }
 }
 
-/// The words of a unit's line: with blanks between, which quotes keep together.
+/// Splits a unit's line at blanks outside of quotes.
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut letters = text.chars();
@@ -273,12 +274,12 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// The two of systemd's abbreviations that may stand in a path of ours.
+/// Expands the two systemd specifiers that occur in the panel's paths.
 fn meant(text: &str) -> String {
     text.replace("%S", "/var/lib").replace("%%", "%")
 }
 
-/// `NAME=VALUE` a line, with quotes or without.
+/// Parses lines of `NAME=VALUE`, with or without quotes.
 fn pairs<'t>(lines: impl Iterator<Item = &'t str>) -> BTreeMap<String, String> {
     let pair = |line: &'t str| {
         let (name, value) = line.split_once('=')?;

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::system::service::files::{Kind, PREFIX, text};
 
-/// A root with these files.
+/// A root folder with these files.
 fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -51,7 +51,7 @@ fn our_own_unit_and_script_are_understood() {
         let found = look(&[file, moved]).unwrap();
         assert!(found.keeps(Path::new("/srv/games/")) && !found.keeps(Path::new("/srv")), "{found:?}");
     }
-    // Which of the two counts is who runs.
+    // If both exist, the running service manager's counts.
     let both = [
         ("etc/systemd/system/ctrl-alt-play.service", unit.as_str()),
         ("etc/init.d/ctrl-alt-play", script.as_str()),
@@ -59,7 +59,7 @@ fn our_own_unit_and_script_are_understood() {
     ];
     assert_eq!(look(&both).unwrap().manager, Some(Manager::OpenRc));
     assert_eq!(look(&both[..2]).unwrap().manager, Some(Manager::Systemd));
-    // The agent's is another one.
+    // The agent's service has another name.
     assert!(Service::below(root(&both).path(), AGENT).is_none());
 }
 
@@ -94,7 +94,7 @@ fn drop_ins_go_before_the_unit_and_settings_before_both() {
     assert_eq!((value(&found, "PORT").as_str(), value(&found, "NODE_ID").as_str()), ("9", "nothing"));
     assert_eq!(value(&found, "DATA_DIR"), "/var/lib/ctrl-alt-play", "where nobody says one");
     assert_eq!(found.program.as_deref(), Some(Path::new("/x")));
-    // The administrator's own unit goes before the package's; one that is masked is none.
+    // The administrator's own unit takes precedence over the package's; a masked one does not count.
     files.push(("etc/systemd/system/ctrl-alt-play.service", ""));
     assert_eq!(look(&files[..1]).unwrap().manager, Some(Manager::Systemd));
     assert_eq!(look(&[vendor, files[files.len() - 1]]).map(|found| found.manager), None);
