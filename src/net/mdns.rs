@@ -1,6 +1,7 @@
-//! The panel's name in the local network: `http://HOST.local:3000`, and a service that browsers of such list.
+//! Announces the panel in the local network by mDNS: the name `http://HOST.local:3000`, and a service for service
+//! browsers.
 //!
-//! Nothing of it is needed: where multicast does not pass, the panel is reached by its addresses as ever.
+//! Optional: where multicast does not work, the panel is still reachable by its addresses.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,28 +14,30 @@ use mdns_sd::{DaemonEvent, HostnameResolutionEvent, IfKind, Receiver, ServiceDae
 use crate::system::shutdown::Tasks;
 
 const SERVICE: &str = "_http._tcp.local.";
-/// Between two looks at the machine's addresses: Wi-Fi may come later than we do.
+/// Interval of checks for changed addresses: Wi-Fi may come up later than the panel.
 const LOOK: Duration = Duration::from_secs(60);
-/// From an announcement to the first look: by then whoever has the name already has said so (RFC 6762, 8.1: 750 ms).
+/// Time from an announcement to the first check; by then another owner of the name has objected (RFC 6762, 8.1: 750
+/// ms).
 const SETTLES: Duration = Duration::from_secs(3);
-/// How long others may take to say who has a name.
+/// How long others may take to answer a query for a name.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(1500);
-/// Between two looks of the responder itself: we look, and know which interfaces are whose. Not 0, which is documented as
-/// never: set while it runs, it means at every turn, a thousand times a second.
+/// The responder's own interval for checking interfaces, in seconds. The panel checks itself, and knows which
+/// interfaces to use. Not 0, which is documented as "never": set at run time, it means at every turn, a thousand times
+/// a second.
 const ITS_OWN_LOOK: u32 = 24 * 3600;
-/// How long the goodbye may take.
+/// Time limit for the goodbye message.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// Longest part of a name between dots.
+/// Longest label of a name.
 const LABEL: usize = 63;
-/// Of a machine that has no name of its own.
+/// Name for a machine without a host name.
 const NAMELESS: &str = "ctrl-alt-play";
 
-/// The name as it is announced. Cheap to clone.
+/// The announced name. Cheap to clone.
 #[derive(Clone)]
 pub struct Name(Arc<Mutex<State>>);
 
 struct State {
-    /// Without a dot at its end; or why there is none.
+    /// The name without a trailing dot, or why there is none.
     host: Result<String, &'static str>,
     port: u16,
 }
@@ -47,7 +50,7 @@ impl Default for Name {
 }
 
 impl Name {
-    /// Where the panel is reached by name; or why it is not.
+    /// The panel's URL by name, or why there is none.
     pub fn url(&self) -> Result<String, String> {
         let state = self.state();
         let port = state.port;
@@ -63,7 +66,7 @@ impl Name {
     }
 }
 
-/// Announces the panel until the tasks are cancelled. `wanted` is the setting.
+/// Announces the panel until the tasks are cancelled. `wanted` is the setting that enables it.
 pub fn start(name: &Name, wanted: bool, bind: IpAddr, port: u16, tasks: &Tasks) {
     if !wanted {
         return name.silent("MDNS is off");
@@ -76,7 +79,7 @@ pub fn start(name: &Name, wanted: bool, bind: IpAddr, port: u16, tasks: &Tasks) 
         return name.silent("the panel runs in a container with a network of its own");
     }
     let (name, token) = (name.clone(), tasks.token());
-    // Before the task, so that what is printed at the start has it.
+    // Before the task starts, so that the startup message contains the name.
     let mut now = Advertisement::look(&sources, bind);
     let mut said = announce(&name, &now, &sources, port, Probe::Yes);
     drop(tasks.spawn("mdns", async move {
@@ -106,26 +109,26 @@ pub fn start(name: &Name, wanted: bool, bind: IpAddr, port: u16, tasks: &Tasks) 
     }));
 }
 
-/// Whether others are asked for the name before it is taken.
+/// Whether to probe for the name before using it.
 #[derive(Clone, Copy, PartialEq)]
 enum Probe {
     Yes,
     No,
 }
 
-/// A responder that says who we are.
+/// A running responder.
 struct Announced {
     daemon: ServiceDaemon,
     events: Receiver<DaemonEvent>,
     /// `HOST.local`.
     host: String,
-    /// The host name is kept by another program of this machine.
+    /// Whether another program on this machine answers for the host name.
     by_another: bool,
     own: Vec<IpAddr>,
 }
 
 impl Announced {
-    /// The name to which the responder has turned, where it has met the host's elsewhere.
+    /// The new name, if the responder has changed it because of a conflict.
     fn other_name(&self) -> Option<String> {
         let mut other = None;
         for event in self.events.try_iter() {
@@ -143,8 +146,8 @@ impl Announced {
         other
     }
 
-    /// Whether the name is left to another machine. Where networks are joined by a reflector, as routers have it for
-    /// printers, the responder meets nobody but itself: its words of one network in the other one.
+    /// Whether to leave the name to another machine. Where a reflector connects networks, as routers do for printers,
+    /// the responder only conflicts with its own messages from the other network.
     async fn yields(&self, name: &Name, other: &str) -> bool {
         let (daemon, host, own) = (self.daemon.clone(), self.host.clone(), self.own.clone());
         let found = tokio::task::spawn_blocking(move || rival(&daemon, &host, &own)).await;
@@ -159,7 +162,7 @@ impl Announced {
     }
 }
 
-/// An address of this name that is none of our own. Blocks for [`ANSWERS_WITHIN`] where there is none.
+/// An address of this name that is not one of our own. Blocks for [`ANSWERS_WITHIN`] if there is none.
 fn rival(daemon: &ServiceDaemon, host: &str, own: &[IpAddr]) -> mdns_sd::Result<Option<IpAddr>> {
     let asked = format!("{host}.");
     let answers = daemon.resolve_hostname(&asked, None)?;
@@ -179,11 +182,11 @@ fn rival(daemon: &ServiceDaemon, host: &str, own: &[IpAddr]) -> mdns_sd::Result<
     Ok(rival)
 }
 
-/// What others see of this machine.
+/// What is announced about this machine.
 #[derive(PartialEq)]
 struct Advertisement {
     host: String,
-    /// Interface to address.
+    /// Address by interface.
     interfaces: BTreeMap<String, IpAddr>,
 }
 
@@ -194,14 +197,15 @@ impl Advertisement {
     }
 }
 
-/// A container that has no name but its own id is on a bridge of its engine, where nobody looks.
+/// Whether this is a container whose host name is just its id: it is on a bridge of its engine, where nobody would see
+/// the name.
 fn in_a_container_of_its_own(sources: &Sources) -> bool {
     let inside = [".dockerenv", "run/.containerenv"].iter().any(|mark| sources.path(mark).exists());
     let id = |name: &str| name.len() == 12 && name.chars().all(|c| c.is_ascii_hexdigit());
     inside && host::hostname(sources).is_some_and(|name| id(&name))
 }
 
-/// The interfaces that others see us by: name to address. Those of containers are not among them.
+/// The addresses visible to other machines, by interface. Interfaces of containers are not included.
 fn facing(networks: &BTreeMap<String, String>, bind: IpAddr) -> BTreeMap<String, IpAddr> {
     let all = networks.iter().filter(|(name, _)| *name != "default");
     let all = all.filter_map(|(name, address)| Some((name.clone(), address.parse().ok()?)));
@@ -219,9 +223,9 @@ fn announce(
         name.silent("this machine is on no network");
         return None;
     }
-    // Where avahi has the name it answers for it, and two that keep one name only get in each other's way: when we end
-    // and say goodbye, its name would be forgotten with ours. The service then stands on a name of its own, which nobody
-    // has to type: people use the host's, and avahi answers.
+    // If avahi is running, it answers for the host name. Two responders for one name interfere: our goodbye at the end
+    // would also withdraw avahi's name. So the service gets another name of its own, which nobody has to type: users
+    // open the host's name, and avahi answers.
     let by_another = sources.path("run/avahi-daemon/socket").exists();
     match register(face, by_another, port, probe) {
         Ok((daemon, events)) => {
@@ -268,7 +272,7 @@ fn register(
     Ok((daemon, events))
 }
 
-/// Tells everybody that it is gone, and ends the responder's thread.
+/// Announces that the service is gone, and ends the responder's thread.
 async fn goodbye(said: Option<Announced>) {
     let Some(Announced { daemon, .. }) = said else { return };
     let end = move || daemon.shutdown().map(|status| status.recv_timeout(GOODBYE));
@@ -277,13 +281,13 @@ async fn goodbye(said: Option<Announced>) {
     }
 }
 
-/// What a list of services shows.
+/// The service's display name.
 fn instance(host: &str) -> String {
     let text = format!("Ctrl-Alt-Play on {host}");
     text.chars().take(LABEL).collect()
 }
 
-/// A host's name as one part of a name: up to the first dot, letters, digits and dashes.
+/// Converts a host name to a label: up to the first dot, only letters, digits and dashes.
 fn label(host: &str) -> String {
     let first = host.split('.').next().unwrap_or_default();
     let kept: String =

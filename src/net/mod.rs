@@ -1,5 +1,4 @@
-//! What the panel's ports stand on: TLS and its certificates, the name in the local network, rate limits; and how it fetches
-//! what others name.
+//! Networking: TLS and certificates, the name in the local network, rate limits, and fetching links given by users.
 
 pub mod fetch;
 pub mod mdns;

@@ -1,8 +1,8 @@
-//! Rate limits: failed attempts by network, and token buckets. Every map in here is bounded.
+//! Rate limits: failed attempts by source, and token buckets. Every map in here is bounded.
 //!
-//! One [`FailureLimiter`] serves one kind of secret: passwords, the setup token, agents' secrets. It counts wrong attempts
-//! against a [`Source`]: a network, or a known client, which has an allowance of its own, so that somebody who guesses from
-//! the same network can't use it up.
+//! Each [`FailureLimiter`] is for one kind of secret: passwords, the setup token, agents' secrets. It counts wrong
+//! attempts of a [`Source`]: a network, or a known client, which has a limit of its own, so that guessing from the same
+//! network cannot use it up.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,22 +15,22 @@ use tokio::time::Instant;
 
 use crate::error::{ApiError, Code};
 
-/// Wrong attempts of one source in [`PERIOD`] before it has to wait.
+/// Wrong attempts within [`PERIOD`] before a source has to wait.
 const ATTEMPTS: usize = 10;
 /// How long a wrong attempt counts.
 const PERIOD: Duration = Duration::from_secs(60);
-/// The most entries of one map.
+/// Maximum number of entries in one map.
 pub const MAX_ENTRIES: usize = 10_000;
 
-/// An address as far as its owner can't change it at will: IPv6 by its /64.
+/// An address reduced to the part its owner cannot easily change: IPv6 to its /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(IpAddr);
 
 impl Network {
-    /// The network that an address is counted by. An IPv4 address written as IPv6 counts as IPv4.
+    /// The network of an address. An IPv4 address written as IPv6 counts as IPv4.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            // Loopback is no /64 of anybody.
+            // The loopback address is not part of a /64.
             IpAddr::V6(v6) if !v6.is_loopback() => {
                 let [a, b, c, d, ..] = v6.segments();
                 Self(IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
@@ -39,7 +39,7 @@ impl Network {
         }
     }
 
-    /// This machine itself.
+    /// Whether it is this machine.
     pub fn is_loopback(self) -> bool {
         self.0.is_loopback()
     }
@@ -54,12 +54,12 @@ impl fmt::Display for Network {
     }
 }
 
-/// Whom an attempt is counted against.
+/// Whose attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// Everybody of this network who is not known.
+    /// All clients of this network that are not known.
     Network(Network),
-    /// A client that was right before, under a name that others can't claim.
+    /// A client that has succeeded before, under a name that others cannot use.
     Known(String),
 }
 
@@ -76,14 +76,14 @@ pub struct FailureLimiter {
 }
 
 impl Default for FailureLimiter {
-    /// Ten a minute.
+    /// Ten attempts a minute.
     fn default() -> Self {
         Self { allowed: ATTEMPTS, failures: Mutex::default() }
     }
 }
 
 impl FailureLimiter {
-    /// 429 where this source was wrong too often. To be asked before the secret is looked at.
+    /// 429 if this source had too many wrong attempts. Must be called before the secret is checked.
     pub fn check(&self, source: impl Into<Source>) -> Result<(), ApiError> {
         self.check_at(&source.into(), Instant::now())
     }
@@ -100,7 +100,7 @@ impl FailureLimiter {
         }
     }
 
-    /// Counts a wrong attempt; 429 where it was one too many (its neighbours were faster).
+    /// Counts a wrong attempt; 429 if concurrent attempts have used up the limit.
     pub fn wrong(&self, source: impl Into<Source>) -> Result<(), ApiError> {
         self.wrong_at(source.into(), Instant::now())
     }
@@ -114,19 +114,19 @@ impl FailureLimiter {
     }
 }
 
-/// Names that were right before, each for a time.
+/// Names that have succeeded recently.
 pub struct KnownSources {
     kept: Duration,
     last: Mutex<HashMap<String, Instant>>,
 }
 
 impl KnownSources {
-    /// Remembers each for `kept` after it was right.
+    /// Remembers each name for `kept` after its last success.
     pub fn new(kept: Duration) -> Self {
         Self { kept, last: Mutex::default() }
     }
 
-    /// `name` was right just now.
+    /// Notes that `name` has succeeded.
     pub fn remember(&self, name: String) {
         let now = Instant::now();
         let mut last = lock(&self.last);
@@ -134,18 +134,18 @@ impl KnownSources {
         last.insert(name, now);
     }
 
-    /// Whether it was right not long ago.
+    /// Whether it has succeeded recently.
     pub fn contains(&self, name: &str) -> bool {
         lock(&self.last).get(name).is_some_and(|at| at.elapsed() < self.kept)
     }
 }
 
-/// Says for each network at most once a minute that it is time for a line in the log.
+/// Limits log lines to one a minute per network.
 #[derive(Default)]
 pub struct LogLimiter(Mutex<HashMap<Network, Instant>>);
 
 impl LogLimiter {
-    /// Whether a line may be written about this network now.
+    /// Whether a line about this network may be logged now.
     pub fn allows(&self, network: Network) -> bool {
         let now = Instant::now();
         let mut last = lock(&self.0);
@@ -158,7 +158,7 @@ impl LogLimiter {
     }
 }
 
-/// A token bucket: `burst` at once, then `per_second`.
+/// Token bucket: holds `burst` tokens and gains `per_second`.
 #[derive(Clone, Debug)]
 pub struct TokenBucket {
     burst: f64,
@@ -168,7 +168,7 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full one.
+    /// A full bucket.
     pub fn new(burst: f64, per_second: f64, now: Instant) -> Self {
         Self { burst, per_second, tokens: burst, filled: now }
     }
@@ -179,7 +179,7 @@ impl TokenBucket {
         self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
     }
 
-    /// Takes one token; false where there is none.
+    /// Takes one token; false if there is none.
     pub fn take(&mut self, now: Instant) -> bool {
         self.fill(now);
         if self.tokens < 1.0 {
@@ -189,30 +189,30 @@ impl TokenBucket {
         true
     }
 
-    /// Takes many tokens. Where there are too few they are owed, and it is false.
+    /// Takes many tokens. If there are too few, the bucket goes into debt and the result is false.
     pub fn take_many(&mut self, count: f64, now: Instant) -> bool {
         self.fill(now);
         self.tokens -= count;
         self.tokens >= 0.0
     }
 
-    /// When none are owed any more; `None` where none are.
+    /// When the debt is repaid; `None` if there is none.
     pub fn due(&self) -> Option<Instant> {
         let wait = Duration::from_secs_f64(f64::max(0.0, -self.tokens) / self.per_second);
         Some(self.filled + wait).filter(|due| *due > Instant::now())
     }
 }
 
-/// What a key gets that is new while the map is full.
+/// How a new key is treated when the map is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WhenFull {
-    /// A full bucket, in the place of one that was not used for long.
+    /// It gets a full bucket, and the least recently used ones are dropped.
     Forget,
-    /// Nothing: each attempt costs something, and there were thousands within seconds.
+    /// It is refused: attempts are expensive, and thousands of keys were used within seconds.
     Refuse,
 }
 
-/// A token bucket for each key: a network, an account.
+/// One token bucket per key, such as a network or an account.
 pub struct Buckets<K> {
     burst: f64,
     per_second: f64,
@@ -221,22 +221,22 @@ pub struct Buckets<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// Each with `burst` at once and `per_second` from then on.
+    /// Buckets with these values. When the map is full, old keys are dropped.
     pub fn new(burst: f64, per_second: f64) -> Self {
         Self { burst, per_second, when_full: WhenFull::Forget, buckets: Mutex::default() }
     }
 
-    /// The same, and no more keys than fit: where there are more within the time that fills a bucket, they get nothing.
+    /// Like [`Self::new`], but while the map is full of keys that were used recently, new keys are refused.
     pub fn strict(burst: f64, per_second: f64) -> Self {
         Self { when_full: WhenFull::Refuse, ..Self::new(burst, per_second) }
     }
 
-    /// Takes one token of this key; false where it has none.
+    /// Takes one token of this key; false if it has none.
     pub fn take(&self, key: K) -> bool {
         self.take_at(key, Instant::now())
     }
 
-    /// The same at another moment.
+    /// Like [`Self::take`], at a given time.
     pub fn take_at(&self, key: K, now: Instant) -> bool {
         let full_after = Duration::from_secs_f64(self.burst / self.per_second);
         let mut buckets = lock(&self.buckets);
@@ -254,14 +254,14 @@ impl<K: Eq + Hash> Buckets<K> {
         bucket.take(now)
     }
 
-    /// How many are kept.
+    /// Number of entries.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         lock(&self.buckets).len()
     }
 }
 
-/// 429 with the time after which it is worth trying again.
+/// 429 with the time after which to retry.
 pub fn slow_down(wait: Duration) -> ApiError {
     let seconds = wait.as_secs() + 1;
     let sentence = format!("Too many wrong attempts. Try again in {seconds} seconds.");
@@ -272,7 +272,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps a map below [`MAX_ENTRIES`]: what is past its time goes first, then the older half.
+/// Keeps a map below [`MAX_ENTRIES`]: expired entries are dropped first, then the older half.
 pub fn make_room<K: Eq + Hash, V>(
     map: &mut HashMap<K, V>,
     last: impl Fn(&V) -> Option<Instant>,

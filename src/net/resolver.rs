@@ -1,5 +1,4 @@
-//! How the HTTP client finds machines: as all of this program does, without the machine's C library, which a static program
-//! would load modules of.
+//! Name resolution for the HTTP client, without the C library: a static program would have to load its modules.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,14 +10,14 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Looks names up by [`agent::dns`]. Blocks: for threads of the runtime that may.
+/// Resolves names with [`agent::dns`]. Blocks; must run on a blocking thread of the runtime.
 #[derive(Debug)]
 pub struct Names;
 
 impl Resolver for Names {
     fn resolve(&self, uri: &Uri, _: &Config, limit: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let mut resolved = self.empty();
-        // What it has room for.
+        // The capacity of the result.
         for address in addresses(uri, &limit)?.into_iter().take(16) {
             resolved.push(address);
         }
@@ -26,7 +25,7 @@ impl Resolver for Names {
     }
 }
 
-/// All addresses of the host that an URI names. Blocks.
+/// All addresses of a URI's host. Blocks.
 pub(super) fn addresses(uri: &Uri, limit: &NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     let host = uri.host().ok_or(Error::HostNotFound)?.trim_matches(['[', ']']);
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });

@@ -1,7 +1,7 @@
-//! TLS of the panel's ports: a key of its own, made once, and a certificate on it that is made anew when it has to be;
-//! or a pair of files that was given.
+//! TLS for the panel's ports: either its own key, created once, with a certificate that is renewed when necessary, or a
+//! given pair of files.
 //!
-//! Agents know the panel by the hash of its key, so the key outlives every certificate.
+//! Agents identify the panel by the hash of its key, so the key is kept when the certificate is renewed.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,26 +23,26 @@ use crate::system::private_files::{self, FileError};
 
 const KEY: &str = "tls-key.pem";
 const CERTIFICATE: &str = "tls-certificate.pem";
-/// What browsers still take of a certificate that nobody vouches for.
+/// Validity of a certificate; the longest that browsers accept for a self-signed one.
 const LASTS: SignedDuration = SignedDuration::from_hours(800 * 24);
-/// One that ends sooner than this is made anew at the start.
+/// A certificate with less time left is renewed at startup.
 const LEFT: SignedDuration = SignedDuration::from_hours(60 * 24);
 
-/// Why the ports cannot speak TLS.
+/// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file of ours.
+    /// A file of the panel.
     #[error(transparent)]
     File(#[from] FileError),
-    /// One of the two settings without the other.
+    /// One of the two settings is missing.
     #[error("{there} is set and {missing} is not: a certificate and its key belong together")]
     Half {
-        /// The one that is there.
+        /// The setting that is present.
         there: &'static str,
-        /// The other.
+        /// The missing setting.
         missing: &'static str,
     },
-    /// A given file.
+    /// A file named in the settings.
     #[error("{setting} {}: {problem}", path.display())]
     Given {
         /// The setting's name.
@@ -52,7 +52,7 @@ pub enum TlsError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Our own key or certificate.
+    /// The panel's own key or certificate.
     #[error(
         "{}: {problem}. Restore it from a backup; or delete it, a new key is made, and every agent that was told \
          the old one has to be told the new one",
@@ -67,7 +67,7 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// In the numbers of `sysexits.h`.
+    /// Exit code according to `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
             TlsError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
@@ -77,11 +77,11 @@ impl TlsError {
     }
 }
 
-/// What a connection agreed on where it is HTTP/2 (RFC 7301).
+/// ALPN protocol name of HTTP/2 (RFC 7301).
 pub const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// Who the panel is to those who connect by TLS. Cheap to clone.
+/// The panel's TLS key and certificate. Cheap to clone.
 #[derive(Clone)]
 pub struct Identity {
     acceptor: TlsAcceptor,
@@ -96,22 +96,22 @@ impl fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// The key's hash: `sha256//BASE64=`, as `PANEL_PIN` and curl's `--pinnedpubkey` take it.
+    /// Hash of the key in the form `sha256//BASE64=`, as used by `PANEL_PIN` and curl's `--pinnedpubkey`.
     pub fn pin(&self) -> String {
         self.pin.to_string()
     }
 
-    /// For the agents' port, which speaks HTTP/1.1 alone: what comes there becomes a WebSocket.
+    /// For the agents' port, which only supports HTTP/1.1 because its connections become WebSockets.
     pub fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.clone()
     }
 
-    /// For the port of people: HTTP/2 for those who offer it.
+    /// For the users' port, which also supports HTTP/2.
     pub fn acceptor_for_people(&self) -> TlsAcceptor {
         self.for_people.clone()
     }
 
-    /// The given pair, or the panel's own key in `secrets` with a certificate for `names`.
+    /// Opens the given pair, or the panel's own key in `secrets` with a certificate for `names`.
     pub fn open(
         given: (Option<&Path>, Option<&Path>),
         secrets: &Path,
@@ -172,7 +172,7 @@ impl Identity {
         own.map_err(|error| bad(&path)(error.to_string()))
     }
 
-    /// The certificate that is there, where it is for these names, of this key and lasts.
+    /// The existing certificate, if it covers these names, belongs to the key and is valid long enough.
     fn kept(path: &Path, key: &KeyPair, names: &BTreeSet<String>) -> Option<Self> {
         let text = std::fs::read_to_string(path).ok()?;
         let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -221,7 +221,7 @@ fn issue(
         let part = |n: usize| date.split('-').nth(n).and_then(|part| part.parse::<u16>().ok()).unwrap_or(1);
         rcgen::date_time_ymd(i32::from(part(0)), part(1).to_le_bytes()[0], part(2).to_le_bytes()[0])
     };
-    // A day of grace for clocks that are behind ours.
+    // One day earlier, for clients whose clocks are behind.
     params.not_before = day(Timestamp::now() - SignedDuration::from_hours(24));
     params.not_after = day(until);
     params.self_signed(key)
@@ -235,12 +235,12 @@ fn list(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// What all of our TLS is made with, also where we call somebody else.
+/// The crypto provider for all TLS connections, incoming and outgoing.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// By what the panel is reached: this machine's names and addresses, and the host of `PUBLIC_URL`.
+/// Names under which the panel is reached: the machine's names and addresses, and the host of `PUBLIC_URL`.
 pub fn names(bind: IpAddr, public_url: Option<&str>) -> BTreeSet<String> {
     let mut names = BTreeSet::from(["localhost", "127.0.0.1", "::1"].map(ToOwned::to_owned));
     if let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") {

@@ -1,17 +1,17 @@
-//! Which addresses somebody's link may lead to: public ones, and those that the settings allow. What a name resolves to is
-//! checked, not the name, so a name of somebody else's cannot lead into the home network.
+//! Which addresses a link from a user may lead to: public ones, and those allowed by the settings. The resolved address
+//! is checked rather than the name, so that a foreign name cannot lead into the local network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::Networks;
 
-/// Whether this address may be dialled.
+/// Whether connections to this address are allowed.
 pub(super) fn allowed(address: IpAddr, allow: &Networks) -> bool {
     let meant = meant(address);
     allow.contain(address) || allow.contain(meant) || public(meant)
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped, by NAT64, by 6to4.
+/// The IPv4 address embedded in an IPv6 address: mapped, NAT64 or 6to4.
 fn meant(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
     let [a, b, c, d, e, f, g, h] = v6.segments();
@@ -39,16 +39,16 @@ fn public_v4(address: Ipv4Addr) -> bool {
     let special = match (a, b, c) {
         // This network, private, loopback, multicast and reserved.
         (0 | 10 | 127 | 224..=255, ..) => true,
-        // Carriers' NAT, link-local with the clouds' metadata, private.
+        // Carrier-grade NAT, link-local with cloud metadata services, private.
         (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _) => true,
-        // Protocols' own, documentation, 6to4 relays, benchmarks.
+        // Protocol assignments, documentation, 6to4 relays, benchmarks.
         (192, 0, 0 | 2) | (192, 88, 99) | (198, 18..=19, _) | (198, 51, 100) | (203, 0, 113) => true,
         _ => false,
     };
     !special
 }
 
-/// Only what is given to networks of the internet, without what has another meaning among it.
+/// Whether the address is global unicast and not in a special-purpose block.
 fn public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     let global = a & 0xe000 == 0x2000;

@@ -1,5 +1,5 @@
-//! Fetches what somebody's link names: bounded in time, bytes and redirects, and never from this machine or its networks
-//! unless the settings allow them (`FETCH_ALLOW`).
+//! Fetches links given by users: limited in time, size and redirects, and never from this machine or its networks
+//! unless the settings allow it (`FETCH_ALLOW`).
 
 mod addresses;
 mod stream;
@@ -26,59 +26,59 @@ pub use stream::FetchStream;
 use super::resolver;
 use crate::config::Networks;
 
-/// For the whole of one fetch.
+/// Time limit of one fetch.
 const WITHIN: Duration = Duration::from_secs(20);
 const REDIRECTS: u32 = 5;
-/// The longest address.
+/// Longest URL, in bytes.
 const LONGEST: usize = 2_048;
-/// Fetches at a time, each a thread; and of those that are too large for memory.
+/// Parallel fetches, each on a thread; separately for those held in memory and those streamed.
 const AT_ONCE: usize = 4;
 const STREAMS: usize = 8;
-/// The most characters of an error that was caused by the other side.
+/// Longest text of an error caused by the other side, in characters.
 const WORDS: usize = 300;
 
-/// Why something did not come. Nothing of what the other side has said is in it.
+/// Why a fetch failed. Contains no content sent by the other side.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// It is no address of something that can be fetched.
+    /// Not a URL that can be fetched.
     #[error("has to be a whole address, such as https://example.org/egg.json")]
     Address,
-    /// It leads where nothing is fetched from.
+    /// The address is not allowed.
     #[error("leads to {address}, which is not fetched from: FETCH_ALLOW can allow it")]
     Refused {
-        /// The address that the name has.
+        /// The address that the name resolved to.
         address: IpAddr,
     },
-    /// The other side answered with an error.
+    /// The server answered with this error status.
     #[error("was answered with {0}")]
     Status(u16),
-    /// It is larger than allowed.
+    /// Larger than this many bytes.
     #[error("is larger than {0} bytes")]
     TooLarge(u64),
-    /// It takes too long.
+    /// The time limit was exceeded.
     #[error("took too long")]
     TooSlow,
-    /// It redirects from `https://` to `http://`.
+    /// Redirected from `https://` to `http://`.
     #[error("leads from https to http, which is refused")]
     Downgraded,
-    /// It redirects too often.
+    /// Too many redirects.
     #[error("leads on more than {REDIRECTS} times")]
     Redirects,
-    /// The other side's certificate is not valid.
+    /// The server's certificate is not valid.
     #[error("is not trusted: {0}")]
     Distrusted(String),
-    /// The authorities can't be read.
+    /// The file with certificate authorities cannot be read.
     #[error(transparent)]
     Authorities(#[from] BadAuthorities),
-    /// The network.
+    /// A network error.
     #[error("can't be reached: {0}")]
     Network(String),
-    /// The panel ends.
+    /// The panel is shutting down.
     #[error("was not fetched: the panel is ending")]
     Ending,
 }
 
-/// Fetches by HTTP. Cheap to clone.
+/// HTTP client for links given by users. Cheap to clone.
 #[derive(Clone)]
 pub struct SafeFetcher {
     allow: Arc<Networks>,
@@ -94,7 +94,8 @@ impl Default for SafeFetcher {
 }
 
 impl SafeFetcher {
-    /// `allow` are networks beside the public ones. The file has more authorities than the built-in ones.
+    /// `allow` are networks allowed in addition to public addresses. `authorities` is a file with certificate
+    /// authorities in addition to the built-in ones.
     pub fn new(allow: Networks, authorities: Option<PathBuf>) -> Self {
         Self {
             allow: Arc::new(allow),
@@ -104,7 +105,7 @@ impl SafeFetcher {
         }
     }
 
-    /// All of what is at this address, `most` bytes at most.
+    /// Fetches the whole body at this URL, at most `most` bytes.
     ///
     /// # Errors
     /// [`FetchError`].
@@ -126,7 +127,7 @@ impl SafeFetcher {
             .user_agent(concat!("ctrl-alt-play/", env!("CARGO_PKG_VERSION")))
             .max_redirects(REDIRECTS)
             .https_only(url.starts_with("https://"))
-            // A proxy would dial in our place, and what it dials could not be checked.
+            // A proxy would connect on the panel's behalf, to addresses that cannot be checked.
             .proxy(None)
             .max_idle_connections(0))
     }
@@ -149,8 +150,8 @@ impl SafeFetcher {
     }
 }
 
-/// Whose certificates count. Reads files; made for each request, of which there are few: a hundred certificates are not
-/// kept in memory for it.
+/// The trusted certificate authorities. Reads files; called for each request, because requests are rare and a hundred
+/// certificates should not be kept in memory for them.
 pub fn trust(file: Option<&Path>) -> Result<TlsConfig, BadAuthorities> {
     let known = authorities(file)?;
     let known: Vec<_> = known.iter().map(|each| Certificate::from_der(each).to_owned()).collect();
@@ -160,7 +161,7 @@ pub fn trust(file: Option<&Path>) -> Result<TlsConfig, BadAuthorities> {
         .build())
 }
 
-/// A whole address by HTTP, without a name and password in it.
+/// Normalizes a complete HTTP URL without user name and password.
 fn checked(url: &str) -> Result<String, FetchError> {
     let url = url.trim();
     let uri: Uri = url.parse().map_err(|_| FetchError::Address)?;
@@ -169,18 +170,18 @@ fn checked(url: &str) -> Result<String, FetchError> {
     if !scheme || !plain || url.len() > LONGEST || uri.host().is_none_or(str::is_empty) {
         return Err(FetchError::Address);
     }
-    // The scheme's case does not count, but what looks at it looks at its letters.
+    // The scheme is case-insensitive, but later comparisons expect lower case.
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     Ok(format!("{}://{rest}", uri.scheme_str().unwrap_or("https")))
 }
 
-/// Resolves names to the addresses that may be dialled: for each connection, so also behind redirects.
+/// Resolves names to allowed addresses. Used for every connection, so redirects are covered too.
 #[derive(Debug)]
 struct Checked {
     allow: Arc<Networks>,
 }
 
-/// What the resolver refuses, inside of an [`io::Error`].
+/// Error of the resolver, wrapped in an [`io::Error`].
 #[derive(Debug)]
 struct NotAllowed(IpAddr);
 
@@ -226,7 +227,7 @@ fn io_failed(error: &io::Error) -> FetchError {
     if let Some(NotAllowed(address)) = inner.and_then(|inner| inner.downcast_ref()) {
         return FetchError::Refused { address: *address };
     }
-    // Reading a body wraps the client's own errors.
+    // Reading a body wraps the HTTP client's own errors.
     if let Some(Error::Timeout(_)) = inner.and_then(|inner| inner.downcast_ref::<Error>()) {
         return FetchError::TooSlow;
     }
@@ -247,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each connection with the next of these, on loopback.
+    /// A server on loopback that answers each connection with the next of these.
     fn host(answers: Vec<String>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

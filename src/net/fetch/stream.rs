@@ -1,4 +1,4 @@
-//! What is too large for memory, as it comes.
+//! Fetches bodies that are too large for memory as a stream.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use ureq::Agent;
 
 use super::{FetchError, SafeFetcher, checked, failed};
 
-/// To the end of the headers.
+/// Time limit for the headers.
 const HEADERS: Duration = Duration::from_secs(20);
-/// Between two pieces of the body.
+/// Longest pause within the body.
 const STALLED: Duration = Duration::from_secs(60);
-/// Bytes of a piece, and how many of them may wait.
+/// Size of a chunk in bytes, and how many chunks are buffered.
 const CHUNK: usize = 256 * 1024;
 const WAITING: usize = 2;
 
-/// A fetch under way. It ends when it is dropped.
+/// A running fetch; ends when dropped.
 #[derive(Debug)]
 pub struct FetchStream {
     length: Option<u64>,
@@ -26,7 +26,8 @@ pub struct FetchStream {
 }
 
 impl SafeFetcher {
-    /// Begins to fetch what is at this address, `most` bytes at most. The other side has 20 s for its headers, and may pause
+    /// Starts to fetch the body at this URL, at most `most` bytes. The server has 20 s for its headers and may pause
+    /// for up to 60 s. Redirects are handled as by [`Self::get`].
     /// for up to 60 s; redirects are followed as by [`Self::get`].
     ///
     /// # Errors
@@ -37,7 +38,7 @@ impl SafeFetcher {
         let this = self.clone();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (put, pieces) = mpsc::channel(WAITING);
-        // It ends by itself, at the latest when its next piece is due.
+        // It ends by itself, at the latest when its next chunk is due.
         drop(tokio::task::spawn_blocking(move || {
             match this.begin(&url, most) {
                 Ok((length, body)) => {
@@ -45,7 +46,7 @@ impl SafeFetcher {
                         read(body, most, &put);
                     }
                 }
-                // Nobody waits for it any more.
+                // Fails if the caller has given up.
                 Err(error) => drop(begun.send(Err(error))),
             }
             drop(turn);
@@ -72,7 +73,7 @@ impl SafeFetcher {
     }
 }
 
-/// Reads until the end, an error, or until nobody wants more.
+/// Reads until the end, an error, or until the receiver is dropped.
 fn read(mut body: impl Read, most: u64, put: &mpsc::Sender<Result<Bytes, FetchError>>) {
     let mut left = most;
     loop {
@@ -95,12 +96,12 @@ fn read(mut body: impl Read, most: u64, put: &mpsc::Sender<Result<Bytes, FetchEr
 }
 
 impl FetchStream {
-    /// How many bytes there will be, as the other side says.
+    /// The size in bytes as declared by the server.
     pub fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// The next piece; `None` at the end. May be dropped and called again.
+    /// The next chunk; `None` at the end. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
         self.pieces.recv().await
     }
