@@ -1,5 +1,5 @@
-//! The program of this version for other machines: ours for those of our kind, for the others what lies in
-//! `DATA_DIR/agents`, where its operator or we have put it.
+//! The program of this version for other machines. Machines of the same architecture get this process's own file; for
+//! others it is in `DATA_DIR/agents`, put there by the operator or downloaded.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,21 +15,21 @@ use tokio_util::sync::CancellationToken;
 use super::download::download;
 use super::release::{Source, architecture, own_architecture};
 
-/// Why there is none.
+/// Why no program is available.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// For that kind of machine.
+    /// There is none for this architecture.
     #[error("this panel has no program for the architecture {0}")]
     None(String),
-    /// It could not be fetched.
+    /// It could not be downloaded.
     #[error("the program for {arch} could not be fetched: {why}")]
     Fetch {
-        /// Of machines.
+        /// The architecture.
         arch: String,
         /// What went wrong.
         why: String,
     },
-    /// The list that says that it is one of a release.
+    /// The release's signed list could not be obtained.
     #[error("the signed list of this version's release could not be fetched: {why}")]
     Signed {
         /// What went wrong.
@@ -40,12 +40,12 @@ pub enum ProgramError {
     Io(#[from] std::io::Error),
 }
 
-/// A program, opened.
+/// An open program file.
 #[derive(Debug)]
 pub struct Program {
-    /// At its beginning.
+    /// The file, positioned at its start.
     pub file: File,
-    /// Its bytes.
+    /// Size in bytes.
     pub length: u64,
 }
 
@@ -54,18 +54,18 @@ pub struct Program {
 pub struct Programs {
     folder: PathBuf,
     source: Option<Source>,
-    /// One download at a time.
+    /// Allows one download at a time.
     turn: Arc<Mutex<()>>,
 }
 
 impl Programs {
-    /// Of a panel with this data folder, which may know where releases are.
+    /// `source` is where releases are published, if known.
     pub fn new(data_dir: &Path, source: Option<Source>) -> Self {
         Self { folder: data_dir.join("agents"), source, turn: Arc::default() }
     }
 
-    /// The one for machines of this architecture, in the words of `uname -m` or of Docker. What is not here and is
-    /// published is fetched.
+    /// The program for an architecture, named as by `uname -m` or Docker. Downloaded if it is published and not here
+    /// yet.
     pub async fn open(&self, arch: &str) -> Result<Program, ProgramError> {
         let ours = architecture(arch) == own_architecture();
         let _turn = if ours { None } else { Some(self.turn.lock().await) };
@@ -76,7 +76,7 @@ impl Programs {
 
     fn find(&self, arch: &str, ours: bool) -> Result<Program, ProgramError> {
         if ours {
-            // Also after an upgrade has put another file at our place.
+            // Also correct after an upgrade has replaced the file at our path.
             return open(Path::new("/proc/self/exe"));
         }
         let none = || ProgramError::None(arch.to_owned());
@@ -104,8 +104,8 @@ impl Programs {
         }
     }
 
-    /// The signed list of the release of our own version, by which agents believe its programs. Kept once it was fetched;
-    /// none where this panel knows of no releases.
+    /// The signed list of this version's release, which agents require to accept its programs. Cached once downloaded;
+    /// `None` if no source of releases is known.
     pub async fn signed(&self) -> Result<Option<SignedText>, ProgramError> {
         let Some(source) = self.source.clone() else { return Ok(None) };
         let _turn = self.turn.lock().await;
@@ -114,7 +114,7 @@ impl Programs {
         found.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
     }
 
-    /// From the release of our own version, checked.
+    /// Downloads and verifies the program from this version's release.
     fn fetch(&self, source: &Source, arch: &str, to: &Path) -> Result<(), ProgramError> {
         let failed = |why: String| ProgramError::Fetch { arch: arch.to_owned(), why };
         let version = Version::parse(crate::status::VERSION).map_err(|error| failed(error.to_string()))?;
@@ -124,7 +124,7 @@ impl Programs {
         let folder = Folder::of(&self.folder);
         let fetched = download(source, &what, &folder, 0, &|_, _| {}, &CancellationToken::new());
         fetched.map_err(|error| failed(error.to_string()))?;
-        // No note says what the file is while it changes.
+        // While the file changes there must be no note about it.
         let note = note_of(to);
         let _ = fs::remove_file(&note);
         fs::rename(folder.part(), to)?;
@@ -133,7 +133,7 @@ impl Programs {
     }
 }
 
-/// From the folder where it is kept, else from the network. Blocks.
+/// The signed list from the cache folder, else from the network. Blocks.
 fn signed(source: &Source, folder: &Path) -> Result<SignedText, ProgramError> {
     let failed = |why: String| ProgramError::Signed { why };
     let version = Version::parse(crate::status::VERSION).map_err(|error| failed(error.to_string()))?;
@@ -148,7 +148,7 @@ fn signed(source: &Source, folder: &Path) -> Result<SignedText, ProgramError> {
     }
     let release = source.of(&version).map_err(|error| failed(error.to_string()))?;
     let signed = release.signed().clone();
-    // Without these files it is fetched again the next time.
+    // Errors are ignored: without these files it is downloaded again the next time.
     let keep = || {
         fs::create_dir_all(folder)?;
         fs::write(&sums, &signed.sums)?;
@@ -166,7 +166,7 @@ fn small(path: &Path) -> Option<String> {
     Some(text)
 }
 
-/// What we have fetched has a note beside it: its version and its hash.
+/// Path of the note beside a downloaded program, with its version and hash.
 fn note_of(program: &Path) -> PathBuf {
     let mut name = program.as_os_str().to_owned();
     name.push(".version");
@@ -187,7 +187,7 @@ fn open(path: &Path) -> Result<Program, ProgramError> {
 }
 
 impl Program {
-    /// Its SHA-256; it is at its beginning again after that. Blocks.
+    /// SHA-256 of the program, which is positioned at its start again afterwards. Blocks.
     pub fn hash(&mut self) -> std::io::Result<String> {
         use std::io::Seek;
         let hash = hash(&mut self.file.by_ref())?;

@@ -1,4 +1,4 @@
-//! A program from the network into the upgrade folder: goes on where it was cut off, as long as something comes.
+//! Downloads a program into the upgrade folder. An interrupted download is resumed as long as it makes progress.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,40 +11,40 @@ use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use super::fetch::{FetchError, failed};
 use super::release::{Published, Source};
 
-/// Attempts in a row that bring next to nothing.
+/// Attempts in a row with almost no progress before giving up.
 const TRIES: u32 = 3;
 const WORTH_IT: u64 = 64 * 1024;
-/// Attempts in all: a line that drops after each megabyte still brings a program.
+/// Attempts in total: even a connection that breaks after each megabyte gets a program across.
 const MOST_ATTEMPTS: u32 = 200;
 
-/// Why it did not come.
+/// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// Here.
+    /// Writing the file failed.
     #[error(transparent)]
     Stage(#[from] StageError),
     /// Fetching the release's list failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Nothing comes any more.
+    /// No more data arrives.
     #[error("{url} stopped coming after {got} of {total} bytes: try again")]
     BrokenOff {
         /// The address of the file.
         url: String,
-        /// Bytes that came.
+        /// Bytes received.
         got: u64,
-        /// Bytes that there are.
+        /// Total size in bytes.
         total: u64,
     },
-    /// Nobody wants it any more.
+    /// Cancelled.
     #[error("the download was broken off")]
     Stopped,
 }
 
-/// Fetches it, checks its hash, and says how large it is. What came of an earlier attempt is used. Blocks.
+/// Downloads the program, verifies its hash, and returns its size. Resumes an earlier attempt. Blocks.
 ///
 /// # Errors
-/// [`DownloadError`]; nothing unchecked stays behind under the name of something checked.
+/// [`DownloadError`]; an unverified file is never left under the name of a verified one.
 pub fn download(
     source: &Source,
     what: &Published,
@@ -65,7 +65,7 @@ pub fn download(
         if began_with == 0 {
             return Err(StageError::OtherBytes.into());
         }
-        // It may have begun with bytes of another version.
+        // The earlier attempt may have been for another version.
         got = 0;
     }
 }
@@ -113,7 +113,7 @@ fn attempt(
     watch: &Watch<'_>,
 ) -> Result<(), DownloadError> {
     let answer = match source.fetcher.from(&what.url, *got) {
-        // All of it is here already, or more: the hash will tell.
+        // Everything is here already, or more; the hash will tell.
         Err(FetchError::Status { status: 416, .. }) if *got > 0 => return Ok(()),
         other => other?,
     };
@@ -161,7 +161,7 @@ fn attempt(
 fn write(file: &mut File, bytes: &[u8], folder: &Folder) -> Result<(), DownloadError> {
     let written = file.write_all(bytes).map_err(StageError::file("writing", folder.part()));
     if written.is_err() {
-        // A full disk is given its room back.
+        // Free the space again if the disk is full.
         folder.drop_part();
     }
     Ok(written?)

@@ -1,7 +1,7 @@
-//! What comes by HTTP, with bounds for bytes and time. Blocks: call it off the async threads.
+//! HTTP requests with limits on size and time. Blocks: do not call it on async threads.
 //!
-//! The addresses may be plain `http://`: what comes is believed for its signature, not for the way that it took. From
-//! `https://` it stays that way.
+//! Plain `http://` URLs are allowed, because content is trusted for its signature rather than its origin. `https://` is
+//! never redirected to `http://`.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -15,57 +15,57 @@ use ureq::{Agent, Body, http};
 use crate::net::fetch::trust;
 use crate::net::resolver::Names;
 
-/// For the whole of a small file.
+/// Time limit for a small file.
 const SMALL_WITHIN: Duration = Duration::from_secs(60);
 const REDIRECTS: u32 = 5;
 
-/// Why something did not come.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// It is not there.
+    /// The file does not exist.
     #[error("{0} is not there (404)")]
     Missing(String),
-    /// The other side said something else.
+    /// The server answered with another error status.
     #[error("{url} was answered with {status}")]
     Status {
-        /// The address that was asked for.
+        /// The requested URL.
         url: String,
-        /// The HTTP status of the answer.
+        /// The HTTP status.
         status: u16,
     },
-    /// It is larger than it can be.
+    /// Larger than allowed.
     #[error("{0} is larger than it can be")]
     TooLarge(String),
-    /// Whoever answers is not who he says, or nobody knows.
+    /// The server's certificate is not trusted.
     #[error("{url} is not believed: {why}")]
     Distrusted {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with his certificate.
+        /// What is wrong with the certificate.
         why: String,
     },
-    /// From `https://` it leads elsewhere.
+    /// Redirected from `https://` to another scheme.
     #[error("{url} leads to {to}, where nothing is safe from others on the way: refused")]
     Downgraded {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// The address that the redirect leads to.
+        /// The URL of the redirect.
         to: String,
     },
-    /// Who is believed can't be read.
+    /// The file with certificate authorities cannot be read.
     #[error(transparent)]
     Authorities(#[from] BadAuthorities),
-    /// The network.
+    /// A network error.
     #[error("{url} can't be reached: {source}")]
     Network {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// What went wrong.
         source: Box<ureq::Error>,
     },
 }
 
-/// Fetches. Cheap to clone.
+/// HTTP client. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     stall: Duration,
@@ -73,7 +73,8 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// What brings nothing for `stall` is broken off. The file has more authorities than the built-in ones.
+    /// A request without progress for `stall` is aborted. `authorities` is a file with certificate authorities in
+    /// addition to the built-in ones.
     pub fn new(stall: Duration, authorities: Option<PathBuf>) -> Self {
         Self { stall, authorities: authorities.map(Arc::new) }
     }
@@ -89,13 +90,13 @@ impl Fetcher {
             .timeout_connect(Some(stall))
             .timeout_recv_response(Some(stall))
             .timeout_per_read(Some(stall))
-            // Kept for nobody.
+            // Requests are too rare to keep connections open.
             .max_idle_connections(0)
             .build();
         Ok(Agent::with_parts(agent, DefaultConnector::default(), Names))
     }
 
-    /// All of a small file.
+    /// Fetches a whole small file, at most `most` bytes.
     pub(super) fn small(&self, url: &str, most: u64) -> Result<Vec<u8>, FetchError> {
         let asked = self.agent(url)?.get(url).config().timeout_global(Some(SMALL_WITHIN)).build();
         let answer = asked.call().map_err(failed(url))?;
@@ -108,7 +109,7 @@ impl Fetcher {
         Ok(bytes)
     }
 
-    /// A file from this byte on, where the other side can; from its beginning where it can't (200, not 206).
+    /// Requests a file from a byte offset; from its start (200 instead of 206) if the server does not support ranges.
     pub(super) fn from(&self, url: &str, from: u64) -> Result<http::Response<Body>, FetchError> {
         let mut asked = self.agent(url)?.get(url);
         if from > 0 {
@@ -131,7 +132,7 @@ pub(super) fn failed(url: &str) -> impl FnOnce(ureq::Error) -> FetchError {
     }
 }
 
-/// What is wrong with the other side's certificate, where that is what is wrong.
+/// What is wrong with the server's certificate; `None` if the error has another cause.
 fn certificate(error: &ureq::Error) -> Option<String> {
     match error {
         ureq::Error::Io(error) => cert_error(error),

@@ -1,31 +1,32 @@
-//! How this program came to be here, and so how the next one does.
+//! How this program was installed, and so how it is upgraded.
 
 use std::path::Path;
 
-/// The files of a package's program belong to the package manager.
+/// The program of the Debian package, and the package's file list.
 const PACKAGED: (&str, &str) = ("/usr/bin/ctrl-alt-play", "/var/lib/dpkg/info/ctrl-alt-play.list");
 
-/// The first process of a container that was made from an image of ours.
+/// First processes of a container that was made from the panel's image.
 const ALONE: &[&str] =
     &["ctrl-alt-play", "docker-init", "podman-init", "catatonit", "dumb-init", "tini", "tini-static"];
 
-/// How the next version gets here.
+/// How the next version is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstallMethod {
-    /// By itself: somebody watches over it.
+    /// By the panel itself, under a guard.
     Here,
     /// By `ctrl-alt-play upgrade` in a shell.
     Command,
-    /// By another image.
+    /// By replacing the container image.
     Image,
     /// By the package manager.
     Package,
-    /// From source.
+    /// By building from source.
     Checkout,
 }
 
 impl InstallMethod {
-    /// Of the process that asks; `known` is whether it knows where releases are, `guarded` whether it is watched over.
+    /// The method for this process. `known` is whether a source of releases is known, `guarded` whether a guard runs
+    /// it.
     pub fn of_this(known: bool, guarded: bool) -> Self {
         let exe = std::env::current_exe().unwrap_or_default();
         let first = std::fs::read_to_string("/proc/1/comm").unwrap_or_default();
@@ -33,7 +34,7 @@ impl InstallMethod {
     }
 
     fn of(known: bool, guarded: bool, exe: &Path, first: &str, there: &dyn Fn(&str) -> bool) -> Self {
-        // A container that runs us and little else: not a whole machine that happens to be one.
+        // A container that runs little else than the panel, as opposed to a whole machine in a container.
         let container = there("/.dockerenv") || there("/run/.containerenv");
         let image = container && ALONE.contains(&first);
         if exe == Path::new(PACKAGED.0) && there(PACKAGED.1) {
@@ -49,7 +50,7 @@ impl InstallMethod {
         }
     }
 
-    /// What a person does, where it does not go by itself.
+    /// The command for the user, if the panel cannot upgrade itself.
     pub fn command(self) -> Option<&'static str> {
         match self {
             Self::Here => None,
@@ -62,7 +63,7 @@ impl InstallMethod {
         }
     }
 
-    /// Why it does not go by itself, as a sentence.
+    /// Why the panel cannot upgrade itself, as a sentence.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Here | Self::Command => {
@@ -75,7 +76,7 @@ impl InstallMethod {
     }
 }
 
-/// The unit or script of a panel's service on this machine that runs the program that we are too.
+/// Whether a panel's service on this machine runs the same program as this process.
 pub fn shared_with_panel() -> bool {
     let Ok(exe) = std::env::current_exe() else { return true };
     let services = [
@@ -87,7 +88,7 @@ pub fn shared_with_panel() -> bool {
     services.iter().any(|service| std::fs::read_to_string(service).is_ok_and(|text| names(&text, &exe)))
 }
 
-/// Whether a text names this program, and not one whose name begins so.
+/// Whether a text contains this path as a whole, not as the start of a longer one.
 fn names(text: &str, program: &Path) -> bool {
     let end = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
     text.split(end).any(|word| Path::new(word) == program)

@@ -1,8 +1,8 @@
-//! Newer versions: of this program, and of the agents of other machines.
+//! Upgrades of this program and of the agents on other machines.
 //!
-//! What is published is looked at once a day ([`release`]). The next program is fetched, checked and tried ([`download`])
-//! and lies in the upgrade folder; then this process ends, and the guard outside swaps it. The same program goes to the
-//! other machines, one after another (`nodes`).
+//! Published releases are checked once a day ([`release`]). A new program is downloaded, verified and tested
+//! ([`download`]), and staged in the upgrade folder. Then this process exits, and the guard replaces the program. The
+//! agents on other machines get the same program, one after another (`rollout`).
 
 pub mod binaries;
 pub mod download;
@@ -47,18 +47,19 @@ use crate::system::clock;
 use crate::system::shutdown::Tasks;
 use crate::transfers::Transfers;
 
-/// Between two looks.
+/// Interval of checks.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
-/// The same after one that failed.
+/// Interval after a failed check.
 const AFTER_FAILURE: Duration = Duration::from_secs(6 * 3600);
-/// Seconds from the start to the first: a thousand panels that come back from one power cut do not come at one moment.
+/// Seconds from startup to the first check. Random, so that many panels starting after a power cut do not check at the
+/// same time.
 const FIRST: std::ops::Range<u64> = 60..600;
-/// Between two words to those who look.
+/// Minimum interval of progress notifications.
 const TELL_EVERY: Duration = Duration::from_millis(500);
-/// How long those who look have to see that the panel goes, before it does.
+/// Time for clients to learn that the panel is restarting.
 const LAST_SIGHT: Duration = Duration::from_millis(300);
 
-/// Everything about upgrades. Cheap to clone.
+/// All operations on upgrades. Cheap to clone.
 #[derive(Clone)]
 pub struct Upgrades(Arc<Inner>);
 
@@ -69,7 +70,7 @@ struct Inner {
     times: UpgradeTimes,
     programs: Programs,
     parts: Parts,
-    /// Read once: it changes only while the program does.
+    /// Result of the last upgrade. Read once, because it only changes with a restart.
     last: OnceLock<Option<UpgradeOutcome>>,
     state: Mutex<State>,
 }
@@ -83,43 +84,43 @@ struct State {
     running: Option<RunningView>,
     failure: Option<String>,
     round: Round,
-    /// Counts the changes.
+    /// Incremented with each change.
     number: u64,
 }
 
-/// What it stands on.
+/// Dependencies of [`Upgrades`].
 pub struct Parts {
-    /// Where panel and programs keep things.
+    /// The data folder.
     pub data_dir: PathBuf,
-    /// What is kept.
+    /// The store.
     pub store: Store,
-    /// Who is connected.
+    /// The agents.
     pub agents: Agents,
-    /// Connections for bulk bytes.
+    /// Connections for bulk data.
     pub transfers: Streams,
-    /// Servers under way.
+    /// Transfers of servers.
     pub moves: Transfers,
     /// The panel's tasks, and the token that ends them.
     pub tasks: Tasks,
 }
 
-/// Where releases are, where that is known.
+/// Where releases are published; `None` if that is not configured.
 ///
 /// # Errors
-/// What is wrong with address or key.
+/// The address or the key is invalid.
 pub fn source(settings: &UpgradeSettings) -> Result<Option<Source>, release::SourceError> {
     let (Some(base), Some(key)) = (&settings.download, &settings.key) else { return Ok(None) };
     Source::new(base, key, Fetcher::new(settings.times.stall, settings.authorities.clone())).map(Some)
 }
 
-/// What of a release is offered: what is above `current`, and what is not finished only to those who have such a one.
+/// The version to offer, if it is newer than `current`. Pre-releases are only offered if `current` is one.
 pub fn offered(current: &str, release: &Release) -> Option<Version> {
     let unfinished = Version::parse(current).is_ok_and(|current| !current.pre.is_empty());
     newer(current, &release.version.to_string()).ok().filter(|version| version.pre.is_empty() || unfinished)
 }
 
 impl Upgrades {
-    /// Nothing is looked at before [`Upgrades::start`].
+    /// Creates the handle. Checks begin with [`Upgrades::start`].
     pub fn new(settings: &UpgradeSettings, parts: Parts) -> Self {
         let mut state = State::default();
         let source = source(settings).unwrap_or_else(|error| {
@@ -140,12 +141,12 @@ impl Upgrades {
         }))
     }
 
-    /// Programs for machines of other kinds.
+    /// Programs for machines of other architectures.
     pub fn programs(&self) -> &Programs {
         &self.0.programs
     }
 
-    /// Looks once a day, where it is known where.
+    /// Starts the daily checks, if a source of releases is known.
     pub fn start(&self) {
         if !self.0.checks {
             return;
@@ -167,7 +168,7 @@ impl Upgrades {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and tells those who look.
+    /// Changes the state and notifies followers.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let done = change(&mut state);
@@ -177,12 +178,12 @@ impl Upgrades {
         done
     }
 
-    /// Changes whenever [`Upgrades::view`] may have changed.
+    /// A value that changes whenever [`Upgrades::view`] may have changed.
     pub fn number(&self) -> (u64, u64) {
         (self.lock().number, self.0.parts.agents.changes().nodes_now())
     }
 
-    /// How it stands.
+    /// The current state.
     pub fn view(&self) -> Result<UpgradeView, ApiError> {
         let inner = &self.0;
         let listed = inner.parts.store.read_now(storage::nodes::list)?;
@@ -210,7 +211,7 @@ impl Upgrades {
         })
     }
 
-    /// Somebody wants to know now.
+    /// Checks now, at a user's request.
     pub async fn check_asked(&self) -> Result<UpgradeView, ApiError> {
         if self.0.source.is_none() {
             return Err(ApiError::new(Code::Conflict, InstallMethod::Checkout.sentence()));
@@ -232,7 +233,7 @@ impl Upgrades {
         self.view()
     }
 
-    /// Whether it could be seen what there is.
+    /// Checks for a newer release. Returns whether the check succeeded.
     async fn check(&self) -> bool {
         let Some(source) = self.0.source.clone() else { return false };
         let looked = tokio::task::spawn_blocking(move || source.latest()).await;
@@ -255,7 +256,7 @@ impl Upgrades {
         })
     }
 
-    /// Begins to upgrade this panel. It ends, and comes back as that version or as it was.
+    /// Starts an upgrade of this panel. The panel restarts with that version, or with the old one if it fails.
     pub fn begin(&self, admin: &Admin, version: &str) -> Result<UpgradeView, ApiError> {
         let conflict = |sentence: String| ApiError::new(Code::Conflict, sentence);
         let wanted = Version::parse(version)
@@ -314,7 +315,7 @@ impl Upgrades {
         });
     }
 
-    /// Up to the moment in which there is only one thing left: to start anew.
+    /// Carries out all steps of an upgrade except the restart.
     async fn upgrade(&self, source: &Source, version: &Version) -> Result<(), String> {
         let inner = &self.0;
         let folder = Folder::of(&inner.parts.data_dir);
@@ -337,7 +338,7 @@ impl Upgrades {
         staged.await.map_err(|error| error.to_string())?.map_err(|error| sentence(&error))
     }
 
-    /// Blocks. Gives what lies there then.
+    /// Downloads the program into the folder. Blocks.
     fn fetch(&self, source: &Source, version: &Version, folder: &Folder) -> Result<Published, String> {
         let release = source.of(version).map_err(|error| sentence(&error))?;
         let what = release.program(own_architecture()).map_err(|error| sentence(&error))?;
@@ -355,7 +356,7 @@ impl Upgrades {
                 }
             });
         };
-        // The guard makes a copy of the database too.
+        // The guard needs space for a copy of the database too.
         let database =
             std::fs::metadata(self.0.parts.data_dir.join("panel.redb")).map_or(0, |file| file.len());
         download::download(source, &what, folder, 2 * database, &progress, &self.0.parts.tasks.token())
@@ -364,12 +365,12 @@ impl Upgrades {
     }
 }
 
-/// An error as a sentence for a person.
+/// An error as a sentence for the user.
 pub fn sentence(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let word = text.split(' ').next().unwrap_or_default();
     let mut letters = text.chars();
-    // An address is left as it is.
+    // A URL keeps its case.
     let first = letters.next().filter(|_| !word.contains("://")).map(|letter| letter.to_ascii_uppercase());
     let text = first.map_or(text.clone(), |first| std::iter::once(first).chain(letters).collect());
     if text.ends_with('.') { text } else { text + "." }

@@ -1,4 +1,4 @@
-//! What is published: a list of files with their hashes, signed. Nothing is believed that the key did not sign.
+//! Published releases: a signed list of files with their hashes. Nothing is used that is not signed by the key.
 
 use std::fmt;
 
@@ -8,29 +8,29 @@ use semver::Version;
 
 use super::fetch::{FetchError, Fetcher};
 
-/// Why a source can't be used.
+/// Why a source of releases cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The address.
+    /// The address is invalid.
     #[error("CTRL_ALT_PLAY_DOWNLOAD has to be a whole address, such as https://example.org/releases")]
     Address,
-    /// The key.
+    /// The key is invalid.
     #[error("CTRL_ALT_PLAY_KEY is no minisign public key: it is the second line of a .pub file")]
     Key,
 }
 
-/// Why there is no release to be had.
+/// Why a release cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// It did not come.
+    /// It could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Somebody else signed it, or it was changed.
+    /// It is signed by another key, or was modified.
     #[error(
         "the list of the release at {0} is not signed by the key that this program knows: nothing of it is used"
     )]
     Signature(String),
-    /// It was signed, but says something else than a release of ours.
+    /// The signature is valid, but the content is not that of a release.
     #[error("the release at {url} is none of ours: {why}")]
     Odd {
         /// The address of the release.
@@ -40,7 +40,7 @@ pub enum ReleaseError {
     },
 }
 
-/// Where releases are, and the key by which they are known. Cheap to clone.
+/// Where releases are published, and the key that signs them. Cheap to clone.
 #[derive(Clone)]
 pub struct Source {
     base: String,
@@ -48,7 +48,7 @@ pub struct Source {
     pub(super) fetcher: Fetcher,
 }
 
-/// A release, signed.
+/// A release whose signature was verified.
 #[derive(Clone, Debug)]
 pub struct Release {
     /// The released version.
@@ -58,14 +58,14 @@ pub struct Release {
     signed: SignedText,
 }
 
-/// One of its files.
+/// A file of a release.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// The file's address.
+    /// The file's URL.
     pub url: String,
     /// Its SHA-256 in hex digits.
     pub sha256: String,
-    /// What says so: the release's list with its signature.
+    /// The release's list with its signature, which contains this hash.
     pub signed: SignedText,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Below this address, signed by this key.
+    /// A source with this base URL and public key.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -90,20 +90,20 @@ impl Source {
         Ok(Self { base, key, fetcher })
     }
 
-    /// The newest one. Blocks.
+    /// The newest release. Blocks.
     ///
     /// # Errors
     /// [`ReleaseError`].
     pub fn latest(&self) -> Result<Release, ReleaseError> {
         let folder = format!("{}/latest/download", self.base);
         match self.at(&folder) {
-            // Between list and signature a newer one may have been published.
+            // A newer release may have been published between the requests for list and signature.
             Err(ReleaseError::Signature(_)) => self.at(&folder),
             other => other,
         }
     }
 
-    /// This one. Blocks.
+    /// The release of a version. Blocks.
     ///
     /// # Errors
     /// [`ReleaseError`].
@@ -116,7 +116,7 @@ impl Source {
         Ok(release)
     }
 
-    /// What people may read about a version, where that is known.
+    /// The URL of a version's release notes, if known.
     pub fn notes(&self, version: &Version) -> Option<String> {
         self.base.starts_with("https://github.com/").then(|| format!("{}/tag/v{version}", self.base))
     }
@@ -133,7 +133,7 @@ impl Source {
         self.read(SignedText { sums: text(sums)?, signature: text(signature)? }, folder)
     }
 
-    /// A release's list that lies here already, checked as one that was just fetched.
+    /// Reads a list that is stored locally, with the same checks as for a fetched one.
     ///
     /// # Errors
     /// [`ReleaseError`].
@@ -143,21 +143,21 @@ impl Source {
             error => ReleaseError::Odd { url: folder.to_owned(), why: error.to_string() },
         })?;
         let version = list.version.clone();
-        // `latest` may lead elsewhere the next time.
+        // `latest` may point to another version the next time.
         Ok(Release { folder: self.folder(&version), version, list, signed })
     }
 }
 
 impl Release {
-    /// Its list as it was published, with the signature.
+    /// The list as published, with its signature.
     pub fn signed(&self) -> &SignedText {
         &self.signed
     }
 
-    /// The program for machines of this architecture.
+    /// The program for an architecture.
     ///
     /// # Errors
-    /// [`ReleaseError::Odd`] where it has none.
+    /// [`ReleaseError::Odd`] if the release has none.
     pub fn program(&self, arch: &str) -> Result<Published, ReleaseError> {
         let name = self.list.program_name(arch);
         let url = format!("{}/{name}", self.folder);

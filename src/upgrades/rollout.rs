@@ -1,5 +1,5 @@
-//! The agents of other machines: each gets the panel's own version when nothing there would be broken off, one after
-//! another, until all have it or one has not come back with it.
+//! Upgrades the agents of other machines to the panel's version, one after another, each when nothing on its node would
+//! be interrupted. Stops if one does not come back with the new version.
 
 use std::time::{Duration, Instant};
 
@@ -21,20 +21,20 @@ use crate::error::{ApiError, Code};
 use crate::status::VERSION;
 use crate::system::clock;
 
-/// How long an agent may take to open a connection.
+/// Time for an agent to open a connection.
 const SOON: Duration = Duration::from_secs(30);
-/// A node that takes nothing for this long is given up.
+/// Longest time without progress while sending to a node.
 const STALLED: Duration = Duration::from_secs(60);
-/// To bring a program to the disk and try it.
+/// Time for an agent to write the program to disk and test it.
 const TRIES_WITHIN: Duration = Duration::from_secs(120);
-/// Between two looks at what somebody else changes.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What a person does about an agent that takes signed programs only.
+/// What to do about an agent that only accepts signed programs.
 const UNSIGNED: &str = "This panel was built from a checkout and knows of no releases, so nothing says that its program is \
                         one: run the installer on that machine.";
 
-/// Whether a version is below the panel's.
+/// Whether a version is older than the panel's.
 fn is_older(version: &str) -> bool {
     match (Version::parse(version), Version::parse(VERSION)) {
         (Ok(theirs), Ok(ours)) => theirs.cmp_precedence(&ours).is_lt(),
@@ -42,7 +42,7 @@ fn is_older(version: &str) -> bool {
     }
 }
 
-/// Why the panel can't upgrade it, and what a person does there.
+/// Why the panel can't upgrade the agent, and what the user can do; `None` if it can.
 fn hindrance(seen: &NodeSnapshot) -> Option<String> {
     let can = |info: &SystemInfo| info.capabilities.iter().any(|word| word == capability::UPGRADE);
     match &seen.system {
@@ -86,7 +86,7 @@ impl Upgrades {
             .collect()
     }
 
-    /// Begins with these nodes, or all that can be.
+    /// Starts to upgrade these nodes, or all that can be upgraded.
     pub fn begin_nodes(&self, admin: &Admin, wanted: Option<&[String]>) -> Result<UpgradeView, ApiError> {
         let conflict = |sentence: &str| ApiError::new(Code::Conflict, sentence);
         let known = self.view()?.nodes;
@@ -107,7 +107,7 @@ impl Upgrades {
                 "No machine is there that has an older version and can be upgraded from here.",
             ));
         }
-        // Where the fewest games run first: what goes wrong goes wrong there.
+        // Nodes with the fewest running games first, so that a faulty version does the least harm.
         chosen.sort_by_key(|id| self.0.parts.agents.running_on(id));
         let stop = self.0.parts.tasks.token();
         self.change(|state| {
@@ -137,14 +137,14 @@ impl Upgrades {
             upgrades.change(|state| {
                 state.round.running = false;
                 state.round.failure = failure;
-                // Nobody waits any more.
+                // The round is over; no node is waiting any more.
                 state.round.steps.retain(|_, step| step.word != NodeUpgradeStep::Waiting);
             });
         }));
         self.view()
     }
 
-    /// Begins with no further one. What is over is put away.
+    /// Stops after the current node. If no round is running, clears the results.
     pub fn stop_nodes(&self, admin: &Admin) -> Result<(), ApiError> {
         tracing::info!(by = %admin, "no further machines are upgraded");
         self.change(|state| {
@@ -165,7 +165,7 @@ impl Upgrades {
             let work = self.one(id, stop);
             match work.await {
                 Ok(true) => self.node_step(id, Step::new(NodeUpgradeStep::Done)),
-                // Called off before anything was done there.
+                // Cancelled before anything was done.
                 Ok(false) => return None,
                 Err(why) => {
                     tracing::warn!(node = %id, why, "a node's agent was not upgraded");
@@ -200,7 +200,7 @@ impl Upgrades {
         Ok(true)
     }
 
-    /// Waits until nothing there would be broken off; whether it is still wanted then.
+    /// Waits until nothing on the node would be interrupted. Returns false if cancelled.
     async fn idle(&self, id: &NodeId, stop: &CancellationToken) -> Result<bool, String> {
         let began = Instant::now();
         let mut told = None;
@@ -278,7 +278,7 @@ impl Upgrades {
         }
     }
 
-    /// Waits for the agent that was sent a program.
+    /// Waits for an agent that was sent a program to come back.
     async fn back(&self, id: &NodeId, connection: u64, before: Option<UpgradeOutcome>) -> Result<(), String> {
         let (agents, times) = (&self.0.parts.agents, &self.0.times);
         let deadline = Instant::now() + times.back;
@@ -304,7 +304,7 @@ impl Upgrades {
                 Some((same, began)) if *same == version => *began,
                 _ => since.insert((version.clone(), Instant::now())).1,
             };
-            // One that broke off its connection and has yet to end is the old one still.
+            // An agent that has closed its connection but not exited yet is still the old one.
             let patience = if version == VERSION { times.settle } else { 3 * times.settle };
             if began.elapsed() >= patience {
                 return if version == VERSION {

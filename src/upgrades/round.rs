@@ -1,4 +1,4 @@
-//! The upgrades of the nodes that are under way.
+//! State of the current or last rollout to nodes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::views::NodeUpgradeStep;
 
-/// The nodes' upgrades, as far as they are.
+/// Progress of the nodes' upgrades.
 #[derive(Default)]
 pub(super) struct Round {
     pub(super) steps: BTreeMap<NodeId, Step>,
@@ -30,7 +30,7 @@ impl Step {
     }
 }
 
-/// Stands as long as a round runs: whoever finds it at his start knows that one was broken off.
+/// Marker file that exists during a round. If it exists at startup, a round was interrupted.
 pub(super) fn mark(data_dir: &Path) -> PathBuf {
     data_dir.join("upgrade").join("nodes")
 }
@@ -44,7 +44,7 @@ impl Round {
         self.failure.clone()
     }
 
-    /// Says what an earlier run of the panel did not bring to its end.
+    /// Reports a round that an earlier run of the panel did not finish.
     pub(super) fn left_behind(&mut self, data_dir: &Path) {
         if std::fs::remove_file(mark(data_dir)).is_ok() {
             let why =

@@ -1,4 +1,4 @@
-//! `upgrade`: what there is to upgrade, and how far that is.
+//! `upgrade`: available upgrades and their progress.
 
 use super::Upgrades;
 use crate::auth::Access;
@@ -30,7 +30,7 @@ impl Topic for Upgrade {
 
 struct UpgradeFeed {
     upgrades: Upgrades,
-    /// [`Upgrades::number`] at the last look.
+    /// [`Upgrades::number`] at the last check.
     number: Option<(u64, u64)>,
     sent: Option<Frame>,
 }
