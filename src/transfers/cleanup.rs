@@ -1,5 +1,5 @@
-//! What is left to be done when it is decided where the server lives: it is started there, and what the other node has of
-//! it is removed. A node that is away is asked when it is back, however long that takes.
+//! The rest of a transfer once it is decided where the server belongs: the server is started there, and its data is
+//! removed from the other node. If a node is offline, this is done when it is back, however long that takes.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::tracker::Live;
 use super::views::TransferStep;
 use crate::agents::RequestError;
 
-/// How long an agent may take over a power action or over what was received.
+/// Time for an agent to perform a power action or to discard received data.
 const SOON: Duration = Duration::from_secs(30);
-/// To remove a server.
+/// Time for removing a server.
 const REMOVAL: Duration = Duration::from_secs(150);
 
-/// What came of an attempt to start it.
+/// Result of an attempt to start the server.
 enum Started {
     Yes,
     NotYet,
@@ -24,7 +24,7 @@ enum Started {
 }
 
 impl Transfers {
-    /// Does what can be done now; true when nothing is left.
+    /// Does what is possible now. Returns true when nothing is left.
     pub(super) async fn settled(&self, live: &Live) -> bool {
         match live.record().step {
             Step::InProgress | Step::Done => true,
@@ -33,7 +33,7 @@ impl Transfers {
         }
     }
 
-    /// The server lives on its new node.
+    /// The server belongs to its new node.
     async fn finished(&self, live: &Live) -> bool {
         let record = live.record();
         let (id, from, to) = (&record.server_id, &record.from, &record.to);
@@ -47,7 +47,7 @@ impl Transfers {
                     complaint = Some(format!("It has moved, but could not be started: {why}"));
                 }
             }
-            // Whoever stops it from now on means it.
+            // From now on, a stop is the user's intention and must not be undone by a restart.
             let mut started = record.clone();
             (started.ran, started.error) = (false, complaint.clone());
             if self.write(live, started).await.is_err() {
@@ -78,7 +78,7 @@ impl Transfers {
         true
     }
 
-    /// The server lives where it was.
+    /// The server stays on its old node.
     async fn undone(&self, live: &Live) -> bool {
         let mut record = live.record();
         let id = record.server_id.clone();
@@ -132,7 +132,7 @@ impl Transfers {
         }
     }
 
-    /// Removes what a node has of a server that lives elsewhere. One that is no longer a node has nothing to be removed.
+    /// Removes what a node has of a server that belongs to another one. Nothing to do if the node no longer exists.
     pub(super) async fn clean(&self, id: &ServerId, node: &NodeId) -> Result<(), RequestError> {
         let (server, known) = self
             .store

@@ -1,5 +1,5 @@
-//! The data, from one node through here to the other. Nothing of it is kept: what the other end does not take, the
-//! first one does not send.
+//! Forwards the data from one node to the other. Nothing is buffered beyond the pipes: the source only sends what the
+//! target accepts.
 
 use std::time::{Duration, Instant};
 
@@ -13,18 +13,19 @@ use super::tracker::Live;
 use super::views::TransferStep;
 use crate::net::rate_limit::TokenBucket;
 
-/// No byte for this long, and it is given up.
+/// Longest time without progress.
 const STALLED: Duration = Duration::from_secs(60);
-/// To bring all of it to the disk.
+/// Time for the target to write everything to disk.
 const TO_DISK: Duration = Duration::from_secs(900);
-/// How long an end that failed may take to say why.
+/// Time for a failed node to send its reason.
 const LAST_WORD: Duration = Duration::from_secs(5);
-/// What may go at once is that part of a second's: sleeping is not as exact as a fast network would want it.
+/// The rate limit's burst is the amount of one second divided by this, because sleeping is too imprecise for fast
+/// networks.
 const BURSTS: f64 = 10.0;
-/// Between two words to those who look.
+/// Minimum interval of progress notifications.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
-/// Copies; good is only what both ends counted alike.
+/// Copies the data. Fails unless both nodes report the same counts.
 pub(super) async fn copy(
     moves: &Transfers,
     live: &Live,
@@ -94,7 +95,7 @@ fn stalled(node: &str) -> Failure {
     Failure(format!("The node {node} took or sent nothing for too long. Look at its network and its disk."))
 }
 
-/// What an end said instead of what was awaited.
+/// The error for an unexpected frame of a node.
 fn said(node: &str, word: Option<Frame>) -> Failure {
     match word {
         Some(Frame::Control(Control::Failed(report))) => {

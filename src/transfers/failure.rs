@@ -1,9 +1,9 @@
-//! Why a move fails, for a person.
+//! Why a transfer fails, for the user.
 
 use crate::agents::RequestError;
 use crate::error::ApiError;
 
-/// Why a transfer fails, for a person.
+/// The reason of a failed transfer, as shown to the user.
 pub(super) struct Failure(pub(super) String);
 
 impl Failure {
@@ -11,7 +11,7 @@ impl Failure {
         Self(why.into())
     }
 
-    /// What a node was asked.
+    /// Converts a failed request to a node.
     pub(super) fn asking<'n>(doing: &'n str, node: &'n str) -> impl FnOnce(RequestError) -> Self + 'n {
         move |error| {
             let why = match &error {

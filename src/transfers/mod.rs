@@ -1,9 +1,9 @@
-//! Moving a server to another node: the rules.
+//! Transfers of servers to another node.
 //!
-//! A server belongs to the node that its record names, and is started nowhere else. The record changes once, in one
-//! transaction, when the copy is whole, on the disk and known to the other agent: before that moment everything can be
-//! called off and nothing of the original was touched; after it, all that is left is to start the server and to remove
-//! what nobody needs any more. What has to be done is in the record of the move, so a panel that was killed goes on.
+//! A server belongs to the node in its record, and is only started there. The record is changed once, in a single
+//! transaction, when the copy is complete, written to disk and registered with the other agent. Before that, the
+//! transfer can be cancelled and the original is untouched. After it, only starting the server and removing old data is
+//! left. The transfer's record has everything needed to resume it after a crash of the panel.
 
 mod cleanup;
 mod copy;
@@ -32,29 +32,29 @@ use crate::streams::Streams;
 use crate::system::clock;
 use crate::system::shutdown::Tasks;
 
-/// How long a node may take over the question which ports are free there.
+/// Time for a node to answer which ports are free.
 const HOST_CHECK: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Everything about moves. Cheap to clone.
+/// All operations on transfers. Cheap to clone.
 #[derive(Clone)]
 pub struct Transfers {
     store: Store,
     agents: Agents,
     transfers: Streams,
     tasks: Tasks,
-    /// TCP ports of the panel's own machine that are ours.
+    /// TCP ports of this machine that the panel uses.
     own_ports: Arc<Vec<u16>>,
-    /// MiB a second that one move takes of the network at most.
+    /// Bandwidth limit of one transfer in MiB per second.
     limit: Option<NonZeroU32>,
     lives: Tracker,
 }
 
 impl Transfers {
-    /// Takes up what an earlier run has left. `own_ports` are those of this process; `limit` is in MiB a
-    /// second.
+    /// Creates the handle, and resumes transfers of an earlier run. `own_ports` are the ports of this process; `limit`
+    /// is in MiB per second.
     ///
     /// # Errors
-    /// Where the store can't be read.
+    /// If the store cannot be read.
     pub fn new(
         store: Store,
         agents: Agents,
@@ -77,7 +77,7 @@ impl Transfers {
         Ok(moves)
     }
 
-    /// Begins a move. What would make it fail for certain is told at once.
+    /// Starts a transfer. Fails at once for reasons that are known beforehand.
     pub async fn begin(
         &self,
         admin: &Admin,
@@ -121,12 +121,12 @@ impl Transfers {
         Ok(view)
     }
 
-    /// The last move of a server.
+    /// The last transfer of a server.
     pub fn get(&self, server_id: &ServerId) -> Result<MoveView, ApiError> {
         self.lives.get(server_id).map(|live| live.view()).ok_or_else(|| ApiError::not_found("move"))
     }
 
-    /// Calls a move off; one that is over is put away.
+    /// Cancels a transfer, or clears a finished one.
     pub async fn cancel(&self, admin: &Admin, server_id: &ServerId) -> Result<(), ApiError> {
         let live = self.lives.get(server_id).ok_or_else(|| ApiError::not_found("move"))?;
         match live.record().step {
@@ -156,19 +156,19 @@ impl Transfers {
         Ok(())
     }
 
-    /// What everybody who sees the server sees of its move: nothing where there is nothing to say any more.
+    /// The transfer as shown to everyone who can see the server; `None` once there is nothing left to report.
     pub fn shown(&self, server_id: &ServerId) -> Option<MoveView> {
         let view = self.lives.get(server_id)?.view();
         (!matches!(view.step, TransferStep::Failed | TransferStep::Done) || view.error.is_some())
             .then_some(view)
     }
 
-    /// Counts the changes of what [`Self::shown`] tells, but for the rate of a copy, which changes with time.
+    /// A counter that changes with the answers of [`Self::shown`], except for the rate of a copy.
     pub fn revision(&self) -> u64 {
         self.lives.revision()
     }
 
-    /// Refuses what must not be done with a server while it moves.
+    /// Refuses an action on a server that is being transferred.
     pub fn allows(&self, server_id: &ServerId) -> Result<(), ApiError> {
         let Some(live) = self.lives.get(server_id) else { return Ok(()) };
         let record = live.record();
@@ -180,17 +180,17 @@ impl Transfers {
         Err(ApiError::new(Code::Conflict, sentence))
     }
 
-    /// A server that is on its way, where there is one.
+    /// A server that is being transferred, if any.
     pub fn under_way(&self) -> Option<ServerId> {
         self.lives.under_way(|_| true)
     }
 
-    /// The same, of those that come from or go to this node.
+    /// A server that is being transferred from or to this node, if any.
     pub fn under_way_at(&self, node_id: &NodeId) -> Option<ServerId> {
         self.lives.under_way(|record| record.from == node_id || record.to == node_id)
     }
 
-    /// A server is no more.
+    /// Drops what is known of a deleted server.
     pub fn forget(&self, server_id: &ServerId) {
         if let Some(live) = self.lives.get(server_id) {
             live.cancel();
@@ -234,7 +234,7 @@ impl Transfers {
         let ToPanel::HostReport(report) = self.agents.ask(to, asked, HOST_CHECK).await? else {
             return Ok(());
         };
-        // A port that the server itself holds at the moment is free once it has stopped: two agents on one machine.
+        // A port used by the server itself becomes free when it stops; relevant for two agents on one machine.
         let seen = self.agents.server(&server.id);
         let runs = seen.status.is_some_and(|status| tracker::runs(&status.status));
         match report.ports_taken.first() {
@@ -253,7 +253,7 @@ impl Transfers {
         host(one).is_some() && host(one) == host(other)
     }
 
-    /// Its agent is there and takes part in moves.
+    /// The node's system info, if its agent is connected and supports transfers.
     fn can_move(&self, node_id: &NodeId) -> Result<SystemInfo, ApiError> {
         let seen = self.agents.node(node_id);
         let Some(system) = seen.system.clone().filter(|_| seen.online) else {

@@ -1,4 +1,4 @@
-//! One move, from what is written of it to its end.
+//! Runs one transfer, from its record to its end.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::agents::{RequestError, create_message};
 use crate::error::ApiError;
 use crate::system::clock;
 
-/// How long an agent may take to answer what takes no time.
+/// Time for an agent to answer a request that needs no work.
 const SOON: Duration = Duration::from_secs(30);
-/// To count what is in a folder. A hundred thousand files on a memory card take a while.
+/// Time for counting the contents of a folder. A hundred thousand files on a memory card take a while.
 const COUNTING: Duration = Duration::from_secs(600);
-/// To fetch an image.
+/// Time for pulling an image.
 const FETCHING: Duration = Duration::from_secs(3600);
-/// Beyond the time that a server's stop may take.
+/// Time for stopping a server in addition to its stop timeout.
 const STOPPING: Duration = Duration::from_secs(60);
-/// Between two looks at what somebody else changes.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(50);
-/// Between two attempts at what failed for a node's absence.
+/// Delay before a step is retried that failed because a node was offline.
 const AGAIN: Duration = Duration::from_secs(1);
-/// What the other node's disk keeps for its own.
+/// Free space in bytes that must remain on the target's disk.
 const RESERVE: u64 = 64 << 20;
 
-/// `uid:gid` in numbers.
+/// Whether `text` has the form `uid:gid` with numbers.
 fn is_pair(text: &str) -> bool {
     text.len() <= 32
         && text
@@ -48,8 +48,8 @@ fn idle(status: &Status) -> bool {
 }
 
 impl Transfers {
-    /// Does what is left to be done, in the background. One that is not `fresh` was begun by another run of the panel, and
-    /// has lost its connections.
+    /// Carries out the remaining steps in the background. A transfer that is not `fresh` was started by an earlier run
+    /// of the panel, and its connections are lost.
     pub(super) fn drive(&self, live: Live, fresh: bool) {
         let (moves, end) = (self.clone(), self.tasks.token());
         drop(self.tasks.spawn("move", async move {
@@ -62,7 +62,7 @@ impl Transfers {
                 }
             };
             tokio::select! {
-                // What is written is where the next run goes on.
+                // The next run resumes from the record.
                 () = end.cancelled() => {}
                 () = live.replaced().cancelled() => {}
                 () = work => {}
@@ -82,7 +82,7 @@ impl Transfers {
             ))
         };
         let outcome = match outcome {
-            // From here on there is no way back, and nothing that waits for anybody.
+            // From here on it can no longer be cancelled, and must not wait for anything.
             Ok(()) => self.switch(live).await.map_err(Failure::from),
             Err(failure) => Err(failure),
         };
@@ -91,7 +91,7 @@ impl Transfers {
         }
     }
 
-    /// All up to a whole copy that the other agent knows.
+    /// All steps up to a complete copy that is registered with the other agent.
     async fn copy_over(&self, live: &Live) -> Result<(), Failure> {
         let record = live.record();
         let (from, to) = (&record.from, &record.to);
@@ -119,11 +119,11 @@ impl Transfers {
         self.stream(live, &server, &size).await?;
 
         self.step(live, TransferStep::Switching);
-        // The record may not change meanwhile, but for what an administrator does to it.
+        // Read again, because an administrator may have changed it in the meantime.
         let server = self.server(&record.server_id)?;
         let made = self.agents.ask(to, ToAgent::ServerCreate(Box::new(create_message(&server))), SOON).await;
         made.map_err(Failure::asking("Handing the server to", to))?;
-        // A look at what it made of it: the original goes only for a server that has all of this.
+        // The original is only removed if the copy is complete.
         let there = self.measure(&server, to).await?;
         if (there.bytes, there.entries) != (size.bytes, size.entries) {
             return Err(Failure(format!(
@@ -165,7 +165,7 @@ impl Transfers {
         )))
     }
 
-    /// Stops the game; whether it is to run again is written down first.
+    /// Stops the game, after storing whether it has to be started again.
     async fn stop(&self, live: &Live, server: &Server) -> Result<(), Failure> {
         let from = &server.node_id;
         let seen = self.agents.server(&server.id).status;
@@ -228,7 +228,7 @@ impl Transfers {
         super::copy::copy(self, live, source, target).await
     }
 
-    /// The one moment in which the server changes its node.
+    /// Moves the server to its new node, in one transaction.
     async fn switch(&self, live: &Live) -> Result<(), ApiError> {
         let id = live.record().server_id;
         let server = self.store.write(move |tx| storage::transfers::switch(tx, &id, clock::now())).await?;
@@ -241,7 +241,7 @@ impl Transfers {
         Ok(())
     }
 
-    /// It is where it was. What has to be done about that is written first.
+    /// The server stays on its old node. Stores what has to be cleaned up before doing it.
     async fn fail(&self, live: &Live, why: &str) {
         let mut record = live.record();
         record.error = (!live.cancelled().is_cancelled()).then(|| why.to_owned());

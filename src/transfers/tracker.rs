@@ -1,4 +1,4 @@
-//! What is known of the moves at this moment: the record, and what is not worth a write.
+//! Current state of transfers: their records, and progress that is not stored.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,22 +12,22 @@ use tokio_util::sync::CancellationToken;
 use super::views::{MoveView, TransferStep};
 use crate::system::clock::rfc3339;
 
-/// The last move of every server that had one. Cheap to clone.
+/// The last transfer of each server. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Tracker {
     all: Arc<Mutex<HashMap<ServerId, Live>>>,
     revision: Arc<AtomicU64>,
 }
 
-/// One move. Cheap to clone.
+/// A transfer. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Live {
     now: Arc<Mutex<Now>>,
-    /// The tracker's.
+    /// The tracker's revision.
     revision: Arc<AtomicU64>,
-    /// Nobody wants it any more.
+    /// Cancelled when the transfer is called off.
     cancel: CancellationToken,
-    /// Another one has its place.
+    /// Cancelled when a newer transfer has replaced it.
     replaced: CancellationToken,
 }
 
@@ -39,7 +39,7 @@ struct Now {
     copying_since: Option<Instant>,
 }
 
-/// Whether a game in this state is up, or on its way there.
+/// Whether a game in this state is running or starting.
 pub(super) fn runs(status: &Status) -> bool {
     matches!(status, Status::Starting | Status::Running | Status::Paused)
 }
@@ -49,19 +49,19 @@ impl Tracker {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, to change it.
+    /// Locks the map for a change, which is counted.
     fn change(&self) -> MutexGuard<'_, HashMap<ServerId, Live>> {
         let all = self.lock();
         self.revision.fetch_add(1, Ordering::AcqRel);
         all
     }
 
-    /// Counts the changes of what is tracked, each before it can be seen.
+    /// A counter that is incremented before each change becomes visible.
     pub(super) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Takes the place of the one before it.
+    /// Adds a transfer, replacing the server's previous one.
     pub(super) fn put(&self, record: Move) -> Live {
         let id = record.server_id.clone();
         let step = match record.step {
@@ -87,7 +87,7 @@ impl Tracker {
         self.lock().get(server_id).cloned()
     }
 
-    /// The server of one that is not over, where there is such.
+    /// The server of an unfinished transfer that `of` accepts, if any.
     pub(super) fn under_way(&self, of: impl Fn(&Move) -> bool) -> Option<ServerId> {
         let all: Vec<_> = self.lock().values().map(Live::record).collect();
         let under = |record: &Move| matches!(record.step, Step::InProgress | Step::Switched) && of(record);
@@ -109,7 +109,7 @@ impl Live {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, to change it.
+    /// Locks the state for a change, which is counted.
     fn change(&self) -> MutexGuard<'_, Now> {
         let now = self.lock();
         self.revision.fetch_add(1, Ordering::AcqRel);
