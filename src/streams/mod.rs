@@ -1,7 +1,7 @@
-//! Connections for bulk bytes, the panel's end. Whoever needs one says which node is to come ([`Streams::expect`]), has
-//! an agent told the number and the token, and gets the pipe when it is there.
+//! The panel's end of connections for bulk data. The caller registers the expected node ([`Streams::expect`]), sends
+//! its agent the id and the token, and receives the pipe once the agent has connected.
 //!
-//! A token has 256 bits, opens one connection of one node once, and is worth nothing after half a minute.
+//! A token has 256 bits, is valid for one connection of one node, and expires after half a minute.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,34 +20,34 @@ use crate::error::{ApiError, Code};
 use crate::http::Socket;
 use crate::system::ids;
 
-/// How long a connection may take to come.
+/// How long to wait for a connection.
 const COMES_WITHIN: Duration = Duration::from_secs(30);
-/// Connections that may be waited for at a time.
+/// Most connections that are expected at the same time.
 const MOST: usize = 64;
-/// Characters of a transfer's number, and of the token: 31 different ones, so 256 bits.
+/// Length of a stream's id, and of the token: characters out of 31, so about 256 bits for the token.
 const NUMBER: usize = 20;
 const TOKEN: usize = 52;
 
-/// All connections that are waited for. Cheap to clone.
+/// All expected connections. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Streams(Arc<Mutex<HashMap<String, Waiting>>>);
 
 struct Waiting {
     node_id: NodeId,
-    /// SHA-256.
+    /// SHA-256 of the token.
     token: [u8; 32],
     comes: oneshot::Sender<Pipe>,
     until: Instant,
 }
 
-/// A connection that is waited for; no longer when dropped.
+/// An expected connection; no longer accepted when dropped.
 pub struct Expected {
     transfers: Streams,
     ticket: Ticket,
     comes: oneshot::Receiver<Pipe>,
 }
 
-/// A connection that may come in.
+/// A connection that was accepted.
 pub struct Admitted(oneshot::Sender<Pipe>);
 
 impl Streams {
@@ -55,7 +55,7 @@ impl Streams {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a connection of this node from now on.
+    /// Expects a connection of this node from now on.
     pub fn expect(&self, node_id: &NodeId) -> Result<Expected, ApiError> {
         let ticket = Ticket { transfer_id: ids::random(NUMBER), token: ids::random(TOKEN) };
         let (comes, awaited) = oneshot::channel();
@@ -75,8 +75,8 @@ impl Streams {
         Ok(Expected { transfers: self.clone(), ticket, comes: awaited })
     }
 
-    /// Somebody has come. 404 where nobody of this node is waited for under this number, 401 for another token; the right
-    /// one opens once.
+    /// Accepts a connection. 404 if none is expected from this node under this id, 401 if the token is wrong. The right
+    /// token is valid once.
     pub fn admit(
         &self,
         node_id: &NodeId,
@@ -88,7 +88,7 @@ impl Streams {
         let Some(one) = waiting.get(transfer_id).filter(there) else {
             return Err(ApiError::new(Code::NotFound, "No transfer of this number is expected."));
         };
-        // Digests are compared: how long that takes tells nothing of the token.
+        // Compares hashes, so that the timing reveals nothing about the token.
         if token.map(hash) != Some(one.token) {
             return Err(ApiError::new(Code::Unauthenticated, "The transfer's token is wrong or missing."));
         }
@@ -96,7 +96,7 @@ impl Streams {
         one.map(|one| Admitted(one.comes)).ok_or_else(|| ApiError::not_found("transfer"))
     }
 
-    /// For the agent in this process, which needs no socket.
+    /// The stream opener for the agent in this process, which needs no socket.
     pub fn local(&self) -> Arc<dyn StreamOpener> {
         Arc::new(Within(self.clone()))
     }
@@ -107,12 +107,12 @@ fn hash(token: &str) -> [u8; 32] {
 }
 
 impl Expected {
-    /// What the agent is to be told.
+    /// The id and token to be sent to the agent.
     pub fn ticket(&self) -> &Ticket {
         &self.ticket
     }
 
-    /// The pipe, once the agent has come; nothing where it did not come in time.
+    /// The pipe, once the agent has connected; `None` if it did not in time.
     pub async fn pipe(mut self) -> Option<Pipe> {
         tokio::time::timeout(COMES_WITHIN, &mut self.comes).await.ok()?.ok()
     }
@@ -125,7 +125,7 @@ impl Drop for Expected {
 }
 
 impl Admitted {
-    /// Carries it over a socket, until it is closed.
+    /// Forwards the pipe over a socket until it is closed.
     pub async fn carry(self, socket: Socket, token: CancellationToken) {
         let (near, far) = pipe();
         if self.0.send(near).is_ok() {
@@ -134,7 +134,7 @@ impl Admitted {
     }
 }
 
-/// The local agent's way: two queues.
+/// Connects the local agent through two queues.
 struct Within(Streams);
 
 impl fmt::Debug for Within {
