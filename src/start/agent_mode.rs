@@ -1,4 +1,4 @@
-//! `ctrl-alt-play agent`: this machine as a node of a panel elsewhere.
+//! `ctrl-alt-play agent`: runs this machine as a node of a panel elsewhere.
 
 use std::fs::File;
 use std::path::Path;
@@ -21,43 +21,43 @@ use crate::system::shutdown::Tasks;
 use crate::system::upgrade_verification::{Verification, VerificationError};
 use crate::upgrades::install_method;
 
-/// Console batches and samples that may wait for the network.
+/// How many console batches and samples may wait to be sent.
 const CAPACITY: usize = 64;
 
-/// Why the agent did not start.
+/// Why the agent could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// A folder or a file in it.
+    /// A file operation failed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The data folder is a panel's, which brings its own agent.
+    /// The folder is a panel's data folder; the panel has its own agent for it.
     #[error(
         "{0} is the data folder of a panel, and the panel looks after the servers in it: give the agent a folder of its \
          own with DATA_DIR"
     )]
     PanelsFolder(String),
-    /// Another agent has the folder.
+    /// Another agent uses the folder.
     #[error("another agent runs on {0}: stop it first, or give this one another DATA_DIR")]
     Taken(String),
-    /// The secret is not there.
+    /// There is no secret.
     #[error("AGENT_SECRET is missing: it stands in the line that the panel shows under Nodes, Add")]
     NoSecret,
-    /// The panel's address.
+    /// The panel's URL is invalid.
     #[error(transparent)]
     PanelUrl(#[from] BadPanelUrl),
-    /// The agent itself.
+    /// The agent could not be set up.
     #[error(transparent)]
     Agent(#[from] agent::Error),
-    /// Whether it is on trial is not known, or can't be said.
+    /// The state of the upgrade verification could not be read or written.
     #[error(transparent)]
     Verification(#[from] VerificationError),
-    /// It was on trial, and came to nothing.
+    /// The upgrade verification failed.
     #[error("on trial after an upgrade: the panel has not taken this agent within {0:?}")]
     NotTaken(Duration),
 }
 
 impl NodeError {
-    /// In the numbers of `sysexits.h`.
+    /// Exit code according to `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
             NodeError::File(FileError::Exposed { .. } | FileError::NotOurs { .. }) => 77,
@@ -69,17 +69,17 @@ impl NodeError {
     }
 }
 
-/// A node that runs.
+/// A running node.
 pub struct Node {
     tasks: Tasks,
     standing: watch::Receiver<LinkState>,
     trial: Option<Verification>,
     patience: Duration,
-    // Held as long as the agent runs.
+    // Held while the agent runs.
     _lock: File,
 }
 
-/// Starts the agent and the link to its panel. Returns at once, whether the panel answers or not.
+/// Starts the agent and the link to its panel. Returns at once, whether or not the panel responds.
 pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
     let folder = &config.data_dir;
     let secret = config.agent_secret.as_ref().ok_or(NodeError::NoSecret)?;
@@ -153,11 +153,11 @@ pub async fn run_node(config: &Config) -> Result<Node, NodeError> {
 }
 
 impl Node {
-    /// On trial after an upgrade, waits for the panel to take this agent, and ends the trial so. Returns at once where
-    /// there is none.
+    /// During verification after an upgrade, waits for the panel to accept this agent, and then completes the
+    /// verification. Returns at once if this program is not being verified.
     ///
     /// # Errors
-    /// The panel doesn't within a minute: the program before this one should have the place again.
+    /// The panel did not accept it within a minute; the guard should restore the previous program.
     pub async fn prove(&mut self) -> Result<(), NodeError> {
         let Some(trial) = self.trial.take() else { return Ok(()) };
         tracing::info!(from = trial.from, "on trial after an upgrade");
@@ -172,12 +172,12 @@ impl Node {
         Ok(())
     }
 
-    /// Returns once somebody inside wants the process to be started again.
+    /// Returns once a restart of the process is requested.
     pub async fn restart_asked(&self) {
         self.tasks.restart_token().cancelled().await;
     }
 
-    /// Ends the agent; games go on.
+    /// Stops the agent; games keep running.
     pub async fn stop(self, grace: Duration) {
         let left = self.tasks.finish(grace).await;
         if !left.is_empty() {
@@ -186,7 +186,7 @@ impl Node {
     }
 }
 
-/// The key of releases, where there is one: built in, or set by this machine's administrator.
+/// The public key of releases, if any: built in, or set by the machine's administrator.
 fn release_key(config: &Config) -> Option<ReleaseKey> {
     let key = config.upgrades.key.as_deref()?;
     ReleaseKey::parse(key)
@@ -194,7 +194,7 @@ fn release_key(config: &Config) -> Option<ReleaseKey> {
         .ok()
 }
 
-/// The folder's lock, where nobody has it.
+/// Locks the folder; `None` if it is already locked.
 fn lock(path: &Path) -> Result<Option<File>, FileError> {
     use rustix::fs::{FlockOperation, flock};
     let file = File::options()

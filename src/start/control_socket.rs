@@ -1,4 +1,5 @@
-//! `DATA_DIR/admin.sock`: what the machine's owner may ask a running panel without an account. One line of JSON each way.
+//! `DATA_DIR/admin.sock`: requests of the machine's owner to a running panel, without an account. One line of JSON in
+//! each direction.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -19,32 +20,32 @@ use crate::system::shutdown::Tasks;
 use crate::users::Users;
 
 const FILE: &str = "admin.sock";
-/// Longest question, and longest answer.
+/// Longest request and longest answer, in bytes.
 const LINE: u64 = 16 * 1024;
 const ANSWER: u64 = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What may be asked.
+/// A request.
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ControlRequest {
-    /// A new password for an account; its sessions end.
+    /// Sets an account's password and ends its sessions.
     SetPassword {
         /// The account's name.
         username: String,
-        /// 10 to 1,024 bytes.
+        /// The new password, 10 to 1,024 bytes.
         password: String,
     },
-    /// A copy of the database, checked.
+    /// Writes a verified copy of the database.
     CopyDatabase {
-        /// Where to, from the root, as the panel sees it. Whoever may ask may write what the panel can.
+        /// Absolute path of the copy, as the panel sees it. Callers may write wherever the panel can.
         to: PathBuf,
     },
-    /// What only the panel knows of itself, for a check-up.
+    /// Returns what only the panel knows about itself, for the doctor.
     Examine,
 }
 
-/// What comes back.
+/// The answer.
 #[derive(Deserialize, Serialize)]
 struct Answer {
     error: Option<String>,
@@ -52,34 +53,34 @@ struct Answer {
     said: Option<Box<PanelSide>>,
 }
 
-/// Why a running panel could not be asked.
+/// Why a request to a running panel failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody is there.
+    /// No panel is running.
     #[error("no panel answers on {}: start it first (or name its folder with DATA_DIR): {source}", path.display())]
     NotRunning {
         /// The socket's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It stopped answering.
+    /// The connection ended without an answer.
     #[error("the panel on {} did not answer: {source}", path.display())]
     NoAnswer {
         /// The socket's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It said no.
+    /// The panel refused it.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Listens until the tasks are cancelled.
+/// Serves the socket until the tasks are cancelled.
 pub fn listen(data_dir: &Path, users: Users, store: Store, doctor: Doctor, tasks: &Tasks) -> io::Result<()> {
     let path = data_dir.join(FILE);
-    // Left behind by a kill. The database's lock has made sure that nobody uses it.
+    // A leftover of a killed process. The database's lock ensures that nobody else uses it.
     match std::fs::remove_file(&path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
         _ => {}
@@ -144,7 +145,7 @@ async fn answer(ask: ControlRequest, actor: &Actor, users: &Users, store: &Store
             users.reset_password(actor, &username, password).await
         }
         ControlRequest::CopyDatabase { to } => {
-            // Its own sentences: they go to the machine's owner, and name files of his.
+            // The original message may be shown: it goes to the machine's owner, and names their files.
             let refused = |sentence: String| ApiError::new(Code::Conflict, sentence);
             if !to.is_absolute() {
                 return Err(refused("The copy's place has to be named from the root.".to_owned()));
@@ -154,17 +155,17 @@ async fn answer(ask: ControlRequest, actor: &Actor, users: &Users, store: &Store
             tracing::info!(to = %to.display(), bytes = copied.bytes, by = %actor, "database copied");
             Ok(())
         }
-        // Has an answer of its own.
+        // Answered elsewhere.
         ControlRequest::Examine => Ok(()),
     }
 }
 
-/// Asks the panel that runs on this folder.
+/// Sends a request to the panel running on this folder.
 pub async fn ask(data_dir: &Path, ask: &ControlRequest) -> Result<(), ControlError> {
     put(data_dir, ask).await.map(drop)
 }
 
-/// Asks it for its part of a check-up.
+/// Asks the panel for its part of the doctor's report.
 pub async fn examine(data_dir: &Path) -> Result<PanelSide, ControlError> {
     match put(data_dir, &ControlRequest::Examine).await? {
         Some(said) => Ok(*said),

@@ -1,4 +1,4 @@
-//! Why a panel can't start.
+//! Errors when starting a panel.
 
 use std::net::SocketAddr;
 
@@ -7,45 +7,45 @@ use storage::OpenError;
 use crate::net::tls::TlsError;
 use crate::system::private_files::FileError;
 
-/// Why the panel did not start.
+/// Why the panel could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The database.
+    /// The database could not be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// A folder or a secret.
+    /// A file operation failed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The key and certificate of its ports.
+    /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A port.
+    /// A port could not be bound.
     #[error(
         "{address} ({what}) can't be listened on: {source}. Another program has it, or the address isn't this \
              machine's; {setting} chooses another one"
     )]
     Port {
-        /// The address to listen on.
+        /// The address of the port.
         address: SocketAddr,
-        /// What it was for.
+        /// What the port is for.
         what: &'static str,
-        /// How to change it.
+        /// How to change the address.
         setting: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A part of the start failed in a way that has no advice.
+    /// Another step failed.
     #[error("{doing}: {source}")]
     Other {
         /// What was attempted.
         doing: &'static str,
-        /// What was said.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl StartError {
-    /// In the numbers of `sysexits.h`.
+    /// Exit code according to `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Database(cause) => cause.exit_code(),

@@ -1,4 +1,4 @@
-//! Puts the features together, each with what it needs.
+//! Creates the features, each with its dependencies.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ use crate::transfers::Transfers;
 use crate::upgrades::{self, Upgrades};
 use crate::users::Users;
 
-/// Shortest secret for signing that isn't worth a warning.
+/// Shortest signing secret, in bytes, without a warning.
 const GOOD_SECRET: usize = 32;
 
-/// What features are made from.
+/// What the features are created from.
 pub(super) struct Parts {
     pub(super) config: Arc<Config>,
     pub(super) network: Network,
@@ -42,7 +42,7 @@ pub(super) struct Parts {
     pub(super) tasks: Tasks,
 }
 
-/// The whole panel. A feature that others need comes before them.
+/// Creates all features, in the order of their dependencies.
 pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Result<App, StartError> {
     let Parts { config, network, store, agents, tasks } = parts;
     let (ports, folder) = (network.ports, &config.data_dir);

@@ -1,4 +1,4 @@
-//! A node's health on a port of its own, as every agent has it: health, and nothing else.
+//! A node's health on its own port, in the same form as on every agent.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::error::{ApiError, Code};
 use crate::http::{Body, Response, empty, error, json_reply};
 use crate::system::clock;
 
-/// What a probe asks. Cheap to clone.
+/// Answers health probes. Cheap to clone.
 #[derive(Clone)]
 pub struct Health {
     started_at: Millis,
@@ -27,13 +27,13 @@ struct Answer<'h> {
     timestamp: String,
     version: &'static str,
     node_id: &'h NodeId,
-    /// Seconds.
+    /// Uptime in seconds.
     uptime: i64,
     connected: bool,
 }
 
 impl Health {
-    /// `connected` tells whether the node's agent and its panel talk.
+    /// `connected` returns whether the node's agent is connected to its panel.
     pub fn new(
         started_at: Millis,
         node_id: &NodeId,
@@ -42,7 +42,7 @@ impl Health {
         Self { started_at, node_id: node_id.clone(), connected: Arc::new(connected) }
     }
 
-    /// Answers everything on that port.
+    /// Answers any request on that port.
     pub async fn answer(self, request: Request<Body>) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = error(&ApiError::new(Code::MethodNotAllowed, "Only GET is possible here."));

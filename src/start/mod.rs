@@ -1,4 +1,4 @@
-//! From settings to a running panel, or to an agent of another, and back.
+//! Starts and stops a panel, or an agent of another panel.
 
 pub mod agent_mode;
 pub mod control_socket;
@@ -41,16 +41,16 @@ use self::features::Parts;
 use self::own_address::own_address;
 use self::upgrade_verification::VerificationGate;
 
-/// Connections that may wait to be accepted: a thousand agents come back at once.
+/// Length of the accept queue: a thousand agents may reconnect at once.
 const BACKLOG: u32 = 4096;
 
-/// A panel that runs. Dropping it leaves its tasks running: call [`Running::stop`].
+/// A running panel. Its tasks keep running when it is dropped: call [`Running::stop`].
 pub struct Running {
-    /// Everything that it is made of.
+    /// All of its features.
     pub app: App,
 }
 
-/// Starts the panel and returns once it listens.
+/// Starts the panel; returns once it listens on its ports.
 pub async fn run(config: Config) -> Result<Running, StartError> {
     let started_at = clock::now();
     let folder = config.data_dir.clone();
@@ -72,7 +72,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     let store = tokio::task::spawn_blocking(move || Store::open(&opened))
         .await
         .map_err(|source| StartError::Other { doing: "opening the database", source: source.into() })??;
-    // After the database: a folder in which that is refused stays as it is.
+    // After the database, so that nothing is written to a folder whose database cannot be opened.
     let identity = Identity::open(
         (config.tls_cert.as_deref(), config.tls_key.as_deref()),
         &folder.join("secrets"),
@@ -102,7 +102,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
     let app = features::build(parts, &streams, started_at)?;
     mdns::start(&app.network.name, app.config.mdns, ports.panel.ip(), ports.panel.port(), &tasks);
 
-    // What games connect to on this machine is none of the panel's business.
+    // Connections from games to this machine are refused by the panel's ports.
     let networks = GameNetworks::default();
     let refusing = |policy: PortPolicy| {
         let networks = networks.clone();
@@ -130,7 +130,7 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
         app.features.doctor.clone(),
         &tasks,
     ) {
-        // A full disk or a path too long for a socket: no reason to keep everybody out.
+        // Caused by a full disk or a path that is too long; no reason not to start.
         tracing::warn!(%cause, "the admin socket can't be made: `user password` won't work");
     }
     if let Some(listener) = health {
@@ -190,13 +190,13 @@ fn start_local_agent(app: &App, streams: &Streams, networks: GameNetworks) {
 }
 
 impl Running {
-    /// All its endpoints, once more.
+    /// All of its endpoints, built again.
     #[cfg(test)]
     pub(crate) fn routes(&self) -> Vec<crate::http::Route> {
         crate::router::routes(&self.app.agents, &self.app.features)
     }
 
-    /// Where a person may open the page: the machine's own address where it listens on all.
+    /// The URL of the page: with the machine's own address if it listens on all.
     pub fn url(&self) -> String {
         if let Some(url) = &self.app.config.public_url {
             return url.clone();
@@ -206,12 +206,12 @@ impl Running {
         format!("http://{}", SocketAddr::new(address, bound.port()))
     }
 
-    /// Where the first account is made, while there is none.
+    /// The link to create the first account; `None` if there is one already.
     pub async fn setup_link(&self) -> Option<String> {
         Some(self.url() + &self.app.features.setup.link_path().await?)
     }
 
-    /// Says where it listens, and while there is no account where to make it.
+    /// Prints where the panel listens and, if there is no account yet, the link to create one.
     pub async fn announce(&self, out: &mut (impl Write + Send)) -> std::io::Result<()> {
         let ports = self.app.network.ports;
         writeln!(out, "Listening on http://{}", ports.panel)?;
@@ -233,13 +233,13 @@ impl Running {
         out.flush()
     }
 
-    /// Returns once somebody inside wants the process to be started again.
+    /// Returns once a restart of the process is requested.
     pub async fn restart_asked(&self) {
         self.app.tasks.restart_token().cancelled().await;
     }
 
-    /// Ends everything: no new work, running requests may finish, tasks get `grace`, the database is closed. Returns the
-    /// names of what did not end in time.
+    /// Stops the panel: no new work is accepted, running requests may finish, tasks get `grace`, and the database is
+    /// closed. Returns the names of tasks that did not end in time.
     pub async fn stop(self, grace: Duration) -> Vec<String> {
         let left = self.app.tasks.finish(grace).await;
         if !left.is_empty() {
@@ -254,13 +254,13 @@ impl Running {
     }
 }
 
-/// Sockets are files: a thousand of them need more than the usual soft limit.
+/// Raises the limit on open files: a thousand sockets exceed the usual soft limit.
 pub fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current =
         limit.maximum.map_or(Some(65_536), |maximum| Some(maximum.min(65_536))).max(limit.current);
-    // Without it the panel works all the same, with fewer connections.
+    // If this fails, the panel works with fewer connections.
     let _ = setrlimit(Resource::Nofile, limit);
 }
 

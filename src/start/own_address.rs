@@ -1,8 +1,8 @@
-//! The machine's own address in its network.
+//! Finds the machine's own address in its network.
 
 use std::net::IpAddr;
 
-/// The address by which others in the same network reach this machine. Nothing is sent.
+/// The address at which others in the same network reach this machine. Sends nothing.
 pub(super) fn own_address() -> IpAddr {
     let loopback = IpAddr::from([127, 0, 0, 1]);
     let Ok(socket) = std::net::UdpSocket::bind((IpAddr::from([0, 0, 0, 0]), 0)) else { return loopback };

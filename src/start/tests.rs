@@ -10,7 +10,7 @@ async fn boot(folder: &Path) -> Running {
     run(Config::for_tests(folder)).await.unwrap()
 }
 
-/// The first account: the answer, and the session's cookie as a browser sends it back.
+/// Creates the first account; returns the answer and the session cookie as a browser sends it.
 async fn claim(running: &Running, folder: &Path) -> (Value, String) {
     let token = std::fs::read_to_string(folder.join("setup-token")).unwrap();
     let body = json!({ "setupToken": token.trim(), "username": "mira", "password": "a long password" });
@@ -52,7 +52,7 @@ async fn a_token_left_behind_by_a_kill_opens_nothing() {
     let token = std::fs::read(&file).unwrap();
     claim(&running, folder.path()).await;
     stop(running).await;
-    // As if the process had ended between the account and the file.
+    // As if the process had ended between creating the account and removing the file.
     std::fs::write(&file, token).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let running = boot(folder.path()).await;

@@ -1,4 +1,4 @@
-//! A panel on trial: its port answers `/health` and nothing else, until it has looked at itself and is found well.
+//! A panel during upgrade verification: its port only answers `/health` until it has checked itself.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::status::VERSION;
 use crate::system::service;
 use crate::system::upgrade_verification::Verification;
 
-/// Between the port and the router. Cheap to clone.
+/// Sits between port and router, and blocks requests during verification. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct VerificationGate {
     open: Arc<AtomicBool>,
@@ -43,7 +43,7 @@ impl VerificationGate {
     }
 }
 
-/// Ends the trial well, where the database can be read and the port answers.
+/// Completes the verification if the database can be read and the port responds.
 pub(super) async fn prove(trial: Verification, store: &Store, port: SocketAddr) -> Result<(), StartError> {
     fn failed<E>(doing: &'static str) -> impl FnOnce(E) -> StartError
     where
