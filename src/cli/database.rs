@@ -9,22 +9,22 @@ use storage::db_backups::{self, Copied, CopyError};
 use crate::config::Config;
 use crate::start::control_socket::{self, ControlError, ControlRequest};
 
-/// How long a panel that starts or stops may hold its folder and answer nobody.
+/// How long to wait for a panel that is starting or stopping: it has locked its folder but answers no requests.
 const COMES_OR_GOES: Duration = Duration::from_secs(10);
-/// The exit code of a folder that another process has.
+/// Exit code if another process uses the folder.
 const IN_USE: u8 = 75;
 
-/// What is done to the database.
+/// A command for the database.
 pub enum DatabaseWork {
-    /// A copy to this file.
+    /// Write a copy to this file.
     Backup(PathBuf),
-    /// This file in its place.
+    /// Replace the database by this file.
     Restore(PathBuf),
-    /// A check of this file, or of the database itself.
+    /// Check this file, or the database itself.
     Check(Option<PathBuf>),
 }
 
-/// `db backup`, `db restore`, `db check`: says what was done, or the exit code and why not.
+/// `db backup`, `db restore`, `db check`: returns a message for the user, or exit code and reason.
 pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8, String)> {
     let folder = config.data_dir.clone();
     let absolute = |file: PathBuf| std::path::absolute(file).map_err(|cause| (74, cause.to_string()));
@@ -52,7 +52,7 @@ pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8
             let found = blocking(move || db_backups::check_file(&file)).await?;
             Ok(format!("{named} is whole: schema {}, {} bytes.", found.schema, found.bytes))
         }
-        // Not the file itself, which may be in use: a copy of it, which is checked as it is made.
+        // The file may be in use, so a copy is made, which verifies it on the way.
         DatabaseWork::Check(None) => {
             let to = folder.join("check.redb");
             let found = backup(&folder, &to).await?;
@@ -62,12 +62,12 @@ pub async fn database(config: &Config, work: DatabaseWork) -> Result<String, (u8
     }
 }
 
-/// By the panel where one runs, else by ourselves.
+/// Makes a copy, through the panel if it is running.
 pub(super) async fn backup(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
     let deadline = Instant::now() + COMES_OR_GOES;
     loop {
         match backup_now(folder, to).await {
-            // It has its folder, and answers nobody yet, or nobody any more.
+            // The panel is starting or stopping.
             Err((IN_USE, _)) if Instant::now() < deadline => tokio::time::sleep(COMES_OR_GOES / 50).await,
             other => return other,
         }
@@ -75,7 +75,7 @@ pub(super) async fn backup(folder: &Path, to: &Path) -> Result<Copied, (u8, Stri
 }
 
 async fn backup_now(folder: &Path, to: &Path) -> Result<Copied, (u8, String)> {
-    // The panel writes into its own folder: as a service it sees another /tmp than we do, and no home.
+    // The panel writes into its own folder: as a service it may have its own /tmp and no access to home folders.
     let aside = folder.join("copy-by-hand.redb");
     let (folder, to) = (folder.to_owned(), to.to_owned());
     let copied = match control_socket::ask(&folder, &ControlRequest::CopyDatabase { to: aside.clone() }).await

@@ -1,4 +1,4 @@
-//! `doctor`: the check-up from the command line, of a panel that runs or does not.
+//! `doctor`: runs the checks from the command line, whether or not the panel is running.
 
 use std::io::{self, IsTerminal, stdout};
 
@@ -6,15 +6,15 @@ use crate::config::Config;
 use crate::doctor::{self, Look, Panel, Subject};
 use crate::start::control_socket::{self, ControlError};
 
-/// Exit codes: nothing is broken, something is, there was no check-up.
+/// Exit codes: no problems, problems found, the check could not be run.
 const FINE: u8 = 0;
 const PROBLEMS: u8 = 1;
 pub(super) const COULD_NOT_RUN: u8 = 2;
 
-/// Widest text, also on a wide terminal.
+/// Widest output in columns, even on a wide terminal.
 const WIDTH: usize = 100;
 
-/// Looks at everything: what to print, and the exit code.
+/// Runs all checks; returns the output and the exit code.
 pub async fn doctor(config: &Config, json: bool) -> (String, u8) {
     let folder = config.data_dir.clone();
     let panel = match control_socket::examine(&folder).await {
@@ -23,7 +23,7 @@ pub async fn doctor(config: &Config, json: bool) -> (String, u8) {
             let database = tokio::task::spawn_blocking(move || doctor::database_of_stopped(&folder)).await;
             Panel::Stopped(database.unwrap_or_else(|cause| doctor::Looked::Skipped(cause.to_string())))
         }
-        // It may run: we may not ask, or it is of another version.
+        // The panel may be running, but this user may not ask it, or it is of another version.
         Err(cause) => match super::health::healthcheck(config).await {
             Ok(()) => Panel::Closed(cause.to_string()),
             Err(_) => Panel::Stopped(doctor::Looked::Closed),

@@ -1,4 +1,4 @@
-//! What a person types.
+//! Input typed by the user.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -15,14 +15,14 @@ pub(super) fn read_password(name: &str) -> io::Result<String> {
     Ok(first)
 }
 
-/// One line without its end.
+/// One line, without its line break.
 pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Asks on the terminal without showing what is typed.
+/// Prompts on the terminal without echo.
 fn prompt(question: &str) -> io::Result<String> {
     use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
     let input = io::stdin();

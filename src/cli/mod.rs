@@ -175,7 +175,7 @@ enum UserCommand {
     },
 }
 
-/// What was asked for, with its settings.
+/// A command with its settings.
 pub enum Task {
     /// Run the panel.
     Serve(Box<Config>),
@@ -188,32 +188,32 @@ pub enum Task {
         /// The user's name.
         name: String,
     },
-    /// Copy, check or put back the database.
+    /// Copy, check or restore the database.
     Database {
         /// The settings.
         config: Box<Config>,
         /// What to do.
         work: DatabaseWork,
     },
-    /// Get a newer version.
+    /// Upgrade to a newer version.
     Upgrade {
         /// The settings.
         config: Box<Config>,
-        /// What to do.
+        /// Options of the upgrade.
         work: UpgradeWork,
     },
-    /// A check-up.
+    /// Run the doctor.
     Doctor {
         /// The settings.
         config: Box<Config>,
-        /// For programs.
+        /// Print JSON.
         json: bool,
     },
-    /// Asks for health.
+    /// Check the panel's health.
     Healthcheck(Box<Config>),
     /// Install or remove the service.
     Service(ServiceArgs),
-    /// Print this.
+    /// Print this text.
     Print(String),
     /// Remove the firewall rules for games.
     RemoveFirewallRules,
@@ -224,10 +224,10 @@ pub enum Task {
 }
 
 impl Cli {
-    /// Reads the settings of the command.
+    /// Loads the settings that the command needs.
     ///
     /// # Errors
-    /// Exit code, and for a person why.
+    /// Exit code and message.
     pub fn task(self) -> Result<Task, (u8, String)> {
         let unusable = match self.command {
             Some(Command::Doctor(_)) => doctor::COULD_NOT_RUN,

@@ -1,5 +1,5 @@
-//! `service install`, `service remove`, `service run`: what install.sh calls once it has the program, and a person who has
-//! it already.
+//! `service install`, `service remove`, `service run`: used by install.sh after downloading the program, and by users
+//! who already have it.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -9,9 +9,9 @@ use clap::{Args, Subcommand};
 use crate::config::Secret;
 use crate::system::service::{Choice, Install, NodeSettings, Plan, Remove, ServiceError, asked, run};
 
-/// The exit code of `--dry-run` where there is something to do.
+/// Exit code of `--dry-run` if something would change.
 const CHANGES: u8 = 10;
-/// The exit code of a failure.
+/// Exit code of a failure.
 const FAILED: u8 = 1;
 
 /// What is done with the service.
@@ -109,10 +109,10 @@ struct RemoveArgs {
     dry_run: bool,
 }
 
-/// Does it. The exit code; what went wrong is said here, in one line that begins with `error: `.
+/// Runs the command and returns the exit code. Errors are printed here, in one line that starts with `error: `.
 #[must_use]
 pub fn service(args: ServiceArgs) -> u8 {
-    // What is installed is for everybody to run.
+    // Installed files must be readable by everyone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let done = match args.command {
         ServiceCommand::Install(args) => install(*args),
@@ -132,7 +132,7 @@ fn said(text: &str) -> u8 {
 }
 
 fn say(text: &str) {
-    // Whoever closed our output wants no words.
+    // Fails if standard output was closed.
     let _ = write!(io::stdout(), "{text}");
 }
 
@@ -167,7 +167,7 @@ fn install(args: InstallArgs) -> Result<u8, ServiceError> {
     Ok(0)
 }
 
-/// Each becomes a line of the settings.
+/// Each value becomes a line of the settings file.
 fn check(what: &str, value: &str) -> Result<(), ServiceError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._:/[]-".contains(c);
     if !value.is_empty() && value.chars().all(plain) {

@@ -85,7 +85,7 @@ pub(super) struct Settings {
     log_level: Option<String>,
 }
 
-/// Whether a command is of use to somebody whom the service's folder is closed to.
+/// Whether a command is useful without access to the service's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     IsFine,
@@ -97,7 +97,7 @@ impl Settings {
         self.load_with(of_agent, &|name| std::env::var(name).ok())
     }
 
-    /// As the panel's service has them, where the caller says nothing else.
+    /// Settings of the panel's service, overridden by those of the caller.
     pub(super) fn load_of(
         self,
         service: Option<Service>,
@@ -107,13 +107,13 @@ impl Settings {
         let config = self.load_as(false, service.as_ref(), closed)?;
         let Some(service) = service.filter(|_| closed == Closed::IsNot) else { return Ok(config) };
         match service.closed {
-            // What can't be read may name another folder than the one that we have found nothing in.
+            // An unreadable settings file may name another data folder than the one where no database was found.
             Some(path) if !config.data_dir.join("panel.redb").exists() => Err(ConfigError::Closed { path }),
             _ => Ok(config),
         }
     }
 
-    /// As the service has them that runs this program, which is the one that is upgraded.
+    /// Settings of the service that runs this program and will be upgraded.
     pub(super) fn load_for_upgrade(
         mut self,
         agent: bool,
@@ -137,8 +137,8 @@ impl Settings {
         Ok((config, service))
     }
 
-    /// Whether this is the service that the caller means: he names no folder or file of another panel, and has none of
-    /// his own.
+    /// Whether the caller means this service: they named no other folder or settings file, and have no panel of their
+    /// own.
     fn means(&self, service: &Service, own: bool) -> bool {
         match self.named_folder() {
             Some(named) => service.keeps(Path::new(&named)),
@@ -165,7 +165,7 @@ impl Settings {
                 if source.kind() == ErrorKind::PermissionDenied && self.config.is_none() =>
             {
                 match closed {
-                    // What stands in the panel's own file is not known then.
+                    // The panel's settings file cannot be read, so continue without it.
                     Closed::IsFine => {
                         Self { config: Some("/dev/null".into()), ..self }.load_with(of_agent, &variable)
                     }

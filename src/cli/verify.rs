@@ -1,8 +1,8 @@
-//! `verify-program`: whether a file is the program of a newer release. The guard, which is root, asks the program that runs
-//! now before it puts another one in its place, since the folder in which that lies belongs to the service.
+//! `verify-program`: checks whether a file is the program of a newer release. The guard runs as root and asks the
+//! current program before it installs a staged one, because the staging folder is writable by the service's user.
 //!
-//! The key is the built-in one or `CTRL_ALT_PLAY_KEY` of the service's own settings, which only root writes. The file
-//! `config.toml` in the data folder does not count here: it belongs to the service too.
+//! The key is the built-in one, or `CTRL_ALT_PLAY_KEY` from the service's settings, which only root can write.
+//! `config.toml` in the data folder is not used, because the service's user can write it.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,10 +16,10 @@ use super::VerifyArgs;
 use crate::config::UpgradeSettings;
 use crate::status::VERSION;
 
-/// Fails with a reason where the program is not to be believed.
+/// Verifies the program.
 ///
 /// # Errors
-/// Why, for a person.
+/// The reason, for the user, if the program must not be installed.
 pub fn verify(asked: &VerifyArgs) -> Result<(), String> {
     let set = std::env::var("CTRL_ALT_PLAY_KEY").ok().filter(|key| !key.trim().is_empty());
     let key = set.or(UpgradeSettings::default().key).ok_or("this program knows no key of releases")?;
@@ -38,7 +38,7 @@ pub fn verify(asked: &VerifyArgs) -> Result<(), String> {
     list.check_own_program(&hash(&mut program).map_err(failed)?).map_err(|error| error.to_string())
 }
 
-/// All of a small file, which the service may have made: no link, nothing that blocks, nothing long.
+/// Reads a small file that may have been created by the service's user: not a link, not blocking, limited in size.
 fn text(path: &Path, most: u64) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let file = open(path).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Fetching the next program, and what the commands around it share.
+//! Downloads the new program. Also has what both ways of upgrading share.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -13,18 +13,18 @@ use crate::upgrades::download::download;
 use crate::upgrades::release::{Published, Source};
 use crate::upgrades::sentence;
 
-/// Between two updates of the progress line.
+/// Interval of updates of the progress line.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
-/// Exit code, and for a person why.
+/// Exit code and message.
 pub(super) type Failure = (u8, String);
 
 pub(super) fn say(text: &str) {
-    // Whoever closed our output wants no words.
+    // Fails if standard output was closed.
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Fetches it, and tries whether it runs here.
+/// Downloads the program and tests whether it runs on this machine.
 pub(super) async fn fetch(
     config: &Config,
     source: Source,

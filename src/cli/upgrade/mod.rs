@@ -1,5 +1,5 @@
-//! `ctrl-alt-play upgrade`: looks, fetches, checks, and hands over to whoever swaps programs: the guard of the service,
-//! or where there is none, ourselves.
+//! `ctrl-alt-play upgrade`: checks for a newer version, downloads and verifies it, and installs it: through the
+//! service's guard, or directly if there is none.
 
 mod fetch;
 mod via_service;
@@ -20,25 +20,25 @@ use crate::upgrades::install_method::{InstallMethod, shared_with_panel};
 use crate::upgrades::release::{Published, Source, own_architecture};
 use crate::upgrades::{offered, sentence, source};
 
-/// The exit code of `--check` where there is something newer.
+/// Exit code of `--check` if a newer version exists.
 const NEWER: u8 = 10;
 
-/// What was asked for.
+/// Options of the command.
 pub struct UpgradeWork {
-    /// Only say whether there is something.
+    /// Only check for a newer version.
     pub check: bool,
-    /// Asks nothing.
+    /// Do not ask for confirmation.
     pub yes: bool,
-    /// It is about an agent.
+    /// Upgrade an agent.
     pub agent: bool,
-    /// The service that runs it.
+    /// The service that runs the program.
     pub service: Option<Service>,
 }
 
-/// Does it. An exit code without words is an answer too.
+/// Runs the command. An error with an empty message only sets the exit code.
 ///
 /// # Errors
-/// Exit code, and for a person why.
+/// Exit code and message.
 pub async fn upgrade(config: &Config, work: UpgradeWork) -> Result<(), Failure> {
     let root = rustix::process::geteuid().is_root();
     let what = if work.agent { "upgrade --agent" } else { "upgrade" };
@@ -160,7 +160,7 @@ fn ask(work: &UpgradeWork, version: &str) -> Result<(), Failure> {
     Err((1, "nothing was changed".to_owned()))
 }
 
-/// Where nobody watches: the new program takes the place of the old one in one step, and the old one is kept.
+/// Without a guard: replaces the program atomically and keeps the old one.
 fn by_ourselves(folder: &Folder, version: &str) -> Result<(), Failure> {
     let place = std::env::current_exe().map_err(|error| (74, error.to_string()))?;
     let old = beside(&place, ".old");

@@ -1,4 +1,4 @@
-//! Where a guard swaps programs: stages, restarts, and watches how it goes.
+//! Upgrades a service through its guard: stages the program, restarts the service, and follows the result.
 
 use std::fs::File;
 use std::io;
@@ -14,13 +14,13 @@ use crate::system::service::Service;
 use crate::upgrades::release::{Published, Source};
 use crate::upgrades::sentence;
 
-/// How long a service may take to come up with the new program, or to go back to the old one.
+/// Time limit for the service to start with the new program, or to go back to the old one.
 const COMES_UP_WITHIN: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(250);
-/// Looks after the end of a restart after which nothing is on its way any more.
+/// Checks to make after the restart command has ended before concluding that nothing more will happen.
 const LOOKS_AFTER: u32 = 20;
 
-/// An upgrade of a service.
+/// The upgrade of a service with a guard.
 pub(super) struct Guarded<'c> {
     pub(super) config: &'c Config,
     pub(super) agent: bool,
@@ -40,7 +40,7 @@ impl Guarded<'_> {
                 say(&format!("{version} is in place already."));
                 return self.until_well(Instant::now() + COMES_UP_WITHIN).await;
             }
-            // Somebody else's upgrade, or one of ours that was cut off, may go on meanwhile.
+            // Another upgrade, or an interrupted one, may still be in progress.
             match self.stage(source.clone()).await {
                 Err(_) if self.folder.on_trial() => {}
                 staged => break staged?,
@@ -64,7 +64,7 @@ impl Guarded<'_> {
         while self.folder.on_trial() {
             let asked = self.service.clone();
             idle = if blocking(move || Ok(asked.active())).await? { 0 } else { idle + 1 };
-            // A service that is restarted does not run for a moment.
+            // During a restart the service is not running for a moment.
             if idle > LOOKS_AFTER {
                 let name = self.service.name;
                 return Err((1, format!("an upgrade is on trial, and {name} does not run: start it first")));
@@ -77,7 +77,7 @@ impl Guarded<'_> {
         Ok(())
     }
 
-    /// Whether the service's program is the new one already.
+    /// Whether the service already has the new program.
     async fn in_place(&self) -> bool {
         let (program, sha256) = (self.service.program.clone(), self.what.sha256.clone());
         let same = move || {
@@ -87,7 +87,7 @@ impl Guarded<'_> {
         blocking(same).await.unwrap_or(false)
     }
 
-    /// Puts it where the guard takes it from. How the last upgrade went, before this one.
+    /// Stages the program for the guard. Returns the result of the previous upgrade.
     async fn stage(&self, source: Source) -> Result<Option<protocol::UpgradeOutcome>, Failure> {
         fetch(self.config, source, self.what.clone(), &self.version, &self.folder).await?;
         if !self.agent && self.config.data_dir.join("panel.redb").exists() {
@@ -104,7 +104,7 @@ impl Guarded<'_> {
         let (service, folder, version) = (self.service.clone(), &self.folder, &self.version);
         let log = service.log_line();
         say(&format!("Restarting {}…", service.name));
-        // It may not come up at once, and then the old one does: what became of it is in the folder.
+        // The restart fails if the new program does not start at once; the result in the folder is what counts.
         let restart = tokio::task::spawn_blocking(move || service.restart());
         let deadline = Instant::now() + COMES_UP_WITHIN;
         let mut finished = 0;
@@ -121,7 +121,7 @@ impl Guarded<'_> {
                     let why = format!("{} could not be restarted", self.service.name);
                     return Err((1, format!("{why}: it is {version} once it starts. Look: {log}")));
                 }
-                // Nobody has noted anything: it was in place before we asked for it.
+                // The guard recorded no result: the new program was already installed.
                 _ if finished > LOOKS_AFTER && self.in_place().await => {
                     return self.until_well(deadline).await;
                 }
@@ -135,7 +135,7 @@ impl Guarded<'_> {
             let why = why.trim_end_matches('.');
             return Err((1, format!("went back to {}: {why}. Look: {log}", outcome.from)));
         }
-        // The manager's own word that it is up.
+        // Wait for the service manager to report that the service is up.
         let _ = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), restart).await;
         self.until_well(deadline).await
     }
@@ -143,7 +143,7 @@ impl Guarded<'_> {
     async fn until_well(&self, deadline: Instant) -> Result<(), Failure> {
         let version = &self.version;
         loop {
-            // An agent has shown that it is well by ending its trial.
+            // An agent only completes its verification once it works.
             let well = if self.agent { Ok(()) } else { crate::cli::health::healthcheck(self.config).await };
             match well {
                 Ok(()) => break,
@@ -159,7 +159,7 @@ impl Guarded<'_> {
         Ok(())
     }
 
-    /// As the panel does each day. The guard keeps one of its own to go back to; this one stays.
+    /// A copy like the daily one of the panel. The guard makes another for going back; this one is kept.
     async fn copy_database(&self) -> Result<(), Failure> {
         let data = &self.config.data_dir;
         let copies = db_backups::folder(data);
