@@ -1,4 +1,4 @@
-//! What changed since the last run, and where that is kept.
+//! Stores the last report and compares a new one with it.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -7,12 +7,12 @@ use std::path::Path;
 
 use super::views::{Change, Finding, Gone, Level, Report, SHAPE};
 
-/// The last report, in the data folder.
+/// File of the last report in the data folder.
 pub const FILE: &str = "doctor.json";
-/// Largest report that is read.
+/// Largest report that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// The last report; none where there is none that we understand.
+/// The last report; `None` if there is none or its format is unknown.
 pub(super) fn last(data_dir: &Path) -> Option<Report> {
     let path = data_dir.join(FILE);
     if std::fs::metadata(&path).ok()?.len() > LONGEST {
@@ -22,12 +22,12 @@ pub(super) fn last(data_dir: &Path) -> Option<Report> {
     (report.version == SHAPE).then_some(report)
 }
 
-/// Keeps a report for its folder's owner, whoever we are.
+/// Stores a report with the data folder's owner, whichever user is running this.
 pub(super) fn keep(data_dir: &Path, report: &Report) -> io::Result<()> {
     let (path, fresh) = (data_dir.join(FILE), data_dir.join(".doctor.json.new"));
     let owner = std::fs::metadata(data_dir)?;
     let text = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
-    // Made anew and never followed: root may be writing into another user's folder.
+    // Created anew without following links: root may be writing into another user's folder.
     match std::fs::remove_file(&fresh) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
         _ => {}
@@ -41,7 +41,7 @@ pub(super) fn keep(data_dir: &Path, report: &Report) -> io::Result<()> {
     kept.inspect_err(|_| drop(std::fs::remove_file(&fresh)))
 }
 
-/// Marks what is new, and tells what is over and what is another one now.
+/// Marks new findings, and adds those that are gone and facts that have changed.
 pub(super) fn compare(report: &mut Report, last: &Report) {
     let key = |finding: &Finding| (finding.code.clone(), finding.about.clone());
     let was = |finding: &Finding| last.findings.iter().find(|before| key(before) == key(finding));

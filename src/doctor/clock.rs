@@ -1,4 +1,4 @@
-//! The clock: set by somebody, and not before what was written yesterday.
+//! The clock: whether it is synchronised and plausible.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -10,14 +10,14 @@ use super::changes;
 use super::commands::Said;
 use super::views::Finding;
 
-/// This program was made after this second: 2026-01-01.
+/// Unix time before this program was built: 2026-01-01.
 const MADE: i64 = 1_767_225_600;
-/// Files this much newer than now were written by another clock.
+/// Files that are newer than now by more than this were written with another clock.
 const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 const SYNC: &str = "Let it be set by a time server: `sudo timedatectl set-ntp true`.";
 
-/// `timedatectl` is what `timedatectl show -p NTPSynchronized --value` said.
+/// `timedatectl` is the output of `timedatectl show -p NTPSynchronized --value`.
 pub(super) fn clock(sources: &Sources, data_dir: &Path, now: SystemTime, timedatectl: &Said) -> Vec<Finding> {
     let at = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
     if at.as_second() < MADE {
@@ -51,8 +51,8 @@ pub(super) fn clock(sources: &Sources, data_dir: &Path, now: SystemTime, timedat
     found
 }
 
-/// By systemd's word, else by the marks that the usual programs leave. None where there is neither: a container has its
-/// host's clock.
+/// As reported by systemd, else by marker files of common time daemons. `None` if there is neither: a container uses
+/// its host's clock.
 fn synchronised(sources: &Sources, timedatectl: &Said) -> Option<bool> {
     let there = |path: &str| sources.path(path).exists();
     if there("run/systemd/timesync/synchronized") {
@@ -73,7 +73,7 @@ fn synchronised(sources: &Sources, timedatectl: &Said) -> Option<bool> {
     daemons.iter().any(|pid| there(pid)).then_some(true)
 }
 
-/// Of the panel's own files, the one that was written last.
+/// The most recently written of the panel's own files.
 fn newest(data_dir: &Path) -> Option<(String, SystemTime)> {
     let copies = std::fs::read_dir(data_dir.join("copies")).into_iter().flatten().flatten();
     let own = ["panel.redb", "instance.json", changes::FILE].map(|name| data_dir.join(name));

@@ -1,4 +1,4 @@
-//! Programs of the system that are asked, each for a moment: what they say is what they are asked for, or nothing.
+//! Runs system programs with a short time limit to read their output.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -6,26 +6,26 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-/// How long one may take.
+/// Time limit of a program.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The most that is read of it.
+/// Most output that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
-/// Where they lie, also for a service without a path.
+/// Search path, also for a service that has none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What one said.
+/// Output of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// It ended well with this.
+    /// It succeeded with this output.
     Text(String),
-    /// It is there and did not want to: rights, mostly.
+    /// It exists but failed, mostly for lack of permission.
     Refused,
-    /// It is not there.
+    /// It does not exist.
     Absent,
 }
 
 impl Said {
-    /// What was said, if it was.
+    /// The output if the program succeeded.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -39,7 +39,7 @@ impl Said {
     }
 }
 
-/// Runs a program without a shell, without input, with nothing of our environment.
+/// Runs a program without a shell, with empty standard input and none of our environment.
 pub(super) async fn ask(words: &[&str]) -> Said {
     let [program, arguments @ ..] = words else { return Said::Absent };
     let there =

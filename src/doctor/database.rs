@@ -1,4 +1,4 @@
-//! The database: whole, of a schema that is known, and copied lately.
+//! The database: whether it is intact, of a known schema, and backed up recently.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -9,32 +9,32 @@ use storage::db_backups::CopyError;
 
 use super::views::Finding;
 
-/// Copies are made daily; this much later something is wrong.
+/// Copies are made daily; an older one is a sign of a problem.
 const LATE: Duration = Duration::from_secs(3 * 24 * 3600);
 
-/// What a look at every byte of it found.
+/// Result of checking every byte of the database.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Looked {
-    /// It is whole.
+    /// It is intact.
     Whole {
-        /// Its schema.
+        /// Schema version.
         schema: u32,
-        /// Its size.
+        /// Size.
         bytes: u64,
     },
-    /// It is not, or could not be read; what was said.
+    /// It is damaged or could not be read; with the error.
     Broken(String),
-    /// There is none yet.
+    /// There is no database yet.
     Missing,
-    /// We may not look.
+    /// No permission to read it.
     Closed,
-    /// It was not looked at; why.
+    /// It was not checked; with the reason.
     Skipped(String),
 }
 
 impl Looked {
-    /// What came of a copy: it is checked as it is made, and the disk may have had no room for it.
+    /// The result of a failed copy. A copy verifies the database, but may also fail for lack of disk space.
     pub(super) fn of_copying(error: &CopyError) -> Self {
         match error {
             CopyError::Database(
@@ -86,7 +86,7 @@ fn amount(bytes: u64) -> String {
     if bytes < 1 << 20 { format!("{} KiB", bytes.div_ceil(1024)) } else { size(bytes) }
 }
 
-/// How old the newest of the daily copies is. Silent where there is nothing to copy.
+/// Age of the newest daily copy. `None` if there is nothing to copy.
 pub(super) fn copies(data_dir: &Path, now: SystemTime) -> Option<Finding> {
     let written = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
     let changed = written(&data_dir.join("panel.redb"))?;

@@ -1,4 +1,4 @@
-//! Where the data folder lies: on which file system, mounted how, and how fast it is.
+//! The data folder's disk: file system, mount options and speed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,13 +10,13 @@ use agent::host::{Sources, space};
 
 use super::views::Finding;
 
-/// The most that the probe writes, and the longest that it takes.
+/// Limits of the speed test in bytes and time.
 const PROBE: usize = 8 << 20;
 const PROBE_TIME: Duration = Duration::from_secs(2);
 const CHUNK: usize = 1 << 20;
-/// Small synced writes, as the database's.
+/// Number of small synced writes, similar to those of the database.
 const COMMITS: u32 = 12;
-/// With less room than this nothing is written to try it.
+/// Free space in bytes below which no speed test is made.
 const ROOM: u64 = 64 << 20;
 
 /// A mounted file system.
@@ -28,11 +28,11 @@ pub(super) struct Mount {
     options: Vec<String>,
 }
 
-/// The one on which a path lies.
+/// The mount that contains a path.
 pub(super) fn mount_of(sources: &Sources, path: &Path) -> Option<Mount> {
     let table = sources.proc("self/mountinfo");
     let mounts = table.lines().filter_map(mount);
-    // The last one wins among those mounted over each other.
+    // Of several mounts at the same place, the last one is visible.
     mounts.filter(|mount| path.starts_with(&mount.at)).fold(None, |best: Option<Mount>, mount| match best {
         Some(best) if best.at.components().count() > mount.at.components().count() => Some(best),
         _ => Some(mount),
@@ -52,7 +52,7 @@ fn mount(line: &str) -> Option<Mount> {
     })
 }
 
-/// Spaces and their like stand as `\040`.
+/// Unescapes spaces and similar characters, written as `\040`.
 fn unescaped(text: &str) -> String {
     ["\\040", "\\011", "\\012"]
         .iter()
@@ -61,7 +61,7 @@ fn unescaped(text: &str) -> String {
         .replace("\\134", "\\")
 }
 
-/// What is odd about where it lies.
+/// Problems with the file system or its mount options.
 pub(super) fn place(mount: &Mount, data_dir: &Path) -> Vec<Finding> {
     let (at, kind) = (data_dir.display(), mount.kind.as_str());
     let has = |option: &str| mount.options.iter().any(|found| found == option);
@@ -130,16 +130,16 @@ pub(super) fn place(mount: &Mount, data_dir: &Path) -> Vec<Finding> {
     found
 }
 
-/// How fast it takes data that has to last.
+/// Result of the speed test.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Speed {
-    /// Bytes a second.
+    /// Bytes per second.
     rate: f64,
-    /// Of a small write with its fsync, the median.
+    /// Median duration of a small write with fsync.
     commit: Duration,
 }
 
-/// Writes up to 8 MiB for up to 2 s, and removes them. None where there is hardly any room.
+/// Writes up to 8 MiB for up to 2 s and removes them. `None` if there is too little free space.
 pub(super) fn measure(data_dir: &Path) -> io::Result<Option<Speed>> {
     let room =
         space::file_system(data_dir).is_some_and(|fs| fs.space.total.saturating_sub(fs.space.used) > ROOM);
@@ -147,7 +147,7 @@ pub(super) fn measure(data_dir: &Path) -> io::Result<Option<Speed>> {
         return Ok(None);
     }
     let path = data_dir.join(".doctor-probe");
-    // What a kill left. Made anew and never followed: root may be asking in another user's folder.
+    // Left by a killed run. Created anew without following links: root may be running this in another user's folder.
     let _ = std::fs::remove_file(&path);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     let measured = write(&mut file);
@@ -170,7 +170,7 @@ fn write(file: &mut File) -> io::Result<Speed> {
         }
     }
     commits.sort();
-    // Not zeros: some cards and file systems pack those.
+    // Not zeros, because some cards and file systems compress those.
     let chunk: Vec<u8> =
         (0..CHUNK).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
     let (start, mut written) = (Instant::now(), 0);
@@ -183,7 +183,7 @@ fn write(file: &mut File) -> io::Result<Speed> {
     Ok(Speed { rate, commit: commits[commits.len() / 2] })
 }
 
-/// In words.
+/// The result as a finding.
 pub(super) fn speed(measured: &io::Result<Option<Speed>>, data_dir: &Path) -> Finding {
     let unknown = |detail: String, advice| {
         Finding::note("disk", "disk_speed_unknown", "The disk's speed was not measured", detail, advice)

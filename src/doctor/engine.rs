@@ -1,4 +1,4 @@
-//! The container engine: is it there, may we ask it, is it new enough.
+//! The container engine: whether it is available, accessible and new enough.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -8,7 +8,7 @@ use agent::docker::{EngineAway, EngineFacts};
 
 use super::views::Finding;
 
-/// What was found when it was asked.
+/// Findings from the engine's answer.
 pub(super) fn engine(found: &Result<EngineFacts, EngineAway>) -> Vec<Finding> {
     match found {
         Ok(facts) => there(facts),
@@ -19,7 +19,7 @@ pub(super) fn engine(found: &Result<EngineFacts, EngineAway>) -> Vec<Finding> {
 fn there(facts: &EngineFacts) -> Vec<Finding> {
     let name = if facts.podman { "Podman" } else { "Docker" };
     let mut found = Vec::new();
-    // Podman speaks Docker's API and counts its own versions.
+    // Podman implements Docker's API but has its own version numbers.
     if api(&facts.api_version).is_some_and(|api| api < (1, 41)) {
         let detail = format!("{name} {} speaks API {}.", facts.version, facts.api_version);
         let advice = "Docker 20.10 (API 1.41) or newer is needed: upgrade it, on Debian with `sudo apt install docker.io`.";
@@ -72,7 +72,7 @@ fn away(missing: &EngineAway) -> Finding {
     Finding::problem("engine", code, title, detail, &advice)
 }
 
-/// Why a socket file does not answer.
+/// Why a socket does not respond: code, title and advice.
 fn diagnose(socket: &Path) -> (&'static str, &'static str, String) {
     use rustix::fs::{Access, access};
     let found = std::fs::metadata(socket);

@@ -1,14 +1,14 @@
-//! A firewall in the way of the page, the agents or the games. Rules are read, never changed, and only as root.
+//! Detects a firewall that blocks the page, the agents or the games. Rules are only read, and only as root.
 
 use agent::host::Sources;
 
 use super::commands::{self, Said};
 use super::views::Finding;
 
-/// What the programs said that know.
+/// Output of the firewall programs.
 #[derive(Debug)]
 pub(super) struct Rules {
-    /// We were root when we asked.
+    /// Whether they were run as root.
     root: bool,
     ufw: Said,
     firewalld: Said,
@@ -17,7 +17,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Asks them all; nobody where we are not root.
+    /// Runs all of them; none if not root.
     pub(super) async fn ask(root: bool) -> Self {
         if !root {
             let absent = || Said::Absent;
@@ -33,7 +33,7 @@ impl Rules {
     }
 }
 
-/// `ports` have to be open to the network.
+/// `ports` must be reachable from the network.
 pub(super) fn firewall(rules: &Rules, ports: &[u16], sources: &Sources) -> Vec<Finding> {
     if !rules.root {
         let ufw = sources
@@ -62,7 +62,7 @@ pub(super) fn firewall(rules: &Rules, ports: &[u16], sources: &Sources) -> Vec<F
             all.sort_by_key(|blocked| blocked.ports.len());
             all.pop()
         };
-        // Most machines' iptables writes into nftables, where both are seen: then its own words are the ones to use.
+        // On most machines iptables writes into nftables and both show the rules; then advice for iptables is given.
         worst([native, tables].into_iter().flatten().collect())
     });
     if let Some(Blocked { by, ports, advice }) = blocked.filter(|blocked| !blocked.ports.is_empty()) {
@@ -100,7 +100,7 @@ pub(super) fn firewall(rules: &Rules, ports: &[u16], sources: &Sources) -> Vec<F
     found
 }
 
-/// Ports that are not let through, and by whom.
+/// Blocked ports, and the firewall that blocks them.
 struct Blocked {
     by: &'static str,
     ports: Vec<u16>,
@@ -116,7 +116,7 @@ fn lines(ports: &[u16], line: impl Fn(u16) -> String) -> String {
     format!("Let your network in: {}.", all.join(", "))
 }
 
-/// Whether text names a port as a number of its own: 3000 is not in 30001, and is in `3000:3010`.
+/// Whether `text` contains the port as a whole number: 3000 is not in 30001, and is in `3000:3010`.
 fn names(text: &str, port: u16) -> bool {
     text.split(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '-'))).any(|word| {
         match word.split_once([':', '-']) {
@@ -160,7 +160,7 @@ fn by_firewalld(said: &Said, ports: &[u16]) -> Option<Blocked> {
 }
 
 fn by_iptables(text: &str, ports: &[u16]) -> Blocked {
-    // A last rule that takes all there is does the same as a policy.
+    // A last rule that drops everything has the same effect as a policy.
     let drops = text.lines().any(|line| {
         matches!(line.trim(), "-P INPUT DROP" | "-A INPUT -j DROP" | "-A INPUT -j REJECT")
             || line.starts_with("-A INPUT -j REJECT ")
@@ -197,7 +197,7 @@ fn games_blocked(iptables: &str) -> bool {
         iptables.lines().filter_map(|line| line.strip_prefix("-A DOCKER-USER ")).map(str::trim).collect();
     let stops = |rule: &&&str| matches!(**rule, "-j DROP" | "-j REJECT") || rule.starts_with("-j REJECT ");
     match own.iter().position(|rule| stops(&rule)) {
-        // Whatever is let through before it was meant.
+        // Rules that accept something before it are intentional.
         Some(at) => !own[..at].iter().any(|rule| rule.contains("ACCEPT") || rule.contains("RETURN")),
         None => false,
     }

@@ -1,4 +1,4 @@
-//! The data folder: whose it is, and who can read the secrets in it.
+//! The data folder: its owner, and who can read the secrets in it.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::views::Finding;
 
-/// Bits that let others at a file.
+/// Permission bits that give others access.
 const OTHERS: u32 = 0o077;
 
-/// `running` is the user of a panel that runs.
+/// `running` is the user of the running panel, if any.
 pub(super) fn folder(data_dir: &Path, running: Option<u32>) -> Vec<Finding> {
     let at = data_dir.display();
     let found = match std::fs::metadata(data_dir) {
@@ -52,9 +52,9 @@ pub(super) fn folder(data_dir: &Path, running: Option<u32>) -> Vec<Finding> {
     all
 }
 
-/// What only the panel may read.
+/// Files that only the panel's user may read.
 fn secrets(data_dir: &Path) -> std::io::Result<Vec<PathBuf>> {
-    // Fails where we may not look, which is to be said.
+    // Fails without permission to read the folder, which is reported.
     std::fs::read_dir(data_dir)?;
     let mut files: Vec<PathBuf> = match std::fs::read_dir(data_dir.join("secrets")) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
@@ -83,10 +83,10 @@ fn exposed(path: &Path, found: &Metadata) -> Option<Finding> {
     Some(found.of(at.to_string()))
 }
 
-/// Somebody ran the panel as another user once: it can't open now what it made then.
+/// Files of another user: the panel was run as that user once, and cannot open them now.
 fn foreign(data_dir: &Path, folder: &Metadata, running: Option<u32>) -> Vec<Finding> {
     let owner = running.unwrap_or_else(|| folder.uid());
-    // Root opens everything.
+    // Root can open all files.
     if owner == 0 {
         return Vec::new();
     }

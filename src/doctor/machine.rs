@@ -1,4 +1,4 @@
-//! The machine itself: its limits, memory, kernel, power.
+//! The machine: resource limits, memory, kernel and power supply.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use protocol::{Engine, Problem, ProblemCode};
 use super::views::{Finding, Level};
 
 const GIB: u64 = 1 << 30;
-/// Below this much memory a machine without swap is soon at its end.
+/// Bytes of memory below which a machine should have swap.
 const SMALL: u64 = 4 * GIB;
-/// What the system, the engine and the panel want for themselves.
+/// Bytes of memory that system, engine and panel need.
 const OWN: u64 = GIB / 2;
 
-/// What the agent of a node says of its machine: here with a level, and with what is well named too.
+/// The problems that the local agent reports about its machine, with a level and with findings for what is fine.
 pub(super) fn as_a_node(sources: &Sources, data_dir: &Path, engine: &Engine) -> Vec<Finding> {
     let host = Host::with_sources("local".into(), data_dir.into(), sources.clone());
     let mut found: Vec<Finding> = host.problems(engine).iter().filter_map(finding).collect();
@@ -35,7 +35,7 @@ pub(super) fn as_a_node(sources: &Sources, data_dir: &Path, engine: &Engine) -> 
     found
 }
 
-/// In the doctor's words. What it looks at more closely itself is left to that.
+/// A problem as a finding; `None` if the doctor has a more detailed check of its own.
 fn finding(problem: &Problem) -> Option<Finding> {
     let (group, level, title) = match problem.code {
         ProblemCode::EngineUnavailable | ProblemCode::EngineOld | ProblemCode::ClockWrong => return None,
@@ -52,7 +52,7 @@ fn finding(problem: &Problem) -> Option<Finding> {
     Some(Finding { level, advice: Some(problem.hint.clone()), ..found })
 }
 
-/// Limits that a server is given, and whether anybody holds them: by the engine's word, else by the kernel's.
+/// Whether resource limits of servers are enforced, according to the engine or else the kernel.
 pub(super) fn limits(sources: &Sources, engine: Option<&EngineFacts>) -> Vec<Finding> {
     let missing = cgroup::missing(sources);
     let held = engine.and_then(|engine| engine.limits);
@@ -132,7 +132,7 @@ fn is_raspberry_pi(sources: &Sources) -> bool {
     board.contains("Raspberry Pi")
 }
 
-/// Memory beside what the servers here were promised.
+/// Compares the machine's memory with what is allocated to servers.
 pub(super) fn memory(sources: &Sources, promised: Option<i64>) -> Vec<Finding> {
     let memory = space::memory(sources);
     let swap = space::swap(sources);
@@ -181,12 +181,12 @@ pub(super) fn memory(sources: &Sources, promised: Option<i64>) -> Vec<Finding> {
     found
 }
 
-/// What a 32-bit program or machine can't do. `arch` is what this program was built for.
+/// Limitations of a 32-bit program or machine. `arch` is the architecture of this program.
 pub(super) fn bits(sources: &Sources, arch: &str) -> Option<Finding> {
     if arch != "arm" {
         return None;
     }
-    // `aarch64` where only the programs are 32-bit.
+    // `aarch64` if only the programs are 32-bit.
     let wide = matches!(sources.proc("sys/kernel/arch").trim(), "aarch64" | "arm64")
         || sources.proc("version").contains("aarch64");
     let detail = "No process can have more than 3 GiB of memory, and few images are made for arm/v7: most games of the \
@@ -200,7 +200,7 @@ pub(super) fn bits(sources: &Sources, arch: &str) -> Option<Finding> {
     Some(Finding::note("machine", "arm_32_bit", "A 32-bit system", detail, advice))
 }
 
-/// Old kernels wait for randomness; newer ones always say 256.
+/// Old kernels block while they have too little entropy; newer ones always report 256.
 pub(super) fn entropy(sources: &Sources) -> Option<Finding> {
     let bits: u32 = sources.proc("sys/kernel/random/entropy_avail").trim().parse().ok()?;
     (bits < 64).then(|| {

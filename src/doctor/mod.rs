@@ -1,6 +1,7 @@
-//! A check-up: everything that may keep games from being played, each with what to do. By command line and in the page.
+//! The doctor checks for everything that may keep games from being played, with advice for each finding. For the
+//! command line and the page.
 //!
-//! Nothing here runs by itself: writing to a memory card and asking for names is for somebody who wants to know.
+//! Runs only on request, because it writes to the disk and resolves names.
 
 mod changes;
 mod clock;
@@ -47,35 +48,35 @@ use crate::error::{ApiError, Code};
 use crate::net::mdns::Name;
 use crate::system::clock as time;
 
-/// The longest that a run takes.
+/// Time limit of a run.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The longest that the database is looked at.
+/// Time limit of checking the database.
 const DATABASE_TIME: Duration = Duration::from_secs(8);
 const ENGINE_TIME: Duration = Duration::from_secs(5);
 
-/// What is looked at.
+/// The panel to be checked.
 #[derive(Debug)]
 pub struct Subject {
     /// The data folder.
     pub data_dir: PathBuf,
-    /// Where the engine is said to listen.
+    /// Configured address of the engine.
     pub docker_host: Option<String>,
-    /// The ports that the settings ask for.
+    /// Configured ports.
     pub ports: Vec<Wanted>,
-    /// The address from outside.
+    /// The panel's public URL.
     pub public_url: Option<String>,
-    /// The panel itself.
+    /// State of the panel.
     pub panel: Panel,
 }
 
-/// How the panel is.
+/// State of the panel's process.
 #[derive(Debug)]
 pub enum Panel {
-    /// It runs, and told this.
+    /// It is running and returned this.
     Runs(Box<PanelSide>),
-    /// One answers, but tells us nothing; why.
+    /// It is running but cannot be asked; with the reason.
     Closed(String),
-    /// It does not run; its database.
+    /// It is not running; with the result of checking its database.
     Stopped(Looked),
 }
 
@@ -89,7 +90,7 @@ impl Panel {
 }
 
 impl Subject {
-    /// By the settings, of a panel that does not run or has yet to be asked.
+    /// From the settings, for a panel that is not running or has not been asked yet.
     pub fn of(config: &Config) -> Self {
         let port = |number, what, setting, optional| Wanted { number, what, setting, optional };
         let mut ports = vec![
@@ -107,7 +108,7 @@ impl Subject {
     }
 }
 
-/// Looks at everything, compares with the last time, keeps what was found.
+/// Runs all checks, compares the result with the last report, and stores it.
 pub async fn examine(subject: Subject) -> Report {
     let root = rustix::process::geteuid().is_root();
     let names =
@@ -126,7 +127,7 @@ pub async fn examine(subject: Subject) -> Report {
             changes::compare(&mut report, &last);
         }
         if let Err(cause) = changes::keep(folder, &report) {
-            // Nothing is wrong with the report: the next one has nothing to be compared with.
+            // The report is still valid; only the next comparison is affected.
             tracing::debug!(%cause, "the report was not kept");
         }
         report
@@ -142,7 +143,7 @@ pub async fn examine(subject: Subject) -> Report {
     }
 }
 
-/// What was asked of others.
+/// Answers collected from other programs and machines.
 struct Seen {
     engine: Result<EngineFacts, EngineAway>,
     rules: firewall::Rules,
@@ -197,7 +198,7 @@ fn look(subject: &Subject, seen: &Seen, sources: &Sources) -> Report {
     report(found, facts_of(sources, facts, &addresses, running))
 }
 
-/// Ports that others in the network have to reach: the agents' only where there are any.
+/// Ports that must be reachable from the network; the agents' port only if there are agents.
 fn outside(subject: &Subject) -> Vec<u16> {
     let all = match subject.panel.side() {
         Some(panel) => panel.ports.clone(),
@@ -246,7 +247,7 @@ fn facts_of(
     known.filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// The check-up of a panel that runs. Cheap to clone.
+/// The doctor of a running panel. Cheap to clone.
 #[derive(Clone)]
 pub struct Doctor(Arc<Inner>);
 
@@ -257,12 +258,12 @@ struct Inner {
     store: Store,
     agents: Agents,
     name: Name,
-    /// One run at a time.
+    /// Allows one run at a time.
     busy: Mutex<()>,
 }
 
 impl Doctor {
-    /// Over what it looks at; `listens` is the address and the ports that the panel has.
+    /// `listens` is the bound address and the ports.
     pub fn new(
         config: Arc<Config>,
         listens: (IpAddr, Vec<u16>),
@@ -274,7 +275,7 @@ impl Doctor {
         Self(Arc::new(Inner { config, bind, ports, store, agents, name, busy: Mutex::default() }))
     }
 
-    /// The last report that was asked for, by anybody.
+    /// The last report, whoever requested it.
     pub async fn last(&self, _admin: &Admin) -> Result<Option<Report>, ApiError> {
         let folder = self.0.config.data_dir.clone();
         tokio::task::spawn_blocking(move || changes::last(&folder))
@@ -282,7 +283,7 @@ impl Doctor {
             .map_err(|cause| ApiError::internal("reading the last report", &cause))
     }
 
-    /// Looks at everything, for at most 15 s.
+    /// Runs all checks; takes at most 15 s.
     pub async fn run(&self, admin: &Admin) -> Result<Report, ApiError> {
         let Ok(_busy) = self.0.busy.try_lock() else {
             return Err(ApiError::new(Code::Conflict, "A check-up is under way already."));
@@ -300,7 +301,7 @@ impl Doctor {
         Ok(report)
     }
 
-    /// What only this process knows.
+    /// The part of the report that only the running process knows.
     pub async fn side(&self) -> PanelSide {
         let inner = &*self.0;
         let known = inner.store.read(|tx| {
@@ -335,7 +336,7 @@ impl Doctor {
         }
     }
 
-    /// A copy is made and checked, as every day, and thrown away.
+    /// Makes and verifies a copy, as for the daily one, and deletes it.
     async fn database(&self) -> Looked {
         let to = self.0.config.data_dir.join(".doctor-copy.redb");
         let found = tokio::time::timeout(DATABASE_TIME, self.0.store.copy_to(to.clone())).await;
@@ -348,7 +349,7 @@ impl Doctor {
     }
 }
 
-/// The database of a panel that does not run: every byte of it, on a view that writes nothing.
+/// Checks every byte of the database of a panel that is not running, without writing to it.
 pub fn database_of_stopped(data_dir: &Path) -> Looked {
     let path = data_dir.join("panel.redb");
     match std::fs::File::open(&path) {

@@ -1,22 +1,22 @@
-//! Names and addresses: are real names found, and under which is the panel?
+//! Name resolution, and the addresses of the panel.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::views::Finding;
 
-/// Where images come from when an image names no other place.
+/// The default registry of images.
 pub(super) const REGISTRY: &str = "registry-1.docker.io";
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What came of asking for a name.
+/// Result of resolving a name.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
     pub(super) name: String,
     pub(super) found: Result<Vec<IpAddr>, String>,
 }
 
-/// Asks as every part of this program does, for 3 s at most.
+/// Resolves a name as every part of this program does, for 3 s at most.
 pub(super) async fn resolve(name: &str) -> Resolved {
     let found = match tokio::time::timeout(PATIENCE, agent::dns::lookup(name)).await {
         Ok(Ok(found)) => Ok(found),
@@ -26,7 +26,7 @@ pub(super) async fn resolve(name: &str) -> Resolved {
     Resolved { name: name.to_owned(), found }
 }
 
-/// The host of an address such as `https://panel.example.org:8443`; none for a bare number.
+/// The host of a URL such as `https://panel.example.org:8443`; `None` for an IP address.
 pub(super) fn host_of(url: &str) -> Option<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -37,7 +37,7 @@ pub(super) fn host_of(url: &str) -> Option<String> {
     (!host.is_empty() && host.parse::<IpAddr>().is_err()).then(|| host.to_owned())
 }
 
-/// Of the names that were asked for.
+/// Findings about the resolved names.
 pub(super) fn names(resolved: &[Resolved], addresses: &[IpAddr]) -> Vec<Finding> {
     let mut found = Vec::new();
     for one in resolved {
@@ -68,7 +68,7 @@ pub(super) fn names(resolved: &[Resolved], addresses: &[IpAddr]) -> Vec<Finding>
     found
 }
 
-/// Where the panel is found by others. `local` is its address by mDNS, or why there is none.
+/// The addresses at which others reach the panel. `local` is its URL by mDNS, or why there is none.
 pub(super) fn reached(
     bind: IpAddr,
     port: u16,

@@ -1,4 +1,4 @@
-//! What the running panel tells: its nodes, and what it holds.
+//! What the running panel reports: its nodes and its own state.
 
 use protocol::Problem;
 use serde::{Deserialize, Serialize};
@@ -6,40 +6,40 @@ use serde::{Deserialize, Serialize};
 use super::database::Looked;
 use super::views::{Finding, Level};
 
-/// Nodes that are told of one by one; the rest is counted.
+/// How many nodes are reported individually; the others are only counted.
 pub(super) const SHOWN: usize = 20;
 
-/// The panel's part: what only the process that runs knows.
+/// The part of the report that only the running panel knows.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PanelSide {
-    /// Its version.
+    /// Version of the panel.
     pub program: String,
-    /// Its user.
+    /// User id of its process.
     pub user: u32,
-    /// Where it listens: the page.
+    /// Address that it listens on.
     pub bind: std::net::IpAddr,
-    /// The page's port, the agents', and the health's where it has one.
+    /// Ports of the page, the agents and, if enabled, the health check.
     pub ports: Vec<u16>,
-    /// Its address by mDNS, or why it has none.
+    /// Its URL by mDNS, or why there is none.
     pub local_name: Result<String, String>,
-    /// Memory that the servers of this machine were promised, in bytes.
+    /// Memory allocated to this machine's servers, in bytes.
     pub promised: i64,
-    /// Its database.
+    /// Result of checking its database.
     pub database: Looked,
-    /// The other machines that are not well.
+    /// Other nodes with problems.
     pub unwell: Vec<NodeSide>,
-    /// How many other machines there are.
+    /// Number of other nodes.
     pub nodes: usize,
 }
 
-/// A machine with an agent.
+/// A node with a remote agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NodeSide {
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// Its agent is connected.
+    /// Whether its agent is connected.
     pub online: bool,
-    /// What is wrong there.
+    /// Problems of the node.
     pub problems: Vec<Problem>,
 }
 

@@ -1,4 +1,4 @@
-//! Advice names systemd's commands; where OpenRC starts services a person gets that one's words.
+//! Advice is written for systemd; on machines with OpenRC its commands are replaced.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use regex_lite::Regex;
 
 use super::views::Finding;
 
-/// What to look for, and what stands in its place.
+/// Patterns and their replacements.
 static WORDS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let all = [
         (r"sudo systemctl enable --now ([\w-]+)", "sudo rc-update add $1; sudo rc-service $1 start"),
@@ -18,7 +18,8 @@ static WORDS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     all.into_iter().filter_map(|(pattern, words)| Some((Regex::new(pattern).ok()?, words))).collect()
 });
 
-/// Puts all advice for this machine in its own words. What is said of other machines stays: what they have is not known.
+/// Replaces commands in advice for this machine. Advice for other nodes is not changed, because their service manager
+/// is not known.
 pub(super) fn in_its_words(findings: &mut [Finding], sources: &Sources) {
     if !sources.path("run/openrc").exists() || sources.path("run/systemd/system").exists() {
         return;

@@ -1,4 +1,4 @@
-//! The panel's ports: free, ours, or who has them.
+//! The panel's ports: free, used by the panel, or used by another program.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,20 +8,20 @@ use protocol::{Port, Protocol};
 
 use super::views::Finding;
 
-/// A port of ours and what it is for.
+/// A port of the panel.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
-    /// Its number; 0 is any free one.
+    /// Port number; 0 for any free port.
     pub number: u16,
-    /// What it is for.
+    /// Its purpose.
     pub what: &'static str,
-    /// Which setting chooses another one.
+    /// The setting that changes it.
     pub setting: &'static str,
-    /// The panel starts without it.
+    /// Whether the panel starts without it.
     pub optional: bool,
 }
 
-/// Of a panel that runs: what it has, and what it could not get.
+/// Findings for a running panel: ports it has, and ports it could not bind.
 pub(super) fn of_running(sources: &Sources, wanted: &[Wanted], held: &[u16]) -> Vec<Finding> {
     let mut found: Vec<Finding> = wanted
         .iter()
@@ -38,7 +38,7 @@ pub(super) fn of_running(sources: &Sources, wanted: &[Wanted], held: &[u16]) -> 
     found
 }
 
-/// Of one that does not run. `is_taken` tries a port.
+/// Findings for a panel that is not running. `is_taken` tries a port.
 pub(super) fn of_stopped(
     sources: &Sources,
     wanted: &[Wanted],
@@ -58,7 +58,7 @@ pub(super) fn of_stopped(
     found
 }
 
-/// Whether another program has it.
+/// Whether another program uses the port.
 pub(super) fn is_taken(number: u16) -> bool {
     let port = Port { internal: number, external: number, protocol: Protocol::Tcp };
     !agent::host::ports_taken(&[port]).is_empty()
@@ -83,7 +83,7 @@ fn taken(sources: &Sources, port: &Wanted) -> Finding {
     found.of(port.number.to_string())
 }
 
-/// Name and id of the process that listens on a TCP port, where the kernel tells us.
+/// Name and id of the process that listens on a TCP port, if the kernel reveals it.
 fn holder(sources: &Sources, port: u16) -> Option<(String, u32)> {
     let inodes: Vec<String> = ["net/tcp", "net/tcp6"]
         .iter()
@@ -129,7 +129,7 @@ mod tests {
     const HEALTH: Wanted =
         Wanted { number: 8081, what: "the health", setting: "HEALTH_PORT", optional: true };
 
-    /// `nginx` listens on 3000; a connection of another process is no listener.
+    /// `nginx` listens on 3000; another process only has a connection.
     fn busy() -> Tree {
         let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
         let row = |state: &str, inode: u32| {

@@ -1,4 +1,4 @@
-//! Who starts the panel, and whether it will be there after a restart of the machine.
+//! The panel's service, and whether it starts at boot.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::views::Finding;
 use crate::system::service::installed::PANEL;
 use crate::system::service::{Manager, Service};
 
-/// `running` is the version of the panel that runs, `own` that of this program.
+/// `running` is the version of the running panel, `own` that of this program.
 pub(super) fn service(sources: &Sources, data_dir: &Path, running: Option<&str>, own: &str) -> Vec<Finding> {
     let there = |path: &str| sources.path(path).exists();
     let mut found = Vec::new();
@@ -46,14 +46,14 @@ pub(super) fn service(sources: &Sources, data_dir: &Path, running: Option<&str>,
     found
 }
 
-/// It should run, and does not.
+/// The panel should be running but is not.
 pub(super) fn stopped() -> Finding {
     let detail = "No panel answers on this data folder. Games run on without it.";
     let advice = "Start it: `sudo systemctl start ctrl-alt-play`; why it ended: `sudo journalctl -u ctrl-alt-play -n 50`.";
     Finding::warning("service", "panel_stopped", "The panel does not run", detail, advice)
 }
 
-/// It answers others, and not us.
+/// The panel is running but this user may not ask it.
 pub(super) fn closed(cause: &str) -> Finding {
     let detail = format!("A panel answers on its port, but not to us: {}.", cause.trim_end_matches('.'));
     let advice = "Ask as root or as the panel's user: `sudo ctrl-alt-play doctor`.";
@@ -93,7 +93,7 @@ fn not_at_boot(what: &str, advice: &str) -> Finding {
     Finding::warning("service", "service_disabled", "Not started with the machine", detail, advice).of(what)
 }
 
-/// How the last upgrade ended, where it was taken back.
+/// The result of the last upgrade, if it was reverted.
 fn outcome(data_dir: &Path) -> Option<Finding> {
     let text = std::fs::read_to_string(data_dir.join("upgrade/outcome")).ok()?;
     let value = |key: &str| {

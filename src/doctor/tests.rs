@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 
-/// A machine of files.
+/// A fake machine made of files.
 pub(super) struct Tree {
     root: tempfile::TempDir,
 }

@@ -1,19 +1,19 @@
-//! A report for a terminal.
+//! Formats a report for a terminal.
 
 use std::fmt::Write;
 
 use super::views::{Finding, Level, Report};
 
-/// How it is drawn.
+/// Format of the output.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// With colours.
+    /// Whether to use colours.
     pub colours: bool,
-    /// Columns.
+    /// Width in columns.
     pub width: usize,
 }
 
-/// Under the words that say how bad it is.
+/// Indentation of text below the level, in columns.
 const INDENT: usize = 10;
 
 /// The whole report.
@@ -91,7 +91,7 @@ fn painted(word: &str, level: Level, look: Look) -> String {
     if look.colours { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
-/// A word in the margin (of which `seen` columns are seen) and text beside it, broken at spaces.
+/// A label in the margin (`seen` columns wide) with text beside it, wrapped at spaces.
 fn labelled(out: &mut String, label: &str, seen: usize, text: &str, look: Look) {
     let width = look.width.saturating_sub(INDENT).max(30);
     let mut lines: Vec<String> = vec![String::new()];
@@ -114,7 +114,7 @@ fn labelled(out: &mut String, label: &str, seen: usize, text: &str, look: Look) 
     }
 }
 
-/// Nodes and files have names of others' making: none of them moves the cursor.
+/// Removes control characters: names of nodes and files are not under our control.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -134,27 +134,27 @@ impl Finding {
         }
     }
 
-    /// All is well there.
+    /// A finding of level `ok`.
     pub fn ok(group: &str, code: &str, title: &str, detail: impl Into<String>) -> Self {
         Self::new(Level::Ok, group, code, title, detail)
     }
 
-    /// Worth knowing, with what can be done.
+    /// A note, with advice.
     pub fn note(group: &str, code: &str, title: &str, detail: impl Into<String>, advice: &str) -> Self {
         Self { advice: Some(advice.into()), ..Self::new(Level::Note, group, code, title, detail) }
     }
 
-    /// Not well, with what to do.
+    /// A warning, with advice.
     pub fn warning(group: &str, code: &str, title: &str, detail: impl Into<String>, advice: &str) -> Self {
         Self { advice: Some(advice.into()), ..Self::new(Level::Warning, group, code, title, detail) }
     }
 
-    /// Broken, with what to do.
+    /// A problem, with advice.
     pub fn problem(group: &str, code: &str, title: &str, detail: impl Into<String>, advice: &str) -> Self {
         Self { advice: Some(advice.into()), ..Self::new(Level::Problem, group, code, title, detail) }
     }
 
-    /// The same, said of this one.
+    /// The finding about a particular thing, such as a port or a node.
     #[must_use]
     pub fn of(self, about: impl Into<String>) -> Self {
         Self { about: Some(about.into()), ..self }
@@ -162,7 +162,7 @@ impl Finding {
 }
 
 impl Summary {
-    /// Counts.
+    /// Counts the findings by level.
     pub fn of(findings: &[Finding]) -> Self {
         let count = |level| findings.iter().filter(|finding| finding.level == level).count();
         Self {
