@@ -1,4 +1,4 @@
-//! The handles of a running panel, in groups. Nothing happens in here.
+//! The handles of a running panel, grouped. No logic in here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,100 +26,101 @@ use crate::transfers::Transfers;
 use crate::upgrades::Upgrades;
 use crate::users::Users;
 
-/// Everything that a panel is made of. Cheap to clone.
+/// All parts of a panel. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The settings that the process was started with.
     pub config: Arc<Config>,
-    /// How it is reached.
+    /// Names, addresses and TLS.
     pub network: Network,
     /// The database.
     pub store: Store,
-    /// Who is connected, and what they say.
+    /// Agents and their last known state.
     pub agents: Agents,
-    /// What has endpoints.
+    /// The features with endpoints.
     pub features: Features,
-    /// The panel's tasks, and the token that ends them.
+    /// The panel's tasks, and the token that stops them.
     pub tasks: Tasks,
 }
 
 /// How the panel is reached.
 #[derive(Clone)]
 pub struct Network {
-    /// Its key and certificate, and the pin that agents know it by.
+    /// TLS key and certificate, with the pin by which agents verify the panel.
     pub identity: Identity,
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub ports: Ports,
     /// Its name in the local network.
     pub name: Name,
 }
 
-/// The features, each with no more than it needs: `src/start/features.rs` makes them, `src/router.rs` lists what they offer.
+/// The features, each with only the dependencies it needs. `src/start/features.rs` creates them, `src/router.rs` lists
+/// their endpoints.
 #[derive(Clone)]
 pub struct Features {
-    /// Who may do what.
+    /// Sessions and permissions.
     pub auth: Auth,
-    /// Accounts and sign-ins.
+    /// Accounts.
     pub users: Users,
-    /// The first account.
+    /// Creation of the first account.
     pub setup: Setup,
-    /// Machines with an agent.
+    /// Nodes.
     pub nodes: Nodes,
-    /// Where machines that join find us.
+    /// How machines that join can reach the panel.
     pub joining: EnrollmentConfig,
-    /// What servers are made from.
+    /// Templates and where they come from.
     pub gallery: Gallery,
-    /// Game servers, and what is done with each.
+    /// Game servers.
     pub games: Games,
-    /// Newer versions.
+    /// Upgrades.
     pub upgrades: Upgrades,
     /// Live connections.
     pub live: Live,
-    /// How the panel does.
+    /// The panel's status.
     pub status: Status,
-    /// Looks for what is wrong.
+    /// The doctor.
     pub doctor: Doctor,
 }
 
-/// Game servers, and what is done with each.
+/// Features of game servers.
 #[derive(Clone)]
 pub struct Games {
-    /// What they are.
+    /// Servers.
     pub servers: Servers,
     /// Their files.
     pub files: Files,
-    /// Those on their way to another node.
+    /// Transfers to another node.
     pub transfers: Transfers,
     /// Their backups.
     pub backups: Backups,
 }
 
-/// What servers are made from, and the ways by which that comes here.
+/// Templates, and the ways to get more of them.
 #[derive(Clone)]
 pub struct Gallery {
-    /// Those that are here.
+    /// Available templates.
     pub templates: Templates,
-    /// By link, by archive, by hand.
+    /// Import by link, archive or upload.
     pub imports: Imports,
-    /// Lists elsewhere.
+    /// External lists of templates.
     pub sources: Sources,
-    /// Who we are where images are fetched from.
+    /// Logins for image registries.
     pub registries: Registries,
 }
 
-/// The addresses that are ours: no game server may have their ports.
+/// The addresses that this process listens on. Game servers must not use their ports.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
-    /// The page and the API.
+    /// Page and API.
     pub panel: SocketAddr,
-    /// The agents.
+    /// Agents.
     pub agents: SocketAddr,
-    /// The local node's health, unless it is off or its port was taken.
+    /// Health of the local node; absent if it is off or its port is in use.
     pub health: Option<SocketAddr>,
 }
 
 impl Ports {
-    /// The numbers.
+    /// The port numbers.
     pub fn numbers(&self) -> Vec<u16> {
         [Some(self.panel), Some(self.agents), self.health]
             .into_iter()

@@ -1,4 +1,4 @@
-//! What the API answers when it can't do what was asked: a closed set of codes and one table that gives each its status.
+//! Errors of the API: a closed set of codes, and one table with the status of each.
 //!
 //! An [`ApiError`] is a value, not a rejection: handlers return it, `http::reply` turns it into JSON.
 
@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Every code that an answer may carry. Scripts match on these words, so they are never renamed.
+/// All error codes of the API. Scripts match on their names, so they are never renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the words say it; the table below gives each its status")]
 pub enum Code {
@@ -60,7 +60,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The whole set, in the order of the statuses.
+    /// All codes, in the order of their statuses.
     pub const ALL: &[Code] = &[
         Code::BadJson,
         Code::BadRequest,
@@ -110,7 +110,7 @@ impl Code {
         Code::DiskFull,
     ];
 
-    /// The one table: code, its word, its HTTP status.
+    /// The table: name and HTTP status of each code.
     const fn row(self) -> (&'static str, u16) {
         match self {
             Code::BadJson => ("bad_json", 400),
@@ -162,18 +162,18 @@ impl Code {
         }
     }
 
-    /// The word in the answer.
+    /// The name in the answer.
     pub const fn as_str(self) -> &'static str {
         self.row().0
     }
 
-    /// The HTTP status that goes with it.
+    /// The HTTP status.
     pub const fn status(self) -> u16 {
         self.row().1
     }
 }
 
-/// A refusal or a failure, as the caller sees it. Holds nothing that the caller may not read.
+/// An error as the caller sees it. Contains nothing that the caller may not read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
     code: Code,
@@ -183,22 +183,22 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error with one human sentence.
+    /// An error with a message for the user, one sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), fields: BTreeMap::new(), retry_after: None }
     }
 
-    /// 404: it isn't there, or the caller may not know that it is.
+    /// 404: it does not exist, or the caller may not know that it does.
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("There is no such {what}."))
     }
 
-    /// 422 with one wrong value, named by its key's path ("limits.memory").
+    /// 422 with one invalid value, named by the path of its key ("limits.memory").
     pub fn field(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::fields(BTreeMap::from([(path.into(), problem.into())]))
     }
 
-    /// 422 with every wrong value at once.
+    /// 422 with all invalid values.
     pub fn fields(fields: BTreeMap<String, String>) -> Self {
         let message = match fields.iter().next() {
             Some((path, problem)) if fields.len() == 1 && !path.is_empty() => format!("{path} {problem}."),
@@ -208,21 +208,21 @@ impl ApiError {
         Self { fields, ..Self::new(Code::Invalid, message) }
     }
 
-    /// 500. The cause goes to the log, here and only here; the caller gets a number to look it up by.
+    /// 500. Logs the cause; the caller gets an id to look it up by. No other place logs it.
     pub fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
         let id = crate::system::ids::random(8);
         tracing::error!(log_id = %id, cause = %Chain(cause), "{doing} failed");
         Self::new(Code::Internal, format!("Something went wrong inside. The log has it under {id}."))
     }
 
-    /// Says in how many seconds it is worth asking again.
+    /// Sets the seconds after which to retry.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds.max(1));
         self
     }
 
-    /// Adds a key's problem to any error (`eula_required`, `port_in_use`).
+    /// Adds an error for a key to any error (`eula_required`, `port_in_use`).
     #[must_use]
     pub fn with_field(mut self, path: impl Into<String>, problem: impl Into<String>) -> Self {
         self.fields.insert(path.into(), problem.into());
@@ -234,12 +234,12 @@ impl ApiError {
         self.code
     }
 
-    /// The sentence.
+    /// The message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What is wrong with which key.
+    /// The errors by key.
     pub fn problems(&self) -> &BTreeMap<String, String> {
         &self.fields
     }
@@ -249,7 +249,7 @@ impl ApiError {
         self.retry_after
     }
 
-    /// The JSON that goes out.
+    /// The JSON body.
     pub fn body(&self) -> ErrorBody<'_> {
         ErrorBody {
             error: ErrorDetail { code: self.code.as_str(), message: &self.message, fields: &self.fields },
@@ -257,7 +257,7 @@ impl ApiError {
     }
 }
 
-/// What the store refuses has a code of its own; what broke in it is logged here.
+/// Refusals of the store have a code of their own; its failures are logged here.
 impl From<storage::Error> for ApiError {
     fn from(cause: storage::Error) -> Self {
         use storage::Error;
@@ -302,13 +302,13 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// `{"error": …}`, the shape of every answer that isn't 2xx.
+/// `{"error": …}`, the body of every answer that is not 2xx.
 #[derive(Debug, Serialize)]
 pub struct ErrorBody<'a> {
     error: ErrorDetail<'a>,
 }
 
-/// What is in it; live topics carry it alone.
+/// The content of an error; live topics send it alone.
 #[derive(Debug, Serialize)]
 pub struct ErrorDetail<'a> {
     code: &'static str,
@@ -327,7 +327,7 @@ impl fmt::Display for Chain<'_> {
         let mut source = self.0.source();
         while let Some(cause) = source {
             let text = cause.to_string();
-            // thiserror enums often repeat their source's words; once is enough.
+            // thiserror enums often repeat their source's message; print it once.
             if !said.contains(&text) {
                 write!(f, ": {text}")?;
             }

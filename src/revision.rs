@@ -1,14 +1,14 @@
-//! Which state of a thing somebody has seen, so that he does not overwrite what another wrote meanwhile: RFC 9110, 13.1.
+//! Revisions and preconditions (RFC 9110, 13.1), so that a client does not overwrite a change it has not seen.
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, Code};
 
-/// Bytes of a digest that make a revision.
+/// How many bytes of the digest are used.
 const BYTES: usize = 9;
 
-/// A revision that follows from what is there. Only for what every reader of the revision may see: a hash of a secret lets
-/// guesses be tried.
+/// A revision computed from the content. Only for content that every reader of the revision may see: a hash of a secret
+/// would allow guesses to be verified.
 pub fn of(parts: &[&str]) -> String {
     use base64::Engine;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -20,22 +20,22 @@ pub fn of(parts: &[&str]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(&hash.finalize()[..BYTES])
 }
 
-/// What a caller expects to find: the headers `If-Match` and `If-None-Match`.
+/// The precondition in the headers `If-Match` and `If-None-Match`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
-    /// He says nothing of it.
+    /// None.
     #[default]
     Whatever,
-    /// `If-Match: *`: that it is there.
+    /// `If-Match: *`: it must exist.
     Present,
-    /// `If-None-Match: *`: that it is not there.
+    /// `If-None-Match: *`: it must not exist.
     Absent,
     /// `If-Match`: one of these revisions.
     OneOf(Vec<String>),
 }
 
 impl Expected {
-    /// From the values of the two headers. 400 where they are malformed.
+    /// Parses the two headers. 400 if they are malformed.
     pub fn from_headers(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<Self, ApiError> {
         let bad = || ApiError::new(Code::BadRequest, "If-Match takes tags in quotes, or *.");
         match (if_match.map(str::trim), if_none_match.map(str::trim)) {
@@ -51,7 +51,8 @@ impl Expected {
         }
     }
 
-    /// 412 where what is there (its revision, if it is) is not what was expected. To be asked in the transaction that writes.
+    /// 412 if the current revision (`None` if the object does not exist) is not as expected. Must be called within the
+    /// transaction that writes.
     pub fn check(&self, there: Option<&str>) -> Result<(), ApiError> {
         let fits = match self {
             Self::Whatever => true,
@@ -68,7 +69,7 @@ impl Expected {
     }
 }
 
-/// The tag without its quotes. Proxies that pack answers make ours weak: it means the same state all the same.
+/// The tag without quotes. Proxies that compress answers turn tags into weak ones, which mean the same revision.
 fn tag(text: &str) -> Option<String> {
     let text = text.trim();
     let opaque = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?.strip_suffix('"')?;

@@ -1,4 +1,4 @@
-//! The list of all endpoints, and the way from a request to an answer.
+//! The list of all endpoints, and the routing of requests.
 
 use std::time::Instant;
 
@@ -21,7 +21,8 @@ use crate::{
     transfers, upgrades, users,
 };
 
-/// Every endpoint of the API. The OpenAPI document is made from this list, and tests hold it against the table of who may
+/// All endpoints of the API. The OpenAPI document is generated from this list, and a test compares it with the table of
+/// who may call what.
 /// call what.
 pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     let mut routes = Vec::new();
@@ -44,7 +45,7 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes
 }
 
-/// Everything that can be followed on the live connections, in the order in which it is sent.
+/// All topics for live connections, in the order in which they are sent.
 pub fn topics(games: &Games, nodes: &Nodes, status: &Status, upgrades: &Upgrades) -> Vec<Box<dyn Topic>> {
     let mut topics = servers::topics(&games.servers);
     topics.extend(files::topics(&games.files));
@@ -55,7 +56,7 @@ pub fn topics(games: &Games, nodes: &Nodes, status: &Status, upgrades: &Upgrades
     topics
 }
 
-/// Answers everything on the panel's port. Cheap to clone.
+/// Answers all requests on the panel's port. Cheap to clone.
 #[derive(Clone)]
 pub struct Router {
     api: Dispatch,
@@ -64,7 +65,7 @@ pub struct Router {
 }
 
 impl Router {
-    /// Over all routes.
+    /// Creates the router with all routes.
     pub fn new(app: &App) -> Self {
         let network = &app.config.network;
         Self {
@@ -74,8 +75,8 @@ impl Router {
         }
     }
 
-    /// The fence: whoever calls us by a foreign name is refused; what is below `/api` is answered there or nowhere; all else
-    /// is the page.
+    /// Answers a request. Unknown host names are refused; everything below `/api` goes to the API, everything else to
+    /// the page.
     pub async fn answer(self, mut request: Request<Body>) -> Response {
         let began = Instant::now();
         self.forwarded.resolve(&mut request);
@@ -92,7 +93,7 @@ impl Router {
             assets(&method, &path, request.headers())
         };
         guard(&mut response);
-        // Without the query: it is the one part of an address that might carry a secret.
+        // Without the query, because it may contain a secret.
         tracing::debug!(
             %method,
             %path,
@@ -105,7 +106,7 @@ impl Router {
     }
 }
 
-/// What every answer says to browsers.
+/// Sets the security headers of every answer.
 fn guard(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
