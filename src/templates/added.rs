@@ -1,4 +1,4 @@
-//! A template that somebody added: from the native form to what a server is made from.
+//! Converts an added template from its native form to the one that servers are created from.
 
 use ::templates::model::{self, Port as NativePort, Run};
 use ::templates::rules;
@@ -9,29 +9,29 @@ use super::icon;
 use super::template::{Eula, Memory, Template, Variable};
 
 const MIB: i64 = 1 << 20;
-/// Eggs do not say how much memory a game likes; without any limit, `SERVER_MEMORY` would be 0.
+/// Recommended memory in MiB for eggs, which do not specify it. Without a limit, `SERVER_MEMORY` would be 0.
 const MEMORY: u32 = 2_048;
-/// Where the game's own port is any that one likes.
+/// Default port for a game whose port can be chosen freely.
 const GAME_PORT: u16 = 27_015;
 /// The same for Minecraft.
 const MINECRAFT_PORT: u16 = 25_565;
 
-/// The longest that an agent takes; without one a game counts as running once it runs.
+/// Longest ready line that an agent accepts, in bytes. Without one, a game counts as running once its container does.
 const READY_BYTES: usize = 1_024;
 
-/// The native form that a record holds.
+/// The native form in a record; `None` if it cannot be read.
 pub(super) fn native(record: &Record) -> Option<model::Template> {
     serde_json::from_str(&record.body).ok()
 }
 
-/// What a server is made from, and which template that is, newer or older.
+/// The template in a record, and the uuid that all versions of it share.
 pub(super) fn of_record(record: &Record) -> Option<(Template, Option<String>)> {
     let native = native(record)?;
     let uuid = native.about.origin.uuid.clone();
     Some((of_native(&record.id, native), uuid))
 }
 
-/// An id that can be read: `minecraft-paper`, with something behind it where that is taken.
+/// A readable id such as `minecraft-paper`, with a suffix if that is taken.
 pub(super) fn id_for(name: &str, unique: String, free: impl Fn(&str) -> bool) -> String {
     let plain: String = name
         .to_lowercase()
@@ -48,7 +48,7 @@ pub(super) fn id_for(name: &str, unique: String, free: impl Fn(&str) -> bool) ->
     }
 }
 
-/// What a server is made from.
+/// The template for creating servers.
 pub(super) fn of_native(id: &str, native: model::Template) -> Template {
     let game_port = if looks_like_minecraft(&native) { MINECRAFT_PORT } else { GAME_PORT };
     let needs = &native.needs;
@@ -80,7 +80,7 @@ pub(super) fn of_native(id: &str, native: model::Template) -> Template {
     }
 }
 
-/// Nothing where whoever makes a server has to name one.
+/// The image reference; empty if whoever creates a server has to choose one.
 fn image(native: &model::Image) -> String {
     if native.reference == model::NO_IMAGE { String::new() } else { native.reference.clone() }
 }
@@ -95,7 +95,7 @@ fn looks_like_minecraft(native: &model::Template) -> bool {
 fn ports(native: &[NativePort], game_port: u16) -> Vec<Port> {
     let mut ports: Vec<Port> = Vec::new();
     for port in native {
-        // A variable without a number is a port that the game does without.
+        // A port with a variable but no number is not needed by the game.
         let number = match (port.number, &port.variable) {
             (Some(number), _) if number > 0 => number,
             (None, None) => game_port,
@@ -116,7 +116,7 @@ fn ports(native: &[NativePort], game_port: u16) -> Vec<Port> {
 
 fn variable(native: &model::Variable) -> Variable {
     let mut list = native.rules.clone();
-    // Other panels set every variable, those without a value too.
+    // Other panels set every variable, even empty ones.
     if !native.omit_empty && !list.iter().any(|rule| rule == "required" || rule == "present") {
         list.insert(0, "present".to_owned());
     }
@@ -155,7 +155,7 @@ fn behaviour(run: &Run, architectures: &[String]) -> Behaviour {
     }
 }
 
-/// Several become one expression.
+/// Combines several ready lines into one expression.
 fn ready(parts: &[String]) -> Option<String> {
     match parts {
         [] => None,

@@ -1,16 +1,16 @@
-//! A ZIP archive in memory, read for its templates. Our own reader, since it must not hold more than one file and a bounded
-//! list: stored and deflated files, no ZIP64, no encryption, nothing written anywhere.
+//! Reads templates from a ZIP archive in memory. A reader of our own, to limit its memory to one file and a bounded
+//! list. Supports stored and deflated files; no ZIP64 and no encryption. Writes nothing to disk.
 
 use std::io::Read;
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-/// Files that are looked at in the list at its end.
+/// Most files that are read from the archive's directory.
 const ENTRIES: usize = 20_000;
-/// Bytes that all files together may become.
+/// Most bytes of all uncompressed files together.
 const UNPACKED: u64 = 64 << 20;
-/// The longest name that is shown, in characters.
+/// Longest name that is shown, in characters.
 const NAME: usize = 200;
 
 const END: u32 = 0x0605_4b50;
@@ -21,7 +21,7 @@ const LOCAL: u32 = 0x0403_4b50;
 const LOCAL_BYTES: usize = 30;
 const ENCRYPTED: u16 = 1;
 
-/// Why an archive can't be read.
+/// Why an archive cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ArchiveError {
     #[error("This is no ZIP archive, or it is cut off")]
@@ -30,7 +30,7 @@ pub(super) enum ArchiveError {
     TooMany,
 }
 
-/// Why one of its files can't be read.
+/// Why a file in an archive cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EntryError {
     #[error("The file is larger than {0} bytes")]
@@ -45,10 +45,10 @@ pub(super) enum EntryError {
     Broken,
 }
 
-/// One file of an archive.
+/// A file in an archive.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
-    /// Its path as text, cut: for people, never for opening anything.
+    /// Its path, shortened; for display only, never for opening a file.
     pub(super) name: String,
     head: Head,
     packed: &'a [u8],
@@ -61,7 +61,7 @@ struct Head {
     crc: u32,
 }
 
-/// The files of an archive, in its order, without folders.
+/// The files of an archive in order, without folders.
 pub(super) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
     let (count, start) = end(archive).ok_or(ArchiveError::NotZip)?;
     if count > ENTRIES {
@@ -77,10 +77,10 @@ pub(super) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
     Ok(found)
 }
 
-/// How many files the record at the archive's end tells of, and where their list is.
+/// The number of files and the offset of the directory, from the record at the archive's end.
 fn end(archive: &[u8]) -> Option<(usize, usize)> {
     let last = archive.len().checked_sub(END_BYTES)?;
-    // A comment of 64 KiB at most stands behind it.
+    // A comment of up to 64 KiB may follow it.
     let first = last.saturating_sub(0xffff);
     let at = (first..=last).rev().find(|at| {
         u32_at(archive, *at) == Some(END)
@@ -88,11 +88,11 @@ fn end(archive: &[u8]) -> Option<(usize, usize)> {
                 .is_some_and(|comment| at + END_BYTES + usize::from(comment) == archive.len())
     })?;
     let (count, start) = (u16_at(archive, at + 10)?, u32_at(archive, at + 16)?);
-    // ZIP64 says all ones here.
+    // In ZIP64 archives all bits are set here.
     (count != 0xffff && start != u32::MAX).then_some((usize::from(count), start as usize))
 }
 
-/// The first file of the list, unless it is a folder, and the rest of the list.
+/// The first file of the directory, unless it is a folder, and the rest of the directory.
 fn entry<'a>(archive: &'a [u8], list: &'a [u8]) -> Option<(Option<Entry<'a>>, &'a [u8])> {
     if u32_at(list, 0)? != ENTRY {
         return None;
@@ -117,7 +117,7 @@ fn entry<'a>(archive: &'a [u8], list: &'a [u8]) -> Option<(Option<Entry<'a>>, &'
     Some((Some(Entry { name, head, packed }), rest))
 }
 
-/// Reads files one after the other, within one bound for all of them.
+/// Reads files one after the other, with one size limit for all of them.
 pub(super) struct Unpacker {
     left: u64,
 }
@@ -129,7 +129,7 @@ impl Default for Unpacker {
 }
 
 impl Unpacker {
-    /// The file's bytes, `most` at most.
+    /// The file's content, at most `most` bytes.
     pub(super) fn read(&mut self, entry: &Entry<'_>, most: usize) -> Result<Vec<u8>, EntryError> {
         if entry.head.flags & ENCRYPTED != 0 {
             return Err(EntryError::Encrypted);
@@ -169,7 +169,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// An archive of these files, deflated.
+    /// Creates an archive of these files, deflated.
     pub(in crate::templates) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
         let (mut whole, mut list) = (Vec::new(), Vec::new());
         for (name, bytes) in files {

@@ -1,4 +1,4 @@
-//! All templates: those that come with the program, and those that somebody added.
+//! All templates: built-in ones, and those added by users.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
@@ -18,12 +18,12 @@ use crate::revision::Expected;
 use crate::system::shutdown::Tasks;
 use crate::system::{clock, ids};
 
-/// More would make every list long; the largest collection there is has some 900.
+/// Most templates that can be added. More would make every list long; the largest known collection has about 900.
 pub(super) const MOST: usize = 2_000;
-/// What stands in addresses beside the ids.
+/// Ids that are part of other paths of the API.
 const RESERVED: [&str; 4] = ["archive", "import", "preview", "sources"];
 
-/// The templates. Cheap to clone.
+/// All templates. Cheap to clone.
 #[derive(Clone)]
 pub struct Templates {
     store: Store,
@@ -34,7 +34,7 @@ pub struct Templates {
     revision: Arc<AtomicU64>,
 }
 
-/// What is kept in memory of a template that was added: enough to make servers, and to know it again.
+/// The part of an added template that is kept in memory: enough to create servers and to recognise it.
 struct Entry {
     template: Arc<Template>,
     uuid: Option<String>,
@@ -51,10 +51,10 @@ impl Entry {
     }
 }
 
-/// A template that is to be written.
+/// A template to be stored.
 pub(super) struct Draft {
     pub(super) name: String,
-    /// JSON of the native form.
+    /// The native form as JSON.
     pub(super) body: String,
     pub(super) uuid: Option<String>,
 }
@@ -67,28 +67,28 @@ impl Draft {
     }
 }
 
-/// A template that was added.
+/// Result of adding a template.
 #[derive(Debug)]
 pub struct Added {
-    /// Where it is.
+    /// Its id.
     pub id: String,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// What should be known about how it was read.
+    /// Notes about the import.
     pub warnings: Vec<Warning>,
 }
 
-/// The forms in which a template is given out.
+/// Format for exporting a template.
 #[derive(Clone, Copy, Debug)]
 pub enum ExportFormat {
     /// The native form.
     Native,
-    /// That of other panels.
+    /// The format of another panel.
     Egg(Format),
 }
 
 impl Templates {
-    /// Reads what was added.
+    /// Loads the added templates.
     pub fn open(store: Store, tasks: Tasks) -> Result<Self, storage::Error> {
         let records = store.read_now(storage::templates::list)?;
         let added = records.iter().filter_map(|record| {
@@ -103,7 +103,7 @@ impl Templates {
         Ok(Self { store, tasks, builtin, added, adding: Arc::default(), revision: Arc::default() })
     }
 
-    /// All of them, in the order in which they are shown.
+    /// All templates, in the order in which they are shown.
     pub fn list(&self) -> Vec<Arc<Template>> {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         let mut list: Vec<_> =
@@ -112,19 +112,19 @@ impl Templates {
         list
     }
 
-    /// The one with this id.
+    /// The template with this id.
     pub fn get(&self, id: &str) -> Option<Arc<Template>> {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.builtin.iter().chain(added.iter().map(|one| &one.template));
         all.find(|template| template.id == id).cloned()
     }
 
-    /// Whether it comes with the program.
+    /// Whether it is built in.
     pub fn is_builtin(&self, id: &str) -> bool {
         self.builtin.iter().any(|template| template.id == id)
     }
 
-    /// Adds an egg or a template in the native form. One of the same uuid takes the place of the one that is there.
+    /// Adds an egg or a template in the native form. Replaces the added one with the same uuid.
     pub async fn add(&self, admin: &Admin, document: Vec<u8>) -> Result<Added, ApiError> {
         let read = tokio::task::spawn_blocking(move || read(&document)).await;
         let Imported { template, warnings } =
@@ -136,7 +136,7 @@ impl Templates {
         Ok(Added { id: record.id, name: record.name, warnings })
     }
 
-    /// Does it to its end also where whoever asked goes away: what is on the disk is in memory, too.
+    /// Runs `work` to its end even if the caller disconnects, so that memory and disk always match.
     pub(super) async fn whole<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
@@ -150,12 +150,12 @@ impl Templates {
         put.pop().unwrap_or_else(|| Err(ApiError::not_found("template")))
     }
 
-    /// Writes all of them at once, or says of each why not.
+    /// Stores all of them in one write. Returns an error for each that is refused.
     pub(super) async fn put_all(
         &self,
         drafts: Vec<Draft>,
     ) -> Result<Vec<Result<Record, ApiError>>, ApiError> {
-        // One after the other: two files of one uuid, sent at once, are one template.
+        // One at a time, so that two files with the same uuid sent at once become one template.
         let _turn = self.adding.lock().await;
         let mut uuids: Vec<(Record, Option<String>)> = Vec::new();
         let mut refused = Vec::new();
@@ -198,7 +198,7 @@ impl Templates {
         Ok(())
     }
 
-    /// Writes what people have edited over the template of this id, where that is as `expected`.
+    /// Replaces a template by an edited version if its revision is as `expected`.
     pub(super) async fn replace(
         &self,
         id: &str,
@@ -212,14 +212,14 @@ impl Templates {
             let problem = "is that of another template";
             return Err(ApiError::field("about.origin.uuid", problem));
         }
-        // Each change has a time of its own: it is the revision too.
+        // `updated_at` is also the revision, so it has to differ for each change.
         let updated_at = Some(clock::now().max(before + 1));
         let record = Record { id: id.to_owned(), name: draft.name, body: draft.body, created_at, updated_at };
         self.write(vec![record.clone()]).await?;
         Ok(record)
     }
 
-    /// Removes one that was added. Servers made from it keep what they took over.
+    /// Removes an added template. Servers created from it keep their copy.
     pub async fn remove(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
         if self.is_builtin(id) {
             return Err(ApiError::new(Code::Conflict, "This template is part of the program."));
@@ -242,7 +242,7 @@ impl Templates {
         Ok(())
     }
 
-    /// The file of one.
+    /// Exports a template as a file.
     pub fn export(&self, id: &str, format: ExportFormat) -> Result<String, ApiError> {
         let native = self.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
         Ok(match format {
@@ -251,7 +251,8 @@ impl Templates {
         })
     }
 
-    /// The record that takes the place of the one of this uuid, or a new one, beside those that are written with it.
+    /// The record for a draft: it replaces the one with the same uuid, or is new. Those in `beside` are written
+    /// together with it.
     fn record_for(
         &self,
         draft: Draft,
@@ -286,25 +287,25 @@ impl Templates {
         Ok((Record { id, name, body, created_at: now, updated_at: None }, uuid))
     }
 
-    /// When one that was added was made, and last changed.
+    /// When an added template was created and last changed; `None` for others.
     fn times(&self, id: &str) -> Option<(Millis, Millis)> {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         added.iter().find(|one| one.template.id == id).map(|one| (one.created_at, one.changed_at))
     }
 
-    /// Which state of one that was added this is; `None` for those that come with the program.
+    /// Revision of an added template; `None` for built-in ones.
     pub fn revision_of(&self, id: &str) -> Option<String> {
         self.times(id).map(|(_, changed_at)| changed_at.to_string())
     }
 
-    /// The id of the one that was added with this uuid.
+    /// Id of the added template with this uuid.
     pub(super) fn of_uuid(&self, uuid: Option<&str>) -> Option<String> {
         let uuid = uuid?;
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         added.iter().find(|one| one.uuid.as_deref() == Some(uuid)).map(|one| one.template.id.clone())
     }
 
-    /// The native form of one.
+    /// The native form of a template; `None` if it does not exist.
     pub fn native(&self, id: &str) -> Result<Option<model::Template>, ApiError> {
         if let Some(native) = builtin::native(id) {
             return Ok(Some(native));
@@ -313,12 +314,12 @@ impl Templates {
         Ok(record.as_ref().and_then(added::native))
     }
 
-    /// Counts the changes, before they can be seen: what was made from an older count may lack one.
+    /// A counter that is incremented before each change becomes visible. Data built at an older count may be outdated.
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Those that were added, for a change.
+    /// Locks the added templates for a change, which is counted.
     fn changed(&self) -> RwLockWriteGuard<'_, Vec<Entry>> {
         let added = self.added.write().unwrap_or_else(PoisonError::into_inner);
         self.revision.fetch_add(1, Ordering::AcqRel);
@@ -341,7 +342,7 @@ pub(super) fn read(document: &[u8]) -> Result<Imported, ApiError> {
     Ok(Imported { template: from_native(&value)?, warnings: Vec::new() })
 }
 
-/// The same, of the native form alone.
+/// Like [`read`], for the native form only.
 pub(super) fn read_native(document: &[u8]) -> Result<model::Template, ApiError> {
     from_native(&egg::document(document).map_err(|error| refusal(&error))?)
 }
@@ -380,7 +381,7 @@ mod tests {
 
     use super::*;
 
-    /// Whoever asked may go away at any moment: memory and disk stay the same.
+    /// Even if callers are dropped at any point, memory and disk match.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_on_the_disk_is_in_memory_though_nobody_waits() {
         let folder = tempfile::tempdir().unwrap();
@@ -395,7 +396,7 @@ mod tests {
             let asked = templates.whole(async move { this.put(draft).await });
             drop(tokio::time::timeout(Duration::from_micros(50 * step), asked).await);
         }
-        // On a busy machine the last of them may not have begun.
+        // On a busy machine the last of them may not have started yet.
         let all = async {
             while templates.revision() < 40 {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,31 +1,31 @@
-//! What differs between two templates, key by key, for people who decide whether to take the newer one.
+//! Compares two templates key by key, for users who decide whether to update.
 
 use std::collections::BTreeMap;
 
 use ::templates::model;
 use serde_json::Value;
 
-/// Differences that are told of.
+/// Most differences that are reported.
 const MOST: usize = 200;
-/// The longest value that is shown, in characters.
+/// Longest value that is shown, in characters.
 const LONGEST: usize = 2_000;
-/// Below this nothing is taken apart.
+/// Values nested deeper than this are compared as a whole.
 const DEPTH: usize = 8;
-/// What a thing of a list is known by, whatever its place.
+/// Keys by which list items are matched, regardless of their position.
 const NAMES: [&str; 4] = ["name", "label", "file", "purpose"];
 
-/// One key whose values differ.
+/// A key whose values differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     /// The key as a path, such as `variables.SLOTS.default`.
     pub(super) key: String,
-    /// The present value; absent where the key is new.
+    /// The old value; absent if the key is new.
     pub(super) before: Option<String>,
-    /// The new value; absent where the key goes.
+    /// The new value; absent if the key was removed.
     pub(super) after: Option<String>,
 }
 
-/// What differs, without where and when the files were written.
+/// The differences, without origin and time of the files.
 pub(super) fn between(old: &model::Template, new: &model::Template) -> Vec<Change> {
     let (before, after) = (flat(old), flat(new));
     let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));

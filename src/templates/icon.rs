@@ -1,5 +1,6 @@
-//! The picture of a template. What comes in (an upload, the `data:` address of an egg) is never given out as it came: it is decoded
-//! within bounds, made small, and encoded anew, so that nothing but its points is left. What is no picture of points is refused.
+//! Icons of templates. An image from outside (an upload, or the `data:` URL of an egg) is never served as it is: it is
+//! decoded within limits, scaled down and encoded again, so that only its pixels remain. Only raster images are
+//! accepted.
 
 use std::io::Cursor;
 use std::num::NonZeroU64;
@@ -10,17 +11,17 @@ use tokio::sync::Semaphore;
 
 use crate::error::{ApiError, Code};
 
-/// Bytes of a picture that comes in.
+/// Largest image file in bytes.
 pub(super) const MOST_BYTES: usize = 1 << 20;
-/// Its longer side, in points.
+/// Largest width or height of an image, in pixels.
 const LONGEST_SIDE: usize = 2_048;
-/// Bytes that a decoder may take for itself.
+/// Memory limit of a decoder, in bytes.
 const DECODER_BYTES: usize = 32 << 20;
-/// The longer side of what goes out.
+/// Largest width or height of an icon, in pixels.
 const SIDE: usize = 256;
-/// Decoded at a time: each may take `DECODER_BYTES` and its points.
+/// How many images are decoded at a time; each may use `DECODER_BYTES` plus its pixels.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
-/// What a `data:` address of a picture begins with.
+/// Prefixes of `data:` URLs with images.
 const KINDS: [&str; 4] = [
     "data:image/png;base64,",
     "data:image/jpeg;base64,",
@@ -28,16 +29,16 @@ const KINDS: [&str; 4] = [
     "data:image/webp;base64,",
 ];
 
-/// Why there is no picture in these bytes.
+/// Why an image cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum IconError {
-    /// They are none of the known forms.
+    /// Not a known image format.
     #[error("An icon has to be a picture: PNG, JPEG, GIF or WebP.")]
     Unknown,
-    /// They begin as one, and cannot be read.
+    /// The format is known, but the image cannot be decoded.
     #[error("This picture cannot be read.")]
     Broken,
-    /// It has too many points.
+    /// Too many pixels.
     #[error("A picture has {LONGEST_SIDE} by {LONGEST_SIDE} points at most.")]
     TooLarge,
 }
@@ -48,31 +49,31 @@ impl From<IconError> for ApiError {
     }
 }
 
-/// Points as red, green, blue and opacity.
+/// Pixels as RGBA.
 struct Picture {
     width: usize,
     height: usize,
     points: Vec<u8>,
 }
 
-/// Whether this is the address of a picture that can be shown.
+/// Whether this is the `data:` URL of an image that can be shown.
 pub(super) fn is_shown(address: &str) -> bool {
     KINDS.iter().any(|kind| address.starts_with(kind)) && address.len() <= MOST_BYTES / 3 * 4 + 64
 }
 
-/// The picture of such an address as a small PNG.
+/// Converts the image in a `data:` URL to a small PNG.
 pub(super) async fn of_address(address: String) -> Result<Vec<u8>, ApiError> {
     let data = KINDS.iter().find_map(|kind| address.strip_prefix(kind)).ok_or(IconError::Unknown)?;
     let bytes = BASE64_STANDARD.decode(data.trim()).map_err(|_| IconError::Broken)?;
     small(bytes).await
 }
 
-/// The `data:` address of a small PNG.
+/// The `data:` URL of a PNG.
 pub(super) fn address_of(png: &[u8]) -> String {
     format!("{}{}", KINDS[0], BASE64_STANDARD.encode(png))
 }
 
-/// A picture as a small PNG.
+/// Converts an image to a small PNG.
 pub(super) async fn small(bytes: Vec<u8>) -> Result<Vec<u8>, ApiError> {
     let _turn = AT_ONCE.acquire().await.map_err(|cause| ApiError::internal("waiting for a turn", &cause))?;
     let made = tokio::task::spawn_blocking(move || encode(&shrink(decode(&bytes)?))).await;
@@ -83,7 +84,7 @@ fn decode(bytes: &[u8]) -> Result<Picture, IconError> {
     if bytes.len() > MOST_BYTES {
         return Err(IconError::TooLarge);
     }
-    // By what they are: whatever their name or type says.
+    // By content, whatever the file name or content type says.
     match bytes {
         [0x89, b'P', b'N', b'G', ..] => of_png(bytes),
         [0xff, 0xd8, 0xff, ..] => of_jpeg(bytes),
@@ -135,7 +136,7 @@ fn of_jpeg(bytes: &[u8]) -> Result<Picture, IconError> {
     whole(Picture { width, height, points })
 }
 
-/// The first frame on its canvas.
+/// The first frame, drawn on the canvas.
 fn of_gif(bytes: &[u8]) -> Result<Picture, IconError> {
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::RGBA);
@@ -184,7 +185,7 @@ fn whole(picture: Picture) -> Result<Picture, IconError> {
     }
 }
 
-/// No side longer than `SIDE`. Each point is the mean of those that it stands for, weighed by their opacity.
+/// Scales down so that no side exceeds `SIDE`. Each pixel is the average of those it replaces, weighted by opacity.
 fn shrink(picture: Picture) -> Picture {
     let longest = picture.width.max(picture.height);
     if longest <= SIDE {

@@ -1,4 +1,4 @@
-//! The endpoints of a template's picture.
+//! Endpoints of a template's icon.
 
 use super::catalog::{Draft, Templates};
 use super::icon;
@@ -40,11 +40,12 @@ pub(super) fn routes(templates: &Templates) -> Vec<Route> {
 }
 
 impl Templates {
-    /// Encoded anew each time: what an egg brought is kept as it came, so that it goes out the same.
+    /// The icon as a small PNG, encoded at each call. The image of an egg is stored unchanged, so that it is also
+    /// exported unchanged.
     async fn icon(&self, id: &str) -> Result<Vec<u8>, ApiError> {
         let native = self.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
         let address = native.about.icon.filter(|address| icon::is_shown(address));
-        // One that cannot be read is none.
+        // An icon that cannot be decoded counts as missing.
         icon::of_address(address.ok_or_else(|| ApiError::not_found("icon"))?)
             .await
             .map_err(|_| ApiError::not_found("icon"))
@@ -55,7 +56,7 @@ impl Templates {
             let sentence = "This template is part of the program. Duplicate it, then edit the copy.";
             return Err(ApiError::new(Code::Conflict, sentence));
         }
-        // What somebody writes between reading and writing is not lost: it is refused, as an edit would be.
+        // An edit between reading and writing is not overwritten: the write is refused then.
         let seen = self.revision_of(id).ok_or_else(|| ApiError::not_found("template"))?;
         let mut native = self.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
         native.about.icon = address;

@@ -1,4 +1,4 @@
-//! The endpoints of `/api/templates` by which templates come from elsewhere and are changed.
+//! Endpoints of `/api/templates` for importing and changing templates.
 
 use ::templates::model::MAX_BYTES;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use super::views::{AddedView, FileView, PreviewView};
 use crate::auth::Admin;
 use crate::http::{POST, PUT, Route, endpoint, tagged};
 
-/// The largest archive: 600 eggs make less than 2 MiB.
+/// Largest archive in bytes; 600 eggs need less than 2 MiB.
 const ARCHIVE: u64 = 16 << 20;
 
 pub(super) fn routes(templates: &Templates, imports: &Imports) -> Vec<Route> {

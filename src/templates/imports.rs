@@ -1,4 +1,5 @@
-//! Templates from elsewhere: by link, several at once in a ZIP archive; what a newer file would change; copies and edits.
+//! Imports templates by link or from a ZIP archive, previews what a newer file would change, and makes copies and
+//! edits.
 
 use ::templates::egg::{Imported, Warning};
 use ::templates::model::{self, MAX_BYTES};
@@ -11,44 +12,44 @@ use crate::error::{ApiError, Code};
 use crate::net::fetch::{FetchError, SafeFetcher};
 use crate::revision::{self, Expected};
 
-/// Fetches templates and adds them. Cheap to clone.
+/// Fetches and adds templates. Cheap to clone.
 #[derive(Clone)]
 pub struct Imports {
     templates: Templates,
     fetcher: SafeFetcher,
 }
 
-/// What became of one file of an archive.
+/// Result for one file of an archive.
 #[derive(Debug)]
 pub(super) struct ImportedFile {
     pub(super) file: String,
     pub(super) outcome: Result<Added, ApiError>,
 }
 
-/// What a file would change.
+/// What importing a file would change.
 #[derive(Debug)]
 pub(super) struct Preview {
-    /// The name in it.
+    /// Name of the template in the file.
     pub(super) name: String,
-    /// The template whose place it would take.
+    /// Id of the template that it would replace; absent if it would be new.
     pub(super) existing: Option<String>,
     pub(super) changes: Vec<Change>,
     pub(super) warnings: Vec<Warning>,
 }
 
 impl Imports {
-    /// Over the templates.
+    /// Creates the handle.
     pub fn new(templates: Templates, fetcher: SafeFetcher) -> Self {
         Self { templates, fetcher }
     }
 
-    /// Adds the template that a link leads to.
+    /// Fetches a link and adds the template.
     pub async fn add_url(&self, admin: &Admin, url: &str) -> Result<Added, ApiError> {
         let document = self.fetch(url).await?;
         self.templates.add(admin, document).await
     }
 
-    /// What the file that a link leads to would change.
+    /// Previews the import of the template at a link.
     pub(super) async fn preview_url(&self, url: &str) -> Result<Preview, ApiError> {
         let document = self.fetch(url).await?;
         self.preview(document).await
@@ -67,7 +68,7 @@ impl Imports {
         Ok(document)
     }
 
-    /// What this file would change.
+    /// Previews the import of a file.
     pub(super) async fn preview(&self, document: Vec<u8>) -> Result<Preview, ApiError> {
         let read = tokio::task::spawn_blocking(move || catalog::read(&document)).await;
         let Imported { template, warnings } =
@@ -78,7 +79,7 @@ impl Imports {
         Ok(Preview { name: template.about.name, existing, changes, warnings })
     }
 
-    /// Adds all templates of a ZIP archive in one write, and tells what became of each file that could be one.
+    /// Adds all templates of a ZIP archive in one write; returns the result for each file that may be a template.
     pub(super) async fn add_archive(
         &self,
         admin: &Admin,
@@ -111,13 +112,13 @@ impl Imports {
         Ok(imported)
     }
 
-    /// The template of this uuid that is here, and which state of it that is.
+    /// Id and state of the template with this uuid; `None` if it has not been added.
     pub fn state_of(&self, uuid: Option<&str>) -> Result<Option<(String, String)>, ApiError> {
         let Some(id) = self.templates.of_uuid(uuid) else { return Ok(None) };
         Ok(self.templates.native(&id)?.map(|native| (id, state(&native))))
     }
 
-    /// Adds a copy of one that was added, with an identity of its own.
+    /// Adds a copy of an added template under a new uuid.
     pub(super) async fn duplicate(&self, admin: &Admin, id: &str) -> Result<Added, ApiError> {
         let mut template = self.templates.native(id)?.ok_or_else(|| ApiError::not_found("template"))?;
         template.about.name.push_str(" (copy)");
@@ -130,7 +131,7 @@ impl Imports {
         Ok(Added { id: record.id, name: record.name, warnings: Vec::new() })
     }
 
-    /// Writes what somebody edited, in the native form, over one that was added.
+    /// Replaces an added template by an edited version in the native form.
     pub(super) async fn edit(
         &self,
         admin: &Admin,
@@ -153,23 +154,23 @@ impl Imports {
     }
 }
 
-/// A template of an archive.
+/// A template in an archive.
 pub struct ArchivedTemplate {
-    /// Its path in the archive, as text.
+    /// Its path in the archive, for display.
     pub file: String,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// A few sentences.
+    /// Description of a few sentences.
     pub description: String,
-    /// The egg's UUID; absent where it has none.
+    /// The egg's uuid; absent if it has none.
     pub uuid: Option<String>,
-    /// Which state of the template it is.
+    /// Hash of the template's content.
     pub state: String,
-    /// The file itself.
+    /// The file's content.
     pub document: String,
 }
 
-/// All templates of an archive, in the order of their files' names; other files are left out.
+/// All templates of an archive, ordered by file name. Other files are skipped.
 pub fn templates_in(bytes: &[u8]) -> Result<Vec<ArchivedTemplate>, ApiError> {
     let unreadable =
         |error: &dyn std::error::Error| ApiError::field("url", format!("cannot be read: {error}"));
@@ -193,7 +194,7 @@ pub fn templates_in(bytes: &[u8]) -> Result<Vec<ArchivedTemplate>, ApiError> {
     Ok(found)
 }
 
-/// Which state of a template this is, whatever its file and whenever that was written.
+/// A hash of the template's content, independent of its file and of when that was written.
 fn state(template: &model::Template) -> String {
     let mut template = template.clone();
     template.about.origin.exported_at = None;
@@ -203,7 +204,7 @@ fn state(template: &model::Template) -> String {
 
 type Read = (String, Result<(Draft, Vec<Warning>), ApiError>);
 
-/// Each file of an archive that could be a template, in the order of their names.
+/// The files of an archive that may be templates, ordered by name.
 fn read_archive(bytes: &[u8]) -> Result<Vec<Read>, ApiError> {
     let unreadable = |error: &dyn std::error::Error| ApiError::new(Code::BadRequest, format!("{error}."));
     let mut entries = archive::entries(bytes).map_err(|error| unreadable(&error))?;
@@ -225,7 +226,7 @@ fn read_archive(bytes: &[u8]) -> Result<Vec<Read>, ApiError> {
     Ok(read.collect())
 }
 
-/// Whether a file of an archive could be a template, by its name.
+/// Whether a file may be a template, judging by its name.
 fn could_be_template(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let ending = [".json", ".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
@@ -234,7 +235,7 @@ fn could_be_template(path: &str) -> bool {
         && !path.starts_with("__MACOSX/")
 }
 
-/// Where the file itself is, for the address of a page that shows it.
+/// The URL of the raw file, for the URL of a page that shows it.
 pub(super) fn raw_address(url: &str) -> String {
     let url = url.trim();
     let page = url.strip_prefix("https://github.com/").and_then(|path| {
@@ -245,7 +246,7 @@ pub(super) fn raw_address(url: &str) -> String {
     page.unwrap_or_else(|| url.to_owned())
 }
 
-/// The error of a fetch as that of the field that names the address.
+/// Converts the error of a fetch to an error of the field with the URL.
 pub fn fetch_refusal(error: &FetchError) -> ApiError {
     match error {
         FetchError::Ending => ApiError::new(Code::Busy, format!("The link {error}.")),

@@ -1,5 +1,5 @@
-//! What a server keeps of the template that it was made from: the version of that day, without what is only for people
-//! who choose a template.
+//! The copy of its template that a server keeps: the version at the time of creation or update, without what is only
+//! needed for choosing a template.
 
 use ::templates::file_denylist::FileDenylist;
 use ::templates::model::{About, Needs, Template, Variable};
@@ -8,7 +8,7 @@ use ::templates::value::Value;
 use super::difference;
 use super::views::ChangeView;
 
-/// In the native form, as JSON.
+/// The copy of a template, in the native form as JSON.
 pub fn kept(native: &Template) -> String {
     let variables =
         native.variables.iter().map(|variable| Variable { description: String::new(), ..variable.clone() });
@@ -23,17 +23,18 @@ pub fn kept(native: &Template) -> String {
         extras: Value::map(),
         ..native.clone()
     };
-    // A struct of strings, numbers and maps with string keys can always be written.
+    // Strings, numbers and maps with string keys can always be serialized.
     serde_json::to_string(&kept).unwrap_or_default()
 }
 
-/// The files that only those who may configure the server see or change, as the version says that it has kept.
+/// The files that are hidden from users who may not configure the server, according to the server's copy of the
+/// template.
 pub fn file_denylist(kept: Option<&str>) -> FileDenylist {
     let template = kept.and_then(|kept| serde_json::from_str::<Template>(kept).ok());
     template.map(|template| FileDenylist::new(&template.run.file_denylist)).unwrap_or_default()
 }
 
-/// What is another in a template than in the version that a server has kept of it; all of it where it has kept none.
+/// The differences between a server's copy and the template's current version; everything if there is no copy.
 pub fn changes(kept_of_it: Option<&str>, native: &Template) -> Vec<ChangeView> {
     let read = |text: &str| serde_json::from_str::<Template>(text).ok();
     let before = kept_of_it.and_then(read).unwrap_or_default();

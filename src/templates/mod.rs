@@ -1,4 +1,4 @@
-//! Templates: the rules. Those that come with the program, and those that somebody added.
+//! Rules for templates: built-in ones, and those added by users.
 
 mod added;
 mod archive;
@@ -22,19 +22,19 @@ pub use routes::routes;
 pub use template::{Eula, Memory, Template, Variable};
 pub use views::{AddedView, ChangeView, TemplateSummary, TemplateView};
 
-/// Those that come with the program.
+/// All built-in templates.
 #[cfg(test)]
 pub fn list() -> Vec<Template> {
     builtin::all()
 }
 
-/// One of those that come with the program.
+/// The built-in template with this id.
 #[cfg(test)]
 pub fn get(id: &str) -> Option<Template> {
     builtin::native(id).map(|native| added::of_native(id, native))
 }
 
-/// Whether a CPU of this architecture (in Docker's words) can run its image; yes where nothing is known.
+/// Whether a CPU of this architecture (named as by Docker) can run its image; true if not known.
 pub fn runs_on(template: &Template, architecture: &str) -> bool {
     architecture.is_empty()
         || template.architectures.is_empty()

@@ -1,4 +1,4 @@
-//! A template: what a game needs to know of its image, so that nobody has to type it.
+//! A template: everything a game needs, so that users do not have to enter it.
 
 use serde::{Deserialize, Serialize};
 use storage::servers::{Behaviour, Port};
@@ -7,36 +7,36 @@ use utoipa::ToSchema;
 /// A template in the panel's own form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
-    /// Never changes; stands in addresses.
+    /// Never changes; used in URLs.
     pub id: String,
-    /// What people call it.
+    /// Display name.
     pub name: String,
     /// One or two sentences.
     pub description: String,
-    /// Words to find it by.
+    /// Keywords for searching.
     pub tags: Vec<String>,
-    /// CPU architectures that the image is made for, in Docker's words; none for any.
+    /// CPU architectures that the image supports, named as by Docker; empty for any.
     pub architectures: Vec<String>,
     /// The container image.
     pub image: String,
     /// The startup line; empty for the image's own command.
     pub startup: String,
-    /// Whether the permission `startup` is enough to change that line. Whoever writes it runs what he likes in the
-    /// container, and reads every variable there.
+    /// Whether the permission `startup` is enough to change the startup line. Whoever can change it can run any command
+    /// in the container and read all variables.
     pub startup_editable: bool,
-    /// What it listens on by itself; moved together to the next free ones.
+    /// Ports of the game. If they are in use, all are moved together to the next free ones.
     pub ports: Vec<Port>,
-    /// What it needs.
+    /// Memory requirements.
     pub memory: Memory,
-    /// What has to be accepted first.
+    /// Terms that must be accepted first; absent if there are none.
     pub eula: Option<Eula>,
-    /// What may be set.
+    /// Variables that can be set.
     pub variables: Vec<Variable>,
     /// How the image is run.
     pub behaviour: Behaviour,
-    /// What one should know, for people.
+    /// Notes for users.
     pub notes: String,
-    /// Whether it has a picture that can be shown.
+    /// Whether it has an icon that can be shown.
     pub icon: bool,
 }
 

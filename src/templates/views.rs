@@ -139,7 +139,7 @@ impl From<&Port> for TemplatePort {
 }
 
 impl TemplateSummary {
-    /// `architectures_of` are the known nodes with their CPUs.
+    /// `architectures_of` are the known nodes and their CPU architectures.
     pub fn new(template: &Template, architectures_of: &[(NodeId, String)], builtin: bool) -> Self {
         let runs = architectures_of
             .iter()
@@ -194,8 +194,8 @@ fn startups(template: &Template, native: Option<&Native>) -> Vec<StartupView> {
 }
 
 impl TemplateView {
-    /// `architectures_of` are the known nodes with their CPUs. Defaults that only some may read are for administrators.
-    /// `native` is its native form, where it has one.
+    /// `architectures_of` are the known nodes and their CPU architectures. Default values that only some may read are
+    /// included for administrators only. `native` is the template's native form, if it has one.
     pub fn new(
         template: &Template,
         native: Option<&Native>,

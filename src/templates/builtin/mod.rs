@@ -1,7 +1,7 @@
-//! The templates that come with the program, one file a game, in the native form.
+//! The templates included in the program, one file per game, in the native form.
 //!
-//! Each uses a public image that brings its game, or fetches the game before or at the first start, and runs it without
-//! root where the image allows it. A template's `references` are the pages that its facts come from.
+//! Each uses a public image that contains its game, or downloads the game before or at the first start, and runs it
+//! without root if the image allows it. A template's `references` are the sources of its facts.
 
 #[cfg(test)]
 mod tests;
@@ -11,14 +11,14 @@ use ::templates::model;
 use super::added;
 use super::template::Template;
 
-/// Files by their names, which are their templates' ids.
+/// Includes files by name; the names are the templates' ids.
 macro_rules! files {
     ($($id:literal),* $(,)?) => {
         &[$(($id, include_str!(concat!($id, ".yaml")))),*]
     };
 }
 
-/// All of them, in the order in which they are shown: what most people run at home comes first.
+/// All of them, in the order in which they are shown: the most popular first.
 const FILES: &[(&str, &str)] = files![
     "minecraft-paper",
     "minecraft-bedrock",
@@ -55,19 +55,19 @@ const FILES: &[(&str, &str)] = files![
     "any-image",
 ];
 
-/// All of them, in that order.
+/// All of them, in the order in which they are shown.
 pub(super) fn all() -> Vec<Template> {
     let read = |(id, file): &(&str, &str)| parse(id, file).map(|native| added::of_native(id, native));
     FILES.iter().filter_map(read).collect()
 }
 
-/// The native form of one.
+/// The native form of a template; `None` if there is none with this id.
 pub(super) fn native(id: &str) -> Option<model::Template> {
     let (id, file) = FILES.iter().find(|(known, _)| *known == id)?;
     parse(id, file)
 }
 
-/// That each can be read is tested.
+/// A test checks that each can be parsed.
 fn parse(id: &str, file: &str) -> Option<model::Template> {
     let read = model::read(file);
     read.inspect_err(

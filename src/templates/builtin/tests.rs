@@ -10,7 +10,7 @@ use super::*;
 
 const MIB: i64 = 1 << 20;
 
-/// What the agent always sets.
+/// Variables that the agent always sets.
 const GIVEN: [&str; 5] = ["SERVER_MEMORY", "SERVER_IP", "SERVER_PORT", "TZ", "HOME"];
 
 /// Names in `{{NAME}}` and `${NAME…}`.
@@ -33,7 +33,7 @@ fn the_most_popular_come_first_and_any_image_last() {
     assert!(ids.len() > 30, "{ids:?}");
     assert_eq!(ids[..3], ["minecraft-paper", "minecraft-bedrock", "valheim"]);
     assert_eq!(ids.last(), Some(&"any-image"));
-    // Servers' records have these.
+    // These ids are in the records of existing servers.
     for id in [
         "minecraft-vanilla",
         "luanti",
@@ -72,7 +72,7 @@ fn every_file_of_the_folder_is_listed_and_says_what_a_template_needs() {
             assert_eq!(rules.unknown(), [""; 0], "{place}");
             assert!(!rules.list().is_empty(), "{place}");
             let given = rules.check(&variable.default);
-            // Some games do not start before somebody has chosen a password or a token.
+            // Some games require a password or token to be chosen before they start.
             assert!(
                 given.is_ok() || (variable.default.is_empty() && variable.editable),
                 "{place}: {given:?}"
@@ -191,7 +191,7 @@ fn what_a_startup_line_names_is_there() {
         }
         let names: BTreeSet<&str> = template.variables.iter().map(|v| v.env_variable.as_str()).collect();
         assert_eq!(names.len(), template.variables.len(), "{}: a variable twice", template.id);
-        // The game has to take the place of the shell, or the shell has to pass signals on.
+        // The game must replace the shell, or the shell must forward signals.
         let by_shell = template.behaviour.startup_mode == StartupMode::Shell;
         let reached = ["exec ", "trap "].iter().any(|word| template.startup.contains(word));
         assert!(template.startup.is_empty() || !by_shell || reached, "{}", template.id);
@@ -251,7 +251,7 @@ fn ready_lines_match_what_the_games_print() {
         ("teeworlds", "[2026-11-23 20:13:10][server]: server name is 'unnamed server'"),
     ];
     let all = all();
-    // No source shows one of these.
+    // No source documents a ready line for these.
     let without = ["any-image", "ark-survival-ascended", "seven-days-to-die"];
     for template in all.iter().filter(|template| !without.contains(&template.id.as_str())) {
         let ready = Ready::parse(template.behaviour.ready.as_deref().unwrap()).unwrap();

@@ -4,7 +4,7 @@ fn png_of(width: usize, height: usize, point: [u8; 4]) -> Vec<u8> {
     encode(&Picture { width, height, points: point.repeat(width * height) }).unwrap()
 }
 
-/// Red points in the other forms.
+/// Red pixels in the other formats.
 const GIF: &str = "R0lGODdhAQABAPAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
 const WEBP: &str = "UklGRhwAAABXRUJQVlA4TA8AAAAvAUAAAAcQ/Y/+ByKi/wEA";
 const JPEG: &str = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB\
@@ -36,7 +36,7 @@ fn a_large_one_becomes_small_and_keeps_its_form() {
     assert!(small.points.chunks_exact(4).all(|point| point == [10, 20, 30, 255]));
     let thin = shrink(decode(&png_of(2_048, 1, [1, 2, 3, 0])).unwrap());
     assert_eq!((thin.width, thin.height, thin.points.len()), (256, 1, 1_024));
-    // What nobody sees gives no colour.
+    // Fully transparent pixels do not affect the colour.
     let mut points = [255, 0, 0, 255].repeat(512 * 512);
     points.chunks_exact_mut(8).for_each(|pair| pair[4..].copy_from_slice(&[0, 255, 0, 0]));
     let half = shrink(Picture { width: 512, height: 512, points });
@@ -60,7 +60,7 @@ fn what_is_no_picture_is_refused() {
         assert_eq!(decode(text).err(), Some(IconError::Unknown));
     }
     for start in [&b"\x89PNG\r\n\x1a\n"[..], b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\x04\0\0\0WEBP"] {
-        // Its sides are letters, which may say that it is too large.
+        // The letters are read as its width and height, which may be too large.
         let error = decode(&[start, b"<script>alert(1)</script>"].concat()).err();
         assert!(matches!(error, Some(IconError::Broken | IconError::TooLarge)), "{error:?}");
     }
@@ -68,7 +68,7 @@ fn what_is_no_picture_is_refused() {
 
 #[test]
 fn a_bomb_is_refused_before_it_is_unpacked() {
-    // A few bytes that say that they are 60,000 by 60,000 points.
+    // A few bytes that declare 60,000 by 60,000 pixels.
     let mut png = Vec::new();
     let encoder = png::Encoder::new(&mut png, 60_000, 60_000);
     drop(encoder.write_header().unwrap());
