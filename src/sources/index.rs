@@ -1,4 +1,4 @@
-//! What a source says: an index as Pelican publishes it, a list of links, or a ZIP archive of templates.
+//! The formats of a source: an index in Pelican's format, a list of links, or a ZIP archive of templates.
 
 use std::io::{Read, Write};
 
@@ -14,42 +14,42 @@ use storage::sources::Contents;
 use crate::error::ApiError;
 use crate::templates::templates_in;
 
-/// The largest source, in bytes.
+/// Largest source, in bytes.
 pub(super) const MOST_BYTES: u64 = 16 << 20;
-/// The most entries.
+/// Most entries of a source.
 const MOST: usize = 5_000;
-/// Bytes of what is kept of one, compressed.
+/// Largest stored listing in bytes, compressed.
 const MOST_KEPT: usize = 8 << 20;
-/// Bytes that the same may become.
+/// Largest stored listing in bytes, uncompressed.
 const MOST_UNPACKED: u64 = 96 << 20;
-/// Values of an index: each takes memory before there is a list of entries.
+/// Most JSON values of an index, because each takes memory while it is parsed.
 const NODES: usize = 400_000;
 const LIMITS: Limits = Limits { bytes: 4 << 20, depth: 16, nodes: NODES };
-/// The longest texts that are kept, in characters.
+/// Longest texts that are stored, in characters.
 const NAME: usize = 200;
 const DESCRIPTION: usize = 600;
 const LINK: usize = 2_048;
 
-/// One template of a source.
+/// A template listed by a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) name: String,
     #[serde(default)]
     pub(super) description: String,
-    /// The group that it stands in.
+    /// The group that contains it.
     #[serde(default)]
     pub(super) group: String,
-    /// Its address, or its file in an archive.
+    /// Its URL, or its path in an archive.
     pub(super) place: String,
-    /// Its identity, where the source says it.
+    /// Its uuid; absent if the source does not specify it.
     #[serde(default)]
     pub(super) uuid: Option<String>,
-    /// Which state of the template it is, where the source has the template itself.
+    /// Hash of the template's content; only if the source contains the template itself.
     #[serde(default)]
     pub(super) state: Option<String>,
 }
 
-/// A source that was read.
+/// A parsed source.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) kind: &'static str,
@@ -58,7 +58,7 @@ pub(super) struct Listing {
     pub(super) files: Vec<String>,
 }
 
-/// Reads what was fetched.
+/// Parses a source.
 pub(super) fn read(bytes: &[u8]) -> Result<Listing, ApiError> {
     let listing = if bytes.starts_with(b"PK") { archive(bytes)? } else { text(bytes)? };
     match listing.entries.len() {
@@ -105,7 +105,7 @@ fn text(bytes: &[u8]) -> Result<Listing, ApiError> {
     Ok(Listing { kind: "index", entries, files: Vec::new() })
 }
 
-/// Finds entries wherever they stand: in nests, in groups, or in one list.
+/// Collects entries at any level: in nests, in groups, or in a single list.
 fn walk(value: &Value, group: &str, depth: usize, entries: &mut Vec<Entry>) {
     if depth > 6 || entries.len() > MOST {
         return;
@@ -146,7 +146,7 @@ fn is_link(text: &str) -> bool {
         && !text.contains(char::is_whitespace)
 }
 
-/// An entry of which nothing but its address is known.
+/// An entry with nothing but its URL.
 fn link(place: &str) -> Entry {
     let path = place.split(['?', '#']).next().unwrap_or(place);
     let file = path.rsplit('/').next().unwrap_or(path);
@@ -156,7 +156,7 @@ fn link(place: &str) -> Entry {
     Entry { name: cut(&name, NAME), place: place.to_owned(), ..Entry::default() }
 }
 
-/// The folder of a file, without that of the whole archive.
+/// The folder of a file, without the archive's top-level folder.
 fn group_of(file: &str) -> String {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     cut(folder.split_once('/').map_or("", |(_, rest)| rest), NAME)
@@ -166,7 +166,7 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().filter(|char| !char.is_control()).take(most).collect()
 }
 
-/// A source's contents as they are kept.
+/// Compresses a listing for storage.
 pub(super) fn pack(listing: &Listing) -> Result<Contents, ApiError> {
     let contents = Contents { entries: packed(&listing.entries)?, files: packed(&listing.files)? };
     if contents.entries.len() + contents.files.len() > MOST_KEPT {
@@ -183,7 +183,7 @@ fn packed<T: Serialize>(list: &[T]) -> Result<String, ApiError> {
     Ok(BASE64_STANDARD_NO_PAD.encode(packer.finish().map_err(|error| failed(&error))?))
 }
 
-/// The entries, or the files, as [`pack`] has written them.
+/// Reads entries or files stored by [`pack`].
 pub(super) fn unpack<T: for<'de> Deserialize<'de>>(text: &str) -> Option<Vec<T>> {
     let bytes = BASE64_STANDARD_NO_PAD.decode(text).ok()?;
     let mut json = Vec::new();

@@ -1,4 +1,4 @@
-//! Sources of templates: lists elsewhere, fetched when somebody asks and once a day, kept and searched here.
+//! Sources of templates: external lists, fetched on request and once a day, stored and searched locally.
 
 mod index;
 mod routes;
@@ -21,28 +21,28 @@ use crate::system::{clock, ids};
 use crate::templates::{AddedTemplate, Imports, Templates, fetch_refusal};
 use index::Listing;
 
-/// Sources.
+/// Most sources.
 const MOST: usize = 20;
-/// Between two fetches that nobody asked for.
+/// Interval of automatic fetches, in milliseconds.
 const DAY: Millis = 24 * 3_600_000;
-/// Between two looks whether one is due.
+/// Interval of checks whether a fetch is due.
 const LOOK: Duration = Duration::from_secs(3_600);
-/// What is remembered of a source's entries that were taken.
+/// How many imported entries of a source are remembered.
 const TAKEN: usize = 5_000;
 
-/// The sources. Cheap to clone.
+/// All operations on sources. Cheap to clone.
 #[derive(Clone)]
 pub struct Sources {
     store: Store,
     templates: Templates,
     imports: Imports,
     fetcher: SafeFetcher,
-    /// One is read at a time: each may take some memory.
+    /// One source is parsed at a time, to limit the memory used.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Sources {
-    /// Over the templates; looks once an hour whether a source was not fetched for a day.
+    /// Creates the handle, and checks once an hour whether a source has not been fetched for a day.
     pub fn start(
         store: Store,
         templates: Templates,
@@ -67,7 +67,7 @@ impl Sources {
         Ok(self.store.read_now(storage::sources::list)?)
     }
 
-    /// Fetches a list and keeps it.
+    /// Fetches and stores a source.
     pub(super) async fn add(&self, admin: &Admin, url: &str) -> Result<Source, ApiError> {
         let url = url.trim().to_owned();
         let known = self.list()?;
@@ -115,7 +115,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Fetches a list again. Where that fails, what was kept stays, and the source says why.
+    /// Fetches a source again. If that fails, the stored listing is kept, and the source has the error.
     pub(super) async fn refresh(&self, id: &str) -> Result<Source, ApiError> {
         let source = self.source(id)?;
         let fetched = self.fetch(&source.url).await;
@@ -174,7 +174,7 @@ impl Sources {
         source.ok_or_else(|| ApiError::not_found("source"))
     }
 
-    /// Adds the template that is the `number`th entry of a source.
+    /// Adds the template with index `number` in a source.
     pub(super) async fn take(
         &self,
         admin: &Admin,
@@ -204,7 +204,7 @@ impl Sources {
     }
 }
 
-/// An error in one sentence for people.
+/// An error as one sentence for the user.
 fn problem(error: &ApiError) -> String {
     match error.problems().get("url") {
         Some(problem) => format!("The address {problem}."),

@@ -1,14 +1,14 @@
-//! Search in what sources list, without asking anybody.
+//! Search in the stored listings of sources.
 
 use super::index::{self, Entry};
 use super::views::{EntriesView, EntryView};
 use super::{ApiError, Sources};
 
-/// Entries of one answer.
+/// Most entries in one answer.
 const PAGE: usize = 100;
 
 impl Sources {
-    /// The entries whose name, group or description has all words of the query; names first.
+    /// The entries whose name, group or description contains all words of the query; matches in the name come first.
     pub(super) async fn search(
         &self,
         query: String,
@@ -62,7 +62,7 @@ impl Sources {
     }
 }
 
-/// Where an entry stands among those that are found; `None` where it is not.
+/// Rank of an entry in the results; `None` if it does not match.
 fn rank(entry: &Entry, words: &[&str]) -> Option<u8> {
     let [name, group, description] =
         [&entry.name, &entry.group, &entry.description].map(|text| text.to_lowercase());

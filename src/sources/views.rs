@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::system::clock;
 
-/// Lists that others publish, which nobody fetches before somebody adds them: name and address.
+/// Suggested public sources: name and URL. They are not fetched unless a user adds them.
 const SUGGESTIONS: [(&str, &str); 1] = [(
     "Pelican Eggs",
     "https://raw.githubusercontent.com/pelican-eggs/pelican-eggs.github.io/refs/heads/main/content/pelican.json",
