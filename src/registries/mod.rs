@@ -1,5 +1,5 @@
-//! Logins at image registries: kept here, sent to a node only before a message that leads to a fetch from that registry
-//! (`src/agents/registry_logins.rs`).
+//! Logins for image registries. Stored by the panel, and only sent to a node before a message that makes it pull from
+//! that registry (`src/agents/registry_logins.rs`).
 
 mod routes;
 
@@ -13,16 +13,16 @@ use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::system::{clock, ids};
 
-/// Logins.
+/// Most logins.
 const MOST: usize = 50;
 
-/// The logins. Cheap to clone.
+/// All operations on logins. Cheap to clone.
 #[derive(Clone)]
 pub struct Registries {
     store: Store,
 }
 
-/// A login that is to be kept.
+/// A login to be stored.
 pub(super) struct NewLogin {
     pub(super) host: String,
     pub(super) username: String,
@@ -30,17 +30,17 @@ pub(super) struct NewLogin {
 }
 
 impl Registries {
-    /// Over the database.
+    /// Creates the handle.
     pub fn new(store: Store) -> Self {
         Self { store }
     }
 
-    /// All logins, in the order of their hosts.
+    /// All logins, ordered by host.
     pub(super) fn list(&self) -> Result<Vec<Registry>, ApiError> {
         Ok(self.store.read_now(storage::registries::list)?)
     }
 
-    /// Keeps a login, in place of the one of the same registry.
+    /// Stores a login, replacing the one for the same registry.
     pub(super) async fn put(&self, admin: &Admin, new: NewLogin) -> Result<Registry, ApiError> {
         let login = Registry {
             id: ids::short(),
@@ -74,7 +74,7 @@ impl Registries {
         Ok(kept)
     }
 
-    /// Forgets a login. A node that was told of it forgets it within an hour.
+    /// Removes a login. Nodes that were sent it drop it within an hour.
     pub(super) async fn remove(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
         let key = id.to_owned();
         let removed =
@@ -87,7 +87,8 @@ impl Registries {
     }
 }
 
-/// The host as images name it: without a scheme and a path, under the one name of a registry that has several.
+/// The host as in image names: without scheme and path, and a single name for a registry that has several. `None` if
+/// invalid.
 fn checked_host(text: &str) -> Option<String> {
     let text = text.trim();
     let host = text.split_once("://").map_or(text, |(_, rest)| rest);
