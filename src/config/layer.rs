@@ -1,20 +1,20 @@
-//! Values before they are checked, with their origins, and why settings can't be used.
+//! Settings before validation, with their origins, and errors in settings.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Names of settings for tests and units, so not in the users' lists.
+/// Undocumented setting for tests and service units.
 pub(super) const UPGRADE_TIMES: &str = "upgrade_times";
 pub(super) const GUARDED: &str = "guarded";
 
-/// A value and where it was found.
+/// A value and where it was set.
 pub(super) struct Setting {
     pub(super) value: String,
-    /// Flag, variable or file and key.
+    /// The flag or variable, or the file and key.
     pub(super) from: String,
 }
 
-/// Values by the name of their setting.
+/// Values by name of the setting.
 pub(super) type Layer = BTreeMap<&'static str, Setting>;
 
 impl Setting {
@@ -23,40 +23,40 @@ impl Setting {
     }
 }
 
-/// Why the settings can't be used.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A value is not what it has to be.
+    /// An invalid value.
     #[error("{from}: {problem}")]
     Bad {
-        /// Flag, variable or file and key.
+        /// The flag or variable, or the file and key.
         from: String,
-        /// What is wrong and what would be right.
+        /// What is wrong, and what is allowed.
         problem: String,
     },
-    /// The file can't be read.
+    /// A file cannot be read.
     #[error("settings file {}: {source}", path.display())]
     Unreadable {
         /// The settings file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It belongs to the service, and whoever asks may not look.
+    /// The settings belong to the service, and the user may not read them.
     #[error(
         "{} is closed to you: this needs root (sudo), or DATA_DIR for another panel than the service's",
         path.display()
     )]
     Closed {
-        /// What can't be read.
+        /// The unreadable file or folder.
         path: PathBuf,
     },
-    /// The file isn't TOML.
+    /// The file is not valid TOML.
     #[error("settings file {}: {problem}", path.display())]
     NotToml {
         /// The settings file.
         path: PathBuf,
-        /// Where and why.
+        /// Position and cause.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Settings: a flag goes before the environment, that before the file, that before the default.
+//! Settings. Flags take precedence over the environment, that over the file, that over defaults.
 
 mod layer;
 mod network;
@@ -20,65 +20,65 @@ use secret::agent_secret;
 pub use secret::{Secret, is_weak_agent_secret};
 pub use upgrades::{UpgradeSettings, UpgradeTimes};
 
-/// Where an agent looks for its panel, and what it calls itself, when it is not told.
+/// Defaults of an agent for its panel's URL and its node id.
 const PANEL_URL: &str = "ws://localhost:8080";
 const NODE_ID: &str = "node-1";
-/// For tests and units, so not in the users' lists.
+/// Undocumented setting for tests and service units.
 const LINK_TIMES: &str = "link_times";
 
 /// All settings, of `serve` and of `agent`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address of every port.
+    /// The address to bind all ports to.
     pub bind: IpAddr,
-    /// The page and the API; 0 is any free one.
+    /// Port of the page and the API; 0 for any free port.
     pub port: u16,
-    /// The agents' port.
+    /// Port for agents.
     pub websocket_port: u16,
-    /// The local node's health; `None` is off.
+    /// Health port of the local node; `None` if it is off.
     pub health_port: Option<u16>,
-    /// Everything that is kept.
+    /// The data folder.
     pub data_dir: PathBuf,
-    /// Signs session tokens; made at the first start where it isn't given.
+    /// Secret that signs session tokens; created at the first start if not set.
     pub jwt_secret: Option<Secret>,
-    /// Lets any agent in; without it only secrets of single nodes do.
+    /// Secret that admits any agent; without it only the secrets of single nodes are accepted.
     pub agent_secret: Option<Secret>,
-    /// One more origin that is ours, and the base of links.
+    /// The panel's public URL: an additional allowed origin, and the base of links.
     pub public_url: Option<String>,
-    /// Proxies in front of us, and the names that we are called by.
+    /// Reverse proxies, allowed host names and networks that may be fetched from.
     pub network: NetworkSettings,
-    /// Where the engine listens.
+    /// Address of the container engine.
     pub docker_host: Option<String>,
-    /// Whether `DATA_DIR/config.toml` holds a secret: nobody else may read it then.
+    /// Whether `DATA_DIR/config.toml` contains a secret; then others must not be able to read it.
     pub secrets_in_file: bool,
-    /// Where an agent's panel is, such as `ws://panel.example:8080`.
+    /// URL of an agent's panel, such as `ws://panel.example:8080`.
     pub panel_url: String,
     /// An agent's node id.
     pub node_id: NodeId,
-    /// SHA-256 of the keys by which an agent knows its panel (`sha256//BASE64=`, more than one with commas between).
+    /// SHA-256 of the keys by which an agent verifies its panel (`sha256//BASE64=`, several separated by commas).
     pub panel_pin: Option<String>,
     /// Certificate chain that the panel serves instead of its own, a PEM file.
     pub tls_cert: Option<PathBuf>,
-    /// The key that belongs to it, a PEM file.
+    /// Private key of that certificate, a PEM file.
     pub tls_key: Option<PathBuf>,
-    /// More authorities that say who others are, a PEM file, in place of those that the machine has.
+    /// Certificate authorities to trust instead of the system's, a PEM file.
     pub ssl_cert_file: Option<PathBuf>,
-    /// MiB a second that one move of a server takes of the network at most.
+    /// Bandwidth limit of a transfer to another node, in MiB per second.
     pub move_limit: Option<NonZeroU32>,
-    /// Where newer versions are, and who puts them in place.
+    /// Upgrades: where releases are published, and how they are installed.
     pub upgrades: UpgradeSettings,
     /// Whether the panel is announced in the local network by mDNS.
     pub mdns: bool,
-    /// Whether firewall rules keep games from this machine's other ports, where this process may set them.
+    /// Whether to set firewall rules that keep games from this machine's other ports, if this process may.
     pub games_firewall: bool,
-    /// Times of the link between panel and agents; tests are less patient than people.
+    /// Times of the link between panel and agents; tests use shorter ones.
     pub link_times: LinkTimes,
     /// What is logged: `info`, `debug`, or a filter like `info,ctrl_alt_play=debug`.
     pub log_level: String,
 }
 
 impl Config {
-    /// Any free ports on loopback over one folder: what tests boot.
+    /// Settings for tests: this folder, and any free ports on loopback.
     pub fn for_tests(data_dir: &Path) -> Self {
         Self {
             bind: IpAddr::from([127, 0, 0, 1]),
@@ -108,13 +108,13 @@ impl Config {
     }
 }
 
-/// One setting's names.
+/// The names of a setting.
 struct Key {
     name: &'static str,
     variables: &'static [&'static str],
 }
 
-/// All of them; flags are the names with dashes.
+/// All settings. Flags are the names with dashes.
 const KEYS: &[Key] = &[
     Key { name: "bind", variables: &["BIND"] },
     Key { name: "port", variables: &["PORT"] },
@@ -147,19 +147,19 @@ const KEYS: &[Key] = &[
     Key { name: "log_level", variables: &["LOG_LEVEL"] },
 ];
 
-/// What the command line says: names as in the file, and the file's own path. Without `Debug`: secrets may be among it.
+/// Flags of the command line, and the path of the settings file. No `Debug`, because they may contain secrets.
 #[derive(Clone, Default)]
 pub struct Flags {
     /// `--config`.
     pub config: Option<PathBuf>,
-    /// Name (with underscores) and value of each flag that was given.
+    /// Name (with underscores) and value of each flag.
     pub given: Vec<(&'static str, String)>,
-    /// They are an agent's: it presents a secret and does not choose it, so a weak one is only warned about.
+    /// Whether the settings are for an agent. It does not choose its secret, so a weak one only causes a warning.
     pub of_agent: bool,
 }
 
 impl Config {
-    /// Puts the layers together.
+    /// Merges and validates all sources of settings.
     pub fn load(flags: Flags, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut found = Layer::new();
         for (name, value) in flags.given {
@@ -168,7 +168,7 @@ impl Config {
         }
         for key in KEYS {
             for name in key.variables {
-                // An empty variable is one that was not filled in.
+                // An empty variable counts as not set.
                 if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
                     found.entry(key.name).or_insert(Setting { value, from: (*name).to_owned() });
                 }
@@ -277,7 +277,7 @@ fn move_limit(given: &Setting) -> Result<NonZeroU32, ConfigError> {
     given.value.trim().parse().map_err(|_| given.bad(problem))
 }
 
-/// A secret that stands in a file of its own.
+/// Reads a secret from a file of its own.
 fn secret_in(file: &Setting) -> Result<Setting, ConfigError> {
     let path = PathBuf::from(&file.value);
     let text = std::fs::read_to_string(&path)

@@ -1,17 +1,17 @@
-//! Who may stand between browsers and us, and by which names we are called.
+//! Settings for reverse proxies, host names and fetches.
 
 use std::net::IpAddr;
 
 use super::layer::{ConfigError, Layer, Setting};
 
-/// Proxies whose word counts, the names of ours that nobody could guess, and where links may lead.
+/// Trusted reverse proxies, additional host names, and networks that may be fetched from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkSettings {
-    /// Their headers say who asks, and how he called us.
+    /// Proxies whose headers for client address and host are trusted.
     pub trusted_proxies: Networks,
-    /// What is fetched for somebody's link may come from these beside the public ones.
+    /// Networks from which links given by users may be fetched, in addition to public addresses.
     pub fetch_allow: Networks,
-    /// More names by which the panel may be called; `.example.org` stands for everything below it.
+    /// Additional host names of the panel; `.example.org` allows all of its subdomains.
     pub allowed_hosts: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl NetworkSettings {
     }
 }
 
-/// What stands between commas, spaces or both.
+/// Splits at commas and spaces.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
@@ -53,7 +53,7 @@ fn host_name(given: &Setting, word: &str) -> Result<String, ConfigError> {
     )))
 }
 
-/// Addresses, and ranges of them.
+/// A set of IP addresses and networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<Network>);
 
@@ -66,10 +66,10 @@ impl Networks {
         })
     }
 
-    /// What stands between commas, spaces or both.
+    /// Parses addresses and networks separated by commas or spaces.
     ///
     /// # Errors
-    /// The word that is none.
+    /// The first invalid word.
     pub fn parse(text: &str) -> Result<Self, String> {
         words(text)
             .map(|word| Network::parse(word).ok_or_else(|| word.to_owned()))
@@ -77,7 +77,7 @@ impl Networks {
             .map(Self)
     }
 
-    /// Whether this address is one of them.
+    /// Whether it contains this address.
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
@@ -86,7 +86,7 @@ impl Networks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Network {
     address: IpAddr,
-    /// How many of its first bits count.
+    /// Prefix length in bits.
     bits: u32,
 }
 
@@ -103,7 +103,7 @@ impl Network {
             Some(_) => return None,
             None => all,
         };
-        // `::ffff:192.168.0.0/112` is `192.168.0.0/16`: nobody is met under the former.
+        // `::ffff:192.168.0.0/112` is `192.168.0.0/16`, because client addresses are always in that form.
         let canonical = address.to_canonical();
         match (address, canonical) {
             (IpAddr::V6(_), IpAddr::V4(_)) if (96..=128).contains(&bits) => {
@@ -127,7 +127,7 @@ impl Network {
     }
 }
 
-/// An address from outside: scheme and host, with a port where it has one, and nothing after them.
+/// A public URL: scheme and host, with an optional port and nothing after that.
 pub(super) fn public_url(given: &Setting) -> Result<String, ConfigError> {
     let url = given.value.trim();
     let url = url.strip_suffix('/').unwrap_or(url);

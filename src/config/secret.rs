@@ -1,10 +1,10 @@
-//! Secrets among the settings, and which of them are none.
+//! Secrets in the settings, and detection of weak ones.
 
 use std::fmt;
 
 use super::layer::{ConfigError, Setting};
 
-/// Agents' secrets that everybody knows, without case and punctuation.
+/// Well-known secrets of agents, without case and punctuation.
 const WELL_KNOWN: &[&str] = &[
     "agentsecret",
     "ctrlaltplay",
@@ -25,7 +25,7 @@ const WELL_KNOWN: &[&str] = &[
     "testsecret",
 ];
 
-/// Beginnings of what stands in examples.
+/// Prefixes of placeholders in examples.
 const PLACEHOLDERS: &[&str] = &[
     "changeme",
     "changethis",
@@ -37,15 +37,15 @@ const PLACEHOLDERS: &[&str] = &[
     "agentsecret",
 ];
 
-/// Shortest shared secret of agents.
+/// Shortest shared secret of agents, in bytes.
 const SHORTEST_AGENT_SECRET: usize = 12;
 
-/// A value that `Debug` doesn't show.
+/// A value that `Debug` does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a value that no log may show.
+    /// Wraps a value that must not appear in logs.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
@@ -62,7 +62,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether whoever guesses may come in.
+/// Whether the secret is easy to guess.
 pub fn is_weak_agent_secret(secret: &Secret) -> bool {
     agent_secret(&Setting { value: secret.expose().to_owned(), from: String::new() }).is_err()
 }

@@ -1,43 +1,44 @@
-//! Settings of upgrades: where releases are, by which key they are known, and whether anybody looks.
+//! Settings of upgrades: where releases are published, the key that signs them, and whether to check for new ones.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layer::{ConfigError, GUARDED, Layer, Setting, UPGRADE_TIMES};
 
-/// Baked into programs of a release.
+/// Set when a release is built.
 const DOWNLOAD: Option<&str> = option_env!("CTRL_ALT_PLAY_DOWNLOAD");
 const KEY: Option<&str> = option_env!("CTRL_ALT_PLAY_KEY");
 
 /// Settings of upgrades.
 #[derive(Clone, Debug)]
 pub struct UpgradeSettings {
-    /// The base of the releases' addresses; none for a program that was built from a checkout.
+    /// Base URL of releases; `None` for a program built from a checkout.
     pub download: Option<String>,
-    /// The minisign public key by which they are known.
+    /// The minisign public key that signs releases.
     pub key: Option<String>,
-    /// A file of more authorities that say who is there.
+    /// A file with additional certificate authorities.
     pub authorities: Option<PathBuf>,
-    /// Whether it is looked once a day.
+    /// Whether to check for new releases once a day.
     pub check: bool,
-    /// Something stands outside that swaps the program at a start, and goes back where the new one does not come up.
+    /// Whether a guard runs this process, which installs a new program at a restart, and restores the old one if the
+    /// new one does not start.
     pub guarded: bool,
-    /// For tests.
+    /// Time limits; other values are for tests.
     pub times: UpgradeTimes,
 }
 
-/// How long what may take.
+/// Time limits of upgrades.
 #[derive(Clone, Debug)]
 pub struct UpgradeTimes {
-    /// A download that brings nothing for so long is broken off.
+    /// A download without progress for this long is aborted.
     pub stall: Duration,
-    /// A node that was sent a program has to be back within this.
+    /// Time for a node to come back after it was sent a program.
     pub back: Duration,
-    /// A node that is back says what became of its upgrade within this, or has nothing to say.
+    /// Time for a node that is back to report the result of its upgrade.
     pub settle: Duration,
-    /// A node that is busy is waited for as long.
+    /// How long to wait for a busy node.
     pub idle: Duration,
-    /// Between two looks that somebody asks for.
+    /// Minimum interval of checks requested by users.
     pub ask: Duration,
 }
 
@@ -87,7 +88,7 @@ impl UpgradeSettings {
 }
 
 impl UpgradeTimes {
-    /// The defaults, but for those that `text` names: `stall=500,back=3000`, in milliseconds.
+    /// The defaults, except for those in `text`: `stall=500,back=3000`, in milliseconds.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut times = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
