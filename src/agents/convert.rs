@@ -89,7 +89,7 @@ fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {
     }
 }
 
-/// The parts of the template that the agent uses; `None` if it needs none.
+/// The parts of the server's template that the agent uses; `None` without a readable template.
 fn template(server: &record::Server) -> Option<Box<wire::ServerTemplate>> {
     let kept: model::Template = serde_json::from_str(server.template.as_deref()?)
         .inspect_err(|error| tracing::error!(server = %server.id, %error, "its template cannot be read"))

@@ -322,7 +322,7 @@ async fn looking_and_looking_away_is_gathered() {
     assert!(world.agents.0.subscriptions.is_idle());
     assert!(lock_listed(&world.agents).is_empty());
 
-    // Who looks on is served all the same.
+    // A subscriber that stays is still served.
     let (console, list) = (
         world.agents.watch_console(&"a".into(), &"local".into(), Arc::clone(&reader)),
         world.agents.watch_some(["a".into()].into_iter()),

@@ -61,7 +61,7 @@ pub struct Config {
     pub tls_cert: Option<PathBuf>,
     /// Private key of that certificate, a PEM file.
     pub tls_key: Option<PathBuf>,
-    /// Certificate authorities to trust instead of the system's, a PEM file.
+    /// PEM file with certificate authorities to trust beside the built-in ones, in place of the system's.
     pub ssl_cert_file: Option<PathBuf>,
     /// Bandwidth limit of a transfer to another node, in MiB per second.
     pub move_limit: Option<NonZeroU32>,

@@ -16,7 +16,7 @@ pub struct UpgradeSettings {
     pub download: Option<String>,
     /// The minisign public key that signs releases.
     pub key: Option<String>,
-    /// A file with additional certificate authorities.
+    /// PEM file with certificate authorities to trust beside the built-in ones.
     pub authorities: Option<PathBuf>,
     /// Whether to check for new releases once a day.
     pub check: bool,
