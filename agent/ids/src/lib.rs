@@ -1,7 +1,7 @@
-//! The ids of servers and nodes as types of their own, so that one cannot stand where the other is meant.
+//! Ids of servers and nodes as separate types, so that they cannot be confused.
 //!
-//! Both are plain text in the database, on the wire and in the API. An id that comes from outside is one of these types
-//! before anybody has looked at it: `is_valid` is asked where it becomes a folder, a container's name or a record.
+//! Both are plain text in the database, on the wire and in the API. An id from outside gets its type before it is
+//! validated: `is_valid` is called where it becomes a folder, a container's name or a record.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -17,24 +17,24 @@ macro_rules! id {
         pub struct $name(Cow<'static, str>);
 
         impl $name {
-            /// One that is known when the program is built.
+            /// An id known at compile time.
             #[must_use]
             pub const fn fixed(text: &'static str) -> Self {
                 Self(Cow::Borrowed(text))
             }
 
-            /// The text itself.
+            /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The text, to bring it within a bound where it comes in.
+            /// The text, to be limited in length when it is received.
             pub fn text_mut(&mut self) -> &mut String {
                 self.0.to_mut()
             }
 
-            /// The text, without a copy.
+            /// Converts it into text without copying.
             #[must_use]
             pub fn into_string(self) -> String {
                 self.0.into_owned()
@@ -55,7 +55,7 @@ macro_rules! id {
             }
         }
 
-        // Maps by id are asked with what a caller has, which is often only text.
+        // Allows lookups in maps by plain text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -68,7 +68,7 @@ macro_rules! id {
             }
         }
 
-        // As the text has it: what is logged does not change by the type.
+        // Formats like the text, so that logs do not depend on the type.
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Debug::fmt(&self.0, f)
@@ -126,17 +126,17 @@ macro_rules! id {
 }
 
 id! {
-    /// Which server: `^[a-z0-9][a-z0-9-]{0,63}$`. It names the server's container and its folder.
+    /// The id of a server: `^[a-z0-9][a-z0-9-]{0,63}$`. It names the server's container and its folder.
     ServerId
 }
 
 id! {
-    /// Which node: `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`.
+    /// The id of a node: `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`.
     NodeId
 }
 
 impl ServerId {
-    /// Whether it can name a container and a folder.
+    /// Whether it is valid, and so can name a container and a folder.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let bytes = self.0.as_bytes();
@@ -146,7 +146,7 @@ impl ServerId {
 }
 
 impl NodeId {
-    /// Whether a node may be called this.
+    /// Whether it is valid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let bytes = self.0.as_bytes();

@@ -1,5 +1,4 @@
-//! The command form, for a panel that uses it: a response at once, events for what changes, a second response for what
-//! failed.
+//! The command form for legacy panels: a response at once, events for changes, and a second response for failures.
 
 use std::collections::VecDeque;
 
@@ -10,20 +9,20 @@ use protocol::{
 };
 use serde_json::{Value, json};
 
-/// Commands whose end is waited for; of more the oldest is forgotten.
+/// Maximum number of commands in progress; beyond that the oldest is dropped.
 const PENDING: usize = 256;
 
-/// What a command turned into.
+/// A translated command.
 pub(super) enum Translated {
-    /// To be asked of the agent, under this response.
+    /// A message for the agent, and the first response.
     Ask(ToAgent, Verb, Response),
     /// `get_status`.
     Look(ServerId, Response),
-    /// Nothing comes of it.
+    /// The command is refused.
     Refused(Response),
 }
 
-/// What a command does.
+/// The action of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Start,
@@ -34,7 +33,7 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    /// What a failure is called.
+    /// The error code of a failure.
     fn failed(self) -> &'static str {
         match self {
             Self::Start => "start_failed",
@@ -56,7 +55,7 @@ impl Verb {
     }
 }
 
-/// Reads a command.
+/// Translates a command.
 pub(super) fn take(command: &Command) -> Translated {
     let refused = |code: &str, message: String| {
         Translated::Refused(Response { error: Some((code.into(), message)), ..answer(&command.id, false) })
@@ -70,7 +69,7 @@ pub(super) fn take(command: &Command) -> Translated {
     let of = ServerRef { server_id: server_id.clone() };
     let (message, verb) = match command.action.as_str() {
         "start_server" => (ToAgent::ServerStart(of), Verb::Start),
-        // Every other signal and time is the server's own: it knows how its game saves a world.
+        // Other signals and timeouts are ignored: the server's own settings know how its game saves a world.
         STOP_SERVER if payload["signal"] == "SIGKILL" => {
             let power = ServerPower { server_id: server_id.clone(), action: PowerAction::Kill };
             (ToAgent::ServerPower(power), Verb::Stop)
@@ -137,31 +136,31 @@ pub(super) fn status(id: &str, known: Option<&ServerStatus>, stats: Option<&Stat
     Response { data, ..answer(id, true) }
 }
 
-/// A command whose end is not known yet.
+/// A command in progress.
 #[derive(Debug)]
 struct Pending {
-    /// Ours, to the agent.
+    /// Id of our request to the agent.
     own: String,
-    /// The panel's.
+    /// Id given by the panel.
     id: String,
     verb: Verb,
     server_id: ServerId,
-    /// The agent has taken it: what comes now, comes of it.
+    /// Set once the agent accepted it: later status changes result from it.
     taken: bool,
 }
 
-/// All of them.
+/// All commands in progress.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     pending: VecDeque<Pending>,
 }
 
-/// What a panel is told.
+/// Frames for the panel.
 pub(super) type Told = Vec<Value>;
 
 impl Commands {
     pub(super) fn begin(&mut self, own: String, id: String, verb: Verb, server_id: ServerId) {
-        // A server does one thing at a time; what was asked before is overtaken.
+        // A server does one thing at a time; a new command supersedes earlier ones.
         self.pending.retain(|pending| pending.server_id != server_id || verb == Verb::Create);
         if self.pending.len() >= PENDING {
             self.pending.pop_front();
@@ -169,7 +168,7 @@ impl Commands {
         self.pending.push_back(Pending { own, id, verb, server_id, taken: false });
     }
 
-    /// The agent took it, and says what the server is now.
+    /// The agent accepted it, with the server's current status.
     pub(super) fn accepted(&mut self, own: &str, status: Option<&Status>) -> Told {
         let Some(at) = self.pending.iter().position(|pending| pending.own == own) else { return Vec::new() };
         let pending = &mut self.pending[at];
@@ -184,13 +183,13 @@ impl Commands {
             .unwrap_or_default()
     }
 
-    /// The agent refused it, or failed.
+    /// The agent refused it, or it failed.
     pub(super) fn failed(&mut self, own: &str, code: &str, message: &str) -> Told {
         let Some(at) = self.pending.iter().position(|pending| pending.own == own) else { return Vec::new() };
         self.pending.remove(at).map(|pending| failure(&pending, code, message)).unwrap_or_default()
     }
 
-    /// A server is something else now.
+    /// A server's status changed.
     pub(super) fn status(&mut self, now: &ServerStatus, before: Option<&Status>) -> Told {
         let mut told = Vec::new();
         if now.status == Status::Deleted {

@@ -1,8 +1,8 @@
-//! One connection to a panel of which it is not known yet whether it knows more than the first part.
+//! One connection to a panel that may be a legacy one.
 //!
-//! It has shown that it does with the first message that carries an id or that is of the second part; from then on
-//! nothing is added to what the agent says. Until then consoles flow unasked, stats ride on statuses, a refusal is told
-//! as a status too, and the command form is served.
+//! The panel counts as a current one from its first message with an id or outside the basic set; from then on messages
+//! pass unchanged. Until then consoles are forwarded without a subscription, stats are added to statuses, refusals are
+//! also reported as statuses, and the command form is accepted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -20,43 +20,43 @@ use super::commands::{self, Commands, Translated, Verb};
 use super::output::{ConsoleState, output};
 use crate::link::Outbox;
 
-/// A panel that knows the second part shows it within this time; ours does at once.
+/// A current panel identifies itself within this time; ours does at once.
 const GRACE: Duration = Duration::from_secs(1);
-/// Between two statuses that carry stats.
+/// Interval of statuses with stats.
 const STATS_EVERY: Duration = Duration::from_secs(10);
-/// Begins the ids of what we ask of the agent for such a panel; no panel's id begins like this.
+/// Prefix of the ids of requests made on behalf of the panel; no panel uses it.
 const OURS: &str = "legacy:";
 
-/// A server as such a panel was told of it.
+/// What the panel was told of a server.
 #[derive(Debug)]
 struct Known {
     status: ServerStatus,
-    /// Its console flows, up to this line.
+    /// Number of the last console line sent.
     after: Option<u64>,
     follows: bool,
-    /// Its unfinished line.
+    /// State of its unfinished line.
     standing: ConsoleState,
-    /// The last sample that was told.
+    /// Time of the last stats sent.
     sampled: Option<Timestamp>,
 }
 
-/// What a sample was asked for.
+/// The purpose of a stats request.
 #[derive(Debug)]
 enum PendingRequest {
     Stats(ServerId),
     Status { server_id: ServerId, id: String },
 }
 
-/// Between our agent and a panel. Outlives connections: a console goes on where it stopped.
+/// Translates between our agent and a panel. Outlives connections: consoles continue where they stopped.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
-    /// The panel has shown that it knows the second part.
+    /// The panel is not a legacy one.
     knows: bool,
     /// It has used the command form.
     commands_spoken: bool,
-    /// It was told who speaks.
+    /// It has received `system_info`.
     introduced: bool,
-    /// It was told of every server.
+    /// It has received every server's status.
     synced: bool,
     servers: BTreeMap<ServerId, Known>,
     commands: Commands,
@@ -86,19 +86,19 @@ impl Default for Interpreter {
 }
 
 impl Interpreter {
-    /// A new connection. A panel that chose MessagePack is one of ours.
+    /// Starts a connection. A panel that chose MessagePack is a current one.
     pub(crate) fn connected(&mut self, encoding: Encoding) {
         let (servers, next) = (std::mem::take(&mut self.servers), self.next);
         let knows = encoding == Encoding::MessagePack;
         *self = Self { knows, servers, next, due: Instant::now() + GRACE, ..Self::default() };
     }
 
-    /// It is over: what was asked for on behalf of the panel is asked for no longer.
+    /// Ends the connection and the subscriptions made on behalf of the panel.
     pub(crate) fn ended(&mut self, to_agent: &Outbox<ToAgent>) {
         self.unfollow(to_agent);
     }
 
-    /// When [`Interpreter::tick`] is due; never where the panel needs none of this.
+    /// Resolves when [`Interpreter::tick`] is due; never for a current panel.
     pub(crate) async fn due(&self) {
         if self.knows {
             return std::future::pending().await;
@@ -107,7 +107,7 @@ impl Interpreter {
         tokio::time::sleep_until(standing.map_or(self.due, |due| due.min(self.due))).await;
     }
 
-    /// A frame that is ready to be sent, beside what the agent says.
+    /// The next frame to send in addition to the agent's messages.
     pub(crate) fn frame(&mut self) -> Option<String> {
         self.frames.pop_front()
     }
@@ -132,18 +132,18 @@ impl Interpreter {
         id
     }
 
-    /// The panel says something; it may show what it knows.
+    /// Handles a message of the panel, which may show that it is a current one.
     pub(crate) fn heard(&mut self, envelope: &Envelope<ToAgent>, to_agent: &Outbox<ToAgent>) {
         if self.knows || (envelope.message_id.is_none() && !is_second_part(&envelope.message)) {
             return;
         }
         self.knows = true;
-        // Whatever it wants of these it asks for itself, from now on.
+        // It subscribes itself from now on.
         self.unfollow(to_agent);
         self.servers.clear();
         self.asked.clear();
         self.frames.clear();
-        // What was kept from it so far, it is told now: where it did not ask itself.
+        // Send it the full `system_info` now, unless this message requests it.
         if !matches!(envelope.message, ToAgent::SystemInfoRequest) {
             self.ask_plain(to_agent, ToAgent::SystemInfoRequest);
         }
@@ -155,7 +155,7 @@ impl Interpreter {
         }
     }
 
-    /// A frame that is no message of the tables: true where it is a command, which is served.
+    /// Handles a frame that is not a known message; true if it is a command, which is then executed.
     pub(crate) fn command(&mut self, frame: &[u8], error: &DecodeError, to_agent: &Outbox<ToAgent>) -> bool {
         let named = matches!(error, DecodeError::UnknownType { kind, .. } if kind == "command");
         if !named {
@@ -200,7 +200,7 @@ impl Interpreter {
         self.commands.begin(own, id, verb, server_id);
     }
 
-    /// Unfinished lines that have stood for a while; else consoles that do not flow yet, and stats.
+    /// Sends unfinished lines that have settled; if there are none, subscribes to new consoles and requests stats.
     pub(crate) fn tick(&mut self, to_agent: &Outbox<ToAgent>) {
         let now = Instant::now();
         let standing = |(id, known): (&ServerId, &mut Known)| known.standing.take(id, now);
@@ -249,12 +249,12 @@ impl Interpreter {
             let of = ServerRef { server_id: server_id.clone() };
             self.next += 1;
             let id = format!("{OURS}{}", self.next);
-            // Where the agent is gone, so is the console.
+            // If the agent is gone, so is the subscription.
             let _ = to_agent.try_send(Envelope::with_id(ToAgent::ConsoleUnsubscribe(of), id));
         }
     }
 
-    /// What the agent says, on its way to the panel: the same, or nothing where it is said otherwise.
+    /// Filters a message of the agent to the panel: returns it, or `None` if it is replaced by other frames.
     pub(crate) fn said(
         &mut self,
         envelope: Envelope<ToPanel>,
@@ -271,7 +271,7 @@ impl Interpreter {
         match envelope.message {
             ToPanel::ServerStatus(ref status) => {
                 self.status(status);
-                // The first word of it comes within the grace, which is then waited for.
+                // A longer wait means that the grace period is over, so subscribe at once.
                 if self.due > Instant::now() + GRACE {
                     self.follow(to_agent);
                 }
@@ -286,7 +286,7 @@ impl Interpreter {
             }
             ToPanel::Error(ref report) => self.refused(&report.clone()),
             ToPanel::SystemInfo(_) if !self.introduced => {
-                // What is left over from before the connection is not sent.
+                // Leftovers from before the connection are not sent.
                 self.introduced = true;
                 self.synced = false;
                 self.frames.clear();
@@ -295,13 +295,13 @@ impl Interpreter {
             | ToPanel::Heartbeat(_)
             | ToPanel::ServerOutput(_)
             | ToPanel::FileContent(_) => {}
-            // It has no word for this.
+            // Legacy panels do not know these messages.
             _ => return None,
         }
         Some(envelope)
     }
 
-    /// It has no word for all servers at once: it is told of each, and later of each that is not as it was told.
+    /// Legacy panels know no `sync`: sends each server's status, later only changed ones.
     fn sync(&mut self, sync: Sync) {
         let all = self.introduced && !std::mem::replace(&mut self.synced, self.introduced);
         for status in sync.servers {
@@ -349,7 +349,7 @@ impl Interpreter {
         }
     }
 
-    /// The panel learns from statuses only: that something was refused is told as one.
+    /// Reports a refusal as a status, since legacy panels only read statuses.
     fn refused(&mut self, report: &ErrorReport) {
         let Some(server_id) = &report.server_id else { return };
         let mut status = match self.servers.get(server_id) {
@@ -402,7 +402,7 @@ impl Interpreter {
     fn lines(&mut self, mut lines: ConsoleLines) {
         let Some(known) = self.servers.get_mut(&lines.server_id) else { return };
         known.standing.is_now(lines.partial.take(), Instant::now());
-        // What was printed before the first connection is no news.
+        // Output from before the first connection is skipped.
         let since = known.after.is_none().then_some(self.since);
         let (all, last) = output(lines, since);
         known.after = last.or(known.after);
@@ -412,7 +412,7 @@ impl Interpreter {
     }
 }
 
-/// Messages that only a panel like ours sends.
+/// Messages that only a current panel sends.
 fn is_second_part(message: &ToAgent) -> bool {
     !matches!(
         message,

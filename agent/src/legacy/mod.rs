@@ -1,7 +1,7 @@
 //! Legacy panels and agents, which know only the basic messages of the protocol.
 //!
-//! An interpreter stands between our agent and such a panel: the agent speaks as ever, the interpreter asks it for what
-//! that panel never asks for, and says it in the words that it knows.
+//! An interpreter between our agent and such a panel requests from the agent what the panel does not know to ask for,
+//! and translates it into messages that the panel knows.
 
 mod commands;
 mod interpreter;

@@ -1,4 +1,4 @@
-//! Console lines for a panel that never subscribes, and knows whole lines only.
+//! Console lines for a panel that does not subscribe and only knows complete lines.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use protocol::{ConsoleItem, ConsoleLines, ConsolePartial, ServerId, ServerOutput, Stream};
 use tokio::time::Instant;
 
-/// An unfinished line is told as if it were a whole one when it has not changed for this long.
+/// An unfinished line is sent as a complete one when it has not changed for this long.
 const STANDS: Duration = Duration::from_millis(500);
 
-/// The unfinished line of a console. A prompt that comes again after each line is told once.
+/// The unfinished line of a console. A prompt that is printed again after each line is only sent once.
 #[derive(Debug, Default)]
 pub(super) struct ConsoleState {
     line: Option<(ConsolePartial, Instant)>,
@@ -17,17 +17,17 @@ pub(super) struct ConsoleState {
 }
 
 impl ConsoleState {
-    /// This is what stands there now.
+    /// Updates the unfinished line.
     pub(super) fn is_now(&mut self, partial: Option<ConsolePartial>, now: Instant) {
         self.line = partial.filter(|partial| partial.text != self.told).map(|partial| (partial, now));
     }
 
-    /// When it has stood for long enough.
+    /// When it should be sent.
     pub(super) fn due(&self) -> Option<Instant> {
         self.line.as_ref().map(|(_, since)| *since + STANDS)
     }
 
-    /// What is due, once.
+    /// Takes the line if it is due; it is sent only once.
     pub(super) fn take(&mut self, server_id: &ServerId, now: Instant) -> Option<ServerOutput> {
         let (partial, _) = self.line.take_if(|(_, since)| *since + STANDS <= now)?;
         self.told.clone_from(&partial.text);
@@ -36,8 +36,8 @@ impl ConsoleState {
     }
 }
 
-/// Whole lines, `\n` between them and none at the end. What stood before `since` is not told again. Gives the number of
-/// the last line.
+/// Converts lines into messages with `\n` between lines and none at the end. Skips lines from before `since`. Returns
+/// the number of the last line as well.
 pub(super) fn output(lines: ConsoleLines, since: Option<Timestamp>) -> (Vec<ServerOutput>, Option<u64>) {
     let ConsoleLines { server_id, lines, .. } = lines;
     let mut all: Vec<ServerOutput> = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn output(lines: ConsoleLines, since: Option<Timestamp>) -> (Vec<Serv
                 if since.is_some_and(|since| line.time < since) {
                     continue;
                 }
-                // There are two words for where a line came from; ours is the game's.
+                // Legacy panels know two streams; the agent's own lines go to standard output.
                 let stream = if line.stream == Stream::Stderr { Stream::Stderr } else { Stream::Stdout };
                 (line.text, stream, line.time)
             }

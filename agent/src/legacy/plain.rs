@@ -1,17 +1,17 @@
-//! A server in words that every agent understands.
+//! Server settings that any agent understands.
 
 use protocol::ServerCreate;
 
 use crate::server::{for_everybody, variables};
 
-/// For an agent that runs `/bin/sh -c STARTUP` and knows none of our extensions: what ours would do by itself is done
-/// beforehand, as far as it can be.
+/// For an agent that runs `/bin/sh -c STARTUP` and knows none of our extensions: applies beforehand, as far as
+/// possible, what ours would do by itself.
 #[must_use]
 pub fn plain(spec: ServerCreate) -> ServerCreate {
     let startup = variables(spec.startup.trim());
     let mut environment = spec.environment.clone();
     for (name, value) in for_everybody(&spec) {
-        // What the image says cannot be seen from here.
+        // The image's variables are not known here.
         environment.entry(name.to_owned()).or_insert(value);
     }
     ServerCreate {

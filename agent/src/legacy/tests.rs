@@ -57,7 +57,7 @@ async fn lines_flow_to_a_panel_that_never_asks_and_stop_when_it_shows_more() {
     );
     assert!(said.iter().all(|frame| frame["type"] == "server_output"));
 
-    // The next connection goes on after the last line.
+    // The next connection continues after the last line.
     legacy.ended(&panel.to_agent);
     assert!(matches!(asked(&mut agent).await, ToAgent::ConsoleUnsubscribe(_)));
     legacy.connected(Encoding::Json);
@@ -66,7 +66,7 @@ async fn lines_flow_to_a_panel_that_never_asks_and_stop_when_it_shows_more() {
     assert_eq!(wish.after, Some(3));
     assert!(matches!(asked(&mut agent).await, ToAgent::StatsHistory(_)));
 
-    // An id shows a panel like ours: nothing is added any more.
+    // A message id identifies a current panel: nothing is added any more.
     legacy.heard(&Envelope::with_id(ToAgent::SystemInfoRequest, "1"), &panel.to_agent);
     assert!(matches!(asked(&mut agent).await, ToAgent::ConsoleUnsubscribe(_)));
     assert!(legacy.said(lines("a", &texts), &panel.to_agent).is_some());
@@ -144,7 +144,7 @@ async fn an_unfinished_line_is_told_once_when_it_stands_still() {
     assert_eq!(told, ["> "], "{said:?}");
 }
 
-/// Passes what is said, and gives the types of what the panel gets, and the servers of its statuses.
+/// Passes messages and returns the types of those the panel gets, and the servers of its statuses.
 fn told(
     legacy: &mut Interpreter,
     said: Vec<ToPanel>,
@@ -175,7 +175,7 @@ async fn all_servers_are_told_one_by_one_until_a_panel_shows_that_it_knows_more(
     };
     let status = |id: &str, status| ToPanel::ServerStatus(Box::new(ServerStatus::new(id, status)));
     let info = || ToPanel::SystemInfo(Box::default());
-    // What was left over says nothing.
+    // Leftovers are not sent.
     let old = vec![sync(&[("a", Status::Running)]), status("a", Status::Stopped)];
     assert_eq!(told(&mut legacy, old, &panel.to_agent), ["server_status"]);
     let both = [("a", Status::Stopped), ("b", Status::Running)];
@@ -189,7 +189,7 @@ async fn all_servers_are_told_one_by_one_until_a_panel_shows_that_it_knows_more(
     for unknown in [ToPanel::Ack(Ack::default()), ToPanel::HostReport(HostReport::default())] {
         assert_eq!(told(&mut legacy, vec![unknown], &panel.to_agent), [""; 0]);
     }
-    // It shows that it does: what was kept back comes.
+    // It turns out to be a current panel: the withheld messages are sent.
     legacy.heard(&Envelope::new(ToAgent::StatsSubscribe(StatsSubscribe::default())), &panel.to_agent);
     assert!(matches!(asked(&mut agent).await, ToAgent::SystemInfoRequest));
     assert_eq!(told(&mut legacy, vec![sync(&both)], &panel.to_agent), ["sync"]);

@@ -1,9 +1,8 @@
-//! The agent's own memory: one small file per server in `DATA_DIR/agent`, so that it knows after a restart what it
-//! cares for without asking a panel.
+//! The agent's state: one small file per server in `DATA_DIR/agent`, so that it knows its servers after a restart
+//! without asking a panel.
 //!
-//! A file is replaced whole (written beside, synced, renamed), so a crash leaves the old or the new one. One that
-//! cannot be understood is set aside under a name that says so, and never keeps the others from loading. All calls
-//! block; they are small.
+//! A file is replaced atomically (written beside, synced, renamed), so a crash leaves the old or the new one. An
+//! unreadable file is renamed and never prevents the others from loading. All calls block; they are short.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -18,18 +17,19 @@ use serde::{Deserialize, Serialize};
 mod pending;
 pub use pending::{Moment, Pending, PendingStop};
 
-/// A server's file is some kilobytes: an environment of 32 KiB is the largest thing in it.
+/// Maximum bytes of a server's file. It normally has some kilobytes; its largest part is an environment of up to 32
+/// KiB.
 const MOST_BYTES: u64 = 4 << 20;
-/// What the name of a file ends in whose server is being deleted.
+/// Suffix of the file of a server that is being deleted.
 const DELETING: &str = ".json.deleting";
 
-/// What somebody wants a server to do.
+/// The intended state of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wanted {
-    /// It is started again after a reboot, an engine stop or a crash.
+    /// Running: it is restarted after a reboot, an engine stop or a crash.
     Running,
-    /// It stays as it is.
+    /// Stopped: it is not started automatically.
     #[default]
     Stopped,
 }
@@ -38,61 +38,62 @@ pub enum Wanted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
-    /// What it was then: `stopped`, `crashed`, `install_failed`.
+    /// Status then: `stopped`, `crashed` or `install_failed`.
     pub status: Status,
-    /// Of the main process.
+    /// Exit code of the main process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
-    /// For want of memory.
+    /// Whether the kernel killed it for lack of memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub oom_killed: bool,
-    /// For a person.
+    /// A message for users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// When the run ended, in milliseconds since 1970.
     pub at: Millis,
 }
 
-/// Everything that the agent keeps of one server.
+/// The agent's record of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerFile {
-    /// What it should be.
+    /// Its settings.
     pub spec: ServerCreate,
-    /// Should it run?
+    /// Whether it should be running.
     #[serde(default)]
     pub wanted: Wanted,
-    /// `uid:gid` that own its folder; chosen once.
+    /// Owner of its folder as `uid:gid`; chosen once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// How it ended.
+    /// How the last run or installation ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastRun>,
-    /// It may not start.
+    /// Whether it is suspended, so that it cannot be started.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
-    /// Its container was made by another agent, and nobody has said yet what it should be: `spec` is what was found.
+    /// Whether it was found in a legacy container and has no settings from a panel yet: `spec` is what was found.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_found: bool,
-    /// What was asked of it and is not done yet.
+    /// A requested action that is not finished.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "pending::lenient")]
     pub pending: Option<Pending>,
-    /// Its deletion was begun and is not over. Said by the file's name, not in it: so it takes no room on a full disk.
+    /// Whether it is being deleted. Stored in the file's name rather than in the file, so that it needs no space on a
+    /// full disk.
     #[serde(skip)]
     pub deleting: bool,
-    /// Of the run that was seen to be ready: when the engine started it.
+    /// Start time of the run that was seen to be ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Timestamp>,
-    /// Its template's install script has ended well.
+    /// Whether its template's install script has succeeded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub installed: bool,
-    /// The container in which that script runs, by the engine's id.
+    /// The engine's id of the install container, while an installation is in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installing: Option<String>,
 }
 
 impl ServerFile {
-    /// A server that was only just asked for.
+    /// The record of a new server.
     #[must_use]
     pub fn new(spec: ServerCreate) -> Self {
         Self {
@@ -124,7 +125,7 @@ pub struct PersistError {
 }
 
 impl PersistError {
-    /// There is no room left.
+    /// Whether the disk is full.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -135,11 +136,11 @@ fn failed<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) ->
     move |source| PersistError { action, path: path.to_owned(), source }
 }
 
-/// Every server that has a file in `dir`, by id; makes the folder where it is missing. Leftovers of a crash are
-/// removed, files that cannot be understood renamed to `ID.json.bad`, both with a line in the log.
+/// Loads every server with a file in `dir`, ordered by id; creates the folder if needed. Leftovers of a crash are
+/// removed and unreadable files renamed to `ID.json.bad`; both are logged.
 ///
 /// # Errors
-/// The folder itself cannot be made or listed.
+/// The folder cannot be created or listed.
 pub fn load_all(dir: &Path) -> Result<Vec<ServerFile>, PersistError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make the folder", dir))?;
     let mut all = Vec::new();
@@ -159,7 +160,7 @@ pub fn load_all(dir: &Path) -> Result<Vec<ServerFile>, PersistError> {
             all.push(ServerFile { deleting: true, ..file });
         }
     }
-    // Both: one was made after an agent that knows nothing of deletions had been at work.
+    // Both files exist: an agent that knows nothing of deletions has written one since.
     let made: HashSet<ServerId> =
         all.iter().filter(|file| !file.deleting).map(|file| file.spec.server_id.clone()).collect();
     all.retain(|file| !file.deleting || !made.contains(&file.spec.server_id));
@@ -167,10 +168,10 @@ pub fn load_all(dir: &Path) -> Result<Vec<ServerFile>, PersistError> {
     Ok(all)
 }
 
-/// Writes a server's file. When this returns it is on the disk.
+/// Writes a server's file; it is on the disk when this returns.
 ///
 /// # Errors
-/// It is not; the file before it stands.
+/// It could not be written; the previous file remains.
 pub fn save(dir: &Path, file: &ServerFile) -> Result<(), PersistError> {
     let path = path_of(dir, &file.spec.server_id)?;
     let temporary = path.with_extension("json.tmp");
@@ -184,10 +185,10 @@ pub fn save(dir: &Path, file: &ServerFile) -> Result<(), PersistError> {
     written
 }
 
-/// Forgets a server. One that is not there is forgotten already.
+/// Deletes a server's file; no error if there is none.
 ///
 /// # Errors
-/// Its file cannot be removed.
+/// The file cannot be removed.
 pub fn remove(dir: &Path, id: &str) -> Result<(), PersistError> {
     let path = path_of(dir, id)?;
     for path in [deleting(&path), path] {
@@ -200,19 +201,19 @@ pub fn remove(dir: &Path, id: &str) -> Result<(), PersistError> {
     Ok(())
 }
 
-/// Notes that a server is being deleted, before anything of it is. One without a file has nothing to note.
+/// Records that a server is being deleted, before any of it is. Does nothing if it has no file.
 ///
 /// # Errors
-/// It is not noted.
+/// It could not be recorded.
 pub fn begin_deletion(dir: &Path, id: &str) -> Result<(), PersistError> {
     let path = path_of(dir, id)?;
     rename(dir, &path, &deleting(&path))
 }
 
-/// It is not deleted after all.
+/// Cancels a deletion.
 ///
 /// # Errors
-/// It still says that it is.
+/// It is still marked as being deleted.
 pub fn undo_deletion(dir: &Path, id: &str) -> Result<(), PersistError> {
     let path = path_of(dir, id)?;
     rename(dir, &deleting(&path), &path)
@@ -226,7 +227,7 @@ fn rename(dir: &Path, from: &Path, to: &Path) -> Result<(), PersistError> {
     }
 }
 
-/// The name of the file of a server that is being deleted.
+/// The path of the file of a server that is being deleted.
 fn deleting(path: &Path) -> PathBuf {
     path.with_extension(DELETING.trim_start_matches('.'))
 }
@@ -240,7 +241,7 @@ fn path_of(dir: &Path, id: &str) -> Result<PathBuf, PersistError> {
 
 fn load(path: &Path, id: &str) -> Option<ServerFile> {
     let mut bytes = Vec::new();
-    // A file that cannot be read now may be readable tomorrow: it stays where it is.
+    // A file that cannot be read now may be readable later, so it stays.
     let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         tracing::warn!(path = %path.display(), %error, "could not read a server's file; it is left out");
@@ -262,7 +263,7 @@ fn load(path: &Path, id: &str) -> Option<ServerFile> {
     None
 }
 
-/// `ID.json.bad`, or the first of `ID.json.bad1` … that is free.
+/// `ID.json.bad`, or the first free one of `ID.json.bad1` ….
 fn aside(path: &Path) -> PathBuf {
     let first = path.with_extension("json.bad");
     let numbered = (1..100).map(|n| path.with_extension(format!("json.bad{n}")));

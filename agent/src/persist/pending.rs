@@ -1,4 +1,4 @@
-//! What was asked of a server and is not done yet, so that it goes on after a crash of the agent.
+//! Requested actions that are not finished, so that they continue after a crash of the agent.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use jiff::Timestamp;
 use protocol::Millis;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Asked for and not done yet.
+/// A requested action that is not finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Pending {
     /// A stop, a restart or a kill.
     Stop(PendingStop),
-    /// Its image is fetched anew, and its install script run.
+    /// An installation: pulling the image and running the install script.
     Install,
-    /// The same, after its files were thrown away.
+    /// An installation after deleting its files.
     Wipe,
 }
 
-/// What a newer agent wrote and this one has no word for is none.
+/// Treats an action that only a newer agent knows as none.
 pub(super) fn lenient<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pending>, D::Error> {
     let value = Option::<serde_json::Value>::deserialize(from)?;
     Ok(value.and_then(|value| serde_json::from_value(value).ok()))
@@ -28,38 +28,38 @@ pub(super) fn lenient<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pendi
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingStop {
-    /// When it was asked for.
+    /// When it was requested.
     pub asked: Moment,
-    /// Milliseconds that the game has before SIGTERM (or, where the stop is SIGTERM, SIGKILL).
+    /// Milliseconds until SIGTERM (or until SIGKILL, if the stop is SIGTERM).
     pub timeout: u64,
-    /// SIGKILL at once.
+    /// Whether to send SIGKILL at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kill: bool,
-    /// Start again afterwards.
+    /// Whether to start it again afterwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
-    /// Steps that were taken: the command or signal, SIGTERM, SIGKILL.
+    /// Number of steps taken, of: the command or signal, SIGTERM, SIGKILL.
     #[serde(default)]
     pub taken: u32,
-    /// The container that is to end, by the engine's id; none where it was only being launched.
+    /// The engine's id of the container to stop; `None` if it was only being launched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_id: Option<String>,
 }
 
-/// A moment by two clocks: the wall's, which somebody may set, and the machine's own, which counts from its last boot.
+/// A point in time by two clocks: the wall clock, which may be changed, and the machine's uptime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Moment {
     wall: Millis,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
-    /// Milliseconds.
+    /// Milliseconds since boot.
     #[serde(default)]
     uptime: u64,
 }
 
 impl Moment {
-    /// This one.
+    /// The current time.
     #[must_use]
     pub fn now() -> Self {
         let machine = machine();
@@ -70,7 +70,7 @@ impl Moment {
         }
     }
 
-    /// How long ago it was. After a reboot only the wall's clock knows.
+    /// Time since then. After a reboot only the wall clock is available.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         let millis = match (&self.boot, machine()) {
@@ -81,7 +81,7 @@ impl Moment {
     }
 }
 
-/// Which boot it is, and milliseconds since.
+/// The boot's id and the milliseconds since boot.
 fn machine() -> Option<(String, u64)> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;

@@ -145,7 +145,7 @@ fn a_full_disk_is_told_as_such() {
     assert!(full.is_disk_full());
 }
 
-/// Readers at any moment of many writes see a whole file, the old one or the new one.
+/// A reader during many writes always sees a complete file, the old or the new one.
 #[test]
 fn a_reader_never_sees_half_a_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -178,7 +178,7 @@ fn a_deletion_is_noted_undone_and_found_again() {
     undo_deletion(dir, "a").unwrap();
     assert_eq!(load_all(dir).unwrap(), [server("a"), server("b")]);
     begin_deletion(dir, "a").unwrap();
-    // Made anew by somebody who saw no deletion.
+    // Written again by an agent that knows nothing of deletions.
     save(dir, &server("a")).unwrap();
     assert_eq!(load_all(dir).unwrap(), [server("a"), server("b")]);
     begin_deletion(dir, "a").unwrap();

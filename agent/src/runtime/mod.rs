@@ -306,7 +306,7 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn signal<'a>(&'a self, id: &'a str, signal: &'a str) -> Call<'a, ()>;
     /// Resumes a paused container.
     fn unpause<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
-    /// What the engine was told to do to it, by whomever, before its last run ended.
+    /// What the engine was told to do to it, by anyone, before its last run ended.
     fn told<'a>(&'a self, id: &'a str) -> Call<'a, Told>;
     /// Signals sent to it through the engine since its start.
     fn signals<'a>(&'a self, id: &'a str) -> Call<'a, Vec<String>>;

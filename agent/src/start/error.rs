@@ -2,13 +2,13 @@
 
 use crate::persist::PersistError;
 
-/// Why an agent cannot start. Everything that goes wrong later is told to the panel instead.
+/// Why an agent cannot start. Later errors are reported to the panel.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Its data folder is unusable.
     #[error("the agent's data folder cannot be used: {0}")]
     DataDir(#[source] std::io::Error),
-    /// Its own files are.
+    /// Its state files are unusable.
     #[error("the agent's own files cannot be read: {0}")]
     State(#[source] PersistError),
 }

@@ -1,4 +1,4 @@
-//! One agent, put together from its parts.
+//! Assembles an agent from its parts.
 
 pub(crate) mod error;
 
@@ -39,14 +39,14 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Ends it. Games run on.
+    /// Stops the agent. Games keep running.
     pub fn stop(&self) {
         self.cancel.cancel();
     }
 }
 
-/// Starts an agent: its tasks run on `tasks` until `cancel`. Games outlive it. Returns at once, whether the engine
-/// answers or not.
+/// Starts an agent: its tasks run on `tasks` until `cancel`. Games outlive it. Returns at once, whether or not the
+/// engine answers.
 ///
 /// # Errors
 /// The data folder cannot be used.
@@ -56,7 +56,7 @@ pub fn start(
     tasks: &TaskTracker,
     cancel: CancellationToken,
 ) -> Result<Agent, Error> {
-    // Its own: a link that closes ends this agent and nothing else.
+    // A child token: a closed link only ends this agent.
     let given = cancel;
     let cancel = given.child_token();
     drop(given);
@@ -116,15 +116,15 @@ pub fn start(
     Ok(Agent { cancel })
 }
 
-/// Makes the folder where it is missing, and gives its canonical path: that becomes part of mounts and labels, and must
-/// be the same by whichever way it was reached.
+/// Creates the folder if needed and returns its canonical path, which becomes part of mounts and labels and must not
+/// depend on how it was reached.
 fn data_dir(configured: &Path) -> Result<PathBuf, Error> {
     let servers_dir = folder::servers(configured);
     DirBuilder::new().recursive(true).mode(0o700).create(&servers_dir).map_err(Error::DataDir)?;
     configured.canonicalize().map_err(Error::DataDir)
 }
 
-/// What all servers share; starts watching the engine.
+/// Creates the state shared by all servers; starts watching the engine.
 fn context(
     config: &AgentConfig,
     data_dir: PathBuf,
@@ -151,7 +151,7 @@ fn context(
     })
 }
 
-/// Removes discarded folders for as long as the agent runs.
+/// Removes discarded folders as long as the agent runs.
 fn sweep(context: &Arc<Context>) {
     let sweeping = Arc::clone(context);
     drop(context.tasks.spawn(async move {

@@ -1,4 +1,4 @@
-//! How much room a folder takes.
+//! Disk usage of a folder.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -12,40 +12,40 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fs::{At, Bounds, FOLDER, Missed, Mounts, Next, Stopped, Visitor, walk};
 
-/// Files that are counted.
+/// Maximum number of files counted.
 const MOST: u64 = 2_000_000;
-/// After this the walk ends where it is.
+/// Time limit of the walk.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Files with several names that are told apart.
+/// Maximum number of hard-linked files tracked.
 const LINKS: usize = 100_000;
-/// Files and folders that are named for the room they take.
+/// Number of largest files and folders reported.
 const LARGEST: usize = 50;
 
-/// What a folder holds.
+/// The disk usage of a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes that are taken on the disk (a sparse file takes less than its length).
+    /// Bytes used on the disk (a sparse file uses less than its length).
     pub bytes: u64,
-    /// Files and folders.
+    /// Number of files and folders.
     pub files: u64,
-    /// Nothing was left out for depth, number, time or rights.
+    /// Whether nothing was skipped because of depth, number, time or permissions.
     pub complete: bool,
 }
 
-/// A file or folder, and the room that it takes with all that is in it.
+/// A file or folder and its disk usage, including its content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Large {
     /// Bytes on the disk.
     pub(crate) bytes: u64,
-    /// Below the folder that was measured.
+    /// Path relative to the measured folder.
     pub(crate) path: Vec<u8>,
-    /// It is a folder.
+    /// Whether it is a folder.
     pub(crate) is_folder: bool,
 }
 
-/// Adds up what a folder and all below it take. It belongs to a game, which may do with it what it likes meanwhile:
-/// symbolic links are never followed, other file systems not entered, names that vanish skipped. Ends early, with what
-/// it has, when `stop` is cancelled. Blocks: not for an async thread.
+/// Sums up the disk usage of a folder. A game controls its content and may change it meanwhile: symbolic links are
+/// never followed, other file systems not entered, and vanished names skipped. Ends early with a partial result when
+/// `stop` is cancelled. Blocks: not for an async thread.
 ///
 /// # Errors
 /// The folder itself cannot be opened.
@@ -53,7 +53,7 @@ pub fn disk_usage(path: &Path, stop: &CancellationToken) -> io::Result<Usage> {
     measure(path, stop).map(|(usage, _)| usage)
 }
 
-/// The same, and what takes most of it, the largest first.
+/// Like [`disk_usage`], and returns the largest entries, largest first.
 ///
 /// # Errors
 /// The folder itself cannot be opened.
@@ -78,7 +78,7 @@ pub(crate) fn measure(path: &Path, stop: &CancellationToken) -> io::Result<(Usag
     Ok((usage, largest))
 }
 
-/// Folders above it, below the top.
+/// Number of folders between it and the top.
 fn depth(path: &[u8]) -> usize {
     memchr::memchr_iter(b'/', path).count()
 }
@@ -88,9 +88,9 @@ struct Counting {
     device: u64,
     seen: HashSet<u64>,
     deadline: Instant,
-    /// What was counted before each folder on the way from the top to here.
+    /// Bytes counted before each folder on the path from the top to here.
     above: Vec<u64>,
-    /// The smallest of them comes out first.
+    /// A min-heap: the smallest is removed first.
     largest: BinaryHeap<Reverse<Large>>,
 }
 
@@ -110,7 +110,7 @@ impl Counting {
         self.largest.push(Reverse(Large { bytes, path: path.to_owned(), is_folder }));
     }
 
-    /// Once, also what has several names.
+    /// Counts an entry; hard-linked files only once.
     fn count(&mut self, stat: &Stat) {
         let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if stat.st_nlink > 1
@@ -144,7 +144,7 @@ impl Visitor for Counting {
     }
 
     fn leave(&mut self, at: &At<'_>, _folder: BorrowedFd<'_>) -> Result<Next, Stopped> {
-        // Where the way back was cut, some were never left.
+        // If the walk was interrupted, some folders were never left.
         self.above.truncate(depth(at.path) + 1);
         if let Some(before) = self.above.pop() {
             self.put(self.usage.bytes - before, at.path, true);

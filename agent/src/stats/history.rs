@@ -1,4 +1,4 @@
-//! The samples of the last ten minutes.
+//! Stats of the last ten minutes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,36 +7,37 @@ use jiff::Timestamp;
 use protocol::Stats;
 use tokio::time::Instant;
 
-/// How long a sample is kept.
+/// Maximum age of a sample.
 pub(super) const KEPT: Duration = Duration::from_secs(600);
-/// One a second.
+/// Maximum number of samples: one a second.
 pub(super) const MOST: usize = 600;
 
-/// Samples of one server, oldest first. Age is told by the steady clock; the samples' own times may jump.
+/// Samples of one server, oldest first. Ages are measured with the monotonic clock, since the samples' own times may
+/// jump.
 #[derive(Debug, Default)]
 pub struct History {
     samples: VecDeque<(Instant, Stats)>,
 }
 
 impl History {
-    /// Empty, without memory.
+    /// An empty history, without allocation.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the newest one.
+    /// Adds a new sample.
     pub fn push(&mut self, sample: Stats) {
         self.push_at(sample, Instant::now());
     }
 
-    /// Those of an agent before this one, oldest first.
+    /// A history with the samples of an earlier run of the agent, oldest first.
     #[must_use]
     pub fn before(samples: Vec<Stats>) -> Self {
         let (mut this, now, clock) = (Self::new(), Instant::now(), Timestamp::now());
         for sample in samples {
             let age = Duration::try_from(clock.duration_since(sample.timestamp)).unwrap_or_default();
-            // A machine that has not been up for so long has none of them.
+            // The monotonic clock may be younger than the sample.
             if let Some(at) = now.checked_sub(age) {
                 this.push_at(sample, at);
             }
@@ -44,20 +45,20 @@ impl History {
         this
     }
 
-    /// Those of the last ten minutes, oldest first, their times never falling.
+    /// The samples of the last ten minutes, oldest first, with non-decreasing times.
     #[must_use]
     pub fn samples(&self) -> Vec<Stats> {
         self.samples_at(Instant::now())
     }
 
-    /// The newest one.
+    /// The newest sample.
     #[must_use]
     pub fn last(&self) -> Option<&Stats> {
         self.samples.back().map(|(_, sample)| sample)
     }
 
     fn push_at(&mut self, sample: Stats, now: Instant) {
-        // The wall clock was set back: what claims to be later than now would draw a chart that runs backwards.
+        // The wall clock was set back: drop samples from the future, which would make a chart run backwards.
         while self.samples.back().is_some_and(|(_, last)| last.timestamp > sample.timestamp) {
             self.samples.pop_back();
         }

@@ -1,9 +1,9 @@
-//! The samples of the last ten minutes, kept over a restart of the agent.
+//! Stores the samples of the last ten minutes across restarts of the agent.
 //!
-//! Two files are written in turn and in place: a write that is broken off leaves the other one. They are not synced: the
-//! process may be killed at any time, and a machine that loses its power restarts its games, too. How often they are
-//! written depends on how large they are, so that a memory card is spared: 256 KiB an hour. The panel does not keep
-//! samples, as it has them only while somebody looks.
+//! Two files are written alternately and in place: an interrupted write leaves the other one intact. They are not
+//! synced: the process may be killed at any time, and a machine that loses power restarts its games as well. The write
+//! interval depends on the size, to protect memory cards: 256 KiB an hour. The panel does not store samples, since it
+//! only gets them while someone is subscribed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -18,23 +18,23 @@ use tokio::time::Instant;
 
 use super::history::{KEPT, MOST};
 
-/// In front of the checksum.
+/// File header, before the checksum.
 const MAGIC: &[u8; 8] = b"CAPSTAT1";
-/// Bytes of a file that are read.
+/// Maximum bytes read from a file.
 const LARGEST: u64 = 8 << 20;
-/// Servers in a file.
+/// Maximum number of servers in a file.
 const SERVERS: usize = 2_000;
-/// Bytes that may be written in an hour …
+/// Maximum bytes written per hour …
 const AN_HOUR: u64 = 256 * 1024;
-/// … and the time between two writes at least.
+/// … and minimum time between writes.
 const PAUSE: Duration = Duration::from_secs(120);
-/// In a file that is written now and then, samples are at least so far apart.
+/// Minimum distance of samples in periodically written files, in milliseconds.
 const APART: i64 = 9_500;
 
 /// The samples of all servers, by id, oldest first.
 pub type Samples = Vec<(ServerId, Vec<Stats>)>;
 
-/// What is in a file: the how-manieth it is, and each server's samples as differences to the one before.
+/// The content of a file: its sequence number, and each server's samples as differences to the previous one.
 type Content = (u64, Vec<(ServerId, Vec<[i64; 6]>)>);
 
 /// The two files.
@@ -46,7 +46,8 @@ pub struct KeptSamples {
 }
 
 impl KeptSamples {
-    /// Those in this folder, and what they hold of the last ten minutes. A file that is damaged holds nothing.
+    /// Opens the files in this folder and returns their samples of the last ten minutes. A damaged file counts as
+    /// empty.
     #[must_use]
     pub fn load(dir: &Path) -> (Self, Samples) {
         let newest = [0, 1].iter().filter_map(|n| read(&path(dir, *n))).max_by_key(|(written, _)| *written);
@@ -63,13 +64,13 @@ impl KeptSamples {
         (Self { dir: dir.to_owned(), written, due: Instant::now() + PAUSE }, samples)
     }
 
-    /// It is time to write.
+    /// Whether it is time to write.
     #[must_use]
     pub fn is_due(&self) -> bool {
         Instant::now() >= self.due
     }
 
-    /// Writes them; `thin`: not all, as it is not the last time. Blocks.
+    /// Writes the samples; `thin`: only some of them, because it is not the last write. Blocks.
     pub fn save(&mut self, samples: &Samples, thin: bool) {
         self.due = Instant::now() + PAUSE;
         if samples.is_empty() {
@@ -207,7 +208,7 @@ mod tests {
         }
         std::fs::write(path(dir.path(), 1), vec![0x91; 1 << 20]).unwrap();
         assert!(KeptSamples::load(dir.path()).1.is_empty());
-        // A clock that was ahead: its samples are of the future.
+        // A clock that was ahead: its samples are in the future.
         kept.save(&vec![samples("ahead", -7_200..-7_000)], false);
         assert!(KeptSamples::load(dir.path()).1.is_empty());
     }

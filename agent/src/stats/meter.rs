@@ -1,22 +1,22 @@
-//! From counters that only grow to "now".
+//! Turns growing counters into current values.
 
 use jiff::Timestamp;
 use protocol::{Network, Stats};
 
-/// What the engine counts of one container.
+/// The counters of one container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Nanoseconds of processor time since its start.
+    /// CPU time since its start, in nanoseconds.
     pub cpu_ns: u64,
-    /// When these were read, in nanoseconds of any clock that only this meter sees.
+    /// When these were read, in nanoseconds of any clock; only differences are used.
     pub at_ns: u64,
-    /// Bytes, with the page cache.
+    /// Memory in bytes, including the page cache.
     pub memory: u64,
-    /// Bytes of page cache that the kernel would give back at once (`inactive_file`, `total_inactive_file` on v1).
+    /// Bytes of page cache that the kernel can reclaim at once (`inactive_file`, `total_inactive_file` on v1).
     pub inactive_file: u64,
-    /// Bytes received, over all its networks.
+    /// Bytes received over all its networks.
     pub received: u64,
-    /// Bytes sent.
+    /// Bytes sent over all its networks.
     pub sent: u64,
 }
 
@@ -28,17 +28,17 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// For one run of one container; a new run needs a new one.
+    /// A meter for one run of one container.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The sample that these counters make with the ones before. The first one has no processor time to show.
+    /// The sample from these counters and the previous ones. The first one has no CPU value.
     pub fn sample(&mut self, now: Counters, disk: u64, timestamp: Timestamp) -> Stats {
         if let Some(last) = self.last {
             let wall = now.at_ns.saturating_sub(last.at_ns);
-            // Two readings at one time say nothing new.
+            // Two readings at the same time have no new information.
             if wall > 0 {
                 let used = now.cpu_ns.saturating_sub(last.cpu_ns);
                 self.cpu = (used as f64 / wall as f64 * 10_000.0).round() / 100.0;

@@ -1,4 +1,4 @@
-//! What a server uses: from the engine's counters to samples, and the samples of the last ten minutes.
+//! Resource usage of servers: turns the engine's counters into samples and stores those of the last ten minutes.
 
 mod disk;
 mod history;

@@ -1,6 +1,6 @@
-//! Sizes as people read them.
+//! Human-readable sizes.
 
-/// Bytes for a person.
+/// Formats a number of bytes.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);

@@ -1,4 +1,4 @@
-//! How much room the files of each server take: measured now and then by a walk, and what was written since then by us.
+//! Disk usage of each server's files: measured from time to time by a walk, plus what the agent wrote since.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use tokio_util::task::TaskTracker;
 
 use super::disk::{Large, measure};
 
-/// Folders that are walked through at once.
+/// Folders measured in parallel.
 const WALKS: usize = 2;
 
-/// What was measured.
+/// A measurement.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) bytes: u64,
@@ -30,14 +30,14 @@ pub(crate) struct Measured {
 #[derive(Debug, Default)]
 struct Known {
     measured: Option<Measured>,
-    /// What we wrote since then.
+    /// Bytes written by the agent since the measurement.
     written: u64,
-    /// What it may take.
+    /// The disk limit in bytes; `None` for unlimited.
     limit: Option<u64>,
     walking: bool,
 }
 
-/// The same of all servers. Cheap to clone.
+/// The disk usage of all servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Usages {
     servers_dir: PathBuf,
@@ -56,29 +56,29 @@ impl Usages {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known, and whether it is being measured.
+    /// The last measurement, and whether a new one is in progress.
     pub(crate) fn get(&self, id: &ServerId) -> (Option<Measured>, bool) {
         self.lock().get(id).map_or((None, false), |known| (known.measured.clone(), known.walking))
     }
 
-    /// Bytes on the disk, as far as that is known.
+    /// Bytes used on the disk, if known.
     pub(crate) fn bytes(&self, id: &ServerId) -> Option<u64> {
         let servers = self.lock();
         let known = servers.get(id)?;
         Some(known.measured.as_ref()?.bytes.saturating_add(known.written))
     }
 
-    /// What a server may take; none where that is not bounded.
+    /// Sets the disk limit of a server in bytes; `None` for unlimited.
     pub(crate) fn set_limit(&self, id: &ServerId, limit: Option<u64>) {
         self.lock().entry(id.clone()).or_default().limit = limit;
     }
 
-    /// What a server may take.
+    /// The disk limit of a server.
     fn limit(&self, id: &ServerId) -> Option<u64> {
         self.lock().get(id)?.limit
     }
 
-    /// What is free of that; none where it is not bounded.
+    /// Bytes left within the limit; `None` if there is no limit.
     pub(crate) fn free(&self, id: &ServerId) -> Option<u64> {
         let servers = self.lock();
         let known = servers.get(id)?;
@@ -86,25 +86,25 @@ impl Usages {
         Some(known.limit?.saturating_sub(measured).saturating_sub(known.written))
     }
 
-    /// It takes most of what it may: it is worth to look more often.
+    /// Whether the usage is near the limit, so that it should be measured more often.
     pub(crate) fn is_near_limit(&self, id: &ServerId) -> bool {
         self.limit(id).is_some_and(|limit| self.bytes(id).unwrap_or(u64::MAX) > limit / 4 * 3)
     }
 
-    /// We wrote so much there.
+    /// Adds bytes written by the agent.
     pub(crate) fn wrote(&self, id: &ServerId, bytes: u64) {
         let mut servers = self.lock();
         let known = servers.entry(id.clone()).or_default();
         known.written = known.written.saturating_add(bytes);
     }
 
-    /// Forgets the servers that are gone.
+    /// Drops deleted servers.
     pub(crate) fn retain(&self, is_there: impl Fn(&ServerId) -> bool) {
         self.lock().retain(|id, known| known.walking || is_there(id));
     }
 
-    /// Measures on a thread of its own, where that was not done for so long and nobody does it now; `then` is told the bytes.
-    /// False where as many are measured as may be at once.
+    /// Measures a server on a separate thread, unless the last result is newer than `older_than` or a measurement is in
+    /// progress; `then` gets the bytes. False if too many measurements are running.
     pub(crate) fn measure(
         &self,
         id: &ServerId,
@@ -129,7 +129,7 @@ impl Usages {
             let known = servers.entry(id).or_default();
             known.walking = false;
             let Ok((usage, largest)) = measured else { return };
-            // What was written meanwhile may have been seen or not.
+            // The walk may or may not have seen what was written meanwhile.
             known.written = known.written.saturating_sub(before);
             known.measured = Some(Measured {
                 bytes: usage.bytes,

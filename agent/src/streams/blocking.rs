@@ -1,4 +1,4 @@
-//! A pipe as seen from a blocking thread: reading and writing with files is done there.
+//! Blocking access to a pipe, for threads that read and write files.
 
 use std::io::{self, Read, Write};
 
@@ -22,7 +22,7 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection ended before everything was there")
 }
 
-/// Lower-case hex digits.
+/// Formats bytes as lower-case hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
@@ -40,14 +40,14 @@ pub(crate) struct FrameSender<'p> {
 }
 
 impl<'p> FrameSender<'p> {
-    /// To be made within the runtime.
+    /// Must be called inside the runtime.
     pub(crate) fn new(out: &'p mpsc::Sender<Frame>, cancel: &'p CancellationToken) -> Self {
         Self { out, cancel, runtime: Handle::current() }
     }
 
-    /// Waits for room.
+    /// Sends a frame; blocks while the queue is full.
     pub(crate) fn send(&mut self, frame: Frame) -> io::Result<()> {
-        // Mostly there is room, and the runtime need not be asked.
+        // Usually there is room, and the runtime is not needed.
         let frame = match self.out.try_send(frame) {
             Ok(()) if self.cancel.is_cancelled() => return Err(cancelled()),
             Ok(()) => return Ok(()),
@@ -64,7 +64,7 @@ impl<'p> FrameSender<'p> {
     }
 }
 
-/// Writes into a pipe, and hashes what goes by.
+/// A writer into a pipe that hashes the data.
 pub(crate) struct Outgoing<'p> {
     sender: FrameSender<'p>,
     buffer: BytesMut,
@@ -72,18 +72,18 @@ pub(crate) struct Outgoing<'p> {
 }
 
 impl<'p> Outgoing<'p> {
-    /// To be made within the runtime.
+    /// Must be called inside the runtime.
     pub(crate) fn new(out: &'p mpsc::Sender<Frame>, cancel: &'p CancellationToken) -> Self {
         Self { hash: Some(Sha256::new()), ..Self::unhashed(out, cancel) }
     }
 
-    /// The same for what nobody compares.
+    /// Like [`Self::new`], without hashing.
     pub(crate) fn unhashed(out: &'p mpsc::Sender<Frame>, cancel: &'p CancellationToken) -> Self {
         let buffer = BytesMut::with_capacity(FRAME_BYTES);
         Self { sender: FrameSender::new(out, cancel), buffer, hash: None }
     }
 
-    /// The hash of all that was written, nothing where it was not hashed; sends what is still here.
+    /// Flushes the buffer and returns the hash of everything written; empty if not hashed.
     pub(crate) fn finish(mut self) -> io::Result<String> {
         self.flush()?;
         Ok(self.hash.map_or_else(String::new, |hash| hex(&hash.finalize())))
@@ -112,7 +112,7 @@ impl Write for Outgoing<'_> {
     }
 }
 
-/// Receives frames on a blocking thread, until the other end says that this was all.
+/// Receives frames on a blocking thread until the other end reports the end.
 pub(crate) struct FrameReceiver<'p> {
     inward: &'p mut mpsc::Receiver<Frame>,
     cancel: &'p CancellationToken,
@@ -121,12 +121,12 @@ pub(crate) struct FrameReceiver<'p> {
 }
 
 impl<'p> FrameReceiver<'p> {
-    /// To be made within the runtime.
+    /// Must be called inside the runtime.
     pub(crate) fn new(inward: &'p mut mpsc::Receiver<Frame>, cancel: &'p CancellationToken) -> Self {
         Self { inward, cancel, runtime: Handle::current(), told: None }
     }
 
-    /// The next bytes; nothing at the end.
+    /// The next bytes; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Bytes>> {
         if self.told.is_some() {
             return Ok(None);
@@ -158,7 +158,7 @@ impl<'p> FrameReceiver<'p> {
     }
 }
 
-/// Reads from a pipe until the other end says that this was all, and hashes what comes.
+/// A reader from a pipe, until the other end reports the end; hashes the data.
 pub(crate) struct Incoming<'p> {
     receiver: FrameReceiver<'p>,
     now: Bytes,
@@ -166,12 +166,12 @@ pub(crate) struct Incoming<'p> {
 }
 
 impl<'p> Incoming<'p> {
-    /// To be made within the runtime.
+    /// Must be called inside the runtime.
     pub(crate) fn new(inward: &'p mut mpsc::Receiver<Frame>, cancel: &'p CancellationToken) -> Self {
         Self { receiver: FrameReceiver::new(inward, cancel), now: Bytes::new(), hash: Sha256::new() }
     }
 
-    /// The hash of all that was read, and what the other end said at its end.
+    /// The hash of everything read, and the other end's summary.
     pub(crate) fn finish(self) -> (String, Option<Summary>) {
         (hex(&self.hash.finalize()), self.receiver.told)
     }

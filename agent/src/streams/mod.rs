@@ -1,8 +1,8 @@
-//! Bulk bytes: a world on its way to another machine. They have a connection of their own, so that no heartbeat, status
-//! or console line ever stands behind them; its own flow control is all the brake there is.
+//! Streams: connections for bulk bytes, such as a world being transferred. They are separate from the link, so that no
+//! heartbeat, status or console line is delayed, and use only their own flow control.
 //!
-//! A [`Pipe`] is one end of such a connection, whatever carries it: a WebSocket of its own from another machine
-//! ([`forward`]), two queues within this process for the local agent. Nothing here knows what is sent.
+//! A [`Pipe`] is one end of such a connection: over a separate WebSocket from another machine ([`forward`]), or two
+//! queues within this process for the local agent. Nothing here depends on what is sent.
 
 mod blocking;
 mod pipe;

@@ -1,4 +1,4 @@
-//! The two ends of a connection for bulk bytes.
+//! The two ends of a stream.
 
 use std::fmt::{self, Debug};
 
@@ -7,21 +7,21 @@ use futures_util::future::BoxFuture;
 use protocol::Control;
 use tokio::sync::mpsc;
 
-/// The most bytes of one piece, and of one binary frame.
+/// Maximum bytes of one piece, and of one binary frame.
 pub const FRAME_BYTES: usize = 256 * 1024;
-/// Pieces that may wait within this process, in each direction.
+/// Maximum number of frames queued within this process, per direction.
 const WAITING: usize = 4;
 
-/// What goes through a pipe.
+/// A frame in a pipe.
 #[derive(Clone, Debug)]
 pub enum Frame {
     /// At most [`FRAME_BYTES`] bytes.
     Bytes(Bytes),
-    /// Something about them.
+    /// A control message.
     Control(Control),
 }
 
-/// One end. Dropping it ends the connection.
+/// One end of a stream. Dropping it ends the connection.
 #[derive(Debug)]
 pub struct Pipe {
     /// To the other end.
@@ -30,7 +30,7 @@ pub struct Pipe {
     pub inward: mpsc::Receiver<Frame>,
 }
 
-/// Two ends that belong to each other.
+/// A pair of connected ends.
 #[must_use]
 pub fn pipe() -> (Pipe, Pipe) {
     let (to_right, right) = mpsc::channel(WAITING);
@@ -38,12 +38,12 @@ pub fn pipe() -> (Pipe, Pipe) {
     (Pipe { out: to_right, inward: left }, Pipe { out: to_left, inward: right })
 }
 
-/// What opens a connection, once.
+/// A single-use ticket for opening a stream.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// The end of the address: `/transfer/ID`.
+    /// Last part of the path `/transfer/ID`.
     pub transfer_id: String,
-    /// 256 bits in hex digits.
+    /// The secret token: 256 bits in hex digits.
     pub token: String,
 }
 
@@ -53,8 +53,8 @@ impl Debug for Ticket {
     }
 }
 
-/// Opens connections for bulk bytes to the panel.
+/// Opens streams to the panel.
 pub trait StreamOpener: Debug + Send + Sync + 'static {
-    /// Opens the one that the panel waits for; says for a person why it could not.
+    /// Opens the stream that the panel waits for; the error is a message for users.
     fn open(&self, ticket: Ticket) -> BoxFuture<'static, Result<Pipe, String>>;
 }

@@ -1,4 +1,4 @@
-//! A pipe over a WebSocket. Both sides of the connection run the same.
+//! A pipe over a WebSocket. Both sides run the same code.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::pipe::{FRAME_BYTES, Frame, Pipe};
 
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// Nothing heard for this long while we listen, not even a ping, and the other side is gone.
+/// After this long without any frame (not even a ping) while we are reading, the other side is considered gone.
 const SILENCE: Duration = Duration::from_secs(45);
-/// How long the other side may take to close after our last word.
+/// Time limit for the other side to close after our last frame.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// A word is a few numbers, or a sentence.
+/// Maximum bytes of a control message: a few numbers or a sentence.
 const LONGEST_WORD: usize = 16 * 1024;
 
-/// Carries a pipe over a socket until either end is closed or `cancel`.
+/// Forwards a pipe over a socket until either end is closed or `cancel`.
 pub async fn forward<S>(socket: WebSocketStream<S>, pipe: Pipe, cancel: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -31,7 +31,7 @@ where
     let Pipe { out, inward } = pipe;
     let speak = async {
         write(&mut sink, inward).await;
-        // It closes when it has read everything.
+        // The other side closes when it has read everything.
         let _ = timeout(FAREWELL, sink.close()).await;
         tokio::time::sleep(FAREWELL).await;
     };
@@ -65,7 +65,7 @@ where
     }
 }
 
-/// Ends when the other side does, says what it may not say, or nobody here listens any more.
+/// Reads until the other side ends, sends something invalid, or the receiver here is dropped.
 async fn read<S>(mut stream: SplitStream<WebSocketStream<S>>, out: mpsc::Sender<Frame>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -73,7 +73,7 @@ where
     loop {
         let message = tokio::select! {
             message = timeout(SILENCE, stream.next()) => message,
-            // Whoever only sends listens to nobody; the connection goes on.
+            // The receiver was dropped, because this end only sends; the connection stays open.
             () = out.closed() => return deaf(stream).await,
         };
         let piece = match message {
@@ -93,7 +93,7 @@ where
     }
 }
 
-/// Waits for the end.
+/// Waits for the connection's end.
 async fn deaf<S>(mut stream: SplitStream<WebSocketStream<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,

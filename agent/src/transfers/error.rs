@@ -1,10 +1,10 @@
-//! Why a server's data did not get from here to there, as the panel is told.
+//! Errors of transfers, as reported to the panel.
 
 use protocol::{ErrorCode, ErrorReport, ServerId};
 
 use crate::fs::archive::ArchiveError;
 
-/// What the panel is told of a failure.
+/// The error report for the panel.
 pub(super) fn report(error: &ArchiveError, server_id: &ServerId) -> ErrorReport {
     let code = match error {
         full if full.is_disk_full() => ErrorCode::DiskFull,

@@ -1,8 +1,8 @@
-//! A server's data on its way to another node: what this end does.
+//! This node's part in the transfer of a server's data.
 //!
-//! What is received lies aside (`servers/.incoming-ID`) until it is whole and on the disk (`servers/.arrived-ID`). No
-//! server comes of it before `server_create` asks for one, which then finds its folder. So a transfer that breaks off
-//! anywhere leaves nothing that could be started, and nothing of what was there before is touched.
+//! Received data is stored aside (`servers/.incoming-ID`) until it is complete and on the disk (`servers/.arrived-ID`).
+//! No server is created from it before `server_create`, which then finds the folder. So an interrupted transfer leaves
+//! nothing that could be started, and existing data is never touched.
 
 mod error;
 
@@ -28,11 +28,11 @@ use crate::server::{Context, folder, owner_of};
 use crate::streams::{Frame, Incoming, Outgoing, Pipe, StreamOpener, Ticket};
 use crate::supervisor::Supervisor;
 
-/// Transfers that may be under way at a time.
+/// Maximum number of transfers in progress.
 const MOST: usize = 4;
-/// Entries that are looked at for one question; a folder that has more cannot be moved.
+/// Maximum number of entries in a folder; larger ones cannot be transferred.
 const MOST_ENTRIES: u64 = 20_000_000;
-/// How long one that was called off may take to end.
+/// Time limit for a cancelled transfer to end.
 const ENDING: Duration = Duration::from_secs(10);
 
 /// The transfers of this agent. Cheap to clone.
@@ -40,9 +40,9 @@ const ENDING: Duration = Duration::from_secs(10);
 pub(crate) struct Transfers {
     context: Arc<Context>,
     servers: Supervisor,
-    /// None: this agent takes part in no transfers.
+    /// `None` if this agent does not support transfers.
     carrier: Option<Arc<dyn StreamOpener>>,
-    /// By server: two at a time would be about the same folder.
+    /// Transfers in progress by server; only one per server, since they use the same folder.
     under_way: Arc<Mutex<HashMap<ServerId, UnderWay>>>,
     /// Held while a folder is measured.
     measuring: Arc<Semaphore>,
@@ -54,7 +54,7 @@ struct UnderWay {
     over: CancellationToken,
 }
 
-/// Held by the work; says that it is over when dropped.
+/// Held during a transfer; signals its end when dropped.
 struct Turn {
     cancel: CancellationToken,
     _over: DropGuard,
@@ -74,7 +74,7 @@ impl Transfers {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much there is to send.
+    /// Measures how much there is to send.
     pub(crate) fn measure(&self, server_id: ServerId, reply: Reply) {
         let Ok(place) = Arc::clone(&self.measuring).try_acquire_owned() else {
             return reply.refuse(ErrorCode::Busy, "The node is busy with other folders. Try again.");
@@ -97,7 +97,7 @@ impl Transfers {
         }));
     }
 
-    /// Fetches an image for a server that is to come.
+    /// Pulls the image for an incoming server.
     pub(crate) fn prepare(&self, of: TransferPrepare, reply: Reply) {
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
@@ -153,7 +153,7 @@ impl Transfers {
         }));
     }
 
-    /// Takes a server's folder.
+    /// Receives a server's folder.
     pub(crate) fn receive(&self, of: TransferReceive, reply: Reply) {
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
@@ -185,7 +185,7 @@ impl Transfers {
         }));
     }
 
-    /// Removes what was prepared or received for a server that does not come.
+    /// Removes what was prepared or received for a server that will not arrive.
     pub(crate) fn discard(&self, server_id: ServerId, reply: Reply) {
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
@@ -205,7 +205,7 @@ impl Transfers {
         }));
     }
 
-    /// Takes the server's turn, and dials. Answers the request either way.
+    /// Reserves the server's transfer and opens the stream. Answers the request in either case.
     async fn open(&self, server_id: &ServerId, ticket: Ticket, reply: Reply) -> Option<(Turn, Pipe)> {
         let Some(carrier) = &self.carrier else {
             reply.refuse(ErrorCode::NotSupported, "This agent takes part in no transfers.");
@@ -230,7 +230,7 @@ impl Transfers {
         }
     }
 
-    /// One at a time for each server: a new one means that nobody waits for the old one any more.
+    /// Reserves the transfer of a server. A new one cancels the old one, which no one waits for any more.
     async fn turn(&self, server_id: &ServerId) -> Result<Turn, String> {
         let old = self.lock().get(server_id).cloned();
         if let Some(old) = old {
@@ -250,7 +250,7 @@ impl Transfers {
         Ok(Turn { cancel, _over: over.drop_guard() })
     }
 
-    /// A container of another agent keeps its files inside, not in a folder.
+    /// Checks that the server's files are in its folder; a legacy container keeps them inside.
     async fn has_folder(&self, server_id: &ServerId) -> Result<(), (ErrorCode, String)> {
         if self.servers.get(server_id).is_none() {
             return Err((ErrorCode::NotFound, "There is no such server on this node.".into()));
@@ -267,8 +267,8 @@ impl Transfers {
         Ok(())
     }
 
-    /// Nothing may write into the folder meanwhile. The last container goes: each start makes a new one anyway, and
-    /// this one must not be started by anybody once the data is elsewhere.
+    /// Checks that nothing writes into the folder, and removes the last container: each start creates a new one anyway,
+    /// and this one must not be started once the data is elsewhere.
     async fn may_send(&self, server_id: &ServerId) -> Result<(), (ErrorCode, String)> {
         self.has_folder(server_id).await?;
         let status = self.servers.get(server_id).map(|handle| handle.status.borrow().status.clone());
@@ -326,7 +326,7 @@ fn receive(
         return Err(ArchiveError::refused("what an earlier transfer left could not be removed"));
     };
     for gone in earlier {
-        // Now, so that its room counts. What is left of it the sweeper tries again.
+        // Removed now, to free its space. The sweeper retries what remains.
         if let Err(error) = crate::fs::remove(&gone, cancel) {
             tracing::debug!(path = %gone.display(), %error, "what an earlier transfer left");
         }
@@ -364,7 +364,7 @@ fn receive(
     Ok(summary)
 }
 
-/// All is there: gives the folder the name under which `server_create` looks for it.
+/// Renames the complete folder to the name that `server_create` looks for.
 fn arrive(data_dir: &Path, id: &str, owners: Owners) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let incoming = folder::incoming(data_dir, id);
@@ -376,7 +376,7 @@ fn arrive(data_dir: &Path, id: &str, owners: Owners) -> std::io::Result<()> {
     fs::File::open(folder::servers(data_dir))?.sync_all()
 }
 
-/// Takes what was received out of the way, for the sweeper; none where something of it is left under its name.
+/// Moves received data aside for the sweeper; `None` if some of it still has its name.
 fn discard(data_dir: &Path, id: &str) -> Option<Vec<PathBuf>> {
     let aside = |path: PathBuf| {
         folder::discard(data_dir, id, &path)
@@ -389,7 +389,7 @@ fn discard(data_dir: &Path, id: &str) -> Option<Vec<PathBuf>> {
     all.into_iter().collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect())
 }
 
-/// How it ended, to the other end of the pipe.
+/// Sends the result to the other end of the pipe.
 async fn last_word(pipe: &Pipe, done: Result<Summary, ArchiveError>, server_id: &ServerId) {
     let word = match done {
         Ok(summary) => Control::Done(summary),
@@ -398,6 +398,6 @@ async fn last_word(pipe: &Pipe, done: Result<Summary, ArchiveError>, server_id: 
             Control::Failed(ErrorReport { code, message, ..ErrorReport::default() })
         }
     };
-    // Where nobody hears it, the connection's end says enough.
+    // If this is not received, the end of the connection is enough.
     let _ = tokio::time::timeout(ENDING, pipe.out.send(Frame::Control(word))).await;
 }

@@ -1,4 +1,4 @@
-//! Why a program is not staged.
+//! Errors of staging a program.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use semver::Version;
 
 use crate::upgrades::release::SignedError;
 
-/// Why a program is not staged. Each says what a person can do, where there is something.
+/// Why a program was not staged. Messages say what the user can do, if anything.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    /// It is not above what runs.
+    /// It is not newer than the running version.
     #[error(
         "version {offered} is not newer than {current}, which runs: going back is not offered, because an older program \
          may not read what a newer one has written"
@@ -19,16 +19,16 @@ pub enum StageError {
     NotNewer {
         /// The running version.
         current: Version,
-        /// What was offered.
+        /// The offered version.
         offered: Version,
     },
-    /// It is not even a version.
+    /// It is not a valid version.
     #[error("{0:?} is no version, such as 1.2.3")]
     NoVersion(String),
-    /// The last one is still being tried.
+    /// The previous upgrade is still being verified.
     #[error("an upgrade is on trial: wait until it is over")]
     OnTrial,
-    /// The disk is full, or nearly.
+    /// There is not enough disk space.
     #[error(
         "there is no room for it: {free} MiB are free, {needed} MiB are needed. Make room, then try again"
     )]
@@ -51,28 +51,28 @@ pub enum StageError {
         /// What the system said.
         source: io::Error,
     },
-    /// No release key: a build from a checkout takes what its own administrator puts in place, and nothing else.
+    /// The program has no release key: a build from a checkout only accepts programs installed by its administrator.
     #[error(
         "this program knows no key of releases (it was built from a checkout), so it takes no program from a panel: on this \
          machine run the installer again"
     )]
     NoKey,
-    /// The release's key does not say that this program is one of ours.
+    /// The program is not signed with the release key.
     #[error("the program is not taken: {0}")]
     NotSigned(#[from] SignedError),
-    /// What came is not what was to come.
+    /// The received bytes do not have the expected hash.
     #[error("what came is not what was to come (its SHA-256 is another): it is thrown away")]
     OtherBytes,
-    /// It does not run, or says that it is another version.
+    /// It does not run, or reports another version.
     #[error("the new program does not run here: {0}")]
     DoesNotRun(String),
-    /// The connection that it was to come by.
+    /// The connection for receiving it failed.
     #[error("the program did not come: {0}")]
     Link(String),
 }
 
 impl StageError {
-    /// For `map_err`; a full disk is told as such.
+    /// For `map_err`; a full disk becomes [`StageError::DiskFull`].
     pub fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
@@ -81,7 +81,7 @@ impl StageError {
         }
     }
 
-    /// For the panel's programs.
+    /// The protocol's error code.
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::NoRoom { .. } | Self::DiskFull => ErrorCode::DiskFull,

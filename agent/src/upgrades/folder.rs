@@ -1,8 +1,8 @@
-//! The folder through which a program is replaced: what lies in it, and in which order it gets there.
+//! The folder through which a program is replaced: its files, and the order in which they are written.
 //!
-//! Whoever has a new program puts it there with [`Folder::stage`]; the guard, which runs before the program and as root,
-//! takes it from there, and tries it. Each step is one rename, so that a kill at any moment leaves either nothing to do
-//! or all of it.
+//! A new program is placed there with [`Folder::stage`]. The guard, which runs as root before the program, takes it
+//! from there and verifies it. Each step is one rename, so that a kill at any moment leaves either nothing to do or all
+//! of it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -22,13 +22,13 @@ use super::StageError;
 use crate::streams::hex;
 use crate::upgrades::release::SignedText;
 
-/// How long a program may take to say its version. A cold memory card reads 20 MB in two seconds.
+/// Time limit for a program to print its version. A cold memory card reads 20 MB in two seconds.
 const SAYS_WITHIN: Duration = Duration::from_secs(20);
-/// A program that another thread's child still holds open for writing can't be run for a moment.
+/// How long to retry if the program is busy: another thread's child process may briefly hold it open for writing.
 const BUSY_WITHIN: Duration = Duration::from_secs(5);
-/// What the disk keeps for its own.
+/// Free bytes reserved for other uses.
 const RESERVE: u64 = 32 << 20;
-/// The largest of the small files.
+/// Maximum bytes of the small files.
 const SMALL: u64 = 16 * 1024;
 
 /// `DATA_DIR/upgrade`.
@@ -38,7 +38,7 @@ pub struct Folder {
     data_dir: PathBuf,
 }
 
-/// Refuses what is not above what runs. A version before a release is only for those who have one.
+/// Refuses versions that are not newer than the running one. A pre-release is only accepted by programs that are one.
 ///
 /// # Errors
 /// [`StageError::NotNewer`], [`StageError::NoVersion`].
@@ -53,24 +53,24 @@ pub fn newer(current: &str, offered: &str) -> Result<Version, StageError> {
 }
 
 impl Folder {
-    /// Of a panel or an agent with this data folder. Nothing is made yet.
+    /// The folder of a panel or agent with this data folder. Creates nothing yet.
     #[must_use]
     pub fn of(data_dir: &Path) -> Self {
         Self { path: data_dir.join("upgrade"), data_dir: data_dir.to_owned() }
     }
 
-    /// Where a program is while it comes.
+    /// The path of a program that is being received.
     #[must_use]
     pub fn part(&self) -> PathBuf {
         self.path.join("program.part")
     }
 
-    /// One of its files.
+    /// The path of a file in it.
     fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Whether the guard tries a program at the moment.
+    /// Whether the guard is verifying a program.
     #[must_use]
     pub fn on_trial(&self) -> bool {
         self.at("trial").exists() || self.at("back").exists()
@@ -82,7 +82,7 @@ impl Folder {
         self.at("staged").exists()
     }
 
-    /// What became of the last upgrade.
+    /// The outcome of the last upgrade; `None` if there was none.
     #[must_use]
     pub fn outcome(&self) -> Option<UpgradeOutcome> {
         let mut text = String::new();
@@ -100,7 +100,7 @@ impl Folder {
         })
     }
 
-    /// Makes it, where it is not there, and looks whether `bytes` more fit on the disk beside what it needs for its own.
+    /// Creates the folder if needed, and checks that `bytes` more fit on the disk with the reserve.
     ///
     /// # Errors
     /// [`StageError`].
@@ -121,7 +121,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Opens the part, empty or where it ends.
+    /// Opens the partial file, truncated or (`go_on`) at its end.
     ///
     /// # Errors
     /// [`StageError`].
@@ -140,12 +140,12 @@ impl Folder {
         Ok(file)
     }
 
-    /// Throws the part away.
+    /// Deletes the partial file.
     pub fn drop_part(&self) {
         let _ = fs::remove_file(self.part());
     }
 
-    /// The part's bytes, hashed.
+    /// The SHA-256 of the partial file.
     ///
     /// # Errors
     /// [`StageError`].
@@ -155,7 +155,7 @@ impl Folder {
         hash(&mut file).map_err(StageError::file("reading", &part))
     }
 
-    /// Runs the part with `--version`, in an empty environment: it has to be exactly this one.
+    /// Runs the received program with `--version` in an empty environment; it must print exactly this version.
     ///
     /// # Errors
     /// [`StageError::DoesNotRun`].
@@ -202,8 +202,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Puts the part, which was tried, in its place and says so to the guard, together with what the guard looks at
-    /// before it believes that: the release's signed list. Blocks.
+    /// Stages the tried program for the guard, together with the release's signed list, which the guard verifies.
+    /// Blocks.
     ///
     /// # Errors
     /// [`StageError`].
@@ -214,7 +214,7 @@ impl Folder {
         let (part, program, staged) = (self.part(), self.at("program"), self.at("staged"));
         let file = File::open(&part).map_err(StageError::file("opening", &part))?;
         file.sync_all().map_err(StageError::file("writing", &part))?;
-        // Not before the old word is gone: it would speak of other bytes.
+        // Remove the old note first, since it describes other bytes.
         match fs::remove_file(&staged) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StageError::file("removing", &staged)(error));
@@ -231,7 +231,7 @@ impl Folder {
         self.sync()
     }
 
-    /// A small file of the folder's owner, on the disk.
+    /// Writes and syncs a small file that belongs to the folder's owner.
     fn write(&self, name: &str, text: &str) -> Result<(), StageError> {
         let path = self.at(name);
         let write = || {
@@ -248,7 +248,7 @@ impl Folder {
         self.give(&path)
     }
 
-    /// Takes back what the guard has not taken yet. Blocks.
+    /// Removes a staged program that the guard has not taken yet. Blocks.
     pub fn unstage(&self) {
         for name in ["staged", "program", "sums", "sums.minisig"] {
             let _ = fs::remove_file(self.at(name));
@@ -265,7 +265,7 @@ impl Folder {
     }
 }
 
-/// What root makes has to belong to whom the data folder belongs to: the service is not root.
+/// Gives a file created by root to the owner of the data folder, since the service does not run as root.
 ///
 /// # Errors
 /// Its owner could not be changed.
@@ -275,7 +275,7 @@ pub fn give(path: &Path, data_dir: &Path) -> io::Result<()> {
     if ours == theirs { Ok(()) } else { std::os::unix::fs::lchown(path, Some(theirs.0), Some(theirs.1)) }
 }
 
-/// All that a file still holds, hashed.
+/// The SHA-256 of the rest of a file.
 ///
 /// # Errors
 /// Reading failed.

@@ -1,5 +1,5 @@
-//! The agent's own program: the next version comes from the panel, is checked and tried, and put where the guard finds
-//! it. Then this process ends, and the guard starts the new one; where that does not come up, it goes back.
+//! Upgrades of the agent's own program: the next version comes from the panel, is checked and tried, and staged for the
+//! guard. Then this process exits and the guard starts the new version; if that does not come up, it rolls back.
 
 mod error;
 mod folder;
@@ -24,14 +24,14 @@ use crate::streams::{Frame, Incoming, Pipe, StreamOpener, Ticket};
 use crate::supervisor::Supervisor;
 use crate::upgrades::release::{ReleaseKey, SignedError, SignedText};
 
-/// The largest program that is taken.
+/// Maximum bytes of a program.
 pub const MOST_BYTES: u64 = 256 << 20;
-/// How long one may take to come.
+/// Time limit for receiving a program.
 const COMES_WITHIN: Duration = Duration::from_secs(1800);
-/// How long the panel may take to hear our last word.
+/// Time limit for the panel to read our last message.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// The program of this agent. Cheap to clone.
+/// Upgrades of this agent. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Upgrades {
     context: Arc<Context>,
@@ -50,7 +50,8 @@ impl Upgrades {
         Self { context, servers, carrier, guard, key, version, turn: Arc::default() }
     }
 
-    /// Takes the next version. The request is answered when the connection for it is open; the rest is said there.
+    /// Receives the next version. The request is answered when the connection for it is open; the result is sent over
+    /// that connection.
     pub(crate) fn receive(&self, of: UpgradeReceive, reply: Reply) {
         let all = self.clone();
         drop(self.context.tasks.spawn(async move {
@@ -93,7 +94,7 @@ impl Upgrades {
             };
             let heard = async {
                 let said = pipe.out.send(Frame::Control(word)).await;
-                // The panel hangs up when it has read it.
+                // The panel closes the connection when it has read the result.
                 while said.is_ok() && pipe.inward.recv().await.is_some() {}
             };
             let _ = tokio::time::timeout(FAREWELL, heard).await;
@@ -103,7 +104,7 @@ impl Upgrades {
         }));
     }
 
-    /// Nothing is fetched, and nothing of it runs, before the release's own key has said that it may.
+    /// Checks the release signature before anything is received or run.
     fn may_take(&self, of: &UpgradeReceive) -> Result<(), StageError> {
         let offered = newer(&self.version, &of.version)?;
         let key = self.key.as_ref().ok_or(StageError::NoKey)?;
@@ -118,7 +119,7 @@ impl Upgrades {
         Folder::of(&self.context.data_dir).make(of.size)
     }
 
-    /// What must not be broken off. Games that run are no reason to wait: they go on.
+    /// Work that must not be interrupted, if any. Running games are no reason to wait, since they keep running.
     fn busy(&self) -> Option<String> {
         self.servers.statuses().into_iter().find_map(|server| {
             let does = match server.status {
@@ -177,12 +178,12 @@ impl Upgrades {
     }
 }
 
-/// What says that the program is one of a release.
+/// The signed list that authenticates the program.
 fn signed_text(of: &UpgradeReceive) -> SignedText {
     SignedText { sums: of.sums.clone(), signature: of.signature.clone() }
 }
 
-/// For a person, as a sentence.
+/// A message for users, as a sentence.
 fn sentence(error: &StageError) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
@@ -207,7 +208,7 @@ fn write(
     Ok(())
 }
 
-/// One byte more than `most` is enough to know.
+/// Reading one byte more than `most` is enough to detect an excess.
 fn copy(from: &mut impl Read, to: &mut impl io::Write, most: u64) -> Result<u64, StageError> {
     let mut from = from.take(most + 1);
     let mut buffer = vec![0; crate::streams::FRAME_BYTES];

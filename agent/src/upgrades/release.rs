@@ -1,6 +1,7 @@
-//! The list of a release's files, signed with minisign: what says that a program is one of a release, and of which.
+//! The signed list of a release's files, which shows that a program belongs to a release, and to which. Signed with
+//! minisign.
 //!
-//! The list is `SHA256SUMS`, as `sha256sum` writes it; the signature is `SHA256SUMS.minisig`, whose trusted comment is
+//! The list is `SHA256SUMS`, as written by `sha256sum`; the signature is `SHA256SUMS.minisig`, with the trusted comment
 //! `ctrl-alt-play VERSION`. The format of the signature: <https://jedisct1.github.io/minisign/>.
 
 use std::collections::BTreeMap;
@@ -8,29 +9,29 @@ use std::collections::BTreeMap;
 use minisign_verify::{PublicKey, Signature};
 use semver::Version;
 
-/// Bytes of the longest list. One of a release has a dozen lines.
+/// Maximum bytes of a list. A release's list has a dozen lines.
 pub const MOST_SUMS: u64 = 64 * 1024;
-/// Bytes of the longest signature.
+/// Maximum bytes of a signature.
 pub const MOST_SIGNATURE: u64 = 4 * 1024;
 
-/// Why a list is not believed.
+/// Why a list was rejected.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SignedError {
-    /// The key is none.
+    /// The key is invalid.
     #[error("the key is no minisign public key: it is the second line of a .pub file")]
     Key,
-    /// Someone else signed it, or it was changed.
+    /// It was signed with another key, or changed.
     #[error("it is not signed by the key that this program knows")]
     Signature,
-    /// It is signed, but is not the list of a release.
+    /// It is signed, but is not a release's list.
     #[error("it is signed, but is no list of a release: {0}")]
     Odd(&'static str),
-    /// The list has no program of this version for this kind of machine with these bytes.
+    /// The list has no program of this version for this architecture with these bytes.
     #[error("the signed list of version {version} does not hold these bytes as the program for {arch}")]
     NotListed {
-        /// What was signed.
+        /// The version of the list.
         version: Version,
-        /// The kind of machine, in the releases' word for it.
+        /// The architecture, as named by releases.
         arch: String,
     },
 }
@@ -49,7 +50,7 @@ impl ReleaseKey {
     }
 }
 
-/// Both files as they were published.
+/// The list and its signature as published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignedText {
     /// `SHA256SUMS`.
@@ -58,7 +59,7 @@ pub struct SignedText {
     pub signature: String,
 }
 
-/// A list that the key has signed.
+/// A list with a verified signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedList {
     /// The release's version.
@@ -67,13 +68,13 @@ pub struct SignedList {
 }
 
 impl SignedText {
-    /// Whether there is nothing at all.
+    /// Whether both are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sums.is_empty() && self.signature.is_empty()
     }
 
-    /// Checks the signature and reads the list.
+    /// Verifies the signature and parses the list.
     ///
     /// # Errors
     /// [`SignedError`].
@@ -82,7 +83,7 @@ impl SignedText {
             return Err(SignedError::Odd("it is too long"));
         }
         let signature = Signature::decode(&self.signature).map_err(|_| SignedError::Signature)?;
-        // With the trusted comment, which says the version; signatures of the old kind are not ours.
+        // Includes the trusted comment, which has the version; legacy signatures are not accepted.
         key.0.verify(self.sums.as_bytes(), &signature, false).map_err(|_| SignedError::Signature)?;
         let comment = signature.trusted_comment().trim();
         let version = comment.strip_prefix("ctrl-alt-play ");
@@ -93,19 +94,19 @@ impl SignedText {
 }
 
 impl SignedList {
-    /// The name of the program for a kind of machine.
+    /// The program's file name for an architecture.
     #[must_use]
     pub fn program_name(&self, arch: &str) -> String {
         format!("ctrl-alt-play-{}-linux-{arch}", self.version)
     }
 
-    /// A file's SHA-256 in lower-case hex digits, where the list has it.
+    /// A file's SHA-256 in lower-case hex digits; `None` if it is not listed.
     #[must_use]
     pub fn sha256(&self, name: &str) -> Option<&str> {
         self.files.get(name).map(String::as_str)
     }
 
-    /// Fails where these bytes are not the program of this release for this machine.
+    /// Checks that this hash belongs to the program of this release for this machine.
     ///
     /// # Errors
     /// [`SignedError::NotListed`].
@@ -118,7 +119,7 @@ impl SignedList {
     }
 }
 
-/// A line of `sha256sum`.
+/// Parses a line of `sha256sum`.
 fn line(text: &str) -> Option<(String, String)> {
     let (hash, name) = text.split_once("  ").or_else(|| text.split_once(" *"))?;
     let good = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
@@ -126,7 +127,7 @@ fn line(text: &str) -> Option<(String, String)> {
     (good && plain).then(|| (name.to_owned(), hash.to_ascii_lowercase()))
 }
 
-/// The releases' word for a kind of machine, from that of `uname -m`, of Go or of Rust.
+/// The architecture as named by releases, from the name used by `uname -m`, Go or Rust.
 #[must_use]
 pub fn architecture(word: &str) -> &str {
     match word {
@@ -138,7 +139,7 @@ pub fn architecture(word: &str) -> &str {
     }
 }
 
-/// The word for this machine.
+/// The architecture of this machine.
 #[must_use]
 pub fn own_architecture() -> &'static str {
     architecture(std::env::consts::ARCH)
