@@ -1,12 +1,12 @@
-//! No circle runs through the files of a crate: whoever reads a file needs those below it, and never itself again.
+//! There are no dependency cycles between the files of a crate.
 //!
-//! The rule: a file leads to each file that *defines* something that it names, in a `use` or in the code.
-//! - A re-export (`pub use child::Thing`) is looked through to the file that defines the thing, so `use super::Thing`
-//!   beside `pub use child::Thing` leads to the child, not to `mod.rs`. The re-export itself leads nowhere, unless its
+//! The rule: a file depends on each file that *defines* something that it names, in a `use` or in the code.
+//! - A re-export (`pub use child::Thing`) is resolved to the file that defines the item, so `use super::Thing` with
+//!   `pub use child::Thing` depends on the child, not on `mod.rs`. The re-export itself is no dependency, unless its
 //!   file uses the name in code of its own.
-//! - `mod child;` leads nowhere, and neither does the name of a module alone: what is named in it does.
-//! - So a child that names what its `mod.rs` defines makes a circle as soon as that `mod.rs` uses the child.
-//! - Tests (`#[cfg(test)]`, `tests.rs`, folders `tests` and `testing`) may look anywhere.
+//! - `mod child;` is no dependency, and neither is the name of a module alone; the item named in it is.
+//! - So a child that names what its `mod.rs` defines makes a cycle as soon as that `mod.rs` uses the child.
+//! - Tests (`#[cfg(test)]`, `tests.rs`, folders `tests` and `testing`) may use anything.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,18 +22,18 @@ const CRATES: [&str; 6] =
 struct Use {
     line: usize,
     path: Vec<String>,
-    /// The name that it has here.
+    /// The local name.
     name: String,
     reexport: bool,
 }
 
-/// What a file says of others.
+/// The names of other items in a file.
 struct Source {
     module: Vec<String>,
     uses: Vec<Use>,
     /// Paths in code, with their lines.
     paths: Vec<(usize, Vec<String>)>,
-    /// Names in code that begin a path or stand alone.
+    /// Names in code that start a path or stand alone.
     names: BTreeSet<String>,
 }
 
@@ -43,7 +43,7 @@ struct Sources {
     modules: BTreeMap<Vec<String>, String>,
 }
 
-/// File → the files that it leads to, with the first place where.
+/// File → the files that it depends on, with the first place.
 type Map = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Sources {
@@ -55,7 +55,7 @@ impl Sources {
                 below.trim_end_matches(".rs").split('/').map(ToOwned::to_owned).collect();
             match module.last().map(String::as_str) {
                 Some("mod" | "lib") => drop(module.pop()),
-                // The program's own root, beside the library's.
+                // The binary's root, beside the library's.
                 Some("main") if module.len() == 1 => continue,
                 _ => {}
             }
@@ -65,7 +65,7 @@ impl Sources {
         sources
     }
 
-    /// The file that defines what a path leads to; `None` where that is not in this crate.
+    /// The file that defines the item at a path; `None` if it is not in this crate.
     fn resolve(&self, module: &[String], path: &[String], seen: &mut BTreeSet<Vec<String>>) -> Option<&str> {
         if !seen.insert([module, &["→".to_owned()][..], path].concat()) {
             return None;
@@ -82,7 +82,7 @@ impl Sources {
             let source = self.files.get(file)?;
             let imported = source.uses.iter().find(|used| used.name == *name && name != "*");
             if let Some(used) = imported {
-                // What follows belongs to the thing: a variant, a function of a type, or an item of a module.
+                // The rest belongs to the item: a variant, a function of a type, or an item of a module.
                 let whole = [&used.path[..], rest.as_slice()].concat();
                 return self.resolve(&at, &whole, seen);
             }
@@ -99,7 +99,7 @@ impl Sources {
         self.modules.get(&at).map(String::as_str)
     }
 
-    /// The module in which a path begins, and what is left of it.
+    /// The module in which a path starts, and the rest of the path.
     fn start<'p>(&self, module: &[String], path: &'p [String]) -> Option<(Vec<String>, &'p [String])> {
         match path.first()?.as_str() {
             "crate" | "ctrl_alt_play" => Some((Vec::new(), &path[1..])),
@@ -119,7 +119,7 @@ impl Sources {
         }
     }
 
-    /// Whether a path leads to a module itself.
+    /// Whether a path is a module itself.
     fn is_module(&self, module: &[String], path: &[String]) -> bool {
         let path =
             if path.last().is_some_and(|last| last == "self") { &path[..path.len() - 1] } else { path };
@@ -155,7 +155,7 @@ impl Source {
     fn read(module: Vec<String>, text: &str) -> Self {
         let tokens = without_tests(&tokens(text));
         let mut source = Self { module, uses: Vec::new(), paths: Vec::new(), names: BTreeSet::new() };
-        // Depths of braces at which modules of this file begin: `super` in them is the file itself.
+        // Brace depths at which inline modules start: `super` in them is the file itself.
         let (mut depth, mut inner) = (0_usize, Vec::new());
         let mut at = 0;
         while at < tokens.len() {
@@ -217,7 +217,7 @@ impl Source {
     }
 }
 
-/// A path in a module of the file itself, as seen from the file; `None` where it stays in that module.
+/// A path in an inline module, as seen from the file; `None` if it stays in that module.
 fn lifted(path: Vec<String>, depth: usize) -> Option<Vec<String>> {
     let ups = path.iter().take_while(|part| *part == "super").count();
     if depth == 0 || path.first().is_some_and(|first| first == "crate") {
@@ -230,7 +230,7 @@ fn lifted(path: Vec<String>, depth: usize) -> Option<Vec<String>> {
     }
 }
 
-/// `a::b::{c, d as e}` after `use`; gives the position after it.
+/// Parses `a::b::{c, d as e}` after `use`; returns the position after it.
 fn tree(
     tokens: &[Token],
     mut at: usize,
@@ -269,7 +269,7 @@ fn tree(
     at
 }
 
-/// Leaves out each item below `#[cfg(test)]`.
+/// Removes each item with `#[cfg(test)]`.
 fn without_tests(tokens: &[Token]) -> Vec<Token> {
     const TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::with_capacity(tokens.len());
@@ -284,7 +284,7 @@ fn without_tests(tokens: &[Token]) -> Vec<Token> {
         let mut depth = 0_usize;
         while at < tokens.len() {
             let text = tokens[at].text.as_str();
-            // A field or a variant ends with a comma, or with what holds it.
+            // A field or variant ends with a comma, or with its enclosing braces.
             if depth == 0 && text == "}" {
                 break;
             }
@@ -310,7 +310,7 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// One circle, as the arrows that make it; empty where there is none.
+/// One cycle, as the list of its dependencies; empty if there is none.
 fn circle(map: &Map) -> Vec<String> {
     fn walk<'a>(
         map: &'a Map,

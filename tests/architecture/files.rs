@@ -1,21 +1,21 @@
-//! The files that the fences read: everything written by hand, found by walking the checkout.
+//! The files checked by the architecture tests: all handwritten files in the checkout.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One file: its path from the root of the checkout, with `/`, and its text.
+/// A file: its path relative to the root of the checkout, with `/`, and its text.
 pub(super) struct File {
     pub(super) path: String,
     pub(super) text: String,
 }
 
 impl File {
-    /// A file that is not on the disk, for the tests of the fences themselves.
+    /// A file that is not on the disk, for tests of the checks themselves.
     pub(super) fn sample(path: &str, text: &str) -> Self {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 
-    /// Whether it stands in this folder or below.
+    /// Whether it is in this folder or below.
     pub(super) fn within(&self, folder: &str) -> bool {
         self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
     }
@@ -41,7 +41,7 @@ pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Everything written by hand.
+/// All handwritten files.
 pub(super) fn all() -> Vec<File> {
     let mut found = Vec::new();
     for folder in ["src", "storage", "agent", "web", "tests", "packaging"] {
@@ -69,7 +69,7 @@ fn walk(folder: &Path, found: &mut Vec<File>) {
     }
 }
 
-/// Scripts without an ending are known by their first line.
+/// Scripts without an extension are recognized by their first line.
 fn read(path: &Path, found: &mut Vec<File>) {
     const ENDINGS: [&str; 7] = ["rs", "ts", "js", "svelte", "sh", "css", "toml"];
     let ending = path.extension().and_then(|ending| ending.to_str());

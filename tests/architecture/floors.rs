@@ -1,10 +1,10 @@
-//! The floors: a module names its own floor and those below, never one above.
+//! The layers: a module may use its own layer and those below, never one above.
 
 use super::files::{self, File};
 use super::paths::{self, Named};
 use super::{Breach, breach, hold, reason};
 
-/// The floors of `src/`, from the ground up. What is not listed is a feature.
+/// The layers of `src/`, from the bottom up. Unlisted modules are features.
 const GROUND: usize = 0;
 const FEATURES: usize = 4;
 const PANEL: [(&str, usize); 14] = [
@@ -35,7 +35,7 @@ const NAMES: [&str; 9] = [
     "the roof",
 ];
 
-/// Crates that know nothing of each other, or only downwards.
+/// Crates that must not depend on each other, or only downwards.
 const CRATES: [(&str, &[&str], &str); 6] = [
     (
         "agent/ids",
@@ -73,14 +73,14 @@ fn floor(module: &str) -> usize {
     PANEL.iter().find(|(name, _)| *name == module).map_or(FEATURES, |(_, floor)| *floor)
 }
 
-/// The module of the crate root that a file belongs to: `servers` for `src/servers/views.rs`.
+/// The top-level module of a file: `servers` for `src/servers/views.rs`.
 fn module<'a>(file: &'a File, source: &str) -> Option<&'a str> {
     let rest = file.path.strip_prefix(source)?.strip_prefix('/')?;
     let first = rest.split('/').next()?;
     Some(first.strip_suffix(".rs").unwrap_or(first))
 }
 
-/// The module of the crate root that a path leads to: `auth` for `crate::auth::Access`, or for `super::auth` in `app.rs`.
+/// The top-level module of a path: `auth` for `crate::auth::Access`, or for `super::auth` in `app.rs`.
 fn target(file: &File, source: &str, named: &Named) -> Option<String> {
     let rest = file.path.strip_prefix(source)?.strip_prefix('/')?;
     let depth = rest.split('/').count() - usize::from(matches!(file.name(), "mod.rs" | "lib.rs" | "main.rs"));
@@ -112,7 +112,7 @@ fn upward(file: &File) -> Vec<Breach> {
     found
 }
 
-/// A function or macro of the crate root is no module.
+/// Excludes functions and macros of the crate root, which are no modules.
 fn exists(module: &str) -> bool {
     let source = files::root().join("src");
     source.join(module).is_dir() || source.join(format!("{module}.rs")).is_file() || floor(module) != FEATURES
@@ -158,7 +158,7 @@ fn strangers(file: &File) -> Vec<Breach> {
     found
 }
 
-/// What a crate does not depend on it cannot name either.
+/// Checks a crate's dependencies: what it does not depend on, it cannot use.
 fn strange_dependencies(file: &File) -> Vec<Breach> {
     let mut found = Vec::new();
     for (folder, forbidden, why) in CRATES {

@@ -1,5 +1,5 @@
-//! The architecture tests: who may name whom, by reading the sources. One that is in the way is changed here,
-//! with its reason, and never walked around.
+//! The architecture tests: which module may use which, checked by reading the sources. If one is in the way, change it
+//! here with the reason; do not work around it.
 
 mod circles;
 mod files;
@@ -11,25 +11,25 @@ mod words;
 
 use files::File;
 
-/// One place that breaks a fence.
+/// A violation of a check, with its place.
 type Breach = String;
 
 fn breach(file: &File, line: usize, reason: &str) -> Breach {
     format!("{}:{line}: {reason}", file.path)
 }
 
-/// Fails with every breach, one a line.
+/// Fails with all violations, one per line.
 fn hold(fence: impl Fn(&File) -> Vec<Breach>) {
     let found: Vec<Breach> = files::all().iter().flat_map(fence).collect();
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
-/// The reason that a fence gives for a sample; panics where it has none.
+/// The reason why a check rejects a sample; panics if it accepts it.
 fn reason(fence: impl Fn(&File) -> Vec<Breach>, path: &str, text: &str) -> String {
     fence(&File::sample(path, text)).join("\n")
 }
 
-/// A library that is named in few places only.
+/// A library that may only be used in a few places.
 struct Kept {
     names: &'static [&'static str],
     home: &'static str,
@@ -69,7 +69,7 @@ const KEPT: [Kept; 6] = [
     },
 ];
 
-/// Whether this file belongs to the home of that library. Tests look at the program from outside: they may.
+/// Whether this file may use that library. Tests may, since they examine the program from outside.
 fn at_home(kept: &Kept, file: &File) -> bool {
     match kept.names[0] {
         "redb" => file.within("storage"),
@@ -114,7 +114,7 @@ fn a_library_away_from_home_is_seen() {
     assert_eq!(reason(kept_libraries, "agent/src/docker/pull.rs", "fn a(x: bollard::Docker) {}"), "");
 }
 
-/// The protocol is data: both sides read it, and neither wants the other's libraries with it.
+/// The protocol crate only has data: both sides use it, and neither wants the other's libraries.
 fn protocol_is_data(file: &File) -> Vec<Breach> {
     const WORKERS: [&str; 7] = ["agent", "tokio", "tokio_util", "futures_util", "bollard", "tracing", "rand"];
     const STD_WORK: [&str; 6] = ["fs", "net", "process", "thread", "io", "os"];
@@ -152,7 +152,7 @@ fn work_in_the_protocol_is_seen() {
     }
 }
 
-/// `tokio::spawn` leaves a task that nobody owns, awaits or names.
+/// `tokio::spawn` creates a task without owner or name that no one awaits.
 fn bare_spawn(file: &File) -> Vec<Breach> {
     if !file.rust() || file.test() {
         return Vec::new();
@@ -188,7 +188,7 @@ fn too_long(file: &File) -> Vec<Breach> {
     let counted = [".rs", ".ts", ".svelte", ".sh"].iter().any(|ending| file.path.ends_with(ending))
         || !file.name().contains('.');
     let lines = file.text.lines().count();
-    // The installer is fetched as one file, so it is one.
+    // The installer is downloaded as one file, so it may be long.
     let counted = counted && file.path != "install.sh";
     if !counted || lines <= LONGEST || file.name().ends_with(".d.ts") {
         return Vec::new();
@@ -210,7 +210,7 @@ fn a_long_file_is_seen() {
     assert_eq!(reason(too_long, "web/src/lib/api.d.ts", &"line\n".repeat(5000)), "");
 }
 
-/// The page asks and listens in one place each, so that a lost session or link is handled once.
+/// The page has one place for calls and one for subscriptions, so that a lost session or link is handled once.
 fn page_talks_in_one_place(file: &File) -> Vec<Breach> {
     if !file.within("web/src") || file.name().contains(".test.") {
         return Vec::new();
@@ -254,6 +254,6 @@ fn the_installer_says_its_version() {
         installer.contains(concat!("\nVERSION=", env!("CARGO_PKG_VERSION"), "\n")),
         "VERSION in install.sh"
     );
-    // packaging/release fills these in.
+    // `packaging/release` fills these in.
     assert!(installer.contains("\nDOWNLOAD=''\n") && installer.contains("\nKEY=''\n"));
 }

@@ -1,17 +1,17 @@
-//! One feature, one word, on every floor: whoever knows the word finds all of it.
+//! Each feature has the same name in every layer, so that searching for it finds everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::{self, File};
 
-/// The floors on which features stand by name.
+/// The folders whose entries are named after features.
 const FLOORS: [&str; 5] = ["storage/src", "agent/src", "agent/protocol/src", "src", "tests/api"];
 
-/// Rooms of `agent/src` and `tests/api` that are not named after a feature but after a part that has a similar word:
-/// `agent/src/server/` is one game server's life cycle, `tests/api/server…` never.
+/// Entries of `agent/src` and `tests/api` that are not named after a feature but after a part with a similar name:
+/// `agent/src/server/` is the life cycle of one game server, `tests/api/server…` is never that.
 const NOT_FEATURES: [&str; 2] = ["agent/src/server", "agent/src/stats"];
 
-/// The first name below a floor, without ending: `servers` for `src/servers/views.rs`.
+/// The first path component below a folder, without extension: `servers` for `src/servers/views.rs`.
 fn room(file: &File, floor: &str) -> Option<String> {
     let rest = file.path.strip_prefix(floor)?.strip_prefix('/')?;
     let first = rest.split('/').next()?;
@@ -19,7 +19,7 @@ fn room(file: &File, floor: &str) -> Option<String> {
     (!matches!(name, "mod" | "lib" | "main" | "tests")).then(|| name.to_owned())
 }
 
-/// The features: the folders of `src/` that have endpoints.
+/// The features: the folders of `src/` with endpoints.
 fn features(files: &[File]) -> BTreeSet<String> {
     files
         .iter()
@@ -28,7 +28,7 @@ fn features(files: &[File]) -> BTreeSet<String> {
         .collect()
 }
 
-/// `server` beside the feature `servers`, on any floor: two words for one thing.
+/// Finds entries such as `server` beside the feature `servers`: two names for one thing.
 fn other_words(files: &[File]) -> Vec<String> {
     let features = features(files);
     let mut found = BTreeMap::new();
@@ -55,7 +55,7 @@ fn other_words(files: &[File]) -> Vec<String> {
     found.into_values().collect()
 }
 
-/// A feature without rules, or one whose endpoints no test asks.
+/// Finds features without rules or with untested endpoints.
 fn incomplete(files: &[File]) -> Vec<String> {
     let tests: Vec<&File> =
         files.iter().filter(|file| file.within("tests") && !file.within("tests/architecture")).collect();
@@ -77,7 +77,7 @@ fn incomplete(files: &[File]) -> Vec<String> {
     found
 }
 
-/// The paths in a `routes.rs`, as far as they are the same for every id.
+/// The paths in a `routes.rs`, as far as they do not depend on an id.
 fn endpoints(text: &str) -> BTreeSet<String> {
     let paths = text.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
     paths.map(|path| path.split('{').next().unwrap_or_default().to_owned()).collect()

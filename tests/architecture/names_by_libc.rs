@@ -1,6 +1,7 @@
-//! No name is looked up through the C library. Its `getaddrinfo` and its user database load modules (NSS) of the machine
-//! at runtime; into a static program, which brings another version of the library, that may crash: it did on Debian 13.
-//! Clippy refuses our own calls. This finds those inside of libraries, by what the linker could not leave out.
+//! No names are resolved through the C library. Its `getaddrinfo` and its user database load the machine's modules
+//! (NSS) at runtime. In a static program, which contains another version of the library, that may crash: it did on
+//! Debian 13. Clippy rejects our own calls; this test finds those inside libraries, by the symbols that the linker
+//! kept.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -28,22 +29,22 @@ const LOADERS: [&str; 14] = [
     "getgrouplist",
 ];
 
-/// What leads there in a library's source, for the message only. (So does `connect` or `bind` with a text.)
+/// Source text that leads there, for the message only. (So does `connect` or `bind` with a text.)
 const WORDS: [&str; 4] = ["lookup_host(", "to_socket_addrs(", "GaiResolver", "getaddrinfo("];
 
-/// Those of [`LOADERS`] that a program which is linked dynamically takes from the C library. Functions that nothing
-/// calls are not in it: the linker drops them.
+/// Those of [`LOADERS`] that a dynamically linked program imports from the C library. Functions that nothing calls are
+/// not included: the linker drops them.
 fn loaders(program: &Path) -> BTreeSet<String> {
     let out = Command::new("nm").args(["-D", "--undefined-only"]).arg(program).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
-    // One that every program has: else nothing was read.
+    // Every program has this symbol; otherwise nothing was read.
     assert!(text.contains(" __libc_start_main"), "{}: nm shows no symbols", program.display());
     let symbols = text.lines().filter_map(|line| line.split_whitespace().last());
     let names = symbols.map(|symbol| symbol.split('@').next().unwrap_or_default());
     names.filter(|name| LOADERS.contains(name)).map(str::to_owned).collect()
 }
 
-/// Libraries of the program whose sources have one of [`WORDS`]: where to look first.
+/// Libraries of the program whose sources contain one of [`WORDS`]: where to look first.
 fn candidates() -> Vec<String> {
     let out = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])

@@ -1,7 +1,7 @@
-//! Reads the paths that a Rust file names: each `use` tree taken apart, and each path in the code itself. Comments,
-//! strings and the names after a dot do not count.
+//! Reads the paths named in a Rust file: those of each `use` tree, and those in code. Comments, strings and names after
+//! a dot do not count.
 
-/// One path and where it stands: `tokio::sync::mpsc` at line 7.
+/// A path and its line: `tokio::sync::mpsc` at line 7.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) line: usize,
@@ -9,12 +9,12 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The path as it is written.
+    /// The path as written.
     pub(super) fn text(&self) -> String {
         self.path.join("::")
     }
 
-    /// Whether the path begins with these names.
+    /// Whether the path starts with these names.
     pub(super) fn starts(&self, names: &[&str]) -> bool {
         self.path.len() >= names.len() && self.path.iter().zip(names).all(|(have, want)| have == want)
     }
@@ -37,7 +37,7 @@ pub(super) fn paths(text: &str) -> Vec<Named> {
     found
 }
 
-/// `a::b::{c, d::e}` after `use`, or one branch of it; gives the position after it.
+/// Parses `a::b::{c, d::e}` after `use`, or one branch of it; returns the position after it.
 fn tree(tokens: &[Token], mut at: usize, before: &[String], found: &mut Vec<Named>) -> usize {
     let mut path = before.to_vec();
     let line = tokens.get(at).map_or(0, |token| token.line);
@@ -69,7 +69,7 @@ fn tree(tokens: &[Token], mut at: usize, before: &[String], found: &mut Vec<Name
     at
 }
 
-/// `a::b::c` in the code; a name alone says nothing about where it comes from.
+/// Parses `a::b::c` in code; a single name is skipped, since it does not tell where it comes from.
 fn plain(tokens: &[Token], mut at: usize, found: &mut Vec<Named>) -> usize {
     let line = tokens[at].line;
     let mut path = vec![tokens[at].text.clone()];
@@ -99,7 +99,7 @@ pub(super) struct Token {
     pub(super) text: String,
 }
 
-/// Names, `::` and single signs.
+/// Splits text into names, `::` and single characters.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let mut tokens = Vec::new();
@@ -160,7 +160,7 @@ fn block_comment(chars: &[char], mut at: usize) -> usize {
     at
 }
 
-/// The end of `r"…"`, `r#"…"#`, `br"…"` that begins here.
+/// The end of the raw string `r"…"`, `r#"…"#` or `br"…"` that starts here.
 fn raw_string(chars: &[char], start: usize) -> Option<usize> {
     let inside_name = start > 0 && (chars[start - 1].is_alphanumeric() || chars[start - 1] == '_');
     let mut at = start;
@@ -202,7 +202,7 @@ fn quoted(chars: &[char], mut at: usize) -> usize {
     chars.len()
 }
 
-/// `'x'` and `'\n'` are characters, `'a` is a lifetime.
+/// The length of a character literal (`'x'`, `'\n'`); `'a` is a lifetime.
 fn character(chars: &[char], at: usize) -> usize {
     if chars.get(at + 1) == Some(&'\\') {
         return until(chars, at + 3, |c| c == '\'') + 1;

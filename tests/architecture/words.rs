@@ -1,8 +1,8 @@
-//! One thing, one word: names that were given up for the glossary's in ARCHITECTURE.md do not come back.
+//! One name per thing: names replaced by those of the glossary in ARCHITECTURE.md must not return.
 
 use super::files::{self, File};
 
-/// What is refused as an identifier or in a path, and the word to use.
+/// Rejected identifiers and path components, and their replacements.
 const GONE: [(&str, &str); 38] = [
     ("AskError", "RequestError"),
     ("Blow", "StopStep"),
@@ -44,7 +44,7 @@ const GONE: [(&str, &str); 38] = [
     ("to_the_switch", "copy_and_commit"),
 ];
 
-/// Phrases of prose that nobody outside this project would search for.
+/// Rejected phrases, which no one outside this project would search for.
 const PHRASES: [(&str, &str); 4] = [
     ("of another make", "say what it is: legacy, or another implementation"),
     ("other makes", "other implementations"),
@@ -52,11 +52,11 @@ const PHRASES: [(&str, &str); 4] = [
     ("come to pass", "fail, or happen"),
 ];
 
-/// Docs of one word that say no more than the name below them.
+/// One-word docs that say no more than the name they describe.
 const EMPTY_DOCS: [&str; 12] =
     ["Which", "What", "Who", "Whose", "Where", "When", "Why", "How", "Then", "Now", "Ours", "There"];
 
-/// The doc comment of a line, where it is one of [`EMPTY_DOCS`].
+/// The doc comment of a line, if it is one of [`EMPTY_DOCS`].
 fn empty_doc(line: &str) -> Option<&str> {
     let doc = line.trim_start().strip_prefix("/// ")?;
     EMPTY_DOCS.contains(&doc.strip_suffix('.')?).then_some(doc)

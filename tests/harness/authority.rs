@@ -1,4 +1,4 @@
-//! An authority of our own, and certificates that it makes: good ones, and others.
+//! A test certificate authority, which issues valid and invalid certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Whom nobody knows but those who are given its certificate.
+/// A certificate authority, only trusted by those that are given its certificate.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key, both in PEM.
@@ -22,7 +22,7 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    /// For a host that shows it.
+    /// The TLS configuration of a server with this certificate.
     pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
         Some(Arc::clone(&self.tls))
     }
@@ -39,28 +39,28 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// As stores of authorities have it.
+    /// Its certificate in PEM.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// The same in a file.
+    /// Writes its certificate to a file.
     pub(crate) fn write(&self, path: &Path) {
         std::fs::write(path, self.pem()).unwrap();
     }
 
-    /// Itself, as somebody shows it who has no other.
+    /// Its own certificate, as a server without another one would present it.
     pub(crate) fn own(&self) -> Issued {
         let key = self.0.key();
         shown(self.pem(), self.0.der().clone(), key)
     }
 
-    /// For this name or address.
+    /// Issues a certificate for this name or address.
     pub(crate) fn issue(&self, name: &str) -> Issued {
         self.issue_until(name, 2060)
     }
 
-    /// Until the beginning of this year.
+    /// Issues a certificate that is valid until the beginning of this year.
     pub(crate) fn issue_until(&self, name: &str, year: i32) -> Issued {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);

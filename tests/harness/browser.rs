@@ -1,24 +1,24 @@
-//! A browser that is signed in: what its cookie jar and the page's storage hold, as far as the panel is concerned.
+//! A signed-in browser: its cookies and the page's storage, as far as the panel uses them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Answer, Client, PASSWORD, Panel};
 
-/// One that is signed in.
+/// A signed-in browser.
 #[derive(Clone)]
 pub(crate) struct Browser {
     client: Client,
-    /// `session=…`.
+    /// The session cookie, `session=…`.
     pub(crate) cookie: String,
-    /// What the page sends along with it.
+    /// The session key, which the page sends along with the cookie.
     pub(crate) key: String,
-    /// `device=…` and the page's half of it, as of the last sign-in that gave one.
+    /// The device cookie `device=…` and the page's half of it, from the last sign-in that set one.
     pub(crate) device: Option<(String, String)>,
 }
 
 impl Browser {
-    /// From the answer to a sign-in.
+    /// Created from the answer to a sign-in.
     #[track_caller]
     pub(crate) fn of(address: &str, answer: &Answer) -> Self {
         let cookie = |name: &str| {
@@ -35,7 +35,7 @@ impl Browser {
         }
     }
 
-    /// A request as the page sends it, with both halves.
+    /// A request as the page sends it, with cookie and session key.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.client.request(method, path);
         request.header("cookie", &self.cookie).header("x-session-key", &self.key)
@@ -46,12 +46,12 @@ impl Browser {
         self.client.send(request).await
     }
 
-    /// Reads something.
+    /// Sends a GET request.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }
 
-    /// The first message of its socket.
+    /// The first message on its WebSocket, which authenticates it.
     pub(crate) fn introduction(&self) -> String {
         json!({ "sessionKey": self.key }).to_string()
     }
@@ -65,7 +65,7 @@ impl Panel {
         Browser::of(&self.address, &answer)
     }
 
-    /// The same once more from a browser that was here before.
+    /// Signs in again from a browser with this device cookie.
     pub(crate) async fn sign_in_from(&self, device: Option<&(String, String)>, body: &Value) -> Answer {
         let client = self.anonymous();
         let mut request = client.request(Method::POST, "/api/session");

@@ -1,19 +1,19 @@
-//! An HTTP client that shows everything that came back.
+//! An HTTP client that returns the complete answer.
 
 use reqwest::Method;
 use serde_json::Value;
 
-/// Somebody who asks.
+/// An API client.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
     /// `127.0.0.1:PORT`.
     pub(crate) address: String,
-    /// Bearer token, when signed in.
+    /// Bearer token, if signed in.
     pub(crate) token: Option<String>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The status.
@@ -22,19 +22,19 @@ pub(crate) struct Answer {
     pub(crate) headers: reqwest::header::HeaderMap,
     /// The body as text.
     pub(crate) text: String,
-    /// The body as JSON, null where it is none.
+    /// The body as JSON; null if it is none.
     pub(crate) json: Value,
 }
 
 impl Answer {
-    /// Panics with everything where the status is another.
+    /// Panics with the whole response if the status differs.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:#?}");
         self
     }
 
-    /// Panics where status or error code are others, or where the error is not of the one shape.
+    /// Panics if the status or error code differ, or if the error does not have the common shape.
     #[track_caller]
     pub(crate) fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.code()), (status, code), "{self:#?}");
@@ -48,7 +48,7 @@ impl Answer {
         self.json["error"]["code"].as_str().unwrap_or_default()
     }
 
-    /// A field's complaint of a 422.
+    /// The error for a field of a 422 response.
     pub(crate) fn field(&self, path: &str) -> &str {
         self.json["error"]["fields"][path].as_str().unwrap_or_default()
     }
@@ -58,7 +58,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The `id` of what was made.
+    /// The `id` of the created object.
     #[track_caller]
     pub(crate) fn id(&self) -> String {
         self.json["id"].as_str().unwrap_or_else(|| panic!("no id: {self:#?}")).to_owned()
@@ -71,7 +71,7 @@ impl Client {
         Self { http, address: address.to_owned(), token }
     }
 
-    /// A request to be changed further; it carries the token, where there is one.
+    /// A request to be completed; carries the token, if any.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("http://{}{path}", self.address));
         match &self.token {
@@ -80,7 +80,7 @@ impl Client {
         }
     }
 
-    /// Sends it.
+    /// Sends a request.
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
@@ -90,7 +90,7 @@ impl Client {
         Answer { status, headers, text, json }
     }
 
-    /// One call, with a JSON body where there is one.
+    /// Sends one call, with an optional JSON body.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let mut request = self.request(method, path);
         if let Some(body) = body {
@@ -99,7 +99,7 @@ impl Client {
         self.send(request).await
     }
 
-    /// The same as [`Client::get`], while the panel may be away.
+    /// Like [`Client::get`], while the panel may be away.
     pub(crate) async fn try_get(&self, path: &str) -> Option<Answer> {
         let answer = self.request(Method::GET, path).send().await.ok()?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());

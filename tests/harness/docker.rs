@@ -1,4 +1,4 @@
-//! The engine beside the panel, by its own command line.
+//! Access to the container engine by its command line.
 
 use std::process::Stdio;
 use std::sync::LazyLock;
@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tokio::process::Command;
 
-/// busybox with a few small games, made by `tests/images/make busybox`.
+/// Image of busybox with a few small games, made by `tests/images/make busybox`.
 pub(crate) const BUSYBOX: &str = "cap-test/busybox";
 
-/// Makes the test image where it is not there; the script does nothing when it is.
+/// Builds the test image; the script does nothing if it exists.
 pub(crate) async fn image() {
     static ONCE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     ONCE.get_or_init(|| async {
@@ -21,14 +21,14 @@ pub(crate) async fn image() {
     .await;
 }
 
-/// `docker ARGS`, its output.
+/// Runs `docker ARGS`; returns its output.
 pub(crate) async fn docker(args: &[&str]) -> String {
     let output = Command::new("docker").args(args).output().await.unwrap();
     assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// The address of this machine on the engine's default network: what listens there is reached from containers.
+/// The address of this machine on the engine's default network, where containers reach it.
 pub(crate) fn gateway() -> &'static str {
     static GATEWAY: LazyLock<String> = LazyLock::new(|| {
         let inspect = |format| said("docker", &["network", "inspect", "-f", format, "bridge"]);
@@ -45,14 +45,14 @@ pub(crate) fn gateway() -> &'static str {
     &GATEWAY
 }
 
-/// What a command prints, for tests without a runtime.
+/// Runs a command and returns its output, for tests without a runtime.
 pub(crate) fn said(program: &str, args: &[&str]) -> String {
     let output = std::process::Command::new(program).args(args).output().unwrap();
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// The container of a server, whole; `None` where there is none.
+/// The inspection result of a server's container; `None` if there is none.
 pub(crate) async fn inspect(server: &str) -> Option<Value> {
     let name = format!("ctrl-alt-play-{server}");
     let output =

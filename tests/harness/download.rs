@@ -1,4 +1,4 @@
-//! Releases on a download host of our own, signed by a key that is made for them.
+//! Test releases on a local download host, signed with a key generated for them.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -12,7 +12,7 @@ pub(crate) use super::download_host::{Downloads, Fault};
 /// The version of the program under test.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Who signs.
+/// The signing key of test releases.
 pub(crate) struct Signer(KeyPair);
 
 impl Signer {
@@ -20,7 +20,7 @@ impl Signer {
         Self(KeyPair::generate_unencrypted_keypair().unwrap())
     }
 
-    /// As `CTRL_ALT_PLAY_KEY` has it.
+    /// The public key in the format of `CTRL_ALT_PLAY_KEY`.
     pub(crate) fn key(&self) -> String {
         PublicKey::to_base64(&self.0.pk)
     }
@@ -46,7 +46,7 @@ impl Downloads {
         self.publish_as(signer, &comment, version, &[(arch, program)]);
     }
 
-    /// The same in all detail.
+    /// Like [`Downloads::publish`], with all details.
     pub(crate) fn publish_as(
         &self,
         signer: &Signer,
@@ -72,17 +72,17 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The program under test as another version of itself: the same bytes with another number of the same length.
+/// The program under test as another version: the same bytes with another number of the same length.
 pub(crate) fn as_version(version: &str) -> Vec<u8> {
     exchanged(std::fs::read(binary()).unwrap(), version)
 }
 
-/// The same of a program of [`VERSION`] that lies there.
+/// Like [`as_version`], for a program file of [`VERSION`].
 pub(crate) fn renamed(program: &Path, version: &str) -> Vec<u8> {
     exchanged(std::fs::read(program).unwrap(), version)
 }
 
-/// A program of [`VERSION`] as another version, of the same length.
+/// Bytes of a program of [`VERSION`], changed to another version of the same length.
 pub(crate) fn exchanged(mut bytes: Vec<u8>, version: &str) -> Vec<u8> {
     assert_eq!(version.len(), VERSION.len());
     let found: Vec<usize> = memchr::memmem::find_iter(&bytes, VERSION).collect();
@@ -93,13 +93,13 @@ pub(crate) fn exchanged(mut bytes: Vec<u8>, version: &str) -> Vec<u8> {
     bytes
 }
 
-/// A program of another version that can say so, and nothing else.
+/// A script that reports another version and does nothing else.
 pub(crate) fn script(version: &str) -> Vec<u8> {
     format!("#!/bin/sh\n[ \"$1\" = --version ] && echo ctrl-alt-play {version} && exit 0\nexit 3\n")
         .into_bytes()
 }
 
-/// Writes a program to run.
+/// Writes an executable program.
 pub(crate) fn install(path: &Path, bytes: &[u8]) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();

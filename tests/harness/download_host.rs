@@ -1,5 +1,5 @@
-//! A download host on this machine, plain or by TLS, which can be as bad as one likes. It has a folder, or what is put there,
-//! and answers on threads of its own: tests without a runtime stand on it too.
+//! A download host on this machine, plain or with TLS, with configurable faults. It serves a folder, or files added
+//! with [`Downloads::put`], on its own threads, so it also works for tests without a runtime.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,24 +11,24 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// How a file is broken.
+/// How a download fails.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// Cut off after so many bytes of each answer; another one goes on from there.
+    /// Each response is cut off after this many bytes; a further one continues from there.
     CutAfter(usize),
-    /// Nothing comes after so many bytes.
+    /// Nothing is sent after this many bytes.
     StallAfter(usize),
-    /// Half of it, as if that were all.
+    /// Half of the file, as if it were complete.
     Half,
-    /// It never ends.
+    /// The response never ends.
     Endless,
-    /// It is not there.
+    /// 404.
     Gone,
-    /// It is elsewhere: below this address.
+    /// A redirect below this address.
     Moved(String),
 }
 
-/// A host. Ends with its last handle.
+/// A download host. Stops with its last handle.
 #[derive(Clone)]
 pub(crate) struct Downloads {
     /// `http://ADDRESS:PORT/releases`.
@@ -36,7 +36,7 @@ pub(crate) struct Downloads {
     host: Arc<Host>,
 }
 
-/// Its thread knows of [`Shared`] alone, and ends when this is dropped.
+/// Its thread only uses [`Shared`], and ends when this is dropped.
 struct Host {
     address: String,
     shared: Arc<Shared>,
@@ -57,27 +57,27 @@ struct State {
 }
 
 impl Downloads {
-    /// Of what will be put there.
+    /// Starts a host without files.
     pub(crate) fn start() -> Self {
         Self::with("127.0.0.1:0", None, None)
     }
 
-    /// The same where containers reach it too.
+    /// Like [`Downloads::start`], also reachable from containers.
     pub(crate) fn start_for_containers() -> Self {
         Self::for_containers(None, None)
     }
 
-    /// Of a folder, where containers reach it.
+    /// Starts a host of a folder, reachable from containers.
     pub(crate) fn of(folder: &Path) -> Self {
         Self::for_containers(Some(folder), None)
     }
 
-    /// Where containers reach it, by TLS where there is something to show.
+    /// Starts a host reachable from containers, optionally of a folder and with TLS.
     pub(crate) fn for_containers(folder: Option<&Path>, tls: Option<Arc<ServerConfig>>) -> Self {
         Self::with(&format!("{}:0", super::docker::gateway()), folder, tls)
     }
 
-    /// At this address, by TLS where there is something to show.
+    /// Starts a host at this address, optionally of a folder and with TLS.
     pub(crate) fn with(address: &str, folder: Option<&Path>, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         let address = listener.local_addr().unwrap().to_string();
@@ -95,7 +95,7 @@ impl Downloads {
                     break;
                 }
                 let shared = Arc::clone(&served);
-                // A client that went away is no failure of ours.
+                // Ignore clients that disconnect.
                 std::thread::spawn(move || drop(shared.met(stream)));
             }
         });
@@ -106,7 +106,7 @@ impl Downloads {
         self.host.shared.state.lock().unwrap()
     }
 
-    /// One file, whatever stood there.
+    /// Adds or replaces a file.
     pub(crate) fn put(&self, path: &str, bytes: Vec<u8>) {
         self.state().files.insert(path.to_owned(), Arc::new(bytes));
     }
@@ -115,21 +115,21 @@ impl Downloads {
         self.state().files.remove(path);
     }
 
-    /// From now on, of all files whose paths end so. What was asked for is forgotten.
+    /// Injects a fault for all files whose paths end like this. Clears the list of requests.
     pub(crate) fn fault(&self, path: &str, fault: Fault) {
         let mut state = self.state();
         state.faults.push((path.to_owned(), fault));
         state.asked.clear();
     }
 
-    /// All is well again, and what was asked for is forgotten.
+    /// Removes all faults and clears the list of requests.
     pub(crate) fn heal(&self) {
         let mut state = self.state();
         state.faults.clear();
         state.asked.clear();
     }
 
-    /// What was asked for, in order: path, and the range where there was one.
+    /// The requests in order: path, and the range if there was one.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
@@ -205,7 +205,7 @@ impl Shared {
             Some(Fault::StallAfter(bytes)) => {
                 out.write_all(&body[..bytes.min(body.len())])?;
                 out.flush()?;
-                // Until the client has had enough, or we have.
+                // Until the client or the test gives up.
                 for _ in 0..12 {
                     match out.read(&mut [0]) {
                         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -218,7 +218,7 @@ impl Shared {
         out.flush()
     }
 
-    /// Notes who asks for what, and finds it.
+    /// Records a request and looks up its file.
     fn asked(&self, path: &str, from: Option<usize>) -> (Option<Arc<Vec<u8>>>, Option<Fault>) {
         let mut state = self.state.lock().unwrap();
         state.asked.push(from.map_or_else(|| path.to_owned(), |from| format!("{path} bytes={from}-")));

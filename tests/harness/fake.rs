@@ -1,5 +1,4 @@
-//! Either end of the protocol, spoken by hand over a raw WebSocket: an agent that says what it wants, and a panel that
-//! asks what it wants.
+//! Test peers for both ends of the protocol over a raw WebSocket: an agent and a panel with scripted behaviour.
 
 use std::time::Duration;
 
@@ -14,23 +13,23 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::{Panel, seconds};
 
-/// One connection, whichever end we are.
+/// One connection, from either end.
 pub(crate) struct Peer {
     socket: WebSocketStream<TcpStream>,
 }
 
 impl Peer {
-    /// Sends text as it is; whether the connection took it.
+    /// Sends text unchanged; false if the connection is closed.
     pub(crate) async fn text(&mut self, text: impl Into<String>) -> bool {
         self.socket.send(Message::text(text.into())).await.is_ok()
     }
 
-    /// One message without an id.
+    /// Sends a message without an id.
     pub(crate) async fn say(&mut self, kind: &str, data: Value) -> bool {
         self.text(envelope(kind, &data, None)).await
     }
 
-    /// One message with an id.
+    /// Sends a message with an id.
     pub(crate) async fn say_with(&mut self, id: &str, kind: &str, data: Value) -> bool {
         self.text(envelope(kind, &data, Some(id))).await
     }
@@ -51,12 +50,12 @@ impl Peer {
         }
     }
 
-    /// The next message of this kind; others are passed over.
+    /// The next message of this type; others are skipped.
     pub(crate) async fn expect(&mut self, kind: &str, within: Duration) -> Value {
         self.find(kind, within, |message| message["type"] == kind).await
     }
 
-    /// The next message that is as wanted; others are passed over.
+    /// The next message that matches; others are skipped.
     pub(crate) async fn find(
         &mut self,
         what: &str,
@@ -76,7 +75,7 @@ impl Peer {
         panic!("not within {within:?}: {what}; there came {others:#?}");
     }
 
-    /// Reads until the close, and gives its code; `None` where it is still open after the time.
+    /// Reads until the connection is closed and returns the close code; `None` if it is still open after the time.
     pub(crate) async fn closed(&mut self, within: Duration) -> Option<u16> {
         let until = Instant::now() + within;
         loop {
@@ -88,13 +87,13 @@ impl Peer {
         }
     }
 
-    /// The stream below, for those who misbehave.
+    /// The underlying stream, for tests that misbehave.
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
         self.socket.get_mut()
     }
 }
 
-/// One frame.
+/// Formats a message as a frame.
 pub(crate) fn envelope(kind: &str, data: &Value, id: Option<&str>) -> String {
     let mut envelope = json!({ "type": kind, "data": data, "timestamp": jiff::Timestamp::now().to_string() });
     if let Some(id) = id {
@@ -103,7 +102,7 @@ pub(crate) fn envelope(kind: &str, data: &Value, id: Option<&str>) -> String {
     envelope.to_string()
 }
 
-/// An agent that is none.
+/// A fake agent.
 pub(crate) struct FakeAgent {
     /// Its connection.
     pub(crate) peer: Peer,
@@ -114,7 +113,7 @@ pub(crate) struct FakeAgent {
 }
 
 impl FakeAgent {
-    /// Makes a node and connects to it, without a word yet.
+    /// Creates a node and connects as its agent, without sending anything.
     pub(crate) async fn join(panel: &Panel, id: &str) -> Self {
         let made = panel.admin().post("/api/nodes", json!({ "id": id })).await.expect(201).json;
         let secret = made["secret"].as_str().expect("a secret").to_owned();
@@ -122,13 +121,13 @@ impl FakeAgent {
         Self { peer, id: id.to_owned(), secret }
     }
 
-    /// The same node once more; the status where it was refused.
+    /// Connects again as the same node; the HTTP status if refused.
     pub(crate) async fn again(&self, panel: &Panel) -> Result<Self, u16> {
         let peer = connect(&panel.agents_address(), &self.id, &self.secret, None).await?;
         Ok(Self { peer, id: self.id.clone(), secret: self.secret.clone() })
     }
 
-    /// Says what ours says first: what it is, and which servers it has in which state.
+    /// Sends the introduction of a real agent: the machine, and the servers with their states.
     pub(crate) async fn introduce(&mut self, servers: &[(&str, &str)]) {
         self.peer.say("system_info", self.system_info()).await;
         let servers: Vec<Value> =
@@ -144,7 +143,7 @@ impl FakeAgent {
         })
     }
 
-    /// Answers one request as if all went well. What is wanted without an answer stays without one.
+    /// Answers one request successfully. Requests without an answer get none.
     pub(crate) async fn oblige(&mut self, message: &Value) {
         let Some(id) = message["messageId"].as_str() else { return };
         match message["type"].as_str().unwrap_or_default() {
@@ -162,7 +161,7 @@ impl FakeAgent {
         }
     }
 
-    /// Makes a server there, obligingly.
+    /// Creates a server on it, answering its requests.
     pub(crate) async fn server(&mut self, panel: &Panel, name: &str) -> String {
         let admin = panel.admin();
         let body = json!({ "name": name, "nodeId": self.id, "image": "example/none", "startup": "x" });
@@ -189,7 +188,7 @@ impl FakeAgent {
     }
 }
 
-/// Connects as an agent; the status where it was refused. `receives` is the room for bytes that nobody has read yet.
+/// Connects as an agent; the HTTP status if refused. `receives` is the size of the receive buffer.
 pub(crate) async fn connect(
     address: &str,
     node: &str,
@@ -216,10 +215,10 @@ fn limits() -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(Some(64 << 20)).max_frame_size(Some(64 << 20))
 }
 
-/// A panel that is none: agents dial it, it asks.
+/// A fake panel: agents connect to it, it sends requests.
 pub(crate) struct FakePanel {
     listener: TcpListener,
-    /// Where agents dial.
+    /// The address agents connect to.
     pub(crate) address: String,
 }
 
@@ -230,13 +229,13 @@ impl FakePanel {
         Self { listener, address }
     }
 
-    /// The next connection, hung up at once.
+    /// Accepts the next connection and closes it at once.
     pub(crate) async fn hang_up(&self, within: Duration) {
         drop(tokio::time::timeout(within, self.listener.accept()).await.expect("somebody dialled"));
     }
 
-    /// The next agent that comes, shown that this panel knows the whole protocol, and heard until it has introduced itself.
-    /// One that offers what we do not speak comes again without it.
+    /// Accepts the next agent, identifies as a current panel, and reads until the agent has introduced itself. An agent
+    /// that offers an unsupported subprotocol connects again without it.
     pub(crate) async fn agent(&self, within: Duration) -> Peer {
         let until = Instant::now() + within;
         loop {

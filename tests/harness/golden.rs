@@ -1,17 +1,16 @@
-//! Golden transcripts: who says what, line by line, as other implementations of agents and panels were seen to. A script plays one
-//! side over a real WebSocket, the program the other.
+//! Golden transcripts: recorded conversations, line by line, of other implementations of agents and panels. A script
+//! plays one side over a real WebSocket, the program the other.
 //!
 //! A line of `tests/golden/*.jsonl` is one step:
-//! - `{"agent": FRAME}`, `{"panel": FRAME}`: what that side says. Played where the script is that side, waited for where
-//!   it is the other.
-//! - `{"api": "POST /api/…", "body"?, "status", "answer"?}`: somebody asks the panel; goes on beside the next steps, its
-//!   answer is looked at before the next such step.
-//! - `{"shows": "/api/…", "has": …}`: the panel shows it, soon.
-//! - `{"silent": MS}`: nothing is said meanwhile.
+//! - `{"agent": FRAME}`, `{"panel": FRAME}`: a message of that side. Sent if the script plays that side, else expected.
+//! - `{"api": "POST /api/…", "body"?, "status", "answer"?}`: a call of the panel's API; runs in parallel to the next
+//!   steps, and its answer is checked before the next such step.
+//! - `{"shows": "/api/…", "has": …}`: the panel's API soon returns this.
+//! - `{"silent": MS}`: no message is sent meanwhile.
 //!
-//! In what is waited for, `"<any>"`, `"<time>"`, `"<text>"`, `"<number>"` and `"<integer>"` stand for themselves,
-//! `"<=NAME>"` also keeps the text as `$NAME`, `"<has>TEXT"` is a text that holds it, and `"...": true` in an object
-//! allows more keys. Everything else has to be so.
+//! In expected values, `"<any>"`, `"<time>"`, `"<text>"`, `"<number>"` and `"<integer>"` match such a value,
+//! `"<=NAME>"` also stores the text as `$NAME`, `"<has>TEXT"` matches a text that contains it, and `"...": true` in an
+//! object allows more keys. Everything else must be equal.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,11 +32,11 @@ pub(crate) enum Side {
     Panel,
 }
 
-/// A script at work.
+/// A running script.
 pub(crate) struct Script {
     pub(crate) socket: WebSocketStream<TcpStream>,
     side: Side,
-    /// The other side says nothing but what is written.
+    /// Whether the other side must send nothing but the expected messages.
     strict: bool,
     client: Option<Client>,
     pub(crate) names: HashMap<String, String>,
@@ -45,7 +44,7 @@ pub(crate) struct Script {
     asked: Option<(JoinHandle<Answer>, Value)>,
 }
 
-/// For everything that the other side does by itself.
+/// Time limit for expected messages.
 const SOON: Duration = Duration::from_secs(20);
 
 impl Script {
@@ -160,7 +159,7 @@ impl Script {
         }
     }
 
-    /// Waits for a frame like this.
+    /// Waits for a matching frame.
     pub(crate) async fn wait(&mut self, frame: &Value, at: &str) -> Value {
         let expected = self.filled(frame);
         let mut names = self.names.clone();
@@ -184,7 +183,7 @@ impl Script {
         }
     }
 
-    /// All that was heard and not waited for.
+    /// All received messages that were not expected yet.
     pub(crate) fn backlog(&mut self) -> &mut Vec<Value> {
         &mut self.backlog
     }
@@ -213,7 +212,7 @@ fn json_status(step: &Value) -> u16 {
     step["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status")
 }
 
-/// Whether a value is as expected; keeps what is to be kept.
+/// Whether a value matches; stores named values.
 pub(crate) fn fits(expected: &Value, value: &Value, names: &mut HashMap<String, String>) -> bool {
     match (expected, value) {
         (Value::String(pattern), value) => word_fits(pattern, value, names),

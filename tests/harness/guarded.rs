@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::download::install;
 
-/// What stands in for a service manager: the guard, the program, the guard, as long as the program wants to be started
-/// again or fails. `FAILS` is a version that fails at once. Gone with its shell, and the program with it.
+/// Replaces a service manager: runs the guard, the program, the guard and so on, as long as the program wants to be
+/// restarted or fails. `FAILS` is a version that fails at once. Killing the shell ends it and the program.
 const LOOP: &str = r#"
 program=$1
 shift 2
@@ -27,7 +27,7 @@ while :; do
 done
 "#;
 
-/// A program in a folder of its own, under a guard.
+/// A program in its own folder, under a guard.
 pub(crate) struct Guarded {
     folder: tempfile::TempDir,
 }
@@ -44,13 +44,13 @@ impl Guarded {
         self.folder.path().join("ctrl-alt-play")
     }
 
-    /// What runs the program in the place of the one under test.
+    /// The command that runs the program instead of the one under test.
     pub(crate) fn wrapper(&self) -> Vec<String> {
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         vec!["sh".to_owned(), text(self.folder.path().join("loop")), text(self.program())]
     }
 
-    /// The variables that go with it.
+    /// The environment variables for it.
     pub(crate) fn env() -> [(&'static str, String); 3] {
         [
             ("GUARD", concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/guard.sh").to_owned()),
@@ -59,7 +59,7 @@ impl Guarded {
         ]
     }
 
-    /// What the program says that it is.
+    /// The version that the program reports.
     pub(crate) fn version(&self) -> String {
         let said = std::process::Command::new(self.program()).arg("--version").output().unwrap();
         String::from_utf8_lossy(&said.stdout).trim().trim_start_matches("ctrl-alt-play ").to_owned()

@@ -1,4 +1,4 @@
-//! A browser's end of `/api/live`.
+//! A client of `/api/live`.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Opens one as this client, by Bearer.
+    /// Connects as this client, with its Bearer token.
     pub(crate) async fn open(client: &Client) -> Self {
         let token = client.token.clone().expect("signed in");
         match Self::with(&client.address, &[("authorization", &format!("Bearer {token}"))]).await {
@@ -27,7 +27,7 @@ impl Live {
         }
     }
 
-    /// Opens one with these headers; the status where it was refused.
+    /// Connects with these headers; the HTTP status if refused.
     pub(crate) async fn with(address: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
         let mut request = format!("ws://{address}/api/live").into_client_request().unwrap();
         for (name, value) in headers {
@@ -42,17 +42,17 @@ impl Live {
         }
     }
 
-    /// Sends text as it is.
+    /// Sends text unchanged.
     pub(crate) async fn send(&mut self, text: impl Into<String>) {
         let _ = self.socket.send(Message::text(text.into())).await;
     }
 
-    /// Subscribes.
+    /// Subscribes to topics.
     pub(crate) async fn subscribe(&mut self, topics: &[&str]) {
         self.send(json!({ "subscribe": topics }).to_string()).await;
     }
 
-    /// The next message, `Err(close code)` at the end; 1006 stands for an end without a close frame.
+    /// The next message; `Err(close code)` at the end, 1006 for an end without a close frame.
     pub(crate) async fn next(&mut self, within: Duration) -> Result<Value, u16> {
         let until = tokio::time::Instant::now() + within;
         loop {
@@ -68,7 +68,7 @@ impl Live {
         }
     }
 
-    /// The first message for which `pick` gives something.
+    /// Waits for the first message for which `pick` returns a value.
     pub(crate) async fn wait<T>(&mut self, within: Duration, mut pick: impl FnMut(&Value) -> Option<T>) -> T {
         let until = tokio::time::Instant::now() + within;
         loop {
@@ -84,7 +84,7 @@ impl Live {
         }
     }
 
-    /// Reads until the close, and gives its code.
+    /// Reads until the connection is closed; returns the close code.
     pub(crate) async fn closed(&mut self, within: Duration) -> u16 {
         let until = tokio::time::Instant::now() + within;
         loop {
@@ -95,7 +95,7 @@ impl Live {
         }
     }
 
-    /// The stream below, for those who misbehave.
+    /// The underlying stream, for tests that misbehave.
     #[allow(dead_code)]
     pub(crate) fn stream(&mut self) -> &mut WebSocketStream<TcpStream> {
         &mut self.socket

@@ -1,5 +1,5 @@
-//! What every test stands on: the real binary on a folder of its own, and clients typed by who is asking. Nothing
-//! here reaches into the program: it goes through the command line, HTTP, WebSockets and files, as anybody could.
+//! The basis of all tests: the real binary on a folder of its own, and clients typed by who is calling. It only uses
+//! the command line, HTTP, WebSockets and files, as anyone could.
 
 pub(crate) mod authority;
 mod browser;
@@ -30,15 +30,15 @@ pub(crate) use run_number::{free_port, run_number};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The password of every account that the harness makes.
+/// The password of every account created by the harness.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// Whether the long counts were asked for (`tests/run --long`).
+/// Whether long runs were requested (`tests/run --long`).
 pub(crate) fn long() -> bool {
     std::env::var_os("LONG").is_some()
 }
 
-/// Asks again and again until the answer is there; panics with `what` after the time. Never sleeps longer than it must.
+/// Polls until `ask` returns a value; panics with `what` after the time.
 pub(crate) async fn until<T>(what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
@@ -50,7 +50,7 @@ pub(crate) async fn until<T>(what: &str, within: Duration, mut ask: impl AsyncFn
     }
 }
 
-/// Seconds, for short lines; so many times longer as `PATIENCE` says, where the program is emulated.
+/// A duration in seconds, multiplied by `PATIENCE` if the program is emulated.
 pub(crate) fn seconds(n: u64) -> Duration {
     static PATIENCE: LazyLock<u64> = LazyLock::new(|| {
         std::env::var("PATIENCE").map_or(1, |text| text.parse().expect("PATIENCE is a number"))
@@ -58,7 +58,7 @@ pub(crate) fn seconds(n: u64) -> Duration {
     Duration::from_secs(n * *PATIENCE)
 }
 
-/// Runs a program as root, by sudo where we are not; whether it went well.
+/// Runs a program as root, through sudo if needed; whether it succeeded.
 pub(crate) fn as_root(program: &str, args: &[&str]) -> bool {
     use std::os::unix::fs::MetadataExt;
     let root = std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0);

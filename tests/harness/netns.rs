@@ -1,21 +1,22 @@
-//! A machine's network: a namespace of its own, joined to this machine by a cable that can be cut or be bad.
+//! The network of a simulated machine: a namespace connected to this machine by a virtual cable that can be cut or
+//! degraded.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::run_number;
 
-/// A namespace with one cable. Gone with all of its rules when dropped.
+/// A namespace with one cable. Removed with all of its rules when dropped.
 pub(crate) struct Network {
     name: String,
-    /// Our end of the cable.
+    /// Address of our end of the cable.
     pub(crate) here: String,
-    /// The other end.
+    /// Address of the other end.
     pub(crate) there: String,
 }
 
 impl Network {
-    /// Makes one; panics where the kernel or our rights do not let us.
+    /// Creates one; panics if the kernel or our permissions do not allow that.
     pub(crate) fn new() -> Self {
         let this = Self::alone();
         let (near, far) = (format!("{}n", this.name), format!("{}f", this.name));
@@ -28,7 +29,7 @@ impl Network {
         this
     }
 
-    /// One without the cable: nothing that this machine says to everybody is heard there.
+    /// Creates one without a cable, so that no multicast or broadcast of this machine arrives there.
     pub(crate) fn alone() -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(0);
         let run = run_number();
@@ -37,7 +38,7 @@ impl Network {
         let name = format!("cap{run}x{number}");
         let base = format!("10.213.{run}");
         let (here, there) = (format!("{base}.{}", number * 4 + 1), format!("{base}.{}", number * 4 + 2));
-        // What a killed run with the same number left behind.
+        // Leftovers of a killed run with the same number.
         ip(&["link", "del", &format!("{name}n")]);
         ip(&["netns", "del", &name]);
         let this = Self { name, here, there };
@@ -46,18 +47,18 @@ impl Network {
         this
     }
 
-    /// What a program is started under to have this network and no other.
+    /// Command prefix that runs a program in this network only.
     pub(crate) fn wrapper(&self) -> Vec<&str> {
         vec!["ip", "netns", "exec", &self.name]
     }
 
-    /// A second cable, from this machine to that one and past ours: what is told to everybody on it stays there. Their
-    /// addresses on it, this one's first.
+    /// Adds a direct cable from this machine to another one, bypassing ours, so that multicast on it stays there.
+    /// Returns their addresses on it, this one's first.
     pub(crate) fn joined_to(&self, other: &Self) -> (String, String) {
         let (near, far) = (format!("{}j", self.name), format!("{}k", other.name));
         let base = format!("10.214.{}", run_number());
         let ends = [(self, &near, 1), (other, &far, 2)].map(|(network, cable, host)| {
-            // Names of other tests' networks end in other numbers.
+            // Networks of other tests have names that end in other numbers.
             let number: u32 = self.name.rsplit('x').next().unwrap().parse().unwrap();
             (network, cable, format!("{base}.{}", number * 4 + host))
         });
@@ -84,32 +85,32 @@ impl Network {
         (here, there)
     }
 
-    /// This end of a cable made by [`Network::joined_to`].
+    /// Interface name of this end of a cable made by [`Network::joined_to`].
     pub(crate) fn cable(&self) -> String {
         format!("{}j", self.name)
     }
 
-    /// This end of a cable that the other network was joined by.
+    /// Interface name of this end of a cable made from the other network.
     pub(crate) fn far_cable(&self) -> String {
         format!("{}k", self.name)
     }
 
-    /// Where the kernel has it.
+    /// Path of the namespace.
     pub(crate) fn path(&self) -> std::path::PathBuf {
         std::path::Path::new("/run/netns").join(&self.name)
     }
 
-    /// `ip ARGS` in it; panics where that fails.
+    /// Runs `ip ARGS` in it; panics on failure.
     pub(crate) fn ip(&self, args: &[&str]) {
         assert!(ip(&[&["-n", &self.name], args].concat()), "ip {args:?}");
     }
 
-    /// Runs a program in it; whether that went well.
+    /// Runs a program in it; whether it succeeded.
     pub(crate) fn run(&self, words: &[&str]) -> bool {
         run(&[&["ip", "netns", "exec", &self.name], words].concat())
     }
 
-    /// A bridge as a container engine makes them.
+    /// Creates a bridge like those of container engines.
     pub(crate) fn bridge(&self, bridge: &str, address: &str) {
         let made = ip(&["-n", &self.name, "link", "add", bridge, "type", "bridge"])
             && ip(&["-n", &self.name, "addr", "add", &format!("{address}/24"), "dev", bridge])
@@ -117,7 +118,7 @@ impl Network {
         assert!(made, "no bridge could be made");
     }
 
-    /// Nothing passes any more, either way, and nobody is told.
+    /// Silently drops all packets, in both directions.
     pub(crate) fn cut(&self) {
         assert!(
             self.rule(&["-I", "INPUT", "-j", "DROP"]) && self.rule(&["-I", "OUTPUT", "-j", "DROP"]),
@@ -125,12 +126,12 @@ impl Network {
         );
     }
 
-    /// All passes again.
+    /// Lets all packets pass again.
     pub(crate) fn mend(&self) {
         assert!(self.rule(&["-F"]), "iptables");
     }
 
-    /// This share of the packets is lost on the way, either way.
+    /// Drops this share of the packets, in both directions.
     pub(crate) fn loses(&self, share: f64) {
         let share = share.to_string();
         let random = ["-m", "statistic", "--mode", "random", "--probability", &share, "-j", "DROP"];
@@ -139,7 +140,7 @@ impl Network {
         }
     }
 
-    /// One of the kernel's counters of this network, by its name in `/proc/net/netstat`.
+    /// A kernel counter of this network, by its name in `/proc/net/netstat`.
     pub(crate) fn counter(&self, name: &str) -> u64 {
         let shown = output(&["ip", "netns", "exec", &self.name, "cat", "/proc/net/netstat"]);
         let mut lines = shown.lines().filter(|line| line.starts_with("TcpExt:"));
@@ -148,7 +149,7 @@ impl Network {
         pairs.find(|(found, _)| *found == name).expect("such a counter").1.parse().unwrap()
     }
 
-    /// A rule of its firewall; whether it was taken.
+    /// Adds a firewall rule; whether it was accepted.
     pub(crate) fn rule(&self, args: &[&str]) -> bool {
         run(&[&["ip", "netns", "exec", &self.name, "iptables", "-w"], args].concat())
     }
@@ -156,7 +157,7 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // The cable goes with the namespace.
+        // The cable is removed with the namespace.
         ip(&["netns", "del", &self.name]);
     }
 }
@@ -173,7 +174,7 @@ fn output(words: &[&str]) -> String {
     String::from_utf8(command(words).output().expect("it runs").stdout).unwrap()
 }
 
-/// As root; what it says is kept quiet, because some of it is only sweeping.
+/// A command as root without output, because some commands only clean up and may fail.
 fn command(words: &[&str]) -> Command {
     use std::os::unix::fs::MetadataExt;
     let root = std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0);

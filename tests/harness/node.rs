@@ -1,4 +1,4 @@
-//! A machine that has joined: the same binary as an agent, a process of its own with a folder of its own.
+//! An enrolled node: the same binary as an agent, in its own process with its own folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,7 +18,7 @@ pub(crate) struct Node {
     pub(crate) id: String,
 }
 
-/// How to start one.
+/// Configures a node.
 pub(crate) struct NodeBuilder {
     env: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -26,32 +26,32 @@ pub(crate) struct NodeBuilder {
 }
 
 impl NodeBuilder {
-    /// A variable for the process.
+    /// Sets an environment variable of the process.
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    /// Another program that runs the binary, such as `ip netns exec NAME`.
+    /// A program that runs the binary, such as `ip netns exec NAME`.
     pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// The panel's agents' port as it is seen from there, such as a proxy's address.
+    /// The address of the panel's agent port as seen from the node, such as a proxy's.
     pub(crate) fn through(mut self, address: impl Into<String>) -> Self {
         self.through = Some(address.into());
         self
     }
 
-    /// Makes the node on the panel and starts its agent, as the join line has it.
+    /// Creates the node on the panel and starts its agent like the join command.
     pub(crate) async fn join(self, panel: &Panel, id: &str) -> Node {
         let made = panel.admin().post("/api/nodes", json!({ "id": id })).await.expect(201).json;
         let secret = made["secret"].as_str().expect("a secret").to_owned();
         self.start(&panel.agents_address(), id, &secret)
     }
 
-    /// Starts an agent for a panel that knows this secret.
+    /// Starts an agent with this secret.
     pub(crate) fn start(self, address: &str, id: &str, secret: &str) -> Node {
         let kept = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
         let address = self.through.as_deref().unwrap_or(address);
@@ -67,12 +67,12 @@ impl NodeBuilder {
 }
 
 impl Node {
-    /// How to start one.
+    /// Configures a node.
     pub(crate) fn builder() -> NodeBuilder {
         NodeBuilder { env: Vec::new(), wrapper: Vec::new(), through: None }
     }
 
-    /// One that has joined and is online.
+    /// An enrolled node that is online.
     pub(crate) async fn joined(panel: &Panel, id: &str) -> Self {
         let node = Self::builder().join(panel, id).await;
         online(panel, id, true, seconds(20)).await;
@@ -84,17 +84,17 @@ impl Node {
         self.kept.path().join("data")
     }
 
-    /// What it has printed, of all its lives.
+    /// Its output since the first start.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(log_of(self.kept.path())).unwrap_or_default()
     }
 
-    /// Its process, or that of the program that runs it.
+    /// Process id of the agent, or of the program that runs it.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }
 
-    /// SIGKILL, and waits.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
@@ -104,13 +104,13 @@ impl Node {
         self.child = spawn(&self.wrapper, &self.env, self.kept.path());
     }
 
-    /// The same node on a new disk.
+    /// Starts the same node with an empty folder.
     pub(crate) fn again_with_nothing(&mut self) {
         self.kept = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
         self.again();
     }
 
-    /// The secret that it comes with from the next start on.
+    /// Sets the secret for later starts.
     pub(crate) fn set_secret(&mut self, secret: &str) {
         self.env.retain(|(name, _)| name != "AGENT_SECRET");
         self.env.push(("AGENT_SECRET".to_owned(), secret.to_owned()));
@@ -141,12 +141,12 @@ fn spawn(wrapper: &[String], env: &[(String, String)], folder: &Path) -> Child {
         .expect("the agent starts")
 }
 
-/// The node as the panel shows it.
+/// The node as shown by the panel's API.
 pub(crate) async fn view(panel: &Panel, id: &str) -> Value {
     panel.admin().get(&format!("/api/nodes/{id}")).await.expect(200).json
 }
 
-/// Waits until the panel shows it so.
+/// Waits until the panel shows it online or offline.
 pub(crate) async fn online(panel: &Panel, id: &str, online: bool, within: std::time::Duration) -> Value {
     until(&format!("{id} online: {online}"), within, async || {
         let node = view(panel, id).await;

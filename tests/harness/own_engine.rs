@@ -1,5 +1,5 @@
-//! A container engine of its own, in a network of its own beside a local network and an internet: firewall rules and games'
-//! networks there are nobody else's. Needs root.
+//! A separate container engine, in its own network next to a LAN and an internet, so that firewall rules and networks
+//! of games do not affect others. Needs root.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -16,12 +16,12 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use super::docker;
 use super::netns::Network;
 
-/// Where [`Echo`] answers.
+/// The port of [`Echo`].
 pub(crate) const PORT: u16 = 7777;
-/// An address of the internet.
+/// An address on the internet.
 pub(crate) const INTERNET: &str = "203.0.113.5";
 pub(crate) const INTERNET_V6: &str = "2001:db8:99::5";
-/// Addresses of the local network, beside the one of its cable: private, shared, link-local, and public ones of neighbours.
+/// Addresses on the LAN, in addition to that of its cable: private, shared, link-local, and public ones of neighbours.
 pub(crate) const NEIGHBOURS: [&str; 8] = [
     "172.31.9.9",
     "192.168.99.9",
@@ -32,10 +32,10 @@ pub(crate) const NEIGHBOURS: [&str; 8] = [
     "fd99::9",
     "2001:db8:1::2",
 ];
-/// This machine's own addresses in the local network, beside the one of its cable.
+/// This machine's own addresses on the LAN, in addition to that of its cable.
 pub(crate) const HOST: [&str; 3] = ["198.51.100.1", "fd77::1", "2001:db8:1::1"];
 
-/// The engine, its machine's network, and the one beside it.
+/// The engine, its machine's network, and the neighbouring network.
 pub(crate) struct OwnEngine {
     host: Network,
     lan: Network,
@@ -48,7 +48,7 @@ pub(crate) struct OwnEngine {
 }
 
 impl OwnEngine {
-    /// Starts one that has the image of the games, and our networks with IPv6.
+    /// Starts an engine with the games' image, and with IPv6 on our networks.
     pub(crate) async fn start() -> Self {
         docker::image().await;
         let (host, lan) = (Network::new(), Network::new());
@@ -114,22 +114,22 @@ impl OwnEngine {
         }
     }
 
-    /// `DOCKER_HOST` of it.
+    /// Its `DOCKER_HOST`.
     pub(crate) fn address(&self) -> String {
         format!("unix://{}/docker.sock", self.folder.path().display())
     }
 
-    /// This machine as the test reaches it.
+    /// The machine's address as seen by the test.
     pub(crate) fn reached_at(&self) -> &str {
         &self.host.there
     }
 
-    /// What a program of that machine is started under. `without` are programs that it does not find there.
+    /// Command prefix that runs a program on that machine. `without` are programs that it must not find there.
     pub(crate) fn wrapper(&self, without: &[&str]) -> Vec<String> {
         wrapper(&self.host, self.folder.path(), without)
     }
 
-    /// Runs a program there; what it printed where it went well.
+    /// Runs a program there; its output if it succeeded.
     pub(crate) fn there(&self, words: &[&str]) -> Option<String> {
         let output = Command::new("nsenter")
             .arg(format!("--net={}", self.host.path().display()))
@@ -139,7 +139,7 @@ impl OwnEngine {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// `docker ARGS`, its output.
+    /// Runs `docker ARGS`; returns its output.
     pub(crate) async fn docker(&self, args: &[&str]) -> String {
         let address = self.address();
         docker::docker(&[&["-H", &address], args].concat()).await
@@ -152,7 +152,7 @@ impl OwnEngine {
         command.status().await.is_ok_and(|status| status.success())
     }
 
-    /// The network of a game that runs.
+    /// The network namespace of a running game.
     pub(crate) async fn inside(&self, server: &str) -> PathBuf {
         let name = format!("ctrl-alt-play-{server}");
         let pid = self.docker(&["inspect", "-f", "{{.State.Pid}}", &name]).await;
@@ -160,7 +160,7 @@ impl OwnEngine {
         format!("/proc/{pid}/ns/net").into()
     }
 
-    /// The network of the neighbours.
+    /// The network namespace of the neighbours.
     pub(crate) fn lan(&self) -> PathBuf {
         self.lan.path()
     }
@@ -200,7 +200,7 @@ fn engine(host: &Network, folder: &Path) -> Child {
         .expect("nsenter, unshare and dockerd")
 }
 
-/// The network's own `/sys` with everybody's control groups, and its resolver.
+/// Runs with the network's own `/sys` including all control groups, and its resolver.
 fn wrapper(host: &Network, folder: &Path, without: &[&str]) -> Vec<String> {
     let mut script = "set -e; mkdir -p \"$0/cgroup\"; mount --rbind /sys/fs/cgroup \"$0/cgroup\"; mount -t sysfs sysfs /sys; \
                       mount --rbind \"$0/cgroup\" /sys/fs/cgroup; \
@@ -218,7 +218,7 @@ fn wrapper(host: &Network, folder: &Path, without: &[&str]) -> Vec<String> {
         .to_vec()
 }
 
-/// Does this in another network.
+/// Runs `work` in another network namespace.
 pub(crate) fn within<T: Send + 'static>(
     network: &Path,
     work: impl FnOnce() -> T + Send + 'static,
@@ -231,7 +231,7 @@ pub(crate) fn within<T: Send + 'static>(
     })
 }
 
-/// Which of these answer there, by TCP and by UDP (`ADDRESS:PORT/tcp`), all asked at once.
+/// Which of these addresses answer there, over TCP and UDP (`ADDRESS:PORT/tcp`), all probed in parallel.
 pub(crate) fn answering(from: &Path, addresses: &[SocketAddr]) -> Vec<String> {
     let asked: Vec<_> = addresses
         .iter()
@@ -257,7 +257,7 @@ fn by_udp(address: SocketAddr) -> bool {
     let any: SocketAddr = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().unwrap();
     let socket = UdpSocket::bind(any).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    // An unreachable network is told here.
+    // An unreachable network fails here.
     if socket.connect(address).is_err() || socket.send(b"who").is_err() {
         return false;
     }
@@ -265,7 +265,7 @@ fn by_udp(address: SocketAddr) -> bool {
     socket.recv(&mut said).is_ok() && said == *b"here"
 }
 
-/// Answers on [`PORT`] of these addresses, by TCP and UDP, until it is dropped.
+/// Answers on [`PORT`] of these addresses, over TCP and UDP, until it is dropped.
 pub(crate) struct Echo {
     stop: Arc<AtomicBool>,
 }
@@ -310,7 +310,7 @@ impl Drop for Echo {
     }
 }
 
-/// A resolver that has [`INTERNET`] for every name.
+/// A DNS server that answers every name with [`INTERNET`].
 struct Names {
     stop: Arc<AtomicBool>,
 }
@@ -340,7 +340,7 @@ impl Drop for Names {
     }
 }
 
-/// The question again, and where it asks for an IPv4 address, one.
+/// The response to a query: the question and, for an IPv4 address, the answer.
 fn answer(query: &[u8]) -> Option<Vec<u8>> {
     let end = 12 + query.get(12..)?.iter().position(|&byte| byte == 0)? + 5;
     let question = query.get(12..end)?;

@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 
 use super::{Client, PASSWORD, seconds, until};
 
-/// What is run to run the program under test: the one of this build, or what `PANEL_BINARY` says, which may be a script
-/// that runs it by an emulator (and has to `exec` that, so that signals arrive).
+/// The binary to test: the one of this build, or `PANEL_BINARY`, which may be a script that runs it in an emulator (it
+/// must `exec` that, so that signals arrive).
 pub(crate) fn binary() -> &'static str {
     static BINARY: LazyLock<String> = LazyLock::new(|| {
         std::env::var("PANEL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ctrl-alt-play").to_owned())
@@ -20,12 +20,12 @@ pub(crate) fn binary() -> &'static str {
     &BINARY
 }
 
-/// The file of the program under test, where `PANEL_BINARY` is a script.
+/// The file of the program under test, also if `PANEL_BINARY` is a script.
 pub(crate) fn program() -> String {
     std::env::var("PANEL_PROGRAM").unwrap_or_else(|_| binary().to_owned())
 }
 
-/// How to start one.
+/// Configures a panel.
 pub(crate) struct Builder {
     env: Vec<(String, String)>,
     args: Vec<String>,
@@ -48,33 +48,33 @@ pub(crate) struct Panel {
 }
 
 impl Builder {
-    /// A variable for the process.
+    /// Sets an environment variable of the process.
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    /// A flag for the process.
+    /// Adds a command line argument.
     #[allow(dead_code)]
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// A folder that outlives the panel.
+    /// Uses a folder that outlives the panel.
     pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// Another program that runs the binary, such as `faketime`.
+    /// A program that runs the binary, such as `faketime`.
     #[allow(dead_code)]
     pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// Starts it with nobody's account.
+    /// Starts it without any account.
     pub(crate) async fn fresh(self) -> Panel {
         let kept = match &self.folder {
             Some(_) => None,
@@ -95,7 +95,7 @@ impl Builder {
         }
     }
 
-    /// Starts it and makes the account `admin`.
+    /// Starts it and creates the account `admin`.
     pub(crate) async fn start(self) -> Panel {
         let mut panel = self.fresh().await;
         panel.set_up().await;
@@ -103,7 +103,7 @@ impl Builder {
     }
 }
 
-/// The command, with settings that keep tests out of each other's way.
+/// The command, with settings that isolate tests from each other.
 pub(crate) fn command(
     wrapper: &[String],
     folder: &Path,
@@ -171,12 +171,12 @@ fn address_in(log: &str) -> Option<String> {
     announced(log, "Listening on http://")
 }
 
-/// The address that a line of the log tells of, as it is reached from here.
+/// The address announced in a log line, as reached from here.
 fn announced(log: &str, line: &str) -> Option<String> {
     let (_, rest) = log.split_once(line)?;
     let (host, rest) = rest.split_once(':')?;
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    // A name stands for all of this machine's addresses.
+    // A name means that it listens on all addresses of this machine.
     let host = if host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| !ip.is_unspecified()) {
         host
     } else {
@@ -186,12 +186,12 @@ fn announced(log: &str, line: &str) -> Option<String> {
 }
 
 impl Panel {
-    /// How to start one.
+    /// Configures a panel.
     pub(crate) fn builder() -> Builder {
         Builder { env: Vec::new(), args: Vec::new(), folder: None, wrapper: Vec::new() }
     }
 
-    /// On a new folder, with the account `admin`.
+    /// Starts a panel in a new folder, with the account `admin`.
     pub(crate) async fn start() -> Self {
         Self::builder().start().await
     }
@@ -201,12 +201,12 @@ impl Panel {
         &self.folder
     }
 
-    /// Where agents connect.
+    /// The address for agents.
     pub(crate) fn agents_address(&self) -> String {
         announced(&self.log(), "Listening on ws://").expect("the agents' port is announced")
     }
 
-    /// What it has printed.
+    /// Its output.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -216,7 +216,7 @@ impl Panel {
         self.child.id().expect("it runs")
     }
 
-    /// What the kernel says of the process, in bytes.
+    /// Resident memory of the process in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = text.lines().find(|line| line.starts_with("VmRSS")).unwrap();
@@ -228,7 +228,7 @@ impl Panel {
         std::fs::read_to_string(self.folder.join("setup-token")).expect("a setup token").trim().to_owned()
     }
 
-    /// Makes the first account.
+    /// Creates the first account.
     pub(crate) async fn set_up(&mut self) {
         let body = json!({ "setupToken": self.setup_token(), "username": "admin", "password": PASSWORD });
         let answer = self.anonymous().post("/api/setup", body).await;
@@ -237,23 +237,23 @@ impl Panel {
         self.admin = Some(Client::new(&self.address, Some(token)));
     }
 
-    /// Nobody.
+    /// A client that is not signed in.
     pub(crate) fn anonymous(&self) -> Client {
         Client::new(&self.address, None)
     }
 
-    /// The first account.
+    /// A client signed in as the first account.
     pub(crate) fn admin(&self) -> Client {
         let admin = self.admin.clone().expect("set up");
         Client::new(&self.address, admin.token)
     }
 
-    /// Makes an account with the role `user` and signs it in.
+    /// Creates an account with the role `user` and signs it in.
     pub(crate) async fn user(&self, name: &str) -> Client {
         self.account(name, "user").await
     }
 
-    /// Makes an account and signs it in.
+    /// Creates an account with this role and signs it in.
     pub(crate) async fn account(&self, name: &str, role: &str) -> Client {
         let body = json!({ "username": name, "password": PASSWORD, "role": role });
         self.admin().post("/api/users", body).await.expect(201);
@@ -267,14 +267,14 @@ impl Panel {
         Client::new(&self.address, Some(answer.json["token"].as_str().unwrap().to_owned()))
     }
 
-    /// A signal by name.
+    /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         let status =
             std::process::Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
         assert!(status.success(), "kill -s {name}");
     }
 
-    /// Waits for its end.
+    /// Waits for it to exit.
     pub(crate) async fn ended(&mut self, within: Duration) -> ExitStatus {
         match tokio::time::timeout(within, self.child.wait()).await {
             Ok(status) => status.unwrap(),
@@ -282,13 +282,13 @@ impl Panel {
         }
     }
 
-    /// SIGTERM, and waits.
+    /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.ended(seconds(30)).await
     }
 
-    /// SIGKILL, and waits.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! A network that can be bad: a TCP proxy that delays, dribbles, cuts and resets.
+//! A TCP proxy that simulates a bad network: it delays, throttles, cuts and resets connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,18 +10,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// What happens to one connection.
+/// The faults of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Weather {
-    /// Each direction takes this long.
+    /// Delay per direction.
     pub(crate) delay: Duration,
-    /// After so many bytes (both ways together) …
+    /// After this many bytes (both directions together) …
     pub(crate) after: Option<u64>,
-    /// … this.
+    /// … this happens.
     pub(crate) then: Fate,
 }
 
-/// How a connection is spoilt.
+/// How a connection is disrupted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// Both ends are closed.
@@ -29,17 +29,17 @@ pub(crate) enum Fate {
     Cut,
     /// Both ends get a reset.
     Reset,
-    /// The client's bytes end; the other way goes on.
+    /// The client's direction ends; the other one continues.
     HalfClose,
-    /// One byte a second, both ways.
+    /// One byte a second in both directions.
     Dribble,
-    /// Nothing passes any more, and nobody is told.
+    /// Nothing passes any more, and neither end is told.
     Hole,
 }
 
-/// Passes connections on to one address. Ends with its runtime, or when dropped.
+/// Forwards connections to one address. Stops with its runtime, or when dropped.
 pub(crate) struct Proxy {
-    /// Where to connect.
+    /// The address to connect to.
     pub(crate) address: String,
     shared: Arc<Shared>,
 }
@@ -54,7 +54,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// One for which `forecast` says what becomes of each connection; the first is 0.
+    /// Starts a proxy; `forecast` returns the faults of each connection, counted from 0.
     pub(crate) async fn new(
         target: impl Into<String>,
         forecast: impl FnMut(u64) -> Weather + Send + 'static,
@@ -62,7 +62,7 @@ impl Proxy {
         Self::on("127.0.0.1", target, forecast).await
     }
 
-    /// The same on another of our addresses.
+    /// Like [`Proxy::new`], listening on another of our addresses.
     pub(crate) async fn on(
         bind: &str,
         target: impl Into<String>,
@@ -83,7 +83,7 @@ impl Proxy {
                 let weather = (all.forecast.lock().unwrap())(number);
                 let target = all.target.lock().unwrap().clone();
                 let task = spawn(async move {
-                    // A target that is away: the client's connection ends.
+                    // If the target is away, the client's connection ends.
                     if let Ok(server) = TcpStream::connect(target).await {
                         pass(client, server, weather).await;
                     }
@@ -97,7 +97,7 @@ impl Proxy {
         Self { address, shared }
     }
 
-    /// How many connections came so far.
+    /// Number of connections so far.
     pub(crate) fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
     }
@@ -111,7 +111,7 @@ impl Drop for Proxy {
     }
 }
 
-/// What both directions of a connection share.
+/// State shared by both directions of a connection.
 struct Way {
     weather: Weather,
     passed: AtomicU64,
@@ -119,11 +119,11 @@ struct Way {
 
 /// How one direction ended.
 enum Ended {
-    /// Its sender had nothing more to say.
+    /// The sender closed it.
     Eof,
-    /// The weather.
+    /// The configured fault occurred.
     Spoilt,
-    /// Its receiver is gone.
+    /// The receiver is gone.
     Broken,
 }
 
@@ -131,7 +131,7 @@ async fn pass(client: TcpStream, server: TcpStream, weather: Weather) {
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
     if weather.after.is_some() && weather.then == Fate::Reset {
-        // Closing it then sends a reset instead of an end.
+        // Makes closing it send a reset.
         let _ = client.set_zero_linger();
         let _ = server.set_zero_linger();
     }
@@ -148,7 +148,7 @@ async fn pass(client: TcpStream, server: TcpStream, weather: Weather) {
         (Ended::Eof, _halves, true) => drop(down.await),
         (Ended::Eof, _halves, false) => drop(up.await),
         (Ended::Spoilt, halves, true) if weather.then == Fate::HalfClose => {
-            // The server hears the end; what it still says passes.
+            // The server sees the end; its own data still passes.
             let (from_client, mut to_server) = halves;
             let _ = to_server.shutdown().await;
             let _still_open = (from_client, to_server);
@@ -213,7 +213,7 @@ async fn carry(
         });
         tokio::select! {
             ended = &mut read => {
-                // What is on its way still arrives.
+                // Data in transit still arrives.
                 drop(read);
                 write.await;
                 ended

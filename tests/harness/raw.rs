@@ -1,11 +1,12 @@
-//! Bytes on a socket, for requests that no client library would send.
+//! Raw bytes on a socket, for requests that no client library would send.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Sends bytes and reads until the other side closes or the time is over. `None` as the second: it stayed open.
+/// Sends bytes and reads until the other side closes or the time is over. The second value is when it closed; `None` if
+/// it stayed open.
 pub(crate) async fn exchange(address: &str, bytes: &[u8], within: Duration) -> (String, Option<Duration>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let began = std::time::Instant::now();
@@ -24,7 +25,7 @@ pub(crate) async fn exchange(address: &str, bytes: &[u8], within: Duration) -> (
     (String::from_utf8_lossy(&got).into_owned(), read.ok().map(|()| began.elapsed()))
 }
 
-/// Sends bytes and reads until a whole head has come, the other side closes or the time is over.
+/// Sends bytes and reads until a complete response head has arrived, the other side closes or the time is over.
 pub(crate) async fn exchange_head(address: &str, bytes: &[u8], within: Duration) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(bytes).await;

@@ -1,15 +1,15 @@
-//! What keeps two runs of the tests on one machine apart.
+//! Isolates parallel test runs on one machine.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// How many test programs run at once at most.
+/// Maximum number of test programs running at once.
 const RUNS: u16 = 15;
 
-/// A number below [`RUNS`] that no other test program of this machine has while this one runs: networks, addresses and
-/// ports are made of it. A name in the kernel's list of local sockets holds it, which goes with the process.
+/// A number below [`RUNS`] that no other running test program of this machine has: networks, addresses and ports are
+/// derived from it. It is reserved by an abstract socket name, which is released with the process.
 pub(crate) fn run_number() -> u16 {
     static HELD: LazyLock<(u16, UnixListener)> = LazyLock::new(|| {
         let hold = |number: u16| {
@@ -21,10 +21,10 @@ pub(crate) fn run_number() -> u16 {
     HELD.0
 }
 
-/// A TCP port that nobody has at the moment. Below the range from which the system gives ports to those who don't care.
+/// A TCP port that is currently free, below the range of ephemeral ports.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Each run of the tests has its own: a panel that is killed must find its port free again.
+    // Each run has its own range: a panel that is killed must find its port free again.
     const EACH: u16 = 6_000 / RUNS;
     loop {
         let port = 21_000 + run_number() * EACH + NEXT.fetch_add(1, Ordering::Relaxed) % EACH;

@@ -1,5 +1,5 @@
-//! A machine that boots: systemd as process 1 in a container, or OpenRC, with the host's engine under its usual name. What
-//! it keeps lies in a folder that has the same path inside and outside, so that the host's engine finds the games' files.
+//! A machine that boots: systemd as process 1 in a container, or OpenRC, with the host's engine under its usual socket
+//! name. Its data folder has the same path inside and outside, so that the host's engine finds the games' files.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Client, binary, seconds, until};
 
-/// Who starts services there.
+/// The service manager.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manager {
     /// 252, of Debian 12.
@@ -17,15 +17,15 @@ enum Manager {
     OpenRc,
 }
 
-/// The version of the program under test, and another one of the same length: the same bytes with that in its place.
+/// The version of the program under test, and another one of the same length, for the same bytes with that version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// See [`VERSION`].
 pub(crate) const NEXT: &str = "0.1.9";
-/// Where the service has its things.
+/// Path of the service's program.
 pub(crate) const PROGRAM: &str = "/usr/local/bin/ctrl-alt-play";
 const GUARD: &str = "/usr/local/lib/ctrl-alt-play/guard";
 
-/// One such machine. Removed when dropped.
+/// A booted machine. Removed when dropped.
 pub(crate) struct Booted {
     name: String,
     manager: Manager,
@@ -48,37 +48,37 @@ impl Drop for Booted {
             let _ = std::io::Write::write_all(&mut std::io::stderr(), &log.stdout);
         }
         let _ = Command::new("docker").args(["rm", "-f", "-v", &self.name]).output();
-        // It belongs to users of the machine and of its games.
+        // The files belong to users of the machine and of its games.
         super::as_root("rm", &["-rf", self.data().to_str().unwrap()]);
     }
 }
 
 impl Booted {
-    /// Boots one, with the service installed and not started.
+    /// Boots a machine with the service installed and not started.
     pub(crate) async fn with(service: &'static str, settings: &str) -> Self {
         let booted = Self::boot(Manager::Systemd, service).await;
         booted.install(settings);
         booted
     }
 
-    /// Boots one with nothing of ours in place: the service is for somebody else to install.
+    /// Boots a machine without the service, to be installed by the test.
     pub(crate) async fn bare(service: &'static str) -> Self {
         Self::boot(Manager::Systemd, service).await
     }
 
-    /// The same under OpenRC.
+    /// Like [`Booted::bare`], under OpenRC.
     pub(crate) async fn bare_openrc(service: &'static str) -> Self {
         Self::boot(Manager::OpenRc, service).await
     }
 
-    /// With the service, under a systemd of five versions later.
+    /// Boots a machine with the service, under a systemd five versions newer.
     pub(crate) async fn under_newer(service: &'static str, settings: &str) -> Self {
         let booted = Self::boot(Manager::Newer, service).await;
         booted.install(settings);
         booted
     }
 
-    /// With the service, under OpenRC.
+    /// Boots a machine with the service, under OpenRC.
     pub(crate) async fn under_openrc(service: &'static str, settings: &str) -> Self {
         let booted = Self::boot(Manager::OpenRc, service).await;
         booted.install(settings);
@@ -125,7 +125,7 @@ impl Booted {
         self.ip = super::docker::docker(&["inspect", "-f", format, &self.name]).await;
     }
 
-    /// As the installer does it.
+    /// Installs the service like the installer.
     fn install(&self, settings: &str) {
         let (service, data) = (self.service, self.data());
         let agent = if service.ends_with("agent") { "--agent" } else { "" };
@@ -158,7 +158,7 @@ impl Booted {
         }
     }
 
-    /// More for the unit's section `[Service]`.
+    /// Adds lines to the unit's `[Service]` section.
     pub(crate) fn drop_in(&self, lines: &str) {
         let service = self.service;
         self.run(&format!(
@@ -172,27 +172,27 @@ impl Booted {
         self.folder.path().join("data")
     }
 
-    /// A program of this version, somewhere there.
+    /// Creates a program of this version on the machine.
     pub(crate) fn program(&self, version: &str) -> PathBuf {
         self.folder.path().join(version)
     }
 
-    /// A file in the folder of the upgrade.
+    /// The path of a file in the upgrade folder.
     pub(crate) fn upgrade(&self, name: &str) -> PathBuf {
         self.data().join("upgrade").join(name)
     }
 
-    /// Where the panel answers, seen from here.
+    /// The address of a port of the machine, seen from here.
     pub(crate) fn address(&self, port: u16) -> String {
         format!("{}:{port}", self.ip)
     }
 
-    /// Nobody, at the panel's port.
+    /// A client that is not signed in, at the panel's port.
     pub(crate) fn anonymous(&self) -> Client {
         Client::new(&self.address(3000), None)
     }
 
-    /// A script of the machine's root, which has to go well; its output.
+    /// Runs a script as root on the machine; panics if it fails. Returns its output.
     #[track_caller]
     pub(crate) fn run(&self, script: &str) -> String {
         let output = self.try_run(script);
@@ -202,7 +202,7 @@ impl Booted {
         said.trim().to_owned()
     }
 
-    /// The same, whether or not it goes well.
+    /// Like [`Booted::run`], but may fail.
     pub(crate) fn try_run(&self, script: &str) -> Output {
         let data = format!("DATA_DIR={}", self.data().display());
         let mut command = Command::new("docker");
@@ -210,7 +210,7 @@ impl Booted {
         command.output().unwrap()
     }
 
-    /// A script that may fail: whether it went well, and all that it said.
+    /// Runs a script that may fail: whether it succeeded, and its whole output.
     pub(crate) fn said(&self, script: &str) -> (bool, String) {
         let output = self.try_run(&format!("exec 2>&1; {script}"));
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
@@ -221,7 +221,7 @@ impl Booted {
         self.run(&format!("systemctl show -p {name} --value {}", self.service))
     }
 
-    /// Waits until the service is so.
+    /// Waits until the service has this state.
     pub(crate) async fn becomes(&self, state: &str, within: Duration) {
         until(&format!("the service is {state}"), within, async || {
             (self.property("ActiveState") == state).then_some(())
@@ -229,12 +229,12 @@ impl Booted {
         .await;
     }
 
-    /// What the service has said to the journal.
+    /// The service's journal.
     pub(crate) fn journal(&self) -> String {
         self.run(&format!("journalctl --no-pager -u {}", self.service))
     }
 
-    /// Puts a program in its place for an upgrade, as the machine's administrator does: [`VERSION`], [`NEXT`] or a script.
+    /// Stages a program for an upgrade, like the machine's administrator: [`VERSION`], [`NEXT`] or a script.
     pub(crate) fn stage(&self, version: &str, program: Option<&str>) {
         let (data, folder) = (self.data(), self.folder.path());
         let from = folder.join(if program.is_some() { "script" } else { version });
@@ -255,12 +255,12 @@ impl Booted {
         ));
     }
 
-    /// `systemctl restart`, without waiting.
+    /// Runs `systemctl restart` without waiting.
     pub(crate) fn restart(&self) {
         self.run(&format!("systemctl restart --no-block {}", self.service));
     }
 
-    /// How the last upgrade went, once it went somehow since `before` (which was how the one before it went).
+    /// The outcome of the last upgrade, once it differs from `before`, that of the previous one.
     pub(crate) async fn outcome(&self, before: &str, within: Duration) -> String {
         let path = self.upgrade("outcome");
         until("the upgrade has gone one way or the other", within, async || {
@@ -271,7 +271,7 @@ impl Booted {
         .await
     }
 
-    /// Which version of the panel answers.
+    /// The version of the panel that answers.
     pub(crate) async fn version(&self, within: Duration) -> String {
         let client = self.anonymous();
         until("the panel answers", within, async || {
@@ -282,7 +282,7 @@ impl Booted {
         .await
     }
 
-    /// Everything is gone at once; then it boots again.
+    /// Kills everything at once, then boots again.
     pub(crate) async fn power_cut(&mut self) {
         super::docker::docker(&["kill", &self.name]).await;
         super::docker::docker(&["start", &self.name]).await;
@@ -290,7 +290,7 @@ impl Booted {
     }
 }
 
-/// Where a service finds what we put: one with a `/tmp` of its own finds nothing of a checkout that lies below it.
+/// A folder that services can see: one with a private `/tmp` does not see a checkout below it.
 fn seen_by_services() -> &'static Path {
     let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
     if base.starts_with("/tmp") || base.starts_with("/var/tmp") { Path::new("/var/lib") } else { base }
@@ -313,13 +313,13 @@ async fn image(manager: Manager) {
     .await;
 }
 
-/// The two programs, without what debuggers want: half the size. Made once in a run, linked where they are needed.
+/// The two programs without debug information, which halves their size. Created once per run and linked where needed.
 fn programs(into: &Path) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     ONCE.call_once(|| {
         std::fs::create_dir_all(&made).unwrap();
-        // Another run of the tests may be at the same.
+        // Another test run may be doing the same.
         let growing = made.join(format!("growing-{}", std::process::id()));
         let stripped = Command::new("strip").arg("-o").arg(&growing).arg(binary()).status().unwrap();
         assert!(stripped.success());

@@ -1,11 +1,11 @@
-//! ZIP archives as another program makes them.
+//! ZIP archives made by another program.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-/// Python's, with these files: names and texts.
+/// An archive made by Python, with these names and texts.
 pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let script = "import json, sys, zipfile\n\
