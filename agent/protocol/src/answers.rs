@@ -1,4 +1,4 @@
-//! The answers that most requests get: done, or not.
+//! The answers to most requests: done, or failed.
 
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
@@ -7,29 +7,29 @@ use super::codes::ErrorCode;
 use super::lenient;
 use super::status::Status;
 
-/// `ack`: nothing, or the state in which the request left the server.
+/// `ack`: the request was accepted or done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ack {
-    /// The state at the moment of the answer, for power actions and installs.
+    /// The server's status at the time of the answer, for power actions and installs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }
 
-/// `error`: what was asked for is refused, or failed.
+/// `error`: a request was refused or failed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
     /// Why, for programs.
     #[serde(default)]
     pub code: ErrorCode,
-    /// One sentence for a person.
+    /// A message for users, one sentence.
     #[serde(default, deserialize_with = "lenient::text")]
     pub message: String,
-    /// Details in a form of the sender's own.
+    /// Details in a format chosen by the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<serde_json::Value>,
-    /// Part 2: whose server.
+    /// Extension: id of the server; absent for requests about the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_id: Option<ServerId>,
 }

@@ -1,5 +1,5 @@
-//! Frames, read within a bound of the memory that they become. A list of a million nothings is small on the wire and
-//! large in memory; what is past the bound is read to its end, so that the frame's id is known, and kept nowhere.
+//! Reads frames with a limit on the memory that they take when decoded. A list of a million nulls is small on the wire
+//! and large in memory. Data beyond the limit is parsed to its end, so that the frame's id is known, but not stored.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,66 +11,66 @@ use serde_json::{Map, Number, Value};
 
 use super::encoding::Encoding;
 
-/// How deep lists and objects may lie in each other. JSON's reader has the same bound of its own.
+/// Maximum nesting of lists and objects. The JSON parser has the same limit.
 const DEEPEST: usize = 128;
-/// What a value takes in a list that grows.
+/// Assumed bytes of a value in a growing list.
 const VALUE: usize = 2 * size_of::<Value>();
-/// What a map takes with its first entry, and then each entry.
+/// Assumed bytes of a map with its first entry, and of each further entry.
 const MAP: usize = 640;
 const ENTRY: usize = 128;
-/// Characters of a type that are kept: none is as long.
+/// Maximum characters kept of a type; no type is as long.
 const KIND: usize = 64;
-/// What an id or a time may take.
+/// Maximum bytes of an id or a time.
 const SMALL: usize = 1024;
 
-/// What a frame may be.
+/// The size limits of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes on the wire.
+    /// Maximum bytes on the wire.
     pub frame: usize,
-    /// Bytes of memory, about, while it is taken apart.
+    /// Approximate maximum bytes of memory while it is decoded.
     pub memory: usize,
 }
 
-/// Most messages.
+/// For most messages.
 pub(super) const USUAL: Limits = Limits { frame: 1 << 20, memory: 4 << 20 };
-/// The settings of a server, with what its template says.
+/// For the settings of a server, including its template.
 pub(super) const SETTINGS: Limits = Limits { frame: 4 << 20, memory: 12 << 20 };
-/// Everything that an agent has.
+/// For the list of everything an agent has.
 pub(super) const EVERYTHING: Limits = Limits { frame: 1 << 20, memory: 8 << 20 };
-/// Thousands of files' names.
+/// For thousands of file names.
 pub(super) const LISTING: Limits = Limits { frame: 6 << 20, memory: 24 << 20 };
-/// A file of 4 MiB, where each byte may be escaped.
+/// For a file of 4 MiB in which each byte may be escaped.
 pub(super) const FILE: Limits = Limits { frame: 26 << 20, memory: 26 << 20 };
 
-/// What one side takes from the other.
+/// A message received by one side from the other.
 pub trait Inbound: DeserializeOwned {
-    /// What a message of this type may be; `None` where the type is not known.
+    /// The limits of a message of this type; `None` if the type is unknown.
     fn limits(kind: &str) -> Option<Limits>;
 
-    /// Brings a message within its bounds: texts are cleaned and cut, lists end.
+    /// Enforces the limits of a message: texts are cleaned and cut, lists truncated.
     ///
     /// # Errors
-    /// What is too much, where cutting it would change what is meant.
+    /// What is too large, if cutting it would change its meaning.
     fn bound(&mut self) -> Result<(), String>;
 }
 
-/// An envelope whose data is not looked at yet.
+/// An envelope whose data is not decoded yet.
 pub(super) struct Frame {
     pub(super) kind: String,
     pub(super) data: Value,
     pub(super) message_id: Option<String>,
     pub(super) timestamp: Option<Timestamp>,
-    /// Its data was more than it may be, and is not here.
+    /// Its data exceeded the limits and was dropped.
     pub(super) too_large: bool,
 }
 
-/// One frame, with as much of its data as a message of its type may have.
+/// Reads a frame, with as much of its data as the limits of its type allow.
 pub(super) fn read<M: Inbound>(encoding: Encoding, frame: &[u8]) -> Result<Frame, String> {
     seeded(encoding, frame, Envelope::<M> { frame, encoding, message: PhantomData })
 }
 
-/// A whole frame as a tree; `None` where it is none, or more than it may be.
+/// A complete frame as a JSON value; `None` if it is invalid or exceeds the limits.
 pub(super) fn tree(frame: &[u8], limits: Limits) -> Option<Value> {
     if frame.len() > limits.frame {
         return None;
@@ -100,7 +100,7 @@ fn seeded<'f, S: DeserializeSeed<'f>>(
     }
 }
 
-/// The type alone, for a frame that has it behind its data.
+/// Reads only the type, for a frame that has it after its data.
 fn kind_of(encoding: Encoding, frame: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Bare {
@@ -113,7 +113,7 @@ fn kind_of(encoding: Encoding, frame: &[u8]) -> Option<String> {
     seeded(encoding, frame, PhantomData::<Bare>).ok().map(|bare| bare.kind)
 }
 
-/// Memory that may still be taken.
+/// The remaining memory.
 struct Budget {
     left: usize,
     spent: bool,
@@ -153,7 +153,7 @@ impl<'de, M: Inbound> DeserializeSeed<'de> for Envelope<'_, M> {
 }
 
 impl<M: Inbound> Envelope<'_, M> {
-    /// Nothing of the data where the frame is too long already, or nobody knows what it is.
+    /// The budget for the data: zero if the frame is too long or its type unknown.
     fn budget(&self, kind: Option<&str>) -> Budget {
         let limits = match kind {
             Some(kind) => M::limits(kind),
@@ -217,7 +217,7 @@ impl<'de, M: Inbound> Visitor<'de> for Envelope<'_, M> {
     }
 }
 
-/// A type or a key: what is longer than any is cut.
+/// A type or key, cut if it is longer than any valid one.
 struct Kind;
 
 impl<'de> DeserializeSeed<'de> for Kind {
@@ -240,7 +240,7 @@ impl Visitor<'_> for Kind {
     }
 }
 
-/// A value with all that is in it; nothing where that is more than there is memory for.
+/// A value including everything in it; nothing if that exceeds the budget.
 struct Tree<'b>(&'b mut Budget);
 
 impl<'de> DeserializeSeed<'de> for Tree<'_> {

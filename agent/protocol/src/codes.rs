@@ -1,5 +1,4 @@
-//! Codes: words that programs act by. What the other side says beyond these lists stays as it was said, so that it can be
-//! shown.
+//! Codes for programs. Unknown codes of the other side are kept as received, so that they can be shown.
 
 use std::fmt;
 
@@ -8,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::lenient;
 use super::text::TextRule;
 
-/// Makes an enum of words, with one variant for all others.
+/// Defines an enum of codes, with one variant for unknown ones.
 macro_rules! codes {
     (
         $(#[$about:meta])*
@@ -20,12 +19,12 @@ macro_rules! codes {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$doc])* $variant,)*
-            /// None of these: as it was said.
+            /// An unknown code, as received.
             Other(String),
         }
 
         impl $name {
-            /// The word on the wire.
+            /// The code on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -34,7 +33,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The code of this word, where it is one of the list.
+            /// The variant of a known code.
             fn known(word: &str) -> Option<Self> {
                 match word {
                     $($word => Some(Self::$variant),)*
@@ -42,11 +41,11 @@ macro_rules! codes {
                 }
             }
 
-            /// Brings a word of the other side within its bounds. One of the list is within them.
+            /// Enforces the limits of a received code. Known ones are within them.
             pub(super) fn bound(&mut self) {
                 if let Self::Other(word) = self {
                     TextRule::WORD.apply(word);
-                    // It is what it looks like when it is clean.
+                    // Cleaning may have turned it into a known code.
                     if let Some(known) = Self::known(word) {
                         *self = known;
                     }
@@ -87,86 +86,85 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Why a request was refused or failed. Most of them are the API's too.
+    /// Why a request was refused or failed. Most of these are also codes of the API.
     ErrorCode {
-        /// The server starts already.
+        /// The server is already starting.
         AlreadyStarting = "already_starting",
-        /// The server runs already.
+        /// The server is already running.
         AlreadyRunning = "already_running",
-        /// The server stops already.
+        /// The server is already stopping.
         AlreadyStopping = "already_stopping",
-        /// The server does not run.
+        /// The server is not running.
         NotRunning = "not_running",
-        /// The server's image is being fetched.
+        /// The server is being installed.
         Installing = "installing",
-        /// There is no install to cancel.
+        /// There is no installation to cancel.
         NotInstalling = "not_installing",
-        /// The server may not start.
+        /// The server is suspended.
         Suspended = "suspended",
-        /// The server is paused, and has to be resumed first.
+        /// The server is paused and must be resumed first.
         Paused = "paused",
         /// The server is not paused.
         NotPaused = "not_paused",
         /// There is no such server, file or folder.
         NotFound = "not_found",
-        /// It does not fit what is there.
+        /// It conflicts with the current state.
         Conflict = "conflict",
-        /// Another program holds a port of the server.
+        /// Another program uses a port of the server.
         PortInUse = "port_in_use",
         /// The container engine does not answer.
         EngineUnavailable = "engine_unavailable",
-        /// What was asked for is not valid.
+        /// The request is invalid.
         Invalid = "invalid",
         /// The disk is full.
         DiskFull = "disk_full",
-        /// Too much is under way; trying again may help.
+        /// Too much is in progress; a retry may succeed.
         Busy = "busy",
-        /// The agent itself may not do that.
+        /// The agent lacks the permission.
         Forbidden = "forbidden",
-        /// The agent cannot do that.
+        /// The agent does not support that.
         NotSupported = "not_supported",
         /// A path leads out of the server's folder.
         PathEscape = "path_escape",
-        /// Not a plain file.
+        /// Not a regular file.
         NotRegular = "not_regular",
-        /// Not a text in UTF-8.
+        /// Not a UTF-8 text.
         NotText = "not_text",
-        /// A file is too large to edit. The word is of the protocol's first part.
+        /// A file is too large to edit. A code of the legacy protocol.
         FileTooLarge = "FILE_TOO_LARGE",
         /// A file could not be read or written.
         File = "file",
-        /// A file is not what it was when it was looked at.
+        /// A file has changed since it was read.
         Changed = "changed",
-        /// Something has this name already.
+        /// The name already exists.
         Exists = "exists",
-        /// An archive becomes more than there is room for, or than is taken.
+        /// An archive's content exceeds the free space or the limit.
         ArchiveTooLarge = "archive_too_large",
         /// An archive that cannot be read.
         BadArchive = "bad_archive",
-        /// The server's disk limit leaves no room for it.
+        /// It would exceed the server's disk limit.
         OverQuota = "over_quota",
-        /// A connection for data broke off.
+        /// A stream was interrupted.
         BrokenOff = "broken_off",
-        /// A message of a type that this side does not take.
+        /// A message of an unsupported type.
         UnknownType = "UNKNOWN_TYPE",
-        /// A message that could not be read.
+        /// A message that could not be decoded.
         BadMessage = "BAD_MESSAGE",
-        /// A legacy agent failed, for whatever reason.
+        /// A legacy agent failed, for any reason.
         HandlerError = "HANDLER_ERROR",
-        /// An agent failed, and its message is for people already: cleaned, with nothing of the agent's inside. Never
-        /// sent.
+        /// An agent failed, and its message is already fit for users: cleaned and without internal details. Never sent.
         AgentFailed = "agent_failed",
     }
 }
 
 codes! {
-    /// What is wrong with a machine.
+    /// A problem of a machine.
     ProblemCode {
         /// The container engine does not answer.
         EngineUnavailable = "engine_unavailable",
         /// The container engine is too old.
         EngineOld = "engine_old",
-        /// The agent is in a container, and the host has no place for its servers' folders: it takes no servers.
+        /// The agent is in a container, and its servers' folders are not on the host: it accepts no servers.
         NoHostPath = "no_host_path",
         /// The kernel is too old.
         KernelOld = "kernel_old",
@@ -180,26 +178,26 @@ codes! {
         DiskLow = "disk_low",
         /// Memory is almost used up.
         MemoryLow = "memory_low",
-        /// Nothing holds memory limits.
+        /// Memory limits are not enforced.
         MemoryLimitOff = "memory_limit_off",
-        /// Nothing holds CPU limits.
+        /// CPU limits are not enforced.
         CpuLimitOff = "cpu_limit_off",
-        /// Nothing holds limits of processes.
+        /// Limits of the number of processes are not enforced.
         PidsLimitOff = "pids_limit_off",
-        /// The clock cannot be right.
+        /// The clock is wrong.
         ClockWrong = "clock_wrong",
         /// Found by the panel: the clocks of agent and panel differ.
         ClockSkew = "clock_skew",
-        /// Found by the panel: two machines call themselves the same node.
+        /// Found by the panel: two machines use the same node id.
         TwoMachines = "two_machines",
-        /// Found by the panel: a legacy agent, which cannot do everything.
+        /// Found by the panel: a legacy agent, which does not support everything.
         LimitedAgent = "limited_agent",
     }
 }
 
 impl<'de> Deserialize<'de> for ErrorCode {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Other implementations say numbers, or nothing.
+        // Other implementations send numbers, or nothing.
         lenient::text::<_, String>(from).map(Self::from)
     }
 }

@@ -1,8 +1,8 @@
-//! The command form of part 1: flat frames without `data` around them. A command is answered by a `response` with its
-//! id, what follows is told by `event`s without one.
+//! The command form of the legacy protocol: flat frames without `data`. A command is answered by a `response` with its
+//! id; later changes are reported by `event`s without an id.
 //!
-//! One make of agent reads a command only from inside `data`, another only the flat one: ours sends both and takes
-//! either.
+//! One implementation of the agent only reads commands inside `data`, another only flat ones: ours sends both and
+//! accepts either.
 
 use ids::ServerId;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::{ServerStatus, Status, bounded};
 
 /// The action that stops a server, or kills it.
 pub const STOP_SERVER: &str = "stop_server";
-/// The action that tells a container's state.
+/// The action that requests a container's state.
 pub const GET_STATUS: &str = "get_status";
 /// The only event.
 pub const STATUS_CHANGED: &str = "server_status_changed";
@@ -32,15 +32,15 @@ pub enum CommandName {
 /// `command`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Command {
-    /// Comes back in the responses.
+    /// Id, repeated in the responses.
     pub id: String,
     /// The agent's node id.
     pub agent_id: String,
     /// The action, by name.
     pub action: String,
-    /// The server's id; absent where it is in the payload.
+    /// The server's id; absent if it is in the payload.
     pub server_id: Option<ServerId>,
-    /// More about it; null for nothing.
+    /// Parameters; null for none.
     pub payload: Value,
 }
 
@@ -49,13 +49,13 @@ pub struct Command {
 pub struct Response {
     /// Id of the command that it answers.
     pub id: String,
-    /// Done, or under way.
+    /// Whether it is done or in progress; false if it failed.
     pub success: bool,
-    /// A sentence for a person.
+    /// A message for users.
     pub message: Option<String>,
     /// `{serverId, status, …}`.
     pub data: Value,
-    /// Code and sentence, where it failed.
+    /// Error code and message, if it failed.
     pub error: Option<(String, String)>,
 }
 
@@ -64,13 +64,13 @@ pub struct Response {
 pub struct Event {
     /// The server's id.
     pub server_id: ServerId,
-    /// What it was, where that is known.
+    /// The previous status, if known.
     pub previous: Option<Status>,
-    /// What it is, or what became of a command.
+    /// The new status, or the result of a command.
     pub now: Became,
 }
 
-/// What an event tells of.
+/// The content of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Became {
     /// `currentStatus`.
@@ -80,7 +80,7 @@ pub enum Became {
 }
 
 impl CommandName {
-    /// Reads a frame; nothing where it is none in this form.
+    /// Parses a frame; `None` if it is not in this form.
     #[must_use]
     pub fn read(frame: &[u8]) -> Option<Self> {
         let Value::Object(frame) = bounded::tree(frame, bounded::USUAL)? else { return None };
@@ -101,7 +101,7 @@ fn text(from: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
-/// What a person reads, however it is written.
+/// A message for users, whatever its JSON type.
 fn sentence(value: &Value) -> String {
     let mut text = match value {
         Value::String(text) => text.clone(),
@@ -127,7 +127,7 @@ impl Command {
         }
     }
 
-    /// Flat, and the same object under `data`.
+    /// The frame: flat, and repeated under `data`.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut flat = json!({
@@ -231,7 +231,8 @@ impl Event {
         json!({ "type": "event", "timestamp": Timestamp::now(), "event": STATUS_CHANGED, "data": data })
     }
 
-    /// The same as a status, where it tells of one. A failure is told with its reason by whoever knows the state.
+    /// The event as a server status, if it contains one. Failures are reported with their reason by the code that knows
+    /// the status.
     #[must_use]
     pub fn status(&self) -> Option<ServerStatus> {
         let status = match &self.now {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::lenient;
 use super::payload::{LINE, Payload, id, within};
 
-/// Fingerprints of lines by which a reader's position is found.
+/// Maximum number of fingerprints for finding a reader's position.
 const FINGERPRINTS: usize = 1_000;
 
 /// `server_command`: one line for the game's standard input.
@@ -20,20 +20,20 @@ pub struct ServerCommand {
     pub command: String,
 }
 
-/// Where a line came from.
+/// The source of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
-    /// The game (with a terminal this carries its standard error too).
+    /// The game's standard output (with a terminal, also its standard error).
     #[default]
     Stdout,
-    /// The game.
+    /// The game's standard error.
     Stderr,
-    /// Us.
+    /// The agent.
     System,
 }
 
-/// `server_output`, for a panel that never subscribes: whole lines, `\n` between them, none at the end.
+/// `server_output`, for a panel that does not subscribe: complete lines, `\n` between them, none at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerOutput {
@@ -41,7 +41,7 @@ pub struct ServerOutput {
     pub server_id: ServerId,
     /// The lines.
     pub output: String,
-    /// Where from; an older test agent leaves it out.
+    /// The source; a test agent of another implementation omits it.
     #[serde(default, deserialize_with = "lenient::stream")]
     pub stream: Stream,
     /// When it was measured or sent, by the agent's clock.
@@ -49,46 +49,46 @@ pub struct ServerOutput {
     pub timestamp: Timestamp,
 }
 
-/// Part 2: `console_subscribe`.
+/// Extension: `console_subscribe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleSubscribe {
     /// The server's id.
     pub server_id: ServerId,
-    /// The last line that the reader has; lines after it follow. Without it the last 200.
+    /// Number of the reader's last line; the lines after it follow. Absent: start with the last 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
-    /// Fingerprints of the game's lines that the reader had last, in order, up to `after`: by them an agent that has
-    /// begun to count anew since goes on counting as the reader does.
+    /// Fingerprints of the reader's last lines of the game, in order, up to `after`. With them, an agent whose
+    /// numbering has restarted continues the reader's numbering.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last: Vec<u32>,
-    /// The reader knows of [`ConsoleLines::partial`]: the unfinished line is told each time it changes.
+    /// Whether the reader supports [`ConsoleLines::partial`]: the unfinished line is sent each time it changes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }
 
-/// What [`ConsoleSubscribe::last`] holds of a line: 32 bits of FNV-1a over its text.
+/// The fingerprint of a line for [`ConsoleSubscribe::last`]: 32-bit FNV-1a of its text.
 #[must_use]
 pub fn fingerprint(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Part 2: `console_tail`.
+/// Extension: `console_tail`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleTail {
     /// The server's id.
     pub server_id: ServerId,
-    /// How many lines at most.
+    /// Maximum number of lines.
     pub tail: u32,
 }
 
-/// One line: no line end, valid UTF-8, only colour escapes left, at most 16 KiB.
+/// One line: without line end, valid UTF-8, with no escapes except colours, at most 16 KiB.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsoleLine {
-    /// Counts lines without gaps over restarts of the game.
+    /// Number of the line; consecutive, also across restarts of the game.
     pub seq: u64,
-    /// When it was read.
+    /// When the agent read it.
     pub time: Timestamp,
     /// Where the text comes from.
     pub stream: Stream,
@@ -99,22 +99,22 @@ pub struct ConsoleLine {
     pub truncated: bool,
 }
 
-/// The line that is being written: as clean and as bounded as a finished one, without a number. It is replaced in place,
-/// as on a terminal, until it ends and becomes a [`ConsoleLine`].
+/// The unfinished line: cleaned and limited like a finished one, without a number. It is replaced in place, as on a
+/// terminal, until it ends and becomes a [`ConsoleLine`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsolePartial {
     /// When it was last written to.
     pub time: Timestamp,
     /// Where the text comes from.
     pub stream: Stream,
-    /// What stands in it.
+    /// Its current text.
     pub text: String,
     /// It was longer than 16 KiB.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
 }
 
-/// A line, or how many stood here.
+/// A line, or a number of missing lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ConsoleItem {
@@ -127,7 +127,7 @@ pub enum ConsoleItem {
     },
 }
 
-/// Part 2: `console_lines`.
+/// Extension: `console_lines`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleLines {
@@ -135,11 +135,11 @@ pub struct ConsoleLines {
     pub server_id: ServerId,
     /// Lines and gaps, oldest first.
     pub lines: Vec<ConsoleItem>,
-    /// Counting began anew: these lines replace all that the reader has.
+    /// Whether the numbering has restarted: these lines replace everything the reader has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reset: bool,
-    /// What stands after these lines and is not finished yet; absent where nothing is, or where more lines follow at
-    /// once. Only to a reader that knows of it.
+    /// The unfinished line after these lines; absent if there is none or if more lines follow at once. Only for readers
+    /// that support it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<ConsolePartial>,
 }

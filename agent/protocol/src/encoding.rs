@@ -1,20 +1,20 @@
-//! The ways to write envelopes, and how the two sides agree on one.
+//! The encodings of envelopes, and their negotiation.
 
-/// A way to write envelopes, chosen when the connection is made.
+/// An encoding of envelopes, chosen when the connection is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// JSON in text frames.
     #[default]
     Json,
-    /// The same with names, in binary frames.
+    /// MessagePack with field names, in binary frames.
     MessagePack,
 }
 
 impl Encoding {
-    /// What an agent offers, best for the oldest panels first.
+    /// The subprotocols offered by an agent, in the order best for the oldest panels.
     pub const OFFER: &str = "ctrl-alt-play.json, ctrl-alt-play.msgpack";
 
-    /// The subprotocol that stands for it.
+    /// The name of its subprotocol.
     #[must_use]
     pub fn subprotocol(self) -> &'static str {
         match self {
@@ -23,7 +23,7 @@ impl Encoding {
         }
     }
 
-    /// For people.
+    /// Display name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,13 +32,13 @@ impl Encoding {
         }
     }
 
-    /// What a subprotocol stands for.
+    /// The encoding of a subprotocol.
     #[must_use]
     pub fn of_subprotocol(name: &str) -> Option<Self> {
         [Self::Json, Self::MessagePack].into_iter().find(|encoding| encoding.subprotocol() == name.trim())
     }
 
-    /// The panel's choice: MessagePack where it is offered.
+    /// The panel's choice: MessagePack if it is offered.
     #[must_use]
     pub fn choose(offered: &[String]) -> Option<Self> {
         let known = offered.iter().filter_map(|name| Self::of_subprotocol(name));

@@ -1,5 +1,5 @@
-//! The frame around every message, and decoding in two steps: first the frame, then what its type says. So one
-//! message that we do not know never costs the link.
+//! The envelope of every message, and decoding in two steps: first the envelope, then the data according to its type.
+//! So one unknown message never ends the link.
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,15 +16,15 @@ pub struct Envelope<M> {
     /// The message: `type` and `data`.
     #[serde(flatten)]
     pub message: M,
-    /// Present on requests that want an answer, and on that answer.
+    /// Present on requests that expect an answer, and on that answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// When it was sent; for display only, never to compare with our clock.
+    /// When it was sent; only for display, never to be compared with our clock.
     pub timestamp: Timestamp,
 }
 
 impl<M> Envelope<M> {
-    /// A message that belongs to no request.
+    /// A message that is not part of a request.
     pub fn new(message: M) -> Self {
         Self { message, message_id: None, timestamp: Timestamp::now() }
     }
@@ -35,34 +35,34 @@ impl<M> Envelope<M> {
     }
 }
 
-/// Why a frame could not be taken. The link survives all of them.
+/// Why a frame could not be decoded. The link survives all of these.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// No JSON, or no object, or no `type`.
+    /// Invalid JSON, no object, or no `type`.
     #[error("not a message: {0}")]
     NotAMessage(String),
-    /// A type that this side does not take.
+    /// A type that this side does not support.
     #[error("unknown message type {kind:?}")]
     UnknownType {
-        /// The `type` as it stood there, cut to 64 characters.
+        /// The `type` as received, cut to 64 characters.
         kind: String,
-        /// To answer with `UNKNOWN_TYPE`.
+        /// The id for the answer `UNKNOWN_TYPE`.
         message_id: Option<String>,
     },
-    /// A known type with data that does not fit.
+    /// A known type with invalid data.
     #[error("bad data in {kind:?}: {cause}")]
     BadData {
         /// The `type`.
         kind: String,
         /// What is wrong with it.
         cause: String,
-        /// To answer with `BAD_MESSAGE`.
+        /// The id for the answer `BAD_MESSAGE`.
         message_id: Option<String>,
     },
 }
 
 impl DecodeError {
-    /// The code of the answer to it.
+    /// The error code for the answer.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -71,7 +71,7 @@ impl DecodeError {
         }
     }
 
-    /// What it was, for counting: the `type`, empty where there is none.
+    /// The `type`, for counting; empty if there is none.
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
@@ -80,7 +80,7 @@ impl DecodeError {
         }
     }
 
-    /// Whose answer it becomes.
+    /// The id of the message to answer.
     #[must_use]
     pub fn message_id(&self) -> Option<&str> {
         match self {
@@ -90,7 +90,7 @@ impl DecodeError {
     }
 }
 
-/// The second step: what the frame's type says of its data.
+/// The second step: decodes the data according to the type.
 pub(super) fn open<M: Inbound>(frame: Frame) -> Result<Envelope<M>, DecodeError> {
     let Frame { kind, data, message_id, timestamp, too_large } = frame;
     if M::limits(&kind).is_none() {
@@ -107,7 +107,7 @@ pub(super) fn open<M: Inbound>(frame: Frame) -> Result<Envelope<M>, DecodeError>
     let message = match read {
         Ok(message) => message,
         Err(mut cause) => {
-            // It may quote what was sent, however long that is.
+            // It may quote the received data, however long.
             TextRule::line(256).apply(&mut cause);
             return Err(DecodeError::BadData { kind, cause, message_id });
         }
@@ -115,7 +115,8 @@ pub(super) fn open<M: Inbound>(frame: Frame) -> Result<Envelope<M>, DecodeError>
     Ok(Envelope { message, message_id, timestamp: timestamp.unwrap_or_else(Timestamp::now) })
 }
 
-/// Adjacent tagging wants `data` for a struct and refuses it for a unit; peers send `{}` or nothing for both.
+/// Serde's adjacent tagging requires `data` for a struct and rejects it for a unit; peers send `{}` or nothing for
+/// both.
 fn read_message<M: DeserializeOwned>(kind: &str, data: Value) -> Result<M, String> {
     let bare = serde_json::json!({ "type": kind });
     if (data.is_null() || data.as_object().is_some_and(serde_json::Map::is_empty))

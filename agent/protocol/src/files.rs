@@ -1,4 +1,4 @@
-//! The two file messages of part 1, and what is told of files and folders.
+//! The two file messages of the legacy protocol, and the descriptions of files and folders.
 
 use ids::ServerId;
 use jiff::Timestamp;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::payload::{Payload, id};
 use super::{file_paths, lenient};
 
-/// Entries of a folder in one answer.
+/// Maximum number of a folder's entries in one answer.
 pub const LISTED: u32 = 2_000;
-/// Bytes of an etag.
+/// Maximum bytes of an etag.
 const ETAG: usize = 64;
 
 /// `file_read`.
@@ -18,7 +18,7 @@ const ETAG: usize = 64;
 pub struct FileRead {
     /// The server's id.
     pub server_id: ServerId,
-    /// Below the server's folder.
+    /// Relative to the server's folder.
     pub path: String,
 }
 
@@ -28,7 +28,7 @@ pub struct FileRead {
 pub struct FileWrite {
     /// The server's id.
     pub server_id: ServerId,
-    /// Below the server's folder.
+    /// Relative to the server's folder.
     pub path: String,
     /// UTF-8 text, at most 4 MiB.
     pub content: String,
@@ -38,19 +38,19 @@ pub struct FileWrite {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileContent {
-    /// Whose; an older test agent leaves it out.
+    /// The server's id; a test agent of another implementation omits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_id: Option<ServerId>,
-    /// The path that was asked for.
+    /// The requested path.
     #[serde(default)]
     pub path: String,
-    /// The file's text; absent where it was written, or not read.
+    /// The file's text; absent after a write or a failed read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// How an older test agent says whether a write went well.
+    /// Whether a write succeeded, as sent by a test agent of another implementation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
-    /// Why it was not done; absent where it was.
+    /// Why it failed; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text_or_nothing")]
     pub message: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Payload for FileRead {
 impl Payload for FileWrite {
     fn bound(&mut self) -> Result<(), String> {
         let Self { server_id, path, content: _ } = self;
-        // How long a file may be is checked where it is written.
+        // The length of the file is checked where it is written.
         id(server_id)?;
         file_paths::path("path", path)
     }
@@ -80,18 +80,18 @@ impl Payload for FileWrite {
     }
 }
 
-/// `file_list`: a page of a folder's entries, by name in the order of their bytes.
+/// `file_list`: requests a page of a folder's entries, ordered by name as bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileList {
     /// The server's id.
     pub server_id: ServerId,
-    /// The folder, below the server's.
+    /// The folder, relative to the server's.
     pub path: String,
-    /// The name after which the page begins; absent for the first page.
+    /// The page starts after this name; absent for the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Entries of the page, at most [`LISTED`].
+    /// Maximum number of entries, up to [`LISTED`].
     pub limit: u32,
 }
 
@@ -101,15 +101,15 @@ pub struct FileList {
 pub struct FileRef {
     /// The server's id.
     pub server_id: ServerId,
-    /// Below the server's folder.
+    /// Relative to the server's folder.
     pub path: String,
 }
 
-/// What an entry of a folder is.
+/// The type of a folder's entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
-    /// A plain file.
+    /// A regular file.
     File,
     /// A folder.
     Directory,
@@ -127,15 +127,15 @@ pub enum FileKind {
 pub struct FileEntry {
     /// Its name, see [`file_paths`].
     pub name: String,
-    /// What it is.
+    /// Its type.
     pub kind: FileKind,
-    /// Bytes, as the file system tells them.
+    /// Size in bytes, as reported by the file system.
     pub size: u64,
     /// Permission bits, `07777`.
     pub mode: u32,
-    /// When its content changed last.
+    /// When its content last changed.
     pub modified: Timestamp,
-    /// What a link leads to, as it is written in it. Absent for others, and where it is very long.
+    /// The target of a link, as stored in it. Absent for other entries, and if it is very long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
@@ -144,26 +144,26 @@ pub struct FileEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileEntries {
-    /// The path that was asked for.
+    /// The requested path.
     pub path: String,
     /// The page.
     pub entries: Vec<FileEntry>,
-    /// Entries of the whole folder.
+    /// Number of entries in the whole folder.
     pub total: u64,
-    /// Whether others follow after the last one. A page may end before its limit.
+    /// Whether more entries follow. A page may have fewer entries than its limit.
     #[serde(default)]
     pub more: bool,
 }
 
-/// `file_info`: one file or folder, and a word that changes whenever it does.
+/// `file_info`: one file or folder, and a tag that changes whenever it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileInfo {
-    /// The path that was asked for.
+    /// The requested path.
     pub path: String,
-    /// What is there. A link that leads to something within the server's folder is told of as that.
+    /// The entry. A link to something within the server's folder is described as its target.
     pub entry: FileEntry,
-    /// Hex digits.
+    /// The etag, in hex digits.
     pub etag: String,
 }
 
@@ -222,7 +222,7 @@ impl FileInfo {
     }
 }
 
-/// An etag goes into headers.
+/// Checks an etag, which is used in HTTP headers.
 pub(super) fn hex(etag: &str) -> Result<(), String> {
     if etag.len() > ETAG || !etag.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err("etag is not hex digits".to_owned());

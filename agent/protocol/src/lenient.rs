@@ -1,5 +1,5 @@
-//! Strict in what we send, lenient in what we take: other implementations send numbers as text, times as numbers, and less than
-//! half of what the tables name. None of that may cost the message.
+//! Lenient deserialization: other implementations send numbers as text, times as numbers, and less than half of the
+//! specified fields. None of that may invalidate a message.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::{Stats, Stream};
 
-/// A whole number from whatever looks like one; what does not is 0.
+/// An integer from anything that looks like one; 0 otherwise.
 fn whole(value: &Value) -> i64 {
     match value {
         Value::Number(number) => number.as_i64().unwrap_or_else(|| {
-            // Saturates, and has no number for what is none.
+            // Saturates; NaN becomes 0.
             number.as_f64().map_or(0, |float| float as i64)
         }),
         Value::String(text) => text.trim().parse::<f64>().map_or(0, |float| float as i64),
@@ -40,7 +40,7 @@ pub(super) fn fraction<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Err
     Ok(number.filter(|number| number.is_finite()).unwrap_or(0.0))
 }
 
-/// A time that cannot be read is now.
+/// An invalid time becomes the current time.
 pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::String(text) => text.parse().unwrap_or_else(|_| Timestamp::now()),
@@ -64,26 +64,26 @@ pub(super) fn text_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Opti
     Value::deserialize(from).map(as_text)
 }
 
-/// Name to value, where values may be numbers and the like.
+/// Name to value, where values may also be numbers and booleans.
 pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
     let all = Option::<BTreeMap<String, Value>>::deserialize(from)?.unwrap_or_default();
     Ok(all.into_iter().map(|(name, value)| (name, as_text(value).unwrap_or_default())).collect())
 }
 
-/// The same where the whole of it may be missing.
+/// Like [`texts`], for a map that may be missing.
 pub(super) fn texts_or_nothing<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<BTreeMap<String, String>>, D::Error> {
     texts(from).map(Some)
 }
 
-/// Stats that cannot be read are none; the status that they came with counts.
+/// Invalid stats are dropped, since the status they came with matters.
 pub(super) fn stats<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Stats>, D::Error> {
     let value = Value::deserialize(from)?;
     Ok(if value.is_object() { serde_json::from_value(value).ok() } else { None })
 }
 
-/// Any word that is not ours is the game's output.
+/// An unknown stream counts as the game's output.
 pub(super) fn stream<'de, D: Deserializer<'de>>(from: D) -> Result<Stream, D::Error> {
     Ok(match Value::deserialize(from)?.as_str() {
         Some("stderr") => Stream::Stderr,

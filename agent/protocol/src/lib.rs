@@ -1,10 +1,10 @@
-//! The agent protocol: what a panel and an agent say to each other.
+//! The agent protocol: the messages between a panel and an agent.
 //!
-//! Two enums, one per direction, in one envelope `{"type", "data"?, "messageId"?, "timestamp"}`. This crate is
-//! serde only: no sockets, no engine, so that whoever speaks the protocol needs nothing else of the other side.
+//! Two enums, one per direction, in one envelope `{"type", "data"?, "messageId"?, "timestamp"}`. This crate only has
+//! data and serde: no sockets, no engine, so that either side can use it without the other's libraries.
 //!
-//! Part 1 of the protocol exists outside this project (a Go agent, a TypeScript panel). Part 2 are our extensions:
-//! they are only sent to a peer whose `system_info.capabilities` told of them.
+//! The legacy protocol also has implementations outside this project (a Go agent, a TypeScript panel). Everything
+//! marked "Extension" is ours, and only sent to a peer whose `system_info.capabilities` announced it.
 
 mod answers;
 mod backup_targets;
@@ -82,7 +82,7 @@ pub use transfers::{Control, Summary, TransferPrepare, TransferReceive, Transfer
 pub use upgrades::{UpgradeOutcome, UpgradeReceive};
 pub use wire::{EncodeError, decode};
 
-/// The header in which our agents say which process they are: a random word, the same as long as it lives.
+/// The header with the id of an agent process: random, and constant while it runs.
 pub const AGENT_PROCESS: &str = "x-agent-process";
 
 /// Milliseconds since the Unix epoch.
@@ -92,56 +92,56 @@ pub type Millis = i64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum ToPanel {
-    /// Every 30 s.
+    /// Sent every 30 s.
     Heartbeat(Heartbeat),
-    /// Unasked after connecting, on [`ToAgent::SystemInfoRequest`], and again when something in it changes.
+    /// Sent after connecting, on [`ToAgent::SystemInfoRequest`], and when something in it changes.
     SystemInfo(Box<SystemInfo>),
-    /// What a server is now.
+    /// The current status of a server.
     ServerStatus(Box<ServerStatus>),
-    /// Console output for a panel that never subscribes.
+    /// Console output for a panel that does not subscribe.
     ServerOutput(ServerOutput),
-    /// The answer to both file messages.
+    /// The answer to both legacy file messages.
     FileContent(FileContent),
-    /// A request that was refused or failed.
+    /// A request was refused or failed.
     Error(ErrorReport),
-    /// Part 2: a request is accepted or done; carries the `messageId` of what it answers.
+    /// Extension: a request was accepted or done; carries its `messageId`.
     Ack(Ack),
-    /// Part 2: long work goes on; carries the `messageId`.
+    /// Extension: progress of long work; carries the `messageId` of the request.
     Progress(Progress),
-    /// Part 2: everything that the agent has, after `system_info`.
+    /// Extension: every server of the agent, sent after `system_info`.
     Sync(Sync),
-    /// Part 2: console lines.
+    /// Extension: console lines.
     ConsoleLines(ConsoleLines),
-    /// Part 2: one sample of one running server.
+    /// Extension: one stats sample of a running server.
     ServerStats(ServerStats),
-    /// Part 2: the kept samples of one server.
+    /// Extension: the stored samples of a server.
     StatsHistory(StatsHistory),
-    /// Part 2: one sample of the machine.
+    /// Extension: one stats sample of the machine.
     NodeStats(NodeStats),
-    /// Part 2: answers [`ToAgent::HostCheck`].
+    /// Extension: answers [`ToAgent::HostCheck`].
     HostReport(HostReport),
-    /// Part 2: answers [`ToAgent::ServerDescribe`].
+    /// Extension: answers [`ToAgent::ServerDescribe`].
     ServerDescription(Box<ServerDescription>),
-    /// Part 2: answers [`ToAgent::TransferMeasure`].
+    /// Extension: answers [`ToAgent::TransferMeasure`].
     TransferSize(TransferSize),
-    /// Part 2: answers [`ToAgent::FileList`].
+    /// Extension: answers [`ToAgent::FileList`].
     FileEntries(FileEntries),
-    /// Part 2: answers [`ToAgent::FileStat`], and the messages that send or receive the content of a file.
+    /// Extension: answers [`ToAgent::FileStat`], and the messages that send or receive the content of a file.
     FileInfo(Box<FileInfo>),
-    /// Part 2: a job on files goes on.
+    /// Extension: progress of a file job.
     FileProgress(FileProgress),
-    /// Part 2: answers [`ToAgent::FileOp`] when it is done.
+    /// Extension: answers [`ToAgent::FileOp`] when it is done.
     FileDone(FileDone),
-    /// Part 2: answers [`ToAgent::FileTrash`].
+    /// Extension: answers [`ToAgent::FileTrash`].
     FileTrashList(FileTrashList),
-    /// Part 2: answers [`ToAgent::FileVersions`].
+    /// Extension: answers [`ToAgent::FileVersions`].
     FileVersionList(FileVersionList),
-    /// Part 2: answers [`ToAgent::FileSearch`].
+    /// Extension: answers [`ToAgent::FileSearch`].
     FileMatches(FileMatches),
-    /// Part 2: answers [`ToAgent::DiskUsage`].
+    /// Extension: answers [`ToAgent::DiskUsage`].
     DiskUsageReport(DiskUsageReport),
-    /// Part 2: answers [`ToAgent::UploadStat`], and the message that receives a piece of an upload.
+    /// Extension: answers [`ToAgent::UploadStat`], and the message that receives a piece of an upload.
     UploadInfo(UploadInfo),
-    /// Part 2: answers [`ToAgent::BackupQuery`].
+    /// Extension: answers [`ToAgent::BackupQuery`].
     BackupReport(Box<BackupReport>),
 }

@@ -10,26 +10,26 @@ use super::codes::ProblemCode;
 use super::payload::{self, Payload};
 use super::{Port, UpgradeOutcome, lenient};
 
-/// A word in `system_info.capabilities`.
+/// An entry of `system_info.capabilities`.
 pub type Capability = String;
 
-/// The words that our agent knows.
+/// The capabilities that our agent may announce.
 pub mod capability {
-    /// Part 1.
+    /// Legacy: runs Docker containers.
     pub const DOCKER: &str = "docker";
-    /// Part 1.
+    /// Legacy: sends stats.
     pub const MONITORING: &str = "monitoring";
-    /// Every request is answered under its id.
+    /// Every request is answered with its id.
     pub const ACK: &str = "ack";
     /// `sync` follows `system_info`.
     pub const SYNC: &str = "sync";
     /// `console_*`.
     pub const CONSOLE: &str = "console";
-    /// `console_lines` tell of the unfinished line, where it was asked for.
+    /// `console_lines` contain the unfinished line, if requested.
     pub const PARTIAL: &str = "partial";
     /// `stats_*`, `node_stats`.
     pub const STATS: &str = "stats";
-    /// `install_cancel`, progress of installs.
+    /// `install_cancel`, and progress of installations.
     pub const INSTALL: &str = "install";
     /// `host_check`.
     pub const HOST_CHECK: &str = "host-check";
@@ -37,7 +37,7 @@ pub mod capability {
     pub const DESCRIBE: &str = "describe";
     /// `file_read` and `file_write`.
     pub const FILES: &str = "files";
-    /// All other messages about files: `file_*`, `upload_*`, `disk_usage`.
+    /// All other file messages: `file_*`, `upload_*`, `disk_usage`.
     pub const FILE_MANAGER: &str = "file-manager";
     /// `blockLan` of a server, and `system_info.firewall`.
     pub const BLOCK_LAN: &str = "block-lan";
@@ -45,10 +45,10 @@ pub mod capability {
     pub const PAUSE: &str = "pause";
     /// `template` of a server, `wipe` of a reinstall, `install_log`.
     pub const TEMPLATES: &str = "templates";
-    /// `transfer_*`: servers may move here and away.
+    /// `transfer_*`: servers can be transferred to and from this node.
     pub const TRANSFER: &str = "transfer";
-    /// `upgrade_receive`: a guard watches over this agent's program and goes back where the next one does not come up, and the
-    /// agent knows the key by which programs of a release are known.
+    /// `upgrade_receive`: a guard watches over this agent's program and rolls back if the next one does not come up,
+    /// and the agent has the key that signs releases.
     pub const UPGRADE: &str = "upgrade";
     /// `registry_login`, and `registry` of `host_check`.
     pub const REGISTRY: &str = "registry";
@@ -62,7 +62,7 @@ pub mod capability {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Heartbeat {
-    /// The node's id; empty where the agent does not say.
+    /// The node's id; empty if the agent does not send it.
     #[serde(default, deserialize_with = "lenient::text")]
     pub node_id: NodeId,
     /// When it was measured or sent, by the agent's clock.
@@ -73,27 +73,27 @@ pub struct Heartbeat {
     pub status: String,
 }
 
-/// The container engine as the agent sees it. Part 2.
+/// Extension: the state of the container engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Engine {
     /// Whether the engine answers.
     pub available: bool,
-    /// The engine's version; absent where it does not answer.
+    /// The engine's version; absent if it does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The API version that was agreed.
+    /// The negotiated API version; absent if it does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Why it does not answer.
+    /// Why it does not answer; absent if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Something that is wrong, and what to do. Part 2.
+/// Extension: a problem of the machine, with advice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What it is, for programs.
+    /// The code, for programs.
     pub code: ProblemCode,
     /// What is wrong.
     pub message: String,
@@ -101,43 +101,43 @@ pub struct Problem {
     pub hint: String,
 }
 
-/// Whether an agent's firewall rules for games are in place. Part 2.
+/// Extension: whether the firewall rules for games are in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firewall {
-    /// They are: games with `blockLan` reach no LAN address.
+    /// Whether they are active: games with `blockLan` reach no LAN address.
     pub active: bool,
-    /// Why they are not.
+    /// Why they are not; absent if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// `system_info`. All below `networks` is part 2.
+/// `system_info`. All fields after `networks` are extensions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemInfo {
-    /// The node's id; empty where the agent does not say.
+    /// The node's id; empty if the agent does not send it.
     #[serde(default)]
     pub node_id: NodeId,
     /// `linux`.
     #[serde(default)]
     pub os: String,
-    /// In Go's words: `amd64`, `arm64`, `arm`.
+    /// The architecture by its Go name: `amd64`, `arm64`, `arm`.
     #[serde(default)]
     pub arch: String,
-    /// Memory of the machine in bytes; 0 where unknown.
+    /// Memory of the machine in bytes; 0 if unknown.
     #[serde(default, deserialize_with = "lenient::unsigned")]
     pub memory: u64,
-    /// For people, such as `4 cores, Cortex-A72`.
+    /// CPU description, such as `4 cores, Cortex-A72`.
     #[serde(default, deserialize_with = "lenient::text")]
     pub cpu: String,
-    /// Empty or missing where the engine does not answer.
+    /// The engine's version; empty or absent if it does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_version: Option<String>,
-    /// What this agent can do.
+    /// The agent's capabilities.
     #[serde(default)]
     pub capabilities: Vec<Capability>,
-    /// Interface name to address, the machine's own on its networks; the one with the default route first by name
-    /// is `default`.
+    /// Interface name to address, without virtual interfaces; `default` is the address of the interface with the
+    /// default route.
     #[serde(default, deserialize_with = "lenient::texts")]
     pub networks: BTreeMap<String, String>,
     /// The machine's host name; absent from legacy agents.
@@ -155,36 +155,36 @@ pub struct SystemInfo {
     /// The agent's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
-    /// Where servers' folders lie, as the host has them where the agent is in a container.
+    /// The folder of the servers' data, as a path on the host if the agent is in a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
     /// The container engine; absent from legacy agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
-    /// The firewall rules for games; nothing before that is known.
+    /// The firewall rules for games; absent until their state is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall: Option<Firewall>,
-    /// What is wrong with the machine.
+    /// Problems of the machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
-    /// What became of the last upgrade of its program.
+    /// The outcome of the last upgrade of its program; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<UpgradeOutcome>,
 }
 
-/// Bytes of something that fills up.
+/// Usage of memory or a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
     /// Bytes in use.
     pub used: u64,
-    /// Bytes in all.
+    /// Total bytes.
     pub total: u64,
 }
 
-/// Part 2: `node_stats`.
+/// Extension: `node_stats`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeStats {
-    /// Percent of the whole machine, 0 to 100.
+    /// CPU usage in percent of the whole machine, 0 to 100.
     pub cpu: f64,
     /// Memory that is not available.
     pub memory: Space,
@@ -194,52 +194,52 @@ pub struct NodeStats {
     pub timestamp: Timestamp,
 }
 
-/// Part 2: `host_check`.
+/// Extension: `host_check`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostCheck {
-    /// Is this image here already?
+    /// The image to look for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Are these ports free on the host?
+    /// The ports to check.
     #[serde(default)]
     pub ports: Vec<Port>,
-    /// What does the image's registry say of it? Takes the capability `registry`.
+    /// Whether to query the image's registry. Needs the capability `registry`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub registry: bool,
 }
 
-/// Part 2: `host_report`.
+/// Extension: `host_report`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostReport {
-    /// The engine has the image.
+    /// Whether the engine has the image.
     pub image_present: bool,
-    /// Which of the variables that a game gets from us this image sets by itself.
+    /// The variables set by the image, among those for which our agent has defaults.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::texts")]
     pub image_environment: BTreeMap<String, String>,
-    /// Those of the asked ports that another program holds.
+    /// The requested ports that another program uses.
     #[serde(default)]
     pub ports_taken: Vec<Port>,
-    /// Memory of the machine; `total - used` is what a new server could have.
+    /// Memory of the machine; `total - used` is available to a new server.
     pub memory: Space,
     /// The file system of the data folder.
     pub disk: Space,
-    /// What the image's registry says; absent where it was not asked for.
+    /// What the image's registry says; absent if not requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageReport>,
 }
 
-/// What a registry says of an image.
+/// What a registry says about an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageReport {
-    /// CPU architectures that it is made for, in Docker's words; none where that is not known.
+    /// CPU architectures it supports, by their Docker names; empty if unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub architectures: Vec<String>,
-    /// Whether the registry has another image under this reference than the engine; absent where the engine has none, or
+    /// Whether the registry has another image under this reference than the engine; absent if the engine has none or
     /// cannot tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newer: Option<bool>,
-    /// Why the registry did not say, for people.
+    /// Why the registry gave no answer, for users; absent if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }

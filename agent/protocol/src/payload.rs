@@ -1,32 +1,32 @@
-//! The bounds of what a message to an agent carries. What would mean something else when it is cut is refused. Each
-//! implementation stands beside its type and names every field, so that a new field does not compile without a bound.
+//! Limits for the payloads of messages to an agent. A value that would change its meaning when cut is rejected. Each
+//! implementation is next to its type and names every field, so that a new field does not compile without a limit.
 
 use ids::ServerId;
 use std::collections::BTreeMap;
 
-/// Bytes of an id, a token, a version.
+/// Maximum bytes of an id, a token or a version.
 pub(super) const WORD: usize = 256;
-/// Bytes of an image's reference.
+/// Maximum bytes of an image reference.
 pub(super) const IMAGE: usize = 1024;
-/// Bytes of a path.
+/// Maximum bytes of a path.
 pub(super) const PATH: usize = 4096;
-/// Bytes of a startup line, of a command, of a ready line.
+/// Maximum bytes of a startup line, a command or a ready line.
 pub(super) const LINE: usize = 32 * 1024;
-/// Environment variables of a server, and bytes of all of them.
+/// Maximum number of a server's environment variables, and maximum bytes of all names and values.
 const VARIABLES: usize = 1_000;
 const ENVIRONMENT: usize = 256 * 1024;
-/// Ports of a server.
+/// Maximum number of a server's ports.
 const PORTS: usize = 512;
 
-/// What a message to an agent carries.
+/// The payload of a message to an agent.
 pub(super) trait Payload {
-    /// Brings it within its bounds.
+    /// Enforces the limits.
     ///
     /// # Errors
-    /// What is too much, where cutting it would change what is meant.
+    /// What is too large, if cutting it would change its meaning.
     fn bound(&mut self) -> Result<(), String>;
 
-    /// The server that the message is about; none where it is about the machine.
+    /// The server that the message is about; `None` if it is about the machine.
     fn server_id(&self) -> Option<&ServerId>;
 }
 
@@ -40,12 +40,12 @@ impl<T: Payload> Payload for Box<T> {
     }
 }
 
-/// A server's id. Whether it is a valid one is checked where it is used.
+/// Checks the length of a server's id. Its validity is checked where it is used.
 pub(super) fn id(server_id: &ServerId) -> Result<(), String> {
     within("serverId", server_id, WORD)
 }
 
-/// A text of at most so many bytes.
+/// Checks that a text has at most `most` bytes.
 pub(super) fn within(what: &str, text: &str, most: usize) -> Result<(), String> {
     if text.len() > most {
         return Err(format!("{what} has more than {most} bytes"));
@@ -56,12 +56,12 @@ pub(super) fn within(what: &str, text: &str, most: usize) -> Result<(), String> 
     Ok(())
 }
 
-/// The same for a text that may be absent.
+/// Like [`within`], for an optional text.
 pub(super) fn some(what: &str, text: Option<&str>, most: usize) -> Result<(), String> {
     text.map_or(Ok(()), |text| within(what, text, most))
 }
 
-/// A list of at most so many entries.
+/// Checks that a list has at most `most` entries.
 pub(super) fn few(what: &str, count: usize, most: usize) -> Result<(), String> {
     if count > most {
         return Err(format!("{what} has more than {most} entries"));
@@ -69,7 +69,7 @@ pub(super) fn few(what: &str, count: usize, most: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// A server's environment variables.
+/// Checks a server's environment variables.
 pub(super) fn environment(variables: &BTreeMap<String, String>) -> Result<(), String> {
     few("environment", variables.len(), VARIABLES)?;
     let mut bytes = 0;
@@ -84,7 +84,7 @@ pub(super) fn environment(variables: &BTreeMap<String, String>) -> Result<(), St
     Ok(())
 }
 
-/// A list of ports.
+/// Checks the number of ports.
 pub(super) fn ports(count: usize) -> Result<(), String> {
     few("ports", count, PORTS)
 }

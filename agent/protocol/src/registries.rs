@@ -1,4 +1,4 @@
-//! Logins at image registries, which a panel keeps and an agent knows for as long as a fetch may take.
+//! Logins at image registries: stored by the panel, known to an agent only for as long as a pull may take.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::payload::{Payload, WORD, within};
 
-/// Bytes of a registry's password or token.
+/// Maximum bytes of a registry's password or token.
 const SECRET: usize = 16 * 1024;
 
-/// `registry_login`: for the fetches that the next messages ask for.
+/// `registry_login`: the login for pulls requested by the next messages.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryLogin {
-    /// The registry, as [`registry_of`] says it.
+    /// The registry, as returned by [`registry_of`].
     pub host: String,
-    /// Who logs in.
+    /// User name.
     pub username: String,
     /// The password or token.
     pub secret: String,
@@ -40,7 +40,7 @@ impl Payload for RegistryLogin {
     }
 }
 
-/// The registry that an image comes from, in lower case: `docker.io` where its reference names none.
+/// The registry of an image, in lower case: `docker.io` if its reference names none.
 #[must_use]
 pub fn registry_of(image: &str) -> String {
     match image.split_once('/') {
@@ -49,7 +49,7 @@ pub fn registry_of(image: &str) -> String {
     }
 }
 
-/// The one name of a registry that has several.
+/// The canonical name of a registry with several names.
 #[must_use]
 pub fn registry_host(host: &str) -> String {
     let host = host.to_ascii_lowercase();

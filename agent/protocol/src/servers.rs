@@ -1,4 +1,4 @@
-//! Messages about game servers: what is asked of one, and the settings it should have.
+//! Messages about game servers: requests, and settings.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::lenient;
 use super::payload::{self, IMAGE, LINE, PATH, Payload, WORD, id, some, within};
 use super::templates::ServerTemplate;
 
-/// A message about one server that says nothing more.
+/// A message about one server without further data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerRef {
@@ -23,7 +23,7 @@ pub struct ServerRef {
 pub struct ServerReinstall {
     /// The server's id.
     pub server_id: ServerId,
-    /// Part 2, for an agent that told of `templates`: its files are thrown away first.
+    /// Extension, for agents with the capability `templates`: whether to delete its files first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wipe: bool,
 }
@@ -38,19 +38,19 @@ pub struct ServerPower {
     pub action: PowerAction,
 }
 
-/// What one may do to a server.
+/// A power action on a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PowerAction {
-    /// From stopped, crashed or a failed install.
+    /// Start it if it is stopped, crashed or failed to install.
     Start,
-    /// Cleanly, with the template's command or signal first.
+    /// Stop it cleanly, with the template's command or signal first.
     Stop,
     /// Stop, then start.
     Restart,
-    /// SIGKILL now.
+    /// Send SIGKILL at once.
     Kill,
-    /// Part 2, for an agent that told of `pause`: let one that stands still go on.
+    /// Extension, for agents with the capability `pause`: resume it if it is paused.
     Resume,
 }
 
@@ -67,7 +67,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// `"tcp"` or `"udp"`, as Docker and people write it.
+    /// `"tcp"` or `"udp"`, as in Docker.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ pub struct Port {
     pub internal: u16,
     /// Port number on the host.
     pub external: u16,
-    /// Which of the two.
+    /// The transport protocol.
     pub protocol: Protocol,
 }
 
@@ -92,22 +92,22 @@ fn default_io() -> i64 {
     500
 }
 
-/// What a server may use.
+/// Resource limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes; 0 for no limit.
+    /// Memory in bytes; 0 for no limit.
     #[serde(default, deserialize_with = "lenient::signed")]
     pub memory: i64,
-    /// Bytes beyond `memory`; -1 for no limit.
+    /// Swap in bytes, in addition to `memory`; -1 for no limit.
     #[serde(default, deserialize_with = "lenient::signed")]
     pub swap: i64,
-    /// Bytes of its folder; 0 for no limit.
+    /// Size of its folder in bytes; 0 for no limit.
     #[serde(default, deserialize_with = "lenient::signed")]
     pub disk: i64,
     /// Block I/O weight, 10 to 1000.
     #[serde(default = "default_io", deserialize_with = "lenient::signed")]
     pub io: i64,
-    /// Percent of one core; 0 for no limit.
+    /// CPU in percent of one core; 0 for no limit.
     #[serde(default, deserialize_with = "lenient::signed")]
     pub cpu: i64,
 }
@@ -118,20 +118,21 @@ impl Default for Limits {
     }
 }
 
-/// As whom the container's process runs.
+/// The user of the container's process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainerUser {
-    /// 988:988 where the agent may give files away (as root, or with that right alone), otherwise the agent's own ids; its data folder belongs to them.
+    /// 988:988 if the agent may change file owners (as root, or with that capability alone), else the agent's own ids;
+    /// the data folder belongs to them.
     #[default]
     Agent,
-    /// Whatever the image says.
+    /// The image's user.
     Image,
     /// This `uid:gid`, which also owns the data folder.
     Fixed(String),
 }
 
-/// How the startup line gets to the container.
+/// How the startup line is passed to the container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartupMode {
@@ -142,13 +143,13 @@ pub enum StartupMode {
     Variable,
 }
 
-/// How the game is asked to stop.
+/// How the game is stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
-    /// A line on its console.
+    /// By a console line.
     Command(String),
-    /// A signal by name, such as `SIGINT`.
+    /// By a signal, such as `SIGINT`.
     Signal(String),
 }
 
@@ -158,28 +159,28 @@ impl Default for Stop {
     }
 }
 
-/// Part 2: how a template's image wants to be run. All of it may be left out.
+/// Extension: how a template's image is run. Every field may be omitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Behaviour {
-    /// The user that the process runs as.
+    /// The user of the process.
     pub user: ContainerUser,
-    /// Where the server's folder is mounted.
+    /// Mount point of the server's folder.
     pub data_path: String,
-    /// The working directory; `data_path` where not given, the image's own for an empty string.
+    /// The working directory; absent for `data_path`, empty for the image's own.
     pub working_dir: Option<String>,
-    /// Read-only root file system.
+    /// Whether the root file system is read-only.
     pub read_only_root: bool,
-    /// How the startup line gets in.
+    /// How the startup line is passed.
     pub startup_mode: StartupMode,
-    /// How to ask for a stop.
+    /// How the game is stopped.
     pub stop: Stop,
-    /// Seconds from the stop to SIGTERM (or, where the stop is SIGTERM, to SIGKILL).
+    /// Seconds from the stop to SIGTERM (or, if the stop is SIGTERM, to SIGKILL).
     pub stop_timeout: u32,
-    /// A line that holds this says "running"; `regex:` before it makes it a regular expression. Without it the
-    /// started container is running.
+    /// The ready line: a line that contains this text, or with the prefix `regex:` matches the expression. Absent: the
+    /// server is running as soon as its container is started.
     pub ready: Option<String>,
-    /// Whether it is started again after a crash; it is when left out.
+    /// Whether it is restarted after a crash; defaults to true.
     #[serde(skip_serializing_if = "is_true")]
     pub restart_after_crash: bool,
 }
@@ -205,13 +206,13 @@ impl Default for Behaviour {
     }
 }
 
-/// `server_create`: the whole of a server.
+/// `server_create`: all settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerCreate {
     /// The server's id.
     pub server_id: ServerId,
-    /// Part 2: how people call it; for log lines only.
+    /// Extension: display name, for log lines only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Image reference, with or without a tag.
@@ -222,47 +223,48 @@ pub struct ServerCreate {
     /// Environment of the container.
     #[serde(default, deserialize_with = "lenient::texts")]
     pub environment: BTreeMap<String, String>,
-    /// What it may use.
+    /// Resource limits.
     #[serde(default)]
     pub limits: Limits,
     /// Published ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
-    /// Part 2: it reaches the internet, and no address of the machine or of local networks.
+    /// Extension: whether it must not reach the machine and local networks; the internet stays reachable.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub block_lan: bool,
-    /// Part 2: how to run it.
+    /// Extension: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
-    /// Part 2: what its template says that is acted on at the node; absent where there is nothing, or where it stays.
+    /// Extension: the parts of its template that matter on the node; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Box<ServerTemplate>>,
 }
 
-/// Part 2: `server_description`: what the agent keeps of a server, so that a panel that does not know it can take it over.
+/// Extension: `server_description`: the agent's settings of a server, so that a panel that does not know it can adopt
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerDescription {
-    /// The server as it was last asked for.
+    /// The last settings.
     pub spec: ServerCreate,
-    /// It may not start.
+    /// Whether it is suspended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
 }
 
-/// `server_update`: what is left out stays.
+/// `server_update`: absent fields stay unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerUpdate {
     /// The server's id.
     pub server_id: ServerId,
-    /// Part 2: the server's name, for log lines; absent where it stays.
+    /// Extension: display name, for log lines only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Part 2: image reference.
+    /// Extension: image reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The startup line; absent where it stays.
+    /// The startup line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup: Option<String>,
     /// The whole environment.
@@ -272,19 +274,19 @@ pub struct ServerUpdate {
         deserialize_with = "lenient::texts_or_nothing"
     )]
     pub environment: Option<BTreeMap<String, String>>,
-    /// All limits; absent where they stay.
+    /// All limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// Part 2: all ports.
+    /// Extension: all ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<Port>>,
-    /// Part 2: whether it is kept from local networks.
+    /// Extension: whether it must not reach local networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_lan: Option<bool>,
-    /// Part 2: how to run it.
+    /// Extension: how to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
-    /// Part 2: what its template says that is acted on at the node; absent where there is nothing, or where it stays.
+    /// Extension: the parts of its template that matter on the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Box<ServerTemplate>>,
 }

@@ -1,4 +1,4 @@
-//! What a server uses, sampled.
+//! Resource usage of servers.
 
 use ids::ServerId;
 use jiff::Timestamp;
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::lenient;
 use super::payload::{Payload, few, id};
 
-/// Servers in one subscription.
+/// Maximum number of servers in one subscription.
 const SERVERS: usize = 10_000;
 
-/// Bytes since the container's start.
+/// Network traffic in bytes since the container's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     /// Received.
@@ -21,41 +21,41 @@ pub struct Network {
     pub sent: u64,
 }
 
-/// One sample.
+/// One sample of a server's resource usage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Percent of one core.
+    /// CPU usage in percent of one core.
     #[serde(default, deserialize_with = "lenient::fraction")]
     pub cpu: f64,
-    /// Bytes, without the page cache.
+    /// Memory in bytes, without the page cache.
     #[serde(default, deserialize_with = "lenient::unsigned")]
     pub memory: u64,
-    /// Bytes in its folder.
+    /// Size of its folder in bytes.
     #[serde(default, deserialize_with = "lenient::unsigned")]
     pub disk: u64,
-    /// Bytes since its start.
+    /// Network traffic since its start.
     #[serde(default)]
     pub network: Network,
-    /// Players: a number, or an object, as other agents send it.
+    /// Players, as sent by other implementations: a number or an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub players: Option<serde_json::Value>,
-    /// When it was taken.
+    /// When it was measured.
     #[serde(default = "Timestamp::now", deserialize_with = "lenient::time")]
     pub timestamp: Timestamp,
 }
 
-/// Part 2: `stats_subscribe`.
+/// Extension: `stats_subscribe`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsSubscribe {
-    /// Sampled each second while running; the others now and then.
+    /// Servers to sample every second while they run; others are sampled less often.
     pub server_ids: Vec<ServerId>,
-    /// Also [`super::NodeStats`] every 5 s.
+    /// Whether to send [`super::NodeStats`] every 5 s.
     #[serde(default)]
     pub node: bool,
 }
 
-/// Part 2: `server_stats`.
+/// Extension: `server_stats`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerStats {
@@ -65,13 +65,13 @@ pub struct ServerStats {
     pub stats: Stats,
 }
 
-/// Part 2: `stats_history`.
+/// Extension: `stats_history`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsHistory {
     /// The server's id.
     pub server_id: ServerId,
-    /// Oldest first, at most the last 10 minutes.
+    /// The samples of up to 10 minutes, oldest first.
     pub samples: Vec<Stats>,
 }
 

@@ -1,4 +1,4 @@
-//! What a game server is at the moment.
+//! The status of a game server.
 
 use ids::ServerId;
 use jiff::Timestamp;
@@ -6,98 +6,98 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stats, lenient};
 
-/// The states of a server in the API's words; other agents' words are kept.
+/// The status of a server, as named in the API; unknown names of other agents are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Its image is being fetched, or its template's install script runs.
+    /// Its image is being pulled, or its template's install script is running.
     Installing,
-    /// That failed or was cancelled.
+    /// The installation failed or was cancelled.
     InstallFailed,
-    /// Not running, on purpose or after exit code 0.
+    /// Not running: it was stopped, or exited with code 0.
     Stopped,
-    /// Asked to run, not ready yet.
+    /// Started, but not ready yet.
     Starting,
-    /// Running and, where the template says how, ready.
+    /// Running and, if the template has a ready line, ready.
     Running,
-    /// Part 2: running, and somebody has its container stand still.
+    /// Extension: running, but its container is paused.
     Paused,
-    /// Asked to stop.
+    /// Being stopped.
     Stopping,
-    /// Ended unasked with another code.
+    /// Exited by itself with a code other than 0.
     Crashed,
-    /// May not start.
+    /// Suspended; cannot be started.
     Suspended,
     /// The engine does not answer.
     Unknown,
-    /// The Go agent's word for made but never started; shown as stopped.
+    /// Sent by the Go agent: created but never started; shown as stopped.
     Created,
-    /// Gone.
+    /// Deleted.
     Deleted,
-    /// Any other word.
+    /// Any other status.
     #[serde(untagged)]
     Other(String),
 }
 
-/// How far a long piece of work is.
+/// Progress of long work.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// 0 to 100, where it is known.
+    /// Percentage, 0 to 100; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
-    /// What is going on, for a person.
+    /// What is being done, for users.
     pub text: String,
 }
 
-/// `server_status`. All but the first two and `stats`, `error` are part 2.
+/// `server_status`. All fields except the first two, `stats` and `error` are extensions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerStatus {
     /// The server's id.
     pub server_id: ServerId,
-    /// What the server is doing.
+    /// The status.
     pub status: Status,
-    /// What the server uses; absent where it does not run.
+    /// Resource usage; absent if it is not running.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::stats")]
     pub stats: Option<Stats>,
-    /// Why it is so, for a person: crash, failed install, refused start.
+    /// The reason, for users: a crash, a failed installation, a refused start.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text_or_nothing")]
     pub error: Option<String>,
-    /// Of the last run.
+    /// Exit code of the last run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
-    /// The kernel ended it for want of memory.
+    /// Whether the kernel killed it for lack of memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub oom_killed: bool,
-    /// When the container that runs now was started.
+    /// When the running container was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// Since when `status` is what it is.
+    /// When `status` last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// When a crashed one is started again.
+    /// When it is restarted after a crash; absent if that is not planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_at: Option<Timestamp>,
-    /// When a stop that is under way turns into a kill.
+    /// When the stop in progress turns into a kill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_deadline: Option<Timestamp>,
-    /// The engine's id of the container, where there is one.
+    /// The engine's id of the container; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_id: Option<String>,
-    /// While installing or starting.
+    /// Progress of an installation or a start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
-    /// Settings changed since the running container was made.
+    /// Whether settings changed since the running container was created.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_restart: bool,
-    /// Where its files lie on the node.
+    /// Path of its files on the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
 }
 
 impl ServerStatus {
-    /// A status that says nothing but the state.
+    /// A status without further details.
     #[must_use]
     pub fn new(server_id: impl Into<ServerId>, status: Status) -> Self {
         Self {
@@ -119,9 +119,9 @@ impl ServerStatus {
     }
 }
 
-/// Part 2: `sync`.
+/// Extension: `sync`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sync {
-    /// Every server that the agent has.
+    /// The status of every server of the agent.
     pub servers: Vec<ServerStatus>,
 }

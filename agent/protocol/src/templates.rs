@@ -1,85 +1,85 @@
-//! What the template of a server says that matters on its node: what is installed, configured and waited for there.
+//! The parts of a server's template that matter on its node: installation, configuration and ready lines.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::payload::{IMAGE, LINE, PATH, WORD, few, some, within};
 
-/// Entries of each list.
+/// Maximum number of entries per list.
 const ENTRIES: usize = 1_000;
-/// Bytes of the install script, and of a value that is set.
+/// Maximum bytes of the install script, and of a value to set.
 const SCRIPT: usize = 1 << 20;
 
-/// Part 2, for an agent that told of `templates`: the part of a template that is acted on where the server runs.
+/// Extension, for agents with the capability `templates`: the part of a template that is used where the server runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServerTemplate {
-    /// What may be set, and what a value has to be.
+    /// The variables and their rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<TemplateVariable>,
-    /// Any of these says "running"; as `behaviour.ready`, which is for agents that do not know this list.
+    /// Ready lines; like `behaviour.ready`, which is for agents that do not support this list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ready: Vec<String>,
-    /// Files that are set before each start.
+    /// Config files that are set before each start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub config_files: Vec<TemplateFile>,
-    /// What is run once before the first start.
+    /// The installation, run once before the first start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<TemplateInstall>,
 }
 
-/// One thing that may be set.
+/// A variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TemplateVariable {
     /// Its name in the environment.
     pub name: String,
-    /// What people call it; empty where it has no other name.
+    /// Display name; empty if it has none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub label: String,
-    /// Its value where none is set.
+    /// Its default value.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub default: String,
-    /// What a value has to be, such as `required`, `between:1,64`.
+    /// The rules for its value, such as `required`, `between:1,64`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
-    /// It is not set at all where it is empty.
+    /// Whether it is left unset if its value is empty.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub omit_empty: bool,
 }
 
-/// A file that is set before each start.
+/// A config file that is set before each start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TemplateFile {
-    /// Its path below the server's folder.
+    /// Path relative to the server's folder.
     pub path: String,
-    /// Its form, such as `properties`. A form that the agent does not know is said in the console.
+    /// Its format, such as `properties`. The agent reports an unknown format in the console.
     pub parser: String,
-    /// What is set in it, in this order.
+    /// The values to set, in this order.
     pub set: Vec<TemplateSetting>,
 }
 
-/// One thing that is set in a file.
+/// A value to set in a config file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TemplateSetting {
-    /// Where, in the parser's way.
+    /// Its key, in the parser's syntax.
     pub key: String,
-    /// Only where the present value is this, or matches what stands behind `regex:`.
+    /// Only set it if the current value equals this, or matches the expression after `regex:`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// What it becomes: a text with placeholders, a number, true or false.
+    /// The new value: a text with placeholders, a number or a boolean.
     pub value: Value,
 }
 
-/// What is run once, in a container of its own, before the first start.
+/// The installation, run once in a separate container before the first start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TemplateInstall {
-    /// The image that it runs in.
+    /// The install container's image.
     pub image: String,
-    /// The program that gets the script, such as `bash`.
+    /// The program that runs the script, such as `bash`.
     pub entrypoint: String,
     /// The script.
     pub script: String,

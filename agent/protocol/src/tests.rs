@@ -70,7 +70,7 @@ fn a_server_is_described_as_it_was_asked_for() {
     assert_eq!((told.spec.server_id.as_str(), told.spec.ports.len(), told.suspended), ("a", 1, true));
 }
 
-/// One sample of each message of the protocol: read, written again, and the same.
+/// One sample of each message: decoded and encoded again, it must be unchanged.
 const GOLDEN: &str = include_str!("../golden/messages.jsonl");
 
 #[test]
@@ -97,7 +97,7 @@ fn the_golden_samples() {
         assert_eq!(written, stamped(frame), "{line}");
         seen.insert(format!("{to} {}", frame["type"].as_str().unwrap()));
     }
-    // What is not shown here is refused by the decoder in its own list of words.
+    // Other errors have codes of their own in the decoder.
     for (to, error) in [
         ("agent", serde_json::from_str::<ToAgent>(r#"{"type":"?"}"#).unwrap_err().to_string()),
         ("panel", serde_json::from_str::<ToPanel>(r#"{"type":"?"}"#).unwrap_err().to_string()),
@@ -113,7 +113,7 @@ fn the_golden_samples() {
         serde_json::to_value(envelope).unwrap()
     }
 
-    /// The command form is stamped when it is written.
+    /// The command form gets its timestamp when it is encoded.
     fn stamped(value: &Value) -> Value {
         let mut value = value.clone();
         if value.get("data").is_some() && value.get("type").is_some_and(|kind| kind == "command") {
@@ -145,7 +145,7 @@ fn what_other_makes_send_is_taken() {
     assert!(matches!(round::<ToPanel>(r#"{"type":"heartbeat"}"#), ToPanel::Heartbeat(_)));
 }
 
-/// Every type has its limits, and no other has any.
+/// Exactly the known types have limits.
 #[test]
 fn the_types_with_limits_are_the_types() {
     for (kinds, error) in [
@@ -239,7 +239,7 @@ fn a_panels_words_are_refused_where_cutting_would_change_them() {
     }
 }
 
-/// Small frames that become large, in both encodings, wherever the type stands.
+/// Small frames that become large when decoded, in both encodings and with the type in any position.
 #[test]
 fn what_would_become_large_is_passed_over() {
     let maps = vec![r#"{"a":0}"#; 20_000].join(",");
@@ -295,7 +295,7 @@ fn names_of_files_are_refused_and_never_changed() {
     }
 }
 
-/// As much as may be asked for at once, in both encodings.
+/// The largest answers that can be requested, in both encodings.
 #[test]
 fn full_pages_and_long_lists_fit() {
     let entry = |n: usize| FileEntry {

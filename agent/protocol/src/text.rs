@@ -1,41 +1,41 @@
-//! Text of a peer, brought within bounds where it enters: how long it may be, and what may stand in it. Whatever comes
-//! from the other side of a link goes through one of these before anybody keeps it or shows it.
+//! Limits for text received from a peer: its length and its characters. All text from the other side of a link is
+//! processed here before it is stored or shown.
 
-/// Bytes of a console's line.
+/// Maximum bytes of a console line.
 const CONSOLE_LINE: usize = 16 * 1024;
-/// Bytes between `ESC [` and `m`: room for both true colours and a few attributes in one sequence.
+/// Maximum bytes between `ESC [` and `m`: enough for both true colours and a few attributes in one sequence.
 const SGR_MAX: usize = 48;
-/// Stands where a text was cut.
+/// Appended where a text was cut.
 const MARK: char = '…';
 
-/// What may be in a text.
+/// The limits of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextRule {
-    /// Bytes.
+    /// Maximum length in bytes.
     most: usize,
-    /// It is a console's line: tabs and well-formed colours stay.
+    /// Whether it is a console line, which may contain tabs and well-formed colours.
     console: bool,
 }
 
 impl TextRule {
-    /// A console's line.
+    /// For a console line.
     pub const CONSOLE: Self = Self { most: CONSOLE_LINE, console: true };
-    /// A word for programs, such as a code.
+    /// For a word for programs, such as a code.
     pub const WORD: Self = Self::line(64);
-    /// A name or an id.
+    /// For a name or an id.
     pub const NAME: Self = Self::line(128);
-    /// A path.
+    /// For a path.
     pub const PATH: Self = Self::line(512);
-    /// What a person reads.
+    /// For a message for users.
     pub const SENTENCE: Self = Self::line(1024);
 
-    /// One line of at most so many bytes, without control characters and escapes.
+    /// A single line of at most this many bytes, without control characters and escapes.
     #[must_use]
     pub const fn line(most: usize) -> Self {
         Self { most, console: false }
     }
 
-    /// Makes a text what this says. True where its end was cut off.
+    /// Enforces the limits on a text. True if its end was cut off.
     pub fn apply(self, text: &mut String) -> bool {
         if !is_clean(text) {
             *text = self.cleaned(text);
@@ -48,21 +48,21 @@ impl TextRule {
                 text.push(MARK);
             }
         }
-        // What a peer sent must not stand behind what is kept of it.
+        // Free the memory of what the peer sent beyond the kept part.
         if text.capacity() > 2 * text.len() + 32 {
             text.shrink_to_fit();
         }
         cut
     }
 
-    /// The same for a text that may be missing; one that is empty afterwards stays.
+    /// Like [`Self::apply`], for an optional text; one that is empty afterwards stays.
     pub fn apply_some(self, text: &mut Option<String>) {
         if let Some(text) = text {
             self.apply(text);
         }
     }
 
-    /// Cleans as much of it as may stay, and a little more.
+    /// Cleans slightly more of the text than may stay.
     fn cleaned(self, text: &str) -> String {
         let mut clean = String::with_capacity(text.len().min(self.most + 64));
         let mut rest = text;
@@ -106,17 +106,18 @@ impl TextRule {
     }
 }
 
-/// Nothing in it has to be looked at more closely.
+/// Whether the text needs no cleaning.
 fn is_clean(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b' '..=b'~')) || !text.chars().any(is_bad)
 }
 
-/// Control characters; direction overrides, which make a line read as what it is not; separators, which would end it.
+/// Control characters; direction overrides, which make text read differently than it is; separators, which would end
+/// the line.
 fn is_bad(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// What follows an ESC and belongs to it, in bytes; and whether it is a colour.
+/// The length in bytes of what follows an ESC and belongs to it, and whether it is a colour.
 fn escape(text: &str) -> (usize, bool) {
     let Some(first) = text.chars().next() else { return (0, false) };
     match first {
@@ -144,7 +145,7 @@ fn control(text: &str) -> usize {
     parameters + usize::from(text.as_bytes().get(parameters).is_some_and(|b| matches!(b, b'@'..=b'~')))
 }
 
-/// The length of a command string after its introducer, its end included. It ends with the line at the latest.
+/// The length of a command string after its introducer, including its terminator. It ends with the line at the latest.
 fn string(text: &str) -> usize {
     for (at, c) in text.char_indices() {
         match c {
@@ -157,7 +158,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// The largest character boundary that is not past `at`.
+/// The last character boundary that is not after `at`.
 fn boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {

@@ -1,5 +1,5 @@
-//! What an agent may say: how large each message may be, and the bounds of everything in it. What is too long is cut and
-//! marked; a list that is too long ends. Each field is named, so that a new one has to be thought of here.
+//! The messages of an agent: how large each may be, and the limits of all fields. Texts that are too long are cut and
+//! marked; lists are truncated. Each field is named, so that a new one does not compile without a limit.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use super::{
     UpgradeOutcome,
 };
 
-/// The types that an agent's messages have.
+/// The types of an agent's messages, with their limits.
 pub(super) const KINDS: [(&str, Limits); 26] = [
     ("heartbeat", USUAL),
     ("system_info", USUAL),
@@ -47,11 +47,11 @@ pub(super) const KINDS: [(&str, Limits); 26] = [
     ("backup_report", USUAL),
 ];
 
-/// CPU architectures of an image.
+/// Maximum number of an image's CPU architectures.
 const ARCHITECTURES: usize = 32;
-/// Bytes of a text file.
+/// Maximum bytes of a text file.
 const CONTENT: usize = 4 << 20;
-/// Lines in one message, and bytes of them where they come as one text.
+/// Maximum number of lines in one message, and of bytes if they are one text.
 const LINES: usize = 10_000;
 const OUTPUT: usize = 64 * 1024;
 const CAPABILITIES: usize = 64;
@@ -59,11 +59,11 @@ const NETWORKS: usize = 32;
 const PROBLEMS: usize = 16;
 const PORTS: usize = 512;
 const VARIABLES: usize = 64;
-/// Samples of ten minutes, one a second, and a few.
+/// Maximum number of samples: one a second for ten minutes, and some spare.
 const SAMPLES: usize = 660;
-/// Bytes of what other implementations say in a form of their own.
+/// Maximum bytes of data in formats of other implementations.
 const EXTRA: usize = 1024;
-/// A line's number, and how many were skipped: past this nobody could count on.
+/// Upper limit for line numbers and numbers of skipped lines; leaves room to count on.
 const MOST_LINES: u64 = 1 << 53;
 
 impl Inbound for ToPanel {
@@ -94,7 +94,7 @@ impl Inbound for ToPanel {
                 if let Some(ConsolePartial { time: _, stream: _, text, truncated }) = partial {
                     *truncated |= TextRule::CONSOLE.apply(text);
                 }
-                // Of too many the newest stay.
+                // If there are too many, keep the newest.
                 lines.drain(..lines.len().saturating_sub(LINES));
                 lines.iter_mut().for_each(ConsoleItem::bound);
             }
@@ -135,7 +135,7 @@ impl Inbound for ToPanel {
             Self::TransferSize(TransferSize { bytes: _, entries: _, owner }) => {
                 TextRule::WORD.apply_some(owner);
             }
-            // A path that was cut or cleaned would be another file's: these are refused.
+            // A cut or cleaned path would be that of another file, so these are rejected.
             Self::FileEntries(entries) => return entries.bound(),
             Self::FileInfo(info) => return info.bound(),
             Self::FileProgress(progress) => return progress.bound(),
@@ -151,7 +151,7 @@ impl Inbound for ToPanel {
     }
 }
 
-/// An id that is longer than one may be is none: cut, it would be another's.
+/// Clears an id that is too long: if cut, it could be another one's.
 fn id(server_id: &mut ServerId) {
     if server_id.len() > 64 {
         *server_id = ServerId::default();
@@ -368,7 +368,7 @@ impl ErrorReport {
     }
 }
 
-/// Makes a value small that may be anything: what there is no room for is left out.
+/// Shrinks an arbitrary value: parts beyond `room` are dropped.
 fn small(value: &mut Value, room: &mut usize) {
     *room = room.saturating_sub(16);
     match value {

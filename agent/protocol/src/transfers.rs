@@ -1,5 +1,5 @@
-//! Messages about a server's data on its way to another node. The data itself never rides on this connection: each
-//! end dials one of its own for it, where these requests tell the number and the word that opens it.
+//! Messages about transferring a server's data to another node. The data itself is not sent over the link: each end
+//! opens a separate connection, identified by the id and token in these requests.
 
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::{IMAGE, Payload, WORD, id, some, within};
 use super::{ContainerUser, ErrorReport};
 
-/// `transfer_prepare`: fetches the image of a server that is to come, so that its move has nothing to wait for.
+/// `transfer_prepare`: pulls the image of an incoming server, so that the transfer does not wait for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferPrepare {
@@ -17,7 +17,7 @@ pub struct TransferPrepare {
     pub image: String,
 }
 
-/// `transfer_send`: sends the folder of a server that does not run.
+/// `transfer_send`: sends the folder of a stopped server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferSend {
@@ -29,8 +29,8 @@ pub struct TransferSend {
     pub token: String,
 }
 
-/// `transfer_receive`: takes the folder of a server that this node does not have yet. It is kept aside until
-/// `server_create` of the same id comes, or `transfer_discard`.
+/// `transfer_receive`: receives the folder of a server that this node does not have yet. It is kept aside until
+/// `server_create` with the same id, or `transfer_discard`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferReceive {
@@ -40,14 +40,14 @@ pub struct TransferReceive {
     pub transfer_id: String,
     /// Secret that opens the connection, once.
     pub token: String,
-    /// What the other end said that it has, see [`TransferSize`]: more is not taken.
+    /// Number of bytes announced by the other end, see [`TransferSize`]; more are refused.
     pub bytes: u64,
-    /// The same of entries.
+    /// Number of entries announced by the other end; more are refused.
     pub entries: u64,
-    /// Whose the folder is at the other end, `uid:gid`: what is his becomes its user's here.
+    /// Owner of the folder at the other end, as `uid:gid`: files with this owner get the new owner here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// As whom the game will run here.
+    /// The user that the game will run as here.
     #[serde(default)]
     pub user: ContainerUser,
 }
@@ -56,23 +56,23 @@ pub struct TransferReceive {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferSize {
-    /// Bytes of all files. Holes count: they are sent as zeros.
+    /// Bytes of all files. Holes count, since they are sent as zeros.
     pub bytes: u64,
     /// Files, folders and links.
     pub entries: u64,
-    /// Whose the folder is, `uid:gid`.
+    /// Owner of the folder as `uid:gid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
 }
 
-/// What went over a transfer's connection, as one end counted it.
+/// What was sent over a transfer's connection, as counted by one end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Bytes of all files.
     pub bytes: u64,
     /// Files, folders and links.
     pub entries: u64,
-    /// SHA-256 of all that was sent, names and owners and times as well; in hex digits.
+    /// SHA-256 of everything sent, including names, owners and times, in hex digits.
     pub sha256: String,
 }
 
@@ -80,9 +80,9 @@ pub struct Summary {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Control {
-    /// From who sends: that was all. From who receives: it is on the disk.
+    /// From the sender: everything was sent. From the receiver: it is on the disk.
     Done(Summary),
-    /// It failed here.
+    /// It failed at this end.
     Failed(ErrorReport),
 }
 

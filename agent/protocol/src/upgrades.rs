@@ -1,20 +1,19 @@
-//! Messages about the agent's own program. The program itself comes over a connection of its own, as a server's data
-//! does.
+//! Messages about the agent's own program. The program itself is sent over a separate connection, like a server's data.
 
 use super::payload::{Payload, WORD, within};
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a release's list of sums, and of its signature.
+/// Maximum bytes of a release's checksum list, and of its signature.
 const SUMS: usize = 64 * 1024;
 
-/// `upgrade_receive`: takes the next version of the agent's program and starts anew with it.
+/// `upgrade_receive`: receives the next version of the agent's program and restarts with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeReceive {
-    /// What it has to call itself.
+    /// The version that it must report.
     pub version: String,
-    /// Its bytes: neither more nor less are taken.
+    /// Its exact size in bytes.
     pub size: u64,
     /// Its SHA-256 in hex digits.
     pub sha256: String,
@@ -22,7 +21,7 @@ pub struct UpgradeReceive {
     pub transfer_id: String,
     /// Secret that opens the connection, once.
     pub token: String,
-    /// `SHA256SUMS` of the program's release; empty from a panel that has none.
+    /// `SHA256SUMS` of the program's release; empty if the panel has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sums: String,
     /// `SHA256SUMS.minisig`, the signature of that list.
@@ -30,23 +29,23 @@ pub struct UpgradeReceive {
     pub signature: String,
 }
 
-/// What became of the last upgrade of a program, told in `system_info`.
+/// The outcome of the last upgrade of a program, sent in `system_info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeOutcome {
     /// The version that ran before.
     #[serde(default)]
     pub from: String,
-    /// The version that was to be.
+    /// The version to upgrade to.
     #[serde(default)]
     pub to: String,
-    /// `done`, or `reverted`: the version before runs again.
+    /// `done`, or `reverted`: the previous version runs again.
     #[serde(default)]
     pub result: String,
-    /// Why it was taken back.
+    /// Why it was reverted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When, in RFC 3339.
+    /// When it ended, in RFC 3339.
     #[serde(default)]
     pub at: String,
 }

@@ -1,5 +1,5 @@
-//! How an envelope looks on the wire: JSON text as given, or MessagePack where both sides agreed on it. Bytes in, bytes
-//! out: sockets are elsewhere.
+//! Encodes and decodes envelopes: as JSON text, or as MessagePack if both sides agreed on it. Works on bytes; sockets
+//! are elsewhere.
 
 use serde::Serialize;
 
@@ -8,13 +8,13 @@ use super::encoding::Encoding;
 use super::envelope::{DecodeError, Envelope, open};
 use super::text::TextRule;
 
-/// A message that cannot be written. None of ours is like that.
+/// A message could not be encoded. Does not happen with ours.
 #[derive(Debug, thiserror::Error)]
 #[error("a message could not be written: {0}")]
 pub struct EncodeError(String);
 
 impl Encoding {
-    /// One envelope.
+    /// Encodes an envelope.
     ///
     /// # Errors
     /// [`EncodeError`].
@@ -27,10 +27,10 @@ impl Encoding {
         }
     }
 
-    /// One frame, as leniently as [`super::decode`], and no more of it than a message of its type may have.
+    /// Decodes a frame, as leniently as [`super::decode`], and only as much of it as a message of its type may have.
     ///
     /// # Errors
-    /// [`DecodeError`], none of which is a reason to close the link.
+    /// [`DecodeError`], which is never a reason to close the link.
     pub fn decode<M: Inbound>(self, frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
         let frame = bounded::read::<M>(self, frame).map_err(|mut cause| {
             TextRule::line(256).apply(&mut cause);
@@ -40,11 +40,11 @@ impl Encoding {
     }
 }
 
-/// Takes one JSON frame. Lenient, as the protocol asks: `data`, `messageId` and `timestamp` may be missing, a bad
-/// timestamp is replaced by the time of receipt, unknown keys are ignored.
+/// Decodes a JSON frame. Lenient, as the protocol requires: `data`, `messageId` and `timestamp` may be missing, an
+/// invalid timestamp is replaced by the time of receipt, and unknown keys are ignored.
 ///
 /// # Errors
-/// [`DecodeError`], none of which is a reason to close the link.
+/// [`DecodeError`], which is never a reason to close the link.
 pub fn decode<M: Inbound>(frame: &[u8]) -> Result<Envelope<M>, DecodeError> {
     Encoding::Json.decode(frame)
 }
@@ -121,7 +121,7 @@ mod tests {
         for key in ["data", "other", "messageId", "timestamp"] {
             let json = format!(r#"{{"type":"ack","{key}":{}1{}}}"#, "[".repeat(LEVELS), "]".repeat(LEVELS));
             let taken = Encoding::Json.decode::<ToPanel>(json.as_bytes());
-            // What nobody keeps is skipped without going down into it.
+            // Unused values are skipped without recursion.
             assert_eq!(taken.is_ok(), key != "data", "{taken:?}");
             let mut packed = b"\x82\xa4type\xa3ack".to_vec();
             packed.push(0xa0 | u8::try_from(key.len()).unwrap());
@@ -144,7 +144,7 @@ mod tests {
         packed.extend(std::iter::repeat_n(0, 1_000_000));
         let refused = Encoding::MessagePack.decode::<ToPanel>(&packed).unwrap_err();
         assert!(refused.to_string().contains("larger than a message"), "{refused}");
-        // A long text is one value.
+        // A long text counts as one value.
         let long = format!(
             r#"{{"type":"file_content","data":{{"serverId":"a","path":"x","content":"{}"}}}}"#,
             "x".repeat(4 << 20)
