@@ -20,7 +20,7 @@ pub struct Ack {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
-    /// Why, for programs.
+    /// The error code, for programs.
     #[serde(default)]
     pub code: ErrorCode,
     /// A message for users, one sentence.

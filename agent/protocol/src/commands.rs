@@ -15,7 +15,7 @@ use super::{ServerStatus, Status, bounded};
 pub const STOP_SERVER: &str = "stop_server";
 /// The action that requests a container's state.
 pub const GET_STATUS: &str = "get_status";
-/// The only event.
+/// The type of the only event.
 pub const STATUS_CHANGED: &str = "server_status_changed";
 
 /// A frame in this form.
@@ -172,7 +172,7 @@ impl Response {
         }
     }
 
-    /// As it is sent.
+    /// The frame as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut json = json!({
@@ -212,7 +212,7 @@ impl Event {
         Some(Self { server_id: server_id.into(), previous: word("previousStatus"), now })
     }
 
-    /// As it is sent.
+    /// The frame as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut data = json!({ "serverId": self.server_id });

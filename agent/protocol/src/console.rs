@@ -16,7 +16,7 @@ const FINGERPRINTS: usize = 1_000;
 pub struct ServerCommand {
     /// The server's id.
     pub server_id: ServerId,
-    /// Without a line end.
+    /// The line, without a line end.
     pub command: String,
 }
 
@@ -90,11 +90,11 @@ pub struct ConsoleLine {
     pub seq: u64,
     /// When the agent read it.
     pub time: Timestamp,
-    /// Where the text comes from.
+    /// The source of the text.
     pub stream: Stream,
     /// The text, without its line end.
     pub text: String,
-    /// It was longer than 16 KiB.
+    /// Whether it was longer than 16 KiB and was cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
 }
@@ -105,11 +105,11 @@ pub struct ConsoleLine {
 pub struct ConsolePartial {
     /// When it was last written to.
     pub time: Timestamp,
-    /// Where the text comes from.
+    /// The source of the text.
     pub stream: Stream,
     /// Its current text.
     pub text: String,
-    /// It was longer than 16 KiB.
+    /// Whether it was longer than 16 KiB and was cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
 }
@@ -122,7 +122,7 @@ pub enum ConsoleItem {
     Line(ConsoleLine),
     /// This many lines were dropped, because the reader was too slow or the game too fast.
     Skipped {
-        /// Their number.
+        /// Number of dropped lines.
         skipped: u64,
     },
 }

@@ -267,7 +267,7 @@ pub struct ServerUpdate {
     /// The startup line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup: Option<String>,
-    /// The whole environment.
+    /// All environment variables.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

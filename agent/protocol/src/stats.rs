@@ -13,10 +13,10 @@ const SERVERS: usize = 10_000;
 /// Network traffic in bytes since the container's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// Received.
+    /// Bytes received.
     #[serde(rename = "in", default, deserialize_with = "lenient::unsigned")]
     pub received: u64,
-    /// Sent.
+    /// Bytes sent.
     #[serde(rename = "out", default, deserialize_with = "lenient::unsigned")]
     pub sent: u64,
 }

@@ -23,9 +23,9 @@ pub struct TransferPrepare {
 pub struct TransferSend {
     /// Id of the server whose folder it is.
     pub server_id: ServerId,
-    /// The end of the address to dial: `/transfer/ID`.
+    /// Last part of the stream's path, `/transfer/ID`.
     pub transfer_id: String,
-    /// Secret that opens the connection, once.
+    /// Single-use secret token for the stream.
     pub token: String,
 }
 
@@ -36,9 +36,9 @@ pub struct TransferSend {
 pub struct TransferReceive {
     /// Id of the server whose folder it is.
     pub server_id: ServerId,
-    /// The end of the address to dial: `/transfer/ID`.
+    /// Last part of the stream's path, `/transfer/ID`.
     pub transfer_id: String,
-    /// Secret that opens the connection, once.
+    /// Single-use secret token for the stream.
     pub token: String,
     /// Number of bytes announced by the other end, see [`TransferSize`]; more are refused.
     pub bytes: u64,

@@ -17,9 +17,9 @@ pub struct UpgradeReceive {
     pub size: u64,
     /// Its SHA-256 in hex digits.
     pub sha256: String,
-    /// The end of the address to dial: `/transfer/ID`.
+    /// Last part of the stream's path, `/transfer/ID`.
     pub transfer_id: String,
-    /// Secret that opens the connection, once.
+    /// Single-use secret token for the stream.
     pub token: String,
     /// `SHA256SUMS` of the program's release; empty if the panel has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]

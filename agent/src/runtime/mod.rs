@@ -58,7 +58,7 @@ impl EngineError {
 /// The engine's answer to a probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineInfo {
-    /// Its version.
+    /// The engine's version.
     pub version: String,
     /// The negotiated API version.
     pub api_version: String,
@@ -96,7 +96,7 @@ pub struct Container {
 pub struct Process {
     /// Replaces the image's entrypoint and command; `None` keeps both.
     pub command: Option<Vec<String>>,
-    /// Variables, whatever the image says.
+    /// Environment variables, which override the image's.
     pub environment: BTreeMap<String, String>,
     /// Variables used if neither `environment` nor the image has a value.
     pub defaults: BTreeMap<String, String>,
@@ -142,7 +142,7 @@ pub struct InstallContainer {
     pub image: String,
     /// The command, or the arguments for the image's entrypoint.
     pub command: Vec<String>,
-    /// Variables, whatever the image says.
+    /// Environment variables, which override the image's.
     pub environment: BTreeMap<String, String>,
     /// The server's folder, as this process sees it.
     pub server_dir: PathBuf,

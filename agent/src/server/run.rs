@@ -30,7 +30,7 @@ pub(super) enum Stage {
     Launching { cancel: CancellationToken, stop: Option<Intent> },
     /// It was found running; its terminal is being connected.
     Adopting,
-    /// The game runs.
+    /// The game is running.
     Live(Live),
 }
 

@@ -143,9 +143,9 @@ mod tests {
         assert_eq!(next(S, &mut crashes), Next::GiveUp);
         crashes.forget();
         assert_eq!(next(S, &mut crashes), Next::After(2 * S, 1));
-        // A run of ten minutes is a good one.
+        // A run of ten minutes resets the count.
         assert_eq!(next(600 * S, &mut crashes), Next::After(2 * S, 1));
-        // Crashes that are far apart never add up.
+        // Crashes far apart do not add up.
         for _ in 0..10 {
             assert!(matches!(next(590 * S, &mut crashes), Next::After(..)));
         }

@@ -82,7 +82,7 @@ impl Requests {
     }
 }
 
-/// One server.
+/// The state of one server.
 pub(crate) struct Server {
     pub(super) context: Arc<Context>,
     pub(super) id: ServerId,

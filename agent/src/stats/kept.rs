@@ -37,7 +37,7 @@ pub type Samples = Vec<(ServerId, Vec<Stats>)>;
 /// The content of a file: its sequence number, and each server's samples as differences to the previous one.
 type Content = (u64, Vec<(ServerId, Vec<[i64; 6]>)>);
 
-/// The two files.
+/// The two files that store the samples.
 #[derive(Debug)]
 pub struct KeptSamples {
     dir: PathBuf,

@@ -33,9 +33,9 @@ pub enum StageError {
         "there is no room for it: {free} MiB are free, {needed} MiB are needed. Make room, then try again"
     )]
     NoRoom {
-        /// MiB.
+        /// Free space in MiB.
         free: u64,
-        /// MiB.
+        /// Needed space in MiB.
         needed: u64,
     },
     /// The disk became full.

@@ -40,7 +40,7 @@ pub(crate) struct Upgrades {
     guard: Option<CancellationToken>,
     key: Option<ReleaseKey>,
     version: String,
-    /// One at a time.
+    /// Held during an upgrade: one at a time.
     turn: Arc<Mutex<()>>,
 }
 

@@ -62,7 +62,7 @@ pub enum OpenError {
     NotADatabase {
         /// The database.
         path: PathBuf,
-        /// How that shows.
+        /// What was found.
         reason: String,
     },
     /// The end of the file is missing.
@@ -70,7 +70,7 @@ pub enum OpenError {
     Truncated {
         /// The database.
         path: PathBuf,
-        /// How that shows.
+        /// What was found.
         reason: String,
     },
     /// The file is damaged.
@@ -82,7 +82,7 @@ pub enum OpenError {
     Corrupt {
         /// The database.
         path: PathBuf,
-        /// How that shows.
+        /// What was found.
         reason: String,
     },
     /// The file has a format that this program's database library no longer supports.

@@ -55,7 +55,7 @@ pub(super) fn default_user() -> String {
     format!("{uid}:{gid}")
 }
 
-/// One start.
+/// Everything needed for one start of a game.
 pub(super) struct Launch {
     pub(super) context: Arc<Context>,
     pub(super) spec: ServerCreate,

@@ -1,4 +1,4 @@
-//! The life cycle of a server, and what may be asked of it in each state. Pure: no clock, no engine.
+//! The life cycle of a server, and the requests allowed in each state. Pure: no clock, no engine.
 //!
 //! ```text
 //!                      fetched                    start, restart
@@ -64,12 +64,13 @@
 //!     Inspecting (delete failed)
 //! ```
 //!
-//! A template's install script is part of `Installing`. Where it failed, a start is taken as a reinstall, and the game is started
-//! once that went well.
+//! A template's install script is part of `Installing`. If it failed, a start is treated as a reinstall, and the game is
+//! started once that has succeeded.
 //!
-//! `Inspecting` is before the engine said what is there, and after the connection to it broke. Three things lie over the
-//! states: `suspended` (starts are refused), `paused` (somebody paused the container by hand: only what leads out of that
-//! is allowed) and `away` (the engine does not answer: the status is `unknown`, requests are refused at once).
+//! The phase is `Inspecting` until the engine has reported what exists, and after the connection to it was lost. Three
+//! flags apply in addition to the phase: `suspended` (starts are refused), `paused` (the container was paused by hand:
+//! only requests that end this are accepted) and `away` (the engine does not answer: the status is `unknown`, and
+//! requests are refused at once).
 
 mod refusal;
 mod request;
@@ -103,9 +104,9 @@ pub(super) enum Act {
     Nothing,
     /// Create a container and start it.
     Launch,
-    /// Ask the game to stop.
+    /// Begin to stop the game.
     Stop,
-    /// Kill it.
+    /// Kill the game.
     Kill,
     /// Pull the image.
     Fetch,
