@@ -1,8 +1,9 @@
-//! The agents' port: who may come in.
+//! The agents' port: authenticates agents and upgrades their connections.
 //!
-//! What is refused is refused before the upgrade, in this order: another address (404), no WebSocket (426), a browser
-//! (any `Origin`: 403), a wrong secret (401, 429 past ten a minute and network), a missing, bad or doubtful node id (400),
-//! one of two machines with one id (409), one new node too many (429). The order is the protocol's.
+//! A request is refused before the upgrade, with the first of these that applies: another path (404), no WebSocket
+//! (426), a browser (any `Origin`: 403), a wrong secret (401, or 429 after ten per minute and network), a missing,
+//! invalid or ambiguous node id (400), a node id that two machines use (409), too many new nodes (429). The protocol
+//! defines this order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,40 +27,41 @@ use crate::streams::Streams;
 use crate::system::clock;
 use crate::system::shutdown::Tasks;
 
-/// How long an agent that came with the shared secret keeps its own allowance of wrong ones.
+/// How long an agent that has authenticated with the shared secret is rate-limited separately from its network.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Stands at the agents' port. Cheap to clone.
+/// Handles the requests on the agents' port. Cheap to clone.
 #[derive(Clone)]
 pub struct AgentListener {
     store: Store,
     agents: Agents,
     transfers: Streams,
     tasks: Tasks,
-    /// SHA-256 of the secret that all agents may share.
+    /// SHA-256 of the secret that all agents may share; `None` if it is not set.
     shared: Option<Hash>,
     limits: Arc<Limits>,
 }
 
-/// What keeps guessers and floods of new nodes out.
+/// Rate limits against guessed secrets and floods of new nodes.
 struct Limits {
     wrong: FailureLimiter,
-    /// Agents that came with the right shared secret, by [`Asking::name`].
+    /// Agents that have authenticated with the shared secret, by [`Asking::name`].
     known: KnownSources,
     log: LogLimiter,
     enrollment: Enrollment,
 }
 
-/// Who asks to come in.
+/// The sender of a connection request.
 struct Asking<'r> {
     network: Network,
-    /// What its request says of itself, where that is well-formed.
+    /// The node id of the request; `None` if it is missing or invalid.
     node: Option<&'r NodeId>,
     process: Option<&'r str>,
 }
 
 impl Asking<'_> {
-    /// Nobody else at the same address has it, unless he knows the process's own id.
+    /// Key of this agent in the rate limits. Another client in the same network cannot have it unless it knows the
+    /// agent's process id.
     fn name(&self) -> String {
         let (node, process) = (self.node.map_or("", NodeId::as_str), self.process.unwrap_or_default());
         format!("{node} at {} as {process}", self.network)
@@ -67,7 +69,7 @@ impl Asking<'_> {
 }
 
 impl AgentListener {
-    /// Over the nodes that have secrets of their own, and the shared secret where one is set.
+    /// Creates the listener. Nodes without a secret of their own use `shared`; `None` if it is not set.
     pub fn new(
         store: Store,
         agents: Agents,
@@ -85,12 +87,12 @@ impl AgentListener {
         Self { store, agents, transfers, tasks, shared, limits: Arc::new(limits) }
     }
 
-    /// Answers everything on that port.
+    /// Answers any request on the port.
     pub async fn answer(self, request: Request<Body>) -> Response {
         match self.admit(&request).await {
             Ok(response) => response,
             Err(refusal) => {
-                // Nobody has a second question here, and a connection that stays takes an agent's place.
+                // There is no further request to wait for, and an open connection takes a slot that an agent needs.
                 let mut response = error(&refusal);
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 response
@@ -138,14 +140,15 @@ impl AgentListener {
         }))
     }
 
-    /// Notes that a node's secret was used; the new one of two is the only one from then on. Gives the connection's time,
-    /// and where the secret was the old one, its end. What can't be written (a full disk) keeps nobody out.
+    /// Records the use of a node's secret; a renewed secret replaces the old one when it is first used. Returns the
+    /// token that ends the connection, and if the old secret was used, when that expires. A failed write (full disk)
+    /// does not refuse the agent.
     async fn noted(&self, node_id: &NodeId, admitted: Admitted) -> (CancellationToken, Option<Millis>) {
         let Admitted { judged, given, token } = admitted;
         let (id, shared) = (node_id.to_owned(), self.shared);
         let write = self.store.write(move |tx| {
             let Some(mut node) = storage::nodes::get(tx, &id)? else { return Ok(()) };
-            // Checked again: it may have been renewed just now, and this secret be the old one.
+            // Verified again: the secret may have been renewed in the meantime, so the given one is now the old one.
             let (now, shared) = (clock::now(), shared.as_ref());
             let judged = secrets::verify(Some(&node), shared, &given, now);
             if judged != SecretMatch::Wrong && secrets::used(&mut node, judged, now) {
@@ -162,7 +165,8 @@ impl AgentListener {
         (token, if let SecretMatch::Old(until) = judged { Some(until) } else { None })
     }
 
-    /// A node that comes for the first time, with the shared secret, is a new one.
+    /// Creates the node of an agent that connects for the first time, with the shared secret. Returns the token that
+    /// ends the connection.
     async fn welcome(&self, node_id: &NodeId, network: Network) -> Result<CancellationToken, ApiError> {
         self.limits.enrollment.enroll(node_id, network).await?;
         tracing::info!(node = %node_id, "a new node joined by the shared secret");
@@ -170,7 +174,7 @@ impl AgentListener {
         Ok(self.agents.admission(node_id).unwrap_or_default())
     }
 
-    /// Whose agent this is.
+    /// Checks a request. Returns the node id, the upgrade, and `None` instead of [`Admitted`] for an unknown node.
     fn check(&self, request: &Request<Body>) -> Result<(NodeId, Upgrade, Option<Admitted>), ApiError> {
         let path = request.uri().path();
         let transfer = path.strip_prefix("/transfer/").is_some_and(|id| !id.is_empty() && !id.contains('/'));
@@ -189,22 +193,23 @@ impl AgentListener {
         Ok((named?, upgrade, admitted))
     }
 
-    /// Whether the secret opens; `None` for a node that is not known yet.
+    /// Checks the secret. `None` for a node that is not known yet.
     fn check_secret(&self, headers: &HeaderMap, asking: &Asking<'_>) -> Result<Option<Admitted>, ApiError> {
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|value| value.strip_prefix("Bearer ")).filter(|value| !value.is_empty());
-        // Without a secret nothing is guessed.
+        // A request without a secret is no guess and does not count as one.
         let given = given.map(secrets::hash).ok_or_else(|| self.refused(asking, "without a secret"))?;
         let (shared, now) = (self.shared.as_ref(), clock::now());
         let Some(id) = asking.node else {
             self.limits.wrong.check(asking.network)?;
-            // Without an id, any node's secret shows that somebody of ours asks.
+            // Without a node id, any node's secret proves that the client is an agent of this panel. It then gets the
+            // error about the id (400) instead of 401.
             let all = self.store.read_now(storage::nodes::list)?;
             let opens = |node: &Node| secrets::verify(Some(node), None, &given, now) != SecretMatch::Wrong;
             let right = shared == Some(&given) || all.iter().any(opens);
             return if right { Ok(None) } else { Err(self.wrong(asking, asking.network.into())) };
         };
-        // Taken before the look at the secret: one that is taken away in between ends this connection too.
+        // Taken before the secret is read, so that a secret revoked in between ends this connection too.
         let token = self.agents.admission(id).map(|admission| admission.child_token());
         let known = self.store.read_now(|tx| storage::nodes::get(tx, id))?;
         let own = known.as_ref().is_some_and(|node| node.secret_hash.is_some());
@@ -213,7 +218,8 @@ impl AgentListener {
             name if self.limits.known.contains(&name) => Source::Known(name),
             _ => asking.network.into(),
         };
-        // A node's own secret has 256 bits: nobody guesses it, so the guesses of others need not keep its agent out.
+        // A node's own secret has 256 bits and cannot be guessed, so the wrong guesses of other clients in the same
+        // network do not lock out its agent.
         if !own {
             self.limits.wrong.check(source.clone())?;
         }
@@ -228,7 +234,7 @@ impl AgentListener {
         }
     }
 
-    /// Counts a wrong secret: 401, or 429.
+    /// Counts a wrong secret and returns the error: 401, or 429 after too many.
     fn wrong(&self, asking: &Asking<'_>, source: Source) -> ApiError {
         let refused = self.refused(asking, "with a wrong secret");
         self.limits.wrong.wrong(source).err().unwrap_or(refused)
@@ -247,13 +253,13 @@ fn network(request: &Request<Body>) -> Network {
     Network::of(request.extensions().get::<Peer>().copied().unwrap_or_default().address)
 }
 
-/// The agent's process, where it says which.
+/// The agent's process id: 1 to 64 bytes. `None` if the header is missing or invalid.
 fn process(headers: &HeaderMap) -> Option<&str> {
     let process = headers.get(AGENT_PROCESS).and_then(|value| value.to_str().ok());
     process.filter(|process| (1..=64).contains(&process.len()))
 }
 
-/// Who came by an old secret stays no longer than that.
+/// Runs a connection. If it was opened with an old secret, ends it at `until`, when that expires.
 async fn speak_until(until: Option<Millis>, token: CancellationToken, speak: impl Future<Output = ()>) {
     let mut speak = std::pin::pin!(speak);
     if let Some(until) = until {
@@ -266,15 +272,15 @@ async fn speak_until(until: Option<Millis>, token: CancellationToken, speak: imp
     speak.await;
 }
 
-/// Somebody of a known node whose secret opens.
+/// An agent of a known node with a valid secret.
 struct Admitted {
     judged: SecretMatch,
     given: Hash,
-    /// His connection's time.
+    /// Ends the connection when cancelled.
     token: CancellationToken,
 }
 
-/// From the header or the query; where both are there they have to agree.
+/// The node id from the header or the query. If both are present they have to be equal.
 fn node_id(headers: &HeaderMap, uri: &Uri) -> Result<NodeId, ApiError> {
     let bad = |sentence| ApiError::new(Code::BadRequest, sentence);
     let header = match headers.get("x-node-id") {

@@ -1,4 +1,5 @@
-//! New nodes by the shared secret: a limited rate, and a limited number that no administrator has confirmed yet.
+//! New nodes that join by the shared secret. Their rate is limited, and so is the number that no administrator has
+//! confirmed yet.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,16 +11,16 @@ use crate::error::{ApiError, Code};
 use crate::net::rate_limit::{Buckets, Network, TokenBucket};
 use crate::system::clock;
 
-/// Nodes that an address may make at once.
+/// Nodes that one network may add at once.
 const BURST: f64 = 256.0;
-/// Nodes that all addresses together may make at once.
+/// Nodes that all networks together may add at once.
 const BURST_IN_ALL: f64 = 512.0;
-/// Nodes that each of them may make each second from then on: 30 a minute.
+/// Refill of both limits, in nodes per second: 30 a minute.
 const PER_SECOND: f64 = 0.5;
-/// Nodes that joined by the shared secret and that nobody has done anything with.
+/// Most nodes that joined by the shared secret and are unconfirmed: see [`untouched`], and no servers.
 const UNCONFIRMED: usize = 256;
 
-/// Makes new nodes.
+/// Adds nodes that join by the shared secret.
 pub(super) struct Enrollment {
     store: Store,
     by_network: Buckets<Network>,
@@ -32,7 +33,8 @@ impl Enrollment {
         Self { store, by_network: Buckets::new(BURST, PER_SECOND), in_all: Mutex::new(in_all) }
     }
 
-    /// Makes a node of this id, unless another connection of the same agent was quicker. 429 where too many were made.
+    /// Adds a node with this id, unless another connection of the same agent has already done so. 429 if too many were
+    /// added.
     pub(super) async fn enroll(&self, id: &str, network: Network) -> Result<(), ApiError> {
         let too_many = |sentence: String, after| {
             tracing::warn!(node = id, %network, "a new node was not let in: {sentence}");
@@ -71,7 +73,7 @@ impl Enrollment {
     }
 }
 
-/// No administrator has done anything with it, servers aside.
+/// Whether no administrator has changed the node since it joined. Servers are not considered.
 fn untouched(node: &Node) -> bool {
     node.joined_by_shared_secret
         && node.secret_hash.is_none()

@@ -1,33 +1,33 @@
-//! How another machine becomes a node: the one line to copy, and the script that it fetches.
+//! How another machine becomes a node: the join command to copy, and the script that it fetches.
 
 use std::net::IpAddr;
 
 use crate::upgrades::binaries::Programs;
 
-/// What the line fetches: the installer of everything else too.
+/// The script that the join command fetches: the general install script.
 const SCRIPT: &str = include_str!("../../install.sh");
 
-/// Where machines that join find us.
+/// The panel's addresses and key, for machines that join.
 #[derive(Clone, Debug)]
 pub struct EnrollmentConfig {
-    /// The page's address from outside, where one is set.
+    /// The page's public URL; `None` if it is not set.
     pub public_url: Option<String>,
     /// The page's port.
     pub page_port: u16,
     /// The agents' port.
     pub agents_port: u16,
-    /// The machine's own address in its network, where it listens on all: what a browser on this machine calls
-    /// `localhost` has to be found by others.
+    /// The machine's own address in its network, if the panel listens on all addresses. It replaces `localhost`, by
+    /// which other machines cannot reach the panel.
     pub own_address: Option<IpAddr>,
-    /// The SHA-256 of our key as `sha256//BASE64`, where both ports speak TLS with it.
+    /// SHA-256 of the panel's public key as `sha256//BASE64`, if both ports use TLS with it.
     pub pin: Option<String>,
-    /// Programs for other machines.
+    /// This program's binaries for other machines.
     pub programs: Programs,
 }
 
 impl EnrollmentConfig {
-    /// The line for a bare machine: gets the script, which gets the program and an engine, and starts the agent.
-    /// `host` is how the browser that asks calls us.
+    /// The join command for a new machine: it fetches the script, which installs the program and an engine, and starts
+    /// the agent. `host` is the panel's host as the browser's request names it.
     fn line(&self, host: Option<&str>, node: &str, secret: &str) -> String {
         let public = self.public_url.as_deref().filter(|url| plain(url)).map(|url| url.trim_end_matches('/'));
         let host = public.and_then(|url| url.split_once("://")).map(|(_, rest)| rest).or(host);
@@ -38,7 +38,7 @@ impl EnrollmentConfig {
             "curl -fsS{}{page}/install.sh | sh -s -- --agent --panel {page} --agents ws{secure}://{host}:{} --node {node} \
              --secret {secret}",
             match &self.pin {
-                // The certificate is our own, no authority knows it: the key itself is checked.
+                // The certificate is self-signed: the public key is checked instead.
                 Some(pin) if public.is_none() => format!("k --pinnedpubkey '{pin}' "),
                 _ => "L ".to_owned(),
             },
@@ -63,23 +63,24 @@ impl EnrollmentConfig {
     }
 }
 
-/// How one who asks finds us, and so how a machine beside him does.
+/// How the administrator's browser reaches the panel; a new machine uses the same host.
 #[derive(Clone, Debug)]
 pub struct Enrollment {
-    /// What is known here.
+    /// The panel's addresses and key.
     pub joining: EnrollmentConfig,
-    /// How his browser calls us.
+    /// The panel's host as the browser's request names it.
     pub host: Option<String>,
 }
 
 impl Enrollment {
-    /// The line for the machine of this node.
+    /// The join command for the machine of this node.
     pub fn line(&self, node: &str, secret: &str) -> String {
         self.joining.line(self.host.as_deref(), node, secret)
     }
 }
 
-/// The host of `host:port/path`, and nothing that a shell could take for more: it goes into a line to be pasted.
+/// The host of `host:port/path`, or `PANEL` if it has characters with a meaning in a shell, since users paste the
+/// command.
 fn host_of(authority: &str) -> String {
     let authority = authority.split('/').next().unwrap_or("");
     let host = match authority.rsplit_once(':') {
@@ -93,7 +94,7 @@ fn plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '/' | '_'))
 }
 
-/// The install script, as it is served.
+/// The install script.
 pub fn script() -> &'static str {
     SCRIPT
 }

@@ -1,4 +1,4 @@
-//! Machines with an agent: the rules.
+//! Nodes: create, change, delete, and their secrets.
 
 mod agent_listener;
 mod enrollment;
@@ -35,38 +35,38 @@ use crate::system::clock;
 /// Longest name of a node.
 const NAME_CHARACTERS: usize = 80;
 
-/// What is to change about a node; the rest stays.
+/// A change of a node. `None` keeps a value.
 pub struct NodeChange {
-    /// What people call it.
+    /// Display name: 1 to 80 characters.
     pub name: Option<String>,
-    /// No new servers are placed there.
+    /// Whether no new servers are placed there.
     pub draining: Option<bool>,
 }
 
-/// Everything about nodes. Cheap to clone.
+/// All operations on nodes. Cheap to clone.
 #[derive(Clone)]
 pub struct Nodes {
     store: Store,
     agents: Agents,
     servers: Servers,
-    /// SHA-256 of the secret that all agents may share.
+    /// SHA-256 of the secret that all agents may share; `None` if it is not set.
     shared: Option<Arc<Hash>>,
 }
 
 impl Nodes {
-    /// Over the store, the agents and the servers that live on them; `shared` is the secret of all agents.
+    /// Creates the handle. `shared` is the secret that all agents may share; `None` if it is not set.
     pub fn new(store: Store, agents: Agents, servers: Servers, shared: Option<&Secret>) -> Self {
         let shared = shared.map(|secret| Arc::new(secrets::hash(secret.expose())));
         Self { store, agents, servers, shared }
     }
 
-    /// All nodes. Only administrators see all of each.
+    /// All nodes. Some fields are for administrators only.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<NodeView>, ApiError> {
         self.agents.keep_fresh(AgentTopic::Nodes);
         self.list_for(actor.is_admin()).await
     }
 
-    /// The same for whoever knows already who asks.
+    /// Like [`Nodes::list`], but does not keep the list fresh, for live connections.
     pub async fn list_for(&self, admin: bool) -> Result<Vec<NodeView>, ApiError> {
         let listed = self.store.read(|tx| {
             let mut all = Vec::new();
@@ -79,13 +79,13 @@ impl Nodes {
         Ok(listed.await?.into_iter().map(|(node, placed)| self.view(node, placed, admin)).collect())
     }
 
-    /// One node.
+    /// A node. 404 if it does not exist.
     pub fn get(&self, actor: &Actor, id: &NodeId) -> Result<NodeView, ApiError> {
         self.agents.keep_fresh(AgentTopic::Nodes);
         self.get_for(actor.is_admin(), id)?.ok_or_else(|| ApiError::not_found("node"))
     }
 
-    /// One node, if it is there.
+    /// A node; `None` if it does not exist.
     pub fn get_for(&self, admin: bool, id: &NodeId) -> Result<Option<NodeView>, ApiError> {
         let found = self.store.read_now(|tx| {
             let Some(node) = storage::nodes::get(tx, id)? else { return Ok(None) };
@@ -95,8 +95,8 @@ impl Nodes {
         Ok(found.map(|(node, placed)| self.view(node, placed, admin)))
     }
 
-    /// Makes a node with a secret of its own. The secret is kept as a hash and told this once. `meeting` is where
-    /// its agent finds us.
+    /// Creates a node with a secret of its own. Only a hash of the secret is stored, so the answer is the only time it
+    /// is shown. `meeting` is how its agent reaches the panel.
     pub async fn create(
         &self,
         admin: &Admin,
@@ -122,7 +122,7 @@ impl Nodes {
         Ok(made(meeting, id, secret))
     }
 
-    /// Changes a node's name, or whether new servers are placed there. 412 where it is not what the caller expects.
+    /// Changes a node's name, or whether new servers are placed there. 412 if its revision is not the expected one.
     pub async fn change(
         &self,
         admin: &Admin,
@@ -153,8 +153,8 @@ impl Nodes {
         self.get_for(true, id)?.ok_or_else(|| ApiError::not_found("node"))
     }
 
-    /// Gives a node a new secret, told this once. The one that its agent has opens until the agent came with the new one,
-    /// and no longer than a while. The connection ends, and is judged anew.
+    /// Gives a node a new secret, shown only once. The previous secret stays valid until the agent uses the new one,
+    /// but at most ten minutes. The agent is disconnected and has to authenticate again.
     pub async fn renew_secret(
         &self,
         admin: &Admin,
@@ -172,7 +172,7 @@ impl Nodes {
         Ok(made(meeting, id.to_owned(), secret))
     }
 
-    /// Takes a node's secret away: its agent is cut off at once, and stays out.
+    /// Revokes a node's secret. Its agent is disconnected at once, and cannot connect again.
     pub async fn revoke_secret(&self, admin: &Admin, id: &NodeId) -> Result<(), ApiError> {
         not_local(id, "has no secret")?;
         self.update(id, secrets::revoke).await?;
@@ -182,8 +182,8 @@ impl Nodes {
         Ok(())
     }
 
-    /// Removes a node without servers; its agent is cut off. With `force` a dead one goes together with its servers, which
-    /// are forgotten: what is left of them on that machine stays there.
+    /// Removes a node without servers and disconnects its agent. With `force`, also removes an offline node that has
+    /// servers: the panel deletes their records, and their containers and files stay on that machine.
     pub async fn delete(&self, admin: &Admin, id: &NodeId, force: bool) -> Result<(), ApiError> {
         not_local(id, "can't be removed")?;
         if force && self.agents.node(id).online {
@@ -207,7 +207,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// One node's record in a transaction of its own.
+    /// Changes a node's record in one transaction. 404 if it does not exist.
     async fn update(
         &self,
         id: &NodeId,
@@ -220,7 +220,7 @@ impl Nodes {
         self.try_update(id, change).await
     }
 
-    /// The same where the change may be refused.
+    /// Like [`Nodes::update`], with a `change` that can fail.
     async fn try_update(
         &self,
         id: &NodeId,
@@ -242,12 +242,12 @@ impl Nodes {
     }
 }
 
-/// Which state this is of what may be changed about a node.
+/// Revision of what a user can change about a node.
 fn revision(node: &Node) -> String {
     revision::of(&[&node.name, if node.draining { "draining" } else { "" }])
 }
 
-/// Ids that no other machine may have.
+/// Whether no remote node may have this id.
 fn is_reserved(id: &NodeId) -> bool {
     id == local::NODE_ID || id == servers::AUTO
 }

@@ -1,4 +1,4 @@
-//! The program that the join script fetches.
+//! The binary that the install script downloads.
 
 use tokio::fs::File;
 
@@ -12,8 +12,8 @@ use crate::upgrades::binaries::ProgramError;
 use crate::upgrades::sentence;
 
 impl Nodes {
-    /// The program for a machine of this architecture (in the words of `uname -m`), opened, and its length. For whoever
-    /// has the node's secret.
+    /// Opens the binary for an architecture as `uname -m` prints it. Returns the file and its length in bytes. 401 if
+    /// `secret` is not valid for the node, 404 if there is no binary for the architecture.
     pub async fn program(
         &self,
         joining: &EnrollmentConfig,

@@ -1,4 +1,4 @@
-//! What can be done about a difference between what a node has and what it should have.
+//! The resolutions of a difference between a node and the panel's records.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// What may be done about a difference.
+    /// The possible resolutions of a difference.
     pub(super) fn of(difference: &Difference) -> &'static [Self] {
         match difference.kind {
             DifferenceKind::Missing => &[Self::Recreate],

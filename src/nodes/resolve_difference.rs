@@ -1,4 +1,4 @@
-//! The acts that mend a difference between what a node has and what it should have.
+//! Resolves differences between a node and the panel's records.
 
 use super::Nodes;
 use super::resolution::Resolution;
@@ -7,7 +7,7 @@ use crate::error::{ApiError, Code};
 use protocol::{NodeId, ServerId};
 
 impl Nodes {
-    /// Mends what differs about one server of a node.
+    /// Resolves the difference about a server of a node. 404 if there is none, 409 if `how` does not apply to it.
     pub async fn mend(
         &self,
         admin: &Admin,

@@ -1,4 +1,4 @@
-//! `/api/nodes`.
+//! Endpoints of `/api/nodes`.
 
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -11,7 +11,7 @@ use crate::auth::{Actor, Admin, NodeSecret};
 use crate::http::header::HeaderMap;
 use crate::http::{DELETE, GET, Incoming, PATCH, POST, Route, endpoint, streamed, tagged};
 
-/// All endpoints of this feature. `joining` is where remote agents find us.
+/// All endpoints of this feature. `joining` is how remote agents reach the panel.
 pub fn routes(nodes: &Nodes, joining: &EnrollmentConfig) -> Vec<Route> {
     let enrolling = (nodes.clone(), joining.clone());
     vec![
@@ -108,7 +108,7 @@ fn with_tag(view: NodeView) -> (NodeView, HeaderMap) {
     (view, headers)
 }
 
-/// Where a new machine finds us: as the one who asks does.
+/// A new machine reaches the panel by the same host as this request.
 fn enrollment(joining: EnrollmentConfig, request: &Incoming) -> Enrollment {
     Enrollment { joining, host: request.client().host.clone() }
 }

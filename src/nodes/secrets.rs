@@ -1,7 +1,7 @@
-//! A node's secret: made here, kept as a hash, renewed and taken away.
+//! A node's secret: generated, stored as a hash, renewed and revoked.
 //!
-//! A renewed one has a time in which the old one opens too, so that nobody has to be quick: until the agent has come with
-//! the new one, and ten minutes at most.
+//! After a renewal the old secret stays valid until the agent uses the new one, but at most ten minutes. This gives the
+//! administrator time to configure the agent.
 
 use std::time::Duration;
 
@@ -9,24 +9,25 @@ use sha2::{Digest, Sha256};
 use storage::Millis;
 use storage::nodes::{Node, OldSecret};
 
-/// How much newer a use has to be to be worth a write: an SD card wears out.
+/// Shortest interval at which the last use is written, in milliseconds, to limit the wear of SD cards.
 const WORTH_NOTING: Millis = 60_000;
 
-/// The SHA-256 of a secret. Only these are kept and compared: how long that takes tells nothing of the secret.
+/// SHA-256 of a secret. Only hashes are stored and compared, so the time of a comparison reveals nothing about the
+/// secret.
 pub(super) type Hash = [u8; 32];
 
-/// What a given secret opens.
+/// Result of checking a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretMatch {
-    /// It is the node's own, or the shared one of a node without.
+    /// The node's own secret, or the shared secret if the node has none.
     Right,
-    /// It is the one before, until then.
+    /// The node's previous secret, and when it expires, in milliseconds since 1970.
     Old(Millis),
     /// The secret matches none of the node's.
     Wrong,
 }
 
-/// 256 bits from the system's generator, in hex digits.
+/// Generates a secret: 256 random bits as hex digits.
 pub(super) fn make() -> String {
     hex(&rand::random::<Hash>())
 }
@@ -35,7 +36,7 @@ pub(super) fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// A node with a secret of its own takes no other; one without goes by the shared one.
+/// Checks a secret. The shared secret is valid only for a node without its own.
 pub(super) fn verify(node: Option<&Node>, shared: Option<&Hash>, given: &Hash, now: Millis) -> SecretMatch {
     let own = node.and_then(|node| node.secret_hash.as_deref());
     let right = own.map_or(shared == Some(given), |own| own == given);
@@ -49,10 +50,10 @@ pub(super) fn verify(node: Option<&Node>, shared: Option<&Hash>, given: &Hash, n
     }
 }
 
-/// Gives a node a new secret; the one that its agent has opens for a while longer.
+/// Gives a node a new secret. The one that its agent uses now stays valid for `lasts`.
 pub(super) fn renew(node: &mut Node, new: &Hash, shared: Option<&Hash>, now: Millis, lasts: Duration) {
     let until = now.saturating_add(Millis::try_from(lasts.as_millis()).unwrap_or(Millis::MAX));
-    // Renewed again before the agent came with the first new one: what it has is still the one before that.
+    // If renewed twice before the agent used the first new secret, the agent still has the one before both.
     let pending = node.old_secret.take().filter(|old| old.until > now && !node.revoked);
     let current = node.secret_hash.take().or_else(|| shared.map(|hash| hash.to_vec()));
     let has = pending.map(|old| old.hash).or(current).filter(|_| !node.revoked);
@@ -61,14 +62,14 @@ pub(super) fn renew(node: &mut Node, new: &Hash, shared: Option<&Hash>, now: Mil
     node.revoked = false;
 }
 
-/// Takes a node's secret away, the old one too: it has the hash of a secret that nobody ever had.
+/// Revokes a node's secret and the previous one. The stored hash becomes a random one that no secret has.
 pub(super) fn revoke(node: &mut Node) {
     node.secret_hash = Some(rand::random::<Hash>().to_vec());
     node.old_secret = None;
     node.revoked = true;
 }
 
-/// An agent came with a secret: whether that is worth a write.
+/// Notes the use of a secret in `node`. Returns whether the change is worth a write.
 pub(super) fn used(node: &mut Node, judged: SecretMatch, now: Millis) -> bool {
     let settled = judged == SecretMatch::Right && node.old_secret.take().is_some();
     let news = node.secret_used_at.is_none_or(|at| (now - at).abs() > WORTH_NOTING);
@@ -129,7 +130,7 @@ mod tests {
         assert_eq!(judged(&node, "one", 2_000), SecretMatch::Old(3_601_000));
         assert_eq!(judged(&node, "one", 3_601_000), SecretMatch::Wrong);
         assert_eq!(judged(&node, "two", 9_000_000), SecretMatch::Right);
-        // Renewed again: the agent still has the first, nobody ever used the second.
+        // Renewed again: the agent still has the first secret, the second was never used.
         renew(&mut node, &hash("three"), None, 2_000, HOUR);
         assert_eq!(judged(&node, "one", 3_000), SecretMatch::Old(3_602_000));
         assert_eq!(judged(&node, "two", 3_000), SecretMatch::Wrong);

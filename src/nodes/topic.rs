@@ -1,4 +1,4 @@
-//! `nodes`: all nodes, as the caller may know them.
+//! The topic `nodes`: all nodes, with the fields that the subscriber may see.
 
 use super::Nodes;
 use crate::agents::{AgentTopic, Changed, ChangesSince, TopicGuard};
@@ -33,11 +33,11 @@ impl Topic for NodeList {
 
 struct ListFeed {
     nodes: Nodes,
-    /// Only administrators see all of a node.
+    /// Whether the subscriber sees the fields for administrators.
     admin: bool,
-    /// The last change that was sent; `None` until everything was sent once.
+    /// Number of the last change that was sent; `None` until the full list was sent.
     seen: Option<u64>,
-    /// Has the agents send what a list shows.
+    /// Keeps the agents sending the data of this list.
     _agents: TopicGuard,
 }
 

@@ -270,7 +270,7 @@ pub struct NodeMade {
 }
 
 impl NodeView {
-    /// Puts together what is kept and what is known now.
+    /// Combines a node's record with its current snapshot.
     pub fn new(node: Node, seen: NodeSnapshot, placed: Placed, admin: bool) -> Self {
         let link = if admin { seen.link } else { LinkSnapshot::default() };
         let system = seen.system;
