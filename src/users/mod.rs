@@ -1,4 +1,4 @@
-//! Accounts and sign-ins: the rules.
+//! Accounts and sign-ins.
 
 mod routes;
 mod views;
@@ -15,10 +15,10 @@ use crate::error::{ApiError, Code};
 use crate::revision::{self, Expected};
 use crate::system::{clock, ids};
 
-/// Longest name of an account.
+/// Longest username, in characters.
 const MAX_NAME: usize = 32;
 
-/// Everything about accounts. Cheap to clone.
+/// All operations on accounts. Cheap to clone.
 #[derive(Clone)]
 pub struct Users {
     store: Store,
@@ -31,23 +31,23 @@ pub struct NewUser {
     pub username: String,
     /// 10 to 1,024 bytes.
     pub password: String,
-    /// What it may do everywhere.
+    /// Role of the account.
     pub role: Role,
 }
 
-/// What is to change about an account; the rest stays.
+/// A change of an account. `None` keeps a value.
 #[derive(Default)]
 pub struct UserChange {
-    /// Its name.
+    /// New username: 1 to 32 characters of `[A-Za-z0-9._-]`.
     pub username: Option<String>,
-    /// Its password; ends its sessions.
+    /// New password: 10 to 1,024 bytes. Ends the account's sessions.
     pub password: Option<String>,
-    /// Its role.
+    /// New role.
     pub role: Option<Role>,
 }
 
 impl Users {
-    /// Over the store.
+    /// Creates the handle.
     pub fn new(store: Store, auth: Auth) -> Self {
         Self { store, auth }
     }
@@ -57,7 +57,7 @@ impl Users {
         self.store.read(users::list).await.map_err(ApiError::from)
     }
 
-    /// Makes an account.
+    /// Creates an account.
     pub async fn create(&self, admin: &Admin, new: NewUser) -> Result<User, ApiError> {
         let user = self.prepare(new).await?;
         let record = user.clone();
@@ -66,7 +66,7 @@ impl Users {
         Ok(user)
     }
 
-    /// A record that is not written yet, its password hashed.
+    /// Checks the input and returns the record of a new account, without writing it.
     pub async fn prepare(&self, new: NewUser) -> Result<User, ApiError> {
         check_username(&new.username)?;
         check_password("password", &new.password)?;
@@ -80,8 +80,8 @@ impl Users {
         })
     }
 
-    /// Changes an account. A new password ends its sessions, but for the one that asks.
-    /// 412 where it is not what the caller expects.
+    /// Changes an account. A new password ends its sessions, except for the caller's own.
+    /// 412 if its revision is not the expected one.
     pub async fn update(
         &self,
         admin: &Admin,
@@ -95,7 +95,7 @@ impl Users {
         if let Some(password) = &change.password {
             check_password("password", password)?;
         }
-        // Before the hash, which costs something.
+        // Checked before the password is hashed, which is expensive.
         self.get(id)?;
         let hash = match change.password {
             Some(password) => Some(self.auth.hash_password(password).await?),
@@ -136,7 +136,7 @@ impl Users {
         Ok(())
     }
 
-    /// Opens a session.
+    /// Checks the password and opens a session.
     pub async fn sign_in(
         &self,
         username: &str,
@@ -146,7 +146,7 @@ impl Users {
         self.auth.sign_in(username, password, origin).await
     }
 
-    /// Ends the session that asks.
+    /// Ends the caller's session.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), ApiError> {
         self.auth.end_session(caller.user_id(), caller.session_id()).await.map(drop)
     }
@@ -182,7 +182,7 @@ impl Users {
         Ok(())
     }
 
-    /// Sets a password from the machine itself and ends all sessions of the account.
+    /// Sets a password from the machine's command line and ends all sessions of the account.
     pub async fn reset_password(
         &self,
         actor: &Actor,
@@ -208,7 +208,7 @@ impl Users {
         Ok(())
     }
 
-    /// The caller's sessions, the last used first.
+    /// The caller's sessions, most recently used first.
     pub async fn sessions(&self, caller: &Caller) -> Result<Vec<Session>, ApiError> {
         let id = caller.user_id().to_owned();
         let now = clock::now();
@@ -235,12 +235,12 @@ impl Users {
     }
 }
 
-/// Which state of an account's name and role this is. Its password is no part of it.
+/// Revision of an account's name and role. Does not depend on the password.
 fn revision(user: &User) -> String {
     revision::of(&[&user.username, if user.role == Role::Admin { "admin" } else { "user" }])
 }
 
-/// 422 where an account can't be called this.
+/// Checks a username. 422 if it is not allowed.
 pub fn check_username(username: &str) -> Result<(), ApiError> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if (1..=MAX_NAME).contains(&username.len()) && username.chars().all(fine) {

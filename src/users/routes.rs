@@ -1,4 +1,4 @@
-//! `/api/session`, `/api/me`, `/api/users`.
+//! Endpoints of `/api/session`, `/api/me` and `/api/users`.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ pub fn routes(users: &Users) -> Vec<Route> {
     routes
 }
 
-/// Signing in and out.
+/// Endpoints to sign in and out.
 fn session(users: &Users) -> Vec<Route> {
     vec![
         endpoint(POST, "/api/session")
@@ -39,7 +39,7 @@ fn session(users: &Users) -> Vec<Route> {
             users,
             |users, call| async move {
                 let mut response = no_content(users.sign_out(&call.by).await);
-                // Also where the session could not be ended: the browser is to forget it.
+                // Also if the session could not be ended: the browser has to delete the cookie.
                 let secure = call.request.client().secure;
                 if let Ok(value) = HeaderValue::from_str(&cookie(session_cookie(secure), "", 0, secure)) {
                     response.headers_mut().insert(SET_COOKIE, value);
@@ -50,7 +50,7 @@ fn session(users: &Users) -> Vec<Route> {
     ]
 }
 
-/// One's own account.
+/// Endpoints of the caller's own account.
 fn me(users: &Users) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/me")
@@ -87,7 +87,7 @@ fn me(users: &Users) -> Vec<Route> {
     ]
 }
 
-/// Everybody's accounts.
+/// Endpoints to manage all accounts.
 fn accounts(users: &Users) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/users")
@@ -175,12 +175,12 @@ struct UserChangeRequest {
     role: Option<RoleView>,
 }
 
-/// Where a sign-in comes from.
+/// The origin of a sign-in.
 pub fn client_origin(client: &Client) -> Origin {
     Origin { address: client.address, user_agent: client.user_agent.clone(), device: client.device.clone() }
 }
 
-/// Token, keys and account as JSON, and the other halves as cookies that no script sees.
+/// Answer to a sign-in: token, keys and account as JSON, and the other halves of the keys as `HttpOnly` cookies.
 pub fn signed_in(done: SignedIn, client: &Client) -> (SignInAnswer, HeaderMap) {
     let secure = client.secure;
     let session = &done.session.halves.cookie;
@@ -199,7 +199,7 @@ pub fn signed_in(done: SignedIn, client: &Client) -> (SignInAnswer, HeaderMap) {
     (SignInAnswer::from(done), headers)
 }
 
-/// In seconds.
+/// One day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
 fn cookie(name: &str, value: &str, seconds: i64, secure: bool) -> String {

@@ -104,7 +104,7 @@ pub struct SessionInfo {
 }
 
 impl SessionInfo {
-    /// `current` is the session that asks.
+    /// Converts a session. `current` is the id of the caller's session.
     pub fn new(session: Session, current: &str) -> Self {
         Self {
             current: session.id == current,
