@@ -1,5 +1,5 @@
-//! The first account. Whoever has the setup token (the machine's owner, who sees it printed or in the data folder) makes it,
-//! once.
+//! Setup: creates the first account. It requires the setup token, which the panel prints at its start and stores in the
+//! data folder, and works only once.
 
 mod routes;
 
@@ -18,12 +18,12 @@ use crate::system::private_files::{self, FileError};
 use crate::system::{clock, ids};
 use crate::users::{NewUser, Users};
 
-/// The file in the data folder that holds the token.
+/// File in the data folder with the setup token.
 const FILE: &str = "setup-token";
-/// Over 200 bits.
+/// Characters of the token: over 200 bits.
 const TOKEN_LENGTH: usize = 43;
 
-/// The way to the first account. Cheap to clone.
+/// Creates the first account. Cheap to clone.
 #[derive(Clone)]
 pub struct Setup(Arc<Inner>);
 
@@ -33,12 +33,13 @@ struct Inner {
     users: Users,
     file: PathBuf,
     name: Name,
-    /// One at a time: of a hundred right claims the first wins, and the others need no hash to learn that.
+    /// The setup token; `None` once it was used. Locked for a whole claim: if many arrive at once, the first wins and
+    /// the others fail without the cost of a password hash.
     token: Mutex<Option<String>>,
 }
 
 impl Setup {
-    /// Reads or makes the token while there is no account; heals what a kill left behind.
+    /// Reads or creates the token while there is no account, and otherwise removes a leftover token file.
     pub fn open(
         store: Store,
         auth: Auth,
@@ -49,7 +50,7 @@ impl Setup {
         let file = data_dir.join(FILE);
         let claimed = is_claimed(&store).unwrap_or(true);
         let token = if claimed {
-            // The account was made, and the process ended before the file was gone.
+            // The process was killed after it created the account and before it removed the file.
             private_files::remove(&file)?;
             None
         } else {
@@ -58,7 +59,7 @@ impl Setup {
         Ok(Self(Arc::new(Inner { store, auth, users, file, name, token: Mutex::new(token) })))
     }
 
-    /// Where the panel is found by name, for whoever is about to write it down. Nobody needs it from us later.
+    /// The panel's mDNS URL, to show during setup; `None` if there is none.
     pub fn address(&self) -> Option<String> {
         self.0.name.url().ok()
     }
@@ -68,12 +69,13 @@ impl Setup {
         Ok(!is_claimed(&self.0.store)?)
     }
 
-    /// What to print: the path below the panel's address, with the token where no server ever sees it.
+    /// Path of the setup page, with the token in the fragment, which browsers do not send to servers. `None` once the
+    /// token was used.
     pub async fn link_path(&self) -> Option<String> {
         self.0.token.lock().await.as_ref().map(|token| format!("/setup#token={token}"))
     }
 
-    /// Makes the first account and signs it in.
+    /// Creates the first account, an administrator, and signs it in.
     pub async fn claim(
         &self,
         token: &str,
@@ -99,7 +101,7 @@ impl Setup {
             .await?;
         *expected = None;
         if let Err(cause) = private_files::remove(&self.0.file) {
-            // Worth nothing any more; the next start tries again.
+            // The token is no longer valid; the next start tries again to remove it.
             tracing::warn!(%cause, "the used setup token is still there");
         }
         let device = self.0.auth.new_device(&user);
@@ -111,7 +113,7 @@ fn is_claimed(store: &Store) -> storage::Result<bool> {
     store.read_now(|tx: &ReadTx| Ok(meta::claimed_at(tx)?.is_some() || users::count(tx)? > 0))
 }
 
-/// Compares in a time that tells nothing of where they differ.
+/// Compares two strings in constant time.
 fn same(given: &str, right: &str) -> bool {
     let differences = given.bytes().zip(right.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     given.len() == right.len() && differences == 0

@@ -1,4 +1,4 @@
-//! `/api/setup`.
+//! Endpoints of `/api/setup`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
