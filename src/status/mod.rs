@@ -1,4 +1,4 @@
-//! How the panel itself does: health for everybody, what is wrong for administrators.
+//! Status of the panel: health for everyone, and problems for administrators.
 
 mod routes;
 mod topic;
@@ -15,7 +15,7 @@ pub use views::{Problem, StatusView, VERSION};
 use crate::agents::Agents;
 use crate::system::shutdown::Tasks;
 
-/// The panel's own state. Cheap to clone.
+/// Status of the panel. Cheap to clone.
 #[derive(Clone)]
 pub struct Status(Arc<Inner>);
 
@@ -25,19 +25,19 @@ struct Inner {
 }
 
 impl Status {
-    /// Since now.
+    /// Creates the handle. `started_at` is the time of the panel's start, in milliseconds since 1970.
     pub fn new(store: Store, started_at: Millis) -> Self {
         Self(Arc::new(Inner { store, started_at }))
     }
 
-    /// As it is. Only administrators learn what is wrong.
+    /// The current status. Contains problems only if `admin`.
     pub fn view(&self, admin: bool) -> StatusView {
         let health = self.0.store.health().borrow().clone();
         let problems = if admin { problems(&health) } else { Vec::new() };
         StatusView::new(health != Health::Ok, problems, self.0.started_at)
     }
 
-    /// Has live connections look again whenever [`Status::view`] may have changed.
+    /// Starts the task that notifies live connections when [`Status::view`] may have changed.
     pub fn announce(&self, agents: &Agents, tasks: &Tasks) {
         let (agents, token, mut health) = (agents.clone(), tasks.token(), self.0.store.health());
         drop(tasks.spawn("live-status", async move {

@@ -1,4 +1,4 @@
-//! `/health` and `/api/status`.
+//! Endpoints `/health` and `/api/status`.
 
 use super::Status;
 use super::views::{Health, StatusView, VERSION};

@@ -1,4 +1,4 @@
-//! `status`: how the panel is.
+//! The topic `status`: status of the panel.
 
 use super::Status;
 use crate::auth::Access;
@@ -30,7 +30,7 @@ impl Topic for PanelStatus {
 
 struct StatusFeed {
     status: Status,
-    /// Only administrators learn what is wrong.
+    /// Whether the subscriber receives the problems.
     admin: bool,
     sent: Option<Frame>,
 }

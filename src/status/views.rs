@@ -1,4 +1,4 @@
-//! The panel's state as JSON.
+//! The panel's status as JSON.
 
 use serde::Serialize;
 use storage::Millis;
