@@ -1,12 +1,12 @@
-//! The API's own description: the OpenAPI document, and a page that reads it.
+//! API documentation: the OpenAPI document, and a page that displays it.
 //!
-//! The document is `web/openapi.json`, which the test below writes from the list of routes and holds against it.
+//! The document is `web/openapi.json`. The test below generates it from the routes and fails if it is out of date.
 
 mod routes;
 
 pub use routes::routes;
 
-/// The document, packed by `build.rs`.
+/// The OpenAPI document, compressed by `build.rs`.
 static DOCUMENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
 
 #[cfg(test)]
@@ -24,7 +24,7 @@ mod tests {
         let running = crate::run(Config::for_tests(folder.path())).await.unwrap();
         let clashes = clashes(&running.routes());
         assert!(clashes.is_empty(), "two types of one name, see `#[schema(as = …)]`: {clashes:?}");
-        // By way of a value, which has its keys in order.
+        // Through a `Value`, which sorts its keys.
         let document = serde_json::to_value(document(&running.routes())).unwrap();
         running.stop(Duration::from_secs(10)).await;
         let text = serde_json::to_string_pretty(&document).unwrap() + "\n";

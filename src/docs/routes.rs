@@ -1,4 +1,4 @@
-//! `/api/openapi.json` and `/api/docs`.
+//! Endpoints `/api/openapi.json` and `/api/docs`.
 
 use super::DOCUMENT;
 use crate::auth::Open;
