@@ -1,4 +1,4 @@
-//! Copies of the database: one a day in the folder `copies` of the data folder, seven of them kept; and by hand.
+//! Database backups: one a day and on request, in the folder `copies` of the data folder. The last seven are kept.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -10,21 +10,21 @@ use storage::db_backups::{Copied, CopyError};
 use crate::error::Chain;
 use crate::system::shutdown::Tasks;
 
-/// Between two copies.
+/// Interval of database backups.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
-/// Between two looks whether one is due; the first comes when the start is over.
+/// Interval of checks whether a backup is due. The first check is earlier, but after the panel's start.
 const LOOK: Duration = Duration::from_secs(3600);
 const FIRST_LOOK: Duration = Duration::from_secs(300);
-/// Copies that are kept.
+/// How many backups are kept.
 const KEPT: usize = 7;
 const NAME: (&str, &str) = ("panel-", ".redb");
 
-/// Where they lie.
+/// The folder of the database backups.
 pub fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("copies")
 }
 
-/// Makes a copy a day, until the tasks are cancelled.
+/// Starts the task that makes a backup every day, until the tasks are cancelled.
 pub fn start(store: &Store, data_dir: &Path, tasks: &Tasks) {
     let (store, data_dir, token) = (store.clone(), data_dir.to_owned(), tasks.token());
     drop(tasks.spawn("daily copy", async move {
@@ -47,17 +47,17 @@ pub fn start(store: &Store, data_dir: &Path, tasks: &Tasks) {
     }));
 }
 
-/// The name of today's copy.
+/// File name of today's backup.
 pub fn name_of_today() -> String {
     format!("{}{}{}", NAME.0, today_word(), NAME.1)
 }
 
-/// `2026-01-31`, the first word of RFC 3339.
+/// Today's date (UTC) as `2026-01-31`.
 fn today_word() -> String {
     Timestamp::now().to_string().chars().take(10).collect()
 }
 
-/// Makes today's copy now, in the place of one that is there.
+/// Makes today's backup now, and replaces one that exists.
 ///
 /// # Errors
 /// [`CopyError`].
@@ -65,11 +65,11 @@ pub async fn today(store: &Store, data_dir: &Path) -> Result<Copied, CopyError> 
     daily(store, &folder(data_dir), &today_word()).await
 }
 
-/// A day has passed since the newest copy, and something was written since.
+/// Whether the newest backup is a day old, and the database has changed since.
 fn due(folder: &Path, database: &Path, now: SystemTime) -> bool {
     let made = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
     let Some(newest) = copies(folder).iter().filter_map(|path| made(path)).max() else { return true };
-    // A clock that was turned back makes no copy wait for years.
+    // A backup with a time in the future (the clock was set back) counts as old, or the next one could be years away.
     let old = now.duration_since(newest).map_or(true, |age| age >= EVERY);
     old && made(database).is_none_or(|written| written > newest)
 }
@@ -91,7 +91,7 @@ async fn daily(store: &Store, folder: &Path, day: &str) -> Result<Copied, CopyEr
     Ok(copied)
 }
 
-/// All daily copies.
+/// All backups in the folder.
 fn copies(folder: &Path) -> Vec<PathBuf> {
     let listed = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = |path: &PathBuf| {
