@@ -1,4 +1,4 @@
-//! Builds the web page where its sources changed, and lays its files out for `src/http/assets.rs` to embed; packs the
+//! Builds the web page if its sources changed, copies its files for `src/http/assets.rs` to embed, and compresses the
 //! OpenAPI document for `src/docs`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is how a build script speaks to cargo")]
 
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What the page is made of, below `web/`. Nothing that a build writes is in it, or cargo would never come to rest.
+/// Sources of the page, below `web/`. A build must not write to them, or every cargo build would run this again.
 const SOURCES: &[&str] = &[
     "src",
     "static",
@@ -53,7 +53,7 @@ fn work() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={SKIP}");
     for source in SOURCES {
-        // A path that isn't there would make every build run this again.
+        // cargo would run this script at every build because of a path that does not exist.
         if web.join(source).exists() {
             println!("cargo::rerun-if-changed=web/{source}");
         }
@@ -71,7 +71,7 @@ fn work() -> Result<()> {
     lay_out(&build, &out)
 }
 
-/// Puts the packed form of a file that is checked in below `OUT_DIR`. The same file gives the same bytes.
+/// Writes a compressed copy of a file to `OUT_DIR`. The output is reproducible.
 fn pack(file: &Path, out: &Path) -> Result<()> {
     println!("cargo::rerun-if-changed={}", file.display());
     let name = file.file_name().and_then(|name| name.to_str()).ok_or("a file without a name")?;
@@ -121,7 +121,7 @@ fn build_page(web: &Path) -> Result<()> {
     let lock = fs::metadata(web.join("package-lock.json")).and_then(|found| found.modified());
     let installed =
         fs::metadata(web.join("node_modules/.package-lock.json")).and_then(|found| found.modified());
-    // `npm ci` is slow and deletes what is there: only where the list of packages is newer than what was installed.
+    // `npm ci` is slow and deletes `node_modules`: run it only if the lock file is newer than the installation.
     if !matches!((lock, installed), (Ok(lock), Ok(installed)) if lock <= installed) {
         npm(web, &["ci", "--no-audit", "--no-fund"])?;
     }
@@ -142,9 +142,9 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<()> {
     Err(format!("`npm {}` in web/ failed:\n{out}\n{err}", arguments.join(" ")).into())
 }
 
-/// Copies the page below `OUT_DIR`, so that the next build of it can't pull files away under the compiler, and writes
-/// `policy.rs`: the policy that names the scripts inside of the shell. Where a file has a packed form, the plain one is
-/// left out: it is unpacked for the rare client that needs it.
+/// Copies the page to `OUT_DIR`, so that another build of the page cannot delete files while the compiler reads them.
+/// Also writes `policy.rs`: the Content-Security-Policy with the hashes of the inline scripts. If a file has a `.gz`
+/// version, the plain file is left out; the panel decompresses it for the rare client that needs it.
 fn lay_out(build: &Path, out: &Path) -> Result<()> {
     let copy = out.join("page");
     if copy.exists() {
@@ -198,7 +198,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The SHA-256 of each script that stands in the page itself.
+/// SHA-256 in Base64 of each inline script.
 fn inline_scripts(page: &str) -> Vec<String> {
     let mut hashes = Vec::new();
     let mut rest = page;

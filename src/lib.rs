@@ -1,7 +1,7 @@
 //! Ctrl-Alt-Play: a game-server panel, its database and its node agent in one binary.
 //!
-//! In reading order: [`run`] starts everything, [`router`] lists every endpoint, the features follow, then what they stand
-//! on.
+//! Suggested reading order: [`run`] starts everything, [`router`] lists every endpoint, then the features, then the
+//! modules that they use.
 
 pub mod registries;
 pub mod router;

@@ -1,4 +1,4 @@
-//! Parses the command line, starts the log, runs.
+//! Parses the command line, starts logging, and runs the command.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,32 +11,32 @@ use ctrl_alt_play::system::{logging, service, shutdown};
 use ctrl_alt_play::{run, run_node};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long running requests and tasks may take to end.
+/// How long running requests and tasks may take to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
 type Failure = (u8, String);
 
 fn main() -> ExitCode {
-    // Nothing that we make is for others on this machine.
+    // No other user of this machine may read the files that this process creates.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match work() {
         Ok(code) => ExitCode::from(code),
         Err((code, message)) if message.is_empty() => ExitCode::from(code),
         Err((code, message)) => {
-            // The log may not be there yet, and this is for the person at the terminal.
+            // Logging may not have started yet, and this message is for the user at the terminal.
             let _ = writeln!(std::io::stderr(), "ctrl-alt-play: {message}");
             ExitCode::from(code)
         }
     }
 }
 
-/// The exit code.
+/// Runs the command. Returns the exit code.
 fn work() -> Result<u8, Failure> {
     let cli = Cli::parse();
     let task = match cli.task()? {
-        // Files and the system's own programs: nothing to wait for beside them.
+        // Needs no runtime: it only handles files and runs system programs.
         Task::Service(args) => return Ok(cli::service(args)),
-        // It has threads of its own, as few as there can be.
+        // Needs no runtime: it starts its own threads, as few as possible.
         Task::BackupWorker => return Ok(agent::backups::worker::run()),
         task => task,
     };
@@ -57,7 +57,7 @@ fn work() -> Result<u8, Failure> {
             }
             Task::Database { config, work } => {
                 let said = cli::database(&config, work).await?;
-                // Whoever closed our output wants no words.
+                // A closed standard output is not an error.
                 let _ = writeln!(std::io::stdout(), "{said}");
                 Ok(0)
             }
@@ -82,13 +82,13 @@ fn work() -> Result<u8, Failure> {
             }
         }
     });
-    // A stuck blocking call must not keep a process alive that was asked to go.
+    // A blocking call that hangs must not keep the process alive at shutdown.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-/// Requests are small and the real work is elsewhere: two threads are plenty for a board of four cores, and each that is
-/// not there saves a stack and an arena of the allocator.
+/// Number of worker threads. Requests are small and the heavy work runs elsewhere: two threads are enough for a board
+/// with four cores, and each thread less saves a stack and an allocator arena.
 fn workers(cores: usize) -> usize {
     (cores / 2).clamp(cores.clamp(1, 2), 4)
 }
@@ -104,7 +104,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         _ = interrupt.recv() => return Ok(()),
     };
     service::ready(&format!("Serving on {}", running.app.network.ports.panel));
-    // Somebody who closed our output still wants the panel.
+    // The panel runs even if standard output is closed.
     let _ = running.announce(&mut std::io::stdout()).await;
     let end = tokio::select! {
         _ = terminate.recv() => Ok(()),
