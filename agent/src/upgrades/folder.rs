@@ -38,7 +38,8 @@ pub struct Folder {
     data_dir: PathBuf,
 }
 
-/// Refuses versions that are not newer than the running one. A pre-release is only accepted by programs that are one.
+/// Refuses versions that are not newer than the running one, by semver precedence: a pre-release comes before its
+/// release.
 ///
 /// # Errors
 /// [`StageError::NotNewer`], [`StageError::NoVersion`].
