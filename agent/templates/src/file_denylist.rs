@@ -1,24 +1,25 @@
-//! The files of a server that only those who may configure it see or change: a template's `file_denylist`, with the patterns that
-//! `.gitignore` has.
+//! A template's `file_denylist`: the files of a server that only users who may configure it can see or change. The
+//! patterns are those of `.gitignore`.
 //!
-//! A pattern without a slash matches a name in any folder; one with a slash begins at the server's folder. `*` and `?` stand for
-//! characters of one name, `[a-z]` for one of these, `**` for any folders. A slash at the end matches folders alone, and what is
-//! denied of a folder is denied of all that is in it. `!` takes back what an earlier pattern denies, and `#` begins a comment.
+//! A pattern without a slash matches a name in any folder; one with a slash is relative to the server's folder. `*`
+//! and `?` match characters within a name, `[a-z]` one character of a set, `**` any number of folders. A pattern with a
+//! slash at the end matches only folders. Everything in a denied folder is denied. `!` excludes files from an earlier
+//! pattern, and `#` begins a comment.
 
-/// Patterns beyond these are not looked at. A longer list denies everything, so that no file slips through.
+/// Most patterns. A longer list denies everything, so that no file is exposed.
 const MOST_PATTERNS: usize = 256;
-/// Bytes of one pattern, with the same consequence.
+/// Longest pattern in bytes. A longer one denies everything.
 const LONGEST_PATTERN: usize = 512;
-/// Bytes of a path; a longer one is denied.
+/// Longest path in bytes. A longer one is denied.
 const LONGEST_PATH: usize = 4096;
-/// Folders of a path; a deeper one is denied.
+/// Most components of a path. A deeper one is denied.
 const DEEPEST_PATH: usize = 128;
 
-/// A template's patterns, ready to be asked.
+/// The parsed patterns of a template.
 #[derive(Clone, Debug, Default)]
 pub struct FileDenylist {
     patterns: Vec<Pattern>,
-    /// Too many or too long to be held: nothing may be seen.
+    /// Too many or too long patterns: every path is denied.
     everything: bool,
 }
 
@@ -30,7 +31,7 @@ struct Pattern {
 }
 
 impl FileDenylist {
-    /// From the lines of a template.
+    /// Parses the lines of a template.
     pub fn new<T: AsRef<str>>(lines: &[T]) -> Self {
         let everything =
             lines.len() > MOST_PATTERNS || lines.iter().any(|line| line.as_ref().len() > LONGEST_PATTERN);
@@ -45,8 +46,8 @@ impl FileDenylist {
         self.patterns.is_empty() && !self.everything
     }
 
-    /// Whether this path below the server's folder is denied, by itself or by a folder above it. A path that climbs (`..`) is denied
-    /// where anything is.
+    /// Whether a path below the server's folder is denied, either itself or by a folder above it. A path with `..` is
+    /// denied if there is any pattern.
     pub fn denies(&self, path: &str, is_folder: bool) -> bool {
         if self.is_empty() {
             return false;
@@ -59,7 +60,7 @@ impl FileDenylist {
         let names: Vec<Vec<char>> = names.into_iter().map(|name| name.chars().collect()).collect();
         let matched: Vec<(&Pattern, Vec<bool>)> =
             self.patterns.iter().map(|pattern| (pattern, pattern.matches(&names))).collect();
-        // From the top: what is in a denied folder cannot be taken back. At each level the last pattern that matches counts.
+        // From the top down: `!` has no effect within a denied folder. At each level the last matching pattern decides.
         (1..=names.len()).any(|depth| {
             let folder = is_folder || depth < names.len();
             let last =
@@ -70,8 +71,8 @@ impl FileDenylist {
 }
 
 impl FileDenylist {
-    /// Whether something within this folder may be denied by the place where it is, so that it would not be in another one. What
-    /// is denied by its name alone is denied anywhere.
+    /// Whether something within this folder may be denied because of its location, and so would not be denied after it
+    /// is moved. A pattern that matches a name anywhere does not count.
     pub fn may_deny_below(&self, path: &str) -> bool {
         let names: Vec<Vec<char>> = path
             .split('/')
@@ -83,7 +84,7 @@ impl FileDenylist {
 }
 
 impl Pattern {
-    /// Whether it names a place, and that may be below these folders.
+    /// Whether the pattern depends on the location, and can match something below these folders.
     fn reaches_below(&self, names: &[Vec<char>]) -> bool {
         let any = |segment: &[char]| *segment == ['*', '*'];
         if self.allows || self.segments.first().is_none_or(|first| any(first)) {
@@ -101,7 +102,7 @@ impl Pattern {
     }
 
     fn parse(line: &str) -> Option<Self> {
-        // A blank at the end counts where it is escaped.
+        // A trailing space counts if it is escaped.
         let trimmed = line.trim_end();
         let line = if trimmed.ends_with('\\') && trimmed.len() < line.len() { line } else { trimmed };
         if line.is_empty() || line.starts_with('#') {
@@ -125,15 +126,15 @@ impl Pattern {
         Some(Self { segments, allows, folders_only })
     }
 
-    /// For each depth whether the names down to there match. A table of which beginnings do, so that no pattern takes longer than
-    /// both lengths multiplied.
+    /// For each depth whether the names down to there match. Computed as a table of matching prefixes, so that the time
+    /// is at most the product of both lengths.
     fn matches(&self, names: &[Vec<char>]) -> Vec<bool> {
         let mut reached = vec![false; names.len() + 1];
         reached[0] = true;
         for (at, segment) in self.segments.iter().enumerate() {
             let mut next = vec![false; names.len() + 1];
             if segment[..] == ['*', '*'] {
-                // At the end it stands for what is in a folder, not for the folder itself.
+                // `**` at the end matches the contents of a folder, not the folder itself.
                 let least = usize::from(at + 1 == self.segments.len());
                 let first = reached.iter().position(|reached| *reached);
                 next.iter_mut()
@@ -150,7 +151,7 @@ impl Pattern {
     }
 }
 
-/// One name against one segment. Of several stars only the last is tried again, which is enough and never slow.
+/// Matches a name against a segment. Backtracks only to the last `*`, which is sufficient and keeps it fast.
 fn glob(pattern: &[char], name: &[char]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -181,14 +182,14 @@ fn glob(pattern: &[char], name: &[char]) -> bool {
     }
 }
 
-/// How much of the pattern stands for this character; `None` where its beginning does not match it.
+/// Length of the pattern's first element if it matches this character; `None` if it does not.
 fn one(pattern: &[char], character: char) -> Option<usize> {
     match pattern {
         ['?', ..] => Some(1),
         ['\\', literal, ..] => (*literal == character).then_some(2),
         ['[', rest @ ..] => match class(rest, character) {
             Some((length, matches)) => matches.then_some(length + 1),
-            // Without its end it is a bracket.
+            // Without a closing bracket, `[` is a literal.
             None => (character == '[').then_some(1),
         },
         [literal, ..] => (*literal == character).then_some(1),
@@ -196,11 +197,11 @@ fn one(pattern: &[char], character: char) -> Option<usize> {
     }
 }
 
-/// What stands behind `[`: its length with the closing bracket, and whether it holds the character.
+/// Parses the set after `[`. Returns its length with the closing bracket, and whether it contains the character.
 fn class(rest: &[char], character: char) -> Option<(usize, bool)> {
     let inverted = matches!(rest.first(), Some('!' | '^'));
     let start = usize::from(inverted);
-    // A bracket that comes first is one of the characters.
+    // `]` as the first character is a member of the set.
     let end = start + 1 + rest.get(start + 1..)?.iter().position(|one| *one == ']')?;
     let members = rest.get(start..end)?;
     let mut found = false;
@@ -278,7 +279,7 @@ mod tests {
     fn the_last_word_counts() {
         assert!(!denied(&["*.cfg", "!open.cfg"], "open.cfg") && denied(&["*.cfg", "!open.cfg"], "a.cfg"));
         assert!(denied(&["*.cfg", "!open.cfg", "open.cfg"], "open.cfg"));
-        // A folder that is denied stays so, whatever is said of a file in it.
+        // A denied folder stays denied, even if a later pattern allows a file in it.
         assert!(denied(&["hidden/", "!hidden/a"], "hidden/a"));
     }
 

@@ -1,6 +1,7 @@
-//! Templates: what a game needs to know, so that nobody has to type it.
+//! Game templates: the native form, import and export of eggs, config files, placeholders and rules of variables.
 //!
-//! Pure: bytes and values in, bytes and values out. The panel imports and previews with it, the agent renders with it.
+//! This crate does no I/O: bytes and values in, bytes and values out. The panel uses it to import and to preview, the
+//! agent to render config files and the environment.
 
 pub mod config_files;
 pub mod egg;

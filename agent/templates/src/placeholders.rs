@@ -1,64 +1,64 @@
 //! Placeholders: `{{key}}` in startup commands, config files and values of variables.
 //!
-//! Pterodactyl and Pelican have different trees of names; both are known here, because eggs in circulation use both.
+//! Pterodactyl and Pelican use different names. Both are supported, because existing eggs use both.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// What placeholders are replaced by: a server as the node runs it.
+/// The values that replace placeholders: a server as the node runs it.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     /// The server's id.
     pub uuid: String,
-    /// What people call it.
+    /// The server's display name.
     pub name: String,
     /// The container image.
     pub image: String,
-    /// What is set, by the variables' own names.
+    /// Values of the variables, by name.
     pub environment: BTreeMap<String, String>,
-    /// Its own address and port.
+    /// The server's address and ports.
     pub address: Address,
-    /// What it may use.
+    /// The server's resource limits.
     pub limits: Limits,
-    /// The address by which a container reaches the node's other servers.
+    /// IP address by which a container reaches the node's other servers.
     pub docker_interface: String,
-    /// Whether an administrator has it suspended.
+    /// Whether an administrator has suspended the server.
     pub suspended: bool,
-    /// The time zone.
+    /// Time zone, such as `Europe/Berlin`.
     pub timezone: String,
 }
 
 /// The address and the ports of a server.
 #[derive(Clone, Debug, Default)]
 pub struct Address {
-    /// The address that it is told to listen on.
+    /// IP address that the game listens on.
     pub ip: String,
-    /// Its own port, inside the container.
+    /// Primary port, inside the container.
     pub port: u16,
-    /// All its ports.
+    /// All ports of the server.
     pub ports: Vec<u16>,
 }
 
-/// What a server may use.
+/// Resource limits of a server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// MiB of memory; 0 for no limit.
+    /// Memory in MiB; 0 for no limit.
     pub memory_mib: u64,
-    /// MiB beyond memory; -1 for no limit.
+    /// Swap in MiB; -1 for no limit.
     pub swap_mib: i64,
-    /// MiB on the disk.
+    /// Disk space in MiB.
     pub disk_mib: u64,
-    /// Weight of its disk access.
+    /// Relative weight of disk I/O.
     pub io: u32,
-    /// Percent of one core; 0 for no limit.
+    /// CPU limit in percent of one core; 0 for no limit.
     pub cpu: u64,
 }
 
-/// Docker's interface where the node says no other.
+/// Address used if the context has no valid `docker_interface`.
 pub const DOCKER_INTERFACE: &str = "172.18.0.1";
 
-/// Replaces the placeholders of a config file's value: `server.*`, `env.*` and `config.*`. One of these that is not known
-/// becomes nothing; any other is left as it is.
+/// Replaces the placeholders in a value of a config file: `server.*`, `env.*` and `config.*`. Unknown names below these
+/// become an empty string; any other placeholder is left unchanged.
 pub fn in_config(text: &str, context: &Context) -> String {
     replace(text, |key| {
         let (tree, rest) = key.split_once('.')?;
@@ -71,9 +71,9 @@ pub fn in_config(text: &str, context: &Context) -> String {
     })
 }
 
-/// Replaces the placeholders of a startup command for people to see: `{{NAME}}` of variables, and the trees.
-/// Values of variables for which `shown` says no are `[hidden]`. What runs is never made this way: the image's entrypoint
-/// expands it, see [`crate::render::environment`].
+/// Replaces the placeholders of a startup command for display: `{{NAME}}` of variables, `server.*` and `env.*`.
+/// The value of a variable is `[hidden]` if `shown` returns false. This text is never executed: the image's entrypoint
+/// expands the real command, see [`crate::render::environment`].
 pub fn in_startup_preview(text: &str, context: &Context, shown: impl Fn(&str) -> bool) -> String {
     replace(text, |key| {
         if let Some(value) = variable(key, context) {
@@ -88,7 +88,8 @@ pub fn in_startup_preview(text: &str, context: &Context, shown: impl Fn(&str) ->
     })
 }
 
-/// Puts what `known` says in the place of each `{{key}}`. Keys are letters, digits, `_`, `.` and `-`.
+/// Replaces each `{{key}}` by the result of `known`; `None` leaves it unchanged. Keys consist of letters, digits, `_`,
+/// `.` and `-`.
 fn replace(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -106,7 +107,7 @@ fn replace(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
                 rest = &inside[length + 2..];
             }
             None => {
-                // One brace only: `{{{a}}` holds `{{a}}`.
+                // Skips only one brace: `{{{a}}` contains `{{a}}`.
                 out.push('{');
                 rest = &rest[at + 1..];
             }
@@ -116,9 +117,9 @@ fn replace(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
     out
 }
 
-/// A variable, or one of those that every server has.
+/// The value of a variable, or of one that every server has.
 fn variable(name: &str, context: &Context) -> Option<String> {
-    // The panel's own win over variables of the same name, as on the node.
+    // The panel's values take precedence over variables of the same name, as in the container.
     match name {
         "SERVER_MEMORY" => Some(context.limits.memory_mib.to_string()),
         "SERVER_IP" => Some(context.address.ip.clone()),
@@ -134,7 +135,7 @@ fn environment(name: &str, context: &Context) -> Option<String> {
     variable(name, context)
 }
 
-/// Both trees below `server`.
+/// Names below `server`, of both Pterodactyl and Pelican.
 fn server(path: &str, context: &Context) -> Option<String> {
     let parts: Vec<&str> = path.split('.').collect();
     let limits = &context.limits;
@@ -148,7 +149,7 @@ fn server(path: &str, context: &Context) -> Option<String> {
         ["build", "cpu" | "cpu_limit"] => limits.cpu.to_string(),
         ["build", "disk" | "disk_space"] => limits.disk_mib.to_string(),
         ["build", "image"] | ["container", "image"] => context.image.clone(),
-        // Servers are not bound to single cores, and the engine's OOM killer is on.
+        // Servers are not pinned to cores, and the OOM killer is enabled.
         ["build", "threads"] => String::new(),
         ["build", "oom_disabled"] => "false".to_owned(),
         ["build", "ports"] | ["allocations", "mappings"] => mappings(&context.address),
@@ -159,14 +160,14 @@ fn server(path: &str, context: &Context) -> Option<String> {
     })
 }
 
-/// As JSON: the ports by address, as both have it.
+/// The ports by address as JSON, as both Pterodactyl and Pelican write it.
 fn mappings(address: &Address) -> String {
     let ports: Vec<String> = address.ports.iter().map(u16::to_string).collect();
     let list = format!("[{}]", ports.join(","));
     format!("{{\"{}\":{list}}}", address.ip.replace(['"', '\\'], ""))
 }
 
-/// The node's configuration, of which eggs use the interface of its network.
+/// Names below `config`: the node's configuration. Eggs use the address of its network interface.
 fn config(path: &str, context: &Context) -> Option<String> {
     match path {
         "docker.interface" | "docker.network.interface" => {

@@ -1,15 +1,16 @@
-//! What a container gets: its environment.
+//! The environment of a container.
 
 use std::collections::BTreeMap;
 
 use crate::model::Template;
 use crate::placeholders::Context;
 
-/// The environment of a server's container, and of its install container: as other panels have it, with names in capitals.
+/// The environment of a server's container and of its install container, with names in capitals as other panels have
+/// it.
 ///
-/// `STARTUP` goes out as it is, with `{{NAME}}` in it. The entrypoint of an image that is made for eggs turns that into
-/// `${NAME}` and lets a shell expand it: then a value is never read as shell, whatever stands in it. Were it replaced here, a
-/// value with a quote in it would end a string in the command.
+/// `STARTUP` is passed unchanged, including `{{NAME}}`. The entrypoint of an image made for eggs turns that into
+/// `${NAME}` and lets a shell expand it, so the shell never interprets a value. If it were replaced here, a quote in a
+/// value could end a string in the command.
 pub fn environment(template: &Template, startup: &str, context: &Context) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     let value = |name: &str| context.environment.get(name).map_or("", String::as_str);
@@ -25,7 +26,7 @@ pub fn environment(template: &Template, startup: &str, context: &Context) -> BTr
             continue;
         }
         environment.insert(variable.name.clone(), value.clone());
-        // Images look for it in capitals; its startup command may say it in its own way.
+        // Images expect the name in capitals; the startup command may use it as the template writes it.
         environment.insert(variable.name.to_ascii_uppercase(), value.clone());
     }
     for (name, value) in context.environment.iter().filter(|(name, _)| !omitted.contains(&name.as_str())) {

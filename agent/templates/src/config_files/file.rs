@@ -1,5 +1,5 @@
-//! Parser `file`: a line that starts with the key becomes the value, whole. Nothing is added where no line does. Where two keys
-//! fit one line, both values are written there, one behind the other; conditions count for nothing. That is what wings does.
+//! Parser `file`: replaces each whole line that starts with the key by the value. If no line matches, nothing is added.
+//! If two keys match a line, both values are written there in sequence. Conditions are ignored. Wings does the same.
 
 use std::borrow::Cow;
 

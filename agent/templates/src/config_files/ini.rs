@@ -1,6 +1,6 @@
-//! INI: `Section.key`, parted at the first dot; `[a.b].key` where the section's name has one; no dot for keys before the first
-//! section. Keys that are there are changed in their line (the last one, where there are several: that one counts), others are
-//! added at the end of their section.
+//! INI. A key is `Section.key`, split at the first dot; `[a.b].key` if the name of the section has a dot; without a dot
+//! for keys before the first section. Existing keys are changed in their line (the last one if there are several, since
+//! that one is effective), others are added at the end of their section.
 
 use std::borrow::Cow;
 
@@ -42,7 +42,7 @@ fn one(lines: &mut Vec<Line<'_>>, setting: &Setting) {
         } else if here {
             let pair = pair(&line.text);
             pairs |= pair.is_some();
-            // A comment behind the last pair is rather about what follows.
+            // A comment after the last pair most likely belongs to what follows.
             if pair.is_some() || (!pairs && !line.text.iter().all(u8::is_ascii_whitespace)) {
                 end = index + 1;
             }
@@ -85,13 +85,13 @@ fn add(lines: &mut Vec<Line<'_>>, section: &str, key: &str, value: &str, end: Op
         lines.len()
     });
     lines::insert(lines, at, text);
-    // Keys of no section must not run into the first one.
+    // An empty line between keys without a section and the first section.
     if at == 0 && lines.get(1).is_some_and(|next| header(&next.text).is_some()) {
         lines::insert(lines, 1, Vec::new());
     }
 }
 
-/// What stands between keys and values in this file: with blanks where its first pair has them.
+/// Separator between keys and values in this file: with spaces if the first pair has them.
 fn separator(lines: &[Line<'_>]) -> &'static str {
     let first = lines.iter().find_map(|line| pair(&line.text));
     if first.is_some_and(|pair| pair.head.ends_with(b" = ")) { " = " } else { "=" }
@@ -109,7 +109,7 @@ fn header(line: &[u8]) -> Option<Cow<'_, str>> {
 
 struct Pair {
     key: String,
-    /// All that is before the value.
+    /// Everything before the value.
     head: Vec<u8>,
     value: String,
 }
@@ -119,7 +119,7 @@ fn pair(line: &[u8]) -> Option<Pair> {
     if start.is_empty() || matches!(start[0], b';' | b'#' | b'[') {
         return None;
     }
-    // A key may have a colon, as `[http://…]` lists of some games do; an equals sign behind it parts.
+    // A key may contain a colon (`[http://…]` lists of some games), so an equals sign takes precedence.
     let delimiter =
         line.iter().position(|byte| *byte == b'=').or_else(|| line.iter().position(|byte| *byte == b':'))?;
     let rest = &line[delimiter + 1..];

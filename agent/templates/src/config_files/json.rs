@@ -1,4 +1,4 @@
-//! JSON, with comments where a game has them.
+//! JSON with comments, edited in place.
 
 use jsonc_parser::ast;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstRootNode};
@@ -41,7 +41,7 @@ pub(super) fn set(text: &str, settings: &[Setting]) -> Result<String, ParseError
 }
 
 fn read(text: &str) -> Result<Value, ParseError> {
-    // Each node is a few hundred bytes in the tree: bound them before they are made.
+    // Each node takes a few hundred bytes in the tree, so their number is limited before parsing.
     let many = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
     if many > 1_000_000 {
         return Err(ParseError::new("it has more than 1,000,000 values"));

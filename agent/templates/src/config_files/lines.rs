@@ -1,15 +1,15 @@
-//! Text as lines of bytes with their ends, which are kept.
+//! Text as lines of bytes. The line endings are kept.
 
 use std::borrow::Cow;
 
-/// One line.
+/// A line and its line ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     pub(super) text: Cow<'a, [u8]>,
     pub(super) end: &'a [u8],
 }
 
-/// The lines of a text.
+/// Splits a text into lines.
 pub(super) fn read(body: &[u8]) -> Vec<Line<'_>> {
     let one = |line| {
         let (text, end) = parts(line);
@@ -23,17 +23,17 @@ fn parts(line: &[u8]) -> (&[u8], &[u8]) {
     line.split_at(line.len() - length)
 }
 
-/// How the text ends its lines.
+/// The line ending of a text.
 pub(super) fn ending(lines: &[Line<'_>]) -> &'static [u8] {
     if lines.first().is_some_and(|line| line.end == b"\r\n") { b"\r\n" } else { b"\n" }
 }
 
-/// The text of lines.
+/// Joins lines into a text.
 pub(super) fn write(lines: &[Line<'_>]) -> Vec<u8> {
     lines.iter().flat_map(|line| [&line.text, line.end]).collect::<Vec<_>>().concat()
 }
 
-/// Puts a line in, at `at`.
+/// Inserts a line at index `at`.
 pub(super) fn insert<'a>(lines: &mut Vec<Line<'a>>, at: usize, text: Vec<u8>) {
     let end = ending(lines);
     if at > 0
@@ -45,7 +45,7 @@ pub(super) fn insert<'a>(lines: &mut Vec<Line<'a>>, at: usize, text: Vec<u8>) {
     lines.insert(at.min(lines.len()), Line { text: Cow::Owned(text), end });
 }
 
-/// UTF-8, else Latin-1, which old programs write.
+/// Decodes UTF-8, or Latin-1 if that fails, since old programs write it.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),

@@ -1,8 +1,8 @@
-//! Config files that are set before each start: bytes in, bytes out.
+//! Sets values in config files, before each start of a server. Bytes in, bytes out.
 //!
-//! The meaning is that of wings (`parser/parser.go`, `parser/helpers.go`, of Pterodactyl and Pelican). Where those rewrite a
-//! whole file, here only what changes is edited, so that comments and order stay; and what was edited is read again before it
-//! is taken.
+//! The behavior is that of wings (`parser/parser.go`, `parser/helpers.go`, of Pterodactyl and Pelican). But while wings
+//! rewrites the whole file, only the changed values are edited here, so that comments and order are kept. The result is
+//! parsed again before it is used.
 
 mod file;
 mod ini;
@@ -26,20 +26,20 @@ use crate::model::{ConfigFile, Parser, Scalar, Setting};
 use crate::placeholders::{self, Context};
 use crate::value::ParseError;
 
-/// Why a config file was not set. It stays as it is.
+/// Why a config file could not be set. The file is left unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not what the parser expects.
+    /// It does not have the expected format.
     #[error("it is not {format}: {message}")]
     Unparsable {
-        /// The format that was expected.
+        /// Expected format, such as `JSON`.
         format: &'static str,
-        /// The line, from 1, where that is known.
+        /// Line number, from 1; `None` if unknown.
         line: Option<usize>,
-        /// What is wrong, for people.
+        /// Error message for the user.
         message: String,
     },
-    /// It has more than [`MAX_BYTES`].
+    /// It is larger than [`MAX_BYTES`].
     #[error("it is larger than {} MiB", MAX_BYTES >> 20)]
     TooLarge,
 }
@@ -49,7 +49,7 @@ impl ConfigError {
         Self::Unparsable { format, line: error.line, message: error.message }
     }
 
-    /// The line, from 1, where that is known.
+    /// Line number, from 1; `None` if unknown.
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Unparsable { line, .. } => *line,
@@ -58,7 +58,7 @@ impl ConfigError {
     }
 }
 
-/// What a config file becomes. `present` is its content; absent where there is no such file yet.
+/// Renders a config file. `present` is its current content; `None` if it does not exist yet.
 pub fn render(file: &ConfigFile, present: Option<&[u8]>, context: &Context) -> Result<Vec<u8>, ConfigError> {
     let settings = resolve(file, context);
     set(file.parser, present.unwrap_or_default(), &settings)
@@ -66,7 +66,7 @@ pub fn render(file: &ConfigFile, present: Option<&[u8]>, context: &Context) -> R
 
 /// The settings with their placeholders replaced.
 fn resolve(file: &ConfigFile, context: &Context) -> Vec<Setting> {
-    // A line end in a variable would begin a line that its author chose.
+    // A line break in a variable could otherwise add arbitrary lines to the file.
     let by_lines = matches!(file.parser, Parser::File | Parser::Ini);
     let mut context = Cow::Borrowed(context);
     if by_lines && context.environment.values().any(|value| value.contains(['\n', '\r'])) {
@@ -84,7 +84,7 @@ fn resolve(file: &ConfigFile, context: &Context) -> Vec<Setting> {
     file.set.iter().map(one).collect()
 }
 
-/// Sets values in a file. Placeholders have been replaced.
+/// Sets values in a file. The placeholders in `settings` must already be replaced.
 pub fn set(parser: Parser, present: &[u8], settings: &[Setting]) -> Result<Vec<u8>, ConfigError> {
     if present.len() > MAX_BYTES {
         return Err(ConfigError::TooLarge);
@@ -105,7 +105,7 @@ pub fn set(parser: Parser, present: &[u8], settings: &[Setting]) -> Result<Vec<u
     Ok([mark, &body].concat())
 }
 
-/// Sets a format that is read as a whole, which has to be UTF-8. Line ends of Windows are kept.
+/// Sets values in a format that is parsed as a whole. The file has to be UTF-8. Windows line endings are kept.
 fn whole(
     format: &'static str,
     body: &[u8],

@@ -1,17 +1,17 @@
-//! Paths into trees: `a.b`, `list[0].key`, `servers.*.address`. `~1` stands for a dot within a key, `~0` for a tilde.
+//! Paths into trees: `a.b`, `list[0].key`, `servers.*.address`. Within a key, `~1` is a dot and `~0` a tilde.
 
-/// One step of a path.
+/// A step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Into a map.
+    /// Key of a map.
     Key(String),
-    /// Into a list.
+    /// Index of a list.
     Index(usize),
-    /// Into everything that is there.
+    /// Every entry of a map or list.
     Any,
 }
 
-/// Reads a path.
+/// Parses a path.
 pub(super) fn read(path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     for part in path.split('.').filter(|part| !part.is_empty()) {
@@ -36,7 +36,7 @@ fn plain(key: &str) -> String {
     key.replace("~1", ".").replace("~0", "~")
 }
 
-/// `a[0][1]` as `a` and the numbers; `None` where the brackets are part of the key.
+/// Splits `a[0][1]` into `a` and the indexes; `None` if the brackets are part of the key.
 fn indexes(part: &str) -> Option<(&str, Vec<usize>)> {
     let (key, rest) = part.split_at(part.find('[')?);
     let inside = rest.strip_prefix('[')?.strip_suffix(']')?;

@@ -1,5 +1,5 @@
-//! Java properties (`java.util.Properties.load` has the format): keys that are there are changed in their line, others are added
-//! at the end, all else stays. Values are written in ASCII, as every version of Java reads it.
+//! Java properties, in the format of `java.util.Properties.load`. Existing keys are changed in their line, others are
+//! added at the end, and everything else is kept. Values are written in ASCII, which every version of Java reads.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::lines;
 use super::settings::becomes;
 use crate::model::Setting;
 
-/// Where a key stands: the first of its lines, how many they are, and what is before its value.
+/// Position of a key: its first line, its number of lines, the text before its value, and the value.
 struct Place {
     line: usize,
     lines: usize,
@@ -42,7 +42,7 @@ pub(super) fn set(body: &[u8], settings: &[Setting]) -> Vec<u8> {
     lines::write(&lines)
 }
 
-/// The last place of a key, which is the one that counts.
+/// The last occurrence of a key, which is the effective one.
 fn find(lines: &[lines::Line<'_>], key: &str) -> Option<Place> {
     let mut found = None;
     let mut at = 0;
@@ -69,12 +69,12 @@ fn trim(line: &[u8]) -> &[u8] {
     &line[skip..]
 }
 
-/// An odd number of backslashes at its end.
+/// Whether a line ends with an odd number of backslashes, and so continues on the next line.
 fn continues(line: &[u8]) -> bool {
     line.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// What is before the value, and the value, where these lines are of that key.
+/// The text before the value, and the value; `None` if these lines belong to another key.
 fn parts(lines: &[lines::Line<'_>], key: &str) -> Option<(Vec<u8>, String)> {
     let mut whole: Vec<u8> = Vec::new();
     for (index, line) in lines.iter().enumerate() {
@@ -95,7 +95,7 @@ fn parts(lines: &[lines::Line<'_>], key: &str) -> Option<(Vec<u8>, String)> {
     if matches!(whole.get(start), Some(b'=' | b':')) {
         start = whole.len() - trim(&whole[start + 1..]).len();
     } else if start == whole.len() && end == start {
-        // A key alone.
+        // A key without a separator or value.
         let value = String::new();
         return Some(([&whole[..end], b"="].concat(), value));
     }

@@ -1,11 +1,11 @@
-//! What a setting makes of a present value, for every format.
+//! Applies a setting to a single value, for all formats.
 
 use crate::model::{Scalar, Setting};
 
-/// The largest config file, in bytes.
+/// Largest config file, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// A value as text.
+/// Converts a setting's value to text.
 pub(super) fn text_of(value: &Scalar) -> String {
     match value {
         Scalar::Bool(value) => value.to_string(),
@@ -15,7 +15,7 @@ pub(super) fn text_of(value: &Scalar) -> String {
     }
 }
 
-/// What a setting makes of a present value: nothing where its condition does not hold.
+/// The new value for a present one; `None` if the setting's condition is not met.
 pub(super) fn becomes(setting: &Setting, present: Option<&str>) -> Option<String> {
     let value = text_of(&setting.value);
     let Some(when) = &setting.when else { return Some(value) };

@@ -1,4 +1,4 @@
-//! Every parser: what it keeps, what it makes, what it refuses.
+//! Tests of every parser: what it preserves, adds and refuses.
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
@@ -36,7 +36,7 @@ fn properties_keep_all_else() {
     ];
     let after = "\u{FEFF}# head\r\n\r\nkey : \\u00fc\\ud83d\\ude00\\\\n\\n\r\n! mid\r\nlong=short\r\nserver\\:port=2\r\ntwice=1\r\ntwice=3\r\n \tblank  \\ y\r\nalone=v\r\nnew\\ key=a=b\r\n";
     assert_eq!(done(Parser::Properties, before, &settings), after);
-    // What says the same is left as it was written, bytes of another encoding too.
+    // Unchanged values are left as they are written, including bytes of another encoding.
     let same = set(Parser::Properties, b"# \xe4\nk=\\u0061\n", &[text("k", "a")]);
     assert_eq!(same.as_deref(), Ok(&b"# \xe4\nk=\\u0061\n"[..]));
     assert_eq!(done(Parser::Properties, "a=1", &[text("b", "2")]), "a=1\nb=2\n");
@@ -222,7 +222,7 @@ fn ten_megabytes_are_set() {
     }
 }
 
-/// Under 5 ms for the three files of a Minecraft server, in a build for release.
+/// Less than 5 ms for the three files of a Minecraft server, in a release build.
 #[test]
 fn three_files_are_set_in_time() {
     let properties = "# head\nserver-port=25565\nserver-ip=\nquery.port=25565\n".to_owned()
@@ -282,7 +282,8 @@ proptest! {
             let twice = set(parser, &once, &settings);
             let thrice = twice.as_ref().map(|twice| set(parser, twice, &settings));
             assert!(twice.is_ok(), "{parser:?} {present:?} {settings:?} {:?} {twice:?}", String::from_utf8_lossy(&once));
-            // Settings of one file may contradict each other (`a` and `a.b`): then the second time is still the last.
+            // Settings of a file may contradict each other (`a` and `a.b`). Then the second run may change the file
+            // once more, but the third does not.
             let apart = keys.iter().all(|(one, _)| keys.iter().all(|(other, _)| one == other || !other.starts_with(one.split(['.', '[']).next().unwrap_or_default())));
             if apart && keys.iter().all(|(key, _)| !key.contains('*')) {
                 assert_eq!(twice.as_ref(), Ok(&once), "{parser:?} {present:?} {settings:?}");

@@ -14,7 +14,7 @@ pub(super) fn set(text: &str, settings: &[Setting]) -> Result<String, ParseError
         put(document.as_item_mut(), &edit);
     }
     let done = document.to_string();
-    // What does not read again is not written.
+    // The result is refused if it does not parse.
     read(&done).map(|_| done)
 }
 
@@ -71,7 +71,7 @@ fn put(root: &mut Item, edit: &Edit) -> Option<()> {
     }
 }
 
-/// Through an element of a list: of a list of tables, or of a plain one.
+/// Applies the rest of a path to an element of an array of tables, or of a plain array.
 fn in_list(place: &mut Item, index: usize, path: &[Step], value: &Value) -> Option<()> {
     let at = path.iter().position(|step| *step == Step::Index(index))?;
     let rest = &path[at + 1..];
@@ -111,7 +111,7 @@ fn in_table(place: &mut Item, key: &str, value: &Value) -> Option<()> {
     }
 }
 
-/// In its place, with the blanks and the comment around it.
+/// Replaces a value and keeps the whitespace and comments around it.
 fn replace(old: &mut TomlValue, value: &Value) -> Option<()> {
     let mut new = to_value(value)?;
     *new.decor_mut() = old.decor().clone();

@@ -1,18 +1,18 @@
-//! Settings in a tree of values: what each of them changes, for every format that has one.
+//! Applies settings to a tree of values, for all structured formats, and lists the changes.
 
 use super::path::{self, Step};
 use super::settings::becomes;
 use crate::model::{Scalar, Setting};
 use crate::value::Value;
 
-/// One change: the value at this path is replaced, or comes to be. All that is before the last step is there.
+/// A change: the value at this path is replaced or added. All steps before the last one exist.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Edit {
     pub(super) path: Vec<Step>,
     pub(super) value: Value,
 }
 
-/// Applies settings to a tree and tells what changed, in order.
+/// Applies settings to a tree. Returns the changes, in order.
 pub(super) fn apply(root: &mut Value, settings: &[Setting]) -> Vec<Edit> {
     let mut edits = Vec::new();
     for setting in settings {
@@ -61,7 +61,7 @@ fn descend(place: &mut Value, steps: &[Step], setting: &Setting, path: Vec<Step>
         }
         (Step::Index(index), Value::List(list)) => match list.get_mut(*index) {
             Some(child) => descend(child, rest, setting, with(step.clone()), edits),
-            // Only the first element of an empty list comes to be.
+            // Only the first element of an empty list is created.
             None if *index == 0 => {
                 let Some(value) = made(rest, setting) else { return };
                 edits.push(Edit { path: path.clone(), value: Value::List(vec![value.clone()]) });
@@ -69,7 +69,7 @@ fn descend(place: &mut Value, steps: &[Step], setting: &Setting, path: Vec<Step>
             }
             None => {}
         },
-        // A scalar stands in the way: it is left.
+        // The path leads through a scalar, which is left unchanged.
         _ => {}
     }
 }
@@ -84,8 +84,8 @@ fn put(place: &mut Value, setting: &Setting, path: Vec<Step>, edits: &mut Vec<Ed
     }
 }
 
-/// What is not there yet, with all that leads to it; nothing where a condition asks for a present value, or a `*` or a later
-/// element of a list does.
+/// A new value, with the maps and lists of the remaining path. `None` if the setting has a condition, or the path has a
+/// `*` or an index other than 0, as these need an existing value.
 fn made(steps: &[Step], setting: &Setting) -> Option<Value> {
     if setting.when.is_some() {
         return None;
@@ -102,8 +102,8 @@ fn made(steps: &[Step], setting: &Setting) -> Option<Value> {
     Some(value)
 }
 
-/// Keeps the kind that the file has at that place (as Pelican does); what was not there becomes a number where it looks like a
-/// whole one (as Pterodactyl does), else text.
+/// Keeps the type of the present value (as Pelican does). A new value becomes an integer if it looks like one (as
+/// Pterodactyl does), and text otherwise.
 fn typed(setting: &Setting, text: String, present: Option<&Value>) -> Value {
     if setting.when.as_ref().is_none_or(|when| !when.starts_with("regex:")) {
         match &setting.value {
@@ -137,7 +137,7 @@ fn typed(setting: &Setting, text: String, present: Option<&Value>) -> Value {
     }
 }
 
-/// A whole number; the present one where it is as large (`1.0` for `1`), so that nothing is written.
+/// An integer, or the present float if it is equal (`1.0` for `1`), so that the file does not change.
 #[allow(clippy::cast_precision_loss)]
 fn same(present: Option<&Value>, number: i64) -> Value {
     match present {

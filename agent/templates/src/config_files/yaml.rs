@@ -1,5 +1,5 @@
-//! YAML, edited in place. The editor is young: what it wrote is read by another parser, and where that does not see what was
-//! wanted, the file is written anew, without comments, as other panels always do.
+//! YAML, edited in place. Another parser checks the editor's result, because the editor is a young library. If the
+//! result is wrong, the whole file is rewritten without comments, as other panels always do.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ use crate::value::{self, Limits, ParseError, Value};
 
 const LIMITS: Limits = Limits { bytes: super::settings::MAX_BYTES, depth: 64, nodes: 1_000_000 };
 
-/// The editor's tree is large: above this, a file is written anew.
+/// Largest file that is edited, in bytes. A larger one is rewritten, because the editor's tree needs much memory.
 const MAX_EDITED: usize = 1 << 20;
 
 pub(super) fn set(text: &str, settings: &[Setting]) -> Result<String, ParseError> {
@@ -76,7 +76,7 @@ fn inside(place: &Place, step: &Step) -> Option<Place> {
     }
 }
 
-/// A value as a node of the editor, which copies it into its place.
+/// Converts a value to a node of the editor, which copies it.
 fn node(value: &Value) -> Option<YamlNode> {
     let small = Value::Map(vec![("v".to_owned(), value.clone())]);
     Document::from_str(&value::to_yaml(&small)).ok()?.get("v")

@@ -1,4 +1,5 @@
-//! `config`: files, ready, stop, and the dead `logs`. In JSON files its parts are JSON within a text.
+//! Reads `config`: config files, ready lines, stop command, and the unused `logs`. In JSON eggs, its parts are strings
+//! that contain JSON.
 
 use super::reading::Reading;
 use super::warning::Code;
@@ -46,7 +47,7 @@ pub(super) fn read(reading: &mut Reading<'_>) -> (Vec<ConfigFile>, Run) {
     (config_files(reading, &files), run)
 }
 
-/// A part of `config`: a map, or JSON within a text.
+/// A part of `config`: a map, or a string that contains JSON.
 fn part(reading: &mut Reading<'_>, config: &Value, key: &str) -> Value {
     let path = format!("config.{key}");
     match config.get(key) {

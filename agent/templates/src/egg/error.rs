@@ -1,33 +1,33 @@
-//! What an import gives.
+//! Result and errors of an import.
 
 use super::warning::Warning;
 use crate::model::Template;
 use crate::value::ParseError;
 
-/// A template with what should be known about how it was read.
+/// An imported template with its warnings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     /// The template.
     pub template: Template,
-    /// What was not understood, or means something else here.
+    /// What was ignored, changed, or has a different meaning here.
     pub warnings: Vec<Warning>,
 }
 
-/// Why an egg was not taken.
+/// Why an egg was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
-    /// It is neither JSON nor YAML, or beyond the bounds.
+    /// It is not valid JSON or YAML, or exceeds the size limits.
     #[error("this could not be read: {}", .0.message)]
     Unreadable(ParseError),
-    /// It is something else.
+    /// It is not an egg.
     #[error("this is no egg: {0}")]
     NotAnEgg(String),
-    /// A key holds what cannot be used.
+    /// The value of a key is invalid.
     #[error("{key}: {message}")]
     Bad {
         /// The key, as a path.
         key: String,
-        /// What is wrong with it.
+        /// Error message.
         message: String,
     },
 }
@@ -37,7 +37,7 @@ impl ImportError {
         Self::Bad { key: key.to_owned(), message: message.into() }
     }
 
-    /// The line, from 1, where that is known.
+    /// Line number, from 1; `None` if unknown.
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Unreadable(error) => error.line,

@@ -1,18 +1,18 @@
-//! A template as an egg that other panels take.
+//! Exports a template as an egg for other panels.
 
 use super::variables::{KEYS, UNUSABLE};
 use super::{legacy, native, stop};
 use crate::model::{ConfigFile, Scalar, Template, Variable};
 use crate::value::{self, Value};
 
-/// The formats that are written.
+/// Formats of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Pterodactyl's, which is JSON.
+    /// Pterodactyl's format (JSON).
     PtdlV2,
-    /// Pelican's, as YAML.
+    /// Pelican's format as YAML.
     PlcnV3,
-    /// Pelican's, as JSON.
+    /// Pelican's format as JSON.
     PlcnV3Json,
 }
 
@@ -21,13 +21,13 @@ impl Format {
         self == Self::PtdlV2
     }
 
-    /// In JSON, the parts of `config` are texts.
+    /// Whether the format is JSON, in which the parts of `config` are strings that contain JSON.
     fn json(self) -> bool {
         self != Self::PlcnV3
     }
 }
 
-/// Writes an egg that [`super::import`] reads as the same template.
+/// Writes an egg. [`super::import`] reads it as the same template.
 pub fn export(template: &Template, format: Format) -> String {
     let mut egg = Value::map();
     about(&mut egg, template, format);
@@ -134,7 +134,7 @@ fn config(template: &Template, format: Format) -> Value {
         for (_, part) in
             entries.iter_mut().filter(|(key, _)| ["files", "startup", "logs"].contains(&key.as_str()))
         {
-            // A text stays one: it could not be read as JSON when it came in.
+            // A string is kept: it was not valid JSON at the import.
             if !matches!(part, Value::String(_)) {
                 let text = value::to_json(part);
                 *part = Value::from(text.trim_end());
@@ -172,7 +172,7 @@ fn config_file(file: &ConfigFile, format: Format) -> Value {
 
 fn variable(variable: &Variable, extra: Option<&Value>, format: Format) -> Value {
     let rules = || {
-        // What holds a bar would fall apart at it.
+        // A rule that contains `|` would be split at it.
         if format.ptdl() && !variable.rules.iter().any(|rule| rule.contains('|')) {
             return Value::String(variable.rules.join("|"));
         }
@@ -202,7 +202,7 @@ fn texts(list: &[String]) -> Value {
     list.iter().map(|text| Value::from(text.as_str())).collect()
 }
 
-/// Puts what was kept back into its place.
+/// Restores a value of the extras at its original key.
 fn merge(place: &mut Value, key: &str, extra: &Value) {
     let both_maps = matches!(extra, Value::Map(_)) && matches!(place.get(key), Some(Value::Map(_)));
     if !both_maps {

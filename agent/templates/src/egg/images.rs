@@ -1,4 +1,4 @@
-//! The images of an egg, whose key changed with every version.
+//! The images of an egg. Their key is different in every version of the format.
 
 use super::error::ImportError;
 use super::reading::{Reading, Version};
@@ -7,7 +7,7 @@ use crate::model::{Image, NO_IMAGE};
 use crate::text;
 use crate::value::Value;
 
-/// Whether the key `image` is a picture: in PTDL_v1 it is the container image, in Pelican's formats the icon.
+/// Whether the key `image` is the icon: it is the container image in PTDL_v1, and the icon in Pelican's formats.
 pub(super) fn image_is_icon(egg: &Value, version: Version) -> bool {
     let looks = egg.get("image").and_then(Value::as_str).is_some_and(|image| {
         image.starts_with("data:") || image.starts_with("http://") || image.starts_with("https://")
@@ -60,7 +60,7 @@ pub(super) fn images(reading: &mut Reading<'_>) -> Result<Vec<Image>, ImportErro
 
 fn push(list: &mut Vec<Image>, label: &str, written: &str) {
     let written = written.trim();
-    // Wings: with a tilde it is an image of the machine, and nothing is pulled.
+    // In wings, a tilde marks a local image, which is not pulled.
     let (local, reference) = written.strip_prefix('~').map_or((false, written), |rest| (true, rest));
     if !reference.is_empty() && list.len() < 200 {
         let label = text::line(label.trim_start_matches('~'), 191);

@@ -1,8 +1,8 @@
-//! Old names of placeholders, to new ones and back; and variables that took another name.
+//! Converts old names of placeholders to new ones and back, and renames variables.
 
 use crate::model::{Scalar, Template};
 
-/// In this order, as Pelican's `EggImporterService` has it.
+/// Old names and their replacements. The order matters, and is that of Pelican's `EggImporterService`.
 const MODERN: [(&str, &str); 9] = [
     ("server.build.env.SERVER_IP", "server.allocations.default.ip"),
     ("server.build.default.ip", "server.allocations.default.ip"),
@@ -15,7 +15,7 @@ const MODERN: [(&str, &str); 9] = [
     ("server.build.image", "server.container.image"),
 ];
 
-/// Only what Pterodactyl would leave empty under its new name.
+/// New names and their replacements: those that Pterodactyl does not know and would replace by an empty string.
 const OLD: [(&str, &str); 5] = [
     ("server.allocations.default.ip", "server.build.default.ip"),
     ("server.allocations.default.port", "server.build.default.port"),
@@ -24,12 +24,12 @@ const OLD: [(&str, &str); 5] = [
     ("server.container.image", "server.build.image"),
 ];
 
-/// The text with Pelican's names.
+/// Replaces Pterodactyl's names by Pelican's.
 pub(super) fn modern(text: &str) -> String {
     replace(text, &MODERN)
 }
 
-/// The text with Pterodactyl's names.
+/// Replaces Pelican's names by Pterodactyl's.
 pub(super) fn old(text: &str) -> String {
     replace(text, &OLD)
 }
@@ -44,7 +44,7 @@ fn replace(text: &str, names: &[(&str, &str)]) -> String {
     text
 }
 
-/// Replaces a name where it ends there: `server.build.memory` is not the beginning of `server.build.memory_limit`.
+/// Replaces whole names only: `server.build.memory` does not match within `server.build.memory_limit`.
 fn replace_name(text: &str, from: &str, to: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -61,7 +61,7 @@ fn replace_name(text: &str, from: &str, to: &str) -> String {
     out
 }
 
-/// Follows variables that took another name into startup commands and config files.
+/// Renames variables in startup commands and config files.
 pub(super) fn rename(template: &mut Template, renamed: &[(String, String)]) {
     for (from, to) in renamed {
         for startup in &mut template.startup {

@@ -1,7 +1,8 @@
-//! The public format of other panels, "eggs": PTDL_v1, PTDL_v2, PLCN_v1 to v3, as JSON or YAML.
+//! Eggs, the template format of Pterodactyl and Pelican: PTDL_v1, PTDL_v2, PLCN_v1 to v3, as JSON or YAML.
 //!
-//! What is read becomes a [`Template`](crate::model::Template). Keys that mean nothing here stay in its `extras`, in the shape
-//! of the egg, and are given back on export. Everything that could surprise somebody is a [`Warning`] that names the key.
+//! An imported egg becomes a [`Template`](crate::model::Template). Unknown keys are kept in its `extras`, in the
+//! structure of the egg, and restored on export. Everything that is changed or ignored is reported as a [`Warning`]
+//! with the key.
 
 mod config;
 mod error;
@@ -26,22 +27,22 @@ pub use warning::{Code, Warning};
 
 use crate::value::{self, ParseError, Value};
 
-/// Reads an egg that has been parsed.
+/// Imports a parsed egg.
 pub fn import_document(document: &Value) -> Result<Imported, ImportError> {
     read::template(document)
 }
 
-/// Reads an egg.
+/// Imports an egg from JSON or YAML.
 pub fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
     read::template(&document(bytes)?)
 }
 
-/// Whether this is rather the native form than an egg.
+/// Whether a document is a template in the native form rather than an egg.
 pub fn is_native(document: &Value) -> bool {
     document.get("template").is_some() && document.get("about").is_some()
 }
 
-/// Reads JSON, which begins with a brace, or YAML.
+/// Parses a file as JSON if it begins with a brace, and as YAML otherwise.
 pub fn document(bytes: &[u8]) -> Result<Value, ImportError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {

@@ -1,4 +1,4 @@
-//! What only the native form knows, in one key of an exported egg that other panels pass over.
+//! Values that only the native form has, stored in one key of an exported egg. Other panels ignore it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +7,10 @@ use super::warning::Code;
 use crate::model::{BackupCommands, Needs, Port, PortPurpose, Protocol, Run, Stop, Template, Variable};
 use crate::value::{self, Limits, Value};
 
-/// The key.
+/// Name of that key.
 pub(super) const KEY: &str = "x_ctrl_alt_play";
 
-/// What stands there.
+/// Value of that key.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Native {
@@ -40,15 +40,15 @@ struct Native {
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     working_dir: Option<String>,
-    /// Names of variables.
+    /// Names of variables that are omitted from the environment while they are empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     omit_empty: Vec<String>,
-    /// By name.
+    /// Whether a variable is a secret, by name.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     secrets: std::collections::BTreeMap<String, bool>,
 }
 
-/// The key's value, where there is something to say.
+/// The key's value for a template; `None` if an egg can represent everything.
 pub(super) fn of(template: &Template) -> Option<Value> {
     let Run {
         stop, stop_timeout_secs, data_path, writable_root, startup_by_shell, user, working_dir, ..
@@ -81,7 +81,7 @@ pub(super) fn of(template: &Template) -> Option<Value> {
     value::from_json(&json, &Limits { bytes: 1 << 22, depth: 32, nodes: 1 << 20 }).ok()
 }
 
-/// Takes over what stands there.
+/// Applies the key's value to an imported template.
 pub(super) fn apply(template: &mut Template, reading: &mut Reading<'_>) {
     let egg = reading.egg;
     let Some(value) = egg.get(KEY) else { return };
@@ -121,8 +121,8 @@ pub(super) fn apply(template: &mut Template, reading: &mut Reading<'_>) {
     }
 }
 
-/// An egg does not say which ports a game has: `SERVER_PORT` always, and one for each variable that is named as one. Other
-/// panels publish each for both protocols.
+/// The ports of an egg, which does not specify them: the primary one, and one for each variable whose name suggests a
+/// port. Each has both protocols, as other panels publish them.
 pub(super) fn derived_ports(variables: &[Variable]) -> Vec<Port> {
     let both = vec![Protocol::Tcp, Protocol::Udp];
     let mut ports =
@@ -130,7 +130,7 @@ pub(super) fn derived_ports(variables: &[Variable]) -> Vec<Port> {
     for variable in variables {
         let name = variable.name.to_ascii_uppercase();
         let is_port = name.ends_with("_PORT") || name == "PORT";
-        // Empty is allowed: then the game goes without.
+        // The default may be empty: then the game does not use that port.
         if !is_port || variable.default.parse::<u16>().is_ok_and(|number| number == 0) {
             continue;
         }

@@ -1,7 +1,7 @@
-//! Real eggs, where a folder of them is at hand: `EGGS_DIR`, or `../shared/eggs` beside the checkout. They are no part of this
-//! project, so a fresh clone passes these tests by; `tests.rs` goes the same ways with eggs of its own.
+//! Tests with real eggs, if there is a folder of them: `EGGS_DIR`, or `../shared/eggs` next to the checkout. They are
+//! not part of this project, so these tests are skipped in a fresh clone; `tests.rs` covers the same with its own eggs.
 //!
-//! What is expected here was written down by hand from the format's description, not taken from what the code gave.
+//! The expected results were written by hand from the description of the format, not copied from the code's output.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ fn all() -> Vec<(String, Vec<u8>)> {
     .collect()
 }
 
-/// The egg of this name, and a server of it: its defaults with those of `set`.
+/// The egg with this name, and the context of a server: its default values, overridden by `set`.
 fn egg(name: &str, set: &[(&str, &str)]) -> Option<(Template, Context)> {
     let bytes = std::fs::read(folder()?.join(name)).expect("the egg is there");
     let template = import(&bytes).expect("it is an egg").template;
@@ -52,7 +52,7 @@ fn egg(name: &str, set: &[(&str, &str)]) -> Option<(Template, Context)> {
     Some((template, context))
 }
 
-/// What a file of that server becomes.
+/// Renders a config file of that server.
 fn file(of: &(Template, Context), path: &str, present: &str) -> String {
     let file = of.0.config_files.iter().find(|file| file.path == path).expect("the egg sets this file");
     let done = config_files::render(file, Some(present.as_bytes()), &of.1).expect("it is set");
@@ -270,7 +270,7 @@ fn ways_to_stop_and_numbers_in_yaml() {
     assert_eq!(of.0.run.file_denylist, ["PalServer.sh"]);
 }
 
-/// Under 2 s for 600 on a small machine: in a build for release only, any other is slow.
+/// Less than 2 s for 600 eggs on a small machine. Only in a release build, since others are slow.
 #[test]
 fn six_hundred_are_read_in_time() {
     let eggs = all();

@@ -1,4 +1,4 @@
-//! An egg's top level.
+//! Reads the top level of an egg.
 
 use super::error::{ImportError, Imported};
 use super::reading::{Reading, Version};
@@ -89,7 +89,7 @@ fn version(egg: &Value, warnings: &mut Warnings) -> Result<Version, ImportError>
     })
 }
 
-/// Keys that stand twice in one map.
+/// Warns about duplicate keys in a map.
 fn duplicates(egg: &Value, warnings: &mut Warnings) {
     let mut waiting = vec![(String::new(), egg)];
     while let Some((path, value)) = waiting.pop() {
@@ -225,7 +225,7 @@ impl Reading<'_> {
             }
         }
         let mut take = |key: &str| self.text(install.get(key), &format!("scripts.installation.{key}"));
-        // Wings writes the script with `\n` alone.
+        // Wings writes the script with `\n` line breaks.
         let script = take("script").replace("\r\n", "\n");
         let found = Install { script, image: take("container"), entrypoint: take("entrypoint") };
         (found != Install::default()).then_some(found)

@@ -1,10 +1,10 @@
-//! An egg while it is read.
+//! State while an egg is read.
 
 use super::warning::{Code, Warnings};
 use crate::text;
 use crate::value::Value;
 
-/// What is read, and what is gathered meanwhile.
+/// The egg that is read, and the warnings and extras collected so far.
 pub(super) struct Reading<'a> {
     pub(super) egg: &'a Value,
     pub(super) version: Version,
@@ -12,7 +12,7 @@ pub(super) struct Reading<'a> {
     pub(super) extras: Value,
 }
 
-/// The versions of the format.
+/// Versions of the egg format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     Ptdl1,
@@ -35,7 +35,8 @@ impl std::fmt::Display for Version {
 }
 
 impl Reading<'_> {
-    /// A key's text; other scalars as text, nothing where it is absent.
+    /// The text of a key. Other scalars are converted; an absent value is an empty string. A list or map is kept in the
+    /// extras, with a warning.
     pub(super) fn text(&mut self, value: Option<&Value>, key: &str) -> String {
         let Some(value) = value else { return String::new() };
         value.scalar().unwrap_or_else(|| {
@@ -51,7 +52,8 @@ impl Reading<'_> {
         })
     }
 
-    /// The text of one of a map's entries, whose names are free (and may hold dots); `None`, and kept, where it is none.
+    /// The text of a map's entry, whose name is arbitrary and may contain dots. If it is not a scalar, returns `None`
+    /// and keeps it in the extras, with a warning.
     pub(super) fn entry(&mut self, map: &str, name: &str, value: &Value) -> Option<String> {
         let text = value.scalar();
         if text.is_none() {
@@ -62,7 +64,8 @@ impl Reading<'_> {
         text
     }
 
-    /// A list of texts: a list, one text, `null`, or the empty map that YAML exports write for an empty list.
+    /// A list of texts. Accepts a list, a single text, `null`, or a map, since YAML exports write an empty list as an
+    /// empty map.
     pub(super) fn texts(&mut self, value: Option<&Value>, key: &str) -> Vec<String> {
         match value {
             Some(Value::List(list)) => {
@@ -83,13 +86,13 @@ impl Reading<'_> {
         }
     }
 
-    /// Keeps a value at its path in the extras. A dot parts the keys.
+    /// Keeps a value in the extras, at a path of keys separated by dots.
     pub(super) fn keep(&mut self, path: &str, value: Value) {
         let parts: Vec<&str> = path.split('.').collect();
         self.keep_at(&parts, value);
     }
 
-    /// Keeps a value at these keys in the extras.
+    /// Keeps a value in the extras, at a path of keys.
     pub(super) fn keep_at(&mut self, path: &[&str], value: Value) {
         let mut place = &mut self.extras;
         let Some((last, parents)) = path.split_last() else { return };
@@ -104,7 +107,7 @@ impl Reading<'_> {
         place.set(last, value);
     }
 
-    /// One line of text for people, clean.
+    /// Cleans a single line of text. Adds a warning if that changes it.
     pub(super) fn line(&mut self, raw: &str, key: &str, most: usize) -> String {
         let clean = text::line(raw, most);
         if clean != raw.split_whitespace().collect::<Vec<_>>().join(" ") {

@@ -1,11 +1,11 @@
-//! How an egg says how a game is stopped.
+//! The stop command of an egg.
 //!
-//! No `^`: a line on the console. `^C`, `^SIGINT`, `^SIGTERM`, `^SIGABRT`: that signal. Anything else with `^`: killed
-//! (Pelican wings, `server/power.go`).
+//! Without `^`: a line on the console. `^C`, `^SIGINT`, `^SIGTERM` and `^SIGABRT`: that signal. Anything else with `^`:
+//! the game is killed (Pelican wings, `server/power.go`).
 
 use crate::model::Stop;
 
-/// What is written in an egg; with a sentence where it means more than one would think.
+/// Parses a stop command. Also returns the text of a warning if it kills the game.
 pub(super) fn read(written: &str) -> (Stop, Option<&'static str>) {
     if written.is_empty() {
         return (Stop::default(), None);
@@ -24,7 +24,7 @@ pub(super) fn read(written: &str) -> (Stop, Option<&'static str>) {
     }
 }
 
-/// As an egg has it.
+/// Writes a stop command in the format of eggs.
 pub(super) fn write(stop: &Stop) -> String {
     match stop {
         Stop::Command(line) => line.clone(),
@@ -33,7 +33,7 @@ pub(super) fn write(stop: &Stop) -> String {
     }
 }
 
-/// Whether an egg can say this.
+/// Whether an egg can represent this stop command.
 pub(super) fn has_words(stop: &Stop) -> bool {
     match stop {
         Stop::Command(line) => !line.is_empty() && !line.starts_with('^'),

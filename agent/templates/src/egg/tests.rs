@@ -1,4 +1,4 @@
-//! Eggs of our own writing.
+//! Tests with eggs written for this project.
 
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
@@ -39,7 +39,7 @@ fn the_first_version_becomes_a_template() {
     assert_eq!(template.about.name, "Old <b>one</b>");
     assert_eq!(template.images[0].label, "example.com/a:1");
     assert!(template.images[1].local && template.images[1].reference == "example.com/b:2");
-    // A reserved name was taken: the startup command follows.
+    // A variable with a reserved name was renamed, also in the startup command.
     assert_eq!(template.startup[0].command, "./game {{SERVER_TZ}} -p {{SERVER_PORT}}");
     let zone = template.variable("SERVER_TZ").expect("renamed");
     assert_eq!(zone.rules, ["required", "regex:/^(a|b|UTC)$/", "int", "frobnicate"]);

@@ -10,7 +10,7 @@ use crate::rules::{self, Rules};
 use crate::text;
 use crate::value::Value;
 
-/// Names that the panel or the image sets. (Pelican: `EggVariable::RESERVED_ENV_NAMES`.)
+/// Names that are set by the panel or the image (Pelican: `EggVariable::RESERVED_ENV_NAMES`).
 const RESERVED: [&str; 19] = [
     "P_SERVER_UUID",
     "P_SERVER_ALLOCATION_LIMIT",
@@ -33,9 +33,9 @@ const RESERVED: [&str; 19] = [
     "TIMEZONE",
 ];
 
-/// The key of the extras that holds variables which cannot be used.
+/// Key of the extras with the unusable variables.
 pub(super) const UNUSABLE: &str = "variables";
-/// The key of the extras that holds keys of variables, by the variable's name.
+/// Key of the extras with unknown keys of variables, by the variable's name.
 pub(super) const KEYS: &str = "variable_keys";
 
 const KNOWN: [&str; 9] = [
@@ -50,10 +50,10 @@ const KNOWN: [&str; 9] = [
     "field_type",
 ];
 
-/// What was read.
+/// The variables read from an egg.
 pub(super) struct Variables {
     pub(super) list: Vec<Variable>,
-    /// From which name to which.
+    /// Renamed variables: old and new name.
     pub(super) renamed: Vec<(String, String)>,
 }
 
@@ -150,7 +150,7 @@ fn variable(
     Some(found)
 }
 
-/// A list, or a text that is split at `|`.
+/// Rules of a variable: a list, or a text that is split at `|`.
 fn rules(reading: &mut Reading<'_>, value: Option<&Value>, key: &str) -> Vec<String> {
     match value {
         Some(Value::String(text)) => rules::split(text),

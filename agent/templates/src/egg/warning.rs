@@ -1,51 +1,51 @@
-//! What somebody should know about an egg that was taken.
+//! Warnings about an imported egg.
 
 use serde::Serialize;
 
-/// One thing that should be known.
+/// A warning about an imported egg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// Which kind of thing, for programs.
+    /// Kind of the warning.
     pub code: Code,
-    /// The key in the egg, as a path such as `config.files.server.properties`.
+    /// Key in the egg, as a path such as `config.files.server.properties`.
     pub key: String,
-    /// What it means, for people.
+    /// Explanation for the user.
     pub message: String,
 }
 
-/// The kinds of warnings.
+/// Kinds of warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// A key that means nothing here. It is kept and given back on export.
+    /// An unknown key. It is kept and restored on export.
     UnknownKey,
-    /// A key that other panels ignore as well. It is kept.
+    /// A key that other panels ignore too. It is kept and restored on export.
     IgnoredKey,
-    /// A version that nobody knows yet, read as the nearest one.
+    /// An unknown version, read as the nearest known one.
     UnknownVersion,
-    /// A key stands twice; the last one counts.
+    /// A duplicate key; the last one is used.
     DuplicateKey,
-    /// Control characters were taken out, or a text was cut.
+    /// Control characters were removed, or a text was cut.
     Cleaned,
-    /// A value of another kind than expected, taken as nothing.
+    /// A value of an unexpected type, treated as absent.
     WrongKind,
-    /// No container image is named.
+    /// There is no container image.
     MissingImage,
-    /// A variable took another name.
+    /// A variable was renamed.
     Renamed,
-    /// A variable that cannot be used. It is kept and given back on export.
+    /// An unusable variable. It is kept and restored on export.
     UnusableVariable,
-    /// A rule that is not known, and so not checked.
+    /// An unknown rule, which is not checked.
     UnknownRule,
-    /// The default does not keep the variable's own rules: it has to be set before the first start.
+    /// The default breaks the variable's rules: the user has to set a value before the first start.
     DefaultBreaksRules,
-    /// A config file that is not set.
+    /// A config file that is ignored.
     SkippedFile,
-    /// The stop sign means that the game is killed at once.
+    /// The stop command kills the game at once.
     StopKills,
-    /// An expression that cannot be read.
+    /// An invalid regular expression.
     BadPattern,
-    /// The icon is not a picture of points, and is not shown.
+    /// The icon is not a raster image, and is not shown.
     IconNotShown,
 }
 
@@ -53,7 +53,7 @@ pub enum Code {
 #[derive(Debug, Default)]
 pub(super) struct Warnings(pub(super) Vec<Warning>);
 
-/// More say nothing new, and would let a small file make a large answer.
+/// Most warnings of an import, so that a small file cannot cause a large response.
 const MOST: usize = 500;
 
 impl Warnings {

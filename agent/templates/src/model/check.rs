@@ -1,33 +1,33 @@
-//! What a template has to hold to.
+//! Validates a template.
 
 use std::collections::BTreeSet;
 
 use super::Template;
 use crate::text;
 
-/// How many variables a template may have.
+/// Most variables of a template.
 pub const MAX_VARIABLES: usize = 200;
-/// How many images, startup commands, ports, config files, or settings in one file it may have.
+/// Most images, startup commands, ports, config files, or settings in one file.
 const MAX_PARTS: usize = 200;
-/// How many addresses of pages it may name.
+/// Most URLs in `references`.
 pub(crate) const MAX_REFERENCES: usize = 100;
-/// Characters of a name.
+/// Longest name, in characters.
 const MAX_NAME: usize = 191;
 
-/// Console commands before a backup, or after it, and characters of one.
+/// Most console commands before or after a backup, and the longest one in characters.
 const MAX_COMMANDS: usize = 10;
 const MAX_LINE: usize = 1_000;
 
-/// Something in a template that cannot be.
+/// Something invalid in a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where, as a path of keys.
+    /// The key, as a path.
     pub key: String,
     /// What is wrong with it.
     pub message: String,
 }
 
-/// All that is wrong with a template; nothing where it can be used.
+/// All problems of a template; empty if it is valid.
 pub fn check(template: &Template) -> Vec<Problem> {
     let mut found = Found(Vec::new());
     found.when(template.template != super::VERSION, "template", "only version 1 is known");
@@ -88,13 +88,13 @@ fn backup(template: &Template, found: &mut Found) {
     found.when(!good, "backup.saved", "not a part of a line");
 }
 
-/// Root is nobody that a game should be.
+/// Whether a user is valid: `image` or `uid:gid`. Root is not allowed.
 fn valid_user(user: &str) -> bool {
     let number = |text: &str| text.parse::<u32>().is_ok_and(|id| id > 0);
     user == "image" || user.split_once(':').is_some_and(|(uid, gid)| number(uid) && number(gid))
 }
 
-/// Whether a path can be a place within a container.
+/// Whether a path is a valid absolute path within a container.
 fn valid_place(path: &str) -> bool {
     path.starts_with('/') && path.len() <= 255 && valid_path(path) && !text::has_control(path)
 }
@@ -107,13 +107,13 @@ fn files(template: &Template, found: &mut Found) {
     }
 }
 
-/// Whether a name can stand in an environment.
+/// Whether a name is valid for an environment variable.
 pub(crate) fn valid_name(name: &str) -> bool {
     let head = name.bytes().next().is_some_and(|byte| byte == b'_' || byte.is_ascii_alphabetic());
     head && name.len() <= 255 && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
-/// Whether a path stays below the folder that it begins in.
+/// Whether a path stays within the folder that it is relative to.
 pub(crate) fn valid_path(path: &str) -> bool {
     let inside = path.trim_start_matches('/');
     !inside.is_empty()

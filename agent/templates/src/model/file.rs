@@ -1,40 +1,40 @@
-//! The native form as a file.
+//! Reads and writes the native form as a file.
 
 use super::{Problem, Template, check};
 use crate::value::{self, Limits, Value};
 
-/// How large a template may be, in bytes.
+/// Largest template, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
 pub(crate) const LIMITS: Limits = Limits { bytes: MAX_BYTES, depth: 32, nodes: 300_000 };
 
-/// Why a file of the native form was not taken.
+/// Why a file of the native form was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It is not the native form, or not even YAML or JSON.
+    /// It is not valid YAML or JSON, or does not have the keys of the native form.
     #[error("{message}")]
     Shape {
-        /// What is wrong, with the key where it is known.
+        /// Error message, with the key if it is known.
         message: String,
-        /// The line, from 1, where that is known.
+        /// Line number, from 1; `None` if unknown.
         line: Option<usize>,
     },
-    /// It says things that cannot be.
+    /// It has the right keys, but invalid values.
     #[error("{}", .0.first().map_or_else(String::new, |problem| format!("{}: {}", problem.key, problem.message)))]
     Content(Vec<Problem>),
 }
 
-/// Reads YAML or JSON of the native form.
+/// Reads the native form from YAML or JSON.
 pub fn read(text: &str) -> Result<Template, FileError> {
     let shape = |message: String, line| FileError::Shape { message, line };
-    // Once for the bounds, once for the shape: the second tells which key is wrong.
+    // Parsed twice: first to check the size limits, then into the types, which reports the invalid key.
     let json = text.trim_start().starts_with('{');
     let bounded = if json { value::from_json(text, &LIMITS) } else { value::from_yaml(text, &LIMITS) };
     let bounded = bounded.map_err(|error| shape(error.message, error.line))?;
     from_value(&bounded)
 }
 
-/// Reads the native form from what has been parsed.
+/// Reads the native form from a parsed document.
 pub fn from_value(document: &Value) -> Result<Template, FileError> {
     let template: Template = serde_json::from_str(&value::to_json(document))
         .map_err(|error| FileError::Shape { message: said(&error), line: None })?;
@@ -42,12 +42,12 @@ pub fn from_value(document: &Value) -> Result<Template, FileError> {
     if problems.is_empty() { Ok(template) } else { Err(FileError::Content(problems)) }
 }
 
-/// Without the place: it counts lines of what nobody wrote.
+/// The error without its position, which refers to the intermediate JSON and not to the user's file.
 fn said(error: &serde_json::Error) -> String {
     error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
-/// Writes YAML.
+/// Writes the native form as YAML.
 pub fn to_yaml(template: &Template) -> String {
     let json = serde_json::to_string(template).unwrap_or_default();
     let own = Limits { bytes: usize::MAX, depth: 128, nodes: usize::MAX };

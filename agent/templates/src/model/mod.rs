@@ -1,6 +1,6 @@
-//! The native form of a template: readable YAML, with the keys that stand here.
+//! The native form of a template: human-readable YAML.
 //!
-//! What other panels write becomes this (`egg`), and nothing of it is lost: keys that have no place here are kept in
+//! Eggs of other panels are converted to it (`egg`) without loss: keys without an equivalent are kept in
 //! [`Template::extras`].
 
 mod check;
@@ -70,7 +70,7 @@ impl Template {
         self.variables.iter().find(|variable| variable.name == name)
     }
 
-    /// Whether both say the same, whatever file they came from and whenever that was written.
+    /// Whether both templates are equal apart from the origin: the format they were read from and the time of export.
     pub fn same_meaning(&self, other: &Self) -> bool {
         let plain = |template: &Self| {
             let mut template = template.clone();

@@ -1,4 +1,4 @@
-//! Who a template is, its images, variables, ports and needs.
+//! Parts of a template: its description, images, variables, ports and requirements.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ impl Origin {
     }
 }
 
-/// The reference that stands for no image: whoever makes a server has to name one. Eggs write it so.
+/// Placeholder reference of a template without an image: the user has to enter one for each server. Eggs use it too.
 pub const NO_IMAGE: &str = "nil";
 
 /// A container image to choose.

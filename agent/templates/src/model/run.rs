@@ -48,7 +48,7 @@ pub enum Parser {
 }
 
 impl Parser {
-    /// The parser of this name, as eggs write it.
+    /// The parser with this name in eggs.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "file" => Self::File,

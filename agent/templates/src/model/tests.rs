@@ -1,4 +1,4 @@
-//! The native form: its schema, and what it refuses.
+//! Tests of the native form: its schema, and invalid files.
 
 use super::{FileError, Template, read};
 

@@ -1,15 +1,15 @@
-//! A rule that a value breaks, for programs and people.
+//! A rule that a value breaks, as a code and as a sentence.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// A rule that a value breaks: a code with its parameters, so that a page can say it in its own language.
+/// A rule that a value breaks: a code with its parameters, so that the page can translate it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// Which rule, and whether it counts characters: `required`, `max_number`, `max_length` …
+    /// The rule, and whether it counts characters, such as `required`, `max_number` or `max_length`.
     pub code: &'static str,
-    /// Its parameters by name, such as `max`.
+    /// Parameters of the rule by name, such as `max`.
     pub params: BTreeMap<&'static str, String>,
 }
 
@@ -22,7 +22,7 @@ impl Broken {
         self.params.get(name).map_or("", String::as_str)
     }
 
-    /// In English, to be read behind the variable's name.
+    /// The error in English, as a continuation of the variable's name.
     pub fn sentence(&self) -> String {
         let p = |name| self.param(name);
         match self.code {

@@ -1,4 +1,4 @@
-//! Whether a value keeps a rule.
+//! Checks a value against a rule.
 
 use std::net::IpAddr;
 
@@ -88,7 +88,7 @@ fn shape(
     }
 }
 
-/// The number, or how many characters it has. A number that is none has been refused by its own rule.
+/// The number, or the number of characters. Another rule has already refused a value that is not a number.
 #[allow(clippy::cast_precision_loss)]
 fn size(value: &str, numeric: bool) -> f64 {
     let number = numeric.then(|| value.trim().parse::<f64>().ok()).flatten();

@@ -1,4 +1,4 @@
-//! The form field that fits a variable.
+//! The form field for a variable.
 
 use serde::Serialize;
 
@@ -10,44 +10,44 @@ use crate::model::Variable;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Field {
-    /// A line of text.
+    /// A single line of text.
     Text {
-        /// The most characters, where there is a bound.
+        /// Maximum number of characters; `None` for no limit.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_length: Option<f64>,
     },
     /// A number.
     Number {
-        /// The least, where there is a bound.
+        /// Minimum; `None` for no limit.
         #[serde(skip_serializing_if = "Option::is_none")]
         min: Option<f64>,
-        /// The most, where there is a bound.
+        /// Maximum; `None` for no limit.
         #[serde(skip_serializing_if = "Option::is_none")]
         max: Option<f64>,
-        /// Whether it is whole.
+        /// Whether it must be an integer.
         integer: bool,
     },
     /// On or off.
     Switch {
-        /// The value for on.
+        /// Value when switched on.
         on: String,
-        /// The value for off.
+        /// Value when switched off.
         off: String,
     },
-    /// One of these.
+    /// A choice of several values.
     Choice {
-        /// The values.
+        /// The allowed values.
         options: Vec<String>,
     },
-    /// A password or the like.
+    /// A secret, such as a password.
     Secret {
-        /// The most characters, where there is a bound.
+        /// Maximum number of characters; `None` for no limit.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_length: Option<f64>,
     },
 }
 
-/// The field that fits.
+/// The form field for a variable, derived from its rules.
 pub fn field(variable: &Variable) -> Field {
     let rules = Rules::parse(&variable.rules);
     if let Some(options) =
@@ -74,7 +74,7 @@ pub fn field(variable: &Variable) -> Field {
     Field::Text { max_length: max }
 }
 
-/// Two words that are opposites make a switch, unless it may be left empty.
+/// A choice of two opposite words becomes a switch, unless the value may be empty.
 fn of_choice(options: &[String], rules: &Rules) -> Field {
     if let [a, b] = options
         && rules.required()
@@ -108,7 +108,7 @@ fn bounds(rules: &Rules) -> (Option<f64>, Option<f64>) {
     (min, max)
 }
 
-/// Eggs do not say what is secret; its name does mostly.
+/// Whether a variable's name suggests a secret, since eggs do not specify it.
 pub fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let ends = ["_KEY", "_AUTH", "GSLT", "_PASS", "_PW"].iter().any(|end| name.ends_with(end));

@@ -1,5 +1,5 @@
-//! The rules that a variable's value has to keep: those that eggs use, with the meaning that they have there (Laravel's
-//! validation, <https://laravel.com/docs/validation#available-validation-rules>).
+//! Validation rules for the value of a variable, as eggs use them: those of Laravel
+//! (<https://laravel.com/docs/validation#available-validation-rules>).
 
 mod broken;
 mod check;
@@ -21,7 +21,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Reads rules such as `required` and `between:1,64`. What is not known is not checked, see [`Rules::unknown`].
+    /// Parses rules such as `required` and `between:1,64`. Unknown rules are not checked, see [`Rules::unknown`].
     pub fn parse<T: AsRef<str>>(rules: &[T]) -> Self {
         let mut found = Self::default();
         for rule in rules.iter().map(AsRef::as_ref).filter(|rule| !rule.trim().is_empty()) {
@@ -33,30 +33,30 @@ impl Rules {
         found
     }
 
-    /// The rules that are not checked.
+    /// The unknown rules, which are not checked.
     pub fn unknown(&self) -> &[String] {
         &self.unknown
     }
 
-    /// Whether there must be a value.
+    /// Whether a value is required.
     pub fn required(&self) -> bool {
         self.list.iter().any(|rule| matches!(rule, Rule::Required))
     }
 
-    /// Whether sizes count as numbers rather than characters.
+    /// Whether size rules apply to the number rather than to the number of characters.
     pub fn numeric(&self) -> bool {
         self.list.iter().any(|rule| matches!(rule, Rule::Numeric | Rule::Integer))
     }
 
-    /// The rules that are known.
+    /// The known rules.
     pub fn list(&self) -> &[Rule] {
         &self.list
     }
 
-    /// Whether a value keeps them all; else the first that it breaks.
+    /// Checks a value. The error is the first rule that it breaks.
     pub fn check(&self, value: &str) -> Result<(), Broken> {
         if value.trim().is_empty() {
-            // Laravel asks nothing more of an empty value than that it may be empty.
+            // Laravel checks no other rule for an empty value.
             return if self.required() { Err(Broken::new("required", &[])) } else { Ok(()) };
         }
         self.list.iter().try_for_each(|rule| check::rule(rule, value, self.numeric()))

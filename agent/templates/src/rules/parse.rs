@@ -1,13 +1,13 @@
-//! Reads rules.
+//! Parses rules.
 
 use super::pattern;
 
-/// One rule.
+/// A validation rule.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub enum Rule {
     Required,
-    /// Nothing to check: `nullable`, `present`, `sometimes`, `string`, `bail`.
+    /// Allows any value: `nullable`, `present`, `sometimes`, `string`, `bail`.
     Any,
     Integer,
     Numeric,
@@ -39,13 +39,13 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Reads one rule; `None` where it is not known, or its parameters are none.
+    /// Parses a rule; `None` if it is unknown, or its parameters are invalid.
     pub(super) fn parse(rule: &str) -> Option<Self> {
         let (name, params) = rule.trim_start().split_once(':').unwrap_or((rule.trim(), ""));
         Some(match name.trim().to_ascii_lowercase().as_str() {
             "required" | "filled" => Self::Required,
             "nullable" | "present" | "sometimes" | "string" | "bail" => Self::Any,
-            // `int` is a common slip in eggs.
+            // `int` is a common mistake in eggs.
             "integer" | "int" => Self::Integer,
             "numeric" | "number" => Self::Numeric,
             "boolean" | "bool" => Self::Boolean,
@@ -92,7 +92,7 @@ fn pair(text: &str) -> Option<(&str, &str)> {
     text.split_once(',')
 }
 
-/// Parted by commas, a part in double quotes where it holds one.
+/// Splits at commas. A part in double quotes may contain commas.
 fn list(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
@@ -112,7 +112,7 @@ fn list(text: &str) -> Vec<String> {
     parts
 }
 
-/// Parts rules in one text at their bars, but not at those within an expression.
+/// Splits a text into rules at `|`, but not within a regular expression.
 pub fn split(text: &str) -> Vec<String> {
     let mut rules: Vec<String> = Vec::new();
     let mut open: Option<String> = None;
@@ -123,7 +123,7 @@ pub fn split(text: &str) -> Vec<String> {
         };
         if pattern::ends(&whole) { rules.push(whole) } else { open = Some(whole) }
     }
-    // It never ended: then it is what Laravel makes of it.
+    // An unterminated expression is split at every `|`, as Laravel does.
     rules.extend(open.iter().flat_map(|rest| rest.split('|')).map(str::to_owned));
     rules.retain(|rule| !rule.trim().is_empty());
     rules

@@ -1,8 +1,8 @@
-//! Expressions as PHP writes them: between two delimiters, with flags behind.
+//! Regular expressions in PHP's notation: between two delimiters, followed by flags.
 
 use regex_lite::{Regex, RegexBuilder};
 
-/// The delimiter at the end of what begins with this one.
+/// The closing delimiter for an opening one.
 fn closing(opening: char) -> char {
     match opening {
         '(' => ')',
@@ -13,7 +13,7 @@ fn closing(opening: char) -> char {
     }
 }
 
-/// The inside and the flags; `None` where it does not end.
+/// The expression and its flags; `None` if the closing delimiter is missing.
 fn parts(written: &str) -> Option<(&str, &str)> {
     let opening = written.chars().next().filter(|char| !char.is_alphanumeric() && *char != '\\')?;
     let rest = &written[opening.len_utf8()..];
@@ -23,7 +23,7 @@ fn parts(written: &str) -> Option<(&str, &str)> {
     (!escaped && flags.chars().all(|flag| flag.is_ascii_alphabetic())).then_some((&rest[..end], flags))
 }
 
-/// Whether a rule is whole: one with an expression is not before that has ended.
+/// Whether a rule is complete. A rule with a regular expression is only complete with its closing delimiter.
 pub(super) fn ends(rule: &str) -> bool {
     match rule.trim_start().strip_prefix("regex:").or_else(|| rule.trim_start().strip_prefix("not_regex:")) {
         Some(pattern) => parts(pattern).is_some(),
@@ -31,11 +31,11 @@ pub(super) fn ends(rule: &str) -> bool {
     }
 }
 
-/// The expression; `None` where ours cannot do the same (it looks ahead, say).
+/// Compiles the expression; `None` if `regex_lite` does not support it (such as lookahead).
 pub(super) fn read(written: &str) -> Option<Regex> {
     let (inside, flags) = parts(written.trim())?;
     let has = |flag| flags.contains(flag);
-    // PHP's `$` also stands before a line end at the end; a value has none.
+    // In PHP, `$` also matches before a trailing newline, but a value has none.
     RegexBuilder::new(inside)
         .case_insensitive(has('i'))
         .multi_line(has('m'))

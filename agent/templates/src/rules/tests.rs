@@ -1,4 +1,4 @@
-//! Each rule with what it takes and what it does not.
+//! Each rule with valid and invalid values.
 
 use super::{Field, Rules, field, split};
 use crate::model::Variable;

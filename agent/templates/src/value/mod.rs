@@ -1,6 +1,6 @@
-//! An ordered tree of values, read from JSON or YAML within bounds, and written as either.
+//! An ordered tree of values, read from JSON or YAML with size limits, and written as either.
 //!
-//! The order of keys is kept: the first image of an egg is its default, and what goes out should look like what came in.
+//! The order of keys is kept: the first image of an egg is its default, and an export should look like the import.
 
 mod parse;
 mod write;
@@ -8,23 +8,23 @@ mod write;
 pub use parse::{Limits, ParseError, from_json, from_yaml};
 pub use write::{to_json, to_yaml};
 
-/// One value.
+/// A JSON or YAML value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// `null`, or nothing.
+    /// `null`, or an empty document.
     #[default]
     Null,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// Any other number.
     Float(f64),
-    /// A text.
+    /// A string.
     String(String),
     /// A list.
     List(Vec<Value>),
-    /// Keys with values, in their order. A key that came twice stands here twice; [`Value::get`] takes the last.
+    /// Keys with values, in order. A duplicate key is contained twice; [`Value::get`] returns the last one.
     Map(Vec<(String, Value)>),
 }
 
@@ -34,12 +34,12 @@ impl Value {
         Self::Map(Vec::new())
     }
 
-    /// The value under this key, the last where there are several; `None` where this is no map.
+    /// The value of a key, the last one if there are several. `None` if there is none, or this is not a map.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().rev().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    /// The keys with their values; none where this is no map.
+    /// The keys with their values; empty if this is not a map.
     pub fn entries(&self) -> &[(String, Self)] {
         match self {
             Self::Map(entries) => entries,
@@ -47,7 +47,7 @@ impl Value {
         }
     }
 
-    /// Whether it says nothing: `null`, an empty text, list or map.
+    /// Whether this is `null`, or an empty string, list or map.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Null => true,
@@ -58,7 +58,7 @@ impl Value {
         }
     }
 
-    /// The text, where it is one.
+    /// The string; `None` for any other value.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -66,8 +66,8 @@ impl Value {
         }
     }
 
-    /// What a scalar reads as: texts as they are, `true`, `false`, numbers in digits, `null` as nothing. `None` for lists
-    /// and maps.
+    /// A scalar as text: a string unchanged, `true` or `false`, a number in digits, `null` as an empty string. `None`
+    /// for lists and maps.
     pub fn scalar(&self) -> Option<String> {
         match self {
             Self::Null => Some(String::new()),
@@ -79,7 +79,7 @@ impl Value {
         }
     }
 
-    /// Puts a value under a key, in the place of the one that is there, else at the end. Nothing where this is no map.
+    /// Sets the value of a key: replaces an existing one, or adds it at the end. Does nothing if this is not a map.
     pub fn set(&mut self, key: &str, value: Self) {
         if let Self::Map(entries) = self {
             match entries.iter_mut().rev().find(|(known, _)| known == key) {
@@ -89,7 +89,7 @@ impl Value {
         }
     }
 
-    /// What kind of thing it is, for people.
+    /// The kind of the value, as shown in error messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",

@@ -1,4 +1,4 @@
-//! Reads JSON and YAML into a [`Value`], within bounds.
+//! Reads JSON and YAML into a [`Value`], with size limits.
 
 use std::fmt;
 
@@ -7,38 +7,38 @@ use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 
 use super::Value;
 
-/// How much a document may hold.
+/// Size limits of a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of it.
+    /// Size in bytes.
     pub bytes: usize,
-    /// Levels of lists and maps.
+    /// Nesting depth of lists and maps.
     pub depth: usize,
-    /// Scalars, lists and maps, those that an alias repeats included.
+    /// Number of scalars, lists and maps, after YAML aliases are expanded.
     pub nodes: usize,
 }
 
-/// Why a document was not read.
+/// Why a document could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
-    /// What is wrong, for people.
+    /// Error message for the user.
     pub message: String,
-    /// The line, from 1, where that is known.
+    /// Line number, from 1; `None` if unknown.
     pub line: Option<usize>,
 }
 
 impl ParseError {
-    /// One without a line.
+    /// An error without a line number.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), line: None }
     }
 }
 
-/// Reads one JSON document.
+/// Parses a JSON document.
 pub fn from_json(text: &str, limits: &Limits) -> Result<Value, ParseError> {
     check_size(text, limits)?;
-    // serde_json refuses more than 128 levels by itself.
+    // serde_json itself refuses more than 128 levels.
     let value: Value = serde_json::from_str(text).map_err(|error| ParseError {
         message: without_place(&error.to_string()),
         line: Some(error.line()),
@@ -47,7 +47,7 @@ pub fn from_json(text: &str, limits: &Limits) -> Result<Value, ParseError> {
     Ok(value)
 }
 
-/// Reads one YAML document.
+/// Parses a YAML document.
 pub fn from_yaml(text: &str, limits: &Limits) -> Result<Value, ParseError> {
     check_size(text, limits)?;
     let value: Value = serde_saphyr::from_str_with_options(text, yaml_options(limits)).map_err(|error| {
@@ -110,7 +110,7 @@ fn check_shape(value: &Value, limits: &Limits) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// The parsers write the place at the end; we say it ourselves.
+/// Removes the position that the parsers append to the message: [`ParseError::line`] has it.
 fn without_place(message: &str) -> String {
     message.split(" at line ").next().unwrap_or_default().chars().filter(|char| !char.is_control()).collect()
 }
@@ -151,7 +151,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        // JSON cannot write the others.
+        // JSON has no NaN or infinity.
         Ok(if value.is_finite() { Value::Float(value) } else { Value::String(value.to_string()) })
     }
 
@@ -196,7 +196,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
-/// A key of any scalar kind, as text: `25565: x` is fine in YAML.
+/// A key as text. YAML keys may be any scalar, such as `25565: x`.
 struct Key(String);
 
 impl<'de> Deserialize<'de> for Key {

@@ -4,22 +4,22 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{Limits, Value, from_yaml};
 
-/// What is read back to see that it says the same: no bound beyond that of what was written.
+/// Limits for reading back our own output. They never apply in practice: the input was bounded.
 const OWN: Limits = Limits { bytes: 1 << 26, depth: 128, nodes: 1 << 22 };
 
-/// JSON, indented by four spaces, with a line end.
+/// Writes JSON, indented by four spaces, with a trailing newline.
 pub fn to_json(value: &Value) -> String {
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut writer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    // Writing into memory does not fail, and all keys are text.
+    // Cannot fail: it writes to memory, and all keys are strings.
     let _ = value.serialize(&mut writer);
     out.push(b'\n');
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// YAML, with texts of several lines as blocks where that gives back the same text. Where the emitter does not, JSON, which is
-/// YAML as well.
+/// Writes YAML, with multi-line strings as block scalars. If the result does not parse as the same value, writes JSON
+/// instead, which is valid YAML.
 pub fn to_yaml(value: &Value) -> String {
     let options = serde_saphyr::ser_options! {
         prefer_block_scalars: true,

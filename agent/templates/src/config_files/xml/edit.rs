@@ -1,8 +1,8 @@
-//! Edits of a document's text.
+//! Edits the text of a document.
 
 use super::read::Element;
 
-/// The text with one part replaced.
+/// Replaces a part of the text.
 fn splice(text: &str, from: usize, to: usize, new: &str) -> String {
     [&text[..from], new, &text[to..]].concat()
 }
@@ -16,7 +16,7 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // A line end of Windows would not come back as it was.
+            // XML parsers normalize a literal carriage return.
             '\r' => out.push_str("&#13;"),
             other => out.push(other),
         }
@@ -24,7 +24,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// The text that stands there, with its references and sections resolved.
+/// The text of an element, with entities and CDATA sections resolved.
 pub(super) fn unescape(raw: &str) -> String {
     let mut out = String::new();
     let mut rest = raw;
@@ -43,7 +43,7 @@ fn plain(raw: &str) -> String {
     quick_xml::escape::unescape(raw).map_or_else(|_| raw.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Replaces the text at an element's beginning.
+/// Replaces the text at the beginning of an element.
 pub(super) fn set_text(text: &str, element: &Element, value: &str) -> String {
     let value = escape(value);
     if element.empty {
@@ -71,7 +71,7 @@ pub(super) fn set_attribute(text: &str, element: &Element, name: &str, value: &s
     splice(text, start + end, start + end, &format!(" {name}=\"{value}\""))
 }
 
-/// Where the value of an attribute stands in a start tag, without its quotes.
+/// Position of an attribute's value in a start tag, without the quotes.
 fn attribute(tag: &str, wanted: &str) -> Option<(usize, usize)> {
     let bytes = tag.as_bytes();
     let mut at = tag.find(|char: char| char.is_ascii_whitespace())?;
@@ -89,7 +89,7 @@ fn attribute(tag: &str, wanted: &str) -> Option<(usize, usize)> {
     }
 }
 
-/// Elements within each other, indented by two blanks a level.
+/// Nested elements, indented by two spaces per level.
 pub(super) fn nested(names: &[&str], depth: usize) -> String {
     match names {
         [] => String::new(),
@@ -101,7 +101,7 @@ pub(super) fn nested(names: &[&str], depth: usize) -> String {
     }
 }
 
-/// Puts elements at the end of an element that is `depth - 1` below the root.
+/// Appends elements to an element that is `depth - 1` levels below the root.
 pub(super) fn append(text: &str, parent: &Element, made: &str, depth: usize) -> String {
     let (inner, outer) = ("  ".repeat(depth), "  ".repeat(depth - 1));
     if parent.empty {
@@ -113,7 +113,7 @@ pub(super) fn append(text: &str, parent: &Element, made: &str, depth: usize) -> 
     let end = parent.open.end + content.trim_end().len();
     let blank = &text[end..parent.close];
     if blank.contains('\n') {
-        // The blanks before its end tag stay behind what is new.
+        // Keeps the indentation of the end tag.
         return splice(text, end, end, &format!("\n{inner}{made}"));
     }
     splice(text, end, parent.close, &format!("\n{inner}{made}\n{outer}"))

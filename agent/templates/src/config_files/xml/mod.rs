@@ -1,5 +1,6 @@
-//! XML, edited in place: a path of elements from the root, `*` for any. `[name='value']` as value sets an attribute, all else the
-//! text. Elements that are missing are made, unless the path has a `*`.
+//! XML, edited in place. A key is a path of elements from the root, with `*` for any element. A value such as
+//! `[name='value']` sets an attribute, any other value the text. Missing elements are created, unless the path has a
+//! `*`.
 
 mod edit;
 mod read;
@@ -13,7 +14,7 @@ use crate::model::Setting;
 use crate::value::ParseError;
 use read::Element;
 
-/// As wings has it (`xmlValueMatchRegex`).
+/// A value that sets an attribute, as in wings (`xmlValueMatchRegex`).
 static ATTRIBUTE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\[(\w+)='(.*)'\]$").ok());
 
 pub(super) fn set(text: &str, settings: &[Setting]) -> Result<String, ParseError> {
@@ -42,7 +43,7 @@ fn with_line_end(text: &str) -> String {
     if text.trim().is_empty() { String::new() } else { format!("{}\n", text.trim_end()) }
 }
 
-/// Makes what the path needs.
+/// Creates the missing elements of a path.
 fn create(text: String, root: &Element, below: &[&str], setting: &Setting) -> Result<String, ParseError> {
     if setting.when.is_some() || below.contains(&"*") || !below.iter().all(|name| read::is_name(name)) {
         return Ok(text);
@@ -60,7 +61,7 @@ fn create(text: String, root: &Element, below: &[&str], setting: &Setting) -> Re
     Ok(text)
 }
 
-/// Changes every element that the path leads to, from the last to the first, so that what is before stays where it is.
+/// Changes every element that matches the path, from the last to the first, so that earlier positions stay valid.
 fn change(mut text: String, root: &Element, below: &[&str], setting: &Setting) -> String {
     let mut found = Vec::new();
     root.find(below, &mut found);

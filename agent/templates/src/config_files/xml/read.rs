@@ -1,4 +1,4 @@
-//! Where the elements of a document are.
+//! Parses a document into the positions of its elements.
 
 use std::ops::Range;
 
@@ -10,17 +10,17 @@ use crate::value::ParseError;
 const MAX_DEPTH: usize = 128;
 const MAX_ELEMENTS: usize = 500_000;
 
-/// An element, by its places in the text.
+/// An element, as byte positions in the text.
 #[derive(Debug)]
 pub(super) struct Element {
     pub(super) name: String,
-    /// Its start tag.
+    /// The start tag.
     pub(super) open: Range<usize>,
-    /// Whether it is `<a/>`.
+    /// Whether it is an empty-element tag such as `<a/>`.
     pub(super) empty: bool,
-    /// Where the text at its beginning ends.
+    /// End of the text at its beginning.
     pub(super) text_end: usize,
-    /// Where its end tag begins.
+    /// Start of its end tag.
     pub(super) close: usize,
     pub(super) children: Vec<Element>,
 }
@@ -31,7 +31,7 @@ impl Element {
         self.open.end..self.text_end
     }
 
-    /// All that the path leads to from here.
+    /// Collects all elements that match a path relative to this one.
     pub(super) fn find<'a>(&'a self, path: &[&str], found: &mut Vec<&'a Self>) {
         let Some((name, rest)) = path.split_first() else {
             return found.push(self);
@@ -42,13 +42,13 @@ impl Element {
     }
 }
 
-/// Whether this can be the name of an element.
+/// Whether a name is valid for an element.
 pub(super) fn is_name(name: &str) -> bool {
     let head = name.chars().next().is_some_and(|char| char.is_alphabetic() || matches!(char, '_' | ':'));
     head && name.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | ':' | '-' | '.'))
 }
 
-/// The root of a document; `None` where there is none.
+/// The root element of a document; `None` if the document has none.
 pub(super) fn root(text: &str) -> Result<Option<Element>, ParseError> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();
