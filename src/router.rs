@@ -34,7 +34,7 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(templates::routes(agents, &gallery.templates, &gallery.imports));
     routes.extend(sources::routes(&gallery.sources));
     routes.extend(registries::routes(&gallery.registries));
-    routes.extend(servers::routes(&features.games.servers));
+    routes.extend(servers::routes(&features.games.servers, &features.games.backups));
     routes.extend(files::routes(&features.games.files));
     routes.extend(transfers::routes(&features.games.transfers));
     routes.extend(backups::routes(&features.games.backups));

@@ -1,24 +1,33 @@
 //! Backups of game servers: the rules. The node makes and keeps them; which there are, the key of its repository, and what is to be done is
 //! kept here, and written before it is done.
 
+mod acts;
+mod follow_up;
+mod halt;
+mod job;
 mod orphans;
+mod policy;
+mod repositories;
 mod routes;
 mod run;
+mod targets;
 mod topic;
 mod tracker;
 mod views;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use protocol::{BackupLocation, BackupRepository, NodeId, ServerId, Status, capability};
+use std::sync::{Arc, OnceLock};
+
+use protocol::{NodeId, ServerId, Status, capability};
 use storage::Store;
-use storage::backups::{self, Backup, Contents, Origin, Repository, Stage};
+use storage::backups::{self, Backup, Contents, Origin, Plan, Stage};
 use storage::servers::Server;
 
+pub use acts::{Acts, Done};
 pub use routes::routes;
 pub use topic::topics;
 pub use views::BackupView;
 
+use self::policy::agenda::Agenda;
 use self::tracker::Tracker;
 use crate::agents::Agents;
 use crate::auth::{Permit, need};
@@ -39,6 +48,8 @@ pub struct Backups {
     agents: Agents,
     tasks: Tasks,
     tracker: Tracker,
+    agenda: Agenda,
+    acts: Arc<OnceLock<Arc<dyn Acts>>>,
 }
 
 /// What is to be changed of a backup; what is absent stays.
@@ -59,11 +70,14 @@ impl Backups {
     /// Where the store can't be read.
     pub fn start(store: Store, agents: Agents, tasks: Tasks) -> storage::Result<Self> {
         let left = store.read_now(backups::busy)?;
-        let all = Self { store, agents, tasks, tracker: Tracker::default() };
+        let agenda = Agenda::new(&store.read_now(backups::policies::list)?);
+        let (tracker, acts) = (Tracker::default(), Arc::default());
+        let all = Self { store, agents, tasks, tracker, agenda, acts };
         for backup in &left {
             all.drive(backup);
         }
         all.sweep();
+        all.follow_policies();
         Ok(all)
     }
 
@@ -82,23 +96,31 @@ impl Backups {
         BackupView::new(backup, progress)
     }
 
-    /// Makes a backup.
+    /// Makes a backup; without a target, where the server's policy says.
     pub async fn create(
         &self,
         permit: &Permit<need::Backups>,
         name: String,
         note: String,
+        target: Option<&str>,
     ) -> Result<BackupView, ApiError> {
         let (name, note) = (checked_name(&name)?, checked_note(&note)?);
         let server = self.idle(permit.server_id())?;
-        self.can_work(&server.node_id)?;
         let name = if name.is_empty() { "Backup".to_owned() } else { name };
-        let new = Backup { name, note, ..new_backup(&server, Origin::Manual) };
-        let record = new.clone();
-        self.store.write(move |tx| backups::insert(tx, &record)).await.map_err(full)?;
+        let mut new = Backup { name, note, ..self.planned(&server, Origin::Manual)? };
+        if let Some(target) = target {
+            new.target_id = self.known_target(target)?;
+        }
+        self.can_keep(&server.node_id, new.target_id.as_deref())?;
+        self.insert(&new).await?;
         tracing::info!(server = %server.id, backup = new.id, by = %permit.actor(), "a backup is to be made");
         self.drive(&new);
         Ok(self.view(new))
+    }
+
+    async fn insert(&self, new: &Backup) -> Result<(), ApiError> {
+        let record = new.clone();
+        self.store.write(move |tx| backups::insert(tx, &record)).await.map_err(full)
     }
 
     /// Renames a backup, changes its note, locks or unlocks it.
@@ -133,7 +155,7 @@ impl Backups {
         if backup.stage != Stage::Ready {
             return Err(ApiError::new(Code::Conflict, "This backup is not whole: it cannot be restored."));
         }
-        if backup.node_id != server.node_id {
+        if backup.node_id != server.node_id && !self.is_shared(backup.target_id.as_deref())? {
             let sentence = format!(
                 "This backup lies on the node {}, the server lives on {}.",
                 backup.node_id, server.node_id
@@ -155,7 +177,8 @@ impl Backups {
         if !still {
             return Err(ApiError::new(Code::Conflict, "Stop the server before a backup is restored."));
         }
-        let first = Backup { name: BEFORE_RESTORE.to_owned(), ..new_backup(&server, Origin::BeforeRestore) };
+        let first =
+            Backup { name: BEFORE_RESTORE.to_owned(), ..self.planned(&server, Origin::BeforeRestore)? };
         let (record, server_id, backup_id) = (first.clone(), server.id.clone(), backup.id.clone());
         let changed = self.store.write(move |tx| {
             backups::insert(tx, &record)?;
@@ -211,7 +234,7 @@ impl Backups {
                 self.tracker.cancel(&backup.id);
                 Ok(())
             }
-            Stage::Ready | Stage::Failed | Stage::Deleting => {
+            Stage::Ready | Stage::Failed | Stage::FollowUp | Stage::Deleting => {
                 Err(ApiError::new(Code::Conflict, "There is nothing of this backup that could be cancelled."))
             }
         }
@@ -251,27 +274,6 @@ impl Backups {
         Ok(())
     }
 
-    /// The repository of a node; its key is made when it is first asked for.
-    async fn repository(&self, node_id: &NodeId) -> Result<BackupRepository, ApiError> {
-        let there = self.store.read_now(|tx| backups::repository(tx, node_id))?;
-        let kept = match there {
-            Some(there) => there,
-            None => {
-                let key: [u8; 64] = rand::random();
-                let new = Repository {
-                    id: ids::short(),
-                    key: STANDARD.encode(key),
-                    password: ids::random(ids::LONG * 2),
-                    created_at: clock::now(),
-                };
-                let node = node_id.clone();
-                self.store.write(move |tx| backups::keep_repository(tx, &node, new)).await?
-            }
-        };
-        let Repository { id, key, password, .. } = kept;
-        Ok(BackupRepository { id, key, password, location: BackupLocation::Node })
-    }
-
     /// Has those who look see what has changed.
     fn told(&self, server_id: &ServerId) {
         self.tracker.changed(server_id);
@@ -294,6 +296,8 @@ fn new_backup(server: &Server, origin: Origin) -> Backup {
         finished_at: None,
         contents: Contents::default(),
         problem: None,
+        target_id: None,
+        plan: Plan::default(),
     }
 }
 

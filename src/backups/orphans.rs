@@ -8,7 +8,7 @@ use storage::backups::{self, Backup};
 use tokio_util::sync::CancellationToken;
 
 use super::Backups;
-use super::run::Ended;
+use super::job::Ended;
 use crate::error::ApiError;
 use crate::system::ids;
 
@@ -41,11 +41,11 @@ impl Backups {
     }
 
     async fn delete_orphans(&self) -> Result<(), ApiError> {
-        let mut by_node: BTreeMap<NodeId, Vec<Backup>> = BTreeMap::new();
+        let mut by_place: BTreeMap<(NodeId, Option<String>), Vec<Backup>> = BTreeMap::new();
         for backup in self.store.read_now(backups::orphans)? {
-            by_node.entry(backup.node_id.clone()).or_default().push(backup);
+            by_place.entry((self.node_for(&backup)?, backup.target_id.clone())).or_default().push(backup);
         }
-        for (node, mut left) in by_node {
+        for ((node, _), mut left) in by_place {
             left.truncate(AT_ONCE);
             let known = self.store.read_now(|tx| storage::nodes::get(tx, &node))?.is_some();
             if known && self.can_work(&node).is_err() {

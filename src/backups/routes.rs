@@ -10,6 +10,13 @@ use crate::http::{DELETE, GET, PATCH, POST, Route, endpoint};
 
 /// All endpoints of this feature.
 pub fn routes(backups: &Backups) -> Vec<Route> {
+    let mut routes = of_servers(backups);
+    routes.extend(super::targets::routes(backups));
+    routes.extend(super::policy::routes(backups));
+    routes
+}
+
+fn of_servers(backups: &Backups) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/servers/{id}/backups")
             .access::<Permit<need::Backups>>()
@@ -23,7 +30,8 @@ pub fn routes(backups: &Backups) -> Vec<Route> {
             .accepted::<BackupView>()
             .refusals(&[409, 503, 507])
             .handle(backups, |backups, call| async move {
-                backups.create(&call.by, call.body.name, call.body.note).await
+                let CreateBackup { name, note, target } = call.body;
+                backups.create(&call.by, name, note, target.as_deref()).await
             }),
         endpoint(PATCH, "/api/servers/{id}/backups/{backup}")
             .access::<Permit<need::Backups>>()
@@ -73,6 +81,8 @@ struct CreateBackup {
     /// What they have to say about it.
     #[serde(default)]
     note: String,
+    /// The backup target's id, or `node` for the node's own data folder; as the server's policy says when left out.
+    target: Option<String>,
 }
 
 /// What is to be changed of a backup.

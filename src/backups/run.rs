@@ -1,38 +1,19 @@
-//! One backup, from what is written of it to its end. The node does the work; what it was asked for is asked again after every break,
-//! under the same id, by which it knows what it has done already.
+//! One backup, from what is written of it to its end. The node does the work.
 
-use std::time::Duration;
-
-use protocol::{
-    BackupAction, BackupLimits, BackupQuery, BackupQuiesce, BackupReport, BackupRun, BackupState, ErrorCode,
-    ToAgent, ToPanel,
-};
-use storage::backups::{self, Backup, Contents, Origin, Stage};
+use protocol::{BackupAction, BackupQuiesce, BackupReport};
+use storage::backups::{self, Backup, Contents, Halt, Origin, Stage};
 use templates::model;
 use tokio_util::sync::CancellationToken;
 
 use super::Backups;
-use crate::agents::RequestError;
+use super::job::{AGAIN, Ended, POLL};
 use crate::error::ApiError;
 use crate::system::{clock, ids};
 
-/// How long a node may take to answer what takes no time.
-const SOON: Duration = Duration::from_secs(30);
-/// Between two questions how far a job is.
-const POLL: Duration = Duration::from_millis(500);
-/// Between two attempts at a node that is away.
-const AGAIN: Duration = Duration::from_secs(1);
-/// Backups by restores that are kept.
-const KEPT_BEFORE_RESTORE: usize = 3;
+/// Backups before restores that are kept, and as many before other acts.
+const KEPT_BEFORE: usize = 3;
 /// What one that was called off says.
 const CALLED_OFF: &str = "It was cancelled.";
-
-/// How a job ended.
-pub(super) enum Ended {
-    Done(Box<BackupReport>),
-    Failed(String),
-    Cancelled,
-}
 
 impl Backups {
     /// Does what is left to be done, in the background.
@@ -77,14 +58,22 @@ impl Backups {
         match &backup.stage {
             Stage::Ready | Stage::Failed => return Ok(false),
             Stage::Creating => {
+                if backup.plan.halt == Some(Halt::Stop) {
+                    return self.stop_for(&backup, cancel).await;
+                }
                 let action = BackupAction::Create {
                     backup_id: backup.id.clone(),
                     quiesce: self.quiesce(&backup)?,
-                    ignore: Vec::new(),
+                    ignore: backup.plan.ignore.clone(),
                 };
                 let ended = self.job(&backup, action, cancel).await;
-                self.created(&backup, ended).await?;
+                let problem = match backup.plan.halt {
+                    Some(_) => self.start_after(&backup).await,
+                    None => None,
+                };
+                self.created(&backup, ended, problem).await?;
             }
+            Stage::FollowUp => self.follow_up(&backup).await?,
             Stage::Restoring { first: Some(first) } => {
                 let saved = self.store.read_now(|tx| backups::get(tx, server_id, first))?;
                 match saved.as_ref().map(|saved| &saved.stage) {
@@ -116,8 +105,9 @@ impl Backups {
             Stage::Restoring { first: None } => {
                 let action = BackupAction::Restore { backup_id: backup.id.clone() };
                 let ended = self.job(&backup, action, cancel).await;
-                if matches!(ended, Ended::Done(_)) {
-                    self.thin_out(server_id).await?;
+                if let Ended::Done(report) = &ended {
+                    self.keep_space(&backup, report).await?;
+                    self.thin_out(server_id, Origin::BeforeRestore).await?;
                 }
                 let problem = match ended {
                     Ended::Done(_) => None,
@@ -131,7 +121,8 @@ impl Backups {
             Stage::Deleting => {
                 let action = BackupAction::Delete { backup_ids: vec![backup.id.clone()] };
                 match self.job(&backup, action, cancel).await {
-                    Ended::Done(_) => {
+                    Ended::Done(report) => {
+                        self.keep_space(&backup, &report).await?;
                         let (server, id) = (backup.server_id.clone(), backup.id.clone());
                         self.store.write(move |tx| backups::remove(tx, &server, &id)).await?;
                         tracing::info!(server = %backup.server_id, backup = backup.id, "a backup is deleted");
@@ -151,27 +142,34 @@ impl Backups {
         Ok(true)
     }
 
-    async fn created(&self, backup: &Backup, ended: Ended) -> Result<(), ApiError> {
+    /// What became of a backup that was to be made; `problem` is what else should be known of it.
+    async fn created(&self, backup: &Backup, ended: Ended, problem: Option<String>) -> Result<(), ApiError> {
         let log = |outcome: &str| tracing::info!(server = %backup.server_id, backup = backup.id, "a backup {outcome}");
+        let with = |why: String| problem.clone().map_or_else(|| why.clone(), |more| format!("{why} {more}"));
         match ended {
             Ended::Done(report) => {
                 log("is made");
-                self.change_record(backup, move |one| {
-                    let BackupReport { total, stored, files, changed, changed_names, warning, .. } = *report;
-                    one.stage = Stage::Ready;
+                self.keep_space(backup, &report).await?;
+                let warning = problem.or(report.warning.clone());
+                let changed = self.change_record(backup, move |one| {
+                    let BackupReport { total, stored, files, changed, changed_names, .. } = *report;
+                    one.stage = if one.plan.follow_up.is_some() { Stage::FollowUp } else { Stage::Ready };
                     one.finished_at = Some(clock::now());
                     one.contents = Contents { bytes: total, stored, files, changed, changed_names };
                     one.problem = warning;
-                })
-                .await
+                    one.plan.halt = None;
+                });
+                changed.await?;
+                self.after_success(backup).await
             }
             Ended::Failed(why) => {
                 log("failed");
-                self.failed(backup, why).await
+                self.policy_failed(backup, &why).await?;
+                self.failed(backup, with(why)).await
             }
             Ended::Cancelled => {
                 log("was cancelled");
-                self.failed(backup, CALLED_OFF.to_owned()).await
+                self.failed(backup, with(CALLED_OFF.to_owned())).await
             }
         }
     }
@@ -179,7 +177,11 @@ impl Backups {
     async fn failed(&self, backup: &Backup, why: String) -> Result<(), ApiError> {
         self.change_record(backup, move |one| {
             one.stage = Stage::Failed;
-            one.problem = Some(why);
+            one.plan.halt = None;
+            one.problem = Some(match one.plan.follow_up.take() {
+                Some(_) => format!("{why} What it was made for was not done."),
+                None => why,
+            });
         })
         .await
     }
@@ -198,19 +200,36 @@ impl Backups {
         .await
     }
 
-    /// Deletes what earlier restores have kept, but for the newest of it.
-    async fn thin_out(&self, server_id: &protocol::ServerId) -> Result<(), ApiError> {
+    /// Deletes what was made before earlier restores, or before other acts, but for the newest of it.
+    pub(super) async fn thin_out(
+        &self,
+        server_id: &protocol::ServerId,
+        origin: Origin,
+    ) -> Result<(), ApiError> {
+        let all = self.store.read_now(|tx| backups::list(tx, server_id))?;
+        let old = |backup: &Backup| backup.origin == origin && backup.stage == Stage::Ready && !backup.locked;
+        let mut old_ids: Vec<_> = all.into_iter().filter(old).map(|backup| backup.id).collect();
+        old_ids.truncate(old_ids.len().saturating_sub(KEPT_BEFORE));
+        self.delete_old(server_id, old_ids).await
+    }
+
+    /// Deletes these where they are still whole and not locked.
+    pub(super) async fn delete_old(
+        &self,
+        server_id: &protocol::ServerId,
+        old_ids: Vec<String>,
+    ) -> Result<(), ApiError> {
+        if old_ids.is_empty() {
+            return Ok(());
+        }
         let server = server_id.clone();
         let going = self.store.write(move |tx| {
-            let old = |backup: &Backup| {
-                backup.origin == Origin::BeforeRestore && backup.stage == Stage::Ready && !backup.locked
-            };
-            let mut old_ids: Vec<_> =
-                backups::list(tx, &server)?.into_iter().filter(old).map(|backup| backup.id).collect();
-            old_ids.truncate(old_ids.len().saturating_sub(KEPT_BEFORE_RESTORE));
             let mut going = Vec::new();
-            for id in old_ids {
-                going.push(backups::update(tx, &server, &id, |one| {
+            for backup in backups::list(tx, &server)? {
+                if backup.locked || backup.stage != Stage::Ready || !old_ids.contains(&backup.id) {
+                    continue;
+                }
+                going.push(backups::update(tx, &server, &backup.id, |one| {
                     one.stage = Stage::Deleting;
                     one.job_id = ids::long();
                 })?);
@@ -223,7 +242,7 @@ impl Backups {
         Ok(())
     }
 
-    async fn change_record(
+    pub(super) async fn change_record(
         &self,
         backup: &Backup,
         change: impl FnOnce(&mut Backup) + Send + 'static,
@@ -237,7 +256,7 @@ impl Backups {
     }
 
     /// What the game is told, by the server's template.
-    fn quiesce(&self, backup: &Backup) -> Result<Option<BackupQuiesce>, ApiError> {
+    pub(super) fn quiesce(&self, backup: &Backup) -> Result<Option<BackupQuiesce>, ApiError> {
         let server = self.store.read_now(|tx| storage::servers::get(tx, &backup.server_id))?;
         let template = server.and_then(|server| server.template);
         let template = template.and_then(|text| serde_json::from_str::<model::Template>(&text).ok());
@@ -247,86 +266,5 @@ impl Backups {
             saved,
             after,
         }))
-    }
-
-    /// Has the node do it, however often that has to be asked.
-    pub(super) async fn job(
-        &self,
-        backup: &Backup,
-        action: BackupAction,
-        cancel: &CancellationToken,
-    ) -> Ended {
-        let repository = match self.repository(&backup.node_id).await {
-            Ok(repository) => repository,
-            Err(error) => return Ended::Failed(error.message().to_owned()),
-        };
-        let run = BackupRun {
-            server_id: Some(backup.server_id.clone()),
-            job_id: backup.job_id.clone(),
-            repository,
-            action,
-            limits: BackupLimits::default(),
-        };
-        let query = BackupQuery { server_id: Some(backup.server_id.clone()), job_id: backup.job_id.clone() };
-        loop {
-            if cancel.is_cancelled() && self.agents.session(&backup.node_id).is_err() {
-                return Ended::Cancelled;
-            }
-            match self.agents.ask(&backup.node_id, ToAgent::BackupRun(Box::new(run.clone())), SOON).await {
-                Ok(_) => {
-                    if let Some(ended) = self.follow(backup, &query, cancel).await {
-                        return ended;
-                    }
-                }
-                Err(RequestError::Refused(report)) if report.code != ErrorCode::Busy => {
-                    return Ended::Failed(report.message);
-                }
-                Err(_) => {}
-            }
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = tokio::time::sleep(AGAIN) => {}
-            }
-            if cancel.is_cancelled() {
-                tokio::time::sleep(POLL).await;
-            }
-        }
-    }
-
-    /// Asks how far it is until it has ended; none where the node does not know of it, or is away.
-    async fn follow(
-        &self,
-        backup: &Backup,
-        query: &BackupQuery,
-        cancel: &CancellationToken,
-    ) -> Option<Ended> {
-        let mut told = false;
-        loop {
-            if cancel.is_cancelled() && !std::mem::replace(&mut told, true) {
-                // What it answers is seen in the next report.
-                drop(self.agents.ask(&backup.node_id, ToAgent::BackupCancel(query.clone()), SOON).await);
-            }
-            let answer = self.agents.ask(&backup.node_id, ToAgent::BackupQuery(query.clone()), SOON).await;
-            let Ok(ToPanel::BackupReport(report)) = answer else { return None };
-            match report.state {
-                BackupState::Unknown => return None,
-                BackupState::Waiting | BackupState::Running => {
-                    if self.tracker.note(&backup.id, &report) {
-                        self.told(&backup.server_id);
-                    }
-                }
-                BackupState::Done => return Some(Ended::Done(report)),
-                BackupState::Failed => {
-                    return Some(Ended::Failed(report.error.map(|error| error.message).unwrap_or_default()));
-                }
-                BackupState::Cancelled if cancel.is_cancelled() => return Some(Ended::Cancelled),
-                // The agent was told to end.
-                BackupState::Cancelled => return None,
-            }
-            tokio::select! {
-                () = cancel.cancelled(), if !told => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
     }
 }

@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 use super::tracker::Progress;
 use crate::system::clock::rfc3339;
 
+/// What the node's own data folder is called where a target is named.
+pub(super) const NODE: &str = "node";
+
 /// A backup of a server.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -46,8 +49,10 @@ pub struct BackupView {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupDetails {
-    /// The node where it lies.
+    /// The node where it lies, or that has made it where it lies at a target.
     pub node_id: String,
+    /// The backup target where it lies, or `node` for the node's own data folder.
+    pub target: String,
     /// Bytes that the repository has grown by.
     pub stored: u64,
     /// Files in it.
@@ -77,6 +82,8 @@ pub struct ProgressView {
 pub enum BackupStatus {
     /// It is being made.
     Creating,
+    /// It is whole, and what it was made for is being done.
+    Proceeding,
     /// It is whole.
     Ready,
     /// It was not made.
@@ -95,6 +102,10 @@ pub enum BackupOrigin {
     Manual,
     /// A restore, which keeps what it replaces.
     BeforeRestore,
+    /// The server's policy.
+    Scheduled,
+    /// Something risky, which waited for it.
+    BeforeChange,
 }
 
 impl BackupView {
@@ -112,6 +123,7 @@ impl BackupView {
             finished_at,
             contents,
             problem,
+            target_id,
             ..
         } = backup;
         Self {
@@ -120,6 +132,7 @@ impl BackupView {
             note,
             status: match &stage {
                 Stage::Creating => BackupStatus::Creating,
+                Stage::FollowUp => BackupStatus::Proceeding,
                 Stage::Ready => BackupStatus::Ready,
                 Stage::Failed => BackupStatus::Failed,
                 Stage::Restoring { .. } => BackupStatus::Restoring,
@@ -129,6 +142,7 @@ impl BackupView {
             size: contents.bytes,
             details: BackupDetails {
                 node_id: node_id.to_string(),
+                target: target_id.unwrap_or_else(|| NODE.to_owned()),
                 stored: contents.stored,
                 files: contents.files,
                 changed_files: contents.changed,
@@ -140,6 +154,8 @@ impl BackupView {
             origin: match origin {
                 Origin::Manual => BackupOrigin::Manual,
                 Origin::BeforeRestore => BackupOrigin::BeforeRestore,
+                Origin::Scheduled => BackupOrigin::Scheduled,
+                Origin::BeforeChange => BackupOrigin::BeforeChange,
             },
             progress: progress.filter(|_| stage.is_busy()).map(|progress| ProgressView {
                 bytes: progress.bytes,

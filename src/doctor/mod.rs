@@ -3,6 +3,7 @@
 //!
 //! Runs only on request, because it writes to the disk and resolves names.
 
+mod backups;
 mod changes;
 mod clock;
 mod commands;
@@ -33,6 +34,7 @@ use protocol::Engine;
 use storage::Store;
 use tokio::sync::Mutex;
 
+pub use backups::{BackupSide, FailingBackup};
 pub use changes::FILE;
 pub use database::Looked;
 pub use nodes::{NodeSide, PanelSide};
@@ -194,6 +196,7 @@ fn look(subject: &Subject, seen: &Seen, sources: &Sources) -> Report {
     let running = panel.map(|panel| panel.program.as_str());
     found.extend(service::service(sources, data_dir, running, crate::status::VERSION));
     found.extend(panel.into_iter().flat_map(nodes::nodes));
+    found.extend(panel.into_iter().flat_map(|panel| backups::backups(&panel.backups)));
     openrc::in_its_words(&mut found, sources);
     report(found, facts_of(sources, facts, &addresses, running))
 }
@@ -306,9 +309,10 @@ impl Doctor {
         let inner = &*self.0;
         let known = inner.store.read(|tx| {
             let nodes = storage::nodes::list(tx)?;
-            Ok::<_, storage::Error>((nodes, storage::servers::placed_on(tx, &local::NODE_ID)?.memory))
+            let memory = storage::servers::placed_on(tx, &local::NODE_ID)?.memory;
+            Ok::<_, storage::Error>((nodes, memory, backups::side(tx)?))
         });
-        let (nodes, promised) = known.await.unwrap_or_default();
+        let (nodes, promised, backups) = known.await.unwrap_or_default();
         let others: Vec<_> = nodes.into_iter().filter(|node| node.id != local::NODE_ID).collect();
         let count = others.len();
         let unwell = others.into_iter().filter_map(|node| {
@@ -333,6 +337,7 @@ impl Doctor {
             database: self.database().await,
             unwell,
             nodes: count,
+            backups,
         }
     }
 

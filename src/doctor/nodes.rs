@@ -3,6 +3,7 @@
 use protocol::Problem;
 use serde::{Deserialize, Serialize};
 
+use super::backups::BackupSide;
 use super::database::Looked;
 use super::views::{Finding, Level};
 
@@ -30,6 +31,9 @@ pub struct PanelSide {
     pub unwell: Vec<NodeSide>,
     /// Number of other nodes.
     pub nodes: usize,
+    /// Its servers' backups.
+    #[serde(default)]
+    pub backups: BackupSide,
 }
 
 /// A node with a remote agent.
@@ -97,6 +101,7 @@ pub(super) mod tests {
             database: Looked::Missing,
             unwell: Vec::new(),
             nodes: 2,
+            backups: BackupSide::default(),
         }
     }
 

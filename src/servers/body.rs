@@ -167,12 +167,25 @@ impl From<PowerAction> for wire::PowerAction {
 
 /// How to install again.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Reinstall)]
 pub(super) struct ReinstallRequest {
     /// Its files are thrown away first; they are kept when left out.
     #[serde(default)]
     pub wipe: bool,
+    /// A backup is made first; nothing is done where that fails.
+    #[serde(default)]
+    pub backup_first: bool,
+}
+
+/// Whether to make a backup first.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BackupFirstQuery {
+    /// Make a backup first; nothing is done where that fails
+    #[serde(default)]
+    pub backup_first: bool,
 }
 
 /// One line for the game.

@@ -12,6 +12,7 @@ mod deletions;
 mod draft;
 mod eula;
 mod first_start;
+mod follow_up;
 mod grants;
 mod image;
 mod image_reports;
@@ -137,7 +138,7 @@ impl Servers {
             PowerAction::Stop | PowerAction::Restart | PowerAction::Kill => ServerStatus::Stopping,
             PowerAction::Resume => ServerStatus::Running,
         };
-        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(begun) })
+        Ok(PowerAnswer::new(answered_status(&answer).unwrap_or(begun)))
     }
 
     /// Sends one line to the game's console.
@@ -180,11 +181,7 @@ impl Servers {
 
     /// Pulls the image again.
     pub async fn install(&self, permit: &Permit<need::Configure>) -> Result<PowerAnswer, ApiError> {
-        let server = self.acted_on(permit.server_id())?;
-        self.moves.allows(&server.id)?;
-        let message = ToAgent::ServerReinstall(ServerReinstall { server_id: server.id.clone(), wipe: false });
-        let answer = self.ask(&server, message).await?;
-        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
+        self.install_again(permit.server_id(), false).await
     }
 
     /// Pulls the image again and runs the install script. With `wipe` the server's files are deleted first.
@@ -193,17 +190,27 @@ impl Servers {
         permit: &Permit<need::Configure>,
         wipe: bool,
     ) -> Result<PowerAnswer, ApiError> {
-        let server = self.acted_on(permit.server_id())?;
+        let answer = self.install_again(permit.server_id(), wipe).await?;
+        tracing::info!(server = %permit.server_id(), wipe, by = %permit.actor(), "reinstall");
+        Ok(answer)
+    }
+
+    async fn install_again(&self, id: &str, wipe: bool) -> Result<PowerAnswer, ApiError> {
+        let server = self.can_install(id, wipe)?;
+        let message = ToAgent::ServerReinstall(ServerReinstall { server_id: server.id.clone(), wipe });
+        let answer = self.ask(&server, message).await?;
+        Ok(PowerAnswer::new(answered_status(&answer).unwrap_or(ServerStatus::Installing)))
+    }
+
+    fn can_install(&self, id: &str, wipe: bool) -> Result<Server, ApiError> {
+        let server = self.acted_on(id)?;
         self.moves.allows(&server.id)?;
         if wipe && self.agents.lacks(&server.node_id, capability::TEMPLATES) {
             let sentence =
                 "The agent of this node is too old to throw a server's files away. Update it first.";
             return Err(ApiError::new(Code::Conflict, sentence));
         }
-        let message = ToAgent::ServerReinstall(ServerReinstall { server_id: server.id.clone(), wipe });
-        let answer = self.ask(&server, message).await?;
-        tracing::info!(server = %server.id, wipe, by = %permit.actor(), "reinstall");
-        Ok(PowerAnswer { status: answered_status(&answer).unwrap_or(ServerStatus::Installing) })
+        Ok(server)
     }
 
     /// Output of the last installation.

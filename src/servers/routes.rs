@@ -1,24 +1,28 @@
 //! `/api/servers`.
 
-use super::Servers;
 use super::body::{
-    ChangeRequest, CommandRequest, CreateRequest, ForceQuery, GrantRequest, PowerRequest, ReinstallRequest,
-    TailQuery,
+    BackupFirstQuery, ChangeRequest, CommandRequest, CreateRequest, ForceQuery, GrantRequest, PowerRequest,
+    ReinstallRequest, TailQuery,
 };
 use super::image::ImageView;
 use super::preview::Preview;
 use super::template_version::VersionView;
 use super::trends::TrendView;
 use super::views::{ConsoleView, PowerAnswer, ServerUser, ServerView, StatsHistoryView};
+use super::{Servers, follow_up};
 use crate::auth::{Actor, Admin, Permit, ServerAdmin, need};
+use crate::backups::Backups;
 use crate::http::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue};
 use crate::http::{DELETE, GET, PATCH, POST, PUT, Route, StatusCode, bytes_of, empty, endpoint, tagged};
+use storage::backups::FollowUp;
 
 /// All endpoints of this feature.
-pub fn routes(servers: &Servers) -> Vec<Route> {
+pub fn routes(servers: &Servers, backups: &Backups) -> Vec<Route> {
     let mut routes = general(servers);
     routes.extend(running(servers));
-    routes.extend(template(servers));
+    let both = (servers.clone(), backups.clone());
+    routes.extend(installing(&both));
+    routes.extend(template(&both));
     routes.extend(users(servers));
     routes
 }
@@ -125,22 +129,6 @@ fn running(servers: &Servers) -> Vec<Route> {
             .ok::<StatsHistoryView>()
             .refusals(&[503])
             .handle(servers, |servers, call| async move { servers.stats(&call.by).await }),
-        endpoint(POST, "/api/servers/{id}/install")
-            .access::<Permit<need::Configure>>()
-            .doc("Fetches the image again, and runs the template's install script; as `reinstall` with the files kept")
-            .accepted::<PowerAnswer>()
-            .refusals(&[409, 503])
-            .handle(servers, |servers, call| async move { servers.install(&call.by).await }),
-        endpoint(POST, "/api/servers/{id}/reinstall")
-            .access::<Permit<need::Configure>>()
-            .doc("Fetches the image again and runs the template's install script; with `wipe` the server's files are thrown away first")
-            .body::<ReinstallRequest>()
-            .accepted::<PowerAnswer>()
-            .refusals(&[409, 503])
-            .handle(
-                servers,
-                |servers, call| async move { servers.reinstall(&call.by, call.body.wipe).await },
-            ),
         endpoint(POST, "/api/servers/{id}/eula")
             .access::<Permit<need::Configure>>()
             .doc("Accepts the EULA of a game that asks for it by `eula.txt`; counts from the next start on")
@@ -169,8 +157,34 @@ fn running(servers: &Servers) -> Vec<Route> {
     ]
 }
 
-/// The version of its template that a server uses.
-fn template(servers: &Servers) -> Vec<Route> {
+/// Its image fetched, and its files installed again.
+fn installing(both: &(Servers, Backups)) -> Vec<Route> {
+    vec![
+        endpoint(POST, "/api/servers/{id}/install")
+            .access::<Permit<need::Configure>>()
+            .doc("Fetches the image again, and runs the template's install script; as `reinstall` with the files kept")
+            .query::<BackupFirstQuery>()
+            .accepted::<PowerAnswer>()
+            .refusals(&[409, 503, 507])
+            .handle(both, |both, call| async move {
+                follow_up::install(both, &call.by, FollowUp::Install, call.query.backup_first).await
+            }),
+        endpoint(POST, "/api/servers/{id}/reinstall")
+            .access::<Permit<need::Configure>>()
+            .doc("Fetches the image again and runs the template's install script; with `wipe` the server's files are thrown away first")
+            .body::<ReinstallRequest>()
+            .accepted::<PowerAnswer>()
+            .refusals(&[409, 503, 507])
+            .handle(both, |both, call| async move {
+                let ReinstallRequest { wipe, backup_first } = call.body;
+                follow_up::install(both, &call.by, FollowUp::Reinstall { wipe }, backup_first).await
+            }),
+    ]
+}
+
+/// The version of its template that a server has.
+fn template(both: &(Servers, Backups)) -> Vec<Route> {
+    let (servers, _) = both;
     vec![
         endpoint(GET, "/api/servers/{id}/template")
             .access::<Permit<need::Configure>>()
@@ -179,15 +193,17 @@ fn template(servers: &Servers) -> Vec<Route> {
             .handle(servers, |servers, call| async move { servers.template_version(&call.by) }),
         endpoint(POST, "/api/servers/{id}/template")
             .access::<Permit<need::Configure>>()
-            .doc("Takes the present version of its template, in force at the next start. Its variables stay; new ones get their defaults")
+            .doc("Takes the present version of its template, in force at the next start. Its variables stay; new ones get their defaults. With `backupFirst` the answer shows the server as it is, and the step is taken once there is a backup")
             .secret()
+            .query::<BackupFirstQuery>()
             .conditional()
             .ok::<ServerView>()
             .with_headers()
             .refusals(&[409, 503, 507])
-            .handle(servers, |servers, call| async move {
+            .handle(both, |both, call| async move {
                 let expected = call.request.expected()?;
-                servers.update_template(&call.by, &expected).await.map(with_tag)
+                let first = call.query.backup_first;
+                follow_up::update_template(both, &call.by, &expected, first).await.map(with_tag)
             }),
     ]
 }

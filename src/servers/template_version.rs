@@ -1,5 +1,6 @@
 //! The version of its template that a server uses, and the update to the current one.
 
+use protocol::ServerId;
 use serde::Serialize;
 use storage::servers::Server;
 use utoipa::ToSchema;
@@ -41,7 +42,14 @@ impl Servers {
         permit: &Permit<need::Configure>,
         expected: &Expected,
     ) -> Result<ServerView, ApiError> {
-        let (id, expected) = (permit.server_id().to_owned(), expected.clone());
+        let server = self.step_template(permit.server_id(), expected).await?;
+        tracing::info!(server = %server.id, by = %permit.actor(), "server takes its template's present version");
+        self.view(server, permit.actor())
+    }
+
+    /// The step itself.
+    pub(super) async fn step_template(&self, id: &ServerId, expected: &Expected) -> Result<Server, ApiError> {
+        let (id, expected) = (id.to_owned(), expected.clone());
         self.moves.allows(&id)?;
         let (template, native) = self.present_template(&self.record(&id)?)?;
         let kept = templates::kept(&native);
@@ -57,10 +65,19 @@ impl Servers {
             Ok::<Server, ApiError>(server)
         });
         let server = written.await?;
-        tracing::info!(server = %server.id, by = %permit.actor(), "server takes its template's present version");
         self.agents.changes().server(&server.id);
         self.agents.update(&server.id, &server.node_id).await;
-        self.view(server, permit.actor())
+        Ok(server)
+    }
+
+    /// Refuses a step that is none, before a backup is made for it.
+    pub(super) fn can_step(&self, id: &ServerId, expected: &Expected) -> Result<Server, ApiError> {
+        self.moves.allows(id)?;
+        let server = self.record(id)?;
+        not_deleting(&server)?;
+        self.present_template(&server)?;
+        expected.check(Some(&revision(&server)))?;
+        Ok(server)
     }
 
     fn present_template(

@@ -276,10 +276,19 @@ pub struct StatsHistoryView {
 }
 
 /// The state in which a request left a server.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PowerAnswer {
     /// What it is now.
     pub status: ServerStatus,
+    /// The backup that is made first, where that was asked for. What was asked for is done once it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+}
+
+impl PowerAnswer {
+    pub(super) fn new(status: ServerStatus) -> Self {
+        Self { status, backup: None }
+    }
 }
 
 /// The last lines of a console.

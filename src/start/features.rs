@@ -87,6 +87,7 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
     });
     let backups = Backups::start(store.clone(), agents.clone(), tasks.clone())
         .map_err(|source| StartError::Other { doing: "reading the backups", source: source.into() })?;
+    backups.set_acts(servers.clone());
     let nodes = Nodes::new(store.clone(), agents.clone(), servers.clone(), config.agent_secret.as_ref());
     let upgrades = Upgrades::new(
         &config.upgrades,

@@ -1,6 +1,7 @@
 //! The HTTP contract, call by call, against the real binary.
 
 mod agent_listener;
+mod backups;
 mod bodies;
 mod browser;
 mod compression;

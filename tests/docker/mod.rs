@@ -1,6 +1,7 @@
 //! Game servers for real: the binary, a Docker engine, containers. Every test has a panel and a data folder of its own
 //! and removes its containers whatever happens.
 
+mod backup_policy;
 mod backup_worker;
 mod backups;
 mod broken_console;

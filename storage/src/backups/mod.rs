@@ -1,16 +1,19 @@
-//! Backups of game servers, and the keys of the repositories that they lie in. Those of one server are few and read together, so
+//! Backups of game servers, the targets where they lie, and the servers' policies. Those of one server are few and read together, so
 //! they are one value among the settings: a program that does not know them leaves it alone.
 
+pub mod policies;
 pub(crate) mod record;
+pub mod repositories;
+pub mod targets;
 
-use ids::{NodeId, ServerId};
+use ids::ServerId;
 
 use crate::error::{Error, Result};
 use crate::settings;
 use crate::tables;
 use crate::tx::{ReadTx, WriteTx};
 
-pub use record::{Backup, Contents, Origin, Repository, Stage};
+pub use record::{Backup, Contents, FollowUp, Halt, Origin, Plan, Repository, Space, Stage};
 
 /// Backups of one server.
 pub const MOST: usize = 1_000;
@@ -38,10 +41,25 @@ pub fn busy(tx: &ReadTx) -> Result<Vec<Backup>> {
     Ok(busy)
 }
 
-/// Adds one. There must be the server, and not too many.
+/// How many lie at a target, those of deleted servers included.
+pub fn count_at(tx: &ReadTx, target_id: &str) -> Result<usize> {
+    let there = |backup: &Backup| backup.target_id.as_deref() == Some(target_id);
+    let mut count = orphans(tx)?.iter().filter(|backup| there(backup)).count();
+    for server in tables::SERVERS.all(tx)? {
+        count += list(tx, &server.id)?.iter().filter(|backup| there(backup)).count();
+    }
+    Ok(count)
+}
+
+/// Adds one. There must be the server and the target, and not too many.
 pub fn insert(tx: &WriteTx, new: &Backup) -> Result<()> {
     if !tables::SERVERS.contains(tx, new.server_id.as_str())? {
         return Err(Error::NotFound { what: "server" });
+    }
+    if let Some(target) = &new.target_id
+        && targets::get(tx, target)?.is_none()
+    {
+        return Err(Error::NotFound { what: "backup target" });
     }
     let mut all = list(tx, &new.server_id)?;
     if all.len() >= MOST {
@@ -81,6 +99,7 @@ pub(crate) fn forget_server(tx: &WriteTx, server_id: &ServerId) -> Result<()> {
         all.extend(left);
         settings::put(tx, ORPHANS, &all)?;
     }
+    policies::forget(tx, server_id)?;
     settings::delete(tx, &name(server_id)).map(drop)
 }
 
@@ -94,20 +113,6 @@ pub fn remove_orphans(tx: &WriteTx, ids: &[String]) -> Result<()> {
     let mut all = orphans(tx)?;
     all.retain(|backup| !ids.contains(&backup.id));
     settings::put(tx, ORPHANS, &all)
-}
-
-/// The repository of a node, where it has one.
-pub fn repository(tx: &ReadTx, node_id: &NodeId) -> Result<Option<Repository>> {
-    settings::get(tx, &format!("backup_repository:{node_id}"))
-}
-
-/// Keeps the repository of a node, unless it has one; gives the one that it has then.
-pub fn keep_repository(tx: &WriteTx, node_id: &NodeId, new: Repository) -> Result<Repository> {
-    if let Some(there) = repository(tx, node_id)? {
-        return Ok(there);
-    }
-    settings::put(tx, &format!("backup_repository:{node_id}"), &new)?;
-    Ok(new)
 }
 
 #[cfg(test)]
@@ -131,6 +136,8 @@ mod tests {
             finished_at: None,
             contents: Contents::default(),
             problem: None,
+            target_id: None,
+            plan: Plan::default(),
         }
     }
 
@@ -140,6 +147,8 @@ mod tests {
         assert!(store.write_blocking(|tx| insert(tx, &backup("x"))).is_err(), "there is no such server");
         write(&store, |tx| nodes::insert(tx, &node("a")));
         write(&store, |tx| servers::insert(tx, &server("s", "a", 7)));
+        let elsewhere = Backup { target_id: Some("t".into()), ..backup("x") };
+        assert!(store.write_blocking(move |tx| insert(tx, &elsewhere)).is_err(), "there is no such target");
         write(&store, |tx| insert(tx, &backup("x")));
         write(&store, |tx| insert(tx, &backup("y")));
         let ready = write(&store, |tx| update(tx, "s", "x", |one| one.stage = Stage::Ready));
@@ -152,15 +161,5 @@ mod tests {
         assert_eq!(read(&store, orphans).len(), 1);
         write(&store, |tx| remove_orphans(tx, &["x".to_owned()]));
         assert_eq!(read(&store, orphans), []);
-    }
-
-    #[test]
-    fn a_node_keeps_its_repository() {
-        let (_dir, store) = store();
-        let one =
-            |id: &str| Repository { id: id.into(), key: "k3y".into(), password: "p".into(), created_at: 1 };
-        assert_eq!(write(&store, move |tx| keep_repository(tx, &"a".into(), one("r"))), one("r"));
-        assert_eq!(write(&store, move |tx| keep_repository(tx, &"a".into(), one("q"))), one("r"));
-        assert!(!format!("{:?}", one("r")).contains("k3y"));
     }
 }

@@ -43,6 +43,53 @@ pub struct Backup {
     /// What went wrong last, in one sentence.
     #[serde(default)]
     pub problem: Option<String>,
+    /// The backup target where it lies; none for the node's own data folder.
+    #[serde(default)]
+    pub target_id: Option<String>,
+    /// How it is made, and what for.
+    #[serde(default)]
+    pub plan: Plan,
+}
+
+/// How a backup is made, and what for. Written before it is begun, so that one that was cut short goes on as it was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    /// The server is stopped for it; none where it is left alone.
+    pub halt: Option<Halt>,
+    /// What is to be done once it is whole.
+    pub follow_up: Option<FollowUp>,
+    /// Lines in gitignore's syntax: files that are left out.
+    pub ignore: Vec<String>,
+    /// MiB in a second at most, 0 for no limit.
+    pub mib_per_sec: u32,
+    /// Whether little memory is to be used, at the price of time.
+    pub small_memory: bool,
+}
+
+/// How far a server is stopped for its backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Halt {
+    /// It runs, and is to be stopped.
+    Stop,
+    /// It was stopped, and is to be started when the backup has ended.
+    Start,
+}
+
+/// What a backup was made for, and what is done once it is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowUp {
+    /// The install script runs again.
+    Reinstall {
+        /// The server's files are thrown away first.
+        wipe: bool,
+    },
+    /// The image is fetched again.
+    Install,
+    /// The server takes the present version of its template.
+    Template,
 }
 
 /// What is in a backup.
@@ -74,6 +121,10 @@ pub enum Origin {
     Manual,
     /// A restore, which keeps what it replaces.
     BeforeRestore,
+    /// The server's policy.
+    Scheduled,
+    /// Something risky, which waits for it.
+    BeforeChange,
 }
 
 /// Where a backup is in its life.
@@ -82,6 +133,8 @@ pub enum Origin {
 pub enum Stage {
     /// It was asked for, and is not whole.
     Creating,
+    /// It is whole, and what it was made for is to be done.
+    FollowUp,
     /// It is whole.
     Ready,
     /// It was not made.
@@ -99,11 +152,11 @@ impl Stage {
     /// Whether something is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Creating | Self::Restoring { .. } | Self::Deleting)
+        matches!(self, Self::Creating | Self::FollowUp | Self::Restoring { .. } | Self::Deleting)
     }
 }
 
-/// The repository of a node. Its key is in the database as it is: the node wants it so.
+/// A repository. Its key is in the database as it is: the node wants it so.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     /// Names its folder.
@@ -114,6 +167,23 @@ pub struct Repository {
     pub password: String,
     /// When it was thought of.
     pub created_at: Millis,
+    /// What it takes, as far as that was told.
+    #[serde(default)]
+    pub space: Option<Space>,
+}
+
+/// What a repository takes of its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// Bytes of all of it.
+    pub stored: u64,
+    /// Bytes that are free beside it, where that can be known.
+    #[serde(default)]
+    pub free: Option<u64>,
+    /// Backups in it.
+    pub snapshots: u64,
+    /// When that was told.
+    pub at: Millis,
 }
 
 impl fmt::Debug for Repository {

@@ -1,0 +1,17 @@
+//! What backups are made for, as far as backups know of it.
+
+use std::pin::Pin;
+
+use protocol::ServerId;
+use storage::backups::FollowUp;
+
+use crate::error::ApiError;
+
+/// The outcome of an act.
+pub type Done = Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>>;
+
+/// Does what backups are made for.
+pub trait Acts: Send + Sync + 'static {
+    /// Does it to a server.
+    fn perform(&self, server_id: ServerId, act: FollowUp) -> Done;
+}

@@ -1,0 +1,130 @@
+//! Backup targets: where backups are kept beside the nodes' data folders.
+
+mod body;
+mod kit;
+mod routes;
+mod trial;
+mod views;
+
+use protocol::NodeId;
+use storage::backups::repositories;
+use storage::backups::targets::{self, Target};
+use storage::{ReadTx, backups};
+
+pub(super) use routes::routes;
+pub(super) use views::KindView;
+
+use self::body::{ChangeTarget, NewTarget};
+use self::views::{RepositoryView, TargetView};
+use super::Backups;
+use crate::auth::Admin;
+use crate::error::{ApiError, Code};
+use crate::system::{clock, ids};
+
+impl Backups {
+    /// All targets, in the order in which they were added.
+    fn targets(&self) -> Result<Vec<TargetView>, ApiError> {
+        let read = |tx: &ReadTx| {
+            targets::list(tx)?.into_iter().map(|target| view(tx, target)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(self.store.read_now(read)?)
+    }
+
+    /// One target.
+    fn target_view(&self, id: &str) -> Result<TargetView, ApiError> {
+        let read = |tx: &ReadTx| targets::get(tx, id)?.map(|target| view(tx, target)).transpose();
+        self.store.read_now(read)?.ok_or_else(no_target)
+    }
+
+    async fn add_target(&self, admin: &Admin, body: NewTarget) -> Result<TargetView, ApiError> {
+        let target = Target {
+            id: ids::short(),
+            name: body::checked_name(&body.name)?,
+            location: body.location.checked(None)?,
+            created_at: clock::now(),
+            kit_saved: false,
+        };
+        let id = target.id.clone();
+        tracing::info!(target = id, kind = ?target.location, by = %admin, "a backup target is added");
+        self.store.write(move |tx| targets::insert(tx, target)).await.map_err(full)?;
+        self.target_view(&id)
+    }
+
+    async fn change_target(
+        &self,
+        admin: &Admin,
+        id: &str,
+        change: ChangeTarget,
+    ) -> Result<TargetView, ApiError> {
+        let name = change.name.as_deref().map(body::checked_name).transpose()?;
+        let key = id.to_owned();
+        let changed = self.store.write(move |tx| {
+            let before = targets::get(tx, &key)?.ok_or_else(no_target)?;
+            let location = change.location.map(|new| new.checked(Some(&before.location))).transpose()?;
+            let written = targets::update(tx, &key, |one| {
+                one.name = name.unwrap_or_else(|| std::mem::take(&mut one.name));
+                one.location = location.unwrap_or_else(|| one.location.clone());
+                one.kit_saved = change.kit_saved.unwrap_or(one.kit_saved);
+            });
+            Ok::<_, ApiError>(written?)
+        });
+        changed.await?;
+        tracing::info!(target = id, by = %admin, "a backup target is changed");
+        self.target_view(id)
+    }
+
+    /// Forgets a target where no backup lies and that no server uses.
+    async fn remove_target(&self, admin: &Admin, id: &str) -> Result<(), ApiError> {
+        let key = id.to_owned();
+        let removed = self.store.write(move |tx| {
+            targets::get(tx, &key)?.ok_or_else(no_target)?;
+            let (kept, used) = (backups::count_at(tx, &key)?, targets::users(tx, &key)?);
+            if kept > 0 {
+                let sentence = format!(
+                    "Backups lie there ({kept}). Delete them first: with the target, the key that opens them is forgotten."
+                );
+                return Err(ApiError::new(Code::Conflict, sentence));
+            }
+            if used > 0 {
+                let sentence =
+                    format!("Servers are backed up there ({used}). Choose another target for them first.");
+                return Err(ApiError::new(Code::Conflict, sentence));
+            }
+            Ok(targets::delete(tx, &key)?)
+        });
+        removed.await?;
+        tracing::info!(target = id, by = %admin, "a backup target is removed");
+        Ok(())
+    }
+
+    /// A node that is there.
+    fn known_node(&self, node_id: &NodeId) -> Result<(), ApiError> {
+        let there = self.store.read_now(|tx| storage::nodes::get(tx, node_id))?;
+        there.map(drop).ok_or_else(|| ApiError::not_found("node"))
+    }
+}
+
+fn view(tx: &ReadTx, target: Target) -> storage::Result<TargetView> {
+    let mut known = Vec::new();
+    for place in targets::places(tx, &target.id)? {
+        if let Some(repository) = repositories::get(tx, &place)? {
+            known.push(RepositoryView::new(place.node_id, repository));
+        }
+    }
+    let (kept, used) = (backups::count_at(tx, &target.id)?, targets::users(tx, &target.id)?);
+    Ok(TargetView::new(target, known, kept, used))
+}
+
+fn no_target() -> ApiError {
+    ApiError::not_found("backup target")
+}
+
+fn full(error: storage::Error) -> ApiError {
+    match error {
+        storage::Error::Taken { .. } => ApiError::new(
+            Code::Conflict,
+            format!("There are {} backup targets, which is the most.", targets::MOST),
+        ),
+        other => other.into(),
+    }
+}

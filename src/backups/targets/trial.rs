@@ -1,0 +1,105 @@
+//! Tries a backup target: a node writes there, reads it again and deletes it.
+
+use std::time::Duration;
+
+use protocol::{BackupAction, BackupLimits, BackupReport, BackupRepository, NodeId};
+use storage::backups::Repository;
+use storage::backups::repositories::{self, Place};
+use storage::backups::targets::{self, Location};
+use tokio_util::sync::CancellationToken;
+
+use super::body::TestTarget;
+use super::no_target;
+use super::views::TestView;
+use crate::backups::Backups;
+use crate::backups::job::{Ended, Job};
+use crate::backups::repositories::{new_repository, wire};
+use crate::error::{ApiError, Code};
+use crate::system::ids;
+
+/// How long a node may take.
+const WITHIN: Duration = Duration::from_secs(90);
+
+impl Backups {
+    pub(super) async fn test_target(&self, body: TestTarget) -> Result<TestView, ApiError> {
+        let before = match &body.id {
+            Some(id) => Some(self.store.read_now(|tx| targets::get(tx, id))?.ok_or_else(no_target)?),
+            None => None,
+        };
+        let location = match (body.location, &before) {
+            (Some(new), before) => new.checked(before.as_ref().map(|before| &before.location))?,
+            (None, Some(before)) => before.location.clone(),
+            (None, None) => return Err(ApiError::field("location", "is missing")),
+        };
+        let node_id = self.node_to_try(body.node_id)?;
+        self.can_keep(&node_id, Some("target"))?;
+        let repository = self.repository_to_try(&node_id, body.id.as_deref(), location)?;
+        let job = Job {
+            server_id: None,
+            job_id: ids::long(),
+            repository,
+            action: BackupAction::Test {},
+            limits: BackupLimits::default(),
+            backup_id: None,
+            node_id,
+        };
+        let cancel = CancellationToken::new();
+        let ended = tokio::select! {
+            ended = self.ask(&job, &cancel) => ended,
+            () = tokio::time::sleep(WITHIN) => {
+                cancel.cancel();
+                drop(tokio::time::timeout(Duration::from_secs(5), self.ask(&job, &cancel)).await);
+                Ended::Failed("There was no answer within 90 seconds.".to_owned())
+            }
+        };
+        Ok(outcome(ended, &job))
+    }
+
+    /// The node that was named, or the first one that is online.
+    fn node_to_try(&self, named: Option<String>) -> Result<NodeId, ApiError> {
+        if let Some(named) = named {
+            let named = NodeId::from(named);
+            return self.known_node(&named).map(|()| named);
+        }
+        let nodes = self.store.read_now(storage::nodes::list)?;
+        let online = nodes.into_iter().map(|node| node.id).find(|id| self.agents.node(id).online);
+        online.ok_or_else(|| ApiError::new(Code::NodeOffline, "No node is online that could try it."))
+    }
+
+    fn repository_to_try(
+        &self,
+        node_id: &NodeId,
+        target_id: Option<&str>,
+        location: Location,
+    ) -> Result<BackupRepository, ApiError> {
+        let place = Place {
+            target_id: target_id.map(ToOwned::to_owned),
+            node_id: (!location.is_shared()).then(|| node_id.clone()),
+        };
+        let known = match target_id {
+            Some(_) => self.store.read_now(|tx| repositories::get(tx, &place))?,
+            None => None,
+        };
+        let Repository { id, key, password, .. } = known.unwrap_or_else(new_repository);
+        Ok(BackupRepository { id, key, password, location: wire(location) })
+    }
+}
+
+fn outcome(ended: Ended, job: &Job) -> TestView {
+    let node_id = job.node_id.to_string();
+    match ended {
+        Ended::Done(report) => {
+            let BackupReport { warning, host_key, space, .. } = *report;
+            let mut sentence = "It works: something was written there, read and deleted again.".to_owned();
+            if let Some(warning) = warning {
+                sentence = format!("{sentence} {warning}");
+            }
+            TestView { ok: true, sentence, node_id, host_key, space: space.map(Into::into) }
+        }
+        Ended::Failed(sentence) => TestView { ok: false, sentence, node_id, host_key: None, space: None },
+        Ended::Cancelled => {
+            let sentence = "The node went away while it tried.".to_owned();
+            TestView { ok: false, sentence, node_id, host_key: None, space: None }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Backups of servers: whether those that are due are made, and whether they can be read without the panel.
+
+use serde::{Deserialize, Serialize};
+use storage::backups::{policies, targets};
+use storage::{Millis, ReadTx};
+
+use super::views::Finding;
+use crate::system::clock::rfc3339;
+
+/// How many are named.
+const SHOWN: usize = 10;
+
+/// What the panel knows of its servers' backups.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct BackupSide {
+    /// Servers whose daily backup fails.
+    pub failing: Vec<FailingBackup>,
+    /// Names of targets whose emergency kit nobody keeps.
+    pub without_kit: Vec<String>,
+    /// Servers that have a daily backup.
+    pub daily: usize,
+}
+
+/// A server whose daily backup fails.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FailingBackup {
+    /// What people call the server.
+    pub server: String,
+    /// Since when.
+    pub since: Millis,
+    /// Why, in one sentence.
+    pub sentence: String,
+}
+
+/// Reads it.
+pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
+    let mut side = BackupSide::default();
+    for (server_id, kept) in policies::list(tx)?.into_iter().filter(|(_, kept)| kept.policy.enabled) {
+        side.daily += 1;
+        let Some(problem) = kept.problem else { continue };
+        let server = storage::servers::get(tx, &server_id)?.map_or_else(String::new, |server| server.name);
+        side.failing.push(FailingBackup { server, since: problem.since, sentence: problem.sentence });
+    }
+    let without = targets::list(tx)?.into_iter().filter(|target| !target.kit_saved);
+    side.without_kit = without.map(|target| target.name).collect();
+    Ok(side)
+}
+
+pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for failing in side.failing.iter().take(SHOWN) {
+        let since: String = rfc3339(failing.since).chars().take(10).collect();
+        let detail = format!("{}, since {since}: {}", failing.server, failing.sentence);
+        let advice = "See the tab Backups of that server. It is tried again by itself.";
+        let title = "A server's daily backup fails";
+        found.push(Finding::warning("backups", "backup_fails", title, detail, advice).of(&failing.server));
+    }
+    if let Some(more) = side.failing.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let detail = format!("The daily backups of {more} more servers fail.");
+        let title = "More daily backups fail";
+        found.push(Finding::warning("backups", "backups_more", title, detail, "See Servers."));
+    }
+    for name in side.without_kit.iter().take(SHOWN) {
+        let detail = format!("Nobody has said that he keeps the emergency kit of the backup target {name}.");
+        let advice = "Settings → Backup targets → Emergency kit: without it, those backups cannot be read once the panel is gone.";
+        found.push(
+            Finding::note("backups", "backup_kit", "An emergency kit is not kept", detail, advice).of(name),
+        );
+    }
+    if found.is_empty() {
+        let detail = match side.daily {
+            0 => "No server has a daily backup.".to_owned(),
+            1 => "One server has a daily backup, and it is made.".to_owned(),
+            count => format!("{count} servers have a daily backup, and all are made."),
+        };
+        found.push(Finding::ok("backups", "backups", "Backups", detail));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::codes;
+    use super::*;
+
+    #[test]
+    fn what_fails_and_what_is_missing_is_named() {
+        assert_eq!(codes(&backups(&BackupSide::default())), ["backups"]);
+        let failing = |_| FailingBackup { server: "World".into(), since: 1, sentence: "Disk full.".into() };
+        let side = BackupSide {
+            failing: (0..11).map(failing).collect(),
+            without_kit: vec!["NAS".into()],
+            daily: 11,
+        };
+        let found = backups(&side);
+        let (first, last) = (&found[0], &found[11]);
+        assert_eq!(codes(&found[9..]), ["backup_fails", "backups_more", "backup_kit"]);
+        assert!(first.detail.contains("World, since 1970-01-01: Disk full."), "{}", first.detail);
+        assert!(last.detail.contains("NAS"));
+    }
+}
