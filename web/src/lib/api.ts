@@ -5,13 +5,13 @@ import { ApiError, errorFrom } from './errors';
 import * as keys from './account/keys';
 import { now } from './now.svelte';
 import type { paths } from './paths';
-import type { BackupPatch, CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
+import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
 import { t } from './i18n/i18n.svelte';
 
 // What is asked for later than this wants to know how it is then.
 const EARLY = 15_000;
 
-const client = createClient<paths>({
+export const client = createClient<paths>({
   baseUrl: '/',
   credentials: 'same-origin',
   cache: 'no-store',
@@ -49,7 +49,7 @@ export function whenSignedOut(act: () => void) {
   onSignedOut = act;
 }
 
-async function call<T>(sent: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+export async function call<T>(sent: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   let answer;
   try {
     answer = await sent;
@@ -125,7 +125,7 @@ export function send(method: string, address: string, { body = null, headers = {
 }
 
 /** Refused with `precondition_failed` where the panel has another revision than the one that was seen. */
-const seen = (revision?: string) => (revision === undefined ? {} : { headers: { 'If-Match': `"${revision}"` } });
+export const seen = (revision?: string) => (revision === undefined ? {} : { headers: { 'If-Match': `"${revision}"` } });
 /** The revision that an answer names. */
 async function revisionOf(sent: Promise<{ data?: unknown; error?: unknown; response: Response }>): Promise<string | null> {
   let tag: string | null = null;
@@ -133,7 +133,7 @@ async function revisionOf(sent: Promise<{ data?: unknown; error?: unknown; respo
   return /^(?:W\/)?"(.*)"$/.exec(tag ?? '')?.[1] ?? null;
 }
 
-const path = (id: string) => ({ params: { path: { id } } });
+export const path = (id: string) => ({ params: { path: { id } } });
 const member = (id: string, user: string) => ({ params: { path: { id, user } } });
 
 export const setup = {
@@ -250,17 +250,6 @@ export const registries = {
   remove: (id: string) => call(client.DELETE('/api/registries/{id}', path(id)))
 };
 
-const one = (id: string, backup: string) => ({ params: { path: { id, backup } } });
-
-export const backups = {
-  list: (id: string) => call(client.GET('/api/servers/{id}/backups', path(id))),
-  create: (id: string, name: string, note: string) => call(client.POST('/api/servers/{id}/backups', { ...path(id), body: { name, note } })),
-  change: (id: string, backup: string, body: BackupPatch) => call(client.PATCH('/api/servers/{id}/backups/{backup}', { ...one(id, backup), body })),
-  restore: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/restore', one(id, backup))),
-  cancel: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/cancel', one(id, backup))),
-  remove: (id: string, backup: string) => call(client.DELETE('/api/servers/{id}/backups/{backup}', one(id, backup)))
-};
-
 export const servers = {
   list: () => call(client.GET('/api/servers')),
   get: (id: string) => call(client.GET('/api/servers/{id}', path(id))),
@@ -274,13 +263,16 @@ export const servers = {
     call(client.POST('/api/servers/{id}/power', { ...path(id), body: { action } })),
   command: (id: string, command: string) =>
     call(client.POST('/api/servers/{id}/command', { ...path(id), body: { command } })),
-  install: (id: string) => call(client.POST('/api/servers/{id}/install', path(id))),
-  reinstall: (id: string, wipe: boolean) => call(client.POST('/api/servers/{id}/reinstall', { ...path(id), body: { wipe } })),
+  install: (id: string, backupFirst = false) =>
+    call(client.POST('/api/servers/{id}/install', { params: { path: { id }, query: backupFirst ? { backupFirst } : {} } })),
+  reinstall: (id: string, wipe: boolean, backupFirst: boolean) =>
+    call(client.POST('/api/servers/{id}/reinstall', { ...path(id), body: { wipe, backupFirst } })),
   acceptEula: (id: string) => call(client.POST('/api/servers/{id}/eula', path(id))),
   installLog: (id: string): Promise<string> =>
     call(client.GET('/api/servers/{id}/install-log', { ...path(id), parseAs: 'text' }) as Promise<{ data?: string; error?: unknown; response: Response }>),
   templateVersion: (id: string) => call(client.GET('/api/servers/{id}/template', path(id))),
-  takeTemplate: (id: string, revision?: string) => call(client.POST('/api/servers/{id}/template', { ...path(id), ...seen(revision) })),
+  takeTemplate: (id: string, backupFirst: boolean, revision?: string) =>
+    call(client.POST('/api/servers/{id}/template', { params: { path: { id }, query: backupFirst ? { backupFirst } : {} }, ...seen(revision) })),
   image: (id: string) => call(client.GET('/api/servers/{id}/image', path(id))),
   cancelInstall: (id: string) => call(client.DELETE('/api/servers/{id}/install', path(id))),
   console: (id: string, tail: number) =>

@@ -1,4 +1,4 @@
-import * as api from '../api';
+import { backups } from '../api/backupCalls';
 import { asError, type ApiError } from '../errors';
 import { live } from '../live/live.svelte';
 import type { Backup } from '../types';
@@ -21,7 +21,7 @@ export class Backups {
 
   load = async () => {
     try {
-      this.#set(await api.backups.list(this.server));
+      this.#set(await backups.list(this.server));
     } catch (error) {
       if (!this.list) this.error = asError(error);
     }
@@ -34,4 +34,4 @@ export class Backups {
 }
 
 /** Whether something of it is under way. */
-export const isBusy = (backup: Backup) => backup.status === 'creating' || backup.status === 'restoring' || backup.status === 'deleting';
+export const isBusy = (backup: Backup) => backup.status === 'creating' || backup.status === 'proceeding' || backup.status === 'restoring' || backup.status === 'deleting';

@@ -8,6 +8,7 @@ export function going(backup: Backup): { text: string; percent: number | undefin
   const progress = backup.progress;
   const text =
     backup.status === 'deleting' ? t.backups.deleting
+    : backup.status === 'proceeding' ? t.backups.proceeding
     : backup.status === 'restoring' ? (progress ? t.backups.restoring : t.backups.savingFirst)
     : progress ? t.backups.creating : t.backups.waiting;
   if (!progress || progress.total === 0) return { text, percent: undefined, detail: '' };

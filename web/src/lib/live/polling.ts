@@ -1,5 +1,6 @@
 /** What a topic of the live socket shows, asked by HTTP: for browsers behind a proxy that passes no WebSockets. */
 import * as api from '../api';
+import { backups } from '../api/backupCalls';
 
 /** Between two rounds of questions, in milliseconds. */
 export const POLL_EVERY = 3_000;
@@ -22,7 +23,7 @@ export async function ask(topic: string): Promise<unknown> {
     case 'console':
       return api.servers.console(id, TAIL);
     case 'backups':
-      return api.backups.list(id);
+      return backups.list(id);
     case 'stats':
       return (await api.servers.get(id)).stats ?? undefined;
     case 'files':

@@ -2,7 +2,9 @@
 import type { Later } from '../en/later';
 import { access } from './access';
 import { account } from './account';
+import { backupPolicy } from './backupPolicy';
 import { backups } from './backups';
+import { backupTargets } from './backupTargets';
 import { causes } from './causes';
 import { clash } from './clash';
 import { console } from './console';
@@ -21,4 +23,4 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later: Later = { access, account, backups, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later: Later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };

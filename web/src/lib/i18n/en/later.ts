@@ -1,7 +1,9 @@
 /** The texts in English that other pages need as well. */
 import { access } from './access';
 import { account } from './account';
+import { backupPolicy } from './backupPolicy';
 import { backups } from './backups';
+import { backupTargets } from './backupTargets';
 import { causes } from './causes';
 import { clash } from './clash';
 import { console } from './console';
@@ -20,6 +22,6 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later = { access, account, backups, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
 
 export type Later = typeof later;

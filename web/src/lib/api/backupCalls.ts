@@ -1,0 +1,29 @@
+/** The calls of backups, of servers' policies and of backup targets. Apart from the others, since few pages need them. */
+import { call, client, path, raw, seen } from '../api';
+import type { BackupPatch, BackupPolicyChange, BackupTargetChange, BackupTargetTry } from '../types';
+
+const one = (id: string, backup: string) => ({ params: { path: { id, backup } } });
+
+export const backups = {
+  list: (id: string) => call(client.GET('/api/servers/{id}/backups', path(id))),
+  create: (id: string, name: string, note: string, target?: string) =>
+    call(client.POST('/api/servers/{id}/backups', { ...path(id), body: { name, note, ...(target === undefined ? {} : { target }) } })),
+  policy: (id: string) => call(client.GET('/api/servers/{id}/backup-policy', path(id))),
+  setPolicy: (id: string, body: BackupPolicyChange, revision?: string) =>
+    call(client.PUT('/api/servers/{id}/backup-policy', { ...path(id), body, ...seen(revision) })),
+  policyPreview: (id: string, keep: BackupPolicyChange['keep']) => call(client.POST('/api/servers/{id}/backup-policy/preview', { ...path(id), body: { keep } })),
+  change: (id: string, backup: string, body: BackupPatch) => call(client.PATCH('/api/servers/{id}/backups/{backup}', { ...one(id, backup), body })),
+  restore: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/restore', one(id, backup))),
+  cancel: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/cancel', one(id, backup))),
+  remove: (id: string, backup: string) => call(client.DELETE('/api/servers/{id}/backups/{backup}', one(id, backup)))
+};
+
+export const backupTargets = {
+  list: () => call(client.GET('/api/backup-targets')),
+  add: (name: string, location: NonNullable<BackupTargetChange['location']>) => call(client.POST('/api/backup-targets', { body: { name, location } })),
+  change: (id: string, body: BackupTargetChange) => call(client.PATCH('/api/backup-targets/{id}', { ...path(id), body })),
+  remove: (id: string) => call(client.DELETE('/api/backup-targets/{id}', path(id))),
+  test: (body: BackupTargetTry) => call(client.POST('/api/backup-targets/test', { body })),
+  kit: async (id: string) => (await raw(`/api/backup-targets/${encodeURIComponent(id)}/kit`)).text(),
+  nodeKit: async (node: string) => (await raw(`/api/nodes/${encodeURIComponent(node)}/backup-kit`)).text()
+};
