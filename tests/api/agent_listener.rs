@@ -1,4 +1,4 @@
-//! The agents' port: who is turned away, and with what.
+//! The agents' port: which agents are refused, and with which status.
 
 use crate::harness::{Panel, raw, seconds};
 
@@ -41,7 +41,7 @@ async fn it_asks_in_the_protocols_order() {
         assert_eq!(ask(a, "/", &format!("{UPGRADE}{shared}{}", node(bad))).await, 400, "{bad}");
     }
     assert_eq!(ask(a, "/?nodeId=other", &format!("{UPGRADE}{shared}{}", node("pi"))).await, 400);
-    // A node with a secret of its own refuses the shared one, and its secret opens no other.
+    // A node with a secret of its own refuses the shared one, and its secret is not valid for any other node.
     assert_eq!(ask(a, "/", &format!("{UPGRADE}{shared}{}", node("attic"))).await, 401);
     assert_eq!(ask(a, "/", &format!("{UPGRADE}{own}{}", node("pi"))).await, 401);
     let log = panel.log();
@@ -85,11 +85,11 @@ async fn guesses_of_a_secret_are_limited_and_known_agents_come_in() {
     let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\n{}\r\n", guess(0, "pi"));
     let full = raw::exchange_head(a, request.as_bytes(), seconds(5)).await;
     assert!(full.to_ascii_lowercase().contains("retry-after: "));
-    // The right one is not taken from a guesser either, nor told to him without an id.
+    // The right secret is refused too while the client is throttled, and without an id the answer does not reveal it.
     assert_eq!(ask(a, "/", &format!("{UPGRADE}{SHARED}{}", as_node("new"))).await, 429);
     assert_eq!(ask(a, "/", &format!("{UPGRADE}{SHARED}{}", as_node("pi"))).await, 429, "another process");
     assert_eq!(ask(a, "/", &format!("{UPGRADE}{SHARED}")).await, 429);
-    // Those who were right before, and those whose secret can't be guessed, come in at the same address.
+    // Agents at the same address that authenticated before, or have a secret that cannot be guessed, still get in.
     assert_eq!(ask(a, "/", &known).await, 101);
     assert_eq!(ask(a, "/", &format!("{own}{}", as_node("attic"))).await, 101);
     let lines = panel.log().lines().filter(|line| line.contains("an agent came with a wrong secret")).count();
@@ -114,7 +114,7 @@ async fn new_nodes_by_the_shared_secret_are_limited() {
     }
     assert_eq!(said[&101] + said[&429], 1500, "{said:?}");
     let nodes = panel.admin().get("/api/nodes").await.expect(200).json;
-    // Our own node is one as well.
+    // The local node is in the list as well.
     let made = nodes.as_array().unwrap().len() - 1;
     assert!((200..=256).contains(&made), "{made} nodes, {said:?}");
     assert_eq!(

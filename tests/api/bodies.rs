@@ -1,4 +1,4 @@
-//! What is wrong with a request is said precisely, in one shape.
+//! Invalid requests are refused with precise errors, all of the same shape.
 
 use reqwest::Method;
 use serde_json::{Value, json};

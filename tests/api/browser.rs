@@ -1,4 +1,5 @@
-//! A browser's session in two halves: the cookie, which every port of the host receives, and the key of the page's origin.
+//! A browser's session has two halves: the cookie, which every port of the host receives, and the key, which only the
+//! page's origin has.
 
 use reqwest::Method;
 use serde_json::json;
@@ -47,7 +48,7 @@ async fn neither_half_opens_anything_alone_and_none_stands_for_another() {
     ] {
         assert_eq!(status(&panel, &cookie, key).await, 401, "{cookie:?} {key:?}");
     }
-    // As a browser of an earlier version comes: told in plain words, and the token goes on.
+    // A browser of an earlier version has the token as cookie. It gets a clear error, and the token itself stays valid.
     let client = panel.anonymous();
     let request = client.request(Method::GET, "/api/me").header("cookie", session(&token));
     let told = client.send(request).await.refused(401, "unauthenticated");
@@ -77,7 +78,7 @@ async fn what_others_set_beside_our_cookie_does_no_harm() {
         let cookie = format!("{before}{}; session=late", browser.cookie);
         assert_eq!(status(&panel, &cookie, Some(&browser.key)).await, 200, "{before:.60}");
     }
-    // Bytes that are no UTF-8, in one header and in two.
+    // Bytes that are not UTF-8, in one header and in two.
     for cookies in [
         [b"Cookie: session=\xff\xfe; \x80=\x81; ".as_slice(), browser.cookie.as_bytes()].concat(),
         [b"Cookie: session=\xff\xfe\r\nCookie: ".as_slice(), browser.cookie.as_bytes()].concat(),
@@ -118,7 +119,7 @@ async fn a_socket_by_cookie_serves_nothing_before_the_key() {
     ] {
         assert_eq!(end(first).await, Err(4401), "{first}");
     }
-    // Two of a kind are not two halves.
+    // Halves of two different sessions are refused.
     let other = panel.browser("admin").await;
     assert_eq!(end(&other.introduction()).await, Err(4401));
 
@@ -128,7 +129,7 @@ async fn a_socket_by_cookie_serves_nothing_before_the_key() {
     live.subscribe(&["servers"]).await;
     live.wait(seconds(5), |message| (message["topic"] == "servers").then_some(())).await;
 
-    // Beside foreign ones, and not at all where no session of that cookie lives.
+    // The cookie is found next to foreign ones, and a cookie without a valid session is refused.
     let mut beside = open(&format!("session=x; session=a.b; {}", browser.cookie)).await.ok().unwrap();
     beside.send(browser.introduction()).await;
     beside.subscribe(&["servers"]).await;
@@ -137,7 +138,7 @@ async fn a_socket_by_cookie_serves_nothing_before_the_key() {
     for cookie in ["session=a.b", "session=x", "session=", &format!("session={token}")] {
         assert_eq!(open(cookie).await.map(|_| ()).err(), Some(401), "{cookie}");
     }
-    // Signed out, both ends of it are over.
+    // After signing out, the socket is closed and the cookie is refused.
     let request = browser.request(Method::DELETE, "/api/session");
     browser.send(request).await.expect(204);
     assert_eq!(live.closed(seconds(5)).await, 4401);
@@ -154,7 +155,8 @@ async fn a_socket_that_never_shows_its_key_is_closed() {
     assert_eq!(live.closed(seconds(14)).await, 4401);
 }
 
-/// A game's page holds the cookie, and a socket by it counts against nobody until it has shown the key.
+/// Other pages on the same host, such as a game's, receive the cookie. A socket opened with it does not count against
+/// the limits until it has sent the key.
 #[tokio::test]
 async fn sockets_without_a_key_take_nobodys_places() {
     let panel = Panel::start().await;
@@ -162,7 +164,7 @@ async fn sockets_without_a_key_take_nobodys_places() {
     let headers = [("cookie", browser.cookie.clone()), ("origin", format!("http://{}", panel.address))];
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut held = Vec::new();
-    // Up to what one address may hold.
+    // As many as one address may hold.
     for _ in 0..300 {
         match Live::with(&panel.address, &headers).await {
             Ok(live) => held.push(live),
@@ -190,12 +192,13 @@ async fn a_proxys_own_authorization_is_not_ours() {
     let mut bearer = panel.admin().request(Method::GET, "/api/me");
     bearer = bearer.header("authorization", "Basic YTpi");
     panel.admin().send(bearer).await.expect(200);
-    // It makes no foreign page's call one of ours.
+    // It does not exempt a foreign page's request from the origin check.
     let request = browser.request(Method::DELETE, "/api/session").header("authorization", "Basic YTpi");
     browser.send(request.header("origin", "http://evil.test")).await.refused(403, "bad_origin");
 }
 
-/// What users or games have written is an answer of the API, and never a page, a script or an image of our origin.
+/// Content written by users or games is only served as API data, never as a page, script or image of the panel's
+/// origin.
 #[tokio::test]
 async fn nothing_that_others_wrote_is_a_page_of_ours() {
     let panel = Panel::start().await;

@@ -1,4 +1,4 @@
-//! JSON answers of some size are packed for those who take that, and never those with secrets in them.
+//! Larger JSON responses are compressed for clients that accept it, except for those with secrets.
 
 use std::io::Read;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Client, Panel, docker};
 
-/// The encoding, the bytes that came, and what they say.
+/// Content encoding, raw bytes, and decoded text of a response.
 async fn asked(client: &Client, method: Method, path: &str, body: Option<Value>) -> (String, usize, Value) {
     let mut request = client.request(method, path).header("accept-encoding", "br, gzip");
     if let Some(body) = body {

@@ -1,4 +1,4 @@
-//! Many connections that never finish: whoever has something to say is heard, and memory stays small.
+//! Many unfinished connections: complete requests are still answered, and memory stays small.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,32 +10,32 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Live, PASSWORD, Panel, free_port, long, raw, seconds, until};
 
-/// One connection from an address of this machine.
+/// Opens a connection from a local address.
 async fn dial(from: &str, to: &str) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(format!("{from}:0").parse().unwrap())?;
     socket.connect(to.parse().unwrap()).await
 }
 
-/// Opens `count` of them and sends the same beginning on each.
+/// Opens `count` connections and sends the same bytes on each.
 async fn crowd(from: &str, to: &str, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for _ in 0..count {
         let Ok(mut stream) = dial(from, to).await else { continue };
-        // The first ones are dropped while the last ones come.
+        // The panel closes the first ones while the last ones are opened.
         let _ = stream.write_all(bytes).await;
         held.push(stream);
     }
     held
 }
 
-/// How many of them the other side has not closed.
+/// Number of connections that the panel has not closed.
 fn open(held: &[TcpStream]) -> usize {
     let gone = |stream: &&TcpStream| loop {
         match stream.try_read(&mut [0; 4096]) {
             Err(cause) if cause.kind() == std::io::ErrorKind::WouldBlock => return false,
             Ok(0) | Err(_) => return true,
-            // An answer from before.
+            // A response from before.
             Ok(_) => {}
         }
     };
@@ -49,7 +49,7 @@ fn unfinished(address: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Enough that today's room would be full; with `--long` as many as were seen.
+/// Number of connections: enough to exceed the limits; with `--long`, as many as in a real attack.
 fn many() -> usize {
     if long() { 4300 } else { 1500 }
 }
@@ -61,7 +61,7 @@ async fn unfinished_sign_ins_of_one_address_keep_nobody_out() {
     let admin = panel.admin();
     let mut worst = Duration::ZERO;
     let over = std::cell::Cell::new(false);
-    // On connections of his own, while they come.
+    // The owner opens new connections of his own during the attack.
     let owner = async {
         let mut worst = Duration::ZERO;
         while !over.get() {
@@ -90,7 +90,7 @@ async fn unfinished_sign_ins_of_one_address_keep_nobody_out() {
     assert!(worst < seconds(2), "the owner waited {worst:?}");
     until("the idlest are closed", seconds(5), async || (open(&held) <= 1024).then_some(())).await;
     let grown = panel.resident().saturating_sub(before);
-    // Two hashes are part of it.
+    // The memory of two password hashes is included.
     assert!(grown < 128 << 20, "grew by {} MiB", grown >> 20);
 }
 
@@ -147,7 +147,7 @@ async fn a_body_has_to_come_whole_and_small_where_everybody_may_send_one() {
         let (answer, _) = raw::exchange(a, request.as_bytes(), seconds(5)).await;
         assert_eq!(raw::status(&answer), 413, "{path}: {answer}");
     }
-    // A byte now and then does not keep it open.
+    // Sending a byte now and then does not keep the connection open.
     let mut stream = TcpStream::connect(a).await.unwrap();
     stream.write_all(&unfinished(a)).await.unwrap();
     let began = Instant::now();
@@ -200,7 +200,7 @@ async fn plain_accounts_leave_sockets_to_administrators_and_to_each_other() {
 
 #[tokio::test]
 async fn a_sign_in_without_memory_is_answered_and_ends_nothing() {
-    // As the service has it: with more arenas there may be room in one of them.
+    // As in the service. With more arenas, one of them could still have room.
     let panel = Panel::builder().env("MALLOC_ARENA_MAX", "1").start().await;
     let pid = panel.pid().to_string();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

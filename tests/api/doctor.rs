@@ -1,4 +1,4 @@
-//! The check-up: in the page, and by command line with a panel that runs, has stopped, or never was.
+//! The doctor: in the page, and on the command line with a panel that runs, has stopped, or never ran.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -56,7 +56,7 @@ async fn in_the_page() {
     let kept = panel.folder().join("doctor.json");
     assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // A node that is not there is news.
+    // An offline node is reported as new.
     admin.post("/api/nodes", json!({ "id": "shed" })).await.expect(201);
     let second = admin.post("/api/doctor", json!({})).await.expect(200).json;
     assert_eq!(second["since"], first.json["at"]);
@@ -128,7 +128,7 @@ fn of_a_folder_that_is_not_there_or_closed() {
     std::fs::write(closed.join("panel.redb"), "x").unwrap();
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    // A copy that everybody may run: the checkout may lie in a closed place.
+    // A copy that every user can execute, since the checkout may be in a private folder.
     let program = folder.path().join("program");
     std::fs::copy(binary(), &program).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! An agent of another machine, spoken by hand: it says what it is told to say, and takes everything that it is asked.
+//! A fake remote agent: it sends what the test tells it to, and acknowledges every request.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::{Panel, seconds, until};
 
-/// One connection. Ends when dropped.
+/// A connected fake agent. Disconnects when dropped.
 pub(super) struct FakeNode {
     say: mpsc::UnboundedSender<Value>,
     asked: Arc<Mutex<Vec<Value>>>,
@@ -20,14 +20,14 @@ pub(super) struct FakeNode {
     task: JoinHandle<()>,
 }
 
-/// What it is and has.
+/// What the agent reports.
 #[derive(Clone)]
 pub(super) struct Told {
-    /// Of `system_info`.
+    /// Data of `system_info`.
     pub(super) system: Value,
-    /// Of `sync`.
+    /// Data of `sync`.
     pub(super) servers: Value,
-    /// Answers to `host_check` and `server_describe`; nothing else is worth saying.
+    /// Data of the answers to `host_check` and `server_describe`; every other request gets an empty `ack`.
     pub(super) report: Value,
     pub(super) description: Value,
 }
@@ -51,7 +51,7 @@ impl Default for Told {
 }
 
 impl Told {
-    /// With so much memory.
+    /// A node with this much memory.
     pub(super) fn memory(gibibytes: u64) -> Self {
         let mut told = Self::default();
         told.system["memory"] = (gibibytes << 30).into();
@@ -61,7 +61,7 @@ impl Told {
 }
 
 impl FakeNode {
-    /// Connects and introduces itself; the status where it was refused.
+    /// Connects and sends `system_info`. The error is the HTTP status of the refusal.
     pub(super) async fn connect(panel: &Panel, id: &str, secret: &str, told: Told) -> Result<Self, u16> {
         let address = panel.agents_address();
         let mut request = format!("ws://{address}/").into_client_request().unwrap();
@@ -109,7 +109,7 @@ impl FakeNode {
         Ok(Self { say, asked, closed, task })
     }
 
-    /// Makes the node and connects.
+    /// Creates the node and connects.
     pub(super) async fn join(panel: &Panel, id: &str, told: Told) -> (Self, String) {
         let made = panel.admin().post("/api/nodes", json!({ "id": id })).await.expect(201).json;
         let secret = made["secret"].as_str().unwrap().to_owned();
@@ -118,17 +118,17 @@ impl FakeNode {
         (node, secret)
     }
 
-    /// Says something.
+    /// Sends a message.
     pub(super) fn say(&self, kind: &str, data: &Value) {
         let _ = self.say.send(json!({ "type": kind, "data": data }));
     }
 
-    /// What it was asked of this kind so far.
+    /// Requests of this type received so far.
     pub(super) fn asked(&self, kind: &str) -> Vec<Value> {
         self.asked.lock().unwrap().iter().filter(|message| message["type"] == kind).cloned().collect()
     }
 
-    /// With which code it was closed.
+    /// Close code of the connection; `None` while it is open.
     pub(super) fn closed(&self) -> Option<u16> {
         *self.closed.lock().unwrap()
     }
@@ -150,7 +150,7 @@ fn answer(message: &Value, told: &Told) -> Option<Value> {
     Some(json!({ "type": kind, "data": data, "messageId": id }))
 }
 
-/// Waits until a node is as wanted.
+/// Waits until a node meets the condition.
 pub(super) async fn node_is(panel: &Panel, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     until(&format!("{id}: {what}"), seconds(10), async || {
         let node = panel.admin().get(&format!("/api/nodes/{id}")).await.expect(200).json;

@@ -1,4 +1,4 @@
-//! By which names the panel may be called.
+//! Host names by which the panel may be called.
 
 use crate::harness::{Panel, raw, seconds};
 
@@ -67,7 +67,7 @@ async fn names_that_are_not_ours_are_refused_before_anything_else() {
         request(&format!("http://evil.test:{port}/api/setup"), &format!("Host: {}\r\n", panel.address));
     let (answer, _) = raw::exchange(&panel.address, absolute.as_bytes(), seconds(10)).await;
     assert_eq!(raw::status(&answer), 421, "{answer}");
-    // Who sends no name at all is no browser.
+    // A request without a Host header does not come from a browser, and is answered.
     let old = "GET /health HTTP/1.0\r\n\r\n";
     assert_eq!(raw::status(&raw::exchange_head(&panel.address, old.as_bytes(), seconds(10)).await), 200);
 }

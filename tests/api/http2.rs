@@ -1,4 +1,4 @@
-//! HTTP/2 where TLS agreed on it: the same answers, and bounds on what one connection may ask for.
+//! HTTP/2, negotiated by TLS: the same responses, and limits for each connection.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::harness::{Panel, seconds};
 
 type Request = http::Request<()>;
 
-/// A client, its connection at work until the test ends.
+/// An HTTP/2 client. Its connection runs until the test ends.
 #[allow(clippy::disallowed_methods, reason = "ends with the test")]
 async fn client(
     panel: &Panel,
@@ -31,7 +31,7 @@ fn get(panel: &Panel, path: &str) -> http::request::Builder {
     http::Request::builder().method(Method::GET).uri(format!("https://{}{path}", panel.address))
 }
 
-/// Status, headers and body.
+/// Status, headers and body of a response.
 async fn answer(
     send: &mut SendRequest<Bytes>,
     request: Request,
@@ -60,14 +60,14 @@ async fn the_api_and_the_page_answer_as_ever() {
     let (status, headers, body) = answer(&mut send, get(&panel, "/servers").body(()).unwrap()).await.unwrap();
     assert!(status == 200 && headers.contains_key("content-security-policy") && body.len() > 100);
     assert_eq!(answer(&mut send, get(&panel, "/api/me").body(()).unwrap()).await.unwrap().0, 401);
-    // Many at once on the one connection.
+    // Many requests at once on the same connection.
     let many = (0..40).map(|_| {
         let mut send = send.clone();
         let health = get(&panel, "/health").body(()).unwrap();
         async move { answer(&mut send, health).await.unwrap().0 }
     });
     assert!(futures_util::future::join_all(many).await.iter().all(|status| *status == 200));
-    // Another's name, and two names.
+    // A foreign host name, and two different ones.
     let evil = http::Request::builder().uri("https://evil.example/api/me").body(()).unwrap();
     assert_eq!(answer(&mut send, evil).await.unwrap().0, 421);
     let two = get(&panel, "/api/me").header("host", "evil.example").body(()).unwrap();
@@ -122,7 +122,7 @@ async fn headers_have_a_bound_and_so_have_requests_at_once() {
 async fn silence_has_a_deadline() {
     let panel = Panel::start().await;
     let began = Instant::now();
-    // Nothing after the handshake, not even the preface; and a connection that asked once.
+    // A client that sends nothing after the handshake, and one that is idle after a request.
     let mut silent = connect_offering(&panel.address, &["h2"]).await;
     let (mut send, ended) = client(&panel, &client::Builder::new()).await;
     assert_eq!(answer(&mut send, get(&panel, "/health").body(()).unwrap()).await.unwrap().0, 200);
@@ -142,7 +142,7 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     let (response, _) = send.send_request(get(&panel, "/servers").body(()).unwrap(), true).unwrap();
     let mut body = response.await.unwrap().into_body();
     let all = async {
-        // Read, and no room made for more.
+        // Reads without ever enlarging the flow-control window.
         while let Some(part) = body.data().await {
             if part.is_err() {
                 return true;

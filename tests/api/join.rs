@@ -1,4 +1,4 @@
-//! What a machine that joins fetches: the script, and with its node's secret the program.
+//! What a joining machine fetches: the script, and the program, which needs the node's secret.
 
 use std::process::Command;
 
@@ -24,7 +24,7 @@ async fn the_line_leads_to_a_script_that_is_whole() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &script.text).unwrap();
     assert!(Command::new("sh").arg("-n").arg(file.path()).status().unwrap().success());
-    // Half of it does nothing at all.
+    // A truncated script does nothing.
     std::fs::write(file.path(), &script.text[..script.text.len() - 10]).unwrap();
     let half = Command::new("sh").arg(file.path()).arg("--help").output().unwrap();
     assert_eq!((half.stdout.len(), half.stderr.len()), (0, 0), "{half:?}");
@@ -66,7 +66,7 @@ async fn the_program_is_for_those_with_the_nodes_secret() {
     let whole = std::fs::read(program()).unwrap();
     assert_eq!(answer.content_length(), Some(whole.len() as u64));
     assert!(answer.bytes().await.unwrap() == whole, "the program, byte by byte");
-    // One for another kind of machine lies where its operator has put it.
+    // The operator has added the program for another architecture.
     let folder = panel.folder().join("agents");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("ctrl-alt-play-riscv64"), "other").unwrap();

@@ -1,4 +1,4 @@
-//! Agents of other implementations, played from golden transcripts against the real panel.
+//! Legacy agents, played from golden transcripts against the real panel.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn panel() -> Panel {
     Panel::builder().env("AGENT_SECRET", SECRET).start().await
 }
 
-/// All times of the first part, but a fifth of them.
+/// A panel with a fifth of the real timeouts for legacy agents.
 async fn hurried() -> Panel {
     Panel::builder()
         .env("AGENT_SECRET", SECRET)
@@ -27,7 +27,7 @@ async fn hurried() -> Panel {
         .await
 }
 
-/// As the Go agent connects: two headers and nothing else.
+/// Connects like the Go agent: with two headers and nothing else.
 async fn connect(panel: &Panel, node: &str, more: &[(&'static str, &str)]) -> WebSocketStream<TcpStream> {
     let address = panel.agents_address();
     let mut request = format!("ws://{address}/").into_client_request().unwrap();
@@ -51,7 +51,7 @@ async fn script(panel: &Panel, node: &str) -> Script {
 async fn the_go_agent() {
     let panel = panel().await;
     let mut agent = script(&panel, "go-1").await;
-    // Somebody looks at everything meanwhile: it changes nothing for the agent.
+    // A user watches everything meanwhile, which changes nothing for the agent.
     let mut live = Live::open(&panel.admin()).await;
     live.subscribe(&["servers", "nodes"]).await;
     agent.play("go-agent.jsonl").await;
@@ -84,7 +84,7 @@ async fn say(agent: &mut Script, frame: Value) {
     agent.socket.send(Message::text(frame.to_string())).await.unwrap();
 }
 
-/// A Go agent with one server that it has made.
+/// A connected Go agent with one server.
 async fn with_a_server(panel: &Panel) -> Script {
     let mut agent = script(panel, "go-1").await;
     say(
@@ -107,7 +107,7 @@ async fn with_a_server(panel: &Panel) -> Script {
     agent.name("id", &id)
 }
 
-/// Requests come one at a time, and one that is not answered ends with a clear word.
+/// Requests are sent one at a time, and an unanswered one ends with a clear error.
 #[tokio::test]
 async fn one_request_at_a_time_and_each_ends() {
     let panel = hurried().await;
@@ -117,7 +117,7 @@ async fn one_request_at_a_time_and_each_ends() {
     let ask = async |action: &str| panel.admin().post(&power, json!({ "action": action })).await;
     let played = async {
         agent.wait(&json!({"type": "server_start", "...": true}), "the first").await;
-        // The second waits until the first has its answer.
+        // The second request waits for the answer to the first.
         assert!(tokio::time::timeout(Duration::from_secs(1), agent.next()).await.is_err());
         say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "running"}}))
             .await;
@@ -134,10 +134,10 @@ async fn one_request_at_a_time_and_each_ends() {
     assert_eq!((first.status, second.status), (202, 202), "{first:?} {second:?}");
     assert_eq!(second.json["status"], "stopped");
 
-    // No answer at all: 2 s here, 10 elsewhere.
+    // No answer at all: the timeout is 2 s here, and 10 s in production.
     ask("start").await.refused(503, "node_timeout");
     agent.wait(&json!({"type": "server_start", "...": true}), "unanswered").await;
-    // And its late word ends no other request: a stop is not answered by `running`.
+    // A late answer does not complete another request: `running` does not answer a stop.
     let late = async {
         agent.wait(&json!({"type": "server_stop", "...": true}), "the stop").await;
         for status in ["running", "stopped"] {
@@ -149,7 +149,7 @@ async fn one_request_at_a_time_and_each_ends() {
     assert_eq!(stopped.expect(202).json["status"], "stopped");
 }
 
-/// Whoever asked has hung up; the agent still has it in hand, and the next one waits.
+/// The client has disconnected, but the agent is still working on the request, so the next one waits.
 #[tokio::test]
 async fn a_caller_who_hangs_up_ends_no_turn() {
     let panel = hurried().await;
@@ -174,7 +174,7 @@ async fn a_caller_who_hangs_up_ends_no_turn() {
     next.expect(202);
 }
 
-/// Pongs are no sign of life of such an agent; a message brings it back on the same connection.
+/// For a legacy agent, pongs do not count as a sign of life. A message brings it back online on the same connection.
 #[tokio::test]
 async fn a_quiet_one_is_offline_and_not_closed() {
     let panel = Panel::builder().env("AGENT_SECRET", SECRET).env("LINK_TIMES", "quiet=3000").start().await;
@@ -193,7 +193,7 @@ async fn a_quiet_one_is_offline_and_not_closed() {
     online(true).await;
 }
 
-/// It answers a close and leaves TCP open: then it is cut off.
+/// An agent that answers the close but leaves TCP open is disconnected.
 #[tokio::test]
 async fn a_close_is_seen_through() {
     let panel = panel().await;
@@ -214,7 +214,7 @@ async fn a_close_is_seen_through() {
                 Err(_) => break,
             }
         }
-        // The stream below is at its end too.
+        // The underlying TCP stream has ended too.
         use tokio::io::AsyncReadExt;
         let mut rest = Vec::new();
         let _ = agent.socket.get_mut().read_to_end(&mut rest).await;
@@ -223,7 +223,8 @@ async fn a_close_is_seen_through() {
     assert_eq!(closed, Some(1008));
 }
 
-/// Such an agent sends no sync, so nobody knows what it has; but what it was never given it lacks for certain.
+/// A legacy agent sends no `sync`, so the panel does not know its servers. It only sends those that the agent never
+/// received.
 #[tokio::test]
 async fn what_was_made_while_it_was_away_it_gets_when_it_comes() {
     let panel = panel().await;
@@ -238,16 +239,16 @@ async fn what_was_made_while_it_was_away_it_gets_when_it_comes() {
     let info = json!({"type": "system_info", "data": {"nodeId": "go-1", "capabilities": ["docker"]}});
     say(&mut agent, info).await;
     let create = json!({"type": "server_create", "data": {"serverId": id, "startup": "later", "...": true}, "...": true});
-    // The other one, which it was given, is left alone.
+    // The other server, which the agent has received, is not sent again.
     agent.wait(&create, "the new one").await;
     say(&mut agent, json!({"type": "server_status", "data": {"serverId": id, "status": "created"}})).await;
-    // At most the question how it is.
+    // Besides that, the panel may only ask for the status.
     while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(1), agent.next()).await {
         assert_eq!(message["action"], "get_status", "{message}");
     }
 }
 
-/// One more server on such an agent, made.
+/// Creates another server on such an agent.
 async fn another(panel: &Panel, agent: &mut Script, name: &str) -> String {
     let body = json!({"name": name, "nodeId": "go-1", "image": "busybox:1", "startup": "x", "ports": []});
     let id = panel.admin().post("/api/servers", body).await.expect(201).id();
@@ -265,7 +266,7 @@ async fn shows(panel: &Panel, id: &str, status: &str) -> Value {
     .await
 }
 
-/// The Go agent takes each message of the tables by itself: a stop that takes long keeps no other server waiting.
+/// The Go agent handles each message on its own, so a slow stop does not delay other servers.
 #[tokio::test]
 async fn a_slow_stop_blocks_its_own_server_only() {
     let panel = hurried().await;
@@ -282,13 +283,13 @@ async fn a_slow_stop_blocks_its_own_server_only() {
         agent.wait(&json!({"type": "server_stop", "...": true}), "the slow stop").await;
         let start = json!({"type": "server_start", "data": {"serverId": other}, "...": true});
         agent.wait(&start, "the other one's start, meanwhile").await;
-        // Docker's words name the container: the failure is that one's, and nobody else's.
+        // The error names the container, so only the request for that server fails.
         let words =
             format!("driver failed programming external connectivity on endpoint ctrl-alt-play-{other}");
         say(&mut agent, json!({"type": "error", "data": {"code": "HANDLER_ERROR", "message": words}})).await;
         let start = json!({"type": "server_start", "data": {"serverId": third}, "...": true});
         agent.wait(&start, "the third one's start").await;
-        // This one names nobody, and two are under way.
+        // This error names no server, and two requests are in flight.
         say(&mut agent, json!({"type": "error", "data": {"code": "HANDLER_ERROR", "message": "no space"}}))
             .await;
         say(&mut agent, json!({"type": "server_status", "data": {"serverId": third, "status": "running"}}))
@@ -297,7 +298,7 @@ async fn a_slow_stop_blocks_its_own_server_only() {
             .await;
     };
     let others = async {
-        // Not before the slow one is on its way.
+        // Waits until the slow one has been sent.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let failed = power(&other, "start").await;
         (failed, power(&third, "start").await)
@@ -309,7 +310,7 @@ async fn a_slow_stop_blocks_its_own_server_only() {
     assert_eq!(stopped.expect(202).json["status"], "stopped");
 }
 
-/// The panel keeps the last lines, for whoever asks and for whoever comes later.
+/// The panel keeps the last console lines, also for clients that connect later.
 #[tokio::test]
 async fn its_last_lines_are_kept() {
     let panel = hurried().await;
@@ -338,7 +339,8 @@ async fn its_last_lines_are_kept() {
     assert_eq!((first.len(), first.last().map(String::as_str)), (200, Some("line 250")));
 }
 
-/// Nobody tells of a game that ended by itself there, and after a restart nobody says what runs: it is asked, seldom.
+/// A legacy agent does not report a game that exits by itself, nor what runs after a restart. The panel polls it, at a
+/// low rate.
 #[tokio::test]
 async fn states_are_asked_for_one_at_a_time() {
     let panel = Panel::builder()
@@ -355,7 +357,7 @@ async fn states_are_asked_for_one_at_a_time() {
     let answer = async |agent: &mut Script, word: &str| {
         agent.wait(&asked, "the question").await;
         let ask = agent.names["ask"].clone();
-        // One at a time: the next one comes when this is answered.
+        // One at a time: the next request follows after this answer.
         assert!(tokio::time::timeout(Duration::from_millis(900), agent.next()).await.is_err());
         say(
             agent,
@@ -375,7 +377,7 @@ async fn states_are_asked_for_one_at_a_time() {
     assert!(server["statusReason"].as_str().unwrap().contains("did not say"), "{server}");
     assert!(server["stats"].is_null(), "{server}");
 
-    // It comes again, and says nothing of what it has.
+    // It reconnects, and does not report its servers.
     drop(agent);
     shows(&panel, &id, "unknown").await;
     let mut agent = script(&panel, "go-1").await;
@@ -384,7 +386,7 @@ async fn states_are_asked_for_one_at_a_time() {
     answer(&mut agent, "running").await;
     shows(&panel, &id, "running").await;
 
-    // One that has no container for it any more: a difference, for somebody to decide.
+    // A server whose container is gone: a difference for the administrator to resolve.
     agent.wait(&asked, "the question").await;
     let ask = agent.names["ask"].clone();
     say(

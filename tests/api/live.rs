@@ -1,4 +1,4 @@
-//! `GET /api/live`: who gets in, what flows, and how much of it.
+//! `GET /api/live`: authentication, messages, and limits.
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ async fn topics_that_are_not_there_or_not_allowed_say_so() {
         let answer = live.wait(seconds(5), topic(name)).await;
         assert!(answer["error"]["code"].is_string() && answer["error"]["message"].is_string(), "{answer}");
     }
-    // Granted, then taken away while it is open.
+    // The permission is granted, and revoked while the socket is open.
     let grant = format!("/api/servers/{id}/users/{user}");
     admin.put(&grant, json!({ "permissions": ["view", "console"] })).await.expect(204);
     live.subscribe(&[&console]).await;
@@ -166,7 +166,7 @@ async fn two_hundred_sockets_are_cheap_and_the_257th_is_refused() {
         }
     }
     assert_eq!(refused, Some((256, 429)));
-    // Another account still gets in.
+    // Another account can still connect.
     let jo = panel.user("jo").await;
     let mut live = Live::open(&jo).await;
     live.subscribe(&["servers"]).await;

@@ -1,5 +1,5 @@
-//! Looking and looking away on `/api/live`, as fast as a socket takes it: agents hear of it once a second at most, and of
-//! what was refused never.
+//! Subscribing and unsubscribing on `/api/live` as fast as possible: agents receive at most one update per second, and
+//! none about refused topics.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::harness::fake::FakeAgent;
 use crate::harness::{Client, Live, Panel, long, seconds};
 
-/// Everything that an agent hears until `until`.
+/// All messages that the agent receives until `until`.
 async fn heard(agent: &mut FakeAgent, until: Instant) -> Vec<Value> {
     let mut all = Vec::new();
     while let Ok(message) = tokio::time::timeout_at(until, agent.peer.next(seconds(600))).await {
@@ -22,8 +22,8 @@ async fn heard(agent: &mut FakeAgent, until: Instant) -> Vec<Value> {
     all
 }
 
-/// Follows and leaves these topics as fast as it is let, in messages that name them many times; comes back when it is
-/// closed. Gives how many sockets it took.
+/// Subscribes to and unsubscribes from these topics as fast as possible, many times per message, and reconnects when
+/// closed. Returns the number of sockets used.
 async fn flicker(client: &Client, topics: &[String], until: Instant) -> usize {
     let names: Vec<&String> = topics.iter().cycle().take(200).collect();
     let both = json!({ "subscribe": names, "unsubscribe": names }).to_string();
@@ -43,7 +43,7 @@ async fn flicker(client: &Client, topics: &[String], until: Instant) -> usize {
         let _ = live.stream().flush().await;
         if said >= 1_000 {
             let code = live.closed(seconds(10)).await;
-            // Closed over what was not read any more, the last word may be lost.
+            // If the socket is closed with unread data, the last message may be lost.
             assert!(matches!(code, 1008 | 1006), "{code}");
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -64,7 +64,7 @@ async fn looking_away_and_back_is_gathered_over_a_second() {
     let stats = format!("stats:{server}");
     heard(&mut agent, Instant::now() + seconds(2)).await;
 
-    // Who sees nothing: what he is refused, and lists that are empty for him.
+    // A user without permissions: refused topics, and empty lists.
     let topics = [console.clone(), stats.clone(), "servers".to_owned(), "console:other".to_owned()];
     let until = Instant::now() + seconds(took);
     let (words, sockets) = tokio::join!(heard(&mut agent, until), flicker(&jo, &topics, until));
@@ -75,18 +75,18 @@ async fn looking_away_and_back_is_gathered_over_a_second() {
     }
     assert!(heard(&mut agent, Instant::now() + seconds(1)).await.is_empty());
 
-    // Who sees all.
+    // A user who may see everything.
     let topics = [console, stats, "servers".to_owned(), "nodes".to_owned()];
     let until = Instant::now() + seconds(took);
     let (words, sockets) = tokio::join!(heard(&mut agent, until), flicker(&admin, &topics, until));
     println!("with rights: {sockets} sockets, the agent heard {} messages", words.len());
     let of = |kind: &str| words.iter().filter(|word| word["type"] == kind).count() as u64;
     assert!(of("stats_subscribe") <= took + 2, "{words:?}");
-    // Each time nobody looked for a second.
+    // Sent again only after a second without a subscriber.
     assert!(of("console_subscribe") <= took + 1 && of("console_tail") <= took + 1, "{words:?}");
     assert!(words.len() as u64 <= 4 * took + 8, "{} messages", words.len());
 
-    // Who looks is served at once.
+    // A new subscriber gets data at once.
     heard(&mut agent, Instant::now() + seconds(3)).await;
     let mut live = Live::open(&admin).await;
     live.subscribe(&["servers"]).await;

@@ -1,4 +1,5 @@
-//! Where what a node has is not what the panel says: told, and mended by an act. A node that is away, for good or not.
+//! Differences between a node and the panel's records: reported, and resolved by an action. Nodes that are offline or
+//! gone for good.
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ async fn a_lost_server_is_missing_and_made_again_by_hand() {
     assert!(away["statusReason"].as_str().unwrap().contains("attic"), "{away}");
     assert!(away["statusSince"].is_string() && away["nodeOnline"] == false, "{away}");
 
-    // Back with an empty disk.
+    // The node is back with an empty disk.
     let mut live = Live::open(&panel.admin()).await;
     live.subscribe(&["nodes"]).await;
     let node = FakeNode::connect(&panel, "attic", &secret, Told::default()).await.unwrap();
@@ -64,7 +65,7 @@ async fn a_lost_server_is_missing_and_made_again_by_hand() {
     assert_eq!(node.asked("server_create").len(), 1);
     let view = panel.admin().get("/api/nodes/attic").await.expect(200).json;
     assert_eq!(view["differences"], json!([]));
-    // Whoever is no administrator learns nothing of it.
+    // Users who are not administrators see nothing of it.
     let jo = panel.user("jo").await;
     let seen = jo.get("/api/nodes/attic").await.expect(200).json;
     assert!(
@@ -97,7 +98,7 @@ async fn an_unknown_server_is_adopted_or_removed() {
         (&json!("Stray world"), &json!("attic"), &json!("running"), &json!(31900)),
         "{adopted}"
     );
-    // Of another one the agent tells under a wrong id.
+    // The agent's description of another server has a wrong id.
     panel.admin().post(&mend("other"), json!({ "action": "adopt" })).await.refused(500, "internal");
     panel.admin().post(&mend("other"), json!({ "action": "remove" })).await.expect(204);
     assert_eq!(node.asked("server_delete")[0]["data"]["serverId"], "other");
@@ -105,7 +106,7 @@ async fn an_unknown_server_is_adopted_or_removed() {
     assert_eq!((&view["differences"], &view["servers"]), (&json!([]), &json!(1)));
 }
 
-/// A node may say what it likes: what nobody could have typed is not taken over.
+/// A node may send anything. Values that a user could not have entered are not adopted.
 #[tokio::test]
 async fn what_a_node_describes_is_held_to_what_a_person_may_type() {
     let panel = Panel::start().await;
@@ -188,7 +189,7 @@ async fn a_dead_node_goes_with_its_servers_and_comes_back_as_a_stranger() {
     panel.admin().delete(&format!("/api/servers/{id}?force=true")).await.expect(204);
     panel.admin().get(&format!("/api/servers/{id}")).await.refused(404, "not_found");
 
-    // What was forgotten here is unknown when its node comes back with it.
+    // A forgotten server is unknown when its node comes back.
     let servers = json!([{ "serverId": id, "status": "running" }, { "serverId": kept, "status": "stopped" }]);
     let told = Told { servers, ..Told::default() };
     let node = FakeNode::connect(&panel, "attic", &secret, told.clone()).await.unwrap();
@@ -220,7 +221,7 @@ async fn settings_changed_while_a_node_is_away_are_sent_when_it_is_back() {
     until("it is handed over", seconds(5), async || node.asked("server_create").pop()).await;
     drop(node);
     node_is(&panel, "attic", "offline", |node| node["online"] == false).await;
-    // Changed while the node is away: sent by itself when it is back.
+    // Changed while the node is offline: sent automatically when it is back.
     panel.admin().patch(&format!("/api/servers/{id}"), json!({ "startup": "count 1" })).await.expect(200);
     let told = Told { servers: json!([{ "serverId": id, "status": "stopped" }]), ..Told::default() };
     let node = FakeNode::connect(&panel, "attic", &secret, told).await.unwrap();

@@ -1,4 +1,4 @@
-//! A node's secret: renewed with time for both, taken away at once.
+//! A node's secret: renewed with a transition period, and revoked at once.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ async fn both_secrets_open_until_the_agent_came_with_the_new_one() {
     let new = renewed(&panel, "attic").await;
     assert_ne!(old, new);
     until("the connection is judged anew", seconds(2), async || first.closed()).await;
-    // The old one still opens, and that alone changes nothing.
+    // The old secret is still valid, and using it changes nothing.
     let again = FakeNode::connect(&panel, "attic", &old, Told::default()).await.expect("the old one opens");
     let node = node_is(&panel, "attic", "online", |node| node["online"] == true).await;
     assert!(node["secret"]["oldUntil"].is_string(), "{node}");
@@ -69,7 +69,7 @@ async fn a_revoked_secret_ends_the_connection_and_opens_nothing() {
     }
     let view = node_is(&panel, "attic", "offline", |node| node["online"] == false).await;
     assert_eq!(view["secret"]["kind"], "revoked");
-    // A renewed one is a new beginning.
+    // Renewing a revoked secret starts over.
     let new = renewed(&panel, "attic").await;
     assert_eq!(refused(&panel, "attic", &secret).await, 401);
     assert_eq!(refused(&panel, "attic", &new).await, 101);

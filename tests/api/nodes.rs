@@ -1,4 +1,4 @@
-//! Nodes as the panel lists them.
+//! The panel's list of nodes.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! The document is served as it is checked in, packed and plain. That it is what the handlers say holds `src/docs`.
+//! The OpenAPI document is served as it is checked in, compressed and plain. `src/docs` tests that it matches the
+//! handlers.
 
 use reqwest::Method;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Where a new server goes: a node of one's choice, none that is being drained, or where there is room.
+//! Placement of a new server: a chosen node, never a draining one, or automatic.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn where_there_is_room_is_where_most_memory_is_promised_to_nobody() {
     let (small, _) = FakeNode::join(&panel, "small", Told::memory(8)).await;
     let four = json!({ "limits": { "memory": 4 * GIB } });
     let mut went = Vec::new();
-    // 10 and 8 free; 6 and 8; 6 and 4; 2 and 4.
+    // Free memory of both nodes in GiB before each server: 10 and 8; 6 and 8; 6 and 4; 2 and 4.
     for _ in 0..4 {
         went.push(make(&panel, four.clone()).await.expect(201).json["nodeId"].as_str().unwrap().to_owned());
     }
@@ -68,7 +68,7 @@ async fn a_node_that_does_not_fit_is_passed_over_and_the_preview_says_which_one_
     named["name"] = "World".into();
     assert_eq!(panel.admin().post("/api/servers", named).await.expect(201).json["nodeId"], "right");
     drop(_d);
-    // A port of one's choice has to be free there too.
+    // A chosen port has to be free on the node too.
     let ports = json!([{ "internal": 1, "external": 31950, "protocol": "tcp" }]);
     let taken = make(&panel, json!({ "nodeId": "arm", "ports": ports })).await;
     assert_eq!(taken.expect(201).json["nodeId"], "arm");

@@ -1,4 +1,4 @@
-//! Reverse proxies in front of the panel: what they say of a request counts where they are trusted, and nowhere else.
+//! Reverse proxies in front of the panel: their headers count only if they are trusted.
 
 use reqwest::Method;
 use serde_json::json;
@@ -97,7 +97,7 @@ async fn a_proxy_says_by_which_scheme_and_name_it_was_asked() {
     assert_eq!(change("http://panel.example.org", "panel.example.org").await, 403);
     assert_eq!(change("https://evil.test", "panel.example.org").await, 403);
     assert_eq!(change("https://evil.test", "evil.test").await, 421);
-    // Its socket too.
+    // Its WebSocket too.
     let headers = [
         ("cookie", cookie),
         ("x-session-key", key),

@@ -1,11 +1,11 @@
-//! Two who change one thing: with `If-Match` the second is told, without it calls work as ever.
+//! Concurrent changes: with `If-Match` the second client gets an error, without it calls work as before.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Panel, docker};
 
-/// A call that says what its caller has seen.
+/// A call with `If-Match`.
 async fn seen(client: &Client, method: Method, path: &str, body: Value, tag: &str) -> crate::harness::Answer {
     client.send(client.request(method, path).header("if-match", tag).json(&body)).await
 }
@@ -24,7 +24,7 @@ async fn a_change_of_a_server_that_somebody_changed_meanwhile_is_refused() {
     let listed = admin.get("/api/servers").await.json;
     assert_eq!(listed[0]["revision"], before.json["revision"], "the list says the same");
 
-    // One renames, and the other did not see it.
+    // One client renames, and the other has not seen it.
     let renamed = seen(&admin, Method::PATCH, &path, json!({ "name": "Renamed" }), &tag).await.expect(200);
     let newer = renamed.header("etag").to_owned();
     assert_ne!(newer, tag);
@@ -33,7 +33,7 @@ async fn a_change_of_a_server_that_somebody_changed_meanwhile_is_refused() {
     let after = admin.get(&path).await.json;
     assert_eq!((&after["name"], &after["limits"]["memory"]), (&json!("Renamed"), &json!(0)), "nothing of it");
 
-    // What a proxy makes of a tag, one of several, and any.
+    // Tags as changed by a proxy, a list of tags, and `*`.
     let several = format!("\"other\", W/{newer}");
     let changed = seen(&admin, Method::PATCH, &path, json!({ "name": "Third" }), &several).await.expect(200);
     assert_ne!(changed.header("etag"), newer);
@@ -42,7 +42,7 @@ async fn a_change_of_a_server_that_somebody_changed_meanwhile_is_refused() {
     for bad in ["", "abc", "\"open", "\"a\" \"b\""] {
         seen(&admin, Method::PATCH, &path, json!({ "name": "x" }), bad).await.refused(400, "bad_request");
     }
-    // Scripts that know nothing of it.
+    // Scripts without `If-Match`.
     admin.patch(&path, late).await.expect(200);
     admin.delete(&path).await.expect(204);
 }
@@ -117,7 +117,7 @@ async fn permissions_are_given_upon_those_that_were_seen() {
     seen(&admin, Method::PUT, &path, give(json!(["view"])), &tag).await.refused(412, "precondition_failed");
     seen(&admin, Method::DELETE, &path, Value::Null, &tag).await.refused(412, "precondition_failed");
     seen(&admin, Method::DELETE, &path, Value::Null, more.header("etag")).await.expect(204);
-    // What is not there has no revision.
+    // A missing resource has no revision.
     seen(&admin, Method::PUT, &path, give(json!(["view"])), more.header("etag"))
         .await
         .refused(412, "precondition_failed");

@@ -1,4 +1,4 @@
-//! What each permission opens and shows: two people, two servers, every permission, every endpoint and topic.
+//! What each permission allows and shows: two users, two servers, every permission, every endpoint and topic.
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,11 @@ use super::fake_node::{FakeNode, Told};
 use super::who_may_call::{PERMISSIONS, TABLE, Who, gets_in, opens};
 use crate::harness::{Client, Live, Panel, seconds, until};
 
-/// What stands in a server's settings and nowhere else.
+/// A marker that is only in a server's settings.
 const IN_SECRET: &str = "hush-5e1f";
 const IN_OWN: &str = "hush-a09b";
 const IN_STARTUP: &str = "hush-77cd";
-/// What stands in the words of a node's engine.
+/// A marker that is only in the messages of a node's engine.
 const IN_ERROR: &str = "10.11.12.13:5000";
 
 struct Side {
@@ -38,7 +38,7 @@ async fn grant(panel: &Panel, side: &Side, permissions: &[&str]) {
     panel.admin().put(&path, json!({ "permissions": permissions })).await.expect(204);
 }
 
-/// Its agent says that the image could not be fetched, in the engine's words.
+/// The agent reports that the image could not be pulled, with the engine's message.
 async fn fails_to_install(panel: &Panel, node: &FakeNode, id: &str) {
     let error = format!("The registry cannot be reached: dial tcp {IN_ERROR}: connect: connection refused");
     node.say("server_status", &json!({ "serverId": id, "status": "install_failed", "error": error }));
@@ -49,7 +49,7 @@ async fn fails_to_install(panel: &Panel, node: &FakeNode, id: &str) {
     .await;
 }
 
-/// All that a socket says first about these topics.
+/// The first messages of a socket for these topics.
 async fn heard(client: &Client, server: &str) -> String {
     let mut live = Live::open(client).await;
     let topics =
@@ -128,7 +128,7 @@ async fn every_permission_opens_and_shows_what_it_names() {
                 assert_eq!(secrets_in(&seen.text).len(), 4, "{}", seen.text);
                 assert_eq!(secrets_in(&texts[0].1).len(), 4, "{}", texts[0].1);
             }
-            // Who may change none of it learns not even that there is something.
+            // A user who may change none of it does not even see that it exists.
             let hidden = seen.json["environment"].is_null() && seen.json["startup"].is_null();
             if hidden != !matches!(permission, "startup" | "configure") {
                 wrong.push(format!("with {permission}: {}", seen.text));
@@ -167,7 +167,7 @@ async fn topics_open_with_their_permission_and_change_with_it() {
             .await;
         assert_eq!(opened, permission == "console", "{permission}");
     }
-    // An open list shows the settings with the permission and takes them away with it.
+    // A subscribed list shows the settings when the permission is granted, and removes them when it is revoked.
     grant(&panel, &ann, &["view"]).await;
     let mut live = Live::open(&ann.client).await;
     live.subscribe(&["servers"]).await;
@@ -190,7 +190,7 @@ async fn with_startup_one_changes_what_the_template_leaves_to_users() {
     let (node, _) = FakeNode::join(&panel, "attic", Told::default()).await;
     let ann = side(&panel, "ann").await;
     let path = format!("/api/servers/{}", ann.server);
-    // The word of earlier versions.
+    // The spelling of earlier versions.
     grant(&panel, &ann, &["edit"]).await;
     let users = panel.admin().get(&format!("{path}/users")).await.expect(200).json;
     assert_eq!(users[0]["permissions"], json!(["startup"]));
@@ -261,7 +261,7 @@ async fn without_a_template_startup_leaves_nothing_but_the_name() {
         );
         jo.patch(&path, json!({ "environment": { "A": "2" } })).await.refused(403, "forbidden");
         jo.patch(&path, json!({ "name": "Ours" })).await.expect(200);
-        // On purpose: all of it, as an administrator may.
+        // Intended: all of it, as for an administrator.
         panel.admin().put(&grant, json!({ "permissions": ["configure"] })).await.expect(204);
         let change = json!({ "image": "cap-test/other", "startup": "x", "environment": { "B": "2" }, "limits": { "cpu": 5 } });
         let changed = jo.patch(&path, change).await.expect(200).json;
@@ -269,7 +269,7 @@ async fn without_a_template_startup_leaves_nothing_but_the_name() {
             (&changed["image"], &changed["environment"]),
             (&json!("cap-test/other"), &json!({ "B": "2" }))
         );
-        // But not who may do what, and not its end.
+        // But not the permissions of others, and not deleting the server.
         jo.put(&grant, json!({ "permissions": ["view"] })).await.refused(403, "forbidden");
         jo.delete(&path).await.refused(403, "forbidden");
     }

@@ -1,4 +1,4 @@
-//! The list of servers comes from memory: what was answered is in the next list, for each of its readers.
+//! The list of servers is cached in memory: every answered write is in the next list, for each reader.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ async fn list(client: &Client) -> Vec<Value> {
     client.get("/api/servers").await.expect(200).json.as_array().unwrap().clone()
 }
 
-/// The servers of a list by name; a reader keeps asking, so that there is always a list in memory.
+/// The servers of a list by name. A reader polls, so that the list is always cached.
 async fn names(client: &Client) -> Vec<String> {
     list(client).await.iter().map(|server| server["name"].as_str().unwrap().to_owned()).collect()
 }
@@ -24,7 +24,7 @@ async fn made(panel: &Panel, name: &str) -> String {
     panel.admin().post("/api/servers", body).await.expect(201).id()
 }
 
-/// An account, and the address of its grant on a server.
+/// Creates an account. Also returns the path of its grant on a server.
 async fn reader(panel: &Panel, name: &str, server: &str) -> (Client, String) {
     let client = panel.user(name).await;
     let user = client.get("/api/me").await.id();
@@ -74,7 +74,7 @@ async fn rights_that_are_given_or_taken_count_at_once() {
         assert!(text.contains("World") && !text.contains(SECRET), "{text}");
         admin.delete(&grant).await.expect(204);
     }
-    // An administrator who is one no more sees what he was granted, which is nothing.
+    // A former administrator sees the servers granted to him, which are none.
     let user = grant.rsplit('/').next().unwrap();
     for (role, servers) in [("admin", 1), ("user", 0)] {
         admin.patch(&format!("/api/users/{user}"), json!({ "role": role })).await.expect(200);

@@ -1,4 +1,4 @@
-//! Servers as things: made, read, changed, removed. How they run is told in `docker/`.
+//! Servers as resources: create, read, change, delete. `docker/` tests how they run.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Signing in and out, tokens, cookies and who may send them from where.
+//! Signing in and out, tokens, cookies, and the origins they are accepted from.
 
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ async fn unknown_and_known_users_fail_alike() {
             times[at].push(began.elapsed().as_secs_f64());
         }
     }
-    // Both pay for one hash: without it the unknown one answers some twenty times sooner.
+    // Both hash a password. Without that, the unknown username would be answered about twenty times faster.
     let median = |times: &mut Vec<f64>| {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
@@ -61,7 +61,7 @@ async fn the_eleventh_bad_login_of_a_minute_waits() {
         .await
         .refused(429, "too_many_requests");
     assert!(slow.header("retry-after").parse::<u64>().unwrap() >= 1);
-    // Who is signed in already is not hindered.
+    // Users who are already signed in are not affected.
     panel.admin().get("/api/me").await.expect(200);
 }
 
@@ -229,7 +229,7 @@ async fn a_changing_call_by_cookie_needs_our_origin() {
     ] {
         ask(bad).await.refused(403, "bad_origin");
     }
-    // Reading needs none.
+    // Reading needs no origin.
     let read = browser.request(Method::GET, "/api/me").header("origin", "http://evil.test");
     browser.send(read).await.expect(200);
 }
@@ -263,7 +263,7 @@ async fn sessions_are_listed_and_ended_one_by_one() {
     assert_eq!(list.len(), 2);
     assert_eq!(list.iter().filter(|one| one["current"] == true).count(), 1);
     let other = list.iter().find(|one| one["current"] == false).unwrap()["id"].as_str().unwrap().to_owned();
-    // Somebody else's session does not exist for others.
+    // The sessions of other users do not exist for the caller.
     panel.admin().delete(&format!("/api/me/sessions/{other}")).await.refused(404, "not_found");
     here.delete(&format!("/api/me/sessions/{other}")).await.expect(204);
     there.get("/api/me").await.refused(401, "unauthenticated");

@@ -1,4 +1,4 @@
-//! Half requests, half TLS hellos, silence and too many connections: every port gets rid of them and goes on.
+//! Half requests, half TLS hellos, silence and too many connections: every port closes them and keeps working.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Panel, free_port, raw, seconds};
 
-/// Deadlines of the contract are 10 s; what is past this is a leak.
+/// The documented timeouts are 10 s; anything longer is a leak.
 const PATIENCE: Duration = Duration::from_secs(16);
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn half_requests_end_on_every_port() {
     for address in &ports {
         let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         let (answer, _) = raw::exchange(address, request.as_bytes(), seconds(5)).await;
-        // The agents' port has no such address.
+        // The agents' port has no such endpoint.
         assert!(matches!(raw::status(&answer), 200 | 404 | 503), "{answer}");
     }
 }
@@ -63,7 +63,7 @@ async fn three_hundred_idle_sockets_cost_little_and_hinder_nobody() {
     for address in &ports {
         let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         let (answer, _) = raw::exchange(address, request.as_bytes(), seconds(5)).await;
-        // The agents' port has no such address.
+        // The agents' port has no such endpoint.
         assert!(matches!(raw::status(&answer), 200 | 404 | 503), "{answer}");
     }
     assert!(began.elapsed() < seconds(1));
@@ -71,7 +71,7 @@ async fn three_hundred_idle_sockets_cost_little_and_hinder_nobody() {
     assert!(each < 48 << 10, "{each} bytes for a half request");
 }
 
-/// One byte a second keeps no connection alive, on any port.
+/// One byte per second keeps no connection open, on any port.
 #[tokio::test]
 async fn a_slow_loris_is_dropped_on_every_port() {
     let health = free_port();
@@ -82,7 +82,7 @@ async fn a_slow_loris_is_dropped_on_every_port() {
             let mut stream = TcpStream::connect(&address).await.unwrap();
             stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.unwrap();
             let began = std::time::Instant::now();
-            // Whole header lines, one after another, never the last.
+            // Complete header lines, one after another, but never the last.
             while stream.write_all(b"X-A: b\r\n").await.is_ok() {
                 assert!(began.elapsed() < PATIENCE, "{address} listens for ever");
                 tokio::time::sleep(Duration::from_millis(500)).await;

@@ -1,4 +1,4 @@
-//! Sources of templates: added, refreshed, searched, and templates taken out of them.
+//! Sources of templates: added, refreshed, searched, and templates imported from them.
 
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ async fn an_index_is_searched_without_its_host_and_gives_templates() {
     assert_eq!(search(&admin, "wobblers").await[0]["templateId"], "wobblers");
     admin.delete("/api/templates/wobblers").await.expect(204);
     assert_eq!(search(&admin, "wobblers").await[0]["templateId"], Value::Null);
-    // The other one's file is not there.
+    // The file of the other entry does not exist.
     let refused = admin.post(&add(&search(&admin, "palworld").await[0]["number"]), Value::Null).await;
     assert!(refused.refused(422, "invalid").field("url").contains("404"));
     admin.post(&add(&json!(99)), Value::Null).await.refused(404, "not_found");
@@ -101,7 +101,7 @@ async fn a_source_that_fails_keeps_what_it_had_and_says_why() {
     host.heal();
     assert_eq!(admin.post(&refresh, Value::Null).await.expect(200).json["problem"], Value::Null);
 
-    // What is no source is not kept.
+    // An invalid source is not stored.
     host.put("many.txt", "https://example.org/egg.json\n".repeat(100_000).into_bytes());
     host.put("page.html", b"<html>hello</html>".to_vec());
     for (file, word) in [("many.txt", "5000"), ("page.html", "no templates"), ("none.json", "404")] {

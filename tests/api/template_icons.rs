@@ -1,4 +1,4 @@
-//! The pictures of templates: what comes in is encoded anew or refused, and only PNG goes out.
+//! Icons of templates: images are re-encoded or refused, and only PNG is served.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::harness::{Answer, Client, Panel};
 
-/// Two by two red points, with a comment that is markup.
+/// A red image of 2 × 2 pixels, with a comment that contains markup.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAIXRFWHRDb21tZW50ADxzY3JpcHQ+YWxlcnQoMSk8L3Njcmlw\
     dD4DACiAAAAAEElEQVR4nGP4z8AARAwQCgAf7gP9i18U1AAAAABJRU5ErkJggg==";
-/// It says that it has 60,000 by 60,000 points.
+/// Claims to have 60,000 × 60,000 pixels.
 const BOMB: &str = "iVBORw0KGgoAAAANSUhEUgAA6mAAAOpgCAIAAAAPsOIVAAAAEUlEQVR4nGNgGAWjYBQMdwAAA+gAAbOm00YAAAAASUVORK5C\
     YII=";
 
@@ -23,7 +23,7 @@ async fn put(client: &Client, id: &str, kind: &str, body: impl Into<reqwest::Bod
     client.send(client.request(Method::PUT, &path).header("content-type", kind).body(body)).await
 }
 
-/// A template in the native form, and its id.
+/// A template in the native form. Returns its id.
 async fn template(admin: &Client, name: &str, icon: Option<&str>) -> String {
     let about = json!({ "name": name, "icon": icon });
     let body = json!({ "template": 1, "about": about, "images": [{ "label": "One", "reference": "a/b:c" }],
@@ -31,7 +31,7 @@ async fn template(admin: &Client, name: &str, icon: Option<&str>) -> String {
     admin.post("/api/templates", body).await.expect(201).id()
 }
 
-/// The picture as it goes out.
+/// The served icon.
 async fn shown(client: &Client, id: &str) -> Option<Vec<u8>> {
     let request = client.request(Method::GET, &format!("/api/templates/{id}/icon"));
     let answer = request.send().await.unwrap();
@@ -65,7 +65,7 @@ async fn a_picture_is_uploaded_shown_and_taken_away() {
     let picture = shown(&user, &id).await.unwrap();
     assert!(picture.starts_with(b"\x89PNG") && picture.len() < 200, "{} bytes", picture.len());
     assert!(!picture.windows(8).any(|part| part == b"<script>"), "the comment went out");
-    // It goes with the template: into a file, and back.
+    // The icon is part of the exported file, and is imported again.
     let file = admin.get(&format!("/api/templates/{id}/export")).await.expect(200).text;
     assert!(file.contains("data:image/png;base64,"), "{file}");
     let copy = admin.post(&format!("/api/templates/{id}/duplicate"), json!({})).await.expect(201).id();
@@ -129,7 +129,7 @@ async fn what_an_egg_brings_is_shown_where_it_is_a_picture() {
         let id = template(&admin, &format!("Egg {at}"), Some(&icon)).await;
         assert!(shown(&admin, &id).await.is_none(), "{icon}");
     }
-    // By what it is, whatever its address says.
+    // The type is detected from the content, whatever the URL says.
     let id = template(&admin, "Pictured", Some(&data("image/gif", &bytes(PNG)))).await;
     assert!(has_icon(&admin, &id).await);
     assert!(shown(&admin, &id).await.unwrap().starts_with(b"\x89PNG"));

@@ -1,4 +1,4 @@
-//! Templates by link and by archive, what a newer file would change, copies and edits.
+//! Templates by link and archive, changes by a newer file, copies and edits.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -144,14 +144,14 @@ async fn a_template_is_copied_and_edited() {
     assert_eq!(admin.get(path).await.json["description"], "Edited.");
     assert_eq!(admin.get("/api/templates/a-game").await.json["description"], "Of our own.");
 
-    // The identity of another one is not taken.
+    // The uuid of another template is refused.
     let other = admin.get("/api/templates/a-game/export").await.expect(200).text;
     let refused = put(&admin, path, None, other).await.refused(422, "invalid");
     assert!(!refused.field("about.origin.uuid").is_empty(), "{refused:?}");
     put(&admin, path, None, "template: 1\nabout: {}\n".into()).await.refused(422, "invalid");
     put(&admin, "/api/templates/any-image", None, edited.clone()).await.refused(409, "conflict");
     put(&admin, "/api/templates/none", None, edited).await.refused(404, "not_found");
-    // One of the program can be copied, and the copy be edited.
+    // A built-in template can be copied, and the copy edited.
     let copy = admin.post("/api/templates/minecraft-paper/duplicate", Value::Null).await.expect(201).json;
     let path = format!("/api/templates/{}", copy["id"].as_str().unwrap());
     let (of_copy, of_own) =

@@ -1,4 +1,4 @@
-//! The templates: those that come with the program, and eggs that somebody adds.
+//! Templates: the built-in ones, and imported eggs.
 
 use reqwest::Method;
 use serde_json::json;
@@ -175,7 +175,8 @@ async fn a_preview_says_what_the_template_does_and_where_a_node_is_too_old_for_i
     assert_eq!(there["nodeId"], node);
 }
 
-/// A game that is told its ports listens inside where it is reached outside, and names them rightly to others.
+/// A game with configurable ports uses the same numbers inside the container as outside, so that it announces the right
+/// ones.
 #[tokio::test]
 async fn a_game_that_is_told_its_ports_has_the_same_inside_and_outside() {
     let panel = Panel::start().await;
@@ -208,7 +209,7 @@ async fn a_game_that_is_told_its_ports_has_the_same_inside_and_outside() {
     assert!(ports[0]["external"].as_u64().unwrap() > game, "{second}");
     assert!(ports.iter().all(|port| port["internal"] == port["external"]), "{second}");
     assert_eq!(second["environment"]["QUERY_PORT"], ports[2]["external"].to_string());
-    // As the page sends what the preview proposed; what somebody chose himself stays.
+    // As the page sends the values proposed by the preview; values that the user chose are kept.
     let given = json!([{ "internal": 28000, "external": 28000, "protocol": "tcp" }, { "internal": 28000, "external": 28000, "protocol": "udp" },
         { "internal": 28001, "external": 28001, "protocol": "tcp" }, { "internal": 28001, "external": 28001, "protocol": "udp" }]);
     let third = make(json!({ "ports": given, "environment": { "QUERY_PORT": "27016" } })).await;

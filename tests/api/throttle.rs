@@ -1,4 +1,4 @@
-//! Somebody guesses passwords: he is slowed down, and nobody is kept out for it.
+//! Password guessing: the attacker is slowed down, and the owner is not locked out.
 
 use serde_json::json;
 
@@ -8,18 +8,18 @@ fn login(name: &str, password: &str) -> serde_json::Value {
     json!({ "username": name, "password": password })
 }
 
-/// From the owner's own address, as behind a proxy that is not known or a NAT.
+/// From the owner's own address, as behind an unknown proxy or a NAT.
 #[tokio::test]
 async fn a_right_password_is_never_refused_for_somebody_elses_wrong_ones() {
     let panel = Panel::start().await;
     let mut device = None;
-    // Minutes of one every two seconds in one go: the window is full, the account is under attack.
+    // Minutes of one attempt every two seconds, all at once: the window is full, the account is under attack.
     for _ in 0..if long() { 120 } else { 25 } {
         let status = panel.anonymous().post("/api/session", login("admin", "wrong password")).await.status;
         assert!(matches!(status, 401 | 429), "{status}");
     }
     for round in 0..if long() { 60 } else { 6 } {
-        // The pace of the attack from here on, and the owner in the middle of it.
+        // From here on the attacker's real rate, and the owner in the middle of it.
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         panel
             .anonymous()
@@ -33,7 +33,7 @@ async fn a_right_password_is_never_refused_for_somebody_elses_wrong_ones() {
         } else {
             assert!(answer.json["deviceKey"].is_null(), "known already, in round {round}");
         }
-        // His success gives the guesser at his address nothing back.
+        // The owner's success does not reset the limit for the attacker at the same address.
         panel
             .anonymous()
             .post("/api/session", login("admin", "wrong password"))
@@ -65,10 +65,10 @@ async fn a_known_device_is_exempt_also_from_a_flood() {
         panel.sign_in_from(Some(&part), &login("admin", PASSWORD)).await.refused(429, "too_many_requests");
     }
     panel.sign_in_from(Some(&device), &login("jo", "wrong password")).await.refused(429, "too_many_requests");
-    // Foreign cookies of the name do no harm.
+    // Foreign cookies of the same name do no harm.
     let beside = (format!("device=x; device=a.b.c; {cookie}"), key);
     panel.sign_in_from(Some(&beside), &login("admin", PASSWORD)).await.expect(200);
-    // A stolen one is good for ten guesses.
+    // A stolen device key is good for ten guesses.
     let mut looked_at = 0;
     for _ in 0..12 {
         let answer = panel.sign_in_from(Some(&device), &login("admin", "wrong password")).await;
@@ -113,7 +113,7 @@ async fn a_password_is_the_same_in_both_forms_of_its_letters() {
             .await
             .refused(401, "bad_credentials");
     }
-    // What nobody composes stays bounded.
+    // Unicode normalization of a long run of combining characters stays bounded.
     let answer = panel.anonymous().post("/api/session", login("mira", &"\u{301}".repeat(512))).await;
     assert_eq!(answer.status, 401);
     until("the panel is well", seconds(5), async || panel.anonymous().try_get("/health").await).await;

@@ -1,4 +1,4 @@
-//! TLS on the panel's ports, and agents that know the panel by its key.
+//! TLS on the panel's ports, and agents that verify the panel by its key.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ async fn both_ports_speak_both() {
         let answer = by_tls(address, &request).await;
         assert_eq!(raw::status(&answer), status, "{answer}");
     }
-    // What browsers offer for pages, and what they offer for WebSockets; agents' port has WebSockets alone.
+    // The ALPN protocols that browsers offer for pages and for WebSockets. The agents' port has only WebSockets.
     for (address, offered, agreed) in [
         (&panel.address, &["h2", "http/1.1"][..], &b"h2"[..]),
         (&panel.address, &["http/1.1"], b"http/1.1"),
@@ -44,7 +44,7 @@ async fn both_ports_speak_both() {
     }
 }
 
-/// Slow in the handshake, silent after it, half a request in it: each has its deadline.
+/// Slow in the handshake, silent after it, or with half a request: each has its timeout.
 #[tokio::test]
 async fn whoever_is_slow_in_tls_is_dropped() {
     let panel = Panel::start().await;
@@ -60,7 +60,7 @@ async fn whoever_is_slow_in_tls_is_dropped() {
     let dribble = async {
         let mut stream = TcpStream::connect(&agents).await.unwrap();
         let began = std::time::Instant::now();
-        // A hello that would go on for minutes.
+        // A TLS hello that would take minutes.
         for byte in b"\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03".iter().chain(std::iter::repeat(&7)) {
             if stream.write_all(&[*byte]).await.is_err() {
                 return;
@@ -88,7 +88,7 @@ async fn the_cookie_is_secure_where_the_connection_is() {
     let tls = by_tls(&a, &sign_in).await;
     assert!(tls.contains("set-cookie: __Host-session=") && tls.contains("; Secure"), "{tls}");
     assert!(!tls.contains("set-cookie: session="), "another name by TLS: {tls}");
-    // The secure cookie of an earlier version would keep a browser from taking ours by plain HTTP.
+    // The secure cookie of an earlier version would prevent the browser from accepting a new one over plain HTTP.
     let with = |cookie: &str| sign_in.replacen("\r\n\r\n", &format!("\r\nCookie: {cookie}\r\n\r\n"), 1);
     assert!(!tls.contains("set-cookie: session=;"), "{tls}");
     assert!(!by_tls(&a, &with("session=a.b")).await.contains("set-cookie: session=;"));
@@ -102,7 +102,7 @@ async fn the_cookie_is_secure_where_the_connection_is() {
         let cookie = between(&format!("set-cookie: {name}="), ';');
         (format!("{name}={cookie}"), between("\"sessionKey\":\"", '"'))
     };
-    // One browser that signed in by both: it keeps both cookies, and the key of the origin that it is on.
+    // A browser that signed in over both keeps both cookies, and the key of the origin that it is on.
     let ((plain, plain_key), (secure, key)) = (halves(&plain, "session"), halves(&tls, "__Host-session"));
     let read = |cookies: &str, key: &str| {
         format!(
@@ -166,7 +166,7 @@ async fn an_agent_knows_the_panel_by_its_key_whatever_its_certificate() {
     let secret = raw_agent::node(&panel, "attic").await;
     let pin = pin(&panel);
     let url = format!("wss://127.0.0.1:{port}");
-    // The old key beside the new one, as while keys change.
+    // The old pin next to the new one, as during a key change.
     let pins = format!("sha256//{}=,{pin}", "A".repeat(43));
     let agent = AgentProcess::start(&[
         ("PANEL_URL", &url),
@@ -177,7 +177,7 @@ async fn an_agent_knows_the_panel_by_its_key_whatever_its_certificate() {
     ]);
     let node = node_where(&panel, "attic", "it is online", |node| node["online"] == true).await;
     assert_eq!((&node["secure"], &node["encoding"]), (&json!(true), &json!("msgpack")));
-    // The panel comes back with another name, so with another certificate.
+    // The panel comes back with another name, and so with another certificate.
     let file = panel.folder().join("secrets/tls-certificate.pem");
     let before = std::fs::read(&file).unwrap();
     panel.stop().await;
@@ -189,7 +189,7 @@ async fn an_agent_knows_the_panel_by_its_key_whatever_its_certificate() {
     drop(agent);
 }
 
-/// A panel behind a certificate of an authority of one's own: the agent knows it from a file.
+/// A panel with a certificate of a private authority, which the agent has in a file.
 #[tokio::test]
 async fn an_agent_knows_the_panel_by_an_authority_of_ones_own() {
     let (ours, folder) = (Authority::new(), tempfile::tempdir().unwrap());
@@ -227,7 +227,7 @@ async fn an_agent_knows_the_panel_by_an_authority_of_ones_own() {
     node_where(&panel, "attic", "it is online", |node| node["online"] == true).await;
 }
 
-/// Something in the middle that ends TLS itself. It gets nothing: not the secret, not even a request.
+/// A proxy that terminates TLS with its own key gets nothing: neither the secret nor a request.
 #[tokio::test]
 async fn an_intercepting_proxy_gets_no_byte_of_the_secret() {
     let panel = Panel::start().await;
@@ -259,7 +259,7 @@ async fn an_intercepting_proxy_gets_no_byte_of_the_secret() {
     }
     let node = panel.admin().get("/api/nodes/attic").await.expect(200).json;
     assert_eq!(node["online"], false);
-    // The proxy itself is sound: whoever trusts its key speaks through it.
+    // The proxy itself works: a client that trusts its key can connect through it.
     let proxy = Proxy::start(certificate, &theirs, panel.agents_address()).await;
     let trusting = pin_of(&theirs);
     let env = [
@@ -288,7 +288,7 @@ async fn a_pin_without_tls_is_refused_at_the_start() {
     }
 }
 
-/// Whatever it is shown is fine: what is tested is what it is shown.
+/// Accepts any certificate: the test checks which one is presented.
 #[derive(Debug)]
 struct Anything;
 
@@ -331,7 +331,7 @@ async fn connect(address: &str) -> TlsStream<TcpStream> {
     connect_offering(address, &["http/1.1"]).await
 }
 
-/// A connection whose client speaks these protocols.
+/// A connection that offers these ALPN protocols.
 pub(super) async fn connect_offering(address: &str, protocols: &[&str]) -> TlsStream<TcpStream> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -356,7 +356,7 @@ async fn by_tls(address: &str, request: &str) -> String {
     String::from_utf8_lossy(&got).into_owned()
 }
 
-/// Ends TLS with a key of its own and passes on what it decrypts.
+/// Terminates TLS with its own key and forwards the decrypted bytes.
 struct Proxy {
     url: String,
     state: Arc<Mutex<(usize, Vec<u8>)>>,
@@ -401,18 +401,18 @@ impl Proxy {
         Self { url, state }
     }
 
-    /// Those that tried.
+    /// Number of clients that connected.
     fn connections(&self) -> usize {
         self.state.lock().unwrap().0
     }
 
-    /// What was said to it.
+    /// Bytes that clients sent.
     fn heard(&self) -> Vec<u8> {
         self.state.lock().unwrap().1.clone()
     }
 }
 
-/// The key's hash, worked out here from the key itself.
+/// The SHA-256 of the key, computed here from the key itself.
 fn pin_of(key: &KeyPair) -> String {
     use base64::Engine;
     use sha2::Digest;
@@ -427,7 +427,7 @@ fn pin(panel: &Panel) -> String {
     pin
 }
 
-/// Starts the program where it cannot start: exit code and what it said.
+/// Starts the program with invalid settings. Returns its exit code and output.
 fn refusal(env: &[(&str, &str)], command: &str) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     let path: &Path = folder.path();

@@ -1,4 +1,4 @@
-//! The page, its headers, and what is open to everyone.
+//! The page, its headers, and what is public.
 
 use reqwest::Method;
 use serde_json::json;
@@ -55,7 +55,7 @@ async fn assets_are_compressed_tagged_and_cached() {
         .header("accept-encoding", "br, gzip")
         .header("if-none-match", &tag);
     nobody.send(again).await.expect(304);
-    // A client that takes no compression gets plain text all the same.
+    // A client without support for compression gets plain text.
     let plain = nobody
         .send(nobody.request(Method::GET, &path).header("accept-encoding", "identity"))
         .await

@@ -1,6 +1,6 @@
-//! Who may call what: one row per endpoint, written by hand. The first test holds the rows against what the endpoints
-//! declare (`x-access` in the OpenAPI document is made from the declaration); the second calls each endpoint as nobody, as
-//! a stranger, with every single permission, and as an admin.
+//! The who-may-call table: one row per endpoint, written by hand. The first test compares the rows with what the
+//! endpoints declare (`x-access` in the OpenAPI document is generated from the declaration); the second calls each
+//! endpoint anonymously, as a user without permissions, with every single permission, and as an administrator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,20 @@ use serde_json::json;
 use crate::harness::download_host::Downloads;
 use crate::harness::{Client, Live, Panel, docker, seconds};
 
-/// Who gets past the door.
+/// Who may call an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
-    /// Anybody, signed in or not.
+    /// Everyone, signed in or not.
     Everyone,
     /// Any account.
     SignedIn,
-    /// Admins.
+    /// Administrators.
     Admin,
-    /// Admins; others learn only whether they may see the server.
+    /// Administrators; others only learn whether they may see the server.
     ServerAdmin,
-    /// Admins, and accounts with this permission on the server.
+    /// Administrators, and accounts with this permission on the server.
     Server(&'static str),
-    /// Whoever has the node's secret; no account does.
+    /// Clients with the node's secret; no account.
     Node,
 }
 
@@ -158,7 +158,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/api/servers/{id}/users/{user}",   ServerAdmin),
 ];
 
-/// Who may follow what on `GET /api/live`.
+/// Who may subscribe to which topics of `GET /api/live`.
 const TOPICS: &[(&str, Who)] = &[
     ("servers", SignedIn),
     ("stats:{server}", Server("view")),
@@ -170,14 +170,14 @@ const TOPICS: &[(&str, Who)] = &[
     ("upgrade", Admin),
 ];
 
-/// What may be granted.
+/// Permissions that can be granted.
 pub(super) const PERMISSIONS: [&str; 8] =
     ["view", "console", "power", "files_read", "files", "backups", "startup", "configure"];
 
-/// Whether this permission on the server is enough.
+/// Whether this permission on the server is sufficient.
 pub(super) fn opens(permission: &str, who: Who) -> bool {
     match who {
-        // Whoever has any permission sees the server.
+        // Any permission makes the server visible.
         Server("view") => true,
         Server("startup") => matches!(permission, "startup" | "configure"),
         Server("files_read") => matches!(permission, "files_read" | "files"),
@@ -186,7 +186,7 @@ pub(super) fn opens(permission: &str, who: Who) -> bool {
     }
 }
 
-/// As the document writes it.
+/// As in the OpenAPI document.
 fn declared(who: Who) -> String {
     match who {
         Everyone => "everyone".to_owned(),
@@ -198,7 +198,8 @@ fn declared(who: Who) -> String {
     }
 }
 
-/// What the endpoints declare, as `METHOD path: access`: document and checks are made from the same declarations.
+/// The declared access as `METHOD path: access`. The OpenAPI document and the checks are generated from the same
+/// declarations.
 async fn endpoints(panel: &Panel) -> BTreeSet<String> {
     let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
     let mut all = BTreeSet::new();
@@ -234,13 +235,14 @@ async fn every_topic_has_its_row() {
     assert_eq!(document["paths"]["/api/live"]["get"]["x-topics"], json!(rows));
 }
 
-/// Past the door, whatever comes behind it (a bad body on purpose, so that nothing happens).
+/// Whether the access check let the call pass, whatever its result (the body is invalid on purpose, so that nothing
+/// happens).
 pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool, u16) {
     let method: Method = method.parse().unwrap();
     let body =
         matches!(method, Method::POST | Method::PUT | Method::PATCH).then(|| json!({ "noSuchKey": 1 }));
     let answer = client.call(method, path, body).await;
-    // Whoever is told that a server has never moved, or was never installed by a script, was let in to ask.
+    // "This server has never moved" and "was never installed by a script" mean that the access check has passed.
     let absent = [
         ("/move", "no such move"),
         ("/install-log", "no such install log"),
@@ -248,7 +250,7 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
         ("/icon", "no such icon"),
     ];
     let behind = absent.iter().any(|(end, text)| path.ends_with(end) && answer.text.contains(text));
-    // So was whoever hears of a job or a link that there is none.
+    // So does an error about a missing job or link.
     let behind = behind
         || ["no such job", "no such backup", "This download link"]
             .iter()
@@ -256,7 +258,7 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)
 }
 
-/// A server, and for every permission an account that has it on this server alone.
+/// Creates a server, and for every permission an account that has it on this server.
 async fn friends(panel: &Panel) -> (String, BTreeMap<&'static str, Client>) {
     let admin = panel.admin();
     let body = json!({ "name": "World", "image": docker::BUSYBOX, "startup": "game" });
@@ -344,7 +346,7 @@ async fn every_row_is_true() {
             }
         }
         for (client, name, may) in expect {
-            // What an allowed DELETE does is told elsewhere; here it must only be kept from the others.
+            // Other tests cover an allowed DELETE; here it only has to be refused for the others.
             if may && *method == "DELETE" {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Other sites, forms and links: a browser that is signed in can't be made to do anything.
+//! Cross-site requests, forms and links cannot make a signed-in browser do anything.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ async fn what_a_form_can_send_is_no_call() {
             assert_eq!(answer.status, right, "{kind:?} {headers:?} {answer:?}");
         }
     }
-    // Nor signs a form of another site anybody in.
+    // A form of another site cannot sign a user in either.
     let client = panel.anonymous();
     let login = json!({ "username": "admin", "password": crate::harness::PASSWORD });
     let request = client.request(Method::POST, "/api/session").header("origin", "http://evil.test");
@@ -84,7 +84,7 @@ async fn reading_changes_nothing() {
     server(&admin, "World").await;
     let id = admin.get("/api/servers").await.json[0]["id"].as_str().unwrap().to_owned();
     let me = admin.get("/api/me").await.id();
-    // What the agent says of it a moment later is no change that somebody made.
+    // What the agent reports a moment later is not a change made by a request.
     until("the agent has it", seconds(20), async || {
         admin.get(&format!("/api/servers/{id}")).await.json["dataDir"].is_string().then_some(())
     })
@@ -120,19 +120,19 @@ async fn one_host_and_no_other_protocol() {
     let health = free_port();
     let panel = Panel::builder().env("HEALTH_PORT", health.to_string()).start().await;
     for address in [panel.address.clone(), panel.agents_address(), format!("127.0.0.1:{health}")] {
-        // Prior knowledge of HTTP/2: no frame comes back, and the connection ends.
+        // HTTP/2 with prior knowledge: no frame is sent back, and the connection is closed.
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
         let (answer, closed) = raw::exchange(&address, preface, seconds(14)).await;
         assert!(closed.is_some(), "{address} keeps an HTTP/2 connection");
         assert!(answer.is_empty() || matches!(raw::status(&answer), 400 | 505), "{address}: {answer:?}");
-        // Nor by upgrade.
+        // HTTP/2 by upgrade is refused too.
         let upgrade = format!(
             "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
              HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
         );
         let answer = raw::exchange_head(&address, upgrade.as_bytes(), seconds(5)).await;
         assert!(answer.starts_with("HTTP/1.1 ") && raw::status(&answer) != 101, "{address}: {answer}");
-        // A head without end.
+        // Endless headers.
         let long = format!("GET / HTTP/1.1\r\nHost: {address}\r\nX-Long: {}\r\n\r\n", "y".repeat(80_000));
         let (answer, _) = raw::exchange(&address, long.as_bytes(), seconds(5)).await;
         assert!(matches!(raw::status(&answer), 400 | 431 | 0), "{address}: {answer}");

@@ -1,11 +1,11 @@
-//! What no body may carry: words of the engine, and words that would make somebody more than they are.
+//! Fields that no body may contain: options of the container engine, and fields that would grant more rights.
 
 use serde_json::{Value, json};
 
 use super::{server, state};
 use crate::harness::{PASSWORD, Panel, docker};
 
-/// Keys of the engine's own call, in its spelling and in others'.
+/// Keys of the engine's API, in its spelling and in other ones.
 fn engine_words() -> Vec<(&'static str, Value)> {
     vec![
         ("privileged", json!(true)),
@@ -167,7 +167,7 @@ async fn nobody_makes_themselves_more_than_they_are() {
     assert_eq!(jo.get("/api/me").await.expect(200).json["role"], "user");
     assert_eq!(state(&admin).await, before);
     assert_eq!(admin.get(&format!("{path}/users")).await.json, grants);
-    // An administrator can't say them either: nothing there moves a server or invents a role.
+    // Not even an administrator can send them: no field moves a server or invents a role.
     admin.patch(&path, json!({ "nodeId": "local" })).await.refused(422, "invalid");
     admin.patch(&format!("/api/users/{me}"), json!({ "role": "root" })).await.refused(422, "invalid");
     admin.put(&grant, json!({ "permissions": ["delete"] })).await.refused(422, "invalid");

@@ -1,4 +1,4 @@
-//! What strangers write into headers, and what every answer says to browsers.
+//! Hostile request headers, and the security headers of every response.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,10 +10,10 @@ use crate::harness::{PASSWORD, Panel, raw, seconds};
 async fn only_the_socket_says_where_a_request_came_from() {
     let panel = Panel::start().await;
     let body = json!({ "username": "admin", "password": PASSWORD }).to_string();
-    // Four times in one request, whose headers may have 16 KiB.
+    // Sent four times in one request, whose headers may have 16 KiB.
     let long = "9".repeat(2_000);
     for (number, forwarded) in ["<script>alert(1)</script>", "203.0.113.9", &long].into_iter().enumerate() {
-        // Tabs and bytes above ASCII are all of the odd ones that a header may hold at all.
+        // Tabs and bytes above ASCII are the only unusual ones that a header may contain.
         let agent =
             format!("agent {number}\t<img src=x onerror=alert(1)>\u{9b}2J\u{85}{}", "ü".repeat(2_000));
         let request = format!(
@@ -70,7 +70,7 @@ async fn every_answer_is_guarded() {
     paths.push((Method::DELETE, "/api/docs".to_owned()));
     let mut pages = 0;
     for (method, path) in paths {
-        // As nobody, and where reading needs a session as somebody.
+        // Anonymously, and with a session where the endpoint needs one.
         let clients = if method == Method::GET {
             vec![panel.anonymous(), admin.clone()]
         } else {

@@ -1,4 +1,4 @@
-//! Whoever is on the same machine: the socket for a lost password, and what a kill leaves in the data folder.
+//! Other users of the same machine: the control socket for lost passwords, and what a kill leaves in the data folder.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::harness::{PASSWORD, Panel, as_root, binary, seconds};
 
-/// `user password NAME` with this on its stdin; whether it went well and what it said.
+/// Runs `user password NAME` with the password on stdin. Returns whether it succeeded, and its output.
 async fn set_password(before: &[&str], folder: &Path, name: &str, password: &str) -> (bool, String) {
     let words = [before, &[binary(), "user", "password", name]].concat();
     let mut child = Command::new(words[0])
@@ -52,7 +52,7 @@ async fn a_password_that_cannot_be_set_is_said_and_changes_nothing() {
 #[tokio::test]
 async fn somebody_elses_process_is_not_heard() {
     let panel = Panel::start().await;
-    // Even where the file's own rights were opened by mistake.
+    // Refused even if the socket's permissions were opened by mistake.
     let socket = panel.folder().join("admin.sock");
     std::fs::set_permissions(panel.folder(), std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).unwrap();
@@ -111,7 +111,7 @@ async fn whatever_a_kill_left_of_the_first_account_heals() {
     let body = json!({ "setupToken": token, "username": "admin", "password": PASSWORD });
     panel.anonymous().post("/api/setup", body.clone()).await.expect(201);
     assert!(marker.exists(), "the marker of a claimed folder");
-    // The account is there, the token still lies in its file.
+    // The account exists, but the token file has not been removed.
     panel.kill().await;
     let file = panel.folder().join("setup-token");
     std::fs::write(&file, format!("{token}\n")).unwrap();
@@ -119,7 +119,7 @@ async fn whatever_a_kill_left_of_the_first_account_heals() {
     panel.again().await;
     assert!(!file.exists());
     panel.anonymous().post("/api/setup", body.clone()).await.refused(409, "already_set_up");
-    // The account is there, the marker is not.
+    // The account exists, but the marker has not been set.
     panel.kill().await;
     std::fs::remove_file(&marker).unwrap();
     panel.again().await;

@@ -1,4 +1,4 @@
-//! What published holes of systems like this one looked like, tried here: each test is one way in that must stay shut.
+//! Published vulnerabilities of similar systems, tried here: each test is an attack that must fail.
 
 mod door;
 mod fields;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::harness::{Client, Panel, docker};
 
-/// Every endpoint by the router's own word: method and path with its parameters in braces.
+/// Every endpoint of the OpenAPI document: method, and path with its parameters in braces.
 async fn endpoints(panel: &Panel) -> Vec<(Method, String)> {
     let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
     let mut all = Vec::new();
@@ -27,7 +27,7 @@ async fn endpoints(panel: &Panel) -> Vec<(Method, String)> {
     all
 }
 
-/// Whether nobody needs to be signed in for it; held against the router by `who_may_call`.
+/// Whether the endpoint is public. `who_may_call` checks this against the router.
 fn is_open(method: &Method, path: &str) -> bool {
     matches!(
         (method.as_str(), path),
@@ -36,26 +36,26 @@ fn is_open(method: &Method, path: &str) -> bool {
     )
 }
 
-/// A path with this in each of its parameters.
+/// Replaces each parameter of a path by this value.
 fn filled(path: &str, value: &str) -> String {
     path.split('/').map(|part| if part.starts_with('{') { value } else { part }).collect::<Vec<_>>().join("/")
 }
 
-/// A server that is stopped, ready for whatever a test does to it.
+/// Creates a stopped server.
 async fn server(admin: &Client, name: &str) -> String {
     docker::image().await;
     let body = serde_json::json!({ "name": name, "image": docker::BUSYBOX, "startup": "game" });
     admin.post("/api/servers", body).await.expect(201).id()
 }
 
-/// All that a changing call could have changed, as an administrator sees it.
+/// Everything that a write could have changed, as an administrator sees it.
 async fn state(admin: &Client) -> Vec<Value> {
     let mut all = Vec::new();
     for path in ["/api/users", "/api/servers", "/api/nodes", "/api/me/sessions"] {
         let mut seen = admin.get(path).await.expect(200).json;
         for one in seen.as_array_mut().unwrap() {
             let one = one.as_object_mut().unwrap();
-            // Time goes on, and the engine is met, whoever asks.
+            // These change by themselves, with time and as the engine is reached.
             for moving in [
                 "lastSeen",
                 "lastUsed",

@@ -1,4 +1,4 @@
-//! Two people, two servers: what is the other's is not there, whichever way one asks for it.
+//! Two users with one server each: what belongs to one does not exist for the other, for every endpoint.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ async fn side(panel: &Panel, name: &str) -> Side {
     Side { client, user, session, server }
 }
 
-/// The path with the ids of one side in it; the parameters below the server are the asker's own or the other's.
+/// The path with the ids of one side. Parameters after the server's id belong to the caller or to the other side.
 fn path(pattern: &str, of: &Side, asker: &Side, own_below: bool) -> String {
     let below = if own_below { asker } else { of };
     if pattern.starts_with("/api/me/sessions/") {
@@ -37,7 +37,7 @@ fn path(pattern: &str, of: &Side, asker: &Side, own_below: bool) -> String {
     pattern.replace("{id}", &of.server).replace("{user}", &below.user)
 }
 
-/// A body that would do something, where the call takes one.
+/// A valid body, if the endpoint takes one.
 fn body(method: &str, pattern: &str) -> Option<Value> {
     match (method, pattern.rsplit('/').next().unwrap()) {
         ("PATCH", _) => Some(json!({ "name": "Taken over" })),
@@ -75,7 +75,7 @@ async fn what_is_the_others_is_not_there() {
                 let asked = path(pattern, of, asker, own_below);
                 let body = body(method.as_str(), pattern);
                 let theirs = asker.client.call(method.clone(), &asked, body.clone()).await;
-                // Accounts are the administrators' business: what is refused says nothing of who is there.
+                // Accounts are for administrators only: the refusal does not reveal which ones exist.
                 let right = if pattern.starts_with("/api/users/") { 403 } else { 404 };
                 if theirs.status != right {
                     wrong.push(format!("{method} {asked} as a stranger: {} {}", theirs.status, theirs.text));
@@ -115,7 +115,7 @@ async fn what_is_the_others_is_not_there() {
     }
 }
 
-/// The same asker's view of ids that nobody has.
+/// The same client with ids that do not exist.
 fn nobody(like: &Side) -> Side {
     Side {
         client: like.client.clone(),
@@ -131,7 +131,7 @@ async fn what_was_taken_away_is_over_on_open_sockets_too() {
     let admin = panel.admin();
     let id = server(&admin, "World").await;
     let console = format!("console:{id}");
-    // A role that is gone takes what it opened along.
+    // Without the administrator role, everything that it allowed is refused too.
     let second = panel.account("second", "admin").await;
     let user = second.get("/api/me").await.id();
     let mut live = Live::open(&second).await;
@@ -144,10 +144,10 @@ async fn what_was_taken_away_is_over_on_open_sockets_too() {
     .await;
     second.get(&format!("/api/servers/{id}")).await.refused(404, "not_found");
     second.get("/api/users").await.refused(403, "forbidden");
-    // A password that an administrator set ends sockets and sessions.
+    // A password set by an administrator closes sockets and ends sessions.
     admin.patch(&format!("/api/users/{user}"), json!({ "password": "set by an admin" })).await.expect(200);
     assert_eq!(live.closed(seconds(2)).await, 4401);
-    // A server that is gone is gone for whoever reads it.
+    // A deleted server disappears for everyone who could see it.
     let mut live = Live::open(&admin).await;
     live.subscribe(&[&console]).await;
     live.wait(seconds(10), |message| (message["topic"] == console.as_str()).then_some(())).await;

@@ -1,4 +1,4 @@
-//! Secrets stay where they belong: in one file each, as a hash, or nowhere.
+//! Secrets are stored in one file each, as a hash, or not at all, and never leak.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +28,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-/// Uses each kind of secret in right and in wrong ways, and collects the answers that must not repeat them.
+/// Uses each kind of secret in right and wrong ways, and collects the responses, which must not contain them.
 async fn use_all(panel: &Panel, setup: &str, agent: &str) -> (BTreeMap<&'static str, String>, Vec<Answer>) {
     let mut secrets = BTreeMap::new();
     let mut answers = Vec::new();
@@ -121,7 +121,7 @@ async fn no_secret_is_in_the_log_an_answer_or_another_file() {
         .await;
     let setup = panel.setup_token();
     let (mut secrets, answers) = use_all(&panel, &setup, agent).await;
-    // A signature alone is what makes a token: the rest of it is no secret, and the id in it is kept.
+    // Only the signature makes a token secret. The rest is not, and the id in it is stored.
     for token in ["first session", "second session"] {
         let signature = secrets[token].rsplit('.').next().unwrap().to_owned();
         secrets.insert(token, signature);
@@ -132,10 +132,10 @@ async fn no_secret_is_in_the_log_an_answer_or_another_file() {
         assert!(!shown.contains("argon2") && !shown.contains(&secrets["node secret"]), "{answer:#?}");
     }
     assert!(panel.stop().await.success());
-    // The link is made to be read by whoever starts the panel; nothing else has the token.
+    // The setup link is printed for the user who starts the panel. Nothing else may contain the token.
     let log: String =
         panel.log().lines().filter(|line| !line.contains("/setup#token=")).collect::<Vec<_>>().join("\n");
-    // Nor has it the name of a failed sign-in: that may be a password in the wrong field.
+    // The log must not contain the username of a failed sign-in either: it may be a password in the wrong field.
     let canaries: Vec<_> = log.lines().filter(|line| line.contains("canary-")).collect();
     assert!(canaries.is_empty(), "{canaries:#?}");
     for (what, secret) in &secrets {
@@ -168,7 +168,7 @@ async fn what_is_kept_is_for_the_owner_alone() {
             let data = std::fs::symlink_metadata(entry.path()).unwrap();
             seen += 1;
             if data.is_dir() {
-                // What lies in a game's own folder is the game's.
+                // Files in a server's own folder belong to the game.
                 if folder.file_name().is_none_or(|name| name != "servers") {
                     folders.push(entry.path());
                 }
@@ -183,7 +183,7 @@ async fn what_is_kept_is_for_the_owner_alone() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(seen > 4, "files were seen");
-    // The key that signs sessions lies in its own file, and nowhere else.
+    // The key that signs sessions is in its own file, and nowhere else.
     let kept = files(&panel.folder().join("secrets"));
     assert!(!kept.is_empty());
     for file in kept {

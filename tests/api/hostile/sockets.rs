@@ -1,4 +1,4 @@
-//! Sockets that send more than is fair.
+//! WebSocket clients that send too much.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::harness::{Live, Panel, seconds};
 
-/// The head of a client's frame, masked with zeros.
+/// The header of a client's frame, masked with zeros.
 fn head(first: u8, length: u64) -> Vec<u8> {
     let mut bytes = vec![first];
     match length {
@@ -99,7 +99,7 @@ async fn four_hundred_sockets_are_bounded_by_account_and_given_back() {
     let grown = panel.resident().saturating_sub(before);
     assert!(grown < 40 << 20, "grew by {} MiB", grown >> 20);
     drop(open);
-    // Places come back as sockets go.
+    // Closed sockets free their slots.
     crate::harness::until("there is room again", seconds(10), async || {
         let bearer = format!("Bearer {}", admin.token.clone().unwrap());
         Live::with(&admin.address, &[("authorization", &bearer)]).await.ok()

@@ -1,4 +1,4 @@
-//! Each secret opens its own door and no other.
+//! Each kind of secret is only valid for its own purpose.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -48,14 +48,14 @@ async fn no_other_secret_is_a_session() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    // The other way round: a session, and what agents know, claim nothing.
+    // The other way round: neither sessions nor agents' secrets are valid as a setup token.
     for (_, secret) in &secrets[1..] {
         let body = json!({ "setupToken": secret, "username": "eve", "password": PASSWORD });
         panel.anonymous().post("/api/setup", body).await.refused(409, "already_set_up");
     }
 }
 
-/// A session's own claims, and what the panel signs them with, so that a test can change one thing at a time.
+/// The claims of a real session, so that a test can change one at a time.
 async fn claims(admin: &Client) -> Value {
     let session = admin.get("/api/me/sessions").await.expect(200).json[0].clone();
     let now =
@@ -91,7 +91,7 @@ async fn only_one_algorithm_and_only_our_key() {
     ] {
         assert_eq!(open(token).await, 401, "{what}");
     }
-    // The signature is right for the claims, the header lies about how it was made.
+    // The signature is valid for the claims, but the header names another algorithm.
     let token = signed(&hs256, &claims, key);
     let (_, rest) = token.split_once('.').unwrap();
     for header in [
@@ -103,7 +103,7 @@ async fn only_one_algorithm_and_only_our_key() {
     ] {
         assert_eq!(open(format!("{header}.{rest}")).await, 401, "{header}");
     }
-    // What is signed by us, but lacks or bends a claim.
+    // Signed with the panel's key, but with a missing or wrong claim.
     for (key_name, value) in [
         ("scope", json!("ws")),
         ("scope", json!("download")),

@@ -25,7 +25,7 @@ async fn the_second_replaces_the_first_and_from_the_third_time_on_one_stays() {
     assert_eq!(wrong.err(), Some(401), "who is not let in learns nothing");
     let node = panel.admin().get("/api/nodes/attic").await.expect(200).json;
     assert!(has_problem(&node, "two_machines") && node["online"] == true, "{node}");
-    // The one that stays is heard.
+    // The remaining connection still works.
     there.say(&serde_json::json!({ "type": "tea", "messageId": "5" })).await;
     assert_eq!(there.wait_for("error", seconds(10)).await["messageId"], "5");
     node_where(&panel, "attic", "it is over", |node| !has_problem(node, "two_machines")).await;
@@ -70,12 +70,12 @@ async fn our_agent_waits_after_it_was_replaced_and_takes_no_place_back() {
     until("it comes back", seconds(20), async || agent.log().contains("another machine uses").then_some(()))
         .await;
     assert!(began.elapsed() > std::time::Duration::from_secs(2), "{:?}", began.elapsed());
-    // It is known again: otherwise the two would take turns for ever, and nobody would see it.
+    // A process that was already replaced is refused. Otherwise the two would replace each other forever, unnoticed.
     let node = panel.admin().get("/api/nodes/attic").await.expect(200).json;
     assert!(has_problem(&node, "two_machines") && node["encoding"] == "json", "{node}");
     other.say(&serde_json::json!({ "type": "tea", "messageId": "5" })).await;
     while other.wait_for("error", seconds(10)).await["messageId"] != "5" {}
-    // Once the other is gone, the place is free.
+    // Once the other agent is gone, the node can connect again.
     drop(other);
     node_where(&panel, "attic", "it has its place", |node| node["encoding"] == "msgpack").await;
 }

@@ -1,4 +1,4 @@
-//! JSON and MessagePack, who chooses, and what the link tells of itself.
+//! JSON and MessagePack: negotiation, and what the panel shows about the link.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ async fn the_panel_chooses_what_is_offered() {
             agent.socket.send(Message::binary(hello)).await.unwrap();
             let odd = rmp_serde::to_vec_named(&json!({ "type": "tea", "messageId": "7" })).unwrap();
             agent.socket.send(Message::binary(odd)).await.unwrap();
-            // Text is JSON on every link.
+            // Text frames are JSON on every link.
             agent.say(&json!({ "type": "coffee", "messageId": "8" })).await;
             let mut answers = Vec::new();
             while answers.len() < 2 {
@@ -49,7 +49,7 @@ async fn the_panel_chooses_what_is_offered() {
         }
         drop(request);
     }
-    // Nothing that it knows: it names none, and leaves it to the agent to go on or not.
+    // No known subprotocol is offered: the panel names none, and the agent decides whether to go on.
     let upgrade = format!(
         "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat, superchat\r\n\
@@ -73,7 +73,8 @@ async fn the_agent_does_without_where_a_panel_names_none() {
     ];
     let _agent = AgentProcess::start(&env);
     let mut offers = Vec::new();
-    // Refused by the client's library, at once without, and after a break without again.
+    // The client library refuses the answer. The agent retries at once without a subprotocol, and after a pause without
+    // one again.
     for round in 0..3 {
         let accepted = tokio::time::timeout(seconds(10), listener.accept()).await.expect("it dials").unwrap();
         let mut offer = None;
@@ -134,7 +135,7 @@ async fn a_clock_that_is_two_hours_off_is_told_and_changes_nothing_else() {
     assert_eq!(node["online"], true);
     let heard: jiff::Timestamp = node["lastSeen"].as_str().unwrap().parse().unwrap();
     assert!(heard.duration_since(then) > jiff::SignedDuration::from_hours(1), "our clock counts");
-    // A minute later somebody has set it.
+    // A minute later, someone has set it.
     for _ in 0..3 {
         let now = jiff::Timestamp::now().to_string();
         agent.say(&json!({ "type": "heartbeat", "data": { "nodeId": "attic" }, "timestamp": now })).await;

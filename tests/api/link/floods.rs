@@ -1,4 +1,4 @@
-//! An agent that says far too much: others don't notice, and nothing grows.
+//! An agent that sends far too much: others are not affected, and memory does not grow.
 
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,7 @@ async fn depth_and_garbage_are_survived() {
     let secret = raw_agent::node(&panel, "attic").await;
     let offer = Some("ctrl-alt-play.msgpack");
     let mut agent = RawAgent::connect(&panel.agents_address(), "attic", &secret, offer).await.unwrap();
-    // Before it has said what it is, 64 KiB of depth fit.
+    // Before `system_info`, a message may be nested as deep as 64 KiB allow.
     let json = format!(r#"{{"type":"sync","data":{}{}}}"#, "[".repeat(LEVELS), "]".repeat(LEVELS));
     let mut packed = b"\x82\xa4type\xa4sync\xa4data".to_vec();
     packed.extend(std::iter::repeat_n(0x91, LEVELS));

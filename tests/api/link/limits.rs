@@ -1,4 +1,4 @@
-//! What an agent may not do: too much before it has said what it is, too much at once, silence, not reading.
+//! Limits for agents: too much before `system_info`, too much at once, silence, and not reading.
 
 use std::time::Duration;
 
@@ -20,18 +20,18 @@ async fn too_long_is_1009_and_takes_no_memory() {
     let long =
         |bytes: usize| Message::text(format!("{{\"type\":\"heartbeat\",\"x\":\"{}\"}}", "x".repeat(bytes)));
     let before = panel.resident();
-    // Before system_info, and far beyond.
+    // Before `system_info`: slightly too large, and far too large.
     for bytes in [65 << 10, 20 << 20] {
         let mut agent = RawAgent::connect(&address, "attic", &secret, None).await.unwrap();
         let _ = agent.socket.send(long(bytes)).await;
         let code = agent.closed(seconds(15)).await;
-        // Whoever still sends when the close comes may see a reset in its place.
+        // A client that is still sending when the close arrives may get a reset instead.
         assert!(code == 1009 || (bytes > 1 << 20 && code == 1006), "{bytes}: {code}");
         node_where(&panel, "attic", "it is gone", |node| node["online"] == false).await;
     }
     let grown = panel.resident().saturating_sub(before);
     assert!(grown < 8 << 20, "{grown} bytes for a message that nobody may send");
-    // Many small ones before it are fine, and large ones after it.
+    // Many small messages before `system_info` are allowed, and large ones after it.
     let mut agent = RawAgent::connect(&address, "attic", &secret, None).await.unwrap();
     for _ in 0..100 {
         agent.socket.send(long(2000)).await.unwrap();
@@ -52,10 +52,10 @@ async fn silence_ends_a_link_and_a_quiet_elder_is_offline_but_not_closed() {
     let (ours, legacy) = (raw_agent::node(&panel, "ours").await, raw_agent::node(&panel, "legacy").await);
     let mut silent = RawAgent::join(&panel, "ours", &ours).await;
     node_where(&panel, "ours", "it is online", |node| node["online"] == true).await;
-    // Nobody reads here, so no pong goes out either.
+    // The test does not read, so the agent sends no pongs.
     node_where(&panel, "ours", "it is gone", |node| node["online"] == false).await;
     silent.closed(seconds(10)).await;
-    // One that reads and answers pings stays.
+    // An agent that reads and answers pings stays connected.
     let mut lively = RawAgent::join(&panel, "ours", &ours).await;
     let until = tokio::time::Instant::now() + Duration::from_millis(2500);
     while let Ok(message) =
@@ -64,7 +64,7 @@ async fn silence_ends_a_link_and_a_quiet_elder_is_offline_but_not_closed() {
         assert!(matches!(message, Some(Ok(_))), "{message:?}");
     }
     node_where(&panel, "ours", "it is online still", |node| node["online"] == true).await;
-    // An agent of the first part: offline when it is quiet, back with its next word on the same connection.
+    // A legacy agent: offline when it is silent, and online with its next message on the same connection.
     let mut agent = RawAgent::connect(&panel.agents_address(), "legacy", &legacy, None).await.unwrap();
     agent
         .say(&json!({ "type": "system_info", "data": { "nodeId": "legacy", "capabilities": ["docker"] } }))
@@ -75,7 +75,7 @@ async fn silence_ends_a_link_and_a_quiet_elder_is_offline_but_not_closed() {
     node_where(&panel, "legacy", "it is back", |node| node["online"] == true).await;
 }
 
-/// An agent that goes on speaking and takes nothing: its pings come back never.
+/// An agent that keeps sending and never reads, so the pongs for the panel's pings never come.
 #[tokio::test]
 async fn whoever_never_reads_is_closed() {
     let panel = Panel::builder().env("LINK_TIMES", "ping=200,silence=1500,blocked=1000").start().await;
@@ -102,7 +102,7 @@ async fn a_thousand_half_open_connections_keep_no_agent_out() {
     let mut held = Vec::new();
     for number in 0..1000 {
         let mut stream = TcpStream::connect(&address).await.unwrap();
-        // Silence, half a TLS hello, half a request.
+        // Silent, half a TLS hello, half a request.
         let bytes: &[u8] = [&b""[..], b"\x16\x03\x01", b"GET / HT"][number % 3];
         stream.write_all(bytes).await.unwrap();
         held.push(stream);
@@ -110,7 +110,7 @@ async fn a_thousand_half_open_connections_keep_no_agent_out() {
     let began = std::time::Instant::now();
     let mut agent = RawAgent::join(&panel, "attic", &secret).await;
     assert!(began.elapsed() < seconds(5), "{:?}", began.elapsed());
-    // More than there is room for: the oldest give way, the agent does not.
+    // More than the limit: the oldest connections are closed, but not the agent's.
     for _ in 0..1500 {
         held.push(TcpStream::connect(&address).await.unwrap());
     }
@@ -118,7 +118,7 @@ async fn a_thousand_half_open_connections_keep_no_agent_out() {
     RawAgent::join(&panel, "barn", &other).await;
     agent.say(&json!({ "type": "tea", "messageId": "1" })).await;
     agent.wait_for("error", seconds(10)).await;
-    // And all of them are gone after their time.
+    // All of them are closed after their timeout.
     for stream in &mut held {
         let end = tokio::time::timeout(seconds(20), async {
             let mut buffer = [0; 256];

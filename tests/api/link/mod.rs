@@ -1,4 +1,4 @@
-//! The link between panel and agents, on real sockets: encodings, figures, rivals, limits, floods.
+//! The link between panel and agents, on real sockets: encodings, link stats, duplicate nodes, limits, floods.
 
 mod duplicate_nodes;
 mod encoding;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::harness::{Panel, seconds, until};
 
-/// The node's view once `pick` likes it.
+/// Waits until the node's view meets the condition.
 pub(crate) async fn node_where(panel: &Panel, id: &str, what: &str, pick: impl Fn(&Value) -> bool) -> Value {
     until(what, seconds(20), async || {
         let node = panel.admin().get(&format!("/api/nodes/{id}")).await.expect(200).json;

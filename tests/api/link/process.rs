@@ -1,4 +1,4 @@
-//! A real agent, as a process of its own on a folder of its own.
+//! A real agent, as a separate process with its own data folder.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// One that runs. Killed when dropped.
+/// A running agent. Killed when dropped.
 pub(crate) struct AgentProcess {
     _child: Child,
     log: Arc<Mutex<String>>,
@@ -14,7 +14,7 @@ pub(crate) struct AgentProcess {
 }
 
 impl AgentProcess {
-    /// With these settings.
+    /// Starts an agent with these environment variables.
     #[allow(clippy::disallowed_methods, reason = "a test's task ends with it")]
     pub(crate) fn start(env: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("cap-agent-").tempdir().unwrap();
@@ -49,7 +49,7 @@ impl AgentProcess {
         Self { _child: child, log, _folder: folder }
     }
 
-    /// What it has printed.
+    /// The agent's output.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! An agent made by hand: what it says is what the test says.
+//! A hand-written agent, whose messages the test controls.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::Panel;
 
-/// Its connection.
+/// The agent's connection.
 pub(crate) struct RawAgent {
     pub(crate) socket: WebSocketStream<TcpStream>,
-    /// The subprotocol that the panel chose.
+    /// Subprotocol that the panel chose.
     pub(crate) chosen: Option<String>,
 }
 
-/// Makes a node; its secret.
+/// Creates a node. Returns its secret.
 pub(crate) async fn node(panel: &Panel, id: &str) -> String {
     let made = panel.admin().post("/api/nodes", json!({ "id": id })).await.expect(201).json;
     made["secret"].as_str().unwrap().to_owned()
 }
 
 impl RawAgent {
-    /// Connects; the status where it is refused.
+    /// Connects. The error is the HTTP status of the refusal.
     pub(crate) async fn connect(
         address: &str,
         node: &str,
@@ -51,7 +51,7 @@ impl RawAgent {
         }
     }
 
-    /// Connects, says that it can do everything, and was heard.
+    /// Connects, introduces itself with all capabilities, and waits until the node is online.
     pub(crate) async fn join(panel: &Panel, id: &str, secret: &str) -> Self {
         let mut agent = Self::connect(&panel.agents_address(), id, secret, None).await.expect("let in");
         agent.hello(id).await;
@@ -60,18 +60,18 @@ impl RawAgent {
         agent
     }
 
-    /// `system_info` and an empty `sync`.
+    /// Sends `system_info` and an empty `sync`.
     pub(crate) async fn hello(&mut self, id: &str) {
         self.say(&hello(id)).await;
         self.say(&json!({ "type": "sync", "data": { "servers": [] } })).await;
     }
 
-    /// Sends text. That the panel is gone is seen when reading.
+    /// Sends text. A closed connection is only noticed when reading.
     pub(crate) async fn say(&mut self, message: &Value) {
         let _ = self.socket.send(Message::text(message.to_string())).await;
     }
 
-    /// The next frame, whatever it is.
+    /// The next frame of any kind.
     pub(crate) async fn frame(&mut self, within: Duration) -> Option<Message> {
         match tokio::time::timeout(within, self.socket.next()).await {
             Ok(Some(Ok(message))) => Some(message),
@@ -80,7 +80,7 @@ impl RawAgent {
         }
     }
 
-    /// The next message of this type in text.
+    /// The next text message of this type.
     pub(crate) async fn wait_for(&mut self, kind: &str, within: Duration) -> Value {
         let until = tokio::time::Instant::now() + within;
         loop {
@@ -99,7 +99,7 @@ impl RawAgent {
         }
     }
 
-    /// Reads to the end: the close code, 1006 for an end without one.
+    /// Reads to the end. Returns the close code, or 1006 if there is none.
     pub(crate) async fn closed(&mut self, within: Duration) -> u16 {
         let until = tokio::time::Instant::now() + within;
         loop {
@@ -113,7 +113,7 @@ impl RawAgent {
     }
 }
 
-/// `system_info` of an agent that knows everything.
+/// `system_info` of an agent with all capabilities.
 pub(crate) fn hello(id: &str) -> Value {
     json!({ "type": "system_info", "data": {
         "nodeId": id, "os": "linux", "arch": "amd64", "memory": 1_u64 << 30, "cpu": "1 core",

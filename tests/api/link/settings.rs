@@ -1,4 +1,4 @@
-//! `ctrl-alt-play agent`: its settings by flag, environment and file, and its health.
+//! `ctrl-alt-play agent`: settings by flag, environment and file, and its health check.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -82,7 +82,7 @@ async fn settings_stand_in_a_file_too() {
         .unwrap();
     node_where(&panel, "attic", "it is online", |node| node["online"] == true).await;
     agent.kill().await.unwrap();
-    // A file with a secret in it is its owner's alone.
+    // A file with a secret has to be readable by its owner only.
     std::fs::write(&file, "agent_secret = \"a shared secret of ours\"\n").unwrap();
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(refused(folder.path(), &[]), (77, true));
@@ -97,7 +97,7 @@ async fn settings_stand_in_a_file_too() {
     assert_eq!(refused(folder.path(), &[]), (78, true), "no secret at all");
 }
 
-/// Its exit code, and whether it said why.
+/// Exit code of the agent, and whether it printed an error.
 fn refused(folder: &Path, flags: &[&str]) -> (i32, bool) {
     let output = Command::new(binary())
         .args(["agent", "--data-dir"])

@@ -1,4 +1,4 @@
-//! `ctrl-alt-play upgrade`, where no service is there.
+//! `ctrl-alt-play upgrade` without a service.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -16,7 +16,7 @@ fn run(program: &Path, data: &Path, known: Option<(&Downloads, &Signer)>, args: 
     command.output().unwrap()
 }
 
-/// Off the test's own thread, on which the download host answers.
+/// Runs outside the test's own thread, on which the download host answers.
 async fn said(
     program: &Path,
     data: &Path,
@@ -54,7 +54,7 @@ async fn it_says_what_there_is_and_swaps_by_itself_where_nobody_watches() {
     let (code, text) = said(&program, &data, known, &[]).await;
     assert!(code == Some(64) && text.contains("--yes"), "{code:?} {text}");
 
-    // Broken on the way: nothing has changed.
+    // The download is corrupted: nothing has changed.
     let name = format!("ctrl-alt-play-{NEXT}-linux-{}", std::env::consts::ARCH);
     downloads.fault(&name, Fault::StallAfter(1000));
     let (code, text) = said(&program, &data, known, &["--yes"]).await;
@@ -75,7 +75,7 @@ async fn it_says_what_there_is_and_swaps_by_itself_where_nobody_watches() {
     assert_eq!(version(&program.with_file_name("ctrl-alt-play.old")), format!("ctrl-alt-play {VERSION}"));
     assert_eq!(std::fs::read_dir(program.parent().unwrap()).unwrap().count(), 2);
     assert!(!data.join("upgrade/program.part").exists());
-    // It is the newest one now, by its own word.
+    // It is now the newest version, by its own version number.
     let (code, text) = said(&program, &data, known, &["--yes"]).await;
     assert!(code == Some(0) && text.contains("is the newest"), "{code:?} {text}");
 }

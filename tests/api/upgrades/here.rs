@@ -1,4 +1,4 @@
-//! The panel's own upgrade: what comes is staged only where all of it is right, and the guard does the rest.
+//! The panel's own upgrade: a download is staged only if everything is valid, and the guard does the rest.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn program_of(version: &str) -> String {
     format!("download/v{version}/ctrl-alt-play-{version}-linux-{}", std::env::consts::ARCH)
 }
 
-/// Asks for the next version and waits until that has come to nothing.
+/// Requests the upgrade and waits until it has failed.
 async fn fails(admin: &Client) -> String {
     admin.post("/api/upgrade", json!({ "version": NEXT })).await.expect(202);
     let over = shown(admin, "the upgrade has failed", |view| view["running"].is_null()).await;
@@ -52,7 +52,7 @@ async fn what_is_not_right_is_never_staged() {
     fresh();
     downloads.fault(&name, Fault::StallAfter(5));
     assert!(fails(&admin).await.contains("stopped coming"));
-    // Signed, but of another version than it says.
+    // Signed, but with another version than it reports.
     downloads.heal();
     downloads.publish(&signer, NEXT, &script("0.1.8"));
     assert!(fails(&admin).await.contains("it has to be ctrl-alt-play 0.1.9"));
@@ -82,7 +82,7 @@ async fn a_cut_download_goes_on_where_it_was_and_is_staged_whole() {
     downloads.publish(&signer, NEXT, &program);
     downloads.fault(&program_of(NEXT), Fault::CutAfter(300_000));
     let mut panel = knowing(&downloads, &signer).env("CTRL_ALT_PLAY_GUARDED", "1").start().await;
-    // Left of an earlier attempt, at another version.
+    // Left by an earlier attempt with another version.
     std::fs::create_dir(panel.folder().join("upgrade")).unwrap();
     std::fs::write(panel.folder().join("upgrade/program.part"), "#!/bin/sh\nold").unwrap();
     panel.admin().post("/api/upgrade", json!({ "version": NEXT })).await.expect(202);
@@ -97,7 +97,7 @@ async fn a_cut_download_goes_on_where_it_was_and_is_staged_whole() {
     assert_eq!(copies, 1, "the database, aside");
 }
 
-/// Follows what a page would see until the panel goes away.
+/// Follows what a page would see until the panel stops.
 async fn steps(mut live: Live) -> Vec<String> {
     let mut seen = Vec::new();
     while let Ok(message) = live.next(seconds(60)).await {

@@ -1,4 +1,4 @@
-//! A download host by https: who is believed, and that it stays https.
+//! A download host with HTTPS: which certificates are trusted, and no downgrade to HTTP.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ struct Machine<'m> {
 }
 
 impl Machine<'_> {
-    /// `ctrl-alt-play upgrade`, which fetches from there; the authorities are a file.
+    /// `ctrl-alt-play upgrade` from this host; the trusted authorities are in a file.
     fn said(&self, base: &str, authorities: Option<&Path>, args: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new(self.folder.join("bin/ctrl-alt-play"));
         command.arg("upgrade").args(args).env("DATA_DIR", self.folder.join("data"));
@@ -67,14 +67,14 @@ fn an_authority_of_ones_own_is_believed_and_nobody_else() {
     let (code, text) = machine.said(&good.base, Some(&known), &["--check"]);
     assert!(code == Some(0) && text.contains("is the newest version"), "{code:?} {text}");
 
-    // As GitHub does it: elsewhere, and by https.
+    // A redirect to another host with HTTPS, as GitHub does.
     let files = host(&ours.issue("127.0.0.1"));
     files.publish(&signer, NEXT, &as_version(NEXT));
     good.fault("", Fault::Moved(files.base.clone()));
     let (code, text) = machine.said(&good.base, Some(&known), &["--yes"]);
     assert!(code == Some(0) && text.contains("Restart what runs it"), "{code:?} {text}");
     assert!(files.asked().iter().any(|path| path.contains("-linux-")), "{:?}", files.asked());
-    // By http, whoever is on the way could lead anywhere.
+    // With HTTP, an attacker on the network could redirect anywhere.
     let plain = Downloads::start();
     plain.publish(&signer, "0.9.9", &script("0.9.9"));
     good.heal();
@@ -86,7 +86,7 @@ fn an_authority_of_ones_own_is_believed_and_nobody_else() {
     );
     assert!(text.contains(&plain.base), "{text}");
     assert_eq!(plain.asked(), Vec::<String>::new());
-    // The other way round is no loss.
+    // A redirect from HTTP to HTTPS is allowed.
     plain.fault("", Fault::Moved(files.base));
     let (code, text) = machine.said(&plain.base, Some(&known), &["--check"]);
     assert!(code == Some(0) && text.contains("is the newest version"), "{code:?} {text}");

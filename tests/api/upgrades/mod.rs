@@ -1,5 +1,5 @@
-//! Newer versions: seen only where they are signed, fetched, tried and staged; the way through a guard and back; other
-//! machines one after another; and the same by the command line.
+//! Upgrades: only signed versions are offered, downloaded, verified and staged; the way through the guard and back;
+//! remote nodes, one after another; and the same on the command line.
 
 mod command;
 mod here;
@@ -14,12 +14,12 @@ use crate::harness::download::{Downloads, Signer};
 use crate::harness::guarded::Guarded;
 use crate::harness::{Client, Panel, seconds, until};
 
-/// A version above the one under test, of the same length.
+/// A version above the tested one, of the same length.
 pub(crate) const NEXT: &str = "0.1.9";
-/// Tests are less patient than people.
+/// Shorter intervals for tests.
 pub(crate) const TIMES: &str = "stall=700,ask=0,settle=500,back=15000,idle=15000";
 
-/// A panel that knows where releases are.
+/// A panel with this release host.
 fn knowing(downloads: &Downloads, signer: &Signer) -> crate::harness::Builder {
     Panel::builder()
         .env("CTRL_ALT_PLAY_DOWNLOAD", &downloads.base)
@@ -27,7 +27,7 @@ fn knowing(downloads: &Downloads, signer: &Signer) -> crate::harness::Builder {
         .env("UPGRADE_TIMES", TIMES)
 }
 
-/// Puts a panel under a guard, on ports that stay the same over a restart.
+/// Runs a panel under a guard, on ports that stay the same over a restart.
 fn guarded(mut builder: crate::harness::Builder, guarded: &Guarded) -> crate::harness::Builder {
     for (name, value) in Guarded::env() {
         builder = builder.env(name, value);
@@ -38,12 +38,12 @@ fn guarded(mut builder: crate::harness::Builder, guarded: &Guarded) -> crate::ha
     builder.under(&wrapper).env("PORT", port()).env("WEBSOCKET_PORT", port())
 }
 
-/// As the administrator sees it.
+/// Upgrades as the administrator sees them.
 pub(crate) async fn view(admin: &Client) -> Value {
     admin.get("/api/upgrade").await.expect(200).json
 }
 
-/// Waits until the panel shows it, over restarts too.
+/// Waits until the panel shows it, also over restarts.
 pub(crate) async fn shown(admin: &Client, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     until(what, seconds(60), async || {
         let answer = admin.try_get("/api/upgrade").await.filter(|answer| answer.status == 200)?;

@@ -1,4 +1,4 @@
-//! Other machines' agents: each gets the panel's version, one after another, until one does not come back with it.
+//! Upgrades of remote agents: one after another to the panel's version, until one does not come back with it.
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,13 @@ use crate::harness::{Panel, seconds};
 /// A panel that is one version above the agents, whose release is published.
 pub(crate) struct Newer {
     pub(crate) panel: Panel,
-    /// The key by which agents know its program.
+    /// Public key by which agents verify its program.
     pub(crate) key: String,
     _downloads: Downloads,
 }
 
 impl Newer {
-    /// With these variables, on a program in this folder.
+    /// Starts with these variables, and the programs of this folder.
     pub(crate) async fn start(folder: &tempfile::TempDir, env: &[(&str, String)]) -> Self {
         let (downloads, signer) = (Downloads::start(), Signer::new());
         downloads.publish(&signer, NEXT, &as_version(NEXT));
@@ -28,7 +28,7 @@ impl Newer {
         Self { panel, key: signer.key(), _downloads: downloads }
     }
 
-    /// An agent under a guard that knows the key and is online.
+    /// An agent under a guard that has the key and is online.
     pub(crate) async fn joined(&self, id: &str, service: &Guarded, env: &[(&str, &str)]) -> Node {
         let mut all = env.to_vec();
         all.push(("CTRL_ALT_PLAY_KEY", &self.key));
@@ -65,7 +65,7 @@ async fn joined(panel: &Panel, id: &str, service: &Guarded, env: &[(&str, &str)]
     node
 }
 
-/// What a view has of a node.
+/// A field of a node's view.
 pub(crate) fn of<'v>(view: &'v Value, id: &str) -> &'v Value {
     view["nodes"].as_array().unwrap().iter().find(|node| node["id"] == id).unwrap()
 }
@@ -138,7 +138,7 @@ async fn the_first_that_goes_back_stops_the_round() {
     assert_eq!((&cellar["step"], &cellar["version"]), (&Value::Null, &json!(VERSION)));
     assert_eq!((services[0].version(), services[1].version()), (VERSION.to_owned(), VERSION.to_owned()));
 
-    // A panel that is killed in the middle of one says so.
+    // A panel that was killed during an upgrade reports that.
     admin.post("/api/upgrade/nodes", json!({ "nodes": ["attic"] })).await.expect(202);
     let mark = panel.folder().join("upgrade/nodes");
     crate::harness::until("the round is noted", seconds(10), async || mark.exists().then_some(())).await;
@@ -149,7 +149,7 @@ async fn the_first_that_goes_back_stops_the_round() {
     assert_eq!(after["nodesRunning"], false);
 }
 
-/// A panel from a checkout can't say that its program is one of a release, and an agent from one has no key.
+/// A panel built from a checkout cannot prove that its program is a release, and such an agent has no key.
 #[tokio::test]
 async fn what_no_release_vouches_for_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What is published, as the panel sees it.
+//! Published versions, as the panel sees them.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ async fn only_what_is_signed_and_newer_is_offered() {
     assert_eq!(seen["available"]["version"], NEXT);
     assert!(seen["checkError"].is_null() && seen["checkedAt"].is_string(), "{seen}");
 
-    // What was seen stays known while the host is away or lies.
+    // The last known version is kept while the host is offline or sends invalid data.
     downloads.publish(&Signer::new(), "0.2.0", &script("0.2.0"));
     let forged = check().await;
     assert!(forged["checkError"].as_str().unwrap().contains("not signed by the key"), "{forged}");
@@ -33,7 +33,7 @@ async fn only_what_is_signed_and_newer_is_offered() {
     downloads.publish(&signer, "0.2.0", &script("0.2.0"));
     downloads.put("latest/download/SHA256SUMS", b"00  ctrl-alt-play-0.2.0-linux-x86_64\n".to_vec());
     assert!(check().await["checkError"].as_str().unwrap().contains("not signed"));
-    // A signature of ours for something that is no release.
+    // A valid signature for something that is not a release.
     downloads.publish_as(&signer, "timestamp:1", "0.2.0", &[]);
     assert!(check().await["checkError"].as_str().unwrap().contains("names no version"));
     downloads.publish(&signer, NEXT, &script(NEXT));
@@ -48,7 +48,7 @@ async fn only_what_is_signed_and_newer_is_offered() {
         let seen = check().await;
         assert!(seen["available"].is_null() && seen["checkError"].is_null(), "{not_newer}: {seen}");
     }
-    // Not as a service: the panel says how.
+    // Without a service, the panel explains how to upgrade.
     let refused = admin.post("/api/upgrade", json!({ "version": NEXT })).await;
     assert!(refused.text.contains("sudo ctrl-alt-play upgrade"), "{refused:?}");
     refused.refused(409, "conflict");
@@ -71,7 +71,7 @@ async fn a_checkout_knows_of_none_and_a_panel_looks_no_oftener_than_it_may() {
     let again = panel.admin().post("/api/upgrade/check", json!({})).await;
     assert!(!again.header("retry-after").is_empty());
     again.refused(429, "too_many_requests");
-    // Seen by whoever looks at the page, as it happens; not by others.
+    // Shown live to administrators, and not to others.
     let mut live = crate::harness::Live::open(&panel.admin()).await;
     live.subscribe(&["upgrade"]).await;
     let version = live

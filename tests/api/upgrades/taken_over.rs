@@ -1,4 +1,4 @@
-//! A panel that somebody has taken over: nothing that it sends runs on a node, unless the release's key has signed it.
+//! A compromised panel cannot run its own program on a node: only what the release key has signed.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::harness::guarded::Guarded;
 use crate::harness::node::Node;
 use crate::harness::seconds;
 
-/// An agent under a guard, connected to a panel of ours that asks what it wants.
+/// An agent under a guard, connected to a fake panel.
 struct Victim {
     service: Guarded,
     node: Node,
@@ -36,7 +36,7 @@ impl Victim {
         Self { service, node, peer, asked: 0 }
     }
 
-    /// The answer to an offer of this program, with these words of a release.
+    /// The answer to an offer of this program, with this release manifest and signature.
     async fn offer(&mut self, version: &str, program: &[u8], words: (&str, &str)) -> Value {
         self.asked += 1;
         let id = format!("offer-{}", self.asked);
@@ -58,7 +58,7 @@ impl Victim {
     }
 }
 
-/// A program that says the right version, and leaves a mark where it was run.
+/// A program that prints the right version, and leaves a marker file when executed.
 fn spy(mark: &Path) -> Vec<u8> {
     format!("#!/bin/sh\ntouch {}\necho ctrl-alt-play {NEXT}\n", mark.display()).into_bytes()
 }
@@ -75,14 +75,14 @@ async fn its_programs_do_not_run_here() {
     victim.refuses(NEXT, &program, ("", ""), "invalid").await;
     let (sums, forged) = stranger.list(NEXT, &program);
     victim.refuses(NEXT, &program, (&sums, &forged), "invalid").await;
-    // Right signatures: of another list, of another version, for other bytes.
+    // Valid signatures, but of another list, of another version, or for other bytes.
     let (own, signature) = signer.list(NEXT, b"the real program");
     victim.refuses(NEXT, &program, (&own, &signature), "invalid").await;
     victim.refuses(NEXT, &program, (&sums, &signature), "invalid").await;
     let (other, signature) = signer.list("0.1.8", &program);
     victim.refuses(NEXT, &program, (&other, &signature), "invalid").await;
     victim.refuses("0.0.9", &program, (&other, &signature), "conflict").await;
-    // Longer than any list, or no text: not even read.
+    // Longer than any list, or not text: not even read.
     for odd in ["x".repeat(70_000), "\0".repeat(5_000)] {
         victim.refuses(NEXT, &program, (&sums, &odd), "BAD_MESSAGE").await;
         victim.refuses(NEXT, &program, (&odd, &signature), "BAD_MESSAGE").await;
@@ -93,14 +93,14 @@ async fn its_programs_do_not_run_here() {
     assert!(!mark.exists() && !victim.upgrade("program.part") && !victim.upgrade("staged"));
     assert_eq!(victim.service.version(), VERSION);
 
-    // One that is signed gets as far as the connection for its bytes.
+    // A signed offer is accepted, and the agent opens the stream for the bytes.
     let (sums, signature) = signer.list(NEXT, &program);
     let (answer, ()) =
         tokio::join!(victim.offer(NEXT, &program, (&sums, &signature)), panel.hang_up(seconds(10)));
     assert_eq!(answer["data"]["code"], "conflict", "{answer}");
     assert!(!mark.exists());
 
-    // Without a key nothing of a panel's is taken, whoever signed it.
+    // Without a key the agent accepts nothing from a panel, whoever signed it.
     let mut keyless = Victim::of(&panel, None).await;
     keyless.refuses(NEXT, &program, (&sums, &signature), "not_supported").await;
     assert!(!mark.exists());
