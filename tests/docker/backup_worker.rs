@@ -1,4 +1,4 @@
-//! The process that makes backups, without an agent: what it writes is restic's, and what befalls it harms nothing.
+//! The backup worker process, without an agent: it writes restic's format, and no failure damages other backups.
 
 #![allow(clippy::needless_pass_by_value, reason = "what is to be done is written where it is begun")]
 
@@ -14,11 +14,11 @@ use super::disk_full::SmallDisk;
 use crate::harness::{binary, long};
 
 const PASSWORD: &str = "correct horse battery";
-/// 16 and 32 bytes of a key.
+/// The 16 and 32 bytes of a key.
 const HALF: &str = "QkJCQkJCQkJCQkJCQkJCQg==";
 const WHOLE: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
 
-/// A repository and a server's folder.
+/// A backup repository and a server's folder.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -51,7 +51,7 @@ impl Place {
         last(self.begin(create(id, &self.world())))
     }
 
-    /// What `restic` says.
+    /// Runs `restic`. Returns whether it succeeded, and its output.
     fn restic(&self, args: &[&str]) -> (bool, String) {
         let run = Command::new("restic")
             .args(["--no-cache", "-r", self.repository().to_str().unwrap()])
@@ -64,7 +64,7 @@ impl Place {
     }
 }
 
-/// Bytes that do not get smaller.
+/// Incompressible bytes.
 fn noise(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -94,12 +94,12 @@ fn begin(repository: &Path, work: Value) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // One line, and the input stays open: its end would be the worker's.
+    // One line. The input stays open, because the worker ends when it is closed.
     writeln!(child.stdin.as_mut().unwrap(), "{request}").unwrap();
     child
 }
 
-/// The last thing that a worker says.
+/// The last message of a worker.
 fn last(mut child: Child) -> Value {
     let mut last = Value::Null;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
@@ -132,7 +132,7 @@ fn restic_reads_and_restores_what_we_wrote() {
     let (good, said) = place.restic(&["restore", "latest", "--target", out.to_str().unwrap()]);
     assert!(good, "{said}");
     same(&place.world(), &out.join("world"));
-    // And we what lies there.
+    // And the other way round: our restore reads the same repository.
     let ours = place.folder.path().join("ours");
     let restored = last(place.begin(json!({ "kind": "restore", "backup_id": "two", "destination": ours })));
     assert_eq!(restored["kind"], "done", "{restored}");
@@ -243,7 +243,7 @@ fn a_flipped_bit_is_found() {
 #[test]
 fn a_full_disk_is_said_and_other_backups_stay() {
     let place = Place::new();
-    // 64 MiB of it are left to everything else.
+    // 64 MiB of it are reserved.
     let disk = SmallDisk::new(80);
     let repository = disk.data();
     let made = last(begin(&repository, create("one", &place.world())));

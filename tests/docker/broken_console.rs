@@ -1,4 +1,4 @@
-//! A console whose connection to the engine ends while the game goes on, and what a restart must not forget of it.
+//! A console whose connection to the engine is lost while the game runs, and console data that survives a restart.
 
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ async fn a_console_that_broke_takes_commands_and_the_stop_saves_the_world() {
     for n in 0..3 {
         proxy.cut("/attach").await;
         let line = format!("hello {n}");
-        // Refused with a sentence, or there.
+        // Either refused with an error, or delivered.
         until("a command is taken", seconds(10), async || {
             let answer = game.admin.post(&game.path("/command"), json!({ "command": line })).await;
             if answer.status != 204 {
@@ -87,7 +87,7 @@ async fn lines_and_charts_keep_their_times_over_a_kill_of_the_panel() {
     };
     until("there are samples", seconds(20), async || (!history(&game).await.is_empty()).then_some(())).await;
     let chart = history(&game).await;
-    // The charts of a panel that is stopped; the console's lines also of one that is killed.
+    // The charts survive a clean stop of the panel; the console lines also survive a kill.
     assert!(panel.stop().await.success());
     panel.again().await;
     panel.kill().await;

@@ -1,11 +1,11 @@
-//! The clock jumps.
+//! Jumps of the system clock.
 
 use serde_json::{Value, json};
 
 use super::game::Game;
 use crate::harness::{Panel, seconds, until};
 
-/// Debian's `libfaketime`, wherever this machine's architecture has it.
+/// Path of Debian's `libfaketime` on this architecture.
 pub(crate) fn library() -> String {
     let found = std::fs::read_dir("/usr/lib").unwrap().flatten().find_map(|entry| {
         let path = entry.path().join("faketime/libfaketime.so.1");
@@ -14,7 +14,7 @@ pub(crate) fn library() -> String {
     found.expect("Debian's package faketime is installed").to_str().unwrap().to_owned()
 }
 
-/// A clock that the test moves while the panel runs.
+/// A clock that the test can change while the panel runs.
 pub(crate) struct Clock {
     file: tempfile::NamedTempFile,
 }
@@ -30,7 +30,7 @@ impl Clock {
         std::fs::write(self.file.path(), format!("{offset}\n")).unwrap();
     }
 
-    /// Wall time only: a jump of the clock doesn't touch the monotonic one.
+    /// Changes the wall clock only: a real jump does not affect the monotonic clock either.
     pub(crate) async fn panel(&self) -> Panel {
         Panel::builder()
             .env("LD_PRELOAD", library())

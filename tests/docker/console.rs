@@ -1,4 +1,4 @@
-//! What a console shows, to whom, and what it never does.
+//! What a console shows, to which users, and what it must not do.
 
 use serde_json::json;
 
@@ -91,7 +91,7 @@ async fn escapes_and_markup_are_text() {
         };
         assert!(!plain.contains(bad), "{line:?}");
     }
-    // Nothing that the game asked of the terminal was answered into its stdin.
+    // Terminal queries of the game are not answered on its stdin.
     assert_eq!(lines.iter().filter(|line| line.starts_with("You said:")).count(), 1, "{lines:#?}");
 }
 
@@ -152,7 +152,7 @@ async fn an_unfinished_line_is_shown_while_it_is_one() {
     assert_eq!(answer["partial"]["text"], "name? ", "{answer}");
     assert_eq!(answer["partial"]["stream"], "stdout");
     assert!(!game.lines().await.iter().any(|line| line.contains("name?")), "it is no line yet");
-    // Who comes later sees it too.
+    // Viewers that connect later see it too.
     let mut late = Viewer::open(&game.admin, &game.id).await;
     late.until_partial(seconds(5), |text| text == "name? ").await;
     game.command("Ada").await;
@@ -206,7 +206,7 @@ async fn of_a_flood_the_end_is_shown_whole_to_all() {
     let panel = Panel::start().await;
     let game = Game::new(&panel, "seq 1 200000; echo 'panic: the line that explains it'; exit 3").await;
     let mut viewer = Viewer::open(&game.admin, &game.id).await;
-    // Reads nothing while it lasts.
+    // Does not read during the flood.
     let mut lazy = Viewer::open(&game.admin, &game.id).await;
     let watching = super::beside(async move {
         let lines = viewer.wait("the last line", seconds(60), |text| text.starts_with("panic:")).await;

@@ -1,4 +1,4 @@
-//! Games that end on their own.
+//! Games that exit by themselves.
 
 use serde_json::{Value, json};
 
@@ -38,13 +38,13 @@ async fn another_code_is_a_crash_and_restarted_until_it_is_given_up() {
     );
     let reason = view["statusReason"].as_str().unwrap_or_default();
     assert!(reason.contains('3') || reason.contains("three"), "it says why it stays down: {view}");
-    // Whoever starts it by hand begins anew.
+    // A manual start resets the count of restarts.
     game.power("start").await.expect(202);
     until("it was started again", seconds(20), async || {
         (game.said("Ending with 7").await >= 5).then_some(())
     })
     .await;
-    // And whoever stops it, stops the restarts.
+    // A manual stop ends the restarts.
     game.becomes("crashed", seconds(20)).await;
 }
 
@@ -67,7 +67,7 @@ async fn a_container_removed_behind_our_back_is_noticed() {
     let game = Game::running(&panel, "game").await;
     let first = game.started_at().await;
     docker::docker(&["rm", "-f", &format!("ctrl-alt-play-{}", game.id)]).await;
-    // It was asked to run, so it either waits for its restart or runs in a new container already.
+    // The server should run, so it either waits for its restart or already runs in a new container.
     until("the loss is noticed", seconds(15), async || {
         let view = game.view().await;
         let anew = match docker::inspect(&game.id).await {
@@ -96,7 +96,7 @@ async fn a_stopped_container_removed_behind_our_back_matters_to_nobody() {
     game.power("stop").await.expect(202);
     game.becomes("stopped", seconds(15)).await;
     let name = format!("ctrl-alt-play-{}", game.id);
-    // It may be kept or removed after a stop: both are fine.
+    // The container may be kept or removed after a stop.
     let _ = tokio::process::Command::new("docker").args(["rm", "-f", &name]).output().await;
     game.start().await;
     game.says("Ready", seconds(10)).await;

@@ -1,4 +1,4 @@
-//! The end of a server: whole or not at all, whatever happens meanwhile, and whatever its game has left.
+//! Deletion of a server: complete or not at all, whatever happens in between, and whatever files the game left.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::harness::{PASSWORD, Panel, docker, long, seconds, until};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Folders in each other, of which no path reaches the last.
+/// Nested folders, so deep that no path reaches the last one.
 fn nest(top: &Path, levels: usize) {
     std::fs::create_dir_all(top).unwrap();
     let mut here: OwnedFd = openat(CWD, top, FOLDER, Mode::empty()).unwrap();
@@ -37,7 +37,7 @@ async fn a_game_that_nests_folders_goes_like_any_other() {
     let game = Game::new(&panel, "sleep 1000").await;
     let levels = if long() { 100_000 } else { 15_000 };
     nest(&game.file(&panel, "top"), levels);
-    // What was left behind by a run before this one.
+    // Removes leftovers of an earlier run.
     assert!(panel.stop().await.success());
     for left in [".deleted-old-0", ".incoming-other", ".bringing-third"] {
         nest(&panel.folder().join("servers").join(left), levels);
@@ -108,7 +108,7 @@ async fn a_panel_that_is_killed_meanwhile_goes_on() {
         beside(async move { admin.request(reqwest::Method::DELETE, &path).send().await.map(drop) })
     };
     agent.peer.expect("server_delete", seconds(20)).await;
-    // It is said, and nothing else is done with it meanwhile.
+    // The deletion is shown, and other actions are refused meanwhile.
     let view = admin.get(&path).await.expect(200).json;
     assert_eq!(
         (view["status"].as_str(), view["statusReason"].as_str()),
@@ -126,7 +126,7 @@ async fn a_panel_that_is_killed_meanwhile_goes_on() {
     let view = admin.get(&path).await.expect(200).json;
     let reason = view["statusReason"].as_str().unwrap_or_default();
     assert!(view["status"] == "unknown" && reason.contains("being deleted"), "{view}");
-    // The agent did it meanwhile, or is asked again: either way it ends.
+    // Either the agent has deleted it by now, or it is asked again.
     let mut agent = agent.again(&panel).await.unwrap();
     agent.introduce(&[(&id, "stopped")]).await;
     let again = agent.peer.find("server_delete", seconds(20), |message| {
@@ -158,7 +158,7 @@ async fn a_node_that_goes_away_meanwhile_does_it_when_it_is_back() {
     let answer = answer.await.unwrap();
     assert!(answer.text.contains("goes on when it is back"), "{answer:?}");
     answer.refused(503, "node_offline");
-    // The node never had it, or has done it: nothing is to be made there.
+    // The node does not have the server. The panel must not create it there.
     let peer = crate::harness::fake::connect(&panel.agents_address(), &agent.id, &agent.secret, None).await;
     let mut agent = FakeAgent { peer: peer.unwrap(), id: agent.id, secret: agent.secret };
     agent.introduce(&[]).await;
@@ -172,7 +172,7 @@ async fn a_node_that_goes_away_meanwhile_does_it_when_it_is_back() {
     until("it is forgotten", seconds(10), async || (admin.get(&path).await.status == 404).then_some(()))
         .await;
 
-    // Who does not want to wait for a node that never comes back forgets it.
+    // A server on a node that never comes back can be deleted with `force`.
     let id = agent.server(&panel, "Second").await;
     let path = format!("/api/servers/{id}");
     let second = {
@@ -195,7 +195,7 @@ async fn what_a_node_refuses_is_as_it_was() {
     let id = agent.server(&panel, "World").await;
     let path = format!("/api/servers/{id}");
     let admin = panel.admin();
-    // What the agent said last may be under way.
+    // The agent's last message may still be in flight.
     until("its state is known", seconds(10), async || {
         (admin.get(&path).await.json["status"] == "stopped").then_some(())
     })
@@ -213,7 +213,7 @@ async fn what_a_node_refuses_is_as_it_was() {
     admin.patch(&path, json!({ "name": "Other" })).await.expect(200);
 }
 
-/// Whatever moment an agent is killed at: the server is gone in the end, or it was refused and is whole.
+/// Whenever the agent is killed, the server is either deleted in the end, or the deletion failed and it is complete.
 #[tokio::test]
 async fn an_agent_that_is_killed_meanwhile_goes_on() {
     docker::image().await;

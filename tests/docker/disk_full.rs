@@ -1,4 +1,4 @@
-//! The disk below the data folder runs full, and is freed again.
+//! The disk of the data folder becomes full, and is freed again.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::game::Game;
 use crate::harness::{PASSWORD, Panel, as_root, seconds, until};
 
-/// A small file system of its own; unmounted when dropped.
+/// A small file system. Unmounted when dropped.
 pub(crate) struct SmallDisk {
     folder: tempfile::TempDir,
 }
@@ -26,7 +26,7 @@ impl SmallDisk {
         Self { folder }
     }
 
-    /// Where the panel keeps its data.
+    /// The panel's data folder on it.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -35,7 +35,7 @@ impl SmallDisk {
         self.folder.path().join("ballast")
     }
 
-    /// Takes what is left.
+    /// Fills the remaining space.
     pub(crate) fn fill(&self) {
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(self.ballast()).unwrap();
         for size in [1 << 16, 1 << 12, 1 << 8, 1] {
@@ -43,7 +43,7 @@ impl SmallDisk {
         }
     }
 
-    /// Gives it back.
+    /// Frees it again.
     pub(crate) fn free(&self) {
         std::fs::remove_file(self.ballast()).unwrap();
     }
@@ -83,7 +83,7 @@ async fn writes_are_refused_reads_go_on_and_it_heals() {
 
     disk.fill();
     let mut names = 0..;
-    // The file may have room inside for a while.
+    // The database file may have free space inside at first.
     until("a write is refused", seconds(30), async || {
         disk.fill();
         let answer = admin.post("/api/users", user(&format!("user{}", names.next().unwrap()))).await;
@@ -101,7 +101,7 @@ async fn writes_are_refused_reads_go_on_and_it_heals() {
     }
     panel.sign_in("admin").await;
     panel.sign_in("before").await;
-    // What runs can be used and ended.
+    // A running game can still be used and stopped.
     game.command("hello").await;
     game.says("You said: hello", seconds(5)).await;
     game.power("kill").await.expect(202);

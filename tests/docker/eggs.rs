@@ -1,4 +1,5 @@
-//! A real game out of an egg: added, made, installed in an image as public ones are, configured, played, stopped.
+//! A real game from an egg: imported, created, installed with an image like the public ones, configured, played,
+//! stopped.
 
 use std::process::Stdio;
 
@@ -10,9 +11,9 @@ use tokio::process::Command;
 use super::game::Game;
 use crate::harness::{Panel, docker, free_port, seconds, until};
 
-/// As public images: the user `container`, and an entrypoint that has a shell expand `STARTUP`.
+/// An image like the public ones: the user `container`, and an entrypoint that lets a shell expand `STARTUP`.
 const IMAGE: &str = "cap-test/egg:latest";
-/// Debian's OpenArena, from which the install script takes the game.
+/// Debian's OpenArena, from which the install script copies the game.
 const INSTALLER: &str = "cap-test/openarena:latest";
 
 const ENTRYPOINT: &str = r#"#!/bin/sh
@@ -38,7 +39,7 @@ const STARTUP: &str = "exec ./ld.so --library-path ./lib ./ioq3ded +set com_base
     /home/container/game +set com_homepath .openarena +set com_legacyprotocol 71 +set com_protocol 71 +set sv_master1 \
     \"\" +set sv_pure 0 +set dedicated 1 +set ttycon 0 +set net_port {{SERVER_PORT}} +exec server.cfg +map {{MAP}}";
 
-/// Makes the images where they are not there.
+/// Builds the images if they do not exist.
 async fn images() {
     docker::image().await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/make");
@@ -109,7 +110,7 @@ async fn made(panel: &Panel, port: u16, map: &str) -> Game {
     Game::ask(panel, body).await
 }
 
-/// What the game tells a client.
+/// Sends a status query as a game client. Returns the response.
 async fn info(port: u16) -> Option<String> {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.send_to(b"\xff\xff\xff\xffgetinfo xxx", ("127.0.0.1", port)).await.unwrap();

@@ -1,4 +1,4 @@
-//! A container engine that does not end what it says: the program waits for no end, and holds none of it.
+//! A container engine with endless responses: the panel does not wait for the end, and does not buffer them.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::beside;
 use crate::harness::{Panel, seconds, until};
 
-/// Answers what it is, and everything else with `begin`, and then the same piece for ever.
+/// Answers `/version` and image lookups normally, and everything else with `begin` and then `piece` forever.
 async fn answer(mut stream: UnixStream, begin: &'static str, piece: Vec<u8>) {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {

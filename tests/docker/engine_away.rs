@@ -1,4 +1,4 @@
-//! The engine goes away, hangs, and comes back.
+//! The engine stops, hangs, and comes back.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ async fn node(panel: &Panel) -> Value {
     panel.admin().get("/api/nodes/local").await.expect(200).json
 }
 
-/// The panel itself is as quick as ever.
+/// The panel itself stays responsive.
 async fn others_are_fine(panel: &Panel) {
     for path in ["/health", "/api/me", "/api/servers", "/api/nodes", "/api/users", "/api/templates"] {
         let asked = Instant::now();
@@ -80,7 +80,7 @@ async fn one_that_hangs_holds_nobody_up() {
     let asked = Instant::now();
     let answer = other.power("start").await;
     assert!(asked.elapsed() < seconds(30), "it took {:?}", asked.elapsed());
-    // Taken before anybody could know, or refused by name.
+    // Accepted before the hang was detected, or refused with the right error code.
     assert!(
         answer.status == 202 || (answer.status == 503 && answer.code() == "engine_unavailable"),
         "{answer:?}"
@@ -122,7 +122,7 @@ async fn a_panel_starts_without_one() {
     game.again(&panel);
     game.becomes("unknown", seconds(5)).await;
     others_are_fine(&panel).await;
-    // One that is made meanwhile is installed when there is an engine.
+    // A server created meanwhile is installed when the engine is back.
     let late = Game::ask(&panel, super::game::body("game", &serde_json::json!({}))).await;
     proxy.set(ProxyState::Open).await;
     game.becomes("running", seconds(10)).await;
@@ -141,7 +141,7 @@ async fn what_was_asked_to_run_runs_again_after_an_engine_stop() {
     idle.power("stop").await.expect(202);
     idle.becomes("stopped", seconds(15)).await;
     let started_at = game.started_at().await;
-    // An engine that stops takes its containers with it.
+    // The engine stops its containers when it stops.
     proxy.set(ProxyState::Closed).await;
     docker::docker(&["kill", &format!("ctrl-alt-play-{}", game.id)]).await;
     game.becomes("unknown", seconds(10)).await;

@@ -1,4 +1,4 @@
-//! A game that prints without end, and the others beside it.
+//! A game that prints without end, and the other games beside it.
 
 use std::fmt::{Display, Formatter};
 use std::process::Stdio;
@@ -17,19 +17,19 @@ use crate::harness::{Live, Panel, docker, long, seconds, until};
 
 const MIB: u64 = 1 << 20;
 
-/// One flood at a time, and never the whole machine: the game itself, the engine and a reader are three that want a core.
+/// Only one flood at a time: the game, the engine and a reader already need three cores.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// A game that floods as soon as it runs.
+/// A game that floods the console as soon as it runs.
 pub(crate) async fn flood(panel: &Panel) -> Game {
     Game::with(panel, "flood", json!({ "limits": { "cpu": 50 } })).await
 }
 
-/// How long things took.
+/// Distribution of durations.
 struct Spread {
     count: usize,
     half: Duration,
-    /// 95 of 100.
+    /// 95th percentile.
     nearly_all: Duration,
     most: Duration,
 }
@@ -49,7 +49,7 @@ impl Display for Spread {
     }
 }
 
-/// The same game on the same engine, and no panel between.
+/// Baseline: the same game on the same engine, without the panel.
 struct Plain {
     name: String,
     _child: Child,
@@ -136,18 +136,18 @@ async fn costs_a_bounded_amount_of_memory_and_nobody_else_their_console() {
     assert!(lines > 1_000, "only {lines} lines");
     assert!(viewer.skipped > 0, "no reader keeps up with `yes`: what it misses is counted");
     assert!(most < before + 64 * MIB, "{before} grew to {most} bytes");
-    // A console stuck behind the flood would be late every time; single late ones are the machine's, which other tests
-    // use as well, but for the long run.
+    // A console stuck behind the flood would always be slow. Single slow answers are due to other tests on this
+    // machine, so only a long run checks them.
     let target = Duration::from_millis(300);
     assert!(times.half < target, "another console took {times}, the engine alone {plain}");
     assert!(!long() || times.nearly_all < target, "another console took {times}, the engine alone {plain}");
     assert!(times.count > 20, "only {} commands in 10 s", times.count);
-    // By the connection that was used all the time: the other one's has been idle for so long that it is just being closed.
+    // On the connection that was in use all the time: the other one may just be closed for being idle.
     quiet.admin.post(&loud.path("/power"), json!({ "action": "kill" })).await.expect(202);
     loud.becomes("stopped", seconds(10)).await;
 }
 
-/// The kernel's state of the panel's end of our connection; 1 is established.
+/// TCP state of the panel's end of our connection, from the kernel; 1 is established.
 fn state_at_the_panel(panel_port: u16, our_port: u16) -> Option<u8> {
     let (local, remote) = (format!(":{panel_port:04X}"), format!(":{our_port:04X}"));
     ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|file| {
@@ -167,7 +167,7 @@ async fn a_browser_that_stops_reading_is_let_go() {
     let panel = Panel::start().await;
     let game = flood(&panel).await;
     game.start().await;
-    // It must not take another viewer with it.
+    // Must not be affected.
     let mut other = Viewer::open(&game.admin, &game.id).await;
     let others = super::beside(async move {
         let began = Instant::now();
@@ -191,7 +191,7 @@ async fn a_browser_that_stops_reading_is_let_go() {
     println!("closed after {:?}; {} MiB before, at most {} MiB", began.elapsed(), before / MIB, most / MIB);
     assert!(began.elapsed() > seconds(4), "closed too early: {:?}", began.elapsed());
     assert!(most < before + 32 * MIB, "{before} grew to {most} bytes");
-    // What was under way still arrives, then the end; the code fits through where the socket took it.
+    // Data in flight still arrives, and then the close. The code only arrives if there was room in the socket.
     let code = lazy.closed(seconds(10)).await;
     assert!(matches!(code, 1013 | 1006), "{code}");
     others.await.unwrap();

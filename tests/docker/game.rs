@@ -1,4 +1,4 @@
-//! A game server as its owner has it.
+//! A game server, with helpers for tests.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Client, Panel, docker, seconds, until};
 
-/// One server of a panel. Its container is removed when this is dropped.
+/// A server of a panel. Its container is removed when this is dropped.
 pub(crate) struct Game {
     pub(crate) admin: Client,
     pub(crate) id: String,
@@ -19,7 +19,7 @@ impl Drop for Game {
     }
 }
 
-/// What to ask for: the busybox image, this startup line, and whatever else is given.
+/// Body of the request to create a server: the busybox image, this startup line, and more fields.
 pub(crate) fn body(startup: &str, more: &Value) -> Value {
     let mut body = json!({ "name": "A world", "image": docker::BUSYBOX, "startup": startup });
     for (key, value) in more.as_object().expect("an object") {
@@ -29,31 +29,31 @@ pub(crate) fn body(startup: &str, more: &Value) -> Value {
 }
 
 impl Game {
-    /// Asks for one, without waiting.
+    /// Creates a server without waiting for it.
     pub(crate) async fn ask(panel: &Panel, body: Value) -> Self {
         Self::ask_as(panel.admin(), body).await
     }
 
-    /// The same of a panel that is no process of ours.
+    /// The same with a given client, for a panel that runs elsewhere.
     pub(crate) async fn ask_as(admin: Client, body: Value) -> Self {
         docker::image().await;
         let id = admin.post("/api/servers", body).await.expect(201).id();
         Self { admin, id }
     }
 
-    /// One that is installed and stopped.
+    /// Creates a server and waits until it is installed and stopped.
     pub(crate) async fn with(panel: &Panel, startup: &str, more: Value) -> Self {
         let game = Self::ask(panel, body(startup, &more)).await;
         game.becomes("stopped", seconds(30)).await;
         game
     }
 
-    /// One that is installed and stopped.
+    /// The same without more fields.
     pub(crate) async fn new(panel: &Panel, startup: &str) -> Self {
         Self::with(panel, startup, json!({})).await
     }
 
-    /// One that runs and has said that it is ready.
+    /// Creates and starts a server, and waits until it is ready.
     pub(crate) async fn running(panel: &Panel, startup: &str) -> Self {
         let game = Self::new(panel, startup).await;
         game.start().await;
@@ -65,12 +65,12 @@ impl Game {
         format!("/api/servers/{}{rest}", self.id)
     }
 
-    /// A file of the game, seen from the host.
+    /// Path of a file of the game on the host.
     pub(crate) fn file(&self, panel: &Panel, name: &str) -> std::path::PathBuf {
         panel.folder().join("servers").join(&self.id).join(name)
     }
 
-    /// How the panel shows it.
+    /// The server's view.
     pub(crate) async fn view(&self) -> Value {
         self.admin.get(&self.path("")).await.expect(200).json
     }
@@ -79,7 +79,7 @@ impl Game {
         self.view().await["status"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The last few texts, for whoever reads of a failure.
+    /// The last console lines, for error messages.
     async fn lately(&self) -> Vec<String> {
         let lines = self.console(30).await;
         lines
@@ -88,12 +88,12 @@ impl Game {
             .collect()
     }
 
-    /// Waits until it is shown so.
+    /// Waits until it has this status.
     pub(crate) async fn becomes(&self, status: &str, within: Duration) -> Value {
         self.shows(&format!("{} is {status}", self.id), within, |view| view["status"] == status).await
     }
 
-    /// Waits until its view is as wanted, and prints the last one where it never is.
+    /// Waits until its view meets the condition. Prints the last view on failure.
     pub(crate) async fn shows(&self, what: &str, within: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = std::time::Instant::now() + within;
         loop {
@@ -121,24 +121,24 @@ impl Game {
         self.becomes("running", seconds(30)).await
     }
 
-    /// Types a line into its console.
+    /// Sends a console command.
     pub(crate) async fn command(&self, line: &str) {
         self.admin.post(&self.path("/command"), json!({ "command": line })).await.expect(204);
     }
 
-    /// The last lines of its console, whole.
+    /// The last console lines, as JSON.
     pub(crate) async fn console(&self, tail: usize) -> Vec<Value> {
         let answer = self.admin.get(&self.path(&format!("/console?tail={tail}"))).await.expect(200);
         answer.json["lines"].as_array().expect("lines").clone()
     }
 
-    /// The texts of its console.
+    /// The texts of the console lines.
     pub(crate) async fn lines(&self) -> Vec<String> {
         let lines = self.console(1_000).await;
         lines.iter().map(|line| line["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// Waits for a line that holds this text.
+    /// Waits for a line that contains this text.
     pub(crate) async fn says(&self, text: &str, within: Duration) -> Value {
         let what = format!("{} says {text:?}", self.id);
         let deadline = std::time::Instant::now() + within;
@@ -157,30 +157,30 @@ impl Game {
         }
     }
 
-    /// How often the whole line was said.
+    /// How often the console has exactly this line.
     pub(crate) async fn said(&self, text: &str) -> usize {
         self.lines().await.iter().filter(|line| *line == text).count()
     }
 
-    /// Its container as the engine has it.
+    /// Its container, as the engine describes it.
     pub(crate) async fn container(&self) -> Value {
         docker::inspect(&self.id).await.unwrap_or_else(|| panic!("no container of {}", self.id))
     }
 
-    /// When the engine started its container.
+    /// Time at which the engine started its container.
     pub(crate) async fn started_at(&self) -> String {
         let container = self.container().await;
         assert_eq!(container["State"]["Running"], true, "{}", container["State"]);
         container["State"]["StartedAt"].as_str().expect("a time").to_owned()
     }
 
-    /// Waits until there is no container.
+    /// Waits until it has no container.
     pub(crate) async fn gone(&self, within: Duration) {
         let gone = async || docker::inspect(&self.id).await.is_none().then_some(());
         until("the container is removed", within, gone).await;
     }
 
-    /// Goes on after the panel was started again, at another address.
+    /// Uses the new address of a restarted panel.
     pub(crate) fn again(&mut self, panel: &Panel) {
         self.admin = panel.admin();
     }

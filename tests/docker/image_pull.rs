@@ -1,4 +1,4 @@
-//! Fetching an image: progress, failure, cancel, and another try.
+//! Pulling an image: progress, failure, cancellation, and retry.
 
 use serde_json::json;
 
@@ -6,12 +6,12 @@ use super::game::{Game, body};
 use super::registry::Registry;
 use crate::harness::{Panel, docker, seconds, until};
 
-/// Nobody listens there, and no earlier run left such an image.
+/// Nothing listens on this address, and no earlier run left such an image.
 fn absent() -> String {
     format!("127.0.0.1:{}/nosuch/image:{:08x}", crate::harness::free_port(), rand::random::<u32>())
 }
 
-/// Another name for the busybox image, until this is dropped.
+/// Another tag of the busybox image, removed when this is dropped.
 struct Tag(String);
 
 impl Tag {
@@ -37,12 +37,12 @@ async fn an_absent_image_is_a_failed_install_with_its_reason() {
     assert!(reason.len() > 10, "a reason for a person: {view}");
     assert!(docker::inspect(&game.id).await.is_none(), "no container is made for it");
 
-    // A start fetches again, and fails again.
+    // A start pulls again, and fails again.
     assert_eq!(game.power("start").await.expect(202).json["status"], "starting");
     game.shows("it failed again", seconds(30), |view| view["status"] == "install_failed").await;
     game.power("stop").await.refused(409, "not_running");
 
-    // The image appears: one more try and it is there.
+    // The image appears, so the next attempt succeeds.
     let _tag = Tag::new(&image).await;
     let retried = game.admin.post(&game.path("/install"), json!({})).await;
     let stopped = async || (game.status().await == "stopped").then_some(());
@@ -82,7 +82,7 @@ async fn another_image_is_fetched_at_the_next_start() {
     game.start().await;
 }
 
-/// Every file below a folder that holds this text.
+/// Every file below a folder that contains this text.
 fn holding(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
     let output = std::process::Command::new("grep").args(["-rlaF", text]).arg(folder).output().unwrap();
     String::from_utf8_lossy(&output.stdout).lines().map(Into::into).collect()
@@ -115,7 +115,7 @@ async fn a_private_image_takes_the_login_that_is_kept() {
     let stopped = async || (game.status().await == "stopped").then_some(());
     until("installed with the login", seconds(20), stopped).await;
 
-    // There and the same: nothing newer. Then the registry has another.
+    // Present and unchanged: nothing newer. Then the registry gets another image.
     let told = admin.get(&game.path("/image")).await.expect(200).json;
     assert_eq!(
         (&told["present"], &told["newer"], &told["problem"]),
@@ -154,12 +154,12 @@ async fn a_fetch_can_be_cancelled() {
     let view = game.becomes("install_failed", seconds(5)).await;
     let reason = view["statusReason"].as_str().unwrap_or_default().to_lowercase();
     assert!(reason.contains("cancel"), "{view}");
-    // Nothing is left of it: another try is one from the beginning.
+    // The canceled pull leaves nothing behind: the next one starts from the beginning.
     game.admin.post(&game.path("/install"), json!({})).await.expect(202);
     game.becomes("installing", seconds(5)).await;
     game.admin.delete(&game.path("/install")).await.expect(204);
     game.becomes("install_failed", seconds(5)).await;
-    // None runs.
+    // No installation is running.
     let nothing = game.admin.delete(&game.path("/install")).await;
     assert!(matches!(nothing.status, 204 | 409), "{nothing:?}");
 }

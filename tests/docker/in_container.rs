@@ -1,4 +1,4 @@
-//! The panel in a container, with the engine's socket mounted: the games that it makes beside itself find their files.
+//! The panel in a container with the engine's socket mounted. The games it starts beside itself get the right folders.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::game::{Game, body};
 use crate::harness::{Panel, binary, docker, seconds, until};
 
-/// A panel's container and volume, by name. Both are gone when this is dropped.
+/// A panel's container and volume, by name. Both are removed when this is dropped.
 struct PanelBox {
     name: String,
 }
@@ -20,7 +20,8 @@ impl PanelBox {
         Self { name: format!("cap-test-panel-{}-{number}", std::process::id()) }
     }
 
-    /// `docker run …`, to be put before the program. The libraries of a program that is not static come from this machine.
+    /// The `docker run …` arguments before the program. The libraries of a program that is not static come from this
+    /// machine.
     fn run(&self, mounts: &[&str], data_dir: &str) -> Vec<String> {
         let program = format!("{0}:{0}:ro", binary());
         let mut words: Vec<String> = ["docker", "run", "--rm", "--network", "host", "--name", &self.name]
@@ -62,10 +63,10 @@ impl Drop for PanelBox {
     }
 }
 
-/// Where the engine mounts a game's folder from.
+/// Host path that the engine mounts as the game's folder.
 fn source(container: &Value) -> &str {
     let mounts = container["Mounts"].as_array().unwrap();
-    // Beside it there may be the file of a time zone.
+    // The time zone file may be mounted too.
     let data = mounts.iter().find(|mount| mount["RW"] == true);
     data.and_then(|mount| mount["Source"].as_str()).expect("a mount")
 }
@@ -74,7 +75,7 @@ fn source(container: &Value) -> &str {
 async fn a_folder_of_the_host_is_where_games_keep_their_files() {
     let host = tempfile::tempdir().unwrap();
     let own = PanelBox::new();
-    // A folder within the mount: the rest of the path has to be put after it.
+    // A folder within the mount: the rest of the path has to be appended.
     let folder = host.path().join("deep/panel");
     std::fs::create_dir_all(&folder).unwrap();
     let mount = format!("{}:/srv/all", host.path().display());
@@ -98,7 +99,7 @@ async fn a_folder_of_the_host_is_where_games_keep_their_files() {
     until("the world is on the host", seconds(10), async || files.join("world.txt").exists().then_some(()))
         .await;
 
-    // The container goes and another one comes: the game runs on, and is known as ours.
+    // The panel's container is replaced. The game keeps running and is still recognized.
     let started = game.started_at().await;
     panel.stop().await;
     until("the panel's container is gone", seconds(20), async || {

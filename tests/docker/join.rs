@@ -1,5 +1,5 @@
-//! The line that makes a machine a node, run as it is. What it would change on this machine lies in a mount namespace
-//! of its own, and no systemd is seen there: so the agent runs in the foreground.
+//! The join command of a node, run as it is. The files it would change on this machine are in a separate mount
+//! namespace without systemd, so the agent runs in the foreground.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::{Panel, seconds, until};
 
-/// The shell that runs the line, with all that it starts.
+/// The shell that runs the command, with all its child processes.
 struct Shell(Child);
 
 impl Drop for Shell {
@@ -25,7 +25,7 @@ async fn one_line_makes_a_machine_a_node() {
     let line = made["joinCommand"].as_str().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let root = elsewhere.path().display();
-    // The engine is asked by its own socket and has to stay where it is; the rest is covered.
+    // The engine's socket has to stay reachable; everything else is covered.
     let cover = format!(
         "set -e; mkdir -p /var/lib/ctrl-alt-play-agent; for d in /usr/local/bin /etc/default /var/lib/ctrl-alt-play-agent; do \
          mkdir -p {root}$d; mount --bind {root}$d $d; done; \

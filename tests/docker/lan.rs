@@ -1,5 +1,5 @@
-//! Games that are kept from the local network, and the owner of the firewall rules: on an engine and in networks of the test's
-//! own.
+//! Games that are blocked from the local network, and the firewall rules for that: with an engine and networks created
+//! by the test.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +9,7 @@ use super::game::Game;
 use crate::harness::own_engine::{Echo, HOST, INTERNET, INTERNET_V6, NEIGHBOURS, OwnEngine, PORT, answering};
 use crate::harness::{Panel, binary, docker, seconds, until};
 
-/// A panel on that engine.
+/// A panel with that engine.
 async fn panel(engine: &OwnEngine, without: &[&str]) -> Panel {
     let words = engine.wrapper(without);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -21,7 +21,7 @@ async fn panel(engine: &OwnEngine, without: &[&str]) -> Panel {
         .await
 }
 
-/// A game that runs and has its port published at this one.
+/// A running game with its port published on this one.
 async fn game(panel: &Panel, external: u16, block_lan: bool) -> Game {
     let ports = ["tcp", "udp"]
         .map(|protocol| json!({ "internal": PORT, "external": external, "protocol": protocol }));
@@ -39,12 +39,12 @@ fn at(addresses: &[&str], port: u16) -> Vec<SocketAddr> {
     addresses.iter().map(|address| SocketAddr::new(address.parse::<IpAddr>().unwrap(), port)).collect()
 }
 
-/// What both protocols of these are called.
+/// Labels of these addresses for both protocols.
 fn both(addresses: &[SocketAddr]) -> Vec<String> {
     addresses.iter().flat_map(|address| [format!("{address}/tcp"), format!("{address}/udp")]).collect()
 }
 
-/// The game answers on its port, to whoever reaches it.
+/// Starts an echo server in the game's network namespace.
 async fn served(engine: &OwnEngine, game: &Game) -> Echo {
     Echo::start(&engine.inside(&game.id).await, &["0.0.0.0".parse().unwrap()])
 }
@@ -65,21 +65,21 @@ impl Places {
         }
     }
 
-    /// What a game reaches of them.
+    /// Which of these addresses a game can reach.
     async fn reached(&self, engine: &OwnEngine, game: &Game) -> Vec<String> {
         let all = [&self.lan[..], &self.host, &self.internet].concat();
         answering(&engine.inside(&game.id).await, &all)
     }
 }
 
-/// The engine's resolver is asked from within the container.
+/// Checks that the engine's DNS resolver works from within the container.
 async fn resolves(engine: &OwnEngine, game: &Game) {
     let name = format!("ctrl-alt-play-{}", game.id);
     let said = engine.docker(&["exec", &name, "nslookup", "-type=a", "world.example"]).await;
     assert!(said.contains(INTERNET), "{said}");
 }
 
-/// Our rules that are there, by backend.
+/// The panel's rules that are set, by backend.
 fn rules(engine: &OwnEngine) -> Vec<&'static str> {
     let mut found = Vec::new();
     if engine.there(&["nft", "list", "table", "inet", "ctrl_alt_play"]).is_some() {
@@ -108,8 +108,8 @@ async fn a_blocked_game_reaches_the_internet_only(without: &[&str], used: &[&str
     assert_eq!(rules(&engine), used);
     let _answers = [served(&engine, &open).await, served(&engine, &blocked).await];
 
-    // Without the switch a game reaches all but the machine itself and where clouds hand out its credentials: what is closed
-    // below is closed by it.
+    // Without `blockLan`, a game reaches everything except this machine and the cloud metadata address. So what is
+    // unreachable below is blocked by the setting.
     let neighbours: Vec<_> =
         places.lan.iter().filter(|at| !at.to_string().starts_with("169.254.")).copied().collect();
     assert_eq!(neighbours.len() + 1, places.lan.len());
@@ -117,17 +117,17 @@ async fn a_blocked_game_reaches_the_internet_only(without: &[&str], used: &[&str
     assert_eq!(places.reached(&engine, &open).await, expected);
     assert_eq!(places.reached(&engine, &blocked).await, both(&places.internet));
     resolves(&engine, &blocked).await;
-    // Players in the local network reach it all the same.
+    // Players in the local network can still connect.
     let published = at(&[&engine.ends.0], 31_002);
     assert_eq!(answering(&engine.lan(), &published), both(&published));
-    // A game may be a proxy for another one; a blocked one has no way there, whatever address it takes.
+    // Another game could act as a proxy, so a blocked game cannot reach it by any address.
     let through_the_host = [at(&[&engine.ends.0], 31_001), at(&["198.51.100.1"], 31_001)].concat();
     assert_eq!(answering(&engine.inside(&blocked.id).await, &through_the_host), [""; 0]);
     let view = blocked.view().await;
     assert_eq!((&view["blockLan"], &view["blockLanProblem"]), (&json!(true), &Value::Null));
 
-    // Rules that somebody removed are there before the next start of such a game, and soon after a start of the panel,
-    // which changes nothing for a game that runs.
+    // Removed rules are restored before the next start of a blocked game, and soon after a start of the panel, without
+    // affecting a running game.
     let started = engine.inside(&blocked.id).await;
     for table in
         [["nft", "delete", "table", "inet", "ctrl_alt_play"].as_slice(), &["iptables", "-t", "mangle", "-F"]]
@@ -147,7 +147,7 @@ async fn a_blocked_game_reaches_the_internet_only(without: &[&str], used: &[&str
     })
     .await;
 
-    // The switch takes effect at the next start.
+    // The setting takes effect at the next start.
     let change = |on: bool| json!({ "blockLan": on });
     blocked.admin.patch(&blocked.path(""), change(false)).await.expect(200);
     blocked.shows("it has to be restarted", seconds(10), |view| view["needsRestart"] == true).await;
@@ -173,7 +173,7 @@ async fn a_blocked_game_reaches_the_internet_only_by_iptables() {
     a_blocked_game_reaches_the_internet_only(&["nft"], &OF_IPTABLES).await;
 }
 
-/// As an earlier version set them, with a port that is published no more.
+/// Rules as an earlier version set them, with a port that is no longer published.
 const EARLIER: &str = "for i in iptables ip6tables; do $i -N CTRL-ALT-PLAY; $i -A CTRL-ALT-PLAY -p tcp --dport 53 -j RETURN; \
                        $i -A CTRL-ALT-PLAY -p tcp --dport 30999 -j RETURN; $i -A CTRL-ALT-PLAY -j DROP; \
                        $i -I INPUT -i ctrl-alt-play0 -j CTRL-ALT-PLAY; done";
@@ -189,7 +189,7 @@ async fn rules_of_another_backend_shut_no_newer_port() {
     let open = async |from: &Game| {
         let from = engine.inside(&from.id).await;
         until("the newer game's port is open", seconds(20), async || {
-            // By UDP the engine's proxy may answer from another address of the machine.
+            // With UDP, the engine's proxy may answer from another address of the machine.
             answering(&from, &published).contains(&format!("{}/tcp", published[0])).then_some(())
         })
         .await;
@@ -197,7 +197,7 @@ async fn rules_of_another_backend_shut_no_newer_port() {
     open(&first).await;
     assert_eq!(rules(&engine), ["nft"]);
 
-    // Rules of this version's other backend: `nft` came later.
+    // Rules of the other backend: `nft` was installed later.
     engine.there(&["nft", "delete", "table", "inet", "ctrl_alt_play"]);
     panel.stop().await;
     let mut older = self::panel(&engine, &["nft"]).await;
@@ -223,7 +223,7 @@ async fn nothing_is_left_where_no_rules_are_wanted() {
         drop(game(&panel, 31_021, true).await);
         assert!(!rules(&engine).is_empty());
         panel.stop().await;
-        // As whoever removes the program does; an `nft` that can't be run there would be an error of its own.
+        // As the uninstaller does; an `nft` that cannot be executed there would be an error.
         let words =
             [engine.wrapper(&[]), vec![binary().to_owned(), "remove-firewall-rules".to_owned()]].concat();
         let done = std::process::Command::new(&words[0]).args(&words[1..]).status().unwrap();
@@ -256,7 +256,7 @@ async fn off(engine: &OwnEngine) -> Panel {
         .await
 }
 
-/// Root without the right to set rules, as in a container.
+/// Root without the capability to set rules, as in a container.
 #[tokio::test]
 async fn where_no_rule_can_be_set_that_is_said() {
     docker::image().await;
@@ -278,7 +278,7 @@ async fn where_no_rule_can_be_set_that_is_said() {
     game.says("This game can reach the local network, although that is blocked", seconds(20)).await;
     let view = game.view().await;
     assert!(view["blockLanProblem"].as_str().unwrap().contains("No firewall rule"), "{view:#}");
-    // Who may only look is told of the switch, not of the machine.
+    // A user without rights to the machine sees the setting, but not the problem.
     let friend = panel.user("friend").await;
     let path = game.path(&format!("/users/{}", friend.get("/api/me").await.id()));
     panel.admin().put(&path, json!({ "permissions": ["startup"] })).await.expect(204);

@@ -1,4 +1,4 @@
-//! Our agent, a process of its own with real games, under a legacy panel, played from golden transcripts.
+//! The agent, as a separate process with real games, under a legacy panel that plays golden transcripts.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use crate::harness::golden::{Script, Side};
 use crate::harness::{binary, docker, seconds};
 
-/// A panel that knows the first part only: it reads the node id from the query, and speaks as it always did.
+/// A panel that knows only the basic messages, and reads the node id from the query.
 struct OldPanel {
     listener: TcpListener,
     agent: Child,
@@ -46,7 +46,7 @@ impl OldPanel {
             assert_eq!(request.uri().to_string(), "/?nodeId=attic-pi");
             assert_eq!(request.headers()["x-node-id"], "attic-pi");
             assert_eq!(request.headers()["authorization"], "Bearer a shared secret of ours");
-            // Node's library takes the first subprotocol of any list.
+            // Node's library chooses the first subprotocol of any list.
             if let Some(offered) = request.headers().get("sec-websocket-protocol") {
                 let first = offered.to_str().unwrap().split(',').next().unwrap().trim();
                 response.headers_mut().insert("sec-websocket-protocol", first.parse().unwrap());
@@ -62,7 +62,7 @@ impl OldPanel {
     }
 }
 
-/// A server's id; its container is removed whatever becomes of the test.
+/// A server's id. Its container is removed when this is dropped.
 struct Gone(String);
 
 impl Gone {
@@ -84,7 +84,7 @@ async fn the_messages_of_the_tables() {
     let panel = OldPanel::with_an_agent().await;
     let mut script = panel.script(&server).await;
     script.play("ts-panel.jsonl").await;
-    // Nothing of what it said more was of the second part's own, but what every panel is told.
+    // Everything else the agent sent are basic messages, which every panel receives.
     for frame in script.backlog() {
         let kind = frame["type"].as_str().unwrap_or_default().to_owned();
         let known = ["system_info", "heartbeat", "server_status", "server_output", "error", "sync"];
@@ -100,7 +100,7 @@ async fn the_command_form() {
     panel.script(&server).await.play("ts-panel-commands.jsonl").await;
 }
 
-/// The numbers of a counter, over a link that breaks in between: none twice, none lost.
+/// Numbers printed by a game, over a link that breaks in between: none twice, none lost.
 #[tokio::test]
 async fn output_goes_on_where_it_stopped() {
     let server = Gone::new("goes-on");
@@ -135,8 +135,8 @@ async fn output_goes_on_where_it_stopped() {
     let mut script = panel.script(&server).await;
     let count = numbers.len() + 50;
     until(&mut script, &mut numbers, count).await;
-    // What was under way when the link broke may come twice or be lost; what came after is told in order, no gap wider
-    // than what lay on the wire.
+    // Lines in flight when the link broke may be lost or repeated. Later lines arrive in order, and a gap is no larger
+    // than what was in flight.
     let jumps: Vec<_> = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
     assert!(jumps.len() <= 1, "{numbers:?}");
     assert!(jumps.iter().all(|pair| pair[1] > pair[0] && pair[1] - pair[0] < 100), "{jumps:?}");
@@ -145,7 +145,7 @@ async fn output_goes_on_where_it_stopped() {
     script.wait(&deleted, "deleted").await;
 }
 
-/// A game that floods, under a panel that does not read: memory is bounded, and what gave way is counted.
+/// A game that floods the console, under a panel that does not read: memory is bounded, and skipped lines are counted.
 #[tokio::test]
 async fn a_flood_gives_way_and_is_counted() {
     let server = Gone::new("flood");
@@ -176,7 +176,7 @@ async fn a_flood_gives_way_and_is_counted() {
     script.backlog().clear();
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 << 20, "the agent grew by {grown} bytes");
-    // An answer is not held up by it.
+    // The flood does not delay answers.
     say(&mut script, json!({"type": "server_power", "data": {"serverId": server.0, "action": "kill"}})).await;
     script.wait(&status("stopped"), "the kill").await;
     say(&mut script, json!({"type": "server_delete", "data": {"serverId": server.0}})).await;

@@ -1,4 +1,4 @@
-//! The way of a server from its creation to its removal.
+//! The life cycle of a server, from creation to deletion.
 
 use serde_json::json;
 

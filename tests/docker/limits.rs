@@ -1,4 +1,4 @@
-//! What a container may do, as the engine was told.
+//! Limits and rights of a container, as passed to the engine.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ async fn a_container_is_made_of_an_allow_list() {
     assert_eq!(config["Labels"]["ctrl-alt-play.server-id"], game.id.as_str());
     assert_eq!(config["WorkingDir"], "/home/container");
     assert_eq!((&config["Tty"], &config["OpenStdin"]), (&json!(true), &json!(true)));
-    // SAFETY of the host: the panel's own user is root here, the game's never is.
+    // Safety of the host: the panel's own user is root here, but the game's never is.
     let user = config["User"].as_str().unwrap();
     assert!(user.contains(':') && !user.starts_with("0:") && !user.starts_with("root"), "user {user:?}");
 
@@ -92,7 +92,7 @@ async fn a_container_is_made_of_an_allow_list() {
     assert!(!empty(&log["Config"]["max-size"]), "its log is capped: {log}");
 
     let mounts = container["Mounts"].as_array().unwrap();
-    // The file of this machine's time zone, where it has one, can be read only.
+    // The time zone file of this machine, if it exists, is mounted read-only.
     let zone = |mount: &&serde_json::Value| {
         let place = mount["Destination"].as_str().unwrap();
         place.starts_with("/usr/share/zoneinfo/") && mount["RW"] == false

@@ -1,4 +1,4 @@
-//! A node that lies about a server that moves away from it: what it sends is not what a server's folder can be.
+//! A node that sends invalid data when a server is transferred from it.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::harness::{Panel, docker, free_port, seconds, until};
 
 type Socket = WebSocketStream<TcpStream>;
 
-/// Dials as the node `evil`.
+/// Connects as the node `evil`.
 async fn dial(panel: &str, path: &str, secret: &str, token: Option<&str>) -> Result<Socket, u16> {
     let mut request = format!("ws://{panel}{path}?nodeId=evil").into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {secret}").parse().unwrap());
@@ -27,19 +27,19 @@ async fn dial(panel: &str, path: &str, secret: &str, token: Option<&str>) -> Res
     }
 }
 
-/// What it is called, the frames, and what is said of them.
+/// Name of the case, the frames, and the reported end of the transfer.
 type Told = (&'static str, Vec<Vec<u8>>, Option<Value>);
 
-/// What the liar sends when it is asked for a server's folder.
+/// What the malicious node sends when it is asked for a server's folder.
 #[derive(Clone, Debug)]
 struct Lie {
-    /// The frames.
+    /// Frames of the stream.
     frames: Vec<Vec<u8>>,
-    /// And what it says they were.
+    /// What it reports about them at the end.
     done: Option<Value>,
 }
 
-/// An agent by all that one hears of it.
+/// Behaves like an agent in every other respect.
 async fn liar(panel: String, secret: String, lie: Lie) {
     let mut socket = dial(&panel, "/", &secret, None).await.unwrap();
     let say = |kind: &str, id: Option<&Value>, data: Value| {
@@ -113,7 +113,7 @@ async fn send(panel: &str, secret: &str, ticket: &Value, lie: Lie) {
     while let Some(Ok(_)) = socket.next().await {}
 }
 
-/// One entry of a tar stream, as it is told.
+/// An entry of a tar stream.
 fn entry(kind: u8, name: &str, link: &str, mode: u32, data: &[u8]) -> Vec<u8> {
     let mut head = vec![0_u8; 512];
     head[..name.len()].copy_from_slice(name.as_bytes());

@@ -1,5 +1,5 @@
-//! Game servers for real: the binary, a Docker engine, containers. Every test has a panel and a data folder of its own
-//! and removes its containers whatever happens.
+//! Game servers with the real binary, a Docker engine and containers. Every test has its own panel and data folder, and
+//! always removes its containers.
 
 mod backup_policy;
 mod backup_worker;

@@ -1,4 +1,4 @@
-//! Nodes that come back other than they went, with real agents and real containers.
+//! Nodes that come back in another state, with real agents and real containers.
 
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ async fn a_renewed_secret_leaves_time_and_a_revoked_one_none() {
     start(&panel, &id).await;
     let at = begun(&id).await;
     let made = panel.admin().post("/api/nodes/attic/secret", json!(null)).await.expect(200).json;
-    // The agent comes back by itself with the one that it has; nobody had to be quick.
+    // The agent reconnects by itself with its old secret, which is still valid.
     online(&panel, "attic", true).await;
     status(&panel, &id, "running").await;
     agent.kill().await;

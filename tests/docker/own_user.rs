@@ -1,5 +1,5 @@
-//! Panel and agent as a user of their own, with the three rights that the service has and no other: the games' files are
-//! somebody else's, and everything works all the same.
+//! Panel and agent as an unprivileged user, with only the three capabilities of the service. The games' files belong to
+//! other users, and everything still works.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::harness::fake::{FakePanel, Peer};
 use crate::harness::node::{self, Node};
 use crate::harness::{Panel, docker, free_port, seconds, until};
 
-/// Nobody on this machine.
+/// An unused user id.
 const OWN: u32 = 61_234;
 const AS: [&str; 9] = [
     "setpriv",
@@ -25,7 +25,7 @@ const AS: [&str; 9] = [
     "--",
 ];
 
-/// Makes files as a careful game does, then plays.
+/// Creates private files as a careful game does, then plays.
 const PRIVATE: &str = "umask 077; mkdir -p private; [ -e private/key ] || echo secret > private/key; \
                        ln -sf key private/link; chmod 500 private; exec game";
 
@@ -51,7 +51,7 @@ async fn a_games_files_are_read_and_written_and_stay_the_games() {
     let made = json!({ "serverId": id, "image": docker::BUSYBOX, "startup": PRIVATE, "environment": {},
                        "limits": { "memory": 0, "swap": 0, "disk": 0, "io": 500, "cpu": 0 } });
     assert_eq!(ask(&mut peer, "server_create", made).await["type"], "ack");
-    // It looks for the image first.
+    // The agent looks for the image first.
     let mut peer = Some(peer);
     until("it can be started", seconds(20), async || {
         let answer = ask(peer.as_mut()?, "server_start", json!({ "serverId": id })).await;
@@ -113,7 +113,7 @@ async fn a_world_moves_between_two_of_them() {
         here.join("private/link").is_symlink().then_some(())
     })
     .await;
-    // Counted through a folder that is closed to others.
+    // Counted even in a folder that is closed to others.
     std::fs::write(here.join("private/ballast"), vec![1; 3 << 20]).unwrap();
     game.shows("what it takes of the disk", seconds(30), |view| {
         view["stats"]["disk"].as_u64().is_some_and(|bytes| bytes > 3 << 20)

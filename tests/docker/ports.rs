@@ -1,4 +1,4 @@
-//! Ports to the world.
+//! Published ports.
 
 use std::net::TcpListener;
 
@@ -100,7 +100,7 @@ async fn a_game_does_not_reach_another_ones_ports() {
     let knock = format!("nc -w 2 {address} 7777 </dev/null; true");
     let heard = docker::docker(&["exec", &name, "sh", "-c", &knock]).await;
     assert!(!heard.contains("Hello"), "{address} answered a neighbour: {heard}");
-    // The knock itself works: the greeter hears it from within.
+    // The connection attempt itself works: the game answers from within its own container.
     let own = format!("ctrl-alt-play-{}", greeter.id);
     let knock = "nc -w 2 127.0.0.1 7777 </dev/null; true";
     let heard = docker::docker(&["exec", &own, "sh", "-c", knock]).await;

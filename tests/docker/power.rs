@@ -1,4 +1,4 @@
-//! What may be asked now, and what is refused by name.
+//! Which power actions are allowed in which state, and the errors of the others.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn what_may_be_asked_depends_on_the_state() {
         .await
         .refused(404, "not_found");
 
-    // From stopped a restart is a start.
+    // A restart of a stopped server is a start.
     assert_eq!(game.power("restart").await.expect(202).json["status"], "starting");
     game.becomes("running", seconds(20)).await;
     game.says("Ready", seconds(10)).await;
@@ -33,7 +33,7 @@ async fn what_may_be_asked_depends_on_the_state() {
     game.power("start").await.refused(409, "already_stopping");
     game.power("stop").await.refused(409, "already_stopping");
     game.power("restart").await.refused(409, "already_stopping");
-    // A game may be asked something while it ends.
+    // Commands are allowed while a game stops.
     game.command("are you there").await;
     game.says("Ignored: are you there", seconds(5)).await;
     game.power("kill").await.expect(202);

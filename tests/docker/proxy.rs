@@ -1,4 +1,4 @@
-//! A door between the panel and the real engine that a test can close or jam. The engine itself notices nothing.
+//! A proxy between the panel and the real engine, which a test can close or block. The engine itself is not affected.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -8,29 +8,29 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// How the door stands.
+/// State of the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProxyState {
     /// Everything passes.
     Open,
-    /// Connections are taken and nothing passes, neither old nor new.
+    /// Connections are accepted, but no data passes, on old or new ones.
     Hung,
-    /// There is no socket, and old connections are cut.
+    /// The socket does not exist, and old connections are closed.
     Closed,
 }
 
-/// A socket that leads to the engine.
+/// A socket that forwards to the engine.
 pub(crate) struct Proxy {
     folder: tempfile::TempDir,
     door: watch::Sender<ProxyState>,
     streams: Streams,
 }
 
-/// Connections by what was asked over them first.
+/// Connections by their first request, with the token that closes them.
 type Streams = Arc<Mutex<Vec<(String, CancellationToken)>>>;
 
 impl Proxy {
-    /// A new one, open or not.
+    /// A new proxy, initially open or closed.
     pub(crate) async fn new(door: ProxyState) -> Self {
         let folder = tempfile::Builder::new().prefix("cap-engine-").tempdir().unwrap();
         let this = Self { folder, door: watch::Sender::new(door), streams: Streams::default() };
@@ -44,12 +44,12 @@ impl Proxy {
         self.folder.path().join("engine.sock")
     }
 
-    /// For `DOCKER_HOST`.
+    /// Value for `DOCKER_HOST`.
     pub(crate) fn address(&self) -> String {
         format!("unix://{}", self.path().display())
     }
 
-    /// Ends the connections over which this was asked, as a proxy does with one that is idle for too long.
+    /// Closes the connections with this request, as a proxy does with idle ones.
     pub(crate) async fn cut(&self, request: &str) {
         let cut = async || {
             let mut streams = self.streams.lock().unwrap();
@@ -73,7 +73,7 @@ impl Proxy {
         .await;
     }
 
-    /// Moves the door, and returns when it stands.
+    /// Changes the state, and returns once it is in effect.
     pub(crate) async fn set(&self, door: ProxyState) {
         self.door.send_replace(door);
         let path = self.path();
@@ -87,7 +87,7 @@ fn engine() -> String {
     host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned()
 }
 
-/// Keeps the socket there while the door is not closed. Ends with the proxy.
+/// Serves the socket while the proxy is not closed. Ends with the proxy.
 async fn keep(path: PathBuf, mut door: watch::Receiver<ProxyState>, streams: Streams) {
     loop {
         if *door.borrow_and_update() == ProxyState::Closed {

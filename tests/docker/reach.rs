@@ -1,4 +1,4 @@
-//! What a game reaches of this machine.
+//! What a game can reach on this machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +12,10 @@ use super::beside;
 use super::game::Game;
 use crate::harness::{Panel, as_root, docker, free_port, raw, seconds, until};
 
-/// The rules are those of the machine: one test at a time.
+/// The firewall rules are those of the whole machine, so only one test runs at a time.
 static RULES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// A game that asks each of these (`HOST PORT`) again and again, and says what it got.
+/// A game that connects to each of these (`HOST PORT`) repeatedly, and prints the answers.
 fn asking(places: &[String]) -> String {
     let places: Vec<_> = places.iter().map(|place| format!("'{place}'")).collect();
     format!(
@@ -26,7 +26,7 @@ fn asking(places: &[String]) -> String {
     )
 }
 
-/// Whatever rules another panel of this machine has set.
+/// Removes the rules, also those of another panel on this machine.
 fn forget_rules() {
     let nft = as_root("sh", &["-c", "command -v nft >/dev/null"]);
     if nft {
@@ -73,7 +73,7 @@ async fn the_panels_ports_refuse_games() {
     })
     .await;
     assert!(!texts(&game).await.iter().any(|line| line.contains("[HTTP")), "{:?}", texts(&game).await);
-    // This machine itself is answered at the same address.
+    // The machine itself gets an answer at the same address.
     let address = format!("{host}:{}", ports[0]);
     let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let (answer, _) = raw::exchange(&address, request.as_bytes(), seconds(5)).await;
@@ -110,7 +110,7 @@ async fn games_reach_of_this_machine_what_is_published_and_no_more() {
     says(format!("{host} {published} [HTTP/1.0]")).await;
     says(format!("{host} {private} []")).await;
     assert_eq!(came.load(Ordering::Relaxed), 0, "the game reached a port of this machine");
-    // Without the rules it does; they come back when ports change, and within a minute.
+    // Without the rules the game gets through. They are restored when ports change, and within a minute.
     until("the game comes through", seconds(30), async || {
         forget_rules();
         (came.load(Ordering::Relaxed) > 0).then_some(())

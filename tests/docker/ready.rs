@@ -1,4 +1,4 @@
-//! What templates say about a game: its ready line, its way to stop, its folder.
+//! What templates specify about a game: ready line, stop command, data folder.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn running_is_said_when_the_ready_line_came() {
     viewer.wait("the ready line", seconds(10), |text| text.starts_with("Done (")).await;
     game.becomes("running", seconds(2)).await;
 
-    // It is stopped by a command of its own, which its console shows.
+    // It is stopped by its own command, which the console shows.
     viewer.wait("it listens", seconds(10), |text| text == "Ready").await;
     game.power("stop").await.expect(202);
     let seen = viewer.wait("it saves", seconds(10), |text| text.starts_with("World saved")).await;
@@ -84,7 +84,7 @@ async fn any_image_runs_as_it_wants_to() {
     );
 }
 
-/// Whether something is mounted there; the file of a time zone may be mounted beside it.
+/// Whether there is a data mount; the time zone file may be mounted too.
 fn mounted(container: &serde_json::Value, place: &str) -> bool {
     container["Mounts"].as_array().unwrap().iter().any(|mount| mount["Destination"] == place)
 }

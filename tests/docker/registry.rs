@@ -1,4 +1,4 @@
-//! An image registry of our own on loopback: one that never answers, or one that gives one image at its own pace.
+//! A local image registry on loopback: one that never answers, or one that serves an image at a given speed.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{seconds, until};
 
-/// A registry; it ends, and the image it gave is removed, when this is dropped.
+/// A registry. When dropped, it stops, and the image it served is removed.
 pub(crate) struct Registry {
     port: u16,
     task: JoinHandle<()>,
@@ -23,7 +23,7 @@ pub(crate) struct Registry {
     login: Login,
 }
 
-/// What `Authorization: Basic` has to say, where it has to say something.
+/// Required value of `Authorization: Basic`; `None` if no login is needed.
 type Login = Arc<Mutex<Option<String>>>;
 
 impl Drop for Registry {
@@ -35,16 +35,16 @@ impl Drop for Registry {
     }
 }
 
-/// What it answers: path to media type and bytes.
+/// Responses: path to media type and bytes.
 type Things = BTreeMap<String, (&'static str, Vec<u8>)>;
 
 impl Registry {
-    /// Takes every connection and says nothing.
+    /// Accepts every connection and never answers.
     pub(crate) async fn stalling() -> Self {
         Self::open(None).await
     }
 
-    /// Gives `…/game:latest`, whose one layer of `megabytes` takes about `takes`.
+    /// Serves `…/game:latest`, whose only layer of `megabytes` takes about `takes` to download.
     pub(crate) async fn giving(megabytes: usize, takes: Duration) -> Self {
         let own = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
         Self::giving_for(own, megabytes, takes).await
@@ -80,24 +80,24 @@ impl Registry {
         Self::open(Some((Arc::new(things), takes))).await
     }
 
-    /// From now on it answers only those who log in with this name and password; none for everybody.
+    /// From now on requires this name and password; `None` for no login.
     pub(crate) fn ask_for(&self, login: Option<(&str, &str)>) {
         use base64::Engine as _;
         let basic = |(name, password)| base64::prelude::BASE64_STANDARD.encode(format!("{name}:{password}"));
         *self.login.lock().unwrap() = login.map(basic);
     }
 
-    /// `HOST:PORT`.
+    /// `HOST:PORT` of the registry.
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The name by which the engine finds an image here.
+    /// Image reference for the engine.
     pub(crate) fn image(&self, name: &str) -> String {
         format!("127.0.0.1:{}/{name}:latest", self.port)
     }
 
-    /// Waits until somebody asks it for something: now a fetch is going on.
+    /// Waits until a client requests something, so that a pull is in progress.
     pub(crate) async fn is_asked(&self) {
         until("the engine asks the registry", seconds(20), async || {
             self.asked.load(Ordering::SeqCst).then_some(())
@@ -132,7 +132,7 @@ impl Registry {
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
-/// The engine tries TLS first and takes a closed connection as "no TLS here".
+/// The engine tries TLS first, and treats a closed connection as "no TLS here".
 async fn is_tls(stream: &TcpStream) -> bool {
     let mut first = [0; 1];
     matches!(stream.peek(&mut first).await, Ok(1)) && first[0] == 0x16
@@ -201,7 +201,7 @@ async fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", String::from_utf8_lossy(&sum[..64]))
 }
 
-/// A tar of noise, so that it neither shrinks nor is known to the engine already; and the same compressed.
+/// A tar of random data, which neither compresses nor is already known to the engine; plain and compressed.
 async fn layer(megabytes: usize) -> (Vec<u8>, Vec<u8>) {
     use std::io::Read;
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Another machine: the same binary as an agent, a process of its own with a folder of its own.
+//! A remote node: the same binary as an agent, in a separate process with its own folder.
 
 use serde_json::{Value, json};
 
@@ -42,12 +42,12 @@ async fn a_server_on_another_node_lives_as_one_here() {
     again.refused(409, "already_running");
     let begun = docker::inspect(&id).await.unwrap()["State"]["StartedAt"].clone();
 
-    // The panel dies and comes back: the game has not noticed.
+    // The panel is killed and restarted. The game is not affected.
     panel.kill().await;
     panel.again().await;
     online(&panel, "attic-pi", true).await;
     status(&panel, &id, "running").await;
-    // The agent dies: what is there is unknown until it is back.
+    // The agent is killed: the state of its servers is unknown until it is back.
     agent.kill().await;
     online(&panel, "attic-pi", false).await;
     status(&panel, &id, "unknown").await;
@@ -63,7 +63,7 @@ async fn a_server_on_another_node_lives_as_one_here() {
     panel.admin().delete(&format!("/api/servers/{id}")).await.expect(204);
     assert!(docker::inspect(&id).await.is_none());
     panel.admin().delete("/api/nodes/attic-pi").await.expect(204);
-    // Its secret is worth nothing now, and no node is made of it.
+    // Its secret is no longer valid, and does not create a new node.
     tokio::time::timeout(seconds(3), async {
         while panel.admin().get("/api/nodes").await.json.as_array().unwrap().len() > 1 {}
     })
@@ -71,7 +71,7 @@ async fn a_server_on_another_node_lives_as_one_here() {
     .unwrap();
 }
 
-/// Removes the container, whatever becomes of the test.
+/// Removes the container at the end of the test.
 pub(super) struct Gone(pub(super) String);
 
 impl Drop for Gone {

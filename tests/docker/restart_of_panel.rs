@@ -1,4 +1,4 @@
-//! The panel ends, well or badly, and comes back: games don't notice, consoles go on.
+//! The panel stops, cleanly or not, and comes back: games are not affected, consoles continue.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::game::Game;
 use super::viewer::{Viewer, texts};
 use crate::harness::{Panel, docker, long, seconds, until};
 
-/// The counter's numbers among the lines.
+/// The numbers that the game printed, from the lines.
 fn numbers(lines: &[serde_json::Value]) -> Vec<u64> {
     texts(lines).iter().filter_map(|text| text.parse().ok()).collect()
 }
@@ -93,7 +93,8 @@ async fn what_ended_meanwhile_is_seen() {
     panel.again().await;
     crashing.again(&panel);
     stopped.again(&panel);
-    // It was asked to run: it waits for its restart or runs anew, and is never shown as the one that ended.
+    // The server should run: it waits for its restart or runs in a new container, and the old run is never shown as
+    // current.
     until("its end is seen", seconds(30), async || {
         let container = docker::inspect(&crashing.id).await?;
         let anew =
@@ -122,7 +123,7 @@ async fn a_kill_over_an_action_leaves_nothing_stuck() {
                 matches!(view["status"].as_str(), Some("running" | "stopped"))
             })
             .await;
-        // What was asked last is what it does.
+        // The last request is the one that takes effect.
         let wanted = if matches!(action, "start" | "restart") { "running" } else { "stopped" };
         assert_eq!(view["status"], wanted, "round {round}: {action} was answered {status}: {view}");
         let filter = format!("label=ctrl-alt-play.server-id={}", game.id);

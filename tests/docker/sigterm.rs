@@ -1,4 +1,4 @@
-//! SIGTERM at the worst moments: the panel ends in time with code 0, and games run on.
+//! SIGTERM at bad moments: the panel exits in time with code 0, and games keep running.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::registry::Registry;
 use super::viewer::Viewer;
 use crate::harness::{Live, Panel, docker, seconds};
 
-/// Ends it, and looks whether the game goes on.
+/// Stops the panel, and checks that the game keeps running.
 async fn ends_well(panel: &mut Panel, game: &Game) {
     let started = game.started_at().await;
     let began = Instant::now();
@@ -50,7 +50,7 @@ async fn during_an_install() {
     let mut slow = Game::ask(&panel, body("game", &json!({ "image": registry.image("slow") }))).await;
     slow.becomes("installing", seconds(10)).await;
     ends_well(&mut panel, &game).await;
-    // Afterwards it is not stuck: it is fetched again, or it says that the fetch was broken off.
+    // Afterwards it is not stuck: either the pull continues, or its cancellation is reported.
     panel.again().await;
     slow.again(&panel);
     let view = slow
@@ -73,7 +73,7 @@ async fn during_a_stuck_stop() {
     ends_well(&mut panel, &game).await;
     panel.again().await;
     game.again(&panel);
-    // The order to stop stands, or it is known that it runs; a kill works in any case.
+    // Either the stop is still in effect, or the server is shown as running. A kill works in both cases.
     game.shows("it is known", seconds(10), |view| {
         matches!(view["status"].as_str(), Some("running" | "stopping" | "stopped"))
     })
@@ -108,7 +108,7 @@ async fn while_the_engine_hangs() {
     let mut game = Game::running(&panel, "game").await;
     let other = Game::new(&panel, "game").await;
     proxy.set(ProxyState::Hung).await;
-    // Something of ours is at the engine and gets no answer.
+    // A request to the engine is unanswered.
     other.power("start").await;
     ends_well(&mut panel, &game).await;
     proxy.set(ProxyState::Open).await;

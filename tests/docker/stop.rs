@@ -1,4 +1,4 @@
-//! How a game ends: politely, with its world saved; and in the end in any case.
+//! How a game stops: gracefully, with its world saved, or killed in the end.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::game::Game;
 use crate::harness::{Panel, seconds};
 
-/// What the game wrote when it ended.
+/// What the game wrote when it stopped.
 fn world(game: &Game, panel: &Panel) -> String {
     std::fs::read_to_string(game.file(panel, "world.txt")).unwrap_or_default()
 }

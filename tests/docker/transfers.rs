@@ -1,4 +1,4 @@
-//! A server moves to another node: two agents beside the panel's own, each a process with a folder of its own.
+//! Transfer of a server to another node: two agents besides the panel's own, each a process with its own folder.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use tokio::process::{Child, Command};
 use super::disk_full::SmallDisk;
 use crate::harness::{Client, Live, Panel, docker, free_port, seconds, until};
 
-/// Counts as long as it runs, and goes on from where it was.
+/// Counts while it runs, and continues from the last saved number.
 const GAME: &str = "n=$(cat world 2>/dev/null || echo 0); echo \"World at $n\"; \
                     trap 'echo $n > world; echo \"Saved $n\"; exit 0' TERM; \
                     while sleep 0.02; do n=$((n+1)); done";
 
 pub(super) struct Agent {
     child: Child,
-    /// `None` where the folder is somebody else's.
+    /// `None` if the folder belongs to someone else.
     _kept: Option<tempfile::TempDir>,
     folder: PathBuf,
     env: Vec<(&'static str, String)>,
@@ -89,7 +89,7 @@ fn start(env: &[(&'static str, String)], folder: &Path) -> Child {
 
 async fn panel() -> Panel {
     docker::image().await;
-    // Slow enough that something can happen half-way.
+    // Slow enough for something to happen in the middle.
     Panel::builder().env("WEBSOCKET_PORT", free_port().to_string()).env("MOVE_LIMIT", "50").start().await
 }
 
@@ -101,7 +101,7 @@ async fn online(panel: &Panel, id: &str) {
     .await;
 }
 
-/// One game server, wherever it lives.
+/// A game server, on whichever node it is.
 struct World {
     id: String,
     admin: Client,
@@ -124,7 +124,7 @@ impl World {
         world
     }
 
-    /// After the panel was restarted it may listen elsewhere.
+    /// Uses the new address of a restarted panel.
     fn again(&mut self, panel: &Panel) {
         self.admin = panel.admin();
     }
@@ -158,7 +158,7 @@ impl World {
         self.admin.get(&format!("/api/servers/{}/move", self.id)).await.expect(200).json
     }
 
-    /// Waits for the end of the move.
+    /// Waits for the end of the transfer.
     async fn moved(&self, step: &str) -> Value {
         until(&format!("the move is {step}"), seconds(90), async || {
             let moving = self.moving().await;
@@ -169,7 +169,7 @@ impl World {
         .await
     }
 
-    /// Waits until enough was copied that the rest takes a while.
+    /// Waits until copying has begun.
     async fn is_half_way(&self) {
         until("it is half-way", seconds(60), async || {
             let moving = self.moving().await;
@@ -179,7 +179,7 @@ impl World {
         .await;
     }
 
-    /// The number at which its world began this time.
+    /// The number at which the world started this time.
     async fn world(&self) -> u64 {
         until("it says where its world is", seconds(20), async || {
             let path = format!("/api/servers/{}/console?tail=50", self.id);
@@ -197,7 +197,7 @@ impl World {
         data.join("servers").join(&self.id)
     }
 
-    /// Something that takes a while.
+    /// Adds a large file, so that a transfer takes a while.
     fn weigh(&self, data: &Path, megabytes: usize) {
         let mut file = std::fs::File::create(self.folder(data).join("ballast")).unwrap();
         let mut block = vec![0_u8; 1 << 20];
@@ -207,7 +207,7 @@ impl World {
         }
     }
 
-    /// The folder of this server is in exactly these data folders, and nothing half of it anywhere.
+    /// The server's folder exists only in the data folder `here`, and there are no partial copies.
     async fn lies_in(&self, here: &Path, not_here: &[&Path]) {
         until("each folder is where it belongs", seconds(20), async || {
             let right = self.folder(here).is_dir()
@@ -272,13 +272,13 @@ async fn a_world_goes_round_and_continues() {
             Path::new("/etc/passwd")
         );
         assert_eq!(containers(&world.id).await, 1);
-        // Whoever looked all the time sees the new node's lines.
+        // A viewer that was connected all the time sees the lines of the new node.
         live.wait(seconds(20), |message| {
             message.to_string().contains(&format!("World at {now}")).then_some(())
         })
         .await;
     }
-    // A stopped one stays so.
+    // A stopped server stays stopped.
     world.power("stop").await.expect(202);
     world.is("stopped").await;
     world.move_to("attic").await.expect(202);
@@ -317,11 +317,11 @@ async fn nothing_else_is_done_with_it_meanwhile() {
     panel.admin().post(&format!("{path}/install"), json!({})).await.refused(409, "conflict");
     panel.admin().delete("/api/nodes/attic").await.refused(409, "conflict");
     world.move_to("attic").await.refused(409, "conflict");
-    // The port is kept for it there.
+    // Its port is reserved on the target node.
     let body =
         json!({ "name": "Other", "nodeId": "attic", "image": docker::BUSYBOX, "ports": seen["ports"] });
     panel.admin().post("/api/servers", body).await.refused(409, "port_in_use");
-    // Bulk bytes are in nobody's way.
+    // The bulk data does not delay other requests.
     let began = Instant::now();
     panel.admin().get("/api/nodes").await.expect(200);
     assert!(began.elapsed() < seconds(2), "{:?}", began.elapsed());
@@ -334,13 +334,13 @@ async fn nothing_else_is_done_with_it_meanwhile() {
 
     panel.admin().delete(&format!("{path}/move")).await.expect(204);
     world.moved("failed").await;
-    // What ran runs again, where it was.
+    // A server that ran before runs again, on the old node.
     let seen = world.is("running").await;
     assert_eq!((seen["nodeId"].as_str(), seen.get("move")), (Some("local"), None), "{seen}");
     world.lies_in(panel.folder(), &[&attic.folder]).await;
 }
 
-/// Half-way to the attic something happens.
+/// Interrupts a transfer to the attic half-way.
 async fn broken(what: &str) {
     let mut panel = panel().await;
     let mut attic = Agent::join(&panel, "attic").await;
@@ -376,7 +376,7 @@ async fn broken(what: &str) {
     assert!(world.world().await > before, "its world continues");
     world.lies_in(&cellar.folder, &[panel.folder(), &attic.folder]).await;
     assert_eq!(containers(&world.id).await, 1);
-    // And the next time it works.
+    // The next attempt succeeds.
     online(&panel, "attic").await;
     world.move_to("attic").await.expect(202);
     world.moved("done").await;
@@ -448,7 +448,7 @@ async fn the_other_nodes_disk_is_full() {
     world.move_to("attic").await.expect(202);
     until("it is copied", seconds(60), async || (world.moving().await["step"] == "copying").then_some(()))
         .await;
-    // However quick the copy is: nothing of it is taken while the disk fills.
+    // Stopped, so that nothing is received while the disk is filled, however fast the copy is.
     attic.signal("STOP");
     disk.fill();
     attic.signal("CONT");

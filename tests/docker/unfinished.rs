@@ -1,4 +1,4 @@
-//! The panel is killed while something that was asked for is under way: it goes on when the panel comes back.
+//! The panel is killed while a request is in progress: it continues after the restart.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::game::{Game, body};
 use super::registry::Registry;
 use crate::harness::{Panel, docker, long, seconds};
 
-/// Saves for four seconds when it is told to end, and ends with 143. Each signal is a line in `signals`.
+/// Takes four seconds to save when stopped, and exits with 143. Each signal adds a line to `signals`.
 const SLOW: &str = "trap 'echo x >> signals; sleep 4; echo saved >> world; exit 143' TERM; echo Ready; \
                     while :; do sleep 0.1; done";
 
@@ -23,7 +23,7 @@ async fn killed(panel: &mut Panel, game: &mut Game) {
     game.again(panel);
 }
 
-/// Milliseconds since 1970.
+/// The stop deadline, in milliseconds since 1970.
 fn deadline(view: &Value) -> i64 {
     view["stopDeadline"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
@@ -32,7 +32,7 @@ fn deadline(view: &Value) -> i64 {
 async fn a_stop_is_a_stop_at_whatever_moment_the_panel_is_killed() {
     let mut panel = Panel::start().await;
     let mut game = Game::running(&panel, SLOW).await;
-    // Before, while and after it saves; thrice at the moments between the answer and the signal.
+    // Before, during and after saving; three times between the answer and the signal.
     let moments = [0, 0, 5, 40, 300, 1_500, 3_500, 4_500];
     for (round, moment) in moments.into_iter().cycle().take(if long() { 80 } else { 8 }).enumerate() {
         if game.status().await != "running" {
@@ -135,7 +135,7 @@ async fn an_install_that_was_asked_for_again_goes_on_and_a_cancelled_one_does_no
     killed(&mut panel, &mut game).await;
     let view = game.becomes("install_failed", seconds(10)).await;
     assert!(view["statusReason"].as_str().is_some_and(|reason| reason.contains("cancelled")), "{view}");
-    // The first one of a new server, too.
+    // The same for the first installation of a new server.
     let mut new = Game::ask(&panel, body("game", &json!({ "image": registry.image("other") }))).await;
     new.becomes("installing", seconds(10)).await;
     new.admin.delete(&new.path("/install")).await.expect(204);

@@ -1,4 +1,4 @@
-//! Other machines' agents get another program when nothing there would be broken off by it, and their games run on.
+//! Remote agents are upgraded only when that interrupts nothing, and their games keep running.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::harness::download::{VERSION, as_version};
 use crate::harness::guarded::Guarded;
 use crate::harness::{docker, free_port, seconds};
 
-/// What is said of a node while it is waited for.
+/// Whether the view shows that a node is waited for, with these words.
 fn waits(view: &Value, id: &str, words: &str) -> bool {
     let node = of(view, id);
     let detail = node["detail"].as_str().unwrap_or_default();
@@ -19,7 +19,7 @@ fn waits(view: &Value, id: &str, words: &str) -> bool {
 #[tokio::test]
 async fn a_busy_machine_is_waited_for_and_its_games_run_on() {
     let folder = tempfile::tempdir().unwrap();
-    // Slow enough that a round finds the move under way.
+    // Slow enough for the transfer to be in progress when the upgrade round reaches the node.
     let env = [
         ("WEBSOCKET_PORT", free_port().to_string()),
         ("MOVE_LIMIT", "5".to_owned()),
@@ -37,7 +37,7 @@ async fn a_busy_machine_is_waited_for_and_its_games_run_on() {
     stubborn.start().await;
     stubborn.says("Ready", seconds(20)).await;
 
-    // A server that stops: waited for, and called off while nothing is done yet.
+    // A server is stopping: the round waits, and can be canceled before anything is done.
     stubborn.power("stop").await.expect(202);
     stubborn.becomes("stopping", seconds(5)).await;
     admin.post("/api/upgrade/nodes", json!({})).await.expect(202);
@@ -47,7 +47,7 @@ async fn a_busy_machine_is_waited_for_and_its_games_run_on() {
     let after = shown(&admin, "it is called off", |view| view["nodesRunning"] == false).await;
     assert_eq!((&of(&after, "attic")["step"], &after["nodesFailure"]), (&Value::Null, &Value::Null));
 
-    // Longer than anybody wants to wait: the round says so and ends, and nothing was done there.
+    // The wait takes too long: the round ends with an error, and the node is unchanged.
     admin.post("/api/upgrade/nodes", json!({})).await.expect(202);
     let after = shown(&admin, "it took too long", |view| view["nodesRunning"] == false).await;
     let why = after["nodesFailure"].as_str().unwrap();
@@ -59,7 +59,7 @@ async fn a_busy_machine_is_waited_for_and_its_games_run_on() {
     stubborn.power("kill").await.expect(202);
     stubborn.becomes("stopped", seconds(10)).await;
 
-    // A world that is being carried away: not begun before it has arrived.
+    // A server is being transferred: the upgrade starts only after that.
     let world = attic.data().join("servers").join(&stubborn.id).join("world");
     std::fs::write(world, vec![7; 10 << 20]).unwrap();
     let moved = stubborn.path("/move");
@@ -76,7 +76,7 @@ async fn a_busy_machine_is_waited_for_and_its_games_run_on() {
     assert_eq!(admin.get(&moved).await.expect(200).json["step"], "done");
     assert_eq!(service.version(), NEXT);
 
-    // Through all of it the other one counted, and the console has each number.
+    // The other game counted throughout, and the console has every number.
     game.becomes("running", seconds(10)).await;
     assert_eq!(docker::inspect(&game.id).await.unwrap()["State"]["StartedAt"], started);
     let far = crate::harness::until("it counts on", seconds(10), async || {

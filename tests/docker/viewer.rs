@@ -1,4 +1,4 @@
-//! A console as a browser follows it: every number once and in order, or counted as skipped.
+//! Follows a console like a browser: every line number once and in order, or counted as skipped.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use tokio::time::Instant;
 
 use crate::harness::{Client, Live};
 
-/// A reader of one console.
+/// A viewer of one console.
 pub(crate) struct Viewer {
     live: Live,
     topic: String,
     next: Option<u64>,
-    /// Came with a line that was waited for, after it.
+    /// Lines that came in the same message after an awaited one.
     later: Vec<Value>,
-    /// The line that stands after those of the last message and has not ended.
+    /// The unfinished last line.
     pub(crate) partial: Option<String>,
-    /// Lines that did not fit through.
+    /// Number of skipped lines.
     pub(crate) skipped: u64,
-    /// How often counting began anew.
+    /// How often the numbering started over.
     pub(crate) resets: usize,
 }
 
@@ -31,7 +31,7 @@ impl Viewer {
         Self { live, topic, next: None, later: Vec::new(), partial: None, skipped: 0, resets: 0 }
     }
 
-    /// The lines of the next message, checked: no number is missing, none comes twice.
+    /// The lines of the next message. Checks that no number is missing or repeated.
     pub(crate) async fn batch(&mut self, within: Duration) -> Result<Vec<Value>, u16> {
         let until = Instant::now() + within;
         loop {
@@ -65,7 +65,7 @@ impl Viewer {
         }
     }
 
-    /// Reads on until a line is as wanted; gives all lines up to it.
+    /// Reads until a line meets the condition. Returns all lines up to it.
     pub(crate) async fn wait(
         &mut self,
         what: &str,
@@ -99,7 +99,7 @@ impl Viewer {
         }
     }
 
-    /// Reads on until the unfinished line is as wanted; gives all lines up to it.
+    /// Reads until the unfinished line meets the condition. Returns all lines up to it.
     pub(crate) async fn until_partial(
         &mut self,
         within: Duration,
@@ -113,7 +113,7 @@ impl Viewer {
         all
     }
 
-    /// The socket below.
+    /// The underlying socket.
     pub(crate) fn live(&mut self) -> &mut Live {
         &mut self.live
     }
