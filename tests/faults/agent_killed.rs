@@ -1,4 +1,4 @@
-//! The agent is killed under running games, under viewers and under work, and comes back.
+//! The agent is killed while games, viewers and requests are active, and comes back.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::docker::viewer::{Viewer, texts};
 use crate::harness::node::{Node, online};
 use crate::harness::{docker, long, seconds, until};
 
-/// The counter's numbers among the lines.
+/// The numbers that the game printed, from the lines.
 fn numbers(lines: &[Value]) -> Vec<u64> {
     texts(lines).iter().filter_map(|text| text.trim().parse().ok()).collect()
 }
@@ -21,7 +21,7 @@ async fn a_console_goes_on_with_no_line_twice_and_none_lost() {
     let mut node = Node::joined(&panel, "attic-pi").await;
     let game = game_on(&panel, &node.id, "count 0.05").await;
     let begun = game.started_at().await;
-    // It looks on throughout, and checks that numbers of lines neither miss nor repeat.
+    // Connected throughout. Checks that no line number is missing or repeated.
     let mut viewer = Viewer::open(&game.admin, &game.id).await;
     let mut seen = numbers(&viewer.wait("it counts", seconds(10), |text| text.trim() == "10").await);
     for round in 0..if long() { 20 } else { 4 } {
@@ -63,8 +63,8 @@ async fn a_kill_over_an_action_leaves_nothing_stuck_and_nothing_twice() {
         online(&panel, &node.id, false, seconds(5)).await;
         node.again();
         online(&panel, &node.id, true, seconds(10)).await;
-        // What was accepted is done, and what is shown is what is. A game that was told to end just before the kill runs on
-        // for a moment.
+        // Accepted requests are carried out, and the shown state is the real one. A game that was told to stop just
+        // before the kill runs for a moment longer.
         let wanted: &[&str] = match action {
             "start" | "restart" if asked.status == 202 => &["running"],
             "stop" | "kill" if asked.status == 202 => &["stopped"],

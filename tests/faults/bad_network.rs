@@ -1,4 +1,4 @@
-//! A slow and lossy network: everything works, later.
+//! A slow and lossy network: everything works, with delays.
 
 use std::time::Duration;
 

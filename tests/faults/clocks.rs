@@ -17,7 +17,7 @@ async fn two_hours_change_nothing_that_is_true() {
             ("DONT_FAKE_MONOTONIC", "1".to_owned()),
         ]
     };
-    // An agent that is behind, one that is ahead; then a panel that is.
+    // An agent's clock that is behind, one that is ahead, then a panel's clock that is ahead.
     for (panels, agents) in [("+0", "-2h"), ("+0", "+2h"), ("+2h", "+0")] {
         let mut building = Panel::builder();
         for (name, value) in off(panels) {
@@ -37,7 +37,7 @@ async fn two_hours_change_nothing_that_is_true() {
         game.command("what time is it").await;
         viewer.wait("it answers", seconds(10), |text| text == "You said: what time is it").await;
         assert_eq!(heard(&game, "what time is it").await, 1);
-        // Back after a break the truth is as true, and the newest lines are the newest.
+        // After a disconnect the state is still right, and the newest lines come last.
         node.kill().await;
         game.becomes("unknown", seconds(5)).await;
         node.again();

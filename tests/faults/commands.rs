@@ -1,5 +1,5 @@
-//! Many commands through a network that breaks again and again: each is done once, or its sender is told that it
-//! went wrong. The game itself counts.
+//! Many commands through a network that breaks repeatedly: each is executed once, or its sender gets an error. The game
+//! itself counts them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -54,7 +54,7 @@ async fn each_is_done_once_or_refused() {
         let answer = game.admin.post(&game.path("/command"), json!({ "command": text })).await;
         match answer.status {
             204 => (text, true),
-            // Not now: for the next one it may be better.
+            // Refused for now. Waits until the node is online again.
             409 | 503 | 504 => {
                 assert!(!answer.code().is_empty(), "{answer:?}");
                 online(&panel, &node.id, true, seconds(40)).await;
@@ -65,7 +65,7 @@ async fn each_is_done_once_or_refused() {
     };
     let sent: Vec<(String, bool)> =
         futures_util::stream::iter(0..count).map(send).buffer_unordered(4).collect().await;
-    // The last of them may still be on its way.
+    // The last commands may still be in flight.
     online(&panel, &node.id, true, seconds(40)).await;
     game.becomes("running", seconds(10)).await;
     let log = docker::docker(&["logs", &format!("ctrl-alt-play-{}", game.id)]).await;

@@ -1,4 +1,4 @@
-//! The check-up on a machine whose network is in the way: real rules, real names, in a network of our own.
+//! The doctor on a machine with network problems: real firewall rules and names, in a separate network namespace.
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -6,7 +6,7 @@ use tokio::process::Command;
 use crate::harness::binary;
 use crate::harness::netns::Network;
 
-/// The check-up of a panel that was never started, on that machine.
+/// Findings of `doctor` on that machine, where the panel was never started.
 async fn findings(network: &Network) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let wrapper = network.wrapper();
@@ -35,7 +35,7 @@ async fn a_firewall_that_drops_is_named_until_it_lets_the_panel_through() {
     let finding = closed.iter().find(|finding| finding["code"] == "firewall_closed");
     let finding = finding.unwrap_or_else(|| panic!("{closed:#?}"));
     assert_eq!(finding["level"], "warning");
-    // What it says to do is done, word for word, and helps.
+    // The advised command is executed literally, and solves the problem.
     let advice = finding["advice"].as_str().unwrap();
     let command = advice.split('`').nth(1).unwrap().strip_prefix("sudo iptables ").unwrap();
     assert!(network.rule(&command.split(' ').collect::<Vec<_>>()), "{command}");
@@ -52,7 +52,7 @@ async fn games_behind_a_rule_of_dockers_chain() {
 
 #[tokio::test]
 async fn names_that_are_not_found_are_a_warning_and_no_more() {
-    // Nobody answers there.
+    // There is no DNS server.
     let found = findings(&Network::new()).await;
     let dns = found.iter().find(|finding| finding["about"] == "registry-1.docker.io");
     assert_eq!(dns.unwrap_or_else(|| panic!("{found:#?}"))["level"], "warning");

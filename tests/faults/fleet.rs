@@ -1,4 +1,4 @@
-//! Two hundred links of our own code, without engines, to a panel that is restarted.
+//! Two hundred real links, without engines, to a panel that is restarted.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::harness::{Panel, free_port, seconds, until};
 const AGENTS: usize = 200;
 const SECRET: &str = "a shared secret of the fleet";
 
-/// Answers what a panel asks first; has no servers.
+/// Answers a panel's first requests. Has no servers.
 async fn introduce(mut side: AgentSide, id: String) {
     while let Some(Envelope { message, message_id, .. }) = side.from_panel.recv().await {
         let info = SystemInfo {
@@ -42,7 +42,7 @@ async fn online(panel: &Panel) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_brings_all_back_and_not_in_one_moment() {
-    // A network of its own, whose counters nobody else moves.
+    // A separate network, so that its counters show only this test.
     let network = Network::new();
     let port = free_port();
     let mut panel = Panel::builder()
@@ -79,7 +79,7 @@ async fn a_restart_brings_all_back_and_not_in_one_moment() {
         });
     }
     until("all have come", seconds(40), async || (online(&panel).await == AGENTS).then_some(())).await;
-    // A break that is no longer young when the panel is back: by now they would all come at once, were it not for the dice.
+    // Longer connections reset the back-off. Without random delays, all agents would reconnect at the same time.
     until("their connections are good ones", seconds(10), async || {
         let oldest = came.lock().unwrap().iter().map(Instant::elapsed).min().unwrap();
         (oldest > Duration::from_millis(2_500)).then_some(())

@@ -1,4 +1,4 @@
-//! An agent that says too much, and one that hears nothing: nobody else notices.
+//! An agent that sends too much, and one that does not read: others are not affected.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::harness::fake::{self, FakeAgent, envelope};
 use crate::harness::node::{Node, online};
 use crate::harness::{long, seconds};
 
-/// What the panel may take in because of one of them.
+/// Most memory that the panel may use because of one of them.
 const MOST: u64 = 64 << 20;
 
 /// A client's text frame, masked with zeros.
@@ -29,13 +29,14 @@ async fn a_flood_costs_neither_memory_nor_others_their_time() {
     let panel = panel().await;
     let node = Node::joined(&panel, "honest").await;
     let game = game_on(&panel, &node.id, "game").await;
-    // A browser that follows all servers sees the flood too.
+    // A browser that subscribes to all servers receives the flood too.
     let mut live = crate::harness::Live::open(&panel.admin()).await;
     live.subscribe(&["servers", "nodes"]).await;
     let _reading = beside(async move { while live.next(seconds(60)).await.is_ok() {} });
     let before = panel.resident();
     let words = ["running", "stopping", "stopped", "starting"];
-    // Answers to what is no message are not read: in the end it is closed for that, and nobody else notices.
+    // The agent does not read the error replies to unknown messages. It is closed for that in the end, and others are
+    // not affected.
     let other = ["server_status", "sync", "server_output", "no_such_type"];
     let took = if long() { seconds(20) } else { seconds(3) };
     for kind in other {
@@ -96,7 +97,7 @@ async fn one_that_never_reads_is_closed_within_its_time() {
     let own = deaf.server(&panel, "Own").await;
     deaf.peer.say("server_status", json!({ "serverId": own, "status": "running" })).await;
     let before = panel.resident();
-    // It says that it is well, again and again, and hears nothing: what it is asked piles up.
+    // It keeps sending heartbeats but does not read, so requests to it queue up.
     let line = "x".repeat(4_000);
     let callers: Vec<_> = (0..1_000)
         .map(|_| {

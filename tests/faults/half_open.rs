@@ -1,4 +1,4 @@
-//! A thousand connections that never say who they are.
+//! A thousand connections that never authenticate.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::panel;
 use crate::harness::node::{Node, online};
 use crate::harness::seconds;
 
-/// The contract's 10 s for a request's headers, and what a busy machine adds.
+/// The documented 10 s for a request's headers, plus some time for a busy machine.
 const DEADLINE: Duration = Duration::from_secs(18);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +34,7 @@ async fn they_are_dropped_and_an_agent_gets_in_meanwhile() {
         .buffer_unordered(100)
         .collect()
         .await;
-    // While all of them are there, one that knows the secret gets in at once.
+    // While all of them are open, an agent with the secret connects at once.
     let node = Node::builder().join(&panel, "attic-pi").await;
     online(&panel, &node.id, true, seconds(8)).await;
     let grown = panel.resident().saturating_sub(before);

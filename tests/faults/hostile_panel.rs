@@ -1,5 +1,4 @@
-//! A panel in wrong hands: what it asks for without measure is refused, costs the agent bounded memory, and nobody on that
-//! machine notices.
+//! A compromised panel: excessive requests are refused, cost the agent bounded memory, and do not affect that machine.
 
 use std::time::Instant;
 
@@ -9,7 +8,7 @@ use crate::harness::fake::{FakePanel, Peer, envelope};
 use crate::harness::node::Node;
 use crate::harness::{long, seconds};
 
-/// What it may cost.
+/// Most memory that it may cost.
 const MOST: u64 = 96 << 20;
 
 fn resident(node: &Node) -> u64 {
@@ -71,7 +70,7 @@ async fn what_it_asks_without_measure_is_refused() {
             most = most.max(resident(&node).saturating_sub(before));
         }
     }
-    // Deeper than any message: no answer has an id, and the link is there.
+    // Nested deeper than any message: no reply has an id, and the link stays open.
     for kind in ["server_create", "command", "no_such_type"] {
         peer.text(format!(r#"{{"type":"{kind}","data":{deep}}}"#)).await;
         peer.text(format!(r#"{{"type":"{kind}","id":"x","action":"create_server","serverId":"a","payload":{{"environment":{{{variables}}}}}}}"#))
@@ -87,7 +86,7 @@ async fn what_it_asks_without_measure_is_refused() {
     assert!(node.log().len() < 400_000, "{} bytes of log", node.log().len());
 }
 
-/// Requests without end, whose answers are read slowly or never.
+/// Endless requests, whose replies are read slowly or never.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_without_end_are_taken_as_fast_as_they_are_answered() {
     let panel = FakePanel::new().await;
@@ -109,7 +108,7 @@ async fn requests_without_end_are_taken_as_fast_as_they_are_answered() {
                 _ => ("server_start", json!({ "serverId": id })),
             };
             let frame = envelope(kind, &data, Some(&id));
-            // Nothing is read meanwhile.
+            // The test does not read meanwhile.
             if tokio::time::timeout(seconds(1), peer.text(frame)).await != Ok(true) {
                 break;
             }
@@ -121,7 +120,7 @@ async fn requests_without_end_are_taken_as_fast_as_they_are_answered() {
     assert!(sent > 2);
     assert!(most < MOST, "{} MiB", most >> 20);
     assert!(node.log().len() < 4_000_000, "{} bytes of log", node.log().len());
-    // It dials again, and is as ever.
+    // The agent reconnects and works normally.
     drop(peer);
     let mut peer = panel.agent(seconds(60)).await;
     peer.say_with("fine", "system_info_request", json!({})).await;

@@ -1,5 +1,5 @@
-//! Requests and answers find each other: the same request twice is done once, answers out of order reach their own
-//! callers, late ones and those of strangers nobody.
+//! Request ids: a repeated request is executed once, replies out of order reach the right callers, and late or foreign
+//! ones reach nobody.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::fake::{FakeAgent, FakePanel, Peer};
 use crate::harness::node::Node;
 use crate::harness::{Client, docker, seconds, until};
 
-/// Removes the container, whatever becomes of the test.
+/// Removes the container at the end of the test.
 struct Gone(String);
 
 impl Drop for Gone {
@@ -20,13 +20,13 @@ impl Drop for Gone {
     }
 }
 
-/// Asks, and gives the answer of that id.
+/// Sends a request, and returns the reply with its id.
 async fn ask(peer: &mut Peer, id: &str, kind: &str, data: Value) -> Value {
     assert!(peer.say_with(id, kind, data).await, "the agent takes it");
     peer.find(&format!("the answer to {id}"), seconds(20), |message| message["messageId"] == id).await
 }
 
-/// Waits for a server's state. It is asked for: the status that told of it may have been passed over.
+/// Polls until a server has this state, since its status message may have been skipped.
 async fn becomes(peer: &mut Peer, server: &str, status: &str) {
     let end = std::time::Instant::now() + seconds(20);
     loop {
@@ -56,7 +56,7 @@ async fn a_request_that_comes_again_is_done_once() {
     }
     becomes(&mut peer, &server, "stopped").await;
     let first = ask(&mut peer, "start-1", "server_start", of()).await;
-    // A new request would be refused with `already_starting`; the same one is answered as it was.
+    // A new request would be refused with `already_starting`; the repeated one gets the same reply.
     let again = ask(&mut peer, "start-1", "server_start", of()).await;
     assert_eq!((&first["type"], &first["data"]), (&again["type"], &again["data"]));
     assert_eq!(ask(&mut peer, "start-2", "server_start", of()).await["type"], "error");
@@ -67,7 +67,7 @@ async fn a_request_that_comes_again_is_done_once() {
         let answer = ask(&mut peer, "command-1", "server_command", typed("only once")).await;
         assert_eq!(answer["type"], "ack", "{answer}");
     }
-    // Asked twice in one breath, and asked again over the next connection: its answer may have been lost.
+    // Sent twice in a row, and again over the next connection, as its reply may have been lost.
     peer.say_with("command-2", "server_command", typed("in one breath")).await;
     peer.say_with("command-2", "server_command", typed("in one breath")).await;
     drop(peer);
@@ -87,7 +87,7 @@ async fn a_request_that_comes_again_is_done_once() {
     }
 }
 
-/// The tail of a console, by a caller of its own.
+/// Requests the tail of a console as a separate client.
 async fn tail(client: Client, server: String, lines: u32) -> (u16, String) {
     let answer = client.get(&format!("/api/servers/{server}/console?tail={lines}")).await;
     (answer.status, answer.json["lines"][0]["text"].as_str().unwrap_or_default().to_owned())
@@ -98,7 +98,7 @@ fn lines(server: &str, text: &str) -> Value {
     json!({ "serverId": server, "lines": [line] })
 }
 
-/// The next request for a tail: its id and how many lines it wants.
+/// The next request for a tail: its id and the number of lines.
 async fn asked(agent: &mut FakeAgent) -> (String, u64) {
     let question = agent.peer.expect("console_tail", seconds(10)).await;
     (question["messageId"].as_str().unwrap().to_owned(), question["data"]["tail"].as_u64().unwrap())
@@ -118,7 +118,7 @@ async fn answers_out_of_order_reach_their_own_callers() {
     }
     for (id, wanted) in questions.iter().rev() {
         agent.peer.say_with(id, "console_lines", lines(&server, &format!("for {wanted}"))).await;
-        // A second answer to the same question is nobody's.
+        // A second reply to the same request is ignored.
         agent.peer.say_with(id, "console_lines", lines(&server, "too late")).await;
     }
     for (caller, n) in callers.into_iter().zip(1..) {
@@ -134,7 +134,7 @@ async fn a_late_answer_is_nobodys() {
     let server = old.server(&panel, "Late").await;
     let waiting = crate::docker::beside(tail(panel.admin(), server.clone(), 1));
     let (late, _) = asked(&mut old).await;
-    // Its connection is replaced while somebody waits: he is told at once, and what comes then is too late.
+    // The connection is replaced while a client waits: it gets an error at once, and the late reply is ignored.
     let mut agent = old.again(&panel).await.unwrap();
     let began = std::time::Instant::now();
     assert_eq!(waiting.await.unwrap().0, 503);

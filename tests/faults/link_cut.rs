@@ -1,4 +1,4 @@
-//! A link that is cut without a word: packets vanish, nobody sends an end.
+//! A silently broken link: packets are dropped, and neither side gets an end.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ async fn it_is_noticed_on_both_sides_and_heals_and_nothing_is_done_twice() {
         let before = node.log().matches("the connection to the panel ended").count();
         network.cut();
         let cut = Instant::now();
-        // Somebody types meanwhile: he is told that it did not work, and is not kept waiting for ever.
+        // A command sent meanwhile fails with an error, and does not wait forever.
         let admin = panel.admin();
         let path = game.path("/command");
         let typed = beside(async move {
@@ -53,7 +53,7 @@ async fn it_is_noticed_on_both_sides_and_heals_and_nothing_is_done_twice() {
         let typed = typed.await.unwrap();
         assert!(typed.iter().all(|(_, status)| matches!(status, 503 | 504)), "{typed:?}");
         game.power("stop").await.refused(503, "node_offline");
-        // What happens meanwhile is seen afterwards.
+        // What happens meanwhile is shown afterwards.
         let ended = format!("ctrl-alt-play-{}", ending.id);
         let running_since = ending.started_at().await;
         docker::docker(&["kill", &ended]).await;

@@ -1,4 +1,4 @@
-//! An agent with a right secret and bad intentions: its word counts for its own servers, and what it sends is bounded.
+//! An authenticated but malicious agent: it can only affect its own servers, and what it sends is bounded.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,7 +8,7 @@ use crate::docker::beside;
 use crate::harness::fake::FakeAgent;
 use crate::harness::{Panel, seconds, until};
 
-/// What the panel may take in because of one of them.
+/// Most memory that the panel may use because of one of them.
 const MOST: u64 = 64 << 20;
 
 async fn shown(panel: &Panel, server: &str) -> Value {
@@ -36,7 +36,7 @@ async fn its_word_counts_for_its_own_servers_only() {
 
     let mut live = crate::harness::Live::open(&panel.admin()).await;
     live.subscribe(&[&format!("console:{theirs}"), &format!("stats:{theirs}")]).await;
-    // Somebody asks the honest one; the liar knows the question's id, and answers first.
+    // A request to the honest agent. The malicious one knows the request's id, and replies first.
     let tail = beside({
         let (admin, path) = (panel.admin(), format!("/api/servers/{theirs}/console?tail=7"));
         async move { admin.get(&path).await }
@@ -81,7 +81,7 @@ async fn its_word_counts_for_its_own_servers_only() {
         l.say("server_status", json!({ "serverId": odd, "status": "running" })).await;
         l.say("sync", json!({ "servers": [{ "serverId": odd, "status": "running" }] })).await;
     }
-    // Its own server is heard: so everything before was, too.
+    // Messages about its own server are processed, so all earlier messages were too.
     l.say("server_status", json!({ "serverId": own, "status": "running" })).await;
     until("its own server is shown", seconds(5), async || {
         (shown(&panel, &own).await["status"] == "running").then_some(())
@@ -147,7 +147,7 @@ async fn garbage_costs_it_nothing_but_our_patience() {
     assert!(!log.contains("panicked") && log.len() < 100_000, "{} bytes of log", log.len());
 }
 
-/// Few bytes on the wire that become many in memory.
+/// Few bytes on the wire that would use much more in memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn millions_of_small_values_are_not_taken_in() {
     let panel = panel().await;
@@ -171,7 +171,7 @@ async fn millions_of_small_values_are_not_taken_in() {
     .await;
 }
 
-/// The head of a client's text frame of this length, masked with zeros.
+/// The header of a client's text frame of this length, masked with zeros.
 fn head(length: u64) -> Vec<u8> {
     let mut head = vec![0x81, 0x80 | 127];
     head.extend(length.to_be_bytes());

@@ -1,5 +1,5 @@
-//! Ten nodes that lie together, in every kind of message: what they say costs the panel bounded memory, hardly a write,
-//! and its owner no time; and what is shown of it is clean and short.
+//! Ten malicious nodes, with every kind of message: they cost the panel bounded memory, hardly any writes, and no
+//! response time; and what is shown of them is clean and short.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use crate::docker::beside;
 use crate::harness::fake::{FakeAgent, envelope};
 use crate::harness::{Live, Panel, long, seconds, until};
 
-/// What all of them together may cost.
+/// Most memory that all of them together may cost.
 const MOST: u64 = 64 << 20;
-/// What one answer of the API may be, with all that they say.
+/// Largest response of the API, with all their data.
 const MOST_ANSWERED: usize = 4 << 20;
 
-/// Frames of one liar, some of them valid, as large as they may be and larger.
+/// Frames of a malicious node, some of them valid, as large as allowed and larger.
 fn frames(servers: &[String], round: usize) -> Vec<String> {
     let big = "x".repeat(900 << 10);
     let ugly = format!("\\u001b]52;c;AAAA\\u0007\\n\\u001b[31m{}", "\\\"\\u001b[m".repeat(60 << 10));
@@ -105,7 +105,7 @@ impl Liar {
         Self { agent, servers: ids }
     }
 
-    /// Lies until it is over; comes back whenever it is sent away.
+    /// Sends frames until the time is over, and reconnects when it is closed. Returns the number of frames sent.
     async fn lie(mut self, panel: std::sync::Arc<Panel>, lies: Vec<Vec<String>>, took: Duration) -> usize {
         let began = Instant::now();
         let mut sent = 0;
@@ -115,7 +115,7 @@ impl Liar {
                 if began.elapsed() > took {
                     return sent;
                 }
-                // One that reads: it is not sent away for that.
+                // It also reads, so it is not closed for not reading.
                 let open = tokio::time::timeout(took, self.agent.peer.text(frame)).await.unwrap_or(false);
                 let read = tokio::time::timeout(Duration::from_millis(1), self.agent.peer.closed(took)).await;
                 sent += usize::from(open);
@@ -131,7 +131,7 @@ impl Liar {
     }
 }
 
-/// A line of 30 MB: the connection that brings it ends.
+/// A line of 30 MB, which closes the connection.
 fn too_long(id: &str) -> String {
     let line = json!({ "seq": 1, "time": "2026-01-01T00:00:00Z", "stream": "stdout", "text": "z".repeat(30_000_000) });
     envelope("console_lines", &json!({ "serverId": id, "lines": [line] }), None)
@@ -152,20 +152,20 @@ async fn ten_together_cost_little() {
         liars.push(Liar::new(&panel, number, servers).await);
     }
     let admin = panel.admin();
-    // Somebody looks at all of it, and reads it.
+    // A client that subscribes to everything and reads it.
     let mut live = Live::open(&admin).await;
     let consoles: Vec<String> =
         liars.iter().flat_map(|liar| &liar.servers).map(|id| format!("console:{id}")).collect();
     let topics: Vec<&str> = consoles.iter().map(String::as_str).chain(["servers", "nodes"]).collect();
     live.subscribe(&topics).await;
     let _reading = beside(async move { while live.next(seconds(60)).await.is_ok() {} });
-    // And one who looks and reads nothing.
+    // A client that subscribes to everything and does not read.
     let mut deaf = Live::open(&admin).await;
     deaf.subscribe(&topics).await;
     let paths = ["/api/me", "/api/servers", "/api/nodes", "/api/status"];
     let lies: Vec<Vec<Vec<String>>> =
         liars.iter().map(|liar| (0..2).map(|round| frames(&liar.servers, round)).collect()).collect();
-    // What this machine takes by itself.
+    // Response times of this machine without the attack.
     let (began, mut usual) = (Instant::now(), Duration::ZERO);
     while began.elapsed() < took / 3 {
         for path in paths {
@@ -209,16 +209,16 @@ async fn ten_together_cost_little() {
     );
     assert!(sent > 50, "{sent}");
     assert!(most < MOST, "{} MiB more", most >> 20);
-    // A machine that is busy with something else is slow by itself.
+    // A busy machine is slow anyway.
     assert!(worst < seconds(1) + 3 * usual, "{worst:?}, {usual:?} before");
     assert!(sizes.values().all(|size| *size < MOST_ANSWERED), "{sizes:?}");
-    // Each says of itself what is kept once a minute.
+    // Each node reports data about itself that is stored once a minute.
     assert!(grown < 10 * 400_000 * (1 + took.as_secs() / 60), "{} kB written", grown / 1000);
     assert!(panel.log().len() - log < 200_000, "{} bytes of log", panel.log().len() - log);
     assert!(!panel.log().contains("panicked"));
 }
 
-/// What one agent says reaches those who read the API clean, short and marked.
+/// What an agent reports is cleaned, shortened and marked before API clients see it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_shown_is_clean_and_short() {
     let panel = panel().await;

@@ -1,6 +1,5 @@
-//! The panel's name in the local network: found from another machine, kept off engines' bridges, taken back at the end,
-//! and given up to whoever had it first. All of it in networks of our own, to which this machine, and a panel on it, has no
-//! cable.
+//! The panel's mDNS name: found from another machine, not announced on engines' bridges, withdrawn at shutdown, and
+//! given up to a machine that had it first. All in separate networks that are not connected to this machine.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -15,14 +14,15 @@ use crate::harness::{Panel, binary, seconds, until};
 
 const BRIDGE: &str = "172.31.77.1";
 
-/// The name that every namespace of this machine has.
+/// The host name, which every namespace of this machine has.
 fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let name = name.trim().split('.').next().unwrap().to_owned();
     if matches!(name.as_str(), "" | "(none)" | "localhost") { "ctrl-alt-play".into() } else { name }
 }
 
-/// Another machine that looks around: this very test binary, in its network. Prints what it sees until it is killed.
+/// Another machine that browses the network: this test binary, in its namespace. Prints what it finds until it is
+/// killed.
 struct Browser {
     _child: Child,
     seen: Arc<Mutex<Vec<String>>>,
@@ -62,7 +62,7 @@ impl Browser {
     }
 }
 
-/// No test: what [`Browser`] runs on the other machine.
+/// Not a test: [`Browser`] runs it on the other machine.
 #[test]
 #[ignore = "run by the tests of mDNS in a network of its own"]
 fn looks_around() {
@@ -108,7 +108,7 @@ async fn panel_in(network: &Network) -> Panel {
     panel.fresh().await
 }
 
-/// Waits for this in what the panel prints: it is ready a moment before it has said all.
+/// Waits for this text in the panel's output, which is not complete when the panel is ready.
 async fn says(panel: &Panel, text: &str) {
     until(&format!("it says {text}"), seconds(10), async || panel.log().contains(text).then_some(())).await;
 }
@@ -129,7 +129,7 @@ async fn a_panel_is_found_by_name_and_says_goodbye() {
     assert!(found.contains(&address) && found.ends_with(&format!("port {port}")), "{found}");
     browser.sees("its name is found", |line| line.starts_with("NAME ") && line.contains(&address)).await;
 
-    // A responder that never rests was one of its mistakes.
+    // Regression test: the responder used to wake up constantly.
     let woken = wakeups(panel.pid());
     tokio::time::sleep(seconds(3)).await;
     let woken = wakeups(panel.pid()) - woken;
@@ -145,7 +145,7 @@ async fn whoever_comes_second_takes_another_name() {
     let (first, second) = (Network::alone(), Network::alone());
     first.joined_to(&second);
     let _kept = panel_in(&first).await;
-    // The first has to have its name before the second asks for it.
+    // The first panel must have its name before the second one asks for it.
     let browser = Browser::on(&second);
     browser.sees("the first is found", |line| line.starts_with("FOUND ")).await;
     let late = panel_in(&second).await;
@@ -156,7 +156,7 @@ async fn whoever_comes_second_takes_another_name() {
     .await;
 }
 
-/// What the check-up shows of the addresses of a panel that runs.
+/// Addresses of a running panel in the doctor's report.
 async fn addresses(panel: &Panel) -> Option<String> {
     let said = Command::new(binary())
         .args(["doctor", "--json"])
@@ -171,7 +171,7 @@ async fn addresses(panel: &Panel) -> Option<String> {
     found["detail"].as_str().map(str::to_owned)
 }
 
-/// A router that carries mDNS between two networks, as many do for printers, and nothing else.
+/// A router that reflects mDNS between two networks, as many do for printers, and nothing else.
 const REFLECTOR: &str = r#"
 mkdir -p /run/avahi-daemon
 mount -t tmpfs avahi /run/avahi-daemon
@@ -181,7 +181,8 @@ PATH=$AVAHI/usr/sbin:$PATH LD_LIBRARY_PATH=$AVAHI/usr/lib/$(uname -m)-linux-gnu 
     --no-chroot --no-rlimits -f /run/avahi-daemon/conf
 "#;
 
-/// A machine in two networks hears its own words of one in the other: that is no rival for its name.
+/// A machine in two networks receives its own announcements from one in the other. They must not count as a name
+/// conflict.
 #[allow(clippy::disallowed_methods)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reflector_that_brings_its_own_words_back_is_no_rival() {
@@ -206,7 +207,7 @@ async fn a_reflector_that_brings_its_own_words_back_is_no_rival() {
     let panel = panel_in(&home).await;
     browser.sees("its name is found", |line| line.starts_with("NAME ") && line.contains(&address)).await;
     let (own, other) = (format!("{}.local:", hostname()), format!("{}-2.local:", hostname()));
-    // Long enough for what comes back to be heard, and to be looked into.
+    // Long enough to receive the reflected messages, and to check them.
     let end = Instant::now() + seconds(8);
     let mut last = String::new();
     while Instant::now() < end {
@@ -217,7 +218,7 @@ async fn a_reflector_that_brings_its_own_words_back_is_no_rival() {
     assert!(!panel.log().contains("another machine has this one's name"), "{}", panel.log());
 }
 
-/// The daemon that most machines with a desktop have, on one of ours: what starts it, and then what follows, there.
+/// Runs avahi, which most desktop machines have, in the namespace, together with the given command.
 const AVAHI: &str = r#"
 mkdir -p /run/avahi-daemon
 mount -t tmpfs avahi /run/avahi-daemon
@@ -232,7 +233,7 @@ fi
 exec "$@"
 "#;
 
-/// A panel beside avahi, in whichever order they come.
+/// A panel next to avahi, in either order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_avahi_the_hosts_name_stays_avahis() {
     for comes in ["first", "second"] {
@@ -245,7 +246,7 @@ async fn beside_avahi_the_hosts_name_stays_avahis() {
         let mut wrapper = home.wrapper();
         wrapper.extend(["unshare", "--mount", "sh", "-c", AVAHI, "sh"]);
         let panel = Panel::builder().env("BIND", "0.0.0.0").env("MDNS", "on").env("AVAHI_COMES", comes);
-        // Unpacked there and not installed, where it is not at hand: it would take this machine's name.
+        // Avahi is unpacked and not installed, since an installed one would claim this machine's name.
         let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/avahi");
         let panel = panel.env("AVAHI_LOG", log.to_str().unwrap()).env("AVAHI", tools).under(&wrapper);
         let mut panel = panel.fresh().await;
@@ -263,7 +264,7 @@ async fn beside_avahi_the_hosts_name_stays_avahis() {
             browser.sees("the panel is found", |line| line.starts_with("FOUND Ctrl-Alt-Play on ")).await;
         assert!(found.contains(&address) && found.ends_with(&format!("port {port}")), "{found}");
         browser.sees("its name is found", |line| line.starts_with("NAME ") && line.contains(&address)).await;
-        // Where avahi was there before, the panel leaves it the name, also in its own goodbye.
+        // If avahi was there first, the panel leaves the name to it, and does not withdraw it at shutdown either.
         let ours = if comes == "first" { format!("at ctrl-alt-play-{host}.") } else { format!("at {host}.") };
         assert!(found.contains(&ours), "{comes}: {found}");
         panel.stop().await;
@@ -285,7 +286,7 @@ async fn nothing_is_said_where_it_is_turned_off() {
         .output()
         .unwrap();
     let joined = String::from_utf8(setup.stdout).unwrap();
-    // 224.0.0.251 and port 5353, as the kernel writes them.
+    // 224.0.0.251 and port 5353, in the kernel's notation.
     assert!(joined.contains("local_address"), "{joined}");
     assert!(!joined.contains("FB0000E0") && !joined.contains(":14E9"), "{joined}");
 }

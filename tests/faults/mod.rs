@@ -1,6 +1,6 @@
-//! No network, crash or restart loses a command, an answer or the truth about a server: real panels, real agents, real
-//! games, and a network that the test spoils. Where a test has to wait out the protocol's times it runs both programs ten
-//! times as fast; `--long` takes the true ones.
+//! No network fault, crash or restart may lose a command, a reply or the true state of a server: real panels, real
+//! agents, real games, and a network that the test breaks. Tests that wait for the protocol's timeouts run both
+//! programs ten times as fast; `--long` uses the real timeouts.
 
 mod agent_killed;
 mod bad_network;
@@ -27,17 +27,17 @@ use crate::docker::game::Game;
 use crate::harness::node::{Node, NodeBuilder};
 use crate::harness::{Panel, docker, free_port, long};
 
-/// How much faster than life the protocol's times run.
+/// By how much the protocol's timeouts are shortened.
 fn pace() -> u32 {
     if long() { 1 } else { 10 }
 }
 
-/// A time of the protocol, at the pace of this run, and what a busy machine adds to it.
+/// A timeout of the protocol in this run, plus some time for a busy machine.
 fn paced(seconds: u64) -> Duration {
     Duration::from_secs(seconds) / pace() + Duration::from_millis(2_500)
 }
 
-/// The variable that sets the pace of a program.
+/// The environment variable that shortens a program's timeouts.
 fn pace_variable() -> (&'static str, String) {
     let times =
         [("ping", 15), ("silence", 45), ("quiet", 60), ("blocked", 30), ("most_wait", 30), ("refused", 60)];
@@ -46,19 +46,19 @@ fn pace_variable() -> (&'static str, String) {
     ("LINK_TIMES", times.join(","))
 }
 
-/// A panel whose agents find it again after it was restarted.
+/// A panel with a fixed port, so that agents find it again after a restart.
 async fn panel() -> Panel {
     panel_at("127.0.0.1", free_port()).await
 }
 
-/// The same on an address and a port for agents.
+/// The same with this address and port for agents.
 async fn panel_at(bind: &str, port: u16) -> Panel {
     let (name, value) = pace_variable();
     let panel = Panel::builder().env("BIND", bind).env("WEBSOCKET_PORT", port.to_string());
     panel.env("LOG_LEVEL", "info").env(name, value).start().await
 }
 
-/// An agent at this pace, yet to be started.
+/// An agent with the same timeouts, not started yet.
 fn node() -> NodeBuilder {
     let (name, value) = pace_variable();
     Node::builder().env(name, value)
@@ -71,7 +71,7 @@ async fn game_on(panel: &Panel, node: &str, startup: &str) -> Game {
     game
 }
 
-/// How often the game itself says that it was told this, by its container's own log.
+/// How often the game received this command, according to its container's log.
 async fn heard(game: &Game, text: &str) -> usize {
     let log = docker::docker(&["logs", &format!("ctrl-alt-play-{}", game.id)]).await;
     let answer = format!("You said: {text}");

@@ -1,4 +1,4 @@
-//! The panel is killed under many agents with running games, and comes back.
+//! The panel is killed while many agents with running games are connected, and comes back.
 
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,12 @@ async fn twenty_agents_are_back_and_true() {
     let absences: &[(u64, Duration)] = if long() {
         &[(3, Duration::from_secs(5)), (40, Duration::from_secs(35)), (3, Duration::from_secs(5))]
     } else {
-        // Ten times the pace: by then the back-off has grown to its 3 s.
+        // With shortened timeouts the back-off has grown to its maximum of 3 s by then.
         &[(3, Duration::from_secs(5)), (14, paced(35))]
     };
     for (absence, within) in absences {
         if long() {
-            // A connection of less than 2 s counts as part of the break before: the last agent has just come.
+            // Waits, because a connection shorter than 2 s does not reset the back-off.
             tokio::time::sleep(seconds(3)).await;
         }
         panel.kill().await;
@@ -54,7 +54,7 @@ async fn twenty_agents_are_back_and_true() {
     drop(nodes);
 }
 
-/// How many of the other machines are online, with their engine.
+/// Number of remote nodes that are online, with their engine.
 async fn online(panel: &Panel) -> usize {
     let nodes = panel.admin().get("/api/nodes").await.expect(200).json;
     let there = |node: &&serde_json::Value| node["online"] == true && node["engine"]["available"] == true;

@@ -1,4 +1,4 @@
-//! Statuses that come twice, late or from a connection that is no more.
+//! Status messages that are repeated, late, or from an old connection.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn status(server: &str, status: &str) -> Value {
     json!({ "serverId": server, "status": status })
 }
 
-/// A frame as it was buffered an hour ago.
+/// A frame that was buffered an hour ago.
 fn old(server: &str, word: &str) -> String {
     let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
     json!({ "type": "server_status", "data": status(server, word), "timestamp": then.to_string() })
@@ -36,21 +36,21 @@ async fn the_last_word_of_the_living_connection_counts() {
     let mut agent = FakeAgent::join(&panel, "babbler").await;
     agent.introduce(&[]).await;
     let server = agent.server(&panel, "A world").await;
-    // Twice, and there and back: what was said last is shown.
+    // Repeated, and changing back and forth: the last one is shown.
     for word in ["starting", "running", "running", "stopping", "running", "stopped", "running"] {
         for _ in 0..3 {
             agent.peer.say("server_status", status(&server, word)).await;
         }
     }
     becomes(&panel, &server, "running").await;
-    // An hour-old frame that the next connection sends before it says how things are.
+    // Hour-old frames that the next connection sends before its current state.
     let mut next = agent.again(&panel).await.unwrap();
     next.peer.text(old(&server, "crashed")).await;
     next.introduce(&[(&server, "running")]).await;
     next.peer.text(old(&server, "stopping")).await;
     next.peer.say("sync", json!({ "servers": [status(&server, "running")] })).await;
     becomes(&panel, &server, "running").await;
-    // What the old connection still says is not heard, and its end takes nobody away.
+    // Messages of the old connection are ignored, and its end does not take the node offline.
     for word in ["crashed", "deleted", "stopped"] {
         agent.peer.say("server_status", status(&server, word)).await;
     }
@@ -62,14 +62,14 @@ async fn the_last_word_of_the_living_connection_counts() {
     assert_eq!((&node["online"], &shown(&panel, &server).await["status"]), (&json!(true), &json!("running")));
 }
 
-/// An agent whose old connection hangs half-open when the new one comes.
+/// An agent whose old connection is half-open when the new one comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_half_open_connection_stands_in_nobodys_way() {
     let panel = panel().await;
     let mut old = FakeAgent::join(&panel, "wanderer").await;
     old.introduce(&[]).await;
     let server = old.server(&panel, "A world").await;
-    // It neither reads nor says anything from here on; the new one is served at once.
+    // The old connection neither reads nor sends from here on. The new one is served at once.
     let mut new = old.again(&panel).await.unwrap();
     new.introduce(&[(&server, "running")]).await;
     becomes(&panel, &server, "running").await;
@@ -81,7 +81,7 @@ async fn a_half_open_connection_stands_in_nobodys_way() {
     assert_eq!(asked["data"]["command"], "hello");
     new.oblige(&asked).await;
     assert_eq!(typed.await.unwrap(), 204);
-    // Its end, minutes later on a real network, changes nothing.
+    // The end of the old one, minutes later on a real network, changes nothing.
     assert_eq!(old.peer.closed(seconds(5)).await, Some(4409));
     drop(old);
     tokio::time::sleep(Duration::from_millis(300)).await;
