@@ -1,4 +1,4 @@
-//! Copies of the database by the command line: made while it is written to, checked, and put back.
+//! Database backups on the command line: made while the panel writes, checked, and restored.
 
 use std::path::Path;
 use std::process::Output;
@@ -36,11 +36,11 @@ async fn a_copy_of_a_running_panel_is_put_back() {
     for left in ["check.redb", "copy-by-hand.redb"] {
         assert!(!folder.path().join(left).exists(), "{left}");
     }
-    // Not under a panel that uses it.
+    // Refused while a panel uses the database.
     let refused = db(folder.path(), &["restore", named]).await;
     assert_eq!(refused.status.code(), Some(75), "{}", said(&refused));
     assert!(panel.stop().await.success());
-    // A damaged copy is not put back, a whole one is, and what was there can be had again.
+    // A damaged backup is not restored, an intact one is, and the previous database is kept.
     let damaged = elsewhere.path().join("damaged.redb");
     std::fs::write(&damaged, &std::fs::read(&copy).unwrap()[..5_000]).unwrap();
     let refused = db(folder.path(), &["restore", damaged.to_str().unwrap()]).await;
@@ -64,7 +64,7 @@ async fn a_copy_of_a_running_panel_is_put_back() {
     let back = folder.path().join("panel.redb.before-restore");
     let restored = db(folder.path(), &["restore", back.to_str().unwrap()]).await;
     assert!(restored.status.success(), "{}", said(&restored));
-    // Without a panel as well.
+    // Works without a panel too.
     let made = db(folder.path(), &["backup", named]).await;
     assert!(made.status.success(), "{}", said(&made));
 }
@@ -105,7 +105,7 @@ async fn a_copy_takes_nobodys_place_in_the_data_folder() {
             assert!(made.status.success(), "{}: {}", good.display(), said(&made));
         }
     }
-    // Also from within, and without words in front.
+    // Also with a relative path from within the folder.
     let mut command = Command::new(binary());
     command.args(["db", "backup", "panel.redb"]).current_dir(data).env("DATA_DIR", data);
     assert_eq!(command.output().await.unwrap().status.code(), Some(64));

@@ -1,4 +1,4 @@
-//! `kill -9` at random moments under writing clients: what was answered is there, whatever came after.
+//! `kill -9` at random moments while clients write: everything that was answered survives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{Client, Live, PASSWORD, Panel, docker, long, seconds};
 
-/// What was answered with a 2xx.
+/// Everything that was answered with a 2xx.
 #[derive(Clone, Default)]
 struct Promised {
     users: BTreeSet<String>,
-    /// Id and name.
+    /// Name by id.
     servers: BTreeMap<String, String>,
     removed: BTreeSet<String>,
-    /// Of the one server that is changed all the time: the last change that was answered, and the last one asked for.
+    /// Of the server that is changed all the time: the last change that was answered, and the last one requested.
     changed: u64,
     asked: u64,
     answers: u64,
@@ -31,7 +31,7 @@ fn beside(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(work)
 }
 
-/// One call; `None` when the panel died over it.
+/// One call; `None` if the panel died during it.
 async fn call(client: &Client, method: Method, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
     let mut request = client.request(method, path);
     if let Some(body) = body {
@@ -63,7 +63,7 @@ async fn users(client: Client, promised: Shared, round: usize) {
     }
 }
 
-/// A port that no server of this test has had, and below those that the system gives away (the panel's own are such).
+/// A port that no server of this test has used, below the range of ephemeral ports (which the panel itself uses).
 fn next_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(1_100);
     let port = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +71,7 @@ fn next_port() -> u16 {
     port
 }
 
-/// Makes servers, and removes every other one again.
+/// Creates servers, and deletes every other one again.
 async fn servers(client: Client, promised: Shared, round: usize) {
     for n in 0.. {
         let name = format!("World {round}.{n}");
@@ -92,7 +92,7 @@ async fn servers(client: Client, promised: Shared, round: usize) {
         if n % 2 == 0 {
             continue;
         }
-        // From here on it may be there or not, until there is an answer.
+        // From here until the answer, the server may exist or not.
         promised.lock().unwrap().servers.remove(&id);
         let answer = call(&client, Method::DELETE, &format!("/api/servers/{id}"), None).await;
         let Some((status, body)) = answer else { return };
@@ -123,7 +123,7 @@ async fn changes(client: Client, promised: Shared, server: String) {
     }
 }
 
-/// Signs in again and again, and follows the list meanwhile.
+/// Signs in repeatedly, and follows the list meanwhile.
 async fn sessions(client: Client, promised: Shared) {
     let body = json!({ "username": "admin", "password": PASSWORD });
     let anonymous = Client::new(&client.address, None);
@@ -142,7 +142,7 @@ async fn sessions(client: Client, promised: Shared) {
     }
 }
 
-/// What there is, beside what was promised.
+/// Compares what exists with what was answered.
 async fn compare(panel: &Panel, promised: &Promised, server: &str, round: usize) {
     let admin = panel.admin();
     let list = admin.get("/api/users").await.expect(200).json;
@@ -209,7 +209,7 @@ async fn what_was_answered_survives_every_kill() {
     assert!(answers > 200, "only {answers} writes were answered: that proves little");
     assert!(starts[starts.len() * 9 / 10] < seconds(2), "it starts again within 2 s: {starts:?}");
 
-    // Nothing is stuck after all that, and the agent's own files are whole.
+    // After all that nothing is stuck, and the agent's own files are intact.
     let mut live = Live::open(&panel.admin()).await;
     live.subscribe(&["servers"]).await;
     live.wait(seconds(5), |message| message["data"]["all"].is_array().then_some(())).await;

@@ -1,4 +1,4 @@
-//! The process ends without a word, and what it finds when it comes back.
+//! The process is killed, and recovers at the next start.
 
 mod db_backups;
 mod kill9;

@@ -1,5 +1,5 @@
-//! A data folder that is not as it was left: the panel says what is wrong with which file and what to do, ends with a
-//! code of its own, and changes no byte.
+//! A damaged or foreign data folder: the panel names the file, the problem and the solution, exits with a specific
+//! code, and changes no byte.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -15,10 +15,10 @@ use crate::harness::{Client, PASSWORD, Panel, as_root, binary, long, seconds};
 const SETTINGS: [(&str, &str); 5] =
     [("BIND", "127.0.0.1"), ("PORT", "0"), ("WEBSOCKET_PORT", "0"), ("HEALTH_PORT", "off"), ("MDNS", "off")];
 
-/// A database as a later version would leave it: made by this program, then the number of its schema set to 999.
+/// A database of a later version: created by this program, with its schema version set to 999.
 const NEWER: &[u8] = include_bytes!("newer-schema.redb");
 
-/// A folder that was in use and was left in order.
+/// A data folder that was in use, after a clean stop.
 async fn used() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("cap-test-").tempdir().unwrap();
     let mut panel = Panel::builder().folder(folder.path()).start().await;
@@ -27,7 +27,7 @@ async fn used() -> tempfile::TempDir {
     folder
 }
 
-/// Every file below, but the lock, which each process marks as its own.
+/// Every file below, except for the lock file, which each process overwrites.
 fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -54,7 +54,7 @@ async fn start(folder: &Path) -> Output {
     tokio::time::timeout(seconds(20), command.output()).await.expect("it ends by itself").unwrap()
 }
 
-/// Starts it and expects a refusal with this code, which names the file and says what to do.
+/// Starts the panel, which must exit with this code, name the file, and say what to do.
 async fn refused(folder: &Path, code: i32, file: &str, words: &[&str]) -> String {
     let before = bytes(folder);
     let output = start(folder).await;
@@ -79,7 +79,7 @@ async fn an_emptied_database() {
     let folder = used().await;
     std::fs::write(folder.path().join("panel.redb"), "").unwrap();
     refused(folder.path(), 65, "panel.redb", &["empty", "put back a copy"]).await;
-    // Even without anything else that tells of a life before: an empty file is never taken for a new one.
+    // An empty file is never treated as a new database, even if nothing else shows that the folder was in use.
     std::fs::remove_file(folder.path().join("instance.json")).unwrap();
     refused(folder.path(), 65, "panel.redb", &["empty"]).await;
 }
@@ -118,13 +118,13 @@ async fn one_in_which_a_bit_fell_over() {
     let (mut noticed, mut harmless) = (0, 0);
     for _ in 0..if long() { 400 } else { 24 } {
         let mut damaged = whole.clone();
-        // Most of a young file is zeros or an older state that nobody reads.
+        // Most of a new file is zeros, or an older state that is never read.
         let byte = used[rand::random_range(0..used.len())];
         let bit = byte * 8 + rand::random_range(0..8);
         damaged[byte] ^= 1 << (bit % 8);
         std::fs::write(&path, &damaged).unwrap();
         let before = bytes(folder.path());
-        // Either it ends with a refusal, or the bit was in a part that holds nothing, and all is there.
+        // Either the panel refuses to start, or the bit was in an unused part and all data is there.
         match perhaps(folder.path()).await {
             Err((code, said)) => {
                 assert_eq!(code, Some(65), "bit {bit}: {said}");
@@ -167,7 +167,7 @@ async fn one_of_a_newer_version() {
 async fn one_that_another_process_has() {
     let folder = used().await;
     let panel = Panel::builder().folder(folder.path()).fresh().await;
-    // The first one writes as it likes, so only its users are compared.
+    // The running panel writes to its files, so only its users are compared.
     let output = start(folder.path()).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{said}");
@@ -218,7 +218,7 @@ async fn a_secret_that_others_can_read() {
     refused(folder.path(), 77, &name, &["chmod"]).await;
 }
 
-/// Starts it where it is not known whether it will: the process and its address, or its code and what it said.
+/// Starts the panel, which may fail. Returns the process and its address, or its exit code and output.
 async fn perhaps(folder: &Path) -> Result<(Child, String), (Option<i32>, String)> {
     let mut child = Command::new("sh")
         .args(["-c", "exec \"$0\" serve 2>&1", binary()])
