@@ -1,4 +1,4 @@
-//! The image: nothing but the program in it, the engine's socket mounted.
+//! The image: it contains only the program, and the engine's socket is mounted.
 
 use serde_json::json;
 

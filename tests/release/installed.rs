@@ -1,5 +1,5 @@
-//! The release as users get it: by the README's line, from its own address, with its own key, in roots of three Debians. Then
-//! a newer one is put out.
+//! The release as users install it: with the README's command, from its own address, with its own key, in root file
+//! systems of three Debian versions. Then a newer one is published.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use crate::harness::systemd::NEXT;
 use crate::harness::{free_port, seconds, until};
 use crate::install::Place;
 
-/// The release's own place, as it is copied there: `latest/download/` and `download/vVERSION/`.
+/// The published releases, as served: `latest/download/` and `download/vVERSION/`.
 struct Published(tempfile::TempDir);
 
 impl Published {
@@ -34,7 +34,7 @@ impl Published {
         }
     }
 
-    /// A newer one of the same signer: the same program with another number in it.
+    /// Publishes a newer release of the same signer: the same program with another version number.
     fn newer(&self, made: &Made) {
         let folder = self.0.path().join("newer");
         fs::create_dir(&folder).unwrap();
@@ -59,7 +59,7 @@ impl Published {
     }
 }
 
-/// An address of the loopback that nobody else has: the release's port is built in.
+/// A unique loopback address, since the release's port is built in.
 fn own_address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let [_, _, high, low] = std::process::id().to_be_bytes();
@@ -78,15 +78,15 @@ async fn installs_and_knows_of_newer_ones(root: &str, fetch: &str) {
         .unwrap();
     let address = own_address();
     let host = Downloads::with(&format!("{address}:{port}"), Some(published.0.path()), None);
-    // On this machine's network, for that address; with its engine, under its usual name.
+    // Uses the host's network for that address, and its engine under the usual name.
     let known = format!("{name}:{address}");
     let place = Place::with(
         root,
         &["--network", "host", "--add-host", &known, "-v", "/var/run/docker.sock:/var/run/docker.sock"],
     );
-    // Debian 11 has no minisign in its archive, but signify.
+    // Debian 11 has signify in its archive, but not minisign.
     place.sh("mkdir /packages; touch /packages/no-minisign; cp /opt/signify-openbsd /packages/ 2>/dev/null; ln -sf /stubs/packages /usr/bin/apt-get").well();
-    // What the packages' own scripts would have made; without it an older C library asks the network first.
+    // Normally created by the packages' scripts. Without it, an older C library queries DNS first.
     place.write("/etc/nsswitch.conf", "644", b"hosts: files dns\n");
     let (panel, agents) = (free_port(), free_port());
     let settings =
@@ -127,7 +127,7 @@ async fn installs_and_knows_of_newer_ones(root: &str, fetch: &str) {
     let said = place.sh("ctrl-alt-play upgrade --check");
     assert_eq!(said.code, 10, "{root}: {}", said.text);
     assert!(said.text.contains(&format!("{NEXT} is published")), "{root}: {}", said.text);
-    // The same line again upgrades, and once more has nothing left to do.
+    // The same command upgrades, and then has nothing left to do.
     let said = place.sh(&line).well();
     assert!(said.contains(&format!("{VERSION} becomes {NEXT}")), "{root}: {said}");
     assert_eq!(place.sh("ctrl-alt-play --version").well(), format!("ctrl-alt-play {NEXT}\n"));

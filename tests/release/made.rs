@@ -1,4 +1,4 @@
-//! The folder that `packaging/release` has made, as it is given out. `tests/run` makes it, with a key of its own.
+//! The release folder that `packaging/release` has created. `tests/run` creates it, with a separate key.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::harness::download::{VERSION, sha256};
 
-/// What a small host has room for, as packaging/release has it.
+/// Largest program for a small host, as in packaging/release.
 const MOST: u64 = 32_000_000;
 const ARCH: &str = std::env::consts::ARCH;
 
@@ -15,9 +15,9 @@ const ARCH: &str = std::env::consts::ARCH;
 pub(super) struct Made {
     pub(super) folder: PathBuf,
     pub(super) secret: PathBuf,
-    /// Without its comment.
+    /// The public key without its comment line.
     pub(super) public: String,
-    /// The address that is built in.
+    /// The download address that is built in.
     pub(super) download: String,
 }
 
@@ -49,7 +49,7 @@ impl Made {
     }
 }
 
-/// What a command prints, which has to go well.
+/// Runs a command, which must succeed. Returns its output.
 fn output(program: &str, args: &[&str]) -> Vec<u8> {
     let out = Command::new(program).args(args).output().unwrap();
     assert!(out.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
@@ -198,11 +198,11 @@ fn every_part_of_the_program_is_listed_with_its_licence() {
         assert!(has("cargo", name), "{name} is not listed");
     }
     assert!(has("npm", "svelte") && has("generic", "glibc") && has("generic", "rust-std"));
-    // What only tests use, and what only runs while it is built.
+    // Dependencies that are only used by tests or at build time.
     for name in ["reqwest", "minisign", "serde_derive", "thiserror-impl"] {
         assert!(!has("cargo", name), "{name} is listed");
     }
-    // By the lock file, and by nothing else.
+    // Exactly as in the lock file.
     let lock = include_str!("../../Cargo.lock");
     for part in of("cargo") {
         let (name, version) = (part["name"].as_str().unwrap(), part["version"].as_str().unwrap());
@@ -221,7 +221,7 @@ fn every_part_of_the_program_is_listed_with_its_licence() {
         );
     }
     let texts = ["Permission is hereby granted", "Apache License", "GNU LESSER GENERAL PUBLIC LICENSE"];
-    // MPL-2.0 wants to know where the sources are.
+    // MPL-2.0 requires a reference to the sources.
     for words in texts.into_iter().chain(["The sources of each crate and npm package below are in"]) {
         assert!(licences.contains(words), "{words}");
     }

@@ -1,5 +1,6 @@
-//! What users get: the release as `packaging/release` makes it, installed from its own address; the static program alone, its
-//! image, its package. `tests/run release` has it made and says by `RELEASE_FOLDER` and `RELEASE_PROGRAM` where it lies.
+//! What users get: the release as `packaging/release` creates it, installed from its own address; the static program
+//! alone, its image, its package. `tests/run release` builds it and passes the paths in `RELEASE_FOLDER` and
+//! `RELEASE_PROGRAM`.
 
 mod image;
 mod installed;
@@ -12,13 +13,13 @@ use std::process::Command;
 
 use crate::harness::docker;
 
-/// The static program.
+/// Path of the static program.
 fn program() -> PathBuf {
     let path = std::env::var("RELEASE_PROGRAM").expect("RELEASE_PROGRAM: run these by `tests/run release`");
     std::fs::canonicalize(path).expect("the program is built")
 }
 
-/// A container, volume or network. Gone when this is dropped.
+/// A container, volume or network. Removed when this is dropped.
 struct Gone(&'static str, String);
 
 impl Drop for Gone {
@@ -32,12 +33,12 @@ impl Drop for Gone {
     }
 }
 
-/// A name that no other test run has.
+/// A name that no other test run uses.
 fn name(what: &str) -> String {
     format!("cap-test-{what}-{}", std::process::id())
 }
 
-/// Everything that a container has printed, and whether it runs.
+/// The container's output and state, and whether it is running.
 async fn printed(container: &str) -> (String, bool) {
     let output = tokio::process::Command::new("docker").args(["logs", container]).output().await.unwrap();
     let text = [output.stdout, output.stderr].concat();
@@ -52,7 +53,7 @@ fn packaging(script: &str, args: &[&str]) {
     assert!(output.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&output.stderr));
 }
 
-/// The image, made and loaded; its name.
+/// Builds and loads the image. Returns its name.
 async fn image(folder: &Path) -> String {
     let version = format!("test-{}", std::process::id());
     let file = folder.join("image.tar.gz");

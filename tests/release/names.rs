@@ -1,10 +1,10 @@
-//! Names lead to machines wherever the static program runs: without any file of a system, and beside a C library of
-//! another version whose modules `/etc/nsswitch.conf` names. The names are answered by the engine's own DNS server.
+//! The static program resolves names everywhere: without any system files, and next to another version of the C library
+//! with modules in `/etc/nsswitch.conf`. The engine's own DNS server answers.
 
 use super::{Gone, image, name, printed, program};
 use crate::harness::{docker, seconds, until};
 
-/// What Debian's desktop packages make of it, and systemd.
+/// The `hosts` line of Debian's desktop packages and systemd.
 const MODULES: &str =
     "hosts: files mdns4_minimal [NOTFOUND=return] resolve [!UNAVAIL=return] dns myhostname mymachines\n";
 const SECRET: &str = "a secret of this test";
@@ -36,7 +36,8 @@ async fn an_agent_finds_its_panel_by_name_in_every_root() {
     std::fs::write(&modules, MODULES).unwrap();
     let modules = format!("{}:/etc/nsswitch.conf:ro", modules.display());
     let mounted = format!("{}:/usr/bin/ctrl-alt-play:ro", program().display());
-    // The one with another C library, and modules for it, is the one that a program that asks its own library dies of.
+    // The last root has another C library with modules for it, which would crash a program that uses its own C
+    // library's resolver.
     let roots = [(scratch.as_str(), "one"), (docker::BUSYBOX, "two"), ("cap-test/nss:trixie", "three")];
     for (root, node) in roots {
         if root.starts_with("cap-test/nss") {
@@ -65,7 +66,7 @@ async fn an_agent_finds_its_panel_by_name_in_every_root() {
     }
 }
 
-/// A root with name modules, made where it is not there.
+/// Builds a root file system with name service modules, if it does not exist.
 fn made(root: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/nss");
     let (_, release) = root.split_once(':').unwrap();

@@ -1,4 +1,4 @@
-//! The Debian package, installed and removed on a machine that boots.
+//! The Debian package, installed and removed on a booted machine.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +25,7 @@ fn the_same_program_gives_the_same_bytes() {
     assert!(std::fs::read(a).unwrap() == std::fs::read(b).unwrap(), "two packages differ");
 }
 
-/// A script of the machine's root, and what it says.
+/// Runs a script as root on the machine. Returns its output.
 fn run(machine: &str, script: &str) -> String {
     let output = Command::new("docker").args(["exec", machine, "sh", "-ec", script]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
