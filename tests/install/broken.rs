@@ -1,4 +1,4 @@
-//! Downloads that are not what they should be: nothing of one is ever run or left lying about.
+//! Invalid downloads: nothing of them is ever executed or left behind.
 
 use super::{Place, Release, release};
 use crate::harness::download_host::{Downloads, Fault};
@@ -19,7 +19,7 @@ fn refused(place: &Place, words: &str) {
     assert_eq!(place.touched(), "", "{words}");
 }
 
-/// The three ways of checking: OpenSSL, minisign, signify.
+/// The three tools that verify signatures: OpenSSL, minisign, signify.
 const ROOTS: [&str; 3] = ["bookworm", "trixie", "bullseye"];
 
 #[test]
@@ -27,16 +27,16 @@ fn what_is_not_signed_by_our_key_is_refused() {
     for root in ROOTS {
         let (release, _server, place) = ready(root);
         let list = release.newest().join("SHA256SUMS");
-        // By another key, and by another that gives itself our key's number.
+        // Signed by another key.
         release.sign("theirs", "ctrl-alt-play 1.2.3");
         refused(&place, "not that of the key");
-        // Another text than the signed one.
+        // The text was changed after signing.
         release.sign("ours", "ctrl-alt-play 1.2.3");
         let text = std::fs::read_to_string(&list).unwrap();
         std::fs::write(&list, text.replacen('a', "b", 1)).unwrap();
         refused(&place, "not that of the key");
         std::fs::write(&list, text).unwrap();
-        // Another comment than the signed one: an old release that wants to be a new one.
+        // The comment was changed after signing: an old release that pretends to be a new one.
         let signature = list.with_file_name("SHA256SUMS.minisig");
         let signed = std::fs::read_to_string(&signature).unwrap();
         std::fs::write(&signature, signed.replace("ctrl-alt-play 1.2.3", "ctrl-alt-play 9.2.3")).unwrap();
@@ -51,7 +51,7 @@ fn what_is_not_signed_by_our_key_is_refused() {
         refused(&place, "not as one of Ctrl-Alt-Play");
         release.sign_list("ours", "ctrl-alt-play 1.2.3; reboot");
         refused(&place, "not as one of Ctrl-Alt-Play");
-        // And then all is well.
+        // A valid one is installed.
         release.sign_list("ours", "ctrl-alt-play 1.2.3");
         place.install("--no-docker --no-start").well();
     }
@@ -81,15 +81,15 @@ fn half_a_program_or_another_one_is_never_run() {
         server.fault(&release::name("1.2.3"), Fault::Half);
         refused(&place, "not what the release's signed list says");
         server.heal();
-        // One that would tell of itself when it were run.
+        // A program that leaves a trace when it is executed.
         let spy = b"#!/bin/sh\necho run >/tmp/it-was-run\necho ctrl-alt-play 1.2.3\n";
         std::fs::write(release.newest().join(release::name("1.2.3")), spy).unwrap();
         refused(&place, "not what the release's signed list says");
-        // The right bytes, and a list that names another version.
+        // The bytes match, but the program reports another version.
         std::fs::write(release.newest().join(release::name("1.2.3")), release::dud("1.2.2")).unwrap();
         release.sign("ours", "ctrl-alt-play 1.2.3");
         refused(&place, "says that it is 1.2.2 and not 1.2.3");
-        // A list without our kind of machine, and with a hash that is none.
+        // A list without this architecture, and with an invalid hash.
         let list = release.newest().join("SHA256SUMS");
         let text = std::fs::read_to_string(&list).unwrap();
         std::fs::write(&list, text.replace(std::env::consts::ARCH, "riscv64")).unwrap();
@@ -120,7 +120,7 @@ fn a_host_that_breaks_off_is_gone_on_with_and_one_that_stalls_is_given_up() {
         server.heal();
         server.fault("SUMS", Fault::Endless);
         refused(&place, "larger than it can be");
-        // Every connection ends after 400 kB, and three of them are all of it.
+        // Every connection is closed after 400 kB, so the download takes three of them.
         server.heal();
         server.fault(&program, Fault::CutAfter(400_000));
         place.install("--no-docker --no-start").well();

@@ -1,4 +1,4 @@
-//! An engine that shows one container and refuses to remove it.
+//! A fake engine that has one container and refuses to remove it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;

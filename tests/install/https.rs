@@ -1,11 +1,11 @@
-//! A download host by https: each tool that fetches believes whom its machine believes, and stays with https.
+//! A download host with HTTPS: each download tool trusts the machine's authorities, and stays with HTTPS.
 
 use super::{Place, Release, release};
 use crate::harness::authority::{Authority, Issued};
 use crate::harness::docker::gateway;
 use crate::harness::download_host::{Downloads, Fault};
 
-/// Where Debian's ca-certificates has them.
+/// The path of Debian's ca-certificates.
 const STORE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 fn refused(place: &Place, from: &Downloads, words: &[&str]) {
@@ -38,7 +38,7 @@ fn curl_and_wget_believe_whom_the_machine_believes_and_stay_with_https() {
         );
         refused(&place, &by(&ours.issue("elsewhere.example")), &["is not believed ("]);
 
-        // A redirect to http, and one to https that leads there in its turn.
+        // A redirect to HTTP, and one to HTTPS that in turn redirects to HTTP.
         let (plain, middle) = (Downloads::of(release.root()), by(&ours.issue(gateway())));
         good.fault("", Fault::Moved(plain.base.clone()));
         middle.fault("", Fault::Moved(good.base.clone()));
@@ -51,7 +51,7 @@ fn curl_and_wget_believe_whom_the_machine_believes_and_stay_with_https() {
             assert_eq!((place.touched().as_str(), plain.asked().len()), ("", 0), "{root}");
             assert!(!from.asked().is_empty());
         }
-        // To https, as GitHub does it, and by the README's line.
+        // A redirect to HTTPS, as GitHub does, with the README's command.
         good.heal();
         let line = format!(
             "{fetch} {0}/latest/download/install.sh | CTRL_ALT_PLAY_DOWNLOAD={0} sh -s -- --no-docker --no-start",
@@ -59,7 +59,7 @@ fn curl_and_wget_believe_whom_the_machine_believes_and_stay_with_https() {
         );
         place.sh(&line).well();
         assert_eq!(place.sh("ctrl-alt-play --version").well(), "ctrl-alt-play 1.2.3\n", "{root}");
-        // Every connection ends after 400 kB, behind a redirect too.
+        // Every connection is closed after 400 kB, also behind a redirect.
         good.heal();
         good.fault(&release::name("1.2.3"), Fault::CutAfter(400_000));
         place.sh("rm /usr/local/bin/ctrl-alt-play").well();

@@ -1,12 +1,13 @@
-//! Killed by SIGKILL before and after each command that changes something, and before each system call of the program that
-//! does, and run again: it ends well each time. A run takes each fifth or third of these moments, beginning anywhere; `--long`
-//! takes all.
+//! The installer is killed by SIGKILL before and after each command that changes something, and before each system call
+//! of the program that does, and run again: it always succeeds. A run tests every fifth or third of these moments, from
+//! a random start; `--long` tests all.
 
 use super::{Place, Release, release};
 use crate::harness::long;
 
-/// Runs in the place: counts commands or calls, as $KILL_BY says, and kills the installer at number $KILL_AT: of commands one
-/// half before the command and one after, of calls before each; then runs it again in peace, and looks.
+/// Runs in the container: counts commands or system calls (KILL_BY), and kills the installer at number KILL_AT. Even
+/// numbers kill before a command and odd ones after it; calls are always killed before. Then runs it again undisturbed,
+/// and checks the result.
 const LOOP: &str = r#"
 set -u
 mkdir -p /shims
@@ -97,7 +98,7 @@ fn killed_everywhere(from: &str, at_least: u32) {
         last.trim_start_matches("moments: ").parse::<u32>().expect(last)
     };
     let found = [killed("commands"), killed("calls")];
-    // Fewer would mean that nobody saw what it does.
+    // A lower number would mean that the changes were not counted.
     assert!(found.iter().all(|count| *count > at_least), "{found:?}");
 }
 

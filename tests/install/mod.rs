@@ -1,8 +1,8 @@
-//! What brings the program to a machine and keeps it there.
+//! Installation of the program, and its service.
 //!
-//! `install.sh` runs for real in throw-away roots made of Debian's packages: containers with a network of their own and
-//! without systemd, some with a stand-in for OpenRC. `tests/images/roots` makes the roots, `stubs/` has what stands in. The same under a booted systemd
-//! is in `tests/service`.
+//! `install.sh` runs in disposable containers made of Debian's packages, with a separate network and without systemd,
+//! some with a stand-in for OpenRC. `tests/images/roots` builds the root file systems, `stubs/` contains the stand-ins.
+//! The same under a booted systemd is in `tests/service`.
 
 mod broken;
 mod engine;

@@ -1,5 +1,5 @@
-//! Other distributions, as far as that can be tried without them: a root that calls itself one, with a stand-in for its
-//! package manager that notes what it was told. Alpine's is a root of nothing but busybox.
+//! Other distributions, as far as possible without them: a root file system that pretends to be one, with a stand-in
+//! for its package manager that records its calls. Alpine's contains only busybox.
 
 use super::{Place, Release, release};
 use crate::harness::download_host::Downloads;
@@ -11,8 +11,7 @@ fn ready(place: Place) -> (Release, Downloads, Place) {
     (release, server, place)
 }
 
-/// What comes with an engine's package, for the stand-in to run: an engine that answers
-/// whoever asks it.
+/// The engine's package, as a script for the stand-in to run: it adds a `docker` and a `curl` that always succeed.
 const ENGINE: &[u8] = b"#!/bin/sh\nprintf '#!/bin/sh\\nexit 0\\n' >/usr/bin/docker\nchmod 755 /usr/bin/docker\ncp /usr/bin/docker /usr/bin/curl\n";
 
 #[test]
@@ -41,13 +40,13 @@ fn each_gets_its_engine_and_its_tools_by_its_own_manager() {
     ] {
         let (_release, _server, place) = ready(Place::with_openrc("bookworm", &[]));
         place.write("/etc/os-release", "644", format!("{os}\nPRETTY_NAME=\"Some System\"\n").as_bytes());
-        // Nothing to fetch or check with, and no engine: all comes from the manager.
+        // No tool to download or verify with, and no engine: all are installed by the package manager.
         place.sh(&format!(
             "mkdir /packages; mv /usr/bin/curl /packages/curl; mv /usr/bin/openssl /usr/bin/old; ln -s /stubs/packages /usr/bin/{manager}"
         ))
         .well();
         place.write("/packages/minisign", "755", b"#!/bin/sh\necho ctrl-alt-play 1.2.3\n");
-        // Whatever the engine's package is called here, it brings these two.
+        // The engine's package has a different name in each distribution.
         for name in ["docker", "docker.io", "moby-engine"] {
             place.write(&format!("/packages/{name}"), "755", ENGINE);
         }
@@ -88,19 +87,19 @@ fn a_manager_that_fails_is_heard() {
     assert_eq!(place.sh("ls -A /usr/local/bin").well(), "");
     place.sh("rm /usr/bin/apt-get").well();
     place.install("--no-start").refused("how to install it here is not known");
-    // Not asked for, it is no matter.
+    // With `--no-docker`, the missing engine does not matter.
     place.install("--no-start --no-docker").well();
 }
 
 #[test]
 fn alpine_with_nothing_but_busybox() {
-    // From a folder: the wget of Debian's static busybox does not run in a root without glibc's modules.
+    // From a folder: the wget of Debian's static busybox does not work in a root file system without glibc's modules.
     let release = Release::new("1.2.3", &release::stand_in("1.2.3"));
     let place =
         Place::with_openrc("busybox", &["-v", &format!("{}:/media/stick:ro", release.newest().display())]);
     let line = "sh /media/stick/install.sh --no-docker --no-start";
     place.write("/etc/os-release", "644", b"ID=alpine\nPRETTY_NAME=\"Alpine Linux v3.99\"\n");
-    // Debian's busybox lacks these two; as Alpine's they take -S, -D, -H, -h, -s and -G.
+    // Debian's busybox lacks these two; Alpine's accept -S, -D, -H, -h, -s and -G.
     place.write("/usr/bin/addgroup", "755", b"#!/bin/sh\necho \"addgroup $*\" >>/run/stub/calls\n[ \"$1\" = -S ] && echo \"$2:x:990:\" >>/etc/group || sed -i \"s/^$2:.*/&$1/\" /etc/group\n");
     place.write("/usr/bin/adduser", "755", b"#!/bin/sh\necho \"adduser $*\" >>/run/stub/calls\nfor name; do :; done\necho \"$name:x:990:990::/var/lib/$name:/sbin/nologin\" >>/etc/passwd\n");
     place.write("/packages/minisign", "755", b"#!/bin/sh\necho ctrl-alt-play 1.2.3\n");
@@ -122,7 +121,7 @@ fn alpine_with_nothing_but_busybox() {
         made.well(),
         "755 0 /usr/local/bin/ctrl-alt-play\n755 0 /etc/init.d/ctrl-alt-play\n700 990 /var/lib/ctrl-alt-play\nctrl-alt-play 1.2.3\n"
     );
-    // Debian's busybox prefers its own setpriv, which can't do it, to any other: now the supervisor can.
+    // Debian's busybox prefers its own setpriv, which lacks this feature. Now the supervisor supports it.
     place.write("/usr/sbin/supervise-daemon", "755", b"Could not parse iab\n");
     place.mark();
     let again = place.sh(line).well();
@@ -145,7 +144,7 @@ fn the_machines_kind_is_that_of_its_programs() {
     for (kernel, system, program) in [
         ("x86_64", "amd64", "x86_64"),
         ("aarch64", "arm64", "aarch64"),
-        // A Raspberry Pi with a 64-bit kernel below a 32-bit system.
+        // A Raspberry Pi with a 64-bit kernel and a 32-bit system.
         ("aarch64", "armhf", "armv7"),
         ("armv7l", "armhf", "armv7"),
         ("armv8l", "armhf", "armv7"),

@@ -1,5 +1,5 @@
-//! A machine to install on: a container of one of the roots, with an address of its own, so that its ports are all free
-//! whatever runs on this machine.
+//! A machine to install on: a container of one of the root file systems, with its own address, so that all its ports
+//! are free.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::harness::{docker, seconds, until};
 
-/// Removed when dropped.
+/// A container for an installation. Removed when dropped.
 pub(crate) struct Place {
     name: String,
     env: Vec<(String, String)>,
 }
 
-/// How a command in it ended, and all that it said.
+/// Exit code and output of a command in it.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -21,13 +21,13 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// Panics unless it went well.
+    /// Panics unless it succeeded. Returns the output.
     pub(crate) fn well(self) -> String {
         assert_eq!(self.code, 0, "{}", self.text);
         self.text
     }
 
-    /// Panics unless it failed with these words, in one sentence that says `error: `.
+    /// Panics unless it failed with these words, and a single `error: ` line.
     pub(crate) fn refused(self, words: &str) -> String {
         assert_ne!(self.code, 0, "{}", self.text);
         let error = self.text.lines().filter(|line| line.starts_with("error: ")).collect::<Vec<_>>();
@@ -38,12 +38,12 @@ impl Said {
 }
 
 impl Place {
-    /// A fresh one of this root.
+    /// A fresh container of this root file system.
     pub(crate) fn of(root: &str) -> Self {
         Self::with(root, &[])
     }
 
-    /// With more words for `docker run`.
+    /// The same with more arguments for `docker run`.
     pub(crate) fn with(root: &str, more: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("installer-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -66,21 +66,21 @@ impl Place {
         Self { name, env: Vec::new() }
     }
 
-    /// With OpenRC, as far as install.sh sees: it starts the service and stops it.
+    /// With OpenRC, as far as install.sh uses it: it starts and stops the service.
     pub(crate) fn with_openrc(root: &str, more: &[&str]) -> Self {
-        // To see which program a service runs takes SYS_PTRACE.
+        // SYS_PTRACE is required to see which program a service runs.
         let place = Self::with(root, &[more, &["--cap-add", "SYS_PTRACE"]].concat());
         place.sh("mkdir -p /run/openrc /etc/init.d /usr/sbin /var/log; ln -s /stubs/rc-service /stubs/rc-update /usr/sbin/").well();
         place
     }
 
-    /// A variable for all that is run in it.
+    /// Sets a variable for all commands in it.
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    /// Trusts this key, and knows no other place than this for releases.
+    /// Trusts this key, and downloads releases from this address.
     pub(crate) fn trusting(self, key: &str, download: &str) -> Self {
         self.env("CTRL_ALT_PLAY_KEY", key).env("CTRL_ALT_PLAY_DOWNLOAD", download)
     }
@@ -95,7 +95,7 @@ impl Place {
         command
     }
 
-    /// Waits until a panel answers at this port of it.
+    /// Waits until a panel answers on this port.
     pub(crate) async fn answers(&self, port: u16) {
         let address =
             docker::said("docker", &["inspect", "-f", "{{.NetworkSettings.IPAddress}}", &self.name]);
@@ -118,23 +118,23 @@ impl Place {
         Said { code: out.status.code().unwrap(), text: text.into_owned() }
     }
 
-    /// install.sh by its pipe, with these options: how most people run it.
+    /// Pipes install.sh to a shell with these options, as most users run it.
     pub(crate) fn install(&self, options: &str) -> Said {
         self.sh(&format!("cat /checked/install.sh | sh -s -- {options}"))
     }
 
-    /// The same, going on meanwhile.
+    /// The same in the background.
     pub(crate) fn begin(&self, options: &str) -> std::process::Child {
         self.begin_sh(&format!("sh -s -- {options} </checked/install.sh"))
     }
 
-    /// A script as root, going on meanwhile.
+    /// Runs a script as root in the background.
     pub(crate) fn begin_sh(&self, script: &str) -> std::process::Child {
         let script = format!("exec 2>&1; {script}");
         self.command(&["sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Writes a file, with this mode.
+    /// Writes a file with this mode.
     pub(crate) fn write(&self, path: &str, mode: &str, text: &[u8]) {
         let script = format!("mkdir -p \"$(dirname {path})\" && cat >{path} && chmod {mode} {path}");
         let mut child = self.command(&["sh", "-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
@@ -144,11 +144,11 @@ impl Place {
 
     /// Notes the time, for [`Place::touched`].
     pub(crate) fn mark(&self) {
-        // A file's time is as fine as the kernel's tick: whatever comes later must not share it.
+        // File times have the resolution of the kernel's tick, so waits until later files get a newer time.
         self.sh("touch /mark; until touch /later && [ /later -nt /mark ]; do :; done").well();
     }
 
-    /// What has been written, made or removed since the mark, folders too.
+    /// Files and folders that were written, created or removed since the mark.
     pub(crate) fn touched(&self) -> String {
         self.sh(
             "find / -xdev -newer /mark ! -path / ! -path '/tmp*' ! -path '/run*' ! -path /later ! -path '/dev*' \

@@ -1,5 +1,5 @@
-//! The real program, for stand-ins to leave the service to: with this machine's loader and libraries, so that it runs in
-//! every root, however old its own are. strace too, which kills it between two system calls.
+//! The real program, for the stand-ins: with this machine's loader and libraries, so that it runs in every root file
+//! system, however old its own are. Also strace, which kills it between two system calls.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 
 use crate::harness::binary;
 
-/// `/real/run WORD…` in a place: the program. `/real/strace WORD…`.
+/// Runs the program in a container as `/real/run ARGS…`, or strace as `/real/strace ARGS…`.
 const RUN: &str = "#!/bin/sh\nexec /real/loader --library-path /real /real/PROGRAM \"$@\"\n";
 
-/// The folder that becomes `/real`. Made once in a run of the tests.
+/// The folder that is mounted as `/real`. Created once per test run.
 pub(super) fn folder() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -41,14 +41,14 @@ pub(super) fn folder() -> &'static Path {
     })
 }
 
-/// Over one that another run may use just now.
+/// Replaces a file that another test run may be using.
 fn put(from: &Path, to: &Path) {
     let new = to.with_extension("new");
     fs::copy(from, &new).unwrap();
     fs::rename(new, to).unwrap();
 }
 
-/// What it is linked to, and its loader.
+/// The libraries of a program, and its loader.
 fn libraries(program: &Path) -> Vec<PathBuf> {
     let out = Command::new("ldd").arg(program).output().unwrap();
     assert!(out.status.success(), "{out:?}");

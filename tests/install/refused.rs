@@ -1,4 +1,5 @@
-//! Machines on which it can't go well: one sentence says what is wrong and what to do, and nothing was changed.
+//! Machines where the installation cannot succeed: a single error says what is wrong and what to do, and nothing is
+//! changed.
 
 use super::{Place, Release, release};
 use crate::harness::download_host::Downloads;
@@ -13,7 +14,7 @@ fn ready(place: Place) -> (Release, Downloads, Place) {
 
 #[test]
 fn a_full_disk() {
-    // Too small from the start; and full while the program is put together there.
+    // Too small from the start; and full while the program is assembled there.
     let (_release, _server, place) = ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=8m,exec"]));
     place.mark();
     let said = place.install("--no-docker --no-start").refused("64 MB are needed");
@@ -22,7 +23,7 @@ fn a_full_disk() {
     let (_release, _server, place) =
         ready(Place::with("bookworm", &["--tmpfs", "/usr/local:size=70m,mode=755,exec"]));
     for fetcher in ["curl", "wget"] {
-        // The fetcher itself fills what is left before it begins.
+        // The download tool fills the remaining space before it begins.
         let real = place.sh(&format!("command -v {fetcher} || true")).well();
         if real.is_empty() {
             continue;
@@ -47,14 +48,14 @@ fn nobody_who_may() {
         .sh("cd /; setpriv --reuid nobody --regid nogroup --clear-groups sh -s -- --no-docker </checked/install.sh")
         .refused("run this as root, or install sudo");
     assert!(said.contains("nothing was changed"), "{said}");
-    // To look does not hurt.
+    // A dry run needs no root.
     let look = "cd /; setpriv --reuid nobody --regid nogroup --clear-groups sh -s -- --dry-run --no-docker </checked/install.sh";
     assert!(place.sh(look).well().contains("is put at /usr/local/bin/ctrl-alt-play"));
 }
 
 #[tokio::test]
 async fn a_port_that_is_taken() {
-    // The roots have no program that listens.
+    // The root file systems have no program that listens.
     let busybox = docker::said("sh", &["-c", "command -v busybox"]);
     let (_release, _server, place) =
         ready(Place::with_openrc("bookworm", &["-v", &format!("{busybox}:/opt/busybox:ro")]));
@@ -113,7 +114,7 @@ fn words_that_make_no_sense() {
     ] {
         place.install(options).refused(words);
     }
-    // Half of the file does nothing at all.
+    // A truncated file does nothing.
     let half = place.sh("head -c 20000 /checked/install.sh >/tmp/half; sh /tmp/half --help; sed '$d' /checked/install.sh | sh -s -- --help");
     assert!(!half.text.contains("install Ctrl-Alt-Play"), "{half:?}");
 }
@@ -122,7 +123,7 @@ fn words_that_make_no_sense() {
 fn a_person_is_asked_and_may_say_no() {
     let (_release, _server, place) = ready(Place::of("bookworm"));
     place.mark();
-    // `script` makes a terminal, also for whoever reads the installer from a pipe.
+    // `script` provides a terminal, although the installer is read from a pipe.
     let ask = |answer: &str| {
         place.sh(&format!(
             "echo {answer} | script -qec 'cat /checked/install.sh | sh -s -- --no-docker --no-start' /dev/null"

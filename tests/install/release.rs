@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use crate::harness::binary;
 use crate::harness::download::{VERSION, exchanged};
 
-/// What a release's folder is made of. The files lie as they do for download: `latest/download/`, `download/vX/`.
+/// Published releases, with the paths of the download host: `latest/download/` and `download/vX/`.
 pub(crate) struct Release {
     folder: tempfile::TempDir,
 }
 
-/// A pair of keys, made once: the one that releases are signed with, or another.
+/// A key pair: the one that signs releases, or another one.
 struct Key {
     secret: PathBuf,
     public: String,
@@ -44,20 +44,20 @@ fn run(program: &str, args: &[&str]) {
     assert!(out.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
-/// The public key that signs.
+/// The public key that signs releases.
 pub(crate) fn our_key() -> String {
     key("ours").public
 }
 
-/// Another one.
+/// Another public key.
 pub(crate) fn another_key() -> String {
     key("theirs").public
 }
 
-/// The version that is built here.
+/// The version of this build.
 pub(crate) const BUILT: &str = VERSION;
 
-/// The real program, as another version of the same length: the bytes of its version are exchanged.
+/// The real program with another version of the same length, replaced in its bytes.
 pub(crate) fn program(version: &str) -> Vec<u8> {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     let bytes = BYTES.get_or_init(|| {
@@ -69,7 +69,7 @@ pub(crate) fn program(version: &str) -> Vec<u8> {
     exchanged(bytes.clone(), version)
 }
 
-/// A shell script in the program's place, a megabyte long, where only install.sh is looked at.
+/// A shell script of a megabyte instead of the program, for tests of install.sh alone.
 pub(crate) fn stand_in(version: &str) -> Vec<u8> {
     let script = include_str!("stubs/program").replace("VERSION=0.0.0", &format!("VERSION={version}"));
     let mut bytes = script.into_bytes();
@@ -79,7 +79,7 @@ pub(crate) fn stand_in(version: &str) -> Vec<u8> {
     bytes
 }
 
-/// A program that says its version, leaves the service to the one that is installed, and serves nothing.
+/// A broken program: it prints its version, passes `service` to the installed one, and cannot serve.
 pub(crate) fn dud(version: &str) -> Vec<u8> {
     format!(
         "#!/bin/sh\ncase ${{1:-}} in\n--version) echo ctrl-alt-play {version} ;;\n\
@@ -88,20 +88,20 @@ pub(crate) fn dud(version: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// One of the first: it says its version and can serve, and knows nothing of installing its service.
+/// A program of an early version: it prints its version, and does not know `service`.
 pub(crate) fn of_before(version: &str) -> Vec<u8> {
     format!("#!/bin/sh\n[ \"${{1:-}}\" = --version ] || exit 2\necho ctrl-alt-play {version}\n").into_bytes()
 }
 
 impl Release {
-    /// Of this program.
+    /// Publishes this program.
     pub(crate) fn new(version: &str, program: &[u8]) -> Self {
         let release = Self { folder: tempfile::tempdir().unwrap() };
         release.publish(version, program);
         release
     }
 
-    /// Puts one more out, which is the newest then.
+    /// Publishes another release as the newest one.
     pub(crate) fn publish(&self, version: &str, program: &[u8]) {
         let folder = self.folder.path().join(format!("download/v{version}"));
         fs::create_dir_all(&folder).unwrap();
@@ -116,7 +116,7 @@ impl Release {
         self.sign("ours", &format!("ctrl-alt-play {version}"));
     }
 
-    /// Lists and signs the newest anew.
+    /// Creates and signs the hash list of the newest release.
     pub(crate) fn sign(&self, whose: &str, comment: &str) {
         let folder = self.newest();
         let _ = fs::remove_file(folder.join("SHA256SUMS"));
@@ -146,18 +146,18 @@ impl Release {
         );
     }
 
-    /// All releases, as a server serves them.
+    /// The folder that a server serves, with all releases.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder of the newest one.
+    /// The folder of the newest release.
     pub(crate) fn newest(&self) -> PathBuf {
         self.folder.path().join("latest/download").canonicalize().unwrap()
     }
 }
 
-/// The program's file.
+/// File name of the program.
 pub(crate) fn name(version: &str) -> String {
     format!("ctrl-alt-play-{version}-linux-{}", std::env::consts::ARCH)
 }

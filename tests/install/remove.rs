@@ -1,4 +1,4 @@
-//! Taken away again: the program alone, or all of it. The engine and other panels' games are never touched.
+//! Uninstallation: the program alone, or everything. The engine and other panels' games are never touched.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use crate::harness::download_host::Downloads;
 
 const SOCKET: &str = "/var/run/docker.sock";
 
-/// Its data folder is its own: other tests' containers are on the same engine.
+/// An installation with its own data folder, since other tests use the same engine.
 struct Installed {
     place: Place,
     data: String,
@@ -18,7 +18,7 @@ struct Installed {
 }
 
 impl Installed {
-    /// With this engine, which is not looked for before something is to be removed.
+    /// Installs with this engine's socket, which is only used to uninstall.
     fn new(root: &str, socket: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let data = format!("/srv/games-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -31,7 +31,7 @@ impl Installed {
         Self { place, data, _release: release, _server: server }
     }
 
-    /// A container of the real engine, with these labels and one by which it is found again.
+    /// Creates a container of the real engine, with these labels and one to find it again.
     fn container(&self, name: &str, labels: &[&str]) {
         let mut args = vec!["create".to_owned(), "--label".to_owned(), format!("test={}", self.data)];
         args.extend(labels.iter().flat_map(|label| ["--label".to_owned(), (*label).to_owned()]));
@@ -71,7 +71,7 @@ fn uninstalling_keeps_games_and_data_and_purging_nothing() {
         installed.container("ours", &[managed, &format!("ctrl-alt-play.data-dir={data}")]);
         installed.container("anothers", &[managed, &format!("ctrl-alt-play.data-dir={data}-of-another")]);
         installed.container("foreign", &["com.example=1"]);
-        // Nothing happens by only looking, or when nobody is there to say that all of it is meant.
+        // A dry run changes nothing, and without a terminal `--purge` needs a confirmation.
         place.mark();
         assert!(place.install("--uninstall --purge --dry-run").well().contains("ALL GAMES"));
         place.install("--uninstall --purge").refused("nobody is there to ask");
@@ -86,11 +86,11 @@ fn uninstalling_keeps_games_and_data_and_purging_nothing() {
         assert!(left.text.starts_with("/usr/local/bin:\nworld\nctrl-alt-play\n"), "{}", left.text);
         assert_ne!(left.code, 0, "it still runs");
         assert_eq!(installed.containers(), ["anothers", "foreign", "ours"]);
-        // Again is no harm, and installing again finds everything.
+        // Uninstalling twice does no harm, and a new installation finds all data.
         place.install("--uninstall").well();
         place.install("--no-docker").well();
         place.sh(&format!("test -e {data}/setup-token")).well();
-        // All that is left goes also where the program has gone already: it is fetched for that.
+        // `--purge` also works after the program was removed: the installer downloads it for that.
         place.install("--uninstall").well();
         let said = place.install("--uninstall --purge --yes").well();
         assert!(said.contains("Removed, with all data."), "{said}");
@@ -126,7 +126,7 @@ fn an_engine_that_refuses_leaves_all_as_it_is() {
         place.install("--uninstall --purge --yes").refused("not all containers of games could be removed");
     assert!(said.contains("the disk is tired"), "{said}");
     assert_eq!(place.sh(&format!("cat {data}/servers/abc/level")).well(), "world\n");
-    // Asked to, it goes without.
+    // With `--no-docker` it ignores the engine.
     place.install("--uninstall --purge --yes --no-docker").well();
     assert_eq!(place.sh("ls -A /srv /usr/local/bin").well(), "/srv:\n\n/usr/local/bin:\n");
 }
@@ -140,7 +140,7 @@ fn a_release_of_before_is_refused_with_nothing_changed() {
     let said = place.install("--no-docker").refused("is older than this installer");
     assert!(said.contains("take the install.sh of that release. Nothing was changed"), "{said}");
     assert_eq!((place.touched().as_str(), place.sh("ls -A /usr/local/bin").well().as_str()), ("", ""));
-    // One that is installed already is upgraded, or removed by a newer one.
+    // An old version that is already installed is upgraded, or removed by a newer one.
     place.write("/usr/local/bin/ctrl-alt-play", "755", &release::of_before("1.2.3"));
     release.publish("1.2.4", &release::stand_in("1.2.4"));
     let said = place.install("--no-docker --port 4000").well();

@@ -1,11 +1,11 @@
-//! As a service, with the real program: its user, its folder, its settings; an upgrade by way of the guard and back; and
-//! an installation of the kind that ran as root. OpenRC is a stand-in here that starts the service by its real script.
+//! As a service, with the real program: its user, its folder, its settings; an upgrade through the guard and back; and
+//! an old installation that ran as root. OpenRC is a stand-in that starts the service with its real script.
 
 use super::simple::later;
 use super::{Place, Release, release};
 use crate::harness::download_host::Downloads;
 
-/// Of the panel, in its own network.
+/// Port of the panel, in its own network.
 const PORT: u16 = 4000;
 
 struct Ready {
@@ -54,19 +54,19 @@ async fn it_becomes_a_service_of_its_own_user_and_upgrades_go_back_when_they_fai
          ctrl-alt-play\n/usr/sbin/nologin\nguard\n"
     );
 
-    // A second run: nothing written, nothing started anew.
+    // A second run writes and restarts nothing.
     place.mark();
     let calls = "grep -c -E 'start|stop' /run/stub/calls; cat /run/stub/ctrl-alt-play.pid";
     let before = place.sh(calls).well();
     let said = place.install(&line).well();
     assert!(said.contains("Nothing to do") && said.contains("/setup#token="), "{said}");
     assert_eq!((place.touched(), place.sh(calls).well()), (String::new(), before));
-    // A setting that is asked for is a change, and the only one.
+    // A new setting is the only change.
     let said = place.install("--no-docker --port 4002").well();
     assert!(said.contains("settings are written") && !said.contains("becomes"), "{said}");
     place.install(&line).well();
 
-    // A newer one, by way of the guard.
+    // A newer version, through the guard.
     let newer = later(8);
     ready.release.publish(&newer, &release::program(&newer));
     let said = place.install(&line).well();
@@ -82,7 +82,7 @@ async fn it_becomes_a_service_of_its_own_user_and_upgrades_go_back_when_they_fai
     assert!(place.install(&line).well().contains("Nothing to do"));
     assert_eq!(place.touched(), "");
 
-    // One that does not come up: the one before is back, and the reason is told.
+    // A version that does not start: the previous one is restored, and the reason is shown.
     let broken = later(9);
     ready.release.publish(&broken, &release::dud(&broken));
     let said = place.install(&line).refused(&format!("{broken} did not come up"));
@@ -99,7 +99,7 @@ async fn an_installation_that_ran_as_root_becomes_the_users() {
     place
         .sh(&format!("echo PORT={} >>/etc/default/ctrl-alt-play; chmod 600 /etc/default/ctrl-alt-play", PORT))
         .well();
-    // As the first kind left it: a service of root's, with what a panel and its games make.
+    // The state of an old installation: a service of root, with the files of a panel and its games.
     place.write("/usr/local/bin/ctrl-alt-play", "755", &release::program(release::BUILT));
     let old = "#!/sbin/openrc-run\ncommand=/usr/local/bin/ctrl-alt-play\ncommand_args=serve\ncommand_user=root:root\n\
                output_log=/var/log/ctrl-alt-play.log\nexport DATA_DIR=/var/lib/ctrl-alt-play\n\
@@ -150,7 +150,7 @@ async fn an_older_installer_leaves_a_newer_program_alone_and_another_prefix_is_r
     place.mark();
     place.install(&format!("--no-docker --version {}", release::BUILT)).refused("is older");
     place.install("--no-docker --prefix /usr/local").refused("it is installed in /opt/games");
-    // Without a word about the prefix it is the one that is there.
+    // Without `--prefix`, the prefix of the existing installation is used.
     assert!(place.install("--no-docker").well().contains("Nothing to do"));
     assert_eq!(place.touched(), "");
 }

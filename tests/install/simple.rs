@@ -1,11 +1,11 @@
-//! The newcomer's way, on a machine without systemd or OpenRC: get it, run it again, get a newer one.
+//! A new user's steps, on a machine without systemd or OpenRC: install, run again, upgrade.
 
 use std::io::{BufRead, BufReader};
 
 use super::{Place, Release, release};
 use crate::harness::download_host::Downloads;
 
-/// What fetches with, in each root.
+/// The download tool in each root file system.
 const ROOTS: [(&str, &str); 2] = [("bookworm", "curl -fsSL"), ("trixie", "wget -qO-")];
 
 #[test]
@@ -13,7 +13,7 @@ fn one_line_installs_a_second_run_changes_nothing_and_a_newer_release_upgrades()
     for (root, fetch) in ROOTS {
         let release = Release::new(release::BUILT, &release::program(release::BUILT));
         let server = Downloads::of(release.root());
-        // As the release's own installer: it holds the key.
+        // The release's own installer, which contains the key.
         let place = Place::of(root).env("CTRL_ALT_PLAY_DOWNLOAD", &server.base);
         let line =
             format!("{fetch} {}/latest/download/install.sh | sh -s -- --no-docker --no-start", server.base);
@@ -33,14 +33,14 @@ fn one_line_installs_a_second_run_changes_nothing_and_a_newer_release_upgrades()
         let said = place.sh(&line).well();
         assert!(said.contains(&format!("{} becomes {newer}", release::BUILT)), "{said}");
         assert_eq!(place.sh("ctrl-alt-play --version").well(), format!("ctrl-alt-play {newer}\n"));
-        // Back it does not go, and says why.
+        // It refuses a downgrade, with the reason.
         let said = place.sh(&format!("{line} --version {}", release::BUILT)).refused("is older");
         assert!(said.contains("Nothing was changed"), "{said}");
         assert_eq!(place.sh("ctrl-alt-play --version").well(), format!("ctrl-alt-play {newer}\n"));
     }
 }
 
-/// The version built here, with another last number.
+/// The version of this build, with another patch number.
 pub(super) fn later(last: u8) -> String {
     let (start, _) = release::BUILT.rsplit_once('.').unwrap();
     format!("{start}.{last}")
@@ -70,13 +70,13 @@ async fn without_a_service_it_runs_in_the_foreground_and_shows_the_link() {
         "# mine\nWEBSOCKET_PORT={agents}\nHEALTH_PORT={health}\nMDNS=off\nPORT={port}\nDATA_DIR=/srv/games\n600\n"
     );
     assert!(kept.ends_with(&settings), "{kept}");
-    // While it runs there, another run starts no second one.
+    // While the program runs, another run does not start it again.
     let said = place.install("--no-docker").well();
     assert!(
         said.contains("Nothing to do") && said.contains(&format!(":{port}/setup#token={token}")),
         "{said}"
     );
-    // And it is not taken away below itself.
+    // It is not uninstalled while it runs.
     place.install("--uninstall").refused("still runs in the foreground");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -101,7 +101,7 @@ fn a_dry_run_says_all_and_does_nothing() {
         ] {
             assert!(said.contains(words), "{root}: `{words}` is not in: {said}");
         }
-        // Where nothing is here to check a signature with, even the list waits for a yes.
+        // Without a tool to verify signatures, even the list is only downloaded after a confirmation.
         assert_eq!(said.contains("version 1.2.3"), root != "bullseye", "{said}");
         assert_eq!(said.contains("check its signature: minisign"), root == "bullseye", "{said}");
         assert_eq!(place.touched(), "", "{root}");
@@ -121,7 +121,7 @@ fn a_release_by_its_number_and_the_installers_own() {
     place.install("--no-docker --no-start --version 1.2.9").refused("there is no release 1.2.9");
     place.install("--no-docker --no-start --version 1.2.4").well();
     assert_eq!(place.sh("ctrl-alt-play --version").well(), "ctrl-alt-play 1.2.4\n");
-    // A release that gives itself out for another.
+    // A release with the number of another one.
     std::fs::rename(release.root().join("download/v1.2.3"), release.root().join("download/v1.2.5")).unwrap();
     place.install("--no-docker --no-start --version 1.2.5").refused("is 1.2.3 and not 1.2.5");
 }
@@ -136,7 +136,7 @@ fn a_folder_with_a_release_needs_no_network() {
     let said = place.sh(line).well();
     assert!(said.contains("from /media/stick"), "{said}");
     assert!(place.sh(line).well().contains("Nothing to do"));
-    // It is checked as one from the network.
+    // It is verified like one from the network.
     let program = release.newest().join(release::name("1.2.3"));
     std::fs::write(&program, release::dud("1.2.3")).unwrap();
     place.sh("rm /usr/local/bin/ctrl-alt-play").well();
