@@ -1,4 +1,4 @@
-//! An agent's service under a booted systemd, of a panel on this machine.
+//! An agent's service under a booted systemd, for a panel on this machine.
 
 use serde_json::json;
 
@@ -28,7 +28,7 @@ async fn a_new_agent_stays_when_its_panel_takes_it() {
     let version = async || node::view(&panel, "attic").await["system"]["agentVersion"].clone();
     assert_eq!(version().await, VERSION);
 
-    // One that dies, and one that its panel does not let in.
+    // A program that exits, and one that the panel refuses.
     let stranger =
         format!("#!/bin/sh\nAGENT_SECRET=of-somebody-else exec {} agent\n", booted.program(NEXT).display());
     let mut before = String::new();
@@ -43,7 +43,7 @@ async fn a_new_agent_stays_when_its_panel_takes_it() {
         assert_eq!(version().await, VERSION);
     }
 
-    // By hand, on its own machine.
+    // Upgraded by hand, on its own machine.
     let upgrade = || {
         let said = booted.try_run(&format!("unset DATA_DIR; {PROGRAM} upgrade --agent --yes 2>&1"));
         (said.status.code(), String::from_utf8_lossy(&said.stdout).into_owned())

@@ -1,5 +1,5 @@
-//! The command line beside a service: it means the service's panel without being told, and `upgrade` brings it a new
-//! version, from the list that is published to the game that counts on.
+//! The command line next to a service: it uses the service's panel without being told, and `upgrade` installs a new
+//! version, from the published list to the running game.
 
 use serde_json::json;
 
@@ -8,14 +8,14 @@ use crate::harness::download::{Downloads, Signer, renamed, script};
 use crate::harness::seconds;
 use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
 
-/// What a command of root's ended with, and said, in a shell that knows nothing of the service's settings.
+/// Exit code and output of a command by root, in a shell without the service's settings.
 pub(super) fn said(booted: &Booted, command: &str) -> (Option<i32>, String) {
     // The download host answers on another thread.
     let output = tokio::task::block_in_place(|| booted.try_run(&format!("unset DATA_DIR; {command} 2>&1")));
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Settings that lead to the download host.
+/// Settings with the download host and its key.
 pub(super) fn settings(downloads: &Downloads, signer: &Signer) -> String {
     format!("CTRL_ALT_PLAY_DOWNLOAD={}' 'CTRL_ALT_PLAY_KEY={}", downloads.base, signer.key())
 }
@@ -30,7 +30,7 @@ async fn an_upgrade_from_the_command_line_from_end_to_end() {
     let mut counter = Counter::start(admin.clone(), json!({})).await;
     let version = |number: &str| renamed(&booted.program(VERSION), number);
 
-    // Who looks, and who may not do more.
+    // A check without changes, and users without the rights to upgrade.
     downloads.publish(&signer, VERSION, &script(VERSION));
     let (code, text) = upgrade("--check");
     assert!(code == Some(0) && text.contains("is the newest version"), "{code:?} {text}");
@@ -53,7 +53,7 @@ async fn an_upgrade_from_the_command_line_from_end_to_end() {
         "{code:?} {text}"
     );
 
-    // One that says its version, and can nothing else.
+    // A program that only prints its version.
     let user = json!({ "username": "ann", "password": "correct horse battery", "role": "user" });
     admin.post("/api/users", user).await.expect(201);
     let (code, text) = upgrade("--yes");
@@ -63,7 +63,7 @@ async fn an_upgrade_from_the_command_line_from_end_to_end() {
     counter.counts_on("after a bad program").await;
     assert_eq!(admin.get("/api/users").await.expect(200).json.as_array().unwrap().len(), 2);
 
-    // A good one.
+    // A working one.
     downloads.publish(&signer, NEXT, &version(NEXT));
     let (code, text) = upgrade("--yes");
     assert_eq!(code, Some(0), "{text}");
@@ -79,7 +79,8 @@ async fn an_upgrade_from_the_command_line_from_end_to_end() {
     let (code, text) = upgrade("--yes");
     assert!(code == Some(0) && text.contains("is the newest version"), "{code:?} {text}");
 
-    // One that does not run takes it at its next start. At a terminal it is asked for, and how much has come is shown.
+    // A stopped service gets the upgrade at its next start. On a terminal the command asks first, and shows the
+    // progress.
     booted.run("systemctl stop ctrl-alt-play");
     downloads.publish(&signer, "0.2.0", &version("0.2.0"));
     let at_terminal = |answer: &str| {
@@ -97,7 +98,7 @@ async fn an_upgrade_from_the_command_line_from_end_to_end() {
     counter.counts_on("taken at a start").await;
 }
 
-/// Nobody who types a command has the service's settings in his environment.
+/// The service's settings are not in the environment of a user's shell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_mean_the_services_panel_wherever_it_keeps_its_things() {
     let booted = Booted::with("ctrl-alt-play", "PORT=3055").await;
@@ -118,7 +119,7 @@ async fn commands_mean_the_services_panel_wherever_it_keeps_its_things() {
         assert!(code == Some(1) && text.contains("no such user"), "{when}: it was asked: {text}");
     };
     all("from its settings");
-    // And who says something else means that.
+    // Explicit settings take precedence.
     let (code, text) = said(&booted, &format!("PORT=3000 {PROGRAM} healthcheck"));
     assert_eq!(code, Some(1), "{text}");
     let (code, text) = said(&booted, &format!("{PROGRAM} db check --data-dir /srv/other"));
@@ -126,7 +127,7 @@ async fn commands_mean_the_services_panel_wherever_it_keeps_its_things() {
     let (code, text) = said(&booted, &format!("runuser -u nobody -- {PROGRAM} db check"));
     assert!(code == Some(77) && text.contains("is closed to you"), "{code:?} {text}");
 
-    // The same by a drop-in, without any file of settings.
+    // The same with a drop-in, without a settings file.
     booted.run("rm /etc/default/ctrl-alt-play");
     booted.drop_in(&format!("Environment=\"DATA_DIR={data}\" PORT=3056"));
     booted.run("systemctl restart ctrl-alt-play && curl -sf http://127.0.0.1:3056/health");

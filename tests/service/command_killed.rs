@@ -1,5 +1,5 @@
-//! `ctrl-alt-play upgrade` killed at one moment after another. Whatever was left, the same command ends well afterwards, and
-//! no program but a whole one is ever in the service's place.
+//! `ctrl-alt-play upgrade` killed at various moments. Whatever is left, the same command succeeds afterwards, and the
+//! installed program is always complete.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::harness::download::{Downloads, Fault, Signer, renamed, sha256};
 use crate::harness::systemd::{Booted, PROGRAM, VERSION};
 use crate::harness::{long, seconds, until};
 
-/// When it is killed.
+/// The moment of the kill.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// Nothing more comes after so many bytes of the program.
+    /// After this many bytes of the program were downloaded.
     Fetching(usize),
-    /// So many milliseconds after it has said this.
+    /// This many milliseconds after this output.
     After(&'static str, u64),
 }
 
@@ -51,7 +51,7 @@ async fn killed_at_any_moment_the_next_one_ends_well() {
     let mut counter = Counter::every(0.15, admin, json!({})).await;
     let mut before = sha256(&std::fs::read(booted.program(VERSION)).unwrap());
     for (turn, moment) in moments().into_iter().enumerate() {
-        // As long as the first one, and above the one before.
+        // Of the same length as the first version, and above the previous one.
         let version = format!("0.{}.{}", 2 + turn / 10, turn % 10);
         let program = renamed(&booted.program(VERSION), &version);
         let after = sha256(&program);
@@ -60,7 +60,7 @@ async fn killed_at_any_moment_the_next_one_ends_well() {
         if let Fetching(bytes) = moment {
             downloads.fault(&format!("-linux-{}", std::env::consts::ARCH), Fault::StallAfter(bytes));
         }
-        // More starts than anybody makes in ten minutes.
+        // Resets the limit of starts in ten minutes, which this test exceeds.
         booted.run("systemctl reset-failed ctrl-alt-play 2>/dev/null || true");
         booted.run(&format!(
             "unset DATA_DIR; setsid {PROGRAM} upgrade --yes </dev/null >/run/said 2>&1 & echo $! >/run/pid"
@@ -77,14 +77,14 @@ async fn killed_at_any_moment_the_next_one_ends_well() {
                 let wait =
                     format!("timeout 20 sh -c 'until grep -q \"{words}\" /run/said; do sleep 0.002; done'");
                 booted.run(&wait);
-                // Not to wait for anything: to hit one moment after another.
+                // Not a wait for something, but a different moment in each run.
                 tokio::time::sleep(Duration::from_millis(late)).await;
             }
         }
         booted.run("kill -9 $(cat /run/pid) 2>/dev/null || true; until ! kill -0 $(cat /run/pid) 2>/dev/null; do :; done");
         downloads.heal();
 
-        // Somebody restarts it, or it was being restarted: one of the two comes up, whole.
+        // The service is restarted now, or was already restarting: either way a complete program starts.
         if turn % 2 == 0 {
             booted.run("systemctl restart ctrl-alt-play");
         }

@@ -1,5 +1,5 @@
-//! `packaging/guard.sh` by itself: programs that are scripts, a folder for a machine, full disks and planted links.
-//! `guard_killed` kills it; with the real program under a real systemd it is in `upgrade`.
+//! `packaging/guard.sh` alone: shell scripts as programs, a folder as the machine, full disks and planted symlinks.
+//! `guard_killed` kills it; `upgrade` tests it with the real program under a real systemd.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -15,7 +15,7 @@ use crate::harness::systemd::NEXT;
 pub(super) const OLD: &str = "#!/bin/sh\necho ctrl-alt-play 1.0.0\n";
 pub(super) const NEW: &str = "#!/bin/sh\necho ctrl-alt-play 1.1.0\n";
 const DATABASE: &str = "all that is kept";
-/// A user that is not root.
+/// Id of a user that is not root.
 const SERVICE: u32 = 4321;
 
 /// A machine: a program, a data folder with a database, and a folder of commands that can kill the guard.
@@ -56,7 +56,7 @@ impl Machine {
         self.data.join("upgrade").join(name)
     }
 
-    /// As whoever upgrades does it.
+    /// Stages a program like the upgrade command.
     pub(super) fn stage(&self, version: &str, program: &str) {
         script(&self.upgrade("program"), program);
         fs::write(self.upgrade("staged"), format!("{version} {}\n", sha256(program))).unwrap();
@@ -79,7 +79,7 @@ impl Machine {
         self.guard("start").status().unwrap()
     }
 
-    /// The service ended so.
+    /// Runs the guard's stop hook with this result of the service.
     pub(super) fn ended(&self, result: &str) -> ExitStatus {
         self.guard("stop")
             .env("SERVICE_RESULT", result)
@@ -89,7 +89,7 @@ impl Machine {
             .unwrap()
     }
 
-    /// What runs now: the program's text.
+    /// The text of the installed program.
     pub(super) fn runs(&self) -> String {
         assert_eq!(fs::metadata(self.program()).unwrap().permissions().mode() & 0o777, 0o755);
         fs::read_to_string(self.program()).unwrap()
@@ -103,7 +103,7 @@ impl Machine {
         self.upgrade("trial").exists()
     }
 
-    /// The program may be started now: what is there is one of the two states, and nothing between.
+    /// The program can be started now: the state is either the old or the new one, and nothing in between.
     pub(super) fn consistent(&self, when: &str) {
         let database = fs::read_to_string(self.database()).unwrap();
         assert_eq!(database, DATABASE, "{when}");
@@ -118,7 +118,7 @@ impl Machine {
         }
     }
 
-    /// What a new program may do that is no good.
+    /// Damage that a broken new program may do.
     pub(super) fn spoil(&self) {
         fs::write(self.database(), "scribbles").unwrap();
     }
@@ -143,7 +143,7 @@ fn a_new_program_is_put_in_place_and_stays_when_it_is_well() {
     machine.consistent("after the swap");
     let trial = fs::read_to_string(machine.upgrade("trial")).unwrap();
     assert_eq!(trial, format!("from=1.0.0\nto=1.1.0\nattempts=1\nsha256={}\n", sha256(NEW)));
-    // It says that it is well, and writes on.
+    // The new program confirms that it works, and continues to write.
     fs::remove_file(machine.upgrade("trial")).unwrap();
     machine.spoil();
     assert!(machine.ended("exit-code").success());
@@ -180,7 +180,7 @@ fn a_stop_by_hand_is_no_failure_and_two_starts_are_enough() {
     machine.start();
     assert!(machine.ended("success").success());
     assert!(machine.on_trial());
-    // Power is cut twice.
+    // Two power cuts.
     machine.start();
     assert!(machine.on_trial(), "one cut is no proof");
     machine.spoil();
@@ -190,7 +190,8 @@ fn a_stop_by_hand_is_no_failure_and_two_starts_are_enough() {
     assert!(machine.outcome().contains("reason=it was started 2 times"), "{}", machine.outcome());
 }
 
-/// The service's user writes into the folder, and is not believed: the program that runs is asked, and that asks the key.
+/// The service's user can write to the folder, so its content is not trusted: the installed program verifies the
+/// signature.
 #[test]
 fn what_root_did_not_put_there_has_to_be_signed() {
     let signer = Signer::new();
@@ -239,7 +240,7 @@ fn what_root_did_not_put_there_has_to_be_signed() {
         );
         assert!(!machine.upgrade("staged").exists() && !machine.upgrade("sums").exists(), "{what}");
     }
-    // A link in the place of the list leads nowhere.
+    // A symlink in place of the list is not followed.
     let machine = Machine::new();
     as_service(&machine, (&sums, &signature));
     let aside = machine.dir.path().join("sums");
@@ -318,7 +319,8 @@ fn another_program_that_somebody_put_there_ends_the_trial() {
     assert_eq!((machine.runs().as_str(), machine.on_trial()), (third, false));
 }
 
-/// Restarted again while the first start still prepares: systemd ends the guard, and no program has shown anything yet.
+/// Restarted again while the first start is still preparing: systemd kills the guard, and the new program has not
+/// failed.
 #[test]
 fn a_start_that_is_cut_off_by_another_one_is_no_verdict() {
     let machine = Machine::new();
@@ -329,7 +331,7 @@ fn a_start_that_is_cut_off_by_another_one_is_no_verdict() {
     assert!(machine.start().success());
     machine.consistent("the start after it");
     assert_eq!(machine.runs(), NEW);
-    // A program that a signal has ended is one.
+    // A running program that is killed by a signal has failed.
     machine.spoil();
     assert!(machine.ended("signal").success());
     machine.consistent("after a signal");
@@ -356,7 +358,7 @@ fn links_in_the_folder_lead_nowhere() {
     assert_eq!(fs::read_to_string(outside.join("canary")).unwrap(), "sings");
     assert!(fs::symlink_metadata(machine.upgrade("outcome")).unwrap().is_file());
 
-    // And the whole folder elsewhere.
+    // The whole folder replaced by a symlink.
     fs::remove_dir_all(machine.data.join("upgrade")).unwrap();
     symlink(&outside, machine.data.join("upgrade")).unwrap();
     machine.stage("1.1.0", NEW);
@@ -418,7 +420,7 @@ fn a_full_disk_stops_an_upgrade_and_no_way_back() {
     assert_eq!(machine.runs(), OLD);
     assert!(machine.outcome().contains("result=reverted"), "{}", machine.outcome());
 
-    // A start that can't be counted is none.
+    // A start that cannot be recorded fails.
     fs::remove_file(machine.data.join("filler")).unwrap();
     machine.stage("1.1.0", NEW);
     machine.start();
@@ -456,7 +458,7 @@ fn the_folder_becomes_the_services() {
     }
     assert_eq!(owner(&outside), 0);
 
-    // What the guard writes there is the service's too, and so is a database that it puts back.
+    // Files that the guard writes there belong to the service's user, also a restored database.
     machine.stage("1.1.0", NEW);
     assert!(mine("start").success());
     assert_eq!(owner(&machine.upgrade("trial")), nobody);
@@ -472,7 +474,7 @@ fn the_folder_becomes_the_services() {
     }
     assert_eq!(owner(&machine.program()), 0);
 
-    // One that is not there is made.
+    // A missing data folder is created.
     fs::remove_dir_all(data).unwrap();
     assert!(mine("start").success());
     let made = fs::metadata(data).unwrap();

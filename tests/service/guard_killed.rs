@@ -1,4 +1,4 @@
-//! The guard, killed before each of its commands: by power that is cut, or by somebody whom systemd sees.
+//! The guard, killed before each of its commands: by a power cut, or by a kill that systemd notices.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::guard::{Machine, NEW, OLD, script};
 use crate::harness::as_root;
 
 impl Machine {
-    /// Runs it until its `n`th command, which kills it and all that it started. False where it has ended before.
+    /// Runs the guard until its `n`th command, which kills it and all its children. False if it has ended before.
     fn killed(&self, command: &str, n: usize) -> bool {
         let bin = self.dir.path().join("shims");
         let (count, _) = (self.dir.path().join("count"), fs::create_dir_all(&bin));
@@ -46,7 +46,7 @@ impl Machine {
     }
 }
 
-/// Kills a start before its every command; what follows is a power cut, or systemd that sees it.
+/// Kills a start before each of its commands; then a power cut follows, or systemd notices the kill.
 fn kill_at_each_step(systemd: bool) {
     let place = Memory::new();
     for n in 1.. {
@@ -69,7 +69,7 @@ fn kill_at_each_step(systemd: bool) {
         assert!(machine.ended(if fails { "timeout" } else { "success" }).success(), "{when}");
         machine.consistent(&when);
         assert_eq!(machine.runs(), OLD, "{when}");
-        // Nothing of all that is in the way of the next one.
+        // Nothing that is left prevents the next upgrade.
         machine.stage("1.1.0", NEW);
         machine.start();
         machine.consistent(&when);
@@ -99,7 +99,8 @@ fn a_kill_on_the_way_back_is_made_good() {
             assert!(n > 8, "only {n} commands were seen");
             return;
         }
-        // Power is cut before systemd notices, so the program of that moment is started again, and spoils what it finds.
+        // A power cut before systemd notices: the program that is installed at that moment is started again, and
+        // damages the database if it is the new one.
         assert!(machine.start().success(), "killed at {n}");
         if machine.on_trial() {
             machine.spoil();
@@ -111,7 +112,7 @@ fn a_kill_on_the_way_back_is_made_good() {
     }
 }
 
-/// A folder in memory, where nothing waits for a disk.
+/// A folder in memory, so that nothing waits for a disk.
 struct Memory(tempfile::TempDir);
 
 impl Memory {

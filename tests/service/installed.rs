@@ -1,5 +1,5 @@
-//! install.sh under a booted systemd: it makes the service, leaves it alone, upgrades it below a game that counts, goes back
-//! with it, and takes it away; and the same for a node, by the line of a panel on this machine.
+//! install.sh under a booted systemd: it creates the service, changes nothing when run again, upgrades it while a game
+//! runs, reverts, and uninstalls; and the same for a node, by the join command of a panel on this machine.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
 use crate::harness::{Client, Panel, docker, node, seconds};
 use crate::install::{Release, release};
 
-/// A release that machines find, which begins with [`VERSION`].
+/// A release host for the machines, starting with [`VERSION`].
 pub(super) struct Published {
     pub(super) release: Release,
     host: Downloads,
@@ -22,7 +22,7 @@ impl Published {
         Self { release, host }
     }
 
-    /// The line of the README, with these options: whether it went well, and what it said.
+    /// Runs the README's command with these options. Returns whether it succeeded, and its output.
     pub(super) fn line(&self, booted: &Booted, options: &str) -> (bool, String) {
         let base = &self.host.base;
         booted.said(&format!(
@@ -31,8 +31,8 @@ impl Published {
     }
 }
 
-/// Notes the time: what is written in the system from now on is in [`written`]. A program from a panel is known by its bytes
-/// alone, so it is fetched each time, into a folder beside the one that is there.
+/// Notes the time: [`written`] lists what is written later. A program from a panel is only identified by its bytes, so
+/// it is downloaded each time, into a folder next to the installed one.
 fn mark(booted: &Booted) {
     booted.run("touch /mark; until touch /later && [ /later -nt /mark ]; do :; done");
 }
@@ -42,7 +42,7 @@ fn written(booted: &Booted) -> String {
                  ls -A /usr/local/bin | grep '^[.]' || true")
 }
 
-/// What of it is there: program, guard, unit, settings, the unit's link, user.
+/// What exists of: program, guard, unit, settings, the unit's symlink, data folder, user.
 fn left(booted: &Booted, service: &str) -> String {
     let script = format!(
         "for place in {PROGRAM} /usr/local/lib/ctrl-alt-play /etc/systemd/system/{service}.service \
@@ -78,7 +78,7 @@ async fn a_panel_from_its_first_day_to_its_last() {
          stat -c '%a %U' /etc/default/{service} \"$DATA_DIR\" {PROGRAM}"
     ));
     assert_eq!(state, "active\nenabled\nctrl-alt-play\n600 root\n700 ctrl-alt-play\n755 root");
-    // The link, as somebody in the same network opens it.
+    // The setup link, opened from the same network.
     let start = format!("http://{}/setup#token=", booted.address(3000));
     let token =
         said.lines().find_map(|line| line.trim().strip_prefix(&start)).unwrap_or_else(|| panic!("{said}"));
@@ -119,7 +119,7 @@ async fn a_panel_from_its_first_day_to_its_last() {
     assert_eq!(booted.run(&format!("{PROGRAM} --version")), format!("ctrl-alt-play {NEXT}"));
     counter.counts_on("after one that was no good").await;
 
-    // Away with the program: the game goes on, and all is there for whoever installs it again.
+    // Uninstalled: the game keeps running, and the data is kept for a new installation.
     let (well, said) = line("--uninstall");
     assert!(well && said.contains("Removed. Games that run go on"), "{said}");
     assert_eq!(left(&booted, service), "ctrl-alt-play data ctrl-alt-play", "settings, data and user");
@@ -141,7 +141,7 @@ async fn a_node_by_the_line_of_its_panel() {
     let service = "ctrl-alt-play-agent";
     let panel = Panel::builder().env("BIND", "0.0.0.0").start().await;
     let booted = Booted::bare(service).await;
-    // As the page of somebody who reaches the panel from that network shows it.
+    // As the page shows it to a user who reaches the panel from that network.
     let port = panel.admin().address.rsplit(':').next().unwrap().to_owned();
     let there = Client::new(&format!("{}:{port}", docker::gateway()), panel.admin().token);
     let made = there.post("/api/nodes", json!({ "id": "attic" })).await.expect(201).json;
@@ -174,7 +174,7 @@ async fn a_node_by_the_line_of_its_panel() {
     assert!(well && said.contains("remove the node in the panel as well"), "{said}");
     node::online(&panel, "attic", false, seconds(20)).await;
     counter.game.started_at().await;
-    // A node's settings are its secret, and go.
+    // A node's settings contain its secret, so they are removed.
     assert_eq!(left(&booted, service), "data ctrl-alt-play");
     let (well, said) = booted.said(&line);
     assert!(well, "{said}");

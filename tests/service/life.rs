@@ -1,4 +1,4 @@
-//! The service under a booted systemd: started, watched, stopped, and what it may do.
+//! The service under a booted systemd: started, watched, stopped, and its rights.
 
 use serde_json::json;
 
@@ -7,20 +7,20 @@ use crate::docker::viewer::{Viewer, texts};
 use crate::harness::systemd::{Booted, PROGRAM};
 use crate::harness::{Client, PASSWORD, seconds, until};
 
-/// Makes the first account of a panel that runs there.
+/// Creates the first account of the panel on that machine.
 pub(super) async fn set_up(booted: &Booted) -> Client {
     let token = booted.run("cat \"$DATA_DIR/setup-token\"");
     claim(booted, &token).await
 }
 
-/// The same by the token of a link.
+/// The same with the token of a setup link.
 pub(super) async fn claim(booted: &Booted, token: &str) -> Client {
     let body = json!({ "setupToken": token, "username": "admin", "password": PASSWORD });
     let answer = booted.anonymous().post("/api/setup", body).await.expect(201);
     Client::new(&booted.address(3000), Some(answer.json["token"].as_str().unwrap().to_owned()))
 }
 
-/// A game that counts into its console, and how far somebody has seen it count.
+/// A game that counts in its console, and the last number that was seen.
 pub(super) struct Counter {
     pub(super) game: Game,
     started: String,
@@ -32,7 +32,8 @@ impl Counter {
         Self::every(0.2, admin, more).await
     }
 
-    /// A number every so many seconds. Who opens a console gets its last 200 lines: between two looks fewer have to come.
+    /// Prints a number at this interval. A console shows its last 200 lines, so fewer must be printed between two
+    /// checks.
     pub(super) async fn every(seconds_each: f64, admin: Client, more: serde_json::Value) -> Self {
         let game = Game::ask_as(admin, body(&format!("count {seconds_each}"), &more)).await;
         game.becomes("stopped", seconds(30)).await;
@@ -42,7 +43,7 @@ impl Counter {
         Self { game, started, last: 0 }
     }
 
-    /// It runs as ever, and none of its numbers is missing from the console.
+    /// Checks that the game still runs, and that none of its numbers is missing from the console.
     pub(super) async fn counts_on(&mut self, when: &str) {
         assert_eq!(self.game.started_at().await, self.started, "{when}");
         self.game.becomes("running", seconds(20)).await;
@@ -60,7 +61,7 @@ impl Counter {
     }
 }
 
-/// One that hangs is started again, and its game goes on.
+/// A hanging panel is restarted, and its game keeps running.
 pub(super) async fn is_watched(booted: &Booted, counter: &mut Counter) {
     let pid = booted.property("MainPID");
     booted.run(&format!("kill -STOP {pid}"));
@@ -77,7 +78,7 @@ pub(super) async fn is_watched(booted: &Booted, counter: &mut Counter) {
 async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
     let booted = Booted::with("ctrl-alt-play", "").await;
     booted.drop_in("WatchdogSec=3");
-    // There is no group for the engine here: its rights open the socket.
+    // This machine has no `docker` group: the service's capabilities give access to the socket.
     assert!(!booted.try_run("getent group docker").status.success());
     booted.run("systemctl start ctrl-alt-play && curl -sf http://127.0.0.1:3000/health");
     assert_eq!(booted.property("StatusText"), "Serving on 0.0.0.0:3000");
@@ -98,7 +99,7 @@ async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
     assert_eq!(container["Config"]["User"], "988:988");
     let place = booted.run(&format!("stat -c '%u:%g' \"$DATA_DIR/servers/{}\"", counter.game.id));
     assert_eq!(place, "988:988");
-    // Each line says how grave it is, once and without a time of its own.
+    // Each log line has its level once, and no timestamp of its own.
     let journal = booted
         .run("journalctl -u ctrl-alt-play _PID=$(systemctl show -p MainPID --value ctrl-alt-play) -o json");
     let lines: Vec<serde_json::Value> =
@@ -116,7 +117,7 @@ async fn it_serves_when_it_says_so_is_watched_and_leaves_games_alone() {
         ("inactive", "success")
     );
     counter.game.started_at().await;
-    // What root does to the folder meanwhile is the service's afterwards.
+    // Files that root changes meanwhile belong to the service's user afterwards.
     booted.run(&format!(
         "{PROGRAM} db backup /root/panel.redb && rm \"$DATA_DIR/panel.lock\" && {PROGRAM} db restore /root/panel.redb
          test \"$(stat -c %U \"$DATA_DIR/panel.redb\" \"$DATA_DIR/panel.lock\" | sort -u)\" = ctrl-alt-play"
@@ -150,7 +151,7 @@ async fn what_a_restart_heals_is_restarted_and_nothing_else() {
     booted.run("ip address add 192.0.2.7/32 dev lo");
     booted.becomes("active", seconds(20)).await;
 
-    // And whoever ends with 79 wants to be started again.
+    // Exit code 79 requests a restart.
     booted.run("systemctl stop ctrl-alt-play");
     booted.drop_in("NotifyAccess=all");
     let asks = "#!/bin/sh\n[ -e $DATA_DIR/again ] && systemd-notify --ready && exec sleep 1000\n\
@@ -176,7 +177,7 @@ async fn the_sandbox_holds_and_every_systemd_takes_the_units() {
         let score: f32 =
             said.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("{said}"));
         assert!(score < 4.0, "{said}");
-        // One of before 254 knows no growing delays, and says so.
+        // systemd before version 254 has no growing restart delays, and warns about them.
         let odd = booted.run(&format!(
             "systemd-analyze verify {path} 2>&1 | grep -v -e RestartSteps -e RestartMaxDelaySec || true"
         ));

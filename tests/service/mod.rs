@@ -1,5 +1,5 @@
-//! The program as a service: the guard by itself, and all of it under a systemd that has booted in a container, and under
-//! an OpenRC.
+//! The program as a service: the guard alone, and the whole service under systemd, booted in a container, and under
+//! OpenRC.
 
 mod agent;
 mod command;

@@ -1,4 +1,5 @@
-//! The same unit under Debian 13's systemd (257), which knows growing delays: only with `--long`, its image takes a minute.
+//! The same unit under Debian 13's systemd (257), which has growing restart delays. Only with `--long`, because
+//! building its image takes a minute.
 
 use serde_json::json;
 

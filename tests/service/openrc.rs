@@ -12,7 +12,7 @@ use crate::harness::systemd::{Booted, NEXT, PROGRAM, VERSION};
 use crate::harness::{binary, docker, seconds, until};
 use crate::install::release;
 
-/// The process of the program, and not its supervisor, on whose line it stands as well.
+/// Finds the program's process, and not its supervisor, whose command line contains the program too.
 const PID: &str = "pgrep -xf '/usr/local/bin/ctrl-alt-play serve'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,7 +26,7 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
     let admin = set_up(&booted).await;
     let mut counter = Counter::start(admin.clone(), json!({})).await;
 
-    // As whom, and with what.
+    // User and capabilities of the process.
     let status = booted.run(&format!("cat /proc/$({PID})/status"));
     let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert_eq!(line("Uid:").split_whitespace().nth(1).unwrap(), booted.run("id -u ctrl-alt-play"));
@@ -47,7 +47,7 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
     let (_, text) = said(&booted, &format!("{PROGRAM} doctor --json"));
     assert!(text.contains("OpenRC starts the panel") || text.contains("runs in a container"), "{text}");
 
-    // Killed, it is there again.
+    // It is restarted after a kill.
     let pid = booted.run(PID);
     booted.run(&format!("kill -9 {pid}"));
     until("it is started again", seconds(20), async || {
@@ -59,7 +59,7 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
     assert_eq!(booted.version(seconds(20)).await, VERSION);
     counter.counts_on("after kill -9").await;
 
-    // A program that ends at once, then a good one.
+    // A program that exits at once, then a working one.
     let user = json!({ "username": "ann", "password": "correct horse battery", "role": "user" });
     admin.post("/api/users", user).await.expect(201);
     downloads.publish(&signer, "0.1.1", &script("0.1.1"));
@@ -85,11 +85,11 @@ async fn it_is_started_watched_upgraded_and_stopped_and_games_run_on() {
     booted.run(
         "test -s /var/log/ctrl-alt-play.log.old && test $(wc -c </var/log/ctrl-alt-play.log) -lt 100000",
     );
-    // Its supervisor has started it; nobody here is told when it serves.
+    // The supervisor has started it, but OpenRC does not know when it serves.
     assert_eq!(booted.version(seconds(20)).await, NEXT);
     counter.counts_on("after a stop").await;
 
-    // The machine starts it.
+    // Started at boot.
     booted.power_cut().await;
     counter.game.admin.address = booted.address(3000);
     assert_eq!(booted.version(seconds(20)).await, NEXT);

@@ -1,4 +1,4 @@
-//! Upgrades under a booted systemd, of a panel whose game counts into its console: not one number is lost, whatever the new
+//! Upgrades under a booted systemd, with a panel whose game counts in its console: no number is lost, whatever the new
 //! program does.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::life::{Counter, set_up};
 use crate::harness::seconds;
 use crate::harness::systemd::{Booted, NEXT, VERSION};
 
-/// New programs that are no good, each in its way, and what is said of them.
+/// Broken programs: what each does, its content, and the reported reason.
 const BROKEN: [(&str, &str, &str); 7] = [
     ("ends with 1", "#!/bin/sh\nexit 1\n", "ended with 1"),
     ("ends so that no restart follows", "#!/bin/sh\nexit 78\n", "ended with 78"),
@@ -42,7 +42,7 @@ async fn no_number_is_lost_by_a_good_program_or_by_a_bad_one() {
     let mut before = String::new();
     let mut users = 1;
     for (what, program, reason) in BROKEN {
-        // Something that was answered, and must be there after going back.
+        // A write that was answered, and must survive the revert.
         let user = json!({ "username": format!("user{users}"), "password": "correct horse battery", "role": "user" });
         admin.post("/api/users", user).await.expect(201);
         users += 1;
@@ -65,7 +65,7 @@ async fn no_number_is_lost_by_a_good_program_or_by_a_bad_one() {
     assert!(before.contains(&format!("from={VERSION}\nto={NEXT}\nresult=done\n")), "{before}");
     assert_eq!(booted.version(seconds(20)).await, NEXT);
     counter.counts_on("after the upgrade").await;
-    // The way back leads to this one now.
+    // The next revert goes back to this version.
     booted.stage("0.2.0", Some("#!/bin/sh\nexit 1\n"));
     booted.restart();
     before = booted.outcome(&before, seconds(30)).await;
@@ -74,13 +74,13 @@ async fn no_number_is_lost_by_a_good_program_or_by_a_bad_one() {
     counter.counts_on("and back to it").await;
 }
 
-/// While a program is on trial nobody is told that anything was kept.
+/// During upgrade verification the panel does not answer requests, so no answered write can be lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_served_on_trial() {
     let booted = Booted::with("ctrl-alt-play", "").await;
     booted.run("systemctl start ctrl-alt-play");
     let admin = set_up(&booted).await;
-    // The new program, which can't end its trial: there is a folder in the way.
+    // The new program cannot finish its verification, because a folder is in the way.
     booted.stage(NEXT, None);
     booted.run("mkdir -p \"$DATA_DIR/upgrade/outcome.mine/x\"");
     booted.restart();
@@ -107,12 +107,12 @@ async fn a_power_cut_at_any_moment_ends_well() {
         let wanted = versions.next().unwrap();
         booted.stage(wanted, None);
         booted.restart();
-        // Not to wait for anything: to hit one moment after another.
+        // Not a wait for something, but a different moment in each run.
         tokio::time::sleep(Duration::from_millis(*moment)).await;
         booted.power_cut().await;
         counter.game.admin.address = booted.address(3000);
         let when = format!("power was cut after {moment} ms");
-        // Nothing was wrong with the new one, and one cut is no proof that there is.
+        // The new program worked, and a single power cut does not count as its failure.
         booted.becomes("active", seconds(30)).await;
         assert_eq!(booted.version(seconds(20)).await, wanted, "{when}");
         assert!(!booted.upgrade("trial").exists() && !booted.upgrade("staged").exists(), "{when}");
