@@ -1,4 +1,4 @@
-//! A click on "start": from the request to the first word of it at the engine.
+//! A click on "start": from the request to the first call to the engine.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -14,10 +14,10 @@ use crate::report::Report;
 
 const CLICKS: usize = 20;
 
-/// When the engine was told something that has one of these words in it, for each the first time since it was asked.
+/// For each word, when the engine first received a request with it.
 type Received = Arc<Mutex<Vec<(String, Option<Instant>)>>>;
 
-/// Stands before the engine and notes.
+/// A proxy in front of the engine that records requests.
 async fn listen(listener: UnixListener, heard: Received) {
     while let Ok((near, _)) = listener.accept().await {
         let heard = heard.clone();
@@ -53,7 +53,7 @@ fn note(heard: &Received, bytes: &[u8]) {
     }
 }
 
-/// The container of the last run, whose removal is the first that the engine hears of a start.
+/// Id of the last run's container. A start first removes it.
 async fn container(server: &str) -> Result<String> {
     let name = format!("ctrl-alt-play-{server}");
     let mut inspect = tokio::process::Command::new("docker");
@@ -61,7 +61,8 @@ async fn container(server: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The median and the last of twenty, of a server that has run before; and when its new container is asked for.
+/// Median and maximum of twenty starts of a server that has run before, until the first call and until its new
+/// container is created.
 pub(crate) async fn to_engine(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let socket = folder.path().join("engine.sock");

@@ -1,4 +1,4 @@
-//! Console throughput and latency through agent, panel and WebSocket, beside a plain attach to the same container.
+//! Console throughput and latency through agent, panel and WebSocket, compared to a plain attach to the same container.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::panel::Panel;
 use crate::report::Report;
 
 const LINES: u64 = 300_000;
-/// Lines of which the latency is measured.
+/// Number of lines for the latency.
 const ECHOES: usize = 1_000;
 
-/// An attach by the engine's own API: what Docker itself can give.
+/// Attaches with the engine's own API, as the baseline.
 async fn attach(id: &str) -> Result<UnixStream> {
     let mut stream = UnixStream::connect("/var/run/docker.sock").await?;
     let request = format!(
@@ -44,12 +44,12 @@ async fn watch(panel: &Panel, id: &str) -> Result<WebSocketStream<TcpStream>> {
     let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await?;
     let topic = format!("console:{id}");
     socket.send(Message::text(json!({ "subscribe": [topic] }).to_string())).await?;
-    // The first answer is what was there before.
+    // The first message has the earlier lines.
     socket.next().await.ok_or("closed")??;
     Ok(socket)
 }
 
-/// Counts game lines and skipped ones until the line `end` has come, and says when the last one before it did.
+/// Counts game lines and skipped ones until the line `end`. Also returns the time of the last line before it.
 async fn count(socket: &mut WebSocketStream<TcpStream>) -> Result<(u64, u64, Instant)> {
     let (mut lines, mut skipped, mut last) = (0, 0, Instant::now());
     loop {
@@ -70,14 +70,14 @@ async fn count(socket: &mut WebSocketStream<TcpStream>) -> Result<(u64, u64, Ins
     }
 }
 
-/// All figures.
+/// All console measurements.
 pub(crate) async fn measure(panel: &Panel, report: &mut Report) -> Result<()> {
     lines(panel, report).await?;
     memory(panel, report).await
 }
 
 async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
-    // Waits for a word on its standard input, so that both readers are there before the first line.
+    // Waits for input, so that both readers are connected before the first line.
     let startup = format!("read word; seq 1 {LINES}; echo end; while read word; do :; done");
     let id = panel.server("lines", &startup).await?;
     panel.run(&id).await?;
@@ -116,7 +116,7 @@ async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
     );
     report.plain("lines counted instead of shown, of 300,000", "lines", skipped as f64, None);
 
-    // A line each 5 ms, which the terminal echoes to both readers.
+    // A line every 5 ms, echoed by the terminal to both readers.
     let (mut ours, mut theirs, mut later) = (Vec::new(), Vec::new(), Vec::new());
     let mut every = tokio::time::interval(Duration::from_millis(5));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -155,14 +155,14 @@ async fn lines(panel: &Panel, report: &mut Report) -> Result<()> {
     for (name, at, most) in [("median", ECHOES / 2, 0.5), ("99 of 100", ECHOES * 99 / 100, 3.0)] {
         let beside = Some((theirs[at], "ms plain attach"));
         report.plain(format!("a console line every 5 ms, {name}"), "ms", ours[at], beside);
-        // On a busy machine it is the machine's pace that both have.
+        // On a busy machine, the plain attach is slow too.
         let most = f64::max(most, if at > ECHOES / 2 { theirs[at] } else { 0.0 });
         report.row(format!("… later than the plain attach, {name}"), "ms", later[at], most, None);
     }
     Ok(())
 }
 
-/// What is resident after a flood, its viewer still there, and some time later.
+/// Resident memory after a flood, with its viewer still connected, and some time later.
 async fn memory(panel: &Panel, report: &mut Report) -> Result<()> {
     let id = panel.server("flood", "read word; seq 1 200000; echo end; while read word; do :; done").await?;
     panel.run(&id).await?;
@@ -183,7 +183,7 @@ async fn memory(panel: &Panel, report: &mut Report) -> Result<()> {
         counted = counted => counted?,
         () = sampling => return Err("sampled for ever".into()),
     };
-    // What is kept for those who lag is let go of after two seconds.
+    // Buffers for slow viewers are freed after two seconds.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let beside = Some((before, "MB before"));
     report.plain("resident while 200,000 lines come, at most", "MB", most, beside);

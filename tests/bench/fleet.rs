@@ -1,5 +1,5 @@
-//! A fleet: a hundred, three hundred, a thousand agents with ten servers each, over real sockets. Their link is the real
-//! one; behind it stands no engine, but something that answers as an agent does.
+//! A fleet: a hundred, three hundred, a thousand agents with ten servers each, over real sockets. Their link is the
+//! real one; instead of an engine there is a simulation.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ use crate::{Result, spawn};
 const SERVERS_EACH: usize = 10;
 const SAMPLES: usize = 300;
 
-/// What a simulated agent knows: its servers, and which of them are watched.
+/// A simulated agent: its servers, and which of them are watched.
 struct Machine {
     node_id: NodeId,
     servers: Mutex<BTreeMap<ServerId, Status>>,
@@ -44,12 +44,12 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// More machines, until there are `count`.
+    /// Adds machines until there are `count`.
     async fn grow(&mut self, count: usize, panel: &Panel) -> Result<()> {
         let before = self.machines.len();
         for number in before..count {
             let node_id = format!("node-{number:04}");
-            // By the shared secret only a few hundred would come in unconfirmed.
+            // Nodes that join by the shared secret are limited to a few hundred.
             let made =
                 panel.call(reqwest::Method::POST, "/api/nodes", Some(json!({ "id": node_id }))).await?;
             let remote = Remote {
@@ -80,7 +80,7 @@ impl Fleet {
         loop {
             let nodes = panel.call(reqwest::Method::GET, "/api/nodes", None).await?;
             let online = nodes.as_array().into_iter().flatten().filter(|node| node["online"] == true).count();
-            // The panel's own machine is one as well.
+            // The local node is in the list as well.
             if online > self.machines.len() {
                 return Ok(began.elapsed());
             }
@@ -91,7 +91,7 @@ impl Fleet {
         }
     }
 
-    /// Ten servers for each machine from `first` on.
+    /// Creates ten servers for each machine from `first` on.
     async fn populate(&self, first: usize, panel: &Panel) -> Result<()> {
         let mut makers = tokio::task::JoinSet::new();
         for part in 0..16 {
@@ -134,7 +134,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Machine {
     fn say(&self, message: ToPanel) {
-        // While the panel is away nobody hears it, as with a real agent.
+        // Messages are lost while the panel is away, as with a real agent.
         let _ = self.out.try_send(Envelope::new(message));
     }
 
@@ -186,7 +186,7 @@ impl Machine {
         self.say(ToPanel::ServerStatus(Box::new(ServerStatus::new(id, status))));
     }
 
-    /// A heartbeat every 30 s, and every second a sample of each server that somebody watches.
+    /// Sends a heartbeat every 30 s, and every second a stats sample of each watched server.
     async fn speak(self: Arc<Self>, stop: CancellationToken) {
         let start = tokio::time::Instant::now() + Duration::from_millis(rand::random_range(0..1000));
         let mut tick = tokio::time::interval_at(start, Duration::from_secs(1));
@@ -222,7 +222,7 @@ impl Machine {
 
 type Browser = WebSocketStream<TcpStream>;
 
-/// A browser that looks at the list of servers, once it has all of it.
+/// A browser that is subscribed to the list of servers, and has received all of it.
 async fn look(panel: &Panel) -> Result<Browser> {
     let mut request = format!("ws://{}/api/live", panel.address).into_client_request()?;
     request.headers_mut().insert("authorization", format!("Bearer {}", panel.token).parse()?);
@@ -238,12 +238,12 @@ async fn look(panel: &Panel) -> Result<Browser> {
     }
 }
 
-/// From a status at an agent to the browser that looks, in milliseconds, sorted.
+/// Time from a status at an agent to a subscribed browser, in milliseconds, sorted.
 async fn status_latency(fleet: &Fleet, browser: &mut Browser) -> Result<Vec<f64>> {
     let mut times = Vec::with_capacity(SAMPLES);
     for _ in 0..SAMPLES {
         let machine = &fleet.machines[rand::random_range(0..fleet.machines.len())];
-        // Another one than before: what is no news is not told.
+        // Always a changed status, since an unchanged one is not sent.
         let (id, status, word) = {
             let mut servers = lock(&machine.servers);
             let which = rand::random_range(0..servers.len());
@@ -270,7 +270,7 @@ async fn status_latency(fleet: &Fleet, browser: &mut Browser) -> Result<Vec<f64>
         };
         tokio::time::timeout(Duration::from_secs(10), seen).await??;
         times.push(began.elapsed().as_secs_f64() * 1e3);
-        // What comes in between is read, as a browser does.
+        // Reads other messages meanwhile, like a browser.
         let pause = tokio::time::sleep(Duration::from_millis(10));
         tokio::pin!(pause);
         loop {
@@ -284,7 +284,7 @@ async fn status_latency(fleet: &Fleet, browser: &mut Browser) -> Result<Vec<f64>
     Ok(times)
 }
 
-/// Processor time of the panel over a while, in percent of a core. `browser` is read meanwhile.
+/// CPU usage of the panel in percent of a core. Reads from `browser` meanwhile.
 async fn cpu(panel: &Panel, window: Duration, browser: Option<&mut Browser>) -> Result<f64> {
     let before = cpu_seconds(panel.pid())?;
     let began = Instant::now();
@@ -292,14 +292,14 @@ async fn cpu(panel: &Panel, window: Duration, browser: Option<&mut Browser>) -> 
         None => tokio::time::sleep(window).await,
         Some(browser) => {
             let read = async { while let Some(Ok(_)) = browser.next().await {} };
-            // Its end would be a failure of the next step.
+            // If the connection ends, the next step fails.
             let _ = tokio::time::timeout(window, read).await;
         }
     }
     Ok((cpu_seconds(panel.pid())? - before) / began.elapsed().as_secs_f64() * 100.0)
 }
 
-/// All figures of the fleet.
+/// All measurements of the fleet.
 pub(crate) async fn measure(report: &mut Report) -> Result<()> {
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let env = [("WEBSOCKET_PORT", port.to_string())];
@@ -315,8 +315,8 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
         fleet.grow(count, &panel).await?;
         let servers = count * SERVERS_EACH;
         let most = count == 1000;
-        // What the making of the servers and the looks at the nodes have set going comes to rest. The smaller fleets are
-        // there to show how it grows.
+        // Waits until the work caused by creating servers and listing nodes is done. The smaller fleets show how the
+        // usage grows.
         let (rest, window) = if most { (16, 10) } else { (4, 4) };
         let window = Duration::from_secs(window);
         tokio::time::sleep(Duration::from_secs(rest)).await;

@@ -1,4 +1,4 @@
-//! Requests per second, by a client thin enough not to be the limit.
+//! Requests per second, with a minimal client that is not the bottleneck.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ fn request(address: &str, path: &str, token: Option<&str>) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{auth}\r\n").into_bytes()
 }
 
-/// Reads one answer with a `content-length`; gives its head.
+/// Reads a response with a `content-length`. Returns its head.
 async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<String> {
     buffer.clear();
     loop {
@@ -44,7 +44,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<String> 
     }
 }
 
-/// One request on a connection of its own.
+/// Sends a request on a new connection.
 pub(crate) async fn get(address: &str, path: &str, token: Option<&str>) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(&request(address, path, token)).await?;
@@ -79,8 +79,8 @@ async fn per_second(panel: &Panel, path: &str, token: Option<&str>) -> Result<f6
     Ok(done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64())
 }
 
-/// `GET /api/servers`, signed in, with this many stopped servers; `at_least` so many times as fast as `/health` over the
-/// same connections.
+/// `GET /api/servers`, signed in, with this many stopped servers. The target is `at_least` times the rate of `/health`
+/// over the same connections.
 pub(crate) async fn list(panel: &Panel, servers: usize, at_least: f64, report: &mut Report) -> Result<()> {
     let have = panel.call(reqwest::Method::GET, "/api/servers", None).await?.as_array().map_or(0, Vec::len);
     for n in have..servers {

@@ -1,4 +1,4 @@
-//! What the binary costs while nothing happens.
+//! Resource usage of an idle panel.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::Result;
 use crate::panel::Panel;
 use crate::report::Report;
 
-/// A number of a file such as `/proc/PID/io`, by its name.
+/// A number from a file such as `/proc/PID/io`, by its name.
 pub(crate) fn field(text: &str, name: &str) -> f64 {
     text.lines()
         .find_map(|line| line.strip_prefix(name))
@@ -14,7 +14,7 @@ pub(crate) fn field(text: &str, name: &str) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-/// User and system time of a process in seconds.
+/// User and system time of a process, in seconds.
 pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after = stat.rsplit_once(')').ok_or("no stat")?.1;
@@ -23,7 +23,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok(ticks / 100.0)
 }
 
-/// From exec to the first answer of `/health`, the median of nine starts on a folder in use.
+/// Time from exec to the first answer of `/health`: median of nine starts with a used data folder.
 pub(crate) async fn start_up(panel: &mut Panel, report: &mut Report) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..9 {
@@ -34,7 +34,7 @@ pub(crate) async fn start_up(panel: &mut Panel, report: &mut Report) -> Result<(
     Ok(())
 }
 
-/// How long writes are counted: what happens once a minute has to be in it, for a figure to rely on more than once.
+/// How long writes are counted. Contains work that runs once a minute, several times in a thorough run.
 fn counted() -> Duration {
     Duration::from_secs(if crate::thorough() { 150 } else { 60 })
 }
@@ -43,7 +43,7 @@ fn written(panel: &Panel) -> Result<f64> {
     Ok(field(&std::fs::read_to_string(format!("/proc/{}/io", panel.pid()))?, "write_bytes"))
 }
 
-/// Resident memory and processor time after ten quiet seconds, over twenty more; half of both in a short run.
+/// Resident memory and CPU usage: ten quiet seconds, then twenty measured ones; half of both in a short run.
 pub(crate) async fn resident(panel: &Panel, running: usize, report: &mut Report) -> Result<()> {
     let (quiet, counted) = if crate::thorough() { (10, 20) } else { (5, 10) };
     tokio::time::sleep(Duration::from_secs(quiet)).await;
@@ -64,7 +64,7 @@ pub(crate) async fn resident(panel: &Panel, running: usize, report: &mut Report)
     Ok(())
 }
 
-/// Bytes that reach the disk in two and a half minutes in which nobody does anything, drawn out to an hour.
+/// Bytes written to disk by an idle panel, extrapolated to an hour.
 pub(crate) async fn writes(panel: &Panel, running: usize, report: &mut Report) -> Result<()> {
     let before = written(panel)?;
     tokio::time::sleep(counted()).await;
@@ -80,7 +80,7 @@ pub(crate) async fn writes(panel: &Panel, running: usize, report: &mut Report) -
     Ok(())
 }
 
-/// The same with ten containers running and nobody watching.
+/// The same with ten running containers and no viewer.
 pub(crate) async fn ten_running(panel: &mut Panel, report: &mut Report) -> Result<()> {
     for n in 0..10 {
         let id = panel.server(&format!("idle {n}"), "while true; do echo tick; sleep 5; done").await?;

@@ -1,5 +1,5 @@
-//! The benchmark: what one machine gets from this binary, each figure beside a baseline taken in the same run,
-//! because machines are noisy. Prints a table and one JSON line.
+//! The benchmark: performance of this binary on one machine, with a baseline for each value from the same run, because
+//! machines differ. Prints a table and one JSON line.
 //!
 //! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- click`, `-- page` or
 //! `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
@@ -39,12 +39,12 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// With `tests/run --long`: what takes minutes to measure is measured too.
+/// With `tests/run --long`: includes measurements that take minutes.
 fn thorough() -> bool {
     std::env::var_os("LONG").is_some()
 }
 
-/// Something that goes on beside the measuring.
+/// A background task beside the measurements.
 #[allow(clippy::disallowed_methods, reason = "ends with the benchmark")]
 fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(work));
@@ -83,7 +83,7 @@ async fn measure() -> Result<Report> {
     Ok(report)
 }
 
-/// What one machine gets.
+/// Measurements of a single machine.
 async fn machine(report: &mut Report) -> Result<()> {
     panel::make_image()?;
     report.row("binary size", "MB", panel::binary_size()? as f64 / 1e6, 32.0, None);

@@ -1,4 +1,5 @@
-//! Ten nodes that lie as much as they can: what the panel takes for it, and how long its owner waits meanwhile.
+//! Ten malicious nodes that send as much as they can: the panel's resource usage, and the owner's response times
+//! meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ fn resident(panel: &Panel) -> Result<f64> {
     Ok(field(&status, "VmRSS") / 1024.0)
 }
 
-/// What one of them says, each of it as large as it may be.
+/// The messages of one of them, each as large as allowed.
 fn lies(servers: &[String], round: usize) -> Vec<String> {
     let line = |seq: usize, text: &str| {
         format!(r#"{{"seq":{seq},"time":"2026-01-01T00:00:00Z","stream":"stdout","text":"{text}"}}"#)
@@ -69,7 +70,7 @@ async fn connect(agents: &str, node: &str) -> Result<tokio_tungstenite::WebSocke
     Ok(socket)
 }
 
-/// Lies until it is told to stop. A line of 30 MB now and then ends its connection: it comes back.
+/// Sends until it is told to stop. An occasional line of 30 MB closes its connection, and it reconnects.
 async fn lie(agents: String, node: String, servers: Vec<String>, stop: CancellationToken) {
     for round in 0.. {
         let Ok(socket) = connect(&agents, &node).await else { return };
@@ -119,7 +120,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
         }
         nodes.push((node, servers));
     }
-    // Somebody looks at all of it.
+    // A client that subscribes to everything.
     let mut request = format!("ws://{}/api/live", panel.address).into_client_request()?;
     request.headers_mut().insert("authorization", format!("Bearer {}", panel.token).parse()?);
     let stream = TcpStream::connect(&panel.address).await?;

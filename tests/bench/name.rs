@@ -1,4 +1,4 @@
-//! What the panel's name in the local network costs: the same panel with and without it, in a network of its own.
+//! Cost of the mDNS name: the same panel with and without it, in a separate network.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::Result;
 use crate::idle::{cpu_seconds, field};
 use crate::report::Report;
 
-/// Gone when dropped.
+/// A network namespace. Removed when dropped.
 struct Network(String);
 
 impl Network {
@@ -40,7 +40,7 @@ impl Drop for Network {
     }
 }
 
-/// Resident bytes, wake-ups a minute and processor share of a panel that nobody uses.
+/// Resident memory in MB, wake-ups per minute and CPU usage in percent of an idle panel.
 async fn quiet(network: &Network, mdns: &str) -> Result<(f64, f64, f64)> {
     let folder = tempfile::tempdir()?;
     let mut child = tokio::process::Command::new("ip")
@@ -63,14 +63,14 @@ async fn quiet(network: &Network, mdns: &str) -> Result<(f64, f64, f64)> {
     if said.contains("in your network as") != (mdns == "on") {
         return Err(format!("MDNS={mdns}, and the panel says: {said}").into());
     }
-    // `ip` has become the panel: it does not fork.
+    // `ip` executes the panel without a fork, so this is the panel's process id.
     let pid = child.id().ok_or("it ended")?;
-    // The probes and announcements of the beginning are no rest.
+    // Skips the initial probes and announcements.
     tokio::time::sleep(Duration::from_secs(12)).await;
     let (before, cpu) = (wakeups(pid)?, cpu_seconds(pid)?);
     tokio::time::sleep(Duration::from_secs(20)).await;
     let after = wakeups(pid)?;
-    // A thread that ended since takes its count with it.
+    // The count of a thread that has ended is lost.
     let woken: f64 = after.iter().map(|(task, count)| count - before.get(task).unwrap_or(&0.0)).sum();
     let woken = woken * 3.0;
     let cpu = (cpu_seconds(pid)? - cpu) / 20.0 * 100.0;
@@ -80,7 +80,7 @@ async fn quiet(network: &Network, mdns: &str) -> Result<(f64, f64, f64)> {
     Ok((resident, woken, cpu))
 }
 
-/// Of each thread that is there.
+/// Wake-ups by thread.
 fn wakeups(pid: u32) -> Result<BTreeMap<String, f64>> {
     let mut all = BTreeMap::new();
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -94,7 +94,7 @@ fn wakeups(pid: u32) -> Result<BTreeMap<String, f64>> {
     Ok(all)
 }
 
-/// Both, where we may make a network.
+/// Measures both, if a network namespace can be created.
 pub(crate) async fn cost(report: &mut Report) -> Result<()> {
     let network = match Network::new() {
         Ok(network) => network,

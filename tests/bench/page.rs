@@ -11,7 +11,7 @@ use crate::report::Report;
 
 const SERVERS: usize = 60;
 
-/// Medians of what `tests/e2e/speed.mjs` sees; without Chromium and its driver there is nothing to see.
+/// Medians of the values from `tests/e2e/speed.mjs`. Requires Chromium and its driver.
 pub(crate) async fn measure(report: &mut Report) -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e");
     if !folder.join("node_modules/@playwright/test").exists() {

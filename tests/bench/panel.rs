@@ -1,4 +1,4 @@
-//! The binary under test: a process of its own, a folder of its own, real ports.
+//! The measured binary: a separate process with its own folder and real ports.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,17 +10,17 @@ use tokio::process::{Child, Command as AsyncCommand};
 
 use crate::Result;
 
-/// Any error that may cross threads.
+/// Any error that can be sent between threads.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The image that every server of the benchmark runs.
+/// The image of all servers in the benchmark.
 pub(crate) const IMAGE: &str = "cap-bench/busybox";
 
 /// The account of the benchmark.
 pub(crate) const USERNAME: &str = "bench";
 pub(crate) const PASSWORD: &str = "benchmark password";
 
-/// The program that is measured: what users get, where `PANEL_BINARY` says where it lies, else the one of this build.
+/// Path of the measured program: `PANEL_BINARY` if it is set, otherwise that of this build.
 pub(crate) fn binary() -> String {
     std::env::var("PANEL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ctrl-alt-play").to_owned())
 }
@@ -30,14 +30,14 @@ pub(crate) struct Panel {
     child: Child,
     folder: tempfile::TempDir,
     env: Vec<(&'static str, String)>,
-    /// `127.0.0.1:PORT` of the web side.
+    /// `127.0.0.1:PORT` of the page.
     pub(crate) address: String,
-    /// Bearer token of the admin.
+    /// Bearer token of the administrator.
     pub(crate) token: String,
     client: reqwest::Client,
 }
 
-/// Imports busybox as an image, where it is not there yet.
+/// Imports the busybox image if it does not exist.
 pub(crate) fn make_image() -> Result<()> {
     let mut have = Command::new("docker");
     have.args(["image", "inspect", IMAGE]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -55,7 +55,7 @@ pub(crate) fn make_image() -> Result<()> {
     Ok(())
 }
 
-/// Bytes of the binary.
+/// Size of the binary in bytes.
 pub(crate) fn binary_size() -> Result<u64> {
     Ok(std::fs::metadata(binary())?.len())
 }
@@ -70,7 +70,7 @@ async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, 
         .env("WEBSOCKET_PORT", "0")
         .env("HEALTH_PORT", "off")
         .env("LOG_LEVEL", "warn")
-        // As the service file has it.
+        // As in the service file.
         .env("MALLOC_ARENA_MAX", "1")
         .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
         .envs(env.iter().map(|(name, value)| (name, value)))
@@ -99,12 +99,12 @@ async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, 
 }
 
 impl Panel {
-    /// Starts it on an empty folder and makes the account.
+    /// Starts the panel with an empty folder and creates the account.
     pub(crate) async fn start() -> Result<Self> {
         Self::start_with(&[]).await
     }
 
-    /// The same with settings.
+    /// The same with these settings.
     pub(crate) async fn start_with(env: &[(&'static str, String)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("cap-bench-").tempdir()?;
         let (child, address, _) = spawn(folder.path(), env).await?;
@@ -122,7 +122,7 @@ impl Panel {
         Ok(Self { child, folder, env: env.to_vec(), address, token, client })
     }
 
-    /// Process id.
+    /// Process id of the panel.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().unwrap_or_default()
     }
@@ -132,18 +132,18 @@ impl Panel {
         self.folder.path().to_owned()
     }
 
-    /// Ends it with SIGTERM and starts it again; gives the time from exec to the first answer.
+    /// Stops it with SIGTERM and starts it again. Returns the time from exec to the first answer.
     pub(crate) async fn restart(&mut self) -> Result<Duration> {
         self.terminate().await?;
         self.again().await
     }
 
-    /// Ends it with SIGKILL.
+    /// Kills it with SIGKILL.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
 
-    /// Starts it again; gives the time from exec to the first answer.
+    /// Starts it again. Returns the time from exec to the first answer.
     pub(crate) async fn again(&mut self) -> Result<Duration> {
         let (child, address, took) = spawn(self.folder.path(), &self.env).await?;
         self.child = child;
@@ -151,7 +151,7 @@ impl Panel {
         Ok(took)
     }
 
-    /// Whoever may call it, also beside this.
+    /// A separate client for concurrent calls.
     pub(crate) fn caller(&self) -> Caller {
         Caller { address: self.address.clone(), token: self.token.clone(), client: self.client.clone() }
     }
@@ -162,12 +162,12 @@ impl Panel {
         Ok(())
     }
 
-    /// Ends it.
+    /// Stops the panel.
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.terminate().await
     }
 
-    /// One API call.
+    /// Makes an API call.
     pub(crate) async fn call(
         &self,
         method: reqwest::Method,
@@ -177,7 +177,7 @@ impl Panel {
         self.caller().call(method, path, body).await
     }
 
-    /// Makes a server that runs `startup`, and waits until its image is there.
+    /// Creates a server that runs `startup`, and waits until its image is there.
     pub(crate) async fn server(&self, name: &str, startup: &str) -> Result<String> {
         let body = json!({ "name": name, "image": IMAGE, "startup": startup });
         let server = self.call(reqwest::Method::POST, "/api/servers", Some(body)).await?;
@@ -197,7 +197,7 @@ impl Panel {
         self.wait(id, "running").await
     }
 
-    /// Waits at most 30 s for a state.
+    /// Waits for a state, at most 30 s.
     pub(crate) async fn wait(&self, id: &str, state: &str) -> Result<()> {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
@@ -223,7 +223,7 @@ impl Panel {
     }
 }
 
-/// The admin, on the way to a panel.
+/// A client with the administrator's token.
 pub(crate) struct Caller {
     address: String,
     token: String,
@@ -231,7 +231,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// One API call.
+    /// Makes an API call.
     pub(crate) async fn call(
         &self,
         method: reqwest::Method,

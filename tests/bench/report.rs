@@ -10,14 +10,14 @@ struct Row {
     baseline: Option<(f64, &'static str)>,
 }
 
-/// All figures of a run, in order.
+/// All values of a run, in order.
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
 }
 
 impl Report {
-    /// A figure that should be at most `target`.
+    /// A value that should be at most `target`.
     pub(crate) fn row(
         &mut self,
         name: impl Into<String>,
@@ -30,7 +30,7 @@ impl Report {
         self.aim(target, false);
     }
 
-    /// A figure that should be at least `target`.
+    /// A value that should be at least `target`.
     pub(crate) fn at_least(
         &mut self,
         name: impl Into<String>,
@@ -49,7 +49,7 @@ impl Report {
         }
     }
 
-    /// A figure without a target.
+    /// A value without a target.
     pub(crate) fn plain(
         &mut self,
         name: impl Into<String>,
@@ -60,7 +60,7 @@ impl Report {
         self.rows.push(Row { name: name.into(), unit, value, target: None, baseline });
     }
 
-    /// Nothing is off by a factor that noise does not explain: five times past its target.
+    /// Whether no value misses its target by more than a factor of five, which noise does not explain.
     pub(crate) fn sane(&self) -> bool {
         let mut sane = true;
         for row in &self.rows {

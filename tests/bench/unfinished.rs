@@ -1,4 +1,4 @@
-//! Sign-ins that never finish, all from one address, and what the owner notices of them.
+//! Sign-ins that never finish, all from one address, and the effect on the owner.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ fn resident(panel: &Panel) -> Result<f64> {
     Ok(field(&map, "Rss") / 1e3)
 }
 
-/// The owner's longest wait until `over`, each time on a connection of its own.
+/// The owner's longest wait until `over`, each time on a new connection.
 async fn owner(address: String, token: String, over: Arc<AtomicBool>) -> Result<Duration, BoxError> {
     let mut worst = Duration::ZERO;
     while !over.load(Ordering::Relaxed) {
@@ -35,7 +35,7 @@ async fn owner(address: String, token: String, over: Arc<AtomicBool>) -> Result<
     Ok(worst)
 }
 
-/// Memory with them and after them, and the owner's longest wait meanwhile.
+/// Memory during and after the attack, and the owner's longest wait meanwhile.
 pub(crate) async fn measure(report: &mut Report) -> Result<()> {
     ctrl_alt_play::raise_file_limit();
     let panel = Panel::start().await?;
@@ -51,7 +51,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
     let mut held = Vec::with_capacity(COUNT);
     for _ in 0..COUNT {
         let mut stream = TcpStream::connect(&panel.address).await?;
-        // The idlest are dropped while more come.
+        // The panel closes the idlest ones while more are opened.
         let _ = stream.write_all(head.as_bytes()).await;
         let _ = stream.write_all(&body).await;
         held.push(stream);

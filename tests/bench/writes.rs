@@ -1,4 +1,4 @@
-//! Answered writes per second, beside plain fsyncs on the same disk.
+//! Answered writes per second, compared to plain fsyncs on the same disk.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ async fn renames_per_second(panel: &Panel, id: &str, writers: usize) -> Result<f
     Ok(done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Renames of a server: each answer means that it is on disk.
+/// Renames a server repeatedly: each answer means that the change is on disk.
 pub(crate) async fn per_second(panel: &Panel, report: &mut Report) -> Result<()> {
     let id = panel.server("written", "sleep 1").await?;
     for writers in [1, 32] {
