@@ -79,8 +79,8 @@ impl Enrollment {
     }
 }
 
-/// The host of `host:port/path`, or `PANEL` if it has characters with a meaning in a shell, since users paste the
-/// command.
+/// The host of `host:port/path`. `PANEL` if it is empty, or has characters with a meaning in a shell, since users paste
+/// the command.
 fn host_of(authority: &str) -> String {
     let authority = authority.split('/').next().unwrap_or("");
     let host = match authority.rsplit_once(':') {

@@ -130,7 +130,7 @@ pub(super) fn derived_ports(variables: &[Variable]) -> Vec<Port> {
     for variable in variables {
         let name = variable.name.to_ascii_uppercase();
         let is_port = name.ends_with("_PORT") || name == "PORT";
-        // The default may be empty: then the game does not use that port.
+        // The default 0 means no port. An empty default is allowed: the game then runs without that port.
         if !is_port || variable.default.parse::<u16>().is_ok_and(|number| number == 0) {
             continue;
         }
