@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::engine_log::{self, Head};
 use super::output::Output;
-use super::typing::{self, Port};
+use super::typing::{self, Port, UnheardLine};
 use crate::console::{self, EngineLog, LogLine, ReadyWatch};
 use crate::runtime::{Attached, EngineError};
 
@@ -36,6 +36,8 @@ const GOOD: Duration = Duration::from_secs(10);
 const END: Duration = Duration::from_millis(100);
 /// Time limit for the last bytes of an ended game.
 const LAST: Duration = Duration::from_secs(1);
+/// How long the engine may take to report a game's end after the connection that a line was written to has ended.
+const DOUBT: Duration = Duration::from_secs(2);
 /// Time allowed for bytes in transit.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
@@ -99,6 +101,9 @@ pub(super) struct Reader {
     mute: bool,
     /// The game has ended; only its last output may still arrive.
     over: bool,
+    /// Lines that were written just before a connection ended, and until when it is awaited that the game has ended with
+    /// it: those it had.
+    doubtful: Vec<(UnheardLine, Instant)>,
 }
 
 impl Terminal {
@@ -131,7 +136,15 @@ impl Terminal {
 
 impl Reader {
     pub(super) fn new(terminal: Terminal, is_ready: Option<oneshot::Sender<()>>, over: bool) -> Self {
-        Self { terminal, is_ready, head: None, heard: Instant::now(), mute: false, over }
+        Self {
+            terminal,
+            is_ready,
+            head: None,
+            heard: Instant::now(),
+            mute: false,
+            over,
+            doubtful: Vec::new(),
+        }
     }
 
     async fn run(mut self, mut attached: Attached, missed: Option<Timestamp>, ended: Arc<Notify>) {
@@ -152,7 +165,7 @@ impl Reader {
             }
             match self.again(&left, &ended, &mut back_off).await {
                 Some(next) => attached = next,
-                None => break,
+                None => break self.game_over(&left),
             }
         }
         self.terminal.output.console.finish();
@@ -170,6 +183,7 @@ impl Reader {
             let head_due = self.head.as_ref().and_then(Head::due);
             let written = self.terminal.port.unheard.due();
             let last = self.over.then_some(self.heard + LAST);
+            let doubtful = self.doubtful.first().map(|(_, until)| *until);
             tokio::select! {
                 read = output.read(&mut buffer) => {
                     let n = match read {
@@ -201,6 +215,7 @@ impl Reader {
                 () = at(head_due) => self.unfinished_head(),
                 () = self.terminal.port.unheard.more.notified() => {}
                 () = at(written) => self.terminal.port.unheard.written(),
+                () = at(doubtful) => self.give_up_doubtful(),
                 () = ended.notified(), if !self.over => {
                     self.over = true;
                     self.heard = Instant::now();
@@ -332,6 +347,11 @@ impl Reader {
                 unheard.arrived();
                 continue;
             }
+            if matches!(left, Left::Ended) && !unheard.sure && unheard.is_awaited() {
+                // The game may be about to end because of this line, and the engine has not noticed yet.
+                self.doubtful.push((unheard, Instant::now() + DOUBT));
+                continue;
+            }
             let line = unheard.line.clone();
             if !unheard.lost(&port.keyboard) && dead {
                 self.terminal.output.console.system(&format!(
@@ -339,6 +359,24 @@ impl Reader {
                 ));
             }
         }
+    }
+
+    /// The game runs on: the connection had broken, and these lines with it.
+    fn give_up_doubtful(&mut self) {
+        let now = Instant::now();
+        while self.doubtful.first().is_some_and(|(_, until)| *until <= now) {
+            let (line, _) = self.doubtful.remove(0);
+            line.lost(&self.terminal.port.keyboard);
+        }
+    }
+
+    /// The game has ended. What was written to a connection that ended with it was typed, although nothing was heard since.
+    fn game_over(&mut self, left: &Left) {
+        let unheard = self.terminal.port.unheard.take();
+        let lines = self.doubtful.drain(..).map(|(line, _)| line);
+        lines
+            .chain(unheard.into_iter().filter(|_| matches!(left, Left::Ended)))
+            .for_each(UnheardLine::arrived);
     }
 
     /// Adds output of the game, with the current time or the one the engine recorded.

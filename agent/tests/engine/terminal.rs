@@ -117,6 +117,33 @@ async fn commands_are_typed_over_the_next_connection_or_refused() {
     node.delete(&id).await;
 }
 
+/// Ends at the first line, which no terminal echoes: nothing is heard between the line and the end.
+const SILENT_END: &str = "stty -echo; echo up; read l; exit 0";
+/// The same; the terminal is closed before the engine can know of the end.
+const CLOSES_FIRST: &str = "stty -echo; echo up; read l; exec <&- >&- 2>&-; sleep 0.7";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_ends_the_game_at_once_was_typed() {
+    let proxy = Proxy::opened();
+    let node = node(&proxy).await;
+    for game in [SILENT_END, CLOSES_FIRST] {
+        let id = node.create(spec(game)).await;
+        let _container = Container(id.clone());
+        for round in 0..3 {
+            node.start(&id).await;
+            node.line(&id, "up").await;
+            if round == 2 {
+                // The engine's word on the end does not come by itself.
+                proxy.silence("/wait").await;
+            }
+            assert_eq!(node.command(&id, "quit").await, Ok(()), "{game}, {round}");
+            node.is(&id, Status::Stopped).await;
+            node.forget_messages();
+        }
+        node.delete(&id).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_after_a_cut_saves_the_world() {
     let proxy = Proxy::opened();

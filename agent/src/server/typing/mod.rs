@@ -102,6 +102,11 @@ pub(super) struct UnheardLine {
 }
 
 impl UnheardLine {
+    /// Somebody still waits to hear what became of it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// The game received it.
     pub(super) fn arrived(self) {
         if let Some(told) = self.told {
