@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{sent, world};
+use crate::harness::Panel;
 
 /// Texts that lead out, or that some program would read so.
 const OUT: [&str; 12] = [
@@ -25,8 +26,149 @@ const OUT: [&str; 12] = [
     "/a/..\\..",
 ];
 
-/// Names of fields that hold paths.
-const PATHS: [&str; 5] = ["path", "to", "paths", "after", "name"];
+/// Names of fields and parameters that hold paths of a server's files.
+const PATHS: [&str; 3] = ["path", "to", "paths"];
+/// Texts that are no paths: what a body or a query may hold beside them (`after` is a name that others are compared with). A new one fails the test until it is in one of the lists.
+const NO_PATHS: [&str; 37] = [
+    "after",
+    "arch",
+    "binary",
+    "command",
+    "content",
+    "current",
+    "environment.*",
+    "expiresAt",
+    "format",
+    "host",
+    "id",
+    "ids",
+    "image",
+    "message",
+    "mode",
+    "name",
+    "new",
+    "nodeId",
+    "nodes",
+    "note",
+    "password",
+    "query",
+    "ready",
+    "role",
+    "secret",
+    "setupToken",
+    "signal",
+    "source",
+    "startup",
+    "tail",
+    "templateId",
+    "totp",
+    "unless",
+    "url",
+    "username",
+    "version",
+    "when",
+];
+/// What stands in an address in place of an id.
+const IDS: [&str; 5] = ["..%2f..%2fcanary", "..%5ccanary", "%2fetc%2fpasswd", "....", "a%00b"];
+
+/// The texts that a schema asks for: names of fields, the last part of the way to each.
+fn texts(document: &Value, schema: &Value, name: &str, depth: usize, found: &mut Vec<String>) {
+    assert!(depth < 16, "a schema within itself: {name}");
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = &document["components"]["schemas"][reference.rsplit('/').next().unwrap()];
+        return texts(document, target, name, depth + 1, found);
+    }
+    let all = ["allOf", "anyOf", "oneOf"].iter().filter_map(|key| schema[*key].as_array()).flatten();
+    all.for_each(|one| texts(document, one, name, depth + 1, found));
+    if schema["items"].is_object() {
+        texts(document, &schema["items"], name, depth + 1, found);
+    }
+    if schema["additionalProperties"].is_object() {
+        texts(document, &schema["additionalProperties"], &format!("{name}.*"), depth + 1, found);
+    }
+    for (key, value) in schema["properties"].as_object().into_iter().flatten() {
+        texts(document, value, key, depth + 1, found);
+    }
+    let kind = &schema["type"];
+    let text = kind == "string" || kind.as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
+    if text && schema["enum"].is_null() && schema["format"] != "binary" {
+        found.push(name.to_owned());
+    }
+}
+
+/// The schema of an operation's JSON body.
+fn body_schema(operation: &Value) -> &Value {
+    &operation["requestBody"]["content"]["application/json"]["schema"]
+}
+
+#[tokio::test]
+async fn each_text_of_the_document_is_known_as_a_path_or_as_none() {
+    let panel = Panel::start().await;
+    let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
+    let mut unknown = Vec::new();
+    let mut seen = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let mut found = Vec::new();
+            texts(&document, body_schema(operation), "", 0, &mut found);
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                if parameter["in"] == "query" {
+                    let name = parameter["name"].as_str().unwrap();
+                    texts(&document, &parameter["schema"], name, 0, &mut found);
+                }
+            }
+            seen += found.len();
+            let files = path.starts_with("/api/servers/{id}/files");
+            // A path elsewhere than here would have no test of its own.
+            found.retain(|name| {
+                !(NO_PATHS.contains(&name.as_str()) || files && PATHS.contains(&name.as_str()))
+            });
+            unknown.extend(found.into_iter().map(|name| format!("{method} {path}: {name:?}")));
+        }
+    }
+    assert!(unknown.is_empty(), "say in PATHS or NO_PATHS what these are: {unknown:#?}");
+    assert!(seen > 60, "{seen}");
+}
+
+#[tokio::test]
+async fn no_id_in_an_address_is_a_path() {
+    let (panel, game) = world().await;
+    let canary = panel.folder().join("servers/canary");
+    std::fs::write(&canary, "untouched").unwrap();
+    let before = state(&canary);
+    let document = panel.anonymous().get("/api/openapi.json").await.expect(200).json;
+    let mut wrong = Vec::new();
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let names: Vec<&str> =
+            path.split('/').filter(|part| part.starts_with('{') && part.ends_with('}')).collect();
+        for hostile in &names {
+            for id in IDS {
+                // The others are true, as far as there are such.
+                let address = names.iter().fold(path.clone(), |address, name| {
+                    let value = match *name {
+                        name if name == *hostile => id,
+                        "{id}" => &game.id,
+                        _ => "none",
+                    };
+                    address.replace(name, value)
+                });
+                for (method, operation) in methods.as_object().unwrap() {
+                    let method: Method = method.to_uppercase().parse().unwrap();
+                    let json = body_schema(operation).is_object();
+                    let answer = game.admin.call(method.clone(), &address, json.then(|| json!({}))).await;
+                    tried += 1;
+                    if !(400..500).contains(&answer.status) {
+                        wrong.push(format!("{method} {address}: {} {}", answer.status, answer.text));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(tried > 400, "{tried}");
+    assert_eq!(state(&canary), before);
+}
 
 fn state(path: &Path) -> (u32, i64, i64, Vec<u8>) {
     let found = std::fs::symlink_metadata(path).unwrap();
@@ -70,31 +212,31 @@ async fn each_field_with_each_way_out() {
                 .iter()
                 .fold(path.replace("{id}", &game.id), |path, name| path.replace(name, "none"));
             let in_query = operation["parameters"].as_array().into_iter().flatten();
-            let in_query = in_query.filter(|one| one["in"] == "query" && one["name"] == "path").count() > 0;
-            let reference =
-                operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
+            let in_query: Vec<&str> = in_query
+                .filter(|one| one["in"] == "query")
+                .filter_map(|one| one["name"].as_str())
+                .filter(|name| PATHS.contains(name))
+                .collect();
+            let reference = body_schema(operation)["$ref"].as_str();
             let schema = reference.map(|reference| {
                 let name = reference.rsplit('/').next().unwrap();
                 document["components"]["schemas"][name].clone()
             });
             for out in OUT {
-                if in_query {
+                for name in &in_query {
                     let query: String =
-                        form_urlencoded::Serializer::new(String::new()).append_pair("path", out).finish();
+                        form_urlencoded::Serializer::new(String::new()).append_pair(name, out).finish();
                     let answer =
                         sent(&game.admin, method.clone(), &format!("{address}?{query}"), "x", &[]).await;
                     tried += 1;
                     if answer.code() != "path_escape" && answer.status != 422 {
-                        wrong.push(format!("{method} {path}?path={out}: {} {}", answer.status, answer.text));
+                        wrong
+                            .push(format!("{method} {path}?{name}={out}: {} {}", answer.status, answer.text));
                     }
                 }
                 let Some(schema) = &schema else { continue };
                 let fields = schema["properties"].as_object().into_iter().flatten();
                 for (field, kind) in fields.filter(|(field, _)| PATHS.contains(&field.as_str())) {
-                    // What is looked for is no path.
-                    if path.ends_with("/search") && field == "name" {
-                        continue;
-                    }
                     let value = if kind["type"] == "array" { json!(["a.txt", out]) } else { json!(out) };
                     let answer =
                         game.admin.call(method.clone(), &address, Some(body(schema, field, &value))).await;

@@ -7,7 +7,9 @@ mod ends;
 mod escape;
 mod faults;
 mod flat;
+mod killed;
 mod pull;
+mod races;
 mod remote;
 mod uploads;
 
