@@ -28,6 +28,7 @@ pub mod streams;
 mod supervisor;
 mod transfers;
 pub mod upgrades;
+pub mod zip;
 
 pub use config::link_times::{DuplicateTimes, LegacyTimes, LinkTimes};
 pub use config::{AgentConfig, RestartPolicy, Tunables};

@@ -1,8 +1,9 @@
-//! Reads templates from a ZIP archive in memory. A reader of our own, to limit its memory to one file and a bounded
-//! list. Supports stored and deflated files; no ZIP64 and no encryption. Writes nothing to disk.
+//! Reads templates from a ZIP archive in memory: one file at a time and a bounded list. Supports stored and deflated files;
+//! no encryption. Writes nothing to disk.
 
 use std::io::Read;
 
+use agent::zip::{List, Listed};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
@@ -12,14 +13,6 @@ const ENTRIES: usize = 20_000;
 const UNPACKED: u64 = 64 << 20;
 /// Longest name that is shown, in characters.
 const NAME: usize = 200;
-
-const END: u32 = 0x0605_4b50;
-const END_BYTES: usize = 22;
-const ENTRY: u32 = 0x0201_4b50;
-const ENTRY_BYTES: usize = 46;
-const LOCAL: u32 = 0x0403_4b50;
-const LOCAL_BYTES: usize = 30;
-const ENCRYPTED: u16 = 1;
 
 /// Why an archive cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,65 +49,40 @@ pub(super) struct Entry<'a> {
 
 #[derive(Clone, Copy, Debug)]
 struct Head {
-    flags: u16,
+    encrypted: bool,
     method: u16,
     crc: u32,
 }
 
 /// The files of an archive in order, without folders.
 pub(super) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
-    let (count, start) = end(archive).ok_or(ArchiveError::NotZip)?;
-    if count > ENTRIES {
+    let list = List::find(archive).map_err(|_| ArchiveError::NotZip)?;
+    if list.entries > ENTRIES as u64 {
         return Err(ArchiveError::TooMany);
     }
-    let mut list = archive.get(start..).ok_or(ArchiveError::NotZip)?;
+    let mut listed = list.entries(archive);
     let mut found = Vec::new();
-    for _ in 0..count {
-        let (entry, rest) = entry(archive, list).ok_or(ArchiveError::NotZip)?;
-        found.extend(entry);
-        list = rest;
+    while let Some(entry) = listed.next_entry().map_err(|_| ArchiveError::NotZip)? {
+        if entry.name.ends_with(b"/") {
+            continue;
+        }
+        // There may be more than it says.
+        if found.len() == ENTRIES {
+            return Err(ArchiveError::TooMany);
+        }
+        let packed = packed(archive, &entry).ok_or(ArchiveError::NotZip)?;
+        let name = String::from_utf8_lossy(&entry.name);
+        let name = name.chars().filter(|char| !char.is_control()).take(NAME).collect();
+        let head = Head { encrypted: entry.encrypted, method: entry.method, crc: entry.crc };
+        found.push(Entry { name, head, packed });
     }
     Ok(found)
 }
 
-/// The number of files and the offset of the directory, from the record at the archive's end.
-fn end(archive: &[u8]) -> Option<(usize, usize)> {
-    let last = archive.len().checked_sub(END_BYTES)?;
-    // A comment of up to 64 KiB may follow it.
-    let first = last.saturating_sub(0xffff);
-    let at = (first..=last).rev().find(|at| {
-        u32_at(archive, *at) == Some(END)
-            && u16_at(archive, at + 20)
-                .is_some_and(|comment| at + END_BYTES + usize::from(comment) == archive.len())
-    })?;
-    let (count, start) = (u16_at(archive, at + 10)?, u32_at(archive, at + 16)?);
-    // In ZIP64 archives all bits are set here.
-    (count != 0xffff && start != u32::MAX).then_some((usize::from(count), start as usize))
-}
-
-/// The first file of the directory, unless it is a folder, and the rest of the directory.
-fn entry<'a>(archive: &'a [u8], list: &'a [u8]) -> Option<(Option<Entry<'a>>, &'a [u8])> {
-    if u32_at(list, 0)? != ENTRY {
-        return None;
-    }
-    let head = Head { flags: u16_at(list, 8)?, method: u16_at(list, 10)?, crc: u32_at(list, 16)? };
-    let packed = u32_at(list, 20)? as usize;
-    let [name, extra, comment] = [28, 30, 32].map(|at| u16_at(list, at).map(usize::from));
-    let local = u32_at(list, 42)? as usize;
-    let name_bytes = list.get(ENTRY_BYTES..ENTRY_BYTES + name?)?;
-    let rest = list.get(ENTRY_BYTES + name? + extra? + comment?..)?;
-    if name_bytes.ends_with(b"/") {
-        return Some((None, rest));
-    }
-    let header = archive.get(local..)?;
-    if u32_at(header, 0)? != LOCAL {
-        return None;
-    }
-    let begin = LOCAL_BYTES + usize::from(u16_at(header, 26)?) + usize::from(u16_at(header, 28)?);
-    let packed = header.get(begin..begin.checked_add(packed)?)?;
-    let name =
-        String::from_utf8_lossy(name_bytes).chars().filter(|char| !char.is_control()).take(NAME).collect();
-    Some((Some(Entry { name, head, packed }), rest))
+/// The bytes of one file, as it is packed.
+fn packed<'a>(archive: &'a [u8], entry: &Listed) -> Option<&'a [u8]> {
+    let at = usize::try_from(entry.content_at(archive).ok()?).ok()?;
+    archive.get(at..at.checked_add(usize::try_from(entry.packed).ok()?)?)
 }
 
 /// Reads files one after the other, with one size limit for all of them.
@@ -131,7 +99,7 @@ impl Default for Unpacker {
 impl Unpacker {
     /// The file's content, at most `most` bytes.
     pub(super) fn read(&mut self, entry: &Entry<'_>, most: usize) -> Result<Vec<u8>, EntryError> {
-        if entry.head.flags & ENCRYPTED != 0 {
+        if entry.head.encrypted {
             return Err(EntryError::Encrypted);
         }
         let bound = most as u64 + 1;
@@ -152,14 +120,6 @@ impl Unpacker {
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_le_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::io::Write;
@@ -168,6 +128,10 @@ pub(super) mod tests {
     use flate2::write::DeflateEncoder;
 
     use super::*;
+
+    const END: u32 = 0x0605_4b50;
+    const ENTRY: u32 = 0x0201_4b50;
+    const LOCAL: u32 = 0x0403_4b50;
 
     /// Creates an archive of these files, deflated.
     pub(in crate::templates) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {

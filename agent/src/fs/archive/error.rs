@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use crate::fs::error::FileError;
 use crate::fs::shown::shown;
 use crate::fs::walk::Stopped;
+use crate::zip::ZipError;
 
 /// Why something was not packed or unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,12 @@ pub(crate) enum ArchiveError {
     /// The stream broke off, or the other end.
     #[error("{0}")]
     Stream(io::Error),
+}
+
+impl From<ZipError> for ArchiveError {
+    fn from(error: ZipError) -> Self {
+        Self::Broken(error.to_string())
+    }
 }
 
 impl ArchiveError {

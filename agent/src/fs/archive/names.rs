@@ -58,19 +58,6 @@ pub(super) fn stays_inside(target: &[u8], depth: usize) -> bool {
     up <= depth && !parts.any(|part| part == b"..")
 }
 
-/// Text of the code page that old ZIP programs write names in.
-pub(super) fn from_cp437(name: &[u8]) -> Vec<u8> {
-    const UPPER: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
-    let text: String = name
-        .iter()
-        .filter_map(|byte| match byte {
-            0..0x80 => Some(char::from(*byte)),
-            upper => UPPER.chars().nth(usize::from(*upper) - 0x80),
-        })
-        .collect();
-    text.into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,13 +97,5 @@ mod tests {
         ] {
             assert_eq!(stays_inside(target, depth), inside, "{} at {depth}", target.escape_ascii());
         }
-    }
-
-    #[test]
-    fn every_byte_of_the_code_page_is_a_character() {
-        let all: Vec<u8> = (0..=255).collect();
-        let text = String::from_utf8(from_cp437(&all)).unwrap();
-        assert_eq!(text.chars().count(), 256);
-        assert_eq!(from_cp437(b"B\x84r\xe1"), "Bärß".as_bytes());
     }
 }

@@ -4,7 +4,6 @@ mod bounds;
 mod seven;
 mod tar;
 mod zip;
-mod zip_list;
 
 use std::fs::File;
 use std::io::BufReader;

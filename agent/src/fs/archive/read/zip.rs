@@ -1,9 +1,8 @@
-//! ZIP archives, with ZIP64. A reader of our own: it keeps sixteen bytes of each entry, looks whether entries lie within each
+//! ZIP archives, with ZIP64. A reader of our own ([`crate::zip`] has the list): it keeps sixteen bytes of each entry, looks whether entries lie within each
 //! other before anything is unpacked, and believes no size.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::FileExt;
 
 use flate2::Crc;
 
@@ -11,10 +10,8 @@ use super::super::PATH;
 use super::super::error::ArchiveError;
 use super::super::staging::{About, Staging};
 use super::bounds::{MEMORY, READ, WINDOW_LOG, broken};
-use super::zip_list::{LOCAL_BYTES, List, Listed, Section, u16_at, u32_at};
+use crate::zip::{LOCAL_BYTES, List, Listed, Section};
 
-const LOCAL: u32 = 0x0403_4b50;
-const ROOM_FOR_NAME: usize = 30;
 /// The bits of a Unix mode that say what something is.
 const KIND: u32 = 0o170_000;
 
@@ -23,7 +20,7 @@ pub(super) fn read(file: &File, staging: &mut Staging<'_>) -> Result<(), Archive
     staging.announce(list.entries, 0)?;
     check(file, &list, staging)?;
     let mut entries = list.entries(file);
-    while let Some(entry) = entries.next()? {
+    while let Some(entry) = entries.next_entry()? {
         one(file, &entry, staging)?;
     }
     Ok(())
@@ -34,7 +31,7 @@ pub(super) fn read(file: &File, staging: &mut Staging<'_>) -> Result<(), Archive
 fn check(file: &File, list: &List, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
     let (mut places, mut bytes) = (Vec::new(), 0_u64);
     let mut entries = list.entries(file);
-    while let Some(entry) = entries.next()? {
+    while let Some(entry) = entries.next_entry()? {
         let end = entry.at.saturating_add(LOCAL_BYTES).saturating_add(entry.packed);
         places.push((entry.at, end));
         bytes = bytes.saturating_add(entry.size);
@@ -48,7 +45,8 @@ fn check(file: &File, list: &List, staging: &mut Staging<'_>) -> Result<(), Arch
 }
 
 fn one(file: &File, entry: &Listed, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
-    let (name, about) = (&entry.name[..], entry.about);
+    let name = &entry.name[..];
+    let about = About { mode: entry.unix_mode.map(|mode| mode & 0o7777), modified: entry.modified };
     let kind = entry.unix_mode.map_or(0, |mode| mode & KIND);
     if name.ends_with(b"/") || kind == 0o040_000 {
         return staging.folder(name, about);
@@ -59,23 +57,17 @@ fn one(file: &File, entry: &Listed, staging: &mut Staging<'_>) -> Result<(), Arc
     if !matches!(kind, 0 | 0o100_000 | 0o120_000) {
         return staging.skip(name, "it is neither file, folder nor link");
     }
-    let mut head = [0; ROOM_FOR_NAME];
-    file.read_exact_at(&mut head, entry.at).map_err(|_| ArchiveError::broken("it is cut off"))?;
-    let (Some(LOCAL), Some(names), Some(extra)) = (u32_at(&head, 0), u16_at(&head, 26), u16_at(&head, 28))
-    else {
-        return Err(ArchiveError::broken("one of its entries is not where its list says"));
-    };
-    let at = entry.at + LOCAL_BYTES + u64::from(names) + u64::from(extra);
+    let at = entry.content_at(file)?;
     let packed = BufReader::with_capacity(READ.min(size(entry.packed)), Section::new(file, at, entry.packed));
     let mut packed = packed.take(entry.packed);
     match entry.method {
-        0 => content(entry, &mut packed, staging),
-        8 => content(entry, &mut flate2::bufread::DeflateDecoder::new(packed), staging),
-        12 => content(entry, &mut bzip2::bufread::BzDecoder::new(packed), staging),
-        93 => content(entry, &mut zstd_of(packed)?, staging),
+        0 => content(entry, about, &mut packed, staging),
+        8 => content(entry, about, &mut flate2::bufread::DeflateDecoder::new(packed), staging),
+        12 => content(entry, about, &mut bzip2::bufread::BzDecoder::new(packed), staging),
+        93 => content(entry, about, &mut zstd_of(packed)?, staging),
         95 => {
             let most = u32::try_from(MEMORY >> 10).unwrap_or(u32::MAX);
-            content(entry, &mut lzma_rust2::XzReader::new_mem_limit(packed, false, most), staging)
+            content(entry, about, &mut lzma_rust2::XzReader::new_mem_limit(packed, false, most), staging)
         }
         9 => staging.skip(name, "it is packed by Deflate64, which cannot be read here"),
         _ => staging.skip(name, "it is packed in a way that cannot be read here"),
@@ -109,7 +101,12 @@ impl Read for Summed<'_> {
     }
 }
 
-fn content(entry: &Listed, from: &mut dyn Read, staging: &mut Staging<'_>) -> Result<(), ArchiveError> {
+fn content(
+    entry: &Listed,
+    about: About,
+    from: &mut dyn Read,
+    staging: &mut Staging<'_>,
+) -> Result<(), ArchiveError> {
     let name = &entry.name[..];
     let mut summed = Summed { from, crc: Crc::new(), bytes: 0 };
     if entry.unix_mode.is_some_and(|mode| mode & KIND == 0o120_000) {
@@ -117,7 +114,6 @@ fn content(entry: &Listed, from: &mut dyn Read, staging: &mut Staging<'_>) -> Re
         (&mut summed).take(PATH as u64).read_to_end(&mut target).map_err(broken)?;
         return staging.symlink(name, &target);
     }
-    let about = About { mode: entry.about.mode, modified: entry.about.modified };
     staging.file(name, about, &mut summed)?;
     if (summed.crc.sum(), summed.bytes) != (entry.crc, entry.size) {
         let name = crate::fs::shown::shown(name);

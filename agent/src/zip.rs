@@ -1,13 +1,9 @@
-//! The list at a ZIP archive's end. It is read twice from the file, once to see whether it can be true and once to unpack, so
-//! that its length costs no memory.
+//! The list at a ZIP archive's end, of a file or of bytes in memory. It is read as a stream, so that its length costs no memory, and
+//! may be read again.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
-
-use super::super::error::ArchiveError;
-use super::super::names::from_cp437;
-use super::super::staging::About;
 
 const END: u32 = 0x0605_4b50;
 const END_BYTES: u64 = 22;
@@ -18,28 +14,86 @@ const LOCATOR_64_BYTES: u64 = 20;
 const ENTRY: u32 = 0x0201_4b50;
 const ENTRY_BYTES: usize = 46;
 /// What comes before an entry's content, without its name.
-pub(super) const LOCAL_BYTES: u64 = 30;
+pub const LOCAL_BYTES: u64 = 30;
+const LOCAL: u32 = 0x0403_4b50;
 /// The longest comment.
 const COMMENT: u64 = 0xffff;
 
-/// Part of a file, which is read by its place: whoever else reads the file is not disturbed.
-pub(super) struct Section<'f> {
-    file: &'f File,
+/// Why the list of an archive cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ZipError {
+    /// There is none, or not all of it.
+    #[error("it is no ZIP archive, or it is cut off")]
+    NoZip,
+    /// It does not say what it should.
+    #[error("its list of files is damaged")]
+    Damaged,
+    /// The content of one of its entries.
+    #[error("one of its entries is not where its list says")]
+    Misplaced,
+    /// Only a part.
+    #[error("it is one part of several")]
+    OnePart,
+    /// The system refused to read it.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+}
+
+/// What an archive lies in: it is read by its places, so that whoever else reads it is not disturbed.
+pub trait ReadAt {
+    /// All of its bytes.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Reads from this place on; 0 bytes are its end.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn read_some(&self, to: &mut [u8], at: u64) -> io::Result<usize>;
+}
+
+impl ReadAt for File {
+    fn length(&self) -> io::Result<u64> {
+        self.metadata().map(|about| about.len())
+    }
+
+    fn read_some(&self, to: &mut [u8], at: u64) -> io::Result<usize> {
+        self.read_at(to, at)
+    }
+}
+
+impl ReadAt for [u8] {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read_some(&self, to: &mut [u8], at: u64) -> io::Result<usize> {
+        let mut rest = usize::try_from(at).ok().and_then(|at| self.get(at..)).unwrap_or_default();
+        rest.read(to)
+    }
+}
+
+/// Part of an archive.
+pub struct Section<'f, F: ?Sized> {
+    file: &'f F,
     at: u64,
     end: u64,
 }
 
-impl<'f> Section<'f> {
-    pub(super) fn new(file: &'f File, at: u64, bytes: u64) -> Self {
+impl<'f, F: ReadAt + ?Sized> Section<'f, F> {
+    /// So many bytes from this place on.
+    pub fn new(file: &'f F, at: u64, bytes: u64) -> Self {
         Self { file, at, end: at.saturating_add(bytes) }
     }
 }
 
-impl Read for Section<'_> {
+impl<F: ReadAt + ?Sized> Read for Section<'_, F> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let most = left.min(to.len());
-        let read = self.file.read_at(&mut to[..most], self.at)?;
+        let read = self.file.read_some(&mut to[..most], self.at)?;
         if read == 0 && most > 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off"));
         }
@@ -50,43 +104,65 @@ impl Read for Section<'_> {
 
 /// Where the list is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct List {
-    pub(super) entries: u64,
+pub struct List {
+    /// How many entries it is said to have.
+    pub entries: u64,
     at: u64,
     bytes: u64,
     /// What stands before the archive: a program that unpacks it, for instance.
-    pub(super) before: u64,
+    before: u64,
 }
 
 /// One entry, as the list tells of it.
 #[derive(Debug)]
-pub(super) struct Listed {
-    pub(super) name: Vec<u8>,
-    pub(super) encrypted: bool,
-    pub(super) method: u16,
-    pub(super) crc: u32,
-    pub(super) packed: u64,
-    pub(super) size: u64,
+pub struct Listed {
+    /// Its path, in UTF-8 where it says so or looks so.
+    pub name: Vec<u8>,
+    /// It can only be read with a password.
+    pub encrypted: bool,
+    /// How it is packed, by the number that the format gives that.
+    pub method: u16,
+    /// The checksum of its content.
+    pub crc: u32,
+    /// Bytes as it is packed.
+    pub packed: u64,
+    /// Bytes of its content.
+    pub size: u64,
     /// Where its header is in the file.
-    pub(super) at: u64,
+    pub at: u64,
     /// Unix type and permissions, where it was made there.
-    pub(super) unix_mode: Option<u32>,
-    pub(super) about: About,
+    pub unix_mode: Option<u32>,
+    /// When it was changed, in seconds since 1970.
+    pub modified: Option<i64>,
 }
 
-fn broken(error: impl std::fmt::Display) -> ArchiveError {
-    ArchiveError::Broken(error.to_string())
+impl Listed {
+    /// Where its content is: behind a header, which has a name and more of its own.
+    ///
+    /// # Errors
+    /// There is no such header, or the archive can't be read.
+    pub fn content_at<F: ReadAt + ?Sized>(&self, file: &F) -> Result<u64, ZipError> {
+        let mut head = [0; 30];
+        Section::new(file, self.at, LOCAL_BYTES).read_exact(&mut head)?;
+        match (u32_at(&head, 0), u16_at(&head, 26), u16_at(&head, 28)) {
+            (Some(LOCAL), Some(names), Some(extra)) => {
+                let behind = LOCAL_BYTES + u64::from(names) + u64::from(extra);
+                self.at.checked_add(behind).ok_or(ZipError::Misplaced)
+            }
+            _ => Err(ZipError::Misplaced),
+        }
+    }
 }
 
-fn no_zip() -> ArchiveError {
-    ArchiveError::broken("it is no ZIP archive, or it is cut off")
+fn no_zip() -> ZipError {
+    ZipError::NoZip
 }
 
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
@@ -96,11 +172,14 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 impl List {
     /// Finds the list.
-    pub(super) fn find(file: &File) -> Result<Self, ArchiveError> {
-        let length = file.metadata().map_err(broken)?.len();
+    ///
+    /// # Errors
+    /// There is none, or the archive can't be read.
+    pub fn find<F: ReadAt + ?Sized>(file: &F) -> Result<Self, ZipError> {
+        let length = file.length()?;
         let tail_at = length.saturating_sub(END_BYTES + COMMENT + LOCATOR_64_BYTES);
         let mut tail = Vec::new();
-        Section::new(file, tail_at, length - tail_at).read_to_end(&mut tail).map_err(broken)?;
+        Section::new(file, tail_at, length - tail_at).read_to_end(&mut tail)?;
         let last = tail.len().checked_sub(22).ok_or_else(no_zip)?;
         let at = (0..=last)
             .rev()
@@ -127,7 +206,7 @@ impl List {
             (entries, bytes, offset) = record;
             end = at;
         } else if disk != 0 {
-            return Err(ArchiveError::broken("it is one part of several"));
+            return Err(ZipError::OnePart);
         }
         let start = end.checked_sub(bytes).ok_or_else(no_zip)?;
         let before = start.checked_sub(offset).ok_or_else(no_zip)?;
@@ -135,42 +214,46 @@ impl List {
     }
 
     /// The entries, one after the other. Errors end them.
-    pub(super) fn entries<'f>(&self, file: &'f File) -> Entries<'f> {
+    pub fn entries<'f, F: ReadAt + ?Sized>(&self, file: &'f F) -> Entries<'f, F> {
         let from = BufReader::with_capacity(64 << 10, Section::new(file, self.at, self.bytes));
         Entries { from, left: self.bytes, before: self.before }
     }
 }
 
-fn end_64(file: &File, at: u64) -> Option<(u64, u64, u64)> {
+fn end_64<F: ReadAt + ?Sized>(file: &F, at: u64) -> Option<(u64, u64, u64)> {
     let mut record = [0; 56];
-    file.read_exact_at(&mut record, at).ok()?;
+    Section::new(file, at, END_64_BYTES).read_exact(&mut record).ok()?;
     if u32_at(&record, 0) != Some(END_64) {
         return None;
     }
     Some((u64_at(&record, 32)?, u64_at(&record, 40)?, u64_at(&record, 48)?))
 }
 
-pub(super) struct Entries<'f> {
-    from: BufReader<Section<'f>>,
+/// The entries of a list, as they come.
+pub struct Entries<'f, F: ?Sized> {
+    from: BufReader<Section<'f, F>>,
     left: u64,
     before: u64,
 }
 
-impl Entries<'_> {
+impl<F: ReadAt + ?Sized> Entries<'_, F> {
     /// The next one; none at the end of the list.
-    pub(super) fn next(&mut self) -> Result<Option<Listed>, ArchiveError> {
+    ///
+    /// # Errors
+    /// The list is damaged, or the archive can't be read.
+    pub fn next_entry(&mut self) -> Result<Option<Listed>, ZipError> {
         let Some(left) = self.left.checked_sub(ENTRY_BYTES as u64) else { return Ok(None) };
         let mut head = [0; ENTRY_BYTES];
-        self.from.read_exact(&mut head).map_err(broken)?;
+        self.from.read_exact(&mut head)?;
         if u32_at(&head, 0) != Some(ENTRY) {
-            return Err(ArchiveError::broken("its list of files is damaged"));
+            return Err(ZipError::Damaged);
         }
         let short = |at| u16_at(&head, at).unwrap_or(0);
         let long = |at| u32_at(&head, at).unwrap_or(0);
         let [name_bytes, extra_bytes, comment_bytes] = [28, 30, 32].map(|at| usize::from(short(at)));
         let mut rest = vec![0; name_bytes + extra_bytes + comment_bytes];
         self.left = left.checked_sub(rest.len() as u64).ok_or_else(no_zip)?;
-        self.from.read_exact(&mut rest).map_err(broken)?;
+        self.from.read_exact(&mut rest)?;
         let (name, rest) = rest.split_at(name_bytes);
         let extra = Extra::read(&rest[..extra_bytes], [long(24), long(20), long(42)]);
         let unicode = short(8) & 0x800 != 0 || std::str::from_utf8(name).is_ok();
@@ -192,7 +275,7 @@ impl Entries<'_> {
             size,
             at: at.checked_add(self.before).ok_or_else(no_zip)?,
             unix_mode,
-            about: About { mode: unix_mode.map(|mode| mode & 0o7777), modified },
+            modified,
         }))
     }
 }
@@ -238,11 +321,37 @@ impl Extra {
 }
 
 /// A time of day somewhere in the world, taken for one of UTC.
-pub(super) fn dos_time(date: u16, time: u16) -> Option<i64> {
+fn dos_time(date: u16, time: u16) -> Option<i64> {
     let part = |of: u16, shift: u16, bits: u16| i8::try_from(of >> shift & ((1 << bits) - 1)).unwrap_or(0);
     let year = 1980 + i16::from(part(date, 9, 7));
     let date = jiff::civil::Date::new(year, part(date, 5, 4), part(date, 0, 5)).ok()?;
     let time = jiff::civil::Time::new(part(time, 11, 5), part(time, 5, 6), part(time, 0, 5) * 2, 0).ok()?;
     let at = jiff::tz::Offset::UTC.to_timestamp(jiff::civil::DateTime::from_parts(date, time)).ok()?;
     Some(at.as_second())
+}
+
+/// Text of the code page that old ZIP programs write names in.
+fn from_cp437(name: &[u8]) -> Vec<u8> {
+    const UPPER: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
+    let text: String = name
+        .iter()
+        .filter_map(|byte| match byte {
+            0..0x80 => Some(char::from(*byte)),
+            upper => UPPER.chars().nth(usize::from(*upper) - 0x80),
+        })
+        .collect();
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_the_code_page_is_a_character() {
+        let all: Vec<u8> = (0..=255).collect();
+        let text = String::from_utf8(from_cp437(&all)).unwrap();
+        assert_eq!(text.chars().count(), 256);
+        assert_eq!(from_cp437(b"B\x84r\xe1"), "Bärß".as_bytes());
+    }
 }
