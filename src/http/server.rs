@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections::{ConnectionSlot, Connections, PortPolicy};
 use super::http2;
-use super::limits::{HEADER_BYTES, HEADERS};
+use super::limits::{BODY_BUFFER, HEADER_BYTES, HEADERS};
 use super::peer::Peer;
 use super::reply::{self, Response};
 use super::write_timeout::Stalling;
@@ -193,7 +193,8 @@ where
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
-            .max_buf_size(HEADER_BYTES)
+            // Headers end at their own bound before.
+            .max_buf_size(BODY_BUFFER)
             .max_header_size(HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
