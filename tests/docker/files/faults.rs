@@ -10,15 +10,19 @@ use super::world;
 use crate::harness::{Panel, as_root, seconds};
 
 /// A small file system of its own, gone when it is dropped.
-struct Small(tempfile::TempDir);
+pub(super) struct Small(tempfile::TempDir);
 
 impl Small {
-    fn new(mebibytes: u32) -> Self {
+    pub(super) fn new(mebibytes: u32) -> Self {
         let folder = tempfile::Builder::new().prefix("cap-small-").tempdir().unwrap();
         let size = format!("size={mebibytes}m");
         let path = folder.path().to_str().unwrap();
         assert!(as_root("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", path]), "mounting needs root");
         Self(folder)
+    }
+
+    pub(super) fn path(&self) -> &std::path::Path {
+        self.0.path()
     }
 }
 

@@ -7,6 +7,7 @@ mod ends;
 mod escape;
 mod faults;
 mod flat;
+mod full;
 mod killed;
 mod pull;
 mod races;
