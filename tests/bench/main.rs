@@ -1,13 +1,14 @@
 //! The benchmark: performance of this binary on one machine, with a baseline for each value from the same run, because
 //! machines differ. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- click`, `-- page` or
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- click`, `-- files`, `-- page` or
 //! `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
 mod click;
 mod console;
+mod files;
 mod fleet;
 mod http;
 mod idle;
@@ -73,6 +74,9 @@ async fn measure() -> Result<Report> {
     }
     if wanted("liars") {
         malicious_agents::measure(&mut report).await?;
+    }
+    if wanted("files") {
+        files::measure(&mut report).await?;
     }
     if wanted("page") {
         page::measure(&mut report).await?;
