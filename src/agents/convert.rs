@@ -86,6 +86,7 @@ fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {
         stop_timeout: behaviour.stop_timeout_secs,
         ready: behaviour.ready.clone(),
         restart_after_crash: behaviour.restart_after_crash,
+        stop_at_disk_limit: behaviour.stop_at_disk_limit,
     }
 }
 
@@ -155,6 +156,7 @@ pub fn behaviour_record(behaviour: wire::Behaviour) -> record::Behaviour {
         stop_timeout_secs: behaviour.stop_timeout,
         ready: behaviour.ready,
         restart_after_crash: behaviour.restart_after_crash,
+        stop_at_disk_limit: behaviour.stop_at_disk_limit,
         // Agents do not report them. The agent has the image already, so it fits its CPU.
         architectures: Vec::new(),
     }

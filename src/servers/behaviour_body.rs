@@ -24,6 +24,9 @@ pub struct BehaviourRequest {
     /// Whether it is started again after a crash, as often as its node does that.
     #[serde(default, deserialize_with = "given")]
     pub restart_after_crash: Option<bool>,
+    /// Whether it is stopped when its files take more than the limit of its disk.
+    #[serde(default, deserialize_with = "given")]
+    pub stop_at_disk_limit: Option<bool>,
 }
 
 /// How a game is asked to stop.

@@ -23,6 +23,8 @@ pub struct BehaviourView {
     pub startup_mode: StartupModeBody,
     /// Whether it is started again after a crash.
     pub restart_after_crash: bool,
+    /// Whether it is stopped when its files take more than the limit of its disk; else that is only told.
+    pub stop_at_disk_limit: bool,
 }
 
 /// Applies the requested changes to the current behaviour. Every error is added under `behaviour`.
@@ -33,7 +35,14 @@ pub(super) fn merged(
 ) -> Behaviour {
     let mut after = before.clone();
     let Some(request) = request else { return after };
-    let BehaviourRequest { stop, stop_timeout_secs, ready, startup_mode, restart_after_crash } = request;
+    let BehaviourRequest {
+        stop,
+        stop_timeout_secs,
+        ready,
+        startup_mode,
+        restart_after_crash,
+        stop_at_disk_limit,
+    } = request;
     if let Some(stop) = stop {
         after.stop = match stop {
             StopBody::Command(line) => Stop::Command(line.clone()),
@@ -52,6 +61,7 @@ pub(super) fn merged(
     }
     after.stop_timeout_secs = stop_timeout_secs.unwrap_or(after.stop_timeout_secs);
     after.restart_after_crash = restart_after_crash.unwrap_or(after.restart_after_crash);
+    after.stop_at_disk_limit = stop_at_disk_limit.unwrap_or(after.stop_at_disk_limit);
     let mut found = ValidationErrors::default();
     behaviour::check(&after, &mut found);
     for (key, problem) in found.into_map() {
@@ -85,6 +95,7 @@ impl From<&Behaviour> for BehaviourView {
                 StartupMode::ImageOwn => StartupModeBody::ImageOwn,
             },
             restart_after_crash: behaviour.restart_after_crash,
+            stop_at_disk_limit: behaviour.stop_at_disk_limit,
         }
     }
 }
@@ -108,7 +119,8 @@ mod tests {
         let view = BehaviourView::from(&after);
         assert_eq!(view.stop, StopBody::Command("quit".into()));
         assert_eq!((view.stop_timeout_secs, view.ready.as_str()), (30, "Done"));
-        assert!(!view.restart_after_crash);
+        assert!(!view.restart_after_crash && view.stop_at_disk_limit);
+        assert!(!change(r#"{"stopAtDiskLimit":false}"#).0.stop_at_disk_limit);
         assert_eq!(change(r#"{"ready":""}"#).0.ready, None);
         assert_eq!(change(r#"{"startupMode":"image_own"}"#).0.startup_mode, StartupMode::ImageOwn);
     }

@@ -151,6 +151,7 @@ fn behaviour(run: &Run, architectures: &[String]) -> Behaviour {
         stop_timeout_secs: run.stop_timeout_secs.unwrap_or(usual.stop_timeout_secs),
         ready: ready(&run.ready),
         restart_after_crash: true,
+        stop_at_disk_limit: true,
         architectures: architectures.to_vec(),
     }
 }

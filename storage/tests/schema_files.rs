@@ -67,6 +67,7 @@ fn full_server() -> Server {
             stop_timeout_secs: 90,
             ready: Some("Done (".to_owned()),
             restart_after_crash: true,
+            stop_at_disk_limit: true,
             architectures: vec!["amd64".to_owned(), "arm64".to_owned()],
         },
         ..server("full", 1)

@@ -29,7 +29,7 @@ test('how any image stops and what follows a crash is on the page', async ({ adm
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await expect(page.getByText('Startup saved')).toBeVisible();
   const { behaviour } = await panel.call<{ behaviour: unknown }>('GET', `/api/servers/${server.id}`);
-  expect(behaviour).toEqual({ stop: { command: 'quit' }, stopTimeoutSecs: 45, ready: 'Done', startupMode: 'shell', restartAfterCrash: false });
+  expect(behaviour).toEqual({ stop: { command: 'quit' }, stopTimeoutSecs: 45, ready: 'Done', startupMode: 'shell', restartAfterCrash: false, stopAtDiskLimit: true });
 });
 
 test('a new server starts as soon as it is there', async ({ admin: page, panel }) => {

@@ -183,6 +183,9 @@ pub struct Behaviour {
     /// Whether it is restarted after a crash; defaults to true.
     #[serde(skip_serializing_if = "is_true")]
     pub restart_after_crash: bool,
+    /// Whether it is stopped when its files take more than the limit of its disk; it is when left out.
+    #[serde(skip_serializing_if = "is_true")]
+    pub stop_at_disk_limit: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
@@ -202,6 +205,7 @@ impl Default for Behaviour {
             stop_timeout: 30,
             ready: None,
             restart_after_crash: true,
+            stop_at_disk_limit: true,
         }
     }
 }
@@ -394,6 +398,7 @@ impl Behaviour {
             stop_timeout: _,
             ready,
             restart_after_crash: _,
+            stop_at_disk_limit: _,
         } = self;
         user.bounded()?;
         within("dataPath", data_path, PATH)?;

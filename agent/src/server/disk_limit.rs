@@ -1,4 +1,5 @@
-//! Enforces a server's disk limit, which the game does not know: a warning near the limit, a clean stop above it.
+//! Enforces a server's disk limit, which the game does not know: a warning near the limit, and above it a clean stop or, as
+//! its settings say, another warning.
 
 use protocol::PowerAction;
 
@@ -25,7 +26,9 @@ impl Server {
             return;
         }
         let of_it = format!("{} of the {} that they may take", size(bytes), size(limit));
-        if bytes > limit {
+        let stops =
+            self.record.file.spec.behaviour.as_ref().is_none_or(|behaviour| behaviour.stop_at_disk_limit);
+        if bytes > limit && stops {
             let why = format!("Its files take {of_it}.");
             let request = Request::Power(PowerAction::Stop);
             let mut life_cycle = self.life_cycle.clone();
@@ -41,15 +44,23 @@ impl Server {
         }
         let part = |of: u64| u128::from(bytes) * 100 >= u128::from(limit) * u128::from(of);
         let warned = self.shown.disk_limit.warned;
-        if part(NEAR) && !warned {
-            let why = format!("Its files take {of_it}: past that the server is stopped.");
+        let past = bytes > limit;
+        if past && !self.shown.disk_limit.past || part(NEAR) && !warned {
+            let then = match (stops, past) {
+                (true, _) => "past that the server is stopped",
+                (false, false) => "past that nothing can be uploaded",
+                (false, true) => "nothing can be uploaded until there is room",
+            };
+            let why = format!("Its files take {of_it}: {then}.");
             self.output.console.system(&why);
             self.shown.outcome.error = Some(why);
             self.shown.disk_limit.warned = true;
+            self.shown.disk_limit.past = past;
             self.publish();
         } else if !part(FAR) && warned {
             self.shown.outcome.error = None;
             self.shown.disk_limit.warned = false;
+            self.shown.disk_limit.past = false;
             self.publish();
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Outcome {
 pub(super) struct DiskLimit {
     /// The warning was shown.
     pub(super) warned: bool,
+    /// That it is past, where it is not stopped for that.
+    pub(super) past: bool,
     /// Why it is being stopped, until it has stopped.
     pub(super) stopped: Option<String>,
 }
@@ -32,7 +34,7 @@ pub(super) struct DiskLimit {
 impl DiskLimit {
     /// Takes the reason, if the limit caused the stop.
     pub(super) fn reason(&mut self) -> Option<String> {
-        self.warned = false;
+        (self.warned, self.past) = (false, false);
         self.stopped.take()
     }
 }

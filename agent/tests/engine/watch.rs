@@ -94,6 +94,35 @@ async fn a_game_is_told_of_the_limit_of_its_disk_and_stopped_cleanly_past_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_game_that_may_pass_the_limit_of_its_disk_is_only_told() {
+    let node = Node::new().await;
+    let mut spec = spec("trap 'exit 0' TERM; while :; do sleep 0.1; done");
+    spec.limits.disk = 4 << 20;
+    spec.behaviour = Some(Behaviour { stop_at_disk_limit: false, ..Behaviour::default() });
+    let id = node.create(spec).await;
+    let _container = Container(id.clone());
+    node.start(&id).await;
+    let measure = || ToAgent::DiskUsage(DiskUsage { server_id: id.clone().into(), refresh: true });
+    for (bytes, said) in [
+        (3_900 << 10, "past that nothing can be uploaded"),
+        (6 << 20, "nothing can be uploaded until there is room"),
+    ] {
+        std::fs::write(node.file(&id, "world"), vec![1; bytes]).unwrap();
+        node.ask(measure()).await.unwrap();
+        let told =
+            node.status(&id, |status| status.error.as_ref().is_some_and(|why| why.contains(said))).await;
+        assert_eq!(told.status, Status::Running);
+        node.line(&id, &told.error.unwrap()).await;
+    }
+    std::fs::write(node.file(&id, "world"), "small").unwrap();
+    node.ask(measure()).await.unwrap();
+    let fine = node.status(&id, |status| status.error.is_none()).await;
+    assert_eq!(fine.status, Status::Running);
+    assert!(!node.path(&id).contains(&Status::Stopping), "{:?}", node.path(&id));
+    node.delete(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn heartbeats_and_system_info() {
     let node = Node::new().await;
     node.message("a heartbeat", |message| match message {

@@ -143,6 +143,8 @@ pub struct Behaviour {
     pub ready: Option<String>,
     /// Whether it is started again after a crash.
     pub restart_after_crash: bool,
+    /// Whether it is stopped when its files take more than the limit of its disk.
+    pub stop_at_disk_limit: bool,
     /// CPU architectures supported by the image, as named by Docker; empty for any.
     pub architectures: Vec<String>,
 }
@@ -159,6 +161,7 @@ impl Default for Behaviour {
             stop_timeout_secs: 30,
             ready: None,
             restart_after_crash: true,
+            stop_at_disk_limit: true,
             architectures: Vec::new(),
         }
     }

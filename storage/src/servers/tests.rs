@@ -33,6 +33,7 @@ fn a_server_comes_back_as_it_went() {
         stop_timeout_secs: 60,
         ready: Some("regex:Done .*".to_owned()),
         restart_after_crash: false,
+        stop_at_disk_limit: false,
         architectures: vec!["amd64".to_owned()],
     };
     full.limits = Limits { memory: i64::MAX, swap: -1, disk: 0, io: 10, cpu: 250 };

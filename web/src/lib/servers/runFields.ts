@@ -8,7 +8,7 @@ const PREFIX = 'behaviour.';
 export const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGKILL', 'SIGUSR1', 'SIGUSR2', 'SIGABRT', 'SIGWINCH', 'SIGPWR'] as const;
 
 /** What a server without a template begins with, as the panel has it. */
-export const usual = (): Behaviour => ({ stop: { signal: 'SIGTERM' }, stopTimeoutSecs: 30, ready: '', startupMode: 'shell', restartAfterCrash: true });
+export const usual = (): Behaviour => ({ stop: { signal: 'SIGTERM' }, stopTimeoutSecs: 30, ready: '', startupMode: 'shell', restartAfterCrash: true, stopAtDiskLimit: true });
 
 export const runFields = (run: Behaviour): Values => Object.fromEntries(Object.entries(run).map(([key, value]) => [PREFIX + key, value]));
 
@@ -45,14 +45,15 @@ export function runLabel(key: string): string | null {
     'behaviour.stopTimeoutSecs': t.run.seconds,
     'behaviour.ready': t.run.ready,
     'behaviour.startupMode': t.run.mode,
-    'behaviour.restartAfterCrash': t.run.restart
+    'behaviour.restartAfterCrash': t.run.restart,
+    'behaviour.stopAtDiskLimit': t.run.diskLimit
   };
   return labels[key] ?? null;
 }
 
 export function runText(key: string, value: unknown): string {
   if (key === 'behaviour.stop') return stopText(value as Behaviour['stop']);
-  if (key === 'behaviour.restartAfterCrash') return value ? t.clash.on : t.clash.off;
+  if (key === 'behaviour.restartAfterCrash' || key === 'behaviour.stopAtDiskLimit') return value ? t.clash.on : t.clash.off;
   if (key === 'behaviour.startupMode') return (t.run.modes as Record<string, string>)[String(value)] ?? String(value);
   return String(value);
 }

@@ -24,5 +24,7 @@ export const run: typeof English = {
   readyHint: 'Teil der Konsolenzeile, ab der man beitreten kann; mit regex: davor ein Muster. Leer: läuft, sobald der Container läuft.',
   readyPlaceholder: 'Done',
   restart: 'Nach einem Absturz neu starten',
-  restartHint: 'Bis zu dreimal, mit längeren Pausen. Aus: Er bleibt gestoppt.'
+  restartHint: 'Bis zu dreimal, mit längeren Pausen. Aus: Er bleibt gestoppt.',
+  diskLimit: 'Stoppen, wenn der Speicherplatz überschritten ist',
+  diskLimitHint: 'Aus: Es gibt eine Warnung, und Uploads werden abgelehnt, bis wieder Platz ist.'
 };

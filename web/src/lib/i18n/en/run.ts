@@ -22,5 +22,7 @@ export const run = {
   readyHint: 'Part of the console line that says players can join; regex: before it for a pattern. Empty: running as soon as the container is.',
   readyPlaceholder: 'Done',
   restart: 'Restart after a crash',
-  restartHint: 'Up to three times, with longer pauses. Off: it stays stopped.'
+  restartHint: 'Up to three times, with longer pauses. Off: it stays stopped.',
+  diskLimit: 'Stop when the disk limit is passed',
+  diskLimitHint: 'Off: a warning is shown, and uploads are refused until there is room.'
 };
