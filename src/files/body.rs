@@ -17,6 +17,9 @@ pub(super) struct ListQuery {
     /// So many entries at most, from 1 to 10,000; all of them where absent.
     #[serde(default)]
     pub(super) limit: Option<u32>,
+    /// An `ETag` of this folder: where it is the same still, no entries come, and the header `ETag` is this one.
+    #[serde(default)]
+    pub(super) unless: Option<String>,
 }
 
 /// A file or folder.

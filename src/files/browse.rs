@@ -5,6 +5,7 @@ use protocol::{
     ToAgent, ToPanel,
 };
 
+use super::body::ListQuery;
 use super::body::SearchRequest;
 use super::denied::Denied;
 use super::place::unfitting;
@@ -24,16 +25,24 @@ const USUAL_MATCHES: u32 = 200;
 /// Bytes of what is looked for.
 const NEEDLE: usize = 1_024;
 
+/// A folder, or a part of it.
+pub(super) struct Listed {
+    pub(super) entries: Vec<EntryView>,
+    /// How many it has in all; none where it was not read.
+    pub(super) total: Option<u64>,
+    /// Which state of the folder it is; none of later parts.
+    pub(super) etag: Option<String>,
+}
+
 impl Files {
     /// A folder's entries in the order of their names' bytes, and how many it has in all.
     pub(super) async fn list(
         &self,
         permit: &Permit<need::FilesRead>,
-        path: &str,
-        mut after: Option<String>,
-        limit: Option<u32>,
-    ) -> Result<(Vec<EntryView>, u64), ApiError> {
-        let path = path::checked("path", path)?;
+        query: ListQuery,
+    ) -> Result<Listed, ApiError> {
+        let ListQuery { path, mut after, limit, unless } = query;
+        let path = path::checked("path", &path)?;
         if let Some(after) = &after {
             path::name("after", after)?;
         }
@@ -41,6 +50,16 @@ impl Files {
             return Err(ApiError::field("limit", format!("must be from 1 to {MOST}")));
         }
         let server = self.readable_place(permit.server_id())?;
+        // Of before the entries: what comes or goes meanwhile is another state.
+        let etag = match limit {
+            Some(_) if after.is_none() => Some(self.stat(&server, path.clone()).await?.etag),
+            _ => None,
+        };
+        if let (Some(etag), Some(unless)) = (&etag, &unless)
+            && unless.trim_matches('"') == etag
+        {
+            return Ok(Listed { entries: Vec::new(), total: None, etag: Some(etag.clone()) });
+        }
         let _turn = match limit {
             Some(_) => None,
             None => self.0.whole_lists.acquire().await.ok(),
@@ -62,7 +81,7 @@ impl Files {
             after = found.entries.last().map(|last| last.name.clone());
             entries.extend(found.entries.into_iter().map(EntryView::from));
             if !found.more || after.is_none() || entries.len() >= wanted {
-                return Ok((entries, found.total));
+                return Ok(Listed { entries, total: Some(found.total), etag });
             }
         }
     }

@@ -64,9 +64,11 @@ impl Files {
         permit: &Permit<need::Files>,
         op: FileAction,
     ) -> Result<(), ApiError> {
-        Denied::of(server, permit).check_action(&op)?;
+        let denied = Denied::of(server, permit);
+        denied.check_action(&op)?;
         let job_id = ids::random(NUMBER);
-        let message = FileOp { server_id: server.id.clone(), job_id: job_id.clone(), op };
+        let message =
+            FileOp { server_id: server.id.clone(), job_id: job_id.clone(), op, denied: denied.patterns() };
         let message = ToAgent::FileOp(message);
         let answer = self.session(server)?.ask_job(&job_id, message, JOB_SILENT, |_| {}).await?;
         if matches!(answer, ToPanel::FileDone(_)) { Ok(()) } else { Err(unfitting()) }

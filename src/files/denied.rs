@@ -19,6 +19,11 @@ impl Denied {
         Self(templates::file_denylist(server.template.as_deref()))
     }
 
+    /// For the node, which looks into folders.
+    pub(super) fn patterns(&self) -> Vec<String> {
+        self.0.lines().to_vec()
+    }
+
     /// Whether a path is kept from the caller.
     pub(super) fn hides(&self, path: &str) -> bool {
         self.0.denies(path, false) || self.0.denies(path, true)

@@ -124,9 +124,11 @@ impl Files {
         background: bool,
     ) -> Result<JobAnswer, ApiError> {
         let server = self.writable_place(permit.server_id())?;
-        Denied::of(&server, permit).check_action(&op)?;
+        let denied = Denied::of(&server, permit);
+        denied.check_action(&op)?;
         let shown = shown(&op);
-        let message = FileOp { server_id: server.id.clone(), job_id: ids::random(NUMBER), op };
+        let (job_id, denied) = (ids::random(NUMBER), denied.patterns());
+        let message = FileOp { server_id: server.id.clone(), job_id, op, denied };
         let job = self.0.jobs.begin(&server.id, message.job_id.clone(), kind)?;
         tracing::info!(server = %server.id, by = %permit.actor(), job = %job.id, ?kind, path = shown, "work on files");
         let (files, of) = (self.clone(), job.clone());

@@ -7,8 +7,8 @@ use super::body::{
 use super::views::{EntryView, JobView, MatchesView, TrashView, UsageView, VersionView};
 use super::{Files, download_routes, upload_routes};
 use crate::auth::{Permit, need};
-use crate::http::header::{HeaderMap, HeaderName, HeaderValue};
-use crate::http::{DELETE, GET, POST, Route, endpoint};
+use crate::http::header::{HeaderName, HeaderValue};
+use crate::http::{DELETE, GET, POST, Route, endpoint, tagged};
 
 /// How many entries a folder has.
 const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
@@ -29,15 +29,17 @@ fn reading(files: &Files) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/servers/{id}/files")
             .access::<Permit<need::FilesRead>>()
-            .doc("A folder's entries by name, in the order of bytes; the header X-Total-Count says how many it has. More than 200,000 come only in parts")
+            .doc("A folder's entries by name, in the order of bytes; the header X-Total-Count says how many it has, and ETag changes when some come or go (asked for by `limit`, without `after`). More than 200,000 come only in parts")
             .query::<ListQuery>()
             .list::<EntryView>()
             .with_headers()
             .refusals(&[400, 409, 413, 422, 503])
             .handle(files, |files, call| async move {
                 let query = call.query;
-                let (entries, total) = files.list(&call.by, &query.path, query.after, query.limit).await?;
-                Ok((entries, HeaderMap::from_iter([(TOTAL, HeaderValue::from(total))])))
+                let found = files.list(&call.by, query).await?;
+                let mut headers = found.etag.as_deref().map(tagged).unwrap_or_default();
+                headers.extend(found.total.map(|total| (TOTAL, HeaderValue::from(total))));
+                Ok((found.entries, headers))
             }),
         endpoint(GET, "/api/servers/{id}/files/versions")
             .access::<Permit<need::FilesRead>>()

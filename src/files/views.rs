@@ -53,6 +53,9 @@ pub(super) struct EntryView {
     /// What a link leads to, as it is written in it; absent for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) target: Option<String>,
+    /// What is there where a link leads to; absent where that is nothing, or not within the server's folder.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "targetKind")]
+    pub(super) target_kind: Option<KindView>,
 }
 
 impl From<FileEntry> for EntryView {
@@ -64,6 +67,7 @@ impl From<FileEntry> for EntryView {
             mode: format!("{:03o}", entry.mode),
             modified: clock::rfc3339(entry.modified.as_millisecond()),
             target: entry.target,
+            target_kind: entry.target_kind.map(KindView::from),
         }
     }
 }

@@ -1,5 +1,5 @@
 /** A server's files: browse, upload, edit, trash, archives; by mouse, by keyboard, on a phone. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
@@ -70,6 +70,29 @@ test('a folder is dropped, an entry renamed, deleted and brought back, by keyboa
   await row(page, 'world').dblclick();
   await expect(row(page, 'welcome.txt')).toBeVisible();
   await accessible(page);
+});
+
+test('what others add and remove is shown, and a link to a folder opens as one', async ({ admin: page, panel }) => {
+  const server = await panel.server('Followed', 'game');
+  const folder = folderOf(panel, server);
+  mkdirSync(join(folder, 'logs-2026.d'));
+  writeFileSync(join(folder, 'logs-2026.d/latest.log'), 'x');
+  symlinkSync('logs-2026.d', join(folder, 'current.logs'));
+  symlinkSync('logs-2026.d/latest.log', join(folder, 'newest'));
+  await page.goto(`${panel.url}/servers/${server.id}/files`);
+  await expect(row(page, 'current.logs')).toBeVisible();
+  await row(page, 'current.logs').click();
+  writeFileSync(join(folder, 'appeared.txt'), 'by the game');
+  await expect(row(page, 'appeared.txt')).toBeVisible({ timeout: 15_000 });
+  await expect(row(page, 'current.logs')).toHaveAttribute('aria-selected', 'true');
+  rmSync(join(folder, 'appeared.txt'));
+  await expect(row(page, 'appeared.txt')).toHaveCount(0, { timeout: 15_000 });
+  await row(page, 'current.logs').dblclick();
+  await expect(page).toHaveURL(/path=%2Fcurrent\.logs/);
+  await expect(row(page, 'latest.log')).toBeVisible();
+  await page.goBack();
+  await row(page, 'newest').dblclick();
+  await expect(content(page)).toContainText('x');
 });
 
 test('a file that changed underneath is compared before it is saved, and goes back to an earlier version', async ({ admin: page, panel }) => {

@@ -17,6 +17,9 @@ pub const PATHS: usize = 10_000;
 pub const SKIPPED: usize = 100;
 /// What the trash and the versions of a file may be in one answer.
 const KEPT: usize = 10_000;
+/// Patterns of denied files, and bytes of one.
+const PATTERNS: usize = 256;
+const PATTERN: usize = 512;
 /// Bytes of the number of a job, of an upload, of something in the trash.
 const NUMBER: usize = 64;
 
@@ -30,6 +33,10 @@ pub struct FileOp {
     pub job_id: String,
     /// What is to be done.
     pub op: FileAction,
+    /// Patterns of files that whoever asks may not touch (a template's `file_denylist`): a folder that holds such a file is not
+    /// deleted. The paths themselves were compared before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
 }
 
 /// What is to be done with files. Nothing is written over something that exists, but by `rename` with `replace`.
@@ -282,9 +289,14 @@ fn numbers(what: &str, all: &[String]) -> Result<(), String> {
 
 impl Payload for FileOp {
     fn bound(&mut self) -> Result<(), String> {
-        let Self { server_id, job_id, op } = self;
+        let Self { server_id, job_id, op, denied } = self;
         id(server_id)?;
         number("jobId", job_id)?;
+        few("denied", denied.len(), PATTERNS)?;
+        // Cut, it would mean something else.
+        if denied.iter().any(|pattern| pattern.len() > PATTERN) {
+            return Err(format!("denied has a pattern of more than {PATTERN} bytes"));
+        }
         match op {
             FileAction::MakeDirectory { path } | FileAction::Chmod { path, mode: _, recursive: _ } => {
                 file_paths::path("path", path)

@@ -138,6 +138,9 @@ pub struct FileEntry {
     /// The target of a link, as stored in it. Absent for other entries, and if it is very long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// What is there where a link leads to. Absent for others, where it leads out of the server's folder, and where there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_kind: Option<FileKind>,
 }
 
 /// `file_entries`: the answer to `file_list`.
@@ -195,7 +198,7 @@ impl Payload for FileRef {
 
 impl FileEntry {
     pub(super) fn bound(&mut self) -> Result<(), String> {
-        let Self { name, kind: _, size: _, mode, modified: _, target } = self;
+        let Self { name, kind: _, size: _, mode, modified: _, target, target_kind: _ } = self;
         *mode &= 0o7777;
         file_paths::name("name", name)?;
         target.as_deref().map_or(Ok(()), |target| file_paths::path("target", target))

@@ -305,6 +305,7 @@ fn full_pages_and_long_lists_fit() {
         mode: 0o7777,
         modified: Timestamp::now(),
         target: Some(format!("{n:0>200}")),
+        target_kind: Some(FileKind::Directory),
     };
     let entries = (0..LISTED as usize).map(entry).collect();
     let page = Envelope::with_id(
@@ -316,6 +317,7 @@ fn full_pages_and_long_lists_fit() {
         server_id: "a".into(),
         job_id: "j".into(),
         op: FileAction::Delete { paths, permanent: false },
+        denied: Vec::new(),
     };
     let op = Envelope::with_id(ToAgent::FileOp(op), "1");
     for encoding in [Encoding::Json, Encoding::MessagePack] {

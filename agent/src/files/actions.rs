@@ -6,6 +6,7 @@ use rustix::fd::AsFd;
 use super::archives;
 use super::chmod::chmod;
 use super::copy::copy;
+use super::guarded::check_within;
 use super::job::Job;
 use super::store::{fresh_number, sync};
 use super::trash;
@@ -96,14 +97,15 @@ fn delete(job: &mut Job<'_>, paths: &[RelPath]) -> Result<(), FileError> {
     for path in paths {
         job.wanted()?;
         let number = fresh_number();
-        let moved = job.root.parent(path).and_then(|(folder, name)| {
-            match rename(&folder, name, &removed, number.as_bytes(), Replace::Nothing) {
-                Ok(()) => Ok((removed.as_fd().try_clone_to_owned().ok(), number.clone().into_bytes())),
-                // It is removed where it is.
-                Err(FileError::OtherFileSystem) => Ok((Some(folder), name.to_vec())),
-                Err(error) => Err(error),
-            }
-        });
+        let moved =
+            check_within(job, path).and_then(|()| job.root.parent(path)).and_then(|(folder, name)| {
+                match rename(&folder, name, &removed, number.as_bytes(), Replace::Nothing) {
+                    Ok(()) => Ok((removed.as_fd().try_clone_to_owned().ok(), number.clone().into_bytes())),
+                    // It is removed where it is.
+                    Err(FileError::OtherFileSystem) => Ok((Some(folder), name.to_vec())),
+                    Err(error) => Err(error),
+                }
+            });
         let progress = &mut job.progress;
         let done = match moved {
             Ok((Some(folder), name)) => {

@@ -4,13 +4,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use protocol::ServerId;
+use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 use templates::config_files::{self, ConfigError, MAX_BYTES};
 use templates::model::ConfigFile;
 use templates::placeholders::Context;
 
+use super::store::Store;
 use super::text;
 use crate::fs::{FileError, RelPath, RootDir, regular};
+use crate::server::folder;
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +48,15 @@ impl ConfigFault {
     }
 }
 
-/// Sets a file below a server's folder. Bytes that stay the same are not written.
+/// Where files are written that get their place in this server's folder by a rename: what a crash leaves there is swept.
+pub(crate) fn parts_beside(data_dir: &Path, server_id: &ServerId) -> Option<OwnedFd> {
+    Store::open(&folder::files_of(data_dir, server_id)).and_then(|store| store.parts()).ok()
+}
+
+/// Sets a file below a server's folder; it is written in `aside` where there is such a place. Bytes that stay the same are not written.
 pub(crate) fn configure(
     folder: &Path,
+    aside: Option<&OwnedFd>,
     file: &ConfigFile,
     context: &Context,
 ) -> Result<Configured, ConfigFault> {
@@ -59,7 +69,7 @@ pub(crate) fn configure(
         _ => {}
     }
     // The next start does again what a crash undoes.
-    drop(text::replace(&root, &file.path, &rendered)?);
+    drop(text::replace(&root, aside, &file.path, &rendered)?);
     Ok(Configured::Changed)
 }
 
@@ -105,7 +115,7 @@ mod tests {
     fn a_file_is_made_set_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let properties = file("a/b/server.properties", Parser::Properties, &[("server-port", "25565")]);
-        let set = || configure(dir.path(), &properties, &Context::default()).unwrap();
+        let set = || configure(dir.path(), None, &properties, &Context::default()).unwrap();
         assert_eq!(set(), Configured::Changed);
         let path = dir.path().join("a/b/server.properties");
         assert!(std::fs::read_to_string(&path).unwrap().contains("server-port=25565"));
@@ -114,7 +124,7 @@ mod tests {
         assert_eq!(set(), Configured::Unchanged);
         assert_eq!(std::fs::metadata(&path).unwrap().ino(), inode, "it was not written again");
         let lines = file("none.cfg", Parser::File, &[("port ", "port 1")]);
-        assert_eq!(configure(dir.path(), &lines, &Context::default()).unwrap(), Configured::Absent);
+        assert_eq!(configure(dir.path(), None, &lines, &Context::default()).unwrap(), Configured::Absent);
         assert!(!dir.path().join("none.cfg").exists());
     }
 
@@ -122,8 +132,9 @@ mod tests {
     fn what_does_not_parse_is_untouched_and_says_where() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.json"), "{\n  \"a\": ]\n").unwrap();
-        let fault = configure(dir.path(), &file("a.json", Parser::Json, &[("a", "1")]), &Context::default())
-            .unwrap_err();
+        let fault =
+            configure(dir.path(), None, &file("a.json", Parser::Json, &[("a", "1")]), &Context::default())
+                .unwrap_err();
         assert_eq!(fault.line(), Some(2), "{fault}");
         assert_eq!(std::fs::read(dir.path().join("a.json")).unwrap(), b"{\n  \"a\": ]\n");
     }
@@ -138,15 +149,19 @@ mod tests {
         for path in
             ["link.properties", "folder/victim", "folder/new", "up/new", "../victim", "a/../../victim"]
         {
-            let set =
-                configure(dir.path(), &file(path, Parser::Properties, &[("port", "2")]), &Context::default());
+            let set = configure(
+                dir.path(),
+                None,
+                &file(path, Parser::Properties, &[("port", "2")]),
+                &Context::default(),
+            );
             assert!(set.is_err(), "{path}: {set:?}");
         }
         assert_eq!(std::fs::read(outside.path().join("victim")).unwrap(), b"port=1\n");
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
         // An absolute path begins at the server's folder, as elsewhere.
         let absolute = file("/etc/passwd", Parser::Properties, &[("port", "2")]);
-        assert_eq!(configure(dir.path(), &absolute, &Context::default()).unwrap(), Configured::Changed);
+        assert_eq!(configure(dir.path(), None, &absolute, &Context::default()).unwrap(), Configured::Changed);
         assert!(dir.path().join("etc/passwd").exists());
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use protocol::{Envelope, FileDone, FileProgress, PATHS, SKIPPED, ServerId, Skipped, ToPanel, Trashed};
+use templates::file_denylist::FileDenylist;
 use tokio_util::sync::CancellationToken;
 
 use super::context::over_quota;
@@ -27,6 +28,8 @@ pub(crate) struct Job<'j> {
     pub(crate) cancel: &'j CancellationToken,
     /// Bytes that are free of the server's limit; none where that is not bounded.
     pub(crate) free: Option<u64>,
+    /// What whoever asked for it may not touch.
+    pub(crate) denied: FileDenylist,
     /// How far it is.
     pub(crate) progress: Progress,
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::{ErrorReport, FileCancel, FileDone, FileOp, ServerId, ToPanel};
+use templates::file_denylist::FileDenylist;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -99,7 +100,7 @@ impl Jobs {
 
     /// Does what was asked, and answers at its end.
     pub(super) fn run(&self, asked: FileOp, reply: Reply) {
-        let FileOp { server_id, job_id, op } = asked;
+        let FileOp { server_id, job_id, op, denied } = asked;
         let Some(turn) = self.begin(&server_id, &job_id, reply) else { return };
         let (context, counting) = (Arc::clone(&self.context), Arc::clone(&self.counting));
         drop(self.context.tasks.spawn_blocking(move || {
@@ -111,7 +112,8 @@ impl Jobs {
             };
             let progress = Progress::new(context.out.clone(), server_id.clone(), job_id);
             let free = context.free(&server_id);
-            let mut job = Job { root: &root, store: &store, cancel: &cancel, free, progress };
+            let denied = FileDenylist::new(&denied);
+            let mut job = Job { root: &root, store: &store, cancel: &cancel, free, denied, progress };
             let done = act(&mut job, &op);
             if let Err(FileError::Io(action, error)) = &done {
                 tracing::warn!(server = %server_id, action, %error, "a job on files");

@@ -14,6 +14,8 @@ use crate::streams::hex;
 
 /// Bytes of names and targets in one page.
 const PAGE: usize = 1 << 20;
+/// Seconds after which nobody writes any more.
+const LEFT_AFTER: i64 = 24 * 3600;
 /// Bytes of what a link leads to that are told.
 const TARGET: usize = 1024;
 
@@ -23,12 +25,12 @@ pub(super) fn list(root: &RootDir, asked: &FileList) -> Result<FileEntries, File
     let folder = root.folder(&path)?;
     let after = asked.after.as_deref().map(bytes_of);
     let limit = asked.limit.max(1) as usize;
-    let (names, total, mut more) = first_names(&folder, after.as_deref(), limit)?;
+    let (names, total, mut more) = first_names(&folder, after.as_deref(), limit, Timestamp::now())?;
     let mut entries = Vec::with_capacity(names.len());
     let mut room = PAGE;
     for name in names {
         let entry = match look(&folder, &name) {
-            Ok(stat) => entry(&folder, &name, &stat),
+            Ok(stat) => entry(root, &path, &folder, &name, &stat),
             // It vanished.
             Err(FileError::NotFound) => continue,
             Err(error) => return Err(error),
@@ -49,6 +51,7 @@ fn first_names(
     folder: &OwnedFd,
     after: Option<&[u8]>,
     limit: usize,
+    now: Timestamp,
 ) -> Result<(Vec<Vec<u8>>, u64, bool), FileError> {
     let failed = meaning("list the folder");
     let mut first: BinaryHeap<Vec<u8>> = BinaryHeap::with_capacity(limit + 1);
@@ -56,7 +59,7 @@ fn first_names(
     for found in Dir::read_from(folder).map_err(&failed)? {
         let found = found.map_err(&failed)?;
         let name = found.file_name().to_bytes();
-        if matches!(name, b"." | b"..") || is_unfinished(name) {
+        if matches!(name, b"." | b"..") || (is_unfinished(name) && is_recent(folder, name, now)) {
             continue;
         }
         total += 1;
@@ -77,9 +80,18 @@ fn first_names(
     Ok((first.into_sorted_vec(), total, more))
 }
 
-fn entry(folder: &OwnedFd, name: &[u8], stat: &Stat) -> FileEntry {
+/// Whether somebody may be writing it still. What a crash has left is shown then, so that it can be deleted.
+fn is_recent(folder: &OwnedFd, name: &[u8], now: Timestamp) -> bool {
+    let before = now.as_second() - LEFT_AFTER;
+    look(folder, name).is_ok_and(|stat| stat.st_ctime > before)
+}
+
+fn entry(root: &RootDir, path: &RelPath, folder: &OwnedFd, name: &[u8], stat: &Stat) -> FileEntry {
     let mut entry = told(name, stat);
     if entry.kind == FileKind::Symlink {
+        let itself = RelPath::of_bytes(&[path.as_bytes(), b"/", name].concat());
+        let there = itself.and_then(|path| root.get(&path, OFlags::PATH)).ok();
+        entry.target_kind = there.and_then(|there| fstat(there).ok()).map(|stat| kind(&stat));
         let target = readlinkat(folder, name, Vec::new()).ok();
         entry.target = target.map(|target| text_of(target.to_bytes())).filter(|text| text.len() <= TARGET);
     }
@@ -96,6 +108,7 @@ fn told(name: &[u8], stat: &Stat) -> FileEntry {
         mode: stat.st_mode & 0o7777,
         modified: Timestamp::new(stat.st_mtime, nanos).unwrap_or(Timestamp::UNIX_EPOCH),
         target: None,
+        target_kind: None,
     }
 }
 
@@ -132,4 +145,10 @@ pub(super) fn etag(stat: &Stat) -> String {
         hash.update(nanos.to_le_bytes());
     }
     hex(&hash.finalize()[..16])
+}
+
+/// The names in a folder at another time.
+#[cfg(test)]
+pub(super) fn names_at(folder: &OwnedFd, now: Timestamp) -> Result<Vec<Vec<u8>>, FileError> {
+    first_names(folder, None, 100, now).map(|(names, ..)| names)
 }

@@ -8,6 +8,7 @@ mod chmod;
 mod config;
 mod context;
 mod copy;
+mod guarded;
 mod job;
 mod jobs;
 mod list;
@@ -34,7 +35,7 @@ use protocol::{
 };
 use tokio::sync::Semaphore;
 
-pub(crate) use self::config::{Configured, configure};
+pub(crate) use self::config::{Configured, configure, parts_beside};
 pub(crate) use self::context::FilesContext;
 use self::jobs::Jobs;
 use self::refuse::refuse;
@@ -95,8 +96,9 @@ impl Files {
         if content.len() > MOST {
             return refuse(reply, &FileError::TooLarge);
         }
-        self.work_on_text(server_id.clone(), reply, move |_, root| {
-            text::write(&root, &path, &content)?;
+        self.work_on_text(server_id.clone(), reply, move |context, root| {
+            let parts = context.store(&server_id)?.parts()?;
+            text::write(&root, Some(&parts), &path, &content)?;
             let server_id = Some(server_id);
             Ok(ToPanel::FileContent(FileContent { server_id, path, ..FileContent::default() }))
         });

@@ -28,17 +28,27 @@ pub(super) fn read(root: &RootDir, path: &str) -> Result<String, FileError> {
 }
 
 /// Replaces a file, or makes it: whoever reads it sees the old or the new one, whatever happens.
-pub(super) fn write(root: &RootDir, path: &str, content: &str) -> Result<(), FileError> {
+pub(super) fn write(
+    root: &RootDir,
+    aside: Option<&OwnedFd>,
+    path: &str,
+    content: &str,
+) -> Result<(), FileError> {
     if content.len() > MOST {
         return Err(FileError::TooLarge);
     }
-    let folder = replace(root, path, content.as_bytes())?;
+    let folder = replace(root, aside, path, content.as_bytes())?;
     rustix::fs::fsync(&folder).map_err(meaning("keep the folder"))
 }
 
 /// The same for any content; gives the folder, in which a crash may still undo it.
-pub(super) fn replace(root: &RootDir, path: &str, content: &[u8]) -> Result<OwnedFd, FileError> {
-    let mut new = NewFile::begin(root, &RelPath::parse(path)?, None, Replace::File)?;
+pub(super) fn replace(
+    root: &RootDir,
+    aside: Option<&OwnedFd>,
+    path: &str,
+    content: &[u8],
+) -> Result<OwnedFd, FileError> {
+    let mut new = NewFile::begin(root, &RelPath::parse(path)?, aside, Replace::File)?;
     new.file().write_all(content).map_err(FileError::io("write it"))?;
     new.commit(Replace::File)
 }

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Mode, fstatvfs, openat, unlinkat};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::guarded::check_within;
 use super::job::Job;
 use super::list::kind;
 use super::store::{Store, folder_in, fresh_number, names, open_in, read_record, sync, unlink, write_record};
@@ -48,7 +49,8 @@ pub(super) fn put(job: &mut Job<'_>, paths: &[RelPath]) -> Result<Vec<String>, F
         let mut items = Vec::new();
         let mut there = Vec::new();
         for path in some {
-            match job.root.parent(path).and_then(|(folder, name)| look(&folder, name)) {
+            let there_is = check_within(job, path).and_then(|()| job.root.parent(path));
+            match there_is.and_then(|(folder, name)| look(&folder, name)) {
                 Ok(stat) => {
                     let size = (kind(&stat) != FileKind::Directory)
                         .then(|| u64::try_from(stat.st_blocks).unwrap_or(0) * 512);

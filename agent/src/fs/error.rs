@@ -30,6 +30,9 @@ pub(crate) enum FileError {
     ConcurrentChange,
     #[error("the agent may not do that there")]
     Denied,
+    /// It is not for the one who asked.
+    #[error("{0}")]
+    Kept(&'static str),
     #[error("something has this name already")]
     Exists,
     #[error("the file has changed meanwhile")]
@@ -68,7 +71,7 @@ impl FileError {
             Self::NotText => ErrorCode::NotText,
             Self::DiskFull => ErrorCode::DiskFull,
             Self::ConcurrentChange | Self::Busy | Self::Io(..) => ErrorCode::Busy,
-            Self::Denied => ErrorCode::Forbidden,
+            Self::Denied | Self::Kept(_) => ErrorCode::Forbidden,
             Self::Exists => ErrorCode::Exists,
             Self::Changed => ErrorCode::Changed,
             Self::Conflict(_) | Self::OtherFileSystem | Self::Cancelled => ErrorCode::Conflict,

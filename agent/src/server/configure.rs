@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::template;
 use crate::console::Console;
-use crate::files::{Configured, configure};
+use crate::files::{Configured, configure, parts_beside};
 
 /// Files named in one console line.
 const NAMED: usize = 8;
@@ -31,13 +31,15 @@ pub(super) async fn set_all(
         return;
     }
     let work = tokio::task::spawn_blocking(move || {
+        let aside = (folder.parent().and_then(std::path::Path::parent))
+            .and_then(|data_dir| parts_beside(data_dir, &spec.server_id));
         let mut context = template::context(&spec, &timezone);
         context.docker_interface = gateway.unwrap_or_default();
         let files =
             spec.template.as_ref().map(|template| template.config_files.as_slice()).unwrap_or_default();
         let set = |file: &TemplateFile| match template::config_file(file) {
             _ if cancel.is_cancelled() => Ok(Configured::Absent),
-            Ok(file) => configure(&folder, &file, &context).map_err(|fault| {
+            Ok(file) => configure(&folder, aside.as_ref(), &file, &context).map_err(|fault| {
                 let line = fault.line().map(|line| format!(", line {line}")).unwrap_or_default();
                 format!("{line} was not set, and is left as it is: {fault}.")
             }),

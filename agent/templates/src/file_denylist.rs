@@ -19,6 +19,8 @@ const DEEPEST_PATH: usize = 128;
 #[derive(Clone, Debug, Default)]
 pub struct FileDenylist {
     patterns: Vec<Pattern>,
+    /// As they were written.
+    lines: Vec<String>,
     /// Too many or too long patterns: every path is denied.
     everything: bool,
 }
@@ -36,9 +38,15 @@ impl FileDenylist {
         let everything =
             lines.len() > MOST_PATTERNS || lines.iter().any(|line| line.as_ref().len() > LONGEST_PATTERN);
         if everything {
-            return Self { patterns: Vec::new(), everything };
+            return Self { everything, ..Self::default() };
         }
-        Self { patterns: lines.iter().filter_map(|line| Pattern::parse(line.as_ref())).collect(), everything }
+        let patterns = lines.iter().filter_map(|line| Pattern::parse(line.as_ref())).collect();
+        Self { patterns, lines: lines.iter().map(|line| line.as_ref().to_owned()).collect(), everything }
+    }
+
+    /// The lines that it was made from; none where it denies everything for their number or length.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
     }
 
     /// Whether nothing is denied.

@@ -43,7 +43,8 @@ async fn a_game_that_swaps_folders_for_links_leads_us_nowhere() {
             7 => FileAction::Copy { path: "/dir".into(), to: format!("/copies/{round}") },
             _ => FileAction::Delete { paths: vec!["/copies".into()], permanent: true },
         };
-        let asked = FileOp { server_id: id.as_str().into(), job_id: format!("job{round}"), op };
+        let asked =
+            FileOp { server_id: id.as_str().into(), job_id: format!("job{round}"), op, denied: Vec::new() };
         let write = |name: &str| {
             let (path, content) = (format!("/dir/{name}"), "mine".to_owned());
             ToAgent::FileWrite(FileWrite { server_id: id.as_str().into(), path, content })

@@ -26,6 +26,10 @@ async fn folders_are_listed_whole_and_in_parts() {
     assert_eq!((&entries[0]["size"], &entries[0]["mode"]), (&json!(3), &json!("640")));
     assert!(entries[0]["modified"].as_str().unwrap().ends_with('Z'), "{entries:?}");
     assert_eq!(entries[1]["target"], "/etc/passwd");
+    assert!(entries[1].get("targetKind").is_none(), "it leads out: {entries:?}");
+    symlink("world", root.join("a-link")).unwrap();
+    assert_eq!(game.listed("/").await[0]["targetKind"], "directory");
+    std::fs::remove_file(root.join("a-link")).unwrap();
 
     for number in 0..2_500 {
         std::fs::write(root.join(format!("world/{number:05}")), "").unwrap();
@@ -36,6 +40,18 @@ async fn folders_are_listed_whole_and_in_parts() {
     let names: Vec<_> = part.json.as_array().unwrap().iter().map(|entry| entry["name"].clone()).collect();
     assert_eq!(names, ["00010", "00011", "00012"]);
     assert_eq!(part.header("x-total-count"), "2500");
+    assert_eq!(part.header("etag"), "", "only a beginning has one");
+    // Whoever looks again is told of what came or went, and of nothing else.
+    let first = game.admin.get(&game.files("?path=/world&limit=3")).await.expect(200);
+    let (count, etag) = (first.json.as_array().unwrap().len(), first.header("etag").to_owned());
+    assert!(count == 3 && etag.len() > 8, "{etag}");
+    let look = game.files(&format!("?path=/world&limit=3&unless={}", etag.trim_matches('"')));
+    let same = game.admin.get(&look).await.expect(200);
+    assert_eq!((&same.json, same.header("etag")), (&json!([]), etag.as_str()));
+    std::fs::remove_file(root.join("world/00000")).unwrap();
+    let changed = game.admin.get(&look).await.expect(200);
+    assert_eq!((changed.json[0]["name"].as_str(), changed.header("x-total-count")), (Some("00001"), "2499"));
+    assert_ne!(changed.header("etag"), etag);
     game.admin.get(&game.files("?path=/none")).await.refused(404, "not_found");
     let bad = game.admin.get(&game.files("?path=/&limit=0")).await.refused(422, "invalid");
     assert!(!bad.field("limit").is_empty());

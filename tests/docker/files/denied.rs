@@ -53,6 +53,13 @@ async fn what_a_template_denies_is_for_those_who_may_configure() {
         found.json["matches"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
     assert_eq!(paths.len(), 2, "{paths:?}");
     assert!(paths.contains(&"/plain.txt") && paths.contains(&"/config/open.yml"), "{paths:?}");
+    // Nor does one go with the folder that holds it, by whatever name that has.
+    game.put("/plugins/one/license.key", "canary of the owner").await.expect(204);
+    for permanent in [false, true] {
+        let body = json!({ "paths": ["/plugins"], "permanent": permanent });
+        writer.post(&game.files("/delete"), body).await.refused(403, "forbidden");
+    }
+    assert_eq!(game.text("/plugins/one/license.key").await, "canary of the owner");
     // What is not denied is free, and nothing was changed.
     writer.get(&game.content("/config/open.yml")).await.expect(200);
     writer.post(&game.files("/rename"), json!({ "path": "/plain.txt", "to": "/p.txt" })).await.expect(204);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use protocol::ErrorCode;
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
-use super::text::{read, write};
+use super::text::read;
 use super::*;
 use crate::server::folder;
 
@@ -17,6 +17,10 @@ mod operations;
 mod panel;
 mod trash;
 mod uploads;
+
+fn write(root: &RootDir, path: &str, content: &str) -> Result<(), FileError> {
+    super::text::write(root, None, path, content)
+}
 
 /// A server's folder, and something beside it that must never change.
 struct Place {

@@ -1,7 +1,7 @@
 //! Listing, and operations on files: what they do, and where they must not lead.
 
-use protocol::FileAction;
 use protocol::file_paths::text_of;
+use protocol::{FileAction, FileKind};
 
 use super::panel::{Panel, content, whole};
 use super::*;
@@ -14,7 +14,7 @@ async fn ids_of_servers_are_looked_at_first() {
         let refused = panel.ask(|files, reply| files.read(asked, reply)).await;
         assert_eq!(refused.unwrap_err(), ErrorCode::Invalid, "{id}");
         let op = FileAction::MakeDirectory { path: "/x".into() };
-        let asked = FileOp { server_id: id.into(), job_id: "j".into(), op };
+        let asked = FileOp { server_id: id.into(), job_id: "j".into(), op, denied: Vec::new() };
         let refused = panel.ask(|files, reply| files.op(asked, reply)).await;
         assert_eq!(refused.unwrap_err(), ErrorCode::Invalid, "{id}");
     }
@@ -260,6 +260,7 @@ async fn a_job_is_done_once_told_of_and_called_off() {
         server_id: "1".into(),
         job_id: "same".into(),
         op: FileAction::Copy { path: "/many".into(), to: "/copy".into() },
+        denied: Vec::new(),
     };
     let first = panel.send(|files, reply| files.op(op(), reply));
     let again = panel.send(|files, reply| files.op(op(), reply));
@@ -275,4 +276,75 @@ async fn a_job_is_done_once_told_of_and_called_off() {
     assert_eq!(panel.answer(&running).await.unwrap_err(), ErrorCode::Conflict);
     assert!(!panel.place.at("off").exists());
     assert_eq!(fs::read_dir(panel.place.dir.path().join("servers/.files-1/parts")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_link_is_told_with_what_is_there() {
+    let mut panel = Panel::new();
+    fs::create_dir(panel.place.at("world")).unwrap();
+    fs::write(panel.place.at("world/f"), "x").unwrap();
+    for (name, target) in [
+        ("current", "world"),
+        ("log", "world/f"),
+        ("none", "nowhere"),
+        ("out", "../../outside"),
+        ("loop", "loop"),
+    ] {
+        symlink(target, panel.place.at(name)).unwrap();
+    }
+    let entries = panel.list("/", None, 100).await.unwrap().entries;
+    let there: Vec<_> = entries.iter().map(|entry| (entry.name.as_str(), entry.target_kind)).collect();
+    let expected = [
+        ("current", Some(FileKind::Directory)),
+        ("log", Some(FileKind::File)),
+        ("loop", None),
+        ("none", None),
+        ("out", None),
+        ("world", None),
+    ];
+    assert_eq!(there, expected);
+}
+
+#[tokio::test]
+async fn a_folder_with_what_is_denied_stays() {
+    let mut panel = Panel::new();
+    fs::create_dir_all(panel.place.at("plugins/deep/er")).unwrap();
+    fs::write(panel.place.at("plugins/deep/er/license.key"), "x").unwrap();
+    fs::create_dir_all(panel.place.at("logs")).unwrap();
+    for permanent in [false, true] {
+        let paths = ["/plugins", "/logs"].map(str::to_owned).to_vec();
+        let op = FileOp {
+            server_id: "1".into(),
+            job_id: format!("denied{permanent}"),
+            op: FileAction::Delete { paths, permanent },
+            denied: vec!["*.key".into()],
+        };
+        let done = panel.ask(|files, reply| files.op(op, reply)).await.unwrap();
+        let ToPanel::FileDone(done) = done else { panic!("{done:?}") };
+        assert_eq!((done.entries, done.skipped_count), (1, 1), "{done:?}");
+        assert!(done.skipped[0].reason.contains("may configure"), "{done:?}");
+        assert!(panel.place.at("plugins/deep/er/license.key").exists() && !panel.place.at("logs").exists());
+        fs::create_dir_all(panel.place.at("logs")).unwrap();
+    }
+    // Nobody is kept from it who has no such list.
+    let paths = vec!["/plugins".into()];
+    panel.op(FileAction::Delete { paths, permanent: true }).await.unwrap();
+    assert!(!panel.place.at("plugins").exists());
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_a_text_can_be_seen_after_a_day() {
+    let mut panel = Panel::new();
+    let left = panel.place.at(".writing-0123456789abcdef");
+    fs::write(&left, "half").unwrap();
+    assert!(panel.list("/", None, 10).await.unwrap().entries.is_empty(), "somebody may be writing it");
+    let folder = panel.place.root().folder(&RelPath::parse("/").unwrap()).unwrap();
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(25);
+    let seen = list::names_at(&folder, tomorrow).unwrap();
+    assert_eq!(seen, [b".writing-0123456789abcdef"]);
+    // A text is written where the sweeper sees what is left of it.
+    let asked = FileWrite { server_id: "1".into(), path: "/a.txt".into(), content: "whole".into() };
+    panel.ask(|files, reply| files.write(asked, reply)).await.unwrap();
+    assert_eq!(fs::read_to_string(panel.place.at("a.txt")).unwrap(), "whole");
+    assert!(panel.place.dir.path().join("servers/.files-1/parts").is_dir());
 }

@@ -89,7 +89,12 @@ impl Panel {
 
     pub(super) async fn op(&mut self, op: FileAction) -> Result<FileDone, ErrorCode> {
         let job_id = format!("job{}", self.number);
-        match self.ask(|files, reply| files.op(FileOp { server_id: "1".into(), job_id, op }, reply)).await? {
+        match self
+            .ask(|files, reply| {
+                files.op(FileOp { server_id: "1".into(), job_id, op, denied: Vec::new() }, reply)
+            })
+            .await?
+        {
             ToPanel::FileDone(done) => Ok(done),
             other => panic!("{other:?}"),
         }

@@ -34,10 +34,10 @@ export const files = (id: string) => {
   const done = async (what: string, body: unknown) => void (await raw(`${base}/${what}`, post(body)));
   return {
     /** One page of a folder, by name in byte order, and how many entries there are. */
-    async list(path: string, page: { after?: string; limit?: number } = {}, signal?: AbortSignal): Promise<{ entries: FileEntry[]; total: number }> {
+    async list(path: string, page: { after?: string; limit?: number; unless?: string } = {}, signal?: AbortSignal): Promise<{ entries: FileEntry[]; total: number; etag: string | null }> {
       const answer = await raw(`${base}?${query({ path, ...page })}`, signal ? { signal } : {});
       const entries = (await answer.json()) as FileEntry[];
-      return { entries, total: Number(answer.headers.get('x-total-count') ?? entries.length) };
+      return { entries, total: Number(answer.headers.get('x-total-count') ?? entries.length), etag: answer.headers.get('etag') };
     },
     read: (path: string, range?: string) => bytesOf(contentAt(path), range),
     /** Upon the state that was seen, or only where there is no such file; gives the new state. */

@@ -5,6 +5,8 @@ import { filtered, sorted, type Order, type SortBy } from './natural';
 import type { FileEntry } from './types';
 
 const PAGE = 2000;
+/** Larger folders are not listed again by themselves. */
+const FOLLOWED = 5000;
 const ORDER = 'files-order';
 
 function storedOrder(): Order {
@@ -33,6 +35,8 @@ export class Listing {
   byName = $derived(new Map(this.entries.map((entry) => [entry.name, entry])));
   #api;
   #stop: AbortController | null = null;
+  /** Which state of the folder is shown. */
+  #etag: string | null = null;
 
   constructor(server: string) {
     this.#api = files(server);
@@ -48,6 +52,18 @@ export class Listing {
 
   /** What is shown stays until the new list is there. */
   refresh = () => this.#load(!this.blank && this.error === null);
+
+  /** Lists again where entries came or went since; asking costs next to nothing. */
+  async follow() {
+    if (this.loading || this.blank || this.error || !this.#etag || this.total > FOLLOWED) return;
+    const { path } = this;
+    try {
+      const { etag } = await this.#api.list(path, { limit: 1, unless: this.#etag });
+      if (etag !== this.#etag && path === this.path && !this.loading) await this.refresh();
+    } catch {
+      // Whoever does something next is told.
+    }
+  }
 
   close() {
     this.#stop?.abort();
@@ -68,8 +84,9 @@ export class Listing {
     try {
       const list: FileEntry[] = [];
       for (let after: string | undefined; ; after = list.at(-1)?.name) {
-        const { entries, total } = await this.#api.list(path, { after, limit: PAGE }, stop.signal);
+        const { entries, total, etag } = await this.#api.list(path, { after, limit: PAGE }, stop.signal);
         if (stop.signal.aborted) return;
+        if (after === undefined) this.#etag = etag;
         list.push(...entries);
         const done = entries.length < PAGE || list.length >= total;
         this.total = done ? list.length : total;
