@@ -1,5 +1,6 @@
 //! The files of a server on the real node, by HTTP.
 
+mod archives;
 mod basics;
 mod content;
 mod denied;
