@@ -61,6 +61,7 @@ fn refusal(report: &ErrorReport) -> ApiError {
         ErrorCode::Busy => Code::Busy,
         ErrorCode::FileTooLarge => Code::TooLarge,
         ErrorCode::PathEscape => Code::PathEscape,
+        ErrorCode::Forbidden => Code::Forbidden,
         ErrorCode::NotRegular => Code::NotRegular,
         ErrorCode::Changed => Code::PreconditionFailed,
         ErrorCode::Exists => Code::Exists,
@@ -73,8 +74,7 @@ fn refusal(report: &ErrorReport) -> ApiError {
         | ErrorCode::NotSupported
         | ErrorCode::NotText
         | ErrorCode::AgentFailed => Code::Conflict,
-        ErrorCode::Forbidden
-        | ErrorCode::File
+        ErrorCode::File
         | ErrorCode::BrokenOff
         | ErrorCode::UnknownType
         | ErrorCode::BadMessage

@@ -95,6 +95,7 @@ async fn an_agents_words_have_their_statuses() {
     for (word, status, code) in [
         ("path_escape", 400, "path_escape"),
         ("not_regular", 400, "not_regular"),
+        ("forbidden", 403, "forbidden"),
         ("not_found", 404, "not_found"),
         ("conflict", 409, "conflict"),
         ("exists", 409, "exists"),
