@@ -26,7 +26,7 @@ export function actionsFor(chosen: FileEntry[], { writable, pastable }: { writab
     { key: 'download', label: f.download, icon: Download, group: 0, when: some },
     { key: 'extract', label: f.extract, icon: PackageOpen, group: 0, when: writable && one?.kind === 'file' && isArchive(one.name) },
     { key: 'rename', label: f.rename, icon: Pencil, group: 1, keys: 'F2', when: writable && one !== undefined },
-    { key: 'move', label: f.move, icon: FolderInput, group: 1, when: writable && some },
+    { key: 'move', label: f.moveTo, icon: FolderInput, group: 1, when: writable && some },
     { key: 'copy', label: f.copyTo, icon: Copy, group: 1, when: writable && some },
     { key: 'cut', label: f.cut, icon: Scissors, group: 2, keys: f.keys.cut, when: writable && some },
     { key: 'clip', label: f.clip, icon: Copy, group: 2, keys: f.keys.clip, when: writable && some },

@@ -48,6 +48,7 @@ export const files: typeof English = {
   rename: 'Umbenennen',
   newName: 'Neuer Name',
   move: 'Verschieben',
+  moveTo: 'Verschieben nach …',
   copyTo: 'Kopieren nach …',
   cut: 'Ausschneiden',
   clip: 'Kopieren',

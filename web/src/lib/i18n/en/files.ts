@@ -48,6 +48,7 @@ export const files = {
   rename: 'Rename',
   newName: 'New name',
   move: 'Move',
+  moveTo: 'Move to …',
   copyTo: 'Copy to …',
   cut: 'Cut',
   clip: 'Copy',
