@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
+mod bulk;
 mod click;
 mod console;
 mod files;

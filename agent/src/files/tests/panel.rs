@@ -91,7 +91,7 @@ impl Panel {
         let job_id = format!("job{}", self.number);
         match self
             .ask(|files, reply| {
-                files.op(FileOp { server_id: "1".into(), job_id, op, denied: Vec::new() }, reply)
+                files.op(FileOp { server_id: "1".into(), job_id, op, denied: Vec::new() }, reply);
             })
             .await?
         {
