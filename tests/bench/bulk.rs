@@ -113,7 +113,7 @@ impl Watching {
         std::thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 seen.fetch_max((all() * 1e3) as u64, Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::park_timeout(Duration::from_millis(20));
             }
         });
         Self { stop, most, before }

@@ -19,8 +19,11 @@ const LARGE: usize = 6 << 20;
 /// What is free at each attempt, in KiB.
 const FREE: [u64; 7] = [0, 4, 8, 64, 300, 1_500, 5_000];
 
-/// Everything below a folder: paths, and for files their content's length and first byte.
-fn seen(folder: &Path) -> Vec<(PathBuf, Option<(u64, Option<u8>)>)> {
+/// A path, and for a file its content's length and first byte.
+type Seen = (PathBuf, Option<(u64, Option<u8>)>);
+
+/// Everything below a folder.
+fn seen(folder: &Path) -> Vec<Seen> {
     let mut all = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(here) = folders.pop() {

@@ -84,7 +84,7 @@ impl Swapping {
                     std::thread::yield_now();
                 }
                 // The machine has others.
-                std::thread::sleep(std::time::Duration::from_micros(200));
+                std::thread::park_timeout(std::time::Duration::from_micros(200));
             }
         });
         Self { stop, swaps, thread: Some(thread) }
