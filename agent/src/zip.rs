@@ -1,5 +1,5 @@
-//! The list at a ZIP archive's end, of a file or of bytes in memory. It is read as a stream, so that its length costs no memory, and
-//! may be read again.
+//! Reads the central directory of a ZIP archive, from a file or from memory. It is read as a stream, so its length takes no
+//! memory, and it can be read more than once.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -22,35 +22,35 @@ const COMMENT: u64 = 0xffff;
 /// Why the list of an archive cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ZipError {
-    /// There is none, or not all of it.
+    /// No central directory was found.
     #[error("it is no ZIP archive, or it is cut off")]
     NoZip,
-    /// It does not say what it should.
+    /// An entry of the directory is invalid.
     #[error("its list of files is damaged")]
     Damaged,
-    /// The content of one of its entries.
+    /// An entry's local header is missing.
     #[error("one of its entries is not where its list says")]
     Misplaced,
-    /// Only a part.
+    /// It is a part of a multi-volume archive.
     #[error("it is one part of several")]
     OnePart,
-    /// The system refused to read it.
+    /// Reading failed.
     #[error("{0}")]
     Read(#[from] io::Error),
 }
 
-/// What an archive lies in: it is read by its places, so that whoever else reads it is not disturbed.
+/// Source of an archive's bytes, read by offset.
 pub trait ReadAt {
-    /// All of its bytes.
+    /// Its size in bytes.
     ///
     /// # Errors
-    /// What the system said.
+    /// If the system fails to report it.
     fn length(&self) -> io::Result<u64>;
 
-    /// Reads from this place on; 0 bytes are its end.
+    /// Reads from an offset; returns 0 at the end.
     ///
     /// # Errors
-    /// What the system said.
+    /// If the system fails to read.
     fn read_some(&self, to: &mut [u8], at: u64) -> io::Result<usize>;
 }
 
@@ -75,7 +75,7 @@ impl ReadAt for [u8] {
     }
 }
 
-/// Part of an archive.
+/// A range of an archive.
 pub struct Section<'f, F: ?Sized> {
     file: &'f F,
     at: u64,
@@ -83,7 +83,7 @@ pub struct Section<'f, F: ?Sized> {
 }
 
 impl<'f, F: ReadAt + ?Sized> Section<'f, F> {
-    /// So many bytes from this place on.
+    /// A range of `bytes` bytes from offset `at`.
     pub fn new(file: &'f F, at: u64, bytes: u64) -> Self {
         Self { file, at, end: at.saturating_add(bytes) }
     }
@@ -105,7 +105,7 @@ impl<F: ReadAt + ?Sized> Read for Section<'_, F> {
 /// Where the list is.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
-    /// How many entries it is said to have.
+    /// The stated number of entries.
     pub entries: u64,
     at: u64,
     bytes: u64,
@@ -116,31 +116,31 @@ pub struct List {
 /// One entry, as the list tells of it.
 #[derive(Debug)]
 pub struct Listed {
-    /// Its path, in UTF-8 where it says so or looks so.
+    /// Its path.
     pub name: Vec<u8>,
-    /// It can only be read with a password.
+    /// Whether it is encrypted.
     pub encrypted: bool,
-    /// How it is packed, by the number that the format gives that.
+    /// The format's number of the compression method.
     pub method: u16,
-    /// The checksum of its content.
+    /// CRC-32 of the content.
     pub crc: u32,
-    /// Bytes as it is packed.
+    /// Compressed size in bytes.
     pub packed: u64,
-    /// Bytes of its content.
+    /// Uncompressed size in bytes.
     pub size: u64,
     /// Where its header is in the file.
     pub at: u64,
     /// Unix type and permissions, where it was made there.
     pub unix_mode: Option<u32>,
-    /// When it was changed, in seconds since 1970.
+    /// Modification time in seconds since 1970.
     pub modified: Option<i64>,
 }
 
 impl Listed {
-    /// Where its content is: behind a header, which has a name and more of its own.
+    /// Offset of its content, behind the local header.
     ///
     /// # Errors
-    /// There is no such header, or the archive can't be read.
+    /// If there is no local header, or reading fails.
     pub fn content_at<F: ReadAt + ?Sized>(&self, file: &F) -> Result<u64, ZipError> {
         let mut head = [0; 30];
         Section::new(file, self.at, LOCAL_BYTES).read_exact(&mut head)?;
@@ -174,7 +174,7 @@ impl List {
     /// Finds the list.
     ///
     /// # Errors
-    /// There is none, or the archive can't be read.
+    /// If there is none, or reading fails.
     pub fn find<F: ReadAt + ?Sized>(file: &F) -> Result<Self, ZipError> {
         let length = file.length()?;
         let tail_at = length.saturating_sub(END_BYTES + COMMENT + LOCATOR_64_BYTES);
@@ -229,7 +229,7 @@ fn end_64<F: ReadAt + ?Sized>(file: &F, at: u64) -> Option<(u64, u64, u64)> {
     Some((u64_at(&record, 32)?, u64_at(&record, 40)?, u64_at(&record, 48)?))
 }
 
-/// The entries of a list, as they come.
+/// Iterates over the entries of a directory.
 pub struct Entries<'f, F: ?Sized> {
     from: BufReader<Section<'f, F>>,
     left: u64,
@@ -240,7 +240,7 @@ impl<F: ReadAt + ?Sized> Entries<'_, F> {
     /// The next one; none at the end of the list.
     ///
     /// # Errors
-    /// The list is damaged, or the archive can't be read.
+    /// If the directory is damaged, or reading fails.
     pub fn next_entry(&mut self) -> Result<Option<Listed>, ZipError> {
         let Some(left) = self.left.checked_sub(ENTRY_BYTES as u64) else { return Ok(None) };
         let mut head = [0; ENTRY_BYTES];
@@ -330,7 +330,7 @@ fn dos_time(date: u16, time: u16) -> Option<i64> {
     Some(at.as_second())
 }
 
-/// Text of the code page that old ZIP programs write names in.
+/// Decodes a name in code page 437, as written by old ZIP programs.
 fn from_cp437(name: &[u8]) -> Vec<u8> {
     const UPPER: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
     let text: String = name

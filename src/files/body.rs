@@ -17,7 +17,7 @@ pub(super) struct ListQuery {
     /// So many entries at most, from 1 to 10,000; all of them where absent.
     #[serde(default)]
     pub(super) limit: Option<u32>,
-    /// An `ETag` of this folder: where it is the same still, no entries come, and the header `ETag` is this one.
+    /// A previous `ETag` of this folder: if it is unchanged, the list is empty and the header `ETag` is the same.
     #[serde(default)]
     pub(super) unless: Option<String>,
 }

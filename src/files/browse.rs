@@ -28,9 +28,9 @@ const NEEDLE: usize = 1_024;
 /// A folder, or a part of it.
 pub(super) struct Listed {
     pub(super) entries: Vec<EntryView>,
-    /// How many it has in all; none where it was not read.
+    /// Number of entries in the folder; `None` if it was not read.
     pub(super) total: Option<u64>,
-    /// Which state of the folder it is; none of later parts.
+    /// The folder's state; `None` for later pages.
     pub(super) etag: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Files {
             return Err(ApiError::field("limit", format!("must be from 1 to {MOST}")));
         }
         let server = self.readable_place(permit.server_id())?;
-        // Of before the entries: what comes or goes meanwhile is another state.
+        // Taken before listing, so that a change meanwhile counts as a newer state.
         let etag = match limit {
             Some(_) if after.is_none() => Some(self.stat(&server, path.clone()).await?.etag),
             _ => None,

@@ -19,7 +19,7 @@ impl Denied {
         Self(templates::file_denylist(server.template.as_deref()))
     }
 
-    /// For the node, which looks into folders.
+    /// The patterns, for the node, which checks the contents of folders.
     pub(super) fn patterns(&self) -> Vec<String> {
         self.0.lines().to_vec()
     }

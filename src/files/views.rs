@@ -53,7 +53,7 @@ pub(super) struct EntryView {
     /// What a link leads to, as it is written in it; absent for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) target: Option<String>,
-    /// What is there where a link leads to; absent where that is nothing, or not within the server's folder.
+    /// Kind of a link's target; absent if it does not exist or is outside the server's folder.
     #[serde(skip_serializing_if = "Option::is_none", rename = "targetKind")]
     pub(super) target_kind: Option<KindView>,
 }

@@ -6,5 +6,5 @@ use std::time::Duration;
 pub(super) const HEADERS: Duration = Duration::from_secs(10);
 /// Largest size of a request's headers in bytes.
 pub(super) const HEADER_BYTES: usize = 16 * 1024;
-/// The largest read buffer of HTTP/1.1. It grows to this only while a body fills it, so for those who may send one.
+/// Largest read buffer of HTTP/1.1 in bytes. It grows to this only while a large body is read.
 pub(super) const BODY_BUFFER: usize = 128 * 1024;

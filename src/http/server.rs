@@ -193,7 +193,7 @@ where
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
-            // Headers end at their own bound before.
+            // Headers have their own, lower limit.
             .max_buf_size(BODY_BUFFER)
             .max_header_size(HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service)

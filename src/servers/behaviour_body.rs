@@ -24,7 +24,7 @@ pub struct BehaviourRequest {
     /// Whether it is started again after a crash, as often as its node does that.
     #[serde(default, deserialize_with = "given")]
     pub restart_after_crash: Option<bool>,
-    /// Whether it is stopped when its files take more than the limit of its disk.
+    /// Whether the server is stopped when its files exceed the disk limit.
     #[serde(default, deserialize_with = "given")]
     pub stop_at_disk_limit: Option<bool>,
 }

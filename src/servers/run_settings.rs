@@ -23,7 +23,7 @@ pub struct BehaviourView {
     pub startup_mode: StartupModeBody,
     /// Whether it is started again after a crash.
     pub restart_after_crash: bool,
-    /// Whether it is stopped when its files take more than the limit of its disk; else that is only told.
+    /// Whether the server is stopped when its files exceed the disk limit; otherwise only a warning is shown.
     pub stop_at_disk_limit: bool,
 }
 

@@ -66,7 +66,7 @@ pub(super) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
         if entry.name.ends_with(b"/") {
             continue;
         }
-        // There may be more than it says.
+        // There may be more entries than stated.
         if found.len() == ENTRIES {
             return Err(ArchiveError::TooMany);
         }
@@ -79,7 +79,7 @@ pub(super) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
     Ok(found)
 }
 
-/// The bytes of one file, as it is packed.
+/// The compressed bytes of a file.
 fn packed<'a>(archive: &'a [u8], entry: &Listed) -> Option<&'a [u8]> {
     let at = usize::try_from(entry.content_at(archive).ok()?).ok()?;
     archive.get(at..at.checked_add(usize::try_from(entry.packed).ok()?)?)

@@ -17,7 +17,7 @@ pub const PATHS: usize = 10_000;
 pub const SKIPPED: usize = 100;
 /// What the trash and the versions of a file may be in one answer.
 const KEPT: usize = 10_000;
-/// Patterns of denied files, and bytes of one.
+/// Largest number of patterns of denied files, and largest size of a pattern in bytes.
 const PATTERNS: usize = 256;
 const PATTERN: usize = 512;
 /// Bytes of the number of a job, of an upload, of something in the trash.
@@ -33,8 +33,8 @@ pub struct FileOp {
     pub job_id: String,
     /// What is to be done.
     pub op: FileAction,
-    /// Patterns of files that whoever asks may not touch (a template's `file_denylist`): a folder that holds such a file is not
-    /// deleted. The paths themselves were compared before.
+    /// Patterns of files that the caller may not access (the template's `file_denylist`): a folder that contains such a file is
+    /// not deleted. The panel has checked the paths themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied: Vec<String>,
 }
@@ -293,7 +293,7 @@ impl Payload for FileOp {
         id(server_id)?;
         number("jobId", job_id)?;
         few("denied", denied.len(), PATTERNS)?;
-        // Cut, it would mean something else.
+        // A shortened pattern would match other files.
         if denied.iter().any(|pattern| pattern.len() > PATTERN) {
             return Err(format!("denied has a pattern of more than {PATTERN} bytes"));
         }

@@ -138,7 +138,7 @@ pub struct FileEntry {
     /// The target of a link, as stored in it. Absent for other entries, and if it is very long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// What is there where a link leads to. Absent for others, where it leads out of the server's folder, and where there is nothing.
+    /// Kind of a link's target. Absent for other entries, and if the target does not exist or is outside the server's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_kind: Option<FileKind>,
 }

@@ -183,7 +183,7 @@ pub struct Behaviour {
     /// Whether it is restarted after a crash; defaults to true.
     #[serde(skip_serializing_if = "is_true")]
     pub restart_after_crash: bool,
-    /// Whether it is stopped when its files take more than the limit of its disk; it is when left out.
+    /// Whether to stop the server when its files exceed the disk limit; true if absent.
     #[serde(skip_serializing_if = "is_true")]
     pub stop_at_disk_limit: bool,
 }

@@ -101,7 +101,7 @@ fn delete(job: &mut Job<'_>, paths: &[RelPath]) -> Result<(), FileError> {
             check_within(job, path).and_then(|()| job.root.parent(path)).and_then(|(folder, name)| {
                 match rename(&folder, name, &removed, number.as_bytes(), Replace::Nothing) {
                     Ok(()) => Ok((removed.as_fd().try_clone_to_owned().ok(), number.clone().into_bytes())),
-                    // It is removed where it is.
+                    // Another file system: remove it in place.
                     Err(FileError::OtherFileSystem) => Ok((Some(folder), name.to_vec())),
                     Err(error) => Err(error),
                 }

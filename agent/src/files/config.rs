@@ -48,12 +48,12 @@ impl ConfigFault {
     }
 }
 
-/// Where files are written that get their place in this server's folder by a rename: what a crash leaves there is swept.
+/// The folder for files under construction, which are then renamed into the server's folder. The sweeper cleans it after a crash.
 pub(crate) fn parts_beside(data_dir: &Path, server_id: &ServerId) -> Option<OwnedFd> {
     Store::open(&folder::files_of(data_dir, server_id)).and_then(|store| store.parts()).ok()
 }
 
-/// Sets a file below a server's folder; it is written in `aside` where there is such a place. Bytes that stay the same are not written.
+/// Sets a file below a server's folder, written first to `aside` if given. An unchanged file is not written.
 pub(crate) fn configure(
     folder: &Path,
     aside: Option<&OwnedFd>,

@@ -1,4 +1,4 @@
-//! What somebody may not touch of what lies within a folder that he deletes: files that a template denies him.
+//! Checks a folder for files that the template denies to the caller, before the folder is deleted.
 
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, openat};
@@ -9,13 +9,13 @@ use crate::fs::{At, Bounds, FOLDER, FileError, Missed, Next, RelPath, Visitor, t
 
 const SENTENCE: &str = "it holds files that are only for those who may configure the server";
 
-/// An error where something within this folder is denied to whoever asked for the job.
+/// Fails if the folder contains a file that is denied to the caller.
 pub(super) fn check_within(job: &Job<'_>, path: &RelPath) -> Result<(), FileError> {
     if job.denied.is_empty() {
         return Ok(());
     }
     let (folder, name) = job.root.parent(path)?;
-    // What is no folder was compared by its path.
+    // The panel has checked the path of anything but a folder.
     let Ok(top) = openat(&folder, name, FOLDER, Mode::empty()) else { return Ok(()) };
     walk(top, Bounds::FAR, job.cancel, &mut Looking { top: path, denied: &job.denied })
 }
@@ -53,7 +53,7 @@ impl Visitor for Looking<'_> {
 
     fn missed(&mut self, _path: &[u8], why: Missed) -> Result<(), FileError> {
         match why {
-            // What cannot be looked into may hold one.
+            // An unreadable folder may contain one.
             Missed::Refused(_) => Err(FileError::Kept(SENTENCE)),
             Missed::Changed | Missed::Mounted => Ok(()),
         }

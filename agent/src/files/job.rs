@@ -28,7 +28,7 @@ pub(crate) struct Job<'j> {
     pub(crate) cancel: &'j CancellationToken,
     /// Bytes that are free of the server's limit; none where that is not bounded.
     pub(crate) free: Option<u64>,
-    /// What whoever asked for it may not touch.
+    /// Files that the caller may not access.
     pub(crate) denied: FileDenylist,
     /// How far it is.
     pub(crate) progress: Progress,

@@ -14,7 +14,7 @@ use crate::streams::hex;
 
 /// Bytes of names and targets in one page.
 const PAGE: usize = 1 << 20;
-/// Seconds after which nobody writes any more.
+/// Age in seconds after which an unfinished file counts as left over.
 const LEFT_AFTER: i64 = 24 * 3600;
 /// Bytes of what a link leads to that are told.
 const TARGET: usize = 1024;
@@ -80,7 +80,7 @@ fn first_names(
     Ok((first.into_sorted_vec(), total, more))
 }
 
-/// Whether somebody may be writing it still. What a crash has left is shown then, so that it can be deleted.
+/// Whether the unfinished file may still be written to. An older one was left by a crash, and is listed so that users can delete it.
 fn is_recent(folder: &OwnedFd, name: &[u8], now: Timestamp) -> bool {
     let before = now.as_second() - LEFT_AFTER;
     look(folder, name).is_ok_and(|stat| stat.st_ctime > before)
@@ -147,7 +147,7 @@ pub(super) fn etag(stat: &Stat) -> String {
     hex(&hash.finalize()[..16])
 }
 
-/// The names in a folder at another time.
+/// The names in a folder, as listed at the time `now`.
 #[cfg(test)]
 pub(super) fn names_at(folder: &OwnedFd, now: Timestamp) -> Result<Vec<Vec<u8>>, FileError> {
     first_names(folder, None, 100, now).map(|(names, ..)| names)

@@ -30,7 +30,7 @@ pub(crate) enum FileError {
     ConcurrentChange,
     #[error("the agent may not do that there")]
     Denied,
-    /// It is not for the one who asked.
+    /// The caller may not access it.
     #[error("{0}")]
     Kept(&'static str),
     #[error("something has this name already")]

@@ -25,7 +25,7 @@ pub(super) struct Outcome {
 pub(super) struct DiskLimit {
     /// The warning was shown.
     pub(super) warned: bool,
-    /// That it is past, where it is not stopped for that.
+    /// Whether the warning above the limit was shown.
     pub(super) past: bool,
     /// Why it is being stopped, until it has stopped.
     pub(super) stopped: Option<String>,

@@ -36,7 +36,7 @@ const GOOD: Duration = Duration::from_secs(10);
 const END: Duration = Duration::from_millis(100);
 /// Time limit for the last bytes of an ended game.
 const LAST: Duration = Duration::from_secs(1);
-/// How long the engine may take to report a game's end after the connection that a line was written to has ended.
+/// Time limit for the engine to report a game's end after the connection that carried a line has ended.
 const DOUBT: Duration = Duration::from_secs(2);
 /// Time allowed for bytes in transit.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
@@ -101,8 +101,8 @@ pub(super) struct Reader {
     mute: bool,
     /// The game has ended; only its last output may still arrive.
     over: bool,
-    /// Lines that were written just before a connection ended, and until when it is awaited that the game has ended with
-    /// it: those it had.
+    /// Lines written just before a connection ended, each with a deadline: if the game turns out to have ended by then,
+    /// the line was delivered.
     doubtful: Vec<(UnheardLine, Instant)>,
 }
 
@@ -348,7 +348,7 @@ impl Reader {
                 continue;
             }
             if matches!(left, Left::Ended) && !unheard.sure && unheard.is_awaited() {
-                // The game may be about to end because of this line, and the engine has not noticed yet.
+                // The line may have ended the game, and the engine has not reported it yet.
                 self.doubtful.push((unheard, Instant::now() + DOUBT));
                 continue;
             }
@@ -361,7 +361,7 @@ impl Reader {
         }
     }
 
-    /// The game runs on: the connection had broken, and these lines with it.
+    /// Reports lines as lost whose deadline has passed: the game still runs, so the connection had broken.
     fn give_up_doubtful(&mut self) {
         let now = Instant::now();
         while self.doubtful.first().is_some_and(|(_, until)| *until <= now) {
@@ -370,7 +370,7 @@ impl Reader {
         }
     }
 
-    /// The game has ended. What was written to a connection that ended with it was typed, although nothing was heard since.
+    /// The game has ended: lines written to a connection that ended with it were delivered, even without an echo.
     fn game_over(&mut self, left: &Left) {
         let unheard = self.terminal.port.unheard.take();
         let lines = self.doubtful.drain(..).map(|(line, _)| line);

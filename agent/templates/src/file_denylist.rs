@@ -19,7 +19,7 @@ const DEEPEST_PATH: usize = 128;
 #[derive(Clone, Debug, Default)]
 pub struct FileDenylist {
     patterns: Vec<Pattern>,
-    /// As they were written.
+    /// The lines as written in the template.
     lines: Vec<String>,
     /// Too many or too long patterns: every path is denied.
     everything: bool,
@@ -44,7 +44,7 @@ impl FileDenylist {
         Self { patterns, lines: lines.iter().map(|line| line.as_ref().to_owned()).collect(), everything }
     }
 
-    /// The lines that it was made from; none where it denies everything for their number or length.
+    /// The lines it was made from; empty if it denies everything because of their number or length.
     pub fn lines(&self) -> &[String] {
         &self.lines
     }

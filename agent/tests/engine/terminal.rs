@@ -117,9 +117,9 @@ async fn commands_are_typed_over_the_next_connection_or_refused() {
     node.delete(&id).await;
 }
 
-/// Ends at the first line, which no terminal echoes: nothing is heard between the line and the end.
+/// Exits at the first line, without an echo: there is no output between the line and the exit.
 const SILENT_END: &str = "stty -echo; echo up; read l; exit 0";
-/// The same; the terminal is closed before the engine can know of the end.
+/// The same, but the terminal closes before the engine can notice the exit.
 const CLOSES_FIRST: &str = "stty -echo; echo up; read l; exec <&- >&- 2>&-; sleep 0.7";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,7 +133,7 @@ async fn a_line_that_ends_the_game_at_once_was_typed() {
             node.start(&id).await;
             node.line(&id, "up").await;
             if round == 2 {
-                // The engine's word on the end does not come by itself.
+                // The engine's report of the exit does not arrive.
                 proxy.silence("/wait").await;
             }
             assert_eq!(node.command(&id, "quit").await, Ok(()), "{game}, {round}");

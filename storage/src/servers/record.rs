@@ -143,7 +143,7 @@ pub struct Behaviour {
     pub ready: Option<String>,
     /// Whether it is started again after a crash.
     pub restart_after_crash: bool,
-    /// Whether it is stopped when its files take more than the limit of its disk.
+    /// Whether the server is stopped when its files exceed the disk limit.
     pub stop_at_disk_limit: bool,
     /// CPU architectures supported by the image, as named by Docker; empty for any.
     pub architectures: Vec<String>,

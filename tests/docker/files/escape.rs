@@ -28,7 +28,8 @@ const OUT: [&str; 12] = [
 
 /// Names of fields and parameters that hold paths of a server's files.
 const PATHS: [&str; 3] = ["path", "to", "paths"];
-/// Texts that are no paths: what a body or a query may hold beside them (`after` is a name that others are compared with). A new one fails the test until it is in one of the lists.
+/// Text fields and parameters that are no paths (`after` is a name that others are compared with). A new one fails the test
+/// until it is in one of the lists.
 const NO_PATHS: [&str; 37] = [
     "after",
     "arch",

@@ -326,7 +326,7 @@ async fn a_folder_with_what_is_denied_stays() {
         assert!(panel.place.at("plugins/deep/er/license.key").exists() && !panel.place.at("logs").exists());
         fs::create_dir_all(panel.place.at("logs")).unwrap();
     }
-    // Nobody is kept from it who has no such list.
+    // Without a list nothing is denied.
     let paths = vec!["/plugins".into()];
     panel.op(FileAction::Delete { paths, permanent: true }).await.unwrap();
     assert!(!panel.place.at("plugins").exists());
@@ -342,7 +342,7 @@ async fn what_a_crash_left_of_a_text_can_be_seen_after_a_day() {
     let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(25);
     let seen = list::names_at(&folder, tomorrow).unwrap();
     assert_eq!(seen, [b".writing-0123456789abcdef"]);
-    // A text is written where the sweeper sees what is left of it.
+    // Texts are written in the folder that the sweeper cleans.
     let asked = FileWrite { server_id: "1".into(), path: "/a.txt".into(), content: "whole".into() };
     panel.ask(|files, reply| files.write(asked, reply)).await.unwrap();
     assert_eq!(fs::read_to_string(panel.place.at("a.txt")).unwrap(), "whole");

@@ -48,7 +48,7 @@ async fn what_is_deleted_comes_back() {
     assert_eq!(panel.trash().await.entries.len(), 1);
     panel.op(FileAction::EmptyTrash { ids: None }).await.unwrap();
     assert!(panel.trash().await.entries.is_empty());
-    // A count that was under way takes back what it noted.
+    // A count that was under way removes its record.
     let trash = panel.place.dir.path().join("servers/.files-1/trash");
     let empty = async {
         while fs::read_dir(&trash).unwrap().count() > 0 {

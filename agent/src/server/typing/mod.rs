@@ -102,7 +102,7 @@ pub(super) struct UnheardLine {
 }
 
 impl UnheardLine {
-    /// Somebody still waits to hear what became of it.
+    /// Whether somebody still waits for the result.
     pub(super) fn is_awaited(&self) -> bool {
         self.told.is_some()
     }

@@ -5,7 +5,7 @@ import { filtered, sorted, type Order, type SortBy } from './natural';
 import type { FileEntry } from './types';
 
 const PAGE = 2000;
-/** Larger folders are not listed again by themselves. */
+/** Larger folders are not refreshed automatically. */
 const FOLLOWED = 5000;
 const ORDER = 'files-order';
 
@@ -35,7 +35,7 @@ export class Listing {
   byName = $derived(new Map(this.entries.map((entry) => [entry.name, entry])));
   #api;
   #stop: AbortController | null = null;
-  /** Which state of the folder is shown. */
+  /** ETag of the shown state of the folder. */
   #etag: string | null = null;
 
   constructor(server: string) {
@@ -53,7 +53,7 @@ export class Listing {
   /** What is shown stays until the new list is there. */
   refresh = () => this.#load(!this.blank && this.error === null);
 
-  /** Lists again where entries came or went since; asking costs next to nothing. */
+  /** Refreshes the list if entries were added or removed since; the check is cheap. */
   async follow() {
     if (this.loading || this.blank || this.error || !this.#etag || this.total > FOLLOWED) return;
     const { path } = this;
@@ -61,7 +61,7 @@ export class Listing {
       const { etag } = await this.#api.list(path, { limit: 1, unless: this.#etag });
       if (etag !== this.#etag && path === this.path && !this.loading) await this.refresh();
     } catch {
-      // Whoever does something next is told.
+      // The next action shows the error.
     }
   }
 

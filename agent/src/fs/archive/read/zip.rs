@@ -1,5 +1,5 @@
-//! ZIP archives, with ZIP64. A reader of our own ([`crate::zip`] has the list): it keeps sixteen bytes of each entry, looks whether entries lie within each
-//! other before anything is unpacked, and believes no size.
+//! ZIP archives, with ZIP64. A reader of our own ([`crate::zip`] reads the directory): it keeps sixteen bytes of each entry,
+//! checks for overlapping entries before anything is unpacked, and trusts no size.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
