@@ -1,4 +1,4 @@
-//! Where backups lie, how hard the work may be, and how much room they take.
+//! Location of backups, limits of the work, and the space that backups take.
 
 use std::fmt;
 
@@ -15,8 +15,8 @@ const PRIVATE_KEY: usize = 16 * 1_024;
 /// The highest limit that can be set, in MiB/s.
 const FASTEST: u32 = 100_000;
 
-/// Where a repository lies. At S3, a REST server and SFTP the address is that of the repository itself; below a folder it lies
-/// in one of the repository's id.
+/// Location of a repository. For S3, REST and SFTP it is the repository itself; in a folder, the repository is the subfolder
+/// with its id.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum BackupLocation {
@@ -28,60 +28,60 @@ pub enum BackupLocation {
         /// Its path, from the root. The folder must exist.
         path: String,
     },
-    /// At a service that speaks S3. Buckets are addressed by path.
+    /// In an S3 bucket, addressed by path.
     S3 {
         /// `https://HOST[:PORT]`, or `http://…` within one's own network.
         endpoint: String,
-        /// The region that requests are signed for.
+        /// The region for signatures.
         region: String,
         /// The bucket, which must exist.
         bucket: String,
         /// The folder in it; empty for none.
         prefix: String,
-        /// Who asks.
+        /// The access key's id.
         access_key: String,
-        /// By which requests are signed.
+        /// The secret key.
         secret_key: String,
     },
-    /// At restic's REST server.
+    /// On restic's REST server.
     Rest {
         /// The repository's address.
         url: String,
-        /// Who asks; empty where the server does not want to know.
+        /// User name; empty for none.
         user: String,
-        /// The password of that.
+        /// Password.
         password: String,
     },
-    /// At an SFTP server.
+    /// On an SFTP server.
     Sftp {
         /// The server.
         host: String,
         /// Its port.
         port: u16,
-        /// Who signs in.
+        /// User name.
         user: String,
-        /// The repository's folder, from the root or from where one is after signing in.
+        /// The repository's folder, absolute or relative to the user's home.
         path: String,
-        /// The password, where there is one.
+        /// Password, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         password: Option<String>,
-        /// The private key in OpenSSH's format, without a passphrase, where there is one.
+        /// Private key in OpenSSH's format without a passphrase, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         private_key: Option<String>,
-        /// `SHA256:…` of the server's key. Absent where it is not known yet: then only a test is allowed, which tells of it.
+        /// Fingerprint of the host key, `SHA256:…`. If absent, only a test is possible, which reports it and does not sign in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host_key: Option<String>,
     },
 }
 
 impl BackupLocation {
-    /// It is in the node's data folder.
+    /// Whether it is the node's data folder.
     #[must_use]
     pub fn is_node(&self) -> bool {
         *self == Self::Node
     }
 
-    /// Refuses what is too long.
+    /// Checks the length of each field.
     pub(super) fn bound(&self) -> Result<(), String> {
         match self {
             Self::Node => Ok(()),
@@ -122,7 +122,7 @@ impl fmt::Debug for BackupLocation {
                 .field("bucket", bucket)
                 .field("prefix", prefix)
                 .finish_non_exhaustive(),
-            // An address may hold a password.
+            // The address may contain a password.
             Self::Rest { .. } => f.debug_struct("Rest").finish_non_exhaustive(),
             Self::Sftp { host, port, path, .. } => f
                 .debug_struct("Sftp")
@@ -134,39 +134,39 @@ impl fmt::Debug for BackupLocation {
     }
 }
 
-/// How hard the work may be.
+/// Limits of the work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupLimits {
-    /// MiB that are read, and as many that are written, in a second; 0 for no limit.
+    /// Limit for reading and for writing, each in MiB/s; 0 for none.
     pub mib_per_sec: u32,
-    /// Take less memory and more time.
+    /// Use less memory, and more time.
     pub small_memory: bool,
 }
 
 impl BackupLimits {
-    /// It limits nothing.
+    /// Whether there is no limit.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Brings it within its bounds.
+    /// Clamps the values.
     pub(super) fn bound(&mut self) {
         let Self { mib_per_sec, small_memory: _ } = self;
         *mib_per_sec = (*mib_per_sec).min(FASTEST);
     }
 }
 
-/// How much room a repository takes.
+/// Space of a repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupSpace {
-    /// Bytes of all that lies in it, also of what is only yet to be removed.
+    /// Total size in bytes, including data that is yet to be pruned.
     pub stored: u64,
-    /// Bytes that are free where it lies; absent where that is not known.
+    /// Free space at its location in bytes, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free: Option<u64>,
-    /// Backups in it, of all servers.
+    /// Number of backups in it, of all servers.
     pub snapshots: u64,
 }

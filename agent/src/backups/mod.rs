@@ -1,4 +1,4 @@
-//! Backups of game servers, in a repository of restic's format in the node's data folder. The work is done by a child process
+//! Backups of game servers, in repositories of restic's format. The work is done by a child process
 //! ([`worker`]); in here are the jobs that the panel asks for, and what a running game is told around a backup.
 
 mod place;
@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::{
-    BackupAction, BackupError, BackupQuery, BackupReport, BackupRepository, BackupRun, BackupState,
-    ErrorCode, ServerId, Status, ToPanel,
+    BackupAction, BackupError, BackupLimits, BackupQuery, BackupReport, BackupRepository, BackupRun,
+    BackupState, ErrorCode, ServerId, Status, ToPanel,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -108,6 +108,12 @@ impl Backups {
                         report.files = outcome.files;
                         report.changed = outcome.changed;
                         report.changed_names = outcome.changed_names;
+                        report.host_key = outcome.host_key;
+                        report.space = outcome.space;
+                        report.damaged = outcome.damaged;
+                        if report.warning.is_none() {
+                            report.warning = outcome.warning;
+                        }
                         tracing::info!(%server, job = id, peak_memory = outcome.peak_memory, "a job on backups is done");
                     }
                     Ok(None) => report.state = BackupState::Cancelled,
@@ -160,23 +166,25 @@ impl Backups {
         handle: Option<&Handle>,
         run: BackupRun,
     ) -> Result<Option<Outcome>, Failed> {
+        if matches!(run.action, BackupAction::Test {}) {
+            // Somebody waits for it.
+            job.report().state = BackupState::Running;
+            return self.child(job, &run.repository, run.limits, Work::Test).await;
+        }
         let turn = tokio::select! {
             () = job.cancel.cancelled() => return Ok(None),
             turn = self.turn.acquire() => turn,
         };
         let Ok(_turn) = turn else { return Ok(None) };
         job.report().state = BackupState::Running;
-        let BackupRun { server_id, repository, action, .. } = run;
-        if !repository.location.is_node() {
-            return Err((ErrorCode::NotSupported, "This agent cannot keep backups there yet.".into()));
-        }
+        let BackupRun { server_id, repository, action, limits, .. } = run;
+        let child = async |work| self.child(job, &repository, limits, work).await;
         let (action, handle) = match (action, handle) {
             (BackupAction::Delete { backup_ids }, _) => {
-                return self.child(job, &repository, Work::Delete { backup_ids }).await;
+                return child(Work::Delete { backup_ids }).await;
             }
-            (BackupAction::Test {} | BackupAction::Check { .. } | BackupAction::Prune {}, _) => {
-                return Err((ErrorCode::NotSupported, "This agent cannot do that yet.".into()));
-            }
+            (BackupAction::Check { share }, _) => return child(Work::Check { share }).await,
+            (BackupAction::Prune {}, _) => return child(Work::Prune).await,
             (action, Some(handle)) => (action, handle),
             (_, None) => return Err((ErrorCode::NotFound, "There is no such server on this node.".into())),
         };
@@ -184,12 +192,12 @@ impl Backups {
             return Err((ErrorCode::Invalid, "The job names no server.".into()));
         };
         match action {
-            BackupAction::Create { backup_id, quiesce, .. } => {
+            BackupAction::Create { backup_id, quiesce, ignore } => {
                 if handle.status.borrow().status == Status::Installing {
                     return Err((ErrorCode::Installing, "The server is being installed.".into()));
                 }
                 let source = folder::of(&self.context.data_dir, &server_id);
-                let work = Work::Create { backup_id, server_id: server_id.to_string(), source };
+                let work = Work::Create { backup_id, server_id: server_id.to_string(), source, ignore };
                 let runs = handle.status.borrow().status == Status::Running;
                 let quiesce = quiesce.filter(|_| runs);
                 if let Some(quiesce) = &quiesce
@@ -197,7 +205,7 @@ impl Backups {
                 {
                     job.report().warning = Some(warning);
                 }
-                let done = self.child(job, &repository, work).await;
+                let done = child(work).await;
                 // Whatever became of it, and of the one that asked.
                 if let Some(quiesce) = &quiesce
                     && let Err(warning) = quiesce::after(&self.answers, handle, quiesce).await
@@ -214,7 +222,7 @@ impl Backups {
                 let destination = folder::restoring(&self.context.data_dir, &server_id);
                 place::clear(&self.context, &server_id).await?;
                 let work = Work::Restore { backup_id, destination };
-                let done = self.child(job, &repository, work).await;
+                let done = child(work).await;
                 if matches!(done, Ok(Some(_))) {
                     if handle.is_gone() {
                         place::clear(&self.context, &server_id).await?;
@@ -235,6 +243,7 @@ impl Backups {
         &self,
         job: &Job,
         repository: &BackupRepository,
+        limits: BackupLimits,
         work: Work,
     ) -> Result<Option<Outcome>, Failed> {
         let bytes = STANDARD.decode(&repository.key).ok().and_then(|bytes| bytes.try_into().ok());
@@ -242,7 +251,10 @@ impl Backups {
             return Err((ErrorCode::Invalid, "The repository's key is none.".into()));
         };
         let request = WorkerRequest {
-            repository: self.context.data_dir.join("backups").join(&repository.id),
+            node: self.context.data_dir.join("backups"),
+            id: repository.id.clone(),
+            location: repository.location.clone(),
+            limits,
             key: MasterKey::from_bytes(&bytes),
             password: repository.password.clone(),
             work,
@@ -268,7 +280,8 @@ fn error_code(code: FailureCode) -> ErrorCode {
         FailureCode::NotFound => ErrorCode::NotFound,
         FailureCode::Locked => ErrorCode::Busy,
         FailureCode::DiskFull => ErrorCode::DiskFull,
-        FailureCode::Damaged | FailureCode::Failed => ErrorCode::AgentFailed,
+        FailureCode::Denied => ErrorCode::Forbidden,
+        FailureCode::Damaged | FailureCode::Unreachable | FailureCode::Failed => ErrorCode::AgentFailed,
     }
 }
 

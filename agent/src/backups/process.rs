@@ -34,12 +34,16 @@ pub(super) async fn run(
 ) -> io::Result<Ended> {
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
-    let mut child = Command::new(PROGRAM)
-        .arg("backup-worker")
-        .env_clear()
+    let threads = if request.limits.small_memory { "1" } else { "2" };
+    let mut command = Command::new(PROGRAM);
+    command.arg("backup-worker").env_clear();
+    if let Some(file) = std::env::var_os("SSL_CERT_FILE") {
+        command.env("SSL_CERT_FILE", file);
+    }
+    let mut child = command
         // Memory of its own for each thread would be more than all the rest.
-        .env("MALLOC_ARENA_MAX", "2")
-        .env("RAYON_NUM_THREADS", "2")
+        .env("MALLOC_ARENA_MAX", threads)
+        .env("RAYON_NUM_THREADS", threads)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

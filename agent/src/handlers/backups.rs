@@ -6,8 +6,14 @@ use super::parts::Parts;
 use crate::panel::reply_cache::Reply;
 
 pub(super) fn backup_run(agent: &Parts, run: Box<BackupRun>, reply: Reply) {
-    // Backups of a server that was transferred away can still be deleted.
-    if matches!(run.action, BackupAction::Delete { .. }) {
+    // Backups of a server that was transferred away can still be deleted; the others are about the repository.
+    if matches!(
+        run.action,
+        BackupAction::Delete { .. }
+            | BackupAction::Test {}
+            | BackupAction::Check { .. }
+            | BackupAction::Prune {}
+    ) {
         return agent.backups.run(None, *run, reply);
     }
     let Some(server_id) = &run.server_id else { return agent.backups.run(None, *run, reply) };

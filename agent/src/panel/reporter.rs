@@ -34,6 +34,7 @@ const CAPABILITIES: &[&str] = &[
     capability::TEMPLATES,
     capability::REGISTRY,
     capability::BACKUP,
+    capability::BACKUP_TARGETS,
 ];
 /// Maximum time that the first `sync` waits for every server to be inspected.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -22,6 +22,7 @@ pub use self::pin::KeyPin;
 pub use self::settings::{BadPanelUrl, Remote};
 pub use self::state::LinkState;
 pub use self::streams::RemoteStreamOpener;
+pub(crate) use self::tls::crypto_provider;
 pub use self::trust::{BadAuthorities, authorities, cert_error};
 
 use self::backoff::Backoff;

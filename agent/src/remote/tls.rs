@@ -13,9 +13,14 @@ use tokio_rustls::TlsConnector;
 use super::pin::KeyPin;
 use super::trust;
 
+/// The cryptography of TLS.
+pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
 /// A connector for the pinned keys, or for certificate authorities if there are no pins.
 pub(super) fn connector(pins: &[KeyPin], authorities: Option<&Path>) -> Result<TlsConnector, Error> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = crypto_provider();
     let config =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let mut config = if pins.is_empty() {

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use super::message::Failure;
+
 /// Names that are kept.
 const NAMES: usize = 20;
 /// Bytes of a sentence that is kept.
@@ -12,7 +14,15 @@ const SENTENCE: usize = 500;
 /// What the error of a file says that was there when its folder was listed, and is not any more.
 pub(super) const VANISHED: &str = "vanished while the backup was made";
 /// What does no harm: the files are read again then.
-const HARMLESS: [&str; 2] = ["ignoring error when loading parent tree", "Note: additional entries"];
+const HARMLESS: [&str; 7] = [
+    "Error reading snapshot",
+    "ignoring error when loading parent tree",
+    "Note: additional entries",
+    "missing blobs in index for unchanged file",
+    "ignoring error reading parent snapshot",
+    "ignoring parent node",
+    "ignoring Datetime error",
+];
 
 /// Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +33,7 @@ struct Seen {
     problem: Option<String>,
     changed: u64,
     names: Vec<String>,
+    failed: Option<Failure>,
 }
 
 impl Guard {
@@ -51,6 +62,16 @@ impl Guard {
     /// Something could not be read or written.
     pub(super) fn problem(&self, sentence: &str) {
         self.lock().problem.get_or_insert_with(|| sentence.chars().take(SENTENCE).collect());
+    }
+
+    /// Records a failed store operation. rustic decides whether it is fatal.
+    pub(super) fn failed(&self, failure: Failure) {
+        self.lock().failed = Some(failure);
+    }
+
+    /// Takes the last failure of a store operation.
+    pub(super) fn last_failure(&self) -> Option<Failure> {
+        self.lock().failed.take()
     }
 
     /// The first problem.

@@ -2,34 +2,40 @@
 //! knows none. A lock is a file in `locks`, encrypted by the repository's key, named by its own hash; one that was not written
 //! anew for half an hour is nobody's.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aes256ctr_poly1305aes::Aes256CtrPoly1305Aes;
-use aes256ctr_poly1305aes::aead::Aead;
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use rustic_core::Id;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::local::{sync_folder, write_synced};
-use super::message::{Failure, FailureCode};
+use super::message::{Failure, FailureCode, WorkerEvent, say};
+use super::seal::{name_of, open, seal};
+use super::store::{Kind, Store};
 
 /// A lock that is older is nobody's.
 const STALE: SignedDuration = SignedDuration::from_mins(30);
-/// Between two writes of a lock.
-const REFRESH: Duration = Duration::from_secs(5 * 60);
+/// If a lock could not be refreshed for this long, it is about to become stale.
+const LOST: SignedDuration = SignedDuration::from_mins(25);
+/// Accepted difference of clocks.
+const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+/// Interval of refreshing a lock.
+const REFRESH: SignedDuration = SignedDuration::from_mins(5);
+/// Interval of checking the wall clock, which continues while the machine is suspended.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long to wait for another node that uses the same repository, and how often to try.
+const PATIENCE: Duration = Duration::from_secs(120);
+const AGAIN: Duration = Duration::from_secs(2);
 /// Bytes of a lock file.
-const LARGEST: u64 = 64 * 1024;
+const LARGEST: u32 = 64 * 1024;
 /// Locks that are looked at.
 const MOST: usize = 10_000;
-/// How we call ourselves in a lock.
+/// Start of our user name in locks, followed by the worker id.
 const NAME: &str = "ctrl-alt-play";
-/// The first byte of what is packed by Zstandard.
-const PACKED: u8 = 2;
+/// Exit code after losing the lock.
+const LOST_CODE: i32 = 4;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct LockFile {
@@ -66,132 +72,188 @@ impl Drop for Lock {
     }
 }
 
-/// Locks a repository. The caller is the only program of ours in it, so what we find of our own is left over.
-pub(super) fn lock(repository: &Path, key: &[u8; 64], exclusive: bool) -> Result<Lock, Failure> {
-    let folder = repository.join("locks");
-    refuse_beside_others(&folder, key, exclusive)?;
-    let mut path =
-        write(&folder, key, exclusive).map_err(|error| Failure::io("Locking the repository", &error))?;
-    // Somebody may have done so at the same moment.
-    if let Err(failure) = refuse_beside_others(&folder, key, exclusive) {
-        drop(fs::remove_file(path));
-        return Err(failure);
-    }
-    let (end, ended) = mpsc::channel::<()>();
-    let key = *key;
-    let keep = move || {
-        while ended.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
-            if let Ok(new) = write(&folder, &key, exclusive) {
-                drop(fs::remove_file(std::mem::replace(&mut path, new)));
-            }
-        }
-        drop(fs::remove_file(path));
-    };
-    let keeper = std::thread::Builder::new().name("lock".into()).spawn(keep);
-    let keeper = keeper.map_err(|error| Failure::io("Locking the repository", &error))?;
-    Ok(Lock { end: Some(end), keeper: Some(keeper) })
+/// Locks a repository.
+#[derive(Clone)]
+pub(super) struct Locker {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) key: [u8; 64],
+    /// This node's worker id. There is only one worker, so other locks with this id are stale.
+    pub(super) node: String,
 }
 
-/// An error where another program's lock stands against ours.
-fn refuse_beside_others(folder: &Path, key: &[u8; 64], exclusive: bool) -> Result<(), Failure> {
-    let entries =
-        fs::read_dir(folder).map_err(|error| Failure::io("Reading the repository's locks", &error))?;
-    for entry in entries.take(MOST).filter_map(Result::ok) {
-        let path = entry.path();
-        if !entry.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST) {
-            continue;
+impl Locker {
+    /// Locks the repository.
+    pub(super) fn lock(&self, exclusive: bool) -> Result<Lock, Failure> {
+        let began = Instant::now();
+        let mut id = loop {
+            match self.attempt(exclusive) {
+                Ok(id) => break id,
+                Err(Refused { failure, ours: true }) if began.elapsed() < PATIENCE => {
+                    drop(failure);
+                    pause(AGAIN);
+                }
+                Err(Refused { failure, .. }) => return Err(failure),
+            }
+        };
+        let (end, ended) = mpsc::channel::<()>();
+        let this = self.clone();
+        #[allow(clippy::disallowed_methods, reason = "the thread that works cannot be told to stop")]
+        let keep = move || {
+            let mut written = Timestamp::now();
+            while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                let age = Timestamp::now().duration_since(written);
+                if age > LOST {
+                    let message = "The work was stopped because its lock on the backup repository expired: the machine was suspended, or the backup target could not be reached.";
+                    say(&WorkerEvent::Failed { code: FailureCode::Unreachable, message: message.to_owned() });
+                    std::process::exit(LOST_CODE);
+                }
+                if age > REFRESH
+                    && let Ok(new) = this.write(exclusive)
+                {
+                    written = Timestamp::now();
+                    drop(this.store.remove(Kind::Lock, &std::mem::replace(&mut id, new)));
+                }
+            }
+            drop(this.store.remove(Kind::Lock, &id));
+        };
+        let keeper = std::thread::Builder::new().name("lock".into()).spawn(keep);
+        let keeper = keeper.map_err(|error| Failure::io("Locking the repository", &error))?;
+        Ok(Lock { end: Some(end), keeper: Some(keeper) })
+    }
+
+    fn attempt(&self, exclusive: bool) -> Result<Id, Refused> {
+        self.refuse_beside_others(exclusive, None)?;
+        let id = self.write(exclusive)?;
+        // Somebody may have done so at the same moment.
+        if let Err(refused) = self.refuse_beside_others(exclusive, Some(&id)) {
+            drop(self.store.remove(Kind::Lock, &id));
+            return Err(refused);
         }
-        let Ok(bytes) = fs::read(&path) else { continue };
-        // What cannot be read says nothing of its age but by its file.
-        let Some(other) = open(&bytes, key) else { continue };
-        if other.username == NAME && other.hostname == host_name() && other.pid != std::process::id() {
-            drop(fs::remove_file(&path));
-            continue;
-        }
-        let ours = other.username == NAME && other.pid == std::process::id();
-        let age = Timestamp::now().duration_since(other.time);
-        if ours || age > STALE || !(exclusive || other.exclusive) {
-            continue;
-        }
-        let minutes = age.as_mins().max(0);
-        return Err(Failure::new(
-            FailureCode::Locked,
-            format!(
-                "Another program is at work in the backup repository ({} on {}, process {}, for {minutes} min). Wait until it has ended.",
+        Ok(id)
+    }
+
+    /// An error where another program's lock stands against ours.
+    fn refuse_beside_others(&self, exclusive: bool, mine: Option<&Id>) -> Result<(), Refused> {
+        for (id, size) in self.store.list(Kind::Lock)?.into_iter().take(MOST) {
+            if Some(&id) == mine || size > LARGEST {
+                continue;
+            }
+            // It may have been removed.
+            let Ok(bytes) = self.store.read(Kind::Lock, &id, None) else { continue };
+            let Some(other) = open(&bytes, &self.key, LARGEST) else { continue };
+            let Ok(other) = serde_json::from_slice::<LockFile>(&other) else { continue };
+            if other.username == self.name() {
+                drop(self.store.remove(Kind::Lock, &id));
+                continue;
+            }
+            let age = Timestamp::now().duration_since(other.time);
+            if age > STALE || !(exclusive || other.exclusive) {
+                continue;
+            }
+            let who = format!(
+                "{} on {}, process {}",
                 printable(&other.username),
                 printable(&other.hostname),
-                other.pid,
-            ),
-        ));
+                other.pid
+            );
+            let sentence = if age < -AHEAD {
+                format!(
+                    "Another program is at work in the backup repository ({who}), and its lock is dated in the future: the clock of this machine or of that one is wrong."
+                )
+            } else {
+                let minutes = age.as_mins().max(0);
+                format!(
+                    "Another program is at work in the backup repository ({who}, for {minutes} min). Wait until it has ended."
+                )
+            };
+            return Err(Refused {
+                failure: Failure::new(FailureCode::Locked, sentence),
+                ours: other.username.starts_with(NAME),
+            });
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn name(&self) -> String {
+        format!("{NAME}-{}", self.node)
+    }
+
+    fn write(&self, exclusive: bool) -> Result<Id, Failure> {
+        let content = sealed(&self.name(), &self.key, exclusive)?;
+        let id = name_of(&content);
+        self.store.write(Kind::Lock, &id, &[content])?;
+        Ok(id)
+    }
+}
+
+/// Why locking failed.
+struct Refused {
+    failure: Failure,
+    /// The other lock is a worker's, and will be released.
+    ours: bool,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, ours: false }
+    }
+}
+
+/// Content of a probe: a shared lock.
+pub(super) fn probe(node: &str, key: &[u8; 64]) -> Result<Bytes, Failure> {
+    sealed(&format!("{NAME}-{node}-test"), key, false)
+}
+
+fn sealed(name: &str, key: &[u8; 64], exclusive: bool) -> Result<Bytes, Failure> {
+    let lock = LockFile {
+        time: Timestamp::now(),
+        exclusive,
+        hostname: host_name(),
+        username: name.to_owned(),
+        pid: std::process::id(),
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+    };
+    let text = serde_json::to_vec(&lock).unwrap_or_default();
+    let sealed = seal(&text, key);
+    sealed.ok_or_else(|| Failure::new(FailureCode::Failed, "The lock could not be encrypted."))
 }
 
 fn printable(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(64).collect()
 }
 
-fn host_name() -> String {
+/// The host name.
+pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn write(folder: &Path, key: &[u8; 64], exclusive: bool) -> io::Result<PathBuf> {
-    let lock = LockFile {
-        time: Timestamp::now(),
-        exclusive,
-        hostname: host_name(),
-        username: NAME.to_owned(),
-        pid: std::process::id(),
-        uid: rustix::process::getuid().as_raw(),
-        gid: rustix::process::getgid().as_raw(),
-    };
-    let bytes = seal(&serde_json::to_vec(&lock)?, key)
-        .ok_or_else(|| io::Error::other("it could not be encrypted"))?;
-    let name = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let (part, path) = (folder.with_file_name("tmp").join(&name), folder.join(&name));
-    write_synced(&part, &[bytes.into()])?;
-    fs::rename(part, &path)?;
-    sync_folder(folder)?;
-    Ok(path)
-}
-
-/// Nonce, ciphertext, and its authentication.
-fn seal(text: &[u8], key: &[u8; 64]) -> Option<Vec<u8>> {
-    let nonce: [u8; 16] = rand::random();
-    let cipher = Aes256CtrPoly1305Aes::new(key.into());
-    let mut sealed = nonce.to_vec();
-    sealed.extend(cipher.encrypt(&nonce.into(), text).ok()?);
-    Some(sealed)
-}
-
-fn open(bytes: &[u8], key: &[u8; 64]) -> Option<LockFile> {
-    let (nonce, sealed) = bytes.split_first_chunk::<16>()?;
-    let cipher = Aes256CtrPoly1305Aes::new(key.into());
-    let text = cipher.decrypt(nonce.into(), sealed).ok()?;
-    match text.split_first()? {
-        (&PACKED, packed) => {
-            let text = zstd::bulk::decompress(packed, usize::try_from(LARGEST).ok()?).ok()?;
-            serde_json::from_slice(&text).ok()
-        }
-        _ => serde_json::from_slice(&text).ok(),
-    }
+#[allow(clippy::disallowed_methods, reason = "the threads of a worker have nothing else to do")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::seal::PACKED;
+    use super::super::store::FolderStore;
     use super::*;
 
     const KEY: [u8; 64] = [7; 64];
 
-    fn repository() -> tempfile::TempDir {
+    fn repository() -> (tempfile::TempDir, Arc<dyn Store>) {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("locks")).unwrap();
-        fs::create_dir(dir.path().join("tmp")).unwrap();
-        dir
+        let store = FolderStore::of_node(dir.path());
+        store.prepare().unwrap();
+        (dir, Arc::new(store))
+    }
+
+    fn lock(store: &Arc<dyn Store>, exclusive: bool) -> Result<Lock, Failure> {
+        Locker { store: Arc::clone(store), key: KEY, node: "1".into() }.lock(exclusive)
     }
 
     /// Puts another program's lock there, as restic writes it.
-    fn foreign(repository: &Path, minutes: i64, exclusive: bool, packed: bool) {
+    fn foreign(store: &Arc<dyn Store>, minutes: i64, exclusive: bool, packed: bool) {
         let lock = LockFile {
             time: Timestamp::now() - SignedDuration::from_mins(minutes),
             exclusive,
@@ -205,54 +267,51 @@ mod tests {
         if packed {
             text = [vec![PACKED], zstd::bulk::compress(&text, 3).unwrap()].concat();
         }
-        fs::write(repository.join("locks/other"), seal(&text, &KEY).unwrap()).unwrap();
+        for (id, _) in store.list(Kind::Lock).unwrap() {
+            store.remove(Kind::Lock, &id).unwrap();
+        }
+        store.write(Kind::Lock, &Id::new([1; 32]), &[seal(&text, &KEY).unwrap()]).unwrap();
     }
 
-    fn locks(repository: &Path) -> usize {
-        fs::read_dir(repository.join("locks")).unwrap().count()
+    fn locks(store: &Arc<dyn Store>) -> usize {
+        store.list(Kind::Lock).unwrap().len()
     }
 
     #[test]
     fn a_lock_is_there_as_long_as_it_is_held() {
-        let dir = repository();
-        let held = lock(dir.path(), &KEY, false).unwrap();
-        assert_eq!(locks(dir.path()), 1);
+        let (_dir, store) = repository();
+        let held = lock(&store, false).unwrap();
+        assert_eq!(locks(&store), 1);
         drop(held);
-        assert_eq!(locks(dir.path()), 0);
+        assert_eq!(locks(&store), 0);
     }
 
     #[test]
     fn others_locks_are_respected() {
         for packed in [false, true] {
-            let dir = repository();
-            foreign(dir.path(), 1, true, packed);
-            let refused = lock(dir.path(), &KEY, false).unwrap_err();
+            let (_dir, store) = repository();
+            foreign(&store, 1, true, packed);
+            let refused = lock(&store, false).unwrap_err();
             assert_eq!(refused.code, FailureCode::Locked);
             assert!(refused.message.contains("ann on elsewhere, process 5, for 1 min"), "{refused}");
-            foreign(dir.path(), 1, false, packed);
-            assert!(lock(dir.path(), &KEY, false).is_ok(), "two may read and add");
-            assert!(lock(dir.path(), &KEY, true).is_err(), "none may remove beside another");
-            foreign(dir.path(), 31, true, packed);
-            assert!(lock(dir.path(), &KEY, true).is_ok(), "that one is nobody's any more");
-            assert_eq!(locks(dir.path()), 1, "and is left to its owner");
+            foreign(&store, 1, false, packed);
+            assert!(lock(&store, false).is_ok(), "two may read and add");
+            assert!(lock(&store, true).is_err(), "none may remove beside another");
+            foreign(&store, -60, true, packed);
+            let refused = lock(&store, false).unwrap_err();
+            assert!(refused.message.contains("clock"), "{refused}");
+            foreign(&store, 31, true, packed);
+            assert!(lock(&store, true).is_ok(), "that one is nobody's any more");
+            assert_eq!(locks(&store), 1, "and is left to its owner");
         }
     }
 
     #[test]
     fn what_a_killed_one_of_ours_left_is_removed() {
-        let dir = repository();
-        let left = LockFile {
-            time: Timestamp::now(),
-            exclusive: true,
-            hostname: host_name(),
-            username: NAME.into(),
-            pid: u32::MAX,
-            uid: 0,
-            gid: 0,
-        };
-        let sealed = seal(&serde_json::to_vec(&left).unwrap(), &KEY).unwrap();
-        fs::write(dir.path().join("locks/left"), sealed).unwrap();
-        drop(lock(dir.path(), &KEY, false).unwrap());
-        assert_eq!(locks(dir.path()), 0);
+        let (_dir, store) = repository();
+        let left = sealed("ctrl-alt-play-1", &KEY, true).unwrap();
+        store.write(Kind::Lock, &name_of(&left), &[left]).unwrap();
+        drop(lock(&store, false).unwrap());
+        assert_eq!(locks(&store), 0);
     }
 }

@@ -3,21 +3,39 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use protocol::{BackupLimits, BackupLocation, BackupSpace};
 use serde::{Deserialize, Serialize};
 
 use super::key::MasterKey;
 
 /// What a worker is to do.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct WorkerRequest {
-    /// The repository's folder.
-    pub repository: PathBuf,
+    /// The folder of the node's own repositories and of its files about others.
+    pub node: PathBuf,
+    /// The repository's id: a plain name.
+    pub id: String,
+    /// Where it lies.
+    #[serde(default)]
+    pub location: BackupLocation,
     /// The key by which all in it is encrypted.
     pub key: MasterKey,
     /// With which `restic` opens it too.
     pub password: String,
+    /// How hard the work may be.
+    #[serde(default)]
+    pub limits: BackupLimits,
     /// The work.
     pub work: Work,
+}
+
+impl std::fmt::Debug for WorkerRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerRequest")
+            .field("id", &self.id)
+            .field("work", &self.work)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The work of a worker.
@@ -32,6 +50,9 @@ pub enum Work {
         server_id: String,
         /// The server's folder.
         source: PathBuf,
+        /// What is left out, in gitignore's syntax.
+        #[serde(default)]
+        ignore: Vec<String>,
     },
     /// Writes the files of a backup into a new folder.
     Restore {
@@ -45,8 +66,20 @@ pub enum Work {
         /// Their ids.
         backup_ids: Vec<String>,
     },
-    /// Reads the whole repository and says what is wrong with it.
-    Check,
+    /// Tries whether backups can be kept there.
+    Test,
+    /// Reads the repository and says which backups are damaged.
+    Check {
+        /// The data of one in so many packs is read.
+        #[serde(default = "all")]
+        share: u32,
+    },
+    /// Removes what nothing needs any more.
+    Prune,
+}
+
+fn all() -> u32 {
+    1
 }
 
 /// One line of what a worker has to say.
@@ -86,6 +119,18 @@ pub struct Outcome {
     pub changed_names: Vec<String>,
     /// The most memory that the worker had, in bytes.
     pub peak_memory: u64,
+    /// What should be known of it although it was done.
+    #[serde(default)]
+    pub warning: Option<String>,
+    /// An SFTP server's key.
+    #[serde(default)]
+    pub host_key: Option<String>,
+    /// How much room the repository takes.
+    #[serde(default)]
+    pub space: Option<BackupSpace>,
+    /// Backups that are damaged.
+    #[serde(default)]
+    pub damaged: Vec<String>,
 }
 
 /// Why the work failed.
@@ -100,12 +145,16 @@ pub enum FailureCode {
     DiskFull,
     /// The repository is damaged, or of another key.
     Damaged,
+    /// The place where it lies cannot be reached.
+    Unreachable,
+    /// The place where it lies refuses us.
+    Denied,
     /// Everything else.
     Failed,
 }
 
 /// A failure of the work.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct Failure {
     pub(super) code: FailureCode,
@@ -117,13 +166,22 @@ impl Failure {
         Self { code, message: message.into() }
     }
 
+    /// Whether only this file is affected.
+    pub(super) fn is_of_the_disk(&self) -> bool {
+        self.code == FailureCode::Failed
+    }
+
     /// An error of the system, while something was done to a file.
     pub(super) fn io(doing: impl std::fmt::Display, error: &io::Error) -> Self {
         let code = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FailureCode::DiskFull,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                return Self::new(FailureCode::DiskFull, format!("{doing} failed: the disk has no room."));
+            }
+            io::ErrorKind::NotFound => FailureCode::NotFound,
+            io::ErrorKind::StaleNetworkFileHandle | io::ErrorKind::NotConnected => FailureCode::Unreachable,
             _ => FailureCode::Failed,
         };
-        Self::new(code, format!("{doing}: {error}"))
+        Self::new(code, format!("{doing} failed: {error}."))
     }
 }
 

@@ -3,14 +3,24 @@
 //! that no key is seen in a list of processes; what it has to say goes as lines of JSON to standard output. It ends as soon as its
 //! standard input does: with the agent, or because the agent wants no more of it.
 
+mod check;
 mod guard;
+mod heal;
+mod ignored;
 mod key;
-mod local;
+mod key_file;
 mod lock;
 mod message;
+mod place;
+mod progress;
 mod repository;
 mod restore;
+mod runtime;
+mod seal;
 mod source;
+mod space;
+mod store;
+mod throttle;
 
 use std::fs;
 use std::io::{self, BufRead, Read};
@@ -40,7 +50,6 @@ const PROCESSORS: usize = 2;
 /// Does what standard input asks for. Gives the exit code.
 #[must_use]
 pub fn run() -> u8 {
-    become_small();
     let request = match read_request() {
         Ok(request) => request,
         Err(message) => {
@@ -48,12 +57,15 @@ pub fn run() -> u8 {
             return 2;
         }
     };
+    become_small(request.limits.small_memory);
     let held: Held = Arc::default();
     end_with_input(&held);
     let guard = Guard::install();
     // The library gives up in this way where what it reads is not what was written.
     let done = catch_unwind(AssertUnwindSafe(|| repository::work(request, &guard, &held)));
-    let done = done.unwrap_or_else(|_| Err(Failure::new(FailureCode::Damaged, DAMAGED)));
+    let done = done.unwrap_or_else(|_| {
+        Err(guard.last_failure().unwrap_or_else(|| Failure::new(FailureCode::Damaged, DAMAGED)))
+    });
     match done {
         Ok(mut outcome) => {
             outcome.peak_memory = peak_memory();
@@ -88,14 +100,14 @@ fn read_request() -> Result<WorkerRequest, String> {
 }
 
 /// Steps back behind everything else on the machine. What is refused costs no more than speed.
-fn become_small() {
+fn become_small(smaller: bool) {
     drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
     let _ = rustix::process::nice(NICE);
     // The libraries make as many threads as they see processors, and memory goes with threads.
     if let Ok(allowed) = rustix::thread::sched_getaffinity(None) {
         let mut few = rustix::thread::CpuSet::new();
         let last = (0..rustix::thread::CpuSet::MAX_CPU).rev().filter(|cpu| allowed.is_set(*cpu));
-        last.take(PROCESSORS).for_each(|cpu| few.set(cpu));
+        last.take(if smaller { 1 } else { PROCESSORS }).for_each(|cpu| few.set(cpu));
         let _ = rustix::thread::sched_setaffinity(None, &few);
     }
 }

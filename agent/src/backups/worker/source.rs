@@ -17,6 +17,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat,
 use rustix::io::Errno;
 
 use super::guard::{Guard, VANISHED};
+use super::ignored::Ignored;
+use super::throttle::Throttle;
 
 /// Folders in folders.
 const DEPTH: usize = 256;
@@ -35,19 +37,38 @@ pub(super) struct Source {
     /// What its path is in the backup.
     shown: PathBuf,
     guard: Guard,
+    ignored: Arc<Ignored>,
+    throttle: Arc<Throttle>,
 }
 
 impl Source {
     /// Opens the folder.
-    pub(super) fn open(path: &Path, shown: PathBuf, guard: Guard) -> io::Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        shown: PathBuf,
+        guard: Guard,
+        ignored: Ignored,
+        throttle: Throttle,
+    ) -> io::Result<Self> {
         let root = openat(rustix::fs::CWD, path, folder_flags(), Mode::empty())?;
-        Ok(Self { root: Arc::new(root), shown, guard })
+        Ok(Self {
+            root: Arc::new(root),
+            shown,
+            guard,
+            ignored: Arc::new(ignored),
+            throttle: Arc::new(throttle),
+        })
     }
 
-    fn walk(&self) -> Walk {
-        let walk = Walk { guard: self.guard.clone(), open: Vec::new() };
-        let (mut walk, root) = (walk, Arc::clone(&self.root));
-        walk.enter(root, self.shown.clone());
+    fn walk(&self, guard: Guard) -> Walk {
+        let mut walk = Walk {
+            guard,
+            shown: self.shown.clone(),
+            ignored: Arc::clone(&self.ignored),
+            throttle: Arc::clone(&self.throttle),
+            open: Vec::new(),
+        };
+        walk.enter(Arc::clone(&self.root), self.shown.clone());
         walk
     }
 }
@@ -57,13 +78,12 @@ impl ReadSource for Source {
     type Iter = Walk;
 
     fn size(&self) -> RusticResult<Option<u64>> {
-        let mut sizes = Walk { guard: Guard::default(), open: Vec::new() };
-        sizes.enter(Arc::clone(&self.root), self.shown.clone());
+        let sizes = self.walk(Guard::default());
         Ok(Some(sizes.filter_map(Result::ok).map(|entry| entry.node.meta.size).sum()))
     }
 
     fn entries(&self) -> Walk {
-        self.walk()
+        self.walk(self.guard.clone())
     }
 }
 
@@ -74,6 +94,9 @@ fn folder_flags() -> OFlags {
 /// Goes through a folder in the order that the library wants: by name, what is in a folder after the folder.
 pub(super) struct Walk {
     guard: Guard,
+    shown: PathBuf,
+    ignored: Arc<Ignored>,
+    throttle: Arc<Throttle>,
     open: Vec<OpenFolder>,
 }
 
@@ -112,6 +135,10 @@ impl Walk {
                 return None;
             }
         };
+        let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        if path.strip_prefix(&self.shown).is_ok_and(|path| self.ignored.has(path, is_folder)) {
+            return None;
+        }
         let mut meta = metadata(&stat);
         let (node_type, open) = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
@@ -122,6 +149,7 @@ impl Walk {
                     path: path.clone(),
                     stat,
                     guard: self.guard.clone(),
+                    throttle: Arc::clone(&self.throttle),
                 };
                 (NodeType::File, Some(contents))
             }
@@ -220,6 +248,7 @@ pub(super) struct Contents {
     path: PathBuf,
     stat: Stat,
     guard: Guard,
+    throttle: Arc<Throttle>,
 }
 
 impl ReadSourceOpen for Contents {
@@ -292,6 +321,7 @@ impl Read for Reading {
             got = most;
         }
         self.left -= got as u64;
+        self.contents.throttle.take(got as u64);
         Ok(got)
     }
 }
