@@ -181,3 +181,20 @@ build_program() {
     say "Building; the first time takes some minutes"
     cd "$ROOT" && cargo build --release --locked
 }
+
+# --- backups ---
+
+# What backups are compared with and kept on in the tests: restic, servers for SFTP and REST, and one for S3.
+backup_tools() {
+    have restic || apt_install restic
+    have rclone || apt_install rclone
+    [ -x /usr/sbin/sshd ] || apt_install openssh-server
+    have ssh || apt_install openssh-client
+    if [ -x "$TOOLS/moto/bin/moto_server" ]; then return 0; fi
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_install python3 python3-venv; fi
+    rm -rf "$TOOLS/moto"
+    if ! { python3 -m venv "$TOOLS/moto" && "$TOOLS/moto/bin/pip" install -q 'moto[s3,server]==5.*'; }; then
+        rm -rf "$TOOLS/moto"
+        die "moto could not be installed: it is the S3 server of the tests"
+    fi
+}

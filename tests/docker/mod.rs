@@ -2,6 +2,7 @@
 //! always removes its containers.
 
 mod backup_policy;
+mod backup_targets;
 mod backup_worker;
 mod backups;
 mod broken_console;
