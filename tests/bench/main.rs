@@ -1,11 +1,13 @@
 //! The benchmark: performance of this binary on one machine, with a baseline for each value from the same run, because
 //! machines differ. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- click`, `-- files`, `-- page` or
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- backups`, `-- click`,
+//! `-- files`, `-- page` or
 //! `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
+mod backups;
 mod bulk;
 mod click;
 mod console;
@@ -68,6 +70,9 @@ async fn measure() -> Result<Report> {
         console::measure(&panel, &mut report).await?;
         panel.remove_servers().await?;
         panel.stop().await?;
+    }
+    if wanted("backups") {
+        backups::measure(&mut report)?;
     }
     if wanted("click") {
         panel::make_image()?;
