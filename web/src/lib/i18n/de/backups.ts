@@ -32,7 +32,7 @@ export const backups: typeof English = {
   thenGoesOn: 'Sobald es vollständig ist, geschieht, was verlangt wurde. Der Stand steht unter Backups.',
   imageTitle: (name: string) => `Image von „${name}“ neu herunterladen?`,
   imageText: 'Die neueste Version des Images wird geladen. Ein neueres Spiel kann eine Welt so ändern, dass ein älteres sie nicht mehr lesen kann.',
-  facts: (size: string, files: string) => `${size} in ${files} Dateien`,
+  facts: (size: string, files: string) => `${size} in ${files} ${files === '1' ? 'Datei' : 'Dateien'}`,
   stored: (size: string) => `${size} neu auf der Platte`,
   changed: (count: number) => (count === 1 ? '1 Datei änderte sich beim Lesen' : `${count} Dateien änderten sich beim Lesen`),
   left: (time: string) => `noch ${time}`,

@@ -30,7 +30,7 @@ export const backups = {
   thenGoesOn: 'What you asked for is done when it is complete. Backups shows how far it is.',
   imageTitle: (name: string) => `Download the image of “${name}” again?`,
   imageText: 'The newest version of the image is downloaded. A newer game may change a world so that an older one cannot read it any more.',
-  facts: (size: string, files: string) => `${size} in ${files} files`,
+  facts: (size: string, files: string) => `${size} in ${files} ${files === '1' ? 'file' : 'files'}`,
   stored: (size: string) => `${size} new on disk`,
   changed: (count: number) => (count === 1 ? '1 file changed while it was read' : `${count} files changed while they were read`),
   left: (time: string) => `${time} left`,
