@@ -100,6 +100,22 @@ pub enum FileTarget {
     },
 }
 
+/// `file_sftp`: dials and serves the server's files: the panel has an SFTP client there and knows who that is. Binary frames
+/// hold whole packets of SFTP 3, each with its length before it; the panel answers `INIT` itself. Paths are absolute, `/` is
+/// the server's folder. Answered by `ack` when the connection is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileSftp {
+    /// The server's id.
+    pub server_id: ServerId,
+    /// The end of the address to dial: `/transfer/ID`.
+    pub transfer_id: String,
+    /// Secret that opens the connection, once.
+    pub token: String,
+    /// Whether anything may be changed.
+    pub writable: bool,
+}
+
 /// `upload_create`: prepares for a file that comes in pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -160,6 +176,17 @@ impl Payload for FileSend {
             }
             FileSource::Archive { paths, format: _ } => file_paths::paths("paths", paths, PATHS),
         }
+    }
+
+    fn server_id(&self) -> Option<&ServerId> {
+        Some(&self.server_id)
+    }
+}
+
+impl Payload for FileSftp {
+    fn bound(&mut self) -> Result<(), String> {
+        let Self { server_id, transfer_id, token, writable: _ } = self;
+        stream(server_id, transfer_id, token)
     }
 
     fn server_id(&self) -> Option<&ServerId> {

@@ -59,7 +59,9 @@ pub use file_jobs::{
     FileVersionList, PATHS, SKIPPED, Skipped, TrashEntry, Trashed,
 };
 pub use file_search::{DiskUsage, DiskUsageReport, FileMatch, FileMatches, FileSearch, LargeFile, MATCHES};
-pub use file_streams::{FileReceive, FileSend, FileSource, FileTarget, UploadCreate, UploadInfo, UploadRef};
+pub use file_streams::{
+    FileReceive, FileSend, FileSftp, FileSource, FileTarget, UploadCreate, UploadInfo, UploadRef,
+};
 pub use files::{
     FileContent, FileEntries, FileEntry, FileInfo, FileKind, FileList, FileRead, FileRef, FileWrite, LISTED,
 };

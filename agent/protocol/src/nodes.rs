@@ -39,6 +39,8 @@ pub mod capability {
     pub const FILES: &str = "files";
     /// All other file messages: `file_*`, `upload_*`, `disk_usage`.
     pub const FILE_MANAGER: &str = "file-manager";
+    /// `file_sftp`.
+    pub const FILES_SFTP: &str = "files-sftp";
     /// `blockLan` of a server, and `system_info.firewall`.
     pub const BLOCK_LAN: &str = "block-lan";
     /// The status `paused` and the power action `resume`.

@@ -7,7 +7,7 @@ use super::bounded::{FILE, Inbound, LISTING, Limits, SETTINGS, USUAL};
 use super::payload::Payload;
 use super::{
     BackupQuery, BackupRun, ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList, FileOp, FileRead,
-    FileReceive, FileRef, FileSearch, FileSend, FileWrite, HostCheck, RegistryLogin, ServerCommand,
+    FileReceive, FileRef, FileSearch, FileSend, FileSftp, FileWrite, HostCheck, RegistryLogin, ServerCommand,
     ServerCreate, ServerPower, ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare,
     TransferReceive, TransferSend, UpgradeReceive, UploadCreate, UploadRef,
 };
@@ -113,6 +113,8 @@ macro_rules! each_message_to_agent {
             file_send: FileSend(send: FileSend), LISTING;
             /// Extension: opens a stream and receives a file, or a piece of an upload.
             file_receive: FileReceive(receive: FileReceive), USUAL;
+            /// Extension: opens a stream connection and serves a server's files to an SFTP client of the panel.
+            file_sftp: FileSftp(sftp: FileSftp), USUAL;
             /// Extension: begins an upload of a file in pieces.
             upload_create: UploadCreate(upload: UploadCreate), USUAL;
             /// Extension: requests the state of an upload, answered by

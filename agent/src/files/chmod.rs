@@ -1,7 +1,7 @@
 //! Permission bits. Never through a link, and never setuid or the like.
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
-use rustix::fs::{FileType, Mode, OFlags, fchmod, fstat, openat};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fchmod, fstat, openat};
 
 use super::job::Job;
 use crate::fs::{
@@ -40,7 +40,12 @@ fn one(parent: BorrowedFd<'_>, name: &[u8], bits: u32, owner: u32) -> Result<(),
     // What it is is looked at by the handle that is changed.
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(parent, name, flags, Mode::empty()).map_err(meaning("open it"))?;
-    let stat = fstat(&file).map_err(meaning("look at it"))?;
+    by_handle(&file, bits, owner)
+}
+
+/// The same of what is open; `owner` is the server's user.
+pub(super) fn by_handle(file: &OwnedFd, bits: u32, owner: u32) -> Result<(), FileError> {
+    let stat = fstat(file).map_err(meaning("look at it"))?;
     let bits = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => for_folder(bits),
         // A file with a second name could be one of the host's.
@@ -51,6 +56,10 @@ fn one(parent: BorrowedFd<'_>, name: &[u8], bits: u32, owner: u32) -> Result<(),
     // A handle that opens nothing can only be changed by the name that the system has for it.
     let by_handle = format!("/proc/self/fd/{}", file.as_raw_fd());
     rustix::fs::chmod(by_handle, Mode::from_raw_mode(bits)).map_err(meaning("set its mode"))
+}
+
+pub(super) fn is_file(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 struct Changing<'a, 'j> {

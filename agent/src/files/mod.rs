@@ -16,6 +16,7 @@ mod receive;
 mod refuse;
 mod search;
 mod send;
+mod sftp;
 mod store;
 mod streams;
 mod sweep;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 
 use protocol::{
     FileCancel, FileContent, FileList, FileOp, FileRead, FileReceive, FileRef, FileSearch, FileSend,
-    FileWrite, ServerId, ToPanel, UploadCreate, UploadRef,
+    FileSftp, FileWrite, ServerId, ToPanel, UploadCreate, UploadRef,
 };
 use tokio::sync::Semaphore;
 
@@ -178,6 +179,11 @@ impl Files {
     /// Receives a file over a connection of its own.
     pub(crate) fn receive(&self, asked: FileReceive, reply: Reply) {
         self.streams.receive(asked, reply);
+    }
+
+    /// Serves a server's files to an SFTP client, over a connection of its own.
+    pub(crate) fn sftp(&self, asked: FileSftp, reply: Reply) {
+        self.streams.sftp(asked, reply);
     }
 
     /// Prepares for an upload.

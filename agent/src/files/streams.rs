@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{Control, ErrorCode, ErrorReport, FileReceive, FileSend, ToPanel};
+use protocol::{Control, ErrorCode, ErrorReport, FileReceive, FileSend, FileSftp, ToPanel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::context::FilesContext;
 use super::refuse::refuse;
+use super::sftp::{self, Session};
 use super::uploads::Turns;
 use super::{receive, send};
 use crate::fs::FileError;
@@ -16,6 +17,8 @@ use crate::streams::{Frame, Pipe, Ticket};
 
 /// Connections at a time.
 const AT_ONCE: usize = 48;
+/// The same of SFTP clients, which stay for hours and mostly do nothing.
+const SFTP_CLIENTS: usize = 128;
 /// How long the last word may take.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -25,11 +28,17 @@ pub(super) struct FileStreams {
     context: Arc<FilesContext>,
     turns: Turns,
     room: Arc<Semaphore>,
+    clients: Arc<Semaphore>,
 }
 
 impl FileStreams {
     pub(super) fn new(context: Arc<FilesContext>) -> Self {
-        Self { context, turns: Turns::default(), room: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            context,
+            turns: Turns::default(),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+            clients: Arc::new(Semaphore::new(SFTP_CLIENTS)),
+        }
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, FileError> {
@@ -91,6 +100,27 @@ impl FileStreams {
                 Ok(answer) => reply.answer(answer),
                 Err(error) => refuse(reply, &error),
             }
+        }));
+    }
+
+    /// Serves an SFTP client.
+    pub(super) fn sftp(&self, asked: FileSftp, reply: Reply) {
+        let Ok(permit) = Arc::clone(&self.clients).try_acquire_owned() else {
+            return refuse(reply, &FileError::Busy);
+        };
+        let streams = self.clone();
+        drop(self.context.tasks.spawn(async move {
+            let _permit = permit;
+            let ticket = ticket(&asked.transfer_id, &asked.token);
+            let (context, writable) = (Arc::clone(&streams.context), asked.writable);
+            let session = blocking(move || Session::open(context, asked.server_id, writable)).await;
+            let session = match session {
+                Ok(session) => session,
+                Err(error) => return refuse(reply, &error),
+            };
+            let Some((pipe, reply)) = streams.dial(ticket, reply).await else { return };
+            reply.ack(None);
+            sftp::serve(session, pipe, &streams.context.cancel).await;
         }));
     }
 

@@ -48,6 +48,11 @@ impl RelPath {
         Ok(Self { bytes, folder })
     }
 
+    /// The server's folder itself.
+    pub(crate) fn root() -> Self {
+        Self { bytes: Vec::new(), folder: true }
+    }
+
     /// The server's folder.
     pub(crate) fn is_root(&self) -> bool {
         self.bytes.is_empty()

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use protocol::{
     DiskUsage, DiskUsageReport, ErrorCode, FileCancel, FileKind, FileList, FileOp, FileRead, FileReceive,
-    FileRef, FileSearch, FileSend, FileWrite, LargeFile, ServerRef, ToPanel, UploadCreate, UploadRef,
-    file_paths,
+    FileRef, FileSearch, FileSend, FileSftp, FileWrite, LargeFile, ServerRef, ToPanel, UploadCreate,
+    UploadRef, file_paths,
 };
 
 use super::parts::Parts;
@@ -55,6 +55,11 @@ pub(super) fn file_send(agent: &Parts, asked: FileSend, reply: Reply) {
 pub(super) fn file_receive(agent: &Parts, asked: FileReceive, reply: Reply) {
     let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
     agent.files.receive(asked, reply);
+}
+
+pub(super) fn file_sftp(agent: &Parts, asked: FileSftp, reply: Reply) {
+    let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
+    agent.files.sftp(asked, reply);
 }
 
 pub(super) fn upload_create(agent: &Parts, asked: UploadCreate, reply: Reply) {

@@ -29,6 +29,7 @@ const CAPABILITIES: &[&str] = &[
     capability::DESCRIBE,
     capability::FILES,
     capability::FILE_MANAGER,
+    capability::FILES_SFTP,
     capability::PAUSE,
     capability::BLOCK_LAN,
     capability::TEMPLATES,
