@@ -18,6 +18,7 @@ use crate::nodes::{EnrollmentConfig, Nodes};
 use crate::registries::Registries;
 use crate::servers::Servers;
 use crate::setup::Setup;
+use crate::sftp::Sftp;
 use crate::sources::Sources;
 use crate::status::Status;
 use crate::system::shutdown::Tasks;
@@ -93,6 +94,8 @@ pub struct Games {
     pub transfers: Transfers,
     /// Their backups.
     pub backups: Backups,
+    /// Their files by SFTP.
+    pub sftp: Sftp,
 }
 
 /// Templates, and the ways to get more of them.
@@ -117,12 +120,14 @@ pub struct Ports {
     pub agents: SocketAddr,
     /// Health of the local node; absent if it is off or its port is in use.
     pub health: Option<SocketAddr>,
+    /// Servers' files by SFTP, unless it is off or its port was taken.
+    pub sftp: Option<SocketAddr>,
 }
 
 impl Ports {
     /// The port numbers.
     pub fn numbers(&self) -> Vec<u16> {
-        [Some(self.panel), Some(self.agents), self.health]
+        [Some(self.panel), Some(self.agents), self.health, self.sftp]
             .into_iter()
             .flatten()
             .map(|address| address.port())

@@ -32,7 +32,9 @@ pub mod db_backups;
 pub mod error;
 pub mod net;
 pub mod revision;
+pub mod sftp;
 pub mod sources;
+pub mod ssh_keys;
 pub mod start;
 pub mod system;
 

@@ -17,8 +17,8 @@ use crate::nodes::Nodes;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use crate::{
-    backups, docs, doctor, files, live, nodes, registries, servers, setup, sources, status, templates,
-    transfers, upgrades, users,
+    backups, docs, doctor, files, live, nodes, registries, servers, setup, sftp, sources, ssh_keys, status,
+    templates, transfers, upgrades, users,
 };
 
 /// All endpoints of the API. The OpenAPI document is generated from this list, and a test compares it with the table of
@@ -38,6 +38,8 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(files::routes(&features.games.files));
     routes.extend(transfers::routes(&features.games.transfers));
     routes.extend(backups::routes(&features.games.backups));
+    routes.extend(sftp::routes(&features.games.sftp));
+    routes.extend(ssh_keys::routes(features.games.sftp.keys()));
     routes.extend(upgrades::routes(&features.upgrades));
     routes.extend(live::routes(&features.live));
     routes.extend(doctor::routes(&features.doctor));

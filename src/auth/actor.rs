@@ -13,6 +13,8 @@ use crate::error::{ApiError, Code};
 pub enum Actor {
     /// A user with a session.
     Person(Caller),
+    /// A user who is connected over SFTP.
+    Sftp(SftpLogin),
     /// A user with a shell on the panel's machine, over the control socket: root or the panel's own user.
     Shell {
         /// User id of the calling process.
@@ -25,6 +27,7 @@ impl Actor {
     pub fn is_admin(&self) -> bool {
         match self {
             Actor::Person(caller) => caller.is_admin(),
+            Actor::Sftp(login) => login.is_admin(),
             Actor::Shell { .. } => true,
         }
     }
@@ -39,7 +42,11 @@ impl Actor {
 
     /// The user's account id; `None` for an actor without an account.
     pub fn user_id(&self) -> Option<&str> {
-        self.person().map(Caller::user_id)
+        match self {
+            Actor::Person(caller) => Some(caller.user_id()),
+            Actor::Sftp(login) => Some(login.user_id()),
+            Actor::Shell { .. } => None,
+        }
     }
 
     /// The calling session's id; `None` without one.
@@ -51,7 +58,7 @@ impl Actor {
     pub fn person(&self) -> Option<&Caller> {
         match self {
             Actor::Person(caller) => Some(caller),
-            Actor::Shell { .. } => None,
+            Actor::Sftp(_) | Actor::Shell { .. } => None,
         }
     }
 }
@@ -67,6 +74,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Actor::Person(caller) => f.write_str(caller.username()),
+            Actor::Sftp(login) => write!(f, "{} by SFTP", login.username()),
             Actor::Shell { uid } => write!(f, "uid {uid}"),
         }
     }
@@ -103,6 +111,41 @@ impl Caller {
     }
 
     /// Whether everything is allowed. Only for deciding what to show; an action requires an [`Admin`].
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+}
+
+/// Somebody who reaches files by SFTP.
+#[derive(Clone)]
+pub struct SftpLogin {
+    pub(super) user_id: String,
+    pub(super) username: String,
+    pub(super) role: Role,
+    /// Of the password as it was when he came.
+    pub(super) password_hash: String,
+    /// The key that he showed; none where it was the password.
+    pub(super) key_id: Option<String>,
+}
+
+impl fmt::Debug for SftpLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SftpLogin").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl SftpLogin {
+    /// The account's id.
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    /// The account's name.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// Whether everything is allowed.
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
     }

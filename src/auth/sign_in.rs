@@ -73,7 +73,7 @@ impl Auth {
         self.0.devices.make(&user.id, clock::now())
     }
 
-    async fn verify(
+    pub(super) async fn verify(
         &self,
         username: &str,
         user: Option<User>,

@@ -29,6 +29,9 @@ pub(super) struct Settings {
     /// Port of the local node's health, or off [default: 8081].
     #[arg(long, value_name = "PORT")]
     health_port: Option<String>,
+    /// Port of servers' files by SFTP, or off [default: 2022].
+    #[arg(long, value_name = "PORT")]
+    sftp_port: Option<String>,
     /// Folder for everything that is kept; beside a service the other commands take the service's.
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
@@ -191,6 +194,7 @@ impl Settings {
             ("port", self.port),
             ("websocket_port", self.websocket_port),
             ("health_port", self.health_port),
+            ("sftp_port", self.sftp_port),
             ("data_dir", self.data_dir),
             ("jwt_secret", self.jwt_secret),
             ("agent_secret", self.agent_secret),

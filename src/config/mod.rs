@@ -37,6 +37,8 @@ pub struct Config {
     pub websocket_port: u16,
     /// Health port of the local node; `None` if it is off.
     pub health_port: Option<u16>,
+    /// SFTP port; `None` if it is off.
+    pub sftp_port: Option<u16>,
     /// The data folder.
     pub data_dir: PathBuf,
     /// Secret that signs session tokens; created at the first start if not set.
@@ -85,6 +87,7 @@ impl Config {
             port: 0,
             websocket_port: 0,
             health_port: Some(0),
+            sftp_port: Some(0),
             data_dir: data_dir.to_owned(),
             jwt_secret: None,
             agent_secret: None,
@@ -120,6 +123,7 @@ const KEYS: &[Key] = &[
     Key { name: "port", variables: &["PORT"] },
     Key { name: "websocket_port", variables: &["WEBSOCKET_PORT", "AGENT_PORT"] },
     Key { name: "health_port", variables: &["HEALTH_PORT"] },
+    Key { name: "sftp_port", variables: &["SFTP_PORT"] },
     Key { name: "data_dir", variables: &["DATA_DIR"] },
     Key { name: "jwt_secret", variables: &["JWT_SECRET"] },
     Key { name: "agent_secret", variables: &["AGENT_SECRET"] },
@@ -213,10 +217,6 @@ impl Config {
         let link_times = found
             .get(LINK_TIMES)
             .map(|given| LinkTimes::parse(&given.value).map_err(|problem| given.bad(problem)));
-        let health_port = match found.get("health_port") {
-            Some(given) if matches!(given.value.as_str(), "off" | "none" | "false") => None,
-            _ => Some(port(found, "health_port", 8081)?),
-        };
         Ok(Self {
             bind: match found.get("bind") {
                 Some(given) => given.value.trim_matches(['[', ']']).parse().map_err(|_| {
@@ -226,7 +226,8 @@ impl Config {
             },
             port: port(found, "port", 3000)?,
             websocket_port: port(found, "websocket_port", 8080)?,
-            health_port,
+            health_port: optional_port(found, "health_port", 8081)?,
+            sftp_port: optional_port(found, "sftp_port", 2022)?,
             data_dir,
             jwt_secret: found.get("jwt_secret").map(|given| Secret::new(given.value.as_str())),
             agent_secret,
@@ -262,6 +263,13 @@ fn port(found: &Layer, name: &str, default: u16) -> Result<u16, ConfigError> {
             given.value
         ))
     })
+}
+
+fn optional_port(found: &Layer, name: &str, default: u16) -> Result<Option<u16>, ConfigError> {
+    match found.get(name) {
+        Some(given) if matches!(given.value.as_str(), "off" | "none" | "false") => Ok(None),
+        _ => port(found, name, default).map(Some),
+    }
 }
 
 fn on_or_off(given: &Setting) -> Result<bool, ConfigError> {

@@ -100,6 +100,7 @@ impl Subject {
             port(config.websocket_port, "for agents", "WEBSOCKET_PORT", false),
         ];
         ports.extend(config.health_port.map(|number| port(number, "the node's health", "HEALTH_PORT", true)));
+        ports.extend(config.sftp_port.map(|number| port(number, "files by SFTP", "SFTP_PORT", true)));
         Self {
             data_dir: config.data_dir.clone(),
             docker_host: config.docker_host.clone(),

@@ -63,6 +63,14 @@ impl Denied {
         }
     }
 
+    /// A link would be another name of such a file: 403 where there may be some.
+    pub(super) fn check_links(&self) -> Result<(), ApiError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(refused("This server has files that are only for those who may configure it, and so are links."))
+    }
+
     /// Archives could carry such files, and links to them, past the check: 403 where there may be some.
     pub(super) fn check_archives(&self) -> Result<(), ApiError> {
         if self.0.is_empty() {

@@ -27,6 +27,7 @@ mod responses;
 mod revoked;
 mod routes;
 mod send;
+mod sftp;
 mod streams_open;
 mod tickets;
 mod topic;
@@ -42,6 +43,7 @@ use storage::Store;
 use tokio::sync::Semaphore;
 
 pub use routes::routes;
+pub use sftp::{SftpPlace, SftpRights};
 pub use topic::topics;
 
 use crate::agents::Agents;

@@ -20,7 +20,9 @@ use crate::registries::Registries;
 use crate::router;
 use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
+use crate::sftp::{self, HostKey, Sftp};
 use crate::sources::Sources;
+use crate::ssh_keys::SshKeys;
 use crate::status::Status;
 use crate::streams::Streams;
 use crate::system::shutdown::Tasks;
@@ -100,7 +102,18 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
             tasks: tasks.clone(),
         },
     );
-    let games = Games { servers, files, transfers, backups };
+    let sftp = Sftp::new(sftp::Parts {
+        auth: auth.clone(),
+        files: files.clone(),
+        keys: SshKeys::new(store.clone(), auth.clone()),
+        tasks: tasks.clone(),
+        port: ports.sftp.map(|address| address.port()),
+        host_key: HostKey::open(&folder.join("secrets")).map_err(|source| StartError::Other {
+            doing: "opening the key for SFTP",
+            source: source.into(),
+        })?,
+    });
+    let games = Games { servers, files, transfers, backups, sftp };
     let topics = router::topics(&games, &nodes, &status, &upgrades);
     let live = Live::new(auth.clone(), agents.clone(), topics, tasks.clone());
     let joining = EnrollmentConfig {
@@ -132,6 +145,7 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
 
 fn own_ports(ports: &Ports) -> OwnPorts {
     let mut own = vec![(ports.panel.port(), "its page"), (ports.agents.port(), "for agents")];
+    own.extend(ports.sftp.map(|sftp| (sftp.port(), "files by SFTP")));
     own.extend(ports.health.map(|health| (health.port(), "the node's health")));
     OwnPorts(own)
 }

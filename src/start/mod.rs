@@ -88,10 +88,17 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
             .ok(),
         None => None,
     };
+    let sftp = match config.sftp_port {
+        Some(port) => listen(SocketAddr::new(config.bind, port), "files by SFTP", "SFTP_PORT")
+            .inspect_err(|cause| tracing::warn!(%cause, "the panel starts without it"))
+            .ok(),
+        None => None,
+    };
     let ports = Ports {
         panel: address(&panel)?,
         agents: address(&agents)?,
         health: health.as_ref().map(address).transpose()?,
+        sftp: sftp.as_ref().map(address).transpose()?,
     };
     tracing::info!(pin = identity.pin(), "whoever asks by TLS is answered with this key");
     let registry = registry(&store, &tasks, config.link_times.clone()).await?;
@@ -156,6 +163,11 @@ pub async fn run(config: Config) -> Result<Running, StartError> {
             listener.clone().answer(request)
         }),
     ));
+    if let Some(listener) = sftp {
+        let networks = networks.clone();
+        let refuses = Arc::new(move |peer| networks.contain(peer));
+        drop(tasks.spawn("SFTP port", app.features.games.sftp.clone().serve(listener, refuses)));
+    }
     start_local_agent(&app, &streams, networks);
     db_backups::start(&app.store, &app.config.data_dir, &tasks);
     app.features.upgrades.start();
@@ -218,6 +230,9 @@ impl Running {
         writeln!(out, "Listening on ws://{} for agents", ports.agents)?;
         if let Some(health) = ports.health {
             writeln!(out, "Listening on http://{health}/health for the local node's health")?;
+        }
+        if let Some(sftp) = ports.sftp {
+            writeln!(out, "Listening on sftp://{sftp} for servers' files")?;
         }
         let named = self.app.network.name.url();
         if let Ok(named) = &named {

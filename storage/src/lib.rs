@@ -39,6 +39,7 @@ pub mod servers;
 pub mod sessions;
 pub mod settings;
 pub mod sources;
+pub mod ssh_keys;
 pub mod templates;
 pub mod transfers;
 pub mod users;

@@ -33,6 +33,7 @@ mod session;
 mod setup;
 mod slow;
 mod sources;
+mod ssh_keys;
 mod template_icons;
 mod template_imports;
 mod templates;

@@ -69,6 +69,7 @@ async fn spawn(folder: &Path, env: &[(&str, String)]) -> Result<(Child, String, 
         .env("PORT", "0")
         .env("WEBSOCKET_PORT", "0")
         .env("HEALTH_PORT", "off")
+        .env("SFTP_PORT", "off")
         .env("LOG_LEVEL", "warn")
         // As in the service file.
         .env("MALLOC_ARENA_MAX", "1")

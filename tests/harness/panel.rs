@@ -122,6 +122,7 @@ pub(crate) fn command(
         .env("PORT", "0")
         .env("WEBSOCKET_PORT", "0")
         .env("HEALTH_PORT", "off")
+        .env("SFTP_PORT", "off")
         .env("MDNS", "off")
         .env("LOG_LEVEL", "debug")
         .env_remove("AGENT_SECRET")
@@ -204,6 +205,12 @@ impl Panel {
     /// The address for agents.
     pub(crate) fn agents_address(&self) -> String {
         announced(&self.log(), "Listening on ws://").expect("the agents' port is announced")
+    }
+
+    /// Its SFTP port.
+    pub(crate) fn sftp_port(&self) -> u16 {
+        let address = announced(&self.log(), "Listening on sftp://").expect("the port for SFTP is announced");
+        address.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
     /// Its output.

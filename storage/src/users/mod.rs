@@ -6,7 +6,7 @@ use crate::Millis;
 use crate::error::{Error, Result};
 use crate::tables::{USERS, USERS_BY_NAME};
 use crate::tx::{ReadTx, WriteTx};
-use crate::{grants, sessions};
+use crate::{grants, sessions, ssh_keys};
 
 pub use record::{Role, User};
 
@@ -72,6 +72,7 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<Vec<String>> {
     }
     let ended = sessions::delete_by_user(tx, id, None)?;
     grants::delete_by_user(tx, id)?;
+    ssh_keys::delete_by_user(tx, id)?;
     USERS_BY_NAME.remove(tx, key(&user.username).as_str())?;
     USERS.remove(tx, id)?;
     Ok(ended)

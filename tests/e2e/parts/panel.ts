@@ -90,7 +90,8 @@ export class Panel {
         FETCH_ALLOW: '127.0.0.1',
         PORT: String(this.#port),
         WEBSOCKET_PORT: '0',
-        HEALTH_PORT: 'off'
+        HEALTH_PORT: 'off',
+        SFTP_PORT: 'off'
       },
       stdio: ['ignore', 'pipe', 'pipe']
     });
