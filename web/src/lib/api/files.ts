@@ -1,5 +1,6 @@
 /** The calls of a server's files. Apart from the others, since only the file manager needs them. */
 import { raw, send } from '../api';
+import type { SftpAccess } from '../types';
 import type { ArchiveFormat, FileEntry, FileVersion, Found, Job, TrashEntry, Usage } from '../files/types';
 
 export const filesBase = (id: string) => `/api/servers/${encodeURIComponent(id)}/files`;
@@ -33,6 +34,8 @@ export const files = (id: string) => {
   const job = (what: string, body: unknown) => json<Job>(`${base}/${what}`, post(body));
   const done = async (what: string, body: unknown) => void (await raw(`${base}/${what}`, post(body)));
   return {
+    /** How one reaches the files by SFTP. */
+    sftp: () => json<SftpAccess>(`/api/servers/${encodeURIComponent(id)}/sftp`),
     /** One page of a folder, by name in byte order, and how many entries there are. */
     async list(path: string, page: { after?: string; limit?: number; unless?: string } = {}, signal?: AbortSignal): Promise<{ entries: FileEntry[]; total: number; etag: string | null }> {
       const answer = await raw(`${base}?${query({ path, ...page })}`, signal ? { signal } : {});

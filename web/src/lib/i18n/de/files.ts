@@ -4,6 +4,22 @@ import type { files as English } from '../en/files';
 const { n, number } = counting('de');
 
 export const files: typeof English = {
+  sftp: 'SFTP',
+  sftpTitle: 'Dateien per SFTP',
+  sftpText: 'Für FileZilla, WinSCP, einen eingehängten Ordner oder ein Skript.',
+  sftpNotLoaded: 'Die SFTP-Adresse konnte nicht geladen werden',
+  sftpLoading: 'Die SFTP-Adresse wird geladen',
+  sftpOff: 'SFTP ist auf diesem Panel aus, oder sein Port war belegt. SFTP_PORT wählt einen anderen.',
+  sftpAddress: 'Adresse',
+  sftpHost: 'Host',
+  sftpPort: 'Port',
+  sftpUser: 'Benutzername',
+  sftpFingerprint: 'Fingerabdruck des Host-Schlüssels',
+  sftpQr: 'QR-Code der SFTP-Adresse',
+  sftpCopy: (what: string) => `Kopieren: ${what}`,
+  sftpNotCopied: 'Nicht kopiert',
+  sftpHint: 'Melde dich mit deinem Passwort von hier an, oder mit einem SSH-Schlüssel. Vergleiche den Fingerabdruck bei der ersten Verbindung.',
+  sftpKeys: 'SSH-Schlüssel',
   root: 'Serverordner',
   path: 'Pfad',
   crumbs: 'Ordnerpfad',
