@@ -1,9 +1,9 @@
 //! The benchmark: performance of this binary on one machine, with a baseline for each value from the same run, because
 //! machines differ. Prints a table and one JSON line.
 //!
-//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`, `-- backups`, `-- click`,
-//! `-- files`, `-- page` or
-//! `-- fleet` takes one part. Needs a Docker engine; makes its own 2 MB image.
+//! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`,
+//! `-- backups`, `-- click`, `-- files`, `-- page`, `-- sftp` or `-- fleet` takes one part. Needs a Docker engine; makes
+//! its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
 
@@ -20,6 +20,7 @@ mod name;
 mod page;
 mod panel;
 mod report;
+mod sftp;
 mod unfinished;
 mod writes;
 
@@ -86,6 +87,10 @@ async fn measure() -> Result<Report> {
     }
     if wanted("page") {
         page::measure(&mut report).await?;
+    }
+    if wanted("sftp") {
+        panel::make_image()?;
+        sftp::measure(&mut report).await?;
     }
     if wanted("fleet") {
         fleet::measure(&mut report).await?;

@@ -35,6 +35,7 @@ mod ready;
 mod registry;
 mod remote;
 mod restart_of_panel;
+mod sftp;
 mod sigterm;
 mod stop;
 mod transfers;
