@@ -28,7 +28,7 @@ pub(crate) use read::stage;
 pub(crate) use staging::{Limits, UNPACK_RESERVE};
 pub(crate) use unpack::{Bounds, RESERVE, Unpacked, unpack};
 pub(crate) use watch::{Outcome, Step, Watch};
-pub(crate) use write::create;
+pub(crate) use write::{Attributes, Entries, common, create, is_within, write};
 
 /// Folders within folders.
 const DEPTH: usize = 128;

@@ -16,6 +16,7 @@ use tar::{Builder, EntryType, Header};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ArchiveError;
+use super::write::Attributes;
 use super::{DEPTH, PATH};
 use crate::fs::open::FOLDER;
 use crate::fs::shown::shown;
@@ -191,7 +192,7 @@ impl<W: Write> Packing<W> {
     ) -> Result<(), ArchiveError> {
         self.count(bytes)?;
         let Some(to) = &mut self.to else { return Ok(()) };
-        head(to, kind, stat, path, link, bytes).map_err(ArchiveError::Stream)
+        head(to, kind, &stat.into(), path, link, bytes).map_err(ArchiveError::Stream)
     }
 }
 
@@ -199,17 +200,17 @@ impl<W: Write> Packing<W> {
 pub(super) fn head<W: Write>(
     to: &mut Builder<W>,
     kind: EntryType,
-    stat: &Stat,
+    about: &Attributes,
     path: &[u8],
     link: Option<&[u8]>,
     bytes: u64,
 ) -> io::Result<()> {
     let mut head = Header::new_gnu();
     head.set_entry_type(kind);
-    head.set_mode(stat.st_mode & 0o777);
-    head.set_uid(stat.st_uid.into());
-    head.set_gid(stat.st_gid.into());
-    head.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
+    head.set_mode(about.mode & 0o777);
+    head.set_uid(about.uid.into());
+    head.set_gid(about.gid.into());
+    head.set_mtime(u64::try_from(about.modified).unwrap_or(0));
     head.set_size(bytes);
     if path.len() > 100 {
         long(to, EntryType::GNULongName, path)?;

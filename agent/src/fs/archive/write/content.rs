@@ -25,11 +25,6 @@ impl<'w, 's> Content<'w, 's> {
         Self { file: file.into(), bytes, read: 0, problem: None, cancelled: false, watch, before }
     }
 
-    /// Bytes that it had.
-    pub(super) fn length(&self) -> u64 {
-        self.bytes
-    }
-
     /// How much was read of it, why not all, and whether somebody called it off.
     pub(super) fn end(self) -> (u64, Option<String>, bool) {
         let short = (self.read < self.bytes).then(|| "it became shorter while it was read".to_owned());

@@ -15,7 +15,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use self::content::Content;
-use self::entries::Entries;
+pub(crate) use self::entries::{Attributes, Entries};
 use super::error::ArchiveError;
 use super::format::Format;
 use super::watch::{Outcome, Step, Watch};
@@ -33,18 +33,12 @@ const GZIP: u32 = 4;
 /// The same of `tar.zst`.
 const ZSTD: i32 = 3;
 
-/// Writes an archive of what has these paths below a folder, which begin with no `/`; the empty one is all of it. Names in the
-/// archive begin where the paths part. `itself` is the archive's own file, where it may lie among them. Blocks.
-pub(crate) fn create<W: Write>(
-    root: BorrowedFd<'_>,
-    paths: &[Vec<u8>],
+/// Writes an archive of the entries that `go` gives.
+pub(crate) fn write<W: Write, T>(
     format: Format,
-    itself: Option<BorrowedFd<'_>>,
     to: W,
-    watch: &mut Watch<'_>,
-) -> Result<(Outcome, W), ArchiveError> {
-    let itself = itself.and_then(|file| fstat(file).ok()).map(|stat| (stat.st_dev, stat.st_ino));
-    let mut go = |entries: &mut dyn Entries| all(root, paths, itself, entries, watch);
+    go: impl FnOnce(&mut dyn Entries) -> Result<T, ArchiveError>,
+) -> Result<(T, W), ArchiveError> {
     let stream = ArchiveError::Stream;
     match format {
         Format::Zip => {
@@ -73,6 +67,20 @@ pub(crate) fn create<W: Write>(
             Err(ArchiveError::refused("archives of this format can only be read"))
         }
     }
+}
+
+/// Writes an archive of what has these paths below a folder, which begin with no `/`; the empty one is all of it. Names in the
+/// archive begin where the paths part. `itself` is the archive's own file, where it may lie among them. Blocks.
+pub(crate) fn create<W: Write>(
+    root: BorrowedFd<'_>,
+    paths: &[Vec<u8>],
+    format: Format,
+    itself: Option<BorrowedFd<'_>>,
+    to: W,
+    watch: &mut Watch<'_>,
+) -> Result<(Outcome, W), ArchiveError> {
+    let itself = itself.and_then(|file| fstat(file).ok()).map(|stat| (stat.st_dev, stat.st_ino));
+    write(format, to, |entries| all(root, paths, itself, entries, watch))
 }
 
 fn all(
@@ -108,14 +116,15 @@ fn trimmed(path: &[u8]) -> &[u8] {
     if path == b"." { b"" } else { path }
 }
 
-fn is_within(path: &[u8], folder: &[u8]) -> bool {
+/// Whether a path is a folder, or lies in it.
+pub(crate) fn is_within(path: &[u8], folder: &[u8]) -> bool {
     path == folder
         || folder.is_empty()
         || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
 /// Bytes of the path of the folder that holds all of them, with the `/` behind it.
-fn common(paths: &[&[u8]]) -> usize {
+pub(crate) fn common(paths: &[&[u8]]) -> usize {
     let folder = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     let Some((first, rest)) = paths.split_first() else { return 0 };
     let mut above = folder(first);
@@ -188,7 +197,7 @@ impl Writing<'_, '_> {
 
     fn folder(&mut self, name: &[u8], stat: &Stat) -> Result<(), ArchiveError> {
         self.step(name)?;
-        self.entries.folder(name, stat).map_err(ArchiveError::Stream)?;
+        self.entries.folder(name, &stat.into()).map_err(ArchiveError::Stream)?;
         self.done.entries += 1;
         Ok(())
     }
@@ -212,7 +221,9 @@ impl Writing<'_, '_> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => match readlinkat(parent, last, Vec::new()) {
                 Ok(target) => {
-                    self.entries.symlink(name, stat, target.as_bytes()).map_err(ArchiveError::Stream)?;
+                    self.entries
+                        .symlink(name, &stat.into(), target.as_bytes())
+                        .map_err(ArchiveError::Stream)?;
                     self.done.entries += 1;
                 }
                 Err(errno) => self.skip(name, errno),
@@ -243,7 +254,7 @@ impl Writing<'_, '_> {
         let bytes = u64::try_from(stat.st_size).unwrap_or(0);
         let before = Step { entries: self.done.entries, bytes: self.done.bytes, total: None, path: name };
         let mut content = Content::new(file, bytes, self.watch, before);
-        let written = self.entries.file(name, &stat, &mut content);
+        let written = self.entries.file(name, &(&stat).into(), bytes, &mut content);
         let (read, problem, cancelled) = content.end();
         if cancelled {
             return Err(ArchiveError::Cancelled);

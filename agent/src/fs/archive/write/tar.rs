@@ -2,12 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use rustix::fs::Stat;
 use tar::{Builder, EntryType};
 
 use super::super::pack::head;
-use super::content::Content;
-use super::entries::Entries;
+use super::entries::{Attributes, Entries};
 
 /// Bytes that are read and written at once.
 const CHUNK: usize = 128 << 10;
@@ -28,19 +26,24 @@ impl<W: Write> Writer<W> {
 }
 
 impl<W: Write> Entries for Writer<W> {
-    fn folder(&mut self, path: &[u8], stat: &Stat) -> io::Result<()> {
+    fn folder(&mut self, path: &[u8], about: &Attributes) -> io::Result<()> {
         // Some programs know a folder by this alone.
         let path = [path, b"/"].concat();
-        head(&mut self.to, EntryType::Directory, stat, &path, None, 0)
+        head(&mut self.to, EntryType::Directory, about, &path, None, 0)
     }
 
-    fn symlink(&mut self, path: &[u8], stat: &Stat, target: &[u8]) -> io::Result<()> {
-        head(&mut self.to, EntryType::Symlink, stat, path, Some(target), 0)
+    fn symlink(&mut self, path: &[u8], about: &Attributes, target: &[u8]) -> io::Result<()> {
+        head(&mut self.to, EntryType::Symlink, about, path, Some(target), 0)
     }
 
-    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_, '_>) -> io::Result<()> {
-        let bytes = content.length();
-        head(&mut self.to, EntryType::Regular, stat, path, None, bytes)?;
+    fn file(
+        &mut self,
+        path: &[u8],
+        about: &Attributes,
+        bytes: u64,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
+        head(&mut self.to, EntryType::Regular, about, path, None, bytes)?;
         let mut left = bytes;
         loop {
             match content.read(&mut self.buffer) {

@@ -6,10 +6,8 @@ use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use rustix::fs::Stat;
 
-use super::content::Content;
-use super::entries::Entries;
+use super::entries::{Attributes, Entries};
 
 /// Bytes that are read at once. A file that is not larger is packed before its header is written, so that this can tell its
 /// sizes: programs that read from a stream know best what to do with it then.
@@ -27,7 +25,7 @@ const DEFLATED: u16 = 8;
 /// What is written of an entry, in its header and in the list.
 struct Entry<'e> {
     path: &'e [u8],
-    stat: &'e Stat,
+    about: &'e Attributes,
     flags: u16,
     method: u16,
     crc: u32,
@@ -117,7 +115,7 @@ impl<W: Write> Writer<W> {
             put64(&mut extra, entry.size);
             put64(&mut extra, entry.packed);
         }
-        time_of(&mut extra, entry.stat);
+        time_of(&mut extra, entry.about);
         put32(&mut head, 0x0403_4b50);
         put16(&mut head, if entry.large { 45 } else { 20 });
         common(&mut head, entry);
@@ -149,7 +147,7 @@ impl<W: Write> Writer<W> {
             put16(&mut extra, length(&long)?);
             extra.extend_from_slice(&long);
         }
-        time_of(&mut extra, entry.stat);
+        time_of(&mut extra, entry.about);
         let list = &mut self.list;
         put32(list, 0x0201_4b50);
         put16(list, MADE_BY);
@@ -162,8 +160,8 @@ impl<W: Write> Writer<W> {
         put16(list, 0);
         put32(list, 0);
         // Neither setuid nor the like; and for Windows, whether it is a folder.
-        let folder = u32::from(entry.stat.st_mode & 0o170_000 == 0o040_000) << 4;
-        put32(list, (entry.stat.st_mode & 0o170_777) << 16 | folder);
+        let folder = u32::from(entry.about.mode & 0o170_000 == 0o040_000) << 4;
+        put32(list, (entry.about.mode & 0o170_777) << 16 | folder);
         put32(list, short(at));
         list.extend_from_slice(entry.path);
         list.extend_from_slice(&extra);
@@ -172,7 +170,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// An entry whose content is known.
-    fn whole(&mut self, path: &[u8], stat: &Stat, content: &[u8]) -> io::Result<()> {
+    fn whole(&mut self, path: &[u8], about: &Attributes, content: &[u8]) -> io::Result<()> {
         let mut crc = Crc::new();
         crc.update(content);
         let deflated = deflated(content)?;
@@ -180,7 +178,7 @@ impl<W: Write> Writer<W> {
         let packed = if stored { content } else { &deflated };
         let entry = Entry {
             path,
-            stat,
+            about,
             flags: 0,
             method: if stored { STORED } else { DEFLATED },
             crc: crc.sum(),
@@ -197,13 +195,14 @@ impl<W: Write> Writer<W> {
     fn large(
         &mut self,
         path: &[u8],
-        stat: &Stat,
+        about: &Attributes,
+        bytes: u64,
         first: &[u8],
-        rest: &mut Content<'_, '_>,
+        rest: &mut dyn Read,
     ) -> io::Result<()> {
-        let large = rest.length() >= LARGE;
+        let large = bytes >= LARGE;
         let mut entry =
-            Entry { path, stat, flags: BEHIND, method: DEFLATED, crc: 0, packed: 0, size: 0, large };
+            Entry { path, about, flags: BEHIND, method: DEFLATED, crc: 0, packed: 0, size: 0, large };
         let at = self.head(&entry)?;
         let begin = self.to.at;
         let is_packed = deflated(first)?.len() * 100 > first.len() * 95;
@@ -235,21 +234,27 @@ impl<W: Write> Writer<W> {
 }
 
 impl<W: Write> Entries for Writer<W> {
-    fn folder(&mut self, path: &[u8], stat: &Stat) -> io::Result<()> {
-        self.whole(&[path, b"/"].concat(), stat, b"")
+    fn folder(&mut self, path: &[u8], about: &Attributes) -> io::Result<()> {
+        self.whole(&[path, b"/"].concat(), about, b"")
     }
 
-    fn symlink(&mut self, path: &[u8], stat: &Stat, target: &[u8]) -> io::Result<()> {
-        self.whole(path, stat, target)
+    fn symlink(&mut self, path: &[u8], about: &Attributes, target: &[u8]) -> io::Result<()> {
+        self.whole(path, about, target)
     }
 
-    fn file(&mut self, path: &[u8], stat: &Stat, content: &mut Content<'_, '_>) -> io::Result<()> {
+    fn file(
+        &mut self,
+        path: &[u8],
+        about: &Attributes,
+        bytes: u64,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
         let mut first = std::mem::take(&mut self.buffer);
         let read = read_all(content, &mut first)?;
-        let written = if content.length() <= read as u64 || read < first.len() {
-            self.whole(path, stat, &first[..read])
+        let written = if bytes <= read as u64 || read < first.len() {
+            self.whole(path, about, &first[..read])
         } else {
-            self.large(path, stat, &first, content)
+            self.large(path, about, bytes, &first, content)
         };
         self.buffer = first;
         written
@@ -271,7 +276,7 @@ fn deflated(content: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Fills the buffer as far as there is something.
-fn read_all(from: &mut Content<'_, '_>, to: &mut [u8]) -> io::Result<usize> {
+fn read_all(from: &mut dyn Read, to: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < to.len() {
         match from.read(&mut to[filled..]) {
@@ -289,15 +294,15 @@ fn common(to: &mut Vec<u8>, entry: &Entry<'_>) {
     let text = if std::str::from_utf8(entry.path).is_ok() { UTF8 } else { 0 };
     put16(to, entry.flags | text);
     put16(to, entry.method);
-    let (date, time) = dos_time(entry.stat.st_mtime);
+    let (date, time) = dos_time(entry.about.modified);
     put16(to, time);
     put16(to, date);
     put32(to, entry.crc);
 }
 
 /// The time of the last change, of whose zone there is no doubt.
-fn time_of(to: &mut Vec<u8>, stat: &Stat) {
-    if let Ok(seconds) = i32::try_from(stat.st_mtime) {
+fn time_of(to: &mut Vec<u8>, about: &Attributes) {
+    if let Ok(seconds) = i32::try_from(about.modified) {
         put16(to, 0x5455);
         put16(to, 5);
         to.push(1);
