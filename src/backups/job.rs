@@ -37,8 +37,8 @@ pub(super) struct Job {
     pub(super) repository: BackupRepository,
     pub(super) action: BackupAction,
     pub(super) limits: BackupLimits,
-    /// The backup whose progress this is, where it is one's.
-    pub(super) backup_id: Option<String>,
+    /// Under which its progress is kept, and whose backups have changed with it; none where nobody follows it.
+    pub(super) tracked: Option<(String, ServerId)>,
 }
 
 impl Backups {
@@ -55,7 +55,8 @@ impl Backups {
         }
     }
 
-    async fn job_of(&self, backup: &Backup, action: BackupAction) -> Result<Job, ApiError> {
+    /// What the node that works on a backup is to do with it.
+    pub(super) async fn job_of(&self, backup: &Backup, action: BackupAction) -> Result<Job, ApiError> {
         let node_id = self.node_for(backup)?;
         let repository = self.repository(&node_id, backup.target_id.as_deref()).await?;
         Ok(Job {
@@ -68,7 +69,7 @@ impl Backups {
                 mib_per_sec: backup.plan.mib_per_sec,
                 small_memory: backup.plan.small_memory,
             },
-            backup_id: Some(backup.id.clone()),
+            tracked: Some((backup.id.clone(), backup.server_id.clone())),
         })
     }
 
@@ -120,8 +121,8 @@ impl Backups {
             match report.state {
                 BackupState::Unknown => return None,
                 BackupState::Waiting | BackupState::Running => {
-                    if let (Some(id), Some(server_id)) = (&job.backup_id, &job.server_id)
-                        && self.tracker.note(id, &report)
+                    if let Some((key, server_id)) = &job.tracked
+                        && self.tracker.note(key, &report)
                     {
                         self.told(server_id);
                     }

@@ -2,50 +2,56 @@
 //! kept here, and written before it is done.
 
 mod acts;
+mod contents;
+mod contents_routes;
+mod copy;
 mod follow_up;
 mod halt;
 mod job;
 mod orphans;
 mod policy;
 mod repositories;
+mod restore;
 mod routes;
 mod run;
 mod targets;
 mod topic;
 mod tracker;
+mod verify;
 mod views;
+mod weekly;
 
 use std::sync::{Arc, OnceLock};
 
-use protocol::{NodeId, ServerId, Status, capability};
+use protocol::{NodeId, ServerId, capability};
 use storage::Store;
-use storage::backups::{self, Backup, Contents, Origin, Plan, Stage};
+use storage::backups::{self, Backup, Checks, Contents, Origin, Plan, Stage};
 use storage::servers::Server;
 
-pub use acts::{Acts, Done};
+pub use acts::{Acts, Also, Done};
 pub use routes::routes;
 pub use topic::topics;
 pub use views::BackupView;
 
 use self::policy::agenda::Agenda;
-use self::tracker::Tracker;
+use self::tracker::{Tracker, copy_key, test_key};
 use crate::agents::Agents;
 use crate::auth::{Permit, need};
 use crate::error::{ApiError, Code};
+use crate::files::Files;
 use crate::system::shutdown::Tasks;
 use crate::system::{clock, ids};
 
 /// Characters of a backup's name, and of the note about it.
 const NAME: usize = 100;
 const NOTE: usize = 2_000;
-/// What the backup is called that a restore makes first.
-const BEFORE_RESTORE: &str = "Before restore";
 
 /// Everything about backups. Cheap to clone.
 #[derive(Clone)]
 pub struct Backups {
     store: Store,
     agents: Agents,
+    files: Files,
     tasks: Tasks,
     tracker: Tracker,
     agenda: Agenda,
@@ -68,16 +74,22 @@ impl Backups {
     ///
     /// # Errors
     /// Where the store can't be read.
-    pub fn start(store: Store, agents: Agents, tasks: Tasks) -> storage::Result<Self> {
+    pub fn start(store: Store, agents: Agents, files: Files, tasks: Tasks) -> storage::Result<Self> {
         let left = store.read_now(backups::busy)?;
         let agenda = Agenda::new(&store.read_now(backups::policies::list)?);
         let (tracker, acts) = (Tracker::default(), Arc::default());
-        let all = Self { store, agents, tasks, tracker, agenda, acts };
+        let used = store.read_now(backups::used)?;
+        let all = Self { store, agents, files, tasks, tracker, agenda, acts };
         for backup in &left {
             all.drive(backup);
         }
+        for backup in &used {
+            all.drive_test(backup);
+            all.drive_copy(backup);
+        }
         all.sweep();
         all.follow_policies();
+        all.check_weekly();
         Ok(all)
     }
 
@@ -92,7 +104,11 @@ impl Backups {
     }
 
     fn view(&self, backup: Backup) -> BackupView {
-        let progress = self.tracker.progress(&backup.id);
+        let progress = match &backup.checks {
+            Checks { test_job: Some(_), .. } => self.tracker.progress(&test_key(&backup.id)),
+            Checks { copy: Some(_), .. } => self.tracker.progress(&copy_key(&backup.id)),
+            _ => self.tracker.progress(&backup.id),
+        };
         BackupView::new(backup, progress)
     }
 
@@ -148,53 +164,6 @@ impl Backups {
         Ok(self.view(changed))
     }
 
-    /// Puts the files of a backup in the place of the server's, which are backed up before.
-    pub async fn restore(&self, permit: &Permit<need::Backups>, id: &str) -> Result<BackupView, ApiError> {
-        let server = self.idle(permit.server_id())?;
-        let backup = self.get(&server.id, id)?;
-        if backup.stage != Stage::Ready {
-            return Err(ApiError::new(Code::Conflict, "This backup is not whole: it cannot be restored."));
-        }
-        if backup.node_id != server.node_id && !self.is_shared(backup.target_id.as_deref())? {
-            let sentence = format!(
-                "This backup lies on the node {}, the server lives on {}.",
-                backup.node_id, server.node_id
-            );
-            return Err(ApiError::new(Code::Conflict, sentence));
-        }
-        self.can_work(&server.node_id)?;
-        let seen = self.agents.server(&server.id).status;
-        let still = seen.is_some_and(|seen| {
-            matches!(
-                seen.status,
-                Status::Stopped
-                    | Status::Created
-                    | Status::Crashed
-                    | Status::InstallFailed
-                    | Status::Suspended
-            ) && seen.restart_at.is_none()
-        });
-        if !still {
-            return Err(ApiError::new(Code::Conflict, "Stop the server before a backup is restored."));
-        }
-        let first =
-            Backup { name: BEFORE_RESTORE.to_owned(), ..self.planned(&server, Origin::BeforeRestore)? };
-        let (record, server_id, backup_id) = (first.clone(), server.id.clone(), backup.id.clone());
-        let changed = self.store.write(move |tx| {
-            backups::insert(tx, &record)?;
-            let first = Some(record.id);
-            backups::update(tx, &server_id, &backup_id, |one| {
-                one.stage = Stage::Restoring { first };
-                one.problem = None;
-            })
-        });
-        let changed = changed.await.map_err(full)?;
-        tracing::info!(server = %server.id, backup = backup.id, by = %permit.actor(), "a backup is to be restored");
-        self.drive(&first);
-        self.drive(&changed);
-        Ok(self.view(changed))
-    }
-
     /// Deletes a backup.
     pub async fn delete(&self, permit: &Permit<need::Backups>, id: &str) -> Result<(), ApiError> {
         let server_id = permit.server_id();
@@ -208,7 +177,7 @@ impl Backups {
         if backup.stage == Stage::Deleting {
             return Ok(());
         }
-        if backup.stage.is_busy() {
+        if backup.stage.is_busy() || backup.checks.is_used() {
             return Err(busy());
         }
         let (server, backup_id, job_id) = (server_id.clone(), backup.id.clone(), ids::long());
@@ -228,6 +197,14 @@ impl Backups {
     /// Calls off what is under way.
     pub fn cancel(&self, permit: &Permit<need::Backups>, id: &str) -> Result<(), ApiError> {
         let backup = self.get(permit.server_id(), id)?;
+        if backup.checks.test_job.is_some() && self.cancel_test(&backup) {
+            tracing::info!(server = %backup.server_id, backup = backup.id, by = %permit.actor(), "a restore test is cancelled");
+            return Ok(());
+        }
+        if backup.checks.copy.is_some() && self.tracker.cancel(&copy_key(&backup.id)) {
+            tracing::info!(server = %backup.server_id, backup = backup.id, by = %permit.actor(), "a server is not made of a backup: cancelled");
+            return Ok(());
+        }
         match backup.stage {
             Stage::Creating | Stage::Restoring { .. } => {
                 tracing::info!(server = %backup.server_id, backup = backup.id, by = %permit.actor(), "a backup job is cancelled");
@@ -298,6 +275,7 @@ fn new_backup(server: &Server, origin: Origin) -> Backup {
         problem: None,
         target_id: None,
         plan: Plan::default(),
+        checks: Checks::default(),
     }
 }
 

@@ -4,13 +4,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::views::BackupView;
-use super::{BackupChange, Backups};
+use super::{BackupChange, Backups, contents_routes};
 use crate::auth::{Permit, need};
 use crate::http::{DELETE, GET, PATCH, POST, Route, endpoint};
 
 /// All endpoints of this feature.
 pub fn routes(backups: &Backups) -> Vec<Route> {
     let mut routes = of_servers(backups);
+    routes.extend(contents_routes::routes(backups));
     routes.extend(super::targets::routes(backups));
     routes.extend(super::policy::routes(backups));
     routes
@@ -44,17 +45,9 @@ fn of_servers(backups: &Backups) -> Vec<Route> {
                 let change = BackupChange { name, note, locked };
                 backups.change(&call.by, call.request.param("backup"), change).await
             }),
-        endpoint(POST, "/api/servers/{id}/backups/{backup}/restore")
-            .access::<Permit<need::Backups>>()
-            .doc("Puts the files of a backup in the place of the server's, which must not run. Its present files are backed up before")
-            .accepted::<BackupView>()
-            .refusals(&[409, 503, 507])
-            .handle(backups, |backups, call| async move {
-                backups.restore(&call.by, call.request.param("backup")).await
-            }),
         endpoint(POST, "/api/servers/{id}/backups/{backup}/cancel")
             .access::<Permit<need::Backups>>()
-            .doc("Calls off a backup that is being made, or restored")
+            .doc("Calls off a backup that is being made or restored, or its restore test")
             .no_content()
             .refusals(&[409])
             .handle(backups, |backups, call| async move {

@@ -1,12 +1,12 @@
 //! One backup, from what is written of it to its end. The node does the work.
 
 use protocol::{BackupAction, BackupQuiesce, BackupReport};
-use storage::backups::{self, Backup, Contents, Halt, Origin, Stage};
+use storage::backups::{self, Backup, Contents, Halt, Origin, ProofKind, Stage};
 use templates::model;
 use tokio_util::sync::CancellationToken;
 
-use super::Backups;
 use super::job::{AGAIN, Ended, POLL};
+use super::{Backups, verify};
 use crate::error::ApiError;
 use crate::system::{clock, ids};
 
@@ -74,7 +74,7 @@ impl Backups {
                 self.created(&backup, ended, problem).await?;
             }
             Stage::FollowUp => self.follow_up(&backup).await?,
-            Stage::Restoring { first: Some(first) } => {
+            Stage::Restoring { first: Some(first), paths } => {
                 let saved = self.store.read_now(|tx| backups::get(tx, server_id, first))?;
                 match saved.as_ref().map(|saved| &saved.stage) {
                     Some(Stage::Creating) => {
@@ -86,9 +86,9 @@ impl Backups {
                         tokio::time::sleep(POLL).await;
                     }
                     Some(Stage::Ready | Stage::Restoring { .. }) => {
-                        let job_id = ids::long();
+                        let (job_id, paths) = (ids::long(), paths.clone());
                         self.change_record(&backup, move |one| {
-                            one.stage = Stage::Restoring { first: None };
+                            one.stage = Stage::Restoring { first: None, paths };
                             one.job_id = job_id;
                         })
                         .await?;
@@ -102,8 +102,8 @@ impl Backups {
                     }
                 }
             }
-            Stage::Restoring { first: None } => {
-                let action = BackupAction::Restore { backup_id: backup.id.clone() };
+            Stage::Restoring { first: None, paths } => {
+                let action = BackupAction::Restore { backup_id: backup.id.clone(), paths: paths.clone() };
                 let ended = self.job(&backup, action, cancel).await;
                 if let Ended::Done(report) = &ended {
                     self.keep_space(&backup, report).await?;
@@ -152,7 +152,8 @@ impl Backups {
                 self.keep_space(backup, &report).await?;
                 let warning = problem.or(report.warning.clone());
                 let changed = self.change_record(backup, move |one| {
-                    let BackupReport { total, stored, files, changed, changed_names, .. } = *report;
+                    let BackupReport { total, stored, files, changed, changed_names, proof, .. } = *report;
+                    one.checks.proof = proof.map(|found| verify::proof(ProofKind::Checked, found));
                     one.stage = if one.plan.follow_up.is_some() { Stage::FollowUp } else { Stage::Ready };
                     one.finished_at = Some(clock::now());
                     one.contents = Contents { bytes: total, stored, files, changed, changed_names };

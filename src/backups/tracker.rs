@@ -7,6 +7,16 @@ use std::time::Instant;
 use protocol::{BackupReport, ServerId};
 use tokio_util::sync::CancellationToken;
 
+/// The key of a backup's restore test.
+pub(super) fn test_key(backup_id: &str) -> String {
+    format!("test:{backup_id}")
+}
+
+/// The key of a server that is being made of a backup.
+pub(super) fn copy_key(backup_id: &str) -> String {
+    format!("copy:{backup_id}")
+}
+
 /// Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Tracker(Arc<Mutex<State>>);

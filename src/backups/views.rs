@@ -1,7 +1,7 @@
 //! Backups as JSON.
 
 use serde::Serialize;
-use storage::backups::{Backup, Origin, Stage};
+use storage::backups::{Backup, Origin, Proof, ProofKind, Stage};
 use utoipa::ToSchema;
 
 use super::tracker::Progress;
@@ -40,6 +40,14 @@ pub struct BackupView {
     pub locked: bool,
     /// Who or what asked for it.
     pub origin: BackupOrigin,
+    /// Whether it is any good, as far as somebody has looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<VerifiedView>,
+    /// Whether its restore test is under way.
+    pub testing: bool,
+    /// The name of the server that is being made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copying: Option<String>,
     /// How far what goes on is, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressView>,
@@ -61,6 +69,47 @@ pub struct BackupDetails {
     pub changed_files: u64,
     /// The first of those.
     pub changed_names: Vec<String>,
+}
+
+/// What the last look at a backup found.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BackupVerified)]
+pub struct VerifiedView {
+    /// Time of that look.
+    pub at: String,
+    /// What was done.
+    pub kind: VerifiedKind,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// Why not, or how that is known, in one sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The last lines of the game's console, where it was started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+}
+
+/// How a backup was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = BackupVerifiedKind)]
+pub enum VerifiedKind {
+    /// What it is made of was read.
+    Checked,
+    /// The game was started from it.
+    Started,
+}
+
+impl From<Proof> for VerifiedView {
+    fn from(proof: Proof) -> Self {
+        let Proof { at, kind, ok, reason, lines } = proof;
+        let kind = match kind {
+            ProofKind::Checked => VerifiedKind::Checked,
+            ProofKind::Started => VerifiedKind::Started,
+        };
+        Self { at: rfc3339(at), kind, ok, reason, lines }
+    }
 }
 
 /// How far something is.
@@ -124,6 +173,7 @@ impl BackupView {
             contents,
             problem,
             target_id,
+            checks,
             ..
         } = backup;
         Self {
@@ -139,6 +189,8 @@ impl BackupView {
                 Stage::Deleting => BackupStatus::Deleting,
             },
             status_reason: problem,
+            testing: checks.test_job.is_some(),
+            copying: checks.copy.as_ref().map(|copy| copy.server.name.clone()),
             size: contents.bytes,
             details: BackupDetails {
                 node_id: node_id.to_string(),
@@ -157,11 +209,12 @@ impl BackupView {
                 Origin::Scheduled => BackupOrigin::Scheduled,
                 Origin::BeforeChange => BackupOrigin::BeforeChange,
             },
-            progress: progress.filter(|_| stage.is_busy()).map(|progress| ProgressView {
+            progress: progress.filter(|_| stage.is_busy() || checks.is_used()).map(|progress| ProgressView {
                 bytes: progress.bytes,
                 total: progress.total,
                 rate: progress.rate(),
             }),
+            verified: checks.proof.map(VerifiedView::from),
         }
     }
 }

@@ -203,7 +203,7 @@ pub(super) struct SearchRequest {
 /// The format of an archive that is made on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(as = DownloadFormat)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// ZIP.
     #[serde(rename = "zip")]
     Zip,

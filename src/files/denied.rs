@@ -9,10 +9,10 @@ use crate::error::{ApiError, Code};
 use crate::templates;
 
 /// What the caller may neither read nor change of a server's files. Empty for whoever may configure it.
-pub(super) struct Denied(FileDenylist);
+pub(crate) struct Denied(FileDenylist);
 
 impl Denied {
-    pub(super) fn of(server: &Server, access: &ServerAccess) -> Self {
+    pub(crate) fn of(server: &Server, access: &ServerAccess) -> Self {
         if access.permissions().allow(Permission::Configure) {
             return Self(FileDenylist::default());
         }
@@ -30,7 +30,7 @@ impl Denied {
     }
 
     /// 403 for a path that is kept from the caller.
-    pub(super) fn check(&self, path: &str) -> Result<(), ApiError> {
+    pub(crate) fn check(&self, path: &str) -> Result<(), ApiError> {
         if self.hides(path) {
             return Err(refused("This file is only for those who may configure the server."));
         }
@@ -39,7 +39,7 @@ impl Denied {
 
     /// The same for what is moved, copied or removed with all that is in it: a file that is denied by its place must not get
     /// another one.
-    pub(super) fn check_tree(&self, path: &str) -> Result<(), ApiError> {
+    pub(crate) fn check_tree(&self, path: &str) -> Result<(), ApiError> {
         self.check(path)?;
         if self.0.may_deny_below(path) {
             return Err(refused(
@@ -72,7 +72,7 @@ impl Denied {
     }
 
     /// Archives could carry such files, and links to them, past the check: 403 where there may be some.
-    pub(super) fn check_archives(&self) -> Result<(), ApiError> {
+    pub(crate) fn check_archives(&self) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());
         }

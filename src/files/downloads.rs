@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use protocol::{ArchiveFormat, FileKind, FileSource};
+use protocol::{ArchiveFormat, FileKind, FileSource, NodeId};
 
 use super::body::{DownloadRequest, Format};
 use super::content::{Body, Content};
@@ -55,10 +55,36 @@ impl Files {
         let ticket = Ticket {
             actor: permit.actor().clone(),
             server_id: server.id,
+            node_id: server.node_id,
+            permission: Permission::FilesRead,
             source,
-            name: name.clone(),
+            name,
             until: Instant::now() + GOOD_FOR,
         };
+        self.link_of(ticket)
+    }
+
+    /// A link to files of a backup, as an archive, for whoever may do with backups of the server what he likes.
+    pub(crate) fn link_to_backup(
+        &self,
+        permit: &Permit<need::Backups>,
+        node_id: &NodeId,
+        source: FileSource,
+        name: String,
+    ) -> Result<DownloadView, ApiError> {
+        self.link_of(Ticket {
+            actor: permit.actor().clone(),
+            server_id: permit.server_id().clone(),
+            node_id: node_id.clone(),
+            permission: Permission::Backups,
+            source,
+            name,
+            until: Instant::now() + GOOD_FOR,
+        })
+    }
+
+    fn link_of(&self, ticket: Ticket) -> Result<DownloadView, ApiError> {
+        let name = ticket.name.clone();
         let secret = self.0.tickets.put(ticket)?;
         Ok(DownloadView { url: format!("/api/downloads/{secret}"), name })
     }
@@ -83,9 +109,13 @@ impl Files {
         // What he may do now counts, not what he might when it was made.
         let auth = &self.0.parts.auth;
         let actor = auth.renewed(&ticket.actor)?;
-        auth.server_access(&actor, &ticket.server_id, Permission::FilesRead)?;
-        let server = self.readable_place(&ticket.server_id)?;
-        let (info, flow) = self.open(&server, &actor, ticket.source).await?;
+        auth.server_access(&actor, &ticket.server_id, ticket.permission)?;
+        let server = match ticket.permission {
+            Permission::FilesRead => self.readable_place(&ticket.server_id)?,
+            _ => self.server(&ticket.server_id)?,
+        };
+        let place = (&ticket.node_id, ticket.permission);
+        let (info, flow) = self.open_at(&server, place, &actor, ticket.source).await?;
         tracing::info!(server = %server.id, by = %actor, file = ticket.name, "download begun");
         let (size, etag, flow) = match info {
             Some(info) => (Some(info.entry.size), Some(info.etag), flow.of_length(info.entry.size)),

@@ -18,7 +18,7 @@ mod downloads;
 mod job_table;
 mod jobs;
 mod legacy;
-mod path;
+pub(crate) mod path;
 mod place;
 mod pull;
 mod range;
@@ -42,9 +42,12 @@ use std::time::Duration;
 use storage::Store;
 use tokio::sync::Semaphore;
 
+pub(crate) use body::Format;
+pub(crate) use denied::Denied;
 pub use routes::routes;
 pub use sftp::{SftpPlace, SftpRights};
 pub use topic::topics;
+pub(crate) use views::{DownloadView, EntryView};
 
 use crate::agents::Agents;
 use crate::auth::Auth;

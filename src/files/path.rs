@@ -12,7 +12,7 @@ use crate::error::{ApiError, Code};
 const MOST: usize = 1_000;
 
 /// A path as the agent gets it: `/` is the server's folder, and it is no longer than the kernel takes.
-pub(super) fn checked(field: &str, text: &str) -> Result<String, ApiError> {
+pub(crate) fn checked(field: &str, text: &str) -> Result<String, ApiError> {
     if leads_out(text) {
         return Err(ApiError::new(
             Code::PathEscape,
@@ -39,7 +39,7 @@ pub(super) fn checked(field: &str, text: &str) -> Result<String, ApiError> {
 }
 
 /// The same of something that has a name, so not the server's folder itself.
-pub(super) fn named(field: &str, text: &str) -> Result<String, ApiError> {
+pub(crate) fn named(field: &str, text: &str) -> Result<String, ApiError> {
     let path = checked(field, text)?;
     if path == "/" {
         return Err(ApiError::field(field, "must not be the server's folder itself"));
@@ -48,7 +48,7 @@ pub(super) fn named(field: &str, text: &str) -> Result<String, ApiError> {
 }
 
 /// A list of such paths.
-pub(super) fn list(field: &str, texts: &[String]) -> Result<Vec<String>, ApiError> {
+pub(crate) fn list(field: &str, texts: &[String]) -> Result<Vec<String>, ApiError> {
     if texts.is_empty() || texts.len() > MOST {
         return Err(ApiError::field(field, format!("must have from 1 to {MOST} paths")));
     }
@@ -56,7 +56,7 @@ pub(super) fn list(field: &str, texts: &[String]) -> Result<Vec<String>, ApiErro
 }
 
 /// One name of an entry.
-pub(super) fn name(field: &str, text: &str) -> Result<(), ApiError> {
+pub(crate) fn name(field: &str, text: &str) -> Result<(), ApiError> {
     let length = file_paths::bytes_of(text).len();
     if text.is_empty() || length > file_paths::NAME_BYTES || text.contains(['/', '\0']) {
         return Err(ApiError::field(field, "is not the name of an entry"));
@@ -82,7 +82,7 @@ pub(super) fn is_number(text: &str) -> bool {
 }
 
 /// The last name of a path; empty for the server's folder.
-pub(super) fn last(path: &str) -> &str {
+pub(crate) fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 

@@ -7,7 +7,7 @@ use agent::streams::{Frame, Pipe};
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
-use protocol::{Control, FileInfo, FileSend, FileSource, ToAgent, ToPanel};
+use protocol::{Control, FileInfo, FileSend, FileSource, NodeId, ToAgent, ToPanel};
 use storage::servers::Server;
 
 use super::place::unfitting;
@@ -42,15 +42,26 @@ impl Files {
         by: &Actor,
         source: FileSource,
     ) -> Result<(Option<Box<FileInfo>>, Outflow), ApiError> {
+        self.open_at(server, (&server.node_id, Permission::FilesRead), by, source).await
+    }
+
+    /// The same of what lies on some node, for as long as the caller has a permission.
+    pub(super) async fn open_at(
+        &self,
+        server: &Server,
+        (node_id, permission): (&NodeId, Permission),
+        by: &Actor,
+        source: FileSource,
+    ) -> Result<(Option<Box<FileInfo>>, Outflow), ApiError> {
         let slot = self.0.open.enter(by)?;
-        let expected = self.0.parts.streams.expect(&server.node_id)?;
+        let expected = self.0.parts.streams.expect(node_id)?;
         let message = FileSend {
             server_id: server.id.clone(),
             transfer_id: expected.ticket().transfer_id.clone(),
             token: expected.ticket().token.clone(),
             source,
         };
-        let answer = self.agents().ask(&server.node_id, ToAgent::FileSend(message), ANSWER).await?;
+        let answer = self.agents().ask(node_id, ToAgent::FileSend(message), ANSWER).await?;
         let info = match answer {
             ToPanel::FileInfo(info) => Some(info),
             ToPanel::Ack(_) => None,
@@ -59,7 +70,7 @@ impl Files {
         let missing = || ApiError::new(Code::NodeTimeout, "The node did not open a connection for the data.");
         let pipe = expected.pipe().await.ok_or_else(missing)?;
         let (files, actor, id) = (self.clone(), by.clone(), server.id.clone());
-        let revoked = Box::pin(async move { files.revoked(&actor, &id, Permission::FilesRead).await });
+        let revoked = Box::pin(async move { files.revoked(&actor, &id, permission).await });
         Ok((info, Outflow { pipe, remaining: None, revoked, _slot: slot }))
     }
 }

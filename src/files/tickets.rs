@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use protocol::{FileSource, ServerId};
+use protocol::{FileSource, NodeId, ServerId};
 use sha2::{Digest, Sha256};
 
-use crate::auth::Actor;
+use crate::auth::{Actor, Permission};
 use crate::error::{ApiError, Code};
 use crate::system::ids;
 
@@ -27,6 +27,10 @@ pub(super) struct Tickets(Arc<Mutex<HashMap<[u8; 32], Ticket>>>);
 pub(super) struct Ticket {
     pub(super) actor: Actor,
     pub(super) server_id: ServerId,
+    /// The node that sends it.
+    pub(super) node_id: NodeId,
+    /// What is asked of whoever uses it.
+    pub(super) permission: Permission,
     pub(super) source: FileSource,
     pub(super) name: String,
     pub(super) until: Instant,
@@ -69,6 +73,8 @@ mod tests {
         Ticket {
             actor: Actor::Shell { uid: 0 },
             server_id: "a".into(),
+            node_id: "n".into(),
+            permission: Permission::FilesRead,
             source: FileSource::Archive { paths: Vec::new(), format: ArchiveFormat::Zip },
             name: "a.zip".into(),
             until: Instant::now() + GOOD_FOR,

@@ -14,7 +14,7 @@ use crate::system::clock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = FileKind)]
-pub(super) enum KindView {
+pub(crate) enum KindView {
     /// A plain file.
     File,
     /// A folder.
@@ -39,7 +39,7 @@ impl From<FileKind> for KindView {
 /// One entry of a folder. A byte of its name that is not UTF-8 stands as the character U+EF00 plus that byte.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = FileEntry)]
-pub(super) struct EntryView {
+pub(crate) struct EntryView {
     /// Its name.
     pub(super) name: String,
     /// What it is.
@@ -345,7 +345,7 @@ impl UsageView {
 /// A link for a browser.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = FileDownload)]
-pub(super) struct DownloadView {
+pub(crate) struct DownloadView {
     /// Good once, for a minute.
     pub(super) url: String,
     /// The name of the file that comes.

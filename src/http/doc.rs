@@ -48,6 +48,8 @@ impl Kinds {
 pub struct Doc {
     summary: &'static str,
     body: Option<RefOr<Schema>>,
+    /// Whether the body may be left out.
+    body_optional: bool,
     /// Content types of the body beside JSON, or instead of it.
     kinds: Kinds,
     answers: Vec<(u16, &'static str, Option<RefOr<Schema>>)>,
@@ -72,6 +74,13 @@ impl Doc {
         if KEPT {
             self.body = Some(self.schema::<T>());
         }
+        self
+    }
+
+    /// The body may be left out.
+    #[must_use]
+    pub(super) fn optional(mut self) -> Self {
+        self.body_optional = true;
         self
     }
 
@@ -239,7 +248,11 @@ impl Doc {
         }
         if let Some(schema) = &self.body {
             let content = ContentBuilder::new().schema(Some(schema.clone())).build();
-            let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+            let mut body = RequestBodyBuilder::new().required(Some(if self.body_optional {
+                Required::False
+            } else {
+                Required::True
+            }));
             for kind in self.kinds.names() {
                 body = body.content(*kind, content.clone());
             }

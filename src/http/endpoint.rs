@@ -115,6 +115,17 @@ impl<P, A, B, Q> Endpoint<P, A, B, Q> {
         Endpoint { method, path, doc: doc.body::<T>(), takes, gives, proof }
     }
 
+    /// It takes an optional JSON body: `None` where it is empty or `null`.
+    pub fn optional_body<T: DeserializeOwned + ToSchema>(self) -> Endpoint<P, A, Option<T>, Q> {
+        let Self { method, path, doc, takes, gives, proof } = self;
+        let parse = |request: &Received, raw: RawBody| match raw.whole() {
+            bytes if bytes.is_empty() => Ok(None),
+            bytes => body::parse_json(request.content_type()?.as_deref(), &bytes),
+        };
+        let takes = Takes { raw: None, body: parse, query: takes.query };
+        Endpoint { method, path, doc: doc.body::<T>().optional(), takes, gives, proof }
+    }
+
     /// It takes an unparsed document in JSON or YAML of at most `limit` bytes. 413 and 415 are answered before the
     /// handler.
     pub fn document(self, limit: u64) -> Endpoint<P, A, Document, Q> {

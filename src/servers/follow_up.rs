@@ -2,11 +2,12 @@
 
 use protocol::{ServerId, Status};
 use storage::backups::FollowUp;
+use storage::servers::Server;
 
 use super::Servers;
 use super::views::{PowerAnswer, ServerStatus, ServerView};
 use crate::auth::{Permit, need};
-use crate::backups::{Acts, Backups, Done};
+use crate::backups::{Acts, Also, Backups, Done};
 use crate::error::{ApiError, Code};
 use crate::revision::Expected;
 
@@ -21,6 +22,11 @@ impl Acts for Servers {
                 FollowUp::Template => servers.step_template(&server_id, &Expected::Whatever).await.map(drop),
             }
         })
+    }
+
+    fn insert_copy(&self, server: Server, also: Also) -> Done {
+        let servers = self.clone();
+        Box::pin(async move { servers.make_copy(server, also).await })
     }
 }
 

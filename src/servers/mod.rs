@@ -6,6 +6,7 @@ mod behaviour_body;
 mod body;
 mod change;
 mod conflicts;
+mod copy;
 mod create;
 mod delete;
 mod deletions;

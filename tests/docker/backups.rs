@@ -10,16 +10,16 @@ use super::transfers::Agent;
 use crate::harness::{Live, Panel, free_port, long, seconds, until};
 
 /// The server's backups, newest first.
-async fn backups(game: &Game) -> Vec<Value> {
+pub(crate) async fn backups(game: &Game) -> Vec<Value> {
     game.admin.get(&game.path("/backups")).await.expect(200).json.as_array().unwrap().clone()
 }
 
-async fn create(game: &Game, name: &str) -> String {
+pub(crate) async fn create(game: &Game, name: &str) -> String {
     game.admin.post(&game.path("/backups"), json!({ "name": name })).await.expect(202).id()
 }
 
 /// Waits until a backup is in this state.
-async fn becomes(game: &Game, id: &str, status: &str, within: Duration) -> Value {
+pub(crate) async fn becomes(game: &Game, id: &str, status: &str, within: Duration) -> Value {
     until(&format!("the backup is {status}"), within, async || {
         let backup = backups(game).await.into_iter().find(|backup| backup["id"] == id)?;
         let over = backup["status"] == "failed" && status != "failed";
@@ -29,7 +29,7 @@ async fn becomes(game: &Game, id: &str, status: &str, within: Duration) -> Value
     .await
 }
 
-async fn ready(game: &Game, id: &str) -> Value {
+pub(crate) async fn ready(game: &Game, id: &str) -> Value {
     becomes(game, id, "ready", seconds(90)).await
 }
 

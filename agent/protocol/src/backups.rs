@@ -11,6 +11,7 @@ use super::backup_targets::{BackupLimits, BackupLocation, BackupSpace};
 use super::codes::ErrorCode;
 use super::payload::{Payload, WORD, few, id, some, within};
 use super::text::TextRule;
+use super::{BackupProof, PATHS, file_paths};
 
 /// Backups that are forgotten by one message.
 const BACKUPS: usize = 1_000;
@@ -81,8 +82,21 @@ pub enum BackupAction {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ignore: Vec<String>,
     },
-    /// Puts the files of a backup in the place of the server's, which must not run.
+    /// Puts the files of a backup in the place of the server's, which must not run; or some of them, which it may.
     Restore {
+        /// The backup's id.
+        backup_id: String,
+        /// Files and folders that are put back; empty for all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+    },
+    /// Writes the files of a backup to where the folder of a server will lie that is yet to be made here: the job names that one.
+    RestoreNew {
+        /// The backup's id.
+        backup_id: String,
+    },
+    /// Starts the game from a copy of the backup in a container that nobody reaches, up to its ready line, and removes both.
+    RestoreTest {
         /// The backup's id.
         backup_id: String,
     },
@@ -161,6 +175,9 @@ pub struct BackupReport {
     /// Of a check: the ids of backups that are damaged. All others are not, as far as was read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<String>,
+    /// What was found of a backup that was made, or tested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<BackupProof>,
 }
 
 /// Where a job is.
@@ -192,7 +209,7 @@ pub struct BackupError {
 }
 
 /// An id that becomes part of a path: letters and digits, a few of them.
-fn plain(what: &str, text: &str) -> Result<(), String> {
+pub(super) fn plain(what: &str, text: &str) -> Result<(), String> {
     if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(());
     }
@@ -204,17 +221,23 @@ fn lines(what: &str, lines: &[String]) -> Result<(), String> {
     lines.iter().try_for_each(|line| within(what, line, TYPED))
 }
 
+impl BackupRepository {
+    pub(super) fn bound(&mut self) -> Result<(), String> {
+        let Self { id, key, password, location } = self;
+        location.bound()?;
+        plain("the repository's id", id)?;
+        within("the repository's key", key, WORD)?;
+        within("the repository's password", password, WORD)
+    }
+}
+
 impl Payload for BackupRun {
     fn bound(&mut self) -> Result<(), String> {
         let Self { server_id, job_id, repository, action, limits } = self;
         server_id.as_ref().map_or(Ok(()), id)?;
         limits.bound();
         plain("jobId", job_id)?;
-        let BackupRepository { id: repository_id, key, password, location } = repository;
-        location.bound()?;
-        plain("the repository's id", repository_id)?;
-        within("the repository's key", key, WORD)?;
-        within("the repository's password", password, WORD)?;
+        repository.bound()?;
         match action {
             BackupAction::Create { backup_id, quiesce, ignore } => {
                 few("ignore", ignore.len(), IGNORED)?;
@@ -226,7 +249,13 @@ impl Payload for BackupRun {
                 }
                 plain("backupId", backup_id)
             }
-            BackupAction::Restore { backup_id } => plain("backupId", backup_id),
+            BackupAction::Restore { backup_id, paths } => {
+                file_paths::paths("paths", paths, PATHS)?;
+                plain("backupId", backup_id)
+            }
+            BackupAction::RestoreNew { backup_id } | BackupAction::RestoreTest { backup_id } => {
+                plain("backupId", backup_id)
+            }
             BackupAction::Delete { backup_ids } => {
                 few("backupIds", backup_ids.len(), BACKUPS)?;
                 backup_ids.iter().try_for_each(|backup_id| plain("backupIds", backup_id))
@@ -269,6 +298,7 @@ impl BackupReport {
             host_key,
             space: _,
             damaged,
+            proof,
         } = self;
         TextRule::WORD.apply(job_id);
         changed_names.truncate(CHANGED);
@@ -280,6 +310,9 @@ impl BackupReport {
         damaged.truncate(BACKUPS);
         for backup_id in damaged {
             TextRule::WORD.apply(backup_id);
+        }
+        if let Some(proof) = proof {
+            proof.bound();
         }
         if let Some(BackupError { code, message }) = error {
             code.bound();

@@ -4,6 +4,7 @@
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
+use super::backups::{BackupRepository, plain};
 use super::file_jobs::{ArchiveFormat, PATHS, number};
 use super::file_paths;
 use super::files::hex;
@@ -52,6 +53,18 @@ pub enum FileSource {
     /// Files and folders, packed on the way.
     Archive {
         /// The files and folders that are packed.
+        paths: Vec<String>,
+        /// The format of the archive.
+        format: ArchiveFormat,
+    },
+    /// Files and folders of a backup, packed on the way.
+    Backup {
+        /// Where the backup lies.
+        repository: Box<BackupRepository>,
+        /// The backup's id.
+        backup_id: String,
+        /// What is packed; empty for all.
+        #[serde(default)]
         paths: Vec<String>,
         /// The format of the archive.
         format: ArchiveFormat,
@@ -175,6 +188,11 @@ impl Payload for FileSend {
                 number("id", id)
             }
             FileSource::Archive { paths, format: _ } => file_paths::paths("paths", paths, PATHS),
+            FileSource::Backup { repository, backup_id, paths, format: _ } => {
+                repository.bound()?;
+                plain("backupId", backup_id)?;
+                file_paths::paths("paths", paths, PATHS)
+            }
         }
     }
 

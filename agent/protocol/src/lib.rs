@@ -7,6 +7,8 @@
 //! marked "Extension" is ours, and only sent to a peer whose `system_info.capabilities` announced it.
 
 mod answers;
+mod backup_contents;
+mod backup_proof;
 mod backup_targets;
 mod backups;
 mod bounded;
@@ -41,6 +43,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{Ack, ErrorReport};
+pub use backup_contents::BackupList;
+pub use backup_proof::{BackupProof, TEST_LINES};
 pub use backup_targets::{BackupLimits, BackupLocation, BackupSpace};
 pub use backups::{
     BackupAction, BackupError, BackupQuery, BackupQuiesce, BackupReport, BackupRepository, BackupRun,

@@ -58,6 +58,8 @@ pub mod capability {
     pub const BACKUP: &str = "backup";
     /// `location`, `limits` and `ignore` of backups, and the actions `test`, `check` and `prune`.
     pub const BACKUP_TARGETS: &str = "backup-targets";
+    /// `backup_list`, `file_send` of a backup, `paths` of a restore, the action `restore_test`.
+    pub const BACKUP_CONTENTS: &str = "backup-contents";
 }
 
 /// `heartbeat`.

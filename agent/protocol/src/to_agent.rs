@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{FILE, Inbound, LISTING, Limits, SETTINGS, USUAL};
 use super::payload::Payload;
 use super::{
-    BackupQuery, BackupRun, ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList, FileOp, FileRead,
-    FileReceive, FileRef, FileSearch, FileSend, FileSftp, FileWrite, HostCheck, RegistryLogin, ServerCommand,
-    ServerCreate, ServerPower, ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare,
-    TransferReceive, TransferSend, UpgradeReceive, UploadCreate, UploadRef,
+    BackupList, BackupQuery, BackupRun, ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList,
+    FileOp, FileRead, FileReceive, FileRef, FileSearch, FileSend, FileSftp, FileWrite, HostCheck,
+    RegistryLogin, ServerCommand, ServerCreate, ServerPower, ServerRef, ServerReinstall, ServerUpdate,
+    StatsSubscribe, TransferPrepare, TransferReceive, TransferSend, UpgradeReceive, UploadCreate, UploadRef,
 };
 
 /// The list of all messages to an agent. A row has the type on the wire, the variant of [`ToAgent`] with its payload,
@@ -127,6 +127,9 @@ macro_rules! each_message_to_agent {
             /// Extension: requests the state of a backup job, answered by
             /// [`ToPanel::BackupReport`](super::ToPanel::BackupReport).
             backup_query: BackupQuery(job: BackupQuery), USUAL;
+            /// Extension: requests a page of a folder in a backup, answered by
+            /// [`ToPanel::FileEntries`](super::ToPanel::FileEntries).
+            backup_list: BackupList(list: Box<BackupList>), USUAL;
             /// Extension: cancels a backup job.
             backup_cancel: BackupCancel(job: BackupQuery), USUAL;
         }

@@ -1,9 +1,12 @@
 //! Backups of game servers, in repositories of restic's format. The work is done by a child process
 //! ([`worker`]); in here are the jobs that the panel asks for, and what a running game is told around a backup.
 
+mod contents;
+mod parts;
 mod place;
 mod process;
 mod quiesce;
+mod restore_test;
 pub mod worker;
 
 use std::collections::{HashMap, VecDeque};
@@ -12,17 +15,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::{
-    BackupAction, BackupError, BackupLimits, BackupQuery, BackupReport, BackupRepository, BackupRun,
-    BackupState, ErrorCode, ServerId, Status, ToPanel,
+    BackupAction, BackupError, BackupLimits, BackupList, BackupQuery, BackupReport, BackupRepository,
+    BackupRun, BackupState, ErrorCode, FileSend, ServerId, Status, ToPanel,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::contents::BackupContents;
 use self::place::Failed;
-use self::process::Ended;
-use self::worker::{FailureCode, MasterKey, Outcome, Work, WorkerRequest};
+use self::process::{Ended, error_code};
+use self::worker::{MasterKey, Outcome, Work, WorkerRequest};
 use crate::panel::reply_cache::{Answers, Reply};
 use crate::server::{Context, Handle, folder};
+use crate::streams::StreamOpener;
 
 /// Jobs that may be under way or wait.
 const WAITING: usize = 64;
@@ -34,9 +39,12 @@ const REMEMBERED: usize = 200;
 pub(crate) struct Backups {
     context: Arc<Context>,
     answers: Answers,
+    contents: BackupContents,
     jobs: Arc<Mutex<Jobs>>,
     /// One works at a time: they share a repository, and the machine's disk.
     turn: Arc<Semaphore>,
+    /// Restore tests that run: each has a game.
+    testing: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -59,8 +67,34 @@ impl Job {
 }
 
 impl Backups {
-    pub(crate) fn new(context: Arc<Context>, answers: Answers) -> Self {
-        Self { context, answers, jobs: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
+    pub(crate) fn new(
+        context: Arc<Context>,
+        answers: Answers,
+        opener: Option<Arc<dyn StreamOpener>>,
+    ) -> Self {
+        let contents = BackupContents::new(Arc::clone(&context), opener);
+        let one = || Arc::new(Semaphore::new(1));
+        let backups = Self { context, answers, contents, jobs: Arc::default(), turn: one(), testing: one() };
+        let (context, testing) = (Arc::clone(&backups.context), Arc::clone(&backups.testing));
+        let sweep = async move {
+            let _turn = testing.acquire().await;
+            tokio::select! {
+                () = context.cancel.cancelled() => {}
+                () = crate::server::restore_test::sweep(&context) => {}
+            }
+        };
+        drop(backups.context.tasks.spawn(sweep));
+        backups
+    }
+
+    /// Answers with a page of a folder in a backup.
+    pub(crate) fn list(&self, asked: BackupList, reply: Reply) {
+        self.contents.list(asked, reply);
+    }
+
+    /// Sends files of a backup as an archive.
+    pub(crate) fn send(&self, asked: FileSend, reply: Reply) {
+        self.contents.send(asked, reply);
     }
 
     fn lock(&self) -> MutexGuard<'_, Jobs> {
@@ -114,6 +148,7 @@ impl Backups {
                         if report.warning.is_none() {
                             report.warning = outcome.warning;
                         }
+                        report.proof = outcome.proof;
                         tracing::info!(%server, job = id, peak_memory = outcome.peak_memory, "a job on backups is done");
                     }
                     Ok(None) => report.state = BackupState::Cancelled,
@@ -171,6 +206,9 @@ impl Backups {
             job.report().state = BackupState::Running;
             return self.child(job, &run.repository, run.limits, Work::Test).await;
         }
+        if let (BackupAction::RestoreTest { backup_id }, Some(handle)) = (&run.action, handle) {
+            return self.restore_test(job, handle, &run, backup_id).await;
+        }
         let turn = tokio::select! {
             () = job.cancel.cancelled() => return Ok(None),
             turn = self.turn.acquire() => turn,
@@ -185,6 +223,9 @@ impl Backups {
             }
             (BackupAction::Check { share }, _) => return child(Work::Check { share }).await,
             (BackupAction::Prune {}, _) => return child(Work::Prune).await,
+            (BackupAction::RestoreNew { backup_id }, None) => {
+                return self.restore_new(job, server_id.as_ref(), (&repository, limits), backup_id).await;
+            }
             (action, Some(handle)) => (action, handle),
             (_, None) => return Err((ErrorCode::NotFound, "There is no such server on this node.".into())),
         };
@@ -214,21 +255,27 @@ impl Backups {
                 }
                 done
             }
-            BackupAction::Restore { backup_id } => {
+            BackupAction::Restore { backup_id, paths } => {
                 let Some(_still) = place::Still::hold(&self.context, &server_id) else {
                     return Err((ErrorCode::Busy, "Another backup of this server is being restored.".into()));
                 };
-                may_be_replaced(handle)?;
+                if paths.is_empty() {
+                    may_be_replaced(handle)?;
+                }
                 let destination = folder::restoring(&self.context.data_dir, &server_id);
                 place::clear(&self.context, &server_id).await?;
-                let work = Work::Restore { backup_id, destination };
+                let work = Work::Restore { backup_id, destination, paths: paths.clone() };
                 let done = child(work).await;
                 if matches!(done, Ok(Some(_))) {
                     if handle.is_gone() {
                         place::clear(&self.context, &server_id).await?;
                         return Err((ErrorCode::NotFound, "The server was deleted meanwhile.".into()));
                     }
-                    place::put(&self.context, &server_id).await?;
+                    if paths.is_empty() {
+                        place::put(&self.context, &server_id).await?;
+                    } else {
+                        parts::put(&self.context, &server_id, paths).await?;
+                    }
                 } else if let Err((_, error)) = place::clear(&self.context, &server_id).await {
                     tracing::warn!(server = %server_id, error, "what a restore left could not be removed");
                 }
@@ -236,6 +283,32 @@ impl Backups {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Writes a backup to where a new server's folder will be.
+    async fn restore_new(
+        &self,
+        job: &Job,
+        server_id: Option<&ServerId>,
+        (repository, limits): (&BackupRepository, BackupLimits),
+        backup_id: String,
+    ) -> Result<Option<Outcome>, Failed> {
+        let Some(server_id) = server_id.filter(|id| id.is_valid()) else {
+            return Err((ErrorCode::Invalid, "The job names no server.".into()));
+        };
+        let Some(_still) = place::Still::hold(&self.context, server_id) else {
+            return Err((ErrorCode::Busy, "A backup is being restored to this server already.".into()));
+        };
+        place::clear(&self.context, server_id).await?;
+        let destination = folder::restoring(&self.context.data_dir, server_id);
+        let work = Work::Restore { backup_id, destination, paths: Vec::new() };
+        let done = self.child(job, repository, limits, work).await;
+        if matches!(done, Ok(Some(_))) {
+            place::arrive(&self.context, server_id).await?;
+        } else if let Err((_, error)) = place::clear(&self.context, server_id).await {
+            tracing::warn!(server = %server_id, error, "what a restore left could not be removed");
+        }
+        done
     }
 
     /// Has a worker do it.
@@ -272,16 +345,6 @@ impl Backups {
                 format!("The process that makes backups could not be run: {error}."),
             )),
         }
-    }
-}
-
-fn error_code(code: FailureCode) -> ErrorCode {
-    match code {
-        FailureCode::NotFound => ErrorCode::NotFound,
-        FailureCode::Locked => ErrorCode::Busy,
-        FailureCode::DiskFull => ErrorCode::DiskFull,
-        FailureCode::Denied => ErrorCode::Forbidden,
-        FailureCode::Damaged | FailureCode::Unreachable | FailureCode::Failed => ErrorCode::AgentFailed,
     }
 }
 

@@ -58,6 +58,22 @@ pub(super) async fn put(context: &Arc<Context>, server_id: &ServerId) -> Result<
     put
 }
 
+/// Puts what lies aside to where a server that is made next finds its files.
+pub(super) async fn arrive(context: &Arc<Context>, server_id: &ServerId) -> Result<(), Failed> {
+    let (data_dir, id) = (context.data_dir.clone(), server_id.clone());
+    let put = tokio::task::spawn_blocking(move || {
+        let (new, arrived) = (folder::restoring(&data_dir, &id), folder::arrived(&data_dir, &id));
+        // Whoever makes the server gives all of it to its user.
+        folder::take(&new)?;
+        folder::discard(&data_dir, &id, &arrived)?;
+        fs::rename(&new, &arrived)?;
+        File::open(folder::servers(&data_dir))?.sync_all()
+    });
+    let put = finished(put.await);
+    context.shared.sweeper.wake();
+    put
+}
+
 fn finished(done: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), Failed> {
     match done {
         Ok(Ok(())) => Ok(()),

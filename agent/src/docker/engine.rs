@@ -7,12 +7,13 @@ use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 use tokio::io::AsyncReadExt;
 use tokio_util::task::TaskTracker;
 
+use super::create;
 use super::endpoint::Endpoint;
 use super::logins::Logins;
 use super::{errors, hijack, network, own_container, transport};
 use crate::config::AgentConfig;
 use crate::host::hostpath::KnownPaths;
-use crate::runtime::{EngineError, EngineInfo, Fault};
+use crate::runtime::{Container, EngineError, EngineInfo, Fault};
 
 /// Maximum bytes of the list of containers.
 pub(super) const LIST_BYTES: u64 = 4 << 20;
@@ -73,6 +74,18 @@ impl Engine {
         let paths =
             paths.ok_or_else(|| EngineError::new(Fault::Away, action, "the engine has not answered yet"))?;
         paths.on_host(path).map_err(|error| EngineError::new(Fault::Refused, action, error.to_string()))
+    }
+
+    /// The folders of a container, as the host has them.
+    pub(super) fn places(&self, container: &Container, action: &str) -> Result<create::Places, EngineError> {
+        let files = container.files.iter();
+        Ok(create::Places {
+            data_dir: self.on_host(&self.data_dir, action)?,
+            server: self.on_host(&container.data_dir, action)?,
+            files: files
+                .filter_map(|one| Some((self.on_host(&one.file, action).ok()?, one.place.clone())))
+                .collect(),
+        })
     }
 
     pub(super) fn link(&self, action: &str) -> Result<Arc<Link>, EngineError> {

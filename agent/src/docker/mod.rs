@@ -22,6 +22,7 @@ mod network;
 mod own_container;
 mod pull;
 mod remove_games;
+mod restore_test;
 mod streams;
 mod transport;
 mod user;
@@ -105,15 +106,7 @@ impl Runtime for Engine {
             let name = create::name(&container.server_id);
             let action = format!("make the container {name}");
             let link = self.link(&action)?;
-            let places = create::Places {
-                data_dir: self.on_host(&self.data_dir, &action)?,
-                server: self.on_host(&container.data_dir, &action)?,
-                files: container
-                    .files
-                    .iter()
-                    .filter_map(|one| Some((self.on_host(&one.file, &action).ok()?, one.place.clone())))
-                    .collect(),
-            };
+            let places = self.places(container, &action)?;
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
             // If it is missing, the engine reports that below.
             let image = image::environment(&link.client, &container.image).await?.unwrap_or_default();
@@ -146,6 +139,26 @@ impl Runtime for Engine {
             let lan_open = if container.block_lan { self.lan_open(&link).await } else { None };
             Ok(Created { id: made.id, warnings, lan_open })
         })
+    }
+
+    fn create_test<'a>(&'a self, container: &'a Container) -> Call<'a, Created> {
+        Box::pin(async move {
+            let name = restore_test::name(&container.server_id);
+            let action = format!("make the container {name}");
+            let link = self.link(&action)?;
+            let places = self.places(container, &action)?;
+            let options = CreateContainerOptionsBuilder::new().name(&name).build();
+            let image = image::environment(&link.client, &container.image).await?.unwrap_or_default();
+            let body = create::body(container, &image, &places, link.podman, None);
+            let mut body = restore_test::body(body, &container.server_id);
+            body.image = body.image.map(|image| pull::with_tag(&image));
+            let made = within(&action, ACT, link.client.create_container(Some(options), body)).await?;
+            Ok(Created { id: made.id, warnings: made.warnings, lan_open: None })
+        })
+    }
+
+    fn inspect_test<'a>(&'a self, server_id: &'a ServerId) -> Call<'a, Option<ContainerState>> {
+        Box::pin(async move { self.inspect(&restore_test::name(server_id)).await })
     }
 
     fn gateway(&self, block_lan: bool) -> Option<String> {

@@ -63,6 +63,7 @@ pub(super) fn open(context: &Arc<FilesContext>, asked: &FileSend) -> Result<Open
         FileSource::Archive { paths, format } => {
             Sending::open(&context.root(server_id)?, paths, *format).map(Opened::Archive)
         }
+        FileSource::Backup { .. } => Err(FileError::NotSupported),
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use protocol::{
     DiskUsage, DiskUsageReport, ErrorCode, FileCancel, FileKind, FileList, FileOp, FileRead, FileReceive,
-    FileRef, FileSearch, FileSend, FileSftp, FileWrite, LargeFile, ServerRef, ToPanel, UploadCreate,
-    UploadRef, file_paths,
+    FileRef, FileSearch, FileSend, FileSftp, FileSource, FileWrite, LargeFile, ServerRef, ToPanel,
+    UploadCreate, UploadRef, file_paths,
 };
 
 use super::parts::Parts;
@@ -48,6 +48,10 @@ pub(super) fn file_versions(agent: &Parts, asked: FileRef, reply: Reply) {
 }
 
 pub(super) fn file_send(agent: &Parts, asked: FileSend, reply: Reply) {
+    // It may lie here although the server lives elsewhere now.
+    if matches!(asked.source, FileSource::Backup { .. }) {
+        return agent.backups.send(asked, reply);
+    }
     let Some((_, reply)) = agent.server(&asked.server_id, reply) else { return };
     agent.files.send(asked, reply);
 }

@@ -43,6 +43,13 @@ pub fn networks() -> BTreeMap<String, String> {
     networks::networks(&Sources::default())
 }
 
+/// Bytes that the kernel would give without swapping; none where that cannot be told.
+#[must_use]
+pub fn free_memory() -> Option<u64> {
+    let memory = space::memory(&Sources::default());
+    (memory.total > 0).then(|| memory.total.saturating_sub(memory.used))
+}
+
 /// The machine's name; `None` if it has none.
 #[must_use]
 pub fn hostname(sources: &Sources) -> Option<String> {

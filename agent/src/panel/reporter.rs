@@ -36,6 +36,7 @@ const CAPABILITIES: &[&str] = &[
     capability::REGISTRY,
     capability::BACKUP,
     capability::BACKUP_TARGETS,
+    capability::BACKUP_CONTENTS,
 ];
 /// Maximum time that the first `sync` waits for every server to be inspected.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -292,6 +292,10 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn create_install<'a>(&'a self, container: &'a InstallContainer) -> Call<'a, Created>;
     /// The install container of a server; `None` if there is none.
     fn inspect_install<'a>(&'a self, server_id: &'a str) -> Call<'a, Option<ContainerState>>;
+    /// Makes the container of a server's restore test, under a name of its own: no port is published, and there is no network.
+    fn create_test<'a>(&'a self, container: &'a Container) -> Call<'a, Created>;
+    /// The container of a server's restore test, where there is one.
+    fn inspect_test<'a>(&'a self, server_id: &'a ServerId) -> Call<'a, Option<ContainerState>>;
     /// Starts a container; no error if it is already running.
     fn start<'a>(&'a self, id: &'a str) -> Call<'a, ()>;
     /// Connects to its terminal; output starts from now.

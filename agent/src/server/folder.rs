@@ -22,6 +22,7 @@ const INCOMING: &str = ".incoming-";
 const BRINGING: &str = ".bringing-";
 const FILES: &str = ".files-";
 const RESTORING: &str = ".restoring-";
+const TESTING: &str = ".testing-";
 
 /// `DATA_DIR/servers`.
 pub(crate) fn servers(data_dir: &Path) -> PathBuf {
@@ -57,6 +58,17 @@ pub(crate) fn bringing(data_dir: &Path, id: &str) -> PathBuf {
 /// Where files of a backup being restored are stored until they are complete.
 pub(crate) fn restoring(data_dir: &Path, id: &str) -> PathBuf {
     servers(data_dir).join(format!("{RESTORING}{id}"))
+}
+
+/// Where the files of a restore test lie as long as it runs.
+pub(crate) fn testing(data_dir: &Path, id: &str) -> PathBuf {
+    servers(data_dir).join(format!("{TESTING}{id}"))
+}
+
+/// The servers of which there is a restore test, or was one when the agent was killed.
+pub(crate) fn tests(data_dir: &Path) -> Vec<String> {
+    let id = |path: PathBuf| Some(path.file_name()?.to_str()?.strip_prefix(TESTING)?.to_owned());
+    named(data_dir, &[TESTING]).into_iter().filter_map(id).collect()
 }
 
 /// Where complete transferred data is stored until the server is created.

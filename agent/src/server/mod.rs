@@ -29,6 +29,7 @@ mod record;
 mod removal;
 mod requests;
 mod rest;
+pub(crate) mod restore_test;
 mod run;
 mod schedule;
 mod settings;

@@ -85,6 +85,7 @@ pub fn start(
         usages: usages.clone(),
     });
     files.start_sweeping();
+    let opener = config.carrier.clone();
     let transfers = Transfers::new(Arc::clone(&context), servers.clone(), config.carrier.clone());
     let upgrades = Upgrades::new(Arc::clone(&context), servers.clone(), &config);
     let reporter = Reporter {
@@ -98,7 +99,7 @@ pub fn start(
     };
     drop(tasks.spawn(reporter.clone().run(cancel.clone())));
     let answers = Answers::new(to_panel.clone());
-    let backups = Backups::new(Arc::clone(&context), answers.clone());
+    let backups = Backups::new(Arc::clone(&context), answers.clone(), opener);
     let parts = Parts {
         reporter,
         servers,

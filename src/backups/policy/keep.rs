@@ -57,7 +57,7 @@ pub(super) fn going(all: &[Backup], keep: &Keep, now: Millis, zone: &TimeZone) -
 
 #[cfg(test)]
 mod tests {
-    use storage::backups::{Contents, Plan};
+    use storage::backups::{Checks, Contents, Plan};
 
     use super::*;
 
@@ -78,6 +78,7 @@ mod tests {
             problem: None,
             target_id: None,
             plan: Plan::default(),
+            checks: Checks::default(),
         }
     }
 

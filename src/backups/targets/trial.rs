@@ -40,7 +40,7 @@ impl Backups {
             repository,
             action: BackupAction::Test {},
             limits: BackupLimits::default(),
-            backup_id: None,
+            tracked: None,
             node_id,
         };
         let cancel = CancellationToken::new();

@@ -1,6 +1,7 @@
 //! Backups of game servers, the targets where they lie, and the servers' policies. Those of one server are few and read together, so
 //! they are one value among the settings: a program that does not know them leaves it alone.
 
+mod checks;
 pub mod policies;
 pub(crate) mod record;
 pub mod repositories;
@@ -13,7 +14,11 @@ use crate::settings;
 use crate::tables;
 use crate::tx::{ReadTx, WriteTx};
 
-pub use record::{Backup, Contents, FollowUp, Halt, Origin, Plan, Repository, Space, Stage};
+pub use checks::{by_node, checked_at, set_checked_at, update_node};
+pub use record::{
+    Backup, Checks, Contents, Copying, FollowUp, Halt, Origin, Plan, Proof, ProofKind, Repository, Space,
+    Stage,
+};
 
 /// Backups of one server.
 pub const MOST: usize = 1_000;
@@ -39,6 +44,15 @@ pub fn busy(tx: &ReadTx) -> Result<Vec<Backup>> {
         busy.extend(list(tx, &server.id)?.into_iter().filter(|backup| backup.stage.is_busy()));
     }
     Ok(busy)
+}
+
+/// Those of all servers that are being tested, or copied.
+pub fn used(tx: &ReadTx) -> Result<Vec<Backup>> {
+    let mut used = Vec::new();
+    for server in tables::SERVERS.all(tx)? {
+        used.extend(list(tx, &server.id)?.into_iter().filter(|backup| backup.checks.is_used()));
+    }
+    Ok(used)
 }
 
 /// How many lie at a target, those of deleted servers included.
@@ -121,7 +135,7 @@ mod tests {
     use crate::testing::{node, read, server, store, write};
     use crate::{nodes, servers};
 
-    fn backup(id: &str) -> Backup {
+    pub(super) fn backup(id: &str) -> Backup {
         Backup {
             id: id.into(),
             server_id: "s".into(),
@@ -138,6 +152,7 @@ mod tests {
             problem: None,
             target_id: None,
             plan: Plan::default(),
+            checks: Checks::default(),
         }
     }
 

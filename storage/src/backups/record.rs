@@ -6,6 +6,7 @@ use ids::{NodeId, ServerId};
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::servers::record::Server;
 
 /// A backup of a game server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Backup {
     /// How it is made, and what for.
     #[serde(default)]
     pub plan: Plan,
+    /// Whether it is any good, as far as somebody has looked.
+    #[serde(default)]
+    pub checks: Checks,
 }
 
 /// How a backup is made, and what for. Written before it is begun, so that one that was cut short goes on as it was asked for.
@@ -90,6 +94,66 @@ pub enum FollowUp {
     Install,
     /// The server takes the present version of its template.
     Template,
+}
+
+/// Whether a backup is any good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checks {
+    /// What the last look found.
+    #[serde(default)]
+    pub proof: Option<Proof>,
+    /// The id under which the node was asked for the restore test that is under way.
+    #[serde(default)]
+    pub test_job: Option<String>,
+    /// The server that is being made of it.
+    #[serde(default)]
+    pub copy: Option<Box<Copying>>,
+}
+
+impl Checks {
+    /// Whether somebody needs the backup as it is.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.test_job.is_some() || self.copy.is_some()
+    }
+}
+
+/// A server that is being made of a backup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Copying {
+    /// The server as it will be; its ports are chosen at the end.
+    pub server: Server,
+    /// The id under which the node was asked for its files.
+    pub job_id: String,
+}
+
+impl Eq for Copying {}
+
+/// What a look at a backup found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Time of that look.
+    pub at: Millis,
+    /// What was done.
+    pub kind: ProofKind,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// Why not, or how that is known, in one sentence.
+    #[serde(default)]
+    pub reason: String,
+    /// The last lines of the game's console.
+    #[serde(default)]
+    pub lines: Vec<String>,
+}
+
+/// How a backup was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofKind {
+    /// What it is made of was read.
+    Checked,
+    /// The game was started from it.
+    Started,
 }
 
 /// What is in a backup.
@@ -143,6 +207,9 @@ pub enum Stage {
     Restoring {
         /// The backup of the present files that is made first; none once that is whole.
         first: Option<String>,
+        /// Files and folders that are put back; empty for all.
+        #[serde(default)]
+        paths: Vec<String>,
     },
     /// It is being deleted.
     Deleting,

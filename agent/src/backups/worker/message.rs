@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use protocol::{BackupLimits, BackupLocation, BackupSpace};
+use protocol::{ArchiveFormat, BackupLimits, BackupLocation, BackupProof, BackupSpace, FileEntries};
 use serde::{Deserialize, Serialize};
 
 use super::key::MasterKey;
@@ -60,6 +60,20 @@ pub enum Work {
         backup_id: String,
         /// The folder, which is made.
         destination: PathBuf,
+        /// What of it; empty for all.
+        #[serde(default)]
+        paths: Vec<String>,
+    },
+    /// Answers each further line of its input, a [`ContentsQuery`], until that ends.
+    Browse,
+    /// Sends files of a backup as an archive.
+    Send {
+        /// The backup's id.
+        backup_id: String,
+        /// Which; empty for all.
+        paths: Vec<String>,
+        /// The archive's format.
+        format: ArchiveFormat,
     },
     /// Forgets backups and removes what nothing needs any more.
     Delete {
@@ -82,6 +96,26 @@ fn all() -> u32 {
     1
 }
 
+impl Work {
+    /// Whether it only reads: beside others, and without a lock.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self, Self::Browse | Self::Send { .. })
+    }
+}
+
+/// A page of a folder in a backup.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ContentsQuery {
+    /// The backup's id.
+    pub backup_id: String,
+    /// The folder.
+    pub path: String,
+    /// The name after which the page begins.
+    pub after: Option<String>,
+    /// Entries of the page.
+    pub limit: u32,
+}
+
 /// One line of what a worker has to say.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -92,6 +126,15 @@ pub enum WorkerEvent {
         bytes: u64,
         /// Of how many; 0 where that is not known yet.
         total: u64,
+    },
+    /// The repository is open; it waits for questions.
+    Ready,
+    /// The answer to a question.
+    Listed(FileEntries),
+    /// So many bytes of an archive come behind this line.
+    Bytes {
+        /// How many.
+        length: usize,
     },
     /// It has done its work.
     Done(Outcome),
@@ -117,6 +160,9 @@ pub struct Outcome {
     pub changed: u64,
     /// The first of those.
     pub changed_names: Vec<String>,
+    /// Whether all folders of the new backup can be read.
+    #[serde(default)]
+    pub proof: Option<BackupProof>,
     /// The most memory that the worker had, in bytes.
     pub peak_memory: u64,
     /// What should be known of it although it was done.
@@ -183,6 +229,16 @@ impl Failure {
         };
         Self::new(code, format!("{doing} failed: {error}."))
     }
+}
+
+/// Writes a piece of an archive.
+pub(super) fn say_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&WorkerEvent::Bytes { length: bytes.len() })?;
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line)?;
+    out.write_all(bytes)?;
+    out.flush()
 }
 
 /// Writes one event. Whoever reads them may be gone: the end of standard input says so too.

@@ -4,6 +4,7 @@
 //! standard input does: with the agent, or because the agent wants no more of it.
 
 mod check;
+mod contents;
 mod guard;
 mod heal;
 mod ignored;
@@ -13,6 +14,7 @@ mod lock;
 mod message;
 mod place;
 mod progress;
+mod reading;
 mod repository;
 mod restore;
 mod runtime;
@@ -25,6 +27,7 @@ mod throttle;
 use std::fs;
 use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError};
 
 use self::guard::Guard;
@@ -32,10 +35,12 @@ use self::lock::Held;
 use self::message::{Failure, say};
 
 pub use self::key::MasterKey;
-pub use self::message::{FailureCode, Outcome, Work, WorkerEvent, WorkerRequest};
+pub use self::message::{ContentsQuery, FailureCode, Outcome, Work, WorkerEvent, WorkerRequest};
 
 /// Bytes of a request.
 const REQUEST: u64 = 256 * 1024;
+/// Questions that may wait: whoever asks waits for the answer.
+const QUESTIONS: usize = 4;
 /// What the kernel is told: rather this one than a game.
 const OOM_SCORE: &str = "700";
 /// The lowest priority of the ordinary ones; the kernel derives that of disk accesses from it.
@@ -59,10 +64,10 @@ pub fn run() -> u8 {
     };
     become_small(request.limits.small_memory);
     let held: Held = Arc::default();
-    end_with_input(&held);
+    let questions = end_with_input(&held);
     let guard = Guard::install();
     // The library gives up in this way where what it reads is not what was written.
-    let done = catch_unwind(AssertUnwindSafe(|| repository::work(request, &guard, &held)));
+    let done = catch_unwind(AssertUnwindSafe(|| repository::work(request, &guard, &held, &questions)));
     let done = done.unwrap_or_else(|_| {
         Err(guard.last_failure().unwrap_or_else(|| Failure::new(FailureCode::Damaged, DAMAGED)))
     });
@@ -79,17 +84,32 @@ pub fn run() -> u8 {
     }
 }
 
-/// Ends the process when its input ends.
-fn end_with_input(held: &Held) {
+/// Ends the process when its input ends. Gives the lines that come until then.
+fn end_with_input(held: &Held) -> Receiver<String> {
     let held = Arc::clone(held);
+    let (to, questions) = sync_channel(QUESTIONS);
     #[allow(clippy::disallowed_methods, reason = "the thread that works cannot be told to stop")]
     let watch = move || {
-        let mut rest = [0; 64];
-        while matches!(io::stdin().lock().read(&mut rest), Ok(1..)) {}
+        read_lines(&to);
         drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
         std::process::exit(BROKEN_OFF);
     };
     drop(std::thread::Builder::new().name("input".into()).spawn(watch));
+    questions
+}
+
+/// Until the input ends, or more is asked than is answered.
+fn read_lines(to: &SyncSender<String>) {
+    loop {
+        let mut line = String::new();
+        match io::stdin().lock().take(REQUEST).read_line(&mut line) {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return,
+        }
+        if matches!(to.try_send(line), Err(TrySendError::Full(_))) {
+            return;
+        }
+    }
 }
 
 fn read_request() -> Result<WorkerRequest, String> {

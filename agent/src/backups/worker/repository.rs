@@ -3,36 +3,48 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
 
-use protocol::BackupSpace;
+use protocol::{BackupProof, BackupSpace};
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{BackupOptions, PruneOptions, RusticError, SnapshotOptions};
+use rustic_core::{
+    BackupOptions, CheckOptions, CheckResults, PruneOptions, RusticError, RusticResult, SnapshotOptions,
+};
 
 use super::check::Check;
+use super::contents;
 use super::guard::Guard;
 use super::heal::heal;
 use super::ignored::Ignored;
+use super::key::MasterKey;
 use super::lock::{self, Held, Locker};
-use super::message::{Failure, FailureCode, Outcome, Work, WorkerRequest};
+use super::message::{Failure, FailureCode, Outcome, Work, WorkerEvent, WorkerRequest, say};
 use super::place::Place;
+use super::reading::{self, Snapshots};
 use super::restore::{WriteError, Writing};
 use super::source::Source;
-use super::space::{Library, Space, tag};
+use super::space::{Library, Space, backup_of, short, tag};
 use super::store::{Node, Opened, Store, open};
 use super::throttle::Throttle;
+use crate::fs::text_below;
 use crate::server::folder;
 
 /// What is left to everything else on the disk that is restored to.
 const RESERVE: u64 = 64 << 20;
 
 /// Does the work. The lock on the repository is put into `held`.
-pub(super) fn work(request: WorkerRequest, guard: &Guard, held: &Held) -> Result<Outcome, Failure> {
+pub(super) fn work(
+    request: WorkerRequest,
+    guard: &Guard,
+    held: &Held,
+    questions: &Receiver<String>,
+) -> Result<Outcome, Failure> {
     let WorkerRequest { node, id, location, key, password, limits, work } = request;
     let bytes = key.bytes().ok_or_else(|| Failure::new(FailureCode::Failed, "The key is none."))?;
     let place = Place::new(&node, &id);
-    // A test may run beside other work.
-    let alone = if matches!(work, Work::Test) { None } else { Some(place.alone()?) };
+    // A test may run beside other work, and so may a reader: what it may need is removed a day after nothing refers to it.
+    let alone = if matches!(work, Work::Test) || work.only_reads() { None } else { Some(place.alone()?) };
     let worker_id = place.worker_id()?;
     let own = Node { folder: &node, id: &id, worker_id: &worker_id };
     let store: Arc<dyn Store> = match open(location.clone(), &own, matches!(work, Work::Test))? {
@@ -53,6 +65,12 @@ pub(super) fn work(request: WorkerRequest, guard: &Guard, held: &Held) -> Result
         let space = Space::new(store, guard, &limits);
         drop(space.open(&key, &password, true)?);
         return Ok(Outcome { space: space.measure(), ..outcome });
+    }
+    if work.only_reads() {
+        if !there {
+            return Err(missing());
+        }
+        return Space::new(store, guard, &limits).show(&key, work, questions);
     }
     if !there {
         place.may_be_new(&location)?;
@@ -81,7 +99,9 @@ pub(super) fn work(request: WorkerRequest, guard: &Guard, held: &Held) -> Result
         Work::Create { backup_id, server_id, source, ignore } => {
             space.create(repository, &backup_id, &server_id, &source, &ignore)?
         }
-        Work::Restore { backup_id, destination } => space.restore(repository, &backup_id, &destination)?,
+        Work::Restore { backup_id, destination, paths } => {
+            space.restore(repository, &backup_id, &destination, &paths)?
+        }
         Work::Delete { backup_ids } => space.delete(&repository, &backup_ids)?,
         Work::Prune => space.prune(&repository)?,
         Work::Check { share } => {
@@ -102,12 +122,16 @@ pub(super) fn work(request: WorkerRequest, guard: &Guard, held: &Held) -> Result
             }
             outcome
         }
-        Work::Test => Outcome::default(),
+        Work::Test | Work::Browse | Work::Send { .. } => Outcome::default(),
     };
     outcome.space = space.measure();
     drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
     drop(alone);
     Ok(outcome)
+}
+
+fn missing() -> Failure {
+    Failure::new(FailureCode::NotFound, "The backup is not in the repository.")
 }
 
 fn unknown_server(host_key: String) -> Outcome {
@@ -150,20 +174,60 @@ impl Space {
             .archive(&BackupOptions::default(), &source, snapshot, &[shown])
             .map_err(|error| self.failure(&error))?;
         let (changed, changed_names) = self.guard.changes();
+        let proof = Some(checked(&repository.check_with_trees(CheckOptions::default(), vec![made.tree])));
         let warning = bad_line.map(|line| format!("Ignored an invalid line of the ignore list: {line}"));
-        Ok(Outcome { changed, changed_names, warning, ..outcome(&made) })
+        Ok(Outcome { changed, changed_names, proof, warning, ..outcome(&made) })
     }
 
-    fn restore(&self, repository: Library, backup_id: &str, destination: &Path) -> Result<Outcome, Failure> {
+    /// Answers queries about what is in backups, or sends one of them.
+    fn show(self, key: &MasterKey, work: Work, questions: &Receiver<String>) -> Result<Outcome, Failure> {
+        let repository = self.open(key, "", true)?;
+        let (snapshots, _) = self.snapshots(&repository)?;
+        let snapshots: Snapshots =
+            snapshots.into_iter().filter_map(|snapshot| Some((backup_of(&snapshot)?, snapshot))).collect();
+        let repository = repository.to_indexed().map_err(|error| self.failure(&error))?;
+        let told = |error: &RusticError| self.failure(error);
+        match work {
+            Work::Browse => {
+                say(&WorkerEvent::Ready);
+                reading::serve(&repository, &snapshots, questions, &told);
+                Ok(Outcome::default())
+            }
+            Work::Send { backup_id, paths, format } => {
+                let snapshot = snapshots.get(&backup_id).ok_or_else(missing)?;
+                say(&WorkerEvent::Ready);
+                reading::send(&repository, snapshot, &paths, format, &told)
+            }
+            _ => Ok(Outcome::default()),
+        }
+    }
+
+    fn restore(
+        &self,
+        repository: Library,
+        backup_id: &str,
+        destination: &Path,
+        paths: &[String],
+    ) -> Result<Outcome, Failure> {
         let snapshot = self.find(&repository, backup_id)?;
-        let missing = || Failure::new(FailureCode::NotFound, "The backup is not in the repository.");
         let snapshot = snapshot.ok_or_else(missing)?;
-        let outcome = outcome(&snapshot);
-        has_room(destination, outcome.bytes)?;
+        let mut outcome = outcome(&snapshot);
         let failed = |error: Box<RusticError>| self.failure(&error);
         let repository = repository.to_indexed().map_err(failed)?;
-        let path = snapshot.paths.iter().next().cloned().unwrap_or_default();
-        let node = repository.node_from_snapshot_and_path(&snapshot, &path).map_err(failed)?;
+        let node = contents::top(&repository, &snapshot).map_err(failed)?;
+        let mut chosen = Vec::new();
+        if !paths.is_empty() {
+            (outcome.bytes, outcome.files) = (0, 0);
+            for path in reading::chosen(paths) {
+                let found = contents::find(&repository, &node, &path).map_err(failed)?;
+                let found = found.ok_or_else(|| contents::missing(&text_below(&path)))?;
+                let size = contents::measure(&repository, &found).map_err(failed)?;
+                outcome.bytes = outcome.bytes.saturating_add(size.bytes);
+                outcome.files += size.files;
+                chosen.push((path, found));
+            }
+        }
+        has_room(destination, outcome.bytes)?;
         let progress = repository.progress_bytes("restoring");
         progress.set_length(outcome.bytes);
         let writing = Writing {
@@ -173,7 +237,8 @@ impl Space {
             give: folder::may_give(),
             progress: &progress,
         };
-        writing.write(&node).map_err(|error| match error {
+        let written = if chosen.is_empty() { writing.write(&node) } else { writing.write_chosen(&chosen) };
+        written.map_err(|error| match error {
             WriteError::Library(error) => self.failure(&error),
             WriteError::Disk { path, source } => Failure::io(path.display(), &source),
         })?;
@@ -210,6 +275,19 @@ impl Space {
         repository.prune(&options, plan).map_err(failed)?;
         Ok(Outcome::default())
     }
+}
+
+/// What a look at the folders of a new backup found.
+fn checked(found: &RusticResult<CheckResults>) -> BackupProof {
+    let problem = match found {
+        Ok(results) => {
+            let bad = results.0.iter().find(|(level, _)| format!("{level:?}") == "Error");
+            bad.map(|(_, error)| error.to_string())
+        }
+        Err(error) => Some(error.display_log()),
+    };
+    let ok = problem.is_none();
+    BackupProof { ok, reason: problem.map(|problem| short(&problem)).unwrap_or_default(), lines: Vec::new() }
 }
 
 fn outcome(snapshot: &SnapshotFile) -> Outcome {

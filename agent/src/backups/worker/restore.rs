@@ -2,14 +2,18 @@
 //! through the C library, and one file after another, so that memory stays small.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustic_core::repofile::{Metadata, Node, NodeType};
-use rustic_core::{IndexedFullStatus, LsOptions, Progress, Repository, RusticError};
+use rustic_core::{Progress, RusticError};
+
+use super::contents::{self, DEPTH, Readable};
 
 /// What of a mode is set: who may read, write and run it. No setuid.
 const PERMISSIONS: u32 = 0o777;
@@ -32,7 +36,7 @@ pub(super) enum WriteError {
 
 /// What is in a folder of a snapshot, on its way to the disk.
 pub(super) struct Writing<'r> {
-    pub(super) repository: &'r Repository<IndexedFullStatus>,
+    pub(super) repository: &'r Readable,
     /// The folder, which is made.
     pub(super) destination: &'r Path,
     /// Whether files get the owners that they had.
@@ -41,37 +45,70 @@ pub(super) struct Writing<'r> {
 }
 
 impl Writing<'_> {
-    /// Writes all of it.
+    /// Writes all that is in a folder into the destination.
     pub(super) fn write(&self, root: &Node) -> Result<(), WriteError> {
         make_folder(self.destination).map_err(at(self.destination))?;
-        let mut folders = Vec::new();
         let mut linked = HashMap::new();
-        for entry in self.repository.ls(root, &LsOptions::default())? {
-            let (path, node) = entry?;
-            if !path.components().all(|part| matches!(part, Component::Normal(_))) {
-                let source = io::Error::other("the backup names a file outside of its folder");
-                return Err(WriteError::Disk { path, source });
-            }
-            let path = self.destination.join(path);
-            match &node.node_type {
-                NodeType::Dir => {
-                    make_folder(&path).map_err(at(&path))?;
-                    folders.push((path, node.meta));
+        self.inside(self.destination, root, &mut linked, 0)
+    }
+
+    /// Writes what lies at some paths into the destination. The folders above it are no more than a way to it.
+    pub(super) fn write_chosen(&self, chosen: &[(Vec<u8>, Node)]) -> Result<(), WriteError> {
+        make_folder(self.destination).map_err(at(self.destination))?;
+        let mut linked = HashMap::new();
+        for (path, node) in chosen {
+            let mut place = self.destination.to_owned();
+            let mut parts = path.split(|byte| *byte == b'/').peekable();
+            while let Some(part) = parts.next() {
+                place.push(OsStr::from_bytes(part));
+                if parts.peek().is_some() && !place.is_dir() {
+                    make_folder(&place).map_err(at(&place))?;
                 }
-                NodeType::File => self.file(&path, &node, &mut linked)?,
-                NodeType::Symlink { .. } => {
-                    symlink(node.node_type.to_link(), &path).map_err(at(&path))?;
-                    self.owner(&path, &node.meta).map_err(at(&path))?;
-                }
-                // None of these is in a backup of ours.
-                NodeType::Dev { .. } | NodeType::Chardev { .. } | NodeType::Fifo | NodeType::Socket => {}
             }
-        }
-        // What lies in a folder changes its times, and may need more than its permissions.
-        for (path, meta) in folders.into_iter().rev() {
-            self.finish(&path, &meta).map_err(at(&path))?;
+            self.node(&place, node, &mut linked, 0)?;
         }
         Ok(())
+    }
+
+    fn inside(
+        &self,
+        place: &Path,
+        folder: &Node,
+        linked: &mut HashMap<(u64, u64), PathBuf>,
+        depth: usize,
+    ) -> Result<(), WriteError> {
+        if depth >= DEPTH {
+            let source = io::Error::other("folders lie too deep in the backup");
+            return Err(WriteError::Disk { path: place.to_owned(), source });
+        }
+        for node in contents::entries(self.repository, folder)? {
+            self.node(&place.join(OsStr::from_bytes(&contents::name(&node))), &node, linked, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    fn node(
+        &self,
+        path: &Path,
+        node: &Node,
+        linked: &mut HashMap<(u64, u64), PathBuf>,
+        depth: usize,
+    ) -> Result<(), WriteError> {
+        match &node.node_type {
+            NodeType::Dir => {
+                make_folder(path).map_err(at(path))?;
+                self.inside(path, node, linked, depth)?;
+                // What lies in a folder changes its times, and may need more than its permissions.
+                self.finish(path, &node.meta).map_err(at(path))
+            }
+            NodeType::File => self.file(path, node, linked),
+            NodeType::Symlink { .. } => {
+                symlink(node.node_type.to_link(), path).map_err(at(path))?;
+                self.owner(path, &node.meta).map_err(at(path))
+            }
+            // None of these is in a backup of ours.
+            NodeType::Dev { .. } | NodeType::Chardev { .. } | NodeType::Fifo | NodeType::Socket => Ok(()),
+        }
     }
 
     fn file(

@@ -149,7 +149,7 @@ impl Space {
     }
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     words.chars().filter(|character| !character.is_control()).take(SENTENCE).collect()
 }

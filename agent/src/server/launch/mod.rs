@@ -296,7 +296,7 @@ impl Launch {
 }
 
 /// Watches for the template's ready lines if it has any, else for the server's own one.
-fn ready_watch(spec: &ServerCreate) -> Option<ReadyWatch> {
+pub(super) fn ready_watch(spec: &ServerCreate) -> Option<ReadyWatch> {
     let list = spec.template.as_ref().map(|template| template.ready.as_slice()).unwrap_or_default();
     let any: Vec<Ready> = list.iter().filter_map(|ready| Ready::parse(ready).ok()).collect();
     if !any.is_empty() {
