@@ -14,6 +14,8 @@ export const backups = {
   policyPreview: (id: string, keep: BackupPolicyChange['keep']) => call(client.POST('/api/servers/{id}/backup-policy/preview', { ...path(id), body: { keep } })),
   change: (id: string, backup: string, body: BackupPatch) => call(client.PATCH('/api/servers/{id}/backups/{backup}', { ...one(id, backup), body })),
   restore: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/restore', one(id, backup))),
+  restoreAs: (id: string, backup: string, name: string) => call(client.POST('/api/servers/{id}/backups/{backup}/restore-as', { ...one(id, backup), body: { name } })),
+  test: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/test', one(id, backup))),
   cancel: (id: string, backup: string) => call(client.POST('/api/servers/{id}/backups/{backup}/cancel', one(id, backup))),
   remove: (id: string, backup: string) => call(client.DELETE('/api/servers/{id}/backups/{backup}', one(id, backup)))
 };

@@ -4,7 +4,7 @@ import type { Backup } from '../types';
 
 const backup = (more: Partial<Backup>): Backup => ({
   id: 'b', name: 'One', note: '', status: 'creating', size: 0, stored: 0, files: 0, changedFiles: 0, changedNames: [],
-  createdAt: '2026-01-02T03:04:05Z', locked: false, origin: 'manual', nodeId: 'local', target: 'node', ...more
+  createdAt: '2026-01-02T03:04:05Z', locked: false, origin: 'manual', nodeId: 'local', target: 'node', testing: false, ...more
 });
 
 test('a backup says how far it is, and how long that will take', () => {

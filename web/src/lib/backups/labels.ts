@@ -7,7 +7,9 @@ import { t } from '../i18n/i18n.svelte';
 export function going(backup: Backup): { text: string; percent: number | undefined; detail: string } {
   const progress = backup.progress;
   const text =
-    backup.status === 'deleting' ? t.backups.deleting
+    backup.copying ? t.backups.copying(backup.copying)
+    : backup.testing ? (progress && progress.total > 0 && progress.bytes < progress.total ? t.backups.testWriting : t.backups.testing)
+    : backup.status === 'deleting' ? t.backups.deleting
     : backup.status === 'proceeding' ? t.backups.proceeding
     : backup.status === 'restoring' ? (progress ? t.backups.restoring : t.backups.savingFirst)
     : progress ? t.backups.creating : t.backups.waiting;

@@ -9,6 +9,13 @@ const PAGE = 2000;
 const FOLLOWED = 5000;
 const ORDER = 'files-order';
 
+/** Gives one page of a folder, by name in byte order, how many entries there are, and the folder's ETag if it has one. */
+export type ListPage = (
+  path: string,
+  page: { after?: string; limit?: number; unless?: string },
+  signal?: AbortSignal
+) => Promise<{ entries: FileEntry[]; total: number; etag: string | null }>;
+
 function storedOrder(): Order {
   const [by, way] = (read(ORDER) ?? '').split(' ');
   return { by: by === 'size' || by === 'modified' ? by : 'name', down: way === 'down' };
@@ -33,13 +40,14 @@ export class Listing {
   names = $derived(this.rows.map((entry) => entry.name));
   // eslint-disable-next-line svelte/prefer-svelte-reactivity
   byName = $derived(new Map(this.entries.map((entry) => [entry.name, entry])));
-  #api;
+  #list: ListPage;
   #stop: AbortController | null = null;
   /** ETag of the shown state of the folder. */
   #etag: string | null = null;
 
-  constructor(server: string) {
-    this.#api = files(server);
+  /** Of a server's files, or of others that are listed in the same way. */
+  constructor(server: string, list: ListPage = files(server).list) {
+    this.#list = list;
   }
 
   async open(path: string) {
@@ -58,7 +66,7 @@ export class Listing {
     if (this.loading || this.blank || this.error || !this.#etag || this.total > FOLLOWED) return;
     const { path } = this;
     try {
-      const { etag } = await this.#api.list(path, { limit: 1, unless: this.#etag });
+      const { etag } = await this.#list(path, { limit: 1, unless: this.#etag });
       if (etag !== this.#etag && path === this.path && !this.loading) await this.refresh();
     } catch {
       // The next action shows the error.
@@ -84,7 +92,7 @@ export class Listing {
     try {
       const list: FileEntry[] = [];
       for (let after: string | undefined; ; after = list.at(-1)?.name) {
-        const { entries, total, etag } = await this.#api.list(path, { after, limit: PAGE }, stop.signal);
+        const { entries, total, etag } = await this.#list(path, { after, limit: PAGE }, stop.signal);
         if (stop.signal.aborted) return;
         if (after === undefined) this.#etag = etag;
         list.push(...entries);
