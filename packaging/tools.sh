@@ -186,8 +186,7 @@ build_program() {
 
 # What backups are compared with and kept on in the tests: restic, servers for SFTP and REST, and one for S3.
 backup_tools() {
-    have restic || apt_install restic
-    have rclone || apt_install rclone
+    for tool in restic rclone sshfs lftp; do have "$tool" || apt_install "$tool"; done
     [ -x /usr/sbin/sshd ] || apt_install openssh-server
     have ssh || apt_install openssh-client
     if [ -x "$TOOLS/moto/bin/moto_server" ]; then return 0; fi

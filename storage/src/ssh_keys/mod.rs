@@ -6,8 +6,8 @@ pub(crate) mod record;
 use crate::Millis;
 use crate::error::{Error, Result};
 use crate::settings;
+use crate::tables;
 use crate::tx::{ReadTx, WriteTx};
-use crate::users;
 
 pub use record::SshKey;
 
@@ -22,7 +22,7 @@ pub fn list_by_user(tx: &ReadTx, user_id: &str) -> Result<Vec<SshKey>> {
 
 /// Adds a key. [`Error::NotFound`] where its account is gone, [`Error::Taken`] where that has the key already.
 pub fn insert(tx: &WriteTx, user_id: &str, key: SshKey) -> Result<()> {
-    if users::get(tx, user_id)?.is_none() {
+    if !tables::USERS.contains(tx, user_id)? {
         return Err(Error::NotFound { what: "user" });
     }
     let mut all = list_by_user(tx, user_id)?;
@@ -62,6 +62,7 @@ pub fn touch(tx: &WriteTx, user_id: &str, id: &str, at: Millis) -> Result<()> {
 mod tests {
     use super::*;
     use crate::testing::{read, store, user, write};
+    use crate::users;
     use crate::users::Role;
 
     fn key(id: &str, fingerprint: &str) -> SshKey {
