@@ -34,6 +34,11 @@ pub(super) fn set(body: &[u8], settings: &[Setting]) -> Vec<u8> {
             }
             None => {
                 let text = format!("{}={}", escape(&setting.key, true), escape(&value, false));
+                if is_open(&lines) {
+                    // The backslash at the end of the file would make the new line a part of the value before it.
+                    let at = lines.len();
+                    lines::insert(&mut lines, at, Vec::new());
+                }
                 let at = lines.len();
                 lines::insert(&mut lines, at, text.into_bytes());
             }
@@ -62,6 +67,17 @@ fn find(lines: &[lines::Line<'_>], key: &str) -> Option<Place> {
         at += count;
     }
     found
+}
+
+/// Whether the last line would continue on another one.
+fn is_open(lines: &[lines::Line<'_>]) -> bool {
+    let mut open = false;
+    for line in lines {
+        let start = trim(&line.text);
+        let comment = !open && (start.starts_with(b"#") || start.starts_with(b"!"));
+        open = !comment && continues(&line.text);
+    }
+    open
 }
 
 fn trim(line: &[u8]) -> &[u8] {

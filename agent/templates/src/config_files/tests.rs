@@ -40,6 +40,9 @@ fn properties_keep_all_else() {
     let same = set(Parser::Properties, b"# \xe4\nk=\\u0061\n", &[text("k", "a")]);
     assert_eq!(same.as_deref(), Ok(&b"# \xe4\nk=\\u0061\n"[..]));
     assert_eq!(done(Parser::Properties, "a=1", &[text("b", "2")]), "a=1\nb=2\n");
+    // A backslash at the end of the file does not take in the new line; in a comment it means nothing.
+    assert_eq!(done(Parser::Properties, "a=1\\\n", &[text("b", "2")]), "a=1\\\n\nb=2\n");
+    assert_eq!(done(Parser::Properties, "#a\\", &[text("b", "2")]), "#a\\\nb=2\n");
 }
 
 #[test]

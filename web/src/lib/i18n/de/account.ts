@@ -23,6 +23,7 @@ export const account: typeof English = {
   sshKeysLoading: 'SSH-Schlüssel werden geladen',
   sshKeysNone: 'Keine SSH-Schlüssel. Dein Passwort geht auch.',
   sshKey: 'Öffentlicher Schlüssel',
+  sshKeyExample: 'ssh-ed25519 AAAA…',
   sshKeyHint: 'Die Zeile der Datei, die auf .pub endet, etwa ~/.ssh/id_ed25519.pub.',
   sshKeyMissing: 'Füge einen öffentlichen Schlüssel ein.',
   sshKeyName: 'Name',

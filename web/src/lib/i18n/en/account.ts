@@ -21,6 +21,7 @@ export const account = {
   sshKeysLoading: 'Loading SSH keys',
   sshKeysNone: 'No SSH keys. Your password works too.',
   sshKey: 'Public key',
+  sshKeyExample: 'ssh-ed25519 AAAA…',
   sshKeyHint: 'The line of the file that ends in .pub, such as ~/.ssh/id_ed25519.pub.',
   sshKeyMissing: 'Paste a public key.',
   sshKeyName: 'Name',
