@@ -21,6 +21,7 @@ mod verify;
 mod views;
 mod weekly;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use protocol::{NodeId, ServerId, capability};
@@ -56,6 +57,8 @@ pub struct Backups {
     tracker: Tracker,
     agenda: Agenda,
     acts: Arc<OnceLock<Arc<dyn Acts>>>,
+    /// The data folder of the local node.
+    data_dir: Arc<Path>,
 }
 
 /// What is to be changed of a backup; what is absent stays.
@@ -74,12 +77,19 @@ impl Backups {
     ///
     /// # Errors
     /// Where the store can't be read.
-    pub fn start(store: Store, agents: Agents, files: Files, tasks: Tasks) -> storage::Result<Self> {
+    pub fn start(
+        store: Store,
+        agents: Agents,
+        files: Files,
+        tasks: Tasks,
+        data_dir: &Path,
+    ) -> storage::Result<Self> {
         let left = store.read_now(backups::busy)?;
         let agenda = Agenda::new(&store.read_now(backups::policies::list)?);
         let (tracker, acts) = (Tracker::default(), Arc::default());
         let used = store.read_now(backups::used)?;
-        let all = Self { store, agents, files, tasks, tracker, agenda, acts };
+        let data_dir = data_dir.into();
+        let all = Self { store, agents, files, tasks, tracker, agenda, acts, data_dir };
         for backup in &left {
             all.drive(backup);
         }

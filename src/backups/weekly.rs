@@ -1,5 +1,6 @@
 //! The repository of each node is checked once a week: its index and its folders whole, and the data of a part of it, another
-//! part each time. A node that is away is checked later; they do not all begin at once.
+//! part each time. After it the space of deleted backups is freed. A node that is away is checked later; they do not all
+//! begin at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -100,6 +101,16 @@ impl Backups {
         });
         for server_id in servers.await? {
             self.told(&server_id);
+        }
+        self.prune(node_id, one).await
+    }
+
+    /// Frees what deleted backups have left: it is marked when they are deleted, and removed a day later at the earliest.
+    async fn prune(&self, node_id: &NodeId, one: &Backup) -> Result<(), ApiError> {
+        let asked = Backup { job_id: ids::long(), ..one.clone() };
+        let job = self.job_of(&asked, BackupAction::Prune {}).await?;
+        if let Ended::Failed(why) = self.ask(&Job { tracked: None, ..job }, &CancellationToken::new()).await {
+            tracing::warn!(node = %node_id, why, "the space of deleted backups could not be freed");
         }
         Ok(())
     }

@@ -87,7 +87,7 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         fetcher: fetcher.clone(),
         tasks: tasks.clone(),
     });
-    let backups = Backups::start(store.clone(), agents.clone(), files.clone(), tasks.clone())
+    let backups = Backups::start(store.clone(), agents.clone(), files.clone(), tasks.clone(), folder)
         .map_err(|source| StartError::Other { doing: "reading the backups", source: source.into() })?;
     backups.set_acts(servers.clone());
     let nodes = Nodes::new(store.clone(), agents.clone(), servers.clone(), config.agent_secret.as_ref());

@@ -2,6 +2,7 @@
 //! always removes its containers.
 
 mod backup_contents;
+mod backup_folder;
 mod backup_policy;
 mod backup_targets;
 mod backup_worker;

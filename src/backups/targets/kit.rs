@@ -8,6 +8,7 @@ use storage::backups::repositories::{self, Place};
 use storage::backups::targets::{self, Location, Target};
 
 use super::no_target;
+use crate::agents::local;
 use crate::auth::Admin;
 use crate::backups::Backups;
 use crate::backups::repositories::new_repository;
@@ -44,8 +45,13 @@ impl Backups {
         self.known_node(node_id)?;
         let repository = self.known_or_new(Place { target_id: None, node_id: Some(node_id.clone()) }).await?;
         let mut text = head(&format!("the backups on the node {node_id}"));
-        text.push_str("They lie in the data folder of that machine, which is /var/lib/ctrl-alt-play where nothing else was set.\n");
-        text.push_str(&commands(&repository, &format!("/var/lib/ctrl-alt-play/backups/{}", repository.id)));
+        let folder = if *node_id == local::NODE_ID {
+            self.data_dir.display().to_string()
+        } else {
+            text.push_str("They lie in the data folder of that machine, which is /var/lib/ctrl-alt-play where nothing else was set.\n");
+            "/var/lib/ctrl-alt-play".to_owned()
+        };
+        text.push_str(&commands(&repository, &format!("{folder}/backups/{}", repository.id)));
         tracing::warn!(node = %node_id, by = %admin, "the emergency kit of a node's backups was given out");
         Ok(text)
     }
