@@ -30,7 +30,7 @@ const OUT: [&str; 12] = [
 const PATHS: [&str; 3] = ["path", "to", "paths"];
 /// Text fields and parameters that are no paths (`after` is a name that others are compared with). A new one fails the test
 /// until it is in one of the lists.
-const NO_PATHS: [&str; 50] = [
+const NO_PATHS: [&str; 51] = [
     "accessKey",
     "after",
     "arch",
@@ -49,6 +49,7 @@ const NO_PATHS: [&str; 50] = [
     "ids",
     "ignore",
     "image",
+    "key",
     "message",
     "mode",
     "name",
@@ -82,8 +83,13 @@ const NO_PATHS: [&str; 50] = [
     "version",
     "when",
 ];
-/// Fields that hold folders of the machine, named by administrators: `folder()` in `src/backups/targets/body.rs` checks them.
-const FOLDERS: [(&str, &str); 1] = [("/api/backup-targets", "path")];
+/// Other paths: folders of the machine, named by administrators (`folder()` in `src/backups/targets/body.rs` checks them), and
+/// paths within a backup, which `docker::backup_contents` tries.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("/api/backup-targets", "path"),
+    ("/api/servers/{id}/backups/{backup}/", "path"),
+    ("/api/servers/{id}/backups/{backup}/", "paths"),
+];
 /// What stands in an address in place of an id.
 const IDS: [&str; 5] = ["..%2f..%2fcanary", "..%5ccanary", "%2fetc%2fpasswd", "....", "a%00b"];
 
@@ -135,7 +141,7 @@ async fn each_text_of_the_document_is_known_as_a_path_or_as_none() {
             }
             seen += found.len();
             let files = path.starts_with("/api/servers/{id}/files");
-            found.retain(|name| !FOLDERS.iter().any(|(at, field)| path.starts_with(at) && name == field));
+            found.retain(|name| !ELSEWHERE.iter().any(|(at, field)| path.starts_with(at) && name == field));
             // A path elsewhere than here would have no test of its own.
             found.retain(|name| {
                 !(NO_PATHS.contains(&name.as_str()) || files && PATHS.contains(&name.as_str()))
