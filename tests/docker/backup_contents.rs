@@ -251,7 +251,7 @@ async fn files_are_old_or_new_when_a_restore_is_killed() {
         panel.again().await;
         game.admin = panel.admin();
         let restored = ready(&game, &id).await;
-        until("nothing is under way", seconds(60), async || {
+        until("nothing is under way", seconds(150), async || {
             let still = |backup: &Value| backup["status"] == "ready";
             backups(&game).await.iter().all(still).then_some(())
         })

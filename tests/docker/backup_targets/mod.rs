@@ -3,7 +3,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "what is to be done is written where it is begun")]
 
-mod faults;
+mod failures;
 mod servers;
 
 use std::path::Path;
