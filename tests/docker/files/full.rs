@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::super::game::Game;
-use super::faults::Small;
+use super::failures::Small;
 use super::sent;
 use crate::harness::{Answer, Panel};
 

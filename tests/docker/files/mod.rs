@@ -6,7 +6,7 @@ mod content;
 mod denied;
 mod ends;
 mod escape;
-mod faults;
+mod failures;
 mod flat;
 mod full;
 mod killed;
