@@ -64,7 +64,7 @@ impl Backups {
                 let action = BackupAction::Create {
                     backup_id: backup.id.clone(),
                     quiesce: self.quiesce(&backup)?,
-                    ignore: backup.plan.ignore.clone(),
+                    ignore: ignored(&backup),
                 };
                 let ended = self.job(&backup, action, cancel).await;
                 let problem = match backup.plan.halt {
@@ -267,5 +267,14 @@ impl Backups {
             saved,
             after,
         }))
+    }
+}
+
+/// What a backup leaves out. One by which a restore or a change can be undone leaves out nothing, whatever an ignore file
+/// of the server says: later lines take precedence.
+fn ignored(backup: &Backup) -> Vec<String> {
+    match backup.origin {
+        Origin::BeforeRestore | Origin::BeforeChange => vec!["!*".to_owned()],
+        Origin::Manual | Origin::Scheduled => backup.plan.ignore.clone(),
     }
 }

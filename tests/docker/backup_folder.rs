@@ -97,3 +97,35 @@ async fn a_target_that_is_gone_is_an_error_and_a_policy_says_so() {
     game.admin.post(&game.path("/backups"), json!({})).await.expect(202);
     newest(&game, "ready").await;
 }
+
+#[tokio::test]
+async fn a_restore_is_undone_with_files_that_backups_leave_out() {
+    let panel = Panel::start().await;
+    let game = Game::new(&panel, "game").await;
+    std::fs::write(game.file(&panel, "world.dat"), "as it was").unwrap();
+    game.admin.post(&game.path("/backups"), json!({})).await.expect(202);
+    let first = newest(&game, "ready").await;
+    std::fs::write(game.file(&panel, ".backupignore"), "notes.txt\n").unwrap();
+    std::fs::write(game.file(&panel, "notes.txt"), "by hand").unwrap();
+    let restore = async |id: &Value| {
+        let path = game.path(&format!("/backups/{}/restore", id.as_str().unwrap()));
+        game.admin.post(&path, json!(null)).await.expect(202);
+    };
+    restore(&first["id"]).await;
+    until("the files are those of the backup", seconds(60), async || {
+        (!game.file(&panel, "notes.txt").exists()).then_some(())
+    })
+    .await;
+    until("nothing is under way", seconds(60), async || {
+        let all = game.admin.get(&game.path("/backups")).await.expect(200).json;
+        all.as_array().unwrap().iter().all(|one| one["status"] == "ready").then_some(())
+    })
+    .await;
+    let before = newest(&game, "ready").await;
+    assert_eq!(before["origin"], "before_restore", "{before}");
+    restore(&before["id"]).await;
+    until("the notes are back", seconds(60), async || {
+        (std::fs::read_to_string(game.file(&panel, "notes.txt")).ok()? == "by hand").then_some(())
+    })
+    .await;
+}

@@ -86,4 +86,15 @@ mod tests {
         let (ignored, _) = Ignored::read(dir.path(), &[]).unwrap();
         assert!(!ignored.has(Path::new("level.dat"), false));
     }
+
+    #[test]
+    fn a_last_line_may_take_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(".backupignore"), "*.log\nmaps/\n/world\n").unwrap();
+        let (ignored, bad) = Ignored::read(dir.path(), &["!*".into()]).unwrap();
+        assert_eq!(bad, None);
+        for (path, is_folder) in [("a.log", false), ("logs/a.log", false), ("maps", true), ("world", true)] {
+            assert!(!ignored.has(Path::new(path), is_folder), "{path}");
+        }
+    }
 }
