@@ -102,7 +102,7 @@ async fn a_target_that_is_gone_is_an_error_and_a_policy_says_so() {
 async fn a_restore_is_undone_with_files_that_backups_leave_out() {
     let panel = Panel::start().await;
     let game = Game::new(&panel, "game").await;
-    std::fs::write(game.file(&panel, "world.dat"), "as it was").unwrap();
+    // Of a folder that is still empty.
     game.admin.post(&game.path("/backups"), json!({})).await.expect(202);
     let first = newest(&game, "ready").await;
     std::fs::write(game.file(&panel, ".backupignore"), "notes.txt\n").unwrap();

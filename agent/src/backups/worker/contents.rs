@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 
 use bytes::Bytes;
-use rustic_core::repofile::{BlobType, Node, NodeType, SnapshotFile};
+use rustic_core::repofile::{BlobType, Metadata, Node, NodeType, SnapshotFile};
 use rustic_core::{BlobId, DataId, IndexedFullStatus, Repository, RusticError};
 
 use super::message::{Failure, FailureCode};
@@ -22,6 +23,10 @@ pub(super) type Readable = Repository<IndexedFullStatus>;
 
 /// The folder of the server in a snapshot.
 pub(super) fn top(repository: &Readable, snapshot: &SnapshotFile) -> Result<Node, Box<RusticError>> {
+    if repository.get_tree(&snapshot.tree)?.nodes.is_empty() {
+        // A backup of an empty folder does not hold the folder either.
+        return Ok(Node::new_node(OsStr::new(""), NodeType::Dir, Metadata::default()));
+    }
     let path = snapshot.paths.iter().next().cloned().unwrap_or_default();
     repository.node_from_snapshot_and_path(snapshot, &path)
 }
