@@ -28,10 +28,18 @@ async function furnish(panel: Panel) {
   for (const name of ['world/region', 'plugins', 'logs']) mkdirSync(join(files, name), { recursive: true });
   writeFileSync(join(files, 'server.properties'), '#Minecraft server properties\nmotd=Friday night\nmax-players=20\nview-distance=10\nonline-mode=true\n');
   writeFileSync(join(files, 'config.yml'), 'name: Friday night # shown to players\nlimits:\n  homes: 3\n');
-  await panel.call('POST', `/api/servers/${running.id}/backups`, { name: 'Before the dragon' });
+  const { id: backup } = await panel.call<{ id: string }>('POST', `/api/servers/${running.id}/backups`, { name: 'Before the dragon' });
+  await panel.call('POST', '/api/backup-targets', {
+    name: 'Cloud',
+    location: { kind: 's3', endpoint: 'https://s3.example.com', bucket: 'my-game-backups', accessKey: 'K', secretKey: 'S' }
+  });
+  await panel.call('POST', '/api/account/ssh-keys', { name: 'Laptop', key: SSH_KEY });
   await panel.call('POST', '/api/doctor');
-  return { running: running.id, paused: paused.id, crashed: crashed.id, failed: failed.id };
+  return { running: running.id, paused: paused.id, crashed: crashed.id, failed: failed.id, backup };
 }
+
+/** A public key that nobody has the other half of. */
+const SSH_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f laptop';
 
 async function settled(page: Page) {
   await page.locator('main h1').first().waitFor();
@@ -75,6 +83,7 @@ test('pictures', async ({ browser }) => {
       ['files-trash', `/servers/${made.running}/files/trash`],
       ['files-search', `/servers/${made.running}/files/search?name=config`],
       ['backups', `/servers/${made.running}/backups`],
+      ['backup', `/servers/${made.running}/backups/${made.backup}`],
       ['backups-empty', `/servers/${made.paused}/backups`],
       ['startup', `/servers/${made.running}/startup`],
       ['access', `/servers/${made.running}/users`],
@@ -102,6 +111,10 @@ test('pictures', async ({ browser }) => {
         if (name === 'console') await page.getByRole('log').getByText('line 200').or(page.getByRole('log')).first().waitFor();
         await shoot(page, name, look);
       }
+      await page.goto(`${panel.url}/servers/${made.running}/files`);
+      await page.getByRole('button', { name: 'SFTP' }).or(page.getByRole('link', { name: 'SFTP' })).first().click();
+      await page.getByRole('dialog').waitFor();
+      await shoot(page, 'sftp', look);
       // As behind a proxy that passes no WebSockets.
       await page.routeWebSocket('**/api/live', (socket) => void socket.close());
       await page.goto(`${panel.url}/servers/${made.running}`);
