@@ -68,7 +68,8 @@ pub(super) fn s3() -> Server {
     let folder = folder();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own = root.join("target/tools/moto/bin/python");
-    let mut child = Command::new(if own.exists() { own } else { "python3".into() })
+    assert!(own.exists(), "{} is missing: `tests/run docker` installs it", own.display());
+    let mut child = Command::new(own)
         .arg(root.join("tests/harness/s3.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
