@@ -6,6 +6,7 @@ use std::time::Duration;
 use protocol::{BackupAction, BackupLimits, NodeId, ServerRef, ToAgent};
 use storage::backups::{self, Backup, Copying, Stage};
 use storage::servers::Server;
+use tokio_util::sync::CancellationToken;
 
 use super::acts::Also;
 use super::job::{Ended, Job};
@@ -89,45 +90,42 @@ impl Backups {
     /// Makes the server, in the background.
     pub(super) fn drive_copy(&self, backup: &Backup) {
         let Some(copy) = backup.checks.copy.clone() else { return };
-        let (all, end, backup) = (self.clone(), self.tasks.token(), backup.clone());
-        let cancel = self.tracker.begin(&copy_key(&backup.id));
-        self.told(&backup.server_id);
-        drop(self.tasks.spawn("backup-copy", async move {
-            let work = async {
-                let Copying { server, job_id } = *copy;
-                let action = BackupAction::RestoreNew { backup_id: backup.id.clone() };
-                let job = Job {
-                    node_id: server.node_id.clone(),
-                    // The job is about the new server.
-                    server_id: Some(server.id.clone()),
-                    job_id,
-                    repository: all.repository(&server.node_id, backup.target_id.as_deref()).await?,
-                    action,
-                    limits: BackupLimits::default(),
-                    tracked: Some((copy_key(&backup.id), backup.server_id.clone())),
-                };
-                let problem = match all.ask(&job, &cancel).await {
-                    Ended::Done(_) => return all.copied(&backup, server).await,
-                    Ended::Failed(why) => Some(format!("No server was made of it. {why}")),
-                    Ended::Cancelled => None,
-                };
-                all.discard(&server).await;
-                all.change_record(&backup, move |one| {
-                    one.checks.copy = None;
-                    one.problem = problem;
-                })
-                .await
-            };
-            tokio::select! {
-                // What is written is where the next run goes on.
-                () = end.cancelled() => {}
-                done = work => if let Err(error) = done {
-                    tracing::warn!(backup = backup.id, %error, "a server could not be made of a backup");
-                },
+        let (key, server_id, backup) = (copy_key(&backup.id), backup.server_id.clone(), backup.clone());
+        self.in_background("backup-copy", key, &server_id, |all, cancel| async move {
+            if let Err(error) = all.make_copy(&backup, *copy, &cancel).await {
+                tracing::warn!(backup = backup.id, %error, "a server could not be made of a backup");
             }
-            all.tracker.end(&copy_key(&backup.id));
-            all.told(&backup.server_id);
-        }));
+        });
+    }
+
+    async fn make_copy(
+        &self,
+        backup: &Backup,
+        copy: Copying,
+        cancel: &CancellationToken,
+    ) -> Result<(), ApiError> {
+        let Copying { server, job_id } = copy;
+        let job = Job {
+            node_id: server.node_id.clone(),
+            // The job is about the new server.
+            server_id: Some(server.id.clone()),
+            job_id,
+            repository: self.repository(&server.node_id, backup.target_id.as_deref()).await?,
+            action: BackupAction::RestoreNew { backup_id: backup.id.clone() },
+            limits: BackupLimits::default(),
+            tracked: Some((copy_key(&backup.id), backup.server_id.clone())),
+        };
+        let problem = match self.ask(&job, cancel).await {
+            Ended::Done(_) => return self.copied(backup, server).await,
+            Ended::Failed(why) => Some(format!("No server was made of it. {why}")),
+            Ended::Cancelled => None,
+        };
+        self.discard(&server).await;
+        self.change_record(backup, move |one| {
+            one.checks.copy = None;
+            one.problem = problem;
+        })
+        .await
     }
 
     /// Its files are there: the server is made, and the backup is free again, in one step.

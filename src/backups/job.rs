@@ -42,6 +42,30 @@ pub(super) struct Job {
 }
 
 impl Backups {
+    /// Does `work` in the background, until it is done or the panel ends: what is written is where the next run goes on.
+    /// `key` is what the tracker knows it by, and the token of the work is cancelled by that key.
+    pub(super) fn in_background<W>(
+        &self,
+        name: &'static str,
+        key: String,
+        server_id: &ServerId,
+        work: impl FnOnce(Self, CancellationToken) -> W,
+    ) where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let (all, end, server_id) = (self.clone(), self.tasks.token(), server_id.clone());
+        let work = work(self.clone(), self.tracker.begin(&key));
+        self.told(&server_id);
+        drop(self.tasks.spawn(name, async move {
+            tokio::select! {
+                () = end.cancelled() => {}
+                () = work => {}
+            }
+            all.tracker.end(&key);
+            all.told(&server_id);
+        }));
+    }
+
     /// Has the node do something with a backup.
     pub(super) async fn job(
         &self,

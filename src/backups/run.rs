@@ -18,31 +18,19 @@ const CALLED_OFF: &str = "It was cancelled.";
 impl Backups {
     /// Does what is left to be done, in the background.
     pub(super) fn drive(&self, backup: &Backup) {
-        let (all, end) = (self.clone(), self.tasks.token());
         let (server_id, id) = (backup.server_id.clone(), backup.id.clone());
-        let cancel = self.tracker.begin(&id);
-        self.told(&server_id);
-        drop(self.tasks.spawn("backup", async move {
-            let work = async {
-                loop {
-                    match all.step(&server_id, &id, &cancel).await {
-                        Ok(true) => {}
-                        Ok(false) => break,
-                        Err(error) => {
-                            tracing::warn!(server = %server_id, backup = id, %error, "a backup could not be gone on with");
-                            tokio::time::sleep(AGAIN).await;
-                        }
+        self.in_background("backup", id.clone(), &backup.server_id, |all, cancel| async move {
+            loop {
+                match all.step(&server_id, &id, &cancel).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::warn!(server = %server_id, backup = id, %error, "a backup could not be gone on with");
+                        tokio::time::sleep(AGAIN).await;
                     }
                 }
-            };
-            tokio::select! {
-                // What is written is where the next run goes on.
-                () = end.cancelled() => {}
-                () = work => {}
             }
-            all.tracker.end(&id);
-            all.told(&server_id);
-        }));
+        });
     }
 
     /// Does the next thing; false when there is nothing more to do.

@@ -66,32 +66,22 @@ impl Backups {
     /// Follows a restore test to its end, in the background.
     pub(super) fn drive_test(&self, backup: &Backup) {
         let Some(job_id) = backup.checks.test_job.clone() else { return };
-        let (all, end, backup) = (self.clone(), self.tasks.token(), backup.clone());
-        let cancel = self.tracker.begin(&test_key(&backup.id));
-        self.told(&backup.server_id);
-        drop(self.tasks.spawn("backup-test", async move {
-            let work = async {
-                let action = BackupAction::RestoreTest { backup_id: backup.id.clone() };
-                let asked = Backup { job_id, ..backup.clone() };
-                let ended = match all.job_of(&asked, action).await {
-                    Ok(job) => {
-                        let tracked = Some((test_key(&backup.id), backup.server_id.clone()));
-                        all.ask(&Job { tracked, ..job }, &cancel).await
-                    }
-                    Err(error) => Ended::Failed(error.message().to_owned()),
-                };
-                all.tested(&backup, ended).await
+        let (key, backup) = (test_key(&backup.id), backup.clone());
+        let server_id = backup.server_id.clone();
+        self.in_background("backup-test", key.clone(), &server_id, |all, cancel| async move {
+            let action = BackupAction::RestoreTest { backup_id: backup.id.clone() };
+            let asked = Backup { job_id, ..backup.clone() };
+            let ended = match all.job_of(&asked, action).await {
+                Ok(job) => {
+                    let tracked = Some((key, backup.server_id.clone()));
+                    all.ask(&Job { tracked, ..job }, &cancel).await
+                }
+                Err(error) => Ended::Failed(error.message().to_owned()),
             };
-            tokio::select! {
-                // What is written is where the next run goes on.
-                () = end.cancelled() => {}
-                done = work => if let Err(error) = done {
-                    tracing::warn!(backup = backup.id, %error, "what a restore test found could not be kept");
-                },
+            if let Err(error) = all.tested(&backup, ended).await {
+                tracing::warn!(backup = backup.id, %error, "what a restore test found could not be kept");
             }
-            all.tracker.end(&test_key(&backup.id));
-            all.told(&backup.server_id);
-        }));
+        });
     }
 
     async fn tested(&self, backup: &Backup, ended: Ended) -> Result<(), ApiError> {
