@@ -61,11 +61,10 @@ pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
         found.push(Finding::warning("backups", "backups_more", title, detail, "See Servers."));
     }
     for name in side.without_kit.iter().take(SHOWN) {
-        let detail = format!("Nobody has said that he keeps the emergency kit of the backup target {name}.");
-        let advice = "Settings → Backup targets → Emergency kit: without it, those backups cannot be read once the panel is gone.";
-        found.push(
-            Finding::note("backups", "backup_kit", "An emergency kit is not kept", detail, advice).of(name),
-        );
+        let detail = format!("The emergency kit of the backup target {name} has not been saved.");
+        let advice = "Settings → Backup targets → Emergency kit. Without it, those backups cannot be read once the panel is gone.";
+        found
+            .push(Finding::note("backups", "backup_kit", "Emergency kit not saved", detail, advice).of(name));
     }
     if found.is_empty() {
         let detail = match side.daily {

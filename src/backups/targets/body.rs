@@ -83,7 +83,7 @@ pub(super) enum LocationBody {
     Rest {
         /// Its address, with `https://`.
         url: String,
-        /// Who we are there.
+        /// User name.
         #[serde(default)]
         user: String,
         /// The password.
@@ -97,7 +97,7 @@ pub(super) enum LocationBody {
         /// Its port; 22 when left out.
         #[serde(default = "ssh")]
         port: u16,
-        /// Who we are there.
+        /// User name.
         user: String,
         /// The folder there.
         path: String,

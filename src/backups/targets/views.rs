@@ -106,7 +106,7 @@ pub(super) enum LocationView {
     Rest {
         /// Its address.
         url: String,
-        /// Who we are there.
+        /// User name.
         user: String,
     },
     /// An SSH server with SFTP.
@@ -115,7 +115,7 @@ pub(super) enum LocationView {
         host: String,
         /// Its port.
         port: u16,
-        /// Who we are there.
+        /// User name.
         user: String,
         /// The folder there.
         path: String,

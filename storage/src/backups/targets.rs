@@ -52,7 +52,7 @@ pub enum Location {
         bucket: String,
         /// The folder in it; may be empty.
         prefix: String,
-        /// Who we are there.
+        /// The access key's id.
         access_key: String,
         /// The key that requests are signed with.
         secret_key: String,
@@ -61,7 +61,7 @@ pub enum Location {
     Rest {
         /// Its address.
         url: String,
-        /// Who we are there; empty where nobody is asked.
+        /// User name; empty if the server asks for none.
         user: String,
         /// The password.
         password: String,
@@ -72,7 +72,7 @@ pub enum Location {
         host: String,
         /// Its port.
         port: u16,
-        /// Who we are there.
+        /// User name.
         user: String,
         /// The folder there.
         path: String,
