@@ -65,10 +65,16 @@ impl Places {
         }
     }
 
-    /// Which of these addresses a game can reach.
+    /// Which of these addresses a game can reach, once it reaches the internet. A bridge that just got its first
+    /// container checks its IPv6 address for duplicates, and does not route before that is done: up to two seconds.
     async fn reached(&self, engine: &OwnEngine, game: &Game) -> Vec<String> {
         let all = [&self.lan[..], &self.host, &self.internet].concat();
-        answering(&engine.inside(&game.id).await, &all)
+        let from = engine.inside(&game.id).await;
+        until("the game reaches the internet", seconds(20), async || {
+            (answering(&from, &self.internet) == both(&self.internet)).then_some(())
+        })
+        .await;
+        answering(&from, &all)
     }
 }
 
