@@ -98,12 +98,12 @@ struct RestoreBackup {
 /// A server that is made of a backup.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RestoreAs {
+pub(super) struct RestoreAs {
     /// What people call it.
-    name: String,
+    pub(super) name: String,
     /// The node on which it is made; the backup's where absent.
     #[serde(default)]
-    node_id: Option<String>,
+    pub(super) node_id: Option<String>,
 }
 
 /// What of a backup is downloaded.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use protocol::{BackupAction, BackupLimits, NodeId, ServerRef, ToAgent};
+use storage::ReadTx;
 use storage::backups::{self, Backup, Copying, Stage};
 use storage::servers::Server;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use super::job::{Ended, Job};
 use super::tracker::copy_key;
 use super::views::BackupView;
 use super::{Backups, busy, checked_name};
-use crate::auth::ServerAdmin;
+use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::system::{clock, ids};
 
@@ -26,7 +27,7 @@ impl Backups {
     /// Makes a server with the settings of the backup's and the files of the backup.
     pub(super) async fn restore_as(
         &self,
-        admin: &ServerAdmin,
+        admin: &Admin,
         server_id: &protocol::ServerId,
         id: &str,
         name: &str,
@@ -58,8 +59,12 @@ impl Backups {
             return Err(ApiError::new(Code::Conflict, sentence));
         }
         self.shows_contents(&node_id, &backup)?;
-        let server = self.store.read_now(|tx| storage::servers::get(tx, server_id))?;
-        let server = server.ok_or_else(|| ApiError::not_found("server"))?;
+        let server = self.store.read_now(|tx| settings_of(tx, server_id))?;
+        let unknown = || {
+            let sentence = "The settings of this server are not known, only its files. Create a server with the right template, and give the backups to it.";
+            ApiError::new(Code::Conflict, sentence)
+        };
+        let server = server.ok_or_else(unknown)?;
         let now = clock::now();
         let new = Server {
             id: ids::short().into(),
@@ -73,7 +78,7 @@ impl Backups {
             updated_at: now,
             ..server
         };
-        tracing::info!(server = %new.id, name = new.name, backup = backup.id, by = %**admin, "a server is to be made of a backup");
+        tracing::info!(server = %new.id, name = new.name, backup = backup.id, by = %admin, "a server is to be made of a backup");
         let (server_id, backup_id) = (backup.server_id.clone(), backup.id.clone());
         let copy = Copying { server: new, job_id: ids::long() };
         let changed = self.store.write(move |tx| {
@@ -113,7 +118,7 @@ impl Backups {
             repository: self.repository(&server.node_id, backup.target_id.as_deref()).await?,
             action: BackupAction::RestoreNew { backup_id: backup.id.clone() },
             limits: BackupLimits::default(),
-            tracked: Some((copy_key(&backup.id), backup.server_id.clone())),
+            tracked: Some((copy_key(&backup.id), Some(backup.server_id.clone()))),
         };
         let problem = match self.ask(&job, cancel).await {
             Ended::Done(_) => return self.copied(backup, server).await,
@@ -170,4 +175,12 @@ impl Backups {
             tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// The settings of a server that is there, or was.
+fn settings_of(tx: &ReadTx, server_id: &str) -> storage::Result<Option<Server>> {
+    if let Some(server) = storage::servers::get(tx, server_id)? {
+        return Ok(Some(server));
+    }
+    Ok(backups::deleted::get(tx, server_id)?.and_then(|deleted| deleted.server).map(|server| *server))
 }

@@ -37,8 +37,8 @@ pub(super) struct Job {
     pub(super) repository: BackupRepository,
     pub(super) action: BackupAction,
     pub(super) limits: BackupLimits,
-    /// Under which its progress is kept, and whose backups have changed with it; none where nobody follows it.
-    pub(super) tracked: Option<(String, ServerId)>,
+    /// Under which its progress is kept, and the server whose backups have changed with it; none where nobody follows it.
+    pub(super) tracked: Option<(String, Option<ServerId>)>,
 }
 
 impl Backups {
@@ -93,7 +93,7 @@ impl Backups {
                 mib_per_sec: backup.plan.mib_per_sec,
                 small_memory: backup.plan.small_memory,
             },
-            tracked: Some((backup.id.clone(), backup.server_id.clone())),
+            tracked: Some((backup.id.clone(), Some(backup.server_id.clone()))),
         })
     }
 
@@ -147,6 +147,7 @@ impl Backups {
                 BackupState::Waiting | BackupState::Running => {
                     if let Some((key, server_id)) = &job.tracked
                         && self.tracker.note(key, &report)
+                        && let Some(server_id) = server_id
                     {
                         self.told(server_id);
                     }

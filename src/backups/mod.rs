@@ -2,9 +2,12 @@
 //! kept here, and written before it is done.
 
 mod acts;
+mod body;
+mod check;
 mod contents;
 mod contents_routes;
 mod copy;
+mod deleted;
 mod follow_up;
 mod halt;
 mod job;
@@ -28,6 +31,7 @@ use protocol::{NodeId, ServerId, capability};
 use storage::Store;
 use storage::backups::{self, Backup, Checks, Contents, Origin, Plan, Stage};
 use storage::servers::Server;
+use tokio::sync::Notify;
 
 pub use acts::{Acts, Also, Done};
 pub use routes::routes;
@@ -59,6 +63,8 @@ pub struct Backups {
     acts: Arc<OnceLock<Arc<dyn Acts>>>,
     /// The data folder of the local node.
     data_dir: Arc<Path>,
+    /// Somebody has asked for a check, or one has ended.
+    check_asked: Arc<Notify>,
 }
 
 /// What is to be changed of a backup; what is absent stays.
@@ -88,8 +94,8 @@ impl Backups {
         let agenda = Agenda::new(&store.read_now(backups::policies::list)?);
         let (tracker, acts) = (Tracker::default(), Arc::default());
         let used = store.read_now(backups::used)?;
-        let data_dir = data_dir.into();
-        let all = Self { store, agents, files, tasks, tracker, agenda, acts, data_dir };
+        let (data_dir, check_asked) = (data_dir.into(), Arc::default());
+        let all = Self { store, agents, files, tasks, tracker, agenda, acts, data_dir, check_asked };
         for backup in &left {
             all.drive(backup);
         }
@@ -156,12 +162,21 @@ impl Backups {
         id: &str,
         change: BackupChange,
     ) -> Result<BackupView, ApiError> {
+        self.change_one(permit.server_id(), id, change).await
+    }
+
+    async fn change_one(
+        &self,
+        server_id: &ServerId,
+        id: &str,
+        change: BackupChange,
+    ) -> Result<BackupView, ApiError> {
         let name = change.name.map(|name| checked_name(&name)).transpose()?;
         if name.as_ref().is_some_and(String::is_empty) {
             return Err(ApiError::field("name", "is missing"));
         }
         let note = change.note.map(|note| checked_note(&note)).transpose()?;
-        let (server, id) = (permit.server_id().clone(), id.to_owned());
+        let (server, id) = (server_id.clone(), id.to_owned());
         let changed = self.store.write(move |tx| {
             backups::update(tx, &server, &id, |one| {
                 one.name = name.unwrap_or_else(|| std::mem::take(&mut one.name));
@@ -170,13 +185,16 @@ impl Backups {
             })
         });
         let changed = changed.await.map_err(|_missing| ApiError::not_found("backup"))?;
-        self.told(permit.server_id());
+        self.told(server_id);
         Ok(self.view(changed))
     }
 
     /// Deletes a backup.
     pub async fn delete(&self, permit: &Permit<need::Backups>, id: &str) -> Result<(), ApiError> {
-        let server_id = permit.server_id();
+        self.delete_one(permit.server_id(), id, &permit.actor().to_string()).await
+    }
+
+    async fn delete_one(&self, server_id: &ServerId, id: &str, by: &str) -> Result<(), ApiError> {
         let backup = self.get(server_id, id)?;
         if backup.locked {
             return Err(ApiError::new(
@@ -199,25 +217,29 @@ impl Backups {
             })
         });
         let changed = changed.await?;
-        tracing::info!(server = %server_id, backup = backup.id, by = %permit.actor(), "a backup is to be deleted");
+        tracing::info!(server = %server_id, backup = backup.id, by, "a backup is to be deleted");
         self.drive(&changed);
         Ok(())
     }
 
     /// Calls off what is under way.
     pub fn cancel(&self, permit: &Permit<need::Backups>, id: &str) -> Result<(), ApiError> {
-        let backup = self.get(permit.server_id(), id)?;
+        self.cancel_one(permit.server_id(), id, &permit.actor().to_string())
+    }
+
+    fn cancel_one(&self, server_id: &ServerId, id: &str, by: &str) -> Result<(), ApiError> {
+        let backup = self.get(server_id, id)?;
         if backup.checks.test_job.is_some() && self.cancel_test(&backup) {
-            tracing::info!(server = %backup.server_id, backup = backup.id, by = %permit.actor(), "a restore test is cancelled");
+            tracing::info!(server = %backup.server_id, backup = backup.id, by, "a restore test is cancelled");
             return Ok(());
         }
         if backup.checks.copy.is_some() && self.tracker.cancel(&copy_key(&backup.id)) {
-            tracing::info!(server = %backup.server_id, backup = backup.id, by = %permit.actor(), "a server is not made of a backup: cancelled");
+            tracing::info!(server = %backup.server_id, backup = backup.id, by, "a server is not made of a backup: cancelled");
             return Ok(());
         }
         match backup.stage {
             Stage::Creating | Stage::Restoring { .. } => {
-                tracing::info!(server = %backup.server_id, backup = backup.id, by = %permit.actor(), "a backup job is cancelled");
+                tracing::info!(server = %backup.server_id, backup = backup.id, by, "a backup job is cancelled");
                 self.tracker.cancel(&backup.id);
                 Ok(())
             }

@@ -27,6 +27,9 @@ impl Backups {
             let work = async {
                 tokio::time::sleep(FIRST).await;
                 loop {
+                    if let Err(error) = all.delete_expired().await {
+                        tracing::warn!(%error, "old backups of deleted servers could not be deleted; that is tried again");
+                    }
                     if let Err(error) = all.delete_orphans().await {
                         tracing::warn!(%error, "backups of deleted servers could not be deleted; that is tried again");
                     }

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use protocol::{BackupLocation, BackupReport, BackupRepository, NodeId, capability};
+use protocol::{BackupLocation, BackupReport, BackupRepository, BackupSpace, NodeId, capability};
+use storage::Millis;
 use storage::backups::repositories::{self, Place};
 use storage::backups::targets::{self, Location, Target};
-use storage::backups::{Backup, Repository, Space};
+use storage::backups::{Backup, Repository, RepositoryCheck, Space};
 
 use super::Backups;
 use super::views::NODE;
@@ -46,12 +47,18 @@ impl Backups {
             if let Some(server) = storage::servers::get(tx, &backup.server_id)? {
                 return Ok(Some(server.node_id));
             }
-            if storage::nodes::get(tx, &backup.node_id)?.is_some() {
-                return Ok(None);
-            }
-            Ok::<_, storage::Error>(storage::nodes::list(tx)?.into_iter().map(|node| node.id).next())
+            // The one that made it, or any that is there.
+            let mut nodes: Vec<_> = storage::nodes::list(tx)?.into_iter().map(|node| node.id).collect();
+            nodes.sort_by_key(|node| (!self.agents.node(node).online, *node != backup.node_id));
+            Ok::<_, storage::Error>(nodes.into_iter().next())
         };
         Ok(self.store.read_now(read)?.unwrap_or_else(|| backup.node_id.clone()))
+    }
+
+    /// Whether a backup lies on a node that is no more.
+    pub(super) fn is_out_of_reach(&self, backup: &Backup) -> Result<bool, ApiError> {
+        let node_id = self.node_for(backup)?;
+        Ok(self.store.read_now(|tx| storage::nodes::get(tx, &node_id))?.is_none())
     }
 
     /// Whether the node is there and can keep backups at the target.
@@ -90,10 +97,15 @@ impl Backups {
     pub(super) async fn keep_space(&self, backup: &Backup, report: &BackupReport) -> Result<(), ApiError> {
         let Some(space) = report.space else { return Ok(()) };
         let place = place(&self.node_for(backup)?, self.target(backup.target_id.as_deref())?.as_ref());
-        let space =
-            Space { stored: space.stored, free: space.free, snapshots: space.snapshots, at: clock::now() };
+        let space = kept_space(space, clock::now());
         Ok(self.store.write(move |tx| repositories::put_space(tx, &place, space)).await?)
     }
+}
+
+/// What a node has told of the space of a repository, as it is kept.
+pub(super) fn kept_space(told: BackupSpace, at: Millis) -> Space {
+    let BackupSpace { stored, free, snapshots } = told;
+    Space { stored, free, snapshots, at }
 }
 
 fn place(node_id: &NodeId, target: Option<&Target>) -> Place {
@@ -110,6 +122,7 @@ pub(super) fn new_repository() -> Repository {
         password: ids::random(ids::LONG * 2),
         created_at: clock::now(),
         space: None,
+        check: RepositoryCheck::default(),
     }
 }
 

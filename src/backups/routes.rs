@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::body::ChangeBackup;
 use super::views::BackupView;
-use super::{BackupChange, Backups, contents_routes};
+use super::{Backups, contents_routes};
 use crate::auth::{Permit, need};
 use crate::http::{DELETE, GET, PATCH, POST, Route, endpoint};
 
@@ -14,6 +15,7 @@ pub fn routes(backups: &Backups) -> Vec<Route> {
     routes.extend(contents_routes::routes(backups));
     routes.extend(super::targets::routes(backups));
     routes.extend(super::policy::routes(backups));
+    routes.extend(super::deleted::routes(backups));
     routes
 }
 
@@ -41,9 +43,7 @@ fn of_servers(backups: &Backups) -> Vec<Route> {
             .ok::<BackupView>()
             .refusals(&[404, 507])
             .handle(backups, |backups, call| async move {
-                let ChangeBackup { name, note, locked } = call.body;
-                let change = BackupChange { name, note, locked };
-                backups.change(&call.by, call.request.param("backup"), change).await
+                backups.change(&call.by, call.request.param("backup"), call.body.into()).await
             }),
         endpoint(POST, "/api/servers/{id}/backups/{backup}/cancel")
             .access::<Permit<need::Backups>>()
@@ -76,16 +76,4 @@ struct CreateBackup {
     note: String,
     /// The backup target's id, or `node` for the node's own data folder; as the server's policy says when left out.
     target: Option<String>,
-}
-
-/// What is to be changed of a backup.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ChangeBackup {
-    /// What people call it.
-    name: Option<String>,
-    /// What they have to say about it.
-    note: Option<String>,
-    /// Whether it must not be deleted.
-    locked: Option<bool>,
 }

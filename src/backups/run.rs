@@ -106,6 +106,12 @@ impl Backups {
                 };
                 self.restored(&backup, problem).await?;
             }
+            // Nobody can reach it any more.
+            Stage::Deleting if self.is_out_of_reach(&backup)? => {
+                let (server, id) = (backup.server_id.clone(), backup.id.clone());
+                self.store.write(move |tx| backups::remove(tx, &server, &id)).await?;
+                tracing::info!(server = %backup.server_id, backup = backup.id, "a backup on a removed node is forgotten");
+            }
             Stage::Deleting => {
                 let action = BackupAction::Delete { backup_ids: vec![backup.id.clone()] };
                 match self.job(&backup, action, cancel).await {
@@ -215,7 +221,8 @@ impl Backups {
         let going = self.store.write(move |tx| {
             let mut going = Vec::new();
             for backup in backups::list(tx, &server)? {
-                if backup.locked || backup.stage != Stage::Ready || !old_ids.contains(&backup.id) {
+                let held = backup.locked || backup.checks.is_used();
+                if held || backup.stage != Stage::Ready || !old_ids.contains(&backup.id) {
                     continue;
                 }
                 going.push(backups::update(tx, &server, &backup.id, |one| {

@@ -68,6 +68,11 @@ impl Tracker {
         self.lock().jobs.remove(backup_id);
     }
 
+    /// Whether it is under way.
+    pub(super) fn is_known(&self, key: &str) -> bool {
+        self.lock().jobs.contains_key(key)
+    }
+
     /// Calls it off; false where there is none.
     pub(super) fn cancel(&self, backup_id: &str) -> bool {
         let state = self.lock();

@@ -73,7 +73,7 @@ impl Backups {
             let asked = Backup { job_id, ..backup.clone() };
             let ended = match all.job_of(&asked, action).await {
                 Ok(job) => {
-                    let tracked = Some((key, backup.server_id.clone()));
+                    let tracked = Some((key, Some(backup.server_id.clone())));
                     all.ask(&Job { tracked, ..job }, &cancel).await
                 }
                 Err(error) => Ended::Failed(error.message().to_owned()),

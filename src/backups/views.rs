@@ -125,6 +125,12 @@ pub struct ProgressView {
     pub rate: u64,
 }
 
+impl From<Progress> for ProgressView {
+    fn from(progress: Progress) -> Self {
+        Self { bytes: progress.bytes, total: progress.total, rate: progress.rate() }
+    }
+}
+
 /// What goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -209,11 +215,7 @@ impl BackupView {
                 Origin::Scheduled => BackupOrigin::Scheduled,
                 Origin::BeforeChange => BackupOrigin::BeforeChange,
             },
-            progress: progress.filter(|_| stage.is_busy() || checks.is_used()).map(|progress| ProgressView {
-                bytes: progress.bytes,
-                total: progress.total,
-                rate: progress.rate(),
-            }),
+            progress: progress.filter(|_| stage.is_busy() || checks.is_used()).map(ProgressView::from),
             verified: checks.proof.map(VerifiedView::from),
         }
     }

@@ -1,38 +1,48 @@
-//! The repository of each node is checked once a week: its index and its folders whole, and the data of a part of it, another
-//! part each time. After it the space of deleted backups is freed. A node that is away is checked later; they do not all
-//! begin at once.
+//! Each repository is checked once a week: the nodes' own, and those at targets. After it the space of deleted backups is freed.
+//! When one is due stands in the database, also where somebody asks for it now. Those of one target are checked one after
+//! another, by one node at a time; a target or a node that is away is tried again.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use protocol::{BackupAction, NodeId, capability};
-use storage::Millis;
-use storage::backups::{self, Backup, Proof, ProofKind, Stage};
-use tokio_util::sync::CancellationToken;
+use protocol::NodeId;
+use storage::backups::repositories::{self, Place};
+use storage::backups::{self, Backup, Repository, Stage, policies, targets};
+use storage::{Millis, ReadTx};
 
 use super::Backups;
-use super::job::{Ended, Job};
+use super::check::{DAY, WEEK, check_key};
 use crate::error::ApiError;
-use crate::system::{clock, ids};
+use crate::system::clock;
 
-/// Between two looks whether one is due, and before the first: nodes connect meanwhile.
-const EVERY: Duration = Duration::from_secs(600);
-const HOUR: Millis = 3_600_000;
-const DAY: Millis = 24 * HOUR;
-const WEEK: Millis = 7 * DAY;
-/// The data of one in so many packs is read: all of it in ten weeks.
-const SHARE: u32 = 10;
+/// After the start, until the first look: nodes connect meanwhile.
+const FIRST: Duration = Duration::from_secs(20);
+/// Between two looks whether one is due.
+const EVERY: Duration = Duration::from_secs(300);
+
+/// What is known of a repository that may be due.
+struct Found {
+    due: Option<Millis>,
+    /// The nodes that may do it, the most suitable first.
+    nodes: Vec<NodeId>,
+}
 
 impl Backups {
-    /// Checks them for as long as the panel runs, one after another.
+    /// Checks them for as long as the panel runs.
     pub(super) fn check_weekly(&self) {
         let (all, end) = (self.clone(), self.tasks.token());
         drop(self.tasks.spawn("backup-checks", async move {
             let work = async {
+                tokio::select! {
+                    () = tokio::time::sleep(FIRST) => {}
+                    () = all.check_asked.notified() => {}
+                }
                 loop {
-                    tokio::time::sleep(EVERY).await;
-                    if let Err(error) = all.check_those_due().await {
+                    if let Err(error) = all.begin_checks().await {
                         tracing::warn!(%error, "the backup repositories could not be checked; that is tried again");
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(EVERY) => {}
+                        () = all.check_asked.notified() => {}
                     }
                 }
             };
@@ -43,80 +53,113 @@ impl Backups {
         }));
     }
 
-    async fn check_those_due(&self) -> Result<(), ApiError> {
-        for (node_id, some) in self.store.read_now(backups::by_node)? {
-            let ready = |backup: &&Backup| backup.stage == Stage::Ready && backup.target_id.is_none();
-            let Some(one) = some.iter().rev().find(ready) else { continue };
-            let node = node_id.clone();
-            let Some(at) = self.store.read_now(|tx| backups::checked_at(tx, &node))? else {
-                // The first one comes on some day of the next week.
-                let spread = WEEK - Millis::from(rand::random::<u8>()) * WEEK / 256;
-                self.note_check(&node_id, clock::now() - spread).await?;
+    /// Begins those that are due and not under way.
+    async fn begin_checks(&self) -> Result<(), ApiError> {
+        for place in self.store.read_now(targets::all_places)? {
+            if self.tracker.is_known(&check_key(&place)) {
                 continue;
-            };
-            let can =
-                self.can_work(&node_id).is_ok() && !self.agents.lacks(&node_id, capability::BACKUP_TARGETS);
-            if can && clock::now() - at >= WEEK {
-                self.check_node(&node_id, one).await?;
+            }
+            let at = place.clone();
+            let Some(Found { due, nodes }) = self.store.read_now(|tx| look(tx, &at))? else { continue };
+            let now = clock::now();
+            match due {
+                Some(due) if due <= now => {}
+                // The clock was not turned back since.
+                Some(due) if due <= now + WEEK + DAY => continue,
+                _ => {
+                    // The first one comes on some day of the next week: they do not all begin at once.
+                    let due = now + Millis::from(rand::random::<u8>()) * WEEK / 256;
+                    self.plan_check(&place, None, due, None).await?;
+                    continue;
+                }
+            }
+            let able = nodes.iter().find(|node| self.can_keep(node, Some("target")).is_ok());
+            match able {
+                Some(node_id) => self.begin_check(place, node_id.clone(), due),
+                None => {
+                    let sentence = match nodes.as_slice() {
+                        [only] => format!(
+                            "The node {only} is offline, or its agent is older than this panel. It is checked when that node is back."
+                        ),
+                        _ => "No node that uses it is online. It is checked when one is back.".to_owned(),
+                    };
+                    self.plan_check(&place, due, due.unwrap_or(now), Some(sentence)).await?;
+                }
             }
         }
         Ok(())
     }
 
-    async fn check_node(&self, node_id: &NodeId, one: &Backup) -> Result<(), ApiError> {
-        let asked = Backup { job_id: ids::long(), ..one.clone() };
-        let action = BackupAction::Check { share: SHARE };
-        let job = self.job_of(&asked, action).await?;
-        let ended = self.ask(&Job { tracked: None, ..job }, &CancellationToken::new()).await;
-        let found = match ended {
-            Ended::Done(report) => report,
-            Ended::Failed(why) => {
-                tracing::warn!(node = %node_id, why, "the backup repository of a node could not be checked");
-                return self.note_check(node_id, clock::now() - WEEK + DAY).await;
-            }
-            Ended::Cancelled => return Ok(()),
-        };
-        let damaged: BTreeSet<String> = found.damaged.into_iter().collect();
-        match damaged.len() {
-            0 => tracing::info!(node = %node_id, "the backup repository of a node is as it should be"),
-            count => tracing::error!(node = %node_id, count, "backups of a node are damaged"),
+    /// Writes when it is checked next, and why it was not now. Where it is due at another time than `before`, somebody has
+    /// asked for one meanwhile, and that stays.
+    pub(super) async fn plan_check(
+        &self,
+        place: &Place,
+        before: Option<Millis>,
+        due: Millis,
+        problem: Option<String>,
+    ) -> Result<(), ApiError> {
+        let there = self.store.read_now(|tx| repositories::get(tx, place))?;
+        let same = |there: &Repository| there.check.due == Some(due) && there.check.problem == problem;
+        if there.is_none_or(|there| same(&there)) {
+            return Ok(());
         }
-        let (node, now) = (node_id.clone(), clock::now());
-        let servers = self.store.write(move |tx| {
-            backups::set_checked_at(tx, &node, now)?;
-            backups::update_node(tx, &node, |backup| {
-                if backup.target_id.is_some() || backup.finished_at.is_none_or(|at| at > now) {
-                    return false;
+        let place = place.clone();
+        let written = self.store.write(move |tx| {
+            repositories::update(tx, &place, |there| {
+                if there.check.due == before {
+                    there.check.due = Some(due);
+                    there.check.problem = problem;
                 }
-                let bad = damaged.contains(&backup.id);
-                let started =
-                    backup.checks.proof.as_ref().is_some_and(|proof| proof.kind == ProofKind::Started);
-                if bad || !started {
-                    let reason = if bad { "A check of the repository found that it is damaged." } else { "" };
-                    let (kind, reason) = (ProofKind::Checked, reason.to_owned());
-                    backup.checks.proof = Some(Proof { at: now, kind, ok: !bad, reason, lines: Vec::new() });
-                }
-                bad || !started
             })
         });
-        for server_id in servers.await? {
-            self.told(&server_id);
-        }
-        self.prune(node_id, one).await
+        Ok(written.await?)
     }
+}
 
-    /// Frees what deleted backups have left: it is marked when they are deleted, and removed a day later at the earliest.
-    async fn prune(&self, node_id: &NodeId, one: &Backup) -> Result<(), ApiError> {
-        let asked = Backup { job_id: ids::long(), ..one.clone() };
-        let job = self.job_of(&asked, BackupAction::Prune {}).await?;
-        if let Ended::Failed(why) = self.ask(&Job { tracked: None, ..job }, &CancellationToken::new()).await {
-            tracing::warn!(node = %node_id, why, "the space of deleted backups could not be freed");
+/// What is known of a repository; none where there is nothing to check.
+fn look(tx: &ReadTx, place: &Place) -> storage::Result<Option<Found>> {
+    let Some(there) = repositories::get(tx, place)? else { return Ok(None) };
+    let lie = backups::list_at(tx, place)?;
+    let mut whole = lie.iter().filter(|backup| backup.stage == Stage::Ready).peekable();
+    if whole.peek().is_none() {
+        return Ok(None);
+    }
+    let nodes = match &place.node_id {
+        Some(node_id) => vec![node_id.clone()],
+        None => {
+            // One that did it before goes on where it was.
+            let mut nodes: Vec<_> = there.check.last.into_iter().map(|last| last.node_id).collect();
+            nodes.extend(users(tx, place, whole)?);
+            let mut known = Vec::new();
+            for node in nodes {
+                if !known.contains(&node) && storage::nodes::get(tx, &node)?.is_some() {
+                    known.push(node);
+                }
+            }
+            known
         }
-        Ok(())
-    }
+    };
+    Ok(Some(Found { due: there.check.due, nodes }))
+}
 
-    async fn note_check(&self, node_id: &NodeId, at: Millis) -> Result<(), ApiError> {
-        let node = node_id.clone();
-        Ok(self.store.write(move |tx| backups::set_checked_at(tx, &node, at)).await?)
+/// The nodes of the servers that are backed up there; all of them where those servers are no more.
+fn users<'b>(
+    tx: &ReadTx,
+    place: &Place,
+    whole: impl Iterator<Item = &'b Backup>,
+) -> storage::Result<Vec<NodeId>> {
+    let mut nodes = Vec::new();
+    for backup in whole {
+        nodes.extend(storage::servers::get(tx, &backup.server_id)?.map(|server| server.node_id));
     }
+    for (server_id, kept) in policies::list(tx)? {
+        if kept.policy.target_id == place.target_id {
+            nodes.extend(storage::servers::get(tx, &server_id)?.map(|server| server.node_id));
+        }
+    }
+    if nodes.is_empty() {
+        nodes.extend(storage::nodes::list(tx)?.into_iter().map(|node| node.id));
+    }
+    Ok(nodes)
 }

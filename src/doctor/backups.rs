@@ -1,7 +1,7 @@
 //! Backups of servers: whether those that are due are made, and whether they can be read without the panel.
 
 use serde::{Deserialize, Serialize};
-use storage::backups::{policies, targets};
+use storage::backups::{policies, repositories, targets};
 use storage::{Millis, ReadTx};
 
 use super::views::Finding;
@@ -19,6 +19,9 @@ pub struct BackupSide {
     pub without_kit: Vec<String>,
     /// Servers that have a daily backup.
     pub daily: usize,
+    /// Where damaged backups lie, and how many.
+    #[serde(default)]
+    pub damaged: Vec<(String, u64)>,
 }
 
 /// A server whose daily backup fails.
@@ -42,6 +45,15 @@ pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
         side.failing.push(FailingBackup { server, since: problem.since, sentence: problem.sentence });
     }
     let without = targets::list(tx)?.into_iter().filter(|target| !target.kit_saved);
+    for place in targets::all_places(tx)? {
+        let last = repositories::get(tx, &place)?.and_then(|there| there.check.last);
+        let Some(damaged) = last.map(|last| last.damaged).filter(|damaged| *damaged > 0) else { continue };
+        let target = match &place.target_id {
+            Some(id) => targets::get(tx, id)?.map(|target| format!("the backup target {}", target.name)),
+            None => place.node_id.map(|node_id| format!("the data folder of the node {node_id}")),
+        };
+        side.damaged.push((target.unwrap_or_default(), damaged));
+    }
     side.without_kit = without.map(|target| target.name).collect();
     Ok(side)
 }
@@ -59,6 +71,12 @@ pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
         let detail = format!("The daily backups of {more} more servers fail.");
         let title = "More daily backups fail";
         found.push(Finding::warning("backups", "backups_more", title, detail, "See Servers."));
+    }
+    for (place, damaged) in side.damaged.iter().take(SHOWN) {
+        let detail = format!("The last check found damaged backups in {place}: {damaged}.");
+        let advice = "The tab Backups of each server names them. Make new backups, and check the disk.";
+        found
+            .push(Finding::problem("backups", "backup_damaged", "Damaged backups", detail, advice).of(place));
     }
     for name in side.without_kit.iter().take(SHOWN) {
         let detail = format!("The emergency kit of the backup target {name} has not been saved.");
@@ -90,10 +108,11 @@ mod tests {
             failing: (0..11).map(failing).collect(),
             without_kit: vec!["NAS".into()],
             daily: 11,
+            damaged: vec![("the backup target NAS".into(), 2)],
         };
         let found = backups(&side);
-        let (first, last) = (&found[0], &found[11]);
-        assert_eq!(codes(&found[9..]), ["backup_fails", "backups_more", "backup_kit"]);
+        let (first, last) = (&found[0], &found[12]);
+        assert_eq!(codes(&found[9..]), ["backup_fails", "backups_more", "backup_damaged", "backup_kit"]);
         assert!(first.detail.contains("World, since 1970-01-01: Disk full."), "{}", first.detail);
         assert!(last.detail.contains("NAS"));
     }

@@ -115,7 +115,7 @@ async fn a_list_is_sent_whole_and_then_as_it_changes() {
     let made = games.make(r#"{"name":"World","image":"busybox"}"#).await.unwrap();
     let message = next(&mut topics).await;
     assert_eq!(message["data"]["changed"]["id"], made.id);
-    games.servers.delete(&games.admin, &made.id.as_str().into(), true).await.unwrap();
+    games.servers.delete(&games.admin, &made.id.as_str().into(), true, true).await.unwrap();
     assert_eq!(next(&mut topics).await["data"], json!({ "removed": made.id }));
     assert!(topics.next().await.is_none());
 }
@@ -150,7 +150,7 @@ async fn whoever_may_not_see_a_server_never_hears_of_it() {
         "{told:?}"
     );
     assert!(told.iter().any(|one| one["data"] == json!({ "removed": made.id })), "{told:?}");
-    games.servers.delete(&games.admin, &made.id.as_str().into(), true).await.unwrap();
+    games.servers.delete(&games.admin, &made.id.as_str().into(), true, true).await.unwrap();
     assert!(topics.next().await.is_none());
 }
 

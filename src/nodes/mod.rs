@@ -193,7 +193,7 @@ impl Nodes {
         let key = id.to_owned();
         let write = self.store.write(move |tx| {
             if force {
-                return storage::nodes::delete_with_servers(tx, &key);
+                return storage::nodes::delete_with_servers(tx, &key, clock::now());
             }
             storage::nodes::delete(tx, &key)?;
             Ok(Vec::new())

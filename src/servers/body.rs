@@ -214,12 +214,19 @@ pub(super) struct TailQuery {
     pub tail: Option<u32>,
 }
 
-/// Whether to forget a server that its node can't be told of.
+/// What becomes of a server that its node can't be told of, and of the backups.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ForceQuery {
+pub(super) struct DeleteQuery {
     /// Forget it even where its node is offline
     #[serde(default)]
     pub force: bool,
+    /// Keep its backups, which is done where this is left out
+    #[serde(default = "yes")]
+    pub keep_backups: bool,
+}
+
+fn yes() -> bool {
+    true
 }

@@ -46,15 +46,21 @@ impl From<Unfinished> for ApiError {
 
 impl Servers {
     /// Stops a server, removes its container and data, and deletes its record. With `force` the record is deleted even
-    /// if the node cannot be reached.
-    pub async fn delete(&self, admin: &Admin, id: &ServerId, force: bool) -> Result<(), ApiError> {
+    /// if the node cannot be reached. Its backups stay where `keep_backups` says so.
+    pub async fn delete(
+        &self,
+        admin: &Admin,
+        id: &ServerId,
+        force: bool,
+        keep_backups: bool,
+    ) -> Result<(), ApiError> {
         let server = self.record(id)?;
         self.moves.allows(id)?;
         if !force && !self.agents.node(&server.node_id).online {
             return Err(offline(&server));
         }
         let (servers, by) = (self.clone(), admin.to_string());
-        let deletion = Deletion { since: clock::now(), by, force };
+        let deletion = Deletion { since: clock::now(), by, force, keep_backups };
         // Runs to its end even if the caller disconnects.
         let work = self.tasks.spawn("server-delete", async move { servers.remove(server, deletion).await });
         work.await.unwrap_or_else(|cut| Err(ApiError::internal("deleting a server", &cut)))

@@ -1,7 +1,7 @@
 //! `/api/servers`.
 
 use super::body::{
-    BackupFirstQuery, ChangeRequest, CommandRequest, CreateRequest, ForceQuery, GrantRequest, PowerRequest,
+    BackupFirstQuery, ChangeRequest, CommandRequest, CreateRequest, DeleteQuery, GrantRequest, PowerRequest,
     ReinstallRequest, TailQuery,
 };
 use super::image::ImageView;
@@ -82,12 +82,13 @@ fn general(servers: &Servers) -> Vec<Route> {
             }),
         endpoint(DELETE, "/api/servers/{id}")
             .access::<ServerAdmin>()
-            .doc("Stops a server, removes its container and its data; administrators only")
-            .query::<ForceQuery>()
+            .doc("Stops a server, removes its container and its data; its backups are kept as those of a deleted server. Administrators only")
+            .query::<DeleteQuery>()
             .no_content()
             .refusals(&[409, 422, 503, 507])
             .handle(servers, |servers, call| async move {
-                servers.delete(&call.by, &call.request.id().into(), call.query.force).await
+                let DeleteQuery { force, keep_backups } = call.query;
+                servers.delete(&call.by, &call.request.id().into(), force, keep_backups).await
             }),
     ]
 }

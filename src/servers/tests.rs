@@ -166,10 +166,10 @@ async fn without_its_node_a_server_is_kept_and_its_state_unknown() {
     let error = games.servers.power(&games.access(&made.id), PowerAction::Start).await.unwrap_err();
     assert_eq!(error.code(), Code::NodeOffline);
     assert_eq!(
-        games.servers.delete(&games.admin, &made.id.as_str().into(), false).await.unwrap_err().code(),
+        games.servers.delete(&games.admin, &made.id.as_str().into(), false, true).await.unwrap_err().code(),
         Code::NodeOffline
     );
-    games.servers.delete(&games.admin, &made.id.as_str().into(), true).await.unwrap();
+    games.servers.delete(&games.admin, &made.id.as_str().into(), true, true).await.unwrap();
     assert!(games.list(&games.admin).await.is_empty());
 }
 
@@ -261,9 +261,9 @@ async fn a_server_that_its_agent_never_had_can_be_deleted() {
         agent.answer(&asked.message_id.unwrap(), ToPanel::Error(report));
     };
     let id = made.id.as_str().into();
-    let (deleted, ()) = tokio::join!(games.servers.delete(&games.admin, &id, false), refuse);
+    let (deleted, ()) = tokio::join!(games.servers.delete(&games.admin, &id, false, true), refuse);
     deleted.unwrap();
-    let again = games.servers.delete(&games.admin, &made.id.as_str().into(), false).await;
+    let again = games.servers.delete(&games.admin, &made.id.as_str().into(), false, true).await;
     assert_eq!(again.unwrap_err().code(), Code::NotFound);
 }
 

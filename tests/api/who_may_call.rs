@@ -77,6 +77,18 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("PATCH",  "/api/backup-targets/{id}",         Admin),
     ("DELETE", "/api/backup-targets/{id}",         Admin),
     ("GET",    "/api/backup-targets/{id}/kit",     Admin),
+    ("POST",   "/api/backup-targets/{id}/check",   Admin),
+    ("GET",    "/api/nodes/{id}/backup-repository", Admin),
+    ("POST",   "/api/nodes/{id}/backup-repository/check", Admin),
+    ("GET",    "/api/deleted-servers",             Admin),
+    ("PATCH",  "/api/deleted-servers/{id}",        Admin),
+    ("DELETE", "/api/deleted-servers/{id}",        Admin),
+    ("POST",   "/api/deleted-servers/{id}/give",   Admin),
+    ("GET",    "/api/deleted-servers/{id}/backups", Admin),
+    ("PATCH",  "/api/deleted-servers/{id}/backups/{backup}", Admin),
+    ("DELETE", "/api/deleted-servers/{id}/backups/{backup}", Admin),
+    ("POST",   "/api/deleted-servers/{id}/backups/{backup}/restore-as", Admin),
+    ("POST",   "/api/deleted-servers/{id}/backups/{backup}/cancel", Admin),
     ("GET",    "/api/nodes/{id}/backup-kit",       Admin),
     ("GET",    "/api/servers/{id}/image",          Server("configure")),
     ("GET",    "/api/templates",                   SignedIn),
@@ -260,7 +272,7 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
     let behind = absent.iter().any(|(end, text)| path.ends_with(end) && answer.text.contains(text));
     // So does an error about a missing job or link.
     let behind = behind
-        || ["no such job", "no such backup", "This download link"]
+        || ["no such job", "no such backup", "no such deleted server", "This download link"]
             .iter()
             .any(|text| answer.text.contains(text));
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)

@@ -7,8 +7,9 @@ mod trial;
 mod views;
 
 use protocol::NodeId;
-use storage::backups::repositories;
+use storage::backups::repositories::{self, Place};
 use storage::backups::targets::{self, Target};
+use storage::backups::{Repository, Stage};
 use storage::{ReadTx, backups};
 
 pub(super) use routes::routes;
@@ -17,6 +18,7 @@ pub(super) use views::KindView;
 use self::body::{ChangeTarget, NewTarget};
 use self::views::{RepositoryView, TargetView};
 use super::Backups;
+use super::check::repository_key;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::system::{clock, ids};
@@ -25,14 +27,17 @@ impl Backups {
     /// All targets, in the order in which they were added.
     fn targets(&self) -> Result<Vec<TargetView>, ApiError> {
         let read = |tx: &ReadTx| {
-            targets::list(tx)?.into_iter().map(|target| view(tx, target)).collect::<Result<Vec<_>, _>>()
+            targets::list(tx)?
+                .into_iter()
+                .map(|target| self.view_of(tx, target))
+                .collect::<Result<Vec<_>, _>>()
         };
         Ok(self.store.read_now(read)?)
     }
 
     /// One target.
     fn target_view(&self, id: &str) -> Result<TargetView, ApiError> {
-        let read = |tx: &ReadTx| targets::get(tx, id)?.map(|target| view(tx, target)).transpose();
+        let read = |tx: &ReadTx| targets::get(tx, id)?.map(|target| self.view_of(tx, target)).transpose();
         self.store.read_now(read)?.ok_or_else(no_target)
     }
 
@@ -97,6 +102,80 @@ impl Backups {
         Ok(())
     }
 
+    fn view_of(&self, tx: &ReadTx, target: Target) -> storage::Result<TargetView> {
+        let mut known = Vec::new();
+        for place in targets::places(tx, &target.id)? {
+            if let Some(repository) = repositories::get(tx, &place)? {
+                known.push(self.repository_view(&place, repository));
+            }
+        }
+        let (kept, used) = (backups::count_at(tx, &target.id)?, targets::users(tx, &target.id)?);
+        Ok(TargetView::new(target, known, kept, used))
+    }
+
+    fn repository_view(&self, place: &Place, repository: Repository) -> RepositoryView {
+        let key = repository_key(place);
+        let asked = repository.check.due.is_some_and(|due| due <= clock::now());
+        // One that is asked for and could not begin says why.
+        let waits = asked && repository.check.problem.is_none();
+        let under_way = waits || self.tracker.is_known(&key);
+        let progress = if under_way { self.tracker.progress(&key) } else { None };
+        RepositoryView::new(place.node_id.clone(), repository, under_way, progress)
+    }
+
+    /// The repository in a node's own data folder.
+    fn node_repository(&self, node_id: &NodeId) -> Result<RepositoryView, ApiError> {
+        self.known_node(node_id)?;
+        let place = own_place(node_id);
+        let there = self.store.read_now(|tx| repositories::get(tx, &place))?;
+        let none = || ApiError::not_found("backup repository");
+        Ok(self.repository_view(&place, there.ok_or_else(none)?))
+    }
+
+    /// Has a node's own repository checked.
+    async fn check_node(&self, admin: &Admin, node_id: &NodeId) -> Result<RepositoryView, ApiError> {
+        self.known_node(node_id)?;
+        self.ask_checks(vec![own_place(node_id)]).await?;
+        tracing::info!(node = %node_id, by = %admin, "a check of a node's backups was asked for");
+        self.node_repository(node_id)
+    }
+
+    /// Has all repositories at a target checked.
+    async fn check_target(&self, admin: &Admin, id: &str) -> Result<TargetView, ApiError> {
+        let read = |tx: &ReadTx| Ok::<_, storage::Error>((targets::get(tx, id)?, targets::places(tx, id)?));
+        let (target, places) = self.store.read_now(read)?;
+        target.ok_or_else(no_target)?;
+        self.ask_checks(places).await?;
+        tracing::info!(target = id, by = %admin, "a check of a backup target was asked for");
+        self.target_view(id)
+    }
+
+    /// Writes that these are due now, those of them where something lies.
+    async fn ask_checks(&self, places: Vec<Place>) -> Result<(), ApiError> {
+        let now = clock::now();
+        let written = self.store.write(move |tx| {
+            let mut some = false;
+            for place in places {
+                if backups::list_at(tx, &place)?.iter().any(|backup| backup.stage == Stage::Ready) {
+                    some = true;
+                    repositories::update(tx, &place, |there| {
+                        there.check.due = Some(there.check.due.map_or(now, |due| due.min(now)));
+                        there.check.problem = None;
+                    })?;
+                }
+            }
+            Ok::<_, storage::Error>(some)
+        });
+        if !written.await? {
+            return Err(ApiError::new(
+                Code::Conflict,
+                "No backup lies there yet: there is nothing to check.",
+            ));
+        }
+        self.check_asked.notify_one();
+        Ok(())
+    }
+
     /// A node that is there.
     fn known_node(&self, node_id: &NodeId) -> Result<(), ApiError> {
         let there = self.store.read_now(|tx| storage::nodes::get(tx, node_id))?;
@@ -104,15 +183,8 @@ impl Backups {
     }
 }
 
-fn view(tx: &ReadTx, target: Target) -> storage::Result<TargetView> {
-    let mut known = Vec::new();
-    for place in targets::places(tx, &target.id)? {
-        if let Some(repository) = repositories::get(tx, &place)? {
-            known.push(RepositoryView::new(place.node_id, repository));
-        }
-    }
-    let (kept, used) = (backups::count_at(tx, &target.id)?, targets::users(tx, &target.id)?);
-    Ok(TargetView::new(target, known, kept, used))
+fn own_place(node_id: &NodeId) -> Place {
+    Place { target_id: None, node_id: Some(node_id.clone()) }
 }
 
 fn no_target() -> ApiError {

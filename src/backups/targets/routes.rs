@@ -1,7 +1,7 @@
 //! `/api/backup-targets`, and the emergency kits.
 
 use super::body::{ChangeTarget, NewTarget, TestTarget};
-use super::views::{TargetView, TestView};
+use super::views::{RepositoryView, TargetView, TestView};
 use crate::auth::Admin;
 use crate::backups::Backups;
 use crate::http::header::{CONTENT_DISPOSITION, HeaderValue};
@@ -51,6 +51,30 @@ pub(in crate::backups) fn routes(backups: &Backups) -> Vec<Route> {
             .refusals(&[404, 409, 507])
             .handle(backups, |backups, call| async move {
                 backups.remove_target(&call.by, call.request.id()).await
+            }),
+        endpoint(POST, "/api/backup-targets/{id}/check")
+            .access::<Admin>()
+            .doc("Has the repositories at a backup target checked now, each by one node: all its indexes and folders, and the data of a tenth of it, another part each time. After it the space of deleted backups is freed")
+            .accepted::<TargetView>()
+            .refusals(&[404, 409, 507])
+            .handle(backups, |backups, call| async move {
+                backups.check_target(&call.by, call.request.id()).await
+            }),
+        endpoint(GET, "/api/nodes/{id}/backup-repository")
+            .access::<Admin>()
+            .doc("The repository in a node's own data folder. 404 before the first backup")
+            .ok::<RepositoryView>()
+            .refusals(&[404])
+            .handle(backups, |backups, call| async move {
+                backups.node_repository(&call.request.id().into())
+            }),
+        endpoint(POST, "/api/nodes/{id}/backup-repository/check")
+            .access::<Admin>()
+            .doc("Has the repository in a node's own data folder checked now")
+            .accepted::<RepositoryView>()
+            .refusals(&[404, 409, 507])
+            .handle(backups, |backups, call| async move {
+                backups.check_node(&call.by, &call.request.id().into()).await
             }),
         endpoint(GET, "/api/backup-targets/{id}/kit")
             .access::<Admin>()

@@ -3,9 +3,11 @@
 use protocol::{BackupSpace, NodeId};
 use serde::Serialize;
 use storage::backups::targets::{Location, Target};
-use storage::backups::{Repository, Space};
+use storage::backups::{CheckResult, Repository, RepositoryCheck, Space};
 use utoipa::ToSchema;
 
+use crate::backups::tracker::Progress;
+use crate::backups::views::ProgressView;
 use crate::system::clock::rfc3339;
 
 /// A place where backups are kept.
@@ -44,6 +46,44 @@ pub(super) struct RepositoryView {
     /// What it takes; absent as long as no node has told.
     #[serde(skip_serializing_if = "Option::is_none")]
     space: Option<SpaceView>,
+    /// When it is checked, and what that found.
+    check: CheckView,
+}
+
+/// When a repository is checked, and what the last check found.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BackupCheck)]
+pub(super) struct CheckView {
+    /// Whether one is under way, or waits for another one at the same target.
+    running: bool,
+    /// How far the one is that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<ProgressView>,
+    /// When the next one is due; absent before it was planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<String>,
+    /// Why the last attempt failed; absent where it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// The last one that came to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<CheckedView>,
+}
+
+/// What a check of a repository found.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BackupCheckResult)]
+pub(super) struct CheckedView {
+    /// Time of its end.
+    at: String,
+    /// The node that has done it.
+    node_id: String,
+    /// Damaged backups of this panel.
+    damaged: u64,
+    /// What else was found; empty if nothing.
+    sentence: String,
 }
 
 /// What a repository takes.
@@ -165,14 +205,32 @@ impl From<BackupSpace> for SpaceView {
 }
 
 impl RepositoryView {
-    pub(super) fn new(node_id: Option<NodeId>, repository: Repository) -> Self {
+    pub(super) fn new(
+        node_id: Option<NodeId>,
+        repository: Repository,
+        under_way: bool,
+        progress: Option<Progress>,
+    ) -> Self {
         let space = repository.space.map(|Space { stored, free, snapshots, at }| SpaceView {
             stored,
             free,
             snapshots,
             at: Some(rfc3339(at)),
         });
-        Self { id: repository.id, node_id: node_id.map(String::from), space }
+        let RepositoryCheck { due, last, problem } = repository.check;
+        let check = CheckView {
+            running: under_way,
+            progress: progress.map(ProgressView::from),
+            due_at: due.map(rfc3339),
+            problem,
+            last: last.map(|CheckResult { at, node_id, damaged, sentence }| CheckedView {
+                at: rfc3339(at),
+                node_id: node_id.to_string(),
+                damaged,
+                sentence,
+            }),
+        };
+        Self { id: repository.id, node_id: node_id.map(String::from), space, check }
     }
 }
 

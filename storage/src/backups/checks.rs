@@ -1,58 +1,39 @@
-//! When the repositories of nodes were checked last, and what is noted of all backups of a node.
+//! What is noted of all backups in one repository.
 
-use std::collections::BTreeMap;
+use ids::ServerId;
 
-use ids::{NodeId, ServerId};
-
+use super::by_server::{list, put};
+use super::deleted::owners;
 use super::record::Backup;
-use super::{list, name};
-use crate::Millis;
+use super::repositories::{Place, holds};
 use crate::error::Result;
-use crate::settings;
-use crate::tables;
 use crate::tx::{ReadTx, WriteTx};
 
-fn setting(node_id: &NodeId) -> String {
-    format!("backup_checked:{node_id}")
-}
-
-/// All backups by the node where they lie, those of one server oldest first.
-pub fn by_node(tx: &ReadTx) -> Result<BTreeMap<NodeId, Vec<Backup>>> {
-    let mut all: BTreeMap<NodeId, Vec<Backup>> = BTreeMap::new();
-    for server in tables::SERVERS.all(tx)? {
-        for backup in list(tx, &server.id)? {
-            all.entry(backup.node_id.clone()).or_default().push(backup);
-        }
+/// All backups in a repository, those of one server oldest first.
+pub fn list_at(tx: &ReadTx, place: &Place) -> Result<Vec<Backup>> {
+    let mut all = Vec::new();
+    for server_id in owners(tx)? {
+        all.extend(list(tx, &server_id)?.into_iter().filter(|backup| holds(place, backup)));
     }
     Ok(all)
 }
 
-/// When the repository of a node was checked last; `None` if it was never scheduled.
-pub fn checked_at(tx: &ReadTx, node_id: &NodeId) -> Result<Option<Millis>> {
-    settings::get(tx, &setting(node_id))
-}
-
-/// Notes when.
-pub fn set_checked_at(tx: &WriteTx, node_id: &NodeId, at: Millis) -> Result<()> {
-    settings::put(tx, &setting(node_id), &at)
-}
-
-/// Changes the backups of a node; `change` says whether it has. Gives the servers whose backups have changed.
-pub fn update_node(
+/// Changes the backups in a repository; `change` says whether it has. Gives the servers whose backups have changed.
+pub fn update_at(
     tx: &WriteTx,
-    node_id: &NodeId,
+    place: &Place,
     mut change: impl FnMut(&mut Backup) -> bool,
 ) -> Result<Vec<ServerId>> {
     let mut servers = Vec::new();
-    for server in tables::SERVERS.all(tx)? {
-        let mut all = list(tx, &server.id)?;
+    for server_id in owners(tx)? {
+        let mut all = list(tx, &server_id)?;
         let mut changed = false;
-        for backup in all.iter_mut().filter(|backup| backup.node_id == *node_id) {
+        for backup in all.iter_mut().filter(|backup| holds(place, backup)) {
             changed |= change(backup);
         }
         if changed {
-            settings::put(tx, &name(&server.id), &all)?;
-            servers.push(server.id);
+            put(tx, &server_id, &all)?;
+            servers.push(server_id);
         }
     }
     Ok(servers)
@@ -66,7 +47,7 @@ mod tests {
     use crate::{nodes, servers};
 
     #[test]
-    fn the_backups_of_a_node_are_changed_and_no_others() {
+    fn the_backups_of_a_repository_are_changed_and_no_others() {
         let (_dir, store) = store();
         write(&store, |tx| nodes::insert(tx, &node("a")));
         write(&store, |tx| servers::insert(tx, &server("s", "a", 7)));
@@ -76,14 +57,15 @@ mod tests {
             backup.stage = Stage::Ready;
             true
         };
-        let changed = write(&store, move |tx| update_node(tx, &"a".into(), ready));
+        let place = Place { target_id: None, node_id: Some("a".into()) };
+        let at = place.clone();
+        let changed = write(&store, move |tx| update_at(tx, &at, ready));
         assert_eq!(changed, [ServerId::from("s")]);
         let stages: Vec<_> =
             read(&store, |tx| list(tx, "s")).into_iter().map(|backup| backup.stage).collect();
         assert_eq!(stages, [Stage::Ready, Stage::Creating]);
-        assert_eq!(read(&store, by_node).len(), 2);
-        assert_eq!(read(&store, |tx| checked_at(tx, &"a".into())), None);
-        write(&store, |tx| set_checked_at(tx, &"a".into(), 5));
-        assert_eq!(read(&store, |tx| checked_at(tx, &"a".into())), Some(5));
+        assert_eq!(read(&store, |tx| list_at(tx, &place)).len(), 1);
+        let shared = Place { target_id: Some("t".into()), node_id: None };
+        assert_eq!(read(&store, |tx| list_at(tx, &shared)), []);
     }
 }

@@ -1,36 +1,28 @@
 //! Backups of game servers, the targets where they lie, and the servers' policies. Those of one server are few and read together, so
 //! they are one value among the settings: a program that does not know them leaves it alone.
 
+mod by_server;
 mod checks;
+pub mod deleted;
 pub mod policies;
 pub(crate) mod record;
 pub mod repositories;
 pub mod targets;
 
-use ids::ServerId;
-
+use self::by_server::{name, put};
+use self::deleted::owners;
 use crate::error::{Error, Result};
+use crate::servers::record::Server;
 use crate::settings;
 use crate::tables;
 use crate::tx::{ReadTx, WriteTx};
 
-pub use checks::{by_node, checked_at, set_checked_at, update_node};
+pub use by_server::{MOST, list};
+pub use checks::{list_at, update_at};
 pub use record::{
-    Backup, Checks, Contents, Copying, FollowUp, Halt, Origin, Plan, Proof, ProofKind, Repository, Space,
-    Stage,
+    Backup, CheckResult, Checks, Contents, Copying, FollowUp, Halt, Origin, Plan, Proof, ProofKind,
+    Repository, RepositoryCheck, Space, Stage,
 };
-
-/// Backups of one server.
-pub const MOST: usize = 1_000;
-
-fn name(server_id: &str) -> String {
-    format!("backups:{server_id}")
-}
-
-/// All backups of a server, oldest first.
-pub fn list(tx: &ReadTx, server_id: &str) -> Result<Vec<Backup>> {
-    Ok(settings::get(tx, &name(server_id))?.unwrap_or_default())
-}
 
 /// One of them.
 pub fn get(tx: &ReadTx, server_id: &str, id: &str) -> Result<Option<Backup>> {
@@ -40,8 +32,8 @@ pub fn get(tx: &ReadTx, server_id: &str, id: &str) -> Result<Option<Backup>> {
 /// Those of all servers, by which something is under way.
 pub fn busy(tx: &ReadTx) -> Result<Vec<Backup>> {
     let mut busy = Vec::new();
-    for server in tables::SERVERS.all(tx)? {
-        busy.extend(list(tx, &server.id)?.into_iter().filter(|backup| backup.stage.is_busy()));
+    for server_id in owners(tx)? {
+        busy.extend(list(tx, &server_id)?.into_iter().filter(|backup| backup.stage.is_busy()));
     }
     Ok(busy)
 }
@@ -49,8 +41,8 @@ pub fn busy(tx: &ReadTx) -> Result<Vec<Backup>> {
 /// Those of all servers that are being tested, or copied.
 pub fn used(tx: &ReadTx) -> Result<Vec<Backup>> {
     let mut used = Vec::new();
-    for server in tables::SERVERS.all(tx)? {
-        used.extend(list(tx, &server.id)?.into_iter().filter(|backup| backup.checks.is_used()));
+    for server_id in owners(tx)? {
+        used.extend(list(tx, &server_id)?.into_iter().filter(|backup| backup.checks.is_used()));
     }
     Ok(used)
 }
@@ -59,8 +51,8 @@ pub fn used(tx: &ReadTx) -> Result<Vec<Backup>> {
 pub fn count_at(tx: &ReadTx, target_id: &str) -> Result<usize> {
     let there = |backup: &Backup| backup.target_id.as_deref() == Some(target_id);
     let mut count = orphans(tx)?.iter().filter(|backup| there(backup)).count();
-    for server in tables::SERVERS.all(tx)? {
-        count += list(tx, &server.id)?.iter().filter(|backup| there(backup)).count();
+    for server_id in owners(tx)? {
+        count += list(tx, &server_id)?.iter().filter(|backup| there(backup)).count();
     }
     Ok(count)
 }
@@ -80,7 +72,7 @@ pub fn insert(tx: &WriteTx, new: &Backup) -> Result<()> {
         return Err(Error::Taken { what: "every place for a backup of this server" });
     }
     all.push(new.clone());
-    settings::put(tx, &name(&new.server_id), &all)
+    put(tx, &new.server_id, &all)
 }
 
 /// Changes one, and gives it as it is then.
@@ -89,32 +81,61 @@ pub fn update(tx: &WriteTx, server_id: &str, id: &str, change: impl FnOnce(&mut 
     let one = all.iter_mut().find(|backup| backup.id == id).ok_or(Error::NotFound { what: "backup" })?;
     change(one);
     let changed = one.clone();
-    settings::put(tx, &name(server_id), &all)?;
+    put(tx, server_id, &all)?;
     Ok(changed)
 }
 
-/// Forgets one, and tells whether it was there.
+/// Forgets one, and tells whether it was there. With the last one a deleted server is forgotten.
 pub fn remove(tx: &WriteTx, server_id: &str, id: &str) -> Result<bool> {
     let mut all = list(tx, server_id)?;
     let before = all.len();
     all.retain(|backup| backup.id != id);
-    settings::put(tx, &name(server_id), &all)?;
+    put(tx, server_id, &all)?;
+    deleted::forget_if_empty(tx, server_id)?;
     Ok(all.len() < before)
 }
 
 /// The name of those whose server is no more.
 const ORPHANS: &str = "backup_orphans";
 
-/// Those of a server that is no more are to be deleted where they lie.
-pub(crate) fn forget_server(tx: &WriteTx, server_id: &ServerId) -> Result<()> {
-    let left = list(tx, server_id)?;
+/// What becomes of the backups of a server that is deleted: whole ones are kept where that was asked for, the others are to
+/// be deleted where they lie.
+pub(crate) fn forget_server(tx: &WriteTx, server: &Server) -> Result<()> {
+    let stays = |backup: &Backup| {
+        let asked = match &server.deleting {
+            Some(deletion) => deletion.keep_backups,
+            // Its node is removed: what lies elsewhere can still be read.
+            None => backup.target_id.is_some(),
+        };
+        asked && backup.finished_at.is_some() && backup.stage != Stage::Deleting
+    };
+    let (mut kept, left): (Vec<_>, Vec<_>) = list(tx, &server.id)?.into_iter().partition(stays);
     if !left.is_empty() {
         let mut all = orphans(tx)?;
         all.extend(left);
         settings::put(tx, ORPHANS, &all)?;
     }
-    policies::forget(tx, server_id)?;
-    settings::delete(tx, &name(server_id)).map(drop)
+    policies::forget(tx, &server.id)?;
+    if kept.is_empty() {
+        return settings::delete(tx, &name(&server.id)).map(drop);
+    }
+    for backup in &mut kept {
+        backup.stage = Stage::Ready;
+        backup.plan = Plan::default();
+    }
+    put(tx, &server.id, &kept)?;
+    let deletion = server.deleting.as_ref();
+    deleted::put(
+        tx,
+        &deleted::DeletedServer {
+            id: server.id.clone(),
+            name: server.name.clone(),
+            at: deletion.map_or(server.updated_at, |deletion| deletion.since),
+            by: deletion.map(|deletion| deletion.by.clone()).unwrap_or_default(),
+            server: Some(Box::new(Server { deleting: None, ..server.clone() })),
+            keep_days: None,
+        },
+    )
 }
 
 /// Backups that are to be deleted because their server is no more.

@@ -237,6 +237,35 @@ pub struct Repository {
     /// What it takes, as far as that was told.
     #[serde(default)]
     pub space: Option<Space>,
+    /// When it is checked, and what that found.
+    #[serde(default)]
+    pub check: RepositoryCheck,
+}
+
+/// When a repository is checked, and what the last checks found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepositoryCheck {
+    /// When the next one is due; none before it was first planned.
+    pub due: Option<Millis>,
+    /// The last one that came to its end.
+    pub last: Option<CheckResult>,
+    /// Why the last attempt came to none.
+    pub problem: Option<String>,
+}
+
+/// What a check of a repository found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// Time of its end.
+    pub at: Millis,
+    /// The node that has done it.
+    pub node_id: NodeId,
+    /// Damaged backups of this panel.
+    pub damaged: u64,
+    /// What else was found, in one sentence or two; empty if nothing.
+    #[serde(default)]
+    pub sentence: String,
 }
 
 /// What a repository takes of its disk.

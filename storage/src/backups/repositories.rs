@@ -2,13 +2,13 @@
 
 use ids::NodeId;
 
-use super::record::{Repository, Space};
+use super::record::{Backup, Repository, Space};
 use crate::error::Result;
 use crate::settings;
 use crate::tx::{ReadTx, WriteTx};
 
 /// Names a repository: a node's own, a target's for one node, or a target's for all.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The target; none for the node's own data folder.
     pub target_id: Option<String>,
@@ -43,13 +43,25 @@ pub fn keep(tx: &WriteTx, place: &Place, new: Repository) -> Result<Repository> 
 
 /// Keeps what it takes of its disk.
 pub fn put_space(tx: &WriteTx, place: &Place, space: Space) -> Result<()> {
+    update(tx, place, |there| there.space = Some(space))
+}
+
+/// Changes what is kept of it, where it is there.
+pub fn update(tx: &WriteTx, place: &Place, change: impl FnOnce(&mut Repository)) -> Result<()> {
     match get(tx, place)? {
         Some(mut there) => {
-            there.space = Some(space);
+            change(&mut there);
             settings::put(tx, &place.name(), &there)
         }
         None => Ok(()),
     }
+}
+
+/// Whether a backup lies in the repository of this place.
+#[must_use]
+pub fn holds(place: &Place, backup: &Backup) -> bool {
+    backup.target_id == place.target_id
+        && place.node_id.as_ref().is_none_or(|node_id| *node_id == backup.node_id)
 }
 
 /// Forgets it, and its key.
@@ -59,6 +71,7 @@ pub(super) fn forget(tx: &WriteTx, place: &Place) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::RepositoryCheck;
     use super::*;
     use crate::testing::{read, store, write};
 
@@ -71,6 +84,7 @@ mod tests {
             password: "p".into(),
             created_at: 1,
             space: None,
+            check: RepositoryCheck::default(),
         };
         let place = |target: Option<&str>, node: Option<&str>| Place {
             target_id: target.map(Into::into),

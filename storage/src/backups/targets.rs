@@ -153,6 +153,22 @@ pub fn places(tx: &ReadTx, id: &str) -> Result<Vec<repositories::Place>> {
     Ok(std::iter::once(None).chain(nodes).map(place).collect())
 }
 
+/// The places of all repositories that are known: the nodes' own, and those at targets.
+pub fn all_places(tx: &ReadTx) -> Result<Vec<repositories::Place>> {
+    let own = |node_id| repositories::Place { target_id: None, node_id: Some(node_id) };
+    let mut all: Vec<_> = tables::NODES.all(tx)?.into_iter().map(|node| own(node.id)).collect();
+    for target in list(tx)? {
+        all.extend(places(tx, &target.id)?);
+    }
+    let mut known = Vec::new();
+    for place in all {
+        if repositories::get(tx, &place)?.is_some() {
+            known.push(place);
+        }
+    }
+    Ok(known)
+}
+
 /// How many servers' policies name it.
 pub fn users(tx: &ReadTx, id: &str) -> Result<usize> {
     let all = policies::list(tx)?;
@@ -181,6 +197,7 @@ mod tests {
             password: "p".into(),
             created_at: 1,
             space: None,
+            check: super::super::RepositoryCheck::default(),
         };
         let at = place.clone();
         write(&store, move |tx| repositories::keep(tx, &at, repository));

@@ -3,6 +3,7 @@
 pub(crate) mod record;
 
 use crate::Millis;
+use crate::backups;
 use crate::error::{Error, Result};
 use crate::servers;
 use crate::tables::NODES;
@@ -51,11 +52,12 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     if NODES.remove(tx, id)? { Ok(()) } else { Err(Error::NotFound { what: "node" }) }
 }
 
-/// Deletes a node and the records of its servers; returns their ids.
-pub fn delete_with_servers(tx: &WriteTx, id: &str) -> Result<Vec<ServerId>> {
+/// Deletes a node and the records of its servers, at this time; returns their ids.
+pub fn delete_with_servers(tx: &WriteTx, id: &str, at: Millis) -> Result<Vec<ServerId>> {
     let mut forgotten = Vec::new();
     for server in servers::list_by_node(tx, id)? {
         servers::delete(tx, &server.id)?;
+        backups::deleted::set_time(tx, &server.id, at)?;
         forgotten.push(server.id);
     }
     delete(tx, id)?;
@@ -116,7 +118,7 @@ mod tests {
             servers::insert(tx, &server("b", "n", 2))?;
             servers::insert(tx, &server("c", "o", 1))
         });
-        assert_eq!(write(&store, |tx| delete_with_servers(tx, "n")), ["a", "b"]);
+        assert_eq!(write(&store, |tx| delete_with_servers(tx, "n", 5)), ["a", "b"]);
         assert_eq!(read(&store, servers::list).len(), 1);
         assert_eq!(read(&store, list).len(), 1);
         assert_eq!(read(&store, |tx| servers::port_owner(tx, "n", crate::servers::Protocol::Tcp, 1)), None);

@@ -16,7 +16,12 @@ pub fn begin_deletion(tx: &WriteTx, id: &str, deletion: Deletion) -> Result<Serv
         return Err(Error::Taken { what: "the move of the server" });
     }
     server.deleting = Some(match server.deleting {
-        Some(begun) => Deletion { force: begun.force || deletion.force, ..begun },
+        // Backups are deleted only if all requests said so.
+        Some(begun) => Deletion {
+            force: begun.force || deletion.force,
+            keep_backups: begun.keep_backups || deletion.keep_backups,
+            ..begun
+        },
         None => deletion,
     });
     SERVERS.put(tx, id, &server)?;
@@ -30,13 +35,14 @@ pub fn undo_deletion(tx: &WriteTx, id: &str) -> Result<()> {
     SERVERS.put(tx, id, &server)
 }
 
-/// Deletes a server with its grants and frees its ports. [`Error::Taken`] during a transfer.
+/// Deletes a server with its grants and frees its ports; its backups stay where its deletion says so. Without a deletion,
+/// as when its node is removed, those at backup targets stay. [`Error::Taken`] during a transfer.
 pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     let server = SERVERS.get(tx, id)?.ok_or(NOT_FOUND)?;
     transfers::forget(tx, id)?;
     ports::give_back(tx, &server)?;
     grants::delete_by_server(tx, id)?;
-    backups::forget_server(tx, &server.id)?;
+    backups::forget_server(tx, &server)?;
     SERVERS_BY_NODE.remove(tx, (server.node_id.as_str(), id))?;
     SERVERS.remove(tx, id)?;
     Ok(())

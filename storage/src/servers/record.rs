@@ -67,6 +67,9 @@ pub struct Deletion {
     /// Whether to remove the record even if the node cannot be reached.
     #[serde(default)]
     pub force: bool,
+    /// Whether its backups are kept.
+    #[serde(default)]
+    pub keep_backups: bool,
 }
 
 /// Resource limits of a server.

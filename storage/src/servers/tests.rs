@@ -138,17 +138,21 @@ fn a_deleted_server_leaves_nothing() {
 fn a_deletion_is_noted_before_it_is_done() {
     let (_dir, store) = with_nodes();
     write(&store, |tx| insert(tx, &server("s", "n", 1)));
-    let asked = |force| Deletion { since: 5, by: "admin".to_owned(), force };
+    let asked = |force| Deletion { since: 5, by: "admin".to_owned(), force, keep_backups: false };
     let begun = write(&store, move |tx| begin_deletion(tx, "s", asked(false)));
     assert_eq!(begun.deleting, Some(asked(false)));
     assert_eq!(read(&store, |tx| get(tx, "s")).unwrap().deleting, Some(asked(false)));
-    let later = Deletion { since: 9, by: "other".to_owned(), force: true };
+    let later = Deletion { since: 9, by: "other".to_owned(), force: true, keep_backups: false };
     let begun = write(&store, move |tx| begin_deletion(tx, "s", later));
     assert_eq!(begun.deleting, Some(asked(true)), "it is still the first one");
     write(&store, |tx| undo_deletion(tx, "s"));
     assert_eq!(read(&store, |tx| get(tx, "s")).unwrap().deleting, None);
     let gone = store.write_blocking(|tx| {
-        begin_deletion(tx, "nobody", Deletion { since: 1, by: String::new(), force: false })
+        begin_deletion(
+            tx,
+            "nobody",
+            Deletion { since: 1, by: String::new(), force: false, keep_backups: false },
+        )
     });
     assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "what is to be done is written where it is begun")]
 
 mod failures;
-mod servers;
+pub(super) mod servers;
 
 use std::path::Path;
 use std::process::Command;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::harness::free_port;
 
 /// A server that ends with the test.
-pub(super) struct Server {
+pub(in crate::docker) struct Server {
     child: Child,
-    pub(super) port: u16,
+    pub(in crate::docker) port: u16,
     /// Where its files lie, if that is known.
     pub(super) files: PathBuf,
     /// What it said first.
@@ -44,7 +44,7 @@ fn started(mut child: Child, port: u16, files: PathBuf, folder: tempfile::TempDi
 }
 
 /// restic's REST server, as rclone has it.
-pub(super) fn rest() -> Server {
+pub(in crate::docker) fn rest() -> Server {
     let (folder, port) = (folder(), free_port());
     let files = folder.path().join("files");
     std::fs::create_dir(&files).unwrap();
@@ -59,7 +59,7 @@ pub(super) fn rest() -> Server {
 }
 
 /// Its address for the worker and for restic.
-pub(super) fn rest_location(port: u16, password: &str) -> Value {
+pub(in crate::docker) fn rest_location(port: u16, password: &str) -> Value {
     json!({ "kind": "rest", "url": format!("http://127.0.0.1:{port}/"), "user": "ann", "password": password })
 }
 

@@ -257,8 +257,8 @@ export const servers = {
   create: (body: CreateServer) => call(client.POST('/api/servers', { body })),
   change: (id: string, body: ServerPatch, revision?: string) =>
     call(client.PATCH('/api/servers/{id}', { ...path(id), body, ...seen(revision) })),
-  remove: (id: string, force = false) =>
-    call(client.DELETE('/api/servers/{id}', { params: { path: { id }, query: force ? { force } : {} } })),
+  remove: (id: string, force = false, keepBackups = true) =>
+    call(client.DELETE('/api/servers/{id}', { params: { path: { id }, query: { ...(force ? { force } : {}), ...(keepBackups ? {} : { keepBackups }) } } })),
   power: (id: string, action: PowerAction) =>
     call(client.POST('/api/servers/{id}/power', { ...path(id), body: { action } })),
   command: (id: string, command: string) =>

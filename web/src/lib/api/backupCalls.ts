@@ -26,6 +26,22 @@ export const backupTargets = {
   change: (id: string, body: BackupTargetChange) => call(client.PATCH('/api/backup-targets/{id}', { ...path(id), body })),
   remove: (id: string) => call(client.DELETE('/api/backup-targets/{id}', path(id))),
   test: (body: BackupTargetTry) => call(client.POST('/api/backup-targets/test', { body })),
+  check: (id: string) => call(client.POST('/api/backup-targets/{id}/check', path(id))),
+  nodeRepository: (node: string) => call(client.GET('/api/nodes/{id}/backup-repository', path(node))),
+  checkNode: (node: string) => call(client.POST('/api/nodes/{id}/backup-repository/check', path(node))),
   kit: async (id: string) => (await raw(`/api/backup-targets/${encodeURIComponent(id)}/kit`)).text(),
   nodeKit: async (node: string) => (await raw(`/api/nodes/${encodeURIComponent(node)}/backup-kit`)).text()
+};
+
+export const deletedServers = {
+  list: () => call(client.GET('/api/deleted-servers')),
+  keep: (id: string, keepDays: number | null) => call(client.PATCH('/api/deleted-servers/{id}', { ...path(id), body: { keepDays } })),
+  remove: (id: string) => call(client.DELETE('/api/deleted-servers/{id}', path(id))),
+  give: (id: string, serverId: string) => call(client.POST('/api/deleted-servers/{id}/give', { ...path(id), body: { serverId } })),
+  backups: (id: string) => call(client.GET('/api/deleted-servers/{id}/backups', path(id))),
+  change: (id: string, backup: string, body: BackupPatch) => call(client.PATCH('/api/deleted-servers/{id}/backups/{backup}', { ...one(id, backup), body })),
+  restoreAs: (id: string, backup: string, name: string) =>
+    call(client.POST('/api/deleted-servers/{id}/backups/{backup}/restore-as', { ...one(id, backup), body: { name } })),
+  cancel: (id: string, backup: string) => call(client.POST('/api/deleted-servers/{id}/backups/{backup}/cancel', one(id, backup))),
+  removeBackup: (id: string, backup: string) => call(client.DELETE('/api/deleted-servers/{id}/backups/{backup}', one(id, backup)))
 };

@@ -78,5 +78,14 @@ export const backupTargets: typeof English = {
   kitLoading: 'Das Blatt wird geladen',
   print: 'Drucken',
   saveFile: 'Als Datei sichern',
-  haveIt: 'Ich habe es'
+  haveIt: 'Ich habe es',
+  checkAbout: 'Jeder Ort wird einmal in der Woche geprüft: alle Verzeichnisse und Ordner und die Daten eines Zehntels, sodass in zehn Wochen alles gelesen ist.',
+  checkNow: 'Jetzt prüfen',
+  checkOf: (name: string) => `${name} jetzt prüfen`,
+  checking: 'Wird geprüft …',
+  checkedOk: 'Geprüft, kein Schaden gefunden',
+  damaged: (count: number) => (count === 1 ? '1 beschädigtes Backup: Der Reiter Backups seines Servers nennt es' : `${count} beschädigte Backups: Die Reiter Backups ihrer Server nennen sie`),
+  neverChecked: 'Noch nicht geprüft',
+  notChecked: (why: string) => `Der letzte Versuch ist gescheitert: ${why} Es wird wieder versucht.`,
+  checkRefused: 'Die Prüfung konnte nicht begonnen werden'
 };

@@ -76,5 +76,14 @@ export const backupTargets = {
   kitLoading: 'Loading the kit',
   print: 'Print',
   saveFile: 'Save as file',
-  haveIt: 'I have it'
+  haveIt: 'I have it',
+  checkAbout: 'Each place is checked once a week: all its indexes and folders, and the data of a tenth of it, so that all of it is read within ten weeks.',
+  checkNow: 'Check now',
+  checkOf: (name: string) => `Check ${name} now`,
+  checking: 'Being checked …',
+  checkedOk: 'Checked, no damage found',
+  damaged: (count: number) => (count === 1 ? '1 damaged backup: its server’s Backups tab names it' : `${count} damaged backups: their servers’ Backups tabs name them`),
+  neverChecked: 'Not checked yet',
+  notChecked: (why: string) => `The last attempt failed: ${why} It is tried again.`,
+  checkRefused: 'Could not start the check'
 };

@@ -8,6 +8,7 @@ import { causes } from './causes';
 import { clash } from './clash';
 import { console } from './console';
 import { create } from './create';
+import { deletedServers } from './deletedServers';
 import { gameFiles } from './gameFiles';
 import { games } from './games';
 import { nodes } from './nodes';
@@ -22,6 +23,6 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
 
 export type Later = typeof later;
