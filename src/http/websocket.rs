@@ -31,7 +31,6 @@ pub struct Upgrade {
     connection: OnUpgrade,
     accept: HeaderValue,
     protocols: Vec<String>,
-    buffer: usize,
 }
 
 impl Upgrade {
@@ -59,19 +58,12 @@ impl Upgrade {
             .flat_map(|value| value.split(','))
             .map(|name| name.trim().to_owned())
             .collect();
-        Ok(Self { connection, accept, protocols, buffer: BUFFER })
+        Ok(Self { connection, accept, protocols })
     }
 
     /// The subprotocols offered by the client, in its order.
     pub fn protocols(&self) -> &[String] {
         &self.protocols
-    }
-
-    /// Sets the buffer size in bytes, for bulk data.
-    #[must_use]
-    pub fn buffered(mut self, bytes: usize) -> Self {
-        self.buffer = bytes;
-        self
     }
 
     /// Accepts the upgrade: answers 101, and runs `speak` in a task with this name once the connection is established.
@@ -91,8 +83,8 @@ impl Upgrade {
         F: Future<Output = ()> + Send + 'static,
     {
         let config = WebSocketConfig::default()
-            .read_buffer_size(self.buffer)
-            .write_buffer_size(self.buffer)
+            .read_buffer_size(BUFFER)
+            .write_buffer_size(BUFFER)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
         self.grant(tasks, name, protocol, async move |connection| {

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::streams::FRAME_BYTES;
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Request, Uri};
 use protocol::{AGENT_PROCESS, Encoding, NodeId};
@@ -109,14 +108,8 @@ impl AgentListener {
             let token = request.headers().get("x-transfer-token").and_then(|token| token.to_str().ok());
             let admitted = self.transfers.admit(&node_id, id, token)?;
             let token = known.map_or_else(|| self.tasks.token(), |admitted| admitted.token);
-            let carry = move |socket| admitted.carry(socket, token);
-            return Ok(upgrade.buffered(FRAME_BYTES).accept(
-                &self.tasks,
-                "transfer",
-                FRAME_BYTES,
-                None,
-                carry,
-            ));
+            let carry = move |connection| admitted.carry(connection, token);
+            return Ok(upgrade.grant(&self.tasks, "transfer", None, carry));
         }
         let process = process(request.headers()).map(ToOwned::to_owned);
         if self.agents.turns_away(&node_id, process.as_deref()) {

@@ -13,11 +13,12 @@ use futures_util::future::BoxFuture;
 use protocol::NodeId;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::local;
 use crate::error::{ApiError, Code};
-use crate::http::Socket;
+use crate::http::Connection;
 use crate::system::ids;
 
 /// How long to wait for a connection.
@@ -125,11 +126,11 @@ impl Drop for Expected {
 }
 
 impl Admitted {
-    /// Forwards the pipe over a socket until it is closed.
-    pub async fn carry(self, socket: Socket, token: CancellationToken) {
+    /// Forwards the pipe over a connection that became a WebSocket, until it is closed.
+    pub async fn carry(self, connection: Connection, token: CancellationToken) {
         let (near, far) = pipe();
         if self.0.send(near).is_ok() {
-            forward(socket, far, token).await;
+            forward(connection, Role::Server, far, token).await;
         }
     }
 }

@@ -3,9 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use protocol::{Control, FileInfo, FileSend, FileSource, ServerId, Summary};
-use rustix::buffer::spare_capacity;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +12,7 @@ use super::archives::Sending;
 use super::context::FilesContext;
 use super::{list, versions};
 use crate::fs::{FileError, RelPath, meaning, regular};
-use crate::streams::{FRAME_BYTES, Frame, FrameSender, Outgoing, Pipe};
+use crate::streams::{Buffers, FRAME_BYTES, Frame, FrameSender, Outgoing, Pipe};
 
 /// What is sent, opened.
 #[derive(Debug)]
@@ -85,22 +83,20 @@ pub(super) fn send(opened: Opened, pipe: &Pipe, cancel: &CancellationToken) -> i
 }
 
 fn send_file(file: &OwnedFd, bytes: u64, sender: &mut FrameSender<'_>) -> io::Result<u64> {
-    let mut left = bytes;
+    let (mut left, buffers) = (bytes, Buffers::default());
     while left > 0 {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(FRAME_BYTES);
-        let mut frame = Vec::with_capacity(most);
-        while frame.len() < most {
-            match rustix::io::read(file, spare_capacity(&mut frame)) {
+        let (mut frame, mut filled) = (buffers.take(), 0);
+        while filled < most {
+            match rustix::io::read(file, &mut frame.all()[filled..most]) {
                 Ok(0) => return Err(io::Error::other("the file became shorter while it was sent")),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Ok(read) => filled += read,
+                Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
-        // The allocator may have given more than was asked for.
-        let mut frame = Bytes::from(frame);
-        frame.truncate(most);
-        left -= frame.len() as u64;
-        sender.send(Frame::Bytes(frame))?;
+        left -= most as u64;
+        sender.send(Frame::Bytes(frame.freeze(most)))?;
     }
     Ok(bytes)
 }

@@ -18,11 +18,12 @@ use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_
 use tokio_tungstenite::tungstenite::http::{self, HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use super::head_first::HeadFirst;
 use super::pin::KeyPin;
 use super::{BadPanelUrl, Remote, cert_error, tls};
 use crate::dns;
 use crate::link::metered_stream::{MeteredStream, StreamMeter};
-use crate::streams::{FRAME_BYTES, Ticket};
+use crate::streams::Ticket;
 
 /// Time limit for each of connecting, TLS and the upgrade.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +38,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// An open WebSocket to the panel.
 pub type Socket = WebSocketStream<MeteredStream<Box<dyn Transport>>>;
+
+/// A connection for bulk bytes, which became a WebSocket.
+pub(super) type Bulk = HeadFirst<Box<dyn Transport>>;
 
 /// Why a connection attempt failed.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +152,7 @@ impl Dialer {
     }
 
     /// Opens a separate connection for bulk bytes. The secret authenticates the node, the token identifies the stream.
-    pub(super) async fn transfer(&self, ticket: &Ticket) -> Result<Socket, DialError> {
+    pub(super) async fn transfer(&self, ticket: &Ticket) -> Result<Bulk, DialError> {
         let away = |reason: String| DialError::Away(reason);
         let id = &ticket.transfer_id;
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -158,7 +162,9 @@ impl Dialer {
         let mut token = HeaderValue::from_str(&ticket.token).map_err(|error| away(error.to_string()))?;
         token.set_sensitive(true);
         request.headers_mut().insert("x-transfer-token", token);
-        Ok(self.upgrade(request, FRAME_BYTES).await.map_err(Failed::into_error)?.socket)
+        let stream = HeadFirst::new(self.connect().await.map_err(Failed::into_error)?);
+        let (socket, _) = self.shake_hands(request, stream, BUFFER).await.map_err(Failed::into_error)?;
+        Ok(socket.into_inner())
     }
 
     /// The node id is sent in header and query, because panels read either.
@@ -189,6 +195,16 @@ impl Dialer {
 
     async fn upgrade(&self, request: Request, buffer: usize) -> Result<Dialled, Failed> {
         let (stream, meter) = MeteredStream::new(self.connect().await?);
+        let (socket, answer) = self.shake_hands(request, stream, buffer).await?;
+        Ok(Dialled { socket, meter, encoding: encoding(&answer) })
+    }
+
+    async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        request: Request,
+        stream: S,
+        buffer: usize,
+    ) -> Result<(WebSocketStream<S>, Response), Failed> {
         let config = WebSocketConfig::default()
             .read_buffer_size(buffer)
             .write_buffer_size(buffer)
@@ -196,7 +212,7 @@ impl Dialer {
             .max_frame_size(Some(MAX_MESSAGE));
         let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         match timeout(PATIENCE, upgrade).await {
-            Ok(Ok((socket, answer))) => Ok(Dialled { socket, meter, encoding: encoding(&answer) }),
+            Ok(Ok(opened)) => Ok(opened),
             Ok(Err(Error::Http(answer))) => Err(refusal(answer.status().as_u16())),
             Ok(Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
                 SubProtocolError::NoSubProtocol,

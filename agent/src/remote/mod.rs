@@ -6,6 +6,7 @@
 mod backoff;
 mod carry;
 mod dial;
+mod head_first;
 mod pin;
 mod settings;
 mod state;

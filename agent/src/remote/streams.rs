@@ -1,6 +1,7 @@
 //! Separate connections for bulk bytes, to the panel that the link leads to.
 
 use futures_util::future::BoxFuture;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,13 +28,13 @@ impl StreamOpener for RemoteStreamOpener {
     fn open(&self, ticket: Ticket) -> BoxFuture<'static, Result<Pipe, String>> {
         let Self { dialer, tasks, cancel } = self.clone();
         Box::pin(async move {
-            let socket = match dialer.transfer(&ticket).await {
-                Ok(socket) => socket,
+            let connection = match dialer.transfer(&ticket).await {
+                Ok(connection) => connection,
                 Err(DialError::Refused(status)) => return Err(format!("the panel refused it with {status}")),
                 Err(DialError::Away(reason)) => return Err(reason),
             };
             let (near, far) = pipe();
-            drop(tasks.spawn(forward(socket, far, cancel)));
+            drop(tasks.spawn(forward(connection, Role::Client, far, cancel)));
             Ok(near)
         })
     }

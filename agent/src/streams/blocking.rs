@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use protocol::{Control, Summary};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::buffers::{Buffer, Buffers};
 use super::pipe::{FRAME_BYTES, Frame};
 
 fn cancelled() -> io::Error {
@@ -67,7 +68,9 @@ impl<'p> FrameSender<'p> {
 /// A writer into a pipe that hashes the data.
 pub(crate) struct Outgoing<'p> {
     sender: FrameSender<'p>,
-    buffer: BytesMut,
+    buffers: Buffers,
+    buffer: Buffer,
+    filled: usize,
     hash: Option<Sha256>,
 }
 
@@ -79,8 +82,9 @@ impl<'p> Outgoing<'p> {
 
     /// Like [`Self::new`], without hashing.
     pub(crate) fn unhashed(out: &'p mpsc::Sender<Frame>, cancel: &'p CancellationToken) -> Self {
-        let buffer = BytesMut::with_capacity(FRAME_BYTES);
-        Self { sender: FrameSender::new(out, cancel), buffer, hash: None }
+        let buffers = Buffers::default();
+        let buffer = buffers.take();
+        Self { sender: FrameSender::new(out, cancel), buffers, buffer, filled: 0, hash: None }
     }
 
     /// Flushes the buffer and returns the hash of everything written; empty if not hashed.
@@ -92,23 +96,26 @@ impl<'p> Outgoing<'p> {
 
 impl Write for Outgoing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(FRAME_BYTES - self.buffer.len());
-        self.buffer.extend_from_slice(&bytes[..taken]);
-        if self.buffer.len() == FRAME_BYTES {
+        let room = &mut self.buffer.all()[self.filled..];
+        let taken = bytes.len().min(room.len());
+        room[..taken].copy_from_slice(&bytes[..taken]);
+        self.filled += taken;
+        if self.filled == FRAME_BYTES {
             self.flush()?;
         }
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
+        if self.filled == 0 {
             return Ok(());
         }
+        let full = std::mem::replace(&mut self.buffer, self.buffers.take());
+        let full = full.freeze(std::mem::take(&mut self.filled));
         if let Some(hash) = &mut self.hash {
-            hash.update(&self.buffer);
+            hash.update(&full);
         }
-        let full = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(FRAME_BYTES));
-        self.sender.send(Frame::Bytes(full.freeze()))
+        self.sender.send(Frame::Bytes(full))
     }
 }
 

@@ -5,9 +5,14 @@
 //! queues within this process for the local agent. Nothing here depends on what is sent.
 
 mod blocking;
+mod buffers;
 mod pipe;
 mod socket;
+mod websocket;
+#[cfg(test)]
+mod websocket_tests;
 
+pub use buffers::{Buffer, Buffers};
 pub use pipe::{FRAME_BYTES, Frame, Pipe, StreamOpener, Ticket, pipe};
 pub use socket::forward;
 

@@ -2,101 +2,94 @@
 
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use bytes::Bytes;
 use protocol::Control;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
-use super::pipe::{FRAME_BYTES, Frame, Pipe};
+use super::pipe::{Frame, Pipe};
+use super::websocket::{Message, Reader, Writer};
 
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// After this long without any frame (not even a ping) while we are reading, the other side is considered gone.
 const SILENCE: Duration = Duration::from_secs(45);
 /// Time limit for the other side to close after our last frame.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// Maximum bytes of a control message: a few numbers or a sentence.
-const LONGEST_WORD: usize = 16 * 1024;
 
-/// Forwards a pipe over a socket until either end is closed or `cancel`.
-pub async fn forward<S>(socket: WebSocketStream<S>, pipe: Pipe, cancel: CancellationToken)
+/// Forwards a pipe over a connection that became a WebSocket, until either end is closed or `cancel`. `role` is ours.
+pub async fn forward<S>(connection: S, role: Role, pipe: Pipe, cancel: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut sink, stream) = socket.split();
+    let (from, to) = tokio::io::split(connection);
+    let (mut reader, mut writer) = (Reader::new(from, role), Writer::new(to, role));
     let Pipe { out, inward } = pipe;
+    // One at a time: whoever pings faster than we write is not answered each time.
+    let (pong, pongs) = mpsc::channel(1);
     let speak = async {
-        write(&mut sink, inward).await;
+        write(&mut writer, inward, pongs).await;
         // The other side closes when it has read everything.
-        let _ = timeout(FAREWELL, sink.close()).await;
+        let _ = timeout(FAREWELL, writer.send(Message::Close)).await;
         tokio::time::sleep(FAREWELL).await;
+    };
+    let hear = async {
+        read(&mut reader, out, &pong).await;
     };
     tokio::select! {
         () = cancel.cancelled() => {}
         () = speak => {}
-        () = read(stream, out) => {}
+        () = hear => {}
     }
 }
 
-async fn write<S>(sink: &mut SplitSink<WebSocketStream<S>, Message>, mut inward: mpsc::Receiver<Frame>)
+async fn write<W>(writer: &mut Writer<W>, mut inward: mpsc::Receiver<Frame>, mut pongs: mpsc::Receiver<Bytes>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    W: AsyncWrite + Unpin,
 {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     loop {
         let message = tokio::select! {
             piece = inward.recv() => match piece {
                 Some(Frame::Bytes(bytes)) => Message::Binary(bytes),
-                Some(Frame::Control(word)) => match serde_json::to_string(&word) {
-                    Ok(text) => Message::text(text),
+                Some(Frame::Control(word)) => match serde_json::to_vec(&word) {
+                    Ok(text) => Message::Text(text.into()),
                     Err(_) => return,
                 },
                 None => return,
             },
+            Some(payload) = pongs.recv() => Message::Pong(payload),
             _ = ping.tick() => Message::Ping(Bytes::new()),
         };
-        if sink.send(message).await.is_err() {
+        if writer.send(message).await.is_err() {
             return;
         }
     }
 }
 
-/// Reads until the other side ends, sends something invalid, or the receiver here is dropped.
-async fn read<S>(mut stream: SplitStream<WebSocketStream<S>>, out: mpsc::Sender<Frame>)
+/// Reads until the other side ends or sends something invalid. What comes after the receiver here was dropped, because
+/// this end only sends, is left out.
+async fn read<R>(reader: &mut Reader<R>, out: mpsc::Sender<Frame>, pong: &mpsc::Sender<Bytes>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    R: AsyncRead + Unpin,
 {
     loop {
-        let message = tokio::select! {
-            message = timeout(SILENCE, stream.next()) => message,
-            // The receiver was dropped, because this end only sends; the connection stays open.
-            () = out.closed() => return deaf(stream).await,
-        };
-        let piece = match message {
-            Ok(Some(Ok(Message::Binary(bytes)))) if bytes.len() <= FRAME_BYTES => Frame::Bytes(bytes),
-            Ok(Some(Ok(Message::Text(text)))) if text.len() <= LONGEST_WORD => {
-                match serde_json::from_str::<Control>(&text) {
-                    Ok(word) => Frame::Control(word),
-                    Err(_) => return,
-                }
+        let piece = match timeout(SILENCE, reader.next()).await {
+            Ok(Ok(Message::Binary(bytes))) => Frame::Bytes(bytes),
+            Ok(Ok(Message::Text(text))) => match serde_json::from_slice::<Control>(&text) {
+                Ok(word) => Frame::Control(word),
+                Err(_) => return,
+            },
+            Ok(Ok(Message::Ping(payload))) => {
+                let _ = pong.try_send(payload);
+                continue;
             }
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-            _ => return,
+            Ok(Ok(Message::Pong(_))) => continue,
+            Ok(Ok(Message::Close) | Err(_)) | Err(_) => return,
         };
-        if out.send(piece).await.is_err() {
-            return deaf(stream).await;
-        }
+        // Fails where nobody receives: the connection stays open for what is sent.
+        let _ = out.send(piece).await;
     }
-}
-
-/// Waits for the connection's end.
-async fn deaf<S>(mut stream: SplitStream<WebSocketStream<S>>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    while let Ok(Some(Ok(_))) = timeout(SILENCE, stream.next()).await {}
 }
