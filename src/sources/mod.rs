@@ -5,9 +5,11 @@ mod routes;
 mod search;
 mod views;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use storage::sources::{Contents, Source};
 use storage::{Millis, Store};
 
@@ -27,6 +29,10 @@ const MOST: usize = 20;
 const DAY: Millis = 24 * 3_600_000;
 /// Interval of checks whether a fetch is due.
 const LOOK: Duration = Duration::from_secs(3_600);
+/// Linked templates that are looked at when a source is fetched, how many at a time, and the time for all of them.
+const CHECKED: usize = 200;
+const AT_ONCE: usize = 3;
+const CHECKED_WITHIN: Duration = Duration::from_secs(60);
 /// How many imported entries of a source are remembered.
 const TAKEN: usize = 5_000;
 
@@ -91,7 +97,8 @@ impl Sources {
             fetched_at: now,
             problem: None,
             tried_at: Some(now),
-            taken: std::collections::BTreeMap::new(),
+            taken: BTreeMap::new(),
+            states: BTreeMap::new(),
         };
         let written = source.clone();
         let write = self.store.write(move |tx| {
@@ -119,6 +126,10 @@ impl Sources {
     pub(super) async fn refresh(&self, id: &str) -> Result<Source, ApiError> {
         let source = self.source(id)?;
         let fetched = self.fetch(&source.url).await;
+        let states = match &fetched {
+            Ok((listing, _)) => self.states(&source, &listing.entries).await,
+            Err(_) => source.states,
+        };
         let (outcome, now) = (fetched.as_ref().err().cloned(), clock::now());
         let key = id.to_owned();
         let write = self.store.write(move |tx| {
@@ -133,6 +144,7 @@ impl Sources {
                     source.kind = listing.kind.to_owned();
                     source.entries = u32::try_from(listing.entries.len()).unwrap_or(u32::MAX);
                     source.fetched_at = now;
+                    source.states = states;
                 }
             });
             found.map_err(ApiError::from)
@@ -141,6 +153,29 @@ impl Sources {
             return Err(ApiError::not_found("source"));
         }
         outcome.map_or_else(|| self.source(id), Err)
+    }
+
+    /// The states of those linked templates that are here already, so that one can see which have changed there.
+    async fn states(&self, source: &Source, entries: &[index::Entry]) -> BTreeMap<String, String> {
+        let here = |entry: &&index::Entry| {
+            let taken = source.taken.get(&entry.place).is_some_and(|id| self.templates.get(id).is_some());
+            let known = || self.imports.state_of(entry.uuid.as_deref()).is_ok_and(|known| known.is_some());
+            entry.state.is_none() && (taken || known())
+        };
+        let places: Vec<String> =
+            entries.iter().filter(here).take(CHECKED).map(|entry| entry.place.clone()).collect();
+        let until = tokio::time::Instant::now() + CHECKED_WITHIN;
+        let asked = places.into_iter().map(|place| async move {
+            let state = tokio::time::timeout_at(until, self.imports.state_at(&place)).await;
+            // What cannot be fetched now is taken to be as it was.
+            let state = state.ok().and_then(Result::ok).or_else(|| source.states.get(&place).cloned());
+            state.map(|state| (place, state))
+        });
+        futures_util::stream::iter(asked)
+            .buffer_unordered(AT_ONCE)
+            .filter_map(async |one| one)
+            .collect()
+            .await
     }
 
     async fn refresh_due(&self) {
@@ -183,17 +218,23 @@ impl Sources {
     ) -> Result<AddedTemplate, ApiError> {
         let contents = self.store.read_now(|tx| storage::sources::contents(tx, id))?;
         let contents = contents.ok_or_else(|| ApiError::not_found("source"))?;
+        let earlier =
+            |place: &str| -> Result<Option<String>, ApiError> { Ok(self.source(id)?.taken.remove(place)) };
         let entries: Vec<index::Entry> = index::unpack(&contents.entries).unwrap_or_default();
         let entry = entries.into_iter().nth(number).ok_or_else(|| ApiError::not_found("entry"))?;
         let files: Vec<String> = index::unpack(&contents.files).unwrap_or_default();
         let added = match files.into_iter().nth(number) {
-            Some(document) => self.templates.add(admin, document.into_bytes()).await?,
-            None => self.imports.add_url(admin, &entry.place).await?,
+            Some(document) => self.imports.add(admin, document.into_bytes(), earlier(&entry.place)?).await?,
+            None => self.imports.add_again(admin, &entry.place, earlier(&entry.place)?).await?,
         };
+        let state = self.imports.state_by_id(&added.id)?;
         let (key, template) = (id.to_owned(), added.id.clone());
         let noted = self.store.write(move |tx| {
             let noted = storage::sources::update(tx, &key, None, |source| {
                 if source.taken.len() < TAKEN {
+                    if let Some(state) = state.filter(|_| entry.state.is_none()) {
+                        source.states.insert(entry.place.clone(), state);
+                    }
                     source.taken.insert(entry.place, template);
                 }
             });

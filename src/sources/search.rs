@@ -30,7 +30,9 @@ impl Sources {
                 contents.and_then(|contents| index::unpack(&contents.entries)).unwrap_or_default();
             for (number, entry) in entries.into_iter().enumerate() {
                 if let Some(rank) = rank(&entry, &words) {
+                    let mut entry = entry;
                     let taken = source.taken.get(&entry.place).cloned();
+                    entry.state = entry.state.or_else(|| source.states.get(&entry.place).cloned());
                     found.push((rank, entry.name.to_lowercase(), source.id.clone(), number, entry, taken));
                 }
             }
@@ -51,13 +53,17 @@ impl Sources {
         taken: Option<String>,
     ) -> Result<EntryView, ApiError> {
         let Entry { name, description, group, place, uuid, state } = entry;
-        let by_uuid = self.imports.state_of(uuid.as_deref())?;
-        let newer = match (&by_uuid, &state) {
+        let mut here = self.imports.state_of(uuid.as_deref())?;
+        if here.is_none()
+            && let Some(id) = taken
+        {
+            here = self.imports.state_by_id(&id)?.map(|state| (id, state));
+        }
+        let newer = match (&here, &state) {
             (Some((_, here)), Some(there)) => here != there,
             _ => false,
         };
-        let taken = taken.filter(|id| self.templates.get(id).is_some());
-        let template_id = by_uuid.map(|(id, _)| id).or(taken);
+        let template_id = here.map(|(id, _)| id);
         Ok(EntryView { source, number, name, description, group, place, template_id, newer })
     }
 }

@@ -95,6 +95,6 @@ pub(super) struct EntryView {
     pub(super) place: String,
     /// The template that it is here already; null where it is not.
     pub(super) template_id: Option<String>,
-    /// Whether the source's is another than the one here; known of archives only.
+    /// Whether the source's is another than the one here, as of when the source was last fetched.
     pub(super) newer: bool,
 }

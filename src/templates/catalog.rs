@@ -124,14 +124,25 @@ impl Templates {
         self.builtin.iter().any(|template| template.id == id)
     }
 
-    /// Adds an egg or a template in the native form. Replaces the added one with the same uuid.
-    pub async fn add(&self, admin: &Admin, document: Vec<u8>) -> Result<Added, ApiError> {
-        let read = tokio::task::spawn_blocking(move || read(&document)).await;
-        let Imported { template, warnings } =
-            read.map_err(|cause| ApiError::internal("reading a template", &cause))??;
+    /// Adds what was read from a file. Replaces the added one with the same uuid; without a uuid, the one with the id
+    /// `earlier`, if it is still there.
+    pub(super) async fn add(
+        &self,
+        admin: &Admin,
+        imported: Imported,
+        earlier: Option<String>,
+    ) -> Result<Added, ApiError> {
+        let Imported { template, warnings } = imported;
         let draft = Draft::of(template)?;
         let this = self.clone();
-        let record = self.whole(async move { this.put(draft).await }).await?;
+        let earlier = earlier.filter(|id| draft.uuid.is_none() && self.times(id).is_some());
+        let record = self.whole(async move {
+            match earlier {
+                Some(id) => this.replace(&id, draft, &Expected::Whatever).await,
+                None => this.put(draft).await,
+            }
+        });
+        let record = record.await?;
         tracing::info!(template = record.id, name = record.name, by = %admin, "template added");
         Ok(Added { id: record.id, name: record.name, warnings })
     }

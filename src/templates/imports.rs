@@ -1,12 +1,13 @@
 //! Imports templates by link or from a ZIP archive, previews what a newer file would change, and makes copies and
 //! edits.
 
-use ::templates::egg::{Imported, Warning};
+use ::templates::egg::{self, Imported, Warning};
 use ::templates::model::{self, MAX_BYTES};
 
 use super::archive::{self, Unpacker};
 use super::catalog::{self, Added, Draft, MOST, Templates};
 use super::difference::{self, Change};
+use super::icon;
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::net::fetch::{FetchError, SafeFetcher};
@@ -46,7 +47,55 @@ impl Imports {
     /// Fetches a link and adds the template.
     pub async fn add_url(&self, admin: &Admin, url: &str) -> Result<Added, ApiError> {
         let document = self.fetch(url).await?;
-        self.templates.add(admin, document).await
+        self.add(admin, document, None).await
+    }
+
+    /// Adds an egg or a template in the native form, with the icon that it names by an address. Replaces the added one
+    /// with the same uuid; without a uuid, the one with the id `earlier`.
+    pub async fn add(
+        &self,
+        admin: &Admin,
+        document: Vec<u8>,
+        earlier: Option<String>,
+    ) -> Result<Added, ApiError> {
+        let mut imported = read_aside(document).await?;
+        self.fetch_icon(&mut imported).await;
+        self.templates.add(admin, imported, earlier).await
+    }
+
+    /// Adds the template at a link that was added from there before, under the id `earlier`.
+    pub async fn add_again(
+        &self,
+        admin: &Admin,
+        url: &str,
+        earlier: Option<String>,
+    ) -> Result<Added, ApiError> {
+        let document = self.fetch(url).await?;
+        self.add(admin, document, earlier).await
+    }
+
+    /// Replaces an icon's address by the picture there. If there is none that can be shown, that is a warning.
+    async fn fetch_icon(&self, imported: &mut Imported) {
+        let icon = &mut imported.template.about.icon;
+        let Some(address) = icon.as_deref().filter(|icon| icon.starts_with("http")) else { return };
+        let picture = match self.fetcher.get(&raw_address(address), icon::MOST_BYTES as u64).await {
+            Ok(bytes) => icon::small(bytes).await.map_err(|error| error.message().to_owned()),
+            Err(error) => Err(format!("the address of the picture {error}")),
+        };
+        imported.warnings.retain(|warning| warning.code != egg::Code::IconNotShown);
+        match picture {
+            Ok(png) => *icon = Some(icon::address_of(&png)),
+            Err(message) => {
+                let (code, key) = (egg::Code::IconNotShown, "icon".to_owned());
+                imported.warnings.push(Warning { code, key, message });
+            }
+        }
+    }
+
+    /// The state of the template at a link; see [`Self::state_of`].
+    pub async fn state_at(&self, url: &str) -> Result<String, ApiError> {
+        let document = self.fetch(url).await?;
+        Ok(state(&read_aside(document).await?.template))
     }
 
     /// Previews the import of the template at a link.
@@ -70,9 +119,7 @@ impl Imports {
 
     /// Previews the import of a file.
     pub(super) async fn preview(&self, document: Vec<u8>) -> Result<Preview, ApiError> {
-        let read = tokio::task::spawn_blocking(move || catalog::read(&document)).await;
-        let Imported { template, warnings } =
-            read.map_err(|cause| ApiError::internal("reading a template", &cause))??;
+        let Imported { template, warnings } = read_aside(document).await?;
         let existing = self.templates.of_uuid(template.about.origin.uuid.as_deref());
         let present = existing.as_deref().map(|id| self.templates.native(id)).transpose()?.flatten();
         let changes = present.map(|present| difference::between(&present, &template)).unwrap_or_default();
@@ -115,7 +162,12 @@ impl Imports {
     /// Id and state of the template with this uuid; `None` if it has not been added.
     pub fn state_of(&self, uuid: Option<&str>) -> Result<Option<(String, String)>, ApiError> {
         let Some(id) = self.templates.of_uuid(uuid) else { return Ok(None) };
-        Ok(self.templates.native(&id)?.map(|native| (id, state(&native))))
+        Ok(self.state_by_id(&id)?.map(|state| (id, state)))
+    }
+
+    /// State of the added template with this id; `None` if it is gone.
+    pub fn state_by_id(&self, id: &str) -> Result<Option<String>, ApiError> {
+        Ok(self.templates.native(id)?.map(|native| state(&native)))
     }
 
     /// Adds a copy of an added template under a new uuid.
@@ -194,9 +246,16 @@ pub fn templates_in(bytes: &[u8]) -> Result<Vec<ArchivedTemplate>, ApiError> {
     Ok(found)
 }
 
-/// A hash of the template's content, independent of its file and of when that was written.
+async fn read_aside(document: Vec<u8>) -> Result<Imported, ApiError> {
+    let read = tokio::task::spawn_blocking(move || catalog::read(&document)).await;
+    read.map_err(|cause| ApiError::internal("reading a template", &cause))?
+}
+
+/// A hash of the template's content, independent of its file, of when that was written, and of its icon, which may be
+/// fetched or chosen here.
 fn state(template: &model::Template) -> String {
     let mut template = template.clone();
+    template.about.icon = None;
     template.about.origin.exported_at = None;
     template.about.origin.format = None;
     revision::of(&[&serde_json::to_string(&template).unwrap_or_default()])

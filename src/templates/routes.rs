@@ -33,8 +33,8 @@ pub fn routes(agents: &Agents, templates: &Templates, imports: &Imports) -> Vec<
             .document(MAX_BYTES as u64)
             .created::<AddedView>()
             .refusals(&[409])
-            .handle(templates, |templates, call| async move {
-                let added = templates.add(&call.by, call.body.0).await?;
+            .handle(imports, |imports, call| async move {
+                let added = imports.add(&call.by, call.body.0, None).await?;
                 Ok(AddedView::from(added))
             }),
         endpoint(GET, "/api/templates/{id}")

@@ -144,3 +144,70 @@ async fn an_archive_says_what_is_newer_than_what_is_here() {
     assert_eq!(search(&admin, "wobblers").await[0]["newer"], false);
     assert_eq!(admin.get("/api/templates/wobblers").await.json["description"], "Vikings, and more of them.");
 }
+
+/// What is only linked is looked at when the source is fetched: an index, and a plain list of links, of eggs without a
+/// uuid too.
+#[tokio::test]
+async fn a_list_of_links_says_what_is_newer_than_what_is_here() {
+    let host = Downloads::start();
+    let nameless = |description: &str| {
+        let mut egg: Value = serde_json::from_str(&egg("Nameless", 2, description)).unwrap();
+        egg.as_object_mut().unwrap().remove("uuid");
+        egg.to_string().into_bytes()
+    };
+    host.put("egg-wobblers.json", egg("Wobblers", 1, "Vikings.").into_bytes());
+    host.put("egg-nameless.json", nameless("Before."));
+    host.put("egg-other.json", egg("Other", 3, "Never added.").into_bytes());
+    let files = ["egg-wobblers.json", "egg-nameless.json", "egg-other.json"];
+    let links: Vec<String> = files.iter().map(|file| format!("{}/{file}", host.base)).collect();
+    host.put("links.txt", links.join("\n").into_bytes());
+    host.put("index.json", index(&host, &files.map(|file| (file, file))));
+    let mut panel = panel().await;
+    for list in ["links.txt", "index.json"] {
+        let admin = panel.admin();
+        let link = json!({ "url": format!("{}/{list}", host.base) });
+        let id = admin.post("/api/templates/sources", link).await.expect(201).id();
+        let refresh = format!("/api/templates/sources/{id}/refresh");
+        for number in [0, 1] {
+            let add = format!("/api/templates/sources/{id}/entries/{number}/add");
+            admin.post(&add, Value::Null).await.expect(201);
+        }
+        let newer = async |admin: &Client| -> Vec<bool> {
+            let mut found = search(admin, "").await;
+            found.sort_by_key(|entry| entry["number"].as_u64());
+            found.iter().map(|entry| entry["newer"].as_bool().unwrap()).collect()
+        };
+        assert_eq!(newer(&admin).await, [false, false, false], "{list}");
+        admin.post(&refresh, Value::Null).await.expect(200);
+        assert_eq!(newer(&admin).await, [false, false, false], "{list}: nothing changed");
+
+        host.put("egg-wobblers.json", egg("Wobblers", 1, &format!("More of them in {list}.")).into_bytes());
+        host.put("egg-nameless.json", nameless(&format!("After {list}.")));
+        assert_eq!(newer(&admin).await, [false, false, false], "{list}: nothing is fetched for a search");
+        let asked = host.asked().len();
+        admin.post(&refresh, Value::Null).await.expect(200);
+        assert_eq!(host.asked().len() - asked, 3, "the list, and what is here");
+        panel.kill().await;
+        panel.again().await;
+        let admin = panel.admin();
+        assert_eq!(newer(&admin).await, [true, true, false], "{list}");
+        // Where one cannot be had just now, what was known stays.
+        host.fault("egg-wobblers.json", Fault::Moved("http://127.0.0.2:9".into()));
+        admin.post(&refresh, Value::Null).await.expect(200);
+        host.heal();
+        assert_eq!(newer(&admin).await, [true, true, false], "{list}: one is out of reach");
+        let before = admin.get("/api/templates").await.json.as_array().unwrap().len();
+        for number in [0, 1] {
+            let add = format!("/api/templates/sources/{id}/entries/{number}/add");
+            admin.post(&add, Value::Null).await.expect(201);
+        }
+        assert_eq!(newer(&admin).await, [false, false, false], "{list}: updated");
+        assert_eq!(admin.get("/api/templates").await.json.as_array().unwrap().len(), before, "in place");
+        let told = admin.get("/api/templates/nameless").await.json["description"].clone();
+        assert_eq!(told, format!("After {list}."));
+        admin.delete(&format!("/api/templates/sources/{id}")).await.expect(204);
+        for template in ["wobblers", "nameless"] {
+            admin.delete(&format!("/api/templates/{template}")).await.expect(204);
+        }
+    }
+}

@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::harness::download_host::{Downloads, Fault};
 use crate::harness::{Answer, Client, Panel};
 
 /// A red image of 2 × 2 pixels, with a comment that contains markup.
@@ -133,4 +134,64 @@ async fn what_an_egg_brings_is_shown_where_it_is_a_picture() {
     let id = template(&admin, "Pictured", Some(&data("image/gif", &bytes(PNG)))).await;
     assert!(has_icon(&admin, &id).await);
     assert!(shown(&admin, &id).await.unwrap().starts_with(b"\x89PNG"));
+}
+
+#[tokio::test]
+async fn an_icon_at_an_address_is_fetched_when_its_egg_is_added() {
+    let host = Downloads::start();
+    host.put("red.png", bytes(PNG));
+    host.put("bomb.png", bytes(BOMB));
+    host.put("large.png", [bytes(PNG), vec![0; 1 << 20]].concat());
+    host.put("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec());
+    let panel = Panel::builder().env("FETCH_ALLOW", "127.0.0.1").start().await;
+    let admin = panel.admin();
+    let egg = |name: &str, icon: &str| {
+        json!({ "meta": { "version": "PLCN_v3" }, "name": name, "icon": icon, "startup_commands": { "Default": "./game" },
+            "docker_images": { "One": "busybox:latest" }, "config": { "files": "{}", "startup": "{}", "stop": "^C" },
+            "variables": [] })
+    };
+    let warned = |added: &Value| -> Vec<String> {
+        let all = added["warnings"].as_array().unwrap().iter();
+        let icons = all.filter(|warning| warning["code"] == "icon_not_shown");
+        icons.map(|warning| warning["message"].as_str().unwrap().to_owned()).collect()
+    };
+    let added =
+        admin.post("/api/templates", egg("Red", &format!("{}/red.png", host.base))).await.expect(201).json;
+    assert_eq!(warned(&added), [] as [&str; 0]);
+    let picture = shown(&admin, "red").await.unwrap();
+    assert!(picture.starts_with(b"\x89PNG") && !picture.windows(8).any(|part| part == b"<script>"));
+    let file = admin.get("/api/templates/red/export").await.expect(200).text;
+    assert!(file.contains("data:image/png;base64,") && !file.contains("red.png"), "{file}");
+
+    // The same by a link. A preview fetches the egg alone.
+    host.put("egg.json", egg("Linked", &format!("{}/red.png", host.base)).to_string().into_bytes());
+    let link = json!({ "url": format!("{}/egg.json", host.base) });
+    let asked = host.asked().len();
+    admin.post("/api/templates/import/preview", link.clone()).await.expect(200);
+    assert_eq!(host.asked().len() - asked, 1);
+    admin.post("/api/templates/import", link).await.expect(201);
+    assert_eq!(shown(&admin, "linked").await.unwrap(), picture);
+
+    // Whatever is wrong with a picture, the template is added, and a warning says why it has none.
+    host.put("away.png", bytes(PNG));
+    host.fault("away.png", Fault::Moved("http://127.0.0.2:9".into()));
+    let at = |file: &str| format!("{}/{file}", host.base);
+    for (number, (icon, word)) in [
+        (at("none.png"), "404"),
+        (at("bomb.png"), "2048"),
+        (at("large.png"), "larger than"),
+        (at("drawing.svg"), "PNG, JPEG, GIF or WebP"),
+        (at("away.png"), "127.0.0.2"),
+        ("http://169.254.169.254/latest/meta-data".to_owned(), "169.254.169.254"),
+        ("http://[::1]:9/red.png".to_owned(), "::1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("Bad {number}");
+        let added = admin.post("/api/templates", egg(&name, &icon)).await.expect(201).json;
+        let told = warned(&added);
+        assert!(told.len() == 1 && told[0].contains(word), "{icon}: {added}");
+        assert!(!has_icon(&admin, added["id"].as_str().unwrap()).await);
+    }
 }

@@ -83,6 +83,7 @@ mod tests {
             problem: None,
             tried_at: None,
             taken: Default::default(),
+            states: Default::default(),
         };
         let contents = Contents { entries: "x".into(), files: String::new() };
         let (copy, listed) = (source.clone(), contents.clone());

@@ -30,6 +30,9 @@ pub struct Source {
     /// Templates imported from it: the entry's address or file → the template's id.
     #[serde(default)]
     pub taken: BTreeMap<String, String>,
+    /// Hashes of linked templates that are here, as they were there when the source was last fetched, by address.
+    #[serde(default)]
+    pub states: BTreeMap<String, String>,
 }
 
 /// Contents of a source, as compressed text.

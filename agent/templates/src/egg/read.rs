@@ -174,7 +174,11 @@ impl Reading<'_> {
                 "only pictures of points are shown, and this one can hold programs",
             );
         } else if icon.starts_with("http") {
-            self.warnings.add(Code::IconNotShown, key, "it is an address, which is not fetched");
+            self.warnings.add(
+                Code::IconNotShown,
+                key,
+                "it is an address, which is fetched when this file is added by itself",
+            );
         }
         Some(icon).filter(|icon| !icon.is_empty())
     }
