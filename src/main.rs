@@ -1,10 +1,13 @@
 //! Parses the command line, starts logging, and runs the command.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use ctrl_alt_play::backups::panel;
 use ctrl_alt_play::cli::{self, Cli, Task};
 use ctrl_alt_play::config::{Config, is_weak_agent_secret};
 use ctrl_alt_play::system::{logging, service, shutdown};
@@ -61,6 +64,11 @@ fn work() -> Result<u8, Failure> {
                 let _ = writeln!(std::io::stdout(), "{said}");
                 Ok(0)
             }
+            Task::Restore { config, work } => {
+                let said = cli::restore(&config, work).await?;
+                let _ = writeln!(std::io::stdout(), "{said}");
+                Ok(0)
+            }
             Task::Doctor { config, json } => {
                 let (said, code) = cli::doctor(&config, json).await;
                 let _ = std::io::stdout().write_all(said.as_bytes());
@@ -96,6 +104,11 @@ fn workers(cores: usize) -> usize {
 async fn serve(config: Config) -> Result<(), Failure> {
     logging::start(&config.log_level).map_err(|cause| (78, cause.to_string()))?;
     ctrl_alt_play::raise_file_limit();
+    let data_dir = config.data_dir.clone();
+    if settle_restore(&data_dir)? {
+        // Its settings may be others.
+        return Err(start_again());
+    }
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let running = tokio::select! {
@@ -113,11 +126,26 @@ async fn serve(config: Config) -> Result<(), Failure> {
     };
     service::stopping();
     tracing::info!("stopping; game servers go on");
-    tokio::select! {
+    let end = tokio::select! {
         _ = running.stop(GRACE) => end,
-        _ = terminate.recv() => Err((130, "ended at once by a second signal".to_owned())),
-        _ = interrupt.recv() => Err((130, "ended at once by a second signal".to_owned())),
-    }
+        _ = terminate.recv() => return Err((130, "ended at once by a second signal".to_owned())),
+        _ = interrupt.recv() => return Err((130, "ended at once by a second signal".to_owned())),
+    };
+    // A panel that was restored meanwhile takes the place of this one, in the same process.
+    if settle_restore(&data_dir)? { Err(start_again()) } else { end }
+}
+
+/// Puts a restored panel in its place, where one was laid aside.
+fn settle_restore(data_dir: &Path) -> Result<bool, Failure> {
+    panel::restore::settle(data_dir).map_err(|cause| (cause.exit_code(), cause.to_string()))
+}
+
+/// Becomes this program anew, with the same arguments. Gives why not.
+fn start_again() -> Failure {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let cause = std::process::Command::new("/proc/self/exe").arg0(name).args(arguments).exec();
+    (71, format!("the restored panel could not be started: {cause}. Start the program again"))
 }
 
 async fn node(config: Config) -> Result<(), Failure> {

@@ -85,7 +85,7 @@ impl Backups {
         let repository = self.repository(&node_id, backup.target_id.as_deref()).await?;
         Ok(Job {
             node_id,
-            server_id: Some(backup.server_id.clone()),
+            server_id: (!backup.is_of_panel()).then(|| backup.server_id.clone()),
             job_id: backup.job_id.clone(),
             repository,
             action,

@@ -12,6 +12,7 @@ mod follow_up;
 mod halt;
 mod job;
 mod orphans;
+pub mod panel;
 mod policy;
 mod repositories;
 mod restore;
@@ -34,7 +35,9 @@ use storage::servers::Server;
 use tokio::sync::Notify;
 
 pub use acts::{Acts, Also, Done};
+pub(crate) use repositories::wire;
 pub use routes::routes;
+pub(crate) use targets::LocationBody;
 pub use topic::topics;
 pub use views::BackupView;
 

@@ -127,7 +127,7 @@ pub(super) fn new_repository() -> Repository {
 }
 
 /// As a node is told of it.
-pub(super) fn wire(location: Location) -> BackupLocation {
+pub(crate) fn wire(location: Location) -> BackupLocation {
     match location {
         Location::Folder { path } => BackupLocation::Folder { path },
         Location::S3 { endpoint, region, bucket, prefix, access_key, secret_key } => {

@@ -16,6 +16,7 @@ pub fn routes(backups: &Backups) -> Vec<Route> {
     routes.extend(super::targets::routes(backups));
     routes.extend(super::policy::routes(backups));
     routes.extend(super::deleted::routes(backups));
+    routes.extend(super::panel::routes(backups));
     routes
 }
 

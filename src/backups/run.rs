@@ -45,6 +45,10 @@ impl Backups {
         };
         match &backup.stage {
             Stage::Ready | Stage::Failed => return Ok(false),
+            Stage::Creating if backup.is_of_panel() => {
+                let ended = self.make_of_panel(&backup, cancel).await;
+                self.created(&backup, ended, None).await?;
+            }
             Stage::Creating => {
                 if backup.plan.halt == Some(Halt::Stop) {
                     return self.stop_for(&backup, cancel).await;
@@ -150,7 +154,8 @@ impl Backups {
                     one.checks.proof = proof.map(|found| verify::proof(ProofKind::Checked, found));
                     one.stage = if one.plan.follow_up.is_some() { Stage::FollowUp } else { Stage::Ready };
                     one.finished_at = Some(clock::now());
-                    one.contents = Contents { bytes: total, stored, files, changed, changed_names };
+                    let servers = one.contents.servers;
+                    one.contents = Contents { bytes: total, stored, files, changed, changed_names, servers };
                     one.problem = warning;
                     one.plan.halt = None;
                 });

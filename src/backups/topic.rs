@@ -1,6 +1,7 @@
 //! `backups:{server}`: the backups of a server, all of them whenever something of one has changed.
 
 use protocol::ServerId;
+use storage::backups::PANEL;
 
 use super::Backups;
 use crate::auth::{Access, Permission};
@@ -9,7 +10,7 @@ use crate::live::{Feed, Follower, News, Topic, data};
 
 /// All topics of this feature.
 pub fn topics(backups: &Backups) -> Vec<Box<dyn Topic>> {
-    vec![Box::new(BackupList(backups.clone()))]
+    vec![Box::new(BackupList(backups.clone())), Box::new(PanelList(backups.clone()))]
 }
 
 struct BackupList(Backups);
@@ -28,6 +29,29 @@ impl Topic for BackupList {
             name: format!("backups:{id}"),
             backups: self.0.clone(),
             server_id: id.into(),
+            seen: None,
+        };
+        Ok(Box::new(feed))
+    }
+}
+
+/// `panel-backups`: those of the panel itself.
+struct PanelList(Backups);
+
+impl Topic for PanelList {
+    fn name(&self) -> &'static str {
+        "panel-backups"
+    }
+
+    fn access(&self) -> Access {
+        Access::Admin
+    }
+
+    fn follow(&self, _follower: &Follower, _id: &str) -> Result<Box<dyn Feed>, ApiError> {
+        let feed = ListFeed {
+            name: "panel-backups".to_owned(),
+            backups: self.0.clone(),
+            server_id: PANEL.into(),
             seen: None,
         };
         Ok(Box::new(feed))

@@ -69,6 +69,8 @@ pub struct BackupDetails {
     pub changed_files: u64,
     /// The first of those.
     pub changed_names: Vec<String>,
+    /// Of a panel backup: servers whose backups lie beside it, made with it.
+    pub servers: u32,
 }
 
 /// What the last look at a backup found.
@@ -205,6 +207,7 @@ impl BackupView {
                 files: contents.files,
                 changed_files: contents.changed,
                 changed_names: contents.changed_names,
+                servers: contents.servers,
             },
             created_at: rfc3339(created_at),
             finished_at: finished_at.map(rfc3339),

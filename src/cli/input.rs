@@ -15,6 +15,12 @@ pub(super) fn read_password(name: &str) -> io::Result<String> {
     Ok(first)
 }
 
+/// A password that exists already: asked for, or one line of standard input.
+pub(super) fn read_known_password(question: &str) -> io::Result<String> {
+    let input = io::stdin();
+    if input.is_terminal() { prompt(question) } else { read_line(&mut input.lock()) }
+}
+
 /// One line, without its line break.
 pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();

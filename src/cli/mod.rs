@@ -4,6 +4,7 @@ mod database;
 mod doctor;
 mod health;
 mod input;
+mod restore;
 mod service;
 mod settings;
 mod upgrade;
@@ -20,6 +21,7 @@ use crate::system::service::{Service, files};
 pub use database::{DatabaseWork, database};
 pub use doctor::doctor;
 pub use health::healthcheck;
+pub use restore::{RestoreWork, restore};
 pub use service::{ServiceArgs, service};
 pub use upgrade::{UpgradeWork, upgrade};
 pub use verify::verify;
@@ -53,6 +55,8 @@ enum Command {
     User(UserArgs),
     /// Copies, checks or puts back the panel's database.
     Db(DbArgs),
+    /// Makes this machine the panel of a panel backup, with its servers.
+    Restore(RestoreArgs),
     /// Gets the newest published version of this program, checked, and restarts its service with it.
     Upgrade(UpgradeArgs),
     /// Looks for what is wrong with the panel and its machine, and says what to do.
@@ -128,6 +132,14 @@ struct DoctorArgs {
 }
 
 #[derive(Args)]
+struct RestoreArgs {
+    #[command(flatten)]
+    work: RestoreWork,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Args)]
 struct DbArgs {
     #[command(subcommand)]
     command: DbCommand,
@@ -194,6 +206,13 @@ pub enum Task {
         config: Box<Config>,
         /// What to do.
         work: DatabaseWork,
+    },
+    /// Restore a panel from its backup.
+    Restore {
+        /// The settings.
+        config: Box<Config>,
+        /// What to restore.
+        work: RestoreWork,
     },
     /// Upgrade to a newer version.
     Upgrade {
@@ -270,6 +289,10 @@ impl Cli {
                 };
                 let config = settings.load_of(Service::of_panel(), closed)?;
                 Ok(Task::Database { config, work })
+            }
+            Some(Command::Restore(RestoreArgs { work, settings })) => {
+                let config = settings.load_of(Service::of_panel(), Closed::IsNot)?;
+                Ok(Task::Restore { config, work })
             }
             Some(Command::Upgrade(UpgradeArgs { check, yes, agent, settings })) => {
                 let (agent, service) = Service::meant(agent);

@@ -1,7 +1,7 @@
 //! Backups of servers: whether those that are due are made, and whether they can be read without the panel.
 
 use serde::{Deserialize, Serialize};
-use storage::backups::{policies, repositories, targets};
+use storage::backups::{self, Stage, policies, repositories, targets};
 use storage::{Millis, ReadTx};
 
 use super::views::Finding;
@@ -22,6 +22,12 @@ pub struct BackupSide {
     /// Where damaged backups lie, and how many.
     #[serde(default)]
     pub damaged: Vec<(String, u64)>,
+    /// When the newest backup of the panel itself was made that is not in its own data folder.
+    #[serde(default)]
+    pub panel: Option<Millis>,
+    /// Whether there are servers that could be lost with it.
+    #[serde(default)]
+    pub servers: bool,
 }
 
 /// A server whose daily backup fails.
@@ -41,7 +47,10 @@ pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
     for (server_id, kept) in policies::list(tx)?.into_iter().filter(|(_, kept)| kept.policy.enabled) {
         side.daily += 1;
         let Some(problem) = kept.problem else { continue };
-        let server = storage::servers::get(tx, &server_id)?.map_or_else(String::new, |server| server.name);
+        let server = match storage::servers::get(tx, &server_id)? {
+            Some(server) => server.name,
+            None => "The panel itself".to_owned(),
+        };
         side.failing.push(FailingBackup { server, since: problem.since, sentence: problem.sentence });
     }
     let without = targets::list(tx)?.into_iter().filter(|target| !target.kit_saved);
@@ -55,6 +64,10 @@ pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
         side.damaged.push((target.unwrap_or_default(), damaged));
     }
     side.without_kit = without.map(|target| target.name).collect();
+    let of_panel = backups::list(tx, backups::PANEL)?.into_iter();
+    let elsewhere = of_panel.filter(|one| one.stage == Stage::Ready && one.target_id.is_some());
+    side.panel = elsewhere.filter_map(|one| one.finished_at).max();
+    side.servers = !storage::servers::list(tx)?.is_empty();
     Ok(side)
 }
 
@@ -84,6 +97,12 @@ pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
         found
             .push(Finding::note("backups", "backup_kit", "Emergency kit not saved", detail, advice).of(name));
     }
+    if side.servers && side.panel.is_none() {
+        let detail = "Accounts, servers' settings and keys are on this machine's disk only.";
+        let advice = "Settings → Panel backup, at a backup target that is not this disk.";
+        let title = "No panel backup outside this disk";
+        found.push(Finding::note("backups", "panel_backup_none", title, detail, advice));
+    }
     if found.is_empty() {
         let detail = match side.daily {
             0 => "No server has a daily backup.".to_owned(),
@@ -109,7 +128,11 @@ mod tests {
             without_kit: vec!["NAS".into()],
             daily: 11,
             damaged: vec![("the backup target NAS".into(), 2)],
+            ..BackupSide::default()
         };
+        let alone = BackupSide { servers: true, ..BackupSide::default() };
+        assert_eq!(codes(&backups(&alone)), ["panel_backup_none"]);
+        assert_eq!(codes(&backups(&BackupSide { panel: Some(1), ..alone })), ["backups"]);
         let found = backups(&side);
         let (first, last) = (&found[0], &found[12]);
         assert_eq!(codes(&found[9..]), ["backup_fails", "backups_more", "backup_damaged", "backup_kit"]);

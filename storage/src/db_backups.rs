@@ -113,6 +113,32 @@ pub fn check_file(path: &Path) -> Result<Copied, OpenError> {
     Ok(Copied { schema: facts.schema, bytes })
 }
 
+/// Like [`check_file`], and refuses a database of a newer program.
+///
+/// # Errors
+/// [`OpenError`] says what is wrong with it.
+pub fn check_usable(path: &Path) -> Result<Copied, OpenError> {
+    let facts = check_file(path)?;
+    let known = schema::CURRENT.number;
+    if facts.schema > known {
+        return Err(OpenError::NewerSchema { path: path.to_owned(), file: facts.schema, known });
+    }
+    Ok(facts)
+}
+
+/// Keeps every panel out of a data folder, until it is dropped.
+pub struct Held {
+    _lock: lock::Lock,
+}
+
+/// Keeps every panel out of a data folder.
+///
+/// # Errors
+/// [`OpenError::AlreadyOpen`] if a panel is using the folder.
+pub fn hold(dir: &Path) -> Result<Held, OpenError> {
+    Ok(Held { _lock: lock::take(&dir.join("panel.lock"), &dir.join(FILE))? })
+}
+
 /// Moves a copy to another place, replacing the file there atomically.
 ///
 /// # Errors
@@ -146,11 +172,7 @@ pub fn copy_of_closed(dir: &Path, to: &Path) -> Result<Copied, CopyError> {
 pub fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, OpenError> {
     let path = dir.join(FILE);
     let _lock = lock::take(&dir.join("panel.lock"), &path)?;
-    let facts = check_file(from)?;
-    let known = schema::CURRENT.number;
-    if facts.schema > known {
-        return Err(OpenError::NewerSchema { path: from.to_owned(), file: facts.schema, known });
-    }
+    check_usable(from)?;
     let unfinished = beside(&path);
     copy(from, &unfinished)?;
     File::open(&unfinished)

@@ -30,6 +30,7 @@ mod limits;
 mod malicious_transfer;
 mod nodes;
 mod own_user;
+mod panel_backups;
 mod ports;
 mod power;
 mod proxy;

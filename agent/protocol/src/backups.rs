@@ -82,6 +82,12 @@ pub enum BackupAction {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ignore: Vec<String>,
     },
+    /// Makes a backup of the panel itself, which has laid a copy of all that it keeps into its data folder. Only the
+    /// panel's own agent finds that.
+    CreatePanel {
+        /// The new backup's id: letters and digits.
+        backup_id: String,
+    },
     /// Puts the files of a backup in the place of the server's, which must not run; or some of them, which it may.
     Restore {
         /// The backup's id.
@@ -253,9 +259,9 @@ impl Payload for BackupRun {
                 file_paths::paths("paths", paths, PATHS)?;
                 plain("backupId", backup_id)
             }
-            BackupAction::RestoreNew { backup_id } | BackupAction::RestoreTest { backup_id } => {
-                plain("backupId", backup_id)
-            }
+            BackupAction::RestoreNew { backup_id }
+            | BackupAction::RestoreTest { backup_id }
+            | BackupAction::CreatePanel { backup_id } => plain("backupId", backup_id),
             BackupAction::Delete { backup_ids } => {
                 few("backupIds", backup_ids.len(), BACKUPS)?;
                 backup_ids.iter().try_for_each(|backup_id| plain("backupIds", backup_id))

@@ -9,7 +9,11 @@ mod quiesce;
 mod restore_test;
 pub mod worker;
 
+pub use self::process::{Ended as WorkerEnded, run as run_worker};
+pub use self::worker::PANEL;
+
 use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -28,6 +32,12 @@ use self::worker::{MasterKey, Outcome, Work, WorkerRequest};
 use crate::panel::reply_cache::{Answers, Reply};
 use crate::server::{Context, Handle, folder};
 use crate::streams::StreamOpener;
+
+/// Where the panel of this data folder lays a copy of what it keeps, for a backup of that.
+#[must_use]
+pub fn panel_source(data_dir: &Path) -> PathBuf {
+    data_dir.join(".panel-backup")
+}
 
 /// Jobs that may be under way or wait.
 const WAITING: usize = 64;
@@ -223,6 +233,11 @@ impl Backups {
             }
             (BackupAction::Check { share }, _) => return child(Work::Check { share }).await,
             (BackupAction::Prune {}, _) => return child(Work::Prune).await,
+            (BackupAction::CreatePanel { backup_id }, _) => {
+                let source = panel_source(&self.context.data_dir);
+                let server_id = PANEL.to_owned();
+                return child(Work::Create { backup_id, server_id, source, ignore: Vec::new() }).await;
+            }
             (BackupAction::RestoreNew { backup_id }, None) => {
                 return self.restore_new(job, server_id.as_ref(), (&repository, limits), backup_id).await;
             }

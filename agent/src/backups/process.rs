@@ -21,7 +21,7 @@ const ENDING: Duration = Duration::from_secs(5);
 
 /// How a worker ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub enum Ended {
     /// It has done its work.
     Done(Outcome),
     /// It has not.
@@ -129,7 +129,10 @@ impl Worker {
 }
 
 /// Has a worker do this. `told` gets the bytes that are done, and of how many.
-pub(super) async fn run(
+///
+/// # Errors
+/// The worker could not be run.
+pub async fn run(
     request: &WorkerRequest,
     cancel: &CancellationToken,
     told: impl Fn(u64, u64),

@@ -15,7 +15,9 @@ use protocol::{Millis, ServerCreate, ServerId, Status};
 use serde::{Deserialize, Serialize};
 
 mod pending;
+mod restored;
 pub use pending::{Moment, Pending, PendingStop};
+pub use restored::settle_restored;
 
 /// Maximum bytes of a server's file. It normally has some kilobytes; its largest part is an environment of up to 32
 /// KiB.

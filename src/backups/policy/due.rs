@@ -18,7 +18,7 @@ pub(super) fn zone(name: Option<&str>) -> Result<TimeZone, jiff::Error> {
 }
 
 /// The zone that a policy's time is meant in. One that is not known any more is the machine's.
-pub(super) fn zone_of(policy: &Policy) -> TimeZone {
+pub(in crate::backups) fn zone_of(policy: &Policy) -> TimeZone {
     zone(policy.time_zone.as_deref()).unwrap_or_else(|_| TimeZone::system())
 }
 

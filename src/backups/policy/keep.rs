@@ -15,7 +15,7 @@ type Period = fn(&ZonedDateTime) -> String;
 
 /// The ids of those that go. `all` are all backups of a server, oldest first. What people have made or locked stays, and so does the
 /// only whole one.
-pub(super) fn going(all: &[Backup], keep: &Keep, now: Millis, zone: &TimeZone) -> Vec<String> {
+pub(in crate::backups) fn going(all: &[Backup], keep: &Keep, now: Millis, zone: &TimeZone) -> Vec<String> {
     if *keep == Keep::default() {
         return Vec::new();
     }

@@ -1,8 +1,8 @@
 //! A server's policy: when it is backed up by itself, where to, and which of these backups are kept.
 
 pub(super) mod agenda;
-mod due;
-mod keep;
+pub(super) mod due;
+pub(super) mod keep;
 mod routes;
 mod schedule;
 mod views;
@@ -12,9 +12,9 @@ use storage::backups::policies::{self, Keep, Kept, Policy, Problem};
 use storage::backups::{self, Backup, Origin, Plan, Stage};
 use storage::servers::Server;
 
-pub(super) use routes::routes;
+pub(super) use routes::{routes, with_tag};
+pub(super) use views::{PolicyBody, PolicyView};
 
-use self::views::{PolicyBody, PolicyView};
 use super::{BackupView, Backups, new_backup};
 use crate::auth::{Permission, Permit, need};
 use crate::error::{ApiError, Code};
@@ -30,9 +30,10 @@ impl Backups {
         self.policy_view(permit.server_id())
     }
 
-    fn policy_view(&self, server_id: &ServerId) -> Result<PolicyView, ApiError> {
+    pub(super) fn policy_view(&self, server_id: &ServerId) -> Result<PolicyView, ApiError> {
         let read = |tx: &storage::ReadTx| {
-            let there = storage::servers::get(tx, server_id)?.is_some();
+            let there =
+                server_id.as_str() == backups::PANEL || storage::servers::get(tx, server_id)?.is_some();
             Ok::<_, storage::Error>((there, policies::get(tx, server_id)?, backups::targets::list(tx)?))
         };
         let (there, kept, targets) = self.store.read_now(read)?;
@@ -49,10 +50,23 @@ impl Backups {
         body: PolicyBody,
         expected: Expected,
     ) -> Result<PolicyView, ApiError> {
+        let may_stop = permit.permissions().allow(Permission::Power);
+        self.write_policy(permit.server_id(), body, expected, may_stop).await?;
+        tracing::info!(server = %permit.server_id(), by = %permit.actor(), "the backup policy was changed");
+        self.policy_view(permit.server_id())
+    }
+
+    /// Writes the policy of a server or of the panel.
+    pub(super) async fn write_policy(
+        &self,
+        server_id: &ServerId,
+        body: PolicyBody,
+        expected: Expected,
+        may_stop: bool,
+    ) -> Result<(), ApiError> {
         let target_id = self.known_target(&body.target)?;
         let policy = body.checked(target_id)?;
-        let may_stop = permit.permissions().allow(Permission::Power);
-        let id = permit.server_id().clone();
+        let id = server_id.clone();
         let due = if policy.enabled { Some(next_due(&policy)) } else { None };
         let written = self.store.write(move |tx| {
             if let Some(target) = &policy.target_id
@@ -74,9 +88,8 @@ impl Backups {
             Ok::<_, ApiError>(due)
         });
         let due = written.await?;
-        self.agenda.set(permit.server_id(), due);
-        tracing::info!(server = %permit.server_id(), by = %permit.actor(), "the backup policy was changed");
-        self.policy_view(permit.server_id())
+        self.agenda.set(server_id, due);
+        Ok(())
     }
 
     /// Which backups these rules would delete now.
@@ -141,7 +154,7 @@ impl Backups {
 }
 
 /// What a server has before somebody has said something: none by itself, and sensible values where that is turned on.
-fn usual() -> Kept {
+pub(super) fn usual() -> Kept {
     let keep = Keep { last: 3, daily: 7, weekly: 4, monthly: 6, ..Keep::default() };
     Kept { policy: Policy { minute: 4 * 60, keep, ..Policy::default() }, due: None, problem: None }
 }

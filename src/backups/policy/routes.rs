@@ -38,7 +38,7 @@ pub(in crate::backups) fn routes(backups: &Backups) -> Vec<Route> {
     ]
 }
 
-fn with_tag(view: PolicyView) -> (PolicyView, HeaderMap) {
+pub(in crate::backups) fn with_tag(view: PolicyView) -> (PolicyView, HeaderMap) {
     let headers = tagged(&view.revision);
     (view, headers)
 }

@@ -10,6 +10,7 @@ use storage::servers::Server;
 use storage::{Millis, ReadTx};
 
 use super::{is_old_failure, next_due};
+use crate::agents::local;
 use crate::backups::Backups;
 use crate::error::{ApiError, Code};
 use crate::system::clock;
@@ -29,6 +30,8 @@ const LATEST: Millis = 26 * 3_600_000;
 enum Turn {
     /// Its backup can be made.
     Now(Box<Server>),
+    /// The panel's own can be made.
+    Panel,
     /// Not yet, which is no problem.
     Later,
     /// Not yet, for this reason.
@@ -103,6 +106,13 @@ impl Backups {
                 });
                 noted.await?;
             }
+            Turn::Panel => {
+                let new = self.planned_of_panel(Origin::Scheduled)?;
+                let due = self.write_due(&new).await?;
+                self.agenda.set(server_id, due);
+                tracing::info!(backup = new.id, "a scheduled panel backup is to be made");
+                self.drive(&new);
+            }
             Turn::Now(server) => {
                 let new = Backup { name: "Daily".to_owned(), ..self.planned(&server, Origin::Scheduled)? };
                 let due = self.write_due(&new).await?;
@@ -133,7 +143,20 @@ impl Backups {
             Ok::<_, storage::Error>((kept, storage::servers::get(tx, server_id)?, backups::busy(tx)?))
         };
         let (kept, server, busy) = self.store.read_now(read)?;
-        let (Some(Kept { policy, .. }), Some(server)) = (kept, server) else { return Ok(Turn::Never) };
+        let Some(Kept { policy, .. }) = kept else { return Ok(Turn::Never) };
+        if server_id.as_str() == backups::PANEL {
+            if !policy.enabled {
+                return Ok(Turn::Never);
+            }
+            if busy.iter().any(Backup::is_of_panel) {
+                return Ok(Turn::Later);
+            }
+            return match self.can_keep(&local::NODE_ID, policy.target_id.as_deref()) {
+                Ok(()) => Ok(Turn::Panel),
+                Err(error) => Ok(Turn::Cannot(error.message().to_owned())),
+            };
+        }
+        let Some(server) = server else { return Ok(Turn::Never) };
         if !policy.enabled || server.deleting.is_some() {
             return Ok(Turn::Never);
         }

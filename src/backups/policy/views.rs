@@ -23,7 +23,7 @@ const FASTEST: u32 = 100_000;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = BackupPolicyChange)]
-pub(super) struct PolicyBody {
+pub(in crate::backups) struct PolicyBody {
     /// The backup target's id, or `node` for the node's own data folder. For backups by hand as well, where nobody names another.
     pub(super) target: String,
     /// Whether there is a backup each day.
@@ -47,6 +47,9 @@ pub(super) struct PolicyBody {
     /// Whether a running server is stopped for it where it can't be told to save.
     #[serde(default)]
     stop_server: bool,
+    /// Of the panel's own policy: whether all servers are backed up with it.
+    #[serde(default)]
+    servers: bool,
 }
 
 /// How many backups of each kind are kept.
@@ -81,7 +84,7 @@ pub(super) struct PreviewBody {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BackupPolicy)]
-pub(super) struct PolicyView {
+pub(in crate::backups) struct PolicyView {
     /// The backup target's id, or `node` for the node's own data folder.
     target: String,
     /// How it is made.
@@ -114,6 +117,8 @@ struct SettingsView {
     small_memory: bool,
     /// Whether a running server is stopped for it where it can't be told to save.
     stop_server: bool,
+    /// Of the panel's own policy: whether all servers are backed up with it.
+    servers: bool,
 }
 
 /// When it is made.
@@ -169,6 +174,7 @@ impl PolicyView {
                 limit_mib_per_sec: policy.mib_per_sec,
                 small_memory: policy.small_memory,
                 stop_server: policy.stop_server,
+                servers: policy.servers,
             },
             timing: TimingView {
                 enabled: policy.enabled,
@@ -258,6 +264,7 @@ impl PolicyBody {
             mib_per_sec: self.limit_mib_per_sec,
             small_memory: self.small_memory,
             stop_server: self.stop_server,
+            servers: self.servers,
         })
     }
 }

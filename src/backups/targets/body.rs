@@ -54,7 +54,7 @@ pub(super) struct TestTarget {
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[schema(as = BackupTargetLocation)]
-pub(super) enum LocationBody {
+pub(crate) enum LocationBody {
     /// A folder of each node, such as a mounted disk or share.
     Folder {
         /// The whole path.
@@ -132,7 +132,7 @@ pub(super) fn checked_name(name: &str) -> Result<String, ApiError> {
 
 impl LocationBody {
     /// As it is kept. Secrets that are left out are those of `before`, where that leads to the same place as the same user.
-    pub(super) fn checked(self, before: Option<&Location>) -> Result<Location, ApiError> {
+    pub(crate) fn checked(self, before: Option<&Location>) -> Result<Location, ApiError> {
         match self {
             Self::Folder { path } => Ok(Location::Folder { path: folder("path", &path)? }),
             Self::S3 { endpoint, region, bucket, prefix, access_key, secret_key } => {

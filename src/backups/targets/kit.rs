@@ -34,7 +34,8 @@ impl Backups {
             if let Some(node) = node {
                 let _ = write!(text, "\nBackups of the node {node}, on that machine\n");
             }
-            text.push_str(&commands(&repository, &address(&target.location, &repository)));
+            let address = address(&target.location, &repository);
+            text.push_str(&commands(&repository, &address, &options(&target.location)));
         }
         tracing::warn!(target = id, by = %admin, "the emergency kit of a backup target was given out");
         Ok(text)
@@ -51,7 +52,7 @@ impl Backups {
             text.push_str("They lie in the data folder of that machine, which is /var/lib/ctrl-alt-play where nothing else was set.\n");
             "/var/lib/ctrl-alt-play".to_owned()
         };
-        text.push_str(&commands(&repository, &format!("{folder}/backups/{}", repository.id)));
+        text.push_str(&commands(&repository, &format!("{folder}/backups/{}", repository.id), ""));
         tracing::warn!(node = %node_id, by = %admin, "the emergency kit of a node's backups was given out");
         Ok(text)
     }
@@ -141,7 +142,22 @@ fn address(location: &Location, repository: &Repository) -> String {
     }
 }
 
-fn commands(repository: &Repository, address: &str) -> String {
+/// What `ctrl-alt-play restore` needs beside the address.
+fn options(location: &Location) -> String {
+    let Location::Sftp { password, private_key, host_key, .. } = location else { return String::new() };
+    let mut text = String::new();
+    if private_key.is_some() {
+        text.push_str(" --sftp-key ~/.ssh/backup-target");
+    } else if password.is_some() {
+        text.push_str(" # with SFTP_PASSWORD in the environment");
+    }
+    match host_key {
+        Some(key) => format!(" --host-key {}{text}", quoted(key)),
+        None => text,
+    }
+}
+
+fn commands(repository: &Repository, address: &str, more: &str) -> String {
     format!(
         "\nRepository          {}\nPassword            {}\n\n\
          # With restic 0.14 or newer (apt install restic). These only read.\n\
@@ -149,11 +165,14 @@ fn commands(repository: &Repository, address: &str) -> String {
          export RESTIC_PASSWORD={}\n\
          restic snapshots\n\
          restic restore latest --target /tmp/restored\n\n\
-         # Never forget or prune with restic while a panel still uses it.\n",
+         # Never forget or prune with restic while a panel still uses it.\n\n\
+         # The whole panel, where it has backups here: on a machine without one, in the same shell.\n\
+         ctrl-alt-play restore --from {}{more}\n",
         repository.id,
         repository.password,
         quoted(address),
-        quoted(&repository.password)
+        quoted(&repository.password),
+        quoted(address)
     )
 }
 

@@ -12,6 +12,7 @@ use storage::backups::targets::{self, Target};
 use storage::backups::{Repository, Stage};
 use storage::{ReadTx, backups};
 
+pub(crate) use body::LocationBody;
 pub(super) use routes::routes;
 pub(super) use views::KindView;
 

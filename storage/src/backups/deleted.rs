@@ -4,7 +4,7 @@ use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::by_server::{MOST, list, name, put as put_list};
-use super::record::Backup;
+use super::record::{Backup, PANEL};
 use crate::Millis;
 use crate::error::{Error, Result};
 use crate::servers::record::Server;
@@ -44,7 +44,12 @@ pub fn ids(tx: &ReadTx) -> Result<Vec<ServerId>> {
     Ok(settings::get(tx, ALL)?.unwrap_or_default())
 }
 
-/// Who has backups: the servers, and those that are no more and whose backups were kept.
+/// Whether it may get backups: a server that is there, or the panel.
+pub(super) fn is_there(tx: &ReadTx, id: &str) -> Result<bool> {
+    Ok(id == PANEL || tables::SERVERS.contains(tx, id)?)
+}
+
+/// Who has backups: the servers, those that are no more and whose backups were kept, and the panel.
 pub(super) fn owners(tx: &ReadTx) -> Result<Vec<ServerId>> {
     let mut all: Vec<_> = tables::SERVERS.all(tx)?.into_iter().map(|server| server.id).collect();
     for server_id in ids(tx)? {
@@ -52,6 +57,7 @@ pub(super) fn owners(tx: &ReadTx) -> Result<Vec<ServerId>> {
             all.push(server_id);
         }
     }
+    all.push(PANEL.into());
     Ok(all)
 }
 

@@ -10,17 +10,16 @@ pub mod repositories;
 pub mod targets;
 
 use self::by_server::{name, put};
-use self::deleted::owners;
+use self::deleted::{is_there, owners};
 use crate::error::{Error, Result};
 use crate::servers::record::Server;
 use crate::settings;
-use crate::tables;
 use crate::tx::{ReadTx, WriteTx};
 
 pub use by_server::{MOST, list};
 pub use checks::{list_at, update_at};
 pub use record::{
-    Backup, CheckResult, Checks, Contents, Copying, FollowUp, Halt, Origin, Plan, Proof, ProofKind,
+    Backup, CheckResult, Checks, Contents, Copying, FollowUp, Halt, Origin, PANEL, Plan, Proof, ProofKind,
     Repository, RepositoryCheck, Space, Stage,
 };
 
@@ -59,7 +58,7 @@ pub fn count_at(tx: &ReadTx, target_id: &str) -> Result<usize> {
 
 /// Adds one. There must be the server and the target, and not too many.
 pub fn insert(tx: &WriteTx, new: &Backup) -> Result<()> {
-    if !tables::SERVERS.contains(tx, new.server_id.as_str())? {
+    if !is_there(tx, &new.server_id)? {
         return Err(Error::NotFound { what: "server" });
     }
     if let Some(target) = &new.target_id
@@ -175,6 +174,24 @@ mod tests {
             plan: Plan::default(),
             checks: Checks::default(),
         }
+    }
+
+    #[test]
+    fn the_panel_has_backups_like_a_server() {
+        let (_dir, store) = store();
+        let of_panel = Backup { server_id: PANEL.into(), target_id: None, ..backup("x") };
+        let copy = of_panel.clone();
+        write(&store, move |tx| insert(tx, &copy));
+        assert_eq!(read(&store, busy), [of_panel.clone()]);
+        assert_eq!(
+            read(&store, |tx| list_at(
+                tx,
+                &repositories::Place { target_id: None, node_id: Some("a".into()) }
+            ))
+            .len(),
+            1
+        );
+        assert_eq!(read(&store, orphans), []);
     }
 
     #[test]

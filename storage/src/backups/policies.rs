@@ -3,10 +3,10 @@
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
+use super::deleted::{is_there, owners};
 use crate::Millis;
 use crate::error::{Error, Result};
 use crate::settings;
-use crate::tables;
 use crate::tx::{ReadTx, WriteTx};
 
 /// A policy, and how far it was followed.
@@ -52,6 +52,8 @@ pub struct Policy {
     pub small_memory: bool,
     /// Whether a running server is stopped for it where it can't be told to save.
     pub stop_server: bool,
+    /// Of the panel's own policy: whether all servers are backed up with it.
+    pub servers: bool,
 }
 
 /// How many backups of each kind are kept. All 0: every one.
@@ -84,9 +86,9 @@ pub fn get(tx: &ReadTx, server_id: &str) -> Result<Option<Kept>> {
 /// Those of all servers that have one.
 pub fn list(tx: &ReadTx) -> Result<Vec<(ServerId, Kept)>> {
     let mut all = Vec::new();
-    for server in tables::SERVERS.all(tx)? {
-        if let Some(kept) = get(tx, &server.id)? {
-            all.push((server.id, kept));
+    for id in owners(tx)? {
+        if let Some(kept) = get(tx, &id)? {
+            all.push((id, kept));
         }
     }
     Ok(all)
@@ -94,7 +96,7 @@ pub fn list(tx: &ReadTx) -> Result<Vec<(ServerId, Kept)>> {
 
 /// Writes the policy of a server, which must be there.
 pub fn put(tx: &WriteTx, server_id: &str, kept: &Kept) -> Result<()> {
-    if !tables::SERVERS.contains(tx, server_id)? {
+    if !is_there(tx, server_id)? {
         return Err(Error::NotFound { what: "server" });
     }
     settings::put(tx, &name(server_id), kept)

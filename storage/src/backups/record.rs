@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::Millis;
 use crate::servers::record::Server;
 
+/// In the place of a server's id: the panel itself. Ids of servers never begin with a dot.
+pub const PANEL: &str = ".panel";
+
 /// A backup of a game server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
@@ -69,6 +72,8 @@ pub struct Plan {
     pub mib_per_sec: u32,
     /// Whether little memory is to be used, at the price of time.
     pub small_memory: bool,
+    /// Of the panel: all servers are backed up first.
+    pub servers: bool,
 }
 
 /// How far a server is stopped for its backup.
@@ -174,6 +179,9 @@ pub struct Contents {
     /// The first of those.
     #[serde(default)]
     pub changed_names: Vec<String>,
+    /// Of the panel: servers whose backups lie beside it, made with it.
+    #[serde(default)]
+    pub servers: u32,
 }
 
 /// Who or what asked for a backup.
@@ -213,6 +221,14 @@ pub enum Stage {
     },
     /// It is being deleted.
     Deleting,
+}
+
+impl Backup {
+    /// Whether it is one of the panel itself.
+    #[must_use]
+    pub fn is_of_panel(&self) -> bool {
+        self.server_id.as_str() == PANEL
+    }
 }
 
 impl Stage {

@@ -66,6 +66,8 @@ pub enum Work {
     },
     /// Answers each further line of its input, a [`ContentsQuery`], until that ends.
     Browse,
+    /// Finds the key by the password, and says which backups there are.
+    Find,
     /// Sends files of a backup as an archive.
     Send {
         /// The backup's id.
@@ -99,7 +101,7 @@ fn all() -> u32 {
 impl Work {
     /// Whether it only reads: beside others, and without a lock.
     pub(super) fn only_reads(&self) -> bool {
-        matches!(self, Self::Browse | Self::Send { .. })
+        matches!(self, Self::Browse | Self::Send { .. } | Self::Find)
     }
 }
 
@@ -177,7 +179,37 @@ pub struct Outcome {
     /// Backups that are damaged.
     #[serde(default)]
     pub damaged: Vec<String>,
+    /// What was found in a repository that was opened by its password.
+    #[serde(default)]
+    pub opened: Option<Box<Unlocked>>,
 }
+
+/// A repository that its password has opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlocked {
+    /// Its key.
+    pub key: MasterKey,
+    /// The backups in it, oldest first.
+    pub found: Vec<Found>,
+}
+
+/// A backup that was found in a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its id.
+    pub backup_id: String,
+    /// Of which server it is; [`PANEL`] for the panel itself.
+    pub server_id: String,
+    /// When it was made, in milliseconds since 1970.
+    pub at: i64,
+    /// The machine on which it was made.
+    pub host: String,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// In the place of a server's id: the panel itself. Ids of servers never begin with a dot.
+pub const PANEL: &str = ".panel";
 
 /// Why the work failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@
 
 mod check;
 mod contents;
+mod find;
 mod guard;
 mod heal;
 mod ignored;
@@ -35,7 +36,9 @@ use self::lock::Held;
 use self::message::{Failure, say};
 
 pub use self::key::MasterKey;
-pub use self::message::{ContentsQuery, FailureCode, Outcome, Work, WorkerEvent, WorkerRequest};
+pub use self::message::{
+    ContentsQuery, FailureCode, Found, Outcome, PANEL, Unlocked, Work, WorkerEvent, WorkerRequest,
+};
 
 /// Bytes of a request.
 const REQUEST: u64 = 256 * 1024;

@@ -14,12 +14,13 @@ use rustic_core::{
 
 use super::check::Check;
 use super::contents;
+use super::find::find;
 use super::guard::Guard;
 use super::heal::heal;
 use super::ignored::Ignored;
 use super::key::MasterKey;
 use super::lock::{self, Held, Locker};
-use super::message::{Failure, FailureCode, Outcome, Work, WorkerEvent, WorkerRequest, say};
+use super::message::{Failure, FailureCode, Outcome, PANEL, Work, WorkerEvent, WorkerRequest, say};
 use super::place::Place;
 use super::reading::{self, Snapshots};
 use super::restore::{WriteError, Writing};
@@ -47,7 +48,8 @@ pub(super) fn work(
     let alone = if matches!(work, Work::Test) || work.only_reads() { None } else { Some(place.alone()?) };
     let worker_id = place.worker_id()?;
     let own = Node { folder: &node, id: &id, worker_id: &worker_id };
-    let store: Arc<dyn Store> = match open(location.clone(), &own, matches!(work, Work::Test))? {
+    let trial = matches!(work, Work::Test | Work::Find);
+    let store: Arc<dyn Store> = match open(location.clone(), &own, trial)? {
         Opened::Store(store) => Arc::from(store),
         // Does not sign in to an unconfirmed server.
         Opened::Unknown { host_key } => return Ok(unknown_server(host_key)),
@@ -65,6 +67,13 @@ pub(super) fn work(
         let space = Space::new(store, guard, &limits);
         drop(space.open(&key, &password, true)?);
         return Ok(Outcome { space: space.measure(), ..outcome });
+    }
+    if matches!(work, Work::Find) {
+        if !there {
+            let sentence = "There is no backup repository at this place.";
+            return Err(Failure::new(FailureCode::NotFound, sentence));
+        }
+        return find(&Space::new(store, guard, &limits), &password);
     }
     if work.only_reads() {
         if !there {
@@ -122,7 +131,7 @@ pub(super) fn work(
             }
             outcome
         }
-        Work::Test | Work::Browse | Work::Send { .. } => Outcome::default(),
+        Work::Test | Work::Browse | Work::Find | Work::Send { .. } => Outcome::default(),
     };
     outcome.space = space.measure();
     drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -166,7 +175,7 @@ impl Space {
             Source::open(folder, shown.clone(), self.guard.clone(), ignored, throttle).map_err(opened)?;
         let snapshot = SnapshotOptions::default()
             .label(server_id.to_owned())
-            .add_tags(&tag(backup_id))
+            .add_tags(&if server_id == PANEL { format!("{},panel", tag(backup_id)) } else { tag(backup_id) })
             .and_then(|options| options.to_snapshot())
             .map_err(|error| self.failure(&error))?;
         let repository = repository.to_indexed_ids().map_err(|error| self.failure(&error))?;
