@@ -352,7 +352,7 @@ impl Backups {
             (report.bytes, report.total) = (bytes, total);
         };
         match process::run(&request, &job.cancel, told).await {
-            Ok(Ended::Done(outcome)) => Ok(Some(outcome)),
+            Ok(Ended::Done(outcome)) => Ok(Some(*outcome)),
             Ok(Ended::BrokenOff) => Ok(None),
             Ok(Ended::Failed(code, message)) => Err((error_code(code), message)),
             Err(error) => Err((

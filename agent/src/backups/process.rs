@@ -23,7 +23,7 @@ const ENDING: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub enum Ended {
     /// It has done its work.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// It has not.
     Failed(FailureCode, String),
     /// It was broken off.
@@ -42,7 +42,7 @@ pub(super) enum Said {
     /// A piece of an archive.
     Bytes(Vec<u8>),
     /// It has done its work.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// It has not.
     Failed(FailureCode, String),
 }

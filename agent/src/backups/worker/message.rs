@@ -139,7 +139,7 @@ pub enum WorkerEvent {
         length: usize,
     },
     /// It has done its work.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// It has not.
     Failed {
         /// Why, for programs.

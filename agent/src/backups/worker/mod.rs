@@ -77,7 +77,7 @@ pub fn run() -> u8 {
     match done {
         Ok(mut outcome) => {
             outcome.peak_memory = peak_memory();
-            say(&WorkerEvent::Done(outcome));
+            say(&WorkerEvent::Done(Box::new(outcome)));
             0
         }
         Err(Failure { code, message }) => {

@@ -79,7 +79,7 @@ async fn work(
         source,
     };
     match run_worker(request, cancel, told).await.map_err(failed)? {
-        WorkerEnded::Done(outcome) => Ok(outcome),
+        WorkerEnded::Done(outcome) => Ok(*outcome),
         WorkerEnded::Failed(code, message) => Err(RestoreError::Repository { code, message }),
         WorkerEnded::BrokenOff => Err(RestoreError::BrokenOff),
     }

@@ -45,3 +45,12 @@ export const deletedServers = {
   cancel: (id: string, backup: string) => call(client.POST('/api/deleted-servers/{id}/backups/{backup}/cancel', one(id, backup))),
   removeBackup: (id: string, backup: string) => call(client.DELETE('/api/deleted-servers/{id}/backups/{backup}', one(id, backup)))
 };
+
+export const panelBackups = {
+  list: () => call(client.GET('/api/panel-backups')),
+  make: () => call(client.POST('/api/panel-backups', { body: {} })),
+  cancel: (id: string) => call(client.POST('/api/panel-backups/{id}/cancel', path(id))),
+  remove: (id: string) => call(client.DELETE('/api/panel-backups/{id}', path(id))),
+  policy: () => call(client.GET('/api/panel-backups/policy')),
+  setPolicy: (body: BackupPolicyChange, revision: string) => call(client.PUT('/api/panel-backups/policy', { body, ...seen(revision) }))
+};

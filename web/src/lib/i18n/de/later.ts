@@ -13,6 +13,7 @@ import { deletedServers } from './deletedServers';
 import { gameFiles } from './gameFiles';
 import { games } from './games';
 import { nodes } from './nodes';
+import { panelBackup } from './panelBackup';
 import { ports } from './ports';
 import { registries } from './registries';
 import { run } from './run';
@@ -24,4 +25,4 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later: Later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, gameFiles, games, nodes, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later: Later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, gameFiles, games, nodes, panelBackup, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
