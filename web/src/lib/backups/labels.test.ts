@@ -3,7 +3,7 @@ import { going } from './labels';
 import type { Backup } from '../types';
 
 const backup = (more: Partial<Backup>): Backup => ({
-  id: 'b', name: 'One', note: '', status: 'creating', size: 0, stored: 0, files: 0, changedFiles: 0, changedNames: [],
+  id: 'b', name: 'One', note: '', status: 'creating', size: 0, stored: 0, files: 0, changedFiles: 0, servers: 0, changedNames: [],
   createdAt: '2026-01-02T03:04:05Z', locked: false, origin: 'manual', nodeId: 'local', target: 'node', testing: false, ...more
 });
 
