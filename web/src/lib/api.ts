@@ -1,39 +1,30 @@
 /** The only fetch: one function per call of the HTTP API. Every failure is thrown as an ApiError. */
-import createClient from 'openapi-fetch';
+import { createClient, type Asked } from './api/client';
 import { early } from './early';
 import { ApiError, errorFrom } from './errors';
 import * as keys from './account/keys';
 import { now } from './now.svelte';
-import type { paths } from './paths';
-import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, Role, ServerPatch } from './types';
+import type { CreateServer, GrantedPermission, Mend, NodePatch, PowerAction, ServerPatch } from './types';
 import { t } from './i18n/i18n.svelte';
 
 // What is asked for later than this wants to know how it is then.
 const EARLY = 15_000;
 
-export const client = createClient<paths>({
-  baseUrl: '/',
-  credentials: 'same-origin',
-  cache: 'no-store',
-  // eslint-disable-next-line no-restricted-globals
-  fetch: (request) => (performance.now() < EARLY ? early(request) : null) ?? fetch(request)
-});
-
 /** The key that went with the request of an answer: another tab may have signed in anew meanwhile. */
 const sentKeys = new WeakMap<Response, string>();
 
-client.use({
-  onRequest({ request, schemaPath }) {
-    const session = keys.sessionKey();
-    if (session) request.headers.set('X-Session-Key', session);
-    const device = schemaPath === '/api/session' && request.method === 'POST' ? keys.deviceKey() : null;
-    if (device) request.headers.set('X-Device-Key', device);
-    return request;
-  },
-  onResponse({ request, response }) {
-    sentKeys.set(response, request.headers.get('X-Session-Key') ?? '');
-  }
-});
+async function ask({ method, address, path, headers, body, signal }: Asked): Promise<Response> {
+  const session = keys.sessionKey() ?? '';
+  const device = path === '/api/session' && method === 'POST' ? keys.deviceKey() : null;
+  const known = method === 'GET' && performance.now() < EARLY ? early(address, session) : null;
+  const own = { ...(session ? { 'X-Session-Key': session } : {}), ...(device ? { 'X-Device-Key': device } : {}) };
+  // eslint-disable-next-line no-restricted-globals
+  const response = await (known ?? fetch(address, { method, body, signal, credentials: 'same-origin', cache: 'no-store', headers: { ...headers, ...own } }));
+  sentKeys.set(response, session);
+  return response;
+}
+
+export const client = createClient(ask);
 
 /** Keeps what a sign-in has brought for this origin only; the cookies that belong to it are kept by the browser. */
 async function keep<T extends { sessionKey: string; deviceKey?: string }>(answer: Promise<T>): Promise<T> {
@@ -64,7 +55,7 @@ export async function call<T>(sent: Promise<{ data?: T; error?: unknown; respons
 }
 
 /** What an answer says that is none; `key` is the session that it was asked for. */
-function refusal(error: unknown, status: number, retryAfter: string | null, key: string): ApiError {
+export function refusal(error: unknown, status: number, retryAfter: string | null, key: string): ApiError {
   const failure = errorFrom(error, status, retryAfter);
   if (failure.code === 'unauthenticated') {
     keys.forgetSessionKey(key);
@@ -87,41 +78,6 @@ export async function raw(address: string, init: RequestInit & { headers?: Recor
   if (response.ok) return response;
   const body: unknown = await response.json().catch(() => undefined);
   throw refusal(body, response.status, response.headers.get('retry-after'), key);
-}
-
-interface Sent {
-  body?: Blob | null;
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
-  /** Bytes that have gone out. */
-  progress?: (sent: number) => void;
-}
-
-/** The same for large bodies: `fetch` does not say how far it is. Gives the headers of the answer. */
-export function send(method: string, address: string, { body = null, headers = {}, signal, progress }: Sent): Promise<{ status: number; header: (name: string) => string | null }> {
-  const key = keys.sessionKey() ?? '';
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open(method, address);
-    for (const [name, value] of Object.entries({ ...(key ? { 'X-Session-Key': key } : {}), ...headers })) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => progress?.(event.loaded);
-    request.onload = () => {
-      const header = (name: string) => request.getResponseHeader(name);
-      if (request.status >= 200 && request.status < 300) return resolve({ status: request.status, header });
-      let said: unknown;
-      try {
-        said = JSON.parse(request.responseText);
-      } catch {
-        // A proxy's page, or nothing.
-      }
-      reject(refusal(said, request.status, header('retry-after'), key));
-    };
-    request.onerror = () => reject(new ApiError('network', t.errors.network));
-    request.onabort = () => reject(new DOMException('', 'AbortError'));
-    signal?.addEventListener('abort', () => request.abort());
-    if (signal?.aborted) return request.onabort(new ProgressEvent('abort'));
-    request.send(body);
-  });
 }
 
 /** Refused with `precondition_failed` where the panel has another revision than the one that was seen. */
@@ -171,15 +127,6 @@ export const me = {
   revoke: (id: string) => call(client.DELETE('/api/me/sessions/{id}', path(id)))
 };
 
-export const users = {
-  list: () => call(client.GET('/api/users')),
-  create: (username: string, password: string, role: Role) =>
-    call(client.POST('/api/users', { body: { username, password, role } })),
-  change: (id: string, body: { username?: string; password?: string; role?: Role }, revision?: string) =>
-    call(client.PATCH('/api/users/{id}', { ...path(id), body, ...seen(revision) })),
-  remove: (id: string) => call(client.DELETE('/api/users/{id}', path(id)))
-};
-
 export const nodes = {
   list: () => call(client.GET('/api/nodes')),
   get: (id: string) => call(client.GET('/api/nodes/{id}', path(id))),
@@ -205,49 +152,6 @@ export const upgrade = {
   begin: (version: string) => call(client.POST('/api/upgrade', { body: { version } })),
   nodes: (nodes?: string[]) => call(client.POST('/api/upgrade/nodes', { body: { nodes } })),
   stopNodes: () => call(client.DELETE('/api/upgrade/nodes'))
-};
-
-export type ExportFormat = 'native' | 'ptdl_v2' | 'plcn_v3' | 'plcn_v3_json';
-
-/** A template's file as it is; JSON is YAML, too. */
-const file = (text: string) => ({ body: text as never, bodySerializer: (body: unknown) => body as string, headers: { 'Content-Type': 'application/yaml' } });
-
-export const templates = {
-  list: () => call(client.GET('/api/templates')),
-  get: (id: string) => call(client.GET('/api/templates/{id}', path(id))),
-  add: (text: string) => call(client.POST('/api/templates', file(text))),
-  preview: (text: string, signal?: AbortSignal) => call(client.POST('/api/templates/preview', { ...file(text), signal })),
-  change: (id: string, text: string, revision?: string | null) =>
-    call(client.PUT('/api/templates/{id}', { ...path(id), ...file(text), headers: { ...file(text).headers, ...seen(revision ?? undefined).headers } })),
-  remove: (id: string) => call(client.DELETE('/api/templates/{id}', path(id))),
-  duplicate: (id: string) => call(client.POST('/api/templates/{id}/duplicate', path(id))),
-  icon: (id: string): Promise<Blob> =>
-    call(client.GET('/api/templates/{id}/icon', { ...path(id), parseAs: 'blob' }) as Promise<{ data?: Blob; error?: unknown; response: Response }>),
-  setIcon: (id: string, picture: Blob) =>
-    call(client.PUT('/api/templates/{id}/icon', { ...path(id), body: picture as never, bodySerializer: (body: unknown) => body as Blob, headers: { 'Content-Type': picture.type || 'application/octet-stream' } })),
-  removeIcon: (id: string) => call(client.DELETE('/api/templates/{id}/icon', path(id))),
-  fromLink: (url: string) => call(client.POST('/api/templates/import', { body: { url } })),
-  fromArchive: (archive: Blob) =>
-    call(client.POST('/api/templates/archive', { body: archive as never, bodySerializer: (body: unknown) => body as Blob, headers: { 'Content-Type': 'application/zip' } })),
-  file: (id: string, format: ExportFormat): Promise<string> =>
-    call(client.GET('/api/templates/{id}/export', { params: { path: { id }, query: { format } }, parseAs: 'text' }) as Promise<{ data?: string; error?: unknown; response: Response }>)
-};
-
-export const sources = {
-  list: () => call(client.GET('/api/templates/sources')),
-  add: (url: string) => call(client.POST('/api/templates/sources', { body: { url } })),
-  remove: (id: string) => call(client.DELETE('/api/templates/sources/{id}', path(id))),
-  refresh: (id: string) => call(client.POST('/api/templates/sources/{id}/refresh', path(id))),
-  search: (query: string) => call(client.GET('/api/templates/sources/entries', { params: { query: { query } } })),
-  take: (id: string, number: number) =>
-    call(client.POST('/api/templates/sources/{id}/entries/{number}/add', { params: { path: { id, number: String(number) } } }))
-};
-
-export const registries = {
-  list: () => call(client.GET('/api/registries')),
-  put: (host: string, username: string, secret: string) =>
-    call(client.POST('/api/registries', { body: { host, username, secret } })),
-  remove: (id: string) => call(client.DELETE('/api/registries/{id}', path(id)))
 };
 
 export const servers = {

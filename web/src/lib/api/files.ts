@@ -1,5 +1,6 @@
 /** The calls of a server's files. Apart from the others, since only the file manager needs them. */
-import { raw, send } from '../api';
+import { raw } from '../api';
+import { send } from './send';
 import type { SftpAccess } from '../types';
 import type { ArchiveFormat, FileEntry, FileVersion, Found, Job, TrashEntry, Usage } from '../files/types';
 

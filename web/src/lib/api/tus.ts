@@ -1,5 +1,5 @@
 /** Uploads in pieces that go on after a break: tus 1.0. */
-import { send } from '../api';
+import { send } from './send';
 import { ApiError } from '../errors';
 import { filesBase } from './files';
 

@@ -1,7 +1,6 @@
 /** The only WebSocket. Topics are subscribed by reference count and again after every reconnect. */
 import { ApiError } from '../errors';
 import { sessionKey } from '../account/keys';
-import { ask, POLL_EVERY } from './polling';
 import { initial, isLost, SESSION_ENDED, step, type LinkEvent, type LinkState } from './reconnect';
 
 export interface LiveMessage {
@@ -11,6 +10,8 @@ export interface LiveMessage {
 }
 type Handler = (message: LiveMessage) => void;
 
+/** Between two rounds of questions while no socket comes about, in milliseconds. */
+const POLL_EVERY = 3_000;
 /** Silence after which we ask whether somebody is still there, and after which we give the link up. */
 const PROBE_AFTER = 20_000;
 const GIVE_UP_AFTER = 30_000;
@@ -157,6 +158,8 @@ class Live {
 
   async #askFor(topic: string) {
     try {
+      // Hardly anybody needs it.
+      const { ask } = await import('./polling');
       const data = await ask(topic);
       if (data !== undefined && this.blocked) this.#hand({ topic, data });
     } catch (cause) {

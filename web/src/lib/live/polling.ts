@@ -2,8 +2,6 @@
 import * as api from '../api';
 import { backups } from '../api/backupCalls';
 
-/** Between two rounds of questions, in milliseconds. */
-export const POLL_EVERY = 3_000;
 const TAIL = 200;
 
 /** The data of a topic; nothing for topics that are not worth a question every few seconds. */

@@ -1,5 +1,6 @@
 /** The server that is about to be made: what was chosen, what the panel proposes, and what it says will happen. */
 import * as api from '../api';
+import { templates as templatesApi } from '../api/templates';
 import { asError, type ApiError } from '../errors';
 import type { Behaviour, CreateServer, Port, Preview, Template } from '../types';
 import { readTab, writeTab } from '../storage';
@@ -140,7 +141,7 @@ export class Draft {
   async choose(game: string) {
     this.#reset();
     if (game === FREE) this.free = true;
-    else this.#fill(await api.templates.get(game));
+    else this.#fill(await templatesApi.get(game));
     this.game = game;
     this.#begun = JSON.stringify(this.#typed);
     try {

@@ -1,5 +1,5 @@
 /** The pictures of templates. The panel gives them to whoever is signed in, so they come by a call, and not by an `<img>` alone. */
-import * as api from '../api';
+import { templates as templatesApi } from '../api/templates';
 
 /** What a browser keeps of them; the oldest goes first. */
 const MOST = 300;
@@ -17,7 +17,7 @@ const addressOf = (picture: Blob): Promise<string> =>
 export function iconOf(id: string): Promise<string> {
   const there = known.get(id);
   if (there) return there;
-  const asked = api.templates.icon(id).then(addressOf);
+  const asked = templatesApi.icon(id).then(addressOf);
   known.set(id, asked);
   asked.catch(() => known.delete(id));
   const oldest = known.size > MOST ? known.keys().next().value : undefined;
