@@ -9,6 +9,7 @@ import { clash } from './clash';
 import { console } from './console';
 import { create } from './create';
 import { deletedServers } from './deletedServers';
+import { findings } from './findings';
 import { gameFiles } from './gameFiles';
 import { games } from './games';
 import { nodes } from './nodes';
@@ -24,6 +25,6 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, gameFiles, games, nodes, panelBackup, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, findings, gameFiles, games, nodes, panelBackup, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
 
 export type Later = typeof later;
