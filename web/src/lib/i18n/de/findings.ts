@@ -10,6 +10,7 @@ export const findings: typeof English = {
     title: 'Ein 32-Bit-System',
     detail: 'Kein Prozess kann mehr als 3 GiB Arbeitsspeicher haben, und für arm/v7 gibt es nur wenige Images: für die meisten Spiele der Vorlagen keine.'
   },
+  backup_damaged: { title: 'Beschädigte Backups', advice: ['Der Reiter Backups jedes Servers nennt sie. Mache neue Backups und prüfe den Datenträger.'] },
   backup_fails: { title: 'Das tägliche Backup eines Servers schlägt fehl', advice: ['Sieh auf dem Reiter Backups dieses Servers nach. Es wird von selbst wieder versucht.'] },
   backup_kit: { title: 'Notfallpaket nicht gesichert', advice: ['Einstellungen → Backup-Ziele → Notfallpaket. Ohne es sind diese Backups nicht lesbar, wenn das Panel verloren ist.'] },
   backups: { title: 'Backups' },
