@@ -47,3 +47,20 @@ test('what can not be done is said', async ({ admin: page, panel }) => {
   await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
   await expect(page.getByRole('alert')).toHaveCount(0, { timeout: 20_000 });
 });
+
+test.describe('in a German browser', () => {
+  test.use({ locale: 'de-DE' });
+  test('findings are in German, with the commands of the machine', async ({ admin: page, panel }) => {
+    await panel.call('POST', '/api/nodes', { id: 'dachboden' });
+    await page.goto(`${panel.url}/settings`);
+    await page.getByRole('button', { name: 'Jetzt prüfen' }).click();
+    const findings = page.getByRole('list', { name: 'Befunde' });
+    await expect(findings.getByText('Nur dieser Rechner erreicht das Panel')).toBeVisible({ timeout: 20_000 });
+    const offline = findings.getByRole('listitem').filter({ hasText: 'Eine Node ist offline' });
+    await expect(offline).toContainText('Sieh dort nach:');
+    await expect(offline.getByText('systemctl status ctrl-alt-play-agent')).toBeVisible();
+    // What holds values is still the panel's own sentence, and says so to a screen reader.
+    await expect(offline.locator('[lang=en]')).toContainText('dachboden is not connected');
+    await panel.call('DELETE', '/api/nodes/dachboden');
+  });
+});
