@@ -155,7 +155,7 @@ fn list(opened: &Opened) -> String {
     }
     let mut text = format!("{:<14}{:<26}{:>10}  MADE ON", "ID", "MADE", "SIZE");
     for one in all {
-        let size = format!("{:.1} MB", one.bytes as f64 / 1e6);
+        let size = format!("{}.{} MB", one.bytes / 1_000_000, one.bytes % 1_000_000 / 100_000);
         let host: String = one.host.chars().filter(|c| !c.is_control()).take(60).collect();
         let _ = write!(text, "\n{:<14}{:<26}{size:>10}  {host}", one.backup_id, rfc3339(one.at));
     }

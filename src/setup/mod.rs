@@ -1,6 +1,8 @@
 //! Setup: creates the first account. It requires the setup token, which the panel prints at its start and stores in the
 //! data folder, and works only once.
 
+mod restore;
+mod restore_routes;
 mod routes;
 
 use std::path::{Path, PathBuf};
@@ -11,10 +13,12 @@ use tokio::sync::Mutex;
 
 pub use routes::routes;
 
+use self::restore::Restoration;
 use crate::auth::{Auth, Origin, Role, SignedIn};
 use crate::error::{ApiError, Code};
 use crate::net::mdns::Name;
 use crate::system::private_files::{self, FileError};
+use crate::system::shutdown::Tasks;
 use crate::system::{clock, ids};
 use crate::users::{NewUser, Users};
 
@@ -33,6 +37,7 @@ struct Inner {
     users: Users,
     file: PathBuf,
     name: Name,
+    restoration: Restoration,
     /// The setup token; `None` once it was used. Locked for a whole claim: if many arrive at once, the first wins and
     /// the others fail without the cost of a password hash.
     token: Mutex<Option<String>>,
@@ -46,7 +51,9 @@ impl Setup {
         users: Users,
         data_dir: &Path,
         name: Name,
+        tasks: Tasks,
     ) -> Result<Self, FileError> {
+        let restoration = Restoration::new(data_dir, tasks);
         let file = data_dir.join(FILE);
         let claimed = is_claimed(&store).unwrap_or(true);
         let token = if claimed {
@@ -56,7 +63,7 @@ impl Setup {
         } else {
             Some(private_files::secret(&file, || ids::random(TOKEN_LENGTH))?)
         };
-        Ok(Self(Arc::new(Inner { store, auth, users, file, name, token: Mutex::new(token) })))
+        Ok(Self(Arc::new(Inner { store, auth, users, file, name, restoration, token: Mutex::new(token) })))
     }
 
     /// The panel's mDNS URL, to show during setup; `None` if there is none.
@@ -75,6 +82,19 @@ impl Setup {
         self.0.token.lock().await.as_ref().map(|token| format!("/setup#token={token}"))
     }
 
+    /// Whether somebody with this token may have another panel restored here: while there is no account.
+    async fn allows(&self, token: &str, origin: &Origin) -> Result<(), ApiError> {
+        let expected = self.0.token.lock().await;
+        let Some(right) = expected.as_ref().filter(|_| self.needed().unwrap_or(false)) else {
+            return Err(ApiError::new(Code::AlreadySetUp, "This panel has its first account already."));
+        };
+        self.0.auth.check_setup_token(same(token, right), origin)
+    }
+
+    fn restoration(&self) -> &Restoration {
+        &self.0.restoration
+    }
+
     /// Creates the first account, an administrator, and signs it in.
     pub async fn claim(
         &self,
@@ -88,6 +108,9 @@ impl Setup {
             return Err(ApiError::new(Code::AlreadySetUp, "This panel has its first account already."));
         };
         self.0.auth.check_setup_token(same(token, right), origin)?;
+        if self.0.restoration.is_under_way() {
+            return Err(restore::under_way());
+        }
         let user = self.0.users.prepare(NewUser { username, password, role: Role::Admin }).await?;
         let session = self.0.auth.new_session(&user.id, origin)?;
         let (record, session_record) = (user.clone(), session.record.clone());

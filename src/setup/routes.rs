@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Setup;
+use super::{Setup, restore_routes};
 use crate::auth::Open;
 use crate::http::{GET, POST, Route, endpoint};
 use crate::users::{SignInAnswer, client_origin, signed_in};
 
 /// All endpoints of this feature.
 pub fn routes(setup: &Setup) -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         endpoint(GET, "/api/setup")
             .access::<Open>()
             .doc("Whether the first account is still to be made")
@@ -33,7 +33,9 @@ pub fn routes(setup: &Setup) -> Vec<Route> {
                 let claimed = setup.claim(token, body.username, body.password, &origin).await?;
                 Ok(signed_in(claimed, client))
             }),
-    ]
+    ];
+    routes.extend(restore_routes::routes(setup));
+    routes
 }
 
 #[derive(Serialize, ToSchema)]

@@ -54,7 +54,8 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         OwnOrigins::new(config.public_url.as_deref()),
     );
     let users = Users::new(store.clone(), auth.clone());
-    let setup = Setup::open(store.clone(), auth.clone(), users.clone(), folder, network.name.clone())?;
+    let setup =
+        Setup::open(store.clone(), auth.clone(), users.clone(), folder, network.name.clone(), tasks.clone())?;
     let status = Status::new(store.clone(), started_at);
     status.announce(&agents, &tasks);
     let transfers = Transfers::new(

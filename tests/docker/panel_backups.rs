@@ -244,6 +244,64 @@ async fn a_restore_that_is_killed_is_whole_or_never_was() {
         assert!(!folder.join(".restore").exists());
         panel.stop().await;
     }
-    println!("killed before it was ready: {never}, after: {whole}");
-    assert!(never > 0, "none was killed in time");
+    assert!(never > 0, "none of {whole} was killed in time");
+}
+
+/// What somebody fills in on the welcome page.
+fn form(saved: &Saved, token: &str) -> Value {
+    let location = json!({ "kind": "folder", "path": saved.place.path() });
+    json!({ "setupToken": token, "location": location, "password": saved.password })
+}
+
+#[tokio::test]
+async fn a_new_panel_becomes_the_one_of_a_backup_on_its_welcome_page() {
+    let mut saved = Saved::new(&[]).await;
+    saved.panel.user("ann").await;
+    let game = Game::new(&saved.panel, "game").await;
+    std::fs::write(game.file(&saved.panel, "world.dat"), "a year of work").unwrap();
+    let made = saved.make(true).await;
+    let id = game.id.clone();
+    saved.panel.stop().await;
+    drop(game);
+
+    let port = free_port().to_string();
+    let panel = Panel::builder().env("PORT", &port).fresh().await;
+    let anyone = panel.anonymous();
+    let (look, start) = ("/api/setup/restore/look", "/api/setup/restore");
+    anyone.post(look, form(&saved, "wrong")).await.refused(401, "bad_setup_token");
+    let good = form(&saved, &panel.setup_token());
+    let with = |key: &str, value: Value| {
+        let mut body = good.clone();
+        body[key] = value;
+        body
+    };
+    let wrong = anyone.post(look, with("password", json!("wrong"))).await.refused(409, "conflict");
+    assert!(wrong.text.contains("emergency kit"), "{}", wrong.text);
+    let nowhere = json!({ "kind": "folder", "path": "/nowhere/at/all" });
+    anyone.post(look, with("location", nowhere)).await.refused(409, "conflict");
+    let found = anyone.post(look, good.clone()).await.expect(200).json;
+    assert_eq!(found["backups"][0]["id"], made["id"], "{found}");
+
+    let mut body = with("servers", json!(true));
+    body["backupId"] = json!("none");
+    anyone.post(start, body.clone()).await.expect(204);
+    let token = json!({ "setupToken": panel.setup_token() });
+    until("it has failed", seconds(30), async || {
+        let progress = anyone.post("/api/setup/restore/progress", token.clone()).await.expect(200).json;
+        (progress["status"] == "failed" && progress["problem"].as_str()?.contains("none")).then_some(())
+    })
+    .await;
+    body["backupId"] = made["id"].clone();
+    anyone.post(start, body.clone()).await.expect(204);
+    until("the restored panel answers", seconds(60), async || {
+        let answer = anyone.try_get("/api/setup").await?;
+        (answer.status == 200 && answer.json["needed"] == false).then_some(())
+    })
+    .await;
+    anyone.post(start, body).await.refused(409, "already_set_up");
+    panel.sign_in("ann").await;
+    let game = Game { admin: panel.sign_in("admin").await, id };
+    game.becomes("stopped", seconds(20)).await;
+    assert_eq!(std::fs::read_to_string(game.file(&panel, "world.dat")).unwrap(), "a year of work");
+    game.start().await;
 }

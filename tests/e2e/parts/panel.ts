@@ -141,6 +141,13 @@ export class Panel {
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
+  /** What is no JSON. */
+  async text(path: string): Promise<string> {
+    const answer = await fetch(this.url + path, { headers: { authorization: `Bearer ${this.#token}` } });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer.text();
+  }
+
   /** Asked without signing in, which would end it. */
   async needsSetup(): Promise<boolean> {
     return ((await (await fetch(`${this.url}/api/setup`)).json()) as { needed: boolean }).needed;

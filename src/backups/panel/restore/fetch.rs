@@ -249,3 +249,29 @@ fn own(folder: &Path, like: &Path, count: &mut usize) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_in_a_panel_backup_is_refused_and_not_followed() {
+        let (data, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let secrets = data.path().join("secrets");
+        fs::create_dir(&secrets).unwrap();
+        fs::write(secrets.join("jwt"), "x").unwrap();
+        own(data.path(), data.path(), &mut 0).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&secrets), mode(&secrets.join("jwt"))), (0o700, 0o600));
+        let other = outside.path().join("other");
+        fs::write(&other, "x").unwrap();
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o644)).unwrap();
+        symlink(&other, secrets.join("link")).unwrap();
+        assert!(own(data.path(), data.path(), &mut 0).is_err());
+        assert_eq!(mode(&other), 0o644);
+        fs::remove_file(secrets.join("link")).unwrap();
+        assert!(own(data.path(), data.path(), &mut { MOST_FILES }).is_err(), "too many files");
+    }
+}

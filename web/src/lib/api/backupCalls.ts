@@ -1,6 +1,6 @@
 /** The calls of backups, of servers' policies and of backup targets. Apart from the others, since few pages need them. */
 import { call, client, path, raw, seen } from '../api';
-import type { BackupPatch, BackupPolicyChange, BackupTargetChange, BackupTargetTry } from '../types';
+import type { BackupPatch, BackupPolicyChange, BackupTargetChange, BackupTargetLocation, BackupTargetTry } from '../types';
 
 const one = (id: string, backup: string) => ({ params: { path: { id, backup } } });
 
@@ -53,4 +53,13 @@ export const panelBackups = {
   remove: (id: string) => call(client.DELETE('/api/panel-backups/{id}', path(id))),
   policy: () => call(client.GET('/api/panel-backups/policy')),
   setPolicy: (body: BackupPolicyChange, revision: string) => call(client.PUT('/api/panel-backups/policy', { body, ...seen(revision) }))
+};
+
+/** A new panel that becomes the panel of a backup. */
+export const panelRestore = {
+  look: (setupToken: string, location: BackupTargetLocation, password: string) =>
+    call(client.POST('/api/setup/restore/look', { body: { setupToken, location, password } })),
+  start: (setupToken: string, location: BackupTargetLocation, password: string, backupId: string, servers: boolean) =>
+    call(client.POST('/api/setup/restore', { body: { setupToken, location, password, backupId, servers } })),
+  progress: (setupToken: string) => call(client.POST('/api/setup/restore/progress', { body: { setupToken } }))
 };

@@ -14,6 +14,7 @@ import { gameFiles } from './gameFiles';
 import { games } from './games';
 import { nodes } from './nodes';
 import { panelBackup } from './panelBackup';
+import { panelRestore } from './panelRestore';
 import { ports } from './ports';
 import { registries } from './registries';
 import { run } from './run';
@@ -25,6 +26,6 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, findings, gameFiles, games, nodes, panelBackup, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, findings, gameFiles, games, nodes, panelBackup, panelRestore, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
 
 export type Later = typeof later;
