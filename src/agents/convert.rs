@@ -61,8 +61,8 @@ fn startup(server: &record::Server) -> String {
 }
 
 fn limits(limits: &record::Limits) -> wire::Limits {
-    let record::Limits { memory, swap, disk, io, cpu } = *limits;
-    wire::Limits { memory, swap, disk, io, cpu }
+    let record::Limits { memory, swap, disk, io, cpu, processes } = *limits;
+    wire::Limits { memory, swap, disk, io, cpu, processes }
 }
 
 fn behaviour(behaviour: &record::Behaviour) -> wire::Behaviour {

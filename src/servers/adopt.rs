@@ -102,6 +102,7 @@ fn record(described: ServerDescription, node_id: &NodeId) -> Result<Server, ApiE
         disk: Some(spec.limits.disk),
         io: Some(spec.limits.io),
         cpu: Some(spec.limits.cpu),
+        processes: Some(spec.limits.processes),
     };
     let limits = validate::limits(storage::servers::Limits::default(), &limits, &mut faults);
     let ports: Vec<_> = spec.ports.iter().map(port).collect();

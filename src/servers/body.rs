@@ -104,6 +104,9 @@ pub struct LimitsRequest {
     /// Percent of one core, 0 for none.
     #[serde(default, deserialize_with = "given")]
     pub cpu: Option<i64>,
+    /// Processes and threads, 16 to 16384.
+    #[serde(default, deserialize_with = "given")]
+    pub processes: Option<i64>,
 }
 
 /// A port as it is given.

@@ -22,6 +22,8 @@ const LEAST_MEMORY: i64 = 16 << 20;
 const MOST_BYTES: i64 = 1 << 50;
 /// Largest processor limit in percent of one core: a thousand cores.
 const MOST_CPU: i64 = 100_000;
+/// Half of what a kernel has for all of a small machine.
+const MOST_PROCESSES: i64 = 16_384;
 
 /// The errors of a request, by path.
 #[derive(Debug, Default)]
@@ -166,6 +168,7 @@ pub(super) fn limits(base: Limits, given: &LimitsRequest, faults: &mut Validatio
         disk: given.disk.unwrap_or(base.disk),
         io: given.io.unwrap_or(base.io),
         cpu: given.cpu.unwrap_or(base.cpu),
+        processes: given.processes.unwrap_or(base.processes),
     };
     if limits.memory != 0 && limits.memory < LEAST_MEMORY {
         faults.add("limits.memory", format!("must be 0 for no limit, or at least {LEAST_MEMORY}"));
@@ -176,6 +179,7 @@ pub(super) fn limits(base: Limits, given: &LimitsRequest, faults: &mut Validatio
         ("limits.disk", limits.disk, 0, MOST_BYTES),
         ("limits.io", limits.io, 10, 1000),
         ("limits.cpu", limits.cpu, 0, MOST_CPU),
+        ("limits.processes", limits.processes, 16, MOST_PROCESSES),
     ] {
         if !(least..=most).contains(&value) {
             faults.add(path, format!("must be from {least} to {most}"));
@@ -300,8 +304,15 @@ mod tests {
         }
         assert!(one(LimitsRequest { memory: Some(16 << 20), swap: Some(-1), ..given }).is_empty());
         assert_eq!(
-            one(LimitsRequest { swap: Some(-2), io: Some(9), cpu: Some(-1), disk: Some(-1), ..given }),
-            ["limits.cpu", "limits.disk", "limits.io", "limits.swap"]
+            one(LimitsRequest {
+                swap: Some(-2),
+                io: Some(9),
+                cpu: Some(-1),
+                disk: Some(-1),
+                processes: Some(15),
+                ..given
+            }),
+            ["limits.cpu", "limits.disk", "limits.io", "limits.processes", "limits.swap"]
         );
         assert_eq!(one(LimitsRequest { io: Some(1001), ..given }), ["limits.io"]);
     }

@@ -178,12 +178,14 @@ pub struct LimitsView {
     pub io: i64,
     /// Percent of one core, 0 for none.
     pub cpu: i64,
+    /// Processes and threads.
+    pub processes: i64,
 }
 
 impl From<Limits> for LimitsView {
     fn from(limits: Limits) -> Self {
-        let Limits { memory, swap, disk, io, cpu } = limits;
-        Self { memory, swap, disk, io, cpu }
+        let Limits { memory, swap, disk, io, cpu, processes } = limits;
+        Self { memory, swap, disk, io, cpu, processes }
     }
 }
 

@@ -51,7 +51,7 @@ fn full_server() -> Server {
         node_id: "remote.example".into(),
         template_id: Some("minecraft-paper".to_owned()),
         startup: "java -jar {{JAR}}".to_owned(),
-        limits: Limits { memory: 1 << 31, swap: -1, disk: 1 << 35, io: 10, cpu: 150 },
+        limits: Limits { memory: 1 << 31, swap: -1, disk: 1 << 35, io: 10, cpu: 150, processes: 512 },
         ports: vec![
             Port { internal: 25_565, external: 25_566, protocol: Protocol::Tcp },
             Port { internal: 25_565, external: 25_566, protocol: Protocol::Udp },

@@ -42,6 +42,7 @@ async fn the_path_of_the_key_is_named() {
         (json!({ "name": "a", "image": "b", "limits": { "io": 9 } }), "limits.io"),
         (json!({ "name": "a", "image": "b", "limits": { "io": 1001 } }), "limits.io"),
         (json!({ "name": "a", "image": "b", "limits": { "cpu": -1 } }), "limits.cpu"),
+        (json!({ "name": "a", "image": "b", "limits": { "processes": 16_385 } }), "limits.processes"),
         (json!({ "name": "a", "image": "b", "limits": { "ram": 1 } }), "limits.ram"),
         (json!({ "name": "", "image": "b" }), "name"),
         (json!({ "name": "a\u{7}b", "image": "b" }), "name"),

@@ -29,7 +29,10 @@ async fn a_new_server_has_the_shape_that_scripts_rely_on() {
     let server = made(&admin, json!({ "name": "World", "image": docker::BUSYBOX, "startup": "game" })).await;
     assert_eq!(server["nodeId"], "local");
     assert!(matches!(server["status"].as_str(), Some("installing" | "stopped")), "{server}");
-    assert_eq!(server["limits"], json!({ "memory": 0, "swap": 0, "disk": 0, "io": 500, "cpu": 0 }));
+    assert_eq!(
+        server["limits"],
+        json!({ "memory": 0, "swap": 0, "disk": 0, "io": 500, "cpu": 0, "processes": 512 })
+    );
     assert_eq!(server["ports"], json!([]));
     assert_eq!(server["environment"], json!({}));
     let created = server["createdAt"].as_str().unwrap();
@@ -56,7 +59,10 @@ async fn a_change_keeps_what_it_leaves_out() {
         .await
         .expect(200)
         .json;
-    assert_eq!(changed["limits"], json!({ "memory": 64 << 20, "swap": 0, "disk": 0, "io": 500, "cpu": 75 }));
+    assert_eq!(
+        changed["limits"],
+        json!({ "memory": 64 << 20, "swap": 0, "disk": 0, "io": 500, "cpu": 75, "processes": 512 })
+    );
     assert_eq!(changed["environment"], json!({ "C": "3" }));
     assert_eq!((&changed["name"], &changed["startup"]), (&json!("World"), &json!("game")));
     let changed = admin.patch(&path, json!({ "name": "Neue Wält ✨", "startup": "" })).await.expect(200).json;

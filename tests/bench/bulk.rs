@@ -125,3 +125,14 @@ impl Watching {
         self.most.load(Ordering::Relaxed) as f64 / 1e3 - self.before
     }
 }
+
+/// Seconds of processor time that some processes have used.
+pub(crate) fn processor(pids: &[u32]) -> f64 {
+    let used = |pid: &u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which may hold anything: user and system time in hundredths of a second.
+        let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+    };
+    pids.iter().map(used).sum::<f64>() / 100.0
+}

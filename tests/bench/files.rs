@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::bulk::{Watching, drain, plain_copy, request};
+use crate::bulk::{Watching, drain, plain_copy, processor, request};
 use crate::panel::{IMAGE, Panel, binary};
 use crate::report::Report;
 use crate::{Result, thorough};
@@ -81,7 +81,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
             .await?;
         panel.wait(&place.id, "stopped").await?;
     }
-    transfer(&panel, &local, report).await?;
+    transfer(&panel, &local, &[local.pid, remote.pid], report).await?;
     let id = panel.server("folders", startup).await?;
     let folder = panel.folder().join("servers").join(&id);
     listing(&panel, &id, &folder, report).await?;
@@ -192,23 +192,39 @@ async fn bytes(panel: &Panel, place: &Place, report: &mut Report) -> Result<()> 
     aside(move || request(&address, &warm, 8 << 20).map(drop)).await?;
 
     let plain = beside_file.clone();
+    let own = [std::process::id()];
+    let used = processor(&own);
     let ((), plain_up) = timed(move || plain_copy(None, Some(&plain), size)).await?;
+    let (used, plain_cpu_up) = (processor(&own), processor(&own) - used);
     let file = beside_file.clone();
     let ((), plain_down) = timed(move || plain_copy(Some(&file), None, size)).await?;
+    let plain_cpu_down = processor(&own) - used;
     std::fs::remove_file(&beside_file)?;
 
     let pids = if place.pid == panel.pid() { vec![place.pid] } else { vec![panel.pid(), place.pid] };
     let watching = Watching::begin(pids.clone());
+    let used = processor(&pids);
     let (address, put) = (panel.address.clone(), head("PUT", size));
     let (_, up) = timed(move || request(&address, &put, size).map(drop)).await?;
-    let more_up = watching.end();
+    let (more_up, cpu_up) = (watching.end(), processor(&pids) - used);
     if std::fs::metadata(place.folder.join("large.bin"))?.len() != size {
         return Err("the upload is not whole".into());
     }
-    let watching = Watching::begin(pids);
+    let watching = Watching::begin(pids.clone());
+    let used = processor(&pids);
     let (address, get) = (panel.address.clone(), head("GET", 0));
     let ((), down) = timed(move || drain(request(&address, &get, 0)?.0, size)).await?;
-    let more_down = watching.end();
+    let (more_down, cpu_down) = (watching.end(), processor(&pids) - used);
+    // Holds on a machine that others use as well, and where both ends share its processors.
+    for (what, ours, plain) in [("upload", cpu_up, plain_cpu_up), ("download", cpu_down, plain_cpu_down)] {
+        let beside = Some((plain * 1e3 / mb * 1e3, "ms both ends of the plain copy"));
+        report.plain(
+            format!("processor time per GB, {what}, {name} node"),
+            "ms",
+            ours * 1e3 / mb * 1e3,
+            beside,
+        );
+    }
     for (what, took, plain) in [("upload", up, plain_up), ("download", down, plain_down)] {
         let (ours, theirs) = (mb / took, mb / plain);
         report.plain(
@@ -253,7 +269,7 @@ async fn bytes(panel: &Panel, place: &Place, report: &mut Report) -> Result<()> 
 }
 
 /// A server on its way to another node.
-async fn transfer(panel: &Panel, place: &Place, report: &mut Report) -> Result<()> {
+async fn transfer(panel: &Panel, place: &Place, pids: &[u32], report: &mut Report) -> Result<()> {
     let size = large();
     let (world, plain) = (place.folder.join("world.bin"), panel.folder().join("plain.bin"));
     let file = world.clone();
@@ -261,6 +277,7 @@ async fn transfer(panel: &Panel, place: &Place, report: &mut Report) -> Result<(
     let ((), plain_took) = timed(move || plain_copy(Some(&world), Some(&plain), size)).await?;
     std::fs::remove_file(panel.folder().join("plain.bin"))?;
     let path = format!("/api/servers/{}/move", place.id);
+    let used = processor(pids);
     let began = Instant::now();
     panel.call(Method::POST, &path, Some(json!({ "nodeId": "attic" }))).await?;
     loop {
@@ -276,6 +293,8 @@ async fn transfer(panel: &Panel, place: &Place, report: &mut Report) -> Result<(
     }
     let took = began.elapsed().as_secs_f64();
     let mb = size as f64 / 1e6;
+    let used = (processor(pids) - used) * 1e3 / mb * 1e3;
+    report.plain("processor time per GB, transfer", "ms", used, None);
     let beside = Some((mb / plain_took, "MB/s plain copy over loopback"));
     report.plain("transfer to another node", "MB/s", mb / took, beside);
     report.at_least("… part of the plain copy (transfer)", "", plain_took / took, 0.6, None);

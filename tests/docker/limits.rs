@@ -23,7 +23,7 @@ async fn a_container_is_made_of_an_allow_list() {
     let panel = Panel::start().await;
     let port = crate::harness::free_port();
     let more = json!({
-        "limits": { "memory": 256 * MIB, "swap": 128 * MIB, "cpu": 150, "io": 300 },
+        "limits": { "memory": 256 * MIB, "swap": 128 * MIB, "cpu": 150, "io": 300, "processes": 700 },
         "ports": [{ "internal": 7777, "external": port, "protocol": "tcp" }],
         "environment": { "COLOUR": "red" },
     });
@@ -53,7 +53,7 @@ async fn a_container_is_made_of_an_allow_list() {
         }
     };
     assert!((quota - 1.5).abs() < 1e-6, "{quota}");
-    assert_eq!(host["PidsLimit"], 512);
+    assert_eq!(host["PidsLimit"], 700);
 
     assert_eq!(host["ReadonlyRootfs"], true);
     assert_eq!(host["Privileged"], false);
@@ -177,7 +177,7 @@ async fn a_fork_bomb_fills_its_own_container_only() {
     let bomb = Game::with(
         &panel,
         "echo Ready; exec awk 'BEGIN { while (1) system(\"sleep 100 &\") }'",
-        json!({ "limits": { "cpu": 50 } }),
+        json!({ "limits": { "cpu": 50, "processes": 300 } }),
     )
     .await;
     bomb.start().await;
@@ -186,7 +186,7 @@ async fn a_fork_bomb_fills_its_own_container_only() {
     until("the bomb hits its limit", seconds(60), async || {
         most =
             most.max(docker::docker(&["top", &name, "-eo", "pid"]).await.lines().count().saturating_sub(1));
-        (most >= 450).then_some(())
+        (most >= 260).then_some(())
     })
     .await;
     let mut times = Vec::new();
@@ -200,7 +200,7 @@ async fn a_fork_bomb_fills_its_own_container_only() {
     times.sort_unstable();
     assert!(times[times.len() - 1] < 500, "{times:?} ms");
     most = most.max(docker::docker(&["top", &name, "-eo", "pid"]).await.lines().count().saturating_sub(1));
-    assert!(most <= 512, "{most} processes");
+    assert!(most <= 300, "{most} processes");
     bomb.power("kill").await.expect(202);
     bomb.becomes("stopped", seconds(20)).await;
 }

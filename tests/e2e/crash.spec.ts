@@ -18,6 +18,22 @@ test('a crash has a cause, and its restart can be called off', async ({ admin: p
   await expect(page.getByText('Unsaved changes')).toBeVisible();
 });
 
+test('a game with too many threads is allowed more', async ({ admin: page, panel }) => {
+  const server = await panel.server('Forks', 'sh -c "echo bash: fork: retry: Resource temporarily unavailable; sleep 1; exit 3"', { ports: [] });
+  await page.goto(`${panel.url}/servers/${server.id}`);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await page.getByRole('link', { name: 'Allow 2048' }).click();
+  const field = page.getByRole('spinbutton', { name: 'Processes and threads' });
+  await expect(field).toHaveValue('2048');
+  await field.fill('20000');
+  await expect(page.getByText('Between 16 and 16,384.')).toBeVisible();
+  await field.fill('3000');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByText('Unsaved changes')).toHaveCount(0);
+  const { limits } = await panel.call<{ limits: { processes: number } }>('GET', `/api/servers/${server.id}`);
+  expect(limits.processes).toBe(3000);
+});
+
 test('how any image stops and what follows a crash is on the page', async ({ admin: page, panel }) => {
   const server = await panel.server('Any image', 'sleep 1000');
   await page.goto(`${panel.url}/servers/${server.id}/startup`);

@@ -92,6 +92,14 @@ fn default_io() -> i64 {
     500
 }
 
+fn usual_processes() -> i64 {
+    512
+}
+
+fn is_usual_processes(processes: &i64) -> bool {
+    *processes == usual_processes()
+}
+
 /// Resource limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -110,11 +118,18 @@ pub struct Limits {
     /// CPU in percent of one core; 0 for no limit.
     #[serde(default, deserialize_with = "lenient::signed")]
     pub cpu: i64,
+    /// Processes and threads, 16 to 16,384. The usual number is not sent: other agents do not know this field.
+    #[serde(
+        default = "usual_processes",
+        deserialize_with = "lenient::signed",
+        skip_serializing_if = "is_usual_processes"
+    )]
+    pub processes: i64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 0, swap: 0, disk: 0, io: default_io(), cpu: 0 }
+        Self { memory: 0, swap: 0, disk: 0, io: default_io(), cpu: 0, processes: usual_processes() }
     }
 }
 

@@ -119,6 +119,8 @@ pub struct Resources {
     pub memory_swap: i64,
     /// Percent of one core; 0 for no limit.
     pub cpu: i64,
+    /// Processes and threads.
+    pub processes: i64,
     /// Block I/O weight; `None` for the engine's default.
     pub io_weight: Option<u16>,
 }

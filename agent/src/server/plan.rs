@@ -115,7 +115,7 @@ pub(super) fn container(
 }
 
 fn resources(limits: &Limits) -> Resources {
-    let Limits { memory, swap, cpu, io, .. } = *limits;
+    let Limits { memory, swap, cpu, io, processes, .. } = *limits;
     let hard = if memory > 0 { with_overhead(memory) } else { 0 };
     Resources {
         memory: hard,
@@ -126,6 +126,7 @@ fn resources(limits: &Limits) -> Resources {
             (hard, swap) => hard.saturating_add(swap.max(0)),
         },
         cpu,
+        processes,
         io_weight: u16::try_from(io).ok().filter(|io| *io != 500 && (10..=1000).contains(io)),
     }
 }
@@ -152,13 +153,14 @@ pub(crate) fn check(spec: &ServerCreate) -> Result<(), String> {
     if bytes > ENVIRONMENT {
         return no("The variables are too long.");
     }
-    let Limits { memory, swap, disk, io, cpu } = spec.limits;
+    let Limits { memory, swap, disk, io, cpu, processes } = spec.limits;
     let memory_ok = memory == 0 || (16 * MIB..=1 << 50).contains(&memory);
     if !memory_ok
         || !(-1..=1 << 50).contains(&swap)
         || disk < 0
         || !(0..=1_000).contains(&io)
         || !(0..=100_000).contains(&cpu)
+        || !(16..=16_384).contains(&processes)
     {
         return no("A limit is out of its range.");
     }
@@ -329,6 +331,9 @@ mod tests {
         assert!(refused(&|s| s.limits.memory = -1));
         assert!(refused(&|s| s.limits.memory = 1));
         assert!(refused(&|s| s.limits.cpu = i64::MAX));
+        for processes in [i64::MIN, -1, 0, 15, 16_385, i64::MAX] {
+            assert!(refused(&|s| s.limits.processes = processes), "{processes}");
+        }
         assert!(refused(&|s| s.ports = vec![Port { internal: 0, external: 1, protocol: Protocol::Tcp }]));
         let behaviour = |change: &dyn Fn(&mut Behaviour)| {
             let mut behaviour = Behaviour::default();

@@ -44,7 +44,7 @@ pub(super) fn context(spec: &ServerCreate, timezone: &str) -> Context {
     let own_zone = environment.get("TZ").filter(|zone| !zone.is_empty()).cloned();
     let ports: Vec<u16> = spec.ports.iter().map(|port| port.internal).collect();
     let mib = |bytes: i64| u64::try_from(bytes / MIB).unwrap_or(0);
-    let protocol::Limits { memory, swap, disk, io, cpu } = spec.limits;
+    let protocol::Limits { memory, swap, disk, io, cpu, processes: _ } = spec.limits;
     Context {
         uuid: spec.server_id.to_string(),
         name: spec.name.clone().unwrap_or_else(|| spec.server_id.to_string()),

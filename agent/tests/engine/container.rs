@@ -16,7 +16,7 @@ fn inspect(id: &str) -> serde_json::Value {
 async fn it_may_do_what_it_must_and_no_more() {
     let node = Node::new().await;
     let mut spec = spec("sleep 1000");
-    spec.limits = Limits { memory: 100 << 20, swap: 0, disk: 0, io: 500, cpu: 150 };
+    spec.limits = Limits { memory: 100 << 20, swap: 0, disk: 0, io: 500, cpu: 150, processes: 600 };
     let port = free_port();
     spec.ports = vec![
         Port { internal: 7777, external: port, protocol: Protocol::Tcp },
@@ -32,7 +32,7 @@ async fn it_may_do_what_it_must_and_no_more() {
     assert_eq!(host["SecurityOpt"], serde_json::json!(["no-new-privileges"]));
     assert_eq!(host["CapDrop"], serde_json::json!(["ALL"]));
     assert_eq!(host["CapAdd"], serde_json::Value::Null);
-    assert_eq!((&host["PidsLimit"], &host["CpuQuota"]), (&512.into(), &150_000.into()));
+    assert_eq!((&host["PidsLimit"], &host["CpuQuota"]), (&600.into(), &150_000.into()));
     assert_eq!(host["Memory"], (100_i64 << 20) * 115 / 100);
     assert_eq!(host["RestartPolicy"]["Name"], "no");
     assert_eq!(host["LogConfig"]["Type"], "local");

@@ -85,11 +85,18 @@ pub struct Limits {
     pub io: i64,
     /// CPU in percent of one core; 0 for no limit.
     pub cpu: i64,
+    /// Processes and threads.
+    #[serde(default = "usual_processes")]
+    pub processes: i64,
+}
+
+fn usual_processes() -> i64 {
+    512
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0 }
+        Self { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0, processes: usual_processes() }
     }
 }
 

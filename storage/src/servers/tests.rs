@@ -36,7 +36,7 @@ fn a_server_comes_back_as_it_went() {
         stop_at_disk_limit: false,
         architectures: vec!["amd64".to_owned()],
     };
-    full.limits = Limits { memory: i64::MAX, swap: -1, disk: 0, io: 10, cpu: 250 };
+    full.limits = Limits { memory: i64::MAX, swap: -1, disk: 0, io: 10, cpu: 250, processes: 16_384 };
     full.environment.insert("EMPTY".to_owned(), String::new());
     full.suspended = true;
     let copy = full.clone();

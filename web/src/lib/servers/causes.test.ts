@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { causeOf, gslVariable, javaImages, moreMemory, type LogLine } from './causes';
+import { causeOf, gslVariable, javaImages, moreMemory, moreProcesses, type LogLine } from './causes';
 
 const log = (...texts: string[]): LogLine[] => texts.map((text) => ({ stream: 'stdout', text }));
 const GIB = 1024 ** 3;
@@ -46,6 +46,12 @@ describe('the cause of a crash', () => {
     expect(causeOf(log('exec format error', 'Starting the server.'))?.kind).toBe('architecture');
     expect(causeOf(log('Done', 'bye'))).toBeNull();
   });
+});
+
+it('allows four times as many processes, within what a server may have', () => {
+  expect(moreProcesses(512)).toBe(2048);
+  expect(moreProcesses(8000)).toBe(16_384);
+  expect(moreProcesses(16_384)).toBe(16_384);
 });
 
 describe('more memory', () => {

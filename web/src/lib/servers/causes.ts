@@ -107,6 +107,9 @@ const STEP = 256 * 1024 * 1024;
 /** Half as much again, in whole gigabytes. */
 export const moreDisk = (limit: number): number => Math.ceil((limit * 1.5) / 1024 ** 3) * 1024 ** 3;
 
+/** Four times as many; not more than a server may have. */
+export const moreProcesses = (limit: number): number => Math.min(limit * 4, 16_384);
+
 /** Half as much again, in steps that people like; not more than the machine has. */
 export function moreMemory(limit: number, total: number): number {
   const wanted = Math.ceil((limit * 1.5) / STEP) * STEP;

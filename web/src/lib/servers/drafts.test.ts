@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Limits, Variable } from '../types';
 import { boundsText, fieldError, fromMegabytes, limitProblems, numberProblem, portProblems, switchWords, toMegabytes, validKey, variableKind } from './drafts';
 
-const limits: Limits = { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0 };
+const limits: Limits = { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0, processes: 512 };
 const variable = (rules: string, default_value = ''): Variable => ({ name: '', description: '', env_variable: 'A', default_value, user_viewable: true, user_editable: true, secret: false, rules });
 
 describe('limits', () => {
@@ -18,7 +18,10 @@ describe('limits', () => {
     ['limits.io', { io: 9 }],
     ['limits.io', { io: 1001 }],
     ['limits.cpu', { cpu: 1.5 }],
-    ['limits.cpu', { cpu: Number.NaN }]
+    ['limits.cpu', { cpu: Number.NaN }],
+    ['limits.processes', { processes: 15 }],
+    ['limits.processes', { processes: 16_385 }],
+    ['limits.processes', { processes: 0.5 }]
   ])('names %s for %j', (key, part) => {
     expect(Object.keys(limitProblems({ ...limits, ...part }))).toEqual([key]);
   });

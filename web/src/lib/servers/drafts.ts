@@ -24,6 +24,7 @@ export function limitProblems(limits: Limits): Record<string, string> {
   if (!whole(limits.disk) || limits.disk < 0) problems['limits.disk'] = t.settings.rules.disk;
   if (!whole(limits.io) || limits.io < 10 || limits.io > 1000) problems['limits.io'] = t.settings.rules.io;
   if (!whole(limits.cpu) || limits.cpu < 0) problems['limits.cpu'] = t.settings.rules.cpu;
+  if (!whole(limits.processes) || limits.processes < 16 || limits.processes > 16_384) problems['limits.processes'] = t.settings.rules.processes;
   return problems;
 }
 

@@ -3,7 +3,7 @@ import { fromFields, settingsPatch, toFields, type Settings } from './settingsFi
 import { startupPatch } from './startupFields';
 
 describe('settings as fields', () => {
-  const settings: Settings = { name: 'a', image: 'i', limits: { memory: 1, swap: 2, disk: 3, io: 4, cpu: 5 }, ports: [{ internal: 1, external: 2, protocol: 'udp' }], blockLan: true };
+  const settings: Settings = { name: 'a', image: 'i', limits: { memory: 1, swap: 2, disk: 3, io: 4, cpu: 5, processes: 6 }, ports: [{ internal: 1, external: 2, protocol: 'udp' }], blockLan: true };
 
   it('go there and back', () => {
     expect(fromFields(toFields(settings))).toEqual(settings);

@@ -12,7 +12,7 @@ export interface Settings {
   blockLan: boolean;
 }
 
-const LIMITS = ['memory', 'swap', 'disk', 'io', 'cpu'] as const;
+const LIMITS = ['memory', 'swap', 'disk', 'io', 'cpu', 'processes'] as const;
 
 /** Each limit is a field of its own: two may change two of them. */
 export function toFields({ name, image, limits, ports, blockLan }: Settings): Values {
@@ -46,6 +46,7 @@ export function settingsLabel(key: string): string {
     'limits.disk': t.settings.disk,
     'limits.io': t.settings.diskPriority,
     'limits.cpu': t.create.cpu,
+    'limits.processes': t.settings.processes,
     ports: t.settings.network,
     blockLan: t.settings.blockLan
   };

@@ -13,7 +13,7 @@ const server = (part: Partial<Server>): Server => ({
   image: 'x',
   startup: '',
   environment: {},
-  limits: { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0 },
+  limits: { memory: 0, swap: 0, disk: 0, io: 500, cpu: 0, processes: 512 },
   ports: [],
   status: 'stopped',
   createdAt: '2026-01-01T00:00:00Z',

@@ -22,7 +22,7 @@ export const causes: typeof English = {
   helps: {
     eula: 'Akzeptiere sie und starte neu.',
     gslToken: 'Es ist abgelaufen, oder es gibt es nicht. Erstelle ein neues und trage es hier ein.',
-    processes: 'Ein Server darf 512 davon haben. Entferne Plugins oder Mods, die viele starten, und starte neu.',
+    processes: 'Der Server hat so viele, wie seine Einstellungen erlauben. Erlaube mehr, oder entferne Plugins oder Mods, die viele starten, und starte neu.',
     steamDisk: 'Schaffe Platz auf dem Node, oder erhöhe die Grenze des Servers, und starte neu.',
     memory: 'Gib ihm mehr Arbeitsspeicher.',
     java: 'Wähle ein Image mit der Java-Version, die das Spiel braucht.',
@@ -39,6 +39,7 @@ export const causes: typeof English = {
   javaNeeded: (version) => `Java ${version}`,
   moreMemory: (size) => `${size} geben`,
   moreDisk: (size) => `${size} geben`,
+  moreProcesses: (count) => `${count} erlauben`,
   token: 'Token',
   makeToken: 'Bei Steam erstellen',
   image: 'Image',

@@ -20,6 +20,8 @@ export const settings: typeof English = {
   swapHint: '0: keiner. -1: keine Grenze.',
   diskPriority: 'Datenträger-Priorität',
   diskPriorityHint: '10 bis 1000; üblich ist 500.',
+  processes: 'Prozesse und Threads',
+  processesHint: '16 bis 16.384; üblich sind 512.',
   network: 'Netzwerk',
   networkText: 'Die Ports, über die sich Spieler verbinden, und was das Spiel erreicht.',
   blockLan: 'Lokales Netzwerk sperren',
@@ -34,6 +36,7 @@ export const settings: typeof English = {
     swap: '0 für keinen, -1 für keine Grenze, sonst Megabyte.',
     disk: 'Megabyte, oder leer für keine Grenze.',
     io: 'Zwischen 10 und 1000.',
-    cpu: 'Prozent eines Kerns, oder leer für keine Grenze.'
+    cpu: 'Prozent eines Kerns, oder leer für keine Grenze.',
+    processes: 'Zwischen 16 und 16.384.'
   }
 };

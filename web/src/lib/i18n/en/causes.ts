@@ -21,7 +21,7 @@ export const causes = {
   helps: {
     eula: 'Accept it, then start again.',
     gslToken: 'It has expired or does not exist. Create a new one, and enter it here.',
-    processes: 'A server may have 512 of them. Remove plugins or mods that start many, then start again.',
+    processes: 'The server has as many as its settings allow. Allow more, or remove plugins or mods that start many, then start again.',
     steamDisk: 'Free some space on the node, or raise the server’s disk limit, then start again.',
     memory: 'Give it more memory.',
     java: 'Choose an image with the Java version that the game needs.',
@@ -38,6 +38,7 @@ export const causes = {
   javaNeeded: (version: string) => `Java ${version}`,
   moreMemory: (size: string) => `Give it ${size}`,
   moreDisk: (size: string) => `Give it ${size}`,
+  moreProcesses: (count: number) => `Allow ${count}`,
   token: 'Token',
   makeToken: 'Create one at Steam',
   image: 'Image',

@@ -18,6 +18,8 @@ export const settings = {
   swapHint: '0: none. -1: no limit.',
   diskPriority: 'Disk priority',
   diskPriorityHint: '10 to 1000; 500 is the default.',
+  processes: 'Processes and threads',
+  processesHint: '16 to 16,384; 512 is the default.',
   network: 'Network',
   networkText: 'The ports through which players connect, and what the game can reach.',
   blockLan: 'Block the local network',
@@ -32,6 +34,7 @@ export const settings = {
     swap: '0 for none, -1 for no limit, otherwise megabytes.',
     disk: 'Megabytes, or empty for no limit.',
     io: 'Between 10 and 1000.',
-    cpu: 'Percent of one core, or empty for no limit.'
+    cpu: 'Percent of one core, or empty for no limit.',
+    processes: 'Between 16 and 16,384.'
   }
 };
