@@ -35,6 +35,16 @@ impl Buffers {
         let bytes = free.unwrap_or_else(|| vec![0; FRAME_BYTES]);
         Buffer { bytes, filled: 0, free: self.clone() }
     }
+
+    /// Frees what waits.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().len()
+    }
 }
 
 impl Buffer {

@@ -93,6 +93,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Self { inner, role, head: [0; LONGEST_HEAD], head_bytes: 0, frame: None, begun: None, buffers }
     }
 
+    #[cfg(test)]
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
     /// The next message. May be dropped and called again.
     pub(super) async fn next(&mut self) -> io::Result<Message> {
         loop {
@@ -207,7 +212,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         };
         Ok(Some(match code {
             CLOSE => Message::Close,
-            PING => Message::Ping(bytes),
+            PING => {
+                // They come every few seconds: a stream that is used now and then, as SFTP's, holds no memory between.
+                self.buffers.clear();
+                Message::Ping(bytes)
+            }
             PONG => Message::Pong(bytes),
             TEXT => Message::Text(bytes),
             _ => Message::Binary(bytes),

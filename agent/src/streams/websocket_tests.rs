@@ -142,3 +142,19 @@ async fn a_client_uses_another_mask_each_time() {
     }
     assert!(masks.len() > 6, "{masks:?}");
 }
+
+#[tokio::test]
+async fn a_quiet_stream_holds_no_buffers() {
+    let (near, far) = duplex(1 << 20);
+    let (mut writer, mut reader) = (Writer::new(near, Role::Server), Reader::new(far, Role::Client));
+    for _ in 0..3 {
+        let (sent, got) = tokio::join!(writer.send(Message::Binary(pattern(FRAME_BYTES))), reader.next());
+        sent.unwrap();
+        drop(got.unwrap());
+    }
+    assert_eq!(reader.buffers().waiting(), 1, "one is used again and again");
+    let (sent, got) = tokio::join!(writer.send(Message::Ping(Bytes::new())), reader.next());
+    sent.unwrap();
+    assert_eq!(got.unwrap(), Message::Ping(Bytes::new()));
+    assert_eq!(reader.buffers().waiting(), 0);
+}
