@@ -15,6 +15,7 @@ use crate::live::Live;
 use crate::net::mdns::Name;
 use crate::net::tls::Identity;
 use crate::nodes::{EnrollmentConfig, Nodes};
+use crate::players::Players;
 use crate::registries::Registries;
 use crate::servers::Servers;
 use crate::setup::Setup;
@@ -88,6 +89,8 @@ pub struct Features {
 pub struct Games {
     /// Servers.
     pub servers: Servers,
+    /// Who plays on them.
+    pub players: Players,
     /// Their files.
     pub files: Files,
     /// Transfers to another node.

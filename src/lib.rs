@@ -3,6 +3,7 @@
 //! Suggested reading order: [`run`] starts everything, [`router`] lists every endpoint, then the features, then the
 //! modules that they use.
 
+pub mod players;
 pub mod registries;
 pub mod router;
 

@@ -17,8 +17,8 @@ use crate::nodes::Nodes;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use crate::{
-    backups, docs, doctor, files, live, nodes, registries, servers, setup, sftp, sources, ssh_keys, status,
-    templates, transfers, upgrades, users,
+    backups, docs, doctor, files, live, nodes, players, registries, servers, setup, sftp, sources, ssh_keys,
+    status, templates, transfers, upgrades, users,
 };
 
 /// All endpoints of the API. The OpenAPI document is generated from this list, and a test compares it with the table of
@@ -35,6 +35,7 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(sources::routes(&gallery.sources));
     routes.extend(registries::routes(&gallery.registries));
     routes.extend(servers::routes(&features.games.servers, &features.games.backups));
+    routes.extend(players::routes(&features.games.players));
     routes.extend(files::routes(&features.games.files));
     routes.extend(transfers::routes(&features.games.transfers));
     routes.extend(backups::routes(&features.games.backups));

@@ -19,6 +19,7 @@ pub mod legacy;
 pub mod link;
 mod panel;
 pub mod persist;
+mod players;
 pub mod remote;
 pub mod runtime;
 mod server;

@@ -100,7 +100,8 @@ impl Inbound {
             | ToPanel::FileMatches(_)
             | ToPanel::DiskUsageReport(_)
             | ToPanel::UploadInfo(_)
-            | ToPanel::BackupReport(_) => {}
+            | ToPanel::BackupReport(_)
+            | ToPanel::PlayersReport(_) => {}
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_) | ToPanel::FileProgress(_))

@@ -98,6 +98,8 @@ permissions! {
         Console = "console", earlier: [], includes: [View], administrators: true;
         /// Start and stop it.
         Power = "power", earlier: [], includes: [View], administrators: true;
+        /// Kick, ban and name operators in the game, and speak to its players.
+        Players = "players", earlier: [], includes: [View], administrators: true;
         /// See and download its files.
         FilesRead = "files_read", earlier: [], includes: [View], administrators: true;
         /// Change its files.
@@ -200,7 +202,7 @@ mod tests {
         assert_eq!(names(&Permissions::granted([])), "[]");
         assert_eq!(
             names(&Permissions::administrator()),
-            r#"["view","console","power","files_read","files","backups","startup","configure","delete"]"#
+            r#"["view","console","power","players","files_read","files","backups","startup","configure","delete"]"#
         );
     }
 

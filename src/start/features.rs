@@ -16,6 +16,7 @@ use crate::files::{self, Files};
 use crate::live::Live;
 use crate::net::fetch::SafeFetcher;
 use crate::nodes::{EnrollmentConfig, Nodes};
+use crate::players::Players;
 use crate::registries::Registries;
 use crate::router;
 use crate::servers::{OwnPorts, Servers};
@@ -114,7 +115,8 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
             source: source.into(),
         })?,
     });
-    let games = Games { servers, files, transfers, backups, sftp };
+    let players = Players::new(store.clone(), agents.clone(), templates.clone());
+    let games = Games { servers, players, files, transfers, backups, sftp };
     let topics = router::topics(&games, &nodes, &status, &upgrades);
     let live = Live::new(auth.clone(), agents.clone(), topics, tasks.clone());
     let joining = EnrollmentConfig {

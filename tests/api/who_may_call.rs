@@ -129,6 +129,8 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/api/servers/{id}",                ServerAdmin),
     ("POST",   "/api/servers/{id}/power",          Server("power")),
     ("POST",   "/api/servers/{id}/command",        Server("console")),
+    ("GET",    "/api/servers/{id}/players",        Server("view")),
+    ("POST",   "/api/servers/{id}/players/actions", Server("players")),
     ("GET",    "/api/servers/{id}/console",        Server("console")),
     ("GET",    "/api/servers/{id}/stats",          Server("view")),
     ("POST",   "/api/servers/{id}/install",        Server("configure")),
@@ -201,8 +203,8 @@ const TOPICS: &[(&str, Who)] = &[
 ];
 
 /// Permissions that can be granted.
-pub(super) const PERMISSIONS: [&str; 8] =
-    ["view", "console", "power", "files_read", "files", "backups", "startup", "configure"];
+pub(super) const PERMISSIONS: [&str; 9] =
+    ["view", "console", "power", "players", "files_read", "files", "backups", "startup", "configure"];
 
 /// Whether this permission on the server is sufficient.
 pub(super) fn opens(permission: &str, who: Who) -> bool {

@@ -15,8 +15,15 @@ use super::files::{self, File};
 use super::paths::{Token, tokens};
 
 /// The crates.
-const CRATES: [&str; 6] =
-    ["src", "storage/src", "agent/src", "agent/protocol/src", "agent/sftp/src", "agent/templates/src"];
+const CRATES: [&str; 7] = [
+    "src",
+    "storage/src",
+    "agent/src",
+    "agent/protocol/src",
+    "agent/queries/src",
+    "agent/sftp/src",
+    "agent/templates/src",
+];
 
 /// A `use` of one name.
 struct Use {

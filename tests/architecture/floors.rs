@@ -36,7 +36,7 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Crates that must not depend on each other, or only downwards.
-const CRATES: [(&str, &[&str], &str); 6] = [
+const CRATES: [(&str, &[&str], &str); 7] = [
     (
         "agent/ids",
         &["storage", "agent", "protocol", "templates", "ctrl_alt_play", "tokio"],
@@ -51,6 +51,11 @@ const CRATES: [(&str, &[&str], &str); 6] = [
         "agent/sftp",
         &["storage", "agent", "protocol", "templates", "ctrl_alt_play", "tokio", "std::fs", "std::net"],
         "the packets of SFTP know nothing of ours, and do no I/O",
+    ),
+    (
+        "agent/queries",
+        &["storage", "agent", "protocol", "templates", "ctrl_alt_play", "tokio", "std::fs", "std::net"],
+        "the protocols of games know nothing of ours, and do no I/O",
     ),
     (
         "storage",

@@ -31,6 +31,7 @@ mod malicious_transfer;
 mod nodes;
 mod own_user;
 mod panel_backups;
+mod players;
 mod ports;
 mod power;
 mod proxy;

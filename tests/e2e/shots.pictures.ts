@@ -82,6 +82,7 @@ test('pictures', async ({ browser }) => {
       ['files-editor', `/servers/${made.running}/files/edit?path=/config.yml`],
       ['files-trash', `/servers/${made.running}/files/trash`],
       ['files-search', `/servers/${made.running}/files/search?name=config`],
+      ['players', `/servers/${made.running}/players`],
       ['backups', `/servers/${made.running}/backups`],
       ['backup', `/servers/${made.running}/backups/${made.backup}`],
       ['backups-empty', `/servers/${made.paused}/backups`],

@@ -25,6 +25,7 @@ mod files;
 mod lenient;
 mod nodes;
 mod payload;
+mod players;
 mod registries;
 mod servers;
 mod stats;
@@ -74,6 +75,7 @@ pub use nodes::{
     Capability, Engine, Firewall, Heartbeat, HostCheck, HostReport, ImageReport, NodeStats, Problem, Space,
     SystemInfo, capability,
 };
+pub use players::{PlayerEntry, PlayersQuery, PlayersReport, QueryProtocol};
 pub use registries::{RegistryLogin, registry_host, registry_of};
 pub use servers::{
     Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,
@@ -146,6 +148,8 @@ pub enum ToPanel {
     FileMatches(FileMatches),
     /// Extension: answers [`ToAgent::DiskUsage`].
     DiskUsageReport(DiskUsageReport),
+    /// Extension: answers [`ToAgent::PlayersQuery`].
+    PlayersReport(PlayersReport),
     /// Extension: answers [`ToAgent::UploadStat`], and the message that receives a piece of an upload.
     UploadInfo(UploadInfo),
     /// Extension: answers [`ToAgent::BackupQuery`].

@@ -60,6 +60,8 @@ pub mod capability {
     pub const BACKUP_TARGETS: &str = "backup-targets";
     /// `backup_list`, `file_send` of a backup, `paths` of a restore, the action `restore_test`.
     pub const BACKUP_CONTENTS: &str = "backup-contents";
+    /// `players_query`.
+    pub const PLAYERS: &str = "players";
 }
 
 /// `heartbeat`.

@@ -8,8 +8,9 @@ use super::payload::Payload;
 use super::{
     BackupList, BackupQuery, BackupRun, ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList,
     FileOp, FileRead, FileReceive, FileRef, FileSearch, FileSend, FileSftp, FileWrite, HostCheck,
-    RegistryLogin, ServerCommand, ServerCreate, ServerPower, ServerRef, ServerReinstall, ServerUpdate,
-    StatsSubscribe, TransferPrepare, TransferReceive, TransferSend, UpgradeReceive, UploadCreate, UploadRef,
+    PlayersQuery, RegistryLogin, ServerCommand, ServerCreate, ServerPower, ServerRef, ServerReinstall,
+    ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend, UpgradeReceive,
+    UploadCreate, UploadRef,
 };
 
 /// The list of all messages to an agent. A row has the type on the wire, the variant of [`ToAgent`] with its payload,
@@ -132,6 +133,9 @@ macro_rules! each_message_to_agent {
             backup_list: BackupList(list: Box<BackupList>), USUAL;
             /// Extension: cancels a backup job.
             backup_cancel: BackupCancel(job: BackupQuery), USUAL;
+            /// Extension: asks a running game who plays, answered by
+            /// [`ToPanel::PlayersReport`](super::ToPanel::PlayersReport).
+            players_query: PlayersQuery(query: PlayersQuery), USUAL;
         }
     };
 }

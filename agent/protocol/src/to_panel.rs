@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The types of an agent's messages, with their limits.
-pub(super) const KINDS: [(&str, Limits); 26] = [
+pub(super) const KINDS: [(&str, Limits); 27] = [
     ("heartbeat", USUAL),
     ("system_info", USUAL),
     ("server_status", USUAL),
@@ -45,6 +45,7 @@ pub(super) const KINDS: [(&str, Limits); 26] = [
     ("disk_usage_report", USUAL),
     ("upload_info", USUAL),
     ("backup_report", USUAL),
+    ("players_report", LISTING),
 ];
 
 /// Maximum number of an image's CPU architectures.
@@ -146,6 +147,7 @@ impl Inbound for ToPanel {
             Self::DiskUsageReport(report) => return report.bound(),
             Self::UploadInfo(info) => return info.bound(),
             Self::BackupReport(report) => report.bound(),
+            Self::PlayersReport(report) => report.bound(),
         }
         Ok(())
     }

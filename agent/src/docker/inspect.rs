@@ -1,8 +1,9 @@
 //! Converts the engine's description of a container.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings};
 use protocol::ServerId;
 
 use super::create;
@@ -46,6 +47,13 @@ impl Engine {
             settings: labels.get(create::SETTINGS).cloned(),
             tty: config.tty.unwrap_or(false),
             image: config.image.unwrap_or_default(),
+            address: found.network_settings.and_then(|settings| address(settings.networks?)),
         }
     }
+}
+
+/// A container's address on one of its networks; by IPv4 where it has both.
+fn address(networks: HashMap<String, EndpointSettings>) -> Option<IpAddr> {
+    let found = networks.into_values().flat_map(|network| [network.ip_address, network.global_ipv6_address]);
+    found.flatten().filter_map(|text| text.parse::<IpAddr>().ok()).min_by_key(IpAddr::is_ipv6)
 }

@@ -8,6 +8,7 @@ use crate::files::Files;
 use crate::panel::reply_cache::Reply;
 use crate::panel::reporter::Reporter;
 use crate::panel::subscriptions::{Consoles, Sampler, Wanted};
+use crate::players::Players;
 use crate::server::Handle;
 use crate::stats::Usages;
 use crate::supervisor::{Supervisor, not_found};
@@ -24,6 +25,7 @@ pub(crate) struct Parts {
     pub(crate) usages: Usages,
     pub(crate) checks: HostChecks,
     pub(crate) files: Files,
+    pub(crate) players: Players,
     pub(crate) transfers: Transfers,
     pub(crate) backups: Backups,
     pub(crate) upgrades: Upgrades,

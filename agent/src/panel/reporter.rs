@@ -37,6 +37,7 @@ const CAPABILITIES: &[&str] = &[
     capability::BACKUP,
     capability::BACKUP_TARGETS,
     capability::BACKUP_CONTENTS,
+    capability::PLAYERS,
 ];
 /// Maximum time that the first `sync` waits for every server to be inspected.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -5,6 +5,7 @@ pub(crate) mod engine_watch;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -211,6 +212,8 @@ pub struct ContainerState {
     pub tty: bool,
     /// Image reference.
     pub image: String,
+    /// Its address on the engine's network; `None` if it does not run, or has the host's network.
+    pub address: Option<IpAddr>,
 }
 
 /// What the engine was told to do to a container before its last run ended.

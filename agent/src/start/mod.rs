@@ -23,6 +23,7 @@ use crate::link::{AgentSide, Outbox};
 use crate::panel::reply_cache::Answers;
 use crate::panel::reporter::Reporter;
 use crate::panel::subscriptions::{Consoles, Needs, Sampler, Wanted};
+use crate::players::Players;
 use crate::runtime::Runtime;
 use crate::runtime::engine_watch::watch_engine;
 use crate::server::{Context, Shared, folder};
@@ -108,6 +109,7 @@ pub fn start(
         sampler,
         usages,
         checks: HostChecks::new(Arc::clone(&context.engine), host, tasks.clone()),
+        players: Players::new(Arc::clone(&context.engine), tasks.clone()),
         files,
         transfers,
         backups,

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::{endpoints, server};
 use crate::harness::{Client, Live, Panel, seconds};
 
-const ALL: [&str; 8] = ["view", "console", "power", "files_read", "files", "backups", "startup", "configure"];
+const ALL: [&str; 9] =
+    ["view", "console", "power", "players", "files_read", "files", "backups", "startup", "configure"];
 
 struct Side {
     client: Client,

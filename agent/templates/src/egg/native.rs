@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::reading::Reading;
 use super::warning::Code;
-use crate::model::{BackupCommands, Needs, Port, PortPurpose, Protocol, Run, Stop, Template, Variable};
+use crate::model::{
+    BackupCommands, Needs, PlayerSupport, Port, PortPurpose, Protocol, Run, Stop, Template, Variable,
+};
 use crate::value::{self, Limits, Value};
 
 /// Name of that key.
@@ -36,6 +38,8 @@ struct Native {
     startup_by_shell: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<BackupCommands>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    players: Option<PlayerSupport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +73,7 @@ pub(super) fn of(template: &Template) -> Option<Value> {
         writable_root,
         startup_by_shell,
         backup: template.backup.clone(),
+        players: template.players.clone(),
         user,
         working_dir,
         omit_empty: omitted.map(|one| one.name.clone()).collect(),
@@ -102,6 +107,7 @@ pub(super) fn apply(template: &mut Template, reading: &mut Reading<'_>) {
     template.about.references =
         native.references.iter().map(|one| crate::text::line(one, 2_000)).take(100).collect();
     template.backup = native.backup;
+    template.players = native.players;
     template.needs = native.needs.unwrap_or_default();
     if let Some(ports) = native.ports {
         template.ports = ports;

@@ -54,6 +54,7 @@ pub fn check(template: &Template) -> Vec<Problem> {
     run(template, &mut found);
     files(template, &mut found);
     backup(template, &mut found);
+    players(template, &mut found);
     found.0
 }
 
@@ -86,6 +87,17 @@ fn backup(template: &Template, found: &mut Found) {
     let saved = backup.saved.as_deref().unwrap_or("x");
     let good = !saved.is_empty() && saved.len() <= MAX_LINE && !text::has_control(saved);
     found.when(!good, "backup.saved", "not a part of a line");
+}
+
+fn players(template: &Template, found: &mut Found) {
+    let Some(players) = &template.players else { return };
+    for (action, command) in &players.actions {
+        let placeholder = action.placeholder();
+        let message = format!("a line for a console that has {placeholder} once");
+        let good = command.len() <= MAX_LINE && !text::has_control(command);
+        let once = command.matches(placeholder).count() == 1;
+        found.when(!good || !once, &format!("players.actions.{}", action.name()), &message);
+    }
 }
 
 /// Whether a user is valid: `image` or `uid:gid`. Root is not allowed.

@@ -6,6 +6,7 @@
 mod check;
 mod file;
 mod parts;
+mod players;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub(crate) use check::{valid_name, valid_path};
 pub(crate) use file::LIMITS;
 pub use file::{FileError, MAX_BYTES, from_value, read, to_yaml};
 pub use parts::{About, Eula, Image, NO_IMAGE, Needs, Origin, Port, PortPurpose, Protocol, Variable};
+pub use players::{PlayerAction, PlayerQuery, PlayerSupport};
 pub use run::{BackupCommands, ConfigFile, Install, Parser, Run, Scalar, Setting, Startup, Stop};
 
 use crate::value::Value;
@@ -55,6 +57,9 @@ pub struct Template {
     /// What a running game is told around a backup; absent where its files may be read as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupCommands>,
+    /// How it tells who plays, and how players are managed; absent where neither is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub players: Option<PlayerSupport>,
     /// What it needs of a machine.
     #[serde(default, skip_serializing_if = "Needs::is_default")]
     pub needs: Needs,
@@ -68,6 +73,16 @@ impl Template {
     /// The variable of this name in the environment.
     pub fn variable(&self, name: &str) -> Option<&Variable> {
         self.variables.iter().find(|variable| variable.name == name)
+    }
+
+    /// The port at which the game is asked who plays; `None` if it cannot be asked, or its template names no such port.
+    pub fn players_port(&self) -> Option<&Port> {
+        let players = self.players.as_ref()?;
+        let of = |purpose| self.ports.iter().find(|port| port.purpose == purpose);
+        match players.port {
+            Some(purpose) => of(purpose),
+            None => of(PortPurpose::Query).or_else(|| of(PortPurpose::Game)),
+        }
     }
 
     /// Whether both templates are equal apart from the origin: the format they were read from and the time of export.

@@ -15,6 +15,10 @@ export const access: typeof English = {
       label: 'Ein/Aus',
       text: 'Starten, stoppen, neu starten und Beenden erzwingen.'
     },
+    players: {
+      label: 'Spieler',
+      text: 'Spieler hinauswerfen und sperren, Operatoren ernennen, allen im Spiel etwas sagen.'
+    },
     files_read: {
       label: 'Dateien sehen',
       text: 'Dateien sehen und herunterladen.'

@@ -13,6 +13,10 @@ export const access = {
       label: 'Power',
       text: 'Start, stop, restart and force-stop it.'
     },
+    players: {
+      label: 'Players',
+      text: 'Kick and ban players, name operators, and speak to all in the game.'
+    },
     files_read: {
       label: 'See files',
       text: 'See and download its files.'

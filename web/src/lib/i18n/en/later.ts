@@ -15,6 +15,7 @@ import { games } from './games';
 import { nodes } from './nodes';
 import { panelBackup } from './panelBackup';
 import { panelRestore } from './panelRestore';
+import { players } from './players';
 import { ports } from './ports';
 import { registries } from './registries';
 import { run } from './run';
@@ -26,6 +27,6 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, findings, gameFiles, games, nodes, panelBackup, panelRestore, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, findings, gameFiles, games, nodes, panelBackup, panelRestore, players, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
 
 export type Later = typeof later;

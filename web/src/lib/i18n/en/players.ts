@@ -1,0 +1,51 @@
+export const players = {
+  title: 'Players',
+  count: (online: number, max: number | null) => (max === null ? `${online}` : `${online} of ${max}`),
+  asked: (when: string) => `Asked ${when}`,
+  loading: 'Loading players',
+  notLoaded: 'Players not loaded',
+  nobody: 'Nobody is playing.',
+  stopped: 'The server is not running. Start it to see who plays.',
+  silent: 'The game does not answer.',
+  unasked: 'This game does not tell who plays.',
+  unaskedText: 'Its template names no way to ask it. The console may have a command for it.',
+  unnamed: (count: number) => (count === 1 ? 'One more player, whom the game does not name.' : `${count} more players, whom the game does not name.`),
+  since: (time: string) => `for ${time}`,
+  startFirst: 'The server has to run.',
+  actions: {
+    kick: 'Kick',
+    ban: 'Ban',
+    unban: 'Unban',
+    op: 'Make operator',
+    deop: 'Remove operator',
+    whitelist_add: 'Add to whitelist',
+    whitelist_remove: 'Remove from whitelist',
+    message: 'Message'
+  },
+  actionOf: {
+    kick: (name: string) => `Kick ${name}`,
+    ban: (name: string) => `Ban ${name}`,
+    unban: (name: string) => `Unban ${name}`,
+    op: (name: string) => `Make ${name} an operator`,
+    deop: (name: string) => `Remove ${name} as operator`,
+    whitelist_add: (name: string) => `Add ${name} to the whitelist`,
+    whitelist_remove: (name: string) => `Remove ${name} from the whitelist`,
+    message: (name: string) => `Message to ${name}`
+  },
+  sure: {
+    kick: 'They are thrown out, and may join again.',
+    ban: 'They are thrown out, and may not join again until they are unbanned.',
+    op: 'Operators may use all commands in the game.'
+  },
+  typed: (what: string) => `Sent to the game: ${what}`,
+  byName: 'By name',
+  byNameText: 'For players who are not online. The console shows what the game answers.',
+  name: 'Player’s name',
+  nameNeeded: 'Player’s name is required.',
+  what: 'Action',
+  send: 'Send',
+  message: 'Message to all players',
+  say: 'Send message',
+  said: 'Message sent',
+  notSaid: 'Message not sent'
+};
