@@ -2,6 +2,7 @@
 //! kept here, and written before it is done.
 
 mod acts;
+mod auto_test;
 mod body;
 mod check;
 mod contents;
@@ -68,6 +69,8 @@ pub struct Backups {
     data_dir: Arc<Path>,
     /// Somebody has asked for a check, or one has ended.
     check_asked: Arc<Notify>,
+    /// A policy has changed, or a restore test has ended.
+    test_asked: Arc<Notify>,
 }
 
 /// What is to be changed of a backup; what is absent stays.
@@ -97,8 +100,18 @@ impl Backups {
         let agenda = Agenda::new(&store.read_now(backups::policies::list)?);
         let (tracker, acts) = (Tracker::default(), Arc::default());
         let used = store.read_now(backups::used)?;
-        let (data_dir, check_asked) = (data_dir.into(), Arc::default());
-        let all = Self { store, agents, files, tasks, tracker, agenda, acts, data_dir, check_asked };
+        let all = Self {
+            store,
+            agents,
+            files,
+            tasks,
+            tracker,
+            agenda,
+            acts,
+            data_dir: data_dir.into(),
+            check_asked: Arc::default(),
+            test_asked: Arc::default(),
+        };
         for backup in &left {
             all.drive(backup);
         }
@@ -109,6 +122,7 @@ impl Backups {
         all.sweep();
         all.follow_policies();
         all.check_weekly();
+        all.test_weekly();
         Ok(all)
     }
 

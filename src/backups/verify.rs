@@ -101,6 +101,11 @@ impl Backups {
             }
             None => tracing::info!(%server, backup = id, ?problem, "a restore test was not finished"),
         }
+        let for_policy = match &found {
+            Some(Proof { ok: true, .. }) => Some(None),
+            Some(Proof { reason, .. }) => Some(Some(format!("The game did not come up. {reason}"))),
+            None => problem.clone().map(Some),
+        };
         self.change_record(backup, move |one| {
             one.checks.test_job = None;
             one.problem = problem;
@@ -108,6 +113,10 @@ impl Backups {
                 one.checks.proof = found;
             }
         })
-        .await
+        .await?;
+        match for_policy {
+            Some(problem) => self.test_ended(&backup.server_id, problem).await,
+            None => Ok(()),
+        }
     }
 }

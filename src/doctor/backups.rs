@@ -19,6 +19,9 @@ pub struct BackupSide {
     pub without_kit: Vec<String>,
     /// Servers that have a daily backup.
     pub daily: usize,
+    /// Servers whose weekly restore test fails.
+    #[serde(default)]
+    pub unproved: Vec<FailingBackup>,
     /// Where damaged backups lie, and how many.
     #[serde(default)]
     pub damaged: Vec<(String, u64)>,
@@ -44,13 +47,21 @@ pub struct FailingBackup {
 /// Reads it.
 pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
     let mut side = BackupSide::default();
-    for (server_id, kept) in policies::list(tx)?.into_iter().filter(|(_, kept)| kept.policy.enabled) {
+    for (server_id, kept) in policies::list(tx)? {
+        let name = || {
+            let server = storage::servers::get(tx, &server_id)?;
+            Ok::<_, storage::Error>(server.map_or_else(|| "The panel itself".to_owned(), |server| server.name))
+        };
+        if let Some(problem) = kept.tests.problem {
+            let server = name()?;
+            side.unproved.push(FailingBackup { server, since: problem.since, sentence: problem.sentence });
+        }
+        if !kept.policy.enabled {
+            continue;
+        }
         side.daily += 1;
         let Some(problem) = kept.problem else { continue };
-        let server = match storage::servers::get(tx, &server_id)? {
-            Some(server) => server.name,
-            None => "The panel itself".to_owned(),
-        };
+        let server = name()?;
         side.failing.push(FailingBackup { server, since: problem.since, sentence: problem.sentence });
     }
     let without = targets::list(tx)?.into_iter().filter(|target| !target.kit_saved);
@@ -84,6 +95,14 @@ pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
         let detail = format!("The daily backups of {more} more servers fail.");
         let title = "More daily backups fail";
         found.push(Finding::warning("backups", "backups_more", title, detail, "See Servers."));
+    }
+    for failing in side.unproved.iter().take(SHOWN) {
+        let since: String = rfc3339(failing.since).chars().take(10).collect();
+        let detail = format!("{}, since {since}: {}", failing.server, failing.sentence);
+        let advice =
+            "See the tab Backups of that server, and test a backup by hand. It is tried again by itself.";
+        let title = "A server's backups are not proved";
+        found.push(Finding::warning("backups", "backup_unproved", title, detail, advice).of(&failing.server));
     }
     for (place, damaged) in side.damaged.iter().take(SHOWN) {
         let detail = format!("The last check found damaged backups in {place}: {damaged}.");
@@ -127,6 +146,7 @@ mod tests {
             failing: (0..11).map(failing).collect(),
             without_kit: vec!["NAS".into()],
             daily: 11,
+            unproved: vec![failing(0)],
             damaged: vec![("the backup target NAS".into(), 2)],
             ..BackupSide::default()
         };
@@ -134,8 +154,11 @@ mod tests {
         assert_eq!(codes(&backups(&alone)), ["panel_backup_none"]);
         assert_eq!(codes(&backups(&BackupSide { panel: Some(1), ..alone })), ["backups"]);
         let found = backups(&side);
-        let (first, last) = (&found[0], &found[12]);
-        assert_eq!(codes(&found[9..]), ["backup_fails", "backups_more", "backup_damaged", "backup_kit"]);
+        let (first, last) = (&found[0], &found[13]);
+        assert_eq!(
+            codes(&found[9..]),
+            ["backup_fails", "backups_more", "backup_unproved", "backup_damaged", "backup_kit"]
+        );
         assert!(first.detail.contains("World, since 1970-01-01: Disk full."), "{}", first.detail);
         assert!(last.detail.contains("NAS"));
     }

@@ -6,6 +6,7 @@ mod backup_contents;
 mod backup_folder;
 mod backup_policy;
 mod backup_targets;
+mod backup_weekly_tests;
 mod backup_worker;
 mod backups;
 mod broken_console;

@@ -67,7 +67,13 @@ impl Answer {
 
 impl Client {
     pub(crate) fn new(address: &str, token: Option<String>) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // The panel closes a connection that has been idle for 10 s. A test that keeps its thread busy for longer does not
+        // see that before it sends the next request, which then gets no answer.
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_idle_timeout(std::time::Duration::from_secs(5))
+            .build()
+            .unwrap();
         Self { http, address: address.to_owned(), token }
     }
 

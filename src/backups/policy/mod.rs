@@ -8,8 +8,9 @@ mod schedule;
 mod views;
 
 use protocol::ServerId;
-use storage::backups::policies::{self, Keep, Kept, Policy, Problem};
-use storage::backups::{self, Backup, Origin, Plan, Stage};
+use storage::Millis;
+use storage::backups::policies::{self, Keep, Kept, Policy, Problem, Tests};
+use storage::backups::{self, Backup, Origin, Plan, ProofKind, Stage};
 use storage::servers::Server;
 
 pub(super) use routes::{routes, with_tag};
@@ -34,13 +35,15 @@ impl Backups {
         let read = |tx: &storage::ReadTx| {
             let there =
                 server_id.as_str() == backups::PANEL || storage::servers::get(tx, server_id)?.is_some();
-            Ok::<_, storage::Error>((there, policies::get(tx, server_id)?, backups::targets::list(tx)?))
+            let proved = last_proved(&backups::list(tx, server_id)?);
+            let kept = policies::get(tx, server_id)?;
+            Ok::<_, storage::Error>((there, kept, backups::targets::list(tx)?, proved))
         };
-        let (there, kept, targets) = self.store.read_now(read)?;
+        let (there, kept, targets, proved) = self.store.read_now(read)?;
         if !there {
             return Err(ApiError::not_found("server"));
         }
-        Ok(PolicyView::new(kept.unwrap_or_else(usual), &targets))
+        Ok(PolicyView::new(kept.unwrap_or_else(usual), &targets, proved))
     }
 
     /// Writes the policy of a server.
@@ -84,11 +87,18 @@ impl Backups {
                 && (before.policy.minute, &before.policy.time_zone) == (policy.minute, &policy.time_zone);
             let due = if same_time && policy.enabled { before.due.or(due) } else { due };
             let problem = before.problem.filter(|_| policy.enabled);
-            policies::put(tx, &id, &Kept { policy, due, problem })?;
+            let mut tests = before.tests;
+            match (policy.test_weekly, tests.since) {
+                (true, None) => tests.since = Some(clock::now()),
+                (true, Some(_)) => {}
+                (false, _) => tests = Tests::default(),
+            }
+            policies::put(tx, &id, &Kept { policy, due, problem, tests })?;
             Ok::<_, ApiError>(due)
         });
         let due = written.await?;
         self.agenda.set(server_id, due);
+        self.test_asked.notify_one();
         Ok(())
     }
 
@@ -156,10 +166,16 @@ impl Backups {
 /// What a server has before somebody has said something: none by itself, and sensible values where that is turned on.
 pub(super) fn usual() -> Kept {
     let keep = Keep { last: 3, daily: 7, weekly: 4, monthly: 6, ..Keep::default() };
-    Kept { policy: Policy { minute: 4 * 60, keep, ..Policy::default() }, due: None, problem: None }
+    Kept { policy: Policy { minute: 4 * 60, keep, ..Policy::default() }, ..Kept::default() }
 }
 
-fn next_due(policy: &Policy) -> storage::Millis {
+/// When the game came up last from one of these backups.
+pub(super) fn last_proved(all: &[Backup]) -> Option<Millis> {
+    let proofs = all.iter().filter_map(|backup| backup.checks.proof.as_ref());
+    proofs.filter(|proof| proof.ok && proof.kind == ProofKind::Started).map(|proof| proof.at).max()
+}
+
+fn next_due(policy: &Policy) -> Millis {
     due::next(policy.minute, &due::zone_of(policy), clock::now())
 }
 

@@ -1,7 +1,8 @@
 //! A server's policy as JSON, in and out.
 
 use serde::{Deserialize, Serialize};
-use storage::backups::policies::{Keep, Kept, Policy};
+use storage::Millis;
+use storage::backups::policies::{Keep, Kept, Policy, Problem, Tests};
 use storage::backups::targets::Target;
 use utoipa::ToSchema;
 
@@ -9,13 +10,16 @@ use super::due;
 use crate::backups::targets::KindView;
 use crate::backups::views::NODE;
 use crate::error::ApiError;
-use crate::system::clock::rfc3339;
+use crate::system::clock::{self, rfc3339};
 
 /// Lines of an ignore list, and bytes of one.
 const LINES: usize = 200;
 const LINE: usize = 500;
 /// The largest rule.
 const MOST: u32 = 1_000;
+/// A day and a week, in milliseconds.
+const DAY: Millis = 86_400_000;
+const WEEK: Millis = 7 * DAY;
 /// MiB in a second.
 const FASTEST: u32 = 100_000;
 
@@ -50,6 +54,9 @@ pub(in crate::backups) struct PolicyBody {
     /// Of the panel's own policy: whether all servers are backed up with it.
     #[serde(default)]
     servers: bool,
+    /// Whether a backup is tested each week by starting the game from it, when the node has the memory for it.
+    #[serde(default)]
+    test_weekly: bool,
 }
 
 /// How many backups of each kind are kept.
@@ -98,6 +105,9 @@ pub(in crate::backups) struct PolicyView {
     /// What went wrong with the last one that was due; absent where that went well.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemView>,
+    /// How the weekly restore tests go; absent where none are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<TestsView>,
     /// Where backups can be kept beside the node.
     targets: Vec<ChoiceView>,
     /// Which state this is, for `If-Match`.
@@ -119,6 +129,8 @@ struct SettingsView {
     stop_server: bool,
     /// Of the panel's own policy: whether all servers are backed up with it.
     servers: bool,
+    /// Whether a backup is tested each week.
+    test_weekly: bool,
 }
 
 /// When it is made.
@@ -138,6 +150,21 @@ struct TimingView {
     /// When the next one is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_at: Option<String>,
+}
+
+/// How the weekly restore tests go.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BackupPolicyTests)]
+struct TestsView {
+    /// When the game came up last from a backup; absent where it never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proved_at: Option<String>,
+    /// Whether that was not within a week.
+    overdue: bool,
+    /// Why not, or what the last one found; absent where that went well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ProblemView>,
 }
 
 /// What went wrong.
@@ -163,10 +190,11 @@ struct ChoiceView {
 }
 
 impl PolicyView {
-    pub(super) fn new(kept: Kept, targets: &[Target]) -> Self {
+    pub(super) fn new(kept: Kept, targets: &[Target], proved: Option<Millis>) -> Self {
         let revision = revision(&kept.policy);
         let zone = due::zone_of(&kept.policy);
-        let Kept { policy, due, problem } = kept;
+        let Kept { policy, due, problem, tests } = kept;
+        let overdue = is_overdue(&tests, proved, clock::now());
         Self {
             target: policy.target_id.unwrap_or_else(|| NODE.to_owned()),
             settings: SettingsView {
@@ -175,6 +203,7 @@ impl PolicyView {
                 small_memory: policy.small_memory,
                 stop_server: policy.stop_server,
                 servers: policy.servers,
+                test_weekly: policy.test_weekly,
             },
             timing: TimingView {
                 enabled: policy.enabled,
@@ -184,8 +213,12 @@ impl PolicyView {
                 next_at: due.map(rfc3339),
             },
             keep: KeepView::from(policy.keep),
-            problem: problem
-                .map(|problem| ProblemView { since: rfc3339(problem.since), sentence: problem.sentence }),
+            problem: problem.map(ProblemView::from),
+            tests: policy.test_weekly.then(|| TestsView {
+                proved_at: proved.map(rfc3339),
+                overdue,
+                problem: tests.problem.map(ProblemView::from),
+            }),
             targets: targets
                 .iter()
                 .map(|target| ChoiceView {
@@ -196,6 +229,17 @@ impl PolicyView {
                 .collect(),
             revision,
         }
+    }
+}
+
+/// Whether no backup was proved for a week, although they are to be.
+pub(in crate::backups) fn is_overdue(tests: &Tests, proved: Option<Millis>, now: Millis) -> bool {
+    tests.since.is_some_and(|since| now - proved.map_or(since, |proved| proved.max(since)) > WEEK + DAY)
+}
+
+impl From<Problem> for ProblemView {
+    fn from(problem: Problem) -> Self {
+        Self { since: rfc3339(problem.since), sentence: problem.sentence }
     }
 }
 
@@ -265,6 +309,7 @@ impl PolicyBody {
             small_memory: self.small_memory,
             stop_server: self.stop_server,
             servers: self.servers,
+            test_weekly: self.test_weekly,
         })
     }
 }

@@ -19,6 +19,20 @@ pub struct Kept {
     pub due: Option<Millis>,
     /// What went wrong since the last one that was made, and when.
     pub problem: Option<Problem>,
+    /// How its weekly restore tests go.
+    pub tests: Tests,
+}
+
+/// How the weekly restore tests of a server go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tests {
+    /// Since when they are made; none where they are not.
+    pub since: Option<Millis>,
+    /// When one was begun last, or could not be.
+    pub tried_at: Option<Millis>,
+    /// What came of it; none where the game came up.
+    pub problem: Option<Problem>,
 }
 
 /// What went wrong with a backup that was due.
@@ -54,6 +68,8 @@ pub struct Policy {
     pub stop_server: bool,
     /// Of the panel's own policy: whether all servers are backed up with it.
     pub servers: bool,
+    /// Whether a backup is tested each week by starting the game from it.
+    pub test_weekly: bool,
 }
 
 /// How many backups of each kind are kept. All 0: every one.

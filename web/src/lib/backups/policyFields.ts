@@ -16,6 +16,7 @@ export interface PolicyDraft {
   limit: number;
   smallMemory: boolean;
   stopServer: boolean;
+  testWeekly: boolean;
 }
 
 export const draftOf = (policy: BackupPolicy): PolicyDraft => ({
@@ -27,7 +28,8 @@ export const draftOf = (policy: BackupPolicy): PolicyDraft => ({
   ignore: policy.ignore.join('\n'),
   limit: policy.limitMibPerSec,
   smallMemory: policy.smallMemory,
-  stopServer: policy.stopServer
+  stopServer: policy.stopServer,
+  testWeekly: policy.testWeekly
 });
 
 /** Each rule is a field of its own: two may change two of them. */
@@ -37,8 +39,8 @@ export function toFields({ keep, ...rest }: PolicyDraft): Values {
 
 export function fromFields(values: Values): PolicyDraft {
   const keep = Object.fromEntries(KEEP.map((rule) => [rule, Number(values[`keep.${rule}`] ?? 0)])) as Record<KeepRule, number>;
-  const { target, enabled, time, timeZone, ignore, limit, smallMemory, stopServer } = values as unknown as PolicyDraft;
-  return { target, enabled, time, timeZone, keep, ignore, limit, smallMemory, stopServer };
+  const { target, enabled, time, timeZone, ignore, limit, smallMemory, stopServer, testWeekly } = values as unknown as PolicyDraft;
+  return { target, enabled, time, timeZone, keep, ignore, limit, smallMemory, stopServer, testWeekly };
 }
 
 /** As it is sent. */
@@ -54,14 +56,15 @@ export function changeOf(draft: PolicyDraft): BackupPolicyChange {
     ignore: lines,
     limitMibPerSec: draft.limit,
     smallMemory: draft.smallMemory,
-    stopServer: draft.stopServer
+    stopServer: draft.stopServer,
+    testWeekly: draft.testWeekly
   };
 }
 
 export function policyLabel(key: string): string {
   const w = t.backupPolicy;
   const labels: Record<string, string> = {
-    target: w.target, enabled: w.daily, time: w.time, timeZone: w.timeZone, ignore: w.ignore, limit: w.limit, smallMemory: w.smallMemory, stopServer: w.stopServer
+    target: w.target, enabled: w.daily, time: w.time, timeZone: w.timeZone, ignore: w.ignore, limit: w.limit, smallMemory: w.smallMemory, stopServer: w.stopServer, testWeekly: w.testWeekly
   };
   return key.startsWith('keep.') ? w.rules[key.slice('keep.'.length) as KeepRule] : (labels[key] ?? key);
 }

@@ -31,6 +31,12 @@ export const backupPolicy: typeof English = {
   smallMemoryText: 'Für Maschinen mit 1 GB. Es dauert länger.',
   stopServer: 'Server für das Backup anhalten',
   stopServerText: 'Nur wo das Spiel nicht zum Speichern aufgefordert werden kann. Danach wird er wieder gestartet.',
+  testWeekly: 'Jede Woche testen',
+  testWeeklyText: 'Einmal in der Woche wird das Spiel aus einer Kopie des neuesten Backups gestartet, in einem Container, den niemand erreicht. Das wartet, bis die Node Speicher für ein zweites Spiel hat.',
+  provedAt: (when: string) => `Zuletzt ist das Spiel ${when} aus einem Backup gestartet.`,
+  neverProved: 'Bisher wurde kein Backup getestet.',
+  unproved: 'Seit einer Woche ist das nicht mehr gelungen.',
+  testProblem: (why: string) => `Der letzte Test: ${why} Es wird wieder versucht.`,
   saved: 'Backup-Einstellungen gespeichert',
   notSaved: 'Backup-Einstellungen nicht gespeichert',
   problem: (since: string) => `Das tägliche Backup scheitert (zuerst: ${since})`

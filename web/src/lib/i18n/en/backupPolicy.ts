@@ -29,6 +29,12 @@ export const backupPolicy = {
   smallMemoryText: 'For machines with 1 GB. It takes longer.',
   stopServer: 'Stop the server for its backup',
   stopServerText: 'Only where the game cannot be told to save. It is started again afterwards.',
+  testWeekly: 'Test each week',
+  testWeeklyText: 'Once a week the game is started from a copy of the newest backup, in a container that nobody reaches. It waits until the node has the memory for a second game.',
+  provedAt: (when: string) => `The game last came up from a backup ${when}.`,
+  neverProved: 'No backup was proved so far.',
+  unproved: 'That was not proved for a week.',
+  testProblem: (why: string) => `The last test: ${why} It is tried again.`,
   saved: 'Backup settings saved',
   notSaved: 'Backup settings not saved',
   problem: (since: string) => `The daily backup fails (first: ${since})`
