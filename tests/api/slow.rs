@@ -111,3 +111,17 @@ async fn garbage_and_two_lengths_are_refused() {
     }
     panel.anonymous().get("/health").await.expect(200);
 }
+
+/// The panel ends idle connections. A client whose thread was busy meanwhile has not seen that, and asks on a new one.
+#[tokio::test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the whole thread is busy, as that of a test that writes large files"
+)]
+async fn a_client_that_was_busy_gets_its_answer() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    admin.get("/api/servers").await.expect(200);
+    std::thread::sleep(Duration::from_secs(12));
+    admin.get("/api/servers").await.expect(200);
+}

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::backup_targets::servers;
 use super::backups::{backups, becomes, create, ready};
 use super::game::Game;
-use crate::harness::{Panel, seconds, until};
+use super::transfers::Agent;
+use crate::harness::{Panel, free_port, seconds, until};
 
 const WITHIN: Duration = Duration::from_secs(120);
 
@@ -184,4 +185,68 @@ async fn backups_go_with_their_server_where_that_is_asked() {
     assert_eq!(deleted(&panel).await.len(), 1);
     panel.admin().delete(&format!("/api/deleted-servers/{}", game.id)).await.expect(204);
     until("they are deleted", seconds(60), async || deleted(&panel).await.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_new_server_is_made_on_another_node() {
+    let server = servers::rest();
+    let panel = Panel::builder().env("WEBSOCKET_PORT", free_port().to_string()).start().await;
+    let agent = Agent::join(&panel, "east").await;
+    let game = Game::new(&panel, "game").await;
+    std::fs::write(game.file(&panel, "world"), "as it was").unwrap();
+    let location = servers::rest_location(server.port, "rest-secret");
+    let body = json!({ "name": "NAS", "location": location });
+    let target = game.admin.post("/api/backup-targets", body).await.expect(201).id();
+    let made = game.admin.post(&game.path("/backups"), json!({ "target": target })).await.expect(202).id();
+    ready(&game, &made).await;
+    let here = create(&game, "Here").await;
+    ready(&game, &here).await;
+    let to_east = |id: &str| game.path(&format!("/backups/{id}/restore-as"));
+    let body = json!({ "name": "There", "nodeId": "east" });
+    let refused = game.admin.post(&to_east(&here), body.clone()).await.refused(409, "conflict");
+    assert!(refused.text.contains("lies on the node local"), "{refused:?}");
+    game.admin.post(&to_east(&made), body).await.expect(202);
+    let folder = agent.folder().join("servers");
+    let text = until("its files are on that node", seconds(90), async || {
+        let list = game.admin.get("/api/servers").await.expect(200).json;
+        let new = list.as_array()?.iter().find(|server| server["name"] == "There")?.clone();
+        assert_eq!(new["nodeId"], "east", "{new}");
+        std::fs::read_to_string(folder.join(new["id"].as_str()?).join("world")).ok()
+    })
+    .await;
+    assert_eq!(text, "as it was");
+}
+
+#[tokio::test]
+async fn a_folder_of_fifty_thousand_files_is_shown_by_pages() {
+    let panel = Panel::start().await;
+    let game = Game::new(&panel, "game").await;
+    let many = game.file(&panel, "many");
+    std::fs::create_dir(&many).unwrap();
+    for n in 0..50_000 {
+        std::fs::File::create(many.join(format!("{n:05}"))).unwrap();
+    }
+    let id = create(&game, "Many").await;
+    becomes(&game, &id, "ready", Duration::from_secs(300)).await;
+    let (mut after, mut seen) = (String::new(), 0);
+    loop {
+        let mut path = game.path(&format!("/backups/{id}/files?path=/many&limit=2000"));
+        if seen > 0 {
+            path.push_str(&format!("&after={after}"));
+        }
+        let began = std::time::Instant::now();
+        let page = game.admin.get(&path).await.expect(200);
+        assert_eq!(page.header("x-total-count"), "50000");
+        let took = began.elapsed();
+        eprintln!("rows from {seen}: {} ms", took.as_millis());
+        assert!(took < Duration::from_secs(20), "{took:?}");
+        let rows = page.json.as_array().unwrap().clone();
+        for row in &rows {
+            assert_eq!(row["name"], format!("{seen:05}"), "each comes once, in order");
+            seen += 1;
+        }
+        let Some(last) = rows.last() else { break };
+        after = last["name"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(seen, 50_000);
 }

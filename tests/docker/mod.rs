@@ -1,6 +1,7 @@
 //! Game servers with the real binary, a Docker engine and containers. Every test has its own panel and data folder, and
 //! always removes its containers.
 
+mod backup_adopt;
 mod backup_checks;
 mod backup_contents;
 mod backup_folder;

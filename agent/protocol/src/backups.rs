@@ -11,7 +11,7 @@ use super::backup_targets::{BackupLimits, BackupLocation, BackupSpace};
 use super::codes::ErrorCode;
 use super::payload::{Payload, WORD, few, id, some, within};
 use super::text::TextRule;
-use super::{BackupProof, PATHS, file_paths};
+use super::{BackupFound, BackupProof, PATHS, file_paths};
 
 /// Backups that are forgotten by one message.
 const BACKUPS: usize = 1_000;
@@ -113,6 +113,12 @@ pub enum BackupAction {
     },
     /// Writes, reads and deletes a probe where the repository is to lie, and opens the repository where there is one.
     Test {},
+    /// Says whether there is a repository already; opened by its password, also its key and which backups lie in it.
+    Adopt {
+        /// Whether it is opened, by the repository's password.
+        #[serde(default)]
+        open: bool,
+    },
     /// Reads the repository and says which backups are damaged.
     Check {
         /// The data of one in so many packs is read, another part each time; 1 for all.
@@ -184,6 +190,9 @@ pub struct BackupReport {
     /// What was found of a backup that was made, or tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<BackupProof>,
+    /// What was found by `adopt`; absent where there is no repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Box<BackupFound>>,
 }
 
 /// Where a job is.
@@ -222,6 +231,12 @@ pub(super) fn plain(what: &str, text: &str) -> Result<(), String> {
     Err(format!("{what} is not made of 1 to 64 letters and digits"))
 }
 
+/// The name of a repository's folder: one that was there before may have `-` and `_` in it.
+fn folder_name(what: &str, text: &str) -> Result<(), String> {
+    plain(what, &text.replace(['-', '_'], "0"))
+        .map_err(|_| format!("{what} is not made of 1 to 64 letters, digits, - and _"))
+}
+
 fn lines(what: &str, lines: &[String]) -> Result<(), String> {
     few(what, lines.len(), LINES)?;
     lines.iter().try_for_each(|line| within(what, line, TYPED))
@@ -231,7 +246,7 @@ impl BackupRepository {
     pub(super) fn bound(&mut self) -> Result<(), String> {
         let Self { id, key, password, location } = self;
         location.bound()?;
-        plain("the repository's id", id)?;
+        folder_name("the repository's id", id)?;
         within("the repository's key", key, WORD)?;
         within("the repository's password", password, WORD)
     }
@@ -267,7 +282,10 @@ impl Payload for BackupRun {
                 backup_ids.iter().try_for_each(|backup_id| plain("backupIds", backup_id))
             }
             BackupAction::Check { share: 0 } => Err("share is 0".to_owned()),
-            BackupAction::Test {} | BackupAction::Check { .. } | BackupAction::Prune {} => Ok(()),
+            BackupAction::Test {}
+            | BackupAction::Adopt { .. }
+            | BackupAction::Check { .. }
+            | BackupAction::Prune {} => Ok(()),
         }
     }
 
@@ -305,6 +323,7 @@ impl BackupReport {
             space: _,
             damaged,
             proof,
+            found,
         } = self;
         TextRule::WORD.apply(job_id);
         changed_names.truncate(CHANGED);
@@ -319,6 +338,10 @@ impl BackupReport {
         }
         if let Some(proof) = proof {
             proof.bound();
+        }
+        if let Some(found) = found {
+            found.backups.retain(|one| plain("backupId", &one.backup_id).is_ok());
+            found.bound();
         }
         if let Some(BackupError { code, message }) = error {
             code.bound();

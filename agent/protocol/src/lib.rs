@@ -8,6 +8,7 @@
 
 mod answers;
 mod backup_contents;
+mod backup_found;
 mod backup_proof;
 mod backup_targets;
 mod backups;
@@ -45,6 +46,7 @@ use serde::{Deserialize, Serialize};
 
 pub use answers::{Ack, ErrorReport};
 pub use backup_contents::BackupList;
+pub use backup_found::{BackupFound, FOUND_BACKUPS, FoundBackup};
 pub use backup_proof::{BackupProof, TEST_LINES};
 pub use backup_targets::{BackupLimits, BackupLocation, BackupSpace};
 pub use backups::{

@@ -62,6 +62,8 @@ pub mod capability {
     pub const BACKUP_CONTENTS: &str = "backup-contents";
     /// `players_query`.
     pub const PLAYERS: &str = "players";
+    /// The action `adopt` of backups.
+    pub const BACKUP_ADOPT: &str = "backup-adopt";
 }
 
 /// `heartbeat`.

@@ -159,6 +159,7 @@ impl Backups {
                             report.warning = outcome.warning;
                         }
                         report.proof = outcome.proof;
+                        report.found = outcome.found;
                         tracing::info!(%server, job = id, peak_memory = outcome.peak_memory, "a job on backups is done");
                     }
                     Ok(None) => report.state = BackupState::Cancelled,
@@ -215,6 +216,10 @@ impl Backups {
             // Somebody waits for it.
             job.report().state = BackupState::Running;
             return self.child(job, &run.repository, run.limits, Work::Test).await;
+        }
+        if let BackupAction::Adopt { open } = run.action {
+            job.report().state = BackupState::Running;
+            return self.child(job, &run.repository, run.limits, Work::Adopt { open }).await;
         }
         if let (BackupAction::RestoreTest { backup_id }, Some(handle)) = (&run.action, handle) {
             return self.restore_test(job, handle, &run, backup_id).await;

@@ -19,6 +19,7 @@ pub(super) fn backup_run(agent: &Parts, run: Box<BackupRun>, reply: Reply) {
         run.action,
         BackupAction::Delete { .. }
             | BackupAction::Test {}
+            | BackupAction::Adopt { .. }
             | BackupAction::Check { .. }
             | BackupAction::Prune {}
     ) {

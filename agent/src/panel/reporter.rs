@@ -38,6 +38,7 @@ const CAPABILITIES: &[&str] = &[
     capability::BACKUP_TARGETS,
     capability::BACKUP_CONTENTS,
     capability::PLAYERS,
+    capability::BACKUP_ADOPT,
 ];
 /// Maximum time that the first `sync` waits for every server to be inspected.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -22,6 +22,12 @@ pub(super) struct NewTarget {
     pub(super) name: String,
     /// How it is reached.
     pub(super) location: LocationBody,
+    /// The password of a backup repository that lies there already: its backups are taken in.
+    #[serde(rename = "repositoryPassword", default)]
+    pub(super) repository_password: Option<String>,
+    /// The node that looks into it; the first one that is online when left out.
+    #[serde(rename = "nodeId", default)]
+    pub(super) node_id: Option<String>,
 }
 
 /// What is to be changed of a backup target; left-out keys stay.
@@ -48,6 +54,8 @@ pub(super) struct TestTarget {
     pub(super) id: Option<String>,
     /// How it is reached; needed without an id.
     pub(super) location: Option<LocationBody>,
+    /// The password of a backup repository that lies there already, to see what is in it.
+    pub(super) repository_password: Option<String>,
 }
 
 /// How a backup target is reached.

@@ -1,5 +1,6 @@
 //! Backup targets: where backups are kept beside the nodes' data folders.
 
+mod adopt;
 mod body;
 mod kit;
 mod routes;
@@ -50,6 +51,10 @@ impl Backups {
             created_at: clock::now(),
             kit_saved: false,
         };
+        if let Some(password) = body.repository_password {
+            let id = self.adopt_target(admin, target, body.node_id, password).await?;
+            return self.target_view(&id);
+        }
         let id = target.id.clone();
         tracing::info!(target = id, kind = ?target.location, by = %admin, "a backup target is added");
         self.store.write(move |tx| targets::insert(tx, target)).await.map_err(full)?;

@@ -20,7 +20,7 @@ pub(in crate::backups) fn routes(backups: &Backups) -> Vec<Route> {
             .doc("Adds a backup target. Its secrets are never given out again, but in its emergency kit")
             .body::<NewTarget>()
             .created::<TargetView>()
-            .refusals(&[409, 507])
+            .refusals(&[404, 409, 503, 507])
             .handle(backups, |backups, call| async move { backups.add_target(&call.by, call.body).await }),
         endpoint(POST, "/api/backup-targets/test")
             .access::<Admin>()

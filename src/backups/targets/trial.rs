@@ -33,6 +33,12 @@ impl Backups {
         };
         let node_id = self.node_to_try(body.node_id)?;
         self.can_keep(&node_id, Some("target"))?;
+        if body.id.is_none() && location.host_is_known() {
+            let password = body.repository_password;
+            if let Some(found) = self.look_for_repository(&node_id, &location, password).await? {
+                return self.found_view(&node_id, found);
+            }
+        }
         let repository = self.repository_to_try(&node_id, body.id.as_deref(), location)?;
         let job = Job {
             server_id: None,
@@ -43,20 +49,25 @@ impl Backups {
             tracked: None,
             node_id,
         };
-        let cancel = CancellationToken::new();
-        let ended = tokio::select! {
-            ended = self.ask(&job, &cancel) => ended,
-            () = tokio::time::sleep(WITHIN) => {
-                cancel.cancel();
-                drop(tokio::time::timeout(Duration::from_secs(5), self.ask(&job, &cancel)).await);
-                Ended::Failed("There was no answer within 90 seconds.".to_owned())
-            }
-        };
+        let ended = self.ask_soon(&job).await;
         Ok(outcome(ended, &job))
     }
 
+    /// Has a node do what somebody waits for.
+    pub(super) async fn ask_soon(&self, job: &Job) -> Ended {
+        let cancel = CancellationToken::new();
+        tokio::select! {
+            ended = self.ask(job, &cancel) => ended,
+            () = tokio::time::sleep(WITHIN) => {
+                cancel.cancel();
+                drop(tokio::time::timeout(Duration::from_secs(5), self.ask(job, &cancel)).await);
+                Ended::Failed("There was no answer within 90 seconds.".to_owned())
+            }
+        }
+    }
+
     /// The node that was named, or the first one that is online.
-    fn node_to_try(&self, named: Option<String>) -> Result<NodeId, ApiError> {
+    pub(super) fn node_to_try(&self, named: Option<String>) -> Result<NodeId, ApiError> {
         if let Some(named) = named {
             let named = NodeId::from(named);
             return self.known_node(&named).map(|()| named);
@@ -94,12 +105,27 @@ fn outcome(ended: Ended, job: &Job) -> TestView {
             if let Some(warning) = warning {
                 sentence = format!("{sentence} {warning}");
             }
-            TestView { ok: true, sentence, node_id, host_key, space: space.map(Into::into) }
+            TestView { ok: true, sentence, host_key, space: space.map(Into::into), ..TestView::new(node_id) }
         }
-        Ended::Failed(sentence) => TestView { ok: false, sentence, node_id, host_key: None, space: None },
+        Ended::Failed(sentence) => TestView { sentence, ..TestView::new(node_id) },
         Ended::Cancelled => {
             let sentence = "The node went away while it tried.".to_owned();
-            TestView { ok: false, sentence, node_id, host_key: None, space: None }
+            TestView { sentence, ..TestView::new(node_id) }
+        }
+    }
+}
+
+impl TestView {
+    /// Of a try that did not go well.
+    pub(super) fn new(node_id: String) -> Self {
+        Self {
+            ok: false,
+            sentence: String::new(),
+            node_id,
+            host_key: None,
+            space: None,
+            foreign: false,
+            found: Vec::new(),
         }
     }
 }

@@ -185,6 +185,25 @@ pub(super) struct TestView {
     /// What lies there, where there is a repository of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) space: Option<SpaceView>,
+    /// Whether a backup repository lies there that this panel does not know: its password is needed to take its backups in.
+    pub(super) foreign: bool,
+    /// What lies in it, where its password was given.
+    pub(super) found: Vec<FoundView>,
+}
+
+/// Backups of one server or folder that were found in a repository.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FoundBackups)]
+pub(super) struct FoundView {
+    /// The server's name where it is known, its id, or the folder.
+    pub(super) name: String,
+    /// Whether a server of this panel gets them.
+    pub(super) known: bool,
+    /// How many.
+    pub(super) backups: usize,
+    /// When the newest was made.
+    pub(super) newest_at: String,
 }
 
 impl KindView {

@@ -1,5 +1,7 @@
 //! Servers that are no more, and whose backups were kept. The backups stay where they were, under the server's id.
 
+use std::collections::HashSet;
+
 use ids::ServerId;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +125,22 @@ pub fn give(tx: &WriteTx, from: &str, to: &ServerId) -> Result<()> {
     put_list(tx, to, &all)?;
     put_list(tx, from, &Vec::new())?;
     forget_if_empty(tx, from)
+}
+
+/// Takes in backups that were found at a target: to the server of this id, or as those of a deleted one. Those that are known
+/// already stay as they are.
+pub fn adopt(tx: &WriteTx, found: &DeletedServer, backups: Vec<Backup>) -> Result<()> {
+    let mut all = list(tx, &found.id)?;
+    let mut known: HashSet<_> = all.iter().map(|backup| backup.id.clone()).collect();
+    all.extend(backups.into_iter().filter(|backup| known.insert(backup.id.clone())));
+    all.sort_by_key(|backup| backup.created_at);
+    let surplus = all.len().saturating_sub(MOST);
+    all.drain(..surplus);
+    put_list(tx, &found.id, &all)?;
+    if tables::SERVERS.contains(tx, found.id.as_str())? || get(tx, &found.id)?.is_some() {
+        return Ok(());
+    }
+    put(tx, found)
 }
 
 /// Forgets one of which there is no backup any more.

@@ -91,6 +91,12 @@ impl Location {
     pub fn is_shared(&self) -> bool {
         !matches!(self, Self::Folder { .. })
     }
+
+    /// Whether it is known who answers there: an SSH server's key has been seen.
+    #[must_use]
+    pub fn host_is_known(&self) -> bool {
+        !matches!(self, Self::Sftp { host_key: None, .. })
+    }
 }
 
 impl fmt::Debug for Location {

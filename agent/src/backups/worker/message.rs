@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use protocol::{ArchiveFormat, BackupLimits, BackupLocation, BackupProof, BackupSpace, FileEntries};
+use protocol::{
+    ArchiveFormat, BackupFound, BackupLimits, BackupLocation, BackupProof, BackupSpace, FileEntries,
+};
 use serde::{Deserialize, Serialize};
 
 use super::key::MasterKey;
@@ -92,6 +94,11 @@ pub enum Work {
     },
     /// Removes what nothing needs any more.
     Prune,
+    /// Says whether there is a repository; opened by its password, also its key and what lies in it.
+    Adopt {
+        /// Whether it is opened.
+        open: bool,
+    },
 }
 
 fn all() -> u32 {
@@ -101,7 +108,7 @@ fn all() -> u32 {
 impl Work {
     /// Whether it only reads: beside others, and without a lock.
     pub(super) fn only_reads(&self) -> bool {
-        matches!(self, Self::Browse | Self::Send { .. } | Self::Find)
+        matches!(self, Self::Browse | Self::Send { .. } | Self::Find | Self::Adopt { .. })
     }
 }
 
@@ -182,6 +189,9 @@ pub struct Outcome {
     /// What was found in a repository that was opened by its password.
     #[serde(default)]
     pub opened: Option<Box<Unlocked>>,
+    /// What was found of a repository that was there before.
+    #[serde(default)]
+    pub found: Option<Box<BackupFound>>,
 }
 
 /// A repository that its password has opened.

@@ -3,6 +3,7 @@
 //! that no key is seen in a list of processes; what it has to say goes as lines of JSON to standard output. It ends as soon as its
 //! standard input does: with the agent, or because the agent wants no more of it.
 
+mod adopt;
 mod check;
 mod contents;
 mod find;

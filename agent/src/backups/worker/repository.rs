@@ -12,6 +12,7 @@ use rustic_core::{
     BackupOptions, CheckOptions, CheckResults, PruneOptions, RusticError, RusticResult, SnapshotOptions,
 };
 
+use super::adopt::adopt;
 use super::check::Check;
 use super::contents;
 use super::find::find;
@@ -75,6 +76,10 @@ pub(super) fn work(
         }
         return find(&Space::new(store, guard, &limits), &password);
     }
+    if let Work::Adopt { open } = work {
+        let password = open.then_some(password.as_str());
+        return if there { adopt(store, guard, &limits, password) } else { Ok(Outcome::default()) };
+    }
     if work.only_reads() {
         if !there {
             return Err(missing());
@@ -131,7 +136,9 @@ pub(super) fn work(
             }
             outcome
         }
-        Work::Test | Work::Browse | Work::Find | Work::Send { .. } => Outcome::default(),
+        Work::Test | Work::Browse | Work::Find | Work::Send { .. } | Work::Adopt { .. } => {
+            Outcome::default()
+        }
     };
     outcome.space = space.measure();
     drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -151,9 +158,8 @@ fn unknown_server(host_key: String) -> Outcome {
 impl Space {
     /// The snapshot of a backup.
     fn find(&self, repository: &Library, backup_id: &str) -> Result<Option<SnapshotFile>, Failure> {
-        let tag = tag(backup_id);
         let (all, _) = self.snapshots(repository)?;
-        Ok(all.into_iter().find(|snapshot| snapshot.tags.contains(&tag)))
+        Ok(all.into_iter().find(|snapshot| backup_of(snapshot).is_some_and(|id| id == backup_id)))
     }
 
     fn create(
@@ -259,9 +265,9 @@ impl Space {
 
     fn delete(&self, repository: &Library, backup_ids: &[String]) -> Result<Outcome, Failure> {
         let failed = |error: Box<RusticError>| self.failure(&error);
-        let tags: Vec<_> = backup_ids.iter().map(|id| tag(id)).collect();
         let (all, _) = self.snapshots(repository)?;
-        let gone = all.iter().filter(|snapshot| tags.iter().any(|tag| snapshot.tags.contains(tag)));
+        let gone =
+            all.iter().filter(|snapshot| backup_of(snapshot).is_some_and(|id| backup_ids.contains(&id)));
         let gone: Vec<_> = gone.map(|snapshot| snapshot.id).collect();
         if !gone.is_empty() {
             repository.delete_snapshots(&gone).map_err(failed)?;

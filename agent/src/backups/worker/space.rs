@@ -25,6 +25,8 @@ const SMALL_PACK: &str = "8MiB";
 const TREE_PACK: &str = "4MiB";
 /// Bytes of what is said of a failure.
 const SENTENCE: usize = 1_000;
+/// Hexadecimal digits of a snapshot's id that name a backup of no panel.
+const PLAIN: usize = 24;
 
 /// A repository in a store.
 pub(super) struct Space {
@@ -159,7 +161,15 @@ pub(super) fn tag(backup_id: &str) -> String {
     format!("backup-{backup_id}")
 }
 
-/// The backup id of a snapshot.
+/// The backup id of a snapshot; one that no panel has made is found by its own id.
 pub(super) fn backup_of(snapshot: &SnapshotFile) -> Option<String> {
+    Some(tagged(snapshot).unwrap_or_else(|| {
+        let id: String = snapshot.id.to_hex().as_str().chars().take(PLAIN).collect();
+        format!("restic{id}")
+    }))
+}
+
+/// The backup id of a snapshot that a panel has made.
+pub(super) fn tagged(snapshot: &SnapshotFile) -> Option<String> {
     snapshot.tags.iter().find_map(|tag| tag.strip_prefix("backup-")).map(str::to_owned)
 }

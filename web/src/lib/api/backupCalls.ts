@@ -22,7 +22,8 @@ export const backups = {
 
 export const backupTargets = {
   list: () => call(client.GET('/api/backup-targets')),
-  add: (name: string, location: NonNullable<BackupTargetChange['location']>) => call(client.POST('/api/backup-targets', { body: { name, location } })),
+  add: (name: string, location: NonNullable<BackupTargetChange['location']>, adopt?: { repositoryPassword: string; nodeId: string | null }) =>
+    call(client.POST('/api/backup-targets', { body: { name, location, ...adopt } })),
   change: (id: string, body: BackupTargetChange) => call(client.PATCH('/api/backup-targets/{id}', { ...path(id), body })),
   remove: (id: string) => call(client.DELETE('/api/backup-targets/{id}', path(id))),
   test: (body: BackupTargetTry) => call(client.POST('/api/backup-targets/test', { body })),

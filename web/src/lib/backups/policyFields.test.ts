@@ -4,11 +4,7 @@ import { changeOf, draftOf, fromFields, toFields } from './policyFields';
 
 const policy = {
   target: 'node', enabled: true, time: '04:00', effectiveTimeZone: 'UTC', keep: { last: 3, hourly: 0, daily: 7, weekly: 4, monthly: 6, withinDays: 0 },
-<<<<<<< HEAD
-  ignore: ['*.log', '', '!keep.log'], limitMibPerSec: 20, servers: false, smallMemory: false, stopServer: true, targets: [], revision: 'r'
-=======
-  ignore: ['*.log', '', '!keep.log'], limitMibPerSec: 20, smallMemory: false, stopServer: true, testWeekly: true, targets: [], revision: 'r'
->>>>>>> 6b6f4fc (backups: test one each week where the policy says so)
+  ignore: ['*.log', '', '!keep.log'], limitMibPerSec: 20, servers: false, smallMemory: false, stopServer: true, testWeekly: true, targets: [], revision: 'r'
 } as BackupPolicy;
 
 test('a policy goes there and back', () => {
