@@ -53,7 +53,11 @@ async fn backups_of_another_panel_and_of_restic_are_taken_in() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         admin.post("/api/backup-targets/test", body).await
     };
-    let seen = test(json!({})).await.expect(200).json;
+    let seen = until("the node is there", seconds(30), async || {
+        let answer = test(json!({})).await;
+        (answer.status == 200).then_some(answer.json)
+    })
+    .await;
     assert_eq!((&seen["foreign"], &seen["ok"]), (&json!(true), &json!(false)), "{seen}");
     test(json!({ "repositoryPassword": "wrong" })).await.refused(422, "invalid").field("repositoryPassword");
     let opened = test(json!({ "repositoryPassword": password })).await.expect(200).json;
