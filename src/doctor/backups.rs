@@ -50,7 +50,9 @@ pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
     for (server_id, kept) in policies::list(tx)? {
         let name = || {
             let server = storage::servers::get(tx, &server_id)?;
-            Ok::<_, storage::Error>(server.map_or_else(|| "The panel itself".to_owned(), |server| server.name))
+            Ok::<_, storage::Error>(
+                server.map_or_else(|| "The panel itself".to_owned(), |server| server.name),
+            )
         };
         if let Some(problem) = kept.tests.problem {
             let server = name()?;

@@ -153,7 +153,7 @@ pub async fn run(
             Ok(Said::Ready | Said::Listed(_) | Said::Bytes(_)) => {}
             Ok(Said::Done(outcome)) => {
                 worker.child.wait().await?;
-                return Ok(Ended::Done(Box::new(outcome)));
+                return Ok(Ended::Done(outcome));
             }
             Ok(Said::Failed(code, message)) => {
                 worker.child.wait().await?;

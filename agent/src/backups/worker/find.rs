@@ -2,7 +2,7 @@
 
 use super::key_file::open_by_password;
 use super::message::{Failure, FailureCode, Found, Outcome, Unlocked};
-use super::space::{Space, backup_of};
+use super::space::{Space, tagged};
 
 /// Backups that are told of, the newest ones.
 const MOST: usize = 20_000;
@@ -19,7 +19,7 @@ pub(super) fn find(space: &Space, password: &str) -> Result<Outcome, Failure> {
         .into_iter()
         .filter_map(|snapshot| {
             Some(Found {
-                backup_id: backup_of(&snapshot)?,
+                backup_id: tagged(&snapshot)?,
                 server_id: snapshot.label,
                 at: snapshot.time.timestamp().as_millisecond(),
                 host: snapshot.hostname,

@@ -136,9 +136,7 @@ pub(super) fn work(
             }
             outcome
         }
-        Work::Test | Work::Browse | Work::Find | Work::Send { .. } | Work::Adopt { .. } => {
-            Outcome::default()
-        }
+        Work::Test | Work::Browse | Work::Find | Work::Send { .. } | Work::Adopt { .. } => Outcome::default(),
     };
     outcome.space = space.measure();
     drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
