@@ -95,7 +95,9 @@ async fn backups_of_another_panel_and_of_restic_are_taken_in() {
     admin.post(&format!("/api/backup-targets/{target}/check"), json!(null)).await.expect(202);
     until("it was checked", seconds(90), async || {
         let shown = admin.get(&format!("/api/backup-targets/{target}")).await.expect(200).json;
-        (shown["repositories"][0]["check"]["last"]["damaged"] == 0).then_some(())
+        let check = &shown["repositories"][0]["check"];
+        // Space is freed after it, under an exclusive lock.
+        (check["last"]["damaged"] == 0 && check["running"] == false).then_some(())
     })
     .await;
     restic(&repository, &password, &["check"]);
