@@ -80,7 +80,7 @@ impl Backups {
     pub(super) fn found_view(
         &self,
         node_id: &NodeId,
-        repository: FoundRepository,
+        repository: &FoundRepository,
     ) -> Result<TestView, ApiError> {
         let view = TestView { foreign: true, ..TestView::new(node_id.to_string()) };
         if repository.found.key.is_none() {

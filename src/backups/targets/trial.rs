@@ -36,7 +36,7 @@ impl Backups {
         if body.id.is_none() && location.host_is_known() {
             let password = body.repository_password;
             if let Some(found) = self.look_for_repository(&node_id, &location, password).await? {
-                return self.found_view(&node_id, found);
+                return self.found_view(&node_id, &found);
             }
         }
         let repository = self.repository_to_try(&node_id, body.id.as_deref(), location)?;

@@ -182,7 +182,7 @@ mod tests {
         let of_panel = Backup { server_id: PANEL.into(), target_id: None, ..backup("x") };
         let copy = of_panel.clone();
         write(&store, move |tx| insert(tx, &copy));
-        assert_eq!(read(&store, busy), [of_panel]);
+        assert_eq!(read(&store, busy), std::slice::from_ref(&of_panel));
         assert_eq!(
             read(&store, |tx| list_at(
                 tx,
