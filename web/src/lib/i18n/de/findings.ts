@@ -15,6 +15,7 @@ export const findings: typeof English = {
   backup_kit: { title: 'Notfallpaket nicht gesichert', advice: ['Einstellungen → Backup-Ziele → Notfallpaket. Ohne es sind diese Backups nicht lesbar, wenn das Panel verloren ist.'] },
   backups: { title: 'Backups' },
   backups_more: { title: 'Weitere tägliche Backups schlagen fehl', advice: ['Siehe Server.'] },
+  backup_unproved: { title: 'Die Backups eines Servers sind nicht geprüft', advice: ['Sieh auf dem Reiter Backups dieses Servers nach und prüfe ein Backup von Hand. Es wird von selbst wieder versucht.'] },
   bind_loopback: { title: 'Nur dieser Rechner erreicht das Panel', advice: ['Für einen Reverse-Proxy auf diesem Rechner ist das richtig. Für andere: BIND=0.0.0.0 in /etc/default/ctrl-alt-play.'] },
   clock: { title: 'Uhr' },
   clock_behind: { title: 'Die Uhr wurde zurückgestellt', advice: SYNC },
