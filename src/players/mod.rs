@@ -1,7 +1,7 @@
 //! Who plays on a server, and what is done to players.
 //!
 //! How a game is asked, and what is typed on its console, stands in its template. A game is asked only when somebody wants
-//! to know, and what it told is good for some seconds ([`FRESH`]), however many look.
+//! to know, and what it told is good for some seconds, however many look.
 
 mod console_line;
 mod routes;

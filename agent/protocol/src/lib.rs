@@ -150,10 +150,10 @@ pub enum ToPanel {
     FileMatches(FileMatches),
     /// Extension: answers [`ToAgent::DiskUsage`].
     DiskUsageReport(DiskUsageReport),
-    /// Extension: answers [`ToAgent::PlayersQuery`].
-    PlayersReport(PlayersReport),
     /// Extension: answers [`ToAgent::UploadStat`], and the message that receives a piece of an upload.
     UploadInfo(UploadInfo),
     /// Extension: answers [`ToAgent::BackupQuery`].
     BackupReport(Box<BackupReport>),
+    /// Extension: answers [`ToAgent::PlayersQuery`].
+    PlayersReport(PlayersReport),
 }

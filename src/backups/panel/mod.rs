@@ -1,6 +1,6 @@
 //! Backups of the panel itself: its database, secrets and settings, and by choice of all servers, in a repository that the
 //! servers' backups lie in too; and a panel made of one again, on a machine that knows nothing. They are kept as those of a
-//! server are, under the id [`PANEL`](storage::backups::PANEL).
+//! server are, under the id [`PANEL`].
 
 mod make;
 mod manifest;
