@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use storage::{ReadTx, Store, WriteTx, meta, sessions, users};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use routes::routes;
 
@@ -82,13 +82,15 @@ impl Setup {
         self.0.token.lock().await.as_ref().map(|token| format!("/setup#token={token}"))
     }
 
-    /// Whether somebody with this token may have another panel restored here: while there is no account.
-    async fn allows(&self, token: &str, origin: &Origin) -> Result<(), ApiError> {
+    /// Whether somebody with this token may have another panel restored here: while there is no account. None is made as
+    /// long as the answer is held.
+    async fn allows(&self, token: &str, origin: &Origin) -> Result<Allowed<'_>, ApiError> {
         let expected = self.0.token.lock().await;
         let Some(right) = expected.as_ref().filter(|_| self.needed().unwrap_or(false)) else {
             return Err(ApiError::new(Code::AlreadySetUp, "This panel has its first account already."));
         };
-        self.0.auth.check_setup_token(same(token, right), origin)
+        self.0.auth.check_setup_token(same(token, right), origin)?;
+        Ok(Allowed { _no_account: expected })
     }
 
     fn restoration(&self) -> &Restoration {
@@ -130,6 +132,11 @@ impl Setup {
         let device = self.0.auth.new_device(&user);
         Ok(SignedIn { session, user, device })
     }
+}
+
+/// Proof of the setup token, by which no account can be made meanwhile.
+struct Allowed<'a> {
+    _no_account: MutexGuard<'a, Option<String>>,
 }
 
 fn is_claimed(store: &Store) -> storage::Result<bool> {

@@ -30,7 +30,7 @@ pub(super) fn routes(setup: &Setup) -> Vec<Route> {
             .refusals(&[401, 409, 429])
             .handle(setup, |setup, call| async move {
                 let LookRequest { setup_token, location, password } = call.body;
-                setup.allows(setup_token.trim(), &client_origin(call.request.client())).await?;
+                drop(setup.allows(setup_token.trim(), &client_origin(call.request.client())).await?);
                 found(setup.restoration().look(location, password).await)
             }),
         endpoint(POST, "/api/setup/restore")
@@ -42,7 +42,7 @@ pub(super) fn routes(setup: &Setup) -> Vec<Route> {
             .refusals(&[401, 409, 429])
             .handle(setup, |setup, call| async move {
                 let RestoreRequest { setup_token, location, password, backup_id, servers } = call.body;
-                setup.allows(setup_token.trim(), &client_origin(call.request.client())).await?;
+                let _held = setup.allows(setup_token.trim(), &client_origin(call.request.client())).await?;
                 if backup_id.as_ref().is_some_and(|id| id.len() > ID) {
                     return Err(ApiError::field("backupId", "is no panel backup's id"));
                 }
@@ -57,7 +57,7 @@ pub(super) fn routes(setup: &Setup) -> Vec<Route> {
             .refusals(&[401, 409, 429])
             .handle(setup, |setup, call| async move {
                 let origin = client_origin(call.request.client());
-                setup.allows(call.body.setup_token.trim(), &origin).await?;
+                drop(setup.allows(call.body.setup_token.trim(), &origin).await?);
                 Ok(ProgressView::from(setup.restoration().state()))
             }),
     ]

@@ -60,7 +60,7 @@ test('a policy is set, previewed and kept', async ({ admin: page, panel }) => {
   await expect(page.getByLabel('One per day')).toHaveValue('9');
   await expect(page.getByText(/Next:/)).toBeVisible();
   // What is wrong is said at its field.
-  await page.getByLabel('Newest').fill('1001');
+  await page.getByRole('spinbutton', { name: 'Newest' }).fill('1001');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await expect(page.getByRole('alert').filter({ hasText: '1000' }).first()).toBeVisible();
 });

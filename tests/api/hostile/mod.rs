@@ -33,6 +33,8 @@ fn is_open(method: &Method, path: &str) -> bool {
         (method.as_str(), path),
         ("GET", "/health" | "/api/setup" | "/api/openapi.json" | "/api/docs")
             | ("POST", "/api/setup" | "/api/session")
+            // With the setup token in the body, and only while there is no account.
+            | ("POST", "/api/setup/restore" | "/api/setup/restore/look" | "/api/setup/restore/progress")
     )
 }
 

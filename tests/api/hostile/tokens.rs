@@ -53,6 +53,17 @@ async fn no_other_secret_is_a_session() {
         let body = json!({ "setupToken": secret, "username": "eve", "password": PASSWORD });
         panel.anonymous().post("/api/setup", body).await.refused(409, "already_set_up");
     }
+    // With an account there is no way to have another panel restored here, not even with the token that was right.
+    for (_, secret) in &secrets {
+        let place = json!({ "kind": "folder", "path": "/tmp" });
+        let look = json!({ "setupToken": secret, "location": place, "password": "x" });
+        let mut start = look.clone();
+        start["servers"] = json!(true);
+        for (path, body) in [("/look", look), ("", start), ("/progress", json!({ "setupToken": secret }))] {
+            let path = format!("/api/setup/restore{path}");
+            panel.anonymous().post(&path, body).await.refused(409, "already_set_up");
+        }
+    }
 }
 
 /// The claims of a real session, so that a test can change one at a time.

@@ -30,10 +30,11 @@ const OUT: [&str; 12] = [
 const PATHS: [&str; 3] = ["path", "to", "paths"];
 /// Text fields and parameters that are no paths (`after` is a name that others are compared with). A new one fails the test
 /// until it is in one of the lists.
-const NO_PATHS: [&str; 51] = [
+const NO_PATHS: [&str; 56] = [
     "accessKey",
     "after",
     "arch",
+    "backupId",
     "binary",
     "bucket",
     "command",
@@ -58,14 +59,17 @@ const NO_PATHS: [&str; 51] = [
     "nodes",
     "note",
     "password",
+    "player",
     "prefix",
     "privateKey",
     "query",
     "ready",
     "region",
+    "repositoryPassword",
     "role",
     "secret",
     "secretKey",
+    "serverId",
     "setupToken",
     "signal",
     "source",
@@ -73,6 +77,7 @@ const NO_PATHS: [&str; 51] = [
     "tail",
     "target",
     "templateId",
+    "text",
     "time",
     "timeZone",
     "totp",
@@ -85,8 +90,9 @@ const NO_PATHS: [&str; 51] = [
 ];
 /// Other paths: folders of the machine, named by administrators (`folder()` in `src/backups/targets/body.rs` checks them), and
 /// paths within a backup, which `docker::backup_contents` tries.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("/api/backup-targets", "path"),
+    ("/api/setup/restore", "path"),
     ("/api/servers/{id}/backups/{backup}/", "path"),
     ("/api/servers/{id}/backups/{backup}/", "paths"),
 ];
