@@ -64,7 +64,7 @@ test('a target where backups lie already asks for their password', async ({ admi
   const target = await panel.call<{ id: string }>('POST', '/api/backup-targets', { name: 'First', location: { kind: 'folder', path: folder } });
   await backedUp(panel, id, { name: 'There', target: target.id });
   const shown = await panel.call<{ repositories: { id: string }[] }>('GET', `/api/backup-targets/${target.id}`);
-  const kit = await (await page.request.get(`${panel.url}/api/backup-targets/${target.id}/kit`)).text();
+  const kit = await panel.text(`/api/backup-targets/${target.id}/kit`);
   const password = /RESTIC_PASSWORD='?([^'\n]+)/.exec(kit)?.[1] ?? '';
 
   await page.goto(`${panel.url}/settings`);
