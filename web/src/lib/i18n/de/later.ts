@@ -28,4 +28,32 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later: Later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, findings, gameFiles, games, nodes, panelBackup, panelRestore, players, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later: Later = {
+  access,
+  account,
+  backupPolicy,
+  backups,
+  backupTargets,
+  causes,
+  clash,
+  console,
+  create,
+  deletedServers,
+  findings,
+  gameFiles,
+  games,
+  nodes,
+  panelBackup,
+  panelRestore,
+  players,
+  ports,
+  registries,
+  run,
+  settings,
+  setup,
+  signIn,
+  sources,
+  startup,
+  templates,
+  users
+};

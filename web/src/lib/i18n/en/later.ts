@@ -27,6 +27,34 @@ import { startup } from './startup';
 import { templates } from './templates';
 import { users } from './users';
 
-export const later = { access, account, backupPolicy, backups, backupTargets, causes, clash, console, create, deletedServers, findings, gameFiles, games, nodes, panelBackup, panelRestore, players, ports, registries, run, settings, setup, signIn, sources, startup, templates, users };
+export const later = {
+  access,
+  account,
+  backupPolicy,
+  backups,
+  backupTargets,
+  causes,
+  clash,
+  console,
+  create,
+  deletedServers,
+  findings,
+  gameFiles,
+  games,
+  nodes,
+  panelBackup,
+  panelRestore,
+  players,
+  ports,
+  registries,
+  run,
+  settings,
+  setup,
+  signIn,
+  sources,
+  startup,
+  templates,
+  users
+};
 
 export type Later = typeof later;
