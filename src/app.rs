@@ -16,10 +16,12 @@ use crate::net::mdns::Name;
 use crate::net::tls::Identity;
 use crate::nodes::{EnrollmentConfig, Nodes};
 use crate::players::Players;
+use crate::reach::Reach;
 use crate::registries::Registries;
 use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::sftp::Sftp;
+use crate::shares::Shares;
 use crate::sources::Sources;
 use crate::status::Status;
 use crate::system::shutdown::Tasks;
@@ -91,6 +93,10 @@ pub struct Games {
     pub servers: Servers,
     /// Who plays on them.
     pub players: Players,
+    /// By which addresses they are reached.
+    pub reach: Reach,
+    /// Their public links.
+    pub shares: Shares,
     /// Their files.
     pub files: Files,
     /// Transfers to another node.

@@ -4,8 +4,10 @@
 //! modules that they use.
 
 pub mod players;
+pub mod reach;
 pub mod registries;
 pub mod router;
+pub mod shares;
 
 pub mod backups;
 pub mod docs;

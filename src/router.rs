@@ -17,13 +17,12 @@ use crate::nodes::Nodes;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use crate::{
-    backups, docs, doctor, files, live, nodes, players, registries, servers, setup, sftp, sources, ssh_keys,
-    status, templates, transfers, upgrades, users,
+    backups, docs, doctor, files, live, nodes, players, reach, registries, servers, setup, sftp, shares,
+    sources, ssh_keys, status, templates, transfers, upgrades, users,
 };
 
 /// All endpoints of the API. The OpenAPI document is generated from this list, and a test compares it with the table of
 /// who may call what.
-/// call what.
 pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     let mut routes = Vec::new();
     routes.extend(status::routes(&features.status));
@@ -36,6 +35,8 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(registries::routes(&gallery.registries));
     routes.extend(servers::routes(&features.games.servers, &features.games.backups));
     routes.extend(players::routes(&features.games.players));
+    routes.extend(reach::routes(&features.games.reach));
+    routes.extend(shares::routes(&features.games.shares));
     routes.extend(files::routes(&features.games.files));
     routes.extend(transfers::routes(&features.games.transfers));
     routes.extend(backups::routes(&features.games.backups));
@@ -86,6 +87,7 @@ impl Router {
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let address = request.extensions().get::<Peer>().map(|peer| peer.address);
+        let shown = shown(&path);
         let mut response = if let Err(refusal) = self.hosts.check(&request) {
             *refusal
         } else if path == "/api" || path.starts_with("/api/") || path == "/health" {
@@ -99,7 +101,7 @@ impl Router {
         // Without the query, because it may contain a secret.
         tracing::debug!(
             %method,
-            %path,
+            path = shown,
             status = response.status().as_u16(),
             milliseconds = began.elapsed().as_millis(),
             address = address.map(tracing::field::display),
@@ -109,12 +111,23 @@ impl Router {
     }
 }
 
+/// A path for the log: the secret of a server's public link is not written there.
+fn shown(path: &str) -> String {
+    for prefix in ["/s/", "/api/shared/"] {
+        if path.starts_with(prefix) {
+            return format!("{prefix}…");
+        }
+    }
+    path.to_owned()
+}
+
 /// Sets the security headers of every answer.
 fn guard(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("x-robots-tag", HeaderValue::from_static("noindex, nofollow"));
     headers
         .entry(CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"));

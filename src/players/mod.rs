@@ -20,7 +20,7 @@ use storage::servers::Server;
 
 pub use routes::routes;
 
-use self::views::PlayersView;
+pub(crate) use self::views::PlayersView;
 use crate::agents::{Agents, RequestError};
 use crate::auth::{Permit, need};
 use crate::error::{ApiError, Code};
@@ -53,7 +53,7 @@ impl Players {
     }
 
     /// Who plays, as the game tells now or told some seconds ago.
-    pub(super) async fn list(&self, permit: &Permit<need::View>) -> Result<PlayersView, ApiError> {
+    pub(crate) async fn list(&self, permit: &Permit<need::View>) -> Result<PlayersView, ApiError> {
         let (server, template) = self.server(permit.server_id())?;
         let support = template.as_ref().and_then(|template| template.players.clone()).unwrap_or_default();
         let Some((protocol, port)) = template.as_ref().and_then(|template| question(template, &server))

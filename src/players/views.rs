@@ -94,6 +94,16 @@ impl PlayersView {
         }
     }
 
+    /// How many play, if the game told.
+    pub(crate) fn online(&self) -> Option<u32> {
+        self.online
+    }
+
+    /// How many may play at once, if the game told.
+    pub(crate) fn max(&self) -> Option<u32> {
+        self.max
+    }
+
     fn without_time(mut self) -> Self {
         self.checked_at = None;
         self

@@ -17,11 +17,13 @@ use crate::live::Live;
 use crate::net::fetch::SafeFetcher;
 use crate::nodes::{EnrollmentConfig, Nodes};
 use crate::players::Players;
+use crate::reach::Reach;
 use crate::registries::Registries;
 use crate::router;
 use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
 use crate::sftp::{self, HostKey, Sftp};
+use crate::shares::Shares;
 use crate::sources::Sources;
 use crate::ssh_keys::SshKeys;
 use crate::status::Status;
@@ -116,7 +118,16 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         })?,
     });
     let players = Players::new(store.clone(), agents.clone(), templates.clone());
-    let games = Games { servers, players, files, transfers, backups, sftp };
+    let reach = Reach::new(store.clone());
+    let shares = Shares::new(
+        store.clone(),
+        auth.clone(),
+        servers.clone(),
+        players.clone(),
+        reach.clone(),
+        templates.clone(),
+    );
+    let games = Games { servers, players, reach, shares, files, transfers, backups, sftp };
     let topics = router::topics(&games, &nodes, &status, &upgrades);
     let live = Live::new(auth.clone(), agents.clone(), topics, tasks.clone());
     let joining = EnrollmentConfig {

@@ -38,6 +38,7 @@ pub mod registries;
 pub mod servers;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
 pub mod sources;
 pub mod ssh_keys;
 pub mod templates;

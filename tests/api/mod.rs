@@ -31,6 +31,7 @@ mod server_list;
 mod servers;
 mod session;
 mod setup;
+mod shares;
 mod slow;
 mod sources;
 mod ssh_keys;

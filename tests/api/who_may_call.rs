@@ -38,6 +38,13 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/setup/restore/look",          Everyone),
     ("POST",   "/api/setup/restore/progress",      Everyone),
     ("POST",   "/api/session",                     Everyone),
+    ("GET",    "/api/shared/{token}",              Everyone),
+    ("POST",   "/api/shared/{token}/wake",         Everyone),
+    ("GET",    "/api/servers/{id}/share",          Server("configure")),
+    ("PUT",    "/api/servers/{id}/share",          Server("configure")),
+    ("DELETE", "/api/servers/{id}/share",          Server("configure")),
+    ("GET",    "/api/servers/{id}/reach",          Server("view")),
+    ("PUT",    "/api/nodes/{id}/public-address",   Admin),
     ("GET",    "/api/openapi.json",                Everyone),
     ("GET",    "/api/docs",                        Everyone),
     ("DELETE", "/api/session",                     SignedIn),
@@ -255,8 +262,9 @@ async fn every_endpoint_has_its_row() {
     assert!(without.is_empty(), "endpoints without such a row in tests/api/who_may_call.rs: {without:?}");
     assert!(stale.is_empty(), "rows without such an endpoint: {stale:?}");
     let open: Vec<_> = TABLE.iter().filter(|row| row.2 == Everyone).collect();
-    // Those below /api/setup ask for the setup token, as long as there is no account.
-    assert!(open.len() <= 10, "open to everyone: {open:?}");
+    // Those below /api/setup ask for the setup token, as long as there is no account; those below /api/shared for the
+    // secret of a server's public link.
+    assert!(open.len() <= 12, "open to everyone: {open:?}");
 }
 
 #[tokio::test]
@@ -285,9 +293,15 @@ pub(super) async fn gets_in(client: &Client, method: &str, path: &str) -> (bool,
     let behind = absent.iter().any(|(end, text)| path.ends_with(end) && answer.text.contains(text));
     // So does an error about a missing job or link.
     let behind = behind
-        || ["no such job", "no such backup", "no such deleted server", "This download link"]
-            .iter()
-            .any(|text| answer.text.contains(text));
+        || [
+            "no such job",
+            "no such backup",
+            "no such deleted server",
+            "This download link",
+            "This link is not valid",
+        ]
+        .iter()
+        .any(|text| answer.text.contains(text));
     (behind || !matches!(answer.status, 401 | 403 | 404), answer.status)
 }
 
@@ -362,7 +376,7 @@ async fn every_row_is_true() {
             server.as_str()
         };
         let path = path.replace("{id}", id).replace("{user}", &stranger_id).replace("{number}", "0");
-        let path = ["{job}", "{version}", "{upload}", "{ticket}", "{backup}"]
+        let path = ["{job}", "{version}", "{upload}", "{ticket}", "{backup}", "{token}"]
             .iter()
             .fold(path, |path, name| path.replace(name, "none"));
         let path = if *who == Node { path + "?arch=none" } else { path };

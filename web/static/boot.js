@@ -37,7 +37,7 @@
   (parts.languages[language || 'en'] || []).forEach(load);
 
   var key = stored('session-key');
-  if (!key || /^\/(sign-in|setup)(\/|$)/.test(location.pathname)) return;
+  if (!key || /^\/(sign-in|setup|s)(\/|$)/.test(location.pathname)) return;
   document.documentElement.classList.add('framed');
   parts.app.forEach(load);
   if (location.pathname === '/' || location.pathname === '/servers') parts.servers.forEach(load);

@@ -6,6 +6,7 @@ use crate::Millis;
 use crate::backups;
 use crate::error::{Error, Result};
 use crate::servers;
+use crate::settings;
 use crate::tables::NODES;
 use crate::transfers;
 use crate::tx::{ReadTx, WriteTx};
@@ -49,6 +50,7 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     if count > 0 {
         return Err(Error::NodeInUse { count });
     }
+    settings::delete(tx, &public_address_name(id))?;
     if NODES.remove(tx, id)? { Ok(()) } else { Err(Error::NotFound { what: "node" }) }
 }
 
@@ -62,6 +64,26 @@ pub fn delete_with_servers(tx: &WriteTx, id: &str, at: Millis) -> Result<Vec<Ser
     }
     delete(tx, id)?;
     Ok(forgotten)
+}
+
+/// The address by which the internet reaches a node, where somebody has set it.
+pub fn public_address(tx: &ReadTx, id: &str) -> Result<Option<String>> {
+    settings::get(tx, &public_address_name(id))
+}
+
+/// Sets or forgets the address by which the internet reaches a node.
+pub fn set_public_address(tx: &WriteTx, id: &str, address: Option<String>) -> Result<()> {
+    if !NODES.contains(tx, id)? {
+        return Err(Error::NotFound { what: "node" });
+    }
+    match address {
+        Some(address) => settings::put(tx, &public_address_name(id), &address),
+        None => settings::delete(tx, &public_address_name(id)).map(drop),
+    }
+}
+
+fn public_address_name(id: &str) -> String {
+    format!("public_address/{id}")
 }
 
 /// Records when agents were last connected. Skips ids that no longer exist.

@@ -33,6 +33,9 @@ fn is_open(method: &Method, path: &str) -> bool {
         (method.as_str(), path),
         ("GET", "/health" | "/api/setup" | "/api/openapi.json" | "/api/docs")
             | ("POST", "/api/setup" | "/api/session")
+            // With the secret of a server's public link in the path.
+            | ("GET", "/api/shared/{token}")
+            | ("POST", "/api/shared/{token}/wake")
             // With the setup token in the body, and only while there is no account.
             | ("POST", "/api/setup/restore" | "/api/setup/restore/look" | "/api/setup/restore/progress")
     )

@@ -11,6 +11,7 @@ import { console } from './console';
 import { create } from './create';
 import { deletedServers } from './deletedServers';
 import { findings } from './findings';
+import { friends, shared } from './friends';
 import { gameFiles } from './gameFiles';
 import { games } from './games';
 import { nodes } from './nodes';
@@ -40,6 +41,7 @@ export const later: Later = {
   create,
   deletedServers,
   findings,
+  friends,
   gameFiles,
   games,
   nodes,
@@ -51,6 +53,7 @@ export const later: Later = {
   run,
   settings,
   setup,
+  shared,
   signIn,
   sources,
   startup,

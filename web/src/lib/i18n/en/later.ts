@@ -10,6 +10,7 @@ import { console } from './console';
 import { create } from './create';
 import { deletedServers } from './deletedServers';
 import { findings } from './findings';
+import { friends, shared } from './friends';
 import { gameFiles } from './gameFiles';
 import { games } from './games';
 import { nodes } from './nodes';
@@ -39,6 +40,7 @@ export const later = {
   create,
   deletedServers,
   findings,
+  friends,
   gameFiles,
   games,
   nodes,
@@ -50,6 +52,7 @@ export const later = {
   run,
   settings,
   setup,
+  shared,
   signIn,
   sources,
   startup,
