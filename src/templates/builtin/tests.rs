@@ -229,6 +229,12 @@ fn ready_lines_match_what_the_games_print() {
         ("counter-strike-2", "Connection to Steam servers successful."),
         ("garrys-mod", "Assigned anonymous gameserver Steam ID [A-1:1234567890(12345)]."),
         ("team-fortress-2", "Assigned anonymous gameserver Steam ID [A-1:1234567890(12345)]."),
+        ("left-4-dead-2", "Connection to Steam servers successful."),
+        ("sons-of-the-forest", "#DSL Dedicated server loaded."),
+        (
+            "vintage-story",
+            "28.1.2024 15:43:12 [Server Event] Dedicated Server now running on Port 42420 and all ips!",
+        ),
         ("dont-starve-together", "Setting breakpad minidump AppID = 322330"),
         ("core-keeper", "Started session with info: 12345"),
         ("abiotic-factor", "LogInit: Display: Engine is initialized. Leaving FEngineLoop::Init()"),
