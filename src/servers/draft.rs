@@ -76,9 +76,11 @@ impl Draft {
             Some(given) => Ports::Given(validate::ports(given, faults)),
             None => Ports::NextFree(template.map(|template| template.ports.clone()).unwrap_or_default()),
         };
+        let usual = Limits::default();
         let base = Limits {
             memory: template.map_or(0, |template| template.memory.recommended),
-            ..Limits::default()
+            processes: template.and_then(|template| template.processes).unwrap_or(usual.processes),
+            ..usual
         };
         let given = request.limits.unwrap_or_default();
         let limits = validate::limits(base, &given, faults);

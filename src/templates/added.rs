@@ -65,6 +65,7 @@ pub(super) fn of_native(id: &str, native: model::Template) -> Template {
             minimum: i64::from(needs.memory_minimum_mib.unwrap_or_default()) * MIB,
             recommended: i64::from(memory) * MIB,
         },
+        processes: needs.processes.map(i64::from),
         eula: needs.eula.clone().map(|eula| Eula {
             name: eula.name,
             url: eula.url,

@@ -28,6 +28,8 @@ pub struct Template {
     pub ports: Vec<Port>,
     /// Memory requirements.
     pub memory: Memory,
+    /// Processes and threads that a new server of it may have at once; absent for the usual number.
+    pub processes: Option<i64>,
     /// Terms that must be accepted first; absent if there are none.
     pub eula: Option<Eula>,
     /// Variables that can be set.

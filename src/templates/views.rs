@@ -81,6 +81,9 @@ pub struct TemplateView {
     pub data_path: String,
     /// Whom it runs as: `agent`, `image`, or `uid:gid`.
     pub user: String,
+    /// Processes and threads that a new server of it may have at once; absent for the usual number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<i64>,
     /// What one should know.
     pub notes: String,
 }
@@ -226,6 +229,7 @@ impl TemplateView {
                 ContainerUser::Image => "image".to_owned(),
                 ContainerUser::Fixed(pair) => pair.clone(),
             },
+            processes: template.processes,
             notes: template.notes.clone(),
         }
     }

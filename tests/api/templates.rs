@@ -107,6 +107,28 @@ async fn an_egg_becomes_a_template_and_a_server() {
     assert_eq!(server["environment"], json!({ "NAME": "x", "SLOTS": "4" }));
 }
 
+/// A template may say how many processes and threads its servers need; whoever makes one may say otherwise.
+#[tokio::test]
+async fn a_template_sets_the_limit_of_processes() {
+    let panel = Panel::start().await;
+    let admin = panel.admin();
+    let file = |processes: u32| {
+        format!(
+            "template: 1\nabout:\n  name: Threads\nimages:\n- label: One\n  reference: busybox:latest\nneeds:\n  processes: {processes}\n"
+        )
+    };
+    let refused = send(&admin, "application/yaml", &file(15)).await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    let template = send(&admin, "application/yaml", &file(4096)).await.expect(201).id();
+    let view = admin.get(&format!("/api/templates/{template}")).await.expect(200).json;
+    assert_eq!(view["processes"], 4096, "{view}");
+    let body = json!({ "name": "Mine", "templateId": template });
+    let server = admin.post("/api/servers", body).await.expect(201).json;
+    assert_eq!(server["limits"]["processes"], 4096);
+    let body = json!({ "name": "Few", "templateId": template, "limits": { "processes": 64 } });
+    assert_eq!(admin.post("/api/servers", body).await.expect(201).json["limits"]["processes"], 64);
+}
+
 #[tokio::test]
 async fn a_server_keeps_its_version_until_somebody_takes_the_newer_one() {
     let panel = Panel::start().await;

@@ -14,6 +14,8 @@ pub(crate) const MAX_REFERENCES: usize = 100;
 /// Longest name, in characters.
 const MAX_NAME: usize = 191;
 
+/// Limits of processes and threads that a server may have.
+const PROCESSES: std::ops::RangeInclusive<u32> = 16..=16_384;
 /// Most console commands before or after a backup, and the longest one in characters.
 const MAX_COMMANDS: usize = 10;
 const MAX_LINE: usize = 1_000;
@@ -53,6 +55,8 @@ pub fn check(template: &Template) -> Vec<Problem> {
     variables(template, &mut found);
     run(template, &mut found);
     files(template, &mut found);
+    let good = template.needs.processes.is_none_or(|processes| PROCESSES.contains(&processes));
+    found.when(!good, "needs.processes", "must be from 16 to 16384");
     backup(template, &mut found);
     players(template, &mut found);
     found.0

@@ -177,6 +177,9 @@ pub struct Needs {
     /// MiB on the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_mib: Option<u32>,
+    /// Processes and threads that it may have at once, 16 to 16,384; 512 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
     /// Terms that have to be accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eula: Option<Eula>,
