@@ -161,3 +161,68 @@ pub fn behaviour_record(behaviour: wire::Behaviour) -> record::Behaviour {
         architectures: Vec::new(),
     }
 }
+
+/// A template's parts that an agent keeps, in the native form; what is only needed for choosing a template is not known
+/// there. Says what of it nobody could have set.
+pub fn template_record(
+    name: &str,
+    image: &str,
+    kept: wire::ServerTemplate,
+) -> Result<model::Template, (String, String)> {
+    let wire::ServerTemplate { variables, ready, config_files, install } = kept;
+    // Who may see and change a variable is not told, so nobody but administrators may.
+    let variable = |one: wire::TemplateVariable| model::Variable {
+        name: one.name,
+        label: one.label,
+        default: one.default,
+        rules: one.rules,
+        omit_empty: one.omit_empty,
+        ..model::Variable::default()
+    };
+    let files = config_files.into_iter().enumerate();
+    let template = model::Template {
+        template: model::VERSION,
+        about: model::About { name: name.to_owned(), ..model::About::default() },
+        images: vec![model::Image { label: image.to_owned(), reference: image.to_owned(), local: false }],
+        variables: variables.into_iter().map(variable).collect(),
+        config_files: files.map(|(at, file)| native_file(at, file)).collect::<Result<_, _>>()?,
+        install: install.map(|one| model::Install {
+            image: one.image,
+            entrypoint: one.entrypoint,
+            script: one.script,
+        }),
+        run: model::Run { ready, ..model::Run::default() },
+        ..model::Template::default()
+    };
+    match model::check(&template).into_iter().next() {
+        Some(problem) => Err((problem.key, problem.message)),
+        None => Ok(template),
+    }
+}
+
+fn native_file(at: usize, file: wire::TemplateFile) -> Result<model::ConfigFile, (String, String)> {
+    let setting = |one: wire::TemplateSetting| {
+        let value = match one.value {
+            serde_json::Value::Bool(value) => model::Scalar::Bool(value),
+            serde_json::Value::String(text) => model::Scalar::Text(text),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => model::Scalar::Int(whole),
+                (None, Some(float)) => model::Scalar::Float(float),
+                (None, None) => return None,
+            },
+            _ => return None,
+        };
+        Some(model::Setting { key: one.key, when: one.when, value })
+    };
+    let wrong = |key: &str, message: &str| (format!("config_files.{at}.{key}"), message.to_owned());
+    Ok(model::ConfigFile {
+        path: file.path,
+        parser: model::Parser::named(&file.parser).ok_or_else(|| wrong("parser", "is not known here"))?,
+        set: file
+            .set
+            .into_iter()
+            .map(setting)
+            .collect::<Option<_>>()
+            .ok_or_else(|| wrong("set", "has a value that is no text, number or boolean"))?,
+    })
+}

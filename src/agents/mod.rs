@@ -64,7 +64,7 @@ use crate::system::shutdown::Tasks;
 
 pub use changes::{Changed, Changes, ChangesSince};
 pub use console::{ConsoleFeed, Lines, Next, ReaderId};
-pub use convert::{behaviour_record, create_message, port_message, update_message};
+pub use convert::{behaviour_record, create_message, port_message, template_record, update_message};
 pub use differences::{Difference, Kind as DifferenceKind};
 pub use error::RequestError;
 pub use link_stats::LinkSnapshot;

@@ -10,10 +10,11 @@ use super::body::{self, LimitsRequest, PortRequest};
 use super::deletions::not_deleting;
 use super::validate::{self, ValidationErrors};
 use super::{Servers, behaviour};
-use crate::agents::behaviour_record;
+use crate::agents::{behaviour_record, template_record};
 use crate::auth::Admin;
 use crate::error::{ApiError, Code};
 use crate::system::clock;
+use crate::templates;
 
 /// Time for removing a server whose stop timeout is not known.
 const REMOVAL_TAKES: Duration = Duration::from_secs(300);
@@ -109,6 +110,11 @@ fn record(described: ServerDescription, node_id: &NodeId) -> Result<Server, ApiE
     let ports = validate::ports(&ports, &mut faults);
     let behaviour = behaviour_record(spec.behaviour.unwrap_or_default());
     behaviour::check(&behaviour, &mut faults);
+    let template = spec.template.and_then(|kept| {
+        template_record(&name, &spec.image, *kept)
+            .map_err(|(key, problem)| faults.add(format!("template.{key}"), problem))
+            .ok()
+    });
     refuse_faults(faults)?;
     let now = clock::now();
     Ok(Server {
@@ -128,7 +134,7 @@ fn record(described: ServerDescription, node_id: &NodeId) -> Result<Server, ApiE
         block_lan: spec.block_lan,
         handed_over: true,
         deleting: None,
-        template: None,
+        template: template.as_ref().map(templates::kept),
         start_when_installed: false,
     })
 }
@@ -186,6 +192,21 @@ mod tests {
         assert_eq!((bare.name.as_str(), bare.suspended), ("b", true));
     }
 
+    /// What an agent was told of a template comes back as it was sent: the next settings would change it otherwise.
+    #[test]
+    fn its_template_is_kept() {
+        let sent = r#"{"variables":[{"name":"SLOTS","label":"Slots","default":"4","rules":["integer","between:1,64"]}],
+            "ready":["Ready"],"configFiles":[{"path":"server.ini","parser":"ini","set":[{"key":"a","value":1},
+            {"key":"b","when":"x","value":"{{env.SLOTS}}"},{"key":"c","value":true}]}],
+            "install":{"image":"i:1","entrypoint":"bash","script":"true"}}"#;
+        let server =
+            described(&format!(r#"{{"spec":{{"serverId":"a","image":"busybox","template":{sent}}}}}"#))
+                .unwrap();
+        let again = crate::agents::create_message(&server).template.unwrap();
+        assert_eq!(*again, serde_json::from_str::<wire::ServerTemplate>(sent).unwrap());
+        assert!(described(r#"{"spec":{"serverId":"a","image":"busybox"}}"#).unwrap().template.is_none());
+    }
+
     #[test]
     fn what_nobody_could_have_asked_for_is_not_taken() {
         let spec = |more: serde_json::Value| {
@@ -213,6 +234,22 @@ mod tests {
             (behaviour(serde_json::json!({ "stop": { "command": "stop\nop eve" } })), "stop"),
             (behaviour(serde_json::json!({ "stopTimeout": 100_000 })), "stopTimeout"),
             (behaviour(serde_json::json!({ "ready": "regex:(" })), "ready"),
+            (
+                spec(
+                    serde_json::json!({ "template": { "configFiles": [{ "path": "../x", "parser": "ini", "set": [] }] } }),
+                ),
+                "template.config_files.0.path",
+            ),
+            (
+                spec(
+                    serde_json::json!({ "template": { "configFiles": [{ "path": "x", "parser": "ink", "set": [] }] } }),
+                ),
+                "template.config_files.0.parser",
+            ),
+            (
+                spec(serde_json::json!({ "template": { "variables": [{ "name": "1A" }] } })),
+                "template.variables.0.name",
+            ),
         ] {
             let error = got.unwrap_err();
             assert_eq!(error.code(), Code::Invalid, "{field}");
