@@ -1,5 +1,6 @@
 /** What went wrong with a call, in words for the person in front of the page. */
 import { t } from './i18n/i18n.svelte';
+import { inOurWords } from './i18n/sentences';
 export class ApiError extends Error {
   constructor(
     readonly code: string,
@@ -28,7 +29,7 @@ export function errorFrom(body: unknown, status: number, retryAfter: string | nu
   const error = (body as { error?: { code?: unknown; message?: unknown; fields?: unknown } } | null | undefined)?.error;
   const seconds = retryAfter && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null;
   if (error && typeof error.code === 'string' && typeof error.message === 'string') {
-    return new ApiError(error.code, t.errors.sentences[error.code] ?? error.message, status, fieldsOf(error.fields), seconds, error.message);
+    return new ApiError(error.code, t.errors.sentences[error.code] ?? inOurWords(error.message), status, fieldsOf(error.fields), seconds, error.message);
   }
   if (status === 429) return new ApiError('too_many_requests', t.errors.tooOften, status, {}, seconds);
   return new ApiError('unexpected', t.errors.unexpectedStatus(status), status);

@@ -1,6 +1,7 @@
 /** A finding in the page's language, and in the panel's own English words where that has none. */
 import type { DoctorFinding } from '../types';
 import { i18n, t } from '../i18n/i18n.svelte';
+import { inOurWords } from '../i18n/sentences';
 
 export interface Words {
   title: string;
@@ -14,6 +15,13 @@ const places = (text: string): number => new Set(text.match(/\{\d\}/g)).size;
 
 export const titleOf = (found: { code: string; title: string }): string => t.findings[found.code]?.title ?? found.title;
 
+/** Those of a node begin with its name, those of a backup with its server and the day. */
+function detailOf({ code, detail }: DoctorFinding): string {
+  const whole = inOurWords(detail);
+  const at = code === 'node_problem' && whole === detail ? detail.indexOf(': ') : -1;
+  return at < 0 ? whole : `${detail.slice(0, at)}: ${inOurWords(detail.slice(at + 2))}`;
+}
+
 export function wordsOf(finding: DoctorFinding): Words {
   const known = t.findings[finding.code];
   const advice = finding.advice ?? null;
@@ -22,8 +30,8 @@ export function wordsOf(finding: DoctorFinding): Words {
   const own = advice === null ? undefined : known?.advice?.find((text) => places(text) === commands.length);
   return {
     title: titleOf(finding),
-    detail: known?.detail ?? finding.detail,
-    advice: own?.replace(/\{(\d)\}/g, (_, at: string) => commands[Number(at) - 1] ?? '') ?? advice
+    detail: known?.detail ?? detailOf(finding),
+    advice: own?.replace(/\{(\d)\}/g, (_, at: string) => commands[Number(at) - 1] ?? '') ?? (advice === null ? null : inOurWords(advice))
   };
 }
 

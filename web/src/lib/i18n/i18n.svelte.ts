@@ -20,6 +20,8 @@ const LATER: Record<Language, () => Promise<{ later: Later }>> = {
 const KEY = 'language';
 const preferred = (): readonly string[] => globalThis.navigator?.languages ?? [];
 
+const NONE: Record<string, string> = {};
+
 let current = $state.raw<First | null>(null);
 /** No state: it is complete before anything reads it, and changes only with `current`. */
 let rest: { language: Language; texts: Later } | null = null;
@@ -29,6 +31,11 @@ let locale = $state('en');
 export const i18n = {
   get language() {
     return language;
+  },
+
+  /** See `sentences.ts`; none before the second file is there. */
+  get sentences(): Record<string, string> {
+    return current && rest?.language === language ? rest.texts.sentences : NONE;
   },
 
   /** For `Intl`: dates and numbers. */

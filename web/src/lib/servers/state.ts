@@ -3,6 +3,7 @@ import { secondsUntil } from '../format';
 import { isMoving } from './moves';
 import type { Permission, PowerAction, Server, ServerStatus } from '../types';
 import { t } from '../i18n/i18n.svelte';
+import { inOurWords } from '../i18n/sentences';
 
 export type Tone = 'ok' | 'warn' | 'bad' | 'info' | 'off';
 
@@ -76,7 +77,7 @@ function reason(server: Server): string {
   if (code === 'exited') return t.servers.because.exited(exitCode ?? 0);
   // A newer panel may know more codes than the page that came with an older one.
   const known = code ? (t.servers.reasons as Partial<Record<typeof code, string | ((node: string) => string)>>)[code] : undefined;
-  if (known === undefined) return sentence(server.statusReason ?? '');
+  if (known === undefined) return sentence(inOurWords(server.statusReason ?? ''));
   return typeof known === 'string' ? known : known(nodeName ?? server.nodeId);
 }
 

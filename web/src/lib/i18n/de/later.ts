@@ -21,6 +21,7 @@ import { players } from './players';
 import { ports } from './ports';
 import { registries } from './registries';
 import { run } from './run';
+import { sentences } from './sentences';
 import { settings } from './settings';
 import { setup } from './setup';
 import { signIn } from './signIn';
@@ -51,6 +52,7 @@ export const later: Later = {
   ports,
   registries,
   run,
+  sentences,
   settings,
   setup,
   shared,

@@ -20,6 +20,7 @@ import { players } from './players';
 import { ports } from './ports';
 import { registries } from './registries';
 import { run } from './run';
+import { sentences } from './sentences';
 import { settings } from './settings';
 import { setup } from './setup';
 import { signIn } from './signIn';
@@ -50,6 +51,7 @@ export const later = {
   ports,
   registries,
   run,
+  sentences,
   settings,
   setup,
   shared,
