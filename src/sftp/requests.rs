@@ -138,20 +138,22 @@ impl Router {
             Request::Extended(Extended::Other { .. }) => {
                 Err(Reply::status(StatusCode::Unsupported, "This extension is not supported."))
             }
-            request if handle(&request).is_some() => self.by_handle(request),
-            request => self.by_path(request).await,
+            mut request => match handle(&mut request).map(|handle| handle.first().copied()) {
+                Some(slot) => self.by_handle(slot.ok_or_else(no_handle)?, request),
+                None => self.by_path(request).await,
+            },
         }
     }
 
-    fn by_handle(&mut self, mut request: Request) -> Result<Step, Reply> {
-        let slot = handle(&request).and_then(|handle| handle.first()).copied().ok_or_else(no_handle)?;
+    /// A request whose handle begins with this byte.
+    fn by_handle(&mut self, slot: u8, mut request: Request) -> Result<Step, Reply> {
         if slot == OURS {
             return self.listings.answer(&request).map(Step::Answer);
         }
         if self.links.place(slot).is_none() {
             return Err(no_handle());
         }
-        if let Some(handle) = handle_mut(&mut request) {
+        if let Some(handle) = handle(&mut request) {
             // The rest is the node's handle.
             let _ = handle.split_to(1);
         }
@@ -292,7 +294,7 @@ impl Router {
         let (other, to) = self.within(to).await?;
         if slot != other {
             let sentence = "Files cannot be moved from one server to another. Copy them.";
-            return Err(Reply::status(StatusCode::Failure, sentence));
+            return Err(Reply::status(StatusCode::Unsupported, sentence));
         }
         let place = self.place(slot)?;
         place.check_tree(&from).and_then(|()| place.check_tree(&to)).map_err(|error| refusal(&error))?;
@@ -310,20 +312,7 @@ impl Router {
 }
 
 /// The handle that a request names.
-fn handle(request: &Request) -> Option<&Bytes> {
-    match request {
-        Request::Close { handle }
-        | Request::Read { handle, .. }
-        | Request::Write { handle, .. }
-        | Request::Fstat { handle }
-        | Request::FsetStat { handle, .. }
-        | Request::ReadDir { handle }
-        | Request::Extended(Extended::FstatVfs { handle } | Extended::Fsync { handle }) => Some(handle),
-        _ => None,
-    }
-}
-
-fn handle_mut(request: &mut Request) -> Option<&mut Bytes> {
+fn handle(request: &mut Request) -> Option<&mut Bytes> {
     match request {
         Request::Close { handle }
         | Request::Read { handle, .. }
