@@ -7,8 +7,12 @@ use storage::{Millis, ReadTx};
 use super::views::Finding;
 use crate::system::clock::rfc3339;
 
+/// What the panel is called among servers.
+const ITSELF: &str = "The panel itself";
 /// How many are named.
 const SHOWN: usize = 10;
+/// Age after which a backup of the panel is old: two weeks.
+const OLD: Millis = 14 * 86_400_000;
 
 /// What the panel knows of its servers' backups.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -28,6 +32,9 @@ pub struct BackupSide {
     /// When the newest backup of the panel itself was made that is not in its own data folder.
     #[serde(default)]
     pub panel: Option<Millis>,
+    /// When the last backup of the panel itself failed, and why, where none was made after it.
+    #[serde(default)]
+    pub panel_failed: Option<(Millis, String)>,
     /// Whether there are servers that could be lost with it.
     #[serde(default)]
     pub servers: bool,
@@ -50,9 +57,7 @@ pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
     for (server_id, kept) in policies::list(tx)? {
         let name = || {
             let server = storage::servers::get(tx, &server_id)?;
-            Ok::<_, storage::Error>(
-                server.map_or_else(|| "The panel itself".to_owned(), |server| server.name),
-            )
+            Ok::<_, storage::Error>(server.map_or_else(|| ITSELF.to_owned(), |server| server.name))
         };
         if let Some(problem) = kept.tests.problem {
             let server = name()?;
@@ -77,17 +82,51 @@ pub(super) fn side(tx: &ReadTx) -> storage::Result<BackupSide> {
         side.damaged.push((target.unwrap_or_default(), damaged));
     }
     side.without_kit = without.map(|target| target.name).collect();
-    let of_panel = backups::list(tx, backups::PANEL)?.into_iter();
+    let of_panel = backups::list(tx, backups::PANEL)?;
+    let ended = of_panel.iter().filter(|one| matches!(one.stage, Stage::Ready | Stage::Failed));
+    let last = ended.max_by_key(|one| one.created_at).filter(|one| one.stage == Stage::Failed);
+    side.panel_failed = last.map(|one| (one.created_at, one.problem.clone().unwrap_or_default()));
+    let of_panel = of_panel.into_iter();
     let elsewhere = of_panel.filter(|one| one.stage == Stage::Ready && one.target_id.is_some());
     side.panel = elsewhere.filter_map(|one| one.finished_at).max();
     side.servers = !storage::servers::list(tx)?.is_empty();
     Ok(side)
 }
 
-pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
+fn day(at: Millis) -> String {
+    rfc3339(at).chars().take(10).collect()
+}
+
+/// Whether the panel itself could be brought back.
+fn panel(side: &BackupSide, now: Millis) -> Option<Finding> {
+    let advice = "Settings → Panel backup, at a backup target that is not this disk.";
+    // A daily one that fails is told of with the servers'.
+    let daily = side.failing.iter().any(|failing| failing.server == ITSELF);
+    if let Some((at, why)) = side.panel_failed.as_ref().filter(|_| !daily) {
+        let detail = format!("The panel backup of {} failed: {why}", day(*at));
+        let advice = "Settings → Panel backup. Make one by hand once the cause is removed.";
+        let title = "The last panel backup failed";
+        return Some(Finding::warning("backups", "panel_backup_failed", title, detail, advice));
+    }
+    match side.panel {
+        Some(at) if now.saturating_sub(at) > OLD => {
+            let detail = format!("The newest panel backup outside this disk was made on {}.", day(at));
+            let advice = "Settings → Panel backup. A daily one is made by itself.";
+            Some(Finding::note("backups", "panel_backup_old", "The panel backup is old", detail, advice))
+        }
+        None if side.servers => {
+            let detail = "Accounts, servers' settings and keys are on this machine's disk only.";
+            let title = "No panel backup outside this disk";
+            Some(Finding::note("backups", "panel_backup_none", title, detail, advice))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn backups(side: &BackupSide, now: Millis) -> Vec<Finding> {
     let mut found = Vec::new();
     for failing in side.failing.iter().take(SHOWN) {
-        let since: String = rfc3339(failing.since).chars().take(10).collect();
+        let since = day(failing.since);
         let detail = format!("{}, since {since}: {}", failing.server, failing.sentence);
         let advice = "See the tab Backups of that server. It is tried again by itself.";
         let title = "A server's daily backup fails";
@@ -99,7 +138,7 @@ pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
         found.push(Finding::warning("backups", "backups_more", title, detail, "See Servers."));
     }
     for failing in side.unproved.iter().take(SHOWN) {
-        let since: String = rfc3339(failing.since).chars().take(10).collect();
+        let since = day(failing.since);
         let detail = format!("{}, since {since}: {}", failing.server, failing.sentence);
         let advice =
             "See the tab Backups of that server, and test a backup by hand. It is tried again by itself.";
@@ -118,12 +157,7 @@ pub(super) fn backups(side: &BackupSide) -> Vec<Finding> {
         found
             .push(Finding::note("backups", "backup_kit", "Emergency kit not saved", detail, advice).of(name));
     }
-    if side.servers && side.panel.is_none() {
-        let detail = "Accounts, servers' settings and keys are on this machine's disk only.";
-        let advice = "Settings → Panel backup, at a backup target that is not this disk.";
-        let title = "No panel backup outside this disk";
-        found.push(Finding::note("backups", "panel_backup_none", title, detail, advice));
-    }
+    found.extend(panel(side, now));
     if found.is_empty() {
         let detail = match side.daily {
             0 => "No server has a daily backup.".to_owned(),
@@ -142,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_fails_and_what_is_missing_is_named() {
-        assert_eq!(codes(&backups(&BackupSide::default())), ["backups"]);
+        assert_eq!(codes(&backups(&BackupSide::default(), 1)), ["backups"]);
         let failing = |_| FailingBackup { server: "World".into(), since: 1, sentence: "Disk full.".into() };
         let side = BackupSide {
             failing: (0..11).map(failing).collect(),
@@ -153,9 +187,15 @@ mod tests {
             ..BackupSide::default()
         };
         let alone = BackupSide { servers: true, ..BackupSide::default() };
-        assert_eq!(codes(&backups(&alone)), ["panel_backup_none"]);
-        assert_eq!(codes(&backups(&BackupSide { panel: Some(1), ..alone })), ["backups"]);
-        let found = backups(&side);
+        assert_eq!(codes(&backups(&alone, 1)), ["panel_backup_none"]);
+        let made = BackupSide { panel: Some(1), ..alone };
+        assert_eq!(codes(&backups(&made, OLD)), ["backups"]);
+        assert_eq!(codes(&backups(&made, OLD + 2)), ["panel_backup_old"]);
+        let failed = BackupSide { panel_failed: Some((1, "Disk full.".into())), ..made };
+        let failed = backups(&failed, 1);
+        assert_eq!(codes(&failed), ["panel_backup_failed"]);
+        assert_eq!(failed[0].detail, "The panel backup of 1970-01-01 failed: Disk full.");
+        let found = backups(&side, 1);
         let (first, last) = (&found[0], &found[13]);
         assert_eq!(
             codes(&found[9..]),

@@ -197,7 +197,9 @@ fn look(subject: &Subject, seen: &Seen, sources: &Sources) -> Report {
     let running = panel.map(|panel| panel.program.as_str());
     found.extend(service::service(sources, data_dir, running, crate::status::VERSION));
     found.extend(panel.into_iter().flat_map(nodes::nodes));
-    found.extend(panel.into_iter().flat_map(|panel| backups::backups(&panel.backups)));
+    found.extend(
+        panel.into_iter().flat_map(|panel| backups::backups(&panel.backups, crate::system::clock::now())),
+    );
     openrc::in_its_words(&mut found, sources);
     report(found, facts_of(sources, facts, &addresses, running))
 }

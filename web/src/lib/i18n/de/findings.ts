@@ -103,10 +103,18 @@ export const findings: typeof English = {
   nodes_more: { title: 'Weiteren Nodes geht es nicht gut', advice: ['Siehe Nodes.'] },
   offline: { title: 'Dieser Rechner hat kein Netz', advice: ['Verbinde ihn mit dem Netz. Was hier ist, läuft weiter; neue Images lassen sich solange nicht laden.'] },
   own_name_unknown: { title: 'Der eigene Name des Panels ist nicht zu finden', advice: ['Berichtige PUBLIC_URL in /etc/default/ctrl-alt-play, oder den Namen bei dem, der ihn verwaltet.'] },
+  panel_backup_failed: {
+    title: 'Das letzte Backup des Panels ist fehlgeschlagen',
+    advice: ['Einstellungen → Backup des Panels. Mache eines von Hand, sobald die Ursache behoben ist.']
+  },
   panel_backup_none: {
     title: 'Kein Backup des Panels außerhalb dieses Datenträgers',
     detail: 'Konten, Einstellungen der Server und Schlüssel liegen nur auf dem Datenträger dieses Rechners.',
     advice: ['Einstellungen → Backup des Panels, auf ein Backup-Ziel, das nicht dieser Datenträger ist.']
+  },
+  panel_backup_old: {
+    title: 'Das Backup des Panels ist alt',
+    advice: ['Einstellungen → Backup des Panels. Ein tägliches wird von selbst gemacht.']
   },
   panel_stopped: { title: 'Das Panel läuft nicht', detail: 'Kein Panel antwortet auf diesem Datenordner. Spiele laufen ohne es weiter.', advice: ['Starte es: {1}; warum es endete: {2}.'] },
   panel_unseen: { title: 'Das Panel wurde nicht gefragt', advice: ['Frage als root oder als Benutzer des Panels: {1}.'] },
