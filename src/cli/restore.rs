@@ -181,6 +181,8 @@ fn sentence(restored: &Restored) -> String {
         "\nStart the panel (ctrl-alt-play, or its service). If the old one still runs somewhere, stop it first: they have one \
          identity, and would share nodes and backups.",
     );
+    // Names come from the repository.
+    text.retain(|c| c == '\n' || !c.is_control());
     text
 }
 

@@ -56,6 +56,17 @@ pub enum RestoreError {
         /// The system's error.
         source: io::Error,
     },
+    /// A server's files could not be fetched, for a reason that is not in its backup.
+    #[error(
+        "the files of {server} were not restored: {}. Nothing has changed: try again, or restore without the servers' files",
+        source.to_string().trim_end_matches('.')
+    )]
+    Server {
+        /// What people call the server.
+        server: String,
+        /// Why not.
+        source: Box<RestoreError>,
+    },
     /// It was broken off.
     #[error("it was broken off; nothing has changed")]
     BrokenOff,
@@ -66,6 +77,18 @@ impl RestoreError {
         Self::Io { doing, path: path.to_owned(), source }
     }
 
+    /// Whether a server's backup is what is wrong, so that the others can be restored without it. A full disk or a place that
+    /// went away is the next one's trouble too.
+    pub(super) fn is_of_one_backup(&self) -> bool {
+        match self {
+            Self::NotFound(_) | Self::Damaged(_) => true,
+            Self::Repository { code, .. } => {
+                matches!(code, FailureCode::NotFound | FailureCode::Damaged | FailureCode::Failed)
+            }
+            _ => false,
+        }
+    }
+
     /// The exit code of the command.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -74,10 +97,12 @@ impl RestoreError {
             Self::NotFound(_) => 66,
             Self::Repository { code: FailureCode::Unreachable, .. } => 69,
             Self::Repository { code: FailureCode::Denied, .. } => 77,
+            Self::Repository { code: FailureCode::DiskFull, .. } => 74,
             Self::Repository { .. } | Self::Damaged(_) => 65,
             Self::Occupied { .. } => 73,
             Self::Open(error) => error.exit_code(),
             Self::Io { .. } => 74,
+            Self::Server { source, .. } => source.exit_code(),
             Self::BrokenOff => 130,
         }
     }

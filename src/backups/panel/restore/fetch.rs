@@ -137,7 +137,13 @@ impl Step<'_> {
             match self.server(server, told).await {
                 Ok(()) => restored.servers.push(server.name.clone()),
                 Err(RestoreError::BrokenOff) => return Err(RestoreError::BrokenOff),
-                Err(error) => restored.missing.push((server.name.clone(), error.to_string())),
+                Err(error) if error.is_of_one_backup() => {
+                    restored.missing.push((server.name.clone(), error.to_string()));
+                }
+                Err(error) => {
+                    let source = Box::new(error);
+                    return Err(RestoreError::Server { server: server.name.clone(), source });
+                }
             }
         }
         Ok(restored)
