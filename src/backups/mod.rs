@@ -1,6 +1,7 @@
 //! Backups of game servers: the rules. The node makes and keeps them; which there are, the key of its repository, and what is to be done is
 //! kept here, and written before it is done.
 
+mod absent;
 mod acts;
 mod auto_test;
 mod body;
@@ -119,6 +120,7 @@ impl Backups {
             all.drive_test(backup);
             all.drive_copy(backup);
         }
+        all.look_for_absent();
         all.sweep();
         all.follow_policies();
         all.check_weekly();
