@@ -280,6 +280,52 @@ async fn another_nodes_backups_are_looked_at_and_downloaded() {
     assert!(listed(&archive).contains(&"world.dat".to_owned()));
 }
 
+/// Processes of this panel's node that work on backups.
+fn workers(panel: &Panel) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", panel.pid())).unwrap().flatten();
+    let children: Vec<_> =
+        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok()).collect();
+    assert!(!children.is_empty(), "the kernel tells of children");
+    let is_worker = |pid: &&str| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("backup-worker")
+    };
+    children.join(" ").split_whitespace().filter(is_worker).count()
+}
+
+#[tokio::test]
+async fn a_download_that_is_cancelled_ends_its_process_and_leaves_nothing() {
+    let panel = Panel::start().await;
+    let game = Game::new(&panel, "game").await;
+    super::backups::write(&game.file(&panel, "world.dat"), 96);
+    let id = create(&game, "One").await;
+    ready(&game, &id).await;
+    until("the backup's process has ended", seconds(20), async || (workers(&panel) == 0).then_some(())).await;
+    let listed = || {
+        let mut all: Vec<_> = ["servers", "backups", "tmp", "."]
+            .iter()
+            .filter_map(|name| std::fs::read_dir(panel.folder().join(name)).ok())
+            .flat_map(|all| all.flatten().map(|entry| entry.path()))
+            .collect();
+        all.sort();
+        all
+    };
+    let before = listed();
+    for _ in 0..3 {
+        let body = json!({ "format": "tar.gz" });
+        let link = game.admin.post(&game.path(&format!("/backups/{id}/downloads")), body).await.expect(201);
+        let request = game.admin.request(Method::GET, link.json["url"].as_str().unwrap());
+        let mut answer = request.send().await.unwrap();
+        assert!(answer.chunk().await.unwrap().is_some_and(|first| !first.is_empty()));
+        assert_eq!(workers(&panel), 1);
+        drop(answer);
+        until("its process has ended", seconds(15), async || (workers(&panel) == 0).then_some(())).await;
+    }
+    assert_eq!(listed(), before, "nothing is left");
+    let whole = downloaded(&game, &id, json!({ "format": "tar.gz" })).await;
+    assert!(whole.len() > 96 << 20, "the next one is whole");
+}
+
 #[tokio::test]
 async fn a_backup_becomes_a_new_server() {
     let mut panel = Panel::start().await;

@@ -33,6 +33,7 @@ mod malicious_transfer;
 mod nodes;
 mod own_user;
 mod panel_backups;
+mod panel_restores;
 mod players;
 mod ports;
 mod power;

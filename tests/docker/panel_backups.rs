@@ -65,7 +65,7 @@ impl Saved {
     }
 }
 
-async fn becomes(admin: &Client, id: &str, status: &str) -> Value {
+pub(super) async fn becomes(admin: &Client, id: &str, status: &str) -> Value {
     until(&format!("the panel backup is {status}"), seconds(90), async || {
         let all = admin.get("/api/panel-backups").await.expect(200).json;
         let one = all.as_array()?.iter().find(|one| one["id"] == id)?.clone();
@@ -75,11 +75,11 @@ async fn becomes(admin: &Client, id: &str, status: &str) -> Value {
     .await
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
-fn bare() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn bare() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::Builder::new().prefix("cap-bare-").tempdir().unwrap();
     let folder = dir.path().join("data");
     (dir, folder)

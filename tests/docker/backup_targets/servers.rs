@@ -21,10 +21,23 @@ pub(in crate::docker) struct Server {
     _folder: tempfile::TempDir,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    /// Ends it at once.
+    pub(in crate::docker) fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+
+    /// Starts a REST server again, with the files that it had.
+    pub(in crate::docker) fn rest_again(&mut self) {
+        self.child = serve_rest(self.port, &self.files);
+        listens(&mut self.child, self.port);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -32,15 +45,19 @@ fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("cap-target-").tempdir().unwrap()
 }
 
-#[allow(clippy::disallowed_methods, reason = "looked for until it is there, and no runtime waits")]
 fn started(mut child: Child, port: u16, files: PathBuf, folder: tempfile::TempDir) -> Server {
+    listens(&mut child, port);
+    Server { child, port, files, said: Value::Null, _folder: folder }
+}
+
+#[allow(clippy::disallowed_methods, reason = "looked for until it is there, and no runtime waits")]
+fn listens(child: &mut Child, port: u16) {
     let began = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         assert!(began.elapsed() < Duration::from_secs(30), "it does not listen");
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
         std::thread::sleep(Duration::from_millis(50));
     }
-    Server { child, port, files, said: Value::Null, _folder: folder }
 }
 
 /// restic's REST server, as rclone has it.
@@ -48,14 +65,17 @@ pub(in crate::docker) fn rest() -> Server {
     let (folder, port) = (folder(), free_port());
     let files = folder.path().join("files");
     std::fs::create_dir(&files).unwrap();
-    let child = Command::new("rclone")
+    started(serve_rest(port, &files), port, files, folder)
+}
+
+fn serve_rest(port: u16, files: &Path) -> Child {
+    Command::new("rclone")
         .args(["serve", "restic", "--addr", &format!("127.0.0.1:{port}"), "--user", "ann"])
         .args(["--pass", "rest-secret"])
-        .arg(&files)
+        .arg(files)
         .stderr(Stdio::null())
         .spawn()
-        .expect("rclone is there");
-    started(child, port, files, folder)
+        .expect("rclone is there")
 }
 
 /// Its address for the worker and for restic.
@@ -64,7 +84,7 @@ pub(in crate::docker) fn rest_location(port: u16, password: &str) -> Value {
 }
 
 /// A server that speaks S3 and checks signatures.
-pub(super) fn s3() -> Server {
+pub(in crate::docker) fn s3() -> Server {
     let folder = folder();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own = root.join("target/tools/moto/bin/python");
@@ -83,7 +103,7 @@ pub(super) fn s3() -> Server {
     Server { child, port, files: PathBuf::new(), said, _folder: folder }
 }
 
-pub(super) fn s3_location(server: &Server, port: u16) -> Value {
+pub(in crate::docker) fn s3_location(server: &Server, port: u16) -> Value {
     json!({
         "kind": "s3",
         "endpoint": format!("http://127.0.0.1:{port}"),
@@ -107,7 +127,7 @@ fn fingerprint(path: &Path) -> String {
 }
 
 /// OpenSSH's server, which takes a key. Its folder is the answer's `said.folder`.
-pub(super) fn sshd() -> Server {
+pub(in crate::docker) fn sshd() -> Server {
     let (folder, port) = (folder(), free_port());
     let path = folder.path();
     key(&path.join("host"), "ed25519");
@@ -137,7 +157,7 @@ pub(super) fn sshd() -> Server {
     server
 }
 
-pub(super) fn sftp_location(server: &Server, port: u16) -> Value {
+pub(in crate::docker) fn sftp_location(server: &Server, port: u16) -> Value {
     json!({
         "kind": "sftp",
         "host": "127.0.0.1",

@@ -38,7 +38,9 @@ async fn bytes_go_there_and_back_and_uploads_outlive_the_agent() {
         let name = [format!("{number:05}").as_bytes(), &[0xff; 240][..]].concat();
         std::fs::write(odd.join(std::ffi::OsStr::from_bytes(&name)), "").unwrap();
     }
+    let began = std::time::Instant::now();
     assert_eq!(game.listed("/odd").await.len(), 3_000, "lists are larger than other answers");
+    assert!(began.elapsed() < seconds(10), "{:?}", began.elapsed());
 
     let (size, metadata) = (all.len().to_string(), "path L2JpZy5iaW4=");
     let headers = [TUS, ("upload-length", size.as_str()), ("upload-metadata", metadata)];

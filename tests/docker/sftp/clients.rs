@@ -66,7 +66,7 @@ async fn the_plain_account_has_a_folder_for_each_server() {
     assert_eq!(other.text("/b.txt").await, "for the first");
     ann.fails("put a.txt c.txt", "dest open").await;
     ann.fails("mkdir d", "o such file").await;
-    ann.fails("rename \"A world/a.txt\" Other-one/c.txt", "Failure").await;
+    ann.fails("rename \"A world/a.txt\" Other-one/c.txt", "Operation unsupported").await;
     ann.fails("ls nothing", "not found").await;
 }
 
