@@ -1,6 +1,5 @@
 //! A click on "start": from the request to the first call to the engine.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use crate::Result;
 use crate::panel::Panel;
 use crate::report::Report;
 
-const CLICKS: usize = 20;
+pub(crate) const CLICKS: usize = 20;
 
 /// For each word, when the engine first received a request with it.
 type Received = Arc<Mutex<Vec<(String, Option<Instant>)>>>;
@@ -64,20 +63,52 @@ async fn container(server: &str) -> Result<String> {
 /// Median and maximum of twenty starts of a server that has run before, until the first call and until its new
 /// container is created.
 pub(crate) async fn to_engine(report: &mut Report) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let socket = folder.path().join("engine.sock");
-    let heard = Received::default();
-    crate::spawn(listen(UnixListener::bind(&socket)?, heard.clone()));
-    let panel = Panel::start_with(&[("DOCKER_HOST", Path::new(&socket).display().to_string())]).await?;
+    let engine = Engine::listen()?;
+    let panel = engine.panel().await?;
     let id = panel.server("clicked", "while read word; do :; done").await?;
+    let (first, made) = engine.starts(&panel, &id).await?;
+    let beside = Some((made[CLICKS / 2], "ms to the new container: the last one goes first"));
+    report.row("click on start to the engine, median", "ms", first[CLICKS / 2], 10.0, beside);
+    report.row("click on start to the engine, worst of 20", "ms", first[CLICKS - 1], 10.0, None);
+    panel.remove_servers().await?;
+    panel.stop().await
+}
+
+/// The engine behind a proxy that notes when it is asked.
+pub(crate) struct Engine {
+    folder: tempfile::TempDir,
+    heard: Received,
+}
+
+impl Engine {
+    pub(crate) fn listen() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let heard = Received::default();
+        crate::spawn(listen(UnixListener::bind(folder.path().join("engine.sock"))?, heard.clone()));
+        Ok(Self { folder, heard })
+    }
+
+    /// A panel that uses it.
+    pub(crate) async fn panel(&self) -> Result<Panel> {
+        let socket = self.folder.path().join("engine.sock");
+        Panel::start_with(&[("DOCKER_HOST", socket.display().to_string())]).await
+    }
+
+    /// Milliseconds of twenty starts, in order of size: to the first call, and to the new container.
+    pub(crate) async fn starts(&self, panel: &Panel, id: &str) -> Result<(Vec<f64>, Vec<f64>)> {
+        starts(panel, id, &self.heard).await
+    }
+}
+
+async fn starts(panel: &Panel, id: &str, heard: &Received) -> Result<(Vec<f64>, Vec<f64>)> {
     let set = |value| *heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
     let (mut first, mut made) = (Vec::new(), Vec::new());
     for click in 0..=CLICKS {
-        let last = if click == 0 { id.clone() } else { container(&id).await? };
-        set(vec![(last, None), (id.clone(), None)]);
+        let last = if click == 0 { id.to_owned() } else { container(id).await? };
+        set(vec![(last, None), (id.to_owned(), None)]);
         let clicked = Instant::now();
-        panel.power(&id, "start").await?;
-        panel.wait(&id, "running").await?;
+        panel.power(id, "start").await?;
+        panel.wait(id, "running").await?;
         let told = std::mem::take(&mut *heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if click > 0 {
             let after = |told: &(String, Option<Instant>)| {
@@ -87,17 +118,13 @@ pub(crate) async fn to_engine(report: &mut Report) -> Result<()> {
             first.push(after(&told[0])?);
             made.push(after(&told[1])?);
         }
-        panel.power(&id, "kill").await?;
-        panel.wait(&id, "stopped").await?;
+        panel.power(id, "kill").await?;
+        panel.wait(id, "stopped").await?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     first.sort_by(f64::total_cmp);
     made.sort_by(f64::total_cmp);
-    let beside = Some((made[CLICKS / 2], "ms to the new container: the last one goes first"));
-    report.row("click on start to the engine, median", "ms", first[CLICKS / 2], 10.0, beside);
-    report.row("click on start to the engine, worst of 20", "ms", first[CLICKS - 1], 10.0, None);
-    panel.remove_servers().await?;
-    panel.stop().await
+    Ok((first, made))
 }
 
 impl Panel {

@@ -2,7 +2,7 @@
 //! machines differ. Prints a table and one JSON line.
 //!
 //! `tests/run bench`, or `cargo bench --bench bench`; `-- machine`, `-- console`, `-- unfinished`, `-- liars`,
-//! `-- backups`, `-- click`, `-- files`, `-- page`, `-- sftp` or `-- fleet` takes one part. Needs a Docker engine; makes
+//! `-- backups`, `-- click`, `-- config`, `-- files`, `-- page`, `-- sftp` or `-- fleet` takes one part. Needs a Docker engine; makes
 //! its own 2 MB image.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its result")]
@@ -10,6 +10,7 @@
 mod backups;
 mod bulk;
 mod click;
+mod config_files;
 mod console;
 mod files;
 mod fleet;
@@ -78,6 +79,10 @@ async fn measure() -> Result<Report> {
     if wanted("click") {
         panel::make_image()?;
         click::to_engine(&mut report).await?;
+    }
+    if wanted("config") {
+        panel::make_image()?;
+        config_files::measure(&mut report).await?;
     }
     if wanted("liars") {
         malicious_agents::measure(&mut report).await?;

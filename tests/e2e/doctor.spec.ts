@@ -59,8 +59,9 @@ test.describe('in a German browser', () => {
     const offline = findings.getByRole('listitem').filter({ hasText: 'Eine Node ist offline' });
     await expect(offline).toContainText('Sieh dort nach:');
     await expect(offline.getByText('systemctl status ctrl-alt-play-agent')).toBeVisible();
-    // What holds values is still the panel's own sentence, and says so to a screen reader.
-    await expect(offline.locator('[lang=en]')).toContainText('dachboden is not connected');
+    await expect(offline).toContainText('dachboden ist nicht verbunden: von ihren Servern ist nichts bekannt.');
+    // What holds values is in German as well: what was left English would say so to a screen reader.
+    await expect(findings.locator('[lang=en]')).toHaveCount(0);
     await panel.call('DELETE', '/api/nodes/dachboden');
   });
 });

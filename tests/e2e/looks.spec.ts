@@ -1,6 +1,9 @@
 /** What can be checked of the looks by a machine: contrast, names, roles, and that nothing sticks out. */
 import { AxeBuilder } from '@axe-core/playwright';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Page } from '@playwright/test';
+import { until } from './parts/panel.ts';
 import { expect, NARROW, signIn, test } from './parts/test.ts';
 
 /** What axe calls wrong and is not; each with its reason. */
@@ -60,5 +63,39 @@ for (const theme of ['dark', 'light'] as const) {
     await expect(page.getByLabel('What will happen').getByRole('listitem').first()).toBeVisible();
     await check(page, 'the form of a new server');
     await panel.power(running.id, 'kill', 'stopped');
+  });
+
+  test(`files, backups, players and friends in the ${theme} theme`, async ({ page, panel, admin }) => {
+    test.slow();
+    await page.addInitScript((chosen) => localStorage.setItem('theme', chosen), theme);
+    expect(admin).toBe(page);
+    const { id } = await panel.server(`Newer ${theme}`, 'game');
+    const at = `/servers/${id}`;
+    writeFileSync(join(panel.folder, 'servers', id, 'server.properties'), 'motd=Hello\n');
+    writeFileSync(join(panel.folder, 'servers', id, 'notes.txt'), 'Hello\n');
+    await panel.call('POST', `/api${at}/backups`, { name: 'One' });
+    const backups = () => panel.call<{ id: string; status: string }[]>('GET', `/api${at}/backups`);
+    await until('backed up', async () => (await backups())[0]?.status === 'ready');
+    const backup = (await backups())[0]?.id ?? '';
+    const paths = [`${at}/files`, `${at}/files/edit?path=notes.txt`, `${at}/files/edit?path=server.properties`, `${at}/files/search`, `${at}/files/trash`, `${at}/backups`, `${at}/backups/${backup}`, `${at}/players`, `${at}/friends`];
+    for (const path of paths) {
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.goto(panel.url + path);
+      await check(page, `${path}, wide`);
+      await page.setViewportSize(NARROW);
+      await check(page, `${path}, narrow`);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.goto(`${panel.url}${at}/files`);
+    await page.getByRole('button', { name: 'SFTP' }).first().click();
+    const dialog = page.getByRole('dialog');
+    await expect(dialog.getByRole('heading', { name: 'Files by SFTP' }).first()).toBeVisible();
+    await expect(dialog.getByText('Fingerprint of the host key')).toBeVisible();
+    const told = await panel.call<{ port: number; username: string; fingerprint: string }>('GET', `/api${at}/sftp`);
+    await expect(dialog).toContainText(told.fingerprint);
+    await expect(dialog).toContainText(told.username);
+    await expect(dialog.getByRole('img', { name: 'QR code of the SFTP address' })).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(dialog).toBeHidden();
   });
 }

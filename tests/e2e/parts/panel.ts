@@ -91,7 +91,7 @@ export class Panel {
         PORT: String(this.#port),
         WEBSOCKET_PORT: '0',
         HEALTH_PORT: 'off',
-        SFTP_PORT: 'off'
+        SFTP_PORT: '0'
       },
       stdio: ['ignore', 'pipe', 'pipe']
     });

@@ -54,6 +54,8 @@ export const sentences: typeof English = {
   'The upgrade from {1} to {2} was taken back: {3}.': 'Das Upgrade von {1} auf {2} wurde zurückgenommen: {3}.',
   '{1}, since {2}: {3}': '{1}, seit {2}: {3}',
   'The daily backups of {1} more servers fail.': 'Die täglichen Backups von {1} weiteren Servern schlagen fehl.',
+  'The panel backup of {1} failed: {2}': 'Das Backup des Panels vom {1} schlug fehl: {2}',
+  'The newest panel backup outside this disk was made on {1}.': 'Das neueste Backup des Panels außerhalb dieses Datenträgers ist vom {1}.',
   'The last check found damaged backups in {1}: {2}.': 'Die letzte Prüfung fand beschädigte Backups ({1}): {2}.',
   'the backup target {1}': 'Backup-Ziel {1}',
   'the data folder of the node {1}': 'Datenordner der Node {1}',
