@@ -28,7 +28,7 @@ impl Backups {
     }
 
     async fn mark_absent(&self) -> Result<(), ApiError> {
-        let place = Place { target_id: None, node_id: Some(local::NODE_ID.into()) };
+        let place = Place { target_id: None, node_id: Some(local::NODE_ID) };
         let (repository, all) = self.store.read_now(|tx| {
             Ok::<_, storage::Error>((repositories::get(tx, &place)?, backups::list_at(tx, &place)?))
         })?;
