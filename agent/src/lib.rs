@@ -20,6 +20,7 @@ pub mod link;
 mod panel;
 pub mod persist;
 mod players;
+mod reach;
 pub mod remote;
 pub mod runtime;
 mod server;

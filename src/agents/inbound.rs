@@ -101,7 +101,8 @@ impl Inbound {
             | ToPanel::DiskUsageReport(_)
             | ToPanel::UploadInfo(_)
             | ToPanel::BackupReport(_)
-            | ToPanel::PlayersReport(_) => {}
+            | ToPanel::PlayersReport(_)
+            | ToPanel::ReachReport(_) => {}
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_) | ToPanel::FileProgress(_))

@@ -16,7 +16,7 @@ pub enum Actor {
     /// A user who is connected over SFTP.
     Sftp(SftpLogin),
     /// Somebody with the public link of a server, without an account.
-    Guest,
+    Visitor,
     /// A user with a shell on the panel's machine, over the control socket: root or the panel's own user.
     Shell {
         /// User id of the calling process.
@@ -30,7 +30,7 @@ impl Actor {
         match self {
             Actor::Person(caller) => caller.is_admin(),
             Actor::Sftp(login) => login.is_admin(),
-            Actor::Guest => false,
+            Actor::Visitor => false,
             Actor::Shell { .. } => true,
         }
     }
@@ -48,7 +48,7 @@ impl Actor {
         match self {
             Actor::Person(caller) => Some(caller.user_id()),
             Actor::Sftp(login) => Some(login.user_id()),
-            Actor::Guest | Actor::Shell { .. } => None,
+            Actor::Visitor | Actor::Shell { .. } => None,
         }
     }
 
@@ -61,7 +61,7 @@ impl Actor {
     pub fn person(&self) -> Option<&Caller> {
         match self {
             Actor::Person(caller) => Some(caller),
-            Actor::Sftp(_) | Actor::Guest | Actor::Shell { .. } => None,
+            Actor::Sftp(_) | Actor::Visitor | Actor::Shell { .. } => None,
         }
     }
 }
@@ -78,7 +78,7 @@ impl fmt::Display for Actor {
         match self {
             Actor::Person(caller) => f.write_str(caller.username()),
             Actor::Sftp(login) => write!(f, "{} by SFTP", login.username()),
-            Actor::Guest => f.write_str("somebody with its public link"),
+            Actor::Visitor => f.write_str("somebody with its public link"),
             Actor::Shell { uid } => write!(f, "uid {uid}"),
         }
     }

@@ -45,7 +45,7 @@ impl Auth {
         Ok(found.map(|(server_id, share)| {
             let granted = if share.wake { Permission::Power } else { Permission::View };
             let permissions = Permissions::granted([granted]);
-            SharedLink { access: ServerAccess { actor: Actor::Guest, server_id, permissions }, share }
+            SharedLink { access: ServerAccess { actor: Actor::Visitor, server_id, permissions }, share }
         }))
     }
 }

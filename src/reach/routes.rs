@@ -1,9 +1,10 @@
 //! `/api/servers/{id}/reach`, and the public address of a node.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Reach;
+use super::views::ReachView;
 use crate::auth::{Admin, Permit, need};
 use crate::http::{GET, PUT, Route, endpoint};
 
@@ -12,9 +13,18 @@ pub fn routes(reach: &Reach) -> Vec<Route> {
     vec![
         endpoint(GET, "/api/servers/{id}/reach")
             .access::<Permit<need::View>>()
-            .doc("By which addresses players reach a server")
+            .doc("By which addresses players reach a server, and what may be in the way: whether the game listens, whether its ports are published, whether the router forwards them")
             .ok::<ReachView>()
-            .handle(reach, |reach, call| async move { reach.of_server(&call.by) }),
+            .handle(reach, |reach, call| async move { reach.of_server(&call.by).await }),
+        endpoint(PUT, "/api/servers/{id}/router")
+            .access::<Permit<need::Configure>>()
+            .doc("Allows or forbids to have the router forward the server's ports while it runs, by PCP, NAT-PMP or UPnP")
+            .body::<RouterRequest>()
+            .no_content()
+            .refusals(&[409, 503, 507])
+            .handle(reach, |reach, call| async move {
+                reach.allow_router(&call.by, call.body.allow).await
+            }),
         endpoint(PUT, "/api/nodes/{id}/public-address")
             .access::<Admin>()
             .doc("Sets the address by which the internet reaches a node; null forgets it")
@@ -36,11 +46,10 @@ struct PublicAddressRequest {
     address: Option<String>,
 }
 
-/// By which addresses players reach a server.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Reach)]
-pub(crate) struct ReachView {
-    /// The public address of its machine, as an administrator set it; null if nobody has.
-    pub(crate) public_host: Option<String>,
+/// Whether the router may be asked.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RouterRequest {
+    /// Whether it may forward the server's ports.
+    allow: bool,
 }

@@ -31,7 +31,7 @@ const LONGEST: usize = 64;
 /// How long the page waits for the game to tell who plays.
 const PLAYERS: Duration = Duration::from_secs(2);
 /// Seconds between two starts of one server by its link, after the first two.
-const BETWEEN_STARTS: f64 = 60.0;
+const BETWEEN_STARTS: u32 = 60;
 
 /// Public links of servers. Cheap to clone.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Shares {
         let limits = Limits {
             unknown: FailureLimiter::default(),
             calls: Buckets::new(60.0, 2.0),
-            starts: Buckets::strict(2.0, 1.0 / BETWEEN_STARTS),
+            starts: Buckets::strict(2.0, 1.0 / f64::from(BETWEEN_STARTS)),
         };
         Self { store, auth, servers, players, reach, templates, limits: Arc::new(limits) }
     }
@@ -142,7 +142,7 @@ impl Shares {
         let permit = link.wake()?;
         if !self.limits.starts.take(permit.server_id().clone()) {
             let sentence = "Somebody has just started this server. Wait a minute before the next try.";
-            return Err(ApiError::new(Code::TooManyRequests, sentence).retry_after(BETWEEN_STARTS as u64));
+            return Err(ApiError::new(Code::TooManyRequests, sentence).retry_after(BETWEEN_STARTS.into()));
         }
         let paused = matches!(self.servers.get(&link.view()?)?.status, ServerStatus::Paused);
         let action = if paused { PowerAction::Resume } else { PowerAction::Start };

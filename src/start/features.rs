@@ -118,7 +118,7 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         })?,
     });
     let players = Players::new(store.clone(), agents.clone(), templates.clone());
-    let reach = Reach::new(store.clone());
+    let reach = Reach::new(store.clone(), agents.clone(), ports.numbers());
     let shares = Shares::new(
         store.clone(),
         auth.clone(),

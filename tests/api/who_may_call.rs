@@ -44,6 +44,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("PUT",    "/api/servers/{id}/share",          Server("configure")),
     ("DELETE", "/api/servers/{id}/share",          Server("configure")),
     ("GET",    "/api/servers/{id}/reach",          Server("view")),
+    ("PUT",    "/api/servers/{id}/router",         Server("configure")),
     ("PUT",    "/api/nodes/{id}/public-address",   Admin),
     ("GET",    "/api/openapi.json",                Everyone),
     ("GET",    "/api/docs",                        Everyone),

@@ -20,6 +20,16 @@ test('a server is shared, seen and started by a friend, and revoked', async ({ a
   await expect(page.getByRole('img', { name: 'QR code: From the internet' })).toBeVisible();
   await expect(page.getByRole('row').filter({ hasText: 'TCP' })).toBeVisible();
 
+  const router = page.getByLabel('Let the router forward these ports by itself');
+  await expect(router).not.toBeChecked();
+  await router.check();
+  await expect(page.getByText('The router is asked as long as the server runs')).toBeVisible();
+  await page.reload();
+  await expect(router).toBeChecked();
+  await router.uncheck();
+  await expect(page.getByText('The router is not asked any more')).toBeVisible();
+  await expect(page.getByRole('listitem').filter({ hasText: 'Reached from outside' })).toContainText('Unknown');
+
   await page.getByLabel('Friends may start this server').check();
   await page.getByLabel('Note for friends').fill(`Version 1.21\n${HOSTILE}`);
   await page.getByRole('button', { name: 'Share', exact: true }).click();

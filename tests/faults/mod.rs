@@ -17,6 +17,7 @@ mod malicious_agent;
 mod malicious_nodes;
 mod mdns;
 mod panel_killed;
+mod router;
 mod stale;
 
 use std::time::Duration;

@@ -95,6 +95,16 @@ impl Network {
         format!("{}k", self.name)
     }
 
+    /// Interface name of the other end of its cable to this machine.
+    pub(crate) fn uplink(&self) -> String {
+        format!("{}f", self.name)
+    }
+
+    /// What a program in it prints.
+    pub(crate) fn output(&self, words: &[&str]) -> String {
+        output(&[&["ip", "netns", "exec", &self.name], words].concat())
+    }
+
     /// Path of the namespace.
     pub(crate) fn path(&self) -> std::path::PathBuf {
         std::path::Path::new("/run/netns").join(&self.name)

@@ -27,6 +27,7 @@ mod lenient;
 mod nodes;
 mod payload;
 mod players;
+mod reach;
 mod registries;
 mod servers;
 mod stats;
@@ -78,6 +79,7 @@ pub use nodes::{
     SystemInfo, capability,
 };
 pub use players::{PlayerEntry, PlayersQuery, PlayersReport, QueryProtocol};
+pub use reach::{PortReach, ReachReport, RouterAllow, RouterReport};
 pub use registries::{RegistryLogin, registry_host, registry_of};
 pub use servers::{
     Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,
@@ -156,4 +158,6 @@ pub enum ToPanel {
     BackupReport(Box<BackupReport>),
     /// Extension: answers [`ToAgent::PlayersQuery`].
     PlayersReport(PlayersReport),
+    /// Extension: answers [`ToAgent::ReachQuery`].
+    ReachReport(ReachReport),
 }

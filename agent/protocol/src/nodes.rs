@@ -62,6 +62,8 @@ pub mod capability {
     pub const BACKUP_CONTENTS: &str = "backup-contents";
     /// `players_query`.
     pub const PLAYERS: &str = "players";
+    /// `reach_query` and `router_allow`.
+    pub const REACH: &str = "reach";
     /// The action `adopt` of backups.
     pub const BACKUP_ADOPT: &str = "backup-adopt";
 }

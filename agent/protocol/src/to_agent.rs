@@ -8,9 +8,9 @@ use super::payload::Payload;
 use super::{
     BackupList, BackupQuery, BackupRun, ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList,
     FileOp, FileRead, FileReceive, FileRef, FileSearch, FileSend, FileSftp, FileWrite, HostCheck,
-    PlayersQuery, RegistryLogin, ServerCommand, ServerCreate, ServerPower, ServerRef, ServerReinstall,
-    ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend, UpgradeReceive,
-    UploadCreate, UploadRef,
+    PlayersQuery, RegistryLogin, RouterAllow, ServerCommand, ServerCreate, ServerPower, ServerRef,
+    ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend,
+    UpgradeReceive, UploadCreate, UploadRef,
 };
 
 /// The list of all messages to an agent. A row has the type on the wire, the variant of [`ToAgent`] with its payload,
@@ -136,6 +136,11 @@ macro_rules! each_message_to_agent {
             /// Extension: asks a running game who plays, answered by
             /// [`ToPanel::PlayersReport`](super::ToPanel::PlayersReport).
             players_query: PlayersQuery(query: PlayersQuery), USUAL;
+            /// Extension: asks how players reach a server, answered by
+            /// [`ToPanel::ReachReport`](super::ToPanel::ReachReport).
+            reach_query: ReachQuery(server: ServerRef), USUAL;
+            /// Extension: allows or forbids to have the router forward a server's ports.
+            router_allow: RouterAllow(router: RouterAllow), USUAL;
         }
     };
 }

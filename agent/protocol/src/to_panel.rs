@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The types of an agent's messages, with their limits.
-pub(super) const KINDS: [(&str, Limits); 27] = [
+pub(super) const KINDS: [(&str, Limits); 28] = [
     ("heartbeat", USUAL),
     ("system_info", USUAL),
     ("server_status", USUAL),
@@ -46,6 +46,7 @@ pub(super) const KINDS: [(&str, Limits); 27] = [
     ("upload_info", USUAL),
     ("backup_report", USUAL),
     ("players_report", LISTING),
+    ("reach_report", LISTING),
 ];
 
 /// Maximum number of an image's CPU architectures.
@@ -148,6 +149,7 @@ impl Inbound for ToPanel {
             Self::UploadInfo(info) => return info.bound(),
             Self::BackupReport(report) => report.bound(),
             Self::PlayersReport(report) => report.bound(),
+            Self::ReachReport(report) => report.bound(),
         }
         Ok(())
     }

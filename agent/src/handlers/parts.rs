@@ -9,6 +9,7 @@ use crate::panel::reply_cache::Reply;
 use crate::panel::reporter::Reporter;
 use crate::panel::subscriptions::{Consoles, Sampler, Wanted};
 use crate::players::Players;
+use crate::reach::Reach;
 use crate::server::Handle;
 use crate::stats::Usages;
 use crate::supervisor::{Supervisor, not_found};
@@ -26,6 +27,7 @@ pub(crate) struct Parts {
     pub(crate) checks: HostChecks,
     pub(crate) files: Files,
     pub(crate) players: Players,
+    pub(crate) reach: Reach,
     pub(crate) transfers: Transfers,
     pub(crate) backups: Backups,
     pub(crate) upgrades: Upgrades,

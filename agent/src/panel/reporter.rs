@@ -39,6 +39,7 @@ const CAPABILITIES: &[&str] = &[
     capability::BACKUP_CONTENTS,
     capability::PLAYERS,
     capability::BACKUP_ADOPT,
+    capability::REACH,
 ];
 /// Maximum time that the first `sync` waits for every server to be inspected.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -24,6 +24,7 @@ use crate::panel::reply_cache::Answers;
 use crate::panel::reporter::Reporter;
 use crate::panel::subscriptions::{Consoles, Needs, Sampler, Wanted};
 use crate::players::Players;
+use crate::reach::Reach;
 use crate::runtime::Runtime;
 use crate::runtime::engine_watch::watch_engine;
 use crate::server::{Context, Shared, folder};
@@ -99,6 +100,13 @@ pub fn start(
         reporting: Arc::default(),
     };
     drop(tasks.spawn(reporter.clone().run(cancel.clone())));
+    let reach = Reach::start(
+        &context.state_dir(),
+        Arc::clone(&context.engine),
+        servers.clone(),
+        tasks.clone(),
+        cancel.clone(),
+    );
     let answers = Answers::new(to_panel.clone());
     let backups = Backups::new(Arc::clone(&context), answers.clone(), opener);
     let parts = Parts {
@@ -110,6 +118,7 @@ pub fn start(
         usages,
         checks: HostChecks::new(Arc::clone(&context.engine), host, tasks.clone()),
         players: Players::new(Arc::clone(&context.engine), tasks.clone()),
+        reach,
         files,
         transfers,
         backups,

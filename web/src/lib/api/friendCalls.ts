@@ -5,6 +5,7 @@ const link = (token: string) => ({ params: { path: { token } } });
 
 export const reach = {
   get: (id: string) => call(client.GET('/api/servers/{id}/reach', path(id))),
+  allowRouter: (id: string, allow: boolean) => call(client.PUT('/api/servers/{id}/router', { ...path(id), body: { allow } })),
   setPublicAddress: (node: string, address: string | null) => call(client.PUT('/api/nodes/{id}/public-address', { ...path(node), body: { address } }))
 };
 
