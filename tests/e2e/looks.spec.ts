@@ -95,6 +95,7 @@ for (const theme of ['dark', 'light'] as const) {
     await expect(dialog).toContainText(told.fingerprint);
     await expect(dialog).toContainText(told.username);
     await expect(dialog.getByRole('img', { name: 'QR code of the SFTP address' })).toBeVisible();
+    await check(page, "the dialog of SFTP's address");
     await page.keyboard.press('Escape');
     await expect(dialog).toBeHidden();
   });
