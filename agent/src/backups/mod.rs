@@ -15,6 +15,7 @@ pub use self::worker::PANEL;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -41,6 +42,8 @@ pub fn panel_source(data_dir: &Path) -> PathBuf {
 
 /// Jobs that may be under way or wait.
 const WAITING: usize = 64;
+/// How long a job waits for the agent's first look at a server's container.
+const LOOKED: Duration = Duration::from_secs(60);
 /// Jobs that are remembered after their end.
 const REMEMBERED: usize = 200;
 
@@ -252,6 +255,11 @@ impl Backups {
         let Some(server_id) = server_id else {
             return Err((ErrorCode::Invalid, "The job names no server.".into()));
         };
+        // After its start, an agent looks at each container first; what goes on after a kill is asked for before that.
+        let known = state_known(handle, &job.cancel).await;
+        if job.cancel.is_cancelled() {
+            return Ok(None);
+        }
         match action {
             BackupAction::Create { backup_id, quiesce, ignore } => {
                 if handle.status.borrow().status == Status::Installing {
@@ -279,6 +287,10 @@ impl Backups {
                 let Some(_still) = place::Still::hold(&self.context, &server_id) else {
                     return Err((ErrorCode::Busy, "Another backup of this server is being restored.".into()));
                 };
+                if paths.is_empty() && !known {
+                    let sentence = "It is not known whether the server runs: the engine does not answer.";
+                    return Err((ErrorCode::EngineUnavailable, sentence.into()));
+                }
                 if paths.is_empty() {
                     may_be_replaced(handle)?;
                 }
@@ -365,6 +377,15 @@ impl Backups {
                 format!("The process that makes backups could not be run: {error}."),
             )),
         }
+    }
+}
+
+/// Waits until it is known what the server does, for [`LOOKED`] at most. Whether it is.
+async fn state_known(handle: &Handle, cancel: &CancellationToken) -> bool {
+    let mut status = handle.status.clone();
+    tokio::select! {
+        () = cancel.cancelled() => false,
+        known = tokio::time::timeout(LOOKED, status.wait_for(|status| status.status != Status::Unknown)) => matches!(known, Ok(Ok(_))),
     }
 }
 
