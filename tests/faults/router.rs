@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use crate::harness::{Panel, docker, free_port, seconds, until};
 /// The router's address in the internet. No packet goes there.
 const EXTERNAL: &str = "5.6.7.8";
 
+#[allow(clippy::print_stderr, reason = "a test that did not run says so")]
 fn program() -> Option<PathBuf> {
     // Where tests/run puts it.
     let unpacked =
@@ -32,6 +34,8 @@ struct Router {
     network: Network,
     program: PathBuf,
     child: Option<Child>,
+    /// When it was switched on.
+    since: Instant,
     folder: tempfile::TempDir,
 }
 
@@ -58,7 +62,7 @@ impl Router {
             crate::harness::run_number(),
         );
         std::fs::write(folder.path().join("router.conf"), config).unwrap();
-        let mut this = Self { network, program, child: None, folder };
+        let mut this = Self { network, program, child: None, since: Instant::now(), folder };
         this.on();
         this
     }
@@ -89,6 +93,7 @@ impl Router {
             .spawn()
             .unwrap();
         self.child = Some(child);
+        self.since = Instant::now();
     }
 
     /// What it forwards, as its firewall has it.
@@ -163,7 +168,9 @@ async fn a_server_is_forwarded_while_it_runs(protocols: &str, via: &str) {
         router.rules()
     );
 
-    // Switched off and on, the router has forgotten it.
+    // Switched off and on, the router has forgotten it. That is known by its count of seconds, so it has to have some.
+    let old = async || (router.since.elapsed() > seconds(25)).then_some(());
+    until("the router has been on for a while", seconds(30), old).await;
     router.off();
     router.on();
     router.forwards(port, true).await;

@@ -55,8 +55,20 @@ impl Router {
         })
     }
 
-    /// Has a port forwarded to this machine.
+    /// Has a port forwarded to this machine. A router that does not answer any more is searched for anew at the next
+    /// question: switched off and on, it may answer at another port, or speak another protocol.
     pub(super) async fn map(&mut self, asked: &Asked) -> Result<Mapped, RouterError> {
+        let known = self.way.is_some();
+        match self.map_by_any(asked).await {
+            Err(RouterError::Network(_) | RouterError::Silent) if known => {
+                self.way = None;
+                self.map_by_any(asked).await
+            }
+            result => result,
+        }
+    }
+
+    async fn map_by_any(&mut self, asked: &Asked) -> Result<Mapped, RouterError> {
         if !matches!(self.way, Some(Way::Upnp(_))) {
             match self.map_by_pcp(asked).await {
                 Err(error) if self.way.is_none() && !error.is_conflict() => {
