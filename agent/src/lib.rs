@@ -23,6 +23,7 @@ mod players;
 mod reach;
 pub mod remote;
 pub mod runtime;
+pub mod schedules;
 mod server;
 mod start;
 pub mod stats;

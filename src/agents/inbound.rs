@@ -102,7 +102,8 @@ impl Inbound {
             | ToPanel::UploadInfo(_)
             | ToPanel::BackupReport(_)
             | ToPanel::PlayersReport(_)
-            | ToPanel::ReachReport(_) => {}
+            | ToPanel::ReachReport(_)
+            | ToPanel::SchedulesReport(_) => {}
         }
         if let Some(id) = id
             && !matches!(envelope.message, ToPanel::Progress(_) | ToPanel::FileProgress(_))

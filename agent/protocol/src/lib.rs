@@ -29,6 +29,7 @@ mod payload;
 mod players;
 mod reach;
 mod registries;
+mod schedules;
 mod servers;
 mod stats;
 mod status;
@@ -81,6 +82,11 @@ pub use nodes::{
 pub use players::{PlayerEntry, PlayersQuery, PlayersReport, QueryProtocol};
 pub use reach::{PortReach, ReachReport, RouterAllow, RouterReport};
 pub use registries::{RegistryLogin, registry_host, registry_of};
+pub use schedules::{
+    OnFailure, SCHEDULE_RUNS, SCHEDULE_STEPS, SCHEDULE_WAIT, SCHEDULES, Schedule, ScheduleAction,
+    ScheduleCondition, ScheduleRun, ScheduleRunNow, ScheduleStep, ScheduleStepRun, ScheduleTrigger,
+    SchedulesReport, SchedulesSet,
+};
 pub use servers::{
     Behaviour, ContainerUser, Limits, Port, PowerAction, Protocol, ServerCreate, ServerDescription,
     ServerPower, ServerRef, ServerReinstall, ServerUpdate, StartupMode, Stop,
@@ -160,4 +166,6 @@ pub enum ToPanel {
     PlayersReport(PlayersReport),
     /// Extension: answers [`ToAgent::ReachQuery`].
     ReachReport(ReachReport),
+    /// Extension: answers [`ToAgent::SchedulesQuery`].
+    SchedulesReport(SchedulesReport),
 }

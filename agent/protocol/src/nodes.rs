@@ -64,6 +64,8 @@ pub mod capability {
     pub const PLAYERS: &str = "players";
     /// `reach_query` and `router_allow`.
     pub const REACH: &str = "reach";
+    /// `schedules_set`, `schedule_run` and `schedules_query`.
+    pub const SCHEDULES: &str = "schedules";
     /// The action `adopt` of backups.
     pub const BACKUP_ADOPT: &str = "backup-adopt";
 }

@@ -8,9 +8,9 @@ use super::payload::Payload;
 use super::{
     BackupList, BackupQuery, BackupRun, ConsoleSubscribe, ConsoleTail, DiskUsage, FileCancel, FileList,
     FileOp, FileRead, FileReceive, FileRef, FileSearch, FileSend, FileSftp, FileWrite, HostCheck,
-    PlayersQuery, RegistryLogin, RouterAllow, ServerCommand, ServerCreate, ServerPower, ServerRef,
-    ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive, TransferSend,
-    UpgradeReceive, UploadCreate, UploadRef,
+    PlayersQuery, RegistryLogin, RouterAllow, ScheduleRunNow, SchedulesSet, ServerCommand, ServerCreate,
+    ServerPower, ServerRef, ServerReinstall, ServerUpdate, StatsSubscribe, TransferPrepare, TransferReceive,
+    TransferSend, UpgradeReceive, UploadCreate, UploadRef,
 };
 
 /// The list of all messages to an agent. A row has the type on the wire, the variant of [`ToAgent`] with its payload,
@@ -141,6 +141,13 @@ macro_rules! each_message_to_agent {
             reach_query: ReachQuery(server: ServerRef), USUAL;
             /// Extension: allows or forbids to have the router forward a server's ports.
             router_allow: RouterAllow(router: RouterAllow), USUAL;
+            /// Extension: replaces the schedules of a server.
+            schedules_set: SchedulesSet(set: Box<SchedulesSet>), SETTINGS;
+            /// Extension: runs a schedule now.
+            schedule_run: ScheduleRun(run: ScheduleRunNow), USUAL;
+            /// Extension: requests the last runs of a server's schedules, answered by
+            /// [`ToPanel::SchedulesReport`](super::ToPanel::SchedulesReport).
+            schedules_query: SchedulesQuery(server: ServerRef), USUAL;
         }
     };
 }

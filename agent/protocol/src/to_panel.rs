@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The types of an agent's messages, with their limits.
-pub(super) const KINDS: [(&str, Limits); 28] = [
+pub(super) const KINDS: [(&str, Limits); 29] = [
     ("heartbeat", USUAL),
     ("system_info", USUAL),
     ("server_status", USUAL),
@@ -47,6 +47,7 @@ pub(super) const KINDS: [(&str, Limits); 28] = [
     ("backup_report", USUAL),
     ("players_report", LISTING),
     ("reach_report", LISTING),
+    ("schedules_report", LISTING),
 ];
 
 /// Maximum number of an image's CPU architectures.
@@ -150,6 +151,7 @@ impl Inbound for ToPanel {
             Self::BackupReport(report) => report.bound(),
             Self::PlayersReport(report) => report.bound(),
             Self::ReachReport(report) => report.bound(),
+            Self::SchedulesReport(report) => report.bound(),
         }
         Ok(())
     }

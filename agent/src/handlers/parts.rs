@@ -10,6 +10,7 @@ use crate::panel::reporter::Reporter;
 use crate::panel::subscriptions::{Consoles, Sampler, Wanted};
 use crate::players::Players;
 use crate::reach::Reach;
+use crate::schedules::Schedules;
 use crate::server::Handle;
 use crate::stats::Usages;
 use crate::supervisor::{Supervisor, not_found};
@@ -28,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) files: Files,
     pub(crate) players: Players,
     pub(crate) reach: Reach,
+    pub(crate) schedules: Schedules,
     pub(crate) transfers: Transfers,
     pub(crate) backups: Backups,
     pub(crate) upgrades: Upgrades,

@@ -40,6 +40,7 @@ const CAPABILITIES: &[&str] = &[
     capability::PLAYERS,
     capability::BACKUP_ADOPT,
     capability::REACH,
+    capability::SCHEDULES,
 ];
 /// Maximum time that the first `sync` waits for every server to be inspected.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ADDRESSES: usize = 1_000;
 
 /// Asks games who plays.
+#[derive(Clone)]
 pub(crate) struct Players {
     engine: Arc<dyn Runtime>,
     permits: Arc<Semaphore>,

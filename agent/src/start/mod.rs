@@ -27,6 +27,7 @@ use crate::players::Players;
 use crate::reach::Reach;
 use crate::runtime::Runtime;
 use crate::runtime::engine_watch::watch_engine;
+use crate::schedules::Schedules;
 use crate::server::{Context, Shared, folder};
 use crate::stats::Usages;
 use crate::supervisor::Supervisor;
@@ -109,6 +110,9 @@ pub fn start(
     );
     let answers = Answers::new(to_panel.clone());
     let backups = Backups::new(Arc::clone(&context), answers.clone(), opener);
+    let players = Players::new(Arc::clone(&context.engine), tasks.clone());
+    let tools = (servers.clone(), answers.clone(), players.clone());
+    let schedules = Schedules::start(&context.state_dir(), tools, tasks, &cancel);
     let parts = Parts {
         reporter,
         servers,
@@ -117,8 +121,9 @@ pub fn start(
         sampler,
         usages,
         checks: HostChecks::new(Arc::clone(&context.engine), host, tasks.clone()),
-        players: Players::new(Arc::clone(&context.engine), tasks.clone()),
         reach,
+        players,
+        schedules,
         files,
         transfers,
         backups,
