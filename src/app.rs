@@ -18,6 +18,7 @@ use crate::nodes::{EnrollmentConfig, Nodes};
 use crate::players::Players;
 use crate::reach::Reach;
 use crate::registries::Registries;
+use crate::schedules::Schedules;
 use crate::servers::Servers;
 use crate::setup::Setup;
 use crate::sftp::Sftp;
@@ -97,6 +98,8 @@ pub struct Games {
     pub reach: Reach,
     /// Their public links.
     pub shares: Shares,
+    /// Their schedules.
+    pub schedules: Schedules,
     /// Their files.
     pub files: Files,
     /// Transfers to another node.

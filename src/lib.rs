@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod files;
 pub mod live;
 pub mod nodes;
+pub mod schedules;
 pub mod servers;
 pub mod setup;
 pub mod status;

@@ -17,8 +17,8 @@ use crate::nodes::Nodes;
 use crate::status::Status;
 use crate::upgrades::Upgrades;
 use crate::{
-    backups, docs, doctor, files, live, nodes, players, reach, registries, servers, setup, sftp, shares,
-    sources, ssh_keys, status, templates, transfers, upgrades, users,
+    backups, docs, doctor, files, live, nodes, players, reach, registries, schedules, servers, setup, sftp,
+    shares, sources, ssh_keys, status, templates, transfers, upgrades, users,
 };
 
 /// All endpoints of the API. The OpenAPI document is generated from this list, and a test compares it with the table of
@@ -37,6 +37,7 @@ pub fn routes(agents: &Agents, features: &Features) -> Vec<Route> {
     routes.extend(players::routes(&features.games.players));
     routes.extend(reach::routes(&features.games.reach));
     routes.extend(shares::routes(&features.games.shares));
+    routes.extend(schedules::routes(&features.games.schedules));
     routes.extend(files::routes(&features.games.files));
     routes.extend(transfers::routes(&features.games.transfers));
     routes.extend(backups::routes(&features.games.backups));

@@ -30,6 +30,7 @@ mod pings;
 mod reconcile;
 mod registry;
 mod registry_logins;
+mod schedules;
 mod session;
 mod state;
 mod stats;

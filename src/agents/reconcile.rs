@@ -78,6 +78,10 @@ impl Reconciler {
         self.0.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
     async fn compare(&self, session: &Session, has: HashMap<ServerId, Status>) {
         let node_id = session.node_id().to_owned();
         let listed = self.0.registry.store.read(move |tx| storage::servers::list_by_node(tx, &node_id)).await;
@@ -94,7 +98,11 @@ impl Reconciler {
                 return;
             }
             match has.get(&server.id) {
-                Some(status) => self.bring_up_to_date(session, &server, status).await,
+                Some(status) => {
+                    self.bring_up_to_date(session, &server, status).await;
+                    // A failure is logged there.
+                    let _ = self.send_schedules(session, &server.id).await;
+                }
                 None if server.handed_over => {}
                 None => {
                     if self.0.registry.may_log(session.node_id(), "gets") {
@@ -105,6 +113,7 @@ impl Reconciler {
                         );
                     }
                     self.hand_over(session, &server).await;
+                    let _ = self.send_schedules(session, &server.id).await;
                 }
             }
         }

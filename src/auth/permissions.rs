@@ -106,6 +106,8 @@ permissions! {
         Files = "files", earlier: [], includes: [View, FilesRead], administrators: true;
         /// See, make, restore and delete its backups.
         Backups = "backups", earlier: [], includes: [View], administrators: true;
+        /// See, change and run its schedules. One does nothing that its author may not do.
+        Schedules = "schedules", earlier: [], includes: [View], administrators: true;
         /// Rename it, and change those variables that its template lets users change. `edit` is taken as well.
         Startup = "startup", earlier: ["edit"], includes: [View], administrators: true;
         /// Change its image, limits, ports, environment and startup line.
@@ -202,7 +204,7 @@ mod tests {
         assert_eq!(names(&Permissions::granted([])), "[]");
         assert_eq!(
             names(&Permissions::administrator()),
-            r#"["view","console","power","players","files_read","files","backups","startup","configure","delete"]"#
+            r#"["view","console","power","players","files_read","files","backups","schedules","startup","configure","delete"]"#
         );
     }
 

@@ -134,6 +134,13 @@ impl Players {
         Ok((server, newest.or(own)))
     }
 
+    /// How a server's game is asked who plays; `None` if it cannot be asked.
+    pub(crate) fn query_of(&self, id: &ServerId) -> Result<Option<PlayersQuery>, ApiError> {
+        let (server, template) = self.server(id)?;
+        let question = template.as_ref().and_then(|template| question(template, &server));
+        Ok(question.map(|(protocol, port)| PlayersQuery { server_id: id.clone(), protocol, port }))
+    }
+
     fn known(&self, id: &ServerId) -> Known {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= REMEMBERED {

@@ -20,6 +20,7 @@ use crate::players::Players;
 use crate::reach::Reach;
 use crate::registries::Registries;
 use crate::router;
+use crate::schedules::Schedules;
 use crate::servers::{OwnPorts, Servers};
 use crate::setup::Setup;
 use crate::sftp::{self, HostKey, Sftp};
@@ -127,7 +128,8 @@ pub(super) fn build(parts: Parts, streams: &Streams, started_at: Millis) -> Resu
         reach.clone(),
         templates.clone(),
     );
-    let games = Games { servers, players, reach, shares, files, transfers, backups, sftp };
+    let schedules = Schedules::new(store.clone(), agents.clone(), players.clone());
+    let games = Games { servers, players, reach, shares, schedules, files, transfers, backups, sftp };
     let topics = router::topics(&games, &nodes, &status, &upgrades);
     let live = Live::new(auth.clone(), agents.clone(), topics, tasks.clone());
     let joining = EnrollmentConfig {

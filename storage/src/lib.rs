@@ -35,6 +35,7 @@ pub mod grants;
 pub mod meta;
 pub mod nodes;
 pub mod registries;
+pub mod schedules;
 pub mod servers;
 pub mod sessions;
 pub mod settings;

@@ -139,6 +139,13 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("POST",   "/api/servers/{id}/command",        Server("console")),
     ("GET",    "/api/servers/{id}/players",        Server("view")),
     ("POST",   "/api/servers/{id}/players/actions", Server("players")),
+    ("GET",    "/api/servers/{id}/schedules",      Server("schedules")),
+    ("POST",   "/api/servers/{id}/schedules",      Server("schedules")),
+    ("PUT",    "/api/servers/{id}/schedules/{schedule}", Server("schedules")),
+    ("DELETE", "/api/servers/{id}/schedules/{schedule}", Server("schedules")),
+    ("POST",   "/api/servers/{id}/schedules/{schedule}/run", Server("schedules")),
+    ("GET",    "/api/servers/{id}/schedule-runs",  Server("schedules")),
+    ("POST",   "/api/servers/{id}/schedule-preview", Server("schedules")),
     ("GET",    "/api/servers/{id}/console",        Server("console")),
     ("GET",    "/api/servers/{id}/stats",          Server("view")),
     ("POST",   "/api/servers/{id}/install",        Server("configure")),
@@ -211,8 +218,18 @@ const TOPICS: &[(&str, Who)] = &[
 ];
 
 /// Permissions that can be granted.
-pub(super) const PERMISSIONS: [&str; 9] =
-    ["view", "console", "power", "players", "files_read", "files", "backups", "startup", "configure"];
+pub(super) const PERMISSIONS: [&str; 10] = [
+    "view",
+    "console",
+    "power",
+    "players",
+    "files_read",
+    "files",
+    "backups",
+    "schedules",
+    "startup",
+    "configure",
+];
 
 /// Whether this permission on the server is sufficient.
 pub(super) fn opens(permission: &str, who: Who) -> bool {

@@ -43,6 +43,7 @@ mod ready;
 mod registry;
 mod remote;
 mod restart_of_panel;
+mod schedules;
 mod sftp;
 mod sigterm;
 mod stop;

@@ -6,7 +6,7 @@ use super::record::{Deletion, Server};
 use crate::error::{Error, Result};
 use crate::tables::{SERVERS, SERVERS_BY_NODE};
 use crate::tx::WriteTx;
-use crate::{backups, grants, shares, transfers};
+use crate::{backups, grants, schedules, shares, transfers};
 
 /// Records that a server is being deleted, before any of its data is. If it already is, the time is kept, and the
 /// deletion may become a forced one. [`Error::Taken`] during a transfer.
@@ -44,6 +44,7 @@ pub fn delete(tx: &WriteTx, id: &str) -> Result<()> {
     grants::delete_by_server(tx, id)?;
     shares::delete(tx, id)?;
     backups::forget_server(tx, &server)?;
+    schedules::forget_server(tx, id)?;
     SERVERS_BY_NODE.remove(tx, (server.node_id.as_str(), id))?;
     SERVERS.remove(tx, id)?;
     Ok(())
