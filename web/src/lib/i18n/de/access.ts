@@ -31,6 +31,10 @@ export const access: typeof English = {
       label: 'Backups',
       text: 'Seine Backups sehen, anlegen, wiederherstellen und löschen.'
     },
+    schedules: {
+      label: 'Zeitpläne',
+      text: 'Zeitpläne sehen, ändern und ausführen. Sie tun nichts, was ihr Verfasser nicht darf.'
+    },
     startup: {
       label: 'Start',
       text: 'Umbenennen und die Einstellungen des Spiels ändern. Passwörter lassen sich ersetzen, nicht lesen.'

@@ -22,6 +22,7 @@ import { ports } from './ports';
 import { registries } from './registries';
 import { run } from './run';
 import { sentences } from './sentences';
+import { schedules } from './schedules';
 import { settings } from './settings';
 import { setup } from './setup';
 import { signIn } from './signIn';
@@ -53,6 +54,7 @@ export const later: Later = {
   registries,
   run,
   sentences,
+  schedules,
   settings,
   setup,
   shared,

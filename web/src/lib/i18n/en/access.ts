@@ -29,6 +29,10 @@ export const access = {
       label: 'Backups',
       text: 'See, make, restore and delete its backups.'
     },
+    schedules: {
+      label: 'Schedules',
+      text: 'See, change and run its schedules. They do nothing that their author may not do.'
+    },
     startup: {
       label: 'Startup',
       text: 'Rename it and change the game’s own settings. Passwords can be replaced, not read.'

@@ -21,6 +21,7 @@ import { ports } from './ports';
 import { registries } from './registries';
 import { run } from './run';
 import { sentences } from './sentences';
+import { schedules } from './schedules';
 import { settings } from './settings';
 import { setup } from './setup';
 import { signIn } from './signIn';
@@ -52,6 +53,7 @@ export const later = {
   registries,
   run,
   sentences,
+  schedules,
   settings,
   setup,
   shared,

@@ -1,0 +1,3 @@
+import type { schedules } from '../i18n/en/schedules';
+
+export type Texts = typeof schedules;
