@@ -289,7 +289,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn plan(step: serde_json::Value) -> SchedulePlan {
+    fn plan(step: &serde_json::Value) -> SchedulePlan {
         let plan = json!({
             "name": "Night", "enabled": true, "trigger": {"kind": "cron", "pattern": "0 5 * * *", "zone": "UTC"},
             "conditions": [{"kind": "nobody_online"}, {"kind": "status", "status": "running"}],
@@ -316,7 +316,7 @@ mod tests {
             for failure in
                 [json!({"kind": "stop"}), json!({"kind": "go_on"}), json!({"kind": "run", "schedule": "b"})]
             {
-                let plan = plan(json!({"action": action, "onFailure": failure}));
+                let plan = plan(&json!({"action": action, "onFailure": failure}));
                 let written = serde_json::to_value(&plan).unwrap();
                 let schedule = plan.checked("a", &permissions).unwrap();
                 assert_eq!(serde_json::to_value(SchedulePlan::of(schedule).unwrap()).unwrap(), written);
@@ -332,10 +332,10 @@ mod tests {
             json!({"kind": "announce", "command": "op me", "before": [1]}),
             json!({"kind": "power", "power": "kill"}),
         ] {
-            let error = plan(json!({"action": action})).checked("a", &permissions).unwrap_err();
+            let error = plan(&json!({"action": action})).checked("a", &permissions).unwrap_err();
             assert_eq!(error.code(), Code::Forbidden);
         }
-        assert!(plan(json!({"action": {"kind": "wait", "seconds": 1}})).checked("a", &permissions).is_ok());
+        assert!(plan(&json!({"action": {"kind": "wait", "seconds": 1}})).checked("a", &permissions).is_ok());
     }
 
     #[test]
@@ -351,7 +351,7 @@ mod tests {
             json!({"kind": "wait_line", "pattern": "regex:(", "seconds": 5}),
             json!({"kind": "wait_line", "pattern": "", "seconds": 5}),
         ] {
-            let error = plan(json!({"action": action})).checked("a", &permissions).unwrap_err();
+            let error = plan(&json!({"action": action})).checked("a", &permissions).unwrap_err();
             assert_eq!(error.code(), Code::Invalid, "{action}");
         }
     }
