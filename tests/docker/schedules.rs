@@ -87,6 +87,21 @@ async fn a_console_line_starts_a_schedule() {
     assert_eq!(ended(&game, &id).await["cause"], "event");
 }
 
+#[tokio::test]
+async fn a_state_starts_a_schedule() {
+    let panel = Panel::start().await;
+    let stopped = json!({ "kind": "status", "status": "stopped" });
+    let second = Game::running(&panel, "game").await;
+    add(&second, plan("Again", &stopped, &[json!({ "kind": "power", "power": "start" })])).await;
+    let before = second.started_at().await;
+    second.power("stop").await.expect(202);
+    until("it is started again", seconds(40), async || {
+        let running = second.status().await == "running";
+        (running && second.started_at().await != before).then_some(())
+    })
+    .await;
+}
+
 /// Killed while a step goes on: it is not repeated, and the history says so. What else was set runs on.
 #[tokio::test]
 async fn a_run_that_a_kill_cuts_off_is_said_to_be_so() {
