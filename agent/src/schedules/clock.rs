@@ -7,9 +7,9 @@ use protocol::Millis;
 use tokio::time::Instant;
 
 use super::entry::Entry;
+use super::handle::{Schedules, now};
 use super::run::{Cause, Start};
-use super::store::Kept;
-use super::{Schedules, next_times, now};
+use super::store::{BACK, advance};
 
 /// The clock is compared at least this often, so that one that was set is noticed.
 const LOOK: Duration = Duration::from_secs(30);
@@ -17,8 +17,6 @@ const LOOK: Duration = Duration::from_secs(30);
 const SPREAD: Duration = Duration::from_millis(50);
 /// What is later than that was missed.
 pub(super) const LATE: Millis = 5 * 60_000;
-/// A clock that is set back further was wrong before: what is due is computed anew. Within it, nothing runs again.
-const BACK: Millis = 2 * 3_600_000;
 
 impl Schedules {
     /// Runs until the agent exits.
@@ -82,16 +80,4 @@ impl Schedules {
             }
         }
     }
-}
-
-/// Sets when a schedule runs next.
-pub(super) fn advance(kept: &mut Kept, id: &str, now_is: Millis) {
-    // Within the tolerance the clock may have been set back a little since: the same time does not come again.
-    let from = kept.due.get(id).copied().filter(|due| (0..BACK).contains(&(due - now_is))).unwrap_or(now_is);
-    let schedule = kept.schedule(id).filter(|one| one.enabled);
-    let next = schedule.and_then(|one| next_times(&one.trigger, from, 1).ok()?.first().copied());
-    match next {
-        Some(next) => kept.due.insert(id.to_owned(), next),
-        None => kept.due.remove(id),
-    };
 }

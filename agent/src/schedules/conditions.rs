@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use protocol::{PlayersQuery, ScheduleCondition, Status, ToPanel};
 
-use super::Tools;
+use super::handle::Tools;
 use crate::server::Handle;
 
 /// How long a game may take to tell who plays.

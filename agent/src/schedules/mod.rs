@@ -6,25 +6,25 @@
 mod clock;
 mod conditions;
 mod entry;
+mod handle;
 mod run;
 mod steps;
 mod store;
 mod times;
 mod watch;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use protocol::{
-    ErrorCode, Millis, ScheduleRunNow, ScheduleTrigger, SchedulesReport, SchedulesSet, ServerId, ToPanel,
+    ErrorCode, ScheduleRunNow, ScheduleTrigger, SchedulesReport, SchedulesSet, ServerId, ToPanel,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::entry::Entry;
+use self::handle::{Inner, Tools, now};
 use self::run::Start;
 use self::store::Kept;
 use crate::console::Ready;
@@ -32,32 +32,11 @@ use crate::panel::reply_cache::{Answers, Reply};
 use crate::players::Players;
 use crate::supervisor::Supervisor;
 
+pub(crate) use handle::Schedules;
 pub use times::{BadTrigger, next_times};
 
 /// How long servers may take to be inspected before the schedules of a started node run.
 const SETTLE: Duration = Duration::from_secs(30);
-
-/// The schedules of all servers. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Schedules(Arc<Inner>);
-
-struct Inner {
-    dir: PathBuf,
-    tools: Tools,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
-    entries: Mutex<HashMap<ServerId, Arc<Entry>>>,
-    /// Something became due sooner, or ended.
-    changed: Notify,
-}
-
-/// What steps and conditions use.
-#[derive(Clone)]
-struct Tools {
-    servers: Supervisor,
-    answers: Answers,
-    players: Players,
-}
 
 impl Schedules {
     /// Reads what is kept below `state_dir` and runs it until `cancel`.
@@ -172,25 +151,6 @@ impl Schedules {
             reply.answer(ToPanel::SchedulesReport(SchedulesReport { runs }));
         });
     }
-
-    fn all(&self) -> Vec<Arc<Entry>> {
-        self.lock().values().cloned().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Arc<Entry>>> {
-        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Spawns a task that ends with the agent.
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let cancel = self.0.cancel.clone();
-        drop(self.0.tasks.spawn(async move {
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = work => {}
-            }
-        }));
-    }
 }
 
 /// What is kept of a server that is still there; notes runs that were cut off.
@@ -218,8 +178,4 @@ fn check(set: &SchedulesSet) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn now() -> Millis {
-    jiff::Timestamp::now().as_millisecond()
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use protocol::{OnFailure, Schedule, ScheduleAction, ScheduleRun, ScheduleStepRun, ScheduleTrigger};
 
-use super::clock::advance;
 use super::entry::{Allowed, Entry, Running};
-use super::store::Kept;
-use super::{Schedules, now, steps};
+use super::handle::{Schedules, now};
+use super::steps;
+use super::store::{Kept, advance};
 use crate::server::Handle;
 
 /// Schedules that may start each other in a row.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use protocol::{ConsoleItem, PlayersQuery, PowerAction, ScheduleAction, Status, Stream, ToPanel};
 
-use super::Tools;
 use super::conditions::name;
+use super::handle::Tools;
 use crate::console::Ready;
 use crate::server::{Handle, Request};
 

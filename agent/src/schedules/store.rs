@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 use protocol::{Millis, PlayersQuery, SCHEDULE_RUNS, Schedule, ScheduleRun, ServerId};
 use serde::{Deserialize, Serialize};
 
+use super::times::next_times;
+
+/// A clock that is set back further was wrong before: what is due is computed anew. Within it, nothing runs again.
+pub(super) const BACK: Millis = 2 * 3_600_000;
+
 /// Maximum bytes of a file; the frame of a panel's message has less.
 const MOST_BYTES: u64 = 16 << 20;
 
@@ -128,6 +133,18 @@ fn path_of(dir: &Path, id: &ServerId) -> io::Result<PathBuf> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     Ok(dir.join(format!("{id}.json")))
+}
+
+/// Sets when a schedule runs next.
+pub(super) fn advance(kept: &mut Kept, id: &str, now_is: Millis) {
+    // Within the tolerance the clock may have been set back a little since: the same time does not come again.
+    let from = kept.due.get(id).copied().filter(|due| (0..BACK).contains(&(due - now_is))).unwrap_or(now_is);
+    let schedule = kept.schedule(id).filter(|one| one.enabled);
+    let next = schedule.and_then(|one| next_times(&one.trigger, from, 1).ok()?.first().copied());
+    match next {
+        Some(next) => kept.due.insert(id.to_owned(), next),
+        None => kept.due.remove(id),
+    };
 }
 
 #[cfg(test)]

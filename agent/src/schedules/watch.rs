@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use protocol::{ConsoleItem, ScheduleTrigger, Status, Stream};
 
-use super::Schedules;
 use super::entry::Entry;
+use super::handle::Schedules;
 use super::run::Start;
 use super::store::Kept;
 use crate::console::Ready;
