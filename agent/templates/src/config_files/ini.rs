@@ -67,7 +67,15 @@ fn one(lines: &mut Vec<Line<'_>>, setting: &Setting) {
 fn change(lines: &mut [Line<'_>], index: usize, pair: &Pair, setting: &Setting) {
     let Some(value) = becomes(setting, Some(pair.value.as_str())) else { return };
     if pair.value != value.trim() {
-        let text = [pair.head.as_slice(), value.as_bytes()].concat();
+        let mut head = pair.head.clone();
+        // Behind a colon, the value's equals sign would be read as the delimiter.
+        if value.contains('=')
+            && !head.contains(&b'=')
+            && let Some(colon) = head.iter().rposition(|byte| *byte == b':')
+        {
+            head[colon] = b'=';
+        }
+        let text = [head.as_slice(), value.as_bytes()].concat();
         lines[index].text = Cow::Owned(text);
     }
 }

@@ -64,6 +64,8 @@ fn ini_keeps_all_else() {
     assert_eq!(done(Parser::Ini, before, &settings), after);
     assert_eq!(done(Parser::Ini, "[a]\nx=1", &[text("y", "2")]), "y=2\n\n[a]\nx=1");
     assert_eq!(done(Parser::Ini, "", &[text("a.b", "x\n[c]")]), "[a]\nb=x [c]\n");
+    assert_eq!(done(Parser::Ini, "a: 0\n", &[text("a", "b=c")]), "a= b=c\n");
+    assert_eq!(done(Parser::Ini, "a: 0\n", &[text("a", "b")]), "a: b\n");
 }
 
 #[test]
