@@ -106,13 +106,12 @@ impl Shares {
         Ok(ShareView::from(share))
     }
 
-    /// Revokes the link of a server.
+    /// Revokes the link of a server. That it has none is no failure.
     pub(super) async fn delete(&self, permit: &Permit<need::Configure>) -> Result<(), ApiError> {
         let id = permit.server_id().clone();
-        if !self.store.write(move |tx: &WriteTx| storage::shares::delete(tx, &id)).await? {
-            return Err(ApiError::not_found("link"));
+        if self.store.write(move |tx: &WriteTx| storage::shares::delete(tx, &id)).await? {
+            tracing::info!(server = %permit.server_id(), by = %permit.actor(), "public link revoked");
         }
-        tracing::info!(server = %permit.server_id(), by = %permit.actor(), "public link revoked");
         Ok(())
     }
 

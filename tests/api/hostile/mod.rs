@@ -62,6 +62,7 @@ async fn state(admin: &Client) -> Vec<Value> {
             let one = one.as_object_mut().unwrap();
             // These change by themselves, with time and as the engine is reached.
             for moving in [
+                "dataDir",
                 "lastSeen",
                 "lastUsed",
                 "usage",
