@@ -77,7 +77,7 @@ for (const theme of ['dark', 'light'] as const) {
     const backups = () => panel.call<{ id: string; status: string }[]>('GET', `/api${at}/backups`);
     await until('backed up', async () => (await backups())[0]?.status === 'ready');
     const backup = (await backups())[0]?.id ?? '';
-    const paths = [`${at}/files`, `${at}/files/edit?path=notes.txt`, `${at}/files/edit?path=server.properties`, `${at}/files/search`, `${at}/files/trash`, `${at}/backups`, `${at}/backups/${backup}`, `${at}/players`, `${at}/friends`];
+    const paths = [`${at}/files`, `${at}/files/edit?path=notes.txt`, `${at}/files/edit?path=server.properties`, `${at}/files/search`, `${at}/files/trash`, `${at}/backups`, `${at}/backups/${backup}`, `${at}/players`, `${at}/friends`, `${at}/schedules`];
     for (const path of paths) {
       await page.setViewportSize({ width: 1440, height: 900 });
       await page.goto(panel.url + path);

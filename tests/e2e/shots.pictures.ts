@@ -35,7 +35,18 @@ async function furnish(panel: Panel) {
   });
   await panel.call('POST', '/api/account/ssh-keys', { name: 'Laptop', key: SSH_KEY });
   await panel.call('POST', '/api/doctor');
-  return { running: running.id, paused: paused.id, crashed: crashed.id, failed: failed.id, backup };
+  await panel.call('PUT', '/api/nodes/local/public-address', { address: 'play.example.com' });
+  const { path: shared } = await panel.call<{ path: string }>('PUT', `/api/servers/${running.id}/share`, { wake: true, note: 'Vanilla, no mods. Ask Ada for the whitelist.' });
+  await panel.call('POST', `/api/servers/${running.id}/schedules`, {
+    name: 'Restart at night',
+    enabled: true,
+    trigger: { kind: 'cron', pattern: '0 5 * * *', zone: 'Europe/Berlin' },
+    steps: [
+      { action: { kind: 'announce', command: 'say Restart in {left}', before: [300, 60, 10] } },
+      { action: { kind: 'power', power: 'restart' } }
+    ]
+  });
+  return { running: running.id, paused: paused.id, crashed: crashed.id, failed: failed.id, backup, shared };
 }
 
 /** A public key that nobody has the other half of. */
@@ -83,6 +94,10 @@ test('pictures', async ({ browser }) => {
       ['files-trash', `/servers/${made.running}/files/trash`],
       ['files-search', `/servers/${made.running}/files/search?name=config`],
       ['players', `/servers/${made.running}/players`],
+      ['friends', `/servers/${made.running}/friends`],
+      ['shared', made.shared],
+      ['schedules', `/servers/${made.running}/schedules`],
+      ['schedules-empty', `/servers/${made.paused}/schedules`],
       ['backups', `/servers/${made.running}/backups`],
       ['backup', `/servers/${made.running}/backups/${made.backup}`],
       ['backups-empty', `/servers/${made.paused}/backups`],
