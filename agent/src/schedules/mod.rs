@@ -1,7 +1,7 @@
 //! Schedules of servers. They are kept and run here, on the node, so that they do not depend on a panel.
 //!
-//! [`clock`] starts what is due, [`watch`] what events start; [`run`] takes a schedule's [`steps`], writing down each
-//! before it is done, so that after a crash a step was done once or is said to have been cut off. [`store`] is the disk.
+//! `clock` starts what is due, `watch` what events start; `run` takes a schedule's `steps`, writing down each
+//! before it is done, so that after a crash a step was done once or is said to have been cut off. `store` is the disk.
 
 mod clock;
 mod conditions;
