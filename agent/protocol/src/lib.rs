@@ -92,7 +92,7 @@ pub use servers::{
     ServerPower, ServerRef, ServerReinstall, ServerUpdate, StartupMode, Stop,
 };
 pub use stats::{Network, ServerStats, Stats, StatsHistory, StatsSubscribe};
-pub use status::{Progress, ServerStatus, Status, Sync};
+pub use status::{Millis, Progress, ServerStatus, Status, Sync};
 pub use templates::{ServerTemplate, TemplateFile, TemplateInstall, TemplateSetting, TemplateVariable};
 pub use text::TextRule;
 pub use to_agent::ToAgent;
@@ -102,9 +102,6 @@ pub use wire::{EncodeError, decode};
 
 /// The header with the id of an agent process: random, and constant while it runs.
 pub const AGENT_PROCESS: &str = "x-agent-process";
-
-/// Milliseconds since the Unix epoch.
-pub type Millis = i64;
 
 /// Agent to panel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stats, lenient};
 
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;
+
 /// The status of a server, as named in the API; unknown names of other agents are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -30,8 +30,9 @@ const OUT: [&str; 12] = [
 const PATHS: [&str; 3] = ["path", "to", "paths"];
 /// Text fields and parameters that are no paths (`after` is a name that others are compared with). A new one fails the test
 /// until it is in one of the lists.
-const NO_PATHS: [&str; 56] = [
+const NO_PATHS: [&str; 60] = [
     "accessKey",
+    "address",
     "after",
     "arch",
     "backupId",
@@ -59,6 +60,7 @@ const NO_PATHS: [&str; 56] = [
     "nodes",
     "note",
     "password",
+    "pattern",
     "player",
     "prefix",
     "privateKey",
@@ -67,6 +69,7 @@ const NO_PATHS: [&str; 56] = [
     "region",
     "repositoryPassword",
     "role",
+    "schedule",
     "secret",
     "secretKey",
     "serverId",
@@ -87,6 +90,7 @@ const NO_PATHS: [&str; 56] = [
     "username",
     "version",
     "when",
+    "zone",
 ];
 /// Other paths: folders of the machine, named by administrators (`folder()` in `src/backups/targets/body.rs` checks them), and
 /// paths within a backup, which `docker::backup_contents` tries.
