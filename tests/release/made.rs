@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::harness::download::{VERSION, sha256};
 
 /// Largest program for a small host, as in packaging/release.
-const MOST: u64 = 33_000_000;
+const MOST: u64 = 35_000_000;
 const ARCH: &str = std::env::consts::ARCH;
 
 /// All files of the release, and its key.
