@@ -8,6 +8,7 @@ use std::time::Duration;
 use protocol::Protocol;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
+use ureq::http::Request;
 
 use super::error::RouterError;
 use super::gateway::Gateway;
@@ -111,7 +112,8 @@ fn is_path(path: &str) -> bool {
 }
 
 async fn describe(address: SocketAddr, path: &str) -> Result<Control, RouterError> {
-    let answer = http::exchange(address, &format!("GET {path} HTTP/1.1\r\n"), "").await?;
+    let request = Request::get(format!("http://{address}{path}")).body(String::new());
+    let answer = http::exchange(address, request.map_err(|_| RouterError::Nonsense)?).await?;
     if answer.status != 200 {
         return Err(RouterError::Nonsense);
     }
@@ -234,15 +236,17 @@ impl Control {
 
     async fn ask(&self, action: &str, arguments: &str) -> Result<String, RouterError> {
         let Self { address, path, service } = self;
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nContent-Type: text/xml; charset=\"utf-8\"\r\nSOAPAction: \"{service}#{action}\"\r\n"
-        );
         let body = format!(
             "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" \
              s:encodingStyle=\"http://schemas.xmlsoap.org/soap/encoding/\"><s:Body><u:{action} xmlns:u=\"{service}\">\
              {arguments}</u:{action}></s:Body></s:Envelope>"
         );
-        let answer = http::exchange(*address, &head, &body).await?;
+        let request = Request::post(format!("http://{address}{path}"))
+            .header("Content-Type", "text/xml; charset=\"utf-8\"")
+            .header("SOAPAction", format!("\"{service}#{action}\""))
+            .body(body)
+            .map_err(|_| RouterError::Nonsense)?;
+        let answer = http::exchange(*address, request).await?;
         if answer.status == 200 {
             return Ok(answer.body);
         }
