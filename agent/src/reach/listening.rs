@@ -1,5 +1,7 @@
 //! Whether something in a container listens on a port, as the kernel tells of its network.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use protocol::Protocol;
@@ -16,22 +18,22 @@ pub(super) fn listens(process: &Path, protocol: Protocol, port: u16) -> Option<b
         Protocol::Tcp => (["net/tcp", "net/tcp6"], LISTEN),
         Protocol::Udp => (["net/udp", "net/udp6"], UNCONNECTED),
     };
-    let mut seen = None;
+    let (mut seen, mut whole) = (None, true);
     for file in files {
-        let path = process.join(file);
-        let Ok(table) = read(&path) else { continue };
+        let Ok(table) = read(&process.join(file)) else { continue };
         if has(&table, state, port) {
             return Some(true);
         }
+        whole &= (table.len() as u64) < LARGEST;
         seen = Some(false);
     }
-    seen
+    // It may stand in what was not read.
+    seen.filter(|_| whole)
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
-    use std::io::Read;
+fn read(path: &Path) -> io::Result<String> {
     let mut table = String::new();
-    std::fs::File::open(path)?.take(LARGEST).read_to_string(&mut table)?;
+    File::open(path)?.take(LARGEST).read_to_string(&mut table)?;
     Ok(table)
 }
 
@@ -63,5 +65,16 @@ mod tests {
         drop(tcp);
         assert_eq!(listens(own, Protocol::Tcp, of_tcp), Some(false));
         assert_eq!(listens(Path::new("/proc/0"), Protocol::Tcp, of_tcp), None, "not known is not closed");
+    }
+
+    #[test]
+    fn a_table_that_is_too_long_proves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("net")).unwrap();
+        let line = "   0: 0100007F:0BB8 00000000:0000 0A\n";
+        let table = line.repeat(usize::try_from(LARGEST).unwrap() / line.len() + 1);
+        std::fs::write(folder.path().join("net/tcp"), table).unwrap();
+        assert_eq!(listens(folder.path(), Protocol::Tcp, 3000), Some(true));
+        assert_eq!(listens(folder.path(), Protocol::Tcp, 3001), None);
     }
 }
