@@ -176,10 +176,22 @@ pub fn load_all(dir: &Path) -> Result<Vec<ServerFile>, PersistError> {
 /// It could not be written; the previous file remains.
 pub fn save(dir: &Path, file: &ServerFile) -> Result<(), PersistError> {
     let path = path_of(dir, &file.spec.server_id)?;
-    let temporary = path.with_extension("json.tmp");
-    let written = write(&temporary, file).and_then(|()| {
-        fs::rename(&temporary, &path).map_err(failed("replace", &path))?;
-        sync_folder(dir)
+    let text = serde_json::to_vec_pretty(file).map_err(io::Error::from).map_err(failed("encode", &path))?;
+    write_whole(&path, &text)
+}
+
+/// Replaces one of the agent's own small files, which only its user may read; the new content is on the disk when this
+/// returns. It is written beside, as `NAME.tmp`.
+///
+/// # Errors
+/// It could not be written; the previous file remains.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), PersistError> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    let written = write(&temporary, content).and_then(|()| {
+        fs::rename(&temporary, path).map_err(failed("replace", path))?;
+        path.parent().map_or(Ok(()), sync_folder)
     });
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -272,8 +284,7 @@ fn aside(path: &Path) -> PathBuf {
     std::iter::once(first.clone()).chain(numbered).find(|path| !path.exists()).unwrap_or(first)
 }
 
-fn write(path: &Path, file: &ServerFile) -> Result<(), PersistError> {
-    let text = serde_json::to_vec_pretty(file).map_err(io::Error::from).map_err(failed("encode", path))?;
+fn write(path: &Path, content: &[u8]) -> Result<(), PersistError> {
     let mut to = OpenOptions::new()
         .write(true)
         .create(true)
@@ -281,7 +292,7 @@ fn write(path: &Path, file: &ServerFile) -> Result<(), PersistError> {
         .mode(0o600)
         .open(path)
         .map_err(failed("create", path))?;
-    to.write_all(&text).and_then(|()| to.sync_all()).map_err(failed("write", path))
+    to.write_all(content).and_then(|()| to.sync_all()).map_err(failed("write", path))
 }
 
 fn sync_folder(dir: &Path) -> Result<(), PersistError> {

@@ -2,12 +2,14 @@
 //! A port is written down before the router hears of it, so that a killed agent finds and ends what it began.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::{Protocol, ServerId};
 use serde::{Deserialize, Serialize};
+
+use crate::persist;
 
 /// Name of the file in the agent's folder.
 const FILE: &str = "router.state";
@@ -120,16 +122,7 @@ impl Book {
     fn save(&self) -> io::Result<()> {
         let content =
             Content { allowed: self.allowed.clone(), asked: self.asked(), never: self.never.clone() };
-        let bytes = serde_json::to_vec(&content)?;
-        let aside = self.path.with_extension("tmp");
-        let mut file = File::create(&aside)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, &self.path)?;
-        match self.path.parent() {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        persist::write_whole(&self.path, &serde_json::to_vec(&content)?).map_err(|error| error.source)
     }
 }
 

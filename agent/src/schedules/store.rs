@@ -2,15 +2,16 @@
 //! a crash leaves the old or the new one. All calls block; they are short.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use protocol::{Millis, PlayersQuery, SCHEDULE_RUNS, Schedule, ScheduleRun, ServerId};
 use serde::{Deserialize, Serialize};
 
 use super::times::next_times;
+use crate::persist;
 
 /// A clock that is set back further was wrong before: what is due is computed anew. Within it, nothing runs again.
 pub(super) const BACK: Millis = 2 * 3_600_000;
@@ -109,16 +110,7 @@ pub(super) fn save(dir: &Path, kept: &Kept) -> io::Result<()> {
     if kept.schedules.is_empty() && kept.runs.is_empty() {
         return remove(dir, &kept.server_id);
     }
-    let temporary = path.with_extension("json.tmp");
-    let text = serde_json::to_vec(kept)?;
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    let written = file.write_all(&text).and_then(|()| file.sync_all());
-    let written =
-        written.and_then(|()| fs::rename(&temporary, &path)).and_then(|()| File::open(dir)?.sync_all());
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    persist::write_whole(&path, &serde_json::to_vec(kept)?).map_err(|error| error.source)
 }
 
 pub(super) fn remove(dir: &Path, id: &ServerId) -> io::Result<()> {
