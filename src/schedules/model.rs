@@ -1,6 +1,6 @@
 //! What a schedule is in the API. On the wire to an agent it has the same form, so one is read as the other.
 
-use protocol::{Schedule, ScheduleAction, ScheduleTrigger};
+use protocol::{OnFailure, Schedule, ScheduleAction, ScheduleTrigger};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -231,17 +231,21 @@ impl SchedulePlan {
     }
 }
 
-/// A schedule does nothing that its author may not do.
+/// A schedule does nothing that its author may not do. What another schedule does may change later, so running one takes
+/// the right to all that schedules can do.
 pub(super) fn may_do(schedule: &Schedule, permissions: &Permissions) -> Result<(), ApiError> {
+    const CONSOLE: (Permission, &str) = (Permission::Console, "use this server's console");
+    const POWER: (Permission, &str) = (Permission::Power, "start and stop this server");
     for step in &schedule.steps {
-        let (need, what) = match step.action {
-            ScheduleAction::Command { .. } | ScheduleAction::Announce { .. } => {
-                (Permission::Console, "use this server's console")
-            }
-            ScheduleAction::Power { .. } => (Permission::Power, "start and stop this server"),
-            _ => continue,
+        let runs_another = matches!(step.on_failure, OnFailure::Run { .. });
+        let needed: &[_] = match step.action {
+            _ if runs_another => &[CONSOLE, POWER],
+            ScheduleAction::Run { .. } => &[CONSOLE, POWER],
+            ScheduleAction::Command { .. } | ScheduleAction::Announce { .. } => &[CONSOLE],
+            ScheduleAction::Power { .. } => &[POWER],
+            _ => &[],
         };
-        if !permissions.allow(need) {
+        if let Some((_, what)) = needed.iter().find(|(need, _)| !permissions.allow(*need)) {
             let sentence = format!("You may not {what}, and so no schedule may do it for you.");
             return Err(ApiError::new(Code::Forbidden, sentence));
         }
@@ -331,10 +335,14 @@ mod tests {
             json!({"kind": "command", "command": "op me"}),
             json!({"kind": "announce", "command": "op me", "before": [1]}),
             json!({"kind": "power", "power": "kill"}),
+            json!({"kind": "run", "schedule": "b"}),
         ] {
             let error = plan(&json!({"action": action})).checked("a", &permissions).unwrap_err();
             assert_eq!(error.code(), Code::Forbidden);
         }
+        let wait = json!({"kind": "wait", "seconds": 1});
+        let fallback = json!({"action": wait, "onFailure": {"kind": "run", "schedule": "b"}});
+        assert_eq!(plan(&fallback).checked("a", &permissions).unwrap_err().code(), Code::Forbidden);
         assert!(plan(&json!({"action": {"kind": "wait", "seconds": 1}})).checked("a", &permissions).is_ok());
     }
 
