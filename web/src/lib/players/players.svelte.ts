@@ -1,6 +1,7 @@
 import { players } from '../api/playerCalls';
 import { asError, type ApiError } from '../errors';
 import type { Players } from '../types';
+import { whileSeen } from '../ui/whileSeen';
 
 /** How often the game is asked while somebody looks. */
 const EVERY = 10_000;
@@ -13,16 +14,7 @@ export class PlayerList {
   constructor(private readonly server: string) {}
 
   start() {
-    void this.load();
-    const again = () => {
-      if (document.visibilityState === 'visible') void this.load();
-    };
-    const timer = setInterval(again, EVERY);
-    document.addEventListener('visibilitychange', again);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener('visibilitychange', again);
-    };
+    return whileSeen(EVERY, this.load);
   }
 
   load = async () => {

@@ -1,6 +1,7 @@
 import { shared } from '../api/friendCalls';
 import { asError, type ApiError } from '../errors';
 import type { SharedServer } from '../types';
+import { whileSeen } from '../ui/whileSeen';
 
 /** How often the state is asked for while somebody looks. */
 const EVERY = 10_000;
@@ -13,16 +14,9 @@ export class SharedLink {
   constructor(readonly token: string) {}
 
   start() {
-    void this.load();
-    const again = () => {
-      if (document.visibilityState === 'visible' && this.error?.code !== 'not_found') void this.load();
-    };
-    const timer = setInterval(again, EVERY);
-    document.addEventListener('visibilitychange', again);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener('visibilitychange', again);
-    };
+    return whileSeen(EVERY, () => {
+      if (this.error?.code !== 'not_found') void this.load();
+    });
   }
 
   load = async () => {
