@@ -5,6 +5,7 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
@@ -94,10 +95,14 @@ pub(super) fn names(folder: &OwnedFd) -> Result<Vec<String>, FileError> {
     Ok(all)
 }
 
-/// A number that nobody has, by which the newest sorts last.
+/// A number that nobody has, by which the newest sorts last, also of those of one millisecond. Its first 12 digits are the
+/// milliseconds since 1970.
 pub(super) fn fresh_number() -> String {
-    let now = jiff::Timestamp::now().as_millisecond().max(0);
-    format!("{now:012x}{:08x}", rand::random::<u32>())
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0) << 16;
+    let next = |last: u64| now.max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    format!("{:016x}{:04x}", next(last.unwrap_or(0)), rand::random::<u16>())
 }
 
 /// Writes a record: when this returns it is on the disk, whole.
@@ -136,4 +141,16 @@ pub(super) fn unlink(folder: &OwnedFd, name: &str) {
 /// Brings the names of a folder to the disk.
 pub(super) fn sync(folder: impl AsFd) -> Result<(), FileError> {
     rustix::fs::fsync(folder).map_err(meaning("keep the folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fresh_number;
+
+    #[test]
+    fn the_newest_number_sorts_last_within_a_millisecond_too() {
+        let numbers: Vec<_> = (0..1000).map(|_| fresh_number()).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next));
+        assert!(numbers.iter().all(|number| number.len() == 20));
+    }
 }
